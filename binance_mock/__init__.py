@@ -1,0 +1,1 @@
+"""A small exchange of its own that speaks Binance's protocol. Knows neither trading nor its database."""

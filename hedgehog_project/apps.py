@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class HedgehogProjectConfig(AppConfig):
+    name = "hedgehog_project"
+    verbose_name = "Hedgehog"

@@ -1,0 +1,185 @@
+"""Every setting, read from the environment or `.env`; all are optional. README lists them for users."""
+
+import os
+from pathlib import Path
+
+import environ
+
+from hedgehog_project.home import redis_url, secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# FileAwareEnv: where X_FILE is set, X is read from the file that it names. Keys need never stand in the environment.
+env = environ.FileAwareEnv()
+environ.Env.read_env(os.environ.get("HEDGEHOG_ENV_FILE", BASE_DIR / ".env"))
+
+# --- the installation ---------------------------------------------------------------------------
+HEDGEHOG_HOME = Path(env.str("HEDGEHOG_HOME", default=str(BASE_DIR / "var"))).resolve()
+HEDGEHOG_HOME.mkdir(parents=True, exist_ok=True)
+REDIS_URL = env.str("REDIS_URL", default="") or redis_url(HEDGEHOG_HOME)
+WEB_PORT = env.int("WEB_PORT", default=8000)
+FLOWER_PORT = env.int("FLOWER_PORT", default=5555)
+MOCK_PORT = env.int("MOCK_PORT", default=8090)
+
+# --- the market ---------------------------------------------------------------------------------
+# simulated | replay:FILE[@SPEED] | live (paper: real trades, mock orders)
+MARKET = env.str("MARKET", default="simulated")
+# Symbols that the first start turns on; later the admin decides.
+HEDGEHOG_SYMBOLS = env.list("HEDGEHOG_SYMBOLS", default=["ETHUSDT", "BTCUSDT"])
+# Real money needs this, a permission and a confirmation.
+HEDGEHOG_ALLOW_LIVE = env.bool("HEDGEHOG_ALLOW_LIVE", default=False)
+# The mock account's money at its first start and after a reset.
+MOCK_BALANCES = env.str("MOCK_BALANCES", default="USDT:10000")
+# When a resting mock order fills: strict (the market trades through its limit) | touch (it reaches it).
+MOCK_FILL = env.str("MOCK_FILL", default="strict")
+MOCK_SEED = env.int("MOCK_SEED", default=1)
+
+# --- keys and addresses: see venues.py ----------------------------------------------------------
+BINANCE_API_KEY = env.str("BINANCE_API_KEY", default="")
+BINANCE_API_SECRET = env.str("BINANCE_API_SECRET", default="")
+TESTNET_API_KEY = env.str("TESTNET_API_KEY", default="")
+TESTNET_API_SECRET = env.str("TESTNET_API_SECRET", default="")
+# Play money on this machine only; the mock listens on 127.0.0.1.
+MOCK_API_KEY = env.str("MOCK_API_KEY", default="mock-key")
+MOCK_API_SECRET = env.str("MOCK_API_SECRET", default="mock-secret")
+
+# --- Django -------------------------------------------------------------------------------------
+SECRET_KEY = env.str("SECRET_KEY", default="") or secret(HEDGEHOG_HOME, "secret_key")
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "hedgehog_project",
+    "streamer",
+    "trading",
+    "binance_mock",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+ROOT_URLCONF = "hedgehog_project.urls"
+WSGI_APPLICATION = "hedgehog_project.wsgi.application"
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{HEDGEHOG_HOME / 'hedgehog.sqlite3'}")}
+_database = DATABASES["default"]
+_database["CONN_MAX_AGE"] = None
+_database["CONN_HEALTH_CHECKS"] = True
+if _database["ENGINE"].endswith("sqlite3"):
+    # IMMEDIATE: a transaction takes the write lock when it begins. With SQLite's default most of several
+    # writers' transactions fail with "database is locked", whatever the timeout.
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
+    }
+elif _database["ENGINE"].endswith("postgresql"):
+    _database["OPTIONS"] = {"connect_timeout": 5, **_database.get("OPTIONS", {})}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "static/"
+# Served from the packages themselves: nothing to collect before the first start.
+WHITENOISE_USE_FINDERS = True
+LOGIN_URL = "admin:login"
+
+# --- Celery: shared with celery.py --------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+CELERY_ENABLE_UTC = True
+# Fetch one task at a time: a killed worker then holds no others back.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 4.0
+CELERY_WORKER_SEND_TASK_EVENTS = True
+CELERY_TASK_SEND_SENT_EVENT = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    # A killed worker's tasks come back within seconds. They are doorbells: ringing twice does no harm.
+    "visibility_timeout": 30,
+    "unacked_restore_interval": 1,
+    "unacked_restore_throttle": 1,
+    # A half-open connection is noticed, and a frozen Redis does not block the caller for long.
+    "health_check_interval": 5,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 5,
+    "socket_keepalive": True,
+}
+# Celery closes Django's connection around every task unless it may reuse it.
+CELERY_DB_REUSE_MAX = 10_000_000
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+
+# --- logs ---------------------------------------------------------------------------------------
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        **{
+            name: {"level": LOG_LEVEL}
+            for name in ("hedgehog_project", "streamer", "trading", "binance_mock", "django.server")
+        },
+        "celery.worker": {"level": "INFO"},
+        "celery.beat": {"level": "WARNING"},
+    },
+}
+
+# --- the admin's face ---------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Hedgehog",
+    "SITE_HEADER": "Hedgehog",
+    "SITE_SUBHEADER": "Binance Spot traders",
+    "SITE_SYMBOL": "candlestick_chart",
+    "SHOW_VIEW_ON_SITE": False,
+}

@@ -1,0 +1,9 @@
+"""The web server's entry: the admin."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hedgehog_project.settings")
+
+application = get_wsgi_application()

@@ -1,0 +1,65 @@
+"""The Redis streams that carry events between rooms: their names and what their entries look like.
+
+    trade_events:{market}:{SYMBOL}    id {trade id}-0    t = "price,quantity,trade ms,event ms,maker"
+    execution_reports:{venue}         id *               kind = "event" | "connected", data = JSON
+
+One field a trade keeps an entry small and quick to read. An execution report is passed on as the exchange sent it;
+"connected" says that the user data stream has (re)connected: whoever keeps books must compare them now.
+"""
+
+import msgspec
+import redis
+
+# Entries that a topic keeps; older ones fall away.
+TRADES_KEPT = 10_000
+REPORTS_KEPT = 10_000
+
+
+class TradeEvent(msgspec.Struct, frozen=True, gc=False):
+    """One public trade. Price and quantity are plain decimals as the exchange wrote them; times are in ms."""
+
+    symbol: str
+    trade_id: int
+    price: str
+    quantity: str
+    trade_ms: int
+    event_ms: int
+    buyer_is_maker: bool
+
+
+def trade_topic(market: str, symbol: str) -> str:
+    return f"trade_events:{market}:{symbol}"
+
+
+def report_topic(venue: str) -> str:
+    return f"execution_reports:{venue}"
+
+
+def encode_trade(event: TradeEvent) -> str:
+    """The value of the field `t`."""
+    return f"{event.price},{event.quantity},{event.trade_ms},{event.event_ms},{int(event.buyer_is_maker)}"
+
+
+def decode_trade(symbol: str, entry_id: bytes, value: bytes) -> TradeEvent:
+    """The trade of a topic's entry. Raises ValueError for an entry that is none."""
+    price, quantity, trade_ms, event_ms, maker = value.decode().split(",")
+    return TradeEvent(
+        symbol, int(entry_id.split(b"-")[0]), price, quantity, int(trade_ms), int(event_ms), maker == "1"
+    )
+
+
+def last_trade(client: "redis.Redis", market: str, symbol: str) -> TradeEvent | None:
+    """The newest trade in a topic; None where there is none yet. Raises redis.RedisError."""
+    return last_trades(client, market, [symbol]).get(symbol)
+
+
+def last_trades(client: "redis.Redis", market: str, symbols: list[str]) -> dict[str, TradeEvent]:
+    """The newest trade of each symbol that has one, in one round trip. Raises redis.RedisError."""
+    pipeline = client.pipeline(transaction=False)
+    for symbol in symbols:
+        pipeline.xrevrange(trade_topic(market, symbol), count=1)
+    found = {}
+    for symbol, entries in zip(symbols, pipeline.execute(), strict=True):
+        for entry_id, fields in entries:
+            found[symbol] = decode_trade(symbol, entry_id, fields[b"t"])
+    return found
