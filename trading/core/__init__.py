@@ -1,0 +1,1 @@
+"""What a trader decides, and why: pure functions of frozen values. No clock, no database, no network."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core import exceptions
-from django.core.validators import BaseValidator, MaxValueValidator, MinValueValidator
+from django.core.validators import BaseValidator
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Combinable, Expression
@@ -36,7 +36,7 @@ def from_units(units: int) -> Decimal:
     return whole if value == whole else value.normalize(_EXACT)
 
 
-class AmountField(models.BigIntegerField):
+class AmountField(models.Field):
     """A Decimal with 8 decimals, kept as a 64-bit integer of 1e-8 units: Binance's own range.
 
     SQLite has no decimals: a DecimalField changes values of more than 15 digits there. Sums are exact in SQL;
@@ -44,11 +44,11 @@ class AmountField(models.BigIntegerField):
     """
 
     description = "Exact amount with 8 decimals"
+    _pyi_private_set_type: Decimal
+    _pyi_private_get_type: Decimal
 
-    @property
-    def validators(self) -> list[Any]:
-        # BigIntegerField adds the bounds of its integer, which are not those of the amount; to_units checks those.
-        return [v for v in super().validators if not isinstance(v, MinValueValidator | MaxValueValidator)]
+    def get_internal_type(self) -> str:
+        return "BigIntegerField"
 
     def from_db_value(self, value: Any, expression: Expression, connection: BaseDatabaseWrapper) -> Decimal | None:
         return None if value is None else from_units(int(value))
@@ -82,7 +82,7 @@ class AmountField(models.BigIntegerField):
         return "" if value is None else format(value, "f")
 
     def formfield(self, **kwargs: Any) -> Any:
-        return models.Field.formfield(self, **{"form_class": forms.DecimalField, "decimal_places": PLACES, **kwargs})
+        return super().formfield(**{"form_class": forms.DecimalField, "decimal_places": PLACES, **kwargs})
 
 
 class Above(BaseValidator):
@@ -93,3 +93,13 @@ class Above(BaseValidator):
 
     def compare(self, a: Any, b: Any) -> bool:
         return bool(a <= b)
+
+
+class Below(BaseValidator):
+    """Refuses amounts that are not below the limit."""
+
+    message = "Must be below %(limit_value)s."
+    code = "below"
+
+    def compare(self, a: Any, b: Any) -> bool:
+        return bool(a >= b)

@@ -1,0 +1,46 @@
+"""What can wake a trader."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trading.core.money import plain
+from trading.core.orders import OrderReport
+
+
+@dataclass(frozen=True)
+class TradeSeen:
+    """A public trade whose price the trader waited for."""
+
+    symbol: str
+    trade_id: int
+    price: Decimal
+    at_ms: int
+
+    def __str__(self) -> str:
+        return f"trade {self.trade_id} at {plain(self.price)}"
+
+
+@dataclass(frozen=True)
+class OrderReported:
+    """The exchange said something of one of the trader's orders."""
+
+    report: OrderReport
+    source: str  # report, answer, query: how it was learnt
+
+    def __str__(self) -> str:
+        report = self.report
+        text = f"{self.source}: {report.side} {report.status}"
+        return f"{text}, {plain(report.executed)} of {plain(report.quantity)}" if report.executed else text
+
+
+@dataclass(frozen=True)
+class Nudged:
+    """The leader asks the trader to look again; it carries no price."""
+
+    why: str
+
+    def __str__(self) -> str:
+        return f"leader: {self.why}"
+
+
+Event = TradeSeen | OrderReported | Nudged

@@ -1,0 +1,62 @@
+"""The arithmetic of prices and quantities. Decimals in, Decimals out; nothing here rounds in a trader's disfavour."""
+
+from decimal import ROUND_DOWN, Context, Decimal, localcontext
+
+# Prices times quantities of Binance's 64-bit amounts need up to 38 digits.
+EXACT = Context(prec=60, rounding=ROUND_DOWN)
+ONE = Decimal(1)
+ZERO = Decimal(0)
+# The decimals of a quote amount on Binance (quoteAssetPrecision).
+QUOTE_UNIT = Decimal("0.00000001")
+
+
+def floor_to(value: Decimal, step: Decimal) -> Decimal:
+    """The greatest multiple of `step` that is not above `value`. A step of 0 means that any value is allowed.
+
+    >>> floor_to(Decimal("102.2041"), Decimal("0.01"))
+    Decimal('102.20')
+    """
+    if step <= 0:
+        return value
+    with localcontext(EXACT):
+        return (value // step) * step
+
+
+def plain(value: Decimal) -> str:
+    """The number as Binance takes it: a plain decimal, never `1E-5`."""
+    return format(value, "f")
+
+
+def quote_of(price: Decimal, quantity: Decimal) -> Decimal:
+    """price * quantity in the quote asset, cut to its 8 decimals as the exchange does."""
+    with localcontext(EXACT):
+        return (price * quantity).quantize(QUOTE_UNIT)
+
+
+def buy_price(price: Decimal, buy_down_interval: Decimal, tick: Decimal) -> Decimal:
+    """A little under the market: floor_tick(price * (1 - buy_down_interval))."""
+    with localcontext(EXACT):
+        return floor_to(price * (ONE - buy_down_interval), tick)
+
+
+def buy_quantity(budget: Decimal, price: Decimal, step: Decimal) -> Decimal:
+    """What the budget, in quote, buys at this price: floor_step(budget / price)."""
+    with localcontext(EXACT):
+        return floor_to(budget / price, step)
+
+
+def sell_price(
+    bought_at: Decimal, profit_interval: Decimal, tick: Decimal, buy_fee: Decimal, sell_fee: Decimal
+) -> Decimal:
+    """The price that returns the wanted profit after both commissions.
+
+    floor_tick(bought_at * (1 + buy_fee) * (1 + profit_interval) * (1 + sell_fee)), fees as fractions (0.001 = 0.1 %).
+    """
+    with localcontext(EXACT):
+        return floor_to(bought_at * (ONE + buy_fee) * (ONE + profit_interval) * (ONE + sell_fee), tick)
+
+
+def share_of(budget: Decimal, chunks: int) -> Decimal:
+    """One slot's share of a symbol's budget, cut to 8 decimals."""
+    with localcontext(EXACT):
+        return (budget / chunks).quantize(QUOTE_UNIT)

@@ -1,0 +1,146 @@
+"""An order's life: its states, the moves between them, and what a report of the exchange makes of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from trading.core.money import ZERO
+
+
+class Side(StrEnum):
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+class OrderStatus(StrEnum):
+    """Binance's order states (enums.md, "Order status"), and two that are ours."""
+
+    SUBMITTING = "SUBMITTING"  # Ours: saved, perhaps sent. It may be live on the exchange.
+    NOT_PLACED = "NOT_PLACED"  # Ours: proven never to have reached the exchange's book.
+    PENDING_NEW = "PENDING_NEW"  # Accepted; its order list waits for another order.
+    NEW = "NEW"  # Rests on the book.
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"  # A part has traded, the rest rests on the book.
+    FILLED = "FILLED"  # All of it has traded.
+    CANCELED = "CANCELED"  # Taken back by its owner; a part may have traded.
+    REJECTED = "REJECTED"  # Refused by the exchange; nothing traded.
+    EXPIRED = "EXPIRED"  # Ended by the exchange's rules (IOC, FOK, maintenance); a part may have traded.
+    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"  # Ended by self-trade prevention; a part may have traded.
+
+    @property
+    def is_open(self) -> bool:
+        """Whether more can still trade."""
+        return self in OPEN
+
+
+OPEN = frozenset({OrderStatus.SUBMITTING, OrderStatus.PENDING_NEW, OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
+
+_ENDS = frozenset(OrderStatus) - OPEN - {OrderStatus.NOT_PLACED}
+# From each state, the states that a report may move an order to. What is not here is a late or repeated report.
+MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
+    OrderStatus.SUBMITTING: frozenset(OrderStatus) - {OrderStatus.SUBMITTING},
+    # The exchange's word weighs more than our proof: should it show the order after all, it is live.
+    OrderStatus.NOT_PLACED: frozenset(OrderStatus) - {OrderStatus.SUBMITTING, OrderStatus.NOT_PLACED},
+    OrderStatus.PENDING_NEW: _ENDS | {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED},
+    OrderStatus.NEW: _ENDS | {OrderStatus.PARTIALLY_FILLED},
+    OrderStatus.PARTIALLY_FILLED: _ENDS - {OrderStatus.REJECTED},
+    **{end: frozenset() for end in _ENDS},
+}
+
+
+@dataclass(frozen=True)
+class Fill:
+    """One trade of an order of ours, as the exchange booked it."""
+
+    trade_id: int
+    price: Decimal
+    quantity: Decimal
+    quote: Decimal
+    commission: Decimal
+    commission_asset: str
+    is_maker: bool
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class OrderReport:
+    """What the exchange says of an order: an execution report, an answer to a placing, or a query's result.
+
+    `executed` is the cumulative quantity; `fills` are those that the message carries, often none or one.
+    """
+
+    client_order_id: str
+    exchange_order_id: int
+    symbol: str
+    side: Side
+    status: OrderStatus
+    price: Decimal
+    quantity: Decimal
+    executed: Decimal
+    fills: tuple[Fill, ...] = ()
+    reason: str = ""
+    at_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order of ours as the database knows it."""
+
+    client_order_id: str
+    side: Side
+    price: Decimal
+    quantity: Decimal
+    status: OrderStatus
+    executed: Decimal = ZERO
+    fills: tuple[Fill, ...] = ()
+    exchange_order_id: int | None = None
+    reason: str = ""
+
+    @property
+    def booked(self) -> Decimal:
+        """The quantity whose fills, and so whose commissions, are known."""
+        return sum((fill.quantity for fill in self.fills), ZERO)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the order has ended and every fill of it is known."""
+        return not self.status.is_open and self.booked == self.executed
+
+
+def fold(order: Order, report: OrderReport) -> Order:
+    """The order as this report leaves it. Late and repeated reports change nothing.
+
+    Reports may come in any order: the status only moves forward, the executed quantity only grows, and each fill
+    counts once, by its trade id.
+    """
+    status = report.status if report.status in MOVES[order.status] else order.status
+    known = {fill.trade_id for fill in order.fills}
+    new = {fill.trade_id: fill for fill in report.fills if fill.trade_id not in known}
+    fills = tuple(sorted((*order.fills, *new.values()), key=lambda fill: fill.trade_id))
+    executed = max(order.executed, report.executed, sum((fill.quantity for fill in fills), ZERO))
+    if status in (OrderStatus.NEW, OrderStatus.PENDING_NEW) and executed > 0:
+        # An answer that says NEW can come after the report of a first fill.
+        status = OrderStatus.PARTIALLY_FILLED
+    return replace(
+        order,
+        status=status,
+        executed=executed,
+        fills=fills,
+        exchange_order_id=order.exchange_order_id or report.exchange_order_id or None,
+        reason=report.reason or order.reason,
+    )
+
+
+def total_quote(orders: Iterable[Order]) -> Decimal:
+    """The quote amount of all known fills, before commissions."""
+    return sum((fill.quote for order in orders for fill in order.fills), ZERO)
+
+
+def commissions(orders: Iterable[Order]) -> dict[str, Decimal]:
+    """What the fills cost, by asset."""
+    total: dict[str, Decimal] = {}
+    for order in orders:
+        for fill in order.fills:
+            if fill.commission:
+                total[fill.commission_asset] = total.get(fill.commission_asset, ZERO) + fill.commission
+    return total

@@ -1,0 +1,54 @@
+"""What the exchange's filters (filters.md) make of an order before it is sent."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trading.core.money import ZERO, floor_to, plain, quote_of
+from trading.core.orders import Side
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A symbol as one venue lists it. A bound of 0 is none (filters.md: "0 disables")."""
+
+    symbol: str
+    base_asset: str
+    quote_asset: str
+    tick: Decimal
+    step: Decimal
+    min_price: Decimal = ZERO
+    max_price: Decimal = ZERO
+    min_quantity: Decimal = ZERO
+    max_quantity: Decimal = ZERO
+    min_notional: Decimal = ZERO
+    max_notional: Decimal = ZERO
+    maker_fee: Decimal = Decimal("0.001")
+    is_trading: bool = True
+    status: str = "TRADING"
+
+
+def refusal(rules: Rules, side: Side, price: Decimal, quantity: Decimal) -> str | None:
+    """Why the exchange would refuse this order, in words for people; None where its filters let it pass."""
+    what = f"{side} {plain(quantity)} {rules.base_asset} at {plain(price)}"
+    if not rules.is_trading:
+        return f"{rules.symbol} is not trading now ({rules.status})"
+    if price <= 0 or price < rules.min_price:
+        return f"{what}: the price is under the least, {plain(rules.min_price)}"
+    if rules.max_price and price > rules.max_price:
+        return f"{what}: the price is over the most, {plain(rules.max_price)}"
+    if floor_to(price, rules.tick) != price:
+        return f"{what}: the price is no multiple of the tick, {plain(rules.tick)}"
+    if quantity <= 0 or quantity < rules.min_quantity:
+        return f"{what}: the quantity is under the least, {plain(rules.min_quantity)}"
+    if rules.max_quantity and quantity > rules.max_quantity:
+        return f"{what}: the quantity is over the most, {plain(rules.max_quantity)}"
+    if floor_to(quantity, rules.step) != quantity:
+        return f"{what}: the quantity is no multiple of the step, {plain(rules.step)}"
+    notional = quote_of(price, quantity)
+    if notional < rules.min_notional:
+        return (
+            f"{what}: {plain(notional)} {rules.quote_asset} is under the least notional, {plain(rules.min_notional)}"
+        )
+    if rules.max_notional and notional > rules.max_notional:
+        return f"{what}: {plain(notional)} {rules.quote_asset} is over the most notional, {plain(rules.max_notional)}"
+    return None

@@ -1,0 +1,106 @@
+"""Orders and their fills, as the exchange reported them."""
+
+from decimal import Decimal
+
+from django.db import models
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from trading.core import orders as core
+from trading.core.money import plain
+from trading.core.orders import OPEN, OrderStatus, Side
+from trading.models.choices import choices_of
+from trading.models.fields import AmountField
+from trading.models.symbols import Symbol
+from trading.models.traders import Trader
+
+
+class Order(models.Model):
+    """A limit order of a trader, saved before it is sent; its client order id is ours and unique for ever."""
+
+    trader = models.ForeignKey(Trader, on_delete=models.PROTECT, related_name="orders")
+    symbol = models.ForeignKey(Symbol, on_delete=models.PROTECT, related_name="orders")
+    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    side = models.CharField(max_length=4, choices=choices_of(Side))
+    price = AmountField()
+    quantity = AmountField()
+    client_order_id = models.CharField(max_length=36, unique=True)
+    exchange_order_id = models.BigIntegerField(null=True, blank=True)
+    status = models.CharField(max_length=16, choices=choices_of(OrderStatus), default=OrderStatus.SUBMITTING)
+    executed = AmountField("executed quantity", default=Decimal(0))
+    reason = models.CharField(max_length=300, blank=True, help_text="Why it was refused or ended.")
+    # An exchange never accepts it later than this plus recvWindow: see traders.py.
+    submitted_at = models.DateTimeField(default=timezone.now)
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="When the exchange was last asked about it.")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            # I2: one live order per trader and side.
+            models.UniqueConstraint(
+                fields=["trader", "side"],
+                condition=models.Q(status__in=sorted(OPEN)),
+                name="one_open_order_per_trader_and_side",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=[status.value for status in OrderStatus]), name="known_order_status"
+            ),
+            models.CheckConstraint(condition=models.Q(side__in=[side.value for side in Side]), name="known_side"),
+            models.CheckConstraint(
+                condition=models.Q(price__gt=Decimal(0), quantity__gt=Decimal(0)), name="order_of_something"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["venue", "status"], condition=models.Q(status__in=sorted(OPEN)), name="order_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.side} {plain(self.quantity)} {self.symbol.name} at {plain(self.price)}"
+
+    def as_core(self) -> core.Order:
+        """This order with its fills, frozen, for the core to decide on."""
+        return core.Order(
+            client_order_id=self.client_order_id,
+            side=Side(self.side),
+            price=self.price,
+            quantity=self.quantity,
+            status=OrderStatus(self.status),
+            executed=self.executed,
+            fills=tuple(fill.as_core() for fill in sorted(self.fills.all(), key=lambda fill: fill.trade_id)),
+            exchange_order_id=self.exchange_order_id,
+            reason=self.reason,
+        )
+
+
+class Fill(models.Model):
+    """One trade of an order, booked once."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="fills")
+    trade_id = models.BigIntegerField()
+    price = AmountField()
+    quantity = AmountField()
+    quote = AmountField(help_text="price x quantity, as the exchange counted it.")
+    commission = AmountField(default=Decimal(0))
+    commission_asset = models.CharField(max_length=16, blank=True)
+    is_maker = models.BooleanField(default=True)
+    traded_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-traded_at", "-trade_id"]
+        constraints = [models.UniqueConstraint(fields=["order", "trade_id"], name="each_fill_once")]
+
+    def __str__(self) -> str:
+        return f"{plain(self.quantity)} at {plain(self.price)}"
+
+    def as_core(self) -> core.Fill:
+        return core.Fill(
+            trade_id=self.trade_id,
+            price=self.price,
+            quantity=self.quantity,
+            quote=self.quote,
+            commission=self.commission,
+            commission_asset=self.commission_asset,
+            is_maker=self.is_maker,
+            at_ms=round(self.traded_at.timestamp() * 1000),
+        )

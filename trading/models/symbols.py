@@ -1,0 +1,154 @@
+"""Symbols, what each venue's exchangeInfo says of them, and how they shall be traded."""
+
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from hedgehog_project.venues import Venue
+from trading.core.money import plain, share_of
+from trading.core.risk import Rules
+from trading.core.strategy import Settings
+from trading.models.choices import choices_of
+from trading.models.fields import Above, AmountField, Below
+from trading.models.switch import Switch
+
+MOST_CHUNKS = 100
+
+
+class Symbol(models.Model):
+    """A pair of assets, such as ETHUSDT."""
+
+    name = models.CharField(max_length=32, unique=True)
+    base_asset = models.CharField(max_length=16, blank=True)
+    quote_asset = models.CharField(max_length=16, blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        self.name = self.name.strip().upper()
+
+
+class Listing(models.Model):
+    """A symbol as one venue lists it: its filters and our fees, refreshed from exchangeInfo. 0 means no bound."""
+
+    symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="listings")
+    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    status = models.CharField(max_length=24, help_text="TRADING, or why it can't be traded now.")
+    tick_size = AmountField()
+    step_size = AmountField()
+    min_price = AmountField(default=Decimal(0))
+    max_price = AmountField(default=Decimal(0))
+    min_quantity = AmountField(default=Decimal(0))
+    max_quantity = AmountField(default=Decimal(0))
+    min_notional = AmountField(default=Decimal(0))
+    max_notional = AmountField(default=Decimal(0))
+    maker_fee = AmountField(default=Decimal("0.001"), help_text="As a fraction: 0.001 is 0.1 %.")
+    filters = models.JSONField(default=list, help_text="As exchangeInfo gave them.")
+    refreshed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["symbol", "venue"], name="one_listing_per_symbol_and_venue")]
+        ordering = ["symbol__name", "venue"]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} at {self.venue}"
+
+    def rules(self) -> Rules:
+        return Rules(
+            symbol=self.symbol.name,
+            base_asset=self.symbol.base_asset,
+            quote_asset=self.symbol.quote_asset,
+            tick=self.tick_size,
+            step=self.step_size,
+            min_price=self.min_price,
+            max_price=self.max_price,
+            min_quantity=self.min_quantity,
+            max_quantity=self.max_quantity,
+            min_notional=self.min_notional,
+            max_notional=self.max_notional,
+            maker_fee=self.maker_fee,
+            is_trading=self.status == "TRADING",
+            status=self.status,
+        )
+
+
+class TradingStatus(models.TextChoices):
+    ON = "on", "on"
+    OFF = "off", "off"
+
+
+class TradingSettings(models.Model):
+    """How a symbol is traded. A change applies to the next cycle; cycles under way keep what they began with."""
+
+    symbol = models.OneToOneField(Symbol, on_delete=models.CASCADE, related_name="settings")
+    status = models.CharField("trading", max_length=8, choices=TradingStatus.choices, default=TradingStatus.OFF)
+    chunks = models.PositiveSmallIntegerField(
+        default=3,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_CHUNKS)],
+        help_text="How many traders work side by side; each has its share of the budget.",
+    )
+    budget = AmountField(
+        default=Decimal(600),
+        validators=[Above(Decimal(0))],
+        help_text="In the quote asset, for all traders of the symbol together.",
+    )
+    buy_down_interval = AmountField(
+        default=Decimal("0.0005"),
+        validators=[Above(Decimal(0)), Below(Decimal("0.5"))],
+        help_text="How far under the market to buy, as a fraction: 0.0005 is 0.05 %.",
+    )
+    profit_interval = AmountField(
+        default=Decimal("0.0005"),
+        validators=[Above(Decimal(0)), Below(Decimal(1))],
+        help_text="The profit wanted after both commissions, as a fraction: 0.0005 is 0.05 %.",
+    )
+
+    class Meta:
+        verbose_name = "trading settings"
+        verbose_name_plural = "trading settings"
+        constraints = [
+            models.CheckConstraint(condition=models.Q(chunks__gte=1), name="at_least_one_chunk"),
+            models.CheckConstraint(condition=models.Q(budget__gt=Decimal(0)), name="budget_above_zero"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.symbol}: {self.status}"
+
+    @property
+    def share(self) -> Decimal:
+        """One trader's budget, in quote."""
+        return share_of(self.budget, self.chunks)
+
+    @property
+    def is_on(self) -> bool:
+        return self.status == TradingStatus.ON
+
+    def for_one_trader(self) -> Settings:
+        return Settings(self.share, self.buy_down_interval, self.profit_interval)
+
+    def why_not(self, listing: Listing) -> str | None:
+        """What about these settings can't work with a venue's rules, in words for people."""
+        if listing.status != "TRADING":
+            return f"{self.symbol} is not trading at {listing.venue} now (status {listing.status})."
+        if self.share < listing.min_notional:
+            least = listing.min_notional * self.chunks
+            return (
+                f"Each of the {self.chunks} traders would have {plain(self.share)} {self.symbol.quote_asset}, and "
+                f"{listing.venue} takes no order of {self.symbol} under {plain(listing.min_notional)}: "
+                f"raise the budget above {plain(least)} or lower the chunks."
+            )
+        return None
+
+    def clean(self) -> None:
+        if self.status != TradingStatus.ON or not self.chunks or not self.budget:
+            return
+        listing = Listing.objects.filter(symbol_id=self.symbol_id, venue=Switch.current()).first()
+        problem = self.why_not(listing) if listing else None
+        if problem:
+            raise ValidationError({"budget": problem})
