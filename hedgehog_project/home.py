@@ -27,6 +27,15 @@ def secret(home: Path, name: str) -> str:
     return value
 
 
+def write_secret(path: Path, text: str) -> None:
+    """Writes a file that only its owner may read; readers see the old text or the new one, never half of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    draft.replace(path)
+
+
 def redis_url(home: Path) -> str:
     """Where the embedded Redis of this home listens; `make run` writes it down when it chooses the port."""
     try:

@@ -1,21 +1,10 @@
 """Every setting, read from the environment or `.env`; all are optional. README lists them for users."""
 
-import os
-from pathlib import Path
-
-import environ
-
+from hedgehog_project.env import database, env, home
 from hedgehog_project.home import redis_url, secret
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-
-# FileAwareEnv: where X_FILE is set, X is read from the file that it names. Keys need never stand in the environment.
-env = environ.FileAwareEnv()
-environ.Env.read_env(os.environ.get("HEDGEHOG_ENV_FILE", BASE_DIR / ".env"))
-
 # --- the installation ---------------------------------------------------------------------------
-HEDGEHOG_HOME = Path(env.str("HEDGEHOG_HOME", default=str(BASE_DIR / "var"))).resolve()
-HEDGEHOG_HOME.mkdir(parents=True, exist_ok=True)
+HEDGEHOG_HOME = home()
 REDIS_URL = env.str("REDIS_URL", default="") or redis_url(HEDGEHOG_HOME)
 WEB_PORT = env.int("WEB_PORT", default=8000)
 FLOWER_PORT = env.int("FLOWER_PORT", default=5555)
@@ -93,20 +82,7 @@ TEMPLATES = [
 ROOT_URLCONF = "hedgehog_project.urls"
 WSGI_APPLICATION = "hedgehog_project.wsgi.application"
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{HEDGEHOG_HOME / 'hedgehog.sqlite3'}")}
-_database = DATABASES["default"]
-_database["CONN_MAX_AGE"] = None
-_database["CONN_HEALTH_CHECKS"] = True
-if _database["ENGINE"].endswith("sqlite3"):
-    # IMMEDIATE: a transaction takes the write lock when it begins. With SQLite's default most of several
-    # writers' transactions fail with "database is locked", whatever the timeout.
-    _database["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
-    }
-elif _database["ENGINE"].endswith("postgresql"):
-    _database["OPTIONS"] = {"connect_timeout": 5, **_database.get("OPTIONS", {})}
+DATABASES = {"default": database(HEDGEHOG_HOME)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -1,0 +1,76 @@
+"""Where settings come from: the environment, then `.env`; and the folder that is this installation's home."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class Env(environ.FileAwareEnv):
+    """X is read from the file that X_FILE names, where that is set: keys need never stand in the environment.
+
+    A value of the wrong kind raises ImproperlyConfigured with a sentence for the operator.
+    """
+
+    def get_value(
+        self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
+    ) -> Any:
+        try:
+            return super().get_value(var, cast, default, parse_default)
+        except ValueError as error:
+            kind = "a whole number" if cast is int else f"a {getattr(cast, '__name__', 'value')}"
+            raise ImproperlyConfigured(f"{var} must be {kind}, not {os.environ.get(var)!r}") from error
+        except OSError as error:
+            raise ImproperlyConfigured(f"{var}_FILE cannot be read: {error.strerror}: {error.filename}") from error
+
+
+env = Env()
+environ.Env.read_env(os.environ.get("HEDGEHOG_ENV_FILE", BASE_DIR / ".env"))
+
+
+def home() -> Path:
+    """HEDGEHOG_HOME, made where it is missing. Raises ImproperlyConfigured where it cannot be written to."""
+    folder = Path(env.str("HEDGEHOG_HOME", default=str(BASE_DIR / "var"))).expanduser().resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe.{os.getpid()}"
+        probe.write_text("A full disk shows itself here.\n")
+        probe.unlink()
+    except OSError as error:
+        raise ImproperlyConfigured(f"HEDGEHOG_HOME {folder} cannot be written to: {error.strerror}") from error
+    return folder
+
+
+def database(folder: Path) -> dict[str, Any]:
+    """Django's DATABASES entry for DATABASE_URL; SQLite in `folder` where it is not set."""
+    address = env.str("DATABASE_URL", default="")
+    if address:
+        # The address may hold a password: messages show only what is wrong with it.
+        advice = "write postgresql://user:password@host:5432/name or sqlite:////path/to/file"
+        try:
+            entry: dict[str, Any] = environ.Env.db_url_config(address)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"DATABASE_URL cannot be read ({error}): {advice}") from error
+        if entry.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
+            raise ImproperlyConfigured(f"DATABASE_URL names neither PostgreSQL nor SQLite: {advice}")
+        if entry["NAME"] in ("", ":memory:"):  # Every process would have a memory of its own.
+            raise ImproperlyConfigured(f"DATABASE_URL names no database: {advice}")
+    else:
+        entry = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "hedgehog.sqlite3")}
+    entry |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+    if entry["ENGINE"].endswith("sqlite3"):
+        # IMMEDIATE: a transaction takes the write lock when it begins. With SQLite's default most of several
+        # writers' transactions fail with "database is locked", whatever the timeout.
+        entry["NAME"] = str(BASE_DIR / entry["NAME"])  # whatever folder a command is run in
+        entry["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
+        }
+    else:
+        entry["OPTIONS"] = {"connect_timeout": 5, **entry.get("OPTIONS", {})}
+    return entry

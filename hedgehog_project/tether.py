@@ -1,0 +1,52 @@
+"""Starts a command that cannot outlive the process that wanted it, and not more often than every two seconds.
+
+    python -IS tether.py PARENT_PID STAMP COMMAND ...
+
+It becomes the command (exec), so it costs no process. On Linux the kernel kills the command when its parent ends,
+however that ends (PR_SET_PDEATHSIG); elsewhere the parent must do it. STAMP is a file that remembers the last start,
+or "-". Run by its path and with nothing but the standard library: it must be there in milliseconds.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+# A process that ends at once again and again is started again for ever, but not in a busy loop.
+PACE_S = 2.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def die_with(parent_pid: int) -> None:
+    """Asks the kernel to kill this process when its parent ends. Ends it now if that has already happened."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        sys.exit(f"tether: the process {parent_pid} that wanted this has ended")
+
+
+def keep_pace(stamp: Path) -> None:
+    """Waits until the last start is PACE_S ago, and notes this one."""
+    try:
+        time.sleep(min(PACE_S, max(0.0, stamp.stat().st_mtime + PACE_S - time.time())))
+    except FileNotFoundError:
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.touch()
+
+
+def main(arguments: list[str]) -> None:
+    parent_pid, stamp, *command = arguments
+    # "0": whoever runs this now is the parent, whatever its id.
+    die_with(int(parent_pid) or os.getppid())
+    if stamp != "-":
+        keep_pace(Path(stamp))
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        sys.exit(f"tether: cannot run {command[0]}: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,57 @@
+"""Fixtures for all rooms. The Redis, the home and the settings of the run come from tests/settings.py."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from hedgehog_project.redis import connect
+from tests.support import postgres as postgres_support
+from tests.support.chromium import Browser, program
+from tests.support.environment import ROOT
+from tests.support.processes import Processes
+
+
+@pytest.fixture
+def redis_client() -> "redis.Redis":
+    """The run's Redis, emptied."""
+    client = connect()
+    client.flushall()
+    return client
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Starts real processes with the test run's environment; all have ended when the test is over."""
+    started = Processes(tmp_path)
+    yield started
+    started.stop_all()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_support.Cluster]:
+    """A temporary PostgreSQL cluster; `create()` gives the DATABASE_URL of a new database."""
+    if postgres_support.bin_folder() is None:
+        pytest.skip(postgres_support.NOT_INSTALLED)
+    cluster = postgres_support.Cluster()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def chromium(tmp_path: Path) -> Iterator[Browser]:
+    """A headless browser with nothing in its memory."""
+    if program() is None:
+        pytest.skip("Chromium is not installed (Debian: apt install chromium)")
+    with Browser(tmp_path / "chromium") as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The recorded frames, trades and samples, which are not part of the project."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no recorded data: ../shared/data is not there")
+    return folder

@@ -1,0 +1,1 @@
+"""What tests need around them: a Redis, processes, PostgreSQL, a browser, all of their own and gone afterwards."""

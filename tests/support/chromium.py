@@ -1,0 +1,155 @@
+"""A headless Chromium, steered over its DevTools protocol: pages as people see them, and what their scripts say."""
+
+import base64
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import websocket
+
+from tests.support.environment import tethered
+
+# Nothing but the pages asked for goes over the network, and nothing needs a sandbox or a graphics card.
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--mute-audio",
+    "--remote-debugging-port=0",
+    "--remote-allow-origins=*",
+)
+
+
+def program() -> str | None:
+    """Chromium's path; None where it is not installed."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+class Browser:
+    """One page. `open()` it, then look at it with `evaluate()`, `text`, `screenshot()` and `errors`."""
+
+    def __init__(self, folder: Path, width: int = 1400, height: int = 1000) -> None:
+        chromium = program()
+        assert chromium, "Chromium is not installed"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.errors: list[str] = []  # what went wrong on the pages: exceptions, console errors, failed requests
+        self._last_id = 0
+        self._loaded = False
+        log = (folder / "chromium.log").open("ab")
+        self._process = subprocess.Popen(
+            tethered(
+                [chromium, *FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"]
+            ),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            self._socket = self._connect(folder / "DevToolsActivePort")
+            for domain in ("Page", "Runtime", "Network", "Log"):
+                self._call(f"{domain}.enable")
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def set_cookie(self, name: str, value: str, url: str) -> None:
+        """For example Django's `sessionid` of a test client that has logged in."""
+        self._call("Network.setCookie", name=name, value=value, url=url)
+
+    def open(self, url: str, settle_s: float = 0.3) -> None:
+        """Goes to a page and waits until it is loaded; `settle_s` more for what its scripts draw."""
+        self._loaded = False
+        answer = self._call("Page.navigate", url=url)
+        assert "errorText" not in answer, f"{url}: {answer['errorText']}"
+        give_up = time.monotonic() + 20
+        while not self._loaded:
+            assert time.monotonic() < give_up, f"{url} has not loaded"
+            self._listen(0.5)
+        self.settle(settle_s)
+
+    def settle(self, seconds: float) -> None:
+        """Lets the page go on, and takes note of its errors meanwhile."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._listen(left)
+
+    def evaluate(self, script: str) -> Any:
+        """The value of a JavaScript expression on the page."""
+        answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    @property
+    def text(self) -> str:
+        """The page's text, as people see it."""
+        return str(self.evaluate("document.body.innerText"))
+
+    def screenshot(self, path: Path) -> Path:
+        """The visible part as a PNG."""
+        path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
+        return path
+
+    def _connect(self, port_file: Path) -> websocket.WebSocket:
+        give_up = time.monotonic() + 20
+        while not (port_file.exists() and "\n" in port_file.read_text()):
+            assert self._process.poll() is None, "Chromium has ended"
+            assert time.monotonic() < give_up, "Chromium does not start"
+            time.sleep(0.05)
+        port, browser_path = port_file.read_text().splitlines()
+        browser = websocket.create_connection(f"ws://127.0.0.1:{port}{browser_path}", timeout=20)
+        browser.send(json.dumps({"id": 0, "method": "Target.getTargets"}))
+        targets = json.loads(browser.recv())["result"]["targetInfos"]
+        page = next(target["targetId"] for target in targets if target["type"] == "page")
+        browser.close()
+        return websocket.create_connection(f"ws://127.0.0.1:{port}/devtools/page/{page}", timeout=20)
+
+    def _call(self, method: str, **params: Any) -> dict[str, Any]:
+        self._last_id += 1
+        self._socket.settimeout(20)
+        self._socket.send(json.dumps({"id": self._last_id, "method": method, "params": params}))
+        while True:
+            message = json.loads(self._socket.recv())
+            if message.get("id") == self._last_id:
+                assert "error" not in message, f"{method}: {message['error']}"
+                result: dict[str, Any] = message["result"]
+                return result
+            self._note(message)
+
+    def _listen(self, timeout_s: float) -> None:
+        self._socket.settimeout(timeout_s)
+        try:
+            self._note(json.loads(self._socket.recv()))
+        except websocket.WebSocketTimeoutException:
+            return
+
+    def _note(self, message: dict[str, Any]) -> None:
+        params = message.get("params", {})
+        match message.get("method"):
+            case "Page.loadEventFired":
+                self._loaded = True
+            case "Runtime.exceptionThrown":
+                self.errors.append(str(params["exceptionDetails"].get("exception", params["exceptionDetails"])))
+            case "Log.entryAdded" if params["entry"]["level"] == "error":
+                self.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+            case "Runtime.consoleAPICalled" if params["type"] in ("error", "assert"):
+                self.errors.append(" ".join(str(argument.get("value", argument)) for argument in params["args"]))
