@@ -10,10 +10,15 @@ SOCKET_TIMEOUT_S = 5.0
 
 
 @cache
-def connect(url: str | None = None) -> "redis.Redis":
-    """A client with its pool, shared by the process's threads. Replies are bytes. Connects on first use."""
+def connect() -> "redis.Redis":
+    """The client that the process's threads share, with its pool."""
+    return new_client()
+
+
+def new_client() -> "redis.Redis":
+    """A client of one's own. Replies are bytes. Connects on first use."""
     return redis.Redis.from_url(
-        url or settings.REDIS_URL,
+        settings.REDIS_URL,
         socket_timeout=SOCKET_TIMEOUT_S,
         socket_connect_timeout=SOCKET_TIMEOUT_S,
         socket_keepalive=True,

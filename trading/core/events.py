@@ -9,12 +9,13 @@ from trading.core.orders import OrderReport
 
 @dataclass(frozen=True)
 class TradeSeen:
-    """A public trade whose price the trader waited for."""
+    """A public trade whose price the trader waited for. `age_s`: how long ago it was when the trader woke."""
 
     symbol: str
     trade_id: int
     price: Decimal
     at_ms: int
+    age_s: float = 0.0
 
     def __str__(self) -> str:
         return f"trade {self.trade_id} at {plain(self.price)}"

@@ -11,6 +11,8 @@ from trading.core.risk import Rules, refusal
 
 # Any price lies below this: the trigger of a trader that wants the next one. It is the greatest amount of 64 bits.
 ANY_PRICE = Decimal("92233720368.54775807")
+# The market may have moved away from a trade that is older.
+MOST_AGE_S = 10.0
 
 
 class TraderState(StrEnum):
@@ -23,13 +25,14 @@ class TraderState(StrEnum):
     FINISHED = "FINISHED"  # Sold. The profit is booked.
     DUST = "DUST"  # Ended holding less than the exchange lets it sell.
     RETIRED = "RETIRED"  # Ended before it ever ordered: its slot is no longer wanted.
+    ABANDONED = "ABANDONED"  # Given up by a person: what it held is theirs to look after.
 
     @property
     def has_ended(self) -> bool:
         return self in ENDED
 
 
-ENDED = frozenset({TraderState.FINISHED, TraderState.DUST, TraderState.RETIRED})
+ENDED = frozenset({TraderState.FINISHED, TraderState.DUST, TraderState.RETIRED, TraderState.ABANDONED})
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def decide(position: Position, event: Event, rules: Rules, settings: Settings) -
     return _sell_or_finish(position, rules, settings)
 
 
-def triggers(position: Position) -> Decimal | None:
+def trigger_of(position: Position) -> Decimal | None:
     """The price at or below which a trade event concerns the trader; None where no price does.
 
     Fills are learnt from execution reports and reconciliation, never from public trades.
@@ -152,6 +155,8 @@ def state_of(position: Position) -> TraderState:
 def _buy(event: Event, rules: Rules, settings: Settings) -> Decision:
     if not isinstance(event, TradeSeen):
         return Wait("waits for the next trade")
+    if event.age_s > MOST_AGE_S:
+        return Wait(f"the last trade is {event.age_s:.0f} s old (is the streamer behind, or the clock wrong?)")
     price = buy_price(event.price, settings.buy_down_interval, rules.tick)
     if price <= 0:
         return Wait(f"the market, {plain(event.price)}, is too low for a buy price at tick {plain(rules.tick)}")

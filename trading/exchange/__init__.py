@@ -1,0 +1,1 @@
+"""What traders ask of an exchange, what it may answer, and the client that speaks Binance's protocol."""

@@ -1,0 +1,228 @@
+"""Turns what concerns a trader into a task: trades that cross its trigger, and every report of its orders.
+
+A tick costs the same for one trader as for 100,000: a batch of trades is compared with the one nearest trigger of its
+symbol, and only when that is crossed are traders looked up at all.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import redis
+
+from hedgehog_project.venues import Venue
+from streamer.topics import decode_trade, report_topic, trade_topic
+from trading import doorbell, triggers
+from trading.core.events import TradeSeen
+from trading.exchange.replies import own_id
+from trading.traders import PREFIX
+
+log = logging.getLogger(__name__)
+
+GROUP = "dispatch"
+BATCH = 500
+BLOCK_MS = 500
+# What another dispatcher took and did not finish within this time is taken over; so is a report nobody booked.
+TAKE_OVER_MS = 3_000
+# Traders rung in one round trip where a price crosses very many triggers at once.
+RING_MOST = 1_000
+
+Entry = tuple[bytes, list[bytes]]
+
+
+@dataclass
+class Counts:
+    """What a dispatcher has done since it began."""
+
+    trades: int = 0
+    woken: int = 0
+    reports: int = 0
+
+
+@dataclass
+class Dispatcher:
+    """One consumer of the group. Any number may run side by side, on any machine.
+
+    `markets` maps a market to the symbols whose trades may concern a trader; `venues` are those with own orders.
+    The client must be the dispatcher's own: it gets entries as they come, which is twice as quick as dictionaries.
+    """
+
+    client: "redis.Redis"
+    name: str
+    markets: dict[str, list[str]] = field(default_factory=dict)
+    venues: Sequence[str] = ()
+    counts: Counts = field(default_factory=Counts)
+
+    def __post_init__(self) -> None:
+        for command in ("XREADGROUP", "XAUTOCLAIM", "ZRANGE"):
+            self.client.set_response_callback(command, _as_it_comes)
+        self._trades: dict[bytes, tuple[str, str]] = {}
+        self._reports: dict[bytes, str] = {}
+        self._command: list[Any] = []
+        self._done: list[tuple[bytes, list[bytes]]] = []
+
+    def listen_to(self, markets: dict[str, list[str]], venues: Iterable[str]) -> None:
+        """Changes what is read. Raises redis.RedisError."""
+        self.markets, self.venues = markets, sorted(venues)
+        self._trades = {
+            trade_topic(market, symbol).encode(): (market, symbol)
+            for market, symbols in markets.items()
+            for symbol in symbols
+        }
+        self._reports = {report_topic(venue).encode(): venue for venue in self.venues}
+        self._make_groups()
+
+    def _make_groups(self) -> None:
+        """From now on for trades, whose past prices concern nobody; from the beginning for reports."""
+        topics = [*self._trades, *self._reports]
+        pipeline = self.client.pipeline(transaction=False)
+        for topic in topics:
+            pipeline.xgroup_create(topic, GROUP, id="$" if topic in self._trades else "0", mkstream=True)
+        for topic, result in zip(topics, pipeline.execute(raise_on_error=False), strict=True):
+            if isinstance(result, redis.RedisError) and "BUSYGROUP" not in str(result):
+                raise redis.ResponseError(f"{topic.decode()}: {result}")
+        self._command = ["XREADGROUP", "GROUP", GROUP, self.name, "COUNT", BATCH, "BLOCK", BLOCK_MS, "STREAMS"]
+        self._command += [*topics, *[">"] * len(topics)]
+
+    def step(self) -> int:
+        """Reads one batch and hands it on, waiting at most BLOCK_MS for one; how many entries.
+
+        Raises redis.RedisError, and kombu's OperationalError where the broker is away. What was read and not
+        handed on is taken over later: nothing is acknowledged before.
+        """
+        if not self._trades and not self._reports:
+            time.sleep(BLOCK_MS / 1000)
+            return 0
+        pipeline = self.client.pipeline(transaction=False)
+        done, self._done = self._done, []
+        for topic, ids in done:
+            pipeline.execute_command("XACK", topic, GROUP, *ids)
+        pipeline.execute_command(*self._command)
+        try:
+            answer = pipeline.execute()[-1]
+        except redis.ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            # A topic was begun anew, or Redis was emptied: everything in it is news.
+            log.warning("topics have lost their groups and get new ones")
+            self._make_groups()
+            return 0
+        batches = _batches(answer)
+        self._handle([(topic, entries) for topic, entries in batches if topic in self._trades])
+        for topic, entries in batches:
+            if topic in self._reports:
+                self._handle_reports(topic, entries)
+        return sum(len(entries) for _, entries in batches)
+
+    def take_over(self) -> int:
+        """Hands on again what a dead dispatcher left, and the reports that no task has booked; how many entries."""
+        taken = 0
+        for topic in [*self._trades, *self._reports]:
+            answer = self.client.execute_command(
+                "XAUTOCLAIM", topic, GROUP, self.name, TAKE_OVER_MS, "0-0", "COUNT", BATCH
+            )
+            # Entries that were trimmed away meanwhile come without fields.
+            entries = [(entry[0], entry[1]) for entry in answer[1] if entry and entry[1]]
+            if not entries:
+                continue
+            taken += len(entries)
+            if topic in self._trades:
+                self._handle([(topic, entries)])
+            else:
+                self._handle_reports(topic, entries)
+        return taken
+
+    def flush(self) -> None:
+        """Acknowledges what was handed on last."""
+        done, self._done = self._done, []
+        for topic, ids in done:
+            self.client.execute_command("XACK", topic, GROUP, *ids)
+
+    def _handle(self, batches: list[tuple[bytes, list[Entry]]]) -> None:
+        """Compares each symbol's lowest price with the nearest trigger; one round trip for all symbols."""
+        if not batches:
+            return
+        pipeline = self.client.pipeline(transaction=False)
+        for topic, _ in batches:
+            pipeline.execute_command("ZRANGE", triggers.key_below(*self._trades[topic]), 0, 0, "REV", "WITHSCORES")
+        for (topic, entries), nearest in zip(batches, pipeline.execute(), strict=True):
+            self.counts.trades += len(entries)
+            if nearest:
+                reach = _score(nearest)
+                # Prices as floats, like the scores: core looks again with Decimals.
+                prices = [float(fields[1].split(b",", 1)[0]) for _, fields in entries]
+                if min(prices) <= reach:
+                    self._wake(topic, entries, prices)
+            self._done.append((topic, [entry[0] for entry in entries]))
+
+    def _wake(self, topic: bytes, entries: list[Entry], prices: list[float]) -> None:
+        """Rings the traders that the batch concerns, each with the newest trade that reached its trigger."""
+        market, symbol = self._trades[topic]
+        newest = len(prices) - 1
+        low = min(range(len(prices)), key=lambda index: (prices[index], -index))
+        # The newest trade first: whom it concerns should act on today's price, not on an older one of the batch.
+        for index in dict.fromkeys((newest, low)):
+            while True:
+                rung = triggers.ring(self.client, market, symbol, prices[index], RING_MOST)
+                if rung:
+                    entry_id, fields = entries[index]
+                    trade = decode_trade(symbol, entry_id, fields[1])
+                    event = TradeSeen(symbol, trade.trade_id, Decimal(trade.price), trade.event_ms)
+                    for trader_id in rung:
+                        doorbell.wake(trader_id, symbol, event)
+                    self.counts.woken += len(rung)
+                if len(rung) < RING_MOST:
+                    break
+
+    def _handle_reports(self, topic: bytes, entries: list[Entry]) -> None:
+        venue = Venue(self._reports[topic])
+        idle = []
+        for entry_id, fields in entries:
+            values = dict(zip(fields[::2], fields[1::2], strict=True))
+            if values.get(b"kind") == b"connected":
+                doorbell.reconcile(venue, entry_id.decode())
+                continue
+            event = _own_report(values.get(b"data", b""))
+            if event is None:
+                idle.append(entry_id)  # Balances, or an order that is not ours.
+                continue
+            doorbell.report(venue, entry_id.decode(), event)
+            self.counts.reports += 1
+        if idle:
+            self._done.append((topic, idle))
+
+
+def acknowledge(client: "redis.Redis", venue: str, entry_id: str) -> None:
+    """Says that a report is booked, so that nobody is rung for it again. Raises redis.RedisError."""
+    client.xack(report_topic(venue), GROUP, entry_id)
+
+
+def _own_report(data: bytes) -> dict[str, Any] | None:
+    """The execution report of an order of ours; None for everything else."""
+    try:
+        event = json.loads(data)
+        is_ours = event.get("e") == "executionReport" and own_id(event).startswith(PREFIX)
+    except (ValueError, KeyError, AttributeError) as error:
+        log.error("a report that can't be read is skipped: error=%s data=%.300s", error, data)
+        return None
+    return event if is_ours else None
+
+
+def _as_it_comes(answer: Any, **options: Any) -> Any:
+    return answer
+
+
+def _batches(answer: Any) -> list[tuple[bytes, list[Entry]]]:
+    """XREADGROUP's answer, which is a list in RESP2 and a map in RESP3."""
+    if not answer:
+        return []
+    return list(answer.items()) if isinstance(answer, dict) else [(topic, entries) for topic, entries in answer]
+
+
+def _score(nearest: Any) -> float:
+    """The score in ZRANGE WITHSCORES' answer: flat in RESP2, in pairs in RESP3."""
+    return float(nearest[0][1] if isinstance(nearest[0], list | tuple) else nearest[1])

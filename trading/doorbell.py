@@ -1,0 +1,42 @@
+"""Ringing the tasks by name: dispatch and the leader ring, tasks.py answers. Nobody waits at the door."""
+
+from typing import Any
+
+from celery import current_app
+
+from trading.core.events import TradeSeen
+from trading.core.money import plain
+
+# A wake that comes later than this has lost its meaning: the trader is rung again.
+WAKE_EXPIRES_S = 5
+
+
+def wake(trader_id: int, symbol: str, event: TradeSeen) -> None:
+    """Wakes a trader with the trade that it waited for. Raises kombu's OperationalError without a broker."""
+    trade = {"trade_id": event.trade_id, "price": plain(event.price), "at_ms": event.at_ms}
+    _ring("trading.tasks.wake", {"trader": trader_id, "symbol": symbol, "trade": trade}, WAKE_EXPIRES_S)
+
+
+def nudge(trader_id: int, symbol: str, why: str) -> None:
+    """Asks a trader to look again."""
+    _ring("trading.tasks.nudge", {"trader": trader_id, "symbol": symbol, "why": why}, WAKE_EXPIRES_S)
+
+
+def ask(order_id: int, symbol: str) -> None:
+    """Has the exchange asked about an order."""
+    _ring("trading.tasks.ask", {"order": order_id, "symbol": symbol}, WAKE_EXPIRES_S)
+
+
+def report(venue: str, entry_id: str, data: dict[str, Any]) -> None:
+    """Hands over an execution report; the task acknowledges its entry."""
+    _ring("trading.tasks.report", {"venue": venue, "symbol": data.get("s"), "entry": entry_id, "data": data})
+
+
+def reconcile(venue: str, entry_id: str | None = None) -> None:
+    """Has the books compared with the exchange's."""
+    _ring("trading.tasks.reconcile", {"venue": venue, "entry": entry_id}, None if entry_id else 60)
+
+
+def _ring(task: str, kwargs: dict[str, Any], expires_s: float | None = None) -> None:
+    # A broker that is away is the caller's to wait for, not to be retried here while events queue up behind.
+    current_app.send_task(task, kwargs=kwargs, expires=expires_s, retry=False)

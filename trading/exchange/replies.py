@@ -1,0 +1,135 @@
+"""Binance's replies and events as values of the core. Raises KeyError or ValueError for what does not fit."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from trading.core.money import ZERO, quote_of
+from trading.core.orders import Fill, OrderReport, OrderStatus, Side
+from trading.exchange.protocol import Listed
+
+
+def from_order_reply(reply: Mapping[str, Any]) -> OrderReport:
+    """The reply to a placing (FULL), a cancel, or a query of an order: rest-api, "Trading endpoints"."""
+    at_ms = int(reply.get("transactTime") or reply.get("updateTime") or reply.get("time") or 0)
+    return OrderReport(
+        # A cancel's reply has a client order id of its own; the order's stands in origClientOrderId.
+        client_order_id=reply.get("origClientOrderId") or reply["clientOrderId"],
+        exchange_order_id=int(reply["orderId"]),
+        symbol=reply["symbol"],
+        side=Side(reply["side"]),
+        status=OrderStatus(reply["status"]),
+        price=Decimal(reply["price"]),
+        quantity=Decimal(reply["origQty"]),
+        executed=Decimal(reply["executedQty"]),
+        fills=tuple(
+            _fill(
+                trade_id=fill["tradeId"],
+                price=fill["price"],
+                quantity=fill["qty"],
+                commission=fill["commission"],
+                commission_asset=fill["commissionAsset"],
+                # Fills in the answer itself are those of an order that met the book when it arrived.
+                is_maker=False,
+                at_ms=at_ms,
+            )
+            for fill in reply.get("fills", ())
+        ),
+        at_ms=at_ms,
+    )
+
+
+def from_execution_report(event: Mapping[str, Any]) -> OrderReport:
+    """The user data stream's executionReport: user-data-stream.md, "Order Update"."""
+    fills: tuple[Fill, ...] = ()
+    if event["x"] == "TRADE" and int(event["t"]) >= 0:
+        fill = _fill(
+            trade_id=event["t"],
+            price=event["L"],
+            quantity=event["l"],
+            commission=event["n"] or "0",
+            commission_asset=event["N"] or "",
+            is_maker=event["m"],
+            at_ms=event["T"],
+            quote=event.get("Y"),
+        )
+        fills = (fill,)
+    reason = event.get("r") or ""
+    return OrderReport(
+        client_order_id=own_id(event),
+        exchange_order_id=int(event["i"]),
+        symbol=event["s"],
+        side=Side(event["S"]),
+        status=OrderStatus(event["X"]),
+        price=Decimal(event["p"]),
+        quantity=Decimal(event["q"]),
+        executed=Decimal(event["z"]),
+        fills=fills,
+        reason="" if reason == "NONE" else reason,
+        at_ms=int(event["T"]),
+    )
+
+
+def own_id(event: Mapping[str, Any]) -> str:
+    """The order's client order id. On a cancel `c` is that of the cancel, and `C` that of the order."""
+    return event.get("C") or event["c"]
+
+
+def from_my_trade(reply: Mapping[str, Any]) -> Fill:
+    """One row of myTrades."""
+    return _fill(
+        trade_id=reply["id"],
+        price=reply["price"],
+        quantity=reply["qty"],
+        commission=reply["commission"],
+        commission_asset=reply["commissionAsset"],
+        is_maker=reply["isMaker"],
+        at_ms=reply["time"],
+        quote=reply.get("quoteQty"),
+    )
+
+
+def from_exchange_info(entry: Mapping[str, Any]) -> Listed:
+    """One entry of exchangeInfo's symbols. filters.md says which filters there are."""
+    filters = {each["filterType"]: each for each in entry["filters"]}
+    price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
+    # A symbol has the one or the other.
+    notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
+    return Listed(
+        symbol=entry["symbol"],
+        status=entry["status"],
+        base_asset=entry["baseAsset"],
+        quote_asset=entry["quoteAsset"],
+        tick_size=Decimal(price["tickSize"]),
+        step_size=Decimal(lot["stepSize"]),
+        min_price=Decimal(price["minPrice"]),
+        max_price=Decimal(price["maxPrice"]),
+        min_quantity=Decimal(lot["minQty"]),
+        max_quantity=Decimal(lot["maxQty"]),
+        min_notional=Decimal(notional.get("minNotional", ZERO)),
+        max_notional=Decimal(notional.get("maxNotional", ZERO)),
+        filters=list(entry["filters"]),
+    )
+
+
+def _fill(
+    *,
+    trade_id: Any,
+    price: str,
+    quantity: str,
+    commission: str,
+    commission_asset: str,
+    is_maker: bool,
+    at_ms: Any,
+    quote: str | None = None,
+) -> Fill:
+    return Fill(
+        trade_id=int(trade_id),
+        price=Decimal(price),
+        quantity=Decimal(quantity),
+        quote=Decimal(quote) if quote else quote_of(Decimal(price), Decimal(quantity)),
+        commission=Decimal(commission),
+        commission_asset=commission_asset,
+        is_maker=bool(is_maker),
+        at_ms=int(at_ms),
+    )

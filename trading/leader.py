@@ -1,0 +1,216 @@
+"""The leader: makes the wanted traders exist, and rings for whoever was forgotten.
+
+It runs every second, and at once when a cycle ends. Two leaders at once are harmless: constraints, not luck.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import redis
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from hedgehog_project.redis import connect
+from hedgehog_project.venues import Venue, market_of
+from streamer.models import StreamedSymbol
+from streamer.topics import last_trades
+from trading import doorbell, symbols, traders, triggers
+from trading.core.orders import OPEN, OrderStatus
+from trading.core.strategy import ANY_PRICE, TraderState
+from trading.exchange.errors import ExchangeError
+from trading.exchange.protocol import Exchange
+from trading.models import JournalEntry, Listing, Order, Switch, Symbol, Trader, TradingSettings
+from trading.models.symbols import TradingStatus
+
+log = logging.getLogger(__name__)
+
+# An answer takes this long at most where all is well; later the order is asked about, and again at this pace.
+STUCK_AFTER = timedelta(seconds=2)
+# A bell that nobody answered for so long is rung again.
+UNHEARD_S = 3.0
+UNHEARD = timedelta(seconds=UNHEARD_S)
+
+ExchangeAt = Callable[[Venue], Exchange]
+
+
+def lead(now: datetime | None = None) -> None:
+    """One beat. Raises redis.RedisError and Django's database errors: the next beat tries again."""
+    now = now or timezone.now()
+    fill_slots()
+    ask_about_stuck_orders(now)
+    nudge_whoever_is_due(now)
+    watch_triggers()
+    rearm_sleepers(now)
+
+
+def fill_slots() -> int:
+    """Makes the missing traders of every symbol that is on, slots 1 to chunks; how many were made."""
+    venue = Switch.current()
+    _retire_unwanted(venue)
+    wanted = list(TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol"))
+    taken = set(Trader.objects.filter(venue=venue, finished_at__isnull=True).values_list("symbol_id", "slot"))
+    made = 0
+    for settings in wanted:
+        for slot in range(1, settings.chunks + 1):
+            if (settings.symbol_id, slot) not in taken and _spawn(settings, venue, slot):
+                made += 1
+    return made
+
+
+def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
+    try:
+        with transaction.atomic():
+            trader = Trader.objects.create(
+                symbol=settings.symbol,
+                venue=venue,
+                slot=slot,
+                budget=settings.share,
+                buy_down_interval=settings.buy_down_interval,
+                profit_interval=settings.profit_interval,
+                wake_below=ANY_PRICE,
+                armed_at=timezone.now(),
+                waits_for="waits for the next trade",
+            )
+            JournalEntry.objects.create(
+                trader=trader, event="leader", decision="begins", reason=f"slot {slot} is free"
+            )
+    except IntegrityError:
+        return False  # Another leader was quicker: the slot has its trader.
+    triggers.set_trigger(connect(), _trigger(trader))
+    return True
+
+
+def _retire_unwanted(venue: Venue) -> None:
+    """Ends traders that never ordered, where their symbol is off, their slot is gone or the switch was turned."""
+    waiting = Trader.objects.filter(finished_at__isnull=True, state=TraderState.WAITING)
+    unwanted = waiting.filter(
+        ~Q(venue=venue) | ~Q(symbol__settings__status=TradingStatus.ON) | Q(slot__gt=F("symbol__settings__chunks"))
+    )
+    for trader_id in unwanted.exclude(orders__status__in=OPEN).values_list("pk", flat=True):
+        traders.retire(trader_id, "its slot is not wanted any more")
+
+
+def ask_about_stuck_orders(now: datetime) -> None:
+    """Rings for every order that has been SUBMITTING for too long."""
+    late = now - STUCK_AFTER
+    stuck = Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=late)
+    for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)).select_related("symbol"):
+        doorbell.ask(order.pk, order.symbol.name)
+
+
+def nudge_whoever_is_due(now: datetime) -> None:
+    """Rings for traders whose next try is due, and for those that nothing else would ever wake."""
+    live = Trader.objects.filter(finished_at__isnull=True)
+    due = live.filter(retry_at__lte=now)
+    # Neither trigger, nor clock, nor open order: a process died at the wrong moment.
+    forgotten = live.filter(retry_at=None, wake_below=None).exclude(orders__status__in=OPEN)
+    for trader in (due | forgotten).select_related("symbol").distinct():
+        doorbell.nudge(trader.pk, trader.symbol.name, "it is time to try again")
+
+
+def watch_triggers() -> None:
+    """Rebuilds the triggers where Redis lost them, and rings again for bells that nobody answered."""
+    client = connect()
+    if not triggers.is_built(client):
+        log.warning("triggers rebuilt from the database: traders=%s", rebuild_triggers(client))
+        for venue in venues_in_use():
+            doorbell.reconcile(venue)
+    unheard = triggers.rung_before(client, UNHEARD_S)
+    live = Trader.objects.filter(pk__in=unheard, finished_at__isnull=True).select_related("symbol")
+    for trader in live:
+        doorbell.nudge(trader.pk, trader.symbol.name, "nobody answered its bell")
+    gone = set(unheard) - {trader.pk for trader in live}
+    if gone:
+        client.zrem(triggers.RUNG, *gone)
+
+
+def rearm_sleepers(now: datetime) -> int:
+    """Arms traders anew whose trigger the market has crossed without waking them: Redis lost it. How many."""
+    client = connect()
+    late = now - UNHEARD
+    waiting = Trader.objects.filter(finished_at__isnull=True, wake_below__isnull=False, armed_at__lt=late)
+    pairs = list(waiting.values_list("venue", "symbol__name").distinct())
+    count = 0
+    for market in {market_of(Venue(venue)) for venue, _ in pairs}:
+        venues = [venue for venue in Venue if market_of(venue) == market]
+        names = sorted({name for venue, name in pairs if venue in venues})
+        for name, trade in last_trades(client, market, names).items():
+            crossed = waiting.filter(venue__in=venues, symbol__name=name, wake_below__gte=Decimal(trade.price))
+            since = datetime.fromtimestamp(trade.event_ms / 1000, UTC) - UNHEARD
+            for trader in crossed.filter(armed_at__lt=since).select_related("symbol"):
+                triggers.set_trigger(client, _trigger(trader))
+                count += 1
+    return count
+
+
+def rebuild_triggers(client: "redis.Redis") -> int:
+    """Puts the triggers of all rows back into Redis; how many."""
+    waiting = Trader.objects.filter(finished_at__isnull=True, wake_below__isnull=False).select_related("symbol")
+    return triggers.rebuild(client, (_trigger(trader) for trader in waiting.iterator()))
+
+
+def refresh_listings(exchange_at: ExchangeAt, is_stale_only: bool = True) -> None:
+    """Asks each venue in use about its symbols' filters, and has the streamer stream what its traders need."""
+    now = timezone.now()
+    current = Switch.current()
+    wanted = {
+        (current, each.symbol)
+        for each in TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol")
+    }
+    live = Trader.objects.filter(finished_at__isnull=True).values_list("venue", "symbol").distinct()
+    by_id = Symbol.objects.in_bulk([symbol for _, symbol in live])
+    wanted |= {(Venue(venue), by_id[symbol]) for venue, symbol in live}
+    fresh = set(
+        Listing.objects.filter(refreshed_at__gt=now - symbols.FRESH).values_list("venue", "symbol_id")
+        if is_stale_only
+        else ()
+    )
+    for venue, symbol in wanted:
+        if (venue, symbol.pk) in fresh:
+            continue
+        try:
+            symbols.refresh(symbol, venue, exchange_at(venue))
+        except ExchangeError as error:
+            log.warning("listing not refreshed: symbol=%s venue=%s error=%s", symbol.name, venue, error)
+
+
+def follow_the_switch() -> None:
+    """After the switch was turned: has the market of its venue streamed for every symbol that is on."""
+    market = market_of(Switch.current())
+    for settings in TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol"):
+        if not StreamedSymbol.objects.filter(market=market, symbol=settings.symbol.name).exists():
+            symbols.stream_from(market, settings.symbol.name)
+
+
+def reconcile(venue: Venue, exchange: Exchange, task_id: str = "") -> int:
+    """Compares the open orders of our books with the exchange's and asks about each that differs; how many did.
+
+    Raises the exchange's errors.
+    """
+    # Our rows first: an order that is placed meanwhile is then on the exchange's list only.
+    rows = list(Order.objects.filter(venue=venue, status__in=OPEN).exclude(status=OrderStatus.SUBMITTING))
+    listed = {report.client_order_id: report for report in exchange.open_orders()}
+    differing = 0
+    for row in rows:
+        there = listed.get(row.client_order_id)
+        if there is None or there.executed != row.executed or there.status != row.status:
+            differing += 1
+            traders.ask(row.pk, exchange, task_id)
+    ours = {key for key in listed if key.startswith(traders.PREFIX)}
+    known = set(Order.objects.filter(client_order_id__in=ours).values_list("client_order_id", flat=True))
+    for orphan in sorted(ours - known):
+        log.warning("order of ours that the database does not know: venue=%s client_order_id=%s", venue, orphan)
+    return differing
+
+
+def venues_in_use() -> list[Venue]:
+    """The switch's venue, and those where traders still live."""
+    live = Trader.objects.filter(finished_at__isnull=True).values_list("venue", flat=True).distinct()
+    return sorted({Switch.current(), *(Venue(venue) for venue in live)})
+
+
+def _trigger(trader: Trader) -> triggers.Trigger:
+    return triggers.Trigger(trader.pk, market_of(Venue(trader.venue)), trader.symbol.name, trader.wake_below)

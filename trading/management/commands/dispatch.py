@@ -1,0 +1,86 @@
+"""`manage.py dispatch`: the process that turns events into tasks."""
+
+import logging
+import os
+import signal
+import socket
+import time
+from types import FrameType
+from typing import Any
+
+import redis
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, close_old_connections
+from kombu.exceptions import OperationalError
+
+from hedgehog_project.heartbeats import Heart
+from hedgehog_project.redis import new_client
+from hedgehog_project.venues import Venue
+from streamer.models import StreamedSymbol
+from trading.dispatch import Dispatcher
+
+log = logging.getLogger("trading.dispatch")
+
+# How often it looks whether other symbols stream now, and for what a dead dispatcher left.
+LOOK_EVERY_S = 1.0
+# A wait after Redis did not answer.
+PAUSE_S = 0.5
+
+
+class Command(BaseCommand):
+    help = (
+        "Reads the trade events and execution reports in Redis and rings a Celery task for every trader concerned. "
+        "Runs until it is stopped; any number may run side by side, on any machine."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.running = True
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        client = new_client()
+        dispatcher = Dispatcher(client, f"{socket.gethostname()}:{os.getpid()}")
+        heart = Heart(new_client(), "dispatcher")
+        look_at, is_down = 0.0, False
+        while self.running:
+            try:
+                if time.monotonic() >= look_at:
+                    self._follow_the_database(dispatcher)
+                    dispatcher.take_over()
+                    look_at = time.monotonic() + LOOK_EVERY_S
+                dispatcher.step()
+                if is_down:
+                    log.warning("Redis is back")
+                is_down = False
+            except (redis.RedisError, OperationalError) as error:
+                if not is_down:
+                    log.error("Redis does not answer; waiting for it: %s", error)
+                is_down = True
+                time.sleep(PAUSE_S)
+                look_at = 0.0
+            counts = dispatcher.counts
+            heart.beat(trades=counts.trades, woken=counts.woken, reports=counts.reports)
+        self._finish(dispatcher)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.running = False
+
+    def _follow_the_database(self, dispatcher: Dispatcher) -> None:
+        close_old_connections()
+        try:
+            markets: dict[str, list[str]] = {}
+            for market, symbol in StreamedSymbol.objects.filter(is_on=True).values_list("market", "symbol"):
+                markets.setdefault(market, []).append(symbol)
+        except DatabaseError as error:
+            log.error("the database does not answer; going on with what is known: %s", error)
+            return
+        # The topics of all venues: one that has no key is empty and costs nothing.
+        venues = [venue.value for venue in Venue]
+        if markets != dispatcher.markets or not dispatcher.venues:
+            dispatcher.listen_to(markets, venues)
+
+    def _finish(self, dispatcher: Dispatcher) -> None:
+        try:
+            dispatcher.flush()
+        except redis.RedisError:
+            pass  # What is not acknowledged is handed on twice, which does no harm.
+        log.info("stopped: trades=%s woken=%s", dispatcher.counts.trades, dispatcher.counts.woken)

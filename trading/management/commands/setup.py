@@ -1,0 +1,42 @@
+"""`manage.py setup`: what the first start needs. Run again, it changes nothing."""
+
+import secrets
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from hedgehog_project.home import write_secret
+from trading.models import Switch, Symbol
+from trading.schedule import make_schedule
+from trading.symbols import named, set_trading
+
+
+class Command(BaseCommand):
+    help = (
+        "Prepares an empty database: the schedule, the switch on the mock exchange, the symbols of HEDGEHOG_SYMBOLS "
+        "turned on, and an admin user with a random password. What is there already is left alone."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--no-admin", action="store_true", help="make no admin user")
+
+    @transaction.atomic
+    def handle(self, *args: Any, **options: Any) -> None:
+        make_schedule()
+        Switch.objects.get_or_create(pk=1)
+        if not Symbol.objects.exists():
+            for name in settings.HEDGEHOG_SYMBOLS:
+                set_trading(named(name), True)
+            self.stdout.write(f"Turned on: {', '.join(settings.HEDGEHOG_SYMBOLS)}")
+        users = get_user_model()
+        if not options["no_admin"] and not users.objects.filter(is_superuser=True).exists():
+            password = secrets.token_urlsafe(12)
+            users.objects.create_superuser("admin", "", password)
+            # For the banner of `make run`, which shows it once and removes the file.
+            path = settings.HEDGEHOG_HOME / "first_password"
+            write_secret(path, password)
+            self.stdout.write(f"Made the user admin; the password is in {path}")

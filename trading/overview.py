@@ -1,0 +1,256 @@
+"""What is going on, in a few queries: the figures that the admin and `manage.py status` show.
+
+Figures are those of one venue, the switch's: play money and real money are never added up. What still goes on
+elsewhere is told apart (`elsewhere`). Where Redis does not answer, prices are unknown (None), never an error.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import redis
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce, TruncHour
+from django.utils import timezone
+
+from hedgehog_project.redis import connect
+from hedgehog_project.venues import Venue, market_of
+from streamer import topics
+from streamer.models import StreamedSymbol
+from trading.core.orders import OPEN, OrderStatus
+from trading.core.strategy import TraderState
+from trading.models import Order, Symbol, Trader
+
+HOURS = 24
+# A market that is traded this seldom, or a feed that is this late, deserves a word.
+OLD_S = 60
+LIVE = Q(finished_at__isnull=True)
+NOTHING = Decimal(0)
+
+
+@dataclass(frozen=True)
+class LastTrade:
+    """The newest trade of a symbol's topic, and how long ago the exchange made it."""
+
+    price: Decimal
+    age_s: float
+
+
+@dataclass(frozen=True)
+class SymbolLine:
+    """A symbol at the switch's venue."""
+
+    pk: int
+    name: str
+    quote_asset: str
+    is_streaming: bool
+    is_trading: bool
+    last_trade: LastTrade | None  # None: no trade yet, or Redis does not answer
+    traders: int  # live ones
+    cycles_finished: int
+    profit: Decimal
+
+    @property
+    def is_of_interest(self) -> bool:
+        return bool(self.is_streaming or self.is_trading or self.traders or self.cycles_finished)
+
+
+@dataclass(frozen=True)
+class Profit:
+    """What the cycles of one quote asset brought, net of commissions."""
+
+    asset: str
+    total: Decimal
+    last_day: Decimal
+
+
+@dataclass(frozen=True)
+class Hour:
+    """The cycles that ended in one hour, and their profit by quote asset."""
+
+    begins: datetime
+    cycles: int = 0
+    profit: dict[str, Decimal] = field(default_factory=dict)
+
+
+def with_figures(symbols: QuerySet[Symbol], venue: Venue) -> QuerySet[Any]:
+    """Gives each symbol `is_streaming`, `live_traders`, `cycles_finished` and `profit` at the venue, in one query."""
+    here = Q(traders__venue=venue)
+    streamed = StreamedSymbol.objects.filter(market=market_of(venue), symbol=OuterRef("name"), is_on=True)
+    return symbols.select_related("settings").annotate(
+        is_streaming=Exists(streamed),
+        live_traders=Count("traders", filter=here & Q(traders__finished_at__isnull=True)),
+        cycles_finished=Count("traders", filter=here & Q(traders__state=TraderState.FINISHED)),
+        profit=Coalesce(Sum("traders__profit", filter=here), NOTHING),
+    )
+
+
+def last_trades(names: Iterable[str], venue: Venue) -> dict[str, LastTrade]:
+    """The newest trade of each symbol that has one, in one round trip; empty where Redis does not answer."""
+    wanted = list(names)
+    try:
+        events = topics.last_trades(connect(), market_of(venue), wanted) if wanted else {}
+    except redis.RedisError:
+        return {}  # The processes' list says that Redis is down; here the price is just not known.
+    now = time.time()
+    return {
+        name: LastTrade(Decimal(event.price), max(0.0, now - event.trade_ms / 1000)) for name, event in events.items()
+    }
+
+
+def is_trading(symbol: Symbol) -> bool:
+    """Whether new traders are wanted; a symbol that never had settings is off."""
+    return hasattr(symbol, "settings") and symbol.settings.is_on
+
+
+def symbol_lines(venue: Venue) -> list[SymbolLine]:
+    """Every symbol, by name."""
+    symbols = list(with_figures(Symbol.objects.order_by("name"), venue))
+    trades = last_trades([symbol.name for symbol in symbols], venue)
+    return [
+        SymbolLine(
+            pk=symbol.pk,
+            name=symbol.name,
+            quote_asset=symbol.quote_asset,
+            is_streaming=symbol.is_streaming,
+            is_trading=is_trading(symbol),
+            last_trade=trades.get(symbol.name),
+            traders=symbol.live_traders,
+            cycles_finished=symbol.cycles_finished,
+            profit=symbol.profit,
+        )
+        for symbol in symbols
+    ]
+
+
+def open_orders(venue: Venue) -> QuerySet[Order]:
+    """Orders of which more can still trade, SUBMITTING among them."""
+    return Order.objects.filter(venue=venue, status__in=sorted(OPEN))
+
+
+def order_counts(venue: Venue) -> tuple[int, int]:
+    """How many orders are open, and how many of those have no answer of the exchange yet."""
+    counts = open_orders(venue).aggregate(
+        open=Count("pk"), submitting=Count("pk", filter=Q(status=OrderStatus.SUBMITTING))
+    )
+    return counts["open"], counts["submitting"]
+
+
+def traders_by_state(venue: Venue) -> dict[TraderState, int]:
+    """How many live traders stand where; states without any are left out."""
+    rows = Trader.objects.filter(LIVE, venue=venue).order_by().values_list("state").annotate(Count("pk"))
+    found = dict(rows)
+    return {state: found[state] for state in TraderState if state in found}
+
+
+def profits(venue: Venue, now: datetime | None = None) -> list[Profit]:
+    """Profit so far, by quote asset; the asset with the most cycles comes first."""
+    since = (now or timezone.now()) - timedelta(days=1)
+    rows = (
+        Trader.objects.filter(venue=venue, profit__isnull=False)
+        .order_by()
+        .values("symbol__quote_asset")
+        .annotate(
+            cycles=Count("pk"),
+            total=Sum("profit"),
+            day=Coalesce(Sum("profit", filter=Q(finished_at__gte=since)), NOTHING),
+        )
+        .order_by("-cycles", "symbol__quote_asset")
+    )
+    return [Profit(row["symbol__quote_asset"], row["total"], row["day"]) for row in rows]
+
+
+def hours(venue: Venue, now: datetime | None = None) -> list[Hour]:
+    """The last 24 hours, oldest first; the last one is the hour that is running."""
+    last = (now or timezone.now()).replace(minute=0, second=0, microsecond=0)
+    found = {begins: Hour(begins) for begins in (last - timedelta(hours=n) for n in reversed(range(HOURS)))}
+    rows = (
+        Trader.objects.filter(venue=venue, state=TraderState.FINISHED, finished_at__gte=min(found))
+        .order_by()
+        .annotate(hour=TruncHour("finished_at"))
+        .values("hour", "symbol__quote_asset")
+        .annotate(cycles=Count("pk"), profit=Coalesce(Sum("profit"), NOTHING))
+    )
+    for row in rows:
+        hour = found.get(row["hour"])
+        if hour is None:
+            continue  # Finished after `now`: clocks of several machines differ a little.
+        hour.profit[row["symbol__quote_asset"]] = row["profit"]
+        found[row["hour"]] = Hour(hour.begins, hour.cycles + row["cycles"], hour.profit)
+    return list(found.values())
+
+
+def cycles_since(venue: Venue, since: datetime) -> int:
+    """How many cycles have finished since then."""
+    return Trader.objects.filter(venue=venue, state=TraderState.FINISHED, finished_at__gte=since).count()
+
+
+def elsewhere(venue: Venue) -> list[str]:
+    """What still goes on at other venues than the switch's, one sentence for each."""
+    live = Trader.objects.filter(LIVE).exclude(venue=venue).order_by()
+    return [
+        f"{_count(count, 'live trader')} still at {other}: they stay there until their cycle ends."
+        for other, count in live.values_list("venue").annotate(Count("pk"))
+    ]
+
+
+def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) -> list[str]:
+    """Why nothing happens, or what needs a look, in words for people; the processes speak for themselves."""
+    found = []
+    on = [line for line in lines if line.is_trading]
+    if not lines:
+        found.append("There is no symbol yet: add one under Symbols.")
+    elif not on:
+        found.append("No symbol is trading: turn one on under Symbols.")
+    deaf = [line.name for line in on if not line.is_streaming]
+    if deaf:
+        found.append(f"{_some(deaf)}: trading is on, but prices do not stream. Turn streaming on.")
+    mute = [line.name for line in on if line.is_streaming and line.last_trade is None]
+    if mute:
+        found.append(f"{_some(mute)}: no trade event has come yet.")
+    old = [line.name for line in on if line.is_streaming and line.last_trade and line.last_trade.age_s > OLD_S]
+    if old:
+        found.append(f"{_some(old)}: the last trade event is over a minute old.")
+    failing = Trader.objects.filter(LIVE, failures__gt=0).count()
+    if failing:
+        found.append(
+            f"{_count(failing, 'trader')} met an error and will try again: see Traders, state “with an error”."
+        )
+    # The leader asks about such orders after seconds; minutes mean that nobody gets an answer.
+    late = (now or timezone.now()) - timedelta(minutes=1)
+    unclear = Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=late).count()
+    if unclear:
+        found.append(f"{_count(unclear, 'order')} had no answer of the exchange for over a minute.")
+    return found + elsewhere(venue)
+
+
+def number(value: Decimal) -> str:
+    """The number for people: plain, without trailing zeros. 1E-8 -> 0.00000001, 2875.10 -> 2875.1."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def rounded(value: Decimal, digits: int = 6) -> str:
+    """The number with about so many digits, yet at least 2 decimals: 12.345678 -> 12.3457."""
+    places = min(8, max(2, digits - 1 - value.adjusted())) if value else 2
+    return number(round(value, places))
+
+
+def age(seconds: float) -> str:
+    """How long, in one unit: 4 s, 12 min, 3 h, 5 d."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _some(names: list[str], shown: int = 5) -> str:
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,119 @@
+"""The doors that the bells belong to: a task takes ids, fetches, calls one function, and may run twice and late."""
+
+import logging
+import time
+from decimal import Decimal
+from typing import Any
+
+from celery import Task, shared_task
+
+from hedgehog_project.redis import connect
+from hedgehog_project.venues import Venue
+from trading import leader, traders
+from trading.core.events import Event, Nudged, TradeSeen
+from trading.dispatch import acknowledge
+from trading.exchange.client import exchange_at
+from trading.exchange.errors import ExchangeError
+from trading.exchange.replies import from_execution_report
+from trading.models import Order, Trader
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(bind=True)
+def wake(self: Task, trader: int, symbol: str, trade: dict[str, Any]) -> None:
+    """A trade reached the trader's trigger."""
+    age_s = max(0.0, time.time() - trade["at_ms"] / 1000)
+    event = TradeSeen(symbol, trade["trade_id"], Decimal(trade["price"]), trade["at_ms"], age_s)
+    _let_act(trader, event, _id(self))
+
+
+@shared_task(bind=True)
+def nudge(self: Task, trader: int, symbol: str, why: str) -> None:
+    """The leader wants the trader to look again."""
+    _let_act(trader, Nudged(why), _id(self))
+
+
+@shared_task(bind=True)
+def report(self: Task, venue: str, symbol: str, entry: str, data: dict[str, Any]) -> None:
+    """The exchange reported something of an order of ours."""
+    report = from_execution_report(data)
+    trader = Order.objects.filter(client_order_id=report.client_order_id).values_list("trader_id", flat=True).first()
+    try:
+        has_ended = traders.hear(report, "report", exchange_at(Venue(venue)), _id(self))
+    except Exception as error:
+        if trader is not None:
+            traders.note_failure(trader, error, _id(self))
+        raise
+    acknowledge(connect(), venue, entry)
+    if has_ended:
+        leader.fill_slots()
+
+
+@shared_task(bind=True)
+def ask(self: Task, order: int, symbol: str) -> None:
+    """An order of ours has been unclear for too long."""
+    row = Order.objects.get(pk=order)
+    try:
+        has_ended = traders.ask(order, exchange_at(Venue(row.venue)), _id(self))
+    except ExchangeError as error:
+        # No answer is no news: the trader shows it, and the leader asks again.
+        traders.note_failure(row.trader_id, error, _id(self))
+        return
+    if has_ended:
+        leader.fill_slots()
+
+
+@shared_task(bind=True)
+def reconcile(self: Task, venue: str, entry: str | None = None) -> None:
+    """The books shall be compared with the exchange's; `entry` is the "connected" that asked for it."""
+    if _reconcile(Venue(venue), _id(self)) and entry:
+        acknowledge(connect(), venue, entry)
+
+
+@shared_task(expires=0.9)
+def lead() -> None:
+    """Every second: what is missing, stuck or forgotten."""
+    leader.lead()
+
+
+@shared_task(bind=True, expires=50)
+def reconcile_all(self: Task) -> None:
+    """Every minute: whatever report was lost is learnt here."""
+    for venue in leader.venues_in_use():
+        _reconcile(venue, _id(self))
+
+
+@shared_task(expires=4)
+def refresh_listings() -> None:
+    """Every five seconds for symbols that are new, every ten minutes for each that is known."""
+    leader.follow_the_switch()
+    leader.refresh_listings(exchange_at)
+
+
+def _reconcile(venue: Venue, task_id: str) -> bool:
+    """Whether the books could be compared."""
+    try:
+        leader.reconcile(venue, exchange_at(venue), task_id)
+    except ExchangeError as error:
+        log.warning("books not compared: venue=%s error=%s", venue, error)
+        return False
+    return True
+
+
+def _id(task: Task) -> str:
+    return task.request.id or ""
+
+
+def _let_act(trader_id: int, event: Event, task_id: str) -> None:
+    venue = Trader.objects.filter(pk=trader_id).values_list("venue", flat=True).first()
+    if venue is None:
+        return  # Ended and removed since the bell rang.
+    try:
+        has_ended = traders.wake(trader_id, event, exchange_at(Venue(venue)), task_id)
+    except Exception as error:
+        # The trader keeps its state, shows the error, and is tried again after a growing wait.
+        traders.note_failure(trader_id, error, task_id)
+        raise
+    if has_ended:
+        leader.fill_slots()

@@ -1,0 +1,384 @@
+"""How a trader acts. The only file that both saves and calls an exchange, always in this order:
+
+lock the trader, book what is new, let the core decide, save the intent, commit, call, and hear the answer as the
+next event. No transaction is open while an exchange is called, and no exchange is called without a saved intent.
+"""
+
+import logging
+import secrets
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import redis
+from django.db import transaction
+from django.utils import timezone
+
+from hedgehog_project.redis import connect
+from hedgehog_project.venues import Venue, market_of
+from trading import triggers
+from trading.books import book, position_of
+from trading.core.events import Event, Nudged, OrderReported, TradeSeen
+from trading.core.money import plain
+from trading.core.orders import OrderReport, OrderStatus, Side
+from trading.core.strategy import (
+    Decision,
+    Finish,
+    PlaceBuy,
+    PlaceSell,
+    Position,
+    TraderState,
+    Wait,
+    decide,
+    state_of,
+    trigger_of,
+)
+from trading.exchange.errors import KeyRejected, NotFound, NotSent, OutcomeUnknown, Refused, Throttled
+from trading.exchange.protocol import RECV_WINDOW_MS, Exchange, NewOrder
+from trading.models import JournalEntry, Listing, Order, Trader
+from trading.models.symbols import TradingStatus
+
+log = logging.getLogger(__name__)
+
+# Our client order ids begin with this; orders without it are somebody else's and never touched.
+PREFIX = "hh-"
+# An order is signed within this time of being saved, or not sent at all.
+SEND_WITHIN = timedelta(seconds=2)
+# After that, and once recvWindow has passed with a margin for clocks, the exchange can't accept it any more
+# (request-security.md, "Timing security"): not found then means never placed.
+PROVEN_AFTER = SEND_WITHIN + timedelta(milliseconds=RECV_WINDOW_MS) + timedelta(seconds=2)
+# A trader that can't buy at this trade looks again after a while, not at the next of twenty trades a second.
+LOOK_AGAIN = timedelta(seconds=5)
+FILLS_COME_WITHIN = timedelta(seconds=1)
+MOST_WAIT = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What one locked look at a trader came to: at most one order to send."""
+
+    send: NewOrder | None = None
+    fetch: OrderReport | None = None
+    has_ended: bool = False
+
+
+def new_client_order_id(trader_id: int, side: Side) -> str:
+    """Unique for ever, also when the database began anew: hh-1234-b-0f1e2d3c4b5a6978 (at most 36 characters)."""
+    return f"{PREFIX}{trader_id}-{side[0].lower()}-{secrets.token_hex(8)}"
+
+
+def wake(trader_id: int, event: Event, exchange: Exchange, task_id: str = "") -> bool:
+    """Lets a trader take in an event and act on it. Whether its cycle has ended by that.
+
+    What the exchange answers to an order is the trader's next event. Where fills had to be fetched and could not be,
+    the exchange's errors are raised.
+    """
+    next_event: Event | None = event
+    has_ended = False
+    while next_event is not None:
+        step = _look(trader_id, next_event, task_id)
+        has_ended = has_ended or step.has_ended
+        next_event = None
+        if step.send is not None:
+            next_event = _send(trader_id, step.send, exchange, task_id)
+        elif step.fetch is not None:
+            next_event = _fetch_fills(step.fetch, exchange)
+    return has_ended
+
+
+def hear(report: OrderReport, source: str, exchange: Exchange, task_id: str = "") -> bool:
+    """Takes in what the exchange says of an order. Whether a cycle has ended by that."""
+    trader_id = (
+        Order.objects.filter(client_order_id=report.client_order_id).values_list("trader_id", flat=True).first()
+    )
+    if trader_id is None:
+        log.warning("order not in the database: client_order_id=%s symbol=%s", report.client_order_id, report.symbol)
+        return False
+    return wake(trader_id, OrderReported(report, source), exchange, task_id)
+
+
+def ask(order_id: int, exchange: Exchange, task_id: str = "", now: datetime | None = None) -> bool:
+    """Asks the exchange what became of an order and takes in the answer. Whether a cycle has ended by that.
+
+    Raises the exchange's errors but NotFound: who asked asks again later.
+    """
+    asked_at = now or timezone.now()
+    Order.objects.filter(pk=order_id).update(asked_at=asked_at)
+    row = Order.objects.select_related("symbol", "trader").get(pk=order_id)
+    try:
+        report = exchange.order(row.symbol.name, row.client_order_id)
+    except NotFound as error:
+        return _not_found(row, asked_at, str(error), exchange, task_id)
+    if report.executed > sum((fill.quantity for fill in row.fills.all()), Decimal(0)):
+        report = replace(report, fills=exchange.fills(report.symbol, report.exchange_order_id))
+    return hear(report, "query", exchange, task_id)
+
+
+def _not_found(row: Order, asked_at: datetime, text: str, exchange: Exchange, task_id: str) -> bool:
+    if row.status == OrderStatus.SUBMITTING and asked_at < row.submitted_at + PROVEN_AFTER:
+        return False  # It may still arrive. The leader asks again.
+    if row.status == OrderStatus.SUBMITTING:
+        status, reason = OrderStatus.NOT_PLACED, "The exchange never got it."
+    else:
+        # It was acknowledged once: the exchange has begun its books anew, as testnet does every month.
+        status, reason = OrderStatus.CANCELED, f"The exchange no longer knows it: {text}"
+    return hear(_report_of(row, status, reason), "query", exchange, task_id)
+
+
+def note_failure(trader_id: int, error: Exception, task_id: str = "") -> None:
+    """Writes a task's failure on its trader, which keeps its state and is tried again after a growing wait."""
+    with transaction.atomic():
+        trader = _locked(trader_id)
+        if trader is None or trader.has_ended:
+            return
+        _back_off(trader, f"{type(error).__name__}: {error}")
+        _save(trader)
+        _write_once(trader, "its task", "failed", trader.error, task_id)
+
+
+def retire(trader_id: int, why: str) -> bool:
+    """Ends a trader that never ordered anything, because its slot is no longer wanted. Whether it did."""
+    with transaction.atomic():
+        trader = _locked(trader_id)
+        if trader is None or trader.has_ended or position_of(trader).orders:
+            return False
+        _end(trader, Finish(TraderState.RETIRED, Decimal(0), Decimal(0), why))
+        _write(trader, "leader", "retires", why)
+    return True
+
+
+def abandon(trader_id: int, by: str) -> bool:
+    """Ends a trader that holds something, which is then its owner's to look after. Not while an order may rest."""
+    with transaction.atomic():
+        trader = _locked(trader_id)
+        if trader is None or trader.has_ended:
+            return False
+        position = position_of(trader)
+        if position.open_order is not None:
+            return False
+        base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
+        owned = position.owned(base)
+        _end(trader, Finish(TraderState.ABANDONED, position.profit(base, quote), owned, f"abandoned by {by}"))
+        _write(trader, f"{by} in the admin", "is abandoned", f"{plain(owned)} {base} is left on the account")
+    return True
+
+
+def _look(trader_id: int, event: Event, task_id: str) -> _Step:
+    """Lock, book, decide, save."""
+    with transaction.atomic():
+        trader = _locked(trader_id)
+        if trader is None:
+            return _Step()
+        is_news = _book(trader, event, task_id) if isinstance(event, OrderReported) else True
+        if trader.has_ended or not is_news:
+            return _Step()
+        now = timezone.now()
+        if trader.retry_at and trader.retry_at > now and isinstance(event, TradeSeen):
+            return _Step()  # An old bell: the trader waits for its next try.
+        position = position_of(trader)
+        decision = _decide(trader, position, event)
+        trader.retry_at = None
+        step = _act_on(trader, position, decision, event, task_id)
+        _save(trader)
+    return step
+
+
+def _book(trader: Trader, event: OrderReported, task_id: str) -> bool:
+    row = Order.objects.select_for_update().get(client_order_id=event.report.client_order_id)
+    is_news = book(row, event.report)
+    if is_news:
+        trader.error, trader.failures = "", 0
+        _write(trader, str(event), f"books {row.side} {row.status.lower()}", row.reason, row, task_id)
+    return is_news
+
+
+def _decide(trader: Trader, position: Position, event: Event) -> Decision:
+    listing = Listing.objects.select_related("symbol").filter(symbol=trader.symbol, venue=trader.venue).first()
+    if listing is None:
+        return Wait(f"{trader.venue} has not told the rules of {trader.symbol.name} yet")
+    is_on = trader.symbol.settings.status == TradingStatus.ON
+    return decide(position, event, listing.rules(), trader.settings(is_on))
+
+
+def _act_on(trader: Trader, position: Position, decision: Decision, event: Event, task_id: str) -> _Step:
+    now = timezone.now()
+    trader.state = state_of(position)
+    trader.wake_below = None
+    trader.waits_for = ""
+    match decision:
+        case PlaceBuy() | PlaceSell():
+            side = Side.BUY if isinstance(decision, PlaceBuy) else Side.SELL
+            row = Order.objects.create(
+                trader=trader,
+                symbol=trader.symbol,
+                venue=trader.venue,
+                side=side,
+                price=decision.price,
+                quantity=decision.quantity,
+                client_order_id=new_client_order_id(trader.pk, side),
+                submitted_at=now,
+            )
+            trader.state = TraderState.BUYING if side == Side.BUY else TraderState.SELLING
+            _write(trader, str(event), f"orders {row}", decision.reason, row, task_id)
+            return _Step(send=_order_to_send(row))
+        case Finish():
+            _end(trader, decision)
+            _write(trader, str(event), f"ends: {decision.state.lower()}", decision.reason, task_id=task_id)
+            return _Step(has_ended=True)
+        case Wait():
+            _wait(trader, position, decision, event, task_id)
+            if decision.needs_fills is not None and isinstance(event, Nudged):
+                return _Step(fetch=_to_fetch(trader, decision.needs_fills.client_order_id))
+            return _Step()
+
+
+def _wait(trader: Trader, position: Position, decision: Wait, event: Event, task_id: str) -> None:
+    """Shows why nothing happens, and says what wakes the trader: a report, a price, or the clock."""
+    trader.waits_for = decision.reason[:300]
+    if decision.needs_fills is not None:
+        # The report that carries them is usually on its way; the next look fetches them.
+        trader.retry_at = timezone.now() + FILLS_COME_WITHIN
+    elif position.open_order is not None:
+        return  # Its reports wake the trader; the leader and reconciliation ask for lost ones.
+    elif position.bought or isinstance(event, TradeSeen):
+        trader.retry_at = timezone.now() + LOOK_AGAIN
+        _write_once(trader, str(event), "waits", decision.reason, task_id)
+    else:
+        trader.wake_below = trigger_of(position)
+
+
+def _send(trader_id: int, order: NewOrder, exchange: Exchange, task_id: str) -> Event | None:
+    """Calls the exchange once, and says what to hear next."""
+    try:
+        report = exchange.place(order)
+    except OutcomeUnknown as error:
+        # Nothing is sent again before the exchange was asked: the leader sees to it.
+        with transaction.atomic():
+            trader = _locked(trader_id)
+            if trader is not None and not trader.has_ended:
+                trader.waits_for = f"it is unclear whether the {order.side.lower()} was accepted: asking"
+                trader.error = str(error)[:500]
+                trader.save(update_fields=["waits_for", "error"])
+                _write(trader, "answer", "asks about its order", str(error), _row(order), task_id)
+        return None
+    except (Refused, Throttled, NotSent) as error:
+        was_refused = isinstance(error, Refused)
+        status = OrderStatus.REJECTED if was_refused else OrderStatus.NOT_PLACED
+        wait = timedelta(seconds=error.wait_s) if isinstance(error, Throttled) else None
+        if isinstance(error, KeyRejected):
+            wait = MOST_WAIT
+        with transaction.atomic():
+            trader = _locked(trader_id)
+            row = _row(order)
+            if trader is not None and book(row, _report_of(row, status, str(error))):
+                _write(trader, "answer", "was refused" if was_refused else "was not placed", str(error), row, task_id)
+                if not trader.has_ended:
+                    trader.state = state_of(position_of(trader))
+                    _back_off(trader, str(error), wait)
+                    _save(trader)
+        return None
+    Trader.objects.filter(pk=trader_id).exclude(error="", failures=0).update(error="", failures=0)
+    return OrderReported(report, "answer")
+
+
+def _fetch_fills(report: OrderReport, exchange: Exchange) -> Event:
+    fills = exchange.fills(report.symbol, report.exchange_order_id)
+    return OrderReported(replace(report, fills=fills), "query")
+
+
+def _locked(trader_id: int) -> Trader | None:
+    # SQLite knows no row locks; there the transaction itself is the lock (IMMEDIATE).
+    return (
+        Trader.objects.select_for_update(of=("self",)).select_related("symbol__settings").filter(pk=trader_id).first()
+    )
+
+
+def _row(order: NewOrder) -> Order:
+    return Order.objects.select_related("symbol").get(client_order_id=order.client_order_id)
+
+
+def _order_to_send(row: Order) -> NewOrder:
+    return NewOrder(
+        symbol=row.symbol.name,
+        side=Side(row.side),
+        price=row.price,
+        quantity=row.quantity,
+        client_order_id=row.client_order_id,
+        not_after_ms=round((row.submitted_at + SEND_WITHIN).timestamp() * 1000),
+    )
+
+
+def _report_of(row: Order, status: OrderStatus, reason: str) -> OrderReport:
+    """What we know of an order, in the form of a report."""
+    return OrderReport(
+        client_order_id=row.client_order_id,
+        exchange_order_id=row.exchange_order_id or 0,
+        symbol=row.symbol.name,
+        side=Side(row.side),
+        status=status,
+        price=row.price,
+        quantity=row.quantity,
+        executed=row.executed,
+        reason=reason,
+        at_ms=round(time.time() * 1000),
+    )
+
+
+def _to_fetch(trader: Trader, client_order_id: str) -> OrderReport:
+    row = trader.orders.select_related("symbol").get(client_order_id=client_order_id)
+    return _report_of(row, OrderStatus(row.status), row.reason)
+
+
+def _end(trader: Trader, decision: Finish) -> None:
+    trader.state = decision.state
+    trader.profit = decision.profit
+    trader.leftover = decision.leftover
+    trader.finished_at = timezone.now()
+    trader.wake_below = None
+    trader.retry_at = None
+    trader.waits_for = ""
+    trader.error = ""
+    _save(trader)
+
+
+def _back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:
+    """Shows the error on the trader and has it tried again: after 1, 2, 4 ... 60 s."""
+    trader.error = text[:500]
+    trader.failures += 1
+    trader.wake_below = None
+    trader.retry_at = timezone.now() + (wait or min(MOST_WAIT, timedelta(seconds=2 ** min(trader.failures - 1, 6))))
+
+
+def _save(trader: Trader) -> None:
+    """Saves the trader, and copies its trigger to Redis once that is committed.
+
+    Redis may miss it: the leader rebuilds.
+    """
+    trader.armed_at = timezone.now() if trader.wake_below is not None else None
+    trader.save()
+    market = market_of(Venue(trader.venue))
+    trigger = triggers.Trigger(trader.pk, market, trader.symbol.name, trader.wake_below)
+
+    def copy() -> None:
+        try:
+            triggers.set_trigger(connect(), trigger)
+        except redis.RedisError as error:
+            log.warning("trigger not copied to Redis: trader=%s error=%s", trader.pk, error)
+
+    transaction.on_commit(copy)
+
+
+def _write(
+    trader: Trader, event: str, decision: str, reason: str = "", order: Order | None = None, task_id: str = ""
+) -> None:
+    JournalEntry.objects.create(
+        trader=trader, event=event[:200], decision=decision[:200], reason=reason[:500], order=order, task_id=task_id
+    )
+
+
+def _write_once(trader: Trader, event: str, decision: str, reason: str, task_id: str) -> None:
+    """Writes what the last entry does not say already: a trader may wait for the same reason for hours."""
+    last = trader.journal.order_by("-id").first()
+    if last is None or (last.decision, last.reason) != (decision[:200], reason[:500]):
+        _write(trader, event, decision, reason, task_id=task_id)
