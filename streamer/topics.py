@@ -4,7 +4,8 @@
     execution_reports:{venue}         id *               kind = "event" | "connected", data = JSON
 
 One field a trade keeps an entry small and quick to read. An execution report is passed on as the exchange sent it;
-"connected" says that the user data stream has (re)connected: whoever keeps books must compare them now.
+The data is the event alone, without the {"subscriptionId": …} around it;
+"connected" (data "{}") says that the user data stream has (re)connected: whoever keeps books must compare them now.
 """
 
 import msgspec

@@ -1,0 +1,225 @@
+"""Keeps one WebSocket connection alive for as long as it is wanted: a thread with a loop of its own."""
+
+import logging
+import random
+import selectors
+import socket
+import ssl
+import threading
+import time
+from dataclasses import dataclass
+
+import websocket
+
+from streamer.wire import FrameSocket
+
+log = logging.getLogger(__name__)
+
+# Told to wait by the exchange: 403 firewall, 418 banned, 429 too many.
+_TOLD_TO_WAIT = (403, 418, 429)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a connection waits for what, in seconds."""
+
+    connect_s: float = 10.0  # for each step of connecting, and for the rest of a frame that has begun
+    silence_s: float = 30.0  # without any frame, although we pinged: the connection is dead
+    quiet_s: float = 60.0  # without data, although pings come: connect anew; doubles while that brings nothing
+    quiet_max_s: float = 960.0
+    life_s: float = (23 * 60 + 50) * 60.0  # Binance closes after 24 h
+    backoff_first_s: float = 0.25
+    backoff_max_s: float = 10.0
+    proven_s: float = 10.0  # a connection that lasted so long begins the backoff anew
+    banned_s: float = 60.0
+
+
+class LostError(Exception):
+    """The connection must be made anew. `wait_s`: not before so many seconds; None for the usual backoff."""
+
+    def __init__(self, reason: str, wait_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
+
+
+class Connection:
+    """What must be done for one connection; `run` is the body of its thread. Subclasses say what it is for.
+
+    Only the thread itself touches the socket. Others call `wake` and `stop`.
+    """
+
+    def __init__(self, name: str, patience: Patience) -> None:
+        self.name = name
+        self.reconnects = 0
+        self.connected = False
+        self._patience = patience
+        self._quiet_s = patience.quiet_s
+        self._failures = 0
+        self._born = 0.0
+        self._stopping = threading.Event()
+        self._waker, self._woken = socket.socketpair()
+        self._waker.setblocking(False)
+        self._woken.setblocking(False)
+
+    # --- what subclasses say --------------------------------------------------------------------
+    def url(self) -> str | None:
+        """Where to connect; None while there is nothing to connect for."""
+        raise NotImplementedError
+
+    def opened(self, ws: FrameSocket) -> None:
+        """Called once the handshake is done. May raise LostError."""
+
+    def received(self, ws: FrameSocket, payloads: list[bytes]) -> None:
+        """Called with each batch of frames. May raise LostError."""
+        raise NotImplementedError
+
+    def tend(self, ws: FrameSocket) -> float:
+        """Called after each batch and each wake-up; says in how many seconds at the latest to call again."""
+        return 3600.0
+
+    def is_quiet_odd(self) -> bool:
+        """Whether a connection without data is a sign that something is wrong."""
+        return True
+
+    # --- for other threads ----------------------------------------------------------------------
+    def wake(self) -> None:
+        """Makes `tend` be called soon."""
+        try:
+            self._waker.send(b"x")
+        except BlockingIOError:
+            return  # It is full of wake-ups already.
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.wake()
+
+    # --- the loop -------------------------------------------------------------------------------
+    def run(self) -> None:
+        """Connects, reads and connects again until `stop`. Raises only what is a bug."""
+        while not self._stopping.is_set():
+            url = self.url()
+            if url is None:
+                self._pause(3600.0)
+                continue
+            self._born = time.monotonic()
+            try:
+                self._live(url)
+            except LostError as lost:
+                self._lost(str(lost), lost.wait_s)
+            except websocket.WebSocketBadStatusException as error:
+                told_s = (
+                    (_retry_after_s(error) or self._patience.banned_s) if error.status_code in _TOLD_TO_WAIT else None
+                )
+                self._lost(f"the exchange answered with status {error.status_code}", told_s)
+            except websocket.WebSocketTimeoutException:
+                self._lost("time-out", None)
+            except (websocket.WebSocketException, OSError) as error:  # ssl.SSLError is an OSError
+                self._lost(_in_words(error), None)
+
+    def _live(self, url: str) -> None:
+        """One connection, from the handshake on. Returns when stopped; raises where it is lost."""
+        ws = FrameSocket(self._patience.connect_s)
+        try:
+            ws.connect(url)
+            ws.heard_at = self._born = data_at = time.monotonic()
+            pinged = False
+            self.connected = True
+            self.opened(ws)
+            with selectors.DefaultSelector() as selector:
+                selector.register(ws.sock, selectors.EVENT_READ)
+                selector.register(self._woken, selectors.EVENT_READ)
+                due_s = self.tend(ws)
+                while not self._stopping.is_set():
+                    now = time.monotonic()
+                    alarm_s = self._watch(now, ws.heard_at, data_at)
+                    ping_in_s = ws.heard_at + self._patience.silence_s / 2 - now
+                    if ping_in_s > 0:
+                        pinged = False
+                    elif not pinged:
+                        ws.ping()
+                        pinged = True
+                    limits = [due_s, alarm_s] if pinged else [due_s, alarm_s, ping_in_s]
+                    if self._wait(ws, selector, max(0.0, min(limits))):
+                        payloads = ws.frames()
+                        if payloads:
+                            data_at = time.monotonic()
+                            self._quiet_s = self._patience.quiet_s
+                            self.received(ws, payloads)
+                    due_s = self.tend(ws)
+            ws.send_close()
+        finally:
+            self.connected = False
+            ws.shutdown()
+
+    def _watch(self, now: float, heard_at: float, data_at: float) -> float:
+        """Seconds until one of the watchdogs would bite. Raises LostError when one does."""
+        patience = self._patience
+        if now - heard_at >= patience.silence_s:
+            raise LostError(f"silent for {patience.silence_s:g} s")
+        if now - self._born >= patience.life_s:
+            raise LostError("planned, before the exchange closes it", wait_s=0.0)
+        alarms = [heard_at + patience.silence_s, self._born + patience.life_s]
+        if self.is_quiet_odd():
+            if now - data_at >= self._quiet_s:
+                quiet_s, self._quiet_s = self._quiet_s, min(patience.quiet_max_s, self._quiet_s * 2)
+                raise LostError(f"no data for {quiet_s:g} s", wait_s=0.0)
+            alarms.append(data_at + self._quiet_s)
+        return min(alarms) - now
+
+    def _wait(self, ws: FrameSocket, selector: selectors.BaseSelector, wait_s: float) -> bool:
+        """Waits for bytes or a wake-up. True where there are bytes."""
+        if ws.has_pending():
+            return True
+        readable = False
+        for key, _ in selector.select(min(wait_s, 3600.0)):
+            if key.fileobj is self._woken:
+                self._forget_wakes()
+            else:
+                readable = True
+        return readable
+
+    def _pause(self, wait_s: float) -> None:
+        """Waits until the time is over or somebody stops or wakes this connection while it has nothing to do."""
+        until = time.monotonic() + wait_s
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._woken, selectors.EVENT_READ)
+            while not self._stopping.is_set():
+                left_s = until - time.monotonic()
+                if left_s <= 0:
+                    return
+                if selector.select(left_s):
+                    self._forget_wakes()
+                    if wait_s >= 3600.0:
+                        return
+
+    def _forget_wakes(self) -> None:
+        try:
+            while self._woken.recv(4096):
+                pass
+        except BlockingIOError:
+            return
+
+    def _lost(self, reason: str, told_s: float | None) -> None:
+        """Says so and waits: as long as told, else longer from failure to failure."""
+        if time.monotonic() - self._born >= self._patience.proven_s:
+            self._failures = 0
+        limit_s = min(self._patience.backoff_max_s, self._patience.backoff_first_s * 2 ** min(self._failures, 16))
+        wait_s = limit_s * random.uniform(0.5, 1.0)
+        # "At once" only behind a connection that has lasted: nobody can make us reconnect in a tight loop.
+        if told_s or (told_s == 0.0 and self._failures == 0):
+            wait_s = told_s
+        self._failures += 1
+        self.reconnects += 1
+        log.warning("reconnect connection=%s reason=%r wait_s=%.2f", self.name, reason, wait_s)
+        self._pause(wait_s)
+
+
+def _retry_after_s(error: websocket.WebSocketBadStatusException) -> float | None:
+    value = (error.resp_headers or {}).get("retry-after", "")
+    return float(value) if str(value).isdecimal() else None
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate not trusted: {error.verify_message}"
+    return str(error) or type(error).__name__

@@ -1,0 +1,101 @@
+"""manage.py stream: keeps the websockets alive and publishes trades and own orders to Redis."""
+
+import re
+import signal
+import time
+from argparse import RawDescriptionHelpFormatter
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from hedgehog_project.redis import connect
+from hedgehog_project.venues import Market, Place, Venue, default_market, place
+from streamer import rest, symbols
+from streamer.service import Listed, Rows, Streamer, StreamerError, Wanted
+
+EXAMPLES = """
+Streams public trades into the Redis streams trade_events:{market}:{SYMBOL}, and the account's own orders into
+execution_reports:{venue}, until Ctrl-C. Everything reconnects by itself; trades missed meanwhile are filled in.
+
+  manage.py stream                          every symbol whose streaming is on in the admin, following changes
+  manage.py stream ETHUSDT BTCUSDT          these two, from the default market
+  manage.py stream ETHUSDT --market live    Binance's own trades (no key needed)
+"""
+
+ASK_AGAIN_S = 2.0
+
+
+class Command(BaseCommand):
+    help = EXAMPLES
+    requires_system_checks: list[str] = []
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        return super().create_parser(prog_name, subcommand, formatter_class=RawDescriptionHelpFormatter, **kwargs)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "symbols", nargs="*", metavar="SYMBOL", help="such as ETHUSDT; none: all that are on in the admin"
+        )
+        parser.add_argument(
+            "--market",
+            choices=[market.value for market in Market],
+            help=f"where the named symbols trade (default now: {default_market()})",
+        )
+        parser.add_argument("--no-user-stream", action="store_true", help="public trades only")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            self._stream(options["symbols"], options["market"], with_user_streams=not options["no_user_stream"])
+        except KeyboardInterrupt:
+            return
+
+    def _stream(self, names: list[str], market_name: str | None, with_user_streams: bool) -> None:
+        if market_name and not names:
+            raise CommandError(
+                "--market is for named symbols; without symbols the admin says what streams from where"
+            )
+        client = self._redis()
+        if names:
+            market = Market(market_name) if market_name else default_market()
+            wanted = self._named(market, [name.strip().upper() for name in names])
+            source = lambda: wanted  # noqa: E731
+        else:
+            rows, listed = Rows(), Listed()
+            source = lambda: {market: listed.known(market, of) for market, of in rows.wanted().items()}  # noqa: E731
+        try:
+            Streamer(client, source, self._user_venues() if with_user_streams else {}).run()
+        except StreamerError as error:
+            raise CommandError(f"the streamer stopped: {error}") from error
+
+    def _named(self, market: Market, names: list[str]) -> Wanted:
+        """The symbols as wanted, once the exchange has said that they trade. Waits for an exchange that is away."""
+        for name in names:
+            if not re.fullmatch(r"[\w.-]{1,32}", name):
+                raise CommandError(f"{name!r} is no symbol: letters and digits such as ETHUSDT are expected")
+        said = ""
+        while True:
+            try:
+                objection = symbols.objection(market, place(market), names)
+            except (rest.UnreachableError, rest.RefusedError) as error:
+                if str(error) != said:
+                    said = str(error)
+                    self.stderr.write(f"waiting for the {market} exchange: {said}")
+                time.sleep(getattr(error, "retry_after_s", None) or ASK_AGAIN_S)
+                continue
+            if objection:
+                raise CommandError(objection)
+            return {market: set(names)}
+
+    def _redis(self) -> "redis.Redis":
+        try:
+            return connect()
+        except (ValueError, redis.RedisError) as error:
+            raise CommandError(f"REDIS_URL is not an address of Redis: {error}") from error
+
+    def _user_venues(self) -> dict[Venue, Place]:
+        """The venues where we have a key. A live key is used only where live trading is allowed."""
+        venues = {venue: place(venue) for venue in Venue if venue != Venue.LIVE or settings.HEDGEHOG_ALLOW_LIVE}
+        return {venue: at for venue, at in venues.items() if at.has_key}

@@ -1,0 +1,78 @@
+"""Adds trades to their topics in Redis: commands packed here, sent in pipelines over one connection."""
+
+import redis
+
+from streamer.topics import TRADES_KEPT, TradeEvent, trade_topic
+
+# Replies of so many commands fit into the buffers between us and Redis.
+PIPELINE = 1000
+# Errors that the same command would meet again for ever: that one trade is given up, the others go on.
+_HOPELESS = ("WRONGTYPE", "NOPERM", "no permissions")
+
+
+class RedisRefusesError(redis.RedisError):
+    """Redis answers but takes nothing: out of memory, read-only, cannot save … It may take it later."""
+
+
+class TopicPacker:
+    """Packs the commands for one topic. Lengths are in bytes: a symbol need not be ASCII."""
+
+    def __init__(self, market: str, symbol: str) -> None:
+        topic = trade_topic(market, symbol)
+        key = f"${len(topic.encode())}\r\n{topic}\r\n"
+        kept = str(TRADES_KEPT)
+        self._add = f"*8\r\n$4\r\nXADD\r\n{key}$6\r\nMAXLEN\r\n$1\r\n~\r\n${len(kept)}\r\n{kept}\r\n$"
+        self.delete = f"*2\r\n$3\r\nDEL\r\n{key}"
+
+    def add(self, trade: TradeEvent) -> str:
+        """XADD under the trade's own id. The value is that of topics.encode_trade, written out for speed."""
+        value = (
+            f"{trade.price},{trade.quantity},{trade.trade_ms},{trade.event_ms},{'1' if trade.buyer_is_maker else '0'}"
+        )
+        entry_id = f"{trade.trade_id}-0"
+        return f"{self._add}{len(entry_id)}\r\n{entry_id}\r\n$1\r\nt\r\n${len(value)}\r\n{value}\r\n"
+
+
+class Outlet:
+    """Sends packed commands. All of them may be sent again: their ids are given, a second time changes nothing."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._pool = client.connection_pool
+        self._connection = self._pool.make_connection()
+
+    def send(self, commands: list[str]) -> list[str]:
+        """Sends all and reads all replies; returns what was given up, in Redis's words.
+
+        Raises redis.RedisError where not all was taken: send the same list again later.
+        """
+        given_up: list[str] = []
+        try:
+            for start in range(0, len(commands), PIPELINE):
+                part = commands[start : start + PIPELINE]
+                self._connection.send_packed_command(["".join(part).encode()], check_health=False)
+                given_up += self._read_replies(len(part))
+        except (redis.ConnectionError, redis.TimeoutError):
+            self.close()
+            raise
+        return given_up
+
+    def close(self) -> None:
+        self._connection.disconnect()
+
+    def _read_replies(self, count: int) -> list[str]:
+        given_up = []
+        refused = None
+        read = self._connection.read_response
+        for _ in range(count):
+            try:
+                read()
+            except redis.ResponseError as error:
+                # "equal or smaller": it was published before, by us or by another streamer. That is fine.
+                if "equal or smaller" not in str(error):
+                    if isinstance(error, redis.exceptions.NoPermissionError) or str(error).startswith(_HOPELESS):
+                        given_up.append(str(error))
+                    else:
+                        refused = error
+        if refused is not None:
+            raise RedisRefusesError(f"{type(refused).__name__}: {refused}")
+        return given_up

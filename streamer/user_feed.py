@@ -1,0 +1,206 @@
+"""The account's own orders: the user data stream of one venue, published as execution reports.
+
+Subscribing is signed, for any kind of request as in Binance's web-socket-api/user-data-stream-requests.md.
+"""
+
+import hashlib
+import hmac
+import logging
+import time
+from collections import deque
+from typing import Any
+
+import msgspec
+import redis
+
+from hedgehog_project.venues import Place, Venue
+from streamer.connection import Connection, LostError, Patience
+from streamer.frames import Oddities
+from streamer.topics import REPORTS_KEPT, report_topic
+from streamer.wire import FrameSocket
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 10.0
+# A wrong key does not become right by asking often.
+REFUSED_WAIT_S = 60.0
+BACKLOG_MAX = 10_000
+RETRY_S = 0.5
+
+_WRONG_CLOCK = -1021
+# Binance's errors.md
+_HINTS = {
+    -1021: "the clock of this machine is off: set it by NTP",
+    -1022: "the signature is wrong: the secret does not belong to the key",
+    -2008: "the exchange does not know this key",
+    -2014: "the key has not the form of one",
+    -2015: "the key is wrong, or has no right to read, or may not be used from this address",
+}
+
+
+class _Message(msgspec.Struct):
+    id: int | str | None = None
+    status: int | None = None
+    result: Any = None
+    error: Any = None
+    event: msgspec.Raw = msgspec.Raw()
+
+
+class _Event(msgspec.Struct):
+    e: str = ""
+
+
+_decode_message = msgspec.json.Decoder(_Message).decode
+_decode_event = msgspec.json.Decoder(_Event).decode
+
+
+class UserFeed(Connection):
+    """Subscribes on every new connection, and says "connected" in the topic when that has worked."""
+
+    def __init__(self, venue: Venue, place: Place, client: "redis.Redis", patience: Patience | None = None) -> None:
+        super().__init__(f"user-{venue}", patience or Patience())
+        self.subscribed = False
+        self.problem = ""  # why there is no subscription, in words
+        self.oddities = Oddities(self.name)
+        self.venue = venue
+        self._place = place
+        self._client = client
+        self._backlog: deque[tuple[str, bytes]] = deque()
+        self._redis_away = False
+        self._clock_offset_ms = 0
+        self._waiting_for = ""
+        self._asked_at = 0.0
+        self._resynced = False
+        self._message_id = 0
+
+    def url(self) -> str | None:
+        self.subscribed = False
+        return self._place.ws_api_url
+
+    def opened(self, ws: FrameSocket) -> None:
+        self._resynced = False
+        self._subscribe(ws)
+
+    def received(self, ws: FrameSocket, payloads: list[bytes]) -> None:
+        for payload in payloads:
+            try:
+                message = _decode_message(payload)
+                event = _decode_event(message.event) if message.event else None
+            except (msgspec.MsgspecError, UnicodeDecodeError):
+                self.oddities.note("broken", payload)
+                continue
+            if event is not None:
+                self._on_event(event.e, bytes(message.event))
+            elif message.status is not None and message.id == self._message_id:
+                self._on_answer(ws, message)
+            else:
+                self._on_bare(payload)
+
+    def tend(self, ws: FrameSocket) -> float:
+        if self._waiting_for and time.monotonic() - self._asked_at > ANSWER_S:
+            raise LostError(f"{self._waiting_for} was not answered within {ANSWER_S:g} s")
+        if self._backlog and not self._flush():
+            return RETRY_S
+        return 1.0 if self._waiting_for else 3600.0
+
+    def is_quiet_odd(self) -> bool:
+        return False  # An account without orders has nothing to say.
+
+    # --- the exchange's words -------------------------------------------------------------------
+    def _on_event(self, kind: str, event: bytes) -> None:
+        if kind == "serverShutdown":
+            raise LostError("the exchange announced a shutdown", wait_s=0.0)
+        self._publish("event", event)
+        if kind == "eventStreamTerminated":
+            raise LostError("the exchange ended the subscription", wait_s=0.0)
+
+    def _on_bare(self, payload: bytes) -> None:
+        """`serverShutdown` may come without an envelope."""
+        try:
+            kind = _decode_event(payload).e
+        except msgspec.MsgspecError:
+            kind = ""
+        if kind == "serverShutdown":
+            raise LostError("the exchange announced a shutdown", wait_s=0.0)
+        self.oddities.note(kind or "unasked answer", payload)
+
+    def _on_answer(self, ws: FrameSocket, message: _Message) -> None:
+        asked, self._waiting_for = self._waiting_for, ""
+        if message.status != 200:
+            self._on_refusal(ws, asked, message.error if isinstance(message.error, dict) else {})
+        elif asked == "time":
+            if not isinstance(message.result, dict) or not isinstance(message.result.get("serverTime"), int):
+                raise LostError("the exchange does not tell its time")
+            self._clock_offset_ms = message.result["serverTime"] - _now_ms()
+            log.warning("clock_resynced venue=%s offset_ms=%d", self.venue, self._clock_offset_ms)
+            self._subscribe(ws)
+        elif not self.subscribed:
+            self.subscribed = True
+            self.problem = ""
+            log.info("subscribed connection=%s", self.name)
+            self._publish("connected", b"{}")
+
+    def _on_refusal(self, ws: FrameSocket, asked: str, error: dict[str, Any]) -> None:
+        code, text = error.get("code"), error.get("msg")
+        if code == _WRONG_CLOCK and not self._resynced:
+            self._resynced = True
+            self._ask(ws, "time", {})
+            return
+        hint = _HINTS.get(code, "") if isinstance(code, int) else ""
+        self.problem = f"{asked} refused with {code} {text}" + (f" ({hint})" if hint else "")
+        log.error("user_stream_refused venue=%s problem=%r", self.venue, self.problem)
+        # A busy exchange is asked again soon; what somebody must mend first, seldom.
+        raise LostError(self.problem, wait_s=_retry_after_s(error) or (REFUSED_WAIT_S if hint else None))
+
+    def _subscribe(self, ws: FrameSocket) -> None:
+        params: dict[str, str | int] = {
+            "apiKey": self._place.api_key,
+            "timestamp": _now_ms() + self._clock_offset_ms,
+        }
+        query = "&".join(f"{name}={params[name]}" for name in sorted(params))
+        signature = hmac.new(self._place.api_secret.encode(), query.encode(), hashlib.sha256).hexdigest()
+        self._ask(ws, "userDataStream.subscribe.signature", {**params, "signature": signature})
+
+    def _ask(self, ws: FrameSocket, method: str, params: dict[str, str | int]) -> None:
+        self._message_id += 1
+        ws.send(msgspec.json.encode({"id": self._message_id, "method": method, "params": params}))
+        self._waiting_for = method
+        self._asked_at = time.monotonic()
+
+    # --- to Redis -------------------------------------------------------------------------------
+    def _publish(self, kind: str, data: bytes) -> None:
+        self._backlog.append((kind, data))
+        if len(self._backlog) > BACKLOG_MAX:
+            self._backlog.popleft()
+        self._flush()
+
+    def _flush(self) -> bool:
+        """Adds what waits to the topic. False where Redis does not take it."""
+        topic = report_topic(self.venue)
+        try:
+            while self._backlog:
+                kind, data = self._backlog[0]
+                self._client.xadd(topic, {"kind": kind, "data": data}, maxlen=REPORTS_KEPT, approximate=True)
+                self._backlog.popleft()
+        except redis.RedisError as error:
+            if not self._redis_away:
+                log.error("redis_away connection=%s reason=%r: reports wait in memory", self.name, str(error))
+            self._redis_away = True
+            return False
+        if self._redis_away:
+            self._redis_away = False
+            log.warning("redis_back connection=%s", self.name)
+            # It may have come back empty: what it held was not read by everybody.
+            self._publish("connected", b"{}")
+        return True
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def _retry_after_s(error: dict[str, Any]) -> float:
+    """How long the exchange wants us to stay away: `data.retryAfter` is a time in ms."""
+    data = error.get("data")
+    until_ms = data.get("retryAfter") if isinstance(data, dict) else None
+    return max(0.0, (until_ms - _now_ms()) / 1000) if isinstance(until_ms, int) else 0.0
