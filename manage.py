@@ -2,15 +2,10 @@
 """Django's command line for Hedgehog: `manage.py help` lists the commands."""
 
 import os
-import sys
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hedgehog_project.settings")
 
-def main() -> None:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hedgehog_project.settings")
-    from django.core.management import execute_from_command_line
-
-    execute_from_command_line(sys.argv)
-
+from hedgehog_project.cli import main
 
 if __name__ == "__main__":
     main()

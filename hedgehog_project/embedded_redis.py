@@ -28,6 +28,7 @@ def configure(folder: Path, port: int, password: str, *, durable: bool = True) -
         f'dir "{folder}"',
         f'requirepass "{password}"',
         "daemonize no",
+        "loglevel warning",
         'save ""',
         # What Redis holds can all be made again from the database; one second of it may be lost.
         f"appendonly {'yes' if durable else 'no'}",

@@ -29,7 +29,17 @@ class Env(environ.FileAwareEnv):
 
 
 env = Env()
-environ.Env.read_env(os.environ.get("HEDGEHOG_ENV_FILE", BASE_DIR / ".env"))
+_file = Path(os.environ.get("HEDGEHOG_ENV_FILE", BASE_DIR / ".env"))
+if _file.is_file():
+    environ.Env.read_env(_file)
+
+
+def one_of(var: str, default: str, *others: str) -> str:
+    """A setting that knows only these values."""
+    value: str = env.str(var, default=default)
+    if value not in (default, *others):
+        raise ImproperlyConfigured(f"{var} must be one of {', '.join((default, *others))}, not {value!r}")
+    return value
 
 
 def home() -> Path:
@@ -51,12 +61,12 @@ def database(folder: Path) -> dict[str, Any]:
     if address:
         # The address may hold a password: messages show only what is wrong with it.
         advice = "write postgresql://user:password@host:5432/name or sqlite:////path/to/file"
+        if not address.startswith(("postgres://", "postgresql://", "psql://", "pgsql://", "sqlite://")):
+            raise ImproperlyConfigured(f"DATABASE_URL names neither PostgreSQL nor SQLite: {advice}")
         try:
             entry: dict[str, Any] = environ.Env.db_url_config(address)
         except ValueError as error:
             raise ImproperlyConfigured(f"DATABASE_URL cannot be read ({error}): {advice}") from error
-        if entry.get("ENGINE") not in ("django.db.backends.sqlite3", "django.db.backends.postgresql"):
-            raise ImproperlyConfigured(f"DATABASE_URL names neither PostgreSQL nor SQLite: {advice}")
         if entry["NAME"] in ("", ":memory:"):  # Every process would have a memory of its own.
             raise ImproperlyConfigured(f"DATABASE_URL names no database: {advice}")
     else:

@@ -4,6 +4,10 @@ import os
 import secrets
 from pathlib import Path
 
+# Flower's login: its name, and the secret that is its password.
+FLOWER_USER = "hedgehog"
+FLOWER_PASSWORD = "flower_password"
+
 
 def secret(home: Path, name: str) -> str:
     """The secret kept in `home/name`; made at random, readable by its owner only, where there is none yet."""

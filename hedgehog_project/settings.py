@@ -1,6 +1,6 @@
 """Every setting, read from the environment or `.env`; all are optional. README lists them for users."""
 
-from hedgehog_project.env import database, env, home
+from hedgehog_project.env import database, env, home, one_of
 from hedgehog_project.home import redis_url, secret
 
 # --- the installation ---------------------------------------------------------------------------
@@ -130,11 +130,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 # Celery closes Django's connection around every task unless it may reuse it.
 CELERY_DB_REUSE_MAX = 10_000_000
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "hedgehog_project.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 
 # --- logs ---------------------------------------------------------------------------------------
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOG_LEVEL = one_of("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -147,6 +147,11 @@ LOGGING = {
             for name in ("hedgehog_project", "streamer", "trading", "binance_mock", "django.server")
         },
         "celery.worker": {"level": "INFO"},
+        # Two lines for each task, every second: Flower shows them better.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        # Complains once when it is up before the worker.
+        "flower.inspector": {"level": "ERROR"},
         "celery.beat": {"level": "WARNING"},
     },
 }

@@ -29,7 +29,7 @@ MARKER = "HEDGEHOG_TEST_RUN"
 def setting_names() -> set[str]:
     """Everything that settings.py reads: a test sees the defaults, not what the developer has set."""
     sources = [ROOT / "hedgehog_project" / name for name in ("env.py", "settings.py")]
-    return {name for path in sources for name in re.findall(r'env\.\w+\(\s*"(\w+)"', path.read_text())}
+    return {name for path in sources for name in re.findall(r'(?:env\.\w+|one_of)\(\s*"(\w+)"', path.read_text())}
 
 
 def tethered(command: list[str]) -> list[str]:

@@ -1,0 +1,74 @@
+# Hedgehog needs make and Python 3.11 or newer, nothing else. `make` alone says what there is.
+# Settings are variables: make run WEB_PORT=8001 MARKET=live
+
+# The first Python that is new enough, unless one is named: make test PYTHON=python3.13
+IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+ifndef PYTHON
+  PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
+      $$p -c '$(IS_NEW_ENOUGH)' >/dev/null 2>&1 && echo $$p && break; done)
+  VENV := .venv
+endif
+VERSION := $(shell $(or $(PYTHON),false) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+# A Python that was named has an environment of its own.
+VENV ?= .venv-$(VERSION)
+BIN := $(VENV)/bin
+FOR_RUN := $(VENV)/.for-run-$(VERSION)
+FOR_TEST := $(VENV)/.for-test-$(VERSION)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help run test bench lint format clean check-python
+
+help:
+	@echo 'make run     installs, prepares and starts everything; Ctrl-C stops it'
+	@echo 'make test    the linters, the types, all tests (once more on PostgreSQL where it is installed)'
+	@echo 'make bench   measures what is meant to be fast'
+	@echo 'make lint    the linters and the types alone'
+	@echo 'make format  puts the code into its form'
+	@echo 'make clean   removes the Python environments; var/ with the database stays'
+	@echo
+	@echo 'Settings: make run WEB_PORT=8001 MARKET=live; all are in .env.example. Another Python: PYTHON=python3.13'
+
+run: $(FOR_RUN)
+	@exec $(BIN)/python -m hedgehog_project.run
+
+test: $(FOR_TEST) lint
+	$(BIN)/python -m pytest -q
+	$(BIN)/python -m tests.support.databases
+
+lint: $(FOR_TEST)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@# With settings and a home of its own: what the developer has set must not matter.
+	home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
+	export HEDGEHOG_HOME="$$home" HEDGEHOG_ENV_FILE=/dev/null DATABASE_URL= && \
+	$(BIN)/mypy . && $(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: $(FOR_TEST)
+	$(BIN)/python -m bench
+
+format: $(FOR_TEST)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache
+
+check-python:
+	@$(or $(PYTHON),python3) -c '$(IS_NEW_ENOUGH)' 2>/dev/null || { \
+	    echo 'hedgehog: Python 3.11 or newer is needed; $(or $(PYTHON),python3) is' \
+	    "$$($(or $(PYTHON),python3) -V 2>&1 | tail -1). Name another: make run PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo 'hedgehog: $(PYTHON) lacks its venv module (Debian, Ubuntu: apt install python3-venv)' >&2; exit 1; }
+
+# Made anew where it was made by another Python, for example before an upgrade of the system.
+$(FOR_RUN): requirements.txt | check-python
+	@[ "$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$(VERSION)" ] || \
+	    { echo 'Making $(VENV) with $(PYTHON) $(VERSION).'; $(PYTHON) -m venv --clear $(VENV); }
+	@echo 'Installing requirements.txt into $(VENV).'
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(FOR_TEST): requirements-dev.txt $(FOR_RUN)
+	@echo 'Installing requirements-dev.txt into $(VENV).'
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

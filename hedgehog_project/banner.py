@@ -1,0 +1,58 @@
+"""What `make run` says once everything is up: where to look, how to log in, what goes on."""
+
+import sys
+from pathlib import Path
+
+from django.conf import settings
+
+from hedgehog_project.env import BASE_DIR
+from hedgehog_project.home import FLOWER_PASSWORD, FLOWER_USER
+
+# Left by `manage.py setup` when it has made the first user; shown once, then gone.
+FIRST_PASSWORD = "first_password"
+
+
+def banner(home: Path, users: list[str]) -> str:
+    """The text. Takes the first password with it, so that it is shown only once."""
+    rule = "─" * 100
+    manage = f"{python()} manage.py"
+    password = home / FIRST_PASSWORD
+    if password.exists():
+        login = f"user {' or '.join(users)}, password {password.read_text().strip()} (shown only this once)"
+        password.unlink()
+    elif users:
+        login = f"user {' or '.join(users)}; a new password: {manage} changepassword {users[0]}"
+    else:
+        login = f"there is no user yet: {manage} createsuperuser"
+    flower_login = f"user {FLOWER_USER}, password in {home / FLOWER_PASSWORD}"
+    return "\n".join(
+        (
+            rule,
+            f"Hedgehog is up. New traders trade where the switch in the admin says; at first on the mock exchange "
+            f"({market()}).",
+            "",
+            f"  Admin    http://127.0.0.1:{settings.WEB_PORT}/   {login}",
+            f"  Flower   http://127.0.0.1:{settings.FLOWER_PORT}/   {flower_login}",
+            f"  Status   {manage} status",
+            f"  Logs     {home}/log/",
+            "  Stop     Ctrl-C",
+            rule,
+        )
+    )
+
+
+def market() -> str:
+    """Where the mock exchange's trades come from, in words."""
+    if settings.MARKET == "simulated":
+        return "a simulated market, play money"
+    if settings.MARKET == "live":
+        return "Binance's real trades, play money"
+    return f"{settings.MARKET.removeprefix('replay:')} replayed, play money"
+
+
+def python() -> str:
+    """This Python as one types it in the project's folder, with what the command needs to find this installation."""
+    path = Path(sys.executable)
+    short = str(path.relative_to(BASE_DIR)) if path.is_relative_to(BASE_DIR) else str(path)
+    home = settings.HEDGEHOG_HOME
+    return short if home == BASE_DIR / "var" else f"HEDGEHOG_HOME={home} {short}"

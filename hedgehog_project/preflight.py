@@ -1,0 +1,76 @@
+"""What must be true before anything is started. Each refusal is one line that says what to do."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+from django.core.checks import ERROR, run_checks
+from django.db import connection
+
+from hedgehog_project.checks import PORTS
+from hedgehog_project.ports import free_port, why_not
+
+
+class Refusal(Exception):
+    """Hedgehog does not start. The text is for the operator."""
+
+
+def only_one(home: Path) -> IO[str]:
+    """Takes this home's lock, held while the file that is returned stays open. Raises Refusal where it is taken."""
+    file = (home / "run" / "lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        who = file.read().strip() or "unknown"
+        raise Refusal(
+            f"Hedgehog already runs in {home} (process {who}). Stop it with `kill {who}`, or set HEDGEHOG_HOME to "
+            "another folder (and WEB_PORT, FLOWER_PORT, MOCK_PORT) for a second one."
+        ) from None
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
+
+
+def nothing_left_over(home: Path) -> None:
+    """Raises Refusal while the supervisor of an earlier run lives: where the kernel does not end it with its parent,
+    a kill -9 leaves it and all its processes behind."""
+    if sys.platform == "linux":
+        return  # See tether.py.
+    try:
+        pid = int((home / "run" / "supervisord.pid").read_text())
+    except (FileNotFoundError, ValueError):
+        return
+    command = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    if "supervisor" in command.stdout:
+        raise Refusal(f"The processes of an earlier run are still there: `kill {pid}` ends them all.")
+
+
+def settings_are_sound() -> list[str]:
+    """Runs the system checks; the warnings, one line each. Raises Refusal with a line for each error."""
+    lines: dict[bool, list[str]] = {True: [], False: []}
+    for message in run_checks():
+        lines[message.level >= ERROR].append(" ".join(filter(None, (f"{message.msg}.", message.hint))))
+    if lines[True]:
+        raise Refusal("\n".join(lines[True]))
+    return lines[False]
+
+
+def ports_are_free() -> None:
+    """Raises Refusal for the first port that cannot be listened on."""
+    for name in PORTS:
+        port = getattr(settings, name)
+        if reason := why_not(port):
+            raise Refusal(
+                f"Port {port} {reason}. Choose another: `make run {name}={free_port()}`, or {name} in .env."
+            )
+
+
+def database_answers() -> None:
+    """Raises django.db.OperationalError where it does not; advice() in cli.py has the words."""
+    connection.ensure_connection()

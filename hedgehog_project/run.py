@@ -1,0 +1,154 @@
+"""`make run`: prepares this installation, starts all processes under supervisor, shows their logs, ends them."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+import django
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, ProgrammingError, connections
+
+from hedgehog_project import embedded_redis, preflight
+from hedgehog_project.banner import banner
+from hedgehog_project.cli import advice
+from hedgehog_project.env import BASE_DIR, env, home
+from hedgehog_project.processes import states
+from hedgehog_project.terminal import Terminal
+
+TETHER = BASE_DIR / "hedgehog_project" / "tether.py"
+LOOK_S = 0.1
+PROBE_S = 0.5
+# Said once when something is still not up after so long.
+PATIENCE_S = 30.0
+# supervisord stops everything well within this; then it is killed, and its processes with it.
+STOP_S = 9.0
+
+
+def main() -> int:
+    """The exit code. Refusals are one line each on stderr, before anything was started."""
+    try:
+        return run()
+    except (preflight.Refusal, ImproperlyConfigured, CommandError) as error:
+        lines = str(error).splitlines()
+    except (OperationalError, ProgrammingError) as error:
+        lines = [advice(error)]
+    except OSError as error:
+        lines = [f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")]
+    for line in lines:
+        print(f"hedgehog: {line}", file=sys.stderr)
+    return 1
+
+
+def run() -> int:
+    """Everything from the first check to the last process's end."""
+    os.chdir(BASE_DIR)
+    os.umask(0o077)
+    folder = home()
+    for name in ("run", "log"):
+        (folder / name).mkdir(exist_ok=True)
+    with preflight.only_one(folder):
+        preflight.nothing_left_over(folder)
+        redis_command = prepare_redis(folder)
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hedgehog_project.settings")
+        django.setup()
+        for warning in preflight.settings_are_sound():
+            print(f"hedgehog: {warning}", file=sys.stderr)
+        preflight.ports_are_free()
+        preflight.database_answers()
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("setup")
+        names = list(get_user_model().objects.filter(is_superuser=True).values_list("username", flat=True)[:3])
+        connections.close_all()
+        return supervise(folder, redis_command, names)
+
+
+def prepare_redis(folder: Path) -> str:
+    """The embedded Redis's command; its address is written down for all. Empty where REDIS_URL names another."""
+    if env.str("REDIS_URL", default=""):
+        return ""
+    port, password = embedded_redis.choose(folder / "redis.url")
+    config = embedded_redis.configure(folder / "redis", port, password)
+    return shlex.join([str(embedded_redis.binary()), str(config)])
+
+
+def start_supervisor(folder: Path, redis_command: str) -> "subprocess.Popen[bytes]":
+    """supervisord, which ends with this process even if this one is killed."""
+    tether = [sys.executable, "-IS", str(TETHER)]
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONUNBUFFERED": "1",
+        "HEDGEHOG_HOME": str(folder),
+        "WEB_PORT": str(settings.WEB_PORT),
+        "TETHER": f"{shlex.join([*tether, '0'])} {shlex.quote(str(folder / 'run'))}",
+        "EMBEDDED_REDIS": redis_command or "none",
+        "HAS_EMBEDDED_REDIS": "true" if redis_command else "false",
+    }
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(BASE_DIR / "supervisord.conf")]
+    if os.geteuid() == 0:
+        command.append("--user=root")  # Else it warns that it runs as root.
+    return subprocess.Popen(
+        [*tether, str(os.getpid()), "-", *command],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        # Ctrl-C is for us; we tell supervisord.
+        start_new_session=True,
+    )
+
+
+def supervise(folder: Path, redis_command: str, users: list[str]) -> int:
+    """Shows the logs until a signal or the end of the terminal, then ends everything. The exit code."""
+    asked: list[int] = []
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    terminal = Terminal(folder / "log")
+    terminal.say("Hedgehog is starting. Ctrl-C stops it.")
+    supervisor = start_supervisor(folder, redis_command)
+    started = time.monotonic()
+    next_probe: float | None = started + PROBE_S
+    told_at: float | None = None
+    is_late = False
+    while supervisor.poll() is None:
+        terminal.show_new_lines()
+        now = time.monotonic()
+        if (asked or terminal.is_gone) and told_at is None:
+            terminal.say("Hedgehog is stopping.")
+            supervisor.terminate()
+            told_at, next_probe = now, None
+        if told_at is not None and now > told_at + STOP_S:
+            supervisor.kill()
+        if next_probe is not None and now > next_probe:
+            # A heartbeat older than this run is that of an earlier one.
+            down = [state for state in states() if not state.alive or (state.age_s or 0) > now - started]
+            next_probe = now + PROBE_S if down else None
+            if not down:
+                terminal.say(banner(folder, users))
+            elif now > started + PATIENCE_S and not is_late:
+                is_late = True
+                for state in down:
+                    terminal.say(f"Still waiting for {state.name} ({state.note}): see {folder}/log/{state.name}.log")
+        time.sleep(LOOK_S)
+    terminal.show_new_lines()
+    if told_at is None:
+        terminal.say(
+            f"Hedgehog's supervisor ended by itself ({supervisor.returncode}): see {folder}/log/supervisord.log"
+        )
+        return 1
+    terminal.say("Hedgehog has stopped.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
