@@ -1,5 +1,7 @@
 """Every setting, read from the environment or `.env`; all are optional. README lists them for users."""
 
+from django.templatetags.static import static
+
 from hedgehog_project.env import database, env, home, one_of
 from hedgehog_project.home import redis_url, secret
 
@@ -40,6 +42,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -164,5 +167,12 @@ UNFOLD = {
     "SITE_HEADER": "Hedgehog",
     "SITE_SUBHEADER": "Binance Spot traders",
     "SITE_SYMBOL": "candlestick_chart",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("trading/icon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "trading.admin.navigation.environment",
+    "DASHBOARD_CALLBACK": "trading.admin.dashboard.context",
+    "STYLES": [lambda request: static("trading/admin.css")],
+    "SCRIPTS": [lambda request: static("trading/admin.js")],
+    "TABS": "trading.admin.navigation.tabs",
+    "SIDEBAR": {"show_search": True, "navigation": "trading.admin.navigation.sidebar"},
 }

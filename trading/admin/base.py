@@ -1,0 +1,53 @@
+"""What the admin's pages of our own records have in common."""
+
+from typing import Any
+
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import DropdownFilter
+
+
+class ReadOnlyAdmin(ModelAdmin):
+    """What the exchange reported, and what was done: to be read, never to be written by hand."""
+
+    actions = None
+    list_filter_submit = True
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class ShowFilter(DropdownFilter):
+    """What a list shows: the choices also stand as tabs above it (navigation.tabs). The first one is the default."""
+
+    title = "what is shown"
+    parameter_name = "show"
+    all_option = None
+    parts: tuple[tuple[str, str], ...] = ()
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> tuple[tuple[str, str], ...]:
+        return self.parts
+
+    def value(self) -> str:
+        return super().value() or self.parts[0][0]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        raise NotImplementedError
+
+
+def back(request: HttpRequest, instead: str) -> HttpResponse:
+    """Back to the page whose button was pressed; where the browser does not say, to the named one."""
+    page = request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(page, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+        return HttpResponseRedirect(page)
+    return HttpResponseRedirect(reverse(instead))

@@ -1,0 +1,161 @@
+"""The start page: what goes on, whether it goes well, and why it may not."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from hedgehog_project import processes
+from hedgehog_project.venues import Venue
+from trading import overview
+from trading.admin import show
+from trading.admin.navigation import environment
+from trading.admin.orders import filled
+from trading.admin.symbols import last_price
+from trading.core.orders import Side
+from trading.core.strategy import TraderState
+from trading.models import Switch, Trader
+
+ROWS = 10
+MOST_SYMBOLS = 20
+
+
+def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Unfold's DASHBOARD_CALLBACK. What refreshes itself is asked for by htmx, and comes without the frame."""
+    venue = Switch.current()
+    lines = overview.symbol_lines(venue)
+    hours = overview.hours(venue)
+    profits = overview.profits(venue)
+    text, colour = environment(request)
+    return context | {
+        "frame": "trading/bare.html" if request.headers.get("HX-Request") else "admin/base.html",
+        "venue": venue,
+        "environment_badge": show.badge(text, colour),
+        "hints": overview.hints(venue, lines),
+        "cards": _cards(venue, profits, hours),
+        "charts": json.dumps(_charts(hours, profits)),
+        "profit_asset": profits[0].asset if profits else "",
+        "symbols": _symbols(lines),
+        "processes": [_process(state) for state in processes.states()],
+        "orders": _open_orders(venue),
+        "cycles": _last_cycles(venue),
+        "flower_url": show.flower_url(),
+        "now": show.moment(timezone.now()),
+    }
+
+
+def _cards(venue: Venue, profits: list[overview.Profit], hours: list[overview.Hour]) -> list[dict[str, Any]]:
+    orders, submitting = overview.order_counts(venue)
+    states = overview.traders_by_state(venue)
+    last_hour = overview.cycles_since(venue, timezone.now() - timedelta(hours=1))
+    orders_page = reverse("admin:trading_order_changelist")
+    traders_page = reverse("admin:trading_trader_changelist")
+    return [
+        {
+            "title": "Profit so far",
+            "figures": [show.profit(profit.total, profit.asset) for profit in profits[:3]] or [show.NONE],
+            "text": ", ".join(f"{_signed(profit.last_day)} {profit.asset}" for profit in profits[:3]) + " in 24 h"
+            if profits
+            else "No cycle has finished yet",
+            "url": f"{traders_page}?show=finished",
+        },
+        {
+            "title": "Cycles in the last hour",
+            "figures": [last_hour],
+            "text": f"{sum(hour.cycles for hour in hours)} in 24 h",
+            "url": f"{traders_page}?show=finished",
+        },
+        {
+            "title": "Live traders",
+            "figures": [sum(states.values())],
+            "text": ", ".join(f"{count} {state.lower()}" for state, count in states.items()) or "None",
+            "url": f"{traders_page}?show=live",
+        },
+        {
+            "title": "Open orders",
+            "figures": [orders],
+            "text": f"{submitting} without an answer yet" if submitting else "All acknowledged" if orders else "None",
+            "url": f"{orders_page}?show=open",
+        },
+    ]
+
+
+def _signed(value: Decimal) -> str:
+    return f"{'+' if value > 0 else ''}{overview.rounded(value)}"
+
+
+def _charts(hours: list[overview.Hour], profits: list[overview.Profit]) -> dict[str, Any]:
+    """The series of both charts; the page's script draws them with Unfold's Chart.js, in the reader's time."""
+    asset = profits[0].asset if profits else ""
+    gained = [hour.profit.get(asset, Decimal(0)) for hour in hours]
+    sums = [sum(gained[: n + 1], Decimal(0)) for n in range(len(gained))]
+    return {
+        "hours": [hour.begins.isoformat() for hour in hours],
+        "cycles": [hour.cycles for hour in hours],
+        # Floats are for the eye only.
+        "profit": [float(total) for total in sums],
+    }
+
+
+def _symbols(lines: list[overview.SymbolLine]) -> list[dict[str, Any]]:
+    shown = sorted((line for line in lines if line.is_of_interest), key=lambda line: (not line.is_trading, line.name))
+    return [
+        {
+            "name": show.link(reverse("admin:trading_symbol_change", args=(line.pk,)), line.name),
+            "streaming": show.badge("on" if line.is_streaming else "off", "success" if line.is_streaming else ""),
+            "trading": show.badge("on" if line.is_trading else "off", "success" if line.is_trading else ""),
+            "price": last_price(line.last_trade, line.quote_asset),
+            "traders": line.traders,
+            "cycles": line.cycles_finished,
+            "profit": show.profit(line.profit, line.quote_asset),
+        }
+        for line in shown[:MOST_SYMBOLS]
+    ]
+
+
+def _process(state: processes.ProcessState) -> dict[str, Any]:
+    return {
+        "name": state.name.replace("_", " "),
+        "alive": state.alive,
+        "age": "" if state.age_s is None else f"{overview.age(state.age_s)} ago",
+        "note": state.note,
+    }
+
+
+def _open_orders(venue: Venue) -> list[dict[str, Any]]:
+    orders = overview.open_orders(venue).select_related("symbol").order_by("-id")[:ROWS]
+    return [
+        {
+            "symbol": order.symbol.name,
+            "side": show.side(order.side),
+            "status": show.status(order.status),
+            "price": show.amount(order.price, order.symbol.quote_asset),
+            "quantity": show.amount(order.quantity, order.symbol.base_asset),
+            "filled": filled(order),
+            "age": show.ago(order.submitted_at),
+            "url": reverse("admin:trading_order_change", args=(order.pk,)),
+            "is_buy": order.side == Side.BUY,
+        }
+        for order in orders
+    ]
+
+
+def _last_cycles(venue: Venue) -> list[dict[str, Any]]:
+    ended = Trader.objects.filter(venue=venue, finished_at__isnull=False).exclude(state=TraderState.RETIRED)
+    return [
+        {
+            "name": f"{trader.symbol.name} #{trader.slot}",
+            "url": reverse("admin:trading_trader_change", args=(trader.pk,)),
+            "state": show.state(trader.state),
+            "profit": show.profit(trader.profit, trader.symbol.quote_asset),
+            "ended": show.ago(trader.finished_at),
+            "took": overview.age((trader.finished_at - trader.created_at).total_seconds())
+            if trader.finished_at
+            else "",
+        }
+        for trader in ended.select_related("symbol").order_by("-finished_at")[:ROWS]
+    ]

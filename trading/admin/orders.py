@@ -1,0 +1,208 @@
+"""Orders and fills, as the exchange reported them: to read."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
+from unfold.decorators import display
+
+from trading.admin import show
+from trading.admin.base import ReadOnlyAdmin, ShowFilter
+from trading.core.money import quote_of
+from trading.core.orders import OPEN
+from trading.models import Fill, Order
+
+
+class OrdersShown(ShowFilter):
+    parts = (("all", "All"), ("open", "Open"), ("filled", "Filled"), ("other", "Ended otherwise"))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "open":
+                return queryset.filter(status__in=sorted(OPEN))
+            case "filled":
+                return queryset.filter(status="FILLED")
+            case "other":
+                return queryset.exclude(status__in=[*sorted(OPEN), "FILLED"])
+        return queryset
+
+
+class FillInline(TabularInline):
+    model = Fill
+    fields = ("traded", "price", "quantity", "quote", "fee", "is_maker", "trade_id")
+    readonly_fields = fields
+    can_delete = False
+    extra = 0
+    max_num = 0
+
+    @display(description="Time")
+    def traded(self, fill: Fill) -> SafeString | str:
+        return show.moment(fill.traded_at)
+
+    @display(description="Commission")
+    def fee(self, fill: Fill) -> SafeString | str:
+        return show.amount(fill.commission, fill.commission_asset)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnlyAdmin):
+    list_display = (
+        "placed",
+        "what",
+        "symbol",
+        "price_",
+        "quantity_",
+        "filled",
+        "is_",
+        "of",
+        "client_order_id",
+        "where",
+    )
+    list_display_links = ("client_order_id",)
+    list_filter = (
+        OrdersShown,
+        ("status", ChoicesDropdownFilter),
+        ("side", ChoicesDropdownFilter),
+        ("venue", ChoicesDropdownFilter),
+        ("symbol", RelatedDropdownFilter),
+        ("submitted_at", RangeDateTimeFilter),
+    )
+    list_select_related = ("symbol", "trader__symbol")
+    search_fields = ("client_order_id", "exchange_order_id", "symbol__name")
+    search_help_text = "Search by client order id, the exchange's id, or symbol"
+    inlines = (FillInline,)
+    fieldsets = (
+        (None, {"fields": (("what", "symbol", "where"), ("price_", "quantity_", "filled"), ("is_", "of"), "reason")}),
+        ("At the exchange", {"fields": (("client_order_id", "exchange_order_id"), ("placed", "asked", "updated"))}),
+    )
+    readonly_fields = ("what", "where", "price_", "quantity_", "filled", "is_", "of", "placed", "asked", "updated")
+
+    @display(description="Placed", ordering="submitted_at")
+    def placed(self, order: Order) -> SafeString | str:
+        return show.moment(order.submitted_at)
+
+    @display(description="Last asked about")
+    def asked(self, order: Order) -> SafeString | str:
+        return show.moment(order.asked_at)
+
+    @display(description="Last change")
+    def updated(self, order: Order) -> SafeString | str:
+        return show.moment(order.updated_at)
+
+    @display(description="Side", ordering="side")
+    def what(self, order: Order) -> SafeString:
+        return show.side(order.side)
+
+    @display(description="Price", ordering="price")
+    def price_(self, order: Order) -> SafeString | str:
+        return show.amount(order.price)
+
+    @display(description="Quantity", ordering="quantity")
+    def quantity_(self, order: Order) -> SafeString | str:
+        return show.amount(order.quantity, order.symbol.base_asset)
+
+    @display(description="Filled", ordering="executed")
+    def filled(self, order: Order) -> str:
+        return filled(order)
+
+    @display(description="Status", ordering="status")
+    def is_(self, order: Order) -> SafeString:
+        return show.status(order.status)
+
+    @display(description="Trader", ordering="trader")
+    def of(self, order: Order) -> SafeString:
+        return trader_link(order.trader)
+
+    @display(description="Venue", ordering="venue")
+    def where(self, order: Order) -> SafeString:
+        return show.venue(order.venue)
+
+
+@admin.register(Fill)
+class FillAdmin(ReadOnlyAdmin):
+    list_display = ("traded", "what", "symbol", "price_", "quantity_", "worth", "fee", "role", "of", "where")
+    list_filter = (
+        ("order__side", ChoicesDropdownFilter),
+        ("order__venue", ChoicesDropdownFilter),
+        ("order__symbol", RelatedDropdownFilter),
+        ("traded_at", RangeDateTimeFilter),
+    )
+    list_select_related = ("order__symbol",)
+    search_fields = ("order__client_order_id", "order__symbol__name")
+    search_help_text = "Search by client order id or symbol"
+    fields = ("traded", "of", "what", "symbol", "price_", "quantity_", "worth", "fee", "role", "where", "trade_id")
+    readonly_fields = fields
+
+    @display(description="Time", ordering="traded_at")
+    def traded(self, fill: Fill) -> SafeString | str:
+        return show.moment(fill.traded_at)
+
+    @display(description="Side", ordering="order__side")
+    def what(self, fill: Fill) -> SafeString:
+        return show.side(fill.order.side)
+
+    @display(description="Symbol", ordering="order__symbol__name")
+    def symbol(self, fill: Fill) -> str:
+        return fill.order.symbol.name
+
+    @display(description="Price", ordering="price")
+    def price_(self, fill: Fill) -> SafeString | str:
+        return show.amount(fill.price)
+
+    @display(description="Quantity", ordering="quantity")
+    def quantity_(self, fill: Fill) -> SafeString | str:
+        return show.amount(fill.quantity, fill.order.symbol.base_asset)
+
+    @display(description="Worth", ordering="quote")
+    def worth(self, fill: Fill) -> SafeString | str:
+        return show.amount(fill.quote, fill.order.symbol.quote_asset)
+
+    @display(description="Commission")
+    def fee(self, fill: Fill) -> SafeString | str:
+        return show.amount(fill.commission, fill.commission_asset)
+
+    @display(description="As")
+    def role(self, fill: Fill) -> str:
+        return "maker" if fill.is_maker else "taker"
+
+    @display(description="Order")
+    def of(self, fill: Fill) -> SafeString:
+        return order_link(fill.order)
+
+    @display(description="Venue", ordering="order__venue")
+    def where(self, fill: Fill) -> SafeString:
+        return show.venue(fill.order.venue)
+
+
+def filled(order: Order) -> str:
+    """How much of an order has traded: all, 40 %, or –."""
+    if not order.executed:
+        return show.NONE
+    if order.executed >= order.quantity:
+        return "all"
+    return f"{order.executed / order.quantity:.0%}".replace("%", " %")
+
+
+def worth(order: Order) -> SafeString | str:
+    """What an order comes to at its limit price."""
+    return show.amount(quote_of(order.price, order.quantity), order.symbol.quote_asset)
+
+
+def order_link(order: Order) -> SafeString:
+    return show.link(reverse("admin:trading_order_change", args=(order.pk,)), order.client_order_id)
+
+
+def trader_link(trader: Any) -> SafeString:
+    text = f"{trader.symbol.name} #{trader.slot}"
+    return show.link(reverse("admin:trading_trader_change", args=(trader.pk,)), text)

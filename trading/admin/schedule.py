@@ -1,0 +1,60 @@
+"""Celery beat's schedule, editable, in Unfold's clothes."""
+
+from typing import Any
+
+from django.contrib import admin
+from django_celery_beat import admin as beat
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+for model in (PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule):
+    admin.site.unregister(model)
+
+
+class TaskSelectWidget(UnfoldAdminSelectWidget, beat.TaskSelectWidget):
+    """Unfold's looks, beat's choices."""
+
+
+class PeriodicTaskForm(beat.PeriodicTaskForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A person who may only look gets a form without fields.
+        if "task" in self.fields:
+            self.fields["task"].widget = UnfoldAdminTextInputWidget()
+        if "regtask" in self.fields:
+            self.fields["regtask"].widget = TaskSelectWidget()
+
+
+@admin.register(PeriodicTask)
+class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):
+    form = PeriodicTaskForm
+    list_display = ("name", "enabled", "interval", "crontab", "last_run_at", "total_run_count")
+    list_filter = ("enabled", "one_off")
+    date_hierarchy = None
+
+
+@admin.register(IntervalSchedule)
+class IntervalScheduleAdmin(ModelAdmin):
+    pass
+
+
+@admin.register(CrontabSchedule)
+class CrontabScheduleAdmin(beat.CrontabScheduleAdmin, ModelAdmin):
+    inlines = ()
+
+
+@admin.register(SolarSchedule)
+class SolarScheduleAdmin(ModelAdmin):
+    pass
+
+
+@admin.register(ClockedSchedule)
+class ClockedScheduleAdmin(ModelAdmin):
+    list_display = ("clocked_time",)

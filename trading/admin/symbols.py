@@ -1,0 +1,293 @@
+"""Symbols: what streams, what trades, how, and what it brought."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.decorators import display
+
+from hedgehog_project.venues import market_of
+from streamer.models import StreamedSymbol
+from trading import overview, symbols
+from trading.admin import show
+from trading.admin.base import ReadOnlyAdmin, ShowFilter, back
+from trading.admin.forms import AddSymbolForm, TradingSettingsForm
+from trading.models import Listing, Switch, Symbol, TradingSettings
+from trading.models.symbols import TradingStatus
+
+TURNS = {"trading": symbols.set_trading, "streaming": symbols.set_streaming}
+
+
+class SymbolsShown(ShowFilter):
+    parts = (("all", "All"), ("trading", "Trading"), ("streaming", "Streaming"), ("off", "Off"))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        trading = Q(settings__status=TradingStatus.ON)
+        market = market_of(Switch.current())
+        streaming = Exists(StreamedSymbol.objects.filter(market=market, symbol=OuterRef("name"), is_on=True))
+        match self.value():
+            case "trading":
+                return queryset.filter(trading)
+            case "streaming":
+                return queryset.filter(streaming)
+            case "off":
+                return queryset.exclude(trading).exclude(streaming)
+        return queryset
+
+
+class SettingsInline(StackedInline):
+    model = TradingSettings
+    form = TradingSettingsForm
+    fields = (("budget", "chunks"), ("buy_down_interval", "profit_interval"))
+    can_delete = False
+    verbose_name_plural = "How it is traded (a change applies to the next cycle; cycles under way keep theirs)"
+
+
+class ListingInline(TabularInline):
+    model = Listing
+    fields = ("venue", "status", "tick_size", "step_size", "min_quantity", "least", "maker_fee_percent", "refreshed")
+    readonly_fields = fields
+    can_delete = False
+    extra = 0
+    max_num = 0
+    verbose_name_plural = "What the venues say of it"
+
+    @display(description="Least notional")
+    def least(self, listing: Listing) -> str:
+        return overview.number(listing.min_notional)
+
+    @display(description="Maker fee")
+    def maker_fee_percent(self, listing: Listing) -> str:
+        return show.percent(listing.maker_fee)
+
+    @display(description="Refreshed")
+    def refreshed(self, listing: Listing) -> SafeString | str:
+        return show.ago(listing.refreshed_at)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Symbol)
+class SymbolAdmin(ModelAdmin):
+    list_display = ("name", "streaming", "trading", "price", "traders_live", "cycles", "profit_so_far", "budget")
+    list_filter = (SymbolsShown, "quote_asset")
+    list_filter_submit = True
+    search_fields = ("name", "base_asset", "quote_asset")
+    search_help_text = "Search by name or asset"
+    fields = ("name", "base_asset", "quote_asset")
+    readonly_fields = fields
+    inlines = (SettingsInline, ListingInline)
+    actions = ("trading_on", "trading_off", "streaming_on", "streaming_off")
+    change_form_outer_before_template = "trading/symbol_state.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return overview.with_figures(super().get_queryset(request), Switch.current())
+
+    def get_urls(self) -> list[Any]:
+        turn = path(
+            "<int:pk>/<str:what>/<str:state>/", self.admin_site.admin_view(self.turn_view), name="trading_symbol_turn"
+        )
+        return [turn, *super().get_urls()]
+
+    # A symbol has traders and orders for ever; one that is not wanted is turned off.
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    # --- the list --------------------------------------------------------------------------------
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        trades = overview.last_trades([symbol.name for symbol in changelist.result_list], Switch.current())
+        may_change = self.has_change_permission(request)
+        for symbol in changelist.result_list:
+            symbol.last_trade = trades.get(symbol.name)
+            symbol.may_turn = may_change
+        return changelist
+
+    @display(description="Streaming", ordering="is_streaming")
+    def streaming(self, symbol: Any) -> SafeString:
+        return self._toggle(symbol, "streaming", symbol.is_streaming)
+
+    @display(description="Trading", ordering="settings__status")
+    def trading(self, symbol: Any) -> SafeString:
+        return self._toggle(symbol, "trading", overview.is_trading(symbol))
+
+    @display(description="Last price")
+    def price(self, symbol: Any) -> SafeString:
+        return last_price(symbol.last_trade, symbol.quote_asset)
+
+    @display(description="Live traders", ordering="live_traders")
+    def traders_live(self, symbol: Any) -> SafeString | str:
+        return _traders_link(symbol, symbol.live_traders, "live")
+
+    @display(description="Cycles", ordering="cycles_finished")
+    def cycles(self, symbol: Any) -> SafeString | str:
+        return _traders_link(symbol, symbol.cycles_finished, "finished")
+
+    @display(description="Profit", ordering="profit")
+    def profit_so_far(self, symbol: Any) -> SafeString | str:
+        return show.profit(symbol.profit, symbol.quote_asset)
+
+    @display(description="Budget", ordering="settings__budget")
+    def budget(self, symbol: Any) -> str:
+        if not hasattr(symbol, "settings"):
+            return show.NONE
+        settings = symbol.settings
+        return f"{overview.number(settings.budget)} {symbol.quote_asset} in {settings.chunks}"
+
+    def _toggle(self, symbol: Any, what: str, is_on: bool) -> SafeString:
+        """A button of the list's own form, so that it posts with the form's CSRF token."""
+        if not symbol.may_turn:
+            return show.badge("on" if is_on else "off", "success" if is_on else "")
+        url = reverse("admin:trading_symbol_turn", args=(symbol.pk, what, "off" if is_on else "on"))
+        return format_html(
+            '<button type="submit" formaction="{}" class="hh-toggle{}" title="{}"><i></i>{}</button>',
+            url,
+            " hh-on" if is_on else "",
+            f"Turn {what} {'off' if is_on else 'on'} for {symbol.name}",
+            "on" if is_on else "off",
+        )
+
+    # --- turning on and off -----------------------------------------------------------------------
+    def turn_view(self, request: HttpRequest, pk: int, what: str, state: str) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        symbol = get_object_or_404(Symbol, pk=pk)
+        if not self.has_change_permission(request, symbol) or what not in TURNS or state not in ("on", "off"):
+            raise PermissionDenied
+        self._turn(request, symbol, what, state == "on")
+        return back(request, "admin:trading_symbol_changelist")
+
+    def _turn(self, request: HttpRequest, symbol: Symbol, what: str, on: bool) -> None:
+        state = "on" if on else "off"
+        try:
+            TURNS[what](symbol, on)
+        except ValidationError as error:
+            self.message_user(request, f"{symbol}: {' '.join(error.messages)}", messages.ERROR)
+            return
+        self.log_change(request, symbol, f"Turned {what} {state}.")
+        self.message_user(request, f"{symbol}: {what} is {state}.", messages.SUCCESS)
+
+    def _turn_all(self, request: HttpRequest, chosen: QuerySet[Symbol], what: str, on: bool) -> None:
+        for symbol in Symbol.objects.filter(pk__in=chosen.values_list("pk", flat=True)):
+            self._turn(request, symbol, what, on)
+
+    @admin.action(description="Turn trading on", permissions=["change"])
+    def trading_on(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
+        self._turn_all(request, chosen, "trading", True)
+
+    @admin.action(description="Turn trading off", permissions=["change"])
+    def trading_off(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
+        self._turn_all(request, chosen, "trading", False)
+
+    @admin.action(description="Turn streaming on", permissions=["change"])
+    def streaming_on(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
+        self._turn_all(request, chosen, "streaming", True)
+
+    @admin.action(description="Turn streaming off", permissions=["change"])
+    def streaming_off(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
+        self._turn_all(request, chosen, "streaming", False)
+
+    # --- the page of one, and of a new one ----------------------------------------------------------
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Asks the exchange for a symbol. Not the model's own form: that would hold a transaction meanwhile."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = AddSymbolForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                symbol = symbols.add(form.cleaned_data["name"])
+            except ValidationError as error:
+                form.add_error("name", error.messages)
+            else:
+                self.log_addition(request, symbol, "Added.")
+                self.message_user(request, f"{symbol} is here. Look at its budget, then turn trading on.")
+                return HttpResponseRedirect(reverse("admin:trading_symbol_change", args=(symbol.pk,)))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Add a symbol",
+            "form": form,
+            "venue": Switch.current(),
+        }
+        return TemplateResponse(request, "trading/symbol_add.html", context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        symbol = self.get_object(request, object_id)
+        if symbol is not None:
+            venue = Switch.current()
+            context = {
+                "symbol": symbol,
+                "venue": venue,
+                "is_trading": overview.is_trading(symbol),
+                "last_price": last_price(overview.last_trades([symbol.name], venue).get(symbol.name), ""),
+                "profit": show.profit(symbol.profit, symbol.quote_asset),
+                "live": _traders_link(symbol, symbol.live_traders, "live"),
+                "cycles": _traders_link(symbol, symbol.cycles_finished, "finished"),
+                "problem": _problem(symbol),
+                "may_turn": self.has_change_permission(request, symbol),
+            }
+            extra_context = {**(extra_context or {}), **context}
+        return super().change_view(request, object_id, form_url, extra_context)
+
+
+def last_price(trade: overview.LastTrade | None, unit: str) -> SafeString:
+    """A price with its age; an old one stands out."""
+    if trade is None:
+        return SafeString('<span class="hh-dim">unknown</span>')
+    return format_html(
+        '{} <span class="{}">{}</span>',
+        show.amount(trade.price, unit),
+        "hh-bad" if trade.age_s > overview.OLD_S else "hh-dim",
+        overview.age(trade.age_s),
+    )
+
+
+def _traders_link(symbol: Any, count: int, shown: str) -> SafeString | str:
+    if not count:
+        return "0"
+    return show.link(
+        f"{reverse('admin:trading_trader_changelist')}?show={shown}&symbol__id__exact={symbol.pk}", count
+    )
+
+
+def _problem(symbol: Symbol) -> str | None:
+    """What about the settings would not work at the switch's venue."""
+    listing = symbol.listings.filter(venue=Switch.current()).first()
+    if listing is None or not hasattr(symbol, "settings"):
+        return None
+    return symbol.settings.why_not(listing)
+
+
+@admin.register(Listing)
+class ListingAdmin(ReadOnlyAdmin):
+    list_display = ("symbol", "where", "status", "tick_size", "step_size", "min_notional", "fee", "refreshed")
+    list_filter = ("venue", "status")
+    list_select_related = ("symbol",)
+    search_fields = ("symbol__name",)
+
+    @display(description="Venue", ordering="venue")
+    def where(self, listing: Listing) -> SafeString:
+        return show.venue(listing.venue)
+
+    @display(description="Maker fee", ordering="maker_fee")
+    def fee(self, listing: Listing) -> str:
+        return show.percent(listing.maker_fee or Decimal(0))
+
+    @display(description="Refreshed", ordering="refreshed_at")
+    def refreshed(self, listing: Listing) -> SafeString | str:
+        return show.ago(listing.refreshed_at)

@@ -1,0 +1,221 @@
+"""Traders: who is live, what each waits for, and the story of each cycle."""
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from kombu.exceptions import OperationalError
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
+from unfold.decorators import display
+
+from trading import doorbell, traders
+from trading.admin import show
+from trading.admin.base import ReadOnlyAdmin, ShowFilter
+from trading.admin.orders import filled, worth
+from trading.core.strategy import ANY_PRICE, TraderState
+from trading.models import Trader
+from trading.overview import LIVE, number
+
+# A cycle's journal has a dozen lines; one that met a long outage may have many.
+MOST_LINES = 300
+
+
+class TradersShown(ShowFilter):
+    parts = (("live", "Live"), ("error", "With an error"), ("finished", "Finished"), ("all", "All"))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "live":
+                return queryset.filter(LIVE)
+            case "error":
+                return queryset.filter(LIVE, Q(failures__gt=0) | ~Q(error=""))
+            case "finished":
+                return queryset.filter(state=TraderState.FINISHED)
+        return queryset
+
+
+@admin.register(Trader)
+class TraderAdmin(ReadOnlyAdmin):
+    list_display = ("who", "is_", "where", "profit_", "now", "began", "ended")
+    list_filter = (
+        TradersShown,
+        ("state", ChoicesDropdownFilter),
+        ("symbol", RelatedDropdownFilter),
+        ("venue", ChoicesDropdownFilter),
+        ("created_at", RangeDateTimeFilter),
+    )
+    list_select_related = ("symbol",)
+    search_fields = ("symbol__name", "orders__client_order_id")
+    search_help_text = "Search by symbol or client order id"
+    change_form_template = "trading/trader.html"
+
+    @display(description="Trader", ordering="symbol__name")
+    def who(self, trader: Trader) -> SafeString:
+        return format_html('<b>{}</b> <span class="hh-dim">#{}</span>', trader.symbol.name, trader.slot)
+
+    @display(description="State", ordering="state")
+    def is_(self, trader: Trader) -> SafeString:
+        return show.state(trader.state)
+
+    @display(description="Venue", ordering="venue")
+    def where(self, trader: Trader) -> SafeString:
+        return show.venue(trader.venue)
+
+    @display(description="Profit", ordering="profit")
+    def profit_(self, trader: Trader) -> SafeString | str:
+        return show.profit(trader.profit, trader.symbol.quote_asset)
+
+    @display(description="Waits for, or what went wrong")
+    def now(self, trader: Trader) -> SafeString | str:
+        if trader.error:
+            return format_html('<span class="hh-bad hh-clip" title="{}">{}</span>', trader.error, trader.error)
+        if not trader.waits_for:
+            return show.NONE
+        return format_html('<span class="hh-clip" title="{}">{}</span>', trader.waits_for, trader.waits_for)
+
+    @display(description="Began", ordering="created_at")
+    def began(self, trader: Trader) -> SafeString | str:
+        return show.ago(trader.created_at)
+
+    @display(description="Ended", ordering="finished_at")
+    def ended(self, trader: Trader) -> SafeString | str:
+        return show.ago(trader.finished_at)
+
+    # --- the page of one ----------------------------------------------------------------------------
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/wake/", wrap(self.wake_view), name="trading_trader_wake"),
+            path("<int:pk>/abandon/", wrap(self.abandon_view), name="trading_trader_abandon"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        trader = self.get_object(request, object_id)
+        if trader is not None:
+            extra_context = {**(extra_context or {}), **story_of(trader), "may_act": self._may_act(request)}
+        return super().change_view(request, object_id, form_url, extra_context)
+
+    def _may_act(self, request: HttpRequest) -> bool:
+        # Not has_change_permission: nobody may edit what a trader remembers, yet some may tell it what to do.
+        return bool(request.user.has_perm("trading.change_trader"))
+
+    def wake_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Asks the trader to look again now."""
+
+        def wake(trader: Trader) -> None:
+            try:
+                doorbell.nudge(trader.pk, trader.symbol.name, f"{request.user.get_username()} asked it to look again")
+            except (OperationalError, redis.RedisError) as error:
+                self.message_user(request, f"The bell did not ring: {error}. Is Redis up?", messages.ERROR)
+            else:
+                self.message_user(request, "Rang. What the trader makes of it stands in its journal in a moment.")
+
+        return self._act(request, pk, wake)
+
+    def abandon_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Gives the cycle up; what the trader holds stays on the account."""
+
+        def abandon(trader: Trader) -> None:
+            if traders.abandon(trader.pk, request.user.get_username()):
+                self.log_change(request, trader, "Abandoned.")
+                self.message_user(request, "Abandoned. Its slot gets a new trader while the symbol is on.")
+            else:
+                self.message_user(
+                    request, "Not abandoned: it has ended, or an order of it may still rest.", messages.WARNING
+                )
+
+        return self._act(request, pk, abandon)
+
+    def _act(self, request: HttpRequest, pk: int, do: Callable[[Trader], None]) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self._may_act(request):
+            raise PermissionDenied
+        do(get_object_or_404(Trader.objects.select_related("symbol"), pk=pk))
+        return HttpResponseRedirect(reverse("admin:trading_trader_change", args=(pk,)))
+
+
+def story_of(trader: Trader) -> dict[str, Any]:
+    """What a trader's page shows, in a handful of queries."""
+    quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
+    orders = list(trader.orders.order_by("id").select_related("symbol").prefetch_related("fills"))
+    lines = list(trader.journal.order_by("-id").select_related("order__symbol")[: MOST_LINES + 1])
+    has_more = len(lines) > MOST_LINES
+    return {
+        "trader": trader,
+        "title": f"{trader.symbol.name} #{trader.slot}",
+        "facts": [
+            (
+                "Symbol",
+                show.link(reverse("admin:trading_symbol_change", args=(trader.symbol_id,)), trader.symbol.name),
+            ),
+            ("Slot", trader.slot),
+            ("Venue", show.venue(trader.venue)),
+            ("Budget", show.amount(trader.budget, quote)),
+            ("Buys", f"{show.percent(trader.buy_down_interval)} under the market"),
+            ("Sells for", f"{show.percent(trader.profit_interval)} after commissions"),
+            ("Began", show.moment(trader.created_at)),
+            ("Ended", show.moment(trader.finished_at)),
+            ("Profit", show.profit(trader.profit, quote)),
+            ("Left over", show.amount(trader.leftover, base) if trader.leftover else show.NONE),
+        ],
+        "state": show.state(trader.state),
+        "trigger": _trigger(trader),
+        "retry": show.ago(trader.retry_at) if trader.retry_at else "",
+        "orders": [
+            {
+                "order": order,
+                "side": show.side(order.side),
+                "status": show.status(order.status),
+                "price": number(order.price),
+                "quantity": show.amount(order.quantity, base),
+                "worth": worth(order),
+                "filled": filled(order),
+                "placed": show.moment(order.submitted_at),
+                "url": reverse("admin:trading_order_change", args=(order.pk,)),
+                "fills": [
+                    {
+                        "at": show.moment(fill.traded_at),
+                        "price": number(fill.price),
+                        "quantity": show.amount(fill.quantity, base),
+                        "quote": show.amount(fill.quote, quote),
+                        "fee": show.amount(fill.commission, fill.commission_asset),
+                        "role": "maker" if fill.is_maker else "taker",
+                    }
+                    for fill in sorted(order.fills.all(), key=lambda fill: fill.trade_id)
+                ],
+            }
+            for order in orders
+        ],
+        "journal": [
+            {
+                "entry": entry,
+                "at": show.moment(entry.at),
+                "task": show.task(entry.task_id),
+                "price": number(entry.order.price) if entry.order else "",
+            }
+            for entry in reversed(lines[:MOST_LINES])
+        ],
+        "has_more": has_more,
+        "is_live": not trader.has_ended,
+    }
+
+
+def _trigger(trader: Trader) -> str:
+    """The trigger price in words."""
+    if trader.wake_below is None:
+        return ""
+    if trader.wake_below >= ANY_PRICE:
+        return "the next trade, at any price"
+    return f"a trade at {number(trader.wake_below)} or below"

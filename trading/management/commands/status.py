@@ -1,0 +1,144 @@
+"""`manage.py status`: what goes on, for people or as JSON."""
+
+import json
+import time
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, close_old_connections
+
+from hedgehog_project import processes
+from trading import overview
+from trading.models import Switch
+
+WATCH_S = 2.0
+CLEAR = "\x1b[2J\x1b[H"
+
+
+class Command(BaseCommand):
+    help = "Shows symbols, orders and processes. Exits with 1 when a process is down."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--json", action="store_true", help="for programs: one JSON object")
+        how.add_argument("--watch", action="store_true", help="show it again every 2 s, until Ctrl-C")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            if options["watch"]:
+                self._watch()
+                return
+            facts = gather()
+        except DatabaseError as error:
+            text = str(error).strip().splitlines()[0]
+            raise CommandError(
+                f"The database can't be read ({text}). `manage.py migrate` prepares a new one."
+            ) from error
+        self.stdout.write(json.dumps(as_json(facts), indent=2) if options["json"] else as_text(facts))
+        if not all(state.alive for state in facts["processes"]):
+            # The text has said which; there is nothing to add on stderr.
+            raise SystemExit(1)
+
+    def _watch(self) -> None:
+        try:
+            while True:
+                text = as_text(gather())
+                self.stdout.write(f"{CLEAR}{text}\n\nEvery {WATCH_S:.0f} s; Ctrl-C ends.")
+                self.stdout.flush()
+                time.sleep(WATCH_S)
+                close_old_connections()
+        except KeyboardInterrupt:
+            self.stdout.write("")
+
+
+def gather() -> dict[str, Any]:
+    """The facts that both forms show. Raises DatabaseError."""
+    venue = Switch.current()
+    lines = overview.symbol_lines(venue)
+    orders, submitting = overview.order_counts(venue)
+    return {
+        "venue": venue,
+        "lines": lines,
+        "orders_open": orders,
+        "orders_submitting": submitting,
+        "processes": processes.states(),
+        "profits": overview.profits(venue),
+        "hints": overview.hints(venue, lines),
+    }
+
+
+def as_json(facts: dict[str, Any]) -> dict[str, Any]:
+    """For programs. Decimals are strings; what is not known is null."""
+    return {
+        "venue": str(facts["venue"]),
+        "symbols": [
+            {
+                "symbol": line.name,
+                "streaming": line.is_streaming,
+                "trading": line.is_trading,
+                "last_price": overview.number(line.last_trade.price) if line.last_trade else None,
+                "last_trade_age_s": round(line.last_trade.age_s, 3) if line.last_trade else None,
+                "traders": line.traders,
+                "cycles_finished": line.cycles_finished,
+                "profit": overview.number(line.profit),
+            }
+            for line in facts["lines"]
+        ],
+        "orders_open": facts["orders_open"],
+        "orders_submitting": facts["orders_submitting"],
+        "processes": [
+            {
+                "name": state.name,
+                "alive": state.alive,
+                "age_s": None if state.age_s is None else round(state.age_s, 3),
+            }
+            for state in facts["processes"]
+        ],
+    }
+
+
+def as_text(facts: dict[str, Any]) -> str:
+    """For people."""
+    symbols = [["SYMBOL", "STREAMING", "TRADING", "LAST PRICE", "AGE", "TRADERS", "CYCLES", "PROFIT"]]
+    for line in facts["lines"]:
+        trade = line.last_trade
+        symbols.append(
+            [
+                line.name,
+                "on" if line.is_streaming else "off",
+                "on" if line.is_trading else "off",
+                overview.number(trade.price) if trade else "unknown",
+                overview.age(trade.age_s) if trade else "",
+                str(line.traders),
+                str(line.cycles_finished),
+                f"{overview.number(line.profit)} {line.quote_asset}",
+            ]
+        )
+    states = [["PROCESS", "STATE", "SEEN", ""]]
+    for state in facts["processes"]:
+        seen = "never" if state.age_s is None else f"{overview.age(state.age_s)} ago"
+        states.append([state.name, "up" if state.alive else "DOWN", seen, state.note])
+    profit = ", ".join(f"{overview.number(profit.total)} {profit.asset}" for profit in facts["profits"])
+    parts = [
+        f"New traders trade on {facts['venue']}. Profit so far: {profit or 'none yet'}.",
+        *_table(symbols, right={3, 4, 5, 6, 7}),
+        f"Orders open: {facts['orders_open']}, without an answer yet: {facts['orders_submitting']}",
+        *_table(states),
+        *(f"Note: {hint}" for hint in facts["hints"]),
+    ]
+    return "\n".join(parts)
+
+
+def _table(rows: list[list[str]], right: Sequence[int] | set[int] = ()) -> list[str]:
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if n in right else cell.ljust(width)
+            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    return ["", *(line.rstrip() for line in lines), ""]

@@ -1,0 +1,82 @@
+// Pages that refresh themselves: charts follow, times are the reader's own, and silence is said.
+(() => {
+  const two = (n) => String(n).padStart(2, "0");
+
+  function localTimes(root) {
+    for (const element of root.querySelectorAll("time[datetime]")) {
+      const at = new Date(element.dateTime);
+      const isToday = at.toDateString() === new Date().toDateString();
+      const clock = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+      const day = at.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+      element.textContent = isToday ? clock : `${day} ${clock}`;
+    }
+  }
+
+  function series() {
+    const source = document.getElementById("chart-series");
+    return source && JSON.parse(source.textContent);
+  }
+
+  function labels(found) {
+    return found.hours.map((hour) => `${two(new Date(hour).getHours())}:00`);
+  }
+
+  // Unfold draws every canvas.chart from its data-value when the page has loaded; this runs before it.
+  function prepareCharts() {
+    const found = series();
+    if (!found) return;
+    for (const canvas of document.querySelectorAll("canvas[data-series]")) {
+      const isBar = canvas.dataset.type === "bar";
+      canvas.dataset.value = JSON.stringify({
+        labels: labels(found),
+        datasets: [{
+          label: canvas.dataset.label,
+          data: found[canvas.dataset.series],
+          backgroundColor: isBar ? "var(--color-primary-500)" : "var(--color-primary-100)",
+          borderColor: "var(--color-primary-500)",
+          displayYAxis: true,
+          maxBarThickness: 22,
+          barPercentage: 0.7,
+          borderRadius: 3,
+          stepped: false,
+        }],
+      });
+    }
+  }
+
+  function updateCharts() {
+    const found = series();
+    if (!found) return;
+    for (const canvas of document.querySelectorAll("canvas[data-series]")) {
+      const chart = Chart.getChart(canvas);
+      if (!chart) continue;
+      chart.data.labels = labels(found);
+      chart.data.datasets[0].data = found[canvas.dataset.series];
+      chart.update("none");
+    }
+  }
+
+  // Selected text would be lost, and a page nobody sees need not ask.
+  window.hedgehogMayRefresh = () => document.visibilityState === "visible" && String(getSelection()) === "";
+
+  const stale = (isStale) => document.getElementById("live")?.classList.toggle("hh-stale", isStale);
+
+  document.addEventListener("DOMContentLoaded", () => {
+    localTimes(document);
+    document.body.addEventListener("htmx:beforeSwap", (event) => {
+      const asked = new URL(event.detail.pathInfo.requestPath, location.href);
+      const answered = new URL(event.detail.xhr.responseURL, location.href);
+      if (event.detail.target.id === "live" && asked.pathname !== answered.pathname) {
+        event.detail.shouldSwap = false; // The login has expired.
+        location.reload();
+      }
+    });
+    document.body.addEventListener("htmx:afterSettle", () => {
+      localTimes(document);
+      updateCharts();
+    });
+    document.body.addEventListener("htmx:sendError", () => stale(true));
+    document.body.addEventListener("htmx:responseError", () => stale(true));
+  });
+  window.addEventListener("load", prepareCharts);
+})();
