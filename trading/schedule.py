@@ -18,7 +18,10 @@ class Ring:
 SCHEDULE = (
     Ring("Leader", "trading.tasks.lead", 1, "makes missing traders, asks about stuck orders, rings the forgotten"),
     Ring(
-        "Listings", "trading.tasks.refresh_listings", 5, "asks for the filters of new symbols; known ones age slowly"
+        "Listings",
+        "trading.tasks.refresh_listings",
+        5,
+        "asks for the filters of new symbols; known ones stay fresh for long",
     ),
     Ring("Reconciliation", "trading.tasks.reconcile_all", 60, "finds what lost reports would have told"),
 )

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
-from trading.exchange.errors import ExchangeError, Refused
+from trading.exchange.client import exchange_at
+from trading.exchange.errors import ExchangeError, KeyRejected, Refused
 from trading.exchange.protocol import Exchange, Listed
 from trading.models import Listing, Switch, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
@@ -26,12 +27,15 @@ def named(name: str) -> Symbol:
     return symbol
 
 
-def add(name: str, exchange: Exchange) -> Symbol:
+def add(name: str) -> Symbol:
     """A symbol that the switch's venue knows, with its listing. Raises ValidationError for people."""
     name = name.strip().upper()
     venue = Switch.current()
     try:
+        exchange = exchange_at(venue)
         listed = exchange.listed(name)
+    except KeyRejected as error:
+        raise ValidationError(str(error)) from None
     except Refused:
         raise ValidationError(
             f"{venue} knows no symbol {name}. Is it spelled as on Binance, such as ETHUSDT?"

@@ -1,5 +1,6 @@
 """`manage.py dispatch`: the process that turns events into tasks."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -79,8 +80,7 @@ class Command(BaseCommand):
             dispatcher.listen_to(markets, venues)
 
     def _finish(self, dispatcher: Dispatcher) -> None:
-        try:
+        # What is not acknowledged is handed on twice, which does no harm.
+        with contextlib.suppress(redis.RedisError):
             dispatcher.flush()
-        except redis.RedisError:
-            pass  # What is not acknowledged is handed on twice, which does no harm.
         log.info("stopped: trades=%s woken=%s", dispatcher.counts.trades, dispatcher.counts.woken)

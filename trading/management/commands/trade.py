@@ -6,8 +6,6 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from trading.exchange.client import exchange_at
-from trading.exchange.errors import KeyRejected
 from trading.models import Switch, Symbol
 from trading.symbols import add, set_trading
 
@@ -26,16 +24,10 @@ class Command(BaseCommand):
         is_on = options["status"] == "on"
         for name in options["symbols"]:
             try:
-                symbol = self._known(name) if is_on else Symbol.objects.filter(name=name.upper()).first()
+                symbol = add(name) if is_on else Symbol.objects.filter(name=name.upper()).first()
                 if symbol is None:
                     raise CommandError(f"{name} was never turned on here. See `manage.py status`.")
                 set_trading(symbol, is_on)
             except ValidationError as error:
                 raise CommandError(" ".join(error.messages)) from None
             self.stdout.write(f"{symbol.name}: trading is {options['status']} ({Switch.current()})")
-
-    def _known(self, name: str) -> Symbol:
-        try:
-            return add(name, exchange_at(Switch.current()))
-        except KeyRejected as error:
-            raise CommandError(str(error)) from None

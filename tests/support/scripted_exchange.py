@@ -1,0 +1,118 @@
+"""An exchange that does what a test says: it keeps orders in a dictionary, and faults happen on cue."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from trading.core.money import quote_of
+from trading.core.orders import Fill, OrderReport, OrderStatus, Side
+from trading.exchange.errors import NotFound, OutcomeUnknown, Refused
+from trading.exchange.protocol import Listed, NewOrder
+
+FEE = Decimal("0.001")
+
+# Stands before the placing or after it, and may raise.
+Fault = Callable[[NewOrder], None]
+
+
+@dataclass
+class ScriptedExchange:
+    """Orders rest until `fill` or `end` is called. `before` and `after` hold faults, one for each placing to come."""
+
+    orders: dict[str, OrderReport] = field(default_factory=dict)
+    placed: list[NewOrder] = field(default_factory=list)
+    before: list[Fault] = field(default_factory=list)
+    after: list[Fault] = field(default_factory=list)
+    last_id: int = 0
+
+    def place(self, order: NewOrder) -> OrderReport:
+        if self.before:
+            self.before.pop(0)(order)
+        self.placed.append(order)
+        self.last_id += 1
+        report = OrderReport(
+            order.client_order_id,
+            self.last_id,
+            order.symbol,
+            order.side,
+            OrderStatus.NEW,
+            order.price,
+            order.quantity,
+            Decimal(0),
+        )
+        self.orders[order.client_order_id] = report
+        if self.after:
+            self.after.pop(0)(order)
+        return self.orders[order.client_order_id]
+
+    def fill(self, client_order_id: str, quantity: Decimal) -> OrderReport:
+        """The execution report of a fill."""
+        order = self.orders[client_order_id]
+        self.last_id += 1
+        # A buy pays its commission in the base asset, a sale in the quote asset.
+        is_buy = order.side == Side.BUY
+        quote = quote_of(order.price, quantity)
+        fill = Fill(
+            self.last_id,
+            order.price,
+            quantity,
+            quote,
+            quote_of(quantity if is_buy else quote, FEE),
+            order.symbol.removesuffix("USDT") if is_buy else "USDT",
+            True,
+            self.last_id,
+        )
+        executed = order.executed + quantity
+        status = OrderStatus.FILLED if executed == order.quantity else OrderStatus.PARTIALLY_FILLED
+        self.orders[client_order_id] = replace(
+            order, executed=executed, status=status, fills=(*order.fills, fill), at_ms=self.last_id
+        )
+        return replace(self.orders[client_order_id], fills=(fill,))
+
+    def fill_all(self, client_order_id: str) -> OrderReport:
+        order = self.orders[client_order_id]
+        return self.fill(client_order_id, order.quantity - order.executed)
+
+    def end(self, client_order_id: str, status: OrderStatus) -> OrderReport:
+        """The report of an order's end without its being filled."""
+        self.orders[client_order_id] = replace(self.orders[client_order_id], status=status)
+        return replace(self.orders[client_order_id], fills=())
+
+    def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
+        if not self.orders[client_order_id].status.is_open:
+            raise NotFound("Unknown order sent.")
+        return self.end(client_order_id, OrderStatus.CANCELED)
+
+    def order(self, symbol: str, client_order_id: str) -> OrderReport:
+        if client_order_id not in self.orders:
+            raise NotFound("Order does not exist.")
+        return replace(self.orders[client_order_id], fills=())
+
+    def open_orders(self) -> list[OrderReport]:
+        return [replace(order, fills=()) for order in self.orders.values() if order.status.is_open]
+
+    def fills(self, symbol: str, exchange_order_id: int) -> tuple[Fill, ...]:
+        return next(order.fills for order in self.orders.values() if order.exchange_order_id == exchange_order_id)
+
+    def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
+        return {}
+
+    def listed(self, symbol: str) -> Listed:
+        raise Refused("Invalid symbol.", -1121)
+
+    def maker_fee(self, symbol: str) -> Decimal:
+        return FEE
+
+
+def answer_lost(order: NewOrder) -> None:
+    """For `after`: the order was accepted, but nobody hears of it."""
+    raise OutcomeUnknown("read timed out")
+
+
+def raises(error: Exception) -> Fault:
+    """For `before`: nothing reaches the book."""
+
+    def fault(order: NewOrder) -> None:
+        raise error
+
+    return fault

@@ -1,0 +1,233 @@
+"""Which events become tasks, on a real Redis: only what concerns a trader, and nothing that is lost by a death."""
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import redis
+from celery import current_app
+
+from hedgehog_project.redis import new_client
+from streamer.topics import TradeEvent, encode_trade, report_topic, trade_topic
+from trading import dispatch, triggers
+from trading.core.strategy import ANY_PRICE
+from trading.dispatch import GROUP, Dispatcher
+from trading.triggers import Trigger, set_trigger
+
+MARKETS = {"mock": ["ETHUSDT", "BTCUSDT"]}
+
+
+class Bells(list[tuple[str, dict[str, Any]]]):
+    """The tasks that were rung."""
+
+    def of(self, task: str) -> list[dict[str, Any]]:
+        return [kwargs for name, kwargs in self if name == f"trading.tasks.{task}"]
+
+    @property
+    def woken(self) -> list[int]:
+        return sorted(kwargs["trader"] for kwargs in self.of("wake"))
+
+
+@pytest.fixture
+def bells(monkeypatch: pytest.MonkeyPatch) -> Bells:
+    rung = Bells()
+
+    def send_task(task: str, kwargs: dict[str, Any], **options: Any) -> None:
+        rung.append((task, kwargs))
+
+    monkeypatch.setattr(current_app, "send_task", send_task)
+    return rung
+
+
+@pytest.fixture
+def dispatcher(redis_client: "redis.Redis", bells: Bells, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dispatcher]:
+    monkeypatch.setattr(dispatch, "BLOCK_MS", 10)
+    monkeypatch.setattr(dispatch, "TAKE_OVER_MS", 0)
+    yield made("one")
+
+
+def made(name: str) -> Dispatcher:
+    consumer = Dispatcher(new_client(), name)
+    consumer.listen_to(MARKETS, ["mock"])
+    return consumer
+
+
+def publish(client: "redis.Redis", trade_id: int, price: str, symbol: str = "ETHUSDT") -> None:
+    event = TradeEvent(symbol, trade_id, price, "1", 1000 + trade_id, 1000 + trade_id, False)
+    client.xadd(trade_topic("mock", symbol), {"t": encode_trade(event)}, id=f"{trade_id}-0")
+
+
+def report(client: "redis.Redis", order: str = "hh-1-b-1", kind: str = "executionReport", **fields: Any) -> str:
+    data = {"e": kind, "s": "ETHUSDT", "c": order, "C": "", **fields}
+    return client.xadd(report_topic("mock"), {"kind": "event", "data": json.dumps(data)}).decode()
+
+
+def arm(client: "redis.Redis", trader: int, below: Decimal | None, symbol: str = "ETHUSDT") -> None:
+    set_trigger(client, Trigger(trader, "mock", symbol, below))
+
+
+def test_tick_that_crosses_no_trigger_rings_nobody(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+) -> None:
+    arm(redis_client, 1, Decimal("2999.99"))
+    publish(redis_client, 1, "3000")
+    assert dispatcher.step() == 1
+    assert bells == []
+    assert dispatcher.counts.trades == 1
+
+
+def test_only_traders_whose_trigger_is_reached_are_woken(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+) -> None:
+    for trader, below in enumerate(("3001", "3000", "2999.99", "2000"), start=1):
+        arm(redis_client, trader, Decimal(below))
+    arm(redis_client, 9, ANY_PRICE, "BTCUSDT")
+    publish(redis_client, 7, "3000")
+    dispatcher.step()
+    assert bells.woken == [1, 2]
+    assert bells.of("wake")[0]["trade"] == {"trade_id": 7, "price": "3000", "at_ms": 1007}
+    assert bells.of("wake")[0]["symbol"] == "ETHUSDT"
+
+
+def test_whoever_wants_the_next_price_gets_the_newest_of_a_batch(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+) -> None:
+    arm(redis_client, 1, ANY_PRICE)
+    arm(redis_client, 2, Decimal(2900))
+    for trade_id, price in enumerate(("3000", "2890", "3010"), start=1):
+        publish(redis_client, trade_id, price)
+    dispatcher.step()
+    assert {kwargs["trader"]: kwargs["trade"]["price"] for kwargs in bells.of("wake")} == {1: "3010", 2: "2890"}
+
+
+def test_trader_is_rung_once_until_it_is_heard(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+) -> None:
+    arm(redis_client, 1, ANY_PRICE)
+    for trade_id in (1, 2, 3):
+        publish(redis_client, trade_id, "3000")
+        dispatcher.step()
+    assert bells.woken == [1]
+    assert triggers.rung_before(redis_client, -1) == [1]
+    arm(redis_client, 1, ANY_PRICE)
+    assert triggers.rung_before(redis_client, -1) == []
+    publish(redis_client, 4, "3000")
+    dispatcher.step()
+    assert bells.woken == [1, 1]
+
+
+def test_more_crossed_traders_than_one_round_trip_holds_are_all_woken(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "RING_MOST", 7)
+    for trader in range(1, 31):
+        arm(redis_client, trader, ANY_PRICE)
+    publish(redis_client, 1, "3000")
+    dispatcher.step()
+    assert bells.woken == list(range(1, 31))
+
+
+def test_what_a_dead_dispatcher_read_is_taken_over(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = made("dead")
+    publish(redis_client, 1, "3000")
+    report(redis_client)
+    monkeypatch.setattr(dead, "_handle", lambda batches: None)
+    monkeypatch.setattr(dead, "_handle_reports", lambda topic, entries: None)
+    assert dead.step() == 2
+    arm(redis_client, 1, ANY_PRICE)
+    assert dispatcher.step() == 0
+    assert dispatcher.take_over() == 2
+    assert bells.woken == [1]
+    assert len(bells.of("report")) == 1
+
+
+def test_report_is_rung_again_until_it_is_booked(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+) -> None:
+    entry = report(redis_client)
+    dispatcher.step()
+    dispatcher.take_over()
+    assert [kwargs["entry"] for kwargs in bells.of("report")] == [entry, entry]
+    dispatch.acknowledge(redis_client, "mock", entry)
+    assert dispatcher.take_over() == 0
+
+
+def test_trades_are_acknowledged_once_handed_on(dispatcher: Dispatcher, redis_client: "redis.Redis") -> None:
+    publish(redis_client, 1, "3000")
+    dispatcher.step()
+    dispatcher.flush()
+    assert redis_client.xpending(trade_topic("mock", "ETHUSDT"), GROUP)["pending"] == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_ours"),
+    [
+        ({"order": "hh-1-b-1"}, True),
+        ({"order": "cancel-id", "C": "hh-1-b-1"}, True),
+        ({"order": "web_123"}, False),
+        ({"kind": "outboundAccountPosition"}, False),
+        ({"kind": "balanceUpdate"}, False),
+    ],
+)
+def test_only_reports_of_own_orders_become_tasks(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells, fields: dict[str, str], is_ours: bool
+) -> None:
+    report(redis_client, **fields)
+    dispatcher.step()
+    assert len(bells.of("report")) == is_ours
+    dispatcher.flush()
+    assert redis_client.xpending(report_topic("mock"), GROUP)["pending"] == is_ours
+
+
+@pytest.mark.parametrize("data", ["", "{", "[]", "null", '{"e": "executionReport"}', '"text"'])
+def test_rubbish_in_the_topic_is_skipped(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells, data: str
+) -> None:
+    redis_client.xadd(report_topic("mock"), {"kind": "event", "data": data})
+    dispatcher.step()
+    dispatcher.flush()
+    assert bells == []
+    assert redis_client.xpending(report_topic("mock"), GROUP)["pending"] == 0
+
+
+def test_connection_of_the_user_stream_asks_for_a_reconciliation(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+) -> None:
+    entry = redis_client.xadd(report_topic("mock"), {"kind": "connected", "data": "{}"}).decode()
+    dispatcher.step()
+    assert bells.of("reconcile") == [{"venue": "mock", "entry": entry}]
+
+
+def test_topic_that_was_begun_anew_is_read_from_its_beginning(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+) -> None:
+    arm(redis_client, 1, ANY_PRICE)
+    redis_client.delete(trade_topic("mock", "ETHUSDT"))
+    publish(redis_client, 1, "3000")
+    for _ in range(3):
+        dispatcher.step()
+    publish(redis_client, 2, "3000")
+    dispatcher.step()
+    assert bells.woken == [1]
+
+
+def test_emptied_redis_gets_its_groups_back(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+) -> None:
+    redis_client.flushall()
+    dispatcher.step()
+    report(redis_client)
+    dispatcher.step()
+    assert len(bells.of("report")) == 1
+
+
+def test_two_dispatchers_share_the_work(dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells) -> None:
+    other = made("two")
+    for order in range(20):
+        report(redis_client, f"hh-{order}-b-1")
+        (dispatcher if order % 2 else other).step()
+    assert len(bells.of("report")) == 20

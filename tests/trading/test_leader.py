@@ -1,0 +1,180 @@
+"""The leader: wanted traders exist, once each, and nobody is forgotten."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import redis
+from celery import current_app
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from streamer.models import StreamedSymbol
+from streamer.topics import TradeEvent, encode_trade, trade_topic
+from tests.support.scripted_exchange import ScriptedExchange, answer_lost
+from tests.trading.conftest import make_symbol
+from trading import leader, traders, triggers
+from trading.core.events import TradeSeen
+from trading.core.orders import OrderStatus
+from trading.core.strategy import ANY_PRICE, TraderState
+from trading.models import Order, Switch, Symbol, Trader, TradingSettings
+from trading.models.symbols import TradingStatus
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+
+TRADE = TradeSeen("ETHUSDT", 1, Decimal(3000), 0)
+
+
+@pytest.fixture(autouse=True)
+def bells(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """The tasks that were rung."""
+    rung: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
+    return rung
+
+
+def rung(bells: list[tuple[str, dict[str, Any]]], task: str) -> list[Any]:
+    return [kwargs.get("trader") or kwargs.get("order") for name, kwargs in bells if name == f"trading.tasks.{task}"]
+
+
+def publish_price(client: "redis.Redis", price: str) -> None:
+    now_ms = round(timezone.now().timestamp() * 1000)
+    event = TradeEvent("ETHUSDT", 1, price, "1", now_ms, now_ms, False)
+    client.xadd(trade_topic("mock", "ETHUSDT"), {"t": encode_trade(event)}, id="1-0")
+
+
+def test_every_slot_of_every_symbol_that_is_on_gets_its_trader(symbol: Symbol) -> None:
+    make_symbol("BTCUSDT", chunks=3)
+    TradingSettings.objects.filter(symbol=make_symbol("XRPUSDT")).update(status=TradingStatus.OFF)
+    assert leader.fill_slots() == 4
+    assert leader.fill_slots() == 0
+    live = Trader.objects.values_list("symbol__name", "slot").order_by("symbol__name", "slot")
+    assert list(live) == [("BTCUSDT", 1), ("BTCUSDT", 2), ("BTCUSDT", 3), ("ETHUSDT", 1)]
+
+
+def test_new_trader_takes_its_share_and_settings_and_waits_for_the_next_price(
+    symbol: Symbol, redis_client: "redis.Redis"
+) -> None:
+    TradingSettings.objects.update(chunks=3, budget=Decimal(100))
+    leader.fill_slots()
+    TradingSettings.objects.update(profit_interval=Decimal("0.5"))
+    trader = Trader.objects.get(slot=1)
+    assert (trader.budget, trader.profit_interval) == (Decimal("33.33333333"), Decimal("0.001"))
+    assert redis_client.zscore(triggers.key_below("mock", "ETHUSDT"), str(trader.pk)) == float(ANY_PRICE)
+
+
+def test_finished_trader_is_replaced_in_its_slot(trader: Trader) -> None:
+    assert leader.fill_slots() == 0
+    Trader.objects.update(finished_at=timezone.now(), state=TraderState.FINISHED, profit=Decimal(1))
+    assert leader.fill_slots() == 1
+    assert Trader.objects.filter(slot=1).count() == 2
+
+
+def test_traders_without_orders_retire_when_nobody_wants_them(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    TradingSettings.objects.update(chunks=3)
+    leader.fill_slots()
+    with_order = Trader.objects.get(slot=2)
+    traders.wake(with_order.pk, TRADE, exchange)
+    TradingSettings.objects.update(status=TradingStatus.OFF)
+    leader.fill_slots()
+    assert list(Trader.objects.filter(finished_at=None)) == [with_order]
+    assert set(Trader.objects.exclude(pk=with_order.pk).values_list("state", flat=True)) == {TraderState.RETIRED}
+
+
+def test_turned_switch_concerns_new_traders_only(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    TradingSettings.objects.update(chunks=2)
+    leader.fill_slots()
+    stays = Trader.objects.get(slot=1)
+    traders.wake(stays.pk, TRADE, exchange)
+    Switch.objects.update(venue=Venue.TESTNET)
+    leader.fill_slots()
+    live = set(Trader.objects.filter(finished_at=None).values_list("venue", "slot"))
+    assert live == {("mock", 1), ("testnet", 1), ("testnet", 2)}
+    leader.follow_the_switch()
+    assert StreamedSymbol.objects.filter(market="testnet", symbol="ETHUSDT", is_on=True).exists()
+
+
+def test_order_that_stays_unclear_is_asked_about(
+    trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
+) -> None:
+    exchange.after.append(answer_lost)
+    traders.wake(trader.pk, TRADE, exchange)
+    order = Order.objects.get()
+    leader.ask_about_stuck_orders(timezone.now())
+    assert rung(bells, "ask") == []
+    soon = timezone.now() + leader.STUCK_AFTER + timedelta(milliseconds=1)
+    leader.ask_about_stuck_orders(soon)
+    assert rung(bells, "ask") == [order.pk]
+
+
+def test_due_and_forgotten_traders_are_nudged(trader: Trader, bells: list[tuple[str, dict[str, Any]]]) -> None:
+    now = timezone.now()
+    Trader.objects.update(wake_below=ANY_PRICE)
+    leader.nudge_whoever_is_due(now)
+    assert rung(bells, "nudge") == []
+    Trader.objects.update(wake_below=None)
+    leader.nudge_whoever_is_due(now)
+    Trader.objects.update(retry_at=now)
+    leader.nudge_whoever_is_due(now)
+    Trader.objects.update(retry_at=now + timedelta(seconds=9))
+    leader.nudge_whoever_is_due(now)
+    assert rung(bells, "nudge") == [trader.pk, trader.pk]
+
+
+def test_trader_with_an_open_order_is_left_in_peace(
+    trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
+) -> None:
+    traders.wake(trader.pk, TRADE, exchange)
+    leader.lead()
+    assert rung(bells, "nudge") == []
+
+
+def test_bell_that_nobody_answered_is_rung_again(
+    trader: Trader,
+    redis_client: "redis.Redis",
+    bells: list[tuple[str, dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(leader, "UNHEARD_S", -1.0)
+    leader.watch_triggers()
+    redis_client.zadd(triggers.RUNG, {str(trader.pk): 1.0, "999": 1.0})
+    leader.watch_triggers()
+    assert rung(bells, "nudge") == [trader.pk]
+    assert triggers.rung_before(redis_client, -1) == [trader.pk]
+
+
+def test_emptied_redis_gets_its_triggers_back_and_the_books_are_compared(
+    symbol: Symbol, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
+) -> None:
+    leader.fill_slots()
+    redis_client.flushall()
+    leader.watch_triggers()
+    assert redis_client.zcard(triggers.key_below("mock", "ETHUSDT")) == 1
+    assert ("trading.tasks.reconcile", {"venue": "mock", "entry": None}) in bells
+
+
+def test_trigger_that_redis_lost_is_armed_anew_when_the_price_is_past_it(
+    trader: Trader, redis_client: "redis.Redis"
+) -> None:
+    key = triggers.key_below("mock", "ETHUSDT")
+    publish_price(redis_client, "3000")
+    Trader.objects.update(wake_below=Decimal(2999))
+    assert leader.rearm_sleepers(timezone.now()) == 0
+    Trader.objects.update(wake_below=Decimal(3000))
+    assert leader.rearm_sleepers(timezone.now()) == 1
+    assert redis_client.zscore(key, str(trader.pk)) == 3000.0
+
+
+def test_reconciliation_books_what_no_report_told(trader: Trader, exchange: ScriptedExchange) -> None:
+    traders.wake(trader.pk, TRADE, exchange)
+    assert leader.reconcile(Venue.MOCK, exchange) == 0
+    exchange.fill(Order.objects.get().client_order_id, Decimal("0.01"))
+    assert leader.reconcile(Venue.MOCK, exchange) == 1
+    assert Order.objects.get().executed == Decimal("0.01")
+    exchange.fill_all(Order.objects.get().client_order_id)
+    leader.reconcile(Venue.MOCK, exchange)
+    assert list(Order.objects.order_by("id").values_list("side", "status")) == [
+        ("BUY", OrderStatus.FILLED),
+        ("SELL", OrderStatus.NEW),
+    ]
