@@ -1,0 +1,254 @@
+"""What the streamer costs: CPU per 100,000 frames from a local socket to Redis, against a bare websocket-client loop.
+
+    python bench/streamer.py
+
+Both consumers run in processes of their own and read the same frames from the same server, in turn; only their own
+CPU counts, from the first frame on. Frames are recorded ones, renumbered, where ../shared/data is there.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+import os
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+
+FRAMES = 100_000
+RUNS = 5
+RATIO_MAX = 1.6
+LATENCY_FRAMES = 1_000
+RECORDED = ROOT.parent / "shared" / "data" / "frames" / "spot_ethusdt_20240808.gz"
+# As an exchange in a burst: many frames in one write. And as a lively market: one write a frame, this far apart.
+BURST = 200
+LIVELY_FRAMES = 20_000
+LIVELY_EVERY_S = 1 / 5_000
+
+
+def trades() -> list[dict[str, object]]:
+    """The data of recorded trade frames, or made-up ones of the same size."""
+    if RECORDED.exists():
+        lines = (line.split(b" ", 1)[1] for line in gzip.open(RECORDED))
+        return [json.loads(line)["data"] for line in lines if b'"e":"trade"' in line]
+    return [
+        {
+            "e": "trade",
+            "E": 1723161255612 + i,
+            "s": "ETHUSDT",
+            "t": i,
+            "p": f"{2683 + i % 100 / 100:.8f}",
+            "q": "0.00200000",
+            "T": 1723161255611 + i,
+            "m": i % 2 == 0,
+            "M": True,
+        }
+        for i in range(6000)
+    ]
+
+
+def payloads(count: int) -> list[bytes]:
+    """So many combined frames of one symbol whose ids rise without a gap."""
+    recorded = trades()
+    frames = []
+    for i in range(count):
+        data = {**recorded[i % len(recorded)], "t": i + 1}
+        frames.append(json.dumps({"stream": "ethusdt@trade", "data": data}, separators=(",", ":")).encode())
+    return frames
+
+
+def frame(payload: bytes) -> bytes:
+    size = len(payload)
+    return b"\x81" + (bytes([size]) if size < 126 else b"\x7e" + struct.pack("!H", size)) + payload
+
+
+class Server:
+    """A WebSocket server that sends chunks to whoever connects, `every_s` apart, and then keeps still."""
+
+    def __init__(self, chunks: Iterable[bytes], every_s: float = 0.0) -> None:
+        self._chunks = list(chunks)
+        self._every_s = every_s
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"ws://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.sent_at: list[int] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return  # closed
+            with connection:
+                self._send_all(connection)
+
+    def _send_all(self, connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += connection.recv(4096)
+        key = next(
+            line.split(b": ")[1] for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")
+        )
+        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        connection.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+        )
+        time.sleep(0.3)
+        due = time.perf_counter()
+        self.sent_at.clear()
+        for chunk in self._chunks:
+            if self._every_s:
+                due += self._every_s
+                while (left := due - time.perf_counter()) > 0:
+                    time.sleep(left)
+            self.sent_at.append(time.time_ns())
+            connection.sendall(chunk)
+        connection.recv(100)  # until the consumer has gone
+
+
+def consume_bare(url: str, count: int) -> dict[str, float]:
+    """The floor: websocket-client without UTF-8 validation, and typed decoding."""
+    import msgspec
+    import websocket
+
+    from streamer.frames import _Combined
+
+    decode = msgspec.json.Decoder(_Combined).decode
+    ws = websocket.create_connection(f"{url}/stream?streams=ethusdt@trade", skip_utf8_validation=True)
+    cpu, wall = time.process_time(), time.time_ns()
+    for i in range(count):
+        decode(ws.recv_data()[1])
+        if i == 0:
+            wall = time.time_ns()
+    return {"cpu_s": time.process_time() - cpu, "wall_s": (time.time_ns() - wall) / 1e9}
+
+
+def consume_ours(url: str, count: int) -> dict[str, float]:
+    """The streamer's own feed and publisher, with the real Redis behind them."""
+    import django
+
+    django.setup()
+    from hedgehog_project.redis import connect
+    from hedgehog_project.venues import Market, Place
+    from streamer.crew import Crew
+    from streamer.feeds import MarketFeed
+    from streamer.publisher import Publisher
+
+    client, crew = connect(), Crew()
+    client.flushall()
+    publisher = Publisher(client)
+    crew.start("publisher", publisher.run)
+    feed = MarketFeed(Market.MOCK, Place("http://127.0.0.1:1", url, url), publisher, crew)
+    cpu = time.process_time()
+    feed.follow({"ETHUSDT"})
+    wall = 0
+    while publisher.published < count:
+        time.sleep(0.005)
+        if publisher.published and not wall:
+            wall = time.time_ns()
+        if crew.alarm.is_set():
+            raise SystemExit(crew.failure)
+    spent = {"cpu_s": time.process_time() - cpu, "wall_s": (time.time_ns() - wall) / 1e9}
+    assert client.xinfo_stream("trade_events:mock:ETHUSDT")["last-generated-id"] == f"{count}-0".encode()
+    feed.stop()
+    publisher.stop()
+    crew.join(1)
+    return spent
+
+
+def measure(consumer: str, url: str, count: int) -> dict[str, float]:
+    command = [sys.executable, __file__, consumer, url, str(count)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def compare(title: str, server: Server, count: int) -> float:
+    """Prints both consumers' medians; the ratio of their CPU."""
+    results: dict[str, list[dict[str, float]]] = {"bare": [], "ours": []}
+    for _ in range(RUNS):
+        for consumer, found in results.items():
+            found.append(measure(consumer, server.url, count))
+    cpu = {name: statistics.median(run["cpu_s"] for run in found) * 1e5 / count for name, found in results.items()}
+    wall = {name: statistics.median(run["wall_s"] for run in found) for name, found in results.items()}
+    ratio = cpu["ours"] / cpu["bare"]
+    print(
+        f"| {title} | {cpu['bare']:.2f} | {cpu['ours']:.2f} | {ratio:.2f} "
+        f"| {count / wall['bare']:,.0f} | {count / wall['ours']:,.0f} |"
+    )
+    return ratio
+
+
+def latency() -> None:
+    """From the server's write to the moment a reader of the topic has the entry, frames 2 ms apart."""
+    import django
+
+    django.setup()
+    from hedgehog_project.redis import connect
+
+    server = Server(map(frame, payloads(LATENCY_FRAMES)), every_s=0.002)
+    client = connect()
+    client.flushall()
+    consumer = subprocess.Popen(
+        [sys.executable, __file__, "ours", server.url, str(LATENCY_FRAMES)], stdout=subprocess.DEVNULL
+    )
+    try:
+        seen: dict[int, int] = {}
+        last = b"0"
+        while len(seen) < LATENCY_FRAMES:
+            answer = client.xread({"trade_events:mock:ETHUSDT": last}, block=2000)
+            now = time.time_ns()
+            streams = answer.values() if isinstance(answer, dict) else [entries for _, entries in answer]
+            for entries in streams:
+                for entry_id, _ in entries[0] if entries and isinstance(entries[0], list) else entries:
+                    seen[int(entry_id.split(b"-")[0])] = now
+                    last = entry_id
+        waits_ms = sorted((at - server.sent_at[number - 1]) / 1e6 for number, at in seen.items())
+    finally:
+        consumer.terminate()
+        consumer.wait()
+        server.close()
+    print(
+        f"\nsocket -> topic's reader: p50 {waits_ms[len(waits_ms) // 2]:.2f} ms, p99 {waits_ms[int(len(waits_ms) * 0.99)]:.2f} ms"
+    )
+
+
+def main() -> None:
+    if len(sys.argv) == 4:
+        consume = {"bare": consume_bare, "ours": consume_ours}[sys.argv[1]]
+        print(json.dumps(consume(sys.argv[2], int(sys.argv[3]))))
+        return
+    from tests.support.environment import prepare
+
+    prepare()
+    frames = [frame(payload) for payload in payloads(FRAMES)]
+    print("| frames | bare, CPU s per 100,000 | ours | ratio | bare, frames/s | ours |\n|---|---|---|---|---|---|")
+    burst = Server(b"".join(frames[i : i + BURST]) for i in range(0, FRAMES, BURST))
+    ratio = compare(f"in bursts of {BURST}", burst, FRAMES)
+    burst.close()
+    lively = Server(frames[:LIVELY_FRAMES], LIVELY_EVERY_S)
+    compare(f"one by one, {1 / LIVELY_EVERY_S:,.0f}/s", lively, LIVELY_FRAMES)
+    lively.close()
+    latency()
+    print(f"\nratio in bursts {ratio:.2f}: {'holds' if ratio <= RATIO_MAX else 'MISSES'} the limit of {RATIO_MAX}")
+    if ratio > RATIO_MAX:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
