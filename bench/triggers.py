@@ -1,0 +1,110 @@
+"""What a tick costs dispatch with 1, 1,000 and 100,000 waiting traders, none of whom it concerns.
+
+    python -m bench.triggers
+
+The floor reads and acknowledges the same topics with the same commands and compares nothing. CPU is that of this one
+process; Redis has its own core. Medians of the runs, which take turns.
+"""
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from decimal import Decimal
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+
+import django
+
+django.setup()
+
+from hedgehog_project.redis import new_client
+from streamer.topics import trade_topic
+from trading.dispatch import BATCH, GROUP, Dispatcher
+from trading.triggers import Trigger, rebuild
+
+EVENTS = 100_000
+RUNS = 7
+WAITING = (1, 1_000, 100_000)
+SYMBOL = "ETHUSDT"
+COST_RATIO_MAX = 1.1
+RATE_MIN = 100_000
+
+
+def fill_topic() -> None:
+    """A topic of EVENTS trades whose prices lie between 3000 and 3010."""
+    client = new_client()
+    topic = trade_topic("mock", SYMBOL)
+    client.delete(topic)
+    pipeline = client.pipeline(transaction=False)
+    for number in range(1, EVENTS + 1):
+        value = f"{3000 + number % 1000 / 100:.2f},0.0420,{1723161255000 + number},{1723161255001 + number},0"
+        pipeline.xadd(topic, {"t": value}, id=f"{number}-0")
+        if number % 1000 == 0:
+            pipeline.execute()
+    client.xgroup_create(topic, GROUP, id="0")
+
+
+def wait(count: int) -> None:
+    """So many traders whose triggers lie under every price of the topic."""
+    client = new_client()
+    client.delete(f"triggers:below:mock:{SYMBOL}")
+    rebuild(client, (Trigger(each, "mock", SYMBOL, Decimal(2999) - Decimal(each) / 1000) for each in range(count)))
+
+
+def dispatch_all() -> None:
+    dispatcher = Dispatcher(new_client(), "bench")
+    dispatcher.listen_to({"mock": [SYMBOL]}, [])
+    while dispatcher.counts.trades < EVENTS:
+        dispatcher.step()
+    dispatcher.flush()
+    assert dispatcher.counts.woken == 0
+
+
+def read_all() -> None:
+    """The floor: the same entries, read and acknowledged in the same batches."""
+    client = new_client()
+    client.set_response_callback("XREADGROUP", lambda answer, **options: answer)
+    topic = trade_topic("mock", SYMBOL)
+    seen, done = 0, []
+    while seen < EVENTS:
+        pipeline = client.pipeline(transaction=False)
+        if done:
+            pipeline.execute_command("XACK", topic, GROUP, *done)
+        pipeline.execute_command("XREADGROUP", "GROUP", GROUP, "floor", "COUNT", BATCH, "STREAMS", topic, ">")
+        answer = pipeline.execute()[-1]
+        entries = (answer.items() if isinstance(answer, dict) else answer).__iter__().__next__()[1]
+        done = [entry[0] for entry in entries]
+        seen += len(done)
+    client.execute_command("XACK", topic, GROUP, *done)
+
+
+def measure(work: Callable[[], None]) -> tuple[float, float]:
+    """CPU and wall seconds."""
+    fill_topic()
+    cpu, wall = time.process_time(), time.perf_counter()
+    work()
+    return time.process_time() - cpu, time.perf_counter() - wall
+
+
+def main() -> None:
+    results: dict[str, list[tuple[float, float]]] = {}
+    for _ in range(RUNS):
+        results.setdefault("floor", []).append(measure(read_all))
+        for count in WAITING:
+            wait(count)
+            results.setdefault(f"{count:,} waiting", []).append(measure(dispatch_all))
+    cpu = {name: statistics.median(run[0] for run in runs) for name, runs in results.items()}
+    wall = {name: statistics.median(run[1] for run in runs) for name, runs in results.items()}
+    print(f"{'':18}{'CPU s/100k':>12}{'events/s':>12}{'cost ratio to floor':>22}")
+    for name, seconds in cpu.items():
+        print(f"{name:18}{seconds:12.3f}{EVENTS / wall[name]:12,.0f}{seconds / cpu['floor']:22.2f}")
+    first, last = (wall[f"{count:,} waiting"] for count in (WAITING[0], WAITING[-1]))
+    print(
+        f"100,000 waiting cost {last / first:.2f} of 1 waiting (at most {COST_RATIO_MAX}), "
+        f"{EVENTS / last:,.0f} events/s (at least {RATE_MIN:,})"
+    )
+
+
+if __name__ == "__main__":
+    main()
