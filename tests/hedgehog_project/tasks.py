@@ -1,0 +1,20 @@
+"""Tasks for a real worker (`celery worker -I tests.hedgehog_project.tasks`): they tell which connection they had."""
+
+import json
+import threading
+import time
+
+from celery import shared_task
+from django.db import connection
+
+from hedgehog_project.redis import connect
+
+
+@shared_task(name="tests.tell_connection")
+def tell_connection(key: str) -> None:
+    """Adds [thread, the database server's process behind its connection] to the Redis list `key`."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    time.sleep(0.02)  # long enough for the other threads to get some
+    connect().rpush(key, json.dumps([threading.get_ident(), backend]))

@@ -1,0 +1,95 @@
+"""What is misconfigured is said in one line that helps."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage
+from pytest_django import Settings
+
+from hedgehog_project import checks
+from tests.support.processes import Processes
+
+Check = Callable[..., list[CheckMessage]]
+
+
+@pytest.mark.parametrize(
+    ("check", "wrong", "words"),
+    [
+        (checks.check_ports, {"WEB_PORT": 0}, "WEB_PORT=0 is not a port"),
+        (checks.check_ports, {"MOCK_PORT": 65536}, "MOCK_PORT=65536 is not a port"),
+        (checks.check_ports, {"WEB_PORT": 5000, "FLOWER_PORT": 5000}, "FLOWER_PORT and WEB_PORT are both 5000"),
+        (checks.check_market, {"MARKET": "moon"}, "MARKET=moon: no such market"),
+        (checks.check_market, {"MARKET": "replay:"}, "no file is named"),
+        (checks.check_market, {"MARKET": "replay:/nowhere/trades.csv@50"}, "there is no file /nowhere/trades.csv"),
+        (checks.check_market, {"MARKET": f"replay:{__file__}@fast"}, "'fast' is not a number"),
+        (checks.check_market, {"MARKET": f"replay:{__file__}@0"}, "0 is not above 0"),
+        (checks.check_market, {"MARKET": f"replay:{__file__}@NaN"}, "NaN is not above 0"),
+        (checks.check_symbols, {"HEDGEHOG_SYMBOLS": []}, "names no symbol"),
+        (checks.check_symbols, {"HEDGEHOG_SYMBOLS": ["ETHUSDT", "eth/usdt"]}, "'eth/usdt' is not a symbol"),
+        (checks.check_mock, {"MOCK_FILL": "always"}, "MOCK_FILL=always is unknown"),
+        (checks.check_mock, {"MOCK_BALANCES": "USDT"}, "'USDT' is not an asset with its amount"),
+        (checks.check_mock, {"MOCK_BALANCES": "USDT:-1"}, "'USDT:-1' is not an asset"),
+        (checks.check_mock, {"MOCK_BALANCES": "USDT:1e5"}, "'USDT:1e5' is not an asset"),
+        (checks.check_keys, {"BINANCE_API_KEY": "k"}, "BINANCE_API_KEY is set, BINANCE_API_SECRET is not"),
+        (checks.check_keys, {"TESTNET_API_SECRET": "s"}, "TESTNET_API_SECRET is set, TESTNET_API_KEY is not"),
+        (checks.check_keys, {"HEDGEHOG_ALLOW_LIVE": True}, "there is no live key"),
+        (checks.check_redis_url, {"REDIS_URL": "http://:pw@host"}, "REDIS_URL cannot be read"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_a_hint(
+    settings: Settings, check: Check, wrong: dict[str, Any], words: str
+) -> None:
+    assert check() == []
+    for name, value in wrong.items():
+        setattr(settings, name, value)
+    (message,) = check()
+    assert words in message.msg
+    assert message.hint
+
+
+@pytest.mark.parametrize(
+    "market", ["simulated", "live", f"replay:{__file__}", f"replay:{__file__}@50", "replay:{}@0.5"]
+)
+def test_every_kind_of_market_is_known(market: str) -> None:
+    assert checks.market_fault(market.format(__file__)) == ""
+
+
+def test_a_password_in_redis_url_is_not_repeated(settings: Settings) -> None:
+    settings.REDIS_URL = "http://:top-secret@host"
+    (message,) = checks.check_redis_url()
+    assert "top-secret" not in str(message)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"WEB_PORT": "http"}, "hedgehog: WEB_PORT must be a whole number, not 'http'"),
+        ({"LOG_LEVEL": "LOUD"}, "hedgehog: LOG_LEVEL must be one of INFO, DEBUG, WARNING, ERROR, not 'LOUD'"),
+        ({"HEDGEHOG_HOME": f"{__file__}/home"}, "cannot be written to: Not a directory"),
+        ({"BINANCE_API_KEY_FILE": "/nowhere/key"}, "BINANCE_API_KEY_FILE cannot be read: No such file or directory"),
+        ({"DATABASE_URL": "mysql://u:top-secret@h/n"}, "DATABASE_URL names neither PostgreSQL nor SQLite"),
+        ({"DATABASE_URL": "postgresql://u:top-secret@h:port/n"}, "DATABASE_URL cannot be read"),
+        ({"DATABASE_URL": "postgresql://u:top-secret@h"}, "DATABASE_URL names no database"),
+        ({"DATABASE_URL": "sqlite://:memory:"}, "DATABASE_URL names no database"),
+        ({"DATABASE_URL": "postgresql://u:top-secret@127.0.0.1:1/n"}, "The database (127.0.0.1:1) cannot be used"),
+        ({"DATABASE_URL": "sqlite:////nowhere/db.sqlite3"}, "The database (/nowhere/db.sqlite3) cannot be used"),
+    ],
+)
+def test_what_keeps_a_command_from_starting_is_one_line(
+    processes: Processes, wrong: dict[str, Any], line: str
+) -> None:
+    result = processes.run("showmigrations", "trading", **wrong)
+    assert result.returncode == 1
+    assert line in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "top-secret" not in result.stderr
+
+
+def test_a_database_without_tables_is_told_from_one_that_is_missing(processes: Processes, tmp_path: Path) -> None:
+    result = processes.run("dumpdata", "auth.user", "--traceback", DATABASE_URL=f"sqlite:///{tmp_path}/new.sqlite3")
+    assert "Traceback" in result.stderr
+    result = processes.run("changepassword", "admin", DATABASE_URL=f"sqlite:///{tmp_path}/new.sqlite3")
+    assert result.returncode == 1
+    assert result.stderr.startswith("hedgehog: The database is not prepared: no such table: auth_user.")

@@ -1,0 +1,261 @@
+"""`make run`: what it refuses, what it shows, what it brings back, and that it leaves nothing behind.
+
+The processes are found by a mark in their environment. The tests of a running stack share one start and come in the
+order of a day: start, look, kill, stop, start again.
+"""
+
+import base64
+import contextlib
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from hedgehog_project.heartbeats import beats
+from hedgehog_project.ports import HOST, free_port
+from tests.support.environment import ROOT
+from tests.support.processes import Process, Processes
+
+# The machine may be busy with other tests.
+UP_S = 60
+
+
+class Stack:
+    """One installation in a folder of its own: starts it, and finds its processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = folder / "home"
+        self.mark = f"HEDGEHOG_TEST_MARK={uuid.uuid4()}"
+        name, _, value = self.mark.partition("=")
+        self.ports = {name: free_port() for name in ("WEB_PORT", "FLOWER_PORT", "MOCK_PORT")}
+        self.processes = Processes(
+            folder, **{name: value}, **self.ports, HEDGEHOG_HOME=self.home, REDIS_URL="", DATABASE_URL=""
+        )
+
+    def start(self, **environment: object) -> Process:
+        return self.processes.start(sys.executable, "-m", "hedgehog_project.run", name="run", **environment)
+
+    def start_and_wait(self) -> Process:
+        launcher = self.start()
+        self.processes.wait_for(
+            lambda: "Hedgehog is up" in launcher.output or not launcher.is_running, UP_S, "all up"
+        )
+        assert launcher.is_running, launcher.tail
+        return launcher
+
+    def pids(self) -> dict[int, str]:
+        """The command lines of all processes that carry the mark, however they came to be."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if self.mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                    command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    if command:  # else a zombie, whose parent has not looked yet
+                        found[int(folder.name)] = command
+        return found
+
+    def pid_of(self, *words: str) -> int | None:
+        """The process, not one of its children, whose command line has all of `words`."""
+        return min(
+            (pid for pid, command in self.pids().items() if all(word in command for word in words)), default=None
+        )
+
+    def get(self, port_name: str, path: str, user: str = "") -> tuple[int, str]:
+        connection = http.client.HTTPConnection(HOST, self.ports[port_name], timeout=5)
+        headers = {"Authorization": f"Basic {base64.b64encode(user.encode()).decode()}"} if user else {}
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        body = response.read().decode()
+        connection.close()
+        return response.status, body
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds processes in Linux's /proc")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("stack"))
+    yield stack
+    stack.processes.stop_all()
+
+
+@pytest.fixture(scope="module")
+def launcher(stack: Stack) -> Process:
+    return stack.start_and_wait()
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Stack]:
+    """An installation that nothing has been started in."""
+    stack = Stack(tmp_path)
+    yield stack
+    stack.processes.stop_all()
+
+
+# --- what it refuses ----------------------------------------------------------------------------
+
+
+def refusal(stack: Stack, **environment: object) -> list[str]:
+    launcher = stack.start(**environment)
+    assert launcher.wait(30) == 1
+    assert "Traceback" not in launcher.output
+    return launcher.output.splitlines()
+
+
+def test_a_taken_port_is_one_line_that_names_the_setting(fresh: Stack) -> None:
+    with socket.create_server((HOST, fresh.ports["FLOWER_PORT"])):
+        (line,) = refusal(fresh)
+    assert line.startswith(f"hedgehog: Port {fresh.ports['FLOWER_PORT']} is taken by another program.")
+    assert "make run FLOWER_PORT=" in line
+    assert not list(fresh.home.glob("*.sqlite3")), "nothing was prepared or started"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"MARKET": "replay:/nowhere.csv@50"}, "MARKET=replay:/nowhere.csv@50: there is no file /nowhere.csv."),
+        ({"WEB_PORT": "eighty"}, "WEB_PORT must be a whole number"),
+        ({"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/n"}, "The database (127.0.0.1:1) cannot be used"),
+        ({"HEDGEHOG_HOME": f"{__file__}/home"}, "cannot be written to: Not a directory"),
+        ({"HEDGEHOG_SYMBOLS": "eth/usdt"}, "'eth/usdt' is not a symbol"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_before_anything_starts(fresh: Stack, wrong: dict[str, str], words: str) -> None:
+    (line,) = refusal(fresh, **wrong)
+    assert line.startswith("hedgehog: ")
+    assert words in line
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root may mount a tiny disk")
+def test_a_full_disk_is_one_line(fresh: Stack) -> None:
+    fresh.home.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "none", fresh.home], check=False)
+    if mounted.returncode:
+        pytest.skip("this container may not mount")
+    try:
+        (line,) = refusal(fresh)
+    finally:
+        subprocess.run(["umount", fresh.home], check=True)
+    assert line == f"hedgehog: HEDGEHOG_HOME {fresh.home} cannot be written to: No space left on device"
+
+
+def test_an_old_python_is_one_line(tmp_path: Path) -> None:
+    old = tmp_path / "python3.10"
+    old.write_text('#!/bin/sh\ncase "$*" in *-V*) echo Python 3.10.1;; esac\nexit 1\n')
+    old.chmod(0o755)
+    result = subprocess.run(["make", "run", f"PYTHON={old}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode != 0
+    line = next(line for line in result.stderr.splitlines() if "hedgehog:" in line)
+    assert line.startswith(f"hedgehog: Python 3.11 or newer is needed; {old} is Python 3.10.1.")
+
+
+# --- a day of a stack ---------------------------------------------------------------------------
+
+
+def test_the_first_start_tells_how_to_log_in_once(stack: Stack, launcher: Process) -> None:
+    password = re.search(r"user admin, password (\S+) \(shown only this once\)", launcher.output)
+    assert password
+    assert launcher.output.count(password[1]) == 1
+    assert not (stack.home / "first_password").exists()
+    assert f"http://127.0.0.1:{stack.ports['WEB_PORT']}/" in launcher.output
+    check = "from django.contrib.auth import authenticate as a; print('is', a(username='admin', password='%s'))"
+    assert "is admin" in stack.processes.run("shell", "-c", check % password[1]).stdout
+
+
+def test_logs_are_shown_with_their_names_and_kept(stack: Stack, launcher: Process) -> None:
+    assert re.search(r"^web +\| .*Listening at", launcher.output, re.MULTILINE)
+    assert "Listening at" in (stack.home / "log" / "web.log").read_text()
+    assert "\x1b[" not in launcher.output, "no colours where it is not a terminal"
+
+
+def test_the_web_server_asks_for_a_login(stack: Stack, launcher: Process) -> None:
+    status, _ = stack.get("WEB_PORT", "/admin/")
+    assert status == 302
+    status, page = stack.get("WEB_PORT", "/admin/login/")
+    assert status == 200
+    assert "password" in page
+
+
+@pytest.mark.parametrize("path", ["/", "/tasks", "/api/workers", "/metrics", "/healthcheck"])
+def test_flower_asks_for_a_login_everywhere(stack: Stack, launcher: Process, path: str) -> None:
+    assert stack.get("FLOWER_PORT", path)[0] == 401
+    assert stack.get("FLOWER_PORT", path, "hedgehog:wrong")[0] == 401
+    password = (stack.home / "flower_password").read_text().strip()
+    assert stack.get("FLOWER_PORT", path, f"hedgehog:{password}")[0] == 200
+
+
+@needs_proc
+def test_no_secret_stands_on_a_command_line(stack: Stack, launcher: Process) -> None:
+    password = (stack.home / "redis.url").read_text().split(":")[2].partition("@")[0]
+    secrets = [password, (stack.home / "flower_password").read_text().strip()]
+    assert len(stack.pids()) >= 9
+    assert not [command for command in stack.pids().values() for secret in secrets if secret in command]
+
+
+def test_a_second_one_in_the_same_home_is_refused(stack: Stack, launcher: Process) -> None:
+    other = {name: free_port() for name in stack.ports}
+    (line,) = refusal(stack, **other)
+    assert line.startswith(f"hedgehog: Hedgehog already runs in {stack.home} (process {launcher.pid}).")
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("manage.py", "stream"),
+        ("manage.py", "dispatch"),
+        ("manage.py", "mock_exchange"),
+        ("celery", "worker"),
+        ("celery", "beat"),
+        ("celery", "flower"),
+        ("gunicorn",),
+        ("valkey-server",),
+    ],
+    ids=lambda words: words[-1],
+)
+def test_a_killed_process_is_back_within_seconds(stack: Stack, launcher: Process, words: tuple[str, ...]) -> None:
+    old = stack.pid_of(*words)
+    assert old
+    os.kill(old, signal.SIGKILL)
+    stack.processes.wait_for(lambda: stack.pid_of(*words) not in (None, old), 10, f"another {words[-1]}")
+
+
+def test_after_all_these_kills_everything_is_alive_again(stack: Stack, launcher: Process) -> None:
+    client = redis.Redis.from_url((stack.home / "redis.url").read_text().strip())
+    client.delete("heartbeats")
+    stack.processes.wait_for(lambda: len(beats(client)) >= 4, 30, "all heartbeats")
+    client.close()
+    assert stack.get("WEB_PORT", "/healthz")[0] == 200
+
+
+@needs_proc
+def test_ctrl_c_ends_all_within_ten_seconds_and_leaves_none(stack: Stack, launcher: Process) -> None:
+    assert stack.pids()
+    began = time.monotonic()
+    launcher.signal(signal.SIGINT)
+    assert launcher.wait(11) == 0, launcher.tail
+    assert time.monotonic() - began < 10
+    assert stack.pids() == {}
+    assert launcher.output.rstrip().endswith("Hedgehog has stopped.")
+
+
+@needs_proc
+def test_the_next_start_keeps_what_was_there_and_a_kill_of_make_run_ends_all(stack: Stack) -> None:
+    address = (stack.home / "redis.url").read_text()
+    launcher = stack.start_and_wait()
+    assert "shown only this once" not in launcher.output
+    assert "changepassword admin" in launcher.output
+    assert (stack.home / "redis.url").read_text() == address
+    os.kill(launcher.pid, signal.SIGKILL)
+    stack.processes.wait_for(lambda: stack.pids() == {}, 5, "the end of all processes")
