@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import redis
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, TruncHour
 from django.utils import timezone
 
@@ -23,12 +23,13 @@ from streamer.models import StreamedSymbol
 from trading.core.orders import OPEN, OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Order, Symbol, Trader
+from trading.models.fields import AmountField
 
 HOURS = 24
 # A market that is traded this seldom, or a feed that is this late, deserves a word.
 OLD_S = 60
 LIVE = Q(finished_at__isnull=True)
-NOTHING = Decimal(0)
+NOTHING = Value(Decimal(0), output_field=AmountField())
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,7 @@ def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) ->
     failing = Trader.objects.filter(LIVE, failures__gt=0).count()
     if failing:
         found.append(
-            f"{_count(failing, 'trader')} met an error and will try again: see Traders, state “with an error”."
+            f"{_count(failing, 'trader')} met an error and will try again: see Traders, “With an error”."
         )
     # The leader asks about such orders after seconds; minutes mean that nobody gets an answer.
     late = (now or timezone.now()) - timedelta(minutes=1)

@@ -1,5 +1,10 @@
 """The admin, the product's face. It reads rows and calls the same functions as everything else."""
 
+from django.contrib.admin import site
+
 from trading.admin import journal, orders, people, schedule, switch, symbols, traders
 
 __all__ = ["journal", "orders", "people", "schedule", "switch", "symbols", "traders"]
+
+# Its figures come from dashboard.context, by settings.UNFOLD.
+site.index_template = "trading/overview.html"

@@ -17,6 +17,12 @@ class ReadOnlyAdmin(ModelAdmin):
     list_filter_submit = True
     show_full_result_count = False
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        # Without it the title offers to show all, which here would be the default part again. The tabs do it.
+        changelist.full_result_count = changelist.result_count
+        return changelist
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

@@ -14,9 +14,7 @@ from hedgehog_project.venues import Venue
 from trading import overview
 from trading.admin import show
 from trading.admin.navigation import environment
-from trading.admin.orders import filled
 from trading.admin.symbols import last_price
-from trading.core.orders import Side
 from trading.core.strategy import TraderState
 from trading.models import Switch, Trader
 
@@ -133,12 +131,10 @@ def _open_orders(venue: Venue) -> list[dict[str, Any]]:
             "symbol": order.symbol.name,
             "side": show.side(order.side),
             "status": show.status(order.status),
-            "price": show.amount(order.price, order.symbol.quote_asset),
-            "quantity": show.amount(order.quantity, order.symbol.base_asset),
-            "filled": filled(order),
+            "price": show.amount(order.price),
+            "quantity": show.amount(order.quantity),
             "age": show.ago(order.submitted_at),
             "url": reverse("admin:trading_order_change", args=(order.pk,)),
-            "is_buy": order.side == Side.BUY,
         }
         for order in orders
     ]

@@ -25,7 +25,7 @@ class JournalEntryAdmin(ReadOnlyAdmin):
     list_select_related = ("trader__symbol", "order")
     ordering = ("-id",)
     search_fields = ("event", "decision", "reason", "task_id", "order__client_order_id")
-    search_help_text = "Search in events, decisions and reasons, or by task id or client order id"
+    search_help_text = "Search in words, task id, order id"
     fields = ("time", "of", "event", "decision", "reason", "order_", "task")
     readonly_fields = ("time", "of", "order_", "task")
 
@@ -39,28 +39,28 @@ class JournalEntryAdmin(ReadOnlyAdmin):
 
     @display(description="What woke it")
     def event_(self, entry: JournalEntry) -> SafeString:
-        return _clipped(entry.event)
+        return _wrapped(entry.event)
 
     @display(description="Decision")
     def decision_(self, entry: JournalEntry) -> SafeString:
-        return _clipped(entry.decision)
+        return _wrapped(entry.decision)
 
     @display(description="Why")
     def reason_(self, entry: JournalEntry) -> SafeString | str:
-        return _clipped(entry.reason) if entry.reason else show.NONE
+        return _wrapped(entry.reason) if entry.reason else show.NONE
 
     @display(description="Order")
     def order_(self, entry: JournalEntry) -> SafeString | str:
         if entry.order is None:
             return show.NONE
         url = reverse("admin:trading_order_change", args=(entry.order_id,))
-        return format_html("{} {}", show.side(entry.order.side), show.link(url, show.number(entry.order.price)))
+        return show.link(url, f"{entry.order.side.lower()} at {show.number(entry.order.price)}")
 
     @display(description="Task")
     def task(self, entry: JournalEntry) -> SafeString | str:
         return show.task(entry.task_id)
 
 
-def _clipped(text: str) -> SafeString:
-    """A line that does not widen the table; all of it shows when pointed at."""
-    return format_html('<span class="hh-clip" title="{}">{}</span>', text, text)
+def _wrapped(text: str) -> SafeString:
+    """Words that wrap rather than widen the table."""
+    return format_html('<span class="hh-wrap">{}</span>', text)

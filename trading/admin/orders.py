@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
@@ -39,6 +40,7 @@ class FillInline(TabularInline):
     can_delete = False
     extra = 0
     max_num = 0
+    hide_title = True
 
     @display(description="Time")
     def traded(self, fill: Fill) -> SafeString | str:
@@ -80,7 +82,7 @@ class OrderAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("symbol", "trader__symbol")
     search_fields = ("client_order_id", "exchange_order_id", "symbol__name")
-    search_help_text = "Search by client order id, the exchange's id, or symbol"
+    search_help_text = "Search by order id or symbol"
     inlines = (FillInline,)
     fieldsets = (
         (None, {"fields": (("what", "symbol", "where"), ("price_", "quantity_", "filled"), ("is_", "of"), "reason")}),
@@ -131,7 +133,7 @@ class OrderAdmin(ReadOnlyAdmin):
 
 @admin.register(Fill)
 class FillAdmin(ReadOnlyAdmin):
-    list_display = ("traded", "what", "symbol", "price_", "quantity_", "worth", "fee", "role", "of", "where")
+    list_display = ("traded", "what", "symbol", "price_", "quantity_", "worth", "fee", "of", "where")
     list_filter = (
         ("order__side", ChoicesDropdownFilter),
         ("order__venue", ChoicesDropdownFilter),
@@ -178,7 +180,9 @@ class FillAdmin(ReadOnlyAdmin):
 
     @display(description="Order")
     def of(self, fill: Fill) -> SafeString:
-        return order_link(fill.order)
+        # The id's beginning says whose it is, and its tail fits no table.
+        url, name = reverse("admin:trading_order_change", args=(fill.order_id,)), fill.order.client_order_id
+        return format_html('<a class="hh-link hh-clip hh-brief" href="{}" title="{}">{}</a>', url, name, name)
 
     @display(description="Venue", ordering="order__venue")
     def where(self, fill: Fill) -> SafeString:
@@ -197,10 +201,6 @@ def filled(order: Order) -> str:
 def worth(order: Order) -> SafeString | str:
     """What an order comes to at its limit price."""
     return show.amount(quote_of(order.price, order.quantity), order.symbol.quote_asset)
-
-
-def order_link(order: Order) -> SafeString:
-    return show.link(reverse("admin:trading_order_change", args=(order.pk,)), order.client_order_id)
 
 
 def trader_link(trader: Any) -> SafeString:

@@ -62,7 +62,7 @@ def amount(value: Decimal | None, unit: str = "") -> SafeString | str:
     """An exact amount."""
     if value is None:
         return NONE
-    return format_html('<span class="hh-number">{}</span> {}', number(value), unit)
+    return format_html('<span class="hh-number">{} {}</span>', number(value), unit)
 
 
 def profit(value: Decimal | None, unit: str = "") -> SafeString | str:
@@ -72,7 +72,12 @@ def profit(value: Decimal | None, unit: str = "") -> SafeString | str:
     colour = "hh-good" if value > 0 else "hh-bad" if value < 0 else ""
     sign = "+" if value > 0 else ""
     return format_html(
-        '<span class="hh-number {}" title="{}">{}{}</span> {}', colour, number(value), sign, rounded(value), unit
+        '<span class="hh-number"><span class="{}" title="{}">{}{}</span> {}</span>',
+        colour,
+        number(value),
+        sign,
+        rounded(value),
+        unit,
     )
 
 
@@ -120,4 +125,4 @@ def task(task_id: str) -> SafeString | str:
 
 
 def link(url: str, text: object) -> SafeString:
-    return format_html('<a class="hh-link" href="{}">{}</a>', url, text)
+    return format_html('<a class="hh-link hh-nowrap" href="{}">{}</a>', url, text)

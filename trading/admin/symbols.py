@@ -49,7 +49,8 @@ class SettingsInline(StackedInline):
     form = TradingSettingsForm
     fields = (("budget", "chunks"), ("buy_down_interval", "profit_interval"))
     can_delete = False
-    verbose_name_plural = "How it is traded (a change applies to the next cycle; cycles under way keep theirs)"
+    hide_title = True
+    verbose_name = "How it is traded. A change applies to the next cycle; cycles under way keep what they began with"
 
 
 class ListingInline(TabularInline):
@@ -59,6 +60,7 @@ class ListingInline(TabularInline):
     can_delete = False
     extra = 0
     max_num = 0
+    hide_title = True
     verbose_name_plural = "What the venues say of it"
 
     @display(description="Least notional")
@@ -87,8 +89,8 @@ class SymbolAdmin(ModelAdmin):
     list_filter_submit = True
     search_fields = ("name", "base_asset", "quote_asset")
     search_help_text = "Search by name or asset"
-    fields = ("name", "base_asset", "quote_asset")
-    readonly_fields = fields
+    fields = (("name", "base_asset", "quote_asset"),)
+    readonly_fields = ("name", "base_asset", "quote_asset")
     inlines = (SettingsInline, ListingInline)
     actions = ("trading_on", "trading_off", "streaming_on", "streaming_off")
     change_form_outer_before_template = "trading/symbol_state.html"
@@ -228,6 +230,7 @@ class SymbolAdmin(ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         symbol = self.get_object(request, object_id)
+        extra_context = {**(extra_context or {}), "show_save_and_add_another": False}
         if symbol is not None:
             venue = Switch.current()
             context = {
@@ -241,7 +244,7 @@ class SymbolAdmin(ModelAdmin):
                 "problem": _problem(symbol),
                 "may_turn": self.has_change_permission(request, symbol),
             }
-            extra_context = {**(extra_context or {}), **context}
+            extra_context |= context
         return super().change_view(request, object_id, form_url, extra_context)
 
 
