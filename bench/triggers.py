@@ -66,14 +66,15 @@ def read_all() -> None:
     client = new_client()
     client.set_response_callback("XREADGROUP", lambda answer, **options: answer)
     topic = trade_topic("mock", SYMBOL)
-    seen, done = 0, []
+    seen = 0
+    done: list[bytes] = []
     while seen < EVENTS:
         pipeline = client.pipeline(transaction=False)
         if done:
             pipeline.execute_command("XACK", topic, GROUP, *done)
         pipeline.execute_command("XREADGROUP", "GROUP", GROUP, "floor", "COUNT", BATCH, "STREAMS", topic, ">")
         answer = pipeline.execute()[-1]
-        entries = (answer.items() if isinstance(answer, dict) else answer).__iter__().__next__()[1]
+        entries = next(iter(answer.values())) if isinstance(answer, dict) else answer[0][1]
         done = [entry[0] for entry in entries]
         seen += len(done)
     client.execute_command("XACK", topic, GROUP, *done)

@@ -217,9 +217,7 @@ def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) ->
         found.append(f"{_some(old)}: the last trade event is over a minute old.")
     failing = Trader.objects.filter(LIVE, failures__gt=0).count()
     if failing:
-        found.append(
-            f"{_count(failing, 'trader')} met an error and will try again: see Traders, “With an error”."
-        )
+        found.append(f"{_count(failing, 'trader')} met an error and will try again: see Traders, “With an error”.")
     # The leader asks about such orders after seconds; minutes mean that nobody gets an answer.
     late = (now or timezone.now()) - timedelta(minutes=1)
     unclear = Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=late).count()

@@ -94,6 +94,10 @@ class ScriptedExchange:
     def fills(self, symbol: str, exchange_order_id: int) -> tuple[Fill, ...]:
         return next(order.fills for order in self.orders.values() if order.exchange_order_id == exchange_order_id)
 
+    def trades(self, symbol: str) -> list[tuple[int, Fill]]:
+        orders = [order for order in self.orders.values() if order.symbol == symbol]
+        return [(order.exchange_order_id, fill) for order in orders for fill in order.fills]
+
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         return {}
 

@@ -267,7 +267,12 @@ def test_trigger_in_redis_follows_the_row(trader: Trader, exchange: ScriptedExch
 def test_two_live_traders_in_one_slot_are_refused_by_the_database(trader: Trader) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         Trader.objects.create(
-            symbol=trader.symbol, venue=trader.venue, slot=1, budget=1, buy_down_interval=0, profit_interval=0
+            symbol=trader.symbol,
+            venue=trader.venue,
+            slot=1,
+            budget=D(1),
+            buy_down_interval=D(0),
+            profit_interval=D(0),
         )
 
 

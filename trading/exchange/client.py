@@ -20,6 +20,8 @@ from trading.exchange.replies import from_exchange_info, from_my_trade, from_ord
 
 Parsed = TypeVar("Parsed")
 
+# The most rows of one answer (trade history, account-endpoints.md).
+PAGE = 1000
 _V3 = Client.PRIVATE_API_VERSION
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3.0, 7.0
 
@@ -86,8 +88,18 @@ class BinanceExchange:
         return [self._parsed(from_order_reply, reply) for reply in self._call(self._rest.get_open_orders)]
 
     def fills(self, symbol: str, exchange_order_id: int) -> tuple[Fill, ...]:
-        rows = self._call(self._rest.get_my_trades, symbol=symbol, orderId=exchange_order_id, limit=1000)
+        rows = self._call(self._rest.get_my_trades, symbol=symbol, orderId=exchange_order_id, limit=PAGE)
         return tuple(self._parsed(from_my_trade, row) for row in rows)
+
+    def trades(self, symbol: str) -> list[tuple[int, Fill]]:
+        found: list[tuple[int, Fill]] = []
+        from_id = 0
+        while True:
+            rows = self._call(self._rest.get_my_trades, symbol=symbol, fromId=from_id, limit=PAGE)
+            found += self._parsed(lambda page: [(int(row["orderId"]), from_my_trade(row)) for row in page], rows)
+            if len(rows) < PAGE:
+                return found
+            from_id = found[-1][1].trade_id + 1
 
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         account = self._call(self._rest.get_account)

@@ -59,6 +59,9 @@ class Exchange(Protocol):
     def fills(self, symbol: str, exchange_order_id: int) -> tuple[Fill, ...]:
         """The fills of one order, oldest first."""
 
+    def trades(self, symbol: str) -> list[tuple[int, Fill]]:
+        """All fills of the account in a symbol, oldest first, each with its order's id."""
+
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         """Free and locked amount of each asset that the account holds."""
 

@@ -38,7 +38,7 @@ def order(
     commission: str = "0",
     asset: str = "XRP",
 ) -> Order:
-    fills = ()
+    fills: tuple[Fill, ...] = ()
     if D(executed):
         fills = (Fill(1, D(price), D(executed), D(price) * D(executed), D(commission), asset, True, 0),)
     return Order("c", side, D(price), D(quantity), status, D(executed), fills)

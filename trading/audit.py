@@ -1,0 +1,164 @@
+"""Do our books agree with the exchange's, to the last unit? The invariants I1 to I7, each checked against both."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from trading.books import position_of
+from trading.core.money import ZERO, plain
+from trading.core.orders import OPEN, Fill, OrderStatus, Side
+from trading.exchange.protocol import Exchange
+from trading.models import Fill as FillRow
+from trading.models import Order, Trader
+from trading.traders import PREFIX
+
+# A trader may sleep through an event that it waits for no longer than this.
+SLEEPS_AT_MOST = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that must never be."""
+
+    invariant: str  # I1 ... I7
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.what}"
+
+
+def audit(venue: Venue, exchange: Exchange, start: dict[str, Decimal] | None = None) -> list[Difference]:
+    """Everything that is wrong, while nothing trades: a fill between two looks would count as a difference.
+
+    `start`: the account's balances before our first order, where only we have traded on it since; checks I5.
+    Raises the exchange's errors.
+    """
+    found = [*_slots(venue), *_own_orders(venue), *_open_orders(venue, exchange)]
+    booked = _booked(venue)
+    theirs = {name: exchange.trades(name) for name in _symbols(venue)}
+    found += _fills(venue, booked, theirs)
+    if start is not None:
+        found += _balances(venue, exchange, start)
+    return [*found, *_sleepers(venue, timezone.now()), *_budgets(venue)]
+
+
+def _slots(venue: Venue) -> Iterable[Difference]:
+    live = Trader.objects.filter(venue=venue, finished_at__isnull=True)
+    for symbol, slot in (
+        live.values_list("symbol__name", "slot")
+        .annotate(n=Count("id"))
+        .filter(n__gt=1)
+        .values_list("symbol__name", "slot")
+    ):
+        yield Difference("I1", f"{symbol} #{slot} has more than one live trader")
+
+
+def _own_orders(venue: Venue) -> Iterable[Difference]:
+    is_open = Q(orders__venue=venue, orders__status__in=OPEN)
+    for side in Side:
+        twice = Trader.objects.annotate(n=Count("orders", filter=is_open & Q(orders__side=side))).filter(n__gt=1)
+        for trader in twice.select_related("symbol"):
+            yield Difference("I2", f"{trader} has more than one open {side.lower()}")
+
+
+def _open_orders(venue: Venue, exchange: Exchange) -> Iterable[Difference]:
+    there = {report.client_order_id: report for report in exchange.open_orders()}
+    here = {row.client_order_id: row for row in Order.objects.filter(venue=venue, status__in=OPEN)}
+    for key in sorted(there.keys() - here.keys()):
+        if key.startswith(PREFIX):
+            yield Difference("I3", f"{venue} holds the order {key} open, and the database does not")
+    for key in sorted(here.keys() - there.keys()):
+        yield Difference("I3", f"the database holds the order {key} open ({here[key].status}), and {venue} does not")
+    for key in sorted(here.keys() & there.keys()):
+        if here[key].executed != there[key].executed:
+            yield Difference("I4", f"{key}: executed {here[key].executed} here, {there[key].executed} there")
+
+
+def _booked(venue: Venue) -> dict[tuple[str, int], list[Fill]]:
+    """Our fills by symbol and the exchange's order id."""
+    booked: dict[tuple[str, int], list[Fill]] = {}
+    rows = FillRow.objects.filter(order__venue=venue).select_related("order__symbol")
+    for row in rows.iterator():
+        booked.setdefault((row.order.symbol.name, row.order.exchange_order_id or 0), []).append(row.as_core())
+    return booked
+
+
+def _fills(
+    venue: Venue, booked: dict[tuple[str, int], list[Fill]], theirs: dict[str, list[tuple[int, Fill]]]
+) -> Iterable[Difference]:
+    ours = set(
+        Order.objects.filter(venue=venue, exchange_order_id__isnull=False).values_list(
+            "symbol__name", "exchange_order_id"
+        )
+    )
+    here = Counter((key, _essence(fill)) for key, fills in booked.items() for fill in fills)
+    there = Counter(
+        ((symbol, order_id), _essence(fill))
+        for symbol, rows in theirs.items()
+        for order_id, fill in rows
+        if (symbol, order_id) in ours
+    )
+    for (key, essence), _ in (there - here).items():
+        yield Difference("I4", f"{venue} has a fill of order {key[1]} ({key[0]}) that is not booked: {essence}")
+    for (key, essence), _ in (here - there).items():
+        yield Difference("I4", f"a fill of order {key[1]} ({key[0]}) is booked that {venue} does not have: {essence}")
+
+
+def _essence(fill: Fill) -> tuple[int, str, str, str, str]:
+    """What must agree of a fill. Whether it was maker is not told by every message, nor is its millisecond."""
+    numbers = (fill.price, fill.quantity, fill.commission)
+    price, quantity, commission = (plain(number.normalize() + 0) for number in numbers)
+    return (fill.trade_id, price, quantity, commission, fill.commission_asset if fill.commission else "")
+
+
+def _balances(venue: Venue, exchange: Exchange, start: dict[str, Decimal]) -> Iterable[Difference]:
+    expected = dict(start)
+
+    def move(asset: str, amount: Decimal) -> None:
+        expected[asset] = expected.get(asset, ZERO) + amount
+
+    for row in FillRow.objects.filter(order__venue=venue).select_related("order__symbol").iterator():
+        sign = 1 if row.order.side == Side.BUY else -1
+        move(row.order.symbol.base_asset, sign * row.quantity)
+        move(row.order.symbol.quote_asset, -sign * row.quote)
+        if row.commission:
+            move(row.commission_asset, -row.commission)
+    actual = {asset: free + locked for asset, (free, locked) in exchange.balances().items()}
+    for asset in sorted(expected.keys() | actual.keys()):
+        if expected.get(asset, ZERO) != actual.get(asset, ZERO):
+            yield Difference(
+                "I5", f"{asset}: {actual.get(asset, ZERO)} on the account, {expected.get(asset, ZERO)} by our fills"
+            )
+
+
+def _sleepers(venue: Venue, now: datetime) -> Iterable[Difference]:
+    live = Trader.objects.filter(venue=venue, finished_at__isnull=True).select_related("symbol")
+    late = now - SLEEPS_AT_MOST
+    for trader in live.filter(retry_at=None, wake_below=None, created_at__lt=late).exclude(orders__status__in=OPEN):
+        yield Difference("I6", f"{trader} waits for nothing that could wake it")
+    for trader in live.filter(retry_at__lt=late):
+        yield Difference("I6", f"{trader} should have tried again at {trader.retry_at:%H:%M:%S}")
+    stuck = Order.objects.filter(venue=venue, status=OrderStatus.SUBMITTING, submitted_at__lt=late)
+    for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)):
+        yield Difference("I6", f"{order.client_order_id} is unclear, and nobody asks about it")
+
+
+def _budgets(venue: Venue) -> Iterable[Difference]:
+    for trader in Trader.objects.filter(venue=venue, orders__side=Side.BUY).select_related("symbol").distinct():
+        buys = position_of(trader).of(Side.BUY)
+        bound = sum(
+            (order.price * (order.quantity if order.status.is_open else order.executed) for order in buys), ZERO
+        )
+        if bound > trader.budget:
+            yield Difference("I7", f"{trader} has bound {bound} of a budget of {trader.budget}")
+
+
+def _symbols(venue: Venue) -> list[str]:
+    rows = Order.objects.filter(venue=venue, exchange_order_id__isnull=False)
+    return sorted(rows.order_by().values_list("symbol__name", flat=True).distinct())

@@ -1,0 +1,59 @@
+"""`manage.py audit`: whether our books agree with the exchange's, to the last unit."""
+
+import time
+from argparse import ArgumentParser
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from hedgehog_project.venues import Venue
+from trading.audit import audit
+from trading.exchange.client import exchange_at
+from trading.exchange.errors import ExchangeError
+from trading.leader import venues_in_use
+
+# What is under way between two looks is no difference; what both looks show is.
+LOOK_AGAIN_S = 3.0
+
+
+class Command(BaseCommand):
+    help = (
+        "Checks every invariant against the exchange's own books: one trader a slot, one order a side, no order "
+        "unknown or forgotten, every fill booked once, balances, budgets. Changes nothing. Exit 1 for a difference."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("venue", nargs="?", choices=[venue.value for venue in Venue], help="default: all in use")
+        parser.add_argument(
+            "--start",
+            metavar="ASSET:AMOUNT,…",
+            help="the account's balances before our first order, where only Hedgehog has used it: checks them too",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        venues = [Venue(options["venue"])] if options["venue"] else venues_in_use()
+        start = _amounts(options["start"]) if options["start"] else None
+        failed = False
+        for venue in venues:
+            try:
+                differences = set(audit(venue, exchange_at(venue), start))
+                if differences:
+                    time.sleep(LOOK_AGAIN_S)
+                    differences &= set(audit(venue, exchange_at(venue), start))
+            except ExchangeError as error:
+                raise CommandError(f"{venue}: {error}") from None
+            for difference in sorted(differences, key=str):
+                self.stderr.write(f"{venue}: {difference}")
+            failed = failed or bool(differences)
+            if not differences:
+                self.stdout.write(f"{venue}: our books and the exchange's agree")
+        if failed:
+            raise CommandError("the books differ: see above, and run `manage.py reconcile`")
+
+
+def _amounts(text: str) -> dict[str, Decimal]:
+    try:
+        return {asset: Decimal(amount) for asset, amount in (part.split(":") for part in text.split(","))}
+    except (ValueError, InvalidOperation):
+        raise CommandError(f"--start takes ASSET:AMOUNT,ASSET:AMOUNT, such as USDT:10000, not {text}") from None
