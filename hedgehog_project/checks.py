@@ -44,7 +44,7 @@ def check_market(**_: Any) -> list[CheckMessage]:
 
 def market_fault(market: str) -> str:
     """What is wrong with a MARKET value, in a few words; empty where nothing is."""
-    if market in ("simulated", "live"):
+    if market in ("simulated", "live", "manual"):
         return ""
     if not market.startswith("replay:"):
         return "no such market"

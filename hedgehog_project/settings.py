@@ -24,6 +24,8 @@ MOCK_BALANCES = env.str("MOCK_BALANCES", default="USDT:10000")
 # When a resting mock order fills: strict (the market trades through its limit) | touch (it reaches it).
 MOCK_FILL = env.str("MOCK_FILL", default="strict")
 MOCK_SEED = env.int("MOCK_SEED", default=1)
+# Unfilled orders that the mock takes in 10 seconds: Binance's own limit.
+MOCK_ORDERS_PER_10S = env.int("MOCK_ORDERS_PER_10S", default=50)
 
 # --- keys and addresses: see venues.py ----------------------------------------------------------
 BINANCE_API_KEY = env.str("BINANCE_API_KEY", default="")

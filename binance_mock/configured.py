@@ -1,0 +1,96 @@
+"""Puts the exchange together as the settings say."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from binance_mock import symbols
+from binance_mock.amounts import cut
+from binance_mock.desk import Desk, Market, clock_ms, open_desk
+from binance_mock.engine import FillRule
+from binance_mock.exchange import open_exchange
+from binance_mock.market.csv_trades import BadFile
+from binance_mock.market.manual import ManualMarket
+from binance_mock.market.paper import NoExchangeInfo, PaperMarket, fetch_exchange_info
+from binance_mock.market.replay import ReplayMarket, read_spec
+from binance_mock.market.simulated import SimulatedMarket
+from binance_mock.protocol.limits import Limits
+from binance_mock.protocol.security import Account
+from binance_mock.store import Store
+from hedgehog_project.venues import Venue, place
+
+FILE = "mock_exchange.sqlite3"
+
+
+class BadSettings(Exception):
+    """A setting can't be used; the message is one line that says what to do."""
+
+
+def read_balances(text: str) -> dict[str, Decimal]:
+    """ "USDT:10000,BTC:0.5" as amounts by asset. Raises BadSettings."""
+    balances: dict[str, Decimal] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        asset, _, amount_text = part.partition(":")
+        try:
+            amount = Decimal(amount_text)
+        except InvalidOperation:
+            amount = Decimal(-1)
+        if not (asset.isalnum() and asset.isupper() and 0 <= amount < 10**10 and amount == cut(amount)):
+            raise BadSettings(f"MOCK_BALANCES: “{part}” is no balance: write for example USDT:10000,BTC:0.5")
+        balances[asset] = amount
+    return balances
+
+
+def _fill_rule() -> FillRule:
+    try:
+        return FillRule(settings.MOCK_FILL)
+    except ValueError:
+        raise BadSettings(f"MOCK_FILL is strict or touch, not “{settings.MOCK_FILL}”") from None
+
+
+async def _market(store: Store) -> tuple[Market, dict[str, Any]]:
+    """The market that MARKET names, and what it lists."""
+    kind, _, spec = settings.MARKET.partition(":")
+    listings = symbols.LISTINGS
+    try:
+        if settings.MARKET == "simulated":
+            return SimulatedMarket(settings.MOCK_SEED), symbols.exchange_info(listings.values())
+        if settings.MARKET == "manual":
+            return ManualMarket(), symbols.exchange_info(listings.values())
+        if settings.MARKET == "live":
+            info = await fetch_exchange_info(place(Venue.LIVE).rest_url, Path(settings.HEDGEHOG_HOME))
+            return PaperMarket(settings.REDIS_URL, store.marks()), info
+        if kind == "replay" and spec:
+            replay = ReplayMarket(*read_spec(spec))
+            every = {**listings, replay.symbol: replay.listing}
+            return replay, symbols.exchange_info(every.values(), frozenset({replay.symbol}))
+    except (BadFile, NoExchangeInfo) as error:
+        raise BadSettings(str(error)) from None
+    raise BadSettings(f"MARKET is “{settings.MARKET}”: it must be simulated, live, manual or replay:FILE[@SPEED]")
+
+
+def _with_open_orders(info: dict[str, Any], store: Store) -> dict[str, Any]:
+    """Lists as well, not trading, the symbols of open orders that were placed while another market ran."""
+    listed = {entry["symbol"] for entry in info["symbols"]}
+    missing: Mapping[str, Decimal] = {
+        order.symbol: order.price for order in store.open_orders() if order.symbol not in listed
+    }
+    unit = Decimal("0.00000001")
+    extra = [symbols.listing_for(symbol, unit, unit, price) for symbol, price in missing.items()]
+    return {**info, "symbols": [*info["symbols"], *(symbols.symbol_info(each, "BREAK") for each in extra)]}
+
+
+async def desk_from_settings() -> Desk:
+    """Raises BadSettings and StoreFailed."""
+    deposits, fill_rule = read_balances(settings.MOCK_BALANCES), _fill_rule()
+    mock = place(Venue.MOCK)
+    if not mock.has_key:
+        raise BadSettings("MOCK_API_KEY and MOCK_API_SECRET must not be empty")
+    store = Store(Path(settings.HEDGEHOG_HOME) / FILE)
+    market, info = await _market(store)
+    exchange = open_exchange(store, _with_open_orders(info, store), deposits, clock_ms(), fill_rule=fill_rule)
+    limits = Limits(orders_per_10s=settings.MOCK_ORDERS_PER_10S)
+    return open_desk(exchange, market, Account(mock.api_key, mock.api_secret), limits)

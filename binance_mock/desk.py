@@ -1,0 +1,104 @@
+"""What serves requests: the exchange with its account's key, its limits, its market and its clock."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Protocol
+
+from binance_mock.book import SymbolBook
+from binance_mock.exchange import Exchange
+from binance_mock.orders import Changes, MarketTrade, Report
+from binance_mock.protocol.candles import CandleSeries
+from binance_mock.protocol.limits import Limits
+from binance_mock.protocol.security import Account
+from binance_mock.store import TRADES_KEPT
+
+
+class Market(Protocol):
+    """Where the trades come from that orders fill against."""
+
+    @property
+    def name(self) -> str: ...
+
+    def opening(self, symbol: str) -> MarketTrade | None:
+        """The trade that gives a symbol its first price; None where it must wait for a real one."""
+
+    def activate(self, symbol: str, last_price: Decimal | None, last_trade_id: int, now_ms: int) -> None:
+        """Somebody cares for the symbol: let it move. Called often."""
+
+    def until(self, now_ms: int, most: int) -> list[MarketTrade]:
+        """The trades up to now that were not given yet, at most so many."""
+
+
+def clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass
+class Desk:
+    """Put together with `open_desk`."""
+
+    exchange: Exchange
+    market: Market
+    account: Account
+    limits: Limits
+    now_ms: Callable[[], int] = clock_ms
+    # Set to the error where the exchange can't go on: its memory failed.
+    failed: "asyncio.Future[BaseException] | None" = None
+    _candles: dict[tuple[str, str], CandleSeries] = field(default_factory=dict)
+
+    def book(self, symbol: str) -> SymbolBook:
+        """The book of a symbol that somebody asks about, which makes its market move. Raises Refused (-1121)."""
+        book = self.exchange.engine.book(symbol)
+        self.exchange.interest(symbol)
+        return book
+
+    def candles(self, symbol: str, interval: str) -> CandleSeries:
+        """The candles of a symbol up to its last trade."""
+        series = self._candles.get((symbol, interval))
+        if series is None:
+            series = self._candles[symbol, interval] = CandleSeries(interval)
+        last = self.exchange.engine.book(symbol).last
+        if last is not None and last.trade_id > series.last_id:
+            series.feed(self.exchange.store.trades(symbol, from_id=series.last_id + 1, limit=2 * TRADES_KEPT))
+        return series
+
+    def fail(self, error: BaseException) -> None:
+        """The exchange can't go on; whoever runs it ends the process."""
+        if self.failed is not None and not self.failed.done():
+            self.failed.set_result(error)
+
+
+def open_desk(
+    exchange: Exchange,
+    market: Market,
+    account: Account,
+    limits: Limits | None = None,
+    now_ms: Callable[[], int] = clock_ms,
+) -> Desk:
+    """Connects the parts. Symbols without a price get one where the market has an opening price for them."""
+    desk = Desk(exchange, market, account, limits or Limits(), now_ms)
+
+    def activate(symbol: str) -> None:
+        book = exchange.engine.books.get(symbol)
+        if book is not None:
+            last = book.last
+            market.activate(symbol, last.price if last else None, last.trade_id if last else 0, now_ms())
+
+    def count_first_fills(changes: Changes) -> None:
+        for event in changes.events:
+            if isinstance(event, Report) and event.fill and event.order.executed == event.fill.quantity:
+                desk.limits.give_order_back(event.time_ms)
+
+    exchange.on_interest.append(activate)
+    exchange.listeners.append(count_first_fills)
+    trading = [book for book in exchange.engine.books.values() if book.rules.is_trading]
+    openings = [market.opening(book.rules.symbol) for book in trading if book.last is None]
+    if wanted := [trade for trade in openings if trade is not None]:
+        exchange.trade(wanted, now_ms())
+    for book in trading:
+        if book.orders:
+            activate(book.rules.symbol)
+    return desk

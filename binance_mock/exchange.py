@@ -1,0 +1,134 @@
+"""The exchange as a whole: the engine, what it must remember, and who is told. Synchronous, and told the time.
+
+Each operation is decided by the engine, saved in one transaction, and only then published and answered.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from binance_mock.engine import Engine, FillRule, Rates
+from binance_mock.errors import Refused, no_such_order, unknown_order
+from binance_mock.orders import Changes, MarketTrade, NewOrder, Order
+from binance_mock.rules import read_symbols
+from binance_mock.store import Store
+
+Listener = Callable[[Changes], None]
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened since the start."""
+
+    trades: int = 0
+    orders: int = 0
+    fills: int = 0
+    cancels: int = 0
+
+
+@dataclass
+class Exchange:
+    """All methods that change something raise StoreFailed where it could not be kept: the process must then stop."""
+
+    engine: Engine
+    store: Store
+    info: Mapping[str, Any]  # `symbols` and `exchangeFilters` as exchangeInfo shows them.
+    deposits: Mapping[str, Decimal]  # The account's money at the first start and after a reset.
+    listeners: list[Listener] = field(default_factory=list)
+    # Told which symbol somebody cares for, so that a market need not move where nobody looks.
+    on_interest: list[Callable[[str], None]] = field(default_factory=list)
+    counters: Counters = field(default_factory=Counters)
+
+    def _commit(self, changes: Changes) -> Changes:
+        self.store.save(changes, self.engine.ledger)
+        self.counters.trades += len(changes.trades)
+        for listener in self.listeners:
+            listener(changes)
+        return changes
+
+    def interest(self, symbol: str) -> None:
+        for listener in self.on_interest:
+            listener(symbol)
+
+    def place(self, new: NewOrder, now_ms: int) -> Changes:
+        """Raises Refused."""
+        changes = self._commit(self.engine.place(new, now_ms))
+        self.counters.orders += 1
+        self.counters.fills += len(changes.fills)
+        return changes
+
+    def cancel(
+        self,
+        symbol: str,
+        order_id: int | None,
+        client_order_id: str | None,
+        now_ms: int,
+        cancel_client_id: str = "",
+        only_status: str | None = None,
+    ) -> Changes:
+        """Raises Refused: -2011 where there is no such open order, or its status is not the one required."""
+        try:
+            order = self.engine.find_open(symbol, order_id, client_order_id)
+        except Refused as refused:
+            raise unknown_order() if refused.code == -2013 else refused from None
+        if only_status and order.status != only_status:
+            raise Refused(-2011, "Order was not canceled due to cancel restrictions.")
+        self.counters.cancels += 1
+        return self._commit(self.engine.cancel(order, now_ms, cancel_client_id))
+
+    def trade(self, trades: Iterable[MarketTrade], now_ms: int, marks: Mapping[str, str] | None = None) -> Changes:
+        """Lets the market trade; all of it is one transaction."""
+        changes = Changes(marks=dict(marks or {}))
+        for trade in trades:
+            self.engine.trade(trade, now_ms, changes)
+        self.counters.fills += len(changes.fills)
+        return self._commit(changes)
+
+    def reset(self, now_ms: int) -> Changes:
+        """Cancels all orders and puts the account's money back to its deposits. Ids go on rising."""
+        return self._commit(self.engine.reset(self.deposits, now_ms))
+
+    def order(self, symbol: str, order_id: int | None, client_order_id: str | None) -> Order:
+        """An order, open or not; of several with one client order id the open one, then the newest.
+
+        Raises Refused: -1121 no such symbol, -2013 no such order.
+        """
+        try:
+            return self.engine.find_open(symbol, order_id, client_order_id)
+        except Refused as refused:
+            if refused.code != -2013:
+                raise
+        order = self.store.order(symbol, order_id, client_order_id)
+        if order is None:
+            raise no_such_order()
+        return order
+
+
+def open_exchange(
+    store: Store,
+    info: Mapping[str, Any],
+    deposits: Mapping[str, Decimal],
+    now_ms: int,
+    *,
+    fill_rule: FillRule = FillRule.STRICT,
+    rates: Rates | None = None,
+) -> Exchange:
+    """The exchange as its store left it; a new one begins with the deposits.
+
+    Orders of symbols that are not listed any more stay in the store. Raises StoreFailed.
+    """
+    rules = read_symbols(info)
+    engine = Engine(
+        rules,
+        fill_rule=fill_rule,
+        rates=rates,
+        ledger=store.ledger(),
+        last_order_id=store.last_order_id(),
+        last_execution_id=int(store.marks().get("last_execution_id", "0")),
+    )
+    engine.restore([order for order in store.open_orders() if order.symbol in rules], store.recent_trades())
+    exchange = Exchange(engine, store, info, deposits)
+    if not engine.ledger.holdings:
+        exchange.reset(now_ms)
+    return exchange

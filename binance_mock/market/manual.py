@@ -1,0 +1,18 @@
+"""A market that moves only when it is told to (POST /mock/trade): for tests and demonstrations."""
+
+from decimal import Decimal
+
+from binance_mock.orders import MarketTrade
+
+
+class ManualMarket:
+    name = "manual"
+
+    def opening(self, symbol: str) -> MarketTrade | None:
+        """None: there is no price before the first trade."""
+
+    def activate(self, symbol: str, last_price: Decimal | None, last_trade_id: int, now_ms: int) -> None:
+        """Nothing to begin."""
+
+    def until(self, now_ms: int, most: int) -> list[MarketTrade]:
+        return []

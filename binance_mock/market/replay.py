@@ -1,0 +1,116 @@
+"""A market that trades again what a file recorded, at any speed, over and over."""
+
+import math
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+
+from binance_mock.amounts import UNIT
+from binance_mock.market.csv_trades import BadFile, FileTrade, TradeFile, symbol_of
+from binance_mock.orders import MarketTrade
+from binance_mock.symbols import LISTINGS, Listing, listing_for
+
+# A longer silence of the file's own time is shortened to this.
+LONGEST_PAUSE_MS = 60_000.0
+# The file's time from its last trade to its first one, when it begins again.
+REPEAT_PAUSE_MS = 1_000.0
+MOST_SPEED = 1_000_000.0
+_SAMPLE = 1_000
+# When the machine can't keep up with the speed, the replay falls behind by no more than this.
+_MOST_LAG_MS = 250.0
+
+
+def read_spec(spec: str) -> tuple[Path, float]:
+    """FILE[@SPEED]. Raises BadFile."""
+    if Path(spec).exists() or "@" not in spec:
+        return Path(spec), 1.0
+    name, _, speed_text = spec.rpartition("@")
+    try:
+        speed = float(speed_text)
+    except ValueError:
+        speed = math.nan
+    if not 0.001 <= speed <= MOST_SPEED:
+        raise BadFile(f"“{speed_text}” is no speed to replay at: write FILE@50 for 50 times as fast (0.001 to 1e6)")
+    return Path(name), speed
+
+
+class ReplayMarket:
+    """Moves the one symbol of the file. Raises BadFile where the file has no usable line."""
+
+    name = "replay"
+
+    def __init__(self, path: Path, speed: float) -> None:
+        self.symbol = symbol_of(path)
+        self.speed = speed
+        self.repeats = 0
+        self._file = TradeFile(path)
+        sample = list(islice(self._file, _SAMPLE))
+        if not sample:
+            raise BadFile(f"{path} holds no line that is a trade")
+        self.listing = LISTINGS.get(self.symbol) or _listing(self.symbol, sample)
+        self._trades = self._endless()
+        self._next: MarketTrade | None = None
+        self._gap_ms = 0.0  # of the exchange's own time, from the trade before to `_next`
+        self._at_ms: float | None = None
+
+    @property
+    def broken(self) -> int:
+        """Lines of the file that are no trades, as far as it has been read."""
+        return self._file.broken
+
+    def opening(self, symbol: str) -> MarketTrade | None:
+        """None: a file's market has no price before its first trade."""
+
+    def activate(self, symbol: str, last_price: Decimal | None, last_trade_id: int, now_ms: int) -> None:
+        """Begins to play, at the first call for the file's symbol."""
+        if symbol == self.symbol and self._at_ms is None:
+            self._at_ms = float(now_ms)
+
+    def until(self, now_ms: int, most: int) -> list[MarketTrade]:
+        """The trades up to now, at most so many; the rest with the next call."""
+        if self._at_ms is None:
+            return []
+        trades: list[MarketTrade] = []
+        while len(trades) < most:
+            if self._next is None:
+                self._next, self._gap_ms = next(self._trades)
+            if self._at_ms + self._gap_ms > now_ms:
+                break
+            self._at_ms += self._gap_ms
+            trades.append(self._next)
+            self._next = None
+        self._at_ms = max(self._at_ms, now_ms - _MOST_LAG_MS) if len(trades) == most else self._at_ms
+        return trades
+
+    def _endless(self) -> Iterator[tuple[MarketTrade, float]]:
+        before: float | None = None
+        while True:
+            for trade in self._file:
+                gap = 0.0 if before is None else min(max(trade.time_ms - before, 0.0), LONGEST_PAUSE_MS)
+                before = trade.time_ms
+                yield self._market_trade(trade), gap / self.speed
+            self.repeats += 1
+            # The first trade of the next round follows the last one of this after a moment.
+            before = self._first_ms() - REPEAT_PAUSE_MS
+
+    def _first_ms(self) -> float:
+        return next(iter(self._file)).time_ms
+
+    def _market_trade(self, trade: FileTrade) -> MarketTrade:
+        return MarketTrade(self.symbol, trade.price, trade.quantity, trade.buyer_is_maker)
+
+
+def _listing(symbol: str, sample: list[FileTrade]) -> Listing:
+    """A listing for a symbol that is not built in: tick and step are the finest that the sample shows."""
+    try:
+        return listing_for(
+            symbol, _finest(t.price for t in sample), _finest(t.quantity for t in sample), sample[0].price
+        )
+    except ValueError as error:
+        raise BadFile(str(error)) from None
+
+
+def _finest(values: Iterator[Decimal] | list[Decimal]) -> Decimal:
+    exponents = (value.normalize().as_tuple().exponent for value in values)
+    return max(Decimal(1).scaleb(min(0, *(e for e in exponents if isinstance(e, int)))), UNIT)

@@ -1,0 +1,1 @@
+"""Binance's protocol: what a request may say, who may say it, and what the answers look like."""

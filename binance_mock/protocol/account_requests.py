@@ -1,0 +1,46 @@
+"""Requests about the account: its balances, trades, commissions and order counts."""
+
+from typing import Any
+
+from binance_mock.desk import Desk
+from binance_mock.errors import Refused
+from binance_mock.protocol import replies
+from binance_mock.protocol.params import Params
+
+_LONGEST_MS = 24 * 3_600_000
+
+
+def account(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+    omit_zero = params.raw("omitZeroBalances") == "true"
+    params.finish()
+    engine = desk.exchange.engine
+    return replies.account(engine.ledger.balances(), engine.rates, now_ms, omit_zero=omit_zero)
+
+
+def my_trades(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
+    symbol = params.symbol()
+    desk.book(symbol)
+    order_id, from_id = params.number("orderId"), params.number("fromId")
+    start_ms, end_ms = params.number("startTime"), params.number("endTime")
+    limit = params.limit(500, 1000)
+    params.finish()
+    if from_id is not None and (start_ms is not None or end_ms is not None):
+        raise Refused(-1128, "Combination of optional parameters invalid.")
+    if start_ms is not None and end_ms is not None and end_ms - start_ms > _LONGEST_MS:
+        raise Refused(-1127, "More than 24 hours between startTime and endTime.")
+    fills = desk.exchange.store.fills(
+        symbol, from_id=from_id, order_id=order_id, start_ms=start_ms, end_ms=end_ms, limit=limit
+    )
+    return [replies.my_trade(fill) for fill in fills]
+
+
+def commission(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+    symbol = params.symbol()
+    params.finish()
+    desk.exchange.engine.book(symbol)
+    return replies.commission(symbol, desk.exchange.engine.rates)
+
+
+def order_counts(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
+    params.finish()
+    return desk.limits.order_counts(now_ms)

@@ -1,0 +1,135 @@
+"""The table of what can be asked, by REST and by the WebSocket API alike: weight, who may ask, and who answers.
+
+Weights are those of Binance's rest-api.md. REST and the WebSocket API differ only in how a request is wrapped.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from binance_mock.desk import Desk
+from binance_mock.protocol import account_requests as account
+from binance_mock.protocol import market_requests as market
+from binance_mock.protocol import order_requests as orders
+from binance_mock.protocol.params import Params
+
+Run = Callable[[Desk, Params, int], Any]
+
+
+@dataclass(frozen=True)
+class Operation:
+    run: Run
+    weight: int
+    signed: bool = False
+    # The weight without a symbol, where that differs.
+    weight_of_all: int | None = None
+    # Placing and cancelling weigh nothing where they succeed.
+    free: bool = False
+    places_orders: bool = False
+
+    def weighs(self, params: Params) -> int:
+        if self.run is account.my_trades and "orderId" in params:
+            return 5
+        if self.run is orders.test and "computeCommissionRates" in params:
+            return 20
+        if self.run is market.depth and "limit" in params:
+            return _depth_weight(params.limit(100, 5000))
+        if self.weight_of_all is not None and "symbol" not in params:
+            return self.weight_of_all
+        return self.weight
+
+
+def _depth_weight(limit: int) -> int:
+    return next(weight for most, weight in ((100, 5), (500, 25), (1000, 50), (5000, 250)) if limit <= most)
+
+
+_PING = Operation(market.ping, 1)
+_TIME = Operation(market.server_time, 1)
+_INFO = Operation(market.exchange_info, 20)
+_DEPTH = Operation(market.depth, 5)
+_TRADES = Operation(market.trades, 25)
+_AGGREGATE = Operation(market.aggregate_trades, 4)
+_KLINES = Operation(market.klines, 2)
+_AVERAGE = Operation(market.average_price, 2)
+_PRICE = Operation(market.price_ticker, 2, weight_of_all=4)
+_BOOK = Operation(market.book_ticker, 2, weight_of_all=4)
+_DAY = Operation(market.day_ticker, 2, weight_of_all=80)
+_PLACE = Operation(orders.place, 1, signed=True, free=True, places_orders=True)
+_TEST = Operation(orders.test, 1, signed=True)
+_QUERY = Operation(orders.query, 4, signed=True)
+_CANCEL = Operation(orders.cancel, 1, signed=True, free=True)
+_REPLACE = Operation(orders.cancel_replace, 1, signed=True, free=True, places_orders=True)
+_OPEN = Operation(orders.open_orders, 6, signed=True, weight_of_all=80)
+_CANCEL_ALL = Operation(orders.cancel_all, 1, signed=True, free=True)
+_ALL = Operation(orders.all_orders, 20, signed=True)
+_MY_TRADES = Operation(account.my_trades, 20, signed=True)
+_ACCOUNT = Operation(account.account, 20, signed=True)
+_COMMISSION = Operation(account.commission, 20, signed=True)
+_COUNTS = Operation(account.order_counts, 40, signed=True)
+
+# (HTTP method, path under /api/v3/)
+REST: dict[tuple[str, str], Operation] = {
+    ("GET", "ping"): _PING,
+    ("GET", "time"): _TIME,
+    ("GET", "exchangeInfo"): _INFO,
+    ("GET", "depth"): _DEPTH,
+    ("GET", "trades"): _TRADES,
+    ("GET", "historicalTrades"): _TRADES,
+    ("GET", "aggTrades"): _AGGREGATE,
+    ("GET", "klines"): _KLINES,
+    ("GET", "uiKlines"): _KLINES,
+    ("GET", "avgPrice"): _AVERAGE,
+    ("GET", "ticker/price"): _PRICE,
+    ("GET", "ticker/bookTicker"): _BOOK,
+    ("GET", "ticker/24hr"): _DAY,
+    ("POST", "order"): _PLACE,
+    ("POST", "order/test"): _TEST,
+    ("GET", "order"): _QUERY,
+    ("DELETE", "order"): _CANCEL,
+    ("POST", "order/cancelReplace"): _REPLACE,
+    ("GET", "openOrders"): _OPEN,
+    ("DELETE", "openOrders"): _CANCEL_ALL,
+    ("GET", "allOrders"): _ALL,
+    ("GET", "myTrades"): _MY_TRADES,
+    ("GET", "account"): _ACCOUNT,
+    ("GET", "account/commission"): _COMMISSION,
+    ("GET", "rateLimit/order"): _COUNTS,
+}
+
+WS_API: dict[str, Operation] = {
+    "ping": _PING,
+    "time": _TIME,
+    "exchangeInfo": _INFO,
+    "depth": _DEPTH,
+    "trades.recent": _TRADES,
+    "trades.historical": _TRADES,
+    "trades.aggregate": _AGGREGATE,
+    "klines": _KLINES,
+    "uiKlines": _KLINES,
+    "avgPrice": _AVERAGE,
+    "ticker.price": _PRICE,
+    "ticker.book": _BOOK,
+    "ticker.24hr": _DAY,
+    "order.place": _PLACE,
+    "order.test": _TEST,
+    "order.status": _QUERY,
+    "order.cancel": _CANCEL,
+    "order.cancelReplace": _REPLACE,
+    "openOrders.status": _OPEN,
+    "openOrders.cancelAll": _CANCEL_ALL,
+    "allOrders": _ALL,
+    "myTrades": _MY_TRADES,
+    "account.status": _ACCOUNT,
+    "account.commission": _COMMISSION,
+    "account.rateLimits.orders": _COUNTS,
+}
+
+
+def perform(desk: Desk, operation: Operation, params: Params, now_ms: int) -> Any:
+    """The answer, its weight counted. Raises Refused."""
+    weight = operation.weighs(params)
+    desk.limits.spend(weight, now_ms)
+    answer = operation.run(desk, params, now_ms)
+    if operation.free:
+        desk.limits.give_back(weight, now_ms)
+    return answer

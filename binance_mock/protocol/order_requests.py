@@ -1,0 +1,166 @@
+"""Requests that place, cancel and look up orders."""
+
+from enum import StrEnum
+from typing import Any
+
+from binance_mock.desk import Desk
+from binance_mock.errors import Refused
+from binance_mock.orders import OrderStatus
+from binance_mock.protocol import new_order, replies
+from binance_mock.protocol.params import Params
+
+
+class ReplyKind(StrEnum):
+    ACK = "ACK"
+    RESULT = "RESULT"
+    FULL = "FULL"
+
+
+class CancelReplaceMode(StrEnum):
+    STOP_ON_FAILURE = "STOP_ON_FAILURE"
+    ALLOW_FAILURE = "ALLOW_FAILURE"
+
+
+class OrdersLeft(StrEnum):
+    """Cancel restrictions: only an order that is in this state is cancelled."""
+
+    ONLY_NEW = "ONLY_NEW"
+    ONLY_PARTIALLY_FILLED = "ONLY_PARTIALLY_FILLED"
+
+
+_REPLY_REFUSED = Refused(-1130, "Data sent for parameter 'newOrderRespType' is not valid.")
+
+
+def place(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+    new = new_order.read(params, desk.book(params.symbol()).rules)
+    kind = params.choice("newOrderRespType", ReplyKind, _REPLY_REFUSED) or replies.default_reply_kind(new.type)
+    params.finish()
+    desk.limits.check_order(now_ms)
+    # Counted first: its own first fill gives the count back.
+    desk.limits.order_placed(now_ms)
+    try:
+        changes = desk.exchange.place(new, now_ms)
+    except Refused:
+        desk.limits.give_order_back(now_ms)
+        raise
+    first = changes.reports[0].order
+    return replies.placed(changes, changes.order(first.order_id), kind)
+
+
+def test(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+    """Checks an order as `place` does, and places nothing."""
+    new = new_order.read(params, desk.book(params.symbol()).rules)
+    params.raw("newOrderRespType")
+    wants_rates = params.raw("computeCommissionRates") == "true"
+    params.finish()
+    desk.exchange.engine.check(new, now_ms)
+    return replies.test_commission(desk.exchange.engine.rates) if wants_rates else {}
+
+
+def _which(params: Params, id_name: str = "orderId", client_name: str = "origClientOrderId") -> tuple[Any, Any]:
+    order_id, client_id = params.number(id_name), params.client_id(client_name)
+    if order_id is None and client_id is None:
+        message = f"Param '{client_name}' or '{id_name}' must be sent, but both were empty/null!"
+        raise Refused(-1102, message)
+    return order_id, client_id
+
+
+def _required_status(params: Params) -> OrderStatus | None:
+    refused = Refused(-1145, "Invalid cancelRestrictions")
+    wanted = params.choice("cancelRestrictions", OrdersLeft, refused)
+    if wanted is None:
+        return None
+    return OrderStatus.NEW if wanted is OrdersLeft.ONLY_NEW else OrderStatus.PARTIALLY_FILLED
+
+
+def _cancel_one(
+    desk: Desk, symbol: str, which: tuple[Any, Any], cancel_id: str | None, now_ms: int, only: OrderStatus | None
+) -> dict[str, Any]:
+    cancel_id = cancel_id or f"cancel-{now_ms}"
+    changes = desk.exchange.cancel(symbol, *which, now_ms, cancel_id, only)
+    return replies.cancelled(changes.reports[-1].order, cancel_id)
+
+
+def cancel(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+    symbol = params.symbol()
+    desk.book(symbol)
+    which, cancel_id, only = _which(params), params.client_id("newClientOrderId"), _required_status(params)
+    params.finish()
+    return _cancel_one(desk, symbol, which, cancel_id, now_ms, only)
+
+
+def cancel_all(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
+    symbol = params.symbol()
+    orders = desk.exchange.engine.open_orders(symbol)
+    params.finish()
+    if not orders:
+        raise Refused(-2011, "Unknown order sent.")
+    return [_cancel_one(desk, symbol, (order.order_id, None), None, now_ms, None) for order in orders]
+
+
+def cancel_replace(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+    """Cancels one order and places another. Where a part fails, -2021 or -2022 says which."""
+    rules = desk.book(params.symbol()).rules
+    refused = Refused(-1130, "Data sent for parameter 'cancelReplaceMode' is not valid.")
+    mode = params.choice("cancelReplaceMode", CancelReplaceMode, refused, required=True)
+    which = _which(params, "cancelOrderId", "cancelOrigClientOrderId")
+    cancel_id, only = params.client_id("cancelNewClientOrderId"), _required_status(params)
+    params.raw("orderRateLimitExceededMode")
+    new = new_order.read(params, rules)
+    kind = params.choice("newOrderRespType", ReplyKind, _REPLY_REFUSED) or replies.default_reply_kind(new.type)
+    params.finish()
+    desk.limits.check_order(now_ms)
+    data: dict[str, Any] = {
+        "cancelResult": "FAILURE",
+        "newOrderResult": "NOT_ATTEMPTED",
+        "cancelResponse": None,
+        "newOrderResponse": None,
+    }
+    try:
+        data["cancelResponse"] = _cancel_one(desk, rules.symbol, which, cancel_id, now_ms, only)
+        data["cancelResult"] = "SUCCESS"
+    except Refused as failure:
+        data["cancelResponse"] = failure.body()
+        if mode is CancelReplaceMode.STOP_ON_FAILURE:
+            raise Refused(-2022, "Order cancel-replace failed.", data=data) from failure
+    try:
+        desk.limits.order_placed(now_ms)
+        changes = desk.exchange.place(new, now_ms)
+        data["newOrderResponse"] = replies.placed(changes, changes.order(changes.reports[0].order.order_id), kind)
+        data["newOrderResult"] = "SUCCESS"
+    except Refused as failure:
+        desk.limits.give_order_back(now_ms)
+        data["newOrderResponse"] = failure.body()
+        data["newOrderResult"] = "FAILURE"
+    outcomes = {data["cancelResult"], data["newOrderResult"]}
+    if outcomes == {"FAILURE"}:
+        raise Refused(-2022, "Order cancel-replace failed.", data=data)
+    if "FAILURE" in outcomes:
+        raise Refused(-2021, "Order cancel-replace partially failed.", status=409, data=data)
+    return data
+
+
+def query(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+    symbol = params.symbol()
+    desk.book(symbol)
+    which = _which(params)
+    params.finish()
+    return replies.queried(desk.exchange.order(symbol, *which))
+
+
+def open_orders(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
+    symbol = params.symbol_or_none()
+    params.finish()
+    if symbol:
+        desk.book(symbol)
+    return [replies.queried(order) for order in desk.exchange.engine.open_orders(symbol)]
+
+
+def all_orders(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
+    symbol = params.symbol()
+    desk.book(symbol)
+    from_id, start_ms, end_ms = params.number("orderId"), params.number("startTime"), params.number("endTime")
+    limit = params.limit(500, 1000)
+    params.finish()
+    kept = desk.exchange.store.orders(symbol, from_id=from_id, start_ms=start_ms, end_ms=end_ms, limit=limit)
+    return [replies.queried(order) for order in kept]

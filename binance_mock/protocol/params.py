@@ -1,0 +1,99 @@
+"""The parameters of one request: read by name, checked as Binance checks them, none left unread."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
+
+from binance_mock.errors import Refused, illegal, mandatory, too_precise
+
+_AMOUNT = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
+_NUMBER = r"^[0-9]{1,20}$"
+_SYMBOL = r"^[A-Z0-9-_.]{1,20}$"
+_CLIENT_ID = r"^[a-zA-Z0-9-_]{1,36}$"
+# They concern the request itself and are read by whoever checks its signature.
+ENVELOPE = frozenset({"timestamp", "recvWindow", "signature", "apiKey", "returnRateLimits"})
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class Params:
+    """Each method raises Refused where the parameter is missing or malformed."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+        self._read: set[str] = set()
+
+    def raw(self, name: str) -> str | None:
+        self._read.add(name)
+        return self._values.get(name)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def text(self, name: str, legal: str, *, required: bool = False) -> str | None:
+        value = self.raw(name)
+        if not value:
+            if required:
+                raise mandatory(name)
+            if value is not None:
+                raise Refused(-1105, f"Parameter '{name}' was empty.")
+            return None
+        if re.fullmatch(legal, value, re.ASCII) is None:
+            raise illegal(name, legal)
+        return value
+
+    def symbol(self) -> str:
+        return self.text("symbol", _SYMBOL, required=True) or ""
+
+    def symbol_or_none(self) -> str | None:
+        return self.text("symbol", _SYMBOL)
+
+    def client_id(self, name: str) -> str | None:
+        return self.text(name, _CLIENT_ID)
+
+    def amount(self, name: str, *, required: bool = False) -> Decimal | None:
+        """An amount of at most eight decimals."""
+        value = self.text(name, _AMOUNT, required=required)
+        if value is None:
+            return None
+        if len(value.partition(".")[2].rstrip("0")) > 8:
+            raise too_precise(name)
+        return Decimal(value)
+
+    def number(self, name: str, *, required: bool = False) -> int | None:
+        value = self.text(name, _NUMBER, required=required)
+        if value is None:
+            return None
+        if int(value) >= 2**63:
+            raise Refused(-1108, f"Parameter '{name}' overflowed.")
+        return int(value)
+
+    def limit(self, default: int, most: int) -> int:
+        """More than the most is answered with the most, as Binance does."""
+        value = self.number("limit")
+        if value == 0:
+            raise Refused(-1130, "Data sent for parameter 'limit' is not valid.")
+        return default if value is None else min(value, most)
+
+    def choice(self, name: str, kind: type[E], refused: Refused, *, required: bool = False) -> E | None:
+        value = self.raw(name)
+        if not value:
+            if required:
+                raise mandatory(name)
+            return None
+        try:
+            return kind(value)
+        except ValueError:
+            raise refused from None
+
+    def finish(self) -> None:
+        """Raises Refused (-1104) where a parameter was sent that nobody asked for. Call before anything is done."""
+        sent = self._values.keys() - ENVELOPE
+        if unread := sent - self._read:
+            raise Refused(
+                -1104,
+                "Not all sent parameters were read; "
+                f"read '{len(sent) - len(unread)}' parameter(s) but was sent '{len(sent)}'.",
+            )

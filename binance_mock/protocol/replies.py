@@ -1,0 +1,214 @@
+"""The shapes of answers about orders, fills and the account, with every documented field."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from binance_mock.amounts import ZERO, text, times
+from binance_mock.engine import Rates
+from binance_mock.orders import Balance, Changes, Fill, Order, OrderType, PublicTrade
+
+UID = 1
+_NOTHING = text(ZERO)
+
+
+def _conditional(order: Order) -> dict[str, Any]:
+    """Fields that appear only where the order has them."""
+    optional = {
+        "strategyId": order.strategy_id,
+        "strategyType": order.strategy_type,
+        "preventedMatchId": order.prevented_match_id,
+    }
+    return {name: value for name, value in optional.items() if value is not None}
+
+
+def _common(order: Order) -> dict[str, Any]:
+    return {
+        "price": text(order.price),
+        "origQty": text(order.quantity),
+        "executedQty": text(order.executed),
+        "origQuoteOrderQty": text(order.quote_quantity),
+        "cummulativeQuoteQty": text(order.quote_executed),
+        "status": order.status,
+        "timeInForce": order.time_in_force,
+        "type": order.type,
+        "side": order.side,
+    }
+
+
+def queried(order: Order) -> dict[str, Any]:
+    """An order that was asked for."""
+    return {
+        "symbol": order.symbol,
+        "orderId": order.order_id,
+        "orderListId": -1,
+        "clientOrderId": order.client_order_id,
+        **_common(order),
+        "stopPrice": _NOTHING,
+        "icebergQty": _NOTHING,
+        "time": order.created_ms,
+        "updateTime": order.updated_ms,
+        "isWorking": True,
+        "workingTime": order.created_ms,
+        "selfTradePreventionMode": order.self_trade,
+        **_conditional(order),
+    }
+
+
+def placed(changes: Changes, order: Order, kind: str) -> dict[str, Any]:
+    """The answer to a new order: `kind` is ACK, RESULT or FULL."""
+    reply: dict[str, Any] = {
+        "symbol": order.symbol,
+        "orderId": order.order_id,
+        "orderListId": -1,
+        "clientOrderId": order.client_order_id,
+        "transactTime": order.updated_ms,
+    }
+    if kind == "ACK":
+        return reply
+    reply |= _common(order)
+    reply["workingTime"] = order.created_ms
+    if kind == "FULL":
+        reply["fills"] = [
+            {
+                "price": text(fill.price),
+                "qty": text(fill.quantity),
+                "commission": text(fill.commission),
+                "commissionAsset": fill.commission_asset,
+                "tradeId": fill.trade_id,
+            }
+            for fill in changes.fills
+            if fill.order_id == order.order_id
+        ]
+    reply["selfTradePreventionMode"] = order.self_trade
+    return reply | _conditional(order)
+
+
+def cancelled(order: Order, cancel_client_id: str) -> dict[str, Any]:
+    return {
+        "symbol": order.symbol,
+        "origClientOrderId": order.client_order_id,
+        "orderId": order.order_id,
+        "orderListId": -1,
+        "clientOrderId": cancel_client_id,
+        "transactTime": order.updated_ms,
+        **_common(order),
+        "selfTradePreventionMode": order.self_trade,
+        **_conditional(order),
+    }
+
+
+def my_trade(fill: Fill) -> dict[str, Any]:
+    return {
+        "symbol": fill.symbol,
+        "id": fill.trade_id,
+        "orderId": fill.order_id,
+        "orderListId": -1,
+        "price": text(fill.price),
+        "qty": text(fill.quantity),
+        "quoteQty": text(fill.quote_quantity),
+        "commission": text(fill.commission),
+        "commissionAsset": fill.commission_asset,
+        "time": fill.time_ms,
+        "isBuyer": fill.is_buyer,
+        "isMaker": fill.is_maker,
+        "isBestMatch": True,
+    }
+
+
+def public_trade(trade: PublicTrade) -> dict[str, Any]:
+    return {
+        "id": trade.trade_id,
+        "price": text(trade.price),
+        "qty": text(trade.quantity),
+        "quoteQty": text(times(trade.price, trade.quantity)),
+        "time": trade.time_ms,
+        "isBuyerMaker": trade.buyer_is_maker,
+        "isBestMatch": True,
+    }
+
+
+def aggregate_trade(trade: PublicTrade) -> dict[str, Any]:
+    """Here each trade is an aggregate of its own, with the trade's id."""
+    return {
+        "a": trade.trade_id,
+        "p": text(trade.price),
+        "q": text(trade.quantity),
+        "f": trade.trade_id,
+        "l": trade.trade_id,
+        "T": trade.time_ms,
+        "m": trade.buyer_is_maker,
+        "M": True,
+    }
+
+
+def balances(of: Mapping[str, Balance], *, omit_zero: bool = False) -> list[dict[str, str]]:
+    return [
+        {"asset": asset, "free": text(balance.free), "locked": text(balance.locked)}
+        for asset, balance in of.items()
+        if not omit_zero or balance.free or balance.locked
+    ]
+
+
+def account(of: Mapping[str, Balance], rates: Rates, updated_ms: int, *, omit_zero: bool) -> dict[str, Any]:
+    return {
+        "makerCommission": _points(rates.maker),
+        "takerCommission": _points(rates.taker),
+        "buyerCommission": 0,
+        "sellerCommission": 0,
+        "commissionRates": _rates(rates.maker, rates.taker),
+        "canTrade": True,
+        "canWithdraw": False,
+        "canDeposit": False,
+        "brokered": False,
+        "requireSelfTradePrevention": False,
+        "preventSor": False,
+        "updateTime": updated_ms,
+        "accountType": "SPOT",
+        "balances": balances(of, omit_zero=omit_zero),
+        "permissions": ["SPOT"],
+        "uid": UID,
+    }
+
+
+def _points(rate: Decimal) -> int:
+    """A rate in hundredths of a per cent."""
+    return int(rate * 10_000)
+
+
+def _rates(maker: Decimal, taker: Decimal) -> dict[str, str]:
+    return {"maker": text(maker), "taker": text(taker), "buyer": _NOTHING, "seller": _NOTHING}
+
+
+_DISCOUNT = {
+    "enabledForAccount": False,
+    "enabledForSymbol": False,
+    "discountAsset": "BNB",
+    "discount": _NOTHING,
+}
+
+
+def commission(symbol: str, rates: Rates) -> dict[str, Any]:
+    return {
+        "symbol": symbol,
+        "standardCommission": _rates(rates.maker, rates.taker),
+        "specialCommission": _rates(ZERO, ZERO),
+        "taxCommission": _rates(ZERO, ZERO),
+        "discount": dict(_DISCOUNT),
+    }
+
+
+def test_commission(rates: Rates) -> dict[str, Any]:
+    """The answer to a test order with computeCommissionRates."""
+    nothing = {"maker": _NOTHING, "taker": _NOTHING}
+    return {
+        "standardCommissionForOrder": {"maker": text(rates.maker), "taker": text(rates.taker)},
+        "specialCommissionForOrder": dict(nothing),
+        "taxCommissionForOrder": dict(nothing),
+        "discount": dict(_DISCOUNT),
+    }
+
+
+def default_reply_kind(kind: OrderType) -> str:
+    """newOrderRespType where none is asked for."""
+    return "ACK" if kind is OrderType.LIMIT_MAKER else "FULL"

@@ -1,0 +1,66 @@
+"""A symbol's rules, read from its entry in exchangeInfo."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from binance_mock.orders import SelfTrade
+
+
+@dataclass(frozen=True)
+class SymbolRules:
+    """`info` is the entry itself, as exchangeInfo shows it; `filters` are its filters by type."""
+
+    symbol: str
+    base: str
+    quote: str
+    status: str
+    order_types: frozenset[str]
+    self_trade: SelfTrade
+    self_trade_allowed: frozenset[str]
+    filters: Mapping[str, Mapping[str, Any]]
+    info: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def is_trading(self) -> bool:
+        return self.status == "TRADING"
+
+    def _amount(self, name: str, key: str) -> Decimal:
+        return Decimal(str(self.filters.get(name, {}).get(key, "0")))
+
+    @property
+    def tick(self) -> Decimal:
+        return self._amount("PRICE_FILTER", "tickSize")
+
+    @property
+    def step(self) -> Decimal:
+        return self._amount("LOT_SIZE", "stepSize")
+
+    @property
+    def market_step(self) -> Decimal:
+        """The step of MARKET orders: the coarser of the two that apply to them."""
+        return max(self.step, self._amount("MARKET_LOT_SIZE", "stepSize"))
+
+
+def read_symbol(info: Mapping[str, Any]) -> SymbolRules:
+    """The rules of one entry of exchangeInfo's `symbols`. Raises KeyError or ValueError where it is none."""
+    modes = frozenset(info.get("allowedSelfTradePreventionModes", ())) & {mode.value for mode in SelfTrade}
+    default = info.get("defaultSelfTradePreventionMode", SelfTrade.EXPIRE_MAKER)
+    return SymbolRules(
+        symbol=info["symbol"],
+        base=info["baseAsset"],
+        quote=info["quoteAsset"],
+        status=info["status"],
+        order_types=frozenset(info["orderTypes"]),
+        # Exchanges with "NONE" let own orders trade with each other; ours never do.
+        self_trade=SelfTrade(default) if default in modes else SelfTrade.EXPIRE_MAKER,
+        self_trade_allowed=modes,
+        filters={entry["filterType"]: entry for entry in info["filters"]},
+        info=info,
+    )
+
+
+def read_symbols(exchange_info: Mapping[str, Any]) -> dict[str, SymbolRules]:
+    """The rules of every symbol in a whole exchangeInfo reply."""
+    return {rules.symbol: rules for rules in map(read_symbol, exchange_info["symbols"])}

@@ -1,0 +1,103 @@
+"""The exchange's own controls, outside Binance's protocol: state, reset, and for a manual market trades by hand.
+
+    GET  /mock/state   balances, open orders, last prices, market, counters
+    POST /mock/reset   cancels all orders and puts the account's money back to MOCK_BALANCES
+    POST /mock/trade   {"symbol", "price", "quantity", "buyer_is_maker"?}: one market trade, with MARKET=manual only
+
+The POSTs need the account's key in the header X-MBX-APIKEY; no web page of another site can send that.
+"""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from binance_mock.amounts import cut, text
+from binance_mock.desk import Desk
+from binance_mock.errors import Refused
+from binance_mock.market.manual import ManualMarket
+from binance_mock.orders import Changes, MarketTrade
+from binance_mock.protocol import replies
+from binance_mock.store import StoreFailed
+
+
+def routes(desk: Desk) -> list[web.RouteDef]:
+    async def state(request: web.Request) -> web.Response:
+        return _response(_state(desk))
+
+    async def reset(request: web.Request) -> web.Response:
+        return _guarded(desk, request, lambda: desk.exchange.reset(desk.now_ms()))
+
+    async def trade(request: web.Request) -> web.Response:
+        body = await request.read()
+        return _guarded(desk, request, lambda: _trade(desk, body))
+
+    return [
+        web.get("/mock/state", state),
+        web.post("/mock/reset", reset),
+        web.post("/mock/trade", trade),
+    ]
+
+
+def _guarded(desk: Desk, request: web.Request, act: Any) -> web.Response:
+    try:
+        desk.account.check_key(request.headers.get("X-MBX-APIKEY"))
+        changes: Changes = act()
+    except Refused as refused:
+        return _response(refused.body(), refused.status)
+    except StoreFailed as failure:
+        desk.fail(failure)
+        return _response({"code": -1000, "msg": str(failure)}, 500)
+    return _response(
+        {
+            "trades": [replies.public_trade(trade) for trade in changes.trades],
+            "orders": [replies.queried(report.order) for report in changes.reports],
+            "balances": replies.balances(desk.exchange.engine.ledger.balances()),
+        }
+    )
+
+
+def _trade(desk: Desk, body: bytes) -> Changes:
+    if not isinstance(desk.market, ManualMarket):
+        raise Refused(
+            -1020, f"The market is {desk.market.name}: only MARKET=manual takes trades by hand.", status=409
+        )
+    try:
+        asked = msgspec.json.decode(body, type=dict[str, Any])
+        symbol, price, quantity = asked["symbol"], Decimal(str(asked["price"])), Decimal(str(asked["quantity"]))
+        buyer_is_maker = asked.get("buyer_is_maker", False)
+    except (msgspec.DecodeError, KeyError, InvalidOperation):
+        raise Refused(-1102, 'Send {"symbol": "ETHUSDT", "price": "3000.00", "quantity": "1"}.') from None
+    book = desk.book(str(symbol))
+    numbers = (price, quantity)
+    if not all(number.is_finite() and 0 < number < 10**12 and number == cut(number) for number in numbers):
+        raise Refused(-1102, "price and quantity are plain numbers above 0 with at most 8 decimals.")
+    return desk.exchange.trade([MarketTrade(book.rules.symbol, price, quantity, bool(buyer_is_maker))], desk.now_ms())
+
+
+def _state(desk: Desk) -> dict[str, Any]:
+    exchange = desk.exchange
+    engine = exchange.engine
+    return {
+        "market": desk.market.name,
+        "serverTime": desk.now_ms(),
+        "balances": replies.balances(engine.ledger.balances()),
+        "fees": {asset: text(holding.fees) for asset, holding in engine.ledger.holdings.items() if holding.fees},
+        "openOrders": [replies.queried(order) for order in engine.open_orders()],
+        "lastPrices": {
+            symbol: text(book.last.price)
+            for symbol, book in engine.books.items()
+            if book.last is not None and book.rules.is_trading
+        },
+        "counters": {
+            "trades": exchange.counters.trades,
+            "orders": exchange.counters.orders,
+            "fills": exchange.counters.fills,
+            "cancels": exchange.counters.cancels,
+        },
+    }
+
+
+def _response(answer: Any, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(answer), status=status, content_type="application/json")

@@ -1,0 +1,223 @@
+"""The market streams: /ws and /stream, who is subscribed to what, and trades sent to them in batches."""
+
+import asyncio
+import json
+import re
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from aiohttp import WSCloseCode, web
+
+from binance_mock.desk import Desk
+from binance_mock.errors import Refused
+from binance_mock.orders import Changes, PublicTrade
+from binance_mock.protocol import market_events as events
+from binance_mock.protocol.candles import INTERVALS, day_of
+from binance_mock.server.connection import Connection, text_frame
+
+MESSAGES_PER_S = 5
+STREAMS_PER_CONNECTION = 1024
+_TICK_S = 1.0
+_PARTIAL_DEPTH = re.compile(r"depth(5|10|20)(@100ms)?")
+_METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
+_encode = msgspec.json.Encoder().encode
+
+
+class Subscriber(Connection):
+    def __init__(self, request: web.Request, is_combined: bool) -> None:
+        super().__init__(request)
+        self.is_combined = is_combined
+        self.streams: dict[str, None] = {}
+
+    def frame(self, stream: str, payload: bytes) -> bytes:
+        return text_frame(wrapped(stream, payload) if self.is_combined else payload)
+
+
+def wrapped(stream: str, payload: bytes) -> bytes:
+    return b'{"stream":"' + stream.encode() + b'","data":' + payload + b"}"
+
+
+class MarketStreams:
+    """All subscribers of this exchange. `publish` is called with what was saved, and not before."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._by_stream: dict[str, set[Subscriber]] = {}
+        self._subscribers: set[Subscriber] = set()
+        # The last trade id shown on each of the streams that are sent by the clock.
+        self._shown: dict[str, int] = {}
+        desk.exchange.listeners.append(self.publish)
+
+    def __len__(self) -> int:
+        return len(self._subscribers)
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/ws", self._serve),
+            web.get("/ws/{streams:.*}", self._serve),
+            web.get("/stream", self._serve),
+        ]
+
+    # --- sending ---------------------------------------------------------------------------------
+
+    def publish(self, changes: Changes) -> None:
+        if not changes.trades or not self._by_stream:
+            return
+        now_ms = self._desk.now_ms()
+        by_symbol: dict[str, list[PublicTrade]] = {}
+        for trade in changes.trades:
+            by_symbol.setdefault(trade.symbol, []).append(trade)
+        for symbol, trades in by_symbol.items():
+            name = symbol.lower()
+            for kind, encode in (("trade", events.trade), ("aggTrade", events.aggregate_trade)):
+                stream = f"{name}@{kind}"
+                if stream in self._by_stream:
+                    self._send(stream, [encode(trade, now_ms) for trade in trades])
+            stream = f"{name}@bookTicker"
+            if stream in self._by_stream:
+                self._send(stream, [_encode(events.book_ticker(self._desk.exchange.engine.books[symbol]))])
+
+    def _send(self, stream: str, payloads: list[bytes]) -> None:
+        subscribers = self._by_stream.get(stream, ())
+        for is_combined in (False, True):
+            wanting = [each for each in subscribers if each.is_combined is is_combined]
+            if wanting:
+                frames = b"".join(text_frame(wrapped(stream, p) if is_combined else p) for p in payloads)
+                for subscriber in wanting:
+                    subscriber.write(frames)
+
+    async def tick(self) -> None:
+        """Sends, once a second, the streams that go by the clock; until cancelled."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            now_ms = self._desk.now_ms()
+            for stream in list(self._by_stream):
+                payload = self._by_clock(stream, now_ms)
+                if payload is not None:
+                    self._send(stream, [_encode(payload)])
+
+    def _by_clock(self, stream: str, now_ms: int) -> dict[str, Any] | None:
+        """The payload of a stream that is sent by the clock; None where it is not one or nothing is new."""
+        name, _, kind = stream.partition("@")
+        symbol = name.upper()
+        book = self._desk.exchange.engine.books.get(symbol)
+        if book is None or book.last is None or kind in ("trade", "aggTrade", "bookTicker"):
+            return None
+        if self._shown.get(stream) == book.last.trade_id:
+            return None
+        self._shown[stream] = book.last.trade_id
+        interval = kind.removeprefix("kline_")
+        if interval in INTERVALS:
+            candle = self._desk.candles(symbol, interval).last()
+            return events.kline(symbol, interval, candle, now_ms) if candle else None
+        if found := _PARTIAL_DEPTH.fullmatch(kind):
+            return events.partial_depth(book, int(found[1]))
+        if kind == "avgPrice":
+            return events.average_price(book, now_ms)
+        if kind in ("miniTicker", "ticker"):
+            day = day_of(self._desk.candles(symbol, "1m"), now_ms)
+            if day is not None:
+                is_mini = kind == "miniTicker"
+                return events.mini_ticker(symbol, day, now_ms) if is_mini else events.day_ticker(book, day, now_ms)
+        return None
+
+    # --- subscribing -----------------------------------------------------------------------------
+
+    def _subscribe(self, subscriber: Subscriber, streams: list[str]) -> None:
+        if len(subscriber.streams.keys() | set(streams)) > STREAMS_PER_CONNECTION:
+            raise Refused(2, f"Invalid request: too many streams; at most {STREAMS_PER_CONNECTION} a connection")
+        for stream in streams:
+            subscriber.streams[stream] = None
+            self._by_stream.setdefault(stream, set()).add(subscriber)
+            symbol = stream.partition("@")[0].upper()
+            # A stream of a symbol that is not listed stays silent, as on Binance.
+            if symbol in self._desk.exchange.engine.books:
+                self._desk.exchange.interest(symbol)
+
+    def _unsubscribe(self, subscriber: Subscriber, streams: list[str]) -> None:
+        for stream in streams:
+            subscriber.streams.pop(stream, None)
+            waiting = self._by_stream.get(stream, set())
+            waiting.discard(subscriber)
+            if not waiting:
+                self._by_stream.pop(stream, None)
+                self._shown.pop(stream, None)
+
+    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
+        is_combined = request.path == "/stream"
+        named = request.query.get("streams", "") if is_combined else request.match_info.get("streams", "")
+        # /ws/<number> has no stream yet.
+        streams = [] if named.isdigit() else [name for name in named.split("/") if name]
+        subscriber = Subscriber(request, is_combined)
+        socket = await subscriber.open()
+        self._subscribers.add(subscriber)
+        try:
+            self._subscribe(subscriber, streams)
+            await self._converse(subscriber)
+        except Refused as refused:
+            await subscriber.close(WSCloseCode.POLICY_VIOLATION, refused.message)
+        finally:
+            self._unsubscribe(subscriber, list(subscriber.streams))
+            self._subscribers.discard(subscriber)
+        return socket
+
+    async def _converse(self, subscriber: Subscriber) -> None:
+        recent: deque[float] = deque(maxlen=MESSAGES_PER_S + 1)
+        async for message in subscriber.messages():
+            recent.append(time.monotonic())
+            if len(recent) > MESSAGES_PER_S and recent[-1] - recent[0] < 1.0:
+                await subscriber.close(WSCloseCode.POLICY_VIOLATION, "Too many requests")
+                return
+            if message:
+                subscriber.send([_encode(self._reply(subscriber, message))])
+
+    def _reply(self, subscriber: Subscriber, message: str) -> dict[str, Any]:
+        try:
+            asked = json.loads(message)
+        except ValueError as error:
+            return {"error": {"code": 3, "msg": f"Invalid JSON: {error}"}}
+        if not isinstance(asked, dict):
+            return {"error": {"code": 2, "msg": "Invalid request: a request is an object"}}
+        request_id = asked.get("id")
+        try:
+            return {"result": self._do(subscriber, asked), "id": request_id}
+        except Refused as refused:
+            return {"error": refused.body(), "id": request_id}
+
+    def _do(self, subscriber: Subscriber, asked: dict[str, Any]) -> Any:
+        method, params = asked.get("method"), asked.get("params")
+        if method not in _METHODS:
+            wanted = ", ".join(f"`{name}`" for name in _METHODS)
+            raise Refused(2, f"Invalid request: unknown variant `{method}`, expected one of {wanted}")
+        if method == "LIST_SUBSCRIPTIONS":
+            return list(subscriber.streams)
+        if not isinstance(params, list) or not params:
+            raise Refused(2, "Invalid request: params must be a list that is not empty")
+        if method in ("SET_PROPERTY", "GET_PROPERTY"):
+            return _property(subscriber, params, is_set=method == "SET_PROPERTY")
+        if not all(isinstance(name, str) for name in params):
+            raise Refused(2, "Invalid request: params must be a list of stream names")
+        change: Callable[[Subscriber, list[str]], None] = (
+            self._subscribe if method == "SUBSCRIBE" else self._unsubscribe
+        )
+        change(subscriber, params)
+        return None
+
+    async def shut_down(self) -> None:
+        """Says so on every connection, then closes it."""
+        payload = _encode({"e": "serverShutdown", "E": self._desk.now_ms()})
+        for subscriber in list(self._subscribers):
+            subscriber.write(subscriber.frame("!serverShutdown", payload))
+        await asyncio.gather(*(subscriber.close() for subscriber in list(self._subscribers)))
+
+
+def _property(subscriber: Subscriber, params: list[Any], *, is_set: bool) -> Any:
+    if params[0] != "combined" or len(params) != 1 + is_set or (is_set and not isinstance(params[1], bool)):
+        raise Refused(0, "Unknown property")
+    if not is_set:
+        return subscriber.is_combined
+    subscriber.is_combined = params[1]
+    return None

@@ -1,0 +1,69 @@
+"""REST under /api/v3: unwraps the request, checks who asks, and wraps the answer or the refusal."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from aiohttp import web
+
+from binance_mock.desk import Desk
+from binance_mock.errors import Refused
+from binance_mock.protocol.operations import REST, Operation, perform
+from binance_mock.protocol.params import Params
+from binance_mock.protocol.security import check_time, signed_payload
+from binance_mock.store import StoreFailed
+
+PREFIX = "/api/v3/"
+_encode = msgspec.json.Encoder().encode
+
+
+def routes(desk: Desk) -> list[web.RouteDef]:
+    async def handle(request: web.Request) -> web.Response:
+        operation = REST.get((request.method, request.match_info["path"]))
+        if operation is None:
+            return _response({"timestamp": desk.now_ms(), "status": 404, "error": "Not Found"}, 404, {})
+        body = (await request.read()).decode(errors="replace") if request.body_exists else ""
+        return _answer(desk, operation, request, body)
+
+    return [web.route("*", PREFIX + "{path:.+}", handle)]
+
+
+def _answer(desk: Desk, operation: Operation, request: web.Request, body: str) -> web.Response:
+    now_ms = desk.now_ms()
+    retry: dict[str, str] = {}
+    status, succeeded = 200, True
+    try:
+        values = _values(request, body)
+        if operation.signed:
+            desk.account.check_key(request.headers.get("X-MBX-APIKEY"))
+            query = request.raw_path.partition("?")[2]
+            desk.account.check_signature(signed_payload(query, body), values.get("signature"))
+            check_time(values, now_ms)
+        answer = perform(desk, operation, Params(values), now_ms)
+    except Refused as refused:
+        answer, status, succeeded = refused.body(), refused.status, False
+        if refused.retry_after_s:
+            retry["Retry-After"] = str(refused.retry_after_s)
+    except StoreFailed as failure:
+        # Whether it was kept is not known here, as with Binance's own 5xx.
+        desk.fail(failure)
+        answer = {"code": -1000, "msg": "An unknown error occurred while processing the request."}
+        status, succeeded = 500, False
+    headers = desk.limits.headers(now_ms, with_orders=operation.places_orders and succeeded)
+    return _response(answer, status, headers | retry)
+
+
+def _values(request: web.Request, body: str) -> dict[str, str]:
+    """Parameters of the query string and of the body. Raises Refused where one comes twice."""
+    pairs = parse_qsl(request.raw_path.partition("?")[2], keep_blank_values=True)
+    pairs += parse_qsl(body, keep_blank_values=True)
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise Refused(-1101, "Duplicate values for a parameter detected.")
+    return values
+
+
+def _response(answer: Any, status: int, headers: dict[str, str]) -> web.Response:
+    return web.Response(
+        body=_encode(answer), status=status, headers=headers, content_type="application/json", charset="UTF-8"
+    )

@@ -1,0 +1,116 @@
+"""Runs the exchange: one process, one event loop, on 127.0.0.1."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from aiohttp import web
+
+from binance_mock.desk import Desk
+from binance_mock.market.paper import PaperMarket
+from binance_mock.server import control, rest
+from binance_mock.server.market_streams import MarketStreams
+from binance_mock.server.ws_api import WsApi
+from binance_mock.store import StoreFailed
+
+logger = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+# The market moves in steps: what traded within one is one transaction and one write to each subscriber.
+STEP_S = 0.01
+MOST_TRADES_PER_STEP = 500
+PROGRESS_EVERY_S = 60.0
+
+
+def make_app(desk: Desk) -> web.Application:
+    """The exchange as an aiohttp application; its market moves while the application runs."""
+    streams, ws_api = MarketStreams(desk), WsApi(desk)
+    app = web.Application(client_max_size=2**20)
+    app.add_routes([*streams.routes(), *ws_api.routes(), *control.routes(desk), *rest.routes(desk)])
+
+    async def work(app: web.Application) -> AsyncIterator[None]:
+        desk.failed = asyncio.get_running_loop().create_future()
+        jobs: list[Callable[[], Awaitable[None]]] = [
+            lambda: move_market(desk),
+            streams.tick,
+            lambda: report_progress(desk, streams, ws_api),
+        ]
+        if isinstance(desk.market, PaperMarket):
+            market = desk.market
+            jobs.append(lambda: market.follow(desk.exchange))
+        tasks = [asyncio.create_task(_guard(desk, job)) for job in jobs]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def say_goodbye(app: web.Application) -> None:
+        await asyncio.gather(streams.shut_down(), ws_api.shut_down())
+
+    app.cleanup_ctx.append(work)
+    app.on_shutdown.append(say_goodbye)
+    return app
+
+
+async def _guard(desk: Desk, job: Callable[[], Awaitable[None]]) -> None:
+    """No task dies silently: whatever ends one ends the exchange, which is started again by who watches it."""
+    try:
+        await job()
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        desk.fail(error)
+        raise
+
+
+async def move_market(desk: Desk) -> None:
+    """Lets the market trade as time goes by, until cancelled. Raises StoreFailed."""
+    while True:
+        trades = desk.market.until(desk.now_ms(), MOST_TRADES_PER_STEP)
+        if trades:
+            desk.exchange.trade(trades, desk.now_ms())
+        # A full step means that more is due: others get a turn, and it goes on.
+        await asyncio.sleep(0 if len(trades) == MOST_TRADES_PER_STEP else STEP_S)
+
+
+async def report_progress(desk: Desk, streams: MarketStreams, ws_api: WsApi) -> None:
+    """A line a minute for people."""
+    before = 0
+    while True:
+        await asyncio.sleep(PROGRESS_EVERY_S)
+        counters = desk.exchange.counters
+        rate = (counters.trades - before) / PROGRESS_EVERY_S
+        before = counters.trades
+        broken = getattr(desk.market, "broken", 0)
+        logger.info(
+            "%.1f trades/s; since the start %s orders (%s open), %s fills, %s cancels; %s + %s connections%s",
+            rate, counters.orders, len(desk.exchange.engine.open_orders()), counters.fills, counters.cancels,
+            len(streams), len(ws_api), f"; {broken} lines of the file skipped" if broken else "",
+        )  # fmt: skip
+
+
+async def serve(desk: Desk, port: int, started: Callable[[int], None]) -> None:
+    """Serves until SIGTERM or SIGINT. Raises OSError where the port is taken, and whatever ended the exchange.
+
+    `started` is called with the port once requests are answered; port 0 takes a free one.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runner = web.AppRunner(make_app(desk), access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, HOST, port).start()
+        started(runner.addresses[0][1])
+        assert desk.failed is not None
+        failed = desk.failed
+        failed.add_done_callback(lambda _: stop.set())
+        await stop.wait()
+        if failed.done():
+            raise failed.result()
+    finally:
+        with contextlib.suppress(StoreFailed):
+            await runner.cleanup()

@@ -1,0 +1,290 @@
+"""The exchange's memory on disk: one SQLite file, one transaction for all that one operation changed.
+
+Amounts are kept as text, exact to the last unit. In WAL mode a committed transaction survives the process's death.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from binance_mock.amounts import text
+from binance_mock.book import AVERAGE_MINUTES
+from binance_mock.ledger import Holding, Ledger
+from binance_mock.orders import (
+    Changes,
+    Fill,
+    Order,
+    OrderStatus,
+    OrderType,
+    PublicTrade,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
+
+# Public trades kept of each symbol: enough to fill a reader's gap of minutes.
+TRADES_KEPT = 20_000
+_TRIM_EVERY = 1_000
+_FORMAT = "1"
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ledger (
+    asset TEXT PRIMARY KEY, free TEXT NOT NULL, locked TEXT NOT NULL, fees TEXT NOT NULL, market TEXT NOT NULL,
+    deposited TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS orders (
+    order_id INTEGER PRIMARY KEY, symbol TEXT NOT NULL, client_order_id TEXT NOT NULL, side TEXT NOT NULL,
+    type TEXT NOT NULL, time_in_force TEXT NOT NULL, price TEXT NOT NULL, quantity TEXT NOT NULL,
+    quote_quantity TEXT NOT NULL, executed TEXT NOT NULL, quote_executed TEXT NOT NULL, status TEXT NOT NULL,
+    created_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL, self_trade TEXT NOT NULL, strategy_id INTEGER,
+    strategy_type INTEGER, prevented_match_id INTEGER
+);
+CREATE INDEX IF NOT EXISTS orders_by_symbol ON orders (symbol, order_id);
+CREATE INDEX IF NOT EXISTS orders_by_client_id ON orders (client_order_id);
+CREATE INDEX IF NOT EXISTS orders_open ON orders (order_id) WHERE status IN ('NEW', 'PARTIALLY_FILLED');
+CREATE TABLE IF NOT EXISTS fills (
+    symbol TEXT NOT NULL, trade_id INTEGER NOT NULL, order_id INTEGER NOT NULL, price TEXT NOT NULL,
+    quantity TEXT NOT NULL, quote_quantity TEXT NOT NULL, commission TEXT NOT NULL, commission_asset TEXT NOT NULL,
+    time_ms INTEGER NOT NULL, is_buyer INTEGER NOT NULL, is_maker INTEGER NOT NULL, PRIMARY KEY (symbol, trade_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS fills_by_order ON fills (order_id);
+CREATE TABLE IF NOT EXISTS trades (
+    symbol TEXT NOT NULL, trade_id INTEGER NOT NULL, price TEXT NOT NULL, quantity TEXT NOT NULL,
+    time_ms INTEGER NOT NULL, buyer_is_maker INTEGER NOT NULL, PRIMARY KEY (symbol, trade_id)
+) WITHOUT ROWID;
+"""
+_ORDER_COLUMNS = 18
+
+
+class StoreFailed(Exception):
+    """The file can't be read or written. Nothing of the operation was kept; the exchange must stop."""
+
+
+class Store:
+    """Opens the file, or makes it; only one process may have it at a time. Raises StoreFailed, as do all methods."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = path
+        with self._failing("opened"):
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=2)
+            # The lock is held until the process ends, whichever way it ends.
+            self._connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+            self.is_new = not self.marks()
+            if self.is_new:
+                self.save(Changes(marks={"format": _FORMAT}), Ledger())
+            elif self.marks().get("format") != _FORMAT:
+                raise StoreFailed(f"{path} is of another version of the mock exchange; move it away to begin anew")
+            self._trimmed: dict[str, int] = {}
+
+    @contextmanager
+    def _failing(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreFailed(f"The mock exchange's file {self.path} can't be {what}: {error}") from error
+
+    def close(self) -> None:
+        with self._failing("closed"):
+            self._connection.close()
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def save(self, changes: Changes, ledger: Ledger) -> None:
+        """Keeps all of the changes, and the ledger as they left it, or nothing."""
+        reports = changes.reports
+        run = self._connection
+        with self._failing("written"):
+            run.execute("BEGIN IMMEDIATE")
+            try:
+                if changes.trades:
+                    run.executemany(
+                        "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?)",
+                        [
+                            (t.symbol, t.trade_id, text(t.price), text(t.quantity), t.time_ms, t.buyer_is_maker)
+                            for t in changes.trades
+                        ],
+                    )
+                    self._trim(changes.trades)
+                if reports:
+                    run.executemany(
+                        f"INSERT OR REPLACE INTO orders VALUES ({', '.join('?' * _ORDER_COLUMNS)})",
+                        [_order_row(order) for order in {r.order.order_id: r.order for r in reports}.values()],
+                    )
+                    run.executemany(
+                        "INSERT INTO fills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        [_fill_row(fill) for fill in changes.fills],
+                    )
+                    self._mark("last_execution_id", str(reports[-1].execution_id))
+                if changes.events:
+                    run.executemany(
+                        "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?, ?)",
+                        [
+                            (asset, text(h.free), text(h.locked), text(h.fees), text(h.market), text(h.deposited))
+                            for asset, h in ledger.holdings.items()
+                        ],
+                    )
+                for name, value in changes.marks.items():
+                    self._mark(name, value)
+            except BaseException:
+                run.execute("ROLLBACK")
+                raise
+            run.execute("COMMIT")
+
+    def _mark(self, name: str, value: str) -> None:
+        self._connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))
+
+    def _trim(self, trades: Iterable[PublicTrade]) -> None:
+        for symbol, newest in {trade.symbol: trade.trade_id for trade in trades}.items():
+            if newest - self._trimmed.get(symbol, 0) >= _TRIM_EVERY:
+                self._trimmed[symbol] = newest
+                self._connection.execute(
+                    "DELETE FROM trades WHERE symbol = ? AND trade_id <= ?", (symbol, newest - TRADES_KEPT)
+                )
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def _rows(self, query: str, parameters: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._failing("read"):
+            return self._connection.execute(query, tuple(parameters)).fetchall()
+
+    def marks(self) -> Mapping[str, str]:
+        return dict(self._rows("SELECT name, value FROM marks"))
+
+    def ledger(self) -> Ledger:
+        rows = self._rows("SELECT * FROM ledger")
+        return Ledger({asset: Holding(*(Decimal(value) for value in values)) for asset, *values in rows})
+
+    def last_order_id(self) -> int:
+        return int(self._rows("SELECT coalesce(max(order_id), 0) FROM orders")[0][0])
+
+    def open_orders(self) -> list[Order]:
+        rows = self._rows("SELECT * FROM orders WHERE status IN ('NEW', 'PARTIALLY_FILLED') ORDER BY order_id")
+        return [_order(row) for row in rows]
+
+    def order(self, symbol: str, order_id: int | None, client_order_id: str | None) -> Order | None:
+        """The newest order with the id, or with both where both are given."""
+        conditions, values = ["symbol = ?"], [symbol]
+        if order_id is not None:
+            conditions.append("order_id = ?")
+            values.append(str(order_id))
+        if client_order_id:
+            conditions.append("client_order_id = ?")
+            values.append(client_order_id)
+        rows = self._rows(
+            f"SELECT * FROM orders WHERE {' AND '.join(conditions)} ORDER BY order_id DESC LIMIT 1", values
+        )
+        return _order(rows[0]) if rows else None
+
+    def orders(
+        self, symbol: str, *, from_id: int | None, start_ms: int | None, end_ms: int | None, limit: int
+    ) -> list[Order]:
+        """Orders by id: from `from_id` upwards, or the newest within the times."""
+        return [_order(row) for row in self._page("orders", "order_id", symbol, from_id, start_ms, end_ms, limit)]
+
+    def fills(
+        self,
+        symbol: str,
+        *,
+        from_id: int | None,
+        order_id: int | None,
+        start_ms: int | None,
+        end_ms: int | None,
+        limit: int,
+    ) -> list[Fill]:
+        """The account's fills by trade id: from `from_id` upwards, or the newest within the times."""
+        rows = self._page("fills", "trade_id", symbol, from_id, start_ms, end_ms, limit, order_id)
+        return [_fill(row) for row in rows]
+
+    def trades(
+        self,
+        symbol: str,
+        *,
+        from_id: int | None = None,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        limit: int = 500,
+    ) -> list[PublicTrade]:
+        """Kept public trades by id: from `from_id` upwards, or the newest within the times."""
+        rows = self._page("trades", "trade_id", symbol, from_id, start_ms, end_ms, limit)
+        return [_trade(row) for row in rows]
+
+    def recent_trades(self) -> list[PublicTrade]:
+        """For each symbol the last trade, and those of the minutes before it that its average price needs."""
+        rows = self._rows(
+            "SELECT t.* FROM trades t JOIN (SELECT symbol, max(trade_id) AS last FROM trades GROUP BY symbol) m"
+            " ON t.symbol = m.symbol JOIN trades l ON l.symbol = m.symbol AND l.trade_id = m.last"
+            " WHERE t.time_ms >= l.time_ms - ? ORDER BY t.symbol, t.trade_id",
+            [AVERAGE_MINUTES * 60_000],
+        )
+        return [_trade(row) for row in rows]
+
+    def _page(
+        self,
+        table: str,
+        key: str,
+        symbol: str,
+        from_id: int | None,
+        start_ms: int | None,
+        end_ms: int | None,
+        limit: int,
+        order_id: int | None = None,
+    ) -> list[tuple[Any, ...]]:
+        time = "created_ms" if table == "orders" else "time_ms"
+        conditions: list[tuple[str, Any]] = [
+            ("symbol = ?", symbol),
+            (f"{key} >= ?", from_id),
+            (f"{time} >= ?", start_ms),
+            (f"{time} <= ?", end_ms),
+            ("order_id = ?", order_id),
+        ]
+        wanted = [(condition, value) for condition, value in conditions if value is not None]
+        # From an id or a time on, the oldest come first; without either, the newest are meant.
+        order = "DESC" if from_id is None and start_ms is None else "ASC"
+        rows = self._rows(
+            f"SELECT * FROM {table} WHERE {' AND '.join(c for c, _ in wanted)} ORDER BY {key} {order} LIMIT ?",
+            [*(value for _, value in wanted), limit],
+        )
+        return rows[::-1] if order == "DESC" else rows
+
+
+def _order_row(order: Order) -> tuple[Any, ...]:
+    return (
+        order.order_id, order.symbol, order.client_order_id, order.side, order.type, order.time_in_force,
+        text(order.price), text(order.quantity), text(order.quote_quantity), text(order.executed),
+        text(order.quote_executed), order.status, order.created_ms, order.updated_ms, order.self_trade,
+        order.strategy_id, order.strategy_type, order.prevented_match_id,
+    )  # fmt: skip
+
+
+def _order(row: tuple[Any, ...]) -> Order:
+    order_id, symbol, client_id, side, kind, tif, price, quantity, quote, executed, quote_executed, status = row[:12]
+    created_ms, updated_ms, self_trade, strategy_id, strategy_type, prevented = row[12:]
+    return Order(
+        symbol, order_id, client_id, Side(side), OrderType(kind), TimeInForce(tif), Decimal(price), Decimal(quantity),
+        Decimal(quote), Decimal(executed), Decimal(quote_executed), OrderStatus(status), created_ms, updated_ms,
+        SelfTrade(self_trade), strategy_id, strategy_type, prevented,
+    )  # fmt: skip
+
+
+def _fill_row(fill: Fill) -> tuple[Any, ...]:
+    return tuple(text(value) if isinstance(value, Decimal) else value for value in fill)
+
+
+def _fill(row: tuple[Any, ...]) -> Fill:
+    symbol, trade_id, order_id, price, quantity, quote, commission, asset, time_ms, is_buyer, is_maker = row
+    return Fill(
+        symbol, trade_id, order_id, Decimal(price), Decimal(quantity), Decimal(quote), Decimal(commission), asset,
+        time_ms, bool(is_buyer), bool(is_maker),
+    )  # fmt: skip
+
+
+def _trade(row: tuple[Any, ...]) -> PublicTrade:
+    symbol, trade_id, price, quantity, time_ms, buyer_is_maker = row
+    return PublicTrade(symbol, trade_id, Decimal(price), Decimal(quantity), time_ms, bool(buyer_is_maker))

@@ -1,0 +1,159 @@
+"""The symbols that the exchange lists by itself, in exchangeInfo's form, with what their markets are like in 2026."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from binance_mock.amounts import text
+
+# Assets that prices are quoted in, for telling a symbol's two assets apart.
+QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "TRY", "EUR", "BRL", "JPY", "BTC", "ETH", "BNB")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """`price` is where a simulated market starts and what it keeps coming back to; `typical` a usual trade's size."""
+
+    base: str
+    quote: str
+    tick: Decimal
+    step: Decimal
+    price: Decimal
+    typical: Decimal
+
+    @property
+    def symbol(self) -> str:
+        return self.base + self.quote
+
+
+def _listing(base: str, quote: str, tick: str, step: str, price: str, typical: str) -> Listing:
+    return Listing(base, quote, Decimal(tick), Decimal(step), Decimal(price), Decimal(typical))
+
+
+LISTINGS: dict[str, Listing] = {
+    listing.symbol: listing
+    for listing in (
+        _listing("BTC", "USDT", "0.01", "0.00001", "90000", "0.004"),
+        _listing("ETH", "USDT", "0.01", "0.0001", "3000", "0.08"),
+        _listing("BNB", "USDT", "0.01", "0.001", "880", "0.2"),
+        _listing("XRP", "USDT", "0.0001", "0.1", "2.1", "90"),
+        _listing("SOL", "USDT", "0.01", "0.001", "140", "1.3"),
+        _listing("ADA", "USDT", "0.0001", "0.1", "0.43", "350"),
+        _listing("DOGE", "USDT", "0.00001", "1", "0.15", "1100"),
+        _listing("TRX", "USDT", "0.0001", "0.1", "0.28", "600"),
+        _listing("LTC", "USDT", "0.01", "0.001", "84", "1.5"),
+        _listing("AVAX", "USDT", "0.01", "0.01", "14", "9"),
+        _listing("LINK", "USDT", "0.01", "0.01", "13", "10"),
+        _listing("DOT", "USDT", "0.001", "0.01", "2.2", "55"),
+        _listing("BCH", "USDT", "0.1", "0.001", "540", "0.25"),
+        _listing("NEAR", "USDT", "0.001", "0.1", "1.8", "65"),
+        _listing("UNI", "USDT", "0.001", "0.01", "6.1", "20"),
+        _listing("ATOM", "USDT", "0.001", "0.01", "2.5", "45"),
+        _listing("XLM", "USDT", "0.0001", "1", "0.25", "450"),
+        _listing("ETC", "USDT", "0.01", "0.01", "13.5", "9"),
+        _listing("FIL", "USDT", "0.001", "0.01", "1.55", "75"),
+        _listing("HBAR", "USDT", "0.00001", "1", "0.14", "800"),
+        _listing("SUI", "USDT", "0.0001", "0.1", "1.6", "75"),
+        _listing("ETH", "BTC", "0.00001", "0.0001", "0.0333", "0.06"),
+    )
+}
+
+
+def listing_for(symbol: str, tick: Decimal, step: Decimal, price: Decimal) -> Listing:
+    """A listing for a symbol that is not built in, with the tick and step that its trades show.
+
+    Raises ValueError where the symbol's two assets can't be told apart.
+    """
+    quote = next((quote for quote in QUOTES if symbol.endswith(quote) and symbol != quote), None)
+    if quote is None:
+        raise ValueError(f"{symbol} ends in none of the quote assets {', '.join(QUOTES)}")
+    return Listing(symbol.removesuffix(quote), quote, tick, step, price, step)
+
+
+def symbol_info(listing: Listing, status: str = "TRADING") -> dict[str, Any]:
+    """The entry of exchangeInfo's `symbols`, with every documented field."""
+    is_dollar = listing.quote in ("USDT", "USDC", "FDUSD", "TUSD", "BUSD")
+    return {
+        "symbol": listing.symbol,
+        "status": status,
+        "baseAsset": listing.base,
+        "baseAssetPrecision": 8,
+        "quoteAsset": listing.quote,
+        "quotePrecision": 8,
+        "quoteAssetPrecision": 8,
+        "baseCommissionPrecision": 8,
+        "quoteCommissionPrecision": 8,
+        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
+        "icebergAllowed": False,
+        "ocoAllowed": False,
+        "otoAllowed": False,
+        "opoAllowed": False,
+        "quoteOrderQtyMarketAllowed": True,
+        "allowTrailingStop": False,
+        "cancelReplaceAllowed": True,
+        "amendAllowed": False,
+        "pegInstructionsAllowed": False,
+        "isSpotTradingAllowed": True,
+        "isMarginTradingAllowed": False,
+        "filters": [
+            {
+                "filterType": "PRICE_FILTER",
+                "minPrice": text(listing.tick),
+                "maxPrice": text(listing.tick * 100_000_000),
+                "tickSize": text(listing.tick),
+            },
+            {
+                "filterType": "LOT_SIZE",
+                "minQty": text(listing.step),
+                "maxQty": text(min(listing.step * 1_000_000_000, Decimal(90_000_000))),
+                "stepSize": text(listing.step),
+            },
+            {"filterType": "ICEBERG_PARTS", "limit": 10},
+            {
+                "filterType": "MARKET_LOT_SIZE",
+                "minQty": text(Decimal(0)),
+                "maxQty": text(listing.typical * 20_000),
+                "stepSize": text(Decimal(0)),
+            },
+            {
+                "filterType": "TRAILING_DELTA",
+                "minTrailingAboveDelta": 10,
+                "maxTrailingAboveDelta": 2000,
+                "minTrailingBelowDelta": 10,
+                "maxTrailingBelowDelta": 2000,
+            },
+            {
+                "filterType": "PERCENT_PRICE_BY_SIDE",
+                "bidMultiplierUp": "5",
+                "bidMultiplierDown": "0.2",
+                "askMultiplierUp": "5",
+                "askMultiplierDown": "0.2",
+                "avgPriceMins": 5,
+            },
+            {
+                "filterType": "NOTIONAL",
+                "minNotional": text(Decimal("5" if is_dollar else "0.0001")),
+                "applyMinToMarket": True,
+                "maxNotional": text(Decimal(9_000_000)),
+                "applyMaxToMarket": False,
+                "avgPriceMins": 5,
+            },
+            {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 200},
+            {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": 20},
+            {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": 5},
+            {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": 10},
+        ],
+        "permissions": [],
+        "permissionSets": [["SPOT"]],
+        "defaultSelfTradePreventionMode": "EXPIRE_MAKER",
+        "allowedSelfTradePreventionModes": ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"],
+    }
+
+
+def exchange_info(listings: Iterable[Listing], trading: frozenset[str] | None = None) -> dict[str, Any]:
+    """What the exchange knows of its symbols; those outside `trading` have status BREAK. None: all trade."""
+    entries = [
+        symbol_info(each, "TRADING" if trading is None or each.symbol in trading else "BREAK") for each in listings
+    ]
+    return {"exchangeFilters": [], "symbols": entries}
