@@ -29,6 +29,8 @@ def configure(folder: Path, port: int, password: str, *, durable: bool = True) -
         f'requirepass "{password}"',
         "daemonize no",
         "loglevel warning",
+        # Its own title hides in `ps` which installation it belongs to.
+        "set-proc-title no",
         'save ""',
         # What Redis holds can all be made again from the database; one second of it may be lost.
         f"appendonly {'yes' if durable else 'no'}",

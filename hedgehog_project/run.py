@@ -41,7 +41,8 @@ def main() -> int:
     except (OperationalError, ProgrammingError) as error:
         lines = [advice(error)]
     except OSError as error:
-        lines = [f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")]
+        where = error.filename or f"in HEDGEHOG_HOME {env.str('HEDGEHOG_HOME', default='var')}"
+        lines = [f"{error.strerror or error}: {where}"]
     for line in lines:
         print(f"hedgehog: {line}", file=sys.stderr)
     return 1

@@ -65,10 +65,13 @@ class Stack:
         return found
 
     def pid_of(self, *words: str) -> int | None:
-        """The process, not one of its children, whose command line has all of `words`."""
-        return min(
-            (pid for pid, command in self.pids().items() if all(word in command for word in words)), default=None
-        )
+        """The process, not one of its children nor what will become it, whose command line has all of `words`."""
+        found = {
+            pid
+            for pid, command in self.pids().items()
+            if all(word in command for word in words) and "tether.py" not in command
+        }
+        return min(found, default=None)
 
     def get(self, port_name: str, path: str, user: str = "") -> tuple[int, str]:
         connection = http.client.HTTPConnection(HOST, self.ports[port_name], timeout=5)
@@ -147,7 +150,9 @@ def test_a_full_disk_is_one_line(fresh: Stack) -> None:
         (line,) = refusal(fresh)
     finally:
         subprocess.run(["umount", fresh.home], check=True)
-    assert line == f"hedgehog: HEDGEHOG_HOME {fresh.home} cannot be written to: No space left on device"
+    assert line.startswith("hedgehog: ")
+    assert "No space left on device" in line
+    assert str(fresh.home) in line
 
 
 def test_an_old_python_is_one_line(tmp_path: Path) -> None:
@@ -233,8 +238,15 @@ def test_a_killed_process_is_back_within_seconds(stack: Stack, launcher: Process
 
 def test_after_all_these_kills_everything_is_alive_again(stack: Stack, launcher: Process) -> None:
     client = redis.Redis.from_url((stack.home / "redis.url").read_text().strip())
-    client.delete("heartbeats")
-    stack.processes.wait_for(lambda: len(beats(client)) >= 4, 30, "all heartbeats")
+    since = time.time()
+
+    def all_beat() -> bool:
+        try:
+            return sum(beat.at > since for beat in beats(client).values()) == 4
+        except redis.ConnectionError:
+            return False  # It was the last one that was killed.
+
+    stack.processes.wait_for(all_beat, 30, "four new heartbeats")
     client.close()
     assert stack.get("WEB_PORT", "/healthz")[0] == 200
 
