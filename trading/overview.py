@@ -5,21 +5,23 @@ elsewhere is told apart (`elsewhere`). Where Redis does not answer, prices are u
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import redis
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum, Value
-from django.db.models.functions import Coalesce, TruncHour
+from django.db.models import Aggregate, CharField, Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Cast, Coalesce, Substr
 from django.utils import timezone
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
 from streamer import topics
 from streamer.models import StreamedSymbol
+from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Order, Symbol, Trader
@@ -68,7 +70,7 @@ class Profit:
     last_day: Decimal
 
 
-@dataclass(frozen=True)
+@dataclass
 class Hour:
     """The cycles that ended in one hour, and their profit by quote asset."""
 
@@ -79,13 +81,18 @@ class Hour:
 
 def with_figures(symbols: QuerySet[Symbol], venue: Venue) -> QuerySet[Any]:
     """Gives each symbol `is_streaming`, `live_traders`, `cycles_finished` and `profit` at the venue, in one query."""
-    here = Q(traders__venue=venue)
     streamed = StreamedSymbol.objects.filter(market=market_of(venue), symbol=OuterRef("name"), is_on=True)
+    own = Trader.objects.filter(venue=venue, symbol=OuterRef("pk")).order_by().values("symbol")
+
+    # Subqueries: one join of all traders takes three times as long.
+    def of_traders(figure: Aggregate, instead: Value) -> Coalesce:
+        return Coalesce(Subquery(own.annotate(figure=figure).values("figure")), instead)
+
     return symbols.select_related("settings").annotate(
         is_streaming=Exists(streamed),
-        live_traders=Count("traders", filter=here & Q(traders__finished_at__isnull=True)),
-        cycles_finished=Count("traders", filter=here & Q(traders__state=TraderState.FINISHED)),
-        profit=Coalesce(Sum("traders__profit", filter=here), NOTHING),
+        live_traders=of_traders(Count("pk", filter=LIVE), Value(0)),
+        cycles_finished=of_traders(Count("pk", filter=Q(state=TraderState.FINISHED)), Value(0)),
+        profit=of_traders(Sum("profit"), NOTHING),
     )
 
 
@@ -153,15 +160,22 @@ def profits(venue: Venue, now: datetime | None = None) -> list[Profit]:
     rows = (
         Trader.objects.filter(venue=venue, profit__isnull=False)
         .order_by()
-        .values("symbol__quote_asset")
+        .values_list("symbol_id")
         .annotate(
             cycles=Count("pk"),
             total=Sum("profit"),
             day=Coalesce(Sum("profit", filter=Q(finished_at__gte=since)), NOTHING),
         )
-        .order_by("-cycles", "symbol__quote_asset")
     )
-    return [Profit(row["symbol__quote_asset"], row["total"], row["day"]) for row in rows]
+    assets = _quote_assets()
+    cycles: Counter[str] = Counter()
+    found: dict[str, Profit] = {}
+    for symbol_id, count, total, day in rows:
+        asset = assets[symbol_id]
+        cycles[asset] += count
+        so_far = found.get(asset, Profit(asset, ZERO, ZERO))
+        found[asset] = Profit(asset, so_far.total + total, so_far.last_day + day)
+    return sorted(found.values(), key=lambda profit: (-cycles[profit.asset], profit.asset))
 
 
 def hours(venue: Venue, now: datetime | None = None) -> list[Hour]:
@@ -171,17 +185,23 @@ def hours(venue: Venue, now: datetime | None = None) -> list[Hour]:
     rows = (
         Trader.objects.filter(venue=venue, state=TraderState.FINISHED, finished_at__gte=min(found))
         .order_by()
-        .annotate(hour=TruncHour("finished_at"))
-        .values("hour", "symbol__quote_asset")
-        .annotate(cycles=Count("pk"), profit=Coalesce(Sum("profit"), NOTHING))
+        # As text, "2026-11-22 13" in UTC on both databases: on SQLite TruncHour calls Python for every row.
+        .annotate(hour=Substr(Cast("finished_at", CharField()), 1, 13))
+        .values_list("hour", "symbol_id")
+        .annotate(cycles=Count("pk"), gained=Coalesce(Sum("profit"), NOTHING))
     )
-    for row in rows:
-        hour = found.get(row["hour"])
-        if hour is None:
-            continue  # Finished after `now`: clocks of several machines differ a little.
-        hour.profit[row["symbol__quote_asset"]] = row["profit"]
-        found[row["hour"]] = Hour(hour.begins, hour.cycles + row["cycles"], hour.profit)
+    assets = _quote_assets()
+    for text, symbol_id, cycles, profit in rows:
+        hour = found.get(datetime.strptime(text, "%Y-%m-%d %H").replace(tzinfo=UTC))
+        if hour is not None:  # None: finished after `now`, for clocks of several machines differ a little.
+            hour.cycles += cycles
+            asset = assets[symbol_id]
+            hour.profit[asset] = hour.profit.get(asset, ZERO) + profit
     return list(found.values())
+
+
+def _quote_assets() -> dict[int, str]:
+    return dict(Symbol.objects.order_by().values_list("pk", "quote_asset"))
 
 
 def cycles_since(venue: Venue, since: datetime) -> int:

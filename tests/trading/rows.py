@@ -1,0 +1,84 @@
+"""Rows as a day of trading leaves them, for what shows them."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from trading.core.orders import OrderStatus, Side
+from trading.core.strategy import TraderState
+from trading.models import Fill, JournalEntry, Order, Symbol, Trader
+
+
+def make_trader(symbol: Symbol, slot: int = 1, venue: Venue = Venue.MOCK, **values: object) -> Trader:
+    fields = {
+        "budget": Decimal(200),
+        "buy_down_interval": Decimal("0.001"),
+        "profit_interval": Decimal("0.001"),
+        **values,
+    }
+    return Trader.objects.create(symbol=symbol, slot=slot, venue=venue, **fields)
+
+
+def make_cycle(symbol: Symbol, profit: str, ended: datetime | None = None, venue: Venue = Venue.MOCK) -> Trader:
+    """A finished cycle."""
+    ended = ended or timezone.now()
+    return make_trader(
+        symbol,
+        venue=venue,
+        state=TraderState.FINISHED,
+        profit=Decimal(profit),
+        created_at=ended - timedelta(seconds=30),
+        finished_at=ended,
+    )
+
+
+def make_order(
+    trader: Trader, side: Side = Side.BUY, status: OrderStatus = OrderStatus.NEW, **values: object
+) -> Order:
+    count = Order.objects.count()
+    fields = {"price": Decimal("2997"), "quantity": Decimal("0.0667"), **values}
+    return Order.objects.create(
+        trader=trader,
+        symbol=trader.symbol,
+        venue=trader.venue,
+        side=side,
+        status=status,
+        client_order_id=f"hh-{trader.pk}-{side[0].lower()}-{count:016x}",
+        **fields,
+    )
+
+
+def make_fill(order: Order, trade_id: int = 1) -> Fill:
+    """All of the order in one fill."""
+    order.status, order.executed = OrderStatus.FILLED, order.quantity
+    order.save()
+    return Fill.objects.create(
+        order=order,
+        trade_id=trade_id,
+        price=order.price,
+        quantity=order.quantity,
+        quote=order.price * order.quantity,
+        commission=order.quantity / 1000,
+        commission_asset=order.symbol.base_asset,
+        traded_at=timezone.now(),
+    )
+
+
+def make_story(symbol: Symbol, slot: int = 1) -> Trader:
+    """A live trader that has bought and now sells, with its journal."""
+    trader = make_trader(symbol, slot, state=TraderState.SELLING, waits_for="the sell at 3005.99 is not filled yet")
+    buy = make_order(trader)
+    make_fill(buy)
+    sell = make_order(trader, Side.SELL, price=Decimal("3005.99"))
+    for order, event in ((buy, "trade 7 at 3000"), (sell, "report: BUY FILLED, 0.0667 of 0.0667")):
+        JournalEntry.objects.create(
+            trader=trader,
+            event=event,
+            decision=f"orders {order}",
+            reason="0.1 % under 3000",
+            order=order,
+            task_id="0c8a3b5e-55bb-4ad9-9a2e-3b0b3f0f7a11",
+        )
+    return trader
