@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -29,6 +30,7 @@ FRAMES = 100_000
 RUNS = 5
 RATIO_MAX = 1.6
 LATENCY_FRAMES = 1_000
+TOPIC = "trade_events:mock:ETHUSDT"
 RECORDED = ROOT.parent / "shared" / "data" / "frames" / "spot_ethusdt_20240808.gz"
 # As an exchange in a burst: many frames in one write. And as a lively market: one write a frame, this far apart.
 BURST = 200
@@ -39,8 +41,8 @@ LIVELY_EVERY_S = 1 / 5_000
 def trades() -> list[dict[str, object]]:
     """The data of recorded trade frames, or made-up ones of the same size."""
     if RECORDED.exists():
-        lines = (line.split(b" ", 1)[1] for line in gzip.open(RECORDED))
-        return [json.loads(line)["data"] for line in lines if b'"e":"trade"' in line]
+        with gzip.open(RECORDED) as lines:
+            return [json.loads(line.split(b" ", 1)[1])["data"] for line in lines if b'"e":"trade"' in line]
     return [
         {
             "e": "trade",
@@ -164,7 +166,7 @@ def consume_ours(url: str, count: int) -> dict[str, float]:
         if crew.alarm.is_set():
             raise SystemExit(crew.failure)
     spent = {"cpu_s": time.process_time() - cpu, "wall_s": (time.time_ns() - wall) / 1e9}
-    assert client.xinfo_stream("trade_events:mock:ETHUSDT")["last-generated-id"] == f"{count}-0".encode()
+    assert client.xinfo_stream(TOPIC)["last-generated-id"] == f"{count}-0".encode()
     feed.stop()
     publisher.stop()
     crew.join(1)
@@ -209,23 +211,20 @@ def latency() -> None:
     )
     try:
         seen: dict[int, int] = {}
-        last = b"0"
         while len(seen) < LATENCY_FRAMES:
-            answer = client.xread({"trade_events:mock:ETHUSDT": last}, block=2000)
+            after = f"{max(seen, default=0)}-0"
+            answer: Any = client.xread({TOPIC: after}, block=2000)
             now = time.time_ns()
-            streams = answer.values() if isinstance(answer, dict) else [entries for _, entries in answer]
-            for entries in streams:
-                for entry_id, _ in entries[0] if entries and isinstance(entries[0], list) else entries:
-                    seen[int(entry_id.split(b"-")[0])] = now
-                    last = entry_id
+            # RESP3 answers with a dict of lists of lists, RESP2 with pairs.
+            entries = answer[TOPIC.encode()][0] if isinstance(answer, dict) else answer[0][1]
+            seen.update((int(entry_id.split(b"-")[0]), now) for entry_id, _ in entries)
         waits_ms = sorted((at - server.sent_at[number - 1]) / 1e6 for number, at in seen.items())
     finally:
         consumer.terminate()
         consumer.wait()
         server.close()
-    print(
-        f"\nsocket -> topic's reader: p50 {waits_ms[len(waits_ms) // 2]:.2f} ms, p99 {waits_ms[int(len(waits_ms) * 0.99)]:.2f} ms"
-    )
+    p50, p99 = waits_ms[len(waits_ms) // 2], waits_ms[int(len(waits_ms) * 0.99)]
+    print(f"\nsocket -> topic's reader: p50 {p50:.2f} ms, p99 {p99:.2f} ms")
 
 
 def main() -> None:

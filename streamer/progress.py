@@ -72,7 +72,7 @@ class Progress:
 
 
 def line_for_people(facts: Facts, newest: TradeEvent | None, now_ms: float) -> str:
-    parts = [f"{facts.symbols} symbols", f"{facts.frames_per_s:,.1f} frames/s"]
+    parts = [f"{facts.symbols} symbol{'s' if facts.symbols != 1 else ''}", f"{facts.frames_per_s:,.1f} frames/s"]
     if newest is None:
         parts.append("no trade yet")
     else:

@@ -113,7 +113,7 @@ def _fills(
 def _essence(fill: Fill) -> tuple[int, str, str, str, str]:
     """What must agree of a fill. Whether it was maker is not told by every message, nor is its millisecond."""
     numbers = (fill.price, fill.quantity, fill.commission)
-    price, quantity, commission = (plain(number.normalize() + 0) for number in numbers)
+    price, quantity, commission = (plain(number) for number in numbers)
     return (fill.trade_id, price, quantity, commission, fill.commission_asset if fill.commission else "")
 
 

@@ -62,7 +62,7 @@ def test_whole_cycle_buys_sells_what_it_owns_and_books_its_profit(trader: Trader
     assert ended.profit == D("0.19873507")
     assert Fill.objects.filter(order__trader=trader).count() == 3
     story = list(JournalEntry.objects.filter(trader=trader).values_list("event", "decision"))
-    assert story[0] == ("trade 1 at 3000", "orders BUY 0.0667 ETHUSDT at 2997.00")
+    assert story[0] == ("trade 1 at 3000", "orders BUY 0.0667 ETHUSDT at 2997")
     assert story[-1][1] == "ends: finished"
     assert JournalEntry.objects.filter(trader=trader, task_id="task-1").exists()
 

@@ -23,8 +23,8 @@ def floor_to(value: Decimal, step: Decimal) -> Decimal:
 
 
 def plain(value: Decimal) -> str:
-    """The number as Binance takes it: a plain decimal, never `1E-5`."""
-    return format(value, "f")
+    """The number as Binance takes it and people read it: a plain decimal, never `1E-5`, no zeros at its end."""
+    return format(value.normalize(EXACT), "f")
 
 
 def quote_of(price: Decimal, quantity: Decimal) -> Decimal:

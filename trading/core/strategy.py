@@ -202,4 +202,4 @@ def _sell_price(bought_at: Decimal, rules: Rules, settings: Settings) -> Decimal
 
 
 def _percent(fraction: Decimal) -> str:
-    return f"{plain((fraction * 100).normalize())} %"
+    return f"{plain(fraction * 100)} %"
