@@ -1,0 +1,88 @@
+"""A scripted exchange, and a feed that streams from it into the run's Redis."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import redis
+
+from hedgehog_project.venues import Market, Venue
+from streamer.connection import Patience
+from streamer.crew import Crew
+from streamer.feeds import MarketFeed
+from streamer.inbox import Inbox
+from streamer.publisher import Publisher
+from streamer.topics import trade_topic
+from streamer.user_feed import UserFeed
+from tests.streamer.exchange import Exchange
+
+# Of no use in life: so that a test of a time-out takes a moment only.
+HURRIED = Patience(
+    connect_s=0.5, silence_s=30, quiet_s=30, backoff_first_s=0.05, backoff_max_s=0.2, proven_s=0.3, banned_s=0.5
+)
+
+
+def until(condition: Callable[[], object], within_s: float = 8.0) -> None:
+    """Waits for a condition. Fails where it stays false."""
+    give_up = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < give_up, "it did not come true in time"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    started = Exchange()
+    yield started
+    started.stop()
+
+
+@dataclass
+class Stage:
+    """Everything of a streamer but its command."""
+
+    exchange: Exchange
+    client: "redis.Redis"
+    crew: Crew = field(default_factory=Crew)
+    feeds: list[MarketFeed | UserFeed] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.publisher = Publisher(self.client, Inbox(capacity=1000))
+        self.crew.start("publisher", self.publisher.run)
+
+    def stream(self, *symbols: str, patience: Patience = HURRIED, connected: bool = True) -> MarketFeed:
+        """A feed of these symbols, connected to the exchange."""
+        feed = MarketFeed(Market.MOCK, self.exchange.place, self.publisher, self.crew, patience)
+        self.feeds.append(feed)
+        feed.follow(set(symbols))
+        if connected:
+            until(lambda: self.exchange.connections() == 1)
+        return feed
+
+    def user_stream(self, patience: Patience = HURRIED) -> UserFeed:
+        feed = UserFeed(Venue.MOCK, self.exchange.place, self.client, patience)
+        self.feeds.append(feed)
+        self.crew.start(feed.name, feed.run)
+        return feed
+
+    def ids(self, symbol: str = "ETHUSDT") -> list[int]:
+        """The trade ids in a topic."""
+        entries: Any = self.client.xrange(trade_topic("mock", symbol))
+        return [int(entry_id.split(b"-")[0]) for entry_id, _ in entries]
+
+    def stop(self) -> None:
+        for feed in self.feeds:
+            feed.stop()
+        self.publisher.stop()
+        busy = self.crew.join(3)
+        assert self.crew.failure is None
+        assert busy == []
+
+
+@pytest.fixture
+def stage(exchange: Exchange, redis_client: "redis.Redis") -> Iterator[Stage]:
+    built = Stage(exchange, redis_client)
+    yield built
+    built.stop()
