@@ -22,12 +22,13 @@ class Crew:
         self._threads.append(thread)
         thread.start()
 
-    def join(self, within_s: float) -> list[str]:
-        """Waits for all threads; the names of those that are still busy afterwards."""
+    def join(self, within_s: float, but: str = "") -> list[str]:
+        """Waits for all threads but one; the names of those that are still busy afterwards."""
         until = time.monotonic() + within_s
-        for thread in self._threads:
+        awaited = [thread for thread in self._threads if thread.name != but]
+        for thread in awaited:
             thread.join(max(0.0, until - time.monotonic()))
-        return [thread.name for thread in self._threads if thread.is_alive()]
+        return [thread.name for thread in awaited if thread.is_alive()]
 
     def _run(self, name: str, body: Callable[[], None]) -> None:
         try:

@@ -1,5 +1,6 @@
 """How the streaming goes: for people one line, for machines facts."""
 
+import logging
 import sys
 import time
 from collections.abc import Iterable
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from streamer.topics import TradeEvent
+
+log = logging.getLogger(__name__)
 
 LINE_EVERY_S = 0.5
 LOG_EVERY_S = 60.0
@@ -60,10 +63,11 @@ class Progress:
         self._due = now + (LINE_EVERY_S if self.is_terminal else LOG_EVERY_S)
         newest = max(last, key=lambda trade: trade.event_ms, default=None)
         if self.is_terminal:
-            self._stream.write(f"\r\x1b[K{line_for_people(facts, newest, now_ms)}")
+            # The cursor waits at the line's beginning: a log line then takes its place.
+            self._stream.write(f"\r\x1b[K{line_for_people(facts, newest, now_ms)}\r")
+            self._stream.flush()
         else:
-            self._stream.write(f"{line_for_machines(facts, newest, now_ms)}\n")
-        self._stream.flush()
+            log.info("%s", line_for_machines(facts, newest, now_ms))
 
     def end(self) -> None:
         if self.is_terminal:

@@ -131,7 +131,9 @@ class Publisher:
         """Another streamer may have begun the topic anew already: then its entries are as new as this trade."""
         newest = self._patiently(lambda: last_trade(self._client, topic.market, topic.symbol))
         log.warning("ids_anew market=%s symbol=%s first=%d", topic.market, topic.symbol, trade.trade_id)
-        return newest is None or (newest.trade_id >= trade.trade_id and newest.event_ms < trade.event_ms)
+        if newest is None:
+            return False
+        return newest.trade_ms < trade.trade_ms or newest.event_ms < trade.event_ms
 
     def _send(self, commands: list[str]) -> None:
         for problem in self._outlet.send(commands):
@@ -156,8 +158,10 @@ class Publisher:
                 continue
             dropped = self.inbox.take_dropped()
             self.dropped += dropped
-            if tries or dropped:
+            if tries:
                 log.warning("redis_back tries=%d dropped=%d", tries, dropped)
+            elif dropped:
+                log.warning("redis_too_slow dropped=%d", dropped)
             return answer
 
 

@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 TICK_S = 0.25
 ROWS_EVERY_S = 1.0
 ASK_EXCHANGE_EVERY_S = 15.0
-# For what has been handed over to reach Redis after the last connection is closed.
+# At the end: for connections to close, and then for what they have handed over to reach Redis.
+READERS_S = 0.3
 FLUSH_S = 1.0
 
 Wanted = Mapping[Market, set[str]]
@@ -156,7 +157,8 @@ class Streamer:
             feed.stop()
         for user in self._users:
             user.stop()
-        # The readers end at once; what they have handed over by then is published.
+        # What the readers have handed over before they end is published.
+        self._crew.join(READERS_S, but="publisher")
         self._publisher.stop()
         busy = self._crew.join(FLUSH_S)
         self._progress.end()

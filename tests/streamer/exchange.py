@@ -33,6 +33,7 @@ class Exchange:
         self._tls = tls
         # How it behaves.
         self.answers_handshakes = True
+        self.handshake_status = 101
         self.answers_pings = True
         self.answers_subscriptions = True
         self.symbols = {"ETHUSDT": "TRADING", "BTCUSDT": "TRADING", "OLDUSDT": "BREAK"}
@@ -112,10 +113,12 @@ class Exchange:
         self._loop.run_until_complete(runner.cleanup())
         self._loop.close()
 
-    async def _stream(self, request: web.Request) -> web.WebSocketResponse:
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
         self.paths.append(request.path_qs)
         while not self.answers_handshakes:
             await asyncio.sleep(0.02)
+        if self.handshake_status != 101:
+            return web.Response(status=self.handshake_status, headers={"Retry-After": "1"})
         return await self._listen(request, "stream")
 
     async def _user(self, request: web.Request) -> web.WebSocketResponse:

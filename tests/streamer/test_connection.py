@@ -69,6 +69,17 @@ def test_a_server_that_never_answers_the_handshake_is_not_waited_for_for_ever(
     until(lambda: stage.ids() == [1])
 
 
+@pytest.mark.parametrize("status", [403, 418, 429])
+def test_an_exchange_that_tells_us_to_wait_is_left_alone(stage: Stage, exchange: Exchange, status: int) -> None:
+    exchange.handshake_status = status
+    stage.stream("ETHUSDT", connected=False)
+    until(lambda: exchange.paths)
+    exchange.handshake_status = 101
+    time.sleep(0.8)
+    assert len(exchange.paths) == 1
+    until(lambda: exchange.connections() == 1, within_s=1)
+
+
 def test_an_announced_shutdown_is_not_waited_for(stage: Stage, exchange: Exchange) -> None:
     stage.stream("ETHUSDT", patience=dataclasses.replace(HURRIED, backoff_first_s=5, backoff_max_s=5))
     time.sleep(HURRIED.proven_s)

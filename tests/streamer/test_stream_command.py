@@ -55,9 +55,11 @@ def test_named_symbols_stream_until_sigterm(
     assert "frames_per_s" in facts
     begun = time.monotonic()
     exchange.send_trades(*range(3, 103))
-    processes.wait_for(lambda: len(ids(redis_client, "ETHUSDT")) == 102)
     assert stream.stop(timeout_s=2) == 0
     assert time.monotonic() - begun < 3
+    published = ids(redis_client, "ETHUSDT")
+    assert published == [b"%d-0" % i for i in range(1, len(published) + 1)]
+    assert exchange.connections() == exchange.connections("user") == 0
     assert "streaming symbols=1" in stream.output
     assert "Traceback" not in stream.output
 
@@ -158,7 +160,7 @@ def test_a_live_key_is_not_used_unless_live_is_allowed(
     code = (
         "from streamer.management.commands.stream import Command; print('venues:', sorted(Command()._user_venues()))"
     )
-    keys = {"BINANCE_API_KEY": "k", "BINANCE_API_SECRET": "s"}
+    keys: dict[str, Any] = {"BINANCE_API_KEY": "k", "BINANCE_API_SECRET": "s"}
     found = processes.run("shell", "--no-imports", "-c", code, **keys)
     assert "venues: ['mock']" in found.stdout.replace("<Venue.MOCK: 'mock'>", "'mock'")
     found = processes.run("shell", "--no-imports", "-c", code, **keys, HEDGEHOG_ALLOW_LIVE="1")
