@@ -6,17 +6,10 @@ The floor reads and acknowledges the same topics with the same commands and comp
 process; Redis has its own core. Medians of the runs, which take turns.
 """
 
-import os
 import statistics
 import time
 from collections.abc import Callable
 from decimal import Decimal
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
-
-import django
-
-django.setup()
 
 from hedgehog_project.redis import new_client
 from streamer.topics import trade_topic

@@ -2,16 +2,36 @@
 
 from datetime import UTC, datetime
 
-from trading.core.orders import OrderReport, fold
+from django.db.models import Q
+
+from trading.core import orders as core
+from trading.core.money import ZERO
+from trading.core.orders import OPEN, OrderReport, fold
 from trading.core.strategy import Position
 from trading.models import Fill, Order, Trader
 
 
 def position_of(trader: Trader) -> Position:
     """The trader's orders that could have traded, oldest first, with their fills."""
-    rows = trader.orders.prefetch_related("fills").order_by("id")
-    orders = (row.as_core() for row in rows)
-    return Position(tuple(order for order in orders if order.status.is_open or order.executed))
+    rows = trader.orders.filter(Q(status__in=OPEN) | Q(executed__gt=ZERO)).order_by("id")
+    return Position(tuple(as_core(row) for row in rows))
+
+
+def as_core(row: Order) -> core.Order:
+    """The order with its fills, frozen, for the core to decide on."""
+    # Most orders that are looked at have not traded: they need no second query.
+    fills = row.fills.order_by("trade_id") if row.executed else ()
+    return core.Order(
+        client_order_id=row.client_order_id,
+        side=core.Side(row.side),
+        price=row.price,
+        quantity=row.quantity,
+        status=core.OrderStatus(row.status),
+        executed=row.executed,
+        fills=tuple(fill.as_core() for fill in fills),
+        exchange_order_id=row.exchange_order_id,
+        reason=row.reason,
+    )
 
 
 def book(row: Order, report: OrderReport) -> bool:
@@ -19,7 +39,7 @@ def book(row: Order, report: OrderReport) -> bool:
 
     To be called with the trader's row locked: two reports booked side by side could undo each other.
     """
-    before = row.as_core()
+    before = as_core(row)
     after = fold(before, report)
     if after == before:
         return False

@@ -58,20 +58,6 @@ class Order(models.Model):
     def __str__(self) -> str:
         return f"{self.side} {plain(self.quantity)} {self.symbol.name} at {plain(self.price)}"
 
-    def as_core(self) -> core.Order:
-        """This order with its fills, frozen, for the core to decide on."""
-        return core.Order(
-            client_order_id=self.client_order_id,
-            side=Side(self.side),
-            price=self.price,
-            quantity=self.quantity,
-            status=OrderStatus(self.status),
-            executed=self.executed,
-            fills=tuple(fill.as_core() for fill in sorted(self.fills.all(), key=lambda fill: fill.trade_id)),
-            exchange_order_id=self.exchange_order_id,
-            reason=self.reason,
-        )
-
 
 class Fill(models.Model):
     """One trade of an order, booked once."""

@@ -1,0 +1,34 @@
+"""`python -m bench [NAME …]`: runs the measurements one after another, each in a process of its own."""
+
+import argparse
+import subprocess
+import sys
+
+MEASUREMENTS = {
+    "streamer": "CPU of 100,000 frames from a socket to Redis",
+    "triggers": "a tick with 1 and with 100,000 waiting traders",
+    "latency": "from a trade on the wire to an accepted order",
+    "cycles": "full cycles a second with 100 traders",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Measures what is meant to be fast. Results of a quiet machine stand in bench/RESULTS.md.",
+        epilog="\n".join(f"  {name:10} {what}" for name, what in MEASUREMENTS.items()),
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all")
+    names = parser.parse_args().names or list(MEASUREMENTS)
+    if unknown := sorted(set(names) - set(MEASUREMENTS)):
+        parser.error(f"no measurement {', '.join(unknown)}: there are {', '.join(MEASUREMENTS)}")
+    failed = 0
+    for name in names:
+        print(f"\n{name}: {MEASUREMENTS[name]}\n", flush=True)
+        failed += subprocess.run([sys.executable, "-m", f"bench.{name}"], check=False).returncode != 0
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
