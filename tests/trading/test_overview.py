@@ -7,6 +7,7 @@ from decimal import Decimal as D
 import pytest
 import redis
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
@@ -76,12 +77,10 @@ def test_without_redis_prices_are_unknown_and_the_rest_stands(
     assert line().profit == D("0.25")
 
 
-def test_queries_do_not_grow_with_symbols(
-    symbol: Symbol, django_assert_num_queries: "pytest.FixtureRequest"
-) -> None:
+def test_queries_do_not_grow_with_symbols(symbol: Symbol, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for name in ("BTCUSDT", "XRPUSDT", "BNBUSDT"):
         make_cycle(make_symbol(name), "1")
-    with django_assert_num_queries(1):  # type: ignore[operator]
+    with django_assert_num_queries(1):
         assert len(overview.symbol_lines(Venue.MOCK)) == 4
 
 

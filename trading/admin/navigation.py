@@ -25,7 +25,11 @@ def environment(request: HttpRequest) -> list[str]:
             return ["Live: real money", "danger"]
         case Venue.TESTNET:
             return ["Testnet", "warning"]
-    return ["Paper: real prices, play money", "info"] if default_market() == Market.LIVE else ["Mock", "success"]
+    return (
+        ["Paper: real prices, play money", "info"]
+        if default_market() == Market.LIVE
+        else ["Mock: play money", "success"]
+    )
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:

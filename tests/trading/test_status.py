@@ -1,0 +1,147 @@
+"""`manage.py status`: its table, its JSON, its exit codes."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
+
+from hedgehog_project import processes as probes
+from hedgehog_project.processes import ProcessState
+from tests.support.processes import Processes
+from tests.trading.rows import make_cycle, make_order, make_story, make_trader
+from tests.trading.test_overview import publish
+from trading import symbols
+from trading.core.orders import OrderStatus
+from trading.management.commands import status
+from trading.models import Symbol
+
+pytestmark = pytest.mark.django_db
+
+UP = [ProcessState("redis", True, 0.0, "127.0.0.1:6379/0"), ProcessState("streamer", True, 0.41234, "20 frames/s")]
+DOWN = [*UP, ProcessState("worker", False, None, "has not started yet")]
+
+
+def run(*arguments: str) -> tuple[str, int]:
+    out = io.StringIO()
+    try:
+        call_command("status", *arguments, stdout=out)
+    except SystemExit as end:
+        return out.getvalue(), int(str(end.code))
+    return out.getvalue(), 0
+
+
+@pytest.fixture
+def all_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "states", lambda: UP)
+
+
+@pytest.fixture
+def day(symbol: Symbol) -> Symbol:
+    symbols.set_streaming(symbol, True)
+    make_story(symbol)
+    make_order(make_trader(symbol, 2), status=OrderStatus.SUBMITTING)
+    make_cycle(symbol, "0.12345678")
+    return symbol
+
+
+def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
+    Symbol.objects.create(name="ADABTC", quote_asset="BTC")
+    publish("ETHUSDT", "3000.10000000", age_s=2)
+    text, code = run("--json")
+    told: dict[str, Any] = json.loads(text)
+    age_s = told["symbols"][1].pop("last_trade_age_s")
+    assert 2 <= age_s < 10
+    assert told == {
+        "venue": "mock",
+        "symbols": [
+            {
+                "symbol": "ADABTC",
+                "streaming": False,
+                "trading": False,
+                "last_price": None,
+                "last_trade_age_s": None,
+                "traders": 0,
+                "cycles_finished": 0,
+                "profit": "0",
+            },
+            {
+                "symbol": "ETHUSDT",
+                "streaming": True,
+                "trading": True,
+                "last_price": "3000.1",
+                "traders": 2,
+                "cycles_finished": 1,
+                "profit": "0.12345678",
+            },
+        ],
+        "orders_open": 2,
+        "orders_submitting": 1,
+        "processes": [
+            {"name": "redis", "alive": True, "age_s": 0.0},
+            {"name": "streamer", "alive": True, "age_s": 0.412},
+        ],
+    }
+    assert code == 0
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_exit_code_says_that_something_is_down_after_all_is_shown(
+    day: Symbol, monkeypatch: pytest.MonkeyPatch, form: list[str]
+) -> None:
+    monkeypatch.setattr(probes, "states", lambda: DOWN)
+    text, code = run(*form)
+    assert code == 1
+    assert "ETHUSDT" in text
+    assert "worker" in text
+
+
+def test_table_reads_well(day: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "states", lambda: DOWN)
+    lines = run()[0].splitlines()
+    assert lines[0] == "New traders trade on mock. Profit so far: 0.12345678 USDT."
+    assert lines[2].split() == [
+        "SYMBOL",
+        "STREAMING",
+        "TRADING",
+        "LAST",
+        "PRICE",
+        "AGE",
+        "TRADERS",
+        "CYCLES",
+        "PROFIT",
+    ]
+    assert lines[3].split() == ["ETHUSDT", "on", "on", "unknown", "2", "1", "0.12345678", "USDT"]
+    assert "Orders open: 2, without an answer yet: 1" in lines
+    start = next(n for n, line in enumerate(lines) if line.startswith("PROCESS"))
+    states = [line.split()[:2] for line in lines[start + 1 : start + 4]]
+    assert states == [["redis", "up"], ["streamer", "up"], ["worker", "DOWN"]]
+    assert lines[-1] == "Note: ETHUSDT: no trade event has come yet."
+
+
+def test_missing_database_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_table() -> None:
+        raise OperationalError("no such table: trading_switch")
+
+    monkeypatch.setattr(status.Switch, "current", no_table)
+    with pytest.raises(CommandError, match=r"The database can't be read \(no such table: trading_switch\)\. `manage"):
+        run("--json")
+
+
+def test_with_nothing_running_it_still_answers(symbol: Symbol) -> None:
+    """Real probes of ports where nothing listens; only the run's Redis is up."""
+    text, code = run("--json")
+    states = {state["name"]: state["alive"] for state in json.loads(text)["processes"]}
+    assert code == 1
+    assert states.pop("redis")
+    assert not any(states.values())
+
+
+def test_as_a_command_without_a_database_it_exits_with_one_line(processes: Processes, tmp_path: Path) -> None:
+    ended = processes.run("status", "--json", DATABASE_URL=f"sqlite:///{tmp_path / 'none.sqlite3'}")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("CommandError: The database can't be read (")
+    assert len(ended.stderr.strip().splitlines()) == 1
