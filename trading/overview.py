@@ -10,14 +10,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import redis
+from django.conf import settings
 from django.db.models import Aggregate, CharField, Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Cast, Coalesce, Substr
 from django.utils import timezone
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from hedgehog_project.redis import connect
+from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue, market_of
 from streamer import topics
 from streamer.models import StreamedSymbol
@@ -30,6 +34,17 @@ from trading.models.fields import AmountField
 HOURS = 24
 # A market that is traded this seldom, or a feed that is this late, deserves a word.
 OLD_S = 60
+# What a frozen Redis may cost a page.
+READ_S = 0.8
+# What it means to people when a process is down.
+WITHOUT = {
+    "redis": "Redis does not answer: no event and no task reaches anybody.",
+    "mock_exchange": "The mock exchange is down: it takes no orders and fills none.",
+    "streamer": "The streamer is down: no prices and no execution reports come.",
+    "dispatcher": "The dispatcher is down: no trader hears of trades and reports.",
+    "worker": "No worker is up: no trader acts.",
+    "beat": "Beat is down: nobody looks for missing traders and unclear orders.",
+}
 LIVE = Q(finished_at__isnull=True)
 NOTHING = Value(Decimal(0), output_field=AmountField())
 
@@ -100,13 +115,20 @@ def last_trades(names: Iterable[str], venue: Venue) -> dict[str, LastTrade]:
     """The newest trade of each symbol that has one, in one round trip; empty where Redis does not answer."""
     wanted = list(names)
     try:
-        events = topics.last_trades(connect(), market_of(venue), wanted) if wanted else {}
+        events = topics.last_trades(_reader(settings.REDIS_URL), market_of(venue), wanted) if wanted else {}
     except redis.RedisError:
         return {}  # The processes' list says that Redis is down; here the price is just not known.
     now = time.time()
     return {
         name: LastTrade(Decimal(event.price), max(0.0, now - event.trade_ms / 1000)) for name, event in events.items()
     }
+
+
+@cache
+def _reader(url: str) -> "redis.Redis":
+    # Not redis.connect(), whose patience suits processes that need Redis: a page waits for nobody.
+    never = Retry(NoBackoff(), 0)
+    return redis.Redis.from_url(url, socket_timeout=READ_S, socket_connect_timeout=READ_S, retry=never)
 
 
 def is_trading(symbol: Symbol) -> bool:
@@ -218,8 +240,16 @@ def elsewhere(venue: Venue) -> list[str]:
     ]
 
 
+def alarms(venue: Venue, states: list[ProcessState]) -> list[str]:
+    """What the processes that are down mean, in words for people."""
+    down = [state.name for state in states if not state.alive]
+    if "redis" in down:
+        return [WITHOUT["redis"]]  # Of the others nothing is known then.
+    return [WITHOUT[name] for name in down if name in WITHOUT and (name != "mock_exchange" or venue == Venue.MOCK)]
+
+
 def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) -> list[str]:
-    """Why nothing happens, or what needs a look, in words for people; the processes speak for themselves."""
+    """Why nothing happens, or what needs a look, in words for people; about processes see alarms()."""
     found = []
     on = [line for line in lines if line.is_trading]
     if not lines:
@@ -231,7 +261,7 @@ def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) ->
         found.append(f"{_some(deaf)}: trading is on, but prices do not stream. Turn streaming on.")
     mute = [line.name for line in on if line.is_streaming and line.last_trade is None]
     if mute:
-        found.append(f"{_some(mute)}: no trade event has come yet.")
+        found.append(f"{_some(mute)}: no price is known yet.")
     old = [line.name for line in on if line.is_streaming and line.last_trade and line.last_trade.age_s > OLD_S]
     if old:
         found.append(f"{_some(old)}: the last trade event is over a minute old.")

@@ -7,12 +7,12 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
-from pytest_django.fixtures import Settings as SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_story, make_trader
-from tests.trading.test_overview import dead_redis, publish
-from trading import doorbell, overview, symbols
+from tests.trading.test_overview import NO_REDIS, publish
+from trading import doorbell, symbols
 from trading.core.strategy import TraderState
 from trading.models import Fill, JournalEntry, Listing, Order, Switch, Symbol, Trader
 
@@ -71,15 +71,14 @@ def test_every_registered_model_has_a_list_that_answers(admin_client: Client, st
 
 
 def test_without_redis_pages_answer_and_prices_are_unknown(
-    admin_client: Client, story: Trader, monkeypatch: pytest.MonkeyPatch, settings: SettingsWrapper
+    admin_client: Client, story: Trader, settings: Settings
 ) -> None:
-    monkeypatch.setattr(overview, "connect", dead_redis)
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.REDIS_URL = NO_REDIS
     assert "unknown" in text_of(admin_client, page("symbol"))
     assert "unknown" in text_of(admin_client, change(story.symbol))
     start = text_of(admin_client, reverse("admin:index"))
     assert "unknown" in start
-    assert "nothing listens there" in start
+    assert "Redis does not answer: no event and no task reaches anybody." in start
 
 
 class TestStartPage:
@@ -109,7 +108,7 @@ class TestStartPage:
         self,
         admin_client: Client,
         redis_client: "redis.Redis",
-        settings: SettingsWrapper,
+        settings: Settings,
         venue: str,
         market: str,
         label: str,

@@ -1,5 +1,6 @@
 """The figures that the admin and `manage.py status` show."""
 
+import socket
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
@@ -8,7 +9,10 @@ import pytest
 import redis
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
+from pytest_django.fixtures import Settings
 
+from hedgehog_project import processes
+from hedgehog_project.processes import ProcessState
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
 from streamer.topics import TradeEvent, encode_trade, trade_topic
@@ -28,8 +32,7 @@ def publish(symbol: str, price: str, age_s: float = 0.0, market: str = "mock") -
     connect().xadd(trade_topic(market, symbol), {"t": encode_trade(event)}, id="1-0")
 
 
-def dead_redis() -> "redis.Redis":
-    return redis.Redis(port=1, socket_connect_timeout=1, retry=None)
+NO_REDIS = "redis://127.0.0.1:1/0"
 
 
 def line(name: str = "ETHUSDT") -> overview.SymbolLine:
@@ -68,11 +71,9 @@ def test_money_of_other_venues_is_never_added(symbol: Symbol) -> None:
     assert overview.elsewhere(Venue.MOCK) == ["1 live trader still at live: they stay there until their cycle ends."]
 
 
-def test_without_redis_prices_are_unknown_and_the_rest_stands(
-    symbol: Symbol, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_redis_prices_are_unknown_and_the_rest_stands(symbol: Symbol, settings: Settings) -> None:
     make_cycle(symbol, "0.25")
-    monkeypatch.setattr(overview, "connect", dead_redis)
+    settings.REDIS_URL = NO_REDIS
     assert line().last_trade is None
     assert line().profit == D("0.25")
 
@@ -141,7 +142,7 @@ class TestHints:
     def test_trading_without_prices(self, symbol: Symbol) -> None:
         assert "ETHUSDT: trading is on, but prices do not stream" in self.hints()
         symbols.set_streaming(symbol, True)
-        assert "ETHUSDT: no trade event has come yet" in self.hints()
+        assert "ETHUSDT: no price is known yet" in self.hints()
         publish("ETHUSDT", "3000", age_s=100)
         assert "ETHUSDT: the last trade event is over a minute old" in self.hints()
 
@@ -161,6 +162,25 @@ class TestHints:
         for n in range(8):
             make_symbol(f"A{n}USDT")
         assert "A0USDT, A1USDT, A2USDT, A3USDT, A4USDT and 3 more: trading is on, but" in self.hints()
+
+
+def test_frozen_redis_does_not_hold_a_page_up(symbol: Symbol, settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers
+        settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        before = time.monotonic()
+        assert line().last_trade is None
+        assert time.monotonic() - before < 2 * overview.READ_S
+
+
+def test_alarms_say_what_a_missing_process_means() -> None:
+    def alarms(*down: str, venue: Venue = Venue.MOCK) -> list[str]:
+        return overview.alarms(venue, [ProcessState(name, name not in down, None, "") for name in processes.NAMES])
+
+    assert alarms() == []
+    assert alarms("worker", "flower") == ["No worker is up: no trader acts."]
+    assert alarms("mock_exchange") == ["The mock exchange is down: it takes no orders and fills none."]
+    assert alarms("mock_exchange", venue=Venue.LIVE) == []
+    assert alarms("redis", "worker", "beat") == ["Redis does not answer: no event and no task reaches anybody."]
 
 
 @pytest.mark.parametrize(

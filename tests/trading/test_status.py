@@ -119,7 +119,20 @@ def test_table_reads_well(day: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
     start = next(n for n, line in enumerate(lines) if line.startswith("PROCESS"))
     states = [line.split()[:2] for line in lines[start + 1 : start + 4]]
     assert states == [["redis", "up"], ["streamer", "up"], ["worker", "DOWN"]]
-    assert lines[-1] == "Note: ETHUSDT: no trade event has come yet."
+    assert lines[-2:] == ["Note: No worker is up: no trader acts.", "Note: ETHUSDT: no price is known yet."]
+
+
+def test_watch_shows_it_again_until_ctrl_c(day: Symbol, all_up: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(status.time, "sleep", wait)
+    text, code = run("--watch")
+    assert (text.count("New traders trade on mock"), waits, code) == (2, [2.0, 2.0], 0)
 
 
 def test_missing_database_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:

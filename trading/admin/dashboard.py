@@ -28,17 +28,19 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     lines = overview.symbol_lines(venue)
     hours = overview.hours(venue)
     profits = overview.profits(venue)
+    states = processes.states()
     text, colour = environment(request)
     return context | {
         "frame": "trading/bare.html" if request.headers.get("HX-Request") else "admin/base.html",
         "venue": venue,
         "environment_badge": show.badge(text, colour),
+        "alarms": overview.alarms(venue, states),
         "hints": overview.hints(venue, lines),
         "cards": _cards(venue, profits, hours),
         "charts": json.dumps(_charts(hours, profits)),
         "profit_asset": profits[0].asset if profits else "",
         "symbols": _symbols(lines),
-        "processes": [_process(state) for state in processes.states()],
+        "processes": [_process(state) for state in states],
         "orders": _open_orders(venue),
         "cycles": _last_cycles(venue),
         "flower_url": show.flower_url(),

@@ -127,7 +127,7 @@ def as_text(facts: dict[str, Any]) -> str:
         *_table(symbols, right={3, 4, 5, 6, 7}),
         f"Orders open: {facts['orders_open']}, without an answer yet: {facts['orders_submitting']}",
         *_table(states),
-        *(f"Note: {hint}" for hint in facts["hints"]),
+        *(f"Note: {note}" for note in (*overview.alarms(facts["venue"], facts["processes"]), *facts["hints"])),
     ]
     return "\n".join(parts)
 
