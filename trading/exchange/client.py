@@ -16,7 +16,7 @@ from trading.core.orders import Fill, OrderReport
 from trading.exchange.codes import CLOCK_IS_OFF, from_api, from_transport
 from trading.exchange.errors import KeyRejected, NotSent, OutcomeUnknown
 from trading.exchange.protocol import RECV_WINDOW_MS, Exchange, Listed, NewOrder
-from trading.exchange.replies import from_exchange_info, from_my_trade, from_order_reply
+from trading.exchange.replies import from_account, from_exchange_info, from_my_trade, from_order_reply, rows_of
 
 Parsed = TypeVar("Parsed")
 
@@ -49,6 +49,14 @@ class _Rest(Client):
         if self.not_after_ms is not None and data["timestamp"] - self.timestamp_offset > self.not_after_ms:
             raise NotSent("The order was too late to be sent: this process was held up")
         return str(super()._generate_signature(data, uri_encode))
+
+    @staticmethod
+    def _handle_response(response: requests.Response) -> Any:
+        """As python-binance does, which fails on an error whose body is JSON but no object: that is no answer."""
+        try:
+            return Client._handle_response(response)
+        except AttributeError as error:
+            raise BinanceRequestException(f"HTTP {response.status_code}: {response.text:.200}") from error
 
 
 class BinanceExchange:
@@ -85,25 +93,28 @@ class BinanceExchange:
         return self._parsed(from_order_reply, reply)
 
     def open_orders(self) -> list[OrderReport]:
-        return [self._parsed(from_order_reply, reply) for reply in self._call(self._rest.get_open_orders)]
+        reply = self._call(self._rest.get_open_orders)
+        return self._parsed(lambda reply: [from_order_reply(row) for row in rows_of(reply)], reply)
 
     def fills(self, symbol: str, exchange_order_id: int) -> tuple[Fill, ...]:
-        rows = self._call(self._rest.get_my_trades, symbol=symbol, orderId=exchange_order_id, limit=PAGE)
-        return tuple(self._parsed(from_my_trade, row) for row in rows)
+        reply = self._call(self._rest.get_my_trades, symbol=symbol, orderId=exchange_order_id, limit=PAGE)
+        return self._parsed(lambda reply: tuple(from_my_trade(row) for row in rows_of(reply)), reply)
 
     def trades(self, symbol: str) -> list[tuple[int, Fill]]:
         found: list[tuple[int, Fill]] = []
         from_id = 0
         while True:
-            rows = self._call(self._rest.get_my_trades, symbol=symbol, fromId=from_id, limit=PAGE)
-            found += self._parsed(lambda page: [(int(row["orderId"]), from_my_trade(row)) for row in page], rows)
-            if len(rows) < PAGE:
+            reply = self._call(self._rest.get_my_trades, symbol=symbol, fromId=from_id, limit=PAGE)
+            page = self._parsed(
+                lambda reply: [(int(row["orderId"]), from_my_trade(row)) for row in rows_of(reply)], reply
+            )
+            found += page
+            if len(page) < PAGE:
                 return found
             from_id = found[-1][1].trade_id + 1
 
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
-        account = self._call(self._rest.get_account)
-        return {row["asset"]: (Decimal(row["free"]), Decimal(row["locked"])) for row in account["balances"]}
+        return self._parsed(from_account, self._call(self._rest.get_account))
 
     def listed(self, symbol: str) -> Listed:
         info = self._call(self._rest._get, "exchangeInfo", version=_V3, data={"symbol": symbol})
@@ -131,14 +142,14 @@ class BinanceExchange:
 
     def _sync_clock(self) -> None:
         before = time.time()
-        server_ms = int(self._rest.get_server_time()["serverTime"])
+        server_ms = self._parsed(lambda reply: int(reply["serverTime"]), self._rest.get_server_time())
         self._rest.timestamp_offset = server_ms - round((before + time.time()) / 2 * 1000)
 
     @staticmethod
     def _parsed(parse: Callable[[Any], Parsed], reply: Any) -> Parsed:
         try:
             return parse(reply)
-        except (KeyError, IndexError, TypeError, ValueError, ArithmeticError) as error:
+        except (KeyError, IndexError, AttributeError, TypeError, ValueError, ArithmeticError) as error:
             # For an order that was placed this says nothing of its outcome; for a question it is no answer.
             raise OutcomeUnknown(f"The exchange's answer does not fit its documents: {reply!r:.200}") from error
 

@@ -27,7 +27,8 @@ _ORDERS_WINDOW_S, _BAN_S, _PAUSE_S = 10.0, 120.0, 10.0
 
 def from_api(error: BinanceAPIException) -> ExchangeError:
     """What an answer with an error means."""
-    code, status = int(error.code or 0), int(error.status_code)
+    # Something in between may answer with JSON of its own.
+    code, status = error.code if isinstance(error.code, int) else 0, int(error.status_code)
     text = f"{error.message} ({code})" if code else f"HTTP {status}: {str(error.message)[:200]}"
     if status in (418, 429) or code == _TOO_MANY_REQUESTS:
         default = _BAN_S if status == 418 else _PAUSE_S

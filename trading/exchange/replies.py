@@ -1,4 +1,7 @@
-"""Binance's replies and events as values of the core. Raises KeyError or ValueError for what does not fit."""
+"""Binance's replies and events as values of the core.
+
+For what does not fit its documents they raise KeyError, AttributeError, TypeError, ValueError or ArithmeticError.
+"""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -87,6 +90,18 @@ def from_my_trade(reply: Mapping[str, Any]) -> Fill:
         at_ms=reply["time"],
         quote=reply.get("quoteQty"),
     )
+
+
+def from_account(reply: Mapping[str, Any]) -> dict[str, tuple[Decimal, Decimal]]:
+    """Free and locked amount by asset."""
+    return {row["asset"]: (Decimal(row["free"]), Decimal(row["locked"])) for row in rows_of(reply["balances"])}
+
+
+def rows_of(reply: Any) -> list[Any]:
+    """The reply, which must be a list: an empty body, which python-binance gives as {}, is not "none"."""
+    if not isinstance(reply, list):
+        raise TypeError(f"not a list but {type(reply).__name__}")
+    return reply
 
 
 def from_exchange_info(entry: Mapping[str, Any]) -> Listed:

@@ -1,0 +1,117 @@
+"""A real mock exchange as a process of its own, and a market that a test moves by hand."""
+
+import http.client
+import json
+import random
+import threading
+from decimal import Decimal
+from typing import Any, Self
+
+from hedgehog_project.ports import HOST, free_port
+from tests.support.processes import Process, Processes
+from trading.exchange.client import BinanceExchange
+
+KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
+
+
+class MockExchange:
+    """What a mock exchange on `port` is asked beside Binance's protocol. Calls raise OSError while it is away."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.url = f"http://{HOST}:{port}"
+
+    def client(self) -> BinanceExchange:
+        """Our own client of its account, for one thread."""
+        return BinanceExchange(self.url, KEY, SECRET)
+
+    def state(self) -> dict[str, Any]:
+        return self._call("GET", "/mock/state")
+
+    def reset(self) -> None:
+        self._call("POST", "/mock/reset", {})
+
+    def trade(self, symbol: str, price: Decimal | str, quantity: Decimal | str = "1000") -> dict[str, Any]:
+        """One trade of a manual market; the answer has the orders that it filled."""
+        return self._call("POST", "/mock/trade", {"symbol": symbol, "price": str(price), "quantity": str(quantity)})
+
+    def is_up(self) -> bool:
+        try:
+            self.state()
+        except OSError:
+            return False
+        return True
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=5)
+        try:
+            connection.request(
+                method, path, None if body is None else json.dumps(body), headers={"X-MBX-APIKEY": KEY}
+            )
+            response = connection.getresponse()
+            content = response.read()
+        except http.client.HTTPException as error:
+            raise ConnectionError(str(error)) from error
+        finally:
+            connection.close()
+        assert response.status == 200, f"{method} {path}: {response.status} {content!r}"
+        answer: dict[str, Any] = json.loads(content)
+        return answer
+
+
+def start_mock(processes: Processes, home: str, **environment: object) -> tuple[MockExchange, Process]:
+    """A mock exchange that answers, its market moved by hand unless MARKET says otherwise."""
+    port = free_port()
+    values = {"MARKET": "manual", "MOCK_API_KEY": KEY, "MOCK_API_SECRET": SECRET, **environment}
+    process = processes.manage("mock_exchange", MOCK_PORT=port, HEDGEHOG_HOME=home, **values)
+    mock = MockExchange(port)
+    processes.wait_for(mock.is_up, 20, "the mock exchange")
+    return mock, process
+
+
+class Swings:
+    """Moves a manual market so that every order meets a price that fills it: down, back, up, back, wider each time.
+
+    What is bought at any price of one swing can be sold at the top of a later one, and what was ordered below the
+    market is reached by a later low. Quantities are random: some orders fill in pieces. While the exchange is away,
+    the market waits.
+    """
+
+    PAUSE_S = 0.08
+
+    def __init__(self, mock: MockExchange, starts: dict[str, Decimal], seed: int) -> None:
+        self._mock, self._starts = mock, starts
+        self._random = random.Random(seed)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._move, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """From now on nothing trades."""
+        self._over.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive(), "the market does not stop"
+
+    def _move(self) -> None:
+        width = Decimal("0.004")
+        while not self._over.is_set():
+            width += Decimal("0.0004")
+            for height in (Decimal(0), -width / 2, Decimal(0), width):
+                for symbol, start in self._starts.items():
+                    self._trade(symbol, (start * (1 + height)).quantize(Decimal("0.01")))
+                self._over.wait(self.PAUSE_S)
+
+    def _trade(self, symbol: str, price: Decimal) -> None:
+        for quantity in (self._random.choice(("0.01", "1000")), "1000"):
+            while not self._over.is_set():
+                try:
+                    self._mock.trade(symbol, price, quantity)
+                    break
+                except OSError:
+                    self._over.wait(self.PAUSE_S)
