@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import redis
 
@@ -11,6 +12,12 @@ from tests.support import postgres as postgres_support
 from tests.support.chromium import Browser, program
 from tests.support.environment import ROOT
 from tests.support.processes import Processes
+
+# A busy machine is not a failure; and a failure says how to repeat it.
+hypothesis.settings.register_profile(
+    "hedgehog", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("hedgehog")
 
 
 @pytest.fixture

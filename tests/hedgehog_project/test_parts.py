@@ -102,7 +102,7 @@ def test_the_embedded_redis_asks_for_its_password_and_keeps_what_it_is_told(tmp_
     config = embedded_redis.configure(folder, port, "pw")
     assert stat.S_IMODE(config.stat().st_mode) == 0o600
 
-    client = redis.Redis(port=port, password="pw")
+    client = redis.Redis.from_url(embedded_redis.url(port, "pw"))
 
     def start() -> subprocess.Popen[bytes]:
         server = subprocess.Popen([embedded_redis.binary(), config], stdout=subprocess.DEVNULL)
@@ -117,7 +117,7 @@ def test_the_embedded_redis_asks_for_its_password_and_keeps_what_it_is_told(tmp_
     server = start()
     try:
         with pytest.raises(redis.AuthenticationError):
-            redis.Redis(port=port).ping()
+            redis.Redis.from_url(f"redis://{HOST}:{port}/0").ping()
         client.set("kept", "yes")
         time.sleep(1.2)  # appendfsync everysec
         server.kill()
