@@ -46,16 +46,17 @@ class SymbolRules:
 def read_symbol(info: Mapping[str, Any]) -> SymbolRules:
     """The rules of one entry of exchangeInfo's `symbols`. Raises KeyError or ValueError where it is none."""
     modes = frozenset(info.get("allowedSelfTradePreventionModes", ())) & {mode.value for mode in SelfTrade}
-    default = info.get("defaultSelfTradePreventionMode", SelfTrade.EXPIRE_MAKER)
+    named = info.get("defaultSelfTradePreventionMode")
+    # Exchanges with "NONE" let own orders trade with each other; ours never do.
+    default = SelfTrade(named) if named in modes else SelfTrade.EXPIRE_MAKER
     return SymbolRules(
         symbol=info["symbol"],
         base=info["baseAsset"],
         quote=info["quoteAsset"],
         status=info["status"],
         order_types=frozenset(info["orderTypes"]),
-        # Exchanges with "NONE" let own orders trade with each other; ours never do.
-        self_trade=SelfTrade(default) if default in modes else SelfTrade.EXPIRE_MAKER,
-        self_trade_allowed=modes,
+        self_trade=default,
+        self_trade_allowed=modes | {default},
         filters={entry["filterType"]: entry for entry in info["filters"]},
         info=info,
     )

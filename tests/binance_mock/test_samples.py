@@ -1,0 +1,192 @@
+"""Answers and events have the fields of Binance's own documents: none is missing."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.binance_mock.running import Mock, call, events, signed_params
+
+# Fields that the documents show for order types and account kinds that this exchange does not have.
+ELSEWHERE = {"sors", "v", "preventedMatchId", "specialCommission"}
+
+
+def samples(folder: Path, name: str) -> dict[str, list[Any]]:
+    """The JSON examples of one document by section; examples that are no JSON are left out."""
+    found: dict[str, list[Any]] = {}
+    for each in json.loads((folder / "samples" / f"binance-spot-api-docs_{name}.json").read_text()):
+        text = re.sub(r"(?<!:)//.*", "", each["text"])
+        try:
+            found.setdefault(each["section"], []).append(json.loads(text))
+        except json.JSONDecodeError:
+            continue
+    return found
+
+
+def missing(sample: Any, answer: Any, path: str = "") -> list[str]:
+    """The fields that the sample has and the answer lacks, or has with another kind of value."""
+    if isinstance(sample, dict):
+        if not isinstance(answer, dict):
+            return [path]
+        return [
+            problem
+            for name, value in sample.items()
+            if name not in ELSEWHERE
+            for problem in (missing(value, answer[name], f"{path}.{name}") if name in answer else [f"{path}.{name}"])
+        ]
+    if isinstance(sample, list):
+        if not isinstance(answer, list) or (sample and not answer):
+            return [path]
+        if sample and not isinstance(sample[0], dict | list):
+            wanted, found = [type(value) for value in sample], [type(value) for value in answer]
+            # A row has its columns; a list of names may have other names.
+            is_row = len(set(wanted)) > 1
+            return [] if (found == wanted if is_row else set(found) == set(wanted)) else [path]
+        return missing(sample[0], answer[0], f"{path}[0]") if sample else []
+    same = type(sample) is type(answer) or sample is None or answer is None
+    return [] if same else [f"{path}: {answer!r} is not like {sample!r}"]
+
+
+@pytest.fixture
+def traded(mock: Mock) -> dict[str, Any]:
+    """An exchange where one order rests, one is partly filled as maker, and one filled as taker."""
+    order = {"symbol": "ETHUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1"}
+    mock.signed("POST", "order", **order, price="2990")
+    mock.trade("2980", "0.4")
+    mock.trade("2995")
+    mock.signed("POST", "order", **order, price="2900")
+    return mock.signed("POST", "order", symbol="ETHUSDT", side="SELL", type="MARKET", quantity="1").json()
+
+
+@pytest.mark.parametrize(
+    ("section", "path", "params"),
+    [
+        ("Test connectivity", "ping", {}),
+        ("Check server time", "time", {}),
+        ("Exchange information", "exchangeInfo", {"symbol": "ETHUSDT"}),
+        ("Order book", "depth", {"symbol": "ETHUSDT"}),
+        ("Recent trades list", "trades", {"symbol": "ETHUSDT"}),
+        ("Old trade lookup", "historicalTrades", {"symbol": "ETHUSDT"}),
+        ("Compressed/Aggregate trades list", "aggTrades", {"symbol": "ETHUSDT"}),
+        ("Kline/Candlestick data", "klines", {"symbol": "ETHUSDT", "interval": "1m"}),
+        ("UIKlines", "uiKlines", {"symbol": "ETHUSDT", "interval": "1s"}),
+        ("Current average price", "avgPrice", {"symbol": "ETHUSDT"}),
+        ("24hr ticker price change statistics", "ticker/24hr", {"symbol": "ETHUSDT"}),
+        ("Symbol price ticker", "ticker/price", {"symbol": "ETHUSDT"}),
+        ("Symbol order book ticker", "ticker/bookTicker", {"symbol": "ETHUSDT"}),
+        ("Account information (USER_DATA)", "account", None),
+        ("Query order (USER_DATA)", "order", None),
+        ("Current open orders (USER_DATA)", "openOrders", None),
+        ("All orders (USER_DATA)", "allOrders", None),
+        ("Account trade list (USER_DATA)", "myTrades", None),
+        ("Query Unfilled Order Count (USER_DATA)", "rateLimit/order", None),
+        ("Query Commission Rates (USER_DATA)", "account/commission", None),
+    ],
+)
+def test_every_documented_field_of_a_get_is_there(
+    mock: Mock, traded: dict[str, Any], shared_data: Path, section: str, path: str, params: dict[str, Any] | None
+) -> None:
+    documented = samples(shared_data, "rest-api")[section][0]
+    if params is None:
+        asked: dict[str, Any] = {} if path in ("account", "rateLimit/order") else {"symbol": "ETHUSDT"}
+        asked |= {"orderId": traded["orderId"]} if path == "order" else {}
+        answer = mock.signed("GET", path, **asked).json()
+    else:
+        answer = mock.get(path, **params)
+    if path == "exchangeInfo":
+        _check_symbol_fields(documented, answer, shared_data)
+        return
+    assert missing(documented, answer) == []
+
+
+def _check_symbol_fields(documented: Any, answer: Any, shared_data: Path) -> None:
+    live = json.loads((shared_data / "exchangeinfo/exchangeInfo_binance.com_TSLABUSDT_2026-09.json").read_text())
+    for example in (documented["symbols"][0], live["symbols"][0]):
+        symbol = {name: value for name, value in example.items() if name not in ("permissions", "filters")}
+        assert missing(symbol, answer["symbols"][0]) == []
+    ours = {each["filterType"]: each for each in answer["symbols"][0]["filters"]}
+    assert missing({each["filterType"]: each for each in live["symbols"][0]["filters"]}, ours) == []
+
+
+@pytest.mark.parametrize(("kind", "number"), [("ACK", 0), ("RESULT", 1), ("FULL", 2)])
+def test_every_documented_field_of_a_new_order_is_there(
+    mock: Mock, traded: dict[str, Any], shared_data: Path, kind: str, number: int
+) -> None:
+    answer = mock.signed(
+        "POST", "order", symbol="ETHUSDT", side="BUY", type="MARKET", quantity="0.1", newOrderRespType=kind
+    ).json()
+    documented = samples(shared_data, "rest-api")["New order (TRADE)"][number]
+    assert missing(documented, answer) == []
+    assert answer.keys() == documented.keys()
+
+
+def test_every_documented_field_of_a_cancel_is_there(mock: Mock, traded: dict[str, Any], shared_data: Path) -> None:
+    documented = samples(shared_data, "rest-api")
+    order = mock.state()["openOrders"][0]["orderId"]
+    answer = mock.signed("DELETE", "order", symbol="ETHUSDT", orderId=order).json()
+    assert missing(documented["Cancel order (TRADE)"][0], answer) == []
+    answers = mock.signed("DELETE", "openOrders", symbol="ETHUSDT").json()
+    assert missing(documented["Cancel All Open Orders on a Symbol (TRADE)"][0][:1], answers) == []
+
+
+def test_every_documented_field_of_an_account_event_is_there(mock: Mock, shared_data: Path) -> None:
+    documented = samples(shared_data, "user-data-stream")
+    socket = mock.user_events()
+    mock.signed("POST", "order", symbol="ETHUSDT", side="SELL", type="MARKET", quantity="1")
+    mock.control("reset")
+    new, trade, position, deposit = events(socket, 4)
+    for report in (new, trade):
+        assert missing(documented["Order Update"][0]["event"], report) == []
+    assert missing(documented["Account Update"][0]["event"], position) == []
+    assert missing(documented["Balance Update"][0]["event"], deposit) == []
+    socket.close()
+
+
+@pytest.mark.parametrize(
+    ("stream", "section"),
+    [
+        ("ethusdt@trade", "Trade Streams"),
+        ("ethusdt@aggTrade", "Aggregate Trade Streams"),
+        ("ethusdt@bookTicker", "Individual Symbol Book Ticker Streams"),
+        ("ethusdt@miniTicker", "Individual Symbol Mini Ticker Stream"),
+        ("ethusdt@ticker", "Individual Symbol Ticker Streams"),
+        ("ethusdt@kline_1m", "Kline/Candlestick Streams for UTC"),
+        ("ethusdt@avgPrice", "Average Price"),
+        ("ethusdt@depth5", "Partial Book Depth Streams"),
+    ],
+)
+def test_every_documented_field_of_a_stream_is_there(
+    mock: Mock, shared_data: Path, stream: str, section: str
+) -> None:
+    documented = samples(shared_data, "web-socket-streams")[section][0]
+    socket = mock.socket(f"/ws/{stream}")
+    mock.trade("3001")
+    event = json.loads(socket.recv())
+    assert missing(documented, event) == []
+    assert event.keys() == documented.keys()
+    socket.close()
+
+
+def test_every_documented_field_of_the_websocket_api_is_there(
+    mock: Mock, traded: dict[str, Any], shared_data: Path
+) -> None:
+    documented = samples(shared_data, "web-socket-api")
+    order = {"symbol": "ETHUSDT", "side": "SELL", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1"}
+    socket = mock.socket("/ws-api/v3")
+    asked = [
+        ("Response format", "order.place", signed_params(**order, price="3100", newOrderRespType="RESULT")),
+        ("Query session status", "session.status", {}),
+        ("Account trade history (USER_DATA)", "myTrades", signed_params(symbol="ETHUSDT")),
+        ("Current open orders (USER_DATA)", "openOrders.status", signed_params()),
+        ("Check server time", "time", {}),
+        ("Unfilled Order Count (USER_DATA)", "account.rateLimits.orders", signed_params()),
+    ]
+    for section, method, params in asked:
+        answers = [each for each in documented[section] if "result" in each]
+        reply = call(socket, method, params, "x")
+        optional = {"trailingDelta", "trailingTime", "strategyId", "strategyType", "status", "id"}
+        problems = [p for p in missing(answers[0], reply) if p.rpartition(".")[2] not in optional]
+        assert problems == [], method
+    socket.close()
