@@ -30,6 +30,7 @@ from trading.core.orders import OPEN, OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Order, Symbol, Trader
 from trading.models.fields import AmountField
+from trading.models.switch import why_not
 
 HOURS = 24
 # A market that is traded this seldom, or a feed that is this late, deserves a word.
@@ -250,7 +251,8 @@ def alarms(venue: Venue, states: list[ProcessState]) -> list[str]:
 
 def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) -> list[str]:
     """Why nothing happens, or what needs a look, in words for people; about processes see alarms()."""
-    found = []
+    problem = why_not(venue)
+    found = [f"New traders can't trade on {venue}. {problem}"] if problem else []
     on = [line for line in lines if line.is_trading]
     if not lines:
         found.append("There is no symbol yet: add one under Symbols.")

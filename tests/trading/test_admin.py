@@ -57,6 +57,7 @@ def test_every_list_answers_without_rows(admin_client: Client, redis_client: "re
 def test_every_list_and_page_answers_with_rows(admin_client: Client, story: Trader) -> None:
     for model in LISTS:
         text_of(admin_client, page(model))
+        text_of(admin_client, page(model) + "?_facets=True&q=ETH")
     rows = [Symbol.objects.first(), story, Order.objects.first(), Fill.objects.first(), JournalEntry.objects.first()]
     for row in [*rows, Listing.objects.first()]:
         assert row is not None

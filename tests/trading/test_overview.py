@@ -152,6 +152,9 @@ class TestHints:
         assert "1 trader met an error" in self.hints()
         assert "1 order had no answer" in self.hints()
 
+    def test_venue_that_cannot_be_traded(self, symbol: Symbol) -> None:
+        assert "New traders can't trade on testnet. There is no key" in overview.hints(Venue.TESTNET, [])[0]
+
     def test_nothing_to_say_when_all_is_well(self, symbol: Symbol) -> None:
         symbols.set_streaming(symbol, True)
         publish("ETHUSDT", "3000")

@@ -35,7 +35,8 @@ class PeriodicTaskForm(beat.PeriodicTaskForm):
 @admin.register(PeriodicTask)
 class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):
     form = PeriodicTaskForm
-    list_display = ("name", "enabled", "interval", "crontab", "last_run_at", "total_run_count")
+    # Not when it last ran: beat writes that down every few minutes only.
+    list_display = ("name", "enabled", "interval", "crontab", "task")
     list_filter = ("enabled", "one_off")
     date_hierarchy = None
 

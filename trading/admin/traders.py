@@ -119,7 +119,7 @@ class TraderAdmin(ReadOnlyAdmin):
             except (OperationalError, redis.RedisError) as error:
                 self.message_user(request, f"The bell did not ring: {error}. Is Redis up?", messages.ERROR)
             else:
-                self.message_user(request, "Rang. What the trader makes of it stands in its journal in a moment.")
+                self.message_user(request, "Rang. If there is anything to do, its journal says so in a moment.")
 
         return self._act(request, pk, wake)
 
