@@ -19,6 +19,13 @@ class Refusal(Exception):
     """Hedgehog does not start. The text is for the operator."""
 
 
+def paths_are_plain(*paths: Path) -> None:
+    """Raises Refusal for a path that supervisor would read as a format."""
+    for path in paths:
+        if "%" in str(path):
+            raise Refusal(f"The path {path} holds a %, which supervisor cannot take. Choose another HEDGEHOG_HOME.")
+
+
 def only_one(home: Path) -> IO[str]:
     """Takes this home's lock, held while the file that is returned stays open. Raises Refusal where it is taken."""
     file = (home / "run" / "lock").open("a+")

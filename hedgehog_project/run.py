@@ -53,6 +53,7 @@ def run() -> int:
     os.chdir(BASE_DIR)
     os.umask(0o077)
     folder = home()
+    preflight.paths_are_plain(folder, BASE_DIR)
     for name in ("run", "log"):
         (folder / name).mkdir(exist_ok=True)
     with preflight.only_one(folder):

@@ -13,7 +13,7 @@ FLOWER_PORT = env.int("FLOWER_PORT", default=5555)
 MOCK_PORT = env.int("MOCK_PORT", default=8090)
 
 # --- the market ---------------------------------------------------------------------------------
-# simulated | replay:FILE[@SPEED] | live (paper: real trades, mock orders)
+# simulated | replay:FILE[@SPEED] | live (paper: real trades, mock orders) | manual (moves only by POST /mock/trade)
 MARKET = env.str("MARKET", default="simulated")
 # Symbols that the first start turns on; later the admin decides.
 HEDGEHOG_SYMBOLS = env.list("HEDGEHOG_SYMBOLS", default=["ETHUSDT", "BTCUSDT"])

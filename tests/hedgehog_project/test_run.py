@@ -34,7 +34,7 @@ class Stack:
     """One installation in a folder of its own: starts it, and finds its processes."""
 
     def __init__(self, folder: Path) -> None:
-        self.home = folder / "home"
+        self.home = folder / "a home; with spaces"
         self.mark = f"HEDGEHOG_TEST_MARK={uuid.uuid4()}"
         name, _, value = self.mark.partition("=")
         self.ports = {name: free_port() for name in ("WEB_PORT", "FLOWER_PORT", "MOCK_PORT")}
@@ -131,11 +131,12 @@ def test_a_taken_port_is_one_line_that_names_the_setting(fresh: Stack) -> None:
         ({"WEB_PORT": "eighty"}, "WEB_PORT must be a whole number"),
         ({"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/n"}, "The database (127.0.0.1:1) cannot be used"),
         ({"HEDGEHOG_HOME": f"{__file__}/home"}, "cannot be written to: Not a directory"),
+        ({"HEDGEHOG_HOME": "{home}/5%d"}, "holds a %, which supervisor cannot take"),
         ({"HEDGEHOG_SYMBOLS": "eth/usdt"}, "'eth/usdt' is not a symbol"),
     ],
 )
 def test_a_wrong_setting_is_one_line_before_anything_starts(fresh: Stack, wrong: dict[str, str], words: str) -> None:
-    (line,) = refusal(fresh, **wrong)
+    (line,) = refusal(fresh, **{name: value.replace("{home}", str(fresh.home)) for name, value in wrong.items()})
     assert line.startswith("hedgehog: ")
     assert words in line
 
