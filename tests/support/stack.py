@@ -1,0 +1,143 @@
+"""The processes of `make run` in a home of their own: started, killed, started again, and looked into.
+
+Their commands are those of supervisord.conf. Whoever waits with `wait_for` supervises meanwhile: what was killed
+comes back, not more often than every two seconds, as it does there.
+"""
+
+import os
+import shlex
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from configparser import RawConfigParser
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+from unittest import mock
+
+import redis
+from django.db import connections
+from django.db.utils import ConnectionHandler
+
+from hedgehog_project.env import database
+from hedgehog_project.heartbeats import beats
+from hedgehog_project.ports import free_port
+from hedgehog_project.tether import PACE_S
+from tests.support.environment import ROOT, start_redis
+from tests.support.market import KEY, SECRET, MockExchange
+from tests.support.processes import Process, Processes
+
+T = TypeVar("T")
+
+SERVICES = ("mock_exchange", "streamer", "dispatcher", "worker", "beat")
+HEARTS = frozenset(SERVICES) - {"mock_exchange"}
+
+
+def command_of(name: str) -> list[str]:
+    """A program's command in supervisord.conf, without the tether: `Processes` has its own."""
+    config = RawConfigParser(inline_comment_prefixes=(";",))
+    config.read(ROOT / "supervisord.conf")
+    words = shlex.split(config[f"program:{name}"]["command"].replace("%%", "%"))
+    assert words[0].startswith("%(ENV_TETHER)s")
+    return words[1:]
+
+
+class Stack:
+    """A mock exchange, a streamer, a dispatcher, a worker, beat and a Redis, all real; no web pages."""
+
+    def __init__(self, folder: Path, database_url: str = "", **environment: object) -> None:
+        """With SQLite where there is no `database_url`. `environment` holds further settings, such as MARKET."""
+        self.home = folder / "home"
+        self._redis_folder = folder / "redis"
+        self._redis_port = free_port()
+        self._redis, self.redis_url = start_redis(self._redis_folder, self._redis_port)
+        self.mock = MockExchange(free_port())
+        self.processes = Processes(
+            folder,
+            **{
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+                "HEDGEHOG_HOME": self.home,
+                "DATABASE_URL": database_url,
+                "REDIS_URL": self.redis_url,
+                "MOCK_PORT": self.mock.port,
+                "MOCK_API_KEY": KEY,
+                "MOCK_API_SECRET": SECRET,
+                **environment,
+            },
+        )
+        self.services: dict[str, Process] = {}
+        # When each was last started, by time.time(): to be compared with the times in rows.
+        self.started_at: dict[str, float] = {}
+        with mock.patch.dict(os.environ, {"DATABASE_URL": database_url}):
+            self._database = database(self.home)
+
+    def prepare(self) -> None:
+        """The database as the first start makes it, without an admin user."""
+        for command in (["migrate", "--verbosity=0"], ["setup", "--no-admin"]):
+            ended = self.processes.run(*command)
+            assert ended.returncode == 0, ended.stderr
+
+    def start(self, *names: str) -> None:
+        for name in names or SERVICES:
+            self.services[name] = self.processes.start(*command_of(name), name=name)
+            self.started_at[name] = time.time()
+
+    def wait_until_up(self) -> None:
+        """Until each of the services says that it is alive."""
+        client = redis.Redis.from_url(self.redis_url)
+        wanted = HEARTS & self.services.keys()
+        self.wait_for(lambda: wanted <= beats(client).keys(), 40, "a heartbeat of everybody")
+        if "mock_exchange" in self.services:
+            self.wait_for(self.mock.is_up, 20, "the mock exchange")
+
+    def kill(self, name: str) -> None:
+        """kill -9. It comes back while somebody waits."""
+        if name == "redis":
+            self._redis.kill()
+            self._redis.wait()
+        else:
+            self.services[name].kill()
+
+    def supervise(self) -> None:
+        """Starts whoever has ended, once two seconds have passed since its last start. Redis comes back empty."""
+        if self._redis.poll() is not None:
+            shutil.rmtree(self._redis_folder)
+            self.started_at["redis"] = time.time()
+            self._redis, _ = start_redis(self._redis_folder, self._redis_port)
+        for name, service in self.services.items():
+            if not service.is_running and time.time() >= self.started_at[name] + PACE_S:
+                self.start(name)
+
+    def wait_for(self, condition: Callable[[], T], timeout_s: float, what: str) -> T:
+        """What `condition` gives once it is true; supervises meanwhile. Fails the test with all logs' ends."""
+
+        def look() -> T:
+            self.supervise()
+            return condition()
+
+        return self.processes.wait_for(look, timeout_s, what)
+
+    @contextmanager
+    def looked_into(self) -> Iterator[None]:
+        """Within it, our models mean the rows of the stack's database. Not with pytest-django's own."""
+        before = connections["default"]
+        connections["default"] = ConnectionHandler({"default": self._database})["default"]
+        try:
+            yield
+        finally:
+            connections["default"].close()
+            connections["default"] = before
+
+    def stop(self) -> dict[str, int]:
+        """SIGTERM to all, as Ctrl-C does: the exit codes. Redis is the last to go."""
+        for service in self.services.values():
+            if service.is_running:
+                service.signal(signal.SIGTERM)
+        try:
+            return {name: service.wait(10) for name, service in self.services.items()}
+        finally:
+            self.processes.stop_all()
+            self._redis.kill()
+            self._redis.wait()
