@@ -10,6 +10,9 @@ Batch = tuple[str, list[TradeEvent]]  # market, trades
 Item = Batch | Filled
 
 CAPACITY = 50_000
+# While Redis takes trades but slowly, a reader waits so long at most for room: its socket keeps what comes meanwhile.
+# Above all it must be back to answer pings in time.
+ROOM_S = 2.0
 
 
 class Inbox:
@@ -20,12 +23,17 @@ class Inbox:
         self._items: deque[Item] = deque()
         self._trades = 0
         self._dropped = 0
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed = threading.Condition(lock)
+        self._taken = threading.Condition(lock)
+        self._is_flowing = True
         self._closed = False
 
     def put(self, market: str, trades: list[TradeEvent]) -> None:
-        """Hands over trades of a market. Where there are too many, the oldest fall away."""
+        """Hands over trades of a market. Where there is no room, waits a little, or the oldest fall away."""
         with self._changed:
+            if self._trades + len(trades) > self._capacity:
+                self._taken.wait_for(self._has_room, ROOM_S)
             self._items.append((market, trades))
             self._trades += len(trades)
             if self._trades > self._capacity:
@@ -47,7 +55,14 @@ class Inbox:
             items = list(self._items)
             self._items.clear()
             self._trades = 0
+            self._taken.notify_all()
             return items
+
+    def set_flowing(self, is_flowing: bool) -> None:
+        """Whether somebody takes what is here. Where nobody does, no reader waits for room."""
+        with self._changed:
+            self._is_flowing = is_flowing
+            self._taken.notify_all()
 
     def take_dropped(self) -> int:
         """How many trades have fallen away since the last call."""
@@ -59,6 +74,10 @@ class Inbox:
         with self._changed:
             self._closed = True
             self._changed.notify()
+            self._taken.notify_all()
+
+    def _has_room(self) -> bool:
+        return self._trades == 0 or self._closed or not self._is_flowing
 
     def _drop_oldest(self) -> None:
         kept: list[Item] = []

@@ -153,12 +153,14 @@ class Publisher:
                     what = "redis_refuses" if isinstance(error, RedisRefusesError) else "redis_away"
                     log.error("%s reason=%r: the newest trades are kept in memory until it is back", what, str(error))
                 tries += 1
+                self.inbox.set_flowing(False)
                 if self._stopping.wait(RETRY_S):
                     raise _StoppedError from error
                 continue
             dropped = self.inbox.take_dropped()
             self.dropped += dropped
             if tries:
+                self.inbox.set_flowing(True)
                 log.warning("redis_back tries=%d dropped=%d", tries, dropped)
             elif dropped:
                 log.warning("redis_too_slow dropped=%d", dropped)

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -276,9 +277,35 @@ def test_stopping_does_not_wait_for_a_redis_that_is_away(exchange: Exchange, mor
     assert time.monotonic() - begun < 1
 
 
+def test_a_reader_waits_for_a_slow_redis_and_drops_nothing() -> None:
+    inbox = Inbox(capacity=10)
+    inbox.put("mock", [event(i) for i in range(8)])
+    reader = threading.Thread(target=inbox.put, args=("mock", [event(i) for i in range(8, 16)]))
+    reader.start()
+    time.sleep(0.1)
+    assert reader.is_alive()
+    inbox.take()
+    reader.join(1)
+    assert not reader.is_alive()
+    items = inbox.take()
+    assert items == [("mock", [event(i) for i in range(8, 16)])]
+    assert inbox.take_dropped() == 0
+
+
+def test_a_reader_does_not_wait_while_redis_is_away() -> None:
+    inbox = Inbox(capacity=10)
+    inbox.set_flowing(False)
+    begun = time.monotonic()
+    for i in range(50):
+        inbox.put("mock", [event(i)])
+    assert time.monotonic() - begun < 0.5
+    assert inbox.take_dropped() == 40
+
+
 def test_an_inbox_drops_the_oldest_trades_but_no_answer_of_a_gap_filler() -> None:
     inbox = Inbox(capacity=10)
     answer = Filled("mock", "ETHUSDT", None, [])  # type: ignore[arg-type]
+    inbox.set_flowing(False)
     inbox.put("mock", [event(i) for i in range(6)])
     inbox.deliver(answer)
     inbox.put("mock", [event(i) for i in range(6, 18)])
