@@ -53,7 +53,8 @@ class MockAccountAdmin(ModelAdmin):
         try:
             context |= _shown(client.state())
         except client.UnreachableError as error:
-            context["error"] = str(error)
+            # Not "error": the template of messages shows a variable of that name instead of the message.
+            context["problem"] = str(error)
         return TemplateResponse(request, "binance_mock/account.html", context)
 
     def _reset(self, request: HttpRequest) -> HttpResponse:

@@ -92,5 +92,5 @@ async def desk_from_settings() -> Desk:
     store = Store(Path(settings.HEDGEHOG_HOME) / FILE)
     market, info = await _market(store)
     exchange = open_exchange(store, _with_open_orders(info, store), deposits, clock_ms(), fill_rule=fill_rule)
-    limits = Limits(orders_per_10s=settings.MOCK_ORDERS_PER_10S)
-    return open_desk(exchange, market, Account(mock.api_key, mock.api_secret), limits)
+    account, limits = Account(mock.api_key, mock.api_secret), Limits(orders_per_10s=settings.MOCK_ORDERS_PER_10S)
+    return open_desk(exchange, market, account, limits)

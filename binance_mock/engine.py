@@ -121,16 +121,12 @@ class Engine:
             raise rejected("Market orders are not supported for this symbol.")
         if new.self_trade not in rules.self_trade_allowed:
             raise Refused(-1013, "This symbol does not allow the specified self-trade prevention mode.")
-        held = self.ledger.holdings.get(rules.base)
-        position = (held.free + held.locked if held else ZERO) + sum(
-            (order.remaining for order in book.side(Side.BUY)), ZERO
-        )
         filters.check(
             new,
             rules,
             average=book.average_price(now_ms),
             open_orders=len(book.orders),
-            position=position,
+            position=lambda: self._position_of(book),
         )
         if new.client_order_id and new.client_order_id in book.by_client_id:
             raise rejected("Duplicate order sent.")
@@ -231,6 +227,12 @@ class Engine:
         if order.type is OrderType.MARKET:
             return True
         return order.price >= price if order.side is Side.BUY else order.price <= price
+
+    def _position_of(self, book: SymbolBook) -> Decimal:
+        """What the account has of the base asset, and what its open buys may add."""
+        held = self.ledger.holdings.get(book.rules.base)
+        bought = sum((order.remaining for order in book.side(Side.BUY)), ZERO)
+        return bought + (held.free + held.locked if held else ZERO)
 
     @staticmethod
     def _locked_asset(book: SymbolBook, order: Order) -> str:

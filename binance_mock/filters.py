@@ -1,6 +1,6 @@
 """Binance's filters for new orders: filters.md of its API documents. A refusal is -1013 with the filter's name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,7 @@ def check(
     *,
     average: Decimal | None,
     open_orders: int,
-    position: Decimal,
+    position: Callable[[], Decimal],
 ) -> None:
     """Raises Refused where a filter of the symbol forbids the order.
 
@@ -44,7 +44,7 @@ def check(
     if most_orders and open_orders >= int(most_orders["maxNumOrders"]):
         raise filter_failure("MAX_NUM_ORDERS")
     most = limits.get("MAX_POSITION")
-    if most and new.side is Side.BUY and position + quantity > Decimal(most["maxPosition"]):
+    if most and new.side is Side.BUY and position() + quantity > Decimal(most["maxPosition"]):
         raise filter_failure("MAX_POSITION")
 
 

@@ -48,7 +48,7 @@ def read_symbol(info: Mapping[str, Any]) -> SymbolRules:
     modes = frozenset(info.get("allowedSelfTradePreventionModes", ())) & {mode.value for mode in SelfTrade}
     named = info.get("defaultSelfTradePreventionMode")
     # Exchanges with "NONE" let own orders trade with each other; ours never do.
-    default = SelfTrade(named) if named in modes else SelfTrade.EXPIRE_MAKER
+    default = SelfTrade(str(named)) if named in modes else SelfTrade.EXPIRE_MAKER
     return SymbolRules(
         symbol=info["symbol"],
         base=info["baseAsset"],

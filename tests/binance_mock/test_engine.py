@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import pytest
 
+from binance_mock.amounts import ZERO
 from binance_mock.engine import FillRule
 from binance_mock.errors import Refused
-from binance_mock.orders import Deposit, NewOrder, OrderStatus, OrderType, Position, Report, SelfTrade, Side
+from binance_mock.orders import Balance, Deposit, NewOrder, OrderStatus, OrderType, Position, Report, SelfTrade, Side
 from tests.binance_mock.support import (
     NOW,
     amounts,
@@ -275,5 +276,5 @@ def test_a_reset_cancels_everything_and_restores_the_money_and_ids_go_on() -> No
         "ETH": "-0.999",
         "USDT": "-1223",
     }
-    assert engine.ledger.balances() == {"ETH": (0, 0), "USDT": (Decimal(777), 0)}
+    assert engine.ledger.balances() == {"ETH": Balance(ZERO, ZERO), "USDT": Balance(Decimal(777), ZERO)}
     assert place(engine, limit("BUY", "2000", "0.1")).order_id == resting.order_id + 1

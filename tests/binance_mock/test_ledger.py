@@ -53,7 +53,7 @@ def price_at(symbol: str, offset: int) -> Decimal:
     return tick * (middle + offset)
 
 
-def act(engine: Engine, step: tuple, changes: list[Changes]) -> None:  # type: ignore[type-arg]
+def act(engine: Engine, step: tuple, changes: list[Changes]) -> None:
     match step:
         case ("order", symbol, side, kind, tif, mode, offset, lot, by_quote):
             is_market = kind is OrderType.MARKET
@@ -95,7 +95,7 @@ def check(engine: Engine) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(rule=st.sampled_from(FillRule), steps=steps)
-def test_money_out_is_money_in_plus_commissions_after_every_step(rule: FillRule, steps: list[tuple]) -> None:  # type: ignore[type-arg]
+def test_money_out_is_money_in_plus_commissions_after_every_step(rule: FillRule, steps: list[tuple]) -> None:
     engine = Engine(read_symbols(INFO), fill_rule=rule)
     engine.reset(amounts(USDT="5000", ETH="2", BTC="0.3"), NOW)
     changes: list[Changes] = []

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -239,7 +240,7 @@ def test_a_replay_keeps_the_files_times_shortens_long_pauses_and_begins_again(tm
 def test_a_replay_of_a_symbol_that_is_not_built_in_learns_its_ticks_from_the_file(tmp_path: Path) -> None:
     path = write(tmp_path / "PEPEUSDT-trades-x.csv", "1,0.00000710,1500,0.01,1558742400071,True,True\n")
     listing = ReplayMarket(path, 1).listing
-    assert (listing.base, listing.quote, listing.tick, listing.step) == ("PEPE", "USDT", Decimal("1E-7"), 1)
+    assert (listing.base, listing.quote, listing.tick, listing.step) == ("PEPE", "USDT", Decimal("1E-7"), Decimal(1))
     with pytest.raises(BadFile, match="quote assets"):
         ReplayMarket(write(tmp_path / "PEPEXYZ-trades-x.csv", f"{ROW}\n"), 1)
 
@@ -295,8 +296,8 @@ def test_a_setting_that_can_not_be_is_one_clear_line(
     processes: Processes, home: Path, name: str, value: str, said: str
 ) -> None:
     home.mkdir()
-    settings = {"HEDGEHOG_HOME": home, "MOCK_PORT": free_port(), "MARKET": "manual", name: value}
-    ended = processes.run("mock_exchange", **settings)
+    environment: dict[str, Any] = {"HEDGEHOG_HOME": home, "MOCK_PORT": free_port(), "MARKET": "manual", name: value}
+    ended = processes.run("mock_exchange", **environment)
     assert ended.returncode == 1
     assert said in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
