@@ -88,6 +88,14 @@ class Dispatcher:
         self._command = ["XREADGROUP", "GROUP", GROUP, self.name, "COUNT", BATCH, "BLOCK", BLOCK_MS, "STREAMS"]
         self._command += [*topics, *[">"] * len(topics)]
 
+    def _regroup(self, error: redis.ResponseError) -> None:
+        """Makes the groups anew where this error says that they are gone. Raises any other."""
+        if "NOGROUP" not in str(error):
+            raise error
+        # A topic was begun anew, or Redis was emptied: everything in it is news.
+        log.warning("topics have lost their groups and get new ones")
+        self._make_groups()
+
     def step(self) -> int:
         """Reads one batch and hands it on, waiting at most BLOCK_MS for one; how many entries.
 
@@ -105,11 +113,7 @@ class Dispatcher:
         try:
             answer = pipeline.execute()[-1]
         except redis.ResponseError as error:
-            if "NOGROUP" not in str(error):
-                raise
-            # A topic was begun anew, or Redis was emptied: everything in it is news.
-            log.warning("topics have lost their groups and get new ones")
-            self._make_groups()
+            self._regroup(error)
             return 0
         batches = _batches(answer)
         self._handle([(topic, entries) for topic, entries in batches if topic in self._trades])
@@ -122,9 +126,13 @@ class Dispatcher:
         """Hands on again what a dead dispatcher left, and the reports that no task has booked; how many entries."""
         taken = 0
         for topic in [*self._trades, *self._reports]:
-            answer = self.client.execute_command(
-                "XAUTOCLAIM", topic, GROUP, self.name, TAKE_OVER_MS, "0-0", "COUNT", BATCH
-            )
+            try:
+                answer = self.client.execute_command(
+                    "XAUTOCLAIM", topic, GROUP, self.name, TAKE_OVER_MS, "0-0", "COUNT", BATCH
+                )
+            except redis.ResponseError as error:
+                self._regroup(error)
+                return taken
             # Entries that were trimmed away meanwhile come without fields.
             entries = [(entry[0], entry[1]) for entry in answer[1] if entry and entry[1]]
             if not entries:

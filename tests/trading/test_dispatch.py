@@ -226,9 +226,35 @@ def test_emptied_redis_gets_its_groups_back(
     assert len(bells.of("report")) == 1
 
 
+def test_emptied_redis_gets_its_groups_back_when_leftovers_are_looked_for_first(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+) -> None:
+    redis_client.flushall()
+    assert dispatcher.take_over() == 0
+    report(redis_client)
+    dispatcher.step()
+    assert len(bells.of("report")) == 1
+
+
 def test_two_dispatchers_share_the_work(dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells) -> None:
     other = made("two")
     for order in range(20):
         report(redis_client, f"hh-{order}-b-1")
         (dispatcher if order % 2 else other).step()
     assert len(bells.of("report")) == 20
+
+
+def test_late_copy_of_an_older_turn_changes_no_trigger(redis_client: "redis.Redis") -> None:
+    armed = Trigger(1, "mock", "ETHUSDT", ANY_PRICE, turn=8)
+    assert set_trigger(redis_client, armed)
+    assert not set_trigger(redis_client, Trigger(1, "mock", "ETHUSDT", None, turn=7))
+    assert triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0) == [1]
+    assert set_trigger(redis_client, armed)
+    assert set_trigger(redis_client, Trigger(1, "mock", "ETHUSDT", None, turn=9))
+    assert triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0) == []
+
+
+def test_ended_trader_leaves_nothing_in_redis(redis_client: "redis.Redis") -> None:
+    set_trigger(redis_client, Trigger(1, "mock", "ETHUSDT", None, turn=9))
+    triggers.forget(redis_client, [1])
+    assert redis_client.keys("triggers:*") == []

@@ -41,7 +41,7 @@ class Command(BaseCommand):
         client = new_client()
         dispatcher = Dispatcher(client, f"{socket.gethostname()}:{os.getpid()}")
         heart = Heart(new_client(), "dispatcher")
-        look_at, is_down = 0.0, False
+        look_at, trouble = 0.0, ""
         while self.running:
             try:
                 if time.monotonic() >= look_at:
@@ -49,13 +49,13 @@ class Command(BaseCommand):
                     dispatcher.take_over()
                     look_at = time.monotonic() + LOOK_EVERY_S
                 dispatcher.step()
-                if is_down:
+                if trouble:
                     log.warning("Redis is back")
-                is_down = False
+                trouble = ""
             except (redis.RedisError, OperationalError) as error:
-                if not is_down:
-                    log.error("Redis does not answer; waiting for it: %s", error)
-                is_down = True
+                if trouble != str(error):
+                    log.error("Redis does not do what it should; trying again: %s", error)
+                trouble = str(error)
                 time.sleep(PAUSE_S)
                 look_at = 0.0
             counts = dispatcher.counts
