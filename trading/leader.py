@@ -124,7 +124,7 @@ def watch_triggers() -> None:
         doorbell.nudge(trader.pk, trader.symbol.name, "nobody answered its bell")
     gone = set(unheard) - {trader.pk for trader in live}
     if gone:
-        client.zrem(triggers.RUNG, *gone)
+        triggers.forget(client, gone)
 
 
 def rearm_sleepers(now: datetime) -> int:
@@ -213,4 +213,6 @@ def venues_in_use() -> list[Venue]:
 
 
 def _trigger(trader: Trader) -> triggers.Trigger:
-    return triggers.Trigger(trader.pk, market_of(Venue(trader.venue)), trader.symbol.name, trader.wake_below)
+    return triggers.Trigger(
+        trader.pk, market_of(Venue(trader.venue)), trader.symbol.name, trader.wake_below, trader.turn
+    )

@@ -356,13 +356,16 @@ def _save(trader: Trader) -> None:
     Redis may miss it: the leader rebuilds.
     """
     trader.armed_at = timezone.now() if trader.wake_below is not None else None
+    trader.turn += 1
     trader.save()
     market = market_of(Venue(trader.venue))
-    trigger = triggers.Trigger(trader.pk, market, trader.symbol.name, trader.wake_below)
+    trigger = triggers.Trigger(trader.pk, market, trader.symbol.name, trader.wake_below, trader.turn)
 
     def copy() -> None:
         try:
             triggers.set_trigger(connect(), trigger)
+            if trader.has_ended:
+                triggers.forget(connect(), [trader.pk])
         except redis.RedisError as error:
             log.warning("trigger not copied to Redis: trader=%s error=%s", trader.pk, error)
 

@@ -2,6 +2,7 @@
 
     triggers:below:{market}:{SYMBOL}   sorted set: trader id by the price at or below which a trade wakes it
     triggers:rung                      sorted set: trader id by the time (s) at which it was rung and not heard since
+    triggers:turns                     hash: trader id to the turn of its row that was copied last
     triggers:built                     there while the copy is whole; gone when Redis was emptied
 
 A crossed trigger moves to `rung` in one step, so that a dispatcher may die at any moment: the leader rings those
@@ -16,6 +17,7 @@ from decimal import Decimal
 import redis
 
 RUNG = "triggers:rung"
+TURNS = "triggers:turns"
 BUILT = "triggers:built"
 
 # KEYS: triggers, rung. ARGV: price, now, most. Moves the traders whose trigger the price has reached.
@@ -28,30 +30,46 @@ end
 return ids
 """
 
+# KEYS: triggers, rung, turns. ARGV: trader, turn, price or empty. Two threads that have saved one trader may come
+# here in the wrong order: the older one then changes nothing.
+_SET = """
+if tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or '0') > tonumber(ARGV[2]) then return 0 end
+redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
+if ARGV[3] == '' then redis.call('ZREM', KEYS[1], ARGV[1]) else redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1]) end
+redis.call('ZREM', KEYS[2], ARGV[1])
+return 1
+"""
+
 
 @dataclass(frozen=True)
 class Trigger:
-    """A trader's trigger. `below` None: no price wakes it."""
+    """A trader's trigger at one turn of its row. `below` None: no price wakes it."""
 
     trader: int
     market: str
     symbol: str
     below: Decimal | None
+    turn: int = 0
 
 
 def key_below(market: str, symbol: str) -> str:
     return f"triggers:below:{market}:{symbol}"
 
 
-def set_trigger(client: "redis.Redis", trigger: Trigger) -> None:
-    """Arms or disarms a trader that has been heard. Raises redis.RedisError."""
-    pipeline = client.pipeline(transaction=True)
-    if trigger.below is None:
-        pipeline.zrem(key_below(trigger.market, trigger.symbol), trigger.trader)
-    else:
-        # A float keeps the order of prices, equal ones stay equal: that is all that a score is for.
-        pipeline.zadd(key_below(trigger.market, trigger.symbol), {str(trigger.trader): float(trigger.below)})
-    pipeline.zrem(RUNG, trigger.trader)
+def set_trigger(client: "redis.Redis", trigger: Trigger) -> bool:
+    """Arms or disarms a trader that has been heard; False where a later turn was quicker. Raises redis.RedisError."""
+    keys = [key_below(trigger.market, trigger.symbol), RUNG, TURNS]
+    # A float keeps the order of prices, equal ones stay equal: that is all that a score is for.
+    score = "" if trigger.below is None else repr(float(trigger.below))
+    return bool(client.eval(_SET, len(keys), *keys, trigger.trader, trigger.turn, score))
+
+
+def forget(client: "redis.Redis", traders: Iterable[int]) -> None:
+    """Drops traders that have ended. Raises redis.RedisError."""
+    names = [str(trader) for trader in traders]
+    pipeline = client.pipeline(transaction=False)
+    pipeline.zrem(RUNG, *names)
+    pipeline.hdel(TURNS, *names)
     pipeline.execute()
 
 

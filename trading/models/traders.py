@@ -27,6 +27,9 @@ class Trader(models.Model):
     # The trigger: a trade at or below this price concerns the trader. Redis holds a copy, rebuilt from here.
     wake_below = AmountField(null=True, blank=True)
     armed_at = models.DateTimeField(null=True, blank=True)
+    turn = models.PositiveIntegerField(
+        default=0, help_text="Counts the saves, so that a late copy to Redis is known."
+    )
 
     waits_for = models.CharField(max_length=300, blank=True, help_text="Why nothing happens just now.")
     error = models.CharField(max_length=500, blank=True)
