@@ -69,6 +69,8 @@ class Store:
 
     def __init__(self, path: Path | str) -> None:
         self.path = path
+        # After a failed write the engine is ahead of the file: nothing may be kept or told any more.
+        self.has_failed = False
         with self._failing("opened"):
             self._connection = sqlite3.connect(path, isolation_level=None, timeout=2)
             # The lock is held until the process ends, whichever way it ends.
@@ -98,8 +100,10 @@ class Store:
 
     def save(self, changes: Changes, ledger: Ledger) -> None:
         """Keeps all of the changes, and the ledger as they left it, or nothing."""
+        self.check()
         reports = changes.reports
         run = self._connection
+        self.has_failed = True  # Until it has succeeded.
         with self._failing("written"):
             run.execute("BEGIN IMMEDIATE")
             try:
@@ -132,10 +136,17 @@ class Store:
                     )
                 for name, value in changes.marks.items():
                     self._mark(name, value)
-            except BaseException:
-                run.execute("ROLLBACK")
-                raise
-            run.execute("COMMIT")
+                run.execute("COMMIT")
+            finally:
+                # After some errors SQLite has rolled back by itself.
+                if run.in_transaction:
+                    run.execute("ROLLBACK")
+        self.has_failed = False
+
+    def check(self) -> None:
+        """Raises StoreFailed after a write has failed: what the engine knows since then was not kept."""
+        if self.has_failed:
+            raise StoreFailed(f"The mock exchange's file {self.path} can't be written since an earlier failure")
 
     def _mark(self, name: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))

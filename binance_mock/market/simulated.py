@@ -33,6 +33,8 @@ SWEEP_LEAST = 0.004  # how far a sweep runs at least, and on average beyond that
 SWEEP_BEYOND = 0.003
 SWEEP_MOST = 0.02
 SWEEP_TRADES = (6, 12)
+# A market that was held up for longer, as by a machine asleep, goes on from now instead of making up for it.
+MOST_LAG_MS = 1_000.0
 # A price that a restart finds further away than this starts again at its anchor.
 FARTHEST = 0.05
 
@@ -53,10 +55,12 @@ class SimulatedSymbol:
         self._sweeps_ms = now_ms + 1000 * random.expovariate(1 / SWEEP_EVERY_S)
         self._swept: deque[MarketTrade] = deque()
 
-    def next(self) -> tuple[float, MarketTrade]:
+    def next(self, now_ms: float) -> tuple[float, MarketTrade]:
         """The next trade, and its time in ms. Each call goes on from the one before."""
         if self._swept:
             return self._at_ms, self._swept.popleft()
+        if self._at_ms < now_ms - MOST_LAG_MS:
+            self._at_ms = now_ms
         random = self._random
         gap_s = random.expovariate(BURST_RATE if self._is_burst else CALM_RATE)
         self._at_ms += gap_s * 1000
@@ -113,7 +117,7 @@ class SimulatedMarket:
         # The last trade id is part of the seed: a restart goes on instead of repeating itself.
         random = Random(f"{self._seed}:{symbol}:{last_trade_id}")
         moving = self._symbols[symbol] = SimulatedSymbol(self._listings[symbol], random, last_price, now_ms)
-        at_ms, trade = moving.next()
+        at_ms, trade = moving.next(now_ms)
         heapq.heappush(self._due, (at_ms, symbol, trade))
 
     def until(self, now_ms: int, most: int) -> list[MarketTrade]:
@@ -123,6 +127,6 @@ class SimulatedMarket:
         while due and due[0][0] <= now_ms and len(trades) < most:
             _, symbol, trade = due[0]
             trades.append(trade)
-            at_ms, following = self._symbols[symbol].next()
+            at_ms, following = self._symbols[symbol].next(now_ms)
             heapq.heapreplace(due, (at_ms, symbol, following))
         return trades

@@ -33,6 +33,7 @@ def _answer(desk: Desk, operation: Operation, request: web.Request, body: str) -
     retry: dict[str, str] = {}
     status, succeeded = 200, True
     try:
+        desk.exchange.store.check()
         values = _values(request, body)
         if operation.signed:
             desk.account.check_key(request.headers.get("X-MBX-APIKEY"))

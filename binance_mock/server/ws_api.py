@@ -78,6 +78,7 @@ class WsApi:
         places_orders = False
         shows_limits = session.shows_limits
         try:
+            self._desk.exchange.store.check()
             # Decimals keep the text that was signed.
             asked = _object(message)
             reply["id"] = asked.get("id")

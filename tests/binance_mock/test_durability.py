@@ -1,6 +1,7 @@
 """Nothing acknowledged is lost, whichever way the exchange ends; and it says clearly why it can't begin."""
 
 import sqlite3
+import sys
 import threading
 import time
 from decimal import Decimal
@@ -144,6 +145,35 @@ def test_a_full_disk_keeps_nothing_of_the_operation_and_is_reported(tmp_path: Pa
     again = Store(tmp_path / "file")
     assert len(again.orders("ETHUSDT", from_id=1, start_ms=None, end_ms=None, limit=5000)) in (placed, placed + 1)
     assert all(holding.missing == 0 for holding in again.ledger().holdings.values())
+
+
+def test_after_a_failed_write_nothing_is_kept_or_told(tmp_path: Path) -> None:
+    store = Store(tmp_path / "file")
+    exchange = open_exchange(store, INFO, amounts(USDT="100000"), NOW)
+    store._connection.execute("PRAGMA query_only=ON")
+    with pytest.raises(StoreFailed, match="readonly"):
+        exchange.place(limit("BUY", "2000", "0.01"), NOW)
+    # Even if the disk recovers: the engine has an order that the file has not.
+    store._connection.execute("PRAGMA query_only=OFF")
+    with pytest.raises(StoreFailed, match="earlier failure"):
+        exchange.place(limit("BUY", "2000", "0.01"), NOW)
+    store.close()
+    assert Store(tmp_path / "file").open_orders() == []
+
+
+def test_a_disk_that_fills_up_ends_the_exchange_with_one_clear_line(processes: Processes, home: Path) -> None:
+    home.mkdir()
+    file = home / "ETHUSDT-x.csv"
+    file.write_text("".join(f"{i},3000,1,3000,{NOW + i},True,True\n" for i in range(20_000)))
+    environment: dict[str, Any] = {"HEDGEHOG_HOME": home, "MOCK_PORT": free_port(), "MARKET": f"replay:{file}@1000"}
+    # No file may grow beyond 1.5 MB: a disk that is full, but without a disk of its own.
+    command = f"ulimit -f 1500 && exec {sys.executable} manage.py mock_exchange"
+    process = processes.start("bash", "-c", command, **environment)
+    processes.wait_for(lambda: "Mock exchange on" in process.output, 20)
+    requests.get(f"http://127.0.0.1:{environment['MOCK_PORT']}/api/v3/depth?symbol=ETHUSDT", timeout=5)
+    assert process.wait(20) == 1
+    assert "can't be written" in process.tail.splitlines()[-1]
+    assert "Traceback" not in process.output
 
 
 def test_amounts_are_kept_to_the_last_unit(tmp_path: Path) -> None:

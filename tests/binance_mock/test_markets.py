@@ -48,6 +48,15 @@ def test_the_same_seed_makes_the_same_market_and_a_restart_another() -> None:
     assert first != list(simulate("ETHUSDT", 30, last_id=600))
 
 
+def test_a_market_that_was_held_up_does_not_make_up_for_it() -> None:
+    market = SimulatedMarket(1)
+    market.activate("ETHUSDT", None, 0, NOW)
+    market.until(NOW + 1000, 10_000)
+    later = NOW + 3_600_000
+    assert len(market.until(later, 10_000)) < 20
+    assert 100 < sum(len(market.until(now_ms, 10_000)) for now_ms in range(later, later + 10_000, 20)) < 400
+
+
 @pytest.mark.parametrize("symbol", ["ETHUSDT", "XRPUSDT", "ETHBTC"])
 def test_a_simulated_market_is_lively_and_stays_near_its_anchor(symbol: str) -> None:
     seconds = 600
