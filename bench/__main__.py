@@ -1,8 +1,12 @@
 """`python -m bench [NAME …]`: runs the measurements one after another, each in a process of its own."""
 
 import argparse
+import os
 import subprocess
 import sys
+
+from tests.support.environment import MARKER
+from tests.support.postgres import bin_folder
 
 MEASUREMENTS = {
     "streamer": "CPU of 100,000 frames from a socket to Redis",
@@ -26,7 +30,11 @@ def main() -> int:
     failed = 0
     for name in names:
         print(f"\n{name}: {MEASUREMENTS[name]}\n", flush=True)
-        failed += subprocess.run([sys.executable, "-m", f"bench.{name}"], check=False).returncode != 0
+        # Surroundings of its own; on PostgreSQL, where it is installed, what depends on the database.
+        environment = {key: value for key, value in os.environ.items() if key != MARKER}
+        if name == "cycles" and bin_folder():
+            environment["HEDGEHOG_TEST_DATABASE"] = "postgresql"
+        failed += subprocess.run([sys.executable, "-m", f"bench.{name}"], env=environment, check=False).returncode != 0
     return failed
 
 

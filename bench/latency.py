@@ -80,8 +80,9 @@ async def ours(stack: Stack) -> list[float]:
         await own.send_json({"id": 1, "method": "userDataStream.subscribe.signature", "params": params})
         await own.receive()
         for number in range(SAMPLES):
-            while not client.zcard(key_below("mock", SYMBOL)):
-                await asyncio.sleep(0.005)
+            async with asyncio.timeout(30):
+                while not client.zcard(key_below("mock", SYMBOL)):
+                    await asyncio.sleep(0.005)
             await asyncio.sleep(0.02)  # The worker is idle again.
             price = f"{3000 + number % 7:.2f}"
             await asyncio.to_thread(stack.trade, SYMBOL, price)

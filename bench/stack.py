@@ -11,7 +11,6 @@ from django.core.management import call_command
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, place
-from tests.support import postgres
 from tests.support.processes import Process, Processes
 
 # Far from what a measurement may reach: the mock's limit is not what is measured.
@@ -70,7 +69,3 @@ def answers(session: requests.Session) -> bool:
 
 def migrate() -> None:
     call_command("migrate", verbosity=0)
-
-
-def has_postgres() -> bool:
-    return postgres.bin_folder() is not None

@@ -1,0 +1,110 @@
+"""Full cycles a second with 100 traders, on PostgreSQL where it is installed.
+
+    python -m bench.cycles
+
+Ten symbols with ten traders each; the market of each falls through every buy and rises through every sale, over and
+over. The floor is what the same worker does in no-op tasks, divided by the tasks that a cycle took.
+"""
+
+import threading
+import time
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from bench import stack
+from bench.noop import DONE, noop
+from hedgehog_project.celery import app
+from hedgehog_project.redis import connect
+from trading import leader
+from trading.core.strategy import TraderState
+from trading.exchange.client import exchange_at
+from trading.models import Switch, Trader, TradingSettings
+from trading.schedule import make_schedule
+from trading.symbols import named, set_trading
+
+# Each with a price of about today's.
+PRICES = {
+    "ETHUSDT": 3000,
+    "BNBUSDT": 900,
+    "SOLUSDT": 150,
+    "LTCUSDT": 90,
+    "AVAXUSDT": 20,
+    "LINKUSDT": 15,
+    "DOTUSDT": 4,
+    "XRPUSDT": 2,
+    "ADAUSDT": 1,
+    "TRXUSDT": 1,
+}
+CHUNKS = 10
+SECONDS = 30
+NOOPS = 3_000
+PACE_S = 0.1
+
+
+def prepare() -> None:
+    stack.migrate()
+    make_schedule()
+    Switch.objects.get_or_create(pk=1)
+    for name in PRICES:
+        set_trading(named(name), True)
+    TradingSettings.objects.update(chunks=CHUNKS, budget=Decimal(2000))
+
+
+def drive(market: stack.Stack, symbol: str, stop: threading.Event) -> None:
+    """Moves one market down through the buys and up through the sales until told to stop."""
+    price, low = Decimal(PRICES[symbol]), Decimal("0.97")
+    while not stop.is_set():
+        # Each low lies under the last, so that no buy that was placed there is left behind.
+        low -= Decimal("0.0007")
+        for factor in (Decimal(1), low, Decimal("1.03")):
+            market.trade(symbol, f"{price * factor:.4f}", "1000000")
+            time.sleep(PACE_S)
+
+
+def tasks_done() -> int:
+    workers: dict[str, Any] = app.control.inspect(timeout=5).stats() or {}
+    return sum(sum(stats["total"].values()) for stats in workers.values())
+
+
+def noops_per_second() -> float:
+    client = connect()
+    began = time.perf_counter()
+    for _ in range(NOOPS):
+        noop.delay()
+    for _ in range(NOOPS):
+        client.brpop([DONE], timeout=30)
+    return NOOPS / (time.perf_counter() - began)
+
+
+def main() -> None:
+    prepare()
+    with stack.running() as market:
+        for symbol in PRICES:
+            market.trade(symbol, str(PRICES[symbol]))
+        leader.refresh_listings(exchange_at)
+        floor = noops_per_second()
+        market.processes.celery("beat", "--pidfile=")
+        stop = threading.Event()
+        drivers = [threading.Thread(target=drive, args=(market, symbol, stop)) for symbol in PRICES]
+        for driver in drivers:
+            driver.start()
+        time.sleep(5)
+        finished = Trader.objects.filter(state=TraderState.FINISHED)
+        tasks, cycles, began = tasks_done(), finished.count(), time.perf_counter()
+        time.sleep(SECONDS)
+        tasks, cycles = tasks_done() - tasks, finished.count() - cycles
+        seconds = time.perf_counter() - began
+        stop.set()
+        for driver in drivers:
+            driver.join()
+    per_cycle = tasks / cycles
+    print(f"{len(PRICES) * CHUNKS} traders on {connection.display_name}, one worker, {seconds:.0f} s")
+    print(f"full cycles            {cycles / seconds:8.1f} /s   ({cycles} in all, {per_cycle:.1f} tasks each)")
+    print(f"floor: no-op tasks     {floor:8.1f} /s   = {floor / per_cycle:.1f} cycles/s")
+    print(f"cycles against floor   {cycles / seconds / (floor / per_cycle):8.2f}")
+
+
+if __name__ == "__main__":
+    main()
