@@ -34,7 +34,8 @@ def main() -> int:
         environment = {key: value for key, value in os.environ.items() if key != MARKER}
         if name == "cycles" and bin_folder():
             environment["HEDGEHOG_TEST_DATABASE"] = "postgresql"
-        failed += subprocess.run([sys.executable, "-m", f"bench.{name}"], env=environment, check=False).returncode != 0
+        result = subprocess.run([sys.executable, "-m", f"bench.{name}"], env=environment, check=False)
+        failed += result.returncode != 0
     return failed
 
 

@@ -189,7 +189,14 @@ def _book(trader: Trader, event: OrderReported, task_id: str) -> bool:
     is_news = book(row, event.report)
     if is_news:
         trader.error, trader.failures = "", 0
-        _write(trader, str(event), f"books {row.side} {row.status.lower()}", row.reason, row, task_id)
+        _write(
+            trader,
+            str(event),
+            f"books {row.side.lower()}: {row.status.lower().replace('_', ' ')}",
+            row.reason,
+            row,
+            task_id,
+        )
     return is_news
 
 
