@@ -83,6 +83,7 @@ class Swings:
         self._mock, self._starts = mock, starts
         self._random = random.Random(seed)
         self._over = threading.Event()
+        self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._move, daemon=True)
 
     def __enter__(self) -> Self:
@@ -97,8 +98,16 @@ class Swings:
         self._over.set()
         self._thread.join(10)
         assert not self._thread.is_alive(), "the market does not stop"
+        if self._error is not None:
+            raise self._error
 
     def _move(self) -> None:
+        try:
+            self._swing()
+        except BaseException as error:  # noqa: BLE001 - raised again by stop()
+            self._error = error
+
+    def _swing(self) -> None:
         width = Decimal("0.004")
         while not self._over.is_set():
             width += Decimal("0.0004")
