@@ -65,6 +65,7 @@ class MockAccountAdmin(ModelAdmin):
         except client.UnreachableError as error:
             self.message_user(request, f"The account was not reset. {error}", messages.ERROR)
         else:
+            self.log_change(request, MockAccount(pk=1), "Orders cancelled, money restored.")
             self.message_user(request, "The mock account was reset: its orders are cancelled, its money is back.")
         return HttpResponseRedirect(reverse("admin:binance_mock_mockaccount_changelist"))
 

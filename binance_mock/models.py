@@ -10,3 +10,6 @@ class MockAccount(models.Model):
         verbose_name_plural = "account"
         default_permissions = ("view",)
         permissions = [("reset_mockaccount", "Can reset the mock account")]
+
+    def __str__(self) -> str:
+        return "Mock account"

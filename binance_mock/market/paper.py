@@ -93,8 +93,11 @@ class PaperMarket:
         """Plays the trades as they appear, until cancelled. Waits for Redis where it is away."""
         client = redis.asyncio.Redis.from_url(self._redis_url, socket_timeout=10, socket_connect_timeout=5)
         wait_s = 0.0
+        task = asyncio.current_task()
+        assert task is not None
         try:
-            while True:
+            # redis-py's time-outs sometimes swallow a cancellation that comes as a reply does.
+            while not task.cancelling():
                 try:
                     await self._step(client, exchange)
                     if wait_s:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
@@ -49,6 +50,7 @@ def test_the_account_is_reset_by_a_button(shown: Mock, admin_client: Client) -> 
     shown.client().order_limit_buy(symbol="ETHUSDT", quantity="1", price="2990.00")
     answer = admin_client.post(reverse(PAGE), follow=True)
     assert "The mock account was reset" in answer.content.decode()
+    assert [entry.object_repr for entry in LogEntry.objects.all()] == ["Mock account"]
     assert shown.state()["openOrders"] == []
 
 

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+import websocket
 from binance.async_client import AsyncClient
 from binance.exceptions import BinanceAPIException
 
@@ -134,6 +135,38 @@ def test_a_wrong_request_on_a_stream_is_answered_and_the_connection_stays(mock: 
     assert json.loads(socket.recv())["error"]["code"] == 2
     socket.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": 2}))
     assert json.loads(socket.recv()) == {"result": [], "id": 2}
+    socket.close()
+
+
+def test_who_talks_too_much_is_cut_off(mock: Mock) -> None:
+    socket = mock.socket("/ws")
+    for number in range(7):
+        socket.send(json.dumps({"method": "LIST_SUBSCRIPTIONS", "id": number}))
+    frames = [socket.recv_data()]
+    while frames[-1][0] != websocket.ABNF.OPCODE_CLOSE:
+        frames.append(socket.recv_data())
+    assert len(frames) <= 6
+    assert frames[-1][1] == (1008).to_bytes(2, "big") + b"Too many requests"
+
+
+def test_a_connection_takes_1024_streams_and_no_more(mock: Mock) -> None:
+    socket = mock.socket("/ws")
+
+    def subscribe(first: int, count: int) -> Any:
+        names = [f"nosuch{number}@trade" for number in range(first, first + count)]
+        socket.send(json.dumps({"method": "SUBSCRIBE", "params": names, "id": 1}))
+        return json.loads(socket.recv())
+
+    assert subscribe(0, 1024) == {"result": None, "id": 1}
+    assert "too many streams" in subscribe(1024, 1)["error"]["msg"]
+    socket.close()
+
+
+def test_a_clients_ping_is_answered(mock: Mock) -> None:
+    socket = mock.socket("/ws/ethusdt@trade")
+    socket.ping("hello")
+    opcode, data = socket.recv_data(control_frame=True)
+    assert (opcode, data) == (websocket.ABNF.OPCODE_PONG, b"hello")
     socket.close()
 
 

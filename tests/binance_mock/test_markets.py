@@ -1,6 +1,5 @@
-"""The markets: simulated, replayed from real and from broken files, and followed in Redis."""
+"""The markets: simulated, and replayed from real and from broken files."""
 
-import asyncio
 import gzip
 import json
 import logging
@@ -13,21 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
-from aiohttp import web
 
-from binance_mock.exchange import Exchange, open_exchange
 from binance_mock.market.csv_trades import BadFile, TradeFile, symbol_of
-from binance_mock.market.paper import CACHE, NoExchangeInfo, PaperMarket, fetch_exchange_info
 from binance_mock.market.replay import LONGEST_PAUSE_MS, REPEAT_PAUSE_MS, ReplayMarket, read_spec
 from binance_mock.market.simulated import SimulatedMarket
 from binance_mock.orders import MarketTrade
-from binance_mock.store import Store
 from binance_mock.symbols import LISTINGS
 from hedgehog_project.ports import free_port
-from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.binance_mock import running
-from tests.binance_mock.support import INFO, NOW, amounts, limit
+from tests.binance_mock.support import NOW
 from tests.support.processes import Processes
 
 # --- simulated ---------------------------------------------------------------------------------------
@@ -320,109 +313,3 @@ def test_a_taken_port_is_one_clear_line(processes: Processes, home: Path, tmp_pa
     assert ended.returncode == 1
     assert f"127.0.0.1:{mock.port}" in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
-
-
-# --- live (paper) ------------------------------------------------------------------------------------
-
-
-def publish(client: "redis.Redis", trade_id: int, price: str) -> None:
-    event = TradeEvent("ETHUSDT", trade_id, price, "5", NOW, NOW, False)
-    client.xadd(trade_topic("live", "ETHUSDT"), {"t": encode_trade(event)}, id=f"{trade_id}-0")
-
-
-def follow(exchange: Exchange, market: PaperMarket, trades: int) -> None:
-    """Follows until so many trades were played in all."""
-
-    async def run() -> None:
-        task = asyncio.create_task(market.follow(exchange))
-        give_up = time.monotonic() + 10
-        while exchange.counters.trades < trades and time.monotonic() < give_up:
-            await asyncio.sleep(0.01)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    asyncio.run(run())
-
-
-def paper(path: Path, redis_url: str) -> tuple[Exchange, PaperMarket]:
-    store = Store(path)
-    exchange = open_exchange(store, INFO, amounts(USDT="100000"), NOW)
-    market = PaperMarket(redis_url, store.marks())
-    market.activate("ETHUSDT", None, 0, NOW)
-    return exchange, market
-
-
-def test_paper_orders_fill_against_the_real_trades_each_once_over_restarts(
-    tmp_path: Path, redis_client: "redis.Redis", settings: object
-) -> None:
-    url = settings.REDIS_URL  # type: ignore[attr-defined]
-    for trade_id, price in ((100, "2500"), (101, "3000")):
-        publish(redis_client, trade_id, price)
-    exchange, market = paper(tmp_path / "file", url)
-    follow(exchange, market, 1)
-    # The first time, only the newest trade counts: it gives the price.
-    assert exchange.counters.trades == 1
-    assert exchange.engine.book("ETHUSDT").last_price == 3000
-    exchange.place(limit("BUY", "2990", "2"), NOW)
-    exchange.place(limit("BUY", "2900", "1"), NOW)
-    publish(redis_client, 102, "2980")
-    follow(exchange, market, 3)
-    assert [
-        fill.price
-        for fill in exchange.store.fills("ETHUSDT", from_id=None, order_id=None, start_ms=None, end_ms=None, limit=10)
-    ] == [2990]
-    exchange.store.close()
-    # What happened while the exchange was away is played when it is back, and nothing twice.
-    publish(redis_client, 103, "2890")
-    exchange, market = paper(tmp_path / "file", url)
-    follow(exchange, market, 2)
-    assert exchange.counters.fills == 1
-    assert exchange.engine.open_orders() == []
-    exchange.store.close()
-
-
-def fetch(url: str, home: Path) -> dict[str, object]:
-    return asyncio.run(fetch_exchange_info(url, home))
-
-
-def test_exchange_info_comes_from_binance_or_from_the_copy_of_the_last_time(
-    tmp_path: Path, shared_data: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    real = (shared_data / "exchangeinfo" / "exchangeInfo_binance.com_TSLABUSDT_2026-09.json").read_bytes()
-    port = free_port()
-
-    async def with_server() -> dict[str, object]:
-        async def answer(request: web.Request) -> web.Response:
-            return web.Response(body=real, content_type="application/json")
-
-        app = web.Application()
-        app.add_routes([web.get("/api/v3/exchangeInfo", answer)])
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        try:
-            return await fetch_exchange_info(f"http://127.0.0.1:{port}", tmp_path)
-        finally:
-            await runner.cleanup()
-
-    url = f"http://127.0.0.1:{port}"
-    with pytest.raises(NoExchangeInfo, match="can't be had"):
-        fetch(url, tmp_path)
-    assert asyncio.run(with_server()) == json.loads(real)
-    with caplog.at_level(logging.WARNING):
-        assert fetch(url, tmp_path) == json.loads(real)
-    assert "using the copy" in caplog.text
-    (tmp_path / CACHE).write_text("{")
-    with pytest.raises(NoExchangeInfo):
-        fetch(url, tmp_path)
-
-
-@pytest.mark.parametrize("name", ["2021-10-12_8symbols", "TSLABUSDT_2026-09"])
-def test_the_real_exchanges_symbols_can_be_traded(shared_data: Path, tmp_path: Path, name: str) -> None:
-    info = json.loads((shared_data / "exchangeinfo" / f"exchangeInfo_binance.com_{name}.json").read_text())
-    exchange = open_exchange(Store(tmp_path / "file"), info, amounts(USDT="100000"), NOW)
-    book = next(b for b in exchange.engine.books.values() if b.rules.quote == "USDT" and b.rules.is_trading)
-    exchange.trade([MarketTrade(book.rules.symbol, Decimal(1000), Decimal(1), True)], NOW)
-    new = limit("BUY", "999.00", "1")
-    changes = exchange.place(type(new)(book.rules.symbol, new.side, new.type, new.quantity, new.price), NOW)
-    assert changes.reports[0].order.is_open
