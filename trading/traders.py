@@ -231,6 +231,8 @@ def _act_on(trader: Trader, position: Position, decision: Decision, event: Event
             return _Step(send=_order_to_send(row))
         case Finish():
             _end(trader, decision)
+            text = f"{trader.symbol.name} #{trader.slot} at {trader.venue} ends: {decision.reason}"
+            transaction.on_commit(lambda: log.info(text))
             _write(trader, str(event), f"ends: {decision.state.lower()}", decision.reason, task_id=task_id)
             return _Step(has_ended=True)
         case Wait():
@@ -279,6 +281,7 @@ def _send(trader_id: int, order: NewOrder, exchange: Exchange, task_id: str) -> 
             trader = _locked(trader_id)
             row = _row(order)
             if trader is not None and book(row, _report_of(row, status, str(error))):
+                log.warning("%s at %s is not placed: %s", row, row.venue, error)
                 _write(trader, "answer", "was refused" if was_refused else "was not placed", str(error), row, task_id)
                 if not trader.has_ended:
                     trader.state = state_of(position_of(trader))

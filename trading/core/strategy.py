@@ -186,7 +186,12 @@ def _sell_or_finish(position: Position, rules: Rules, settings: Settings) -> Dec
     if not rules.is_trading:
         return Wait(why_not)
     if position.sold and (quantity == 0 or quantity < max(rules.step, rules.min_quantity)):
-        return Finish(TraderState.FINISHED, profit, owned, f"sold {plain(position.sold)}: profit {plain(profit)}")
+        return Finish(
+            TraderState.FINISHED,
+            profit,
+            owned,
+            f"sold {plain(position.sold)}: profit {plain(profit)} {rules.quote_asset}",
+        )
     if quantity == 0 or quantity < rules.min_quantity or quantity * price < rules.min_notional:
         return Finish(
             TraderState.DUST,
