@@ -120,6 +120,8 @@ class Wait:
 
 Decision = PlaceBuy | PlaceSell | Finish | Wait
 
+_OFF = Wait("trading is off for this symbol")
+
 
 def decide(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
     """What to do next. Whatever happened before, the same position and event give the same decision."""
@@ -129,8 +131,6 @@ def decide(position: Position, event: Event, rules: Rules, settings: Settings) -
     for order in position.orders:
         if not order.is_whole:
             return Wait(f"not all fills of the {order.side.lower()} are known yet", needs_fills=order)
-    if not settings.is_on:
-        return Wait("trading is off for this symbol")
     if position.bought == 0:
         return _buy(event, rules, settings)
     return _sell_or_finish(position, rules, settings)
@@ -153,6 +153,8 @@ def state_of(position: Position) -> TraderState:
 
 
 def _buy(event: Event, rules: Rules, settings: Settings) -> Decision:
+    if not settings.is_on:
+        return _OFF
     if not isinstance(event, TradeSeen):
         return Wait("waits for the next trade")
     if event.age_s > MOST_AGE_S:
@@ -180,6 +182,8 @@ def _sell_or_finish(position: Position, rules: Rules, settings: Settings) -> Dec
     bought_at = max(order.price for order in position.of(Side.BUY) if order.executed)
     price = _sell_price(bought_at, rules, settings)
     why_not = refusal(rules, Side.SELL, price, quantity)
+    if why_not is None and not settings.is_on:
+        return _OFF
     if why_not is None:
         reason = f"{_percent(settings.profit_interval)} over {plain(bought_at)} after fees of both sides"
         return PlaceSell(price, quantity, reason)

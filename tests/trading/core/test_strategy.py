@@ -126,6 +126,12 @@ def test_sold_ends_the_cycle_with_the_profit_of_its_fills() -> None:
     assert decision.leftover == D("0.0536")
 
 
+def test_off_places_nothing_but_a_sale_that_filled_still_ends_the_cycle() -> None:
+    off = replace(SETTINGS, is_on=False)
+    assert isinstance(decide(Position((BOUGHT,)), NUDGE, RULES, off), Wait)
+    assert isinstance(decide(Position((BOUGHT, SOLD)), NUDGE, RULES, off), Finish)
+
+
 def test_too_little_to_sell_ends_as_dust_with_the_amount() -> None:
     bought = order(Side.BUY, OrderStatus.CANCELED, executed="3", commission="0.003")
     decision = decide(Position((bought,)), NUDGE, RULES, SETTINGS)
