@@ -68,7 +68,8 @@ class SwitchAdmin(ModelAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": "Switch",
-            "error": error,
+            # Not “error”: that name hides Unfold's own messages.
+            "refusal": error,
             "word": WORD,
             "may_change": self.has_change_permission(request),
             "row": Switch.objects.filter(pk=1).first(),
