@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -48,11 +49,17 @@ class Stack:
     """A mock exchange, a streamer, a dispatcher, a worker, beat and a Redis, all real; no web pages."""
 
     def __init__(self, folder: Path, database_url: str = "", **environment: object) -> None:
-        """With SQLite where there is no `database_url`. `environment` holds further settings, such as MARKET."""
+        """With SQLite where there is no `database_url`. `environment` holds further settings, such as MARKET.
+
+        A REDIS_URL among them is the Redis of somebody else, which is neither supervised nor stopped.
+        """
         self.home = folder / "home"
         self._redis_folder = folder / "redis"
         self._redis_port = free_port()
-        self._redis, self.redis_url = start_redis(self._redis_folder, self._redis_port)
+        self._redis: subprocess.Popen[bytes] | None = None
+        self.redis_url = str(environment.get("REDIS_URL", ""))
+        if not self.redis_url:
+            self._redis, self.redis_url = start_redis(self._redis_folder, self._redis_port)
         self.mock = MockExchange(free_port())
         self.processes = Processes(
             folder,
@@ -67,6 +74,7 @@ class Stack:
                 **environment,
             },
         )
+        self._own_settings: dict[str, dict[str, object]] = {}
         self.services: dict[str, Process] = {}
         # When each was last started, by time.time(): to be compared with the times in rows.
         self.started_at: dict[str, float] = {}
@@ -79,9 +87,11 @@ class Stack:
             ended = self.processes.run(*command)
             assert ended.returncode == 0, ended.stderr
 
-    def start(self, *names: str) -> None:
+    def start(self, *names: str, **environment: object) -> None:
+        """Starts these, or all; with settings of their own, which they keep when they come back."""
         for name in names or SERVICES:
-            self.services[name] = self.processes.start(*command_of(name), name=name)
+            settings = self._own_settings.setdefault(name, environment)
+            self.services[name] = self.processes.start(*command_of(name), name=name, **settings)
             self.started_at[name] = time.time()
 
     def wait_until_up(self) -> None:
@@ -94,15 +104,15 @@ class Stack:
 
     def kill(self, name: str) -> None:
         """kill -9. It comes back while somebody waits."""
-        if name == "redis":
+        if name != "redis":
+            self.services[name].kill()
+        elif self._redis is not None:
             self._redis.kill()
             self._redis.wait()
-        else:
-            self.services[name].kill()
 
     def supervise(self) -> None:
         """Starts whoever has ended, once two seconds have passed since its last start. Redis comes back empty."""
-        if self._redis.poll() is not None:
+        if self._redis is not None and self._redis.poll() is not None:
             shutil.rmtree(self._redis_folder)
             self.started_at["redis"] = time.time()
             self._redis, _ = start_redis(self._redis_folder, self._redis_port)
@@ -139,5 +149,4 @@ class Stack:
             return {name: service.wait(10) for name, service in self.services.items()}
         finally:
             self.processes.stop_all()
-            self._redis.kill()
-            self._redis.wait()
+            self.kill("redis")
