@@ -75,9 +75,6 @@ def _open_orders(venue: Venue, exchange: Exchange) -> Iterable[Difference]:
             yield Difference("I3", f"{venue} holds the order {key} open, and the database does not")
     for key in sorted(here.keys() - there.keys()):
         yield Difference("I3", f"the database holds the order {key} open ({here[key].status}), and {venue} does not")
-    for key in sorted(here.keys() & there.keys()):
-        if here[key].executed != there[key].executed:
-            yield Difference("I4", f"{key}: executed {here[key].executed} here, {there[key].executed} there")
 
 
 def _booked(venue: Venue) -> dict[tuple[str, int], list[Fill]]:
@@ -92,11 +89,21 @@ def _booked(venue: Venue) -> dict[tuple[str, int], list[Fill]]:
 def _fills(
     venue: Venue, booked: dict[tuple[str, int], list[Fill]], theirs: dict[str, list[tuple[int, Fill]]]
 ) -> Iterable[Difference]:
-    ours = set(
-        Order.objects.filter(venue=venue, exchange_order_id__isnull=False).values_list(
-            "symbol__name", "exchange_order_id"
-        )
-    )
+    rows = Order.objects.filter(venue=venue, exchange_order_id__isnull=False)
+    ours = {
+        (symbol, order_id): executed
+        for symbol, order_id, executed in rows.values_list("symbol__name", "exchange_order_id", "executed")
+    }
+    traded = dict.fromkeys(ours, ZERO)
+    for symbol, trades in theirs.items():
+        for order_id, fill in trades:
+            if (symbol, order_id) in ours:
+                traded[symbol, order_id] += fill.quantity
+    for key, executed in ours.items():
+        if executed != traded[key]:
+            yield Difference(
+                "I4", f"order {key[1]} ({key[0]}) has executed {plain(executed)} here, {plain(traded[key])} there"
+            )
     here = Counter((key, _essence(fill)) for key, fills in booked.items() for fill in fills)
     there = Counter(
         ((symbol, order_id), _essence(fill))

@@ -1,14 +1,20 @@
-"""A symbol with its rules, a trader in its slot, and an exchange that does what a test says."""
+"""A symbol with its rules, a trader in its slot, an exchange that does what a test says, and a real mock exchange."""
 
+import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 import redis
 from django.utils import timezone
+from pytest_django import Settings
 
 from hedgehog_project.venues import Venue
+from tests.support.market import KEY, SECRET, MockExchange, start_mock
+from tests.support.processes import Processes
 from tests.support.scripted_exchange import ScriptedExchange
+from trading.exchange import client as client_module
 from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.symbols import named
@@ -61,3 +67,31 @@ def trader(symbol: Symbol) -> Trader:
         profit_interval=settings.profit_interval,
         armed_at=timezone.now() - timedelta(seconds=60),
     )
+
+
+# For each module anew: the exchange counts requests by the minute, and refuses what is too much.
+@pytest.fixture(scope="module")
+def running_mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MockExchange]:
+    """A mock exchange in a process of its own, with a market that moves by hand."""
+    folder = tmp_path_factory.mktemp("mock")
+    processes = Processes(folder)
+    try:
+        yield start_mock(processes, str(folder), MOCK_BALANCES="USDT:10000", MOCK_ORDERS_PER_10S=1_000)[0]
+    finally:
+        processes.stop_all()
+
+
+@pytest.fixture
+def mock(running_mock: MockExchange) -> MockExchange:
+    """With 10,000 USDT, no open order, and the last trade of ETHUSDT at 3000."""
+    running_mock.reset()
+    running_mock.trade("ETHUSDT", "3000")
+    return running_mock
+
+
+@pytest.fixture
+def at_mock(mock: MockExchange, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> MockExchange:
+    """The venue mock is this one, for what runs in the test's own process."""
+    settings.MOCK_PORT, settings.MOCK_API_KEY, settings.MOCK_API_SECRET = mock.port, KEY, SECRET
+    monkeypatch.setattr(client_module, "_of_thread", threading.local())
+    return mock

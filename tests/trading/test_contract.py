@@ -1,7 +1,7 @@
 """Our client of the exchange, over the wire: what a real mock exchange answers, and every way an answer can fail."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal as D
 from typing import Any
@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from hedgehog_project.ports import HOST, free_port
-from tests.support.market import KEY, SECRET, MockExchange, start_mock
-from tests.support.processes import Processes
+from tests.support.market import KEY, SECRET, MockExchange
 from tests.support.scripted_http import (
     Answer,
     ScriptedServer,
@@ -43,24 +42,6 @@ def new_order(client_order_id: str = "hh-1-b-1", **values: Any) -> NewOrder:
 
 def now_ms() -> int:
     return round(time.time() * 1000)
-
-
-@pytest.fixture(scope="module")
-def running_mock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MockExchange]:
-    folder = tmp_path_factory.mktemp("mock")
-    processes = Processes(folder)
-    try:
-        yield start_mock(processes, str(folder), MOCK_BALANCES="USDT:10000")[0]
-    finally:
-        processes.stop_all()
-
-
-@pytest.fixture
-def mock(running_mock: MockExchange) -> MockExchange:
-    """With 10,000 USDT, no open order, and the last trade at 3000."""
-    running_mock.reset()
-    running_mock.trade("ETHUSDT", "3000")
-    return running_mock
 
 
 @pytest.fixture
