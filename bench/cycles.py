@@ -54,11 +54,11 @@ def prepare() -> None:
 
 def drive(market: stack.Stack, symbol: str, stop: threading.Event) -> None:
     """Moves one market down through the buys and up through the sales until told to stop."""
-    price, low = Decimal(PRICES[symbol]), Decimal("0.97")
+    price, low, high = Decimal(PRICES[symbol]), Decimal("0.97"), Decimal("1.03")
     while not stop.is_set():
-        # Each low lies under the last, so that no buy that was placed there is left behind.
-        low -= Decimal("0.0007")
-        for factor in (Decimal(1), low, Decimal("1.03")):
+        # Each low lies under the last, each high over it: what was ordered at an extreme is not left behind.
+        low, high = low - Decimal("0.0007"), high + Decimal("0.0035")
+        for factor in (Decimal(1), low, high):
             market.trade(symbol, f"{price * factor:.4f}", "1000000")
             time.sleep(PACE_S)
 

@@ -34,6 +34,12 @@ def as_core(row: Order) -> core.Order:
     )
 
 
+def is_news(row: Order, report: OrderReport) -> bool:
+    """Whether the report says anything that this order does not know. Needs no lock: what is known stays known."""
+    order = as_core(row)
+    return fold(order, report) != order
+
+
 def book(row: Order, report: OrderReport) -> bool:
     """Writes what the report says of this order; whether it said anything new.
 

@@ -125,7 +125,9 @@ class Dispatcher:
     def take_over(self) -> int:
         """Hands on again what a dead dispatcher left, and the reports that no task has booked; how many entries."""
         taken = 0
-        for topic in [*self._trades, *self._reports]:
+        # A report that is not booked may just wait in a long queue.
+        topics = self._trades if doorbell.is_queue_long(self.client) else [*self._trades, *self._reports]
+        for topic in topics:
             try:
                 answer = self.client.execute_command(
                     "XAUTOCLAIM", topic, GROUP, self.name, TAKE_OVER_MS, "0-0", "COUNT", BATCH

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import redis
 from celery import current_app
 
 from trading.core.events import TradeSeen
@@ -9,6 +10,15 @@ from trading.core.money import plain
 
 # A wake that comes later than this has lost its meaning: the trader is rung again.
 WAKE_EXPIRES_S = 5
+
+# Celery's list of waiting tasks in Redis, and how many are so many that a bell may just not have had its turn.
+QUEUE = "celery"
+MANY = 200
+
+
+def is_queue_long(client: "redis.Redis") -> bool:
+    """Whether the workers are behind. Ringing again what waits in the queue would only make it longer."""
+    return int(client.llen(QUEUE)) > MANY
 
 
 def wake(trader_id: int, symbol: str, event: TradeSeen) -> None:

@@ -40,9 +40,12 @@ def lead(now: datetime | None = None) -> None:
     """One beat. Raises redis.RedisError and Django's database errors: the next beat tries again."""
     now = now or timezone.now()
     fill_slots()
+    watch_triggers()
+    if doorbell.is_queue_long(connect()):
+        return
     ask_about_stuck_orders(now)
     nudge_whoever_is_due(now)
-    watch_triggers()
+    ring_again()
     rearm_sleepers(now)
 
 
@@ -112,12 +115,17 @@ def nudge_whoever_is_due(now: datetime) -> None:
 
 
 def watch_triggers() -> None:
-    """Rebuilds the triggers where Redis lost them, and rings again for bells that nobody answered."""
+    """Rebuilds the triggers where Redis lost them, and has the books compared: reports may be lost with them."""
     client = connect()
     if not triggers.is_built(client):
         log.warning("triggers rebuilt from the database: traders=%s", rebuild_triggers(client))
         for venue in venues_in_use():
             doorbell.reconcile(venue)
+
+
+def ring_again() -> None:
+    """Rings for traders whose bell nobody answered."""
+    client = connect()
     unheard = triggers.rung_before(client, UNHEARD_S)
     live = Trader.objects.filter(pk__in=unheard, finished_at__isnull=True).select_related("symbol")
     for trader in live:

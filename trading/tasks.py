@@ -38,12 +38,14 @@ def nudge(self: Task, trader: int, symbol: str, why: str) -> None:
 def report(self: Task, venue: str, symbol: str, entry: str, data: dict[str, Any]) -> None:
     """The exchange reported something of an order of ours."""
     report = from_execution_report(data)
-    trader = Order.objects.filter(client_order_id=report.client_order_id).values_list("trader_id", flat=True).first()
     try:
         has_ended = traders.hear(report, "report", exchange_at(Venue(venue)), _id(self))
     except Exception as error:
-        if trader is not None:
-            traders.note_failure(trader, error, _id(self))
+        owner = (
+            Order.objects.filter(client_order_id=report.client_order_id).values_list("trader_id", flat=True).first()
+        )
+        if owner is not None:
+            traders.note_failure(owner, error, _id(self))
         raise
     acknowledge(connect(), venue, entry)
     if has_ended:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
 from trading import triggers
-from trading.books import book, position_of
+from trading.books import book, is_news, position_of
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
 from trading.core.money import plain
 from trading.core.orders import OrderReport, OrderStatus, Side
@@ -89,13 +89,13 @@ def wake(trader_id: int, event: Event, exchange: Exchange, task_id: str = "") ->
 
 def hear(report: OrderReport, source: str, exchange: Exchange, task_id: str = "") -> bool:
     """Takes in what the exchange says of an order. Whether a cycle has ended by that."""
-    trader_id = (
-        Order.objects.filter(client_order_id=report.client_order_id).values_list("trader_id", flat=True).first()
-    )
-    if trader_id is None:
+    row = Order.objects.filter(client_order_id=report.client_order_id).first()
+    if row is None:
         log.warning("order not in the database: client_order_id=%s symbol=%s", report.client_order_id, report.symbol)
         return False
-    return wake(trader_id, OrderReported(report, source), exchange, task_id)
+    if not is_news(row, report):
+        return False  # Most reports: the answer to the placing has told it already.
+    return wake(row.trader_id, OrderReported(report, source), exchange, task_id)
 
 
 def ask(order_id: int, exchange: Exchange, task_id: str = "", now: datetime | None = None) -> bool:
@@ -170,8 +170,8 @@ def _look(trader_id: int, event: Event, task_id: str) -> _Step:
         trader = _locked(trader_id)
         if trader is None:
             return _Step()
-        is_news = _book(trader, event, task_id) if isinstance(event, OrderReported) else True
-        if trader.has_ended or not is_news:
+        has_changed = _book(trader, event, task_id) if isinstance(event, OrderReported) else True
+        if trader.has_ended or not has_changed:
             return _Step()
         now = timezone.now()
         if trader.retry_at and trader.retry_at > now and isinstance(event, TradeSeen):
@@ -186,8 +186,8 @@ def _look(trader_id: int, event: Event, task_id: str) -> _Step:
 
 def _book(trader: Trader, event: OrderReported, task_id: str) -> bool:
     row = Order.objects.select_for_update().get(client_order_id=event.report.client_order_id)
-    is_news = book(row, event.report)
-    if is_news:
+    has_changed = book(row, event.report)
+    if has_changed:
         trader.error, trader.failures = "", 0
         _write(
             trader,
@@ -197,7 +197,7 @@ def _book(trader: Trader, event: OrderReported, task_id: str) -> bool:
             row,
             task_id,
         )
-    return is_news
+    return has_changed
 
 
 def _decide(trader: Trader, position: Position, event: Event) -> Decision:
@@ -288,7 +288,6 @@ def _send(trader_id: int, order: NewOrder, exchange: Exchange, task_id: str) -> 
                     _back_off(trader, str(error), wait)
                     _save(trader)
         return None
-    Trader.objects.filter(pk=trader_id).exclude(error="", failures=0).update(error="", failures=0)
     return OrderReported(report, "answer")
 
 

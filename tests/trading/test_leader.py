@@ -14,7 +14,7 @@ from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost
 from tests.trading.conftest import make_symbol
-from trading import leader, traders, triggers
+from trading import doorbell, leader, traders, triggers
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -122,6 +122,17 @@ def test_due_and_forgotten_traders_are_nudged(trader: Trader, bells: list[tuple[
     assert rung(bells, "nudge") == [trader.pk, trader.pk]
 
 
+def test_nobody_is_rung_again_while_the_workers_are_behind(
+    trader: Trader, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
+) -> None:
+    redis_client.rpush(doorbell.QUEUE, *range(doorbell.MANY + 1))
+    leader.lead()
+    assert rung(bells, "nudge") == []
+    redis_client.delete(doorbell.QUEUE)
+    leader.lead()
+    assert rung(bells, "nudge") == [trader.pk]
+
+
 def test_trader_with_an_open_order_is_left_in_peace(
     trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
@@ -137,9 +148,8 @@ def test_bell_that_nobody_answered_is_rung_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(leader, "UNHEARD_S", -1.0)
-    leader.watch_triggers()
     redis_client.zadd(triggers.RUNG, {str(trader.pk): 1.0, "999": 1.0})
-    leader.watch_triggers()
+    leader.ring_again()
     assert rung(bells, "nudge") == [trader.pk]
     assert triggers.rung_before(redis_client, -1) == [trader.pk]
 
