@@ -164,16 +164,17 @@ class TestSetup:
 class TestFromTheShell:
     """As an operator sees it: the whole of stderr, and the exit code."""
 
-    def test_unknown_symbol(self, processes: Processes, running_mock: MockExchange, prepared: dict[str, str]) -> None:
-        keys = {"MOCK_PORT": running_mock.port, "MOCK_API_KEY": KEY, "MOCK_API_SECRET": SECRET}
-        ended = processes.run("trade", "NOPE", "on", **prepared, **keys)
+    def test_unknown_symbol(self, prepared: Processes, running_mock: MockExchange) -> None:
+        ended = prepared.run(
+            "trade", "NOPE", "on", MOCK_PORT=running_mock.port, MOCK_API_KEY=KEY, MOCK_API_SECRET=SECRET
+        )
         assert (ended.returncode, ended.stdout) == (1, "")
         assert (
             ended.stderr == "CommandError: mock knows no symbol NOPE. Is it spelled as on Binance, such as ETHUSDT?\n"
         )
 
-    def test_wrong_word(self, processes: Processes, prepared: dict[str, str]) -> None:
-        ended = processes.run("trade", "ETHUSDT", "maybe", **prepared)
+    def test_wrong_word(self, processes: Processes) -> None:
+        ended = processes.run("trade", "ETHUSDT", "maybe")
         assert ended.returncode == 2
         assert "invalid choice: 'maybe'" in ended.stderr
         assert "Traceback" not in ended.stderr
@@ -191,18 +192,18 @@ class TestFromTheShell:
         assert re.fullmatch(r"hedgehog: The database \(.*\) cannot be used: .* See DATABASE_URL\.\n", ended.stderr)
         assert "secret-word" not in ended.stderr
 
-    def test_status_without_redis(self, processes: Processes, prepared: dict[str, str]) -> None:
-        ended = processes.run("status", REDIS_URL=f"redis://{HOST}:{free_port()}/0", **prepared)
+    def test_status_without_redis(self, prepared: Processes) -> None:
+        ended = prepared.run("status", REDIS_URL=f"redis://{HOST}:{free_port()}/0")
         assert (ended.returncode, ended.stderr) == (1, "")
         assert re.search(r"^redis +DOWN", ended.stdout, re.MULTILINE)
 
 
 @pytest.fixture
-def prepared(processes: Processes, tmp_path: Path) -> dict[str, str]:
-    """The setting that names a database with tables and nothing in them."""
-    address = {"DATABASE_URL": f"sqlite:///{tmp_path / 'prepared.sqlite3'}"}
-    assert processes.run("migrate", "--verbosity=0", **address).returncode == 0
-    return address
+def prepared(processes: Processes, tmp_path: Path) -> Processes:
+    """Processes whose database has tables and nothing in them."""
+    processes.environment["DATABASE_URL"] = f"sqlite:///{tmp_path / 'prepared.sqlite3'}"
+    assert processes.run("migrate", "--verbosity=0").returncode == 0
+    return processes
 
 
 class TestDispatch:
@@ -220,15 +221,15 @@ class TestDispatch:
             process.wait()
 
     def test_waits_for_redis_and_says_so_once(
-        self, processes: Processes, prepared: dict[str, str], away: tuple[str, Callable[[], None]]
+        self, prepared: Processes, away: tuple[str, Callable[[], None]]
     ) -> None:
         address, start = away
-        dispatcher = processes.manage("dispatch", REDIS_URL=address, **prepared)
-        processes.wait_for(lambda: "Connection refused" in dispatcher.output, 10, "that it says so")
+        dispatcher = prepared.manage("dispatch", REDIS_URL=address)
+        prepared.wait_for(lambda: "Connection refused" in dispatcher.output, 10, "that it says so")
         start()
         client = redis.Redis.from_url(address)
-        processes.wait_for(lambda: "dispatcher" in beats(client), 10, "its heartbeat")
-        processes.wait_for(lambda: "Redis is back" in dispatcher.output, 10, "that it goes on")
+        prepared.wait_for(lambda: "dispatcher" in beats(client), 10, "its heartbeat")
+        prepared.wait_for(lambda: "Redis is back" in dispatcher.output, 10, "that it goes on")
         assert dispatcher.output.count("Connection refused") == 1
         assert dispatcher.stop(2) == 0
 
