@@ -4,7 +4,6 @@ It runs every second, and at once when a cycle ends. Two leaders at once are har
 """
 
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -21,9 +20,9 @@ from trading import doorbell, symbols, traders, triggers
 from trading.core.orders import OPEN, OrderStatus
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import ExchangeError
-from trading.exchange.protocol import Exchange
 from trading.models import JournalEntry, Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.traders import ExchangeAt
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +31,6 @@ STUCK_AFTER = timedelta(seconds=2)
 # A bell that nobody answered for so long is rung again.
 UNHEARD_S = 3.0
 UNHEARD = timedelta(seconds=UNHEARD_S)
-
-ExchangeAt = Callable[[Venue], Exchange]
 
 
 def lead(now: datetime | None = None) -> None:
@@ -193,20 +190,20 @@ def follow_the_switch() -> None:
             symbols.stream_from(market, settings.symbol.name)
 
 
-def reconcile(venue: Venue, exchange: Exchange, task_id: str = "") -> int:
+def reconcile(venue: Venue, exchange_at: ExchangeAt, task_id: str = "") -> int:
     """Compares the open orders of our books with the exchange's and asks about each that differs; how many did.
 
     Raises the exchange's errors.
     """
     # Our rows first: an order that is placed meanwhile is then on the exchange's list only.
     rows = list(Order.objects.filter(venue=venue, status__in=OPEN).exclude(status=OrderStatus.SUBMITTING))
-    listed = {report.client_order_id: report for report in exchange.open_orders()}
+    listed = {report.client_order_id: report for report in exchange_at(venue).open_orders()}
     differing = 0
     for row in rows:
         there = listed.get(row.client_order_id)
         if there is None or there.executed != row.executed or there.status != row.status:
             differing += 1
-            traders.ask(row.pk, exchange, task_id)
+            traders.ask(row.pk, exchange_at, task_id)
     ours = {key for key in listed if key.startswith(traders.PREFIX)}
     known = set(Order.objects.filter(client_order_id__in=ours).values_list("client_order_id", flat=True))
     for orphan in sorted(ours - known):

@@ -15,7 +15,7 @@ from trading.dispatch import acknowledge
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.exchange.replies import from_execution_report
-from trading.models import Order, Trader
+from trading.models import Order
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def report(self: Task, venue: str, symbol: str, entry: str, data: dict[str, Any]
     """The exchange reported something of an order of ours."""
     report = from_execution_report(data)
     try:
-        has_ended = traders.hear(report, "report", exchange_at(Venue(venue)), _id(self))
+        has_ended = traders.hear(report, "report", exchange_at, _id(self))
     except Exception as error:
         owner = (
             Order.objects.filter(client_order_id=report.client_order_id).values_list("trader_id", flat=True).first()
@@ -57,7 +57,7 @@ def ask(self: Task, order: int, symbol: str) -> None:
     """An order of ours has been unclear for too long."""
     row = Order.objects.get(pk=order)
     try:
-        has_ended = traders.ask(order, exchange_at(Venue(row.venue)), _id(self))
+        has_ended = traders.ask(order, exchange_at, _id(self))
     except ExchangeError as error:
         # No answer is no news: the trader shows it, and the leader asks again.
         traders.note_failure(row.trader_id, error, _id(self))
@@ -93,10 +93,21 @@ def refresh_listings() -> None:
     leader.refresh_listings(exchange_at)
 
 
+def _let_act(trader_id: int, event: Event, task_id: str) -> None:
+    try:
+        has_ended = traders.wake(trader_id, event, exchange_at, task_id)
+    except Exception as error:
+        # The trader keeps its state, shows the error, and is tried again after a growing wait.
+        traders.note_failure(trader_id, error, task_id)
+        raise
+    if has_ended:
+        leader.fill_slots()
+
+
 def _reconcile(venue: Venue, task_id: str) -> bool:
     """Whether the books could be compared."""
     try:
-        leader.reconcile(venue, exchange_at(venue), task_id)
+        leader.reconcile(venue, exchange_at, task_id)
     except ExchangeError as error:
         log.warning("books not compared: venue=%s error=%s", venue, error)
         return False
@@ -105,17 +116,3 @@ def _reconcile(venue: Venue, task_id: str) -> bool:
 
 def _id(task: Task) -> str:
     return task.request.id or ""
-
-
-def _let_act(trader_id: int, event: Event, task_id: str) -> None:
-    venue = Trader.objects.filter(pk=trader_id).values_list("venue", flat=True).first()
-    if venue is None:
-        return  # Ended and removed since the bell rang.
-    try:
-        has_ended = traders.wake(trader_id, event, exchange_at(Venue(venue)), task_id)
-    except Exception as error:
-        # The trader keeps its state, shows the error, and is tried again after a growing wait.
-        traders.note_failure(trader_id, error, task_id)
-        raise
-    if has_ended:
-        leader.fill_slots()

@@ -7,6 +7,7 @@ next event. No transaction is open while an exchange is called, and no exchange 
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -41,6 +42,8 @@ from trading.models.symbols import TradingStatus
 
 log = logging.getLogger(__name__)
 
+ExchangeAt = Callable[[Venue], Exchange]
+
 # Our client order ids begin with this; orders without it are somebody else's and never touched.
 PREFIX = "hh-"
 # An order is signed within this time of being saved, or not sent at all.
@@ -61,6 +64,8 @@ class _Step:
     send: NewOrder | None = None
     fetch: OrderReport | None = None
     has_ended: bool = False
+    venue: Venue = Venue.MOCK
+    trigger: triggers.Trigger | None = None
 
 
 def new_client_order_id(trader_id: int, side: Side) -> str:
@@ -68,7 +73,7 @@ def new_client_order_id(trader_id: int, side: Side) -> str:
     return f"{PREFIX}{trader_id}-{side[0].lower()}-{secrets.token_hex(8)}"
 
 
-def wake(trader_id: int, event: Event, exchange: Exchange, task_id: str = "") -> bool:
+def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "") -> bool:
     """Lets a trader take in an event and act on it. Whether its cycle has ended by that.
 
     What the exchange answers to an order is the trader's next event. Where fills had to be fetched and could not be,
@@ -81,13 +86,15 @@ def wake(trader_id: int, event: Event, exchange: Exchange, task_id: str = "") ->
         has_ended = has_ended or step.has_ended
         next_event = None
         if step.send is not None:
-            next_event = _send(trader_id, step.send, exchange, task_id)
+            next_event = _send(trader_id, step.send, exchange_at(step.venue), task_id)
         elif step.fetch is not None:
-            next_event = _fetch_fills(step.fetch, exchange)
+            next_event = _fetch_fills(step.fetch, exchange_at(step.venue))
+        # After the call, which is what is urgent: a copy that comes late does no harm, see triggers.py.
+        _copy(step.trigger)
     return has_ended
 
 
-def hear(report: OrderReport, source: str, exchange: Exchange, task_id: str = "") -> bool:
+def hear(report: OrderReport, source: str, exchange_at: ExchangeAt, task_id: str = "") -> bool:
     """Takes in what the exchange says of an order. Whether a cycle has ended by that."""
     row = Order.objects.filter(client_order_id=report.client_order_id).first()
     if row is None:
@@ -95,27 +102,28 @@ def hear(report: OrderReport, source: str, exchange: Exchange, task_id: str = ""
         return False
     if not is_news(row, report):
         return False  # Most reports: the answer to the placing has told it already.
-    return wake(row.trader_id, OrderReported(report, source), exchange, task_id)
+    return wake(row.trader_id, OrderReported(report, source), exchange_at, task_id)
 
 
-def ask(order_id: int, exchange: Exchange, task_id: str = "", now: datetime | None = None) -> bool:
+def ask(order_id: int, exchange_at: ExchangeAt, task_id: str = "", now: datetime | None = None) -> bool:
     """Asks the exchange what became of an order and takes in the answer. Whether a cycle has ended by that.
 
     Raises the exchange's errors but NotFound: who asked asks again later.
     """
     asked_at = now or timezone.now()
     Order.objects.filter(pk=order_id).update(asked_at=asked_at)
-    row = Order.objects.select_related("symbol", "trader").get(pk=order_id)
+    row = Order.objects.select_related("symbol").get(pk=order_id)
+    exchange = exchange_at(Venue(row.venue))
     try:
         report = exchange.order(row.symbol.name, row.client_order_id)
     except NotFound as error:
-        return _not_found(row, asked_at, str(error), exchange, task_id)
+        return _not_found(row, asked_at, str(error), exchange_at, task_id)
     if report.executed > sum((fill.quantity for fill in row.fills.all()), Decimal(0)):
         report = replace(report, fills=exchange.fills(report.symbol, report.exchange_order_id))
-    return hear(report, "query", exchange, task_id)
+    return hear(report, "query", exchange_at, task_id)
 
 
-def _not_found(row: Order, asked_at: datetime, text: str, exchange: Exchange, task_id: str) -> bool:
+def _not_found(row: Order, asked_at: datetime, text: str, exchange_at: ExchangeAt, task_id: str) -> bool:
     if row.status == OrderStatus.SUBMITTING and asked_at < row.submitted_at + PROVEN_AFTER:
         return False  # It may still arrive. The leader asks again.
     if row.status == OrderStatus.SUBMITTING:
@@ -123,7 +131,7 @@ def _not_found(row: Order, asked_at: datetime, text: str, exchange: Exchange, ta
     else:
         # It was acknowledged once: the exchange has begun its books anew, as testnet does every month.
         status, reason = OrderStatus.CANCELED, f"The exchange no longer knows it: {text}"
-    return hear(_report_of(row, status, reason), "query", exchange, task_id)
+    return hear(_report_of(row, status, reason), "query", exchange_at, task_id)
 
 
 def note_failure(trader_id: int, error: Exception, task_id: str = "") -> None:
@@ -133,8 +141,9 @@ def note_failure(trader_id: int, error: Exception, task_id: str = "") -> None:
         if trader is None or trader.has_ended:
             return
         _back_off(trader, f"{type(error).__name__}: {error}")
-        _save(trader)
+        trigger = _save(trader)
         _write_once(trader, "its task", "failed", trader.error, task_id)
+    _copy(trigger)
 
 
 def retire(trader_id: int, why: str) -> bool:
@@ -144,7 +153,9 @@ def retire(trader_id: int, why: str) -> bool:
         if trader is None or trader.has_ended or position_of(trader).orders:
             return False
         _end(trader, Finish(TraderState.RETIRED, Decimal(0), Decimal(0), why))
+        trigger = _save(trader)
         _write(trader, "leader", "retires", why)
+    _copy(trigger)
     return True
 
 
@@ -160,7 +171,9 @@ def abandon(trader_id: int, by: str) -> bool:
         base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
         owned = position.owned(base)
         _end(trader, Finish(TraderState.ABANDONED, position.profit(base, quote), owned, f"abandoned by {by}"))
+        trigger = _save(trader)
         _write(trader, f"{by} in the admin", "is abandoned", f"{plain(owned)} {base} is left on the account")
+    _copy(trigger)
     return True
 
 
@@ -180,8 +193,7 @@ def _look(trader_id: int, event: Event, task_id: str) -> _Step:
         decision = _decide(trader, position, event)
         trader.retry_at = None
         step = _act_on(trader, position, decision, event, task_id)
-        _save(trader)
-    return step
+        return replace(step, venue=Venue(trader.venue), trigger=_save(trader))
 
 
 def _book(trader: Trader, event: OrderReported, task_id: str) -> bool:
@@ -201,9 +213,11 @@ def _book(trader: Trader, event: OrderReported, task_id: str) -> bool:
 
 
 def _decide(trader: Trader, position: Position, event: Event) -> Decision:
-    listing = Listing.objects.select_related("symbol").filter(symbol=trader.symbol, venue=trader.venue).first()
+    # Their filters as exchangeInfo gave them are long, and of no use here.
+    listing = Listing.objects.defer("filters").filter(symbol_id=trader.symbol_id, venue=trader.venue).first()
     if listing is None:
         return Wait(f"{trader.venue} has not told the rules of {trader.symbol.name} yet")
+    listing.symbol = trader.symbol
     is_on = trader.symbol.settings.status == TradingStatus.ON
     return decide(position, event, listing.rules(), trader.settings(is_on))
 
@@ -277,6 +291,7 @@ def _send(trader_id: int, order: NewOrder, exchange: Exchange, task_id: str) -> 
         wait = timedelta(seconds=error.wait_s) if isinstance(error, Throttled) else None
         if isinstance(error, KeyRejected):
             wait = MOST_WAIT
+        trigger = None
         with transaction.atomic():
             trader = _locked(trader_id)
             row = _row(order)
@@ -286,7 +301,8 @@ def _send(trader_id: int, order: NewOrder, exchange: Exchange, task_id: str) -> 
                 if not trader.has_ended:
                     trader.state = state_of(position_of(trader))
                     _back_off(trader, str(error), wait)
-                    _save(trader)
+                    trigger = _save(trader)
+        _copy(trigger)
         return None
     return OrderReported(report, "answer")
 
@@ -348,7 +364,6 @@ def _end(trader: Trader, decision: Finish) -> None:
     trader.retry_at = None
     trader.waits_for = ""
     trader.error = ""
-    _save(trader)
 
 
 def _back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:
@@ -359,26 +374,25 @@ def _back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:
     trader.retry_at = timezone.now() + (wait or min(MOST_WAIT, timedelta(seconds=2 ** min(trader.failures - 1, 6))))
 
 
-def _save(trader: Trader) -> None:
-    """Saves the trader, and copies its trigger to Redis once that is committed.
-
-    Redis may miss it: the leader rebuilds.
-    """
+def _save(trader: Trader) -> triggers.Trigger:
+    """Saves the trader; what it waits for now is to be copied to Redis once that is committed."""
     trader.armed_at = timezone.now() if trader.wake_below is not None else None
     trader.turn += 1
     trader.save()
     market = market_of(Venue(trader.venue))
-    trigger = triggers.Trigger(trader.pk, market, trader.symbol.name, trader.wake_below, trader.turn)
+    return triggers.Trigger(
+        trader.pk, market, trader.symbol.name, trader.wake_below, trader.turn, has_ended=trader.has_ended
+    )
 
-    def copy() -> None:
-        try:
-            triggers.set_trigger(connect(), trigger)
-            if trader.has_ended:
-                triggers.forget(connect(), [trader.pk])
-        except redis.RedisError as error:
-            log.warning("trigger not copied to Redis: trader=%s error=%s", trader.pk, error)
 
-    transaction.on_commit(copy)
+def _copy(trigger: triggers.Trigger | None) -> None:
+    """Redis may miss it: the leader rebuilds."""
+    if trigger is None:
+        return
+    try:
+        triggers.set_trigger(connect(), trigger)
+    except redis.RedisError as error:
+        log.warning("trigger not copied to Redis: trader=%s error=%s", trigger.trader, error)
 
 
 def _write(

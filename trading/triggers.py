@@ -30,11 +30,11 @@ end
 return ids
 """
 
-# KEYS: triggers, rung, turns. ARGV: trader, turn, price or empty. Two threads that have saved one trader may come
-# here in the wrong order: the older one then changes nothing.
+# KEYS: triggers, rung, turns. ARGV: trader, turn, price or empty, 1 if it has ended. Two threads that have saved one
+# trader may come here in the wrong order: the older one then changes nothing.
 _SET = """
 if tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or '0') > tonumber(ARGV[2]) then return 0 end
-redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
+if ARGV[4] == '1' then redis.call('HDEL', KEYS[3], ARGV[1]) else redis.call('HSET', KEYS[3], ARGV[1], ARGV[2]) end
 if ARGV[3] == '' then redis.call('ZREM', KEYS[1], ARGV[1]) else redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1]) end
 redis.call('ZREM', KEYS[2], ARGV[1])
 return 1
@@ -50,6 +50,7 @@ class Trigger:
     symbol: str
     below: Decimal | None
     turn: int = 0
+    has_ended: bool = False
 
 
 def key_below(market: str, symbol: str) -> str:
@@ -61,7 +62,7 @@ def set_trigger(client: "redis.Redis", trigger: Trigger) -> bool:
     keys = [key_below(trigger.market, trigger.symbol), RUNG, TURNS]
     # A float keeps the order of prices, equal ones stay equal: that is all that a score is for.
     score = "" if trigger.below is None else repr(float(trigger.below))
-    return bool(client.eval(_SET, len(keys), *keys, trigger.trader, trigger.turn, score))
+    return bool(client.eval(_SET, len(keys), *keys, trigger.trader, trigger.turn, score, int(trigger.has_ended)))
 
 
 def forget(client: "redis.Redis", traders: Iterable[int]) -> None:

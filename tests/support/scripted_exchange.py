@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from hedgehog_project.venues import Venue
 from trading.core.money import quote_of
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.exchange.errors import NotFound, OutcomeUnknown, Refused
@@ -24,6 +25,10 @@ class ScriptedExchange:
     before: list[Fault] = field(default_factory=list)
     after: list[Fault] = field(default_factory=list)
     last_id: int = 0
+
+    def __call__(self, venue: Venue) -> "ScriptedExchange":
+        """It is every venue's exchange: takes the place of `exchange_at`."""
+        return self
 
     def place(self, order: NewOrder) -> OrderReport:
         if self.before:

@@ -43,13 +43,13 @@ def traded(symbol: Symbol, at_mock: MockExchange, exchange: BinanceExchange) -> 
             symbol=symbol, venue=Venue.MOCK, slot=slot, budget=D(200), buy_down_interval=D("0.001"),
             profit_interval=D("0.001"), wake_below=ANY_PRICE, armed_at=timezone.now(),
         )  # fmt: skip
-        traders.wake(trader.pk, TradeSeen(symbol.name, slot, D(3000), 0), exchange)
+        traders.wake(trader.pk, TradeSeen(symbol.name, slot, D(3000), 0), lambda _: exchange)
         buy = Order.objects.get(trader=trader)
         at_mock.trade(symbol.name, "2996", "1000" if slot == 1 else "0.0222")
-        traders.ask(buy.pk, exchange)
+        traders.ask(buy.pk, lambda _: exchange)
         if slot == 1:
             at_mock.trade(symbol.name, "3010")
-            traders.ask(Order.objects.get(trader=trader, side=Side.SELL).pk, exchange)
+            traders.ask(Order.objects.get(trader=trader, side=Side.SELL).pk, lambda _: exchange)
             at_mock.trade(symbol.name, "3000")
     assert set(Trader.objects.values_list("state", flat=True)) == {TraderState.FINISHED, TraderState.BUYING}
     Trader.objects.update(created_at=timezone.now() - LONG_AGO)

@@ -117,7 +117,7 @@ def test_missing_exchange_is_one_clear_line(command: tuple[str, ...]) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_reconcile_asks_about_what_differs(trader: Trader, at_mock: MockExchange) -> None:
-    traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), at_mock.client())
+    traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), lambda _: at_mock.client())
     assert run("reconcile") == "mock: 0 orders differed and were asked about\n"
     at_mock.trade("ETHUSDT", "2996")
     assert run("reconcile") == "mock: 1 orders differed and were asked about\n"

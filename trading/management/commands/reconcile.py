@@ -21,7 +21,7 @@ class Command(BaseCommand):
         venues = [Venue(options["venue"])] if options["venue"] else venues_in_use()
         for venue in venues:
             try:
-                differing = reconcile(venue, exchange_at(venue))
+                differing = reconcile(venue, exchange_at)
             except ExchangeError as error:
                 raise CommandError(f"{venue}: {error}") from None
             self.stdout.write(f"{venue}: {differing} orders differed and were asked about")
