@@ -1,7 +1,7 @@
 """What the end-to-end tests look at in the rows, and the last look at the books of both sides."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -53,12 +53,18 @@ def differences_in_the_end(stack: Stack) -> list[Difference]:
         return not found
 
     try:
-        stack.wait_for(agree, AGREE_WITHIN_S, "our books agree with the exchange's")
+        wait_for(stack, agree, AGREE_WITHIN_S, "that our books agree with the exchange's")
     except AssertionError as error:
-        if not found:
-            raise
-        raise AssertionError("\n".join(map(str, found)) + f"\n{describe()}\n{error}") from None
+        raise AssertionError("\n".join(map(str, found)) + f"\n{error}") from None
     return found
+
+
+def wait_for(stack: Stack, condition: Callable[[], object], timeout_s: float, what: str) -> None:
+    """As the stack's own; a test that fails shows the traders as well as the logs."""
+    try:
+        stack.wait_for(condition, timeout_s, what)
+    except AssertionError as error:
+        raise AssertionError(f"{describe()}\n{error}") from None
 
 
 def describe() -> str:

@@ -6,7 +6,7 @@ import pytest
 from celery.events import EventReceiver
 
 from hedgehog_project.celery import app
-from tests.e2e.books import BALANCES, cycles, differences_in_the_end, set_up, turn_off
+from tests.e2e.books import BALANCES, cycles, differences_in_the_end, set_up, turn_off, wait_for
 from tests.e2e.conftest import MakeStack
 from tests.support.stack import SERVICES, Stack
 from trading.core.strategy import TraderState
@@ -53,11 +53,12 @@ def test_two_symbols_trade_side_by_side_and_the_books_agree(stack: Stack) -> Non
         done = cycles()
         return done.total() >= WANTED and set(done) == set(SYMBOLS)
 
-    stack.wait_for(enough, 100, f"{WANTED} cycles, at least one of each of {SYMBOLS}")
+    wait_for(stack, enough, 100, f"{WANTED} cycles, at least one of each of {SYMBOLS}")
     turn_off()
     # A buy that rests fills, a sale that rests is left where it is: the market still moves, the books must follow.
     still = {TraderState.SELLING, TraderState.HOLDING, TraderState.BUYING}
-    stack.wait_for(
+    wait_for(
+        stack,
         lambda: set(Trader.objects.filter(finished_at=None).values_list("state", flat=True)) <= still,
         10,
         "traders that never ordered are retired",

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.e2e.books import BALANCES, cycles, differences_in_the_end, set_up, slots_with_a_cycle, turn_off
+from tests.e2e.books import BALANCES, cycles, differences_in_the_end, set_up, slots_with_a_cycle, turn_off, wait_for
 from tests.e2e.conftest import MakeStack
 from tests.support.market import Swings
 from tests.support.stack import SERVICES, Stack
@@ -50,7 +50,8 @@ def kill_and_watch(stack: Stack, chance: random.Random, *victims: str) -> float:
     )
     since = max(stack.started_at[victim] for victim in victims)
     name = " and ".join(victims)
-    stack.wait_for(
+    wait_for(
+        stack,
         lambda: slots_with_a_cycle(since) == SLOTS,
         NOBODY_SLEEPS_LONGER_S,
         f"a whole cycle in every slot after {name} had been killed",
@@ -76,7 +77,7 @@ def test_each_process_killed_in_turn_and_all_at_once_cost_seconds_and_no_unit(st
     chance = random.Random(SEED)
     print(f"\nFAULTS_SEED={SEED}")
     with Swings(stack.mock, STARTS, SEED):
-        stack.wait_for(lambda: slots_with_a_cycle(0) == SLOTS, 60, "a cycle in every slot")
+        wait_for(stack, lambda: slots_with_a_cycle(0) == SLOTS, 60, "a cycle in every slot")
         took = {victim: kill_and_watch(stack, chance, victim) for victim in chance.sample(EVERYBODY, len(EVERYBODY))}
         kill_and_watch(stack, chance, *EVERYBODY)
     turn_off()
