@@ -20,7 +20,7 @@ from trading import doorbell, symbols, traders, triggers
 from trading.core.orders import OPEN, OrderStatus
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import ExchangeError
-from trading.models import JournalEntry, Listing, Order, Switch, Symbol, Trader, TradingSettings
+from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.traders import ExchangeAt
 

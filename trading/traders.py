@@ -37,7 +37,8 @@ from trading.core.strategy import (
 )
 from trading.exchange.errors import KeyRejected, NotFound, NotSent, OutcomeUnknown, Refused, Throttled
 from trading.exchange.protocol import RECV_WINDOW_MS, Exchange, NewOrder
-from trading.models import JournalEntry, Listing, Order, Trader
+from trading.models import Listing, Order, Trader
+from trading.models.journal import write, write_once
 from trading.models.symbols import TradingStatus
 
 log = logging.getLogger(__name__)
@@ -142,7 +143,7 @@ def note_failure(trader_id: int, error: Exception, task_id: str = "") -> None:
             return
         _back_off(trader, f"{type(error).__name__}: {error}")
         trigger = _save(trader)
-        _write_once(trader, "its task", "failed", trader.error, task_id)
+        write_once(trader, "its task", "failed", trader.error, task_id)
     _copy(trigger)
 
 
@@ -154,7 +155,7 @@ def retire(trader_id: int, why: str) -> bool:
             return False
         _end(trader, Finish(TraderState.RETIRED, Decimal(0), Decimal(0), why))
         trigger = _save(trader)
-        _write(trader, "leader", "retires", why)
+        write(trader, "leader", "retires", why)
     _copy(trigger)
     return True
 
@@ -172,7 +173,7 @@ def abandon(trader_id: int, by: str) -> bool:
         owned = position.owned(base)
         _end(trader, Finish(TraderState.ABANDONED, position.profit(base, quote), owned, f"abandoned by {by}"))
         trigger = _save(trader)
-        _write(trader, f"{by} in the admin", "is abandoned", f"{plain(owned)} {base} is left on the account")
+        write(trader, f"{by} in the admin", "is abandoned", f"{plain(owned)} {base} is left on the account")
     _copy(trigger)
     return True
 
@@ -201,7 +202,7 @@ def _book(trader: Trader, event: OrderReported, task_id: str) -> bool:
     has_changed = book(row, event.report)
     if has_changed:
         trader.error, trader.failures = "", 0
-        _write(
+        write(
             trader,
             str(event),
             f"books {row.side.lower()}: {row.status.lower().replace('_', ' ')}",
@@ -241,13 +242,13 @@ def _act_on(trader: Trader, position: Position, decision: Decision, event: Event
                 submitted_at=now,
             )
             trader.state = TraderState.BUYING if side == Side.BUY else TraderState.SELLING
-            _write(trader, str(event), f"orders {row}", decision.reason, row, task_id)
+            write(trader, str(event), f"orders {row}", decision.reason, row, task_id)
             return _Step(send=_order_to_send(row))
         case Finish():
             _end(trader, decision)
             text = f"{trader.symbol.name} #{trader.slot} at {trader.venue} ends: {decision.reason}"
             transaction.on_commit(lambda: log.info(text))
-            _write(trader, str(event), f"ends: {decision.state.lower()}", decision.reason, task_id=task_id)
+            write(trader, str(event), f"ends: {decision.state.lower()}", decision.reason, task_id=task_id)
             return _Step(has_ended=True)
         case Wait():
             _wait(trader, position, decision, event, task_id)
@@ -266,7 +267,7 @@ def _wait(trader: Trader, position: Position, decision: Wait, event: Event, task
         return  # Its reports wake the trader; the leader and reconciliation ask for lost ones.
     elif position.bought or isinstance(event, TradeSeen):
         trader.retry_at = timezone.now() + LOOK_AGAIN
-        _write_once(trader, str(event), "waits", decision.reason, task_id)
+        write_once(trader, str(event), "waits", decision.reason, task_id)
     else:
         trader.wake_below = trigger_of(position)
 
@@ -283,7 +284,7 @@ def _send(trader_id: int, order: NewOrder, exchange: Exchange, task_id: str) -> 
                 trader.waits_for = f"it is unclear whether the {order.side.lower()} was accepted: asking"
                 trader.error = str(error)[:500]
                 trader.save(update_fields=["waits_for", "error"])
-                _write(trader, "answer", "asks about its order", str(error), _row(order), task_id)
+                write(trader, "answer", "asks about its order", str(error), _row(order), task_id)
         return None
     except (Refused, Throttled, NotSent) as error:
         was_refused = isinstance(error, Refused)
@@ -297,7 +298,7 @@ def _send(trader_id: int, order: NewOrder, exchange: Exchange, task_id: str) -> 
             row = _row(order)
             if trader is not None and book(row, _report_of(row, status, str(error))):
                 log.warning("%s at %s is not placed: %s", row, row.venue, error)
-                _write(trader, "answer", "was refused" if was_refused else "was not placed", str(error), row, task_id)
+                write(trader, "answer", "was refused" if was_refused else "was not placed", str(error), row, task_id)
                 if not trader.has_ended:
                     trader.state = state_of(position_of(trader))
                     _back_off(trader, str(error), wait)
@@ -393,18 +394,3 @@ def _copy(trigger: triggers.Trigger | None) -> None:
         triggers.set_trigger(connect(), trigger)
     except redis.RedisError as error:
         log.warning("trigger not copied to Redis: trader=%s error=%s", trigger.trader, error)
-
-
-def _write(
-    trader: Trader, event: str, decision: str, reason: str = "", order: Order | None = None, task_id: str = ""
-) -> None:
-    JournalEntry.objects.create(
-        trader=trader, event=event[:200], decision=decision[:200], reason=reason[:500], order=order, task_id=task_id
-    )
-
-
-def _write_once(trader: Trader, event: str, decision: str, reason: str, task_id: str) -> None:
-    """Writes what the last entry does not say already: a trader may wait for the same reason for hours."""
-    last = trader.journal.order_by("-id").first()
-    if last is None or (last.decision, last.reason) != (decision[:200], reason[:500]):
-        _write(trader, event, decision, reason, task_id=task_id)

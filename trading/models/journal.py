@@ -24,3 +24,19 @@ class JournalEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event}: {self.decision}"
+
+
+def write(
+    trader: Trader, event: str, decision: str, reason: str = "", order: Order | None = None, task_id: str = ""
+) -> None:
+    """Adds a line to a trader's story."""
+    JournalEntry.objects.create(
+        trader=trader, event=event[:200], decision=decision[:200], reason=reason[:500], order=order, task_id=task_id
+    )
+
+
+def write_once(trader: Trader, event: str, decision: str, reason: str, task_id: str) -> None:
+    """Adds what the last line does not say already: a trader may wait for the same reason for hours."""
+    last = trader.journal.order_by("-id").first()
+    if last is None or (last.decision, last.reason) != (decision[:200], reason[:500]):
+        write(trader, event, decision, reason, task_id=task_id)
