@@ -74,9 +74,7 @@ def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
                 armed_at=timezone.now(),
                 waits_for="waits for the next trade",
             )
-            JournalEntry.objects.create(
-                trader=trader, event="leader", decision="begins", reason=f"slot {slot} is free"
-            )
+            write(trader, "leader", "begins", f"slot {slot} is free")
     except IntegrityError:
         return False  # Another leader was quicker: the slot has its trader.
     triggers.set_trigger(connect(), _trigger(trader))
