@@ -21,6 +21,7 @@ from trading.core.orders import OPEN, OrderStatus
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
+from trading.models.journal import write
 from trading.models.symbols import TradingStatus
 from trading.traders import ExchangeAt
 
