@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import redis
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from hedgehog_project.redis import connect
@@ -37,9 +39,9 @@ from trading.core.strategy import (
 )
 from trading.exchange.errors import KeyRejected, NotFound, NotSent, OutcomeUnknown, Refused, Throttled
 from trading.exchange.protocol import RECV_WINDOW_MS, Exchange, NewOrder
-from trading.models import Listing, Order, Trader
+from trading.models import Order, Trader
 from trading.models.journal import write, write_once
-from trading.models.symbols import TradingStatus
+from trading.models.symbols import TradingStatus, rules_of
 
 log = logging.getLogger(__name__)
 
@@ -184,14 +186,17 @@ def _look(trader_id: int, event: Event, task_id: str) -> _Step:
         trader = _locked(trader_id)
         if trader is None:
             return _Step()
+        is_on = trader.trading_status == TradingStatus.ON
         has_changed = _book(trader, event, task_id) if isinstance(event, OrderReported) else True
         if trader.has_ended or not has_changed:
             return _Step()
         now = timezone.now()
         if trader.retry_at and trader.retry_at > now and isinstance(event, TradeSeen):
             return _Step()  # An old bell: the trader waits for its next try.
-        position = position_of(trader)
-        decision = _decide(trader, position, event)
+        # Nothing that could have traded: that is what WAITING means.
+        is_empty = trader.state == TraderState.WAITING and not isinstance(event, OrderReported)
+        position = Position() if is_empty else position_of(trader)
+        decision = _decide(trader, is_on, position, event)
         trader.retry_at = None
         step = _act_on(trader, position, decision, event, task_id)
         return replace(step, venue=Venue(trader.venue), trigger=_save(trader))
@@ -213,14 +218,11 @@ def _book(trader: Trader, event: OrderReported, task_id: str) -> bool:
     return has_changed
 
 
-def _decide(trader: Trader, position: Position, event: Event) -> Decision:
-    # Their filters as exchangeInfo gave them are long, and of no use here.
-    listing = Listing.objects.defer("filters").filter(symbol_id=trader.symbol_id, venue=trader.venue).first()
-    if listing is None:
+def _decide(trader: Trader, is_on: bool, position: Position, event: Event) -> Decision:
+    rules = rules_of(trader.symbol_id, trader.venue)
+    if rules is None:
         return Wait(f"{trader.venue} has not told the rules of {trader.symbol.name} yet")
-    listing.symbol = trader.symbol
-    is_on = trader.symbol.settings.status == TradingStatus.ON
-    return decide(position, event, listing.rules(), trader.settings(is_on))
+    return decide(position, event, rules, trader.settings(is_on))
 
 
 def _act_on(trader: Trader, position: Position, decision: Decision, event: Event, task_id: str) -> _Step:
@@ -313,11 +315,11 @@ def _fetch_fills(report: OrderReport, exchange: Exchange) -> Event:
     return OrderReported(replace(report, fills=fills), "query")
 
 
-def _locked(trader_id: int) -> Trader | None:
+def _locked(trader_id: int) -> Any:
+    """The trader with its symbol, and `trading_status` of its symbol's settings; None where there is none."""
     # SQLite knows no row locks; there the transaction itself is the lock (IMMEDIATE).
-    return (
-        Trader.objects.select_for_update(of=("self",)).select_related("symbol__settings").filter(pk=trader_id).first()
-    )
+    rows = Trader.objects.select_for_update(of=("self",)).select_related("symbol")
+    return rows.annotate(trading_status=F("symbol__settings__status")).filter(pk=trader_id).first()
 
 
 def _row(order: NewOrder) -> Order:

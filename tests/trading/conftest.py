@@ -16,8 +16,14 @@ from tests.support.processes import Processes
 from tests.support.scripted_exchange import ScriptedExchange
 from trading.exchange import client as client_module
 from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
-from trading.models.symbols import TradingStatus
+from trading.models.symbols import TradingStatus, forget_rules
 from trading.symbols import named
+
+
+@pytest.fixture(autouse=True)
+def no_kept_rules() -> None:
+    """A test's rows may have the ids of the last test's."""
+    forget_rules()
 
 
 @pytest.fixture

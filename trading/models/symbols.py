@@ -1,5 +1,6 @@
 """Symbols, what each venue's exchangeInfo says of them, and how they shall be traded."""
 
+import time
 from decimal import Decimal
 
 from django.core.exceptions import ValidationError
@@ -76,6 +77,27 @@ class Listing(models.Model):
             is_trading=self.status == "TRADING",
             status=self.status,
         )
+
+
+# Rules change seldom, and a decision should not wait for the database to say so: a copy serves for so long.
+RULES_KEPT_S = 2.0
+_kept: dict[tuple[int, str], tuple[float, Rules | None]] = {}
+
+
+def rules_of(symbol_id: int, venue: str) -> Rules | None:
+    """A symbol's rules at a venue, up to RULES_KEPT_S old; None where the venue has not told them yet."""
+    until, rules = _kept.get((symbol_id, venue), (0.0, None))
+    if time.monotonic() < until:
+        return rules
+    listing = Listing.objects.select_related("symbol").defer("filters").filter(symbol=symbol_id, venue=venue).first()
+    rules = listing.rules() if listing else None
+    _kept[symbol_id, venue] = (time.monotonic() + RULES_KEPT_S if rules else 0.0, rules)
+    return rules
+
+
+def forget_rules() -> None:
+    """The next rules_of asks the database."""
+    _kept.clear()
 
 
 class TradingStatus(models.TextChoices):
