@@ -13,6 +13,7 @@ import hmac
 import json
 import statistics
 import time
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import aiohttp
@@ -22,16 +23,18 @@ from bench.stack import Stack, migrate, running
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, place
 from trading.core.orders import Side
-from trading.exchange.client import BinanceExchange, exchange_at
-from trading.exchange.protocol import NewOrder
+from trading.exchange.client import exchange_at
+from trading.exchange.protocol import Exchange, NewOrder
 from trading.leader import fill_slots, refresh_listings
 from trading.models import Switch, TradingSettings
 from trading.schedule import make_schedule
 from trading.symbols import named, set_trading
+from trading.traders import PREFIX
 from trading.triggers import key_below
 
 SYMBOL = "ETHUSDT"
 SAMPLES = 200
+PAUSE_S = 0.02
 RATIO_MAX = 2.0
 
 
@@ -44,33 +47,39 @@ def prepare() -> None:
     TradingSettings.objects.filter(symbol=symbol).update(chunks=1, budget=Decimal(200))
 
 
-def place_one(exchange: BinanceExchange, number: int) -> None:
+@dataclass
+class Waits:
+    """Milliseconds of each sample."""
+
+    task: list[float] = field(default_factory=list)  # a no-op Celery round trip
+    call: list[float] = field(default_factory=list)  # one REST call that places an order
+    ours: list[float] = field(default_factory=list)  # from a trade to the trader's accepted order
+
+
+def no_op() -> float:
+    """Milliseconds until a task that was rung has run."""
+    began = time.perf_counter()
+    noop.delay()
+    connect().brpop([DONE], timeout=5)
+    return (time.perf_counter() - began) * 1000
+
+
+def placing(exchange: Exchange, number: int) -> float:
+    """Milliseconds of one REST call that places an order."""
     not_after_ms = round(time.time() * 1000) + 5000
-    exchange.place(NewOrder(SYMBOL, Side.BUY, Decimal(2500), Decimal("0.1"), f"floor-{number}", not_after_ms))
+    order = NewOrder(SYMBOL, Side.BUY, Decimal(2500), Decimal("0.1"), f"floor-{number}", not_after_ms)
+    began = time.perf_counter()
+    exchange.place(order)
+    took = (time.perf_counter() - began) * 1000
+    exchange.cancel(SYMBOL, order.client_order_id)
+    return took
 
 
-def floor(stack: Stack) -> tuple[list[float], list[float]]:
-    """Milliseconds of each no-op round trip, and of each placing."""
-    client, tasks, calls = connect(), [], []
-    exchange = exchange_at(Venue.MOCK)
-    for number in range(SAMPLES):
-        began = time.perf_counter()
-        noop.delay()
-        client.brpop([DONE], timeout=5)
-        tasks.append((time.perf_counter() - began) * 1000)
-        began = time.perf_counter()
-        place_one(exchange, number)  # type: ignore[arg-type]
-        calls.append((time.perf_counter() - began) * 1000)
-        exchange.cancel(SYMBOL, f"floor-{number}")
-    return tasks, calls
-
-
-async def ours(stack: Stack) -> list[float]:
-    """Milliseconds from each trade to the trader's accepted order."""
+async def measure(stack: Stack) -> Waits:
+    """The three take turns, each after the same pause: all begin from an idle machine, and share its moods."""
     where = place(Venue.MOCK)
     exchange = exchange_at(Venue.MOCK)
-    client = connect()
-    waits: list[float] = []
+    waits = Waits()
     async with aiohttp.ClientSession() as session:
         trades = await session.ws_connect(f"{where.stream_url}/ws/{SYMBOL.lower()}@trade")
         own = await session.ws_connect(where.ws_api_url)
@@ -80,19 +89,24 @@ async def ours(stack: Stack) -> list[float]:
         await own.send_json({"id": 1, "method": "userDataStream.subscribe.signature", "params": params})
         await own.receive()
         for number in range(SAMPLES):
+            await asyncio.sleep(PAUSE_S)
+            waits.task.append(no_op())
+            await asyncio.sleep(PAUSE_S)
+            waits.call.append(placing(exchange, number))
             async with asyncio.timeout(30):
-                while not client.zcard(key_below("mock", SYMBOL)):
+                while not connect().zcard(key_below("mock", SYMBOL)):
                     await asyncio.sleep(0.005)
-            await asyncio.sleep(0.02)  # The worker is idle again.
+            await asyncio.sleep(PAUSE_S)
             price = f"{3000 + number % 7:.2f}"
             await asyncio.to_thread(stack.trade, SYMBOL, price)
             await trades.receive(timeout=10)
             began = time.perf_counter()
             while True:
                 event = json.loads((await own.receive(timeout=10)).data).get("event", {})
-                if event.get("e") == "executionReport" and event["x"] == "NEW":
-                    waits.append((time.perf_counter() - began) * 1000)
-                    await asyncio.to_thread(exchange.cancel, SYMBOL, event["c"])
+                is_new = event.get("e") == "executionReport" and event["x"] == "NEW"
+                if is_new and event["c"].startswith(PREFIX):
+                    waits.ours.append((time.perf_counter() - began) * 1000)
+                    exchange.cancel(SYMBOL, event["c"])
                     break
     return waits
 
@@ -108,19 +122,18 @@ def main() -> None:
         refresh_listings(exchange_at)
         fill_slots()
         time.sleep(2)
-        tasks, calls = floor(stack)
-        waits = asyncio.run(ours(stack))
-    both = [task + call for task, call in zip(tasks, calls, strict=True)]
+        waits = asyncio.run(measure(stack))
+    both = [task + call for task, call in zip(waits.task, waits.call, strict=True)]
     print(f"{'':44}{'p50 ms':>9}{'p99 ms':>9}")
     rows = (
-        ("no-op Celery round trip", tasks),
-        ("one REST call that places an order", calls),
+        ("no-op Celery round trip", waits.task),
+        ("one REST call that places an order", waits.call),
         ("floor: their sum", both),
-        ("trade at the socket to order accepted", waits),
+        ("trade at the socket to order accepted", waits.ours),
     )
     for name, values in rows:
         print(f"{name:44}{statistics.median(values):9.2f}{percentile(values, 0.99):9.2f}")
-    ratio = statistics.median(waits) / statistics.median(both)
+    ratio = statistics.median(waits.ours) / statistics.median(both)
     print(f"ratio of the medians {ratio:.2f} (at most {RATIO_MAX}), {SAMPLES} samples each")
 
 
