@@ -1,6 +1,6 @@
 """What the streamer costs: CPU per 100,000 frames from a local socket to Redis, against a bare websocket-client loop.
 
-    python bench/streamer.py
+    python -m bench.streamer
 
 Both consumers run in processes of their own and read the same frames from the same server, in turn; only their own
 CPU counts, from the first frame on. Frames are recorded ones, renumbered, where ../shared/data is there.
@@ -10,7 +10,6 @@ import base64
 import gzip
 import hashlib
 import json
-import os
 import socket
 import statistics
 import struct
@@ -23,8 +22,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
 FRAMES = 100_000
 RUNS = 5
@@ -178,7 +175,7 @@ def consume_ours(url: str, count: int) -> dict[str, float]:
 
 
 def measure(consumer: str, url: str, count: int) -> dict[str, float]:
-    command = [sys.executable, __file__, consumer, url, str(count)]
+    command = [sys.executable, "-m", "bench.streamer", consumer, url, str(count)]
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True, timeout=2 * GIVE_UP_S)
     if done.returncode != 0:
         raise SystemExit(f"{consumer} failed")
@@ -213,7 +210,7 @@ def latency() -> None:
     client = connect()
     client.flushall()
     consumer = subprocess.Popen(
-        [sys.executable, __file__, "ours", server.url, str(LATENCY_FRAMES)], stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "bench.streamer", "ours", server.url, str(LATENCY_FRAMES)], stdout=subprocess.DEVNULL
     )
     try:
         seen: dict[int, int] = {}
@@ -242,21 +239,16 @@ def main() -> None:
         consume = {"bare": consume_bare, "ours": consume_ours}[sys.argv[1]]
         print(json.dumps(consume(sys.argv[2], int(sys.argv[3]))))
         return
-    from tests.support.environment import prepare
-
-    prepare()
     frames = [frame(payload) for payload in payloads(FRAMES)]
     print("| frames | bare, CPU s per 100,000 | ours | ratio | bare, frames/s | ours |\n|---|---|---|---|---|---|")
     burst = Server(b"".join(frames[i : i + BURST]) for i in range(0, FRAMES, BURST))
-    ratio = compare(f"in bursts of {BURST}", burst, FRAMES)
+    ratios = [compare(f"in bursts of {BURST}", burst, FRAMES)]
     burst.close()
     lively = Server(frames[:LIVELY_FRAMES], LIVELY_EVERY_S)
-    compare(f"one by one, {1 / LIVELY_EVERY_S:,.0f}/s", lively, LIVELY_FRAMES)
+    ratios.append(compare(f"one by one, {1 / LIVELY_EVERY_S:,.0f}/s", lively, LIVELY_FRAMES))
     lively.close()
     latency()
-    print(f"\nratio in bursts {ratio:.2f}: {'holds' if ratio <= RATIO_MAX else 'MISSES'} the limit of {RATIO_MAX}")
-    if ratio > RATIO_MAX:
-        raise SystemExit(1)
+    print(f"\nratios {' and '.join(f'{ratio:.2f}' for ratio in ratios)} (at most {RATIO_MAX})")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 # A lively socket is read so often at most: its frames then come, and go on, several at a time, at a fraction of
 # the cost. A frame that comes alone never waits.
-PACE_S = 0.001
+PACE_S = 0.002
 # A batch of this size is worth its cost by itself: the next is read at once.
 LARGE_BATCH = 50
 
