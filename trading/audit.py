@@ -16,7 +16,7 @@ from trading.core.orders import OPEN, Fill, OrderStatus, Side
 from trading.exchange.protocol import Exchange
 from trading.models import Fill as FillRow
 from trading.models import Order, Trader
-from trading.traders import PREFIX
+from trading.own_orders import is_ours
 
 # A trader may sleep through an event that it waits for no longer than this.
 SLEEPS_AT_MOST = timedelta(seconds=10)
@@ -71,7 +71,7 @@ def _open_orders(venue: Venue, exchange: Exchange) -> Iterable[Difference]:
     there = {report.client_order_id: report for report in exchange.open_orders()}
     here = {row.client_order_id: row for row in Order.objects.filter(venue=venue, status__in=OPEN)}
     for key in sorted(there.keys() - here.keys()):
-        if key.startswith(PREFIX):
+        if is_ours(key):
             yield Difference("I3", f"{venue} holds the order {key} open, and the database does not")
     for key in sorted(here.keys() - there.keys()):
         yield Difference("I3", f"the database holds the order {key} open ({here[key].status}), and {venue} does not")

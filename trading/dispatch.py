@@ -19,7 +19,7 @@ from streamer.topics import decode_trade, report_topic, trade_topic
 from trading import doorbell, triggers
 from trading.core.events import TradeSeen
 from trading.exchange.replies import own_id
-from trading.traders import PREFIX
+from trading.own_orders import is_ours
 
 log = logging.getLogger(__name__)
 
@@ -215,11 +215,11 @@ def _own_report(data: bytes) -> dict[str, Any] | None:
     """The execution report of an order of ours; None for everything else."""
     try:
         event = json.loads(data)
-        is_ours = event.get("e") == "executionReport" and own_id(event).startswith(PREFIX)
+        concerns_us = event.get("e") == "executionReport" and is_ours(own_id(event))
     except (ValueError, KeyError, AttributeError) as error:
         log.error("a report that can't be read is skipped: error=%s data=%.300s", error, data)
         return None
-    return event if is_ours else None
+    return event if concerns_us else None
 
 
 def _as_it_comes(answer: Any, **options: Any) -> Any:

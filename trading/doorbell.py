@@ -7,6 +7,8 @@ from celery import current_app
 
 from trading.core.events import TradeSeen
 from trading.core.money import plain
+from trading.exchange.replies import own_id
+from trading.own_orders import trader_of
 
 # A wake that comes later than this has lost its meaning: the trader is rung again.
 WAKE_EXPIRES_S = 5
@@ -32,14 +34,15 @@ def nudge(trader_id: int, symbol: str, why: str) -> None:
     _ring("trading.tasks.nudge", {"trader": trader_id, "symbol": symbol, "why": why}, WAKE_EXPIRES_S)
 
 
-def ask(order_id: int, symbol: str) -> None:
+def ask(order_id: int, trader_id: int, symbol: str) -> None:
     """Has the exchange asked about an order."""
-    _ring("trading.tasks.ask", {"order": order_id, "symbol": symbol}, WAKE_EXPIRES_S)
+    _ring("trading.tasks.ask", {"trader": trader_id, "symbol": symbol, "order": order_id}, WAKE_EXPIRES_S)
 
 
 def report(venue: str, entry_id: str, data: dict[str, Any]) -> None:
     """Hands over an execution report; the task acknowledges its entry."""
-    _ring("trading.tasks.report", {"venue": venue, "symbol": data.get("s"), "entry": entry_id, "data": data})
+    whose = {"trader": trader_of(own_id(data)), "symbol": data.get("s")}
+    _ring("trading.tasks.report", {**whose, "venue": venue, "entry": entry_id, "data": data})
 
 
 def reconcile(venue: str, entry_id: str | None = None) -> None:

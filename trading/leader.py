@@ -23,6 +23,7 @@ from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import TradingStatus
+from trading.own_orders import is_ours
 from trading.traders import ExchangeAt
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ def ask_about_stuck_orders(now: datetime) -> None:
     late = now - STUCK_AFTER
     stuck = Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=late)
     for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)).select_related("symbol"):
-        doorbell.ask(order.pk, order.symbol.name)
+        doorbell.ask(order.pk, order.trader_id, order.symbol.name)
 
 
 def nudge_whoever_is_due(now: datetime) -> None:
@@ -203,7 +204,7 @@ def reconcile(venue: Venue, exchange_at: ExchangeAt, task_id: str = "") -> int:
         if there is None or there.executed != row.executed or there.status != row.status:
             differing += 1
             traders.ask(row.pk, exchange_at, task_id)
-    ours = {key for key in listed if key.startswith(traders.PREFIX)}
+    ours = {key for key in listed if is_ours(key)}
     known = set(Order.objects.filter(client_order_id__in=ours).values_list("client_order_id", flat=True))
     for orphan in sorted(ours - known):
         log.warning("order of ours that the database does not know: venue=%s client_order_id=%s", venue, orphan)

@@ -15,7 +15,6 @@ from trading.dispatch import acknowledge
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.exchange.replies import from_execution_report
-from trading.models import Order
 
 log = logging.getLogger(__name__)
 
@@ -35,17 +34,13 @@ def nudge(self: Task, trader: int, symbol: str, why: str) -> None:
 
 
 @shared_task(bind=True)
-def report(self: Task, venue: str, symbol: str, entry: str, data: dict[str, Any]) -> None:
+def report(self: Task, trader: int | None, symbol: str, venue: str, entry: str, data: dict[str, Any]) -> None:
     """The exchange reported something of an order of ours."""
-    report = from_execution_report(data)
     try:
-        has_ended = traders.hear(report, "report", exchange_at, _id(self))
+        has_ended = traders.hear(from_execution_report(data), "report", exchange_at, _id(self))
     except Exception as error:
-        owner = (
-            Order.objects.filter(client_order_id=report.client_order_id).values_list("trader_id", flat=True).first()
-        )
-        if owner is not None:
-            traders.note_failure(owner, error, _id(self))
+        if trader is not None:
+            traders.note_failure(trader, error, _id(self))
         raise
     acknowledge(connect(), venue, entry)
     if has_ended:
@@ -53,14 +48,13 @@ def report(self: Task, venue: str, symbol: str, entry: str, data: dict[str, Any]
 
 
 @shared_task(bind=True)
-def ask(self: Task, order: int, symbol: str) -> None:
+def ask(self: Task, trader: int, symbol: str, order: int) -> None:
     """An order of ours has been unclear for too long."""
-    row = Order.objects.get(pk=order)
     try:
         has_ended = traders.ask(order, exchange_at, _id(self))
     except ExchangeError as error:
         # No answer is no news: the trader shows it, and the leader asks again.
-        traders.note_failure(row.trader_id, error, _id(self))
+        traders.note_failure(trader, error, _id(self))
         return
     if has_ended:
         leader.fill_slots()

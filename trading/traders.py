@@ -5,7 +5,6 @@ next event. No transaction is open while an exchange is called, and no exchange 
 """
 
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -42,13 +41,12 @@ from trading.exchange.protocol import RECV_WINDOW_MS, Exchange, NewOrder
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
 from trading.models.symbols import TradingStatus, rules_of
+from trading.own_orders import new_client_order_id
 
 log = logging.getLogger(__name__)
 
 ExchangeAt = Callable[[Venue], Exchange]
 
-# Our client order ids begin with this; orders without it are somebody else's and never touched.
-PREFIX = "hh-"
 # An order is signed within this time of being saved, or not sent at all.
 SEND_WITHIN = timedelta(seconds=2)
 # After that, and once recvWindow has passed with a margin for clocks, the exchange can't accept it any more
@@ -69,11 +67,6 @@ class _Step:
     has_ended: bool = False
     venue: Venue = Venue.MOCK
     trigger: triggers.Trigger | None = None
-
-
-def new_client_order_id(trader_id: int, side: Side) -> str:
-    """Unique for ever, also when the database began anew: hh-1234-b-0f1e2d3c4b5a6978 (at most 36 characters)."""
-    return f"{PREFIX}{trader_id}-{side[0].lower()}-{secrets.token_hex(8)}"
 
 
 def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "") -> bool:

@@ -35,7 +35,7 @@ def bells(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
 
 
 def rung(bells: list[tuple[str, dict[str, Any]]], task: str) -> list[Any]:
-    return [kwargs.get("trader") or kwargs.get("order") for name, kwargs in bells if name == f"trading.tasks.{task}"]
+    return [kwargs.get("order") or kwargs.get("trader") for name, kwargs in bells if name == f"trading.tasks.{task}"]
 
 
 def publish_price(client: "redis.Redis", price: str) -> None:

@@ -181,7 +181,7 @@ def test_ask_books_what_the_exchange_knows(world: World) -> None:
     world.wake()
     buy = world.wait_for(lambda: Order.objects.filter(status=OrderStatus.NEW).first(), "the buy")
     world.stack.mock.trade(SYMBOL, "2996")  # No streamer runs: nobody hears of it.
-    doorbell.ask(buy.pk, SYMBOL)
+    doorbell.ask(buy.pk, buy.trader_id, SYMBOL)
     world.wait_for(lambda: Order.objects.filter(side=Side.SELL, status=OrderStatus.NEW).exists(), "the sell")
     buy.refresh_from_db()
     assert (buy.status, buy.executed) == (OrderStatus.FILLED, buy.quantity)

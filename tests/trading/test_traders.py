@@ -17,6 +17,7 @@ from trading.exchange.errors import KeyRejected, NotSent, OutcomeUnknown, Refuse
 from trading.exchange.protocol import NewOrder
 from trading.models import Fill, JournalEntry, Order, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.own_orders import new_client_order_id, trader_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -300,6 +301,14 @@ def test_abandoning_needs_all_orders_ended_and_keeps_the_amount(trader: Trader, 
 
 
 def test_client_order_ids_keep_to_the_alphabet_and_length_of_binance() -> None:
-    ids = {traders.new_client_order_id(10**9, side) for side in Side for _ in range(100)}
+    ids = {new_client_order_id(10**9, side) for side in Side for _ in range(100)}
     assert len(ids) == 200
     assert all(len(each) <= 36 and each.replace("-", "").isalnum() for each in ids)
+
+
+@pytest.mark.parametrize(
+    ("client_order_id", "trader_id"),
+    [("hh-12-b-0f", 12), ("hh-", None), ("hh-x-b-0f", None), ("web-12-b-0f", None), ("hh", None)],
+)
+def test_client_order_id_names_its_trader(client_order_id: str, trader_id: int | None) -> None:
+    assert trader_of(client_order_id) == trader_id
