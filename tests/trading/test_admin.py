@@ -3,6 +3,7 @@
 import pytest
 import redis
 from django.contrib.admin import site
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
@@ -217,6 +218,20 @@ class TestTraders:
         assert "Not abandoned" in admin_client.post(url, follow=True).content.decode()
         story.orders.filter(side="SELL").update(status="CANCELED")
         assert "Abandoned." in admin_client.post(url, follow=True).content.decode()
+        story.refresh_from_db()
+        assert story.state == TraderState.ABANDONED
+
+    def test_several_are_abandoned_once_that_is_confirmed(self, admin_client: Client, story: Trader) -> None:
+        chosen = {"action": "abandon_chosen", ACTION_CHECKBOX_NAME: [story.pk]}
+        asked = admin_client.post(page("trader"), chosen).content.decode()
+        assert "Abandon 1 trader?" in asked
+        sure = {**chosen, "confirmed": "yes"}
+        assert "Not abandoned: 1" in admin_client.post(page("trader"), sure, follow=True).content.decode()
+        story.orders.filter(side="SELL").update(status="CANCELED")
+        admin_client.post(page("trader"), chosen)
+        story.refresh_from_db()
+        assert not story.has_ended
+        assert "Abandoned: 1." in admin_client.post(page("trader"), sure, follow=True).content.decode()
         story.refresh_from_db()
         assert story.state == TraderState.ABANDONED
 

@@ -1,5 +1,6 @@
 """What the admin's pages of our own records have in common."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Model, QuerySet
@@ -13,7 +14,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 class ReadOnlyAdmin(ModelAdmin):
     """What the exchange reported, and what was done: to be read, never to be written by hand."""
 
-    actions = None
+    actions: Sequence[str] | None = None
     list_filter_submit = True
     show_full_result_count = False
 

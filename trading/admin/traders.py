@@ -5,10 +5,12 @@ from typing import Any
 
 import redis
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -56,6 +58,7 @@ class TraderAdmin(ReadOnlyAdmin):
     search_fields = ("symbol__name", "orders__client_order_id")
     search_help_text = "Search by symbol or client order id"
     change_form_template = "trading/trader.html"
+    actions = ("abandon_chosen",)
 
     @display(description="Trader", ordering="symbol__name")
     def who(self, trader: Trader) -> SafeString:
@@ -88,6 +91,35 @@ class TraderAdmin(ReadOnlyAdmin):
     @display(description="Ended", ordering="finished_at")
     def ended(self, trader: Trader) -> SafeString | str:
         return show.ago(trader.finished_at)
+
+    # --- several at once --------------------------------------------------------------------------
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        return self._may_act(request)
+
+    @admin.action(description="Abandon: give the cycle up", permissions=["act"])
+    def abandon_chosen(self, request: HttpRequest, chosen: QuerySet[Trader]) -> HttpResponse | None:
+        """Shows what would be given up; does it once that is confirmed."""
+        if "confirmed" not in request.POST:
+            context = {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": "Abandon traders",
+                "traders": [(trader, show.state(trader.state)) for trader in chosen.select_related("symbol")],
+                "action_name": ACTION_CHECKBOX_NAME,
+            }
+            return TemplateResponse(request, "trading/abandon.html", context)
+        by = request.user.get_username()
+        abandoned = [trader for trader in chosen if traders.abandon(trader.pk, by)]
+        for trader in abandoned:
+            self.log_change(request, trader, "Abandoned.")
+        kept = len(chosen) - len(abandoned)
+        self.message_user(
+            request,
+            f"Abandoned: {len(abandoned)}."
+            + (f" Not abandoned: {kept}, which have ended or may have an order resting." if kept else ""),
+            messages.WARNING if kept else messages.SUCCESS,
+        )
+        return None
 
     # --- the page of one ----------------------------------------------------------------------------
     def get_urls(self) -> list[Any]:
