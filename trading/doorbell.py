@@ -29,9 +29,10 @@ def wake(trader_id: int, symbol: str, event: TradeSeen) -> None:
     _ring("trading.tasks.wake", {"trader": trader_id, "symbol": symbol, "trade": trade}, WAKE_EXPIRES_S)
 
 
-def nudge(trader_id: int, symbol: str, why: str) -> None:
-    """Asks a trader to look again."""
-    _ring("trading.tasks.nudge", {"trader": trader_id, "symbol": symbol, "why": why}, WAKE_EXPIRES_S)
+def nudge(trader_id: int, symbol: str, why: str, is_urgent: bool = False) -> None:
+    """Asks a trader to look again; where it is urgent, also before its next try is due."""
+    whose = {"trader": trader_id, "symbol": symbol}
+    _ring("trading.tasks.nudge", {**whose, "why": why, "is_urgent": is_urgent}, WAKE_EXPIRES_S)
 
 
 def ask(order_id: int, trader_id: int, symbol: str) -> None:

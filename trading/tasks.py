@@ -28,9 +28,9 @@ def wake(self: Task, trader: int, symbol: str, trade: dict[str, Any]) -> None:
 
 
 @shared_task(bind=True)
-def nudge(self: Task, trader: int, symbol: str, why: str) -> None:
-    """The leader wants the trader to look again."""
-    _let_act(trader, Nudged(why), _id(self))
+def nudge(self: Task, trader: int, symbol: str, why: str, is_urgent: bool = False) -> None:
+    """The leader, or a person, wants the trader to look again."""
+    _let_act(trader, Nudged(why, is_urgent), _id(self))
 
 
 @shared_task(bind=True)

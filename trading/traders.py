@@ -183,8 +183,7 @@ def _look(trader_id: int, event: Event, task_id: str) -> _Step:
         has_changed = _book(trader, event, task_id) if isinstance(event, OrderReported) else True
         if trader.has_ended or not has_changed:
             return _Step()
-        now = timezone.now()
-        if trader.retry_at and trader.retry_at > now and isinstance(event, TradeSeen):
+        if trader.retry_at and trader.retry_at > timezone.now() and _can_wait(event):
             return _Step()  # An old bell: the trader waits for its next try.
         # Nothing that could have traded: that is what WAITING means.
         is_empty = trader.state == TraderState.WAITING and not isinstance(event, OrderReported)
@@ -193,6 +192,10 @@ def _look(trader_id: int, event: Event, task_id: str) -> _Step:
         trader.retry_at = None
         step = _act_on(trader, position, decision, event, task_id)
         return replace(step, venue=Venue(trader.venue), trigger=_save(trader))
+
+
+def _can_wait(event: Event) -> bool:
+    return isinstance(event, TradeSeen) or (isinstance(event, Nudged) and not event.is_urgent)
 
 
 def _book(trader: Trader, event: OrderReported, task_id: str) -> bool:

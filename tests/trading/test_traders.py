@@ -158,7 +158,8 @@ def test_order_that_was_not_taken_is_tried_again_after_a_wait(
     assert waiting.error == str(error)
     assert waiting.retry_at is not None
     assert timedelta(seconds=wait_s - 1) < waiting.retry_at - timezone.now() <= timedelta(seconds=wait_s)
-    traders.wake(trader.pk, TRADE, exchange)
+    for old_bell in (TRADE, NUDGE):
+        traders.wake(trader.pk, old_bell, exchange)
     assert exchange.placed == []
     # The leader's nudge arms it again, and the next trade buys.
     Trader.objects.update(retry_at=timezone.now())
@@ -197,6 +198,7 @@ def test_fill_without_its_details_is_fetched_before_the_sale(trader: Trader, exc
     traders.hear(exchange.order("ETHUSDT", buy.client_order_id), "report", exchange)
     assert not Order.objects.filter(side=Side.SELL).exists()
     assert fresh(trader).retry_at is not None
+    Trader.objects.update(retry_at=timezone.now())
     traders.wake(trader.pk, NUDGE, exchange)
     assert only_order(trader, Side.SELL).quantity == D("0.0666")
 
@@ -242,6 +244,8 @@ def test_off_places_nothing_and_on_goes_on(trader: Trader, exchange: ScriptedExc
     assert "off" in fresh(trader).waits_for
     TradingSettings.objects.update(status=TradingStatus.ON)
     traders.wake(trader.pk, NUDGE, exchange)
+    assert len(exchange.placed) == 1
+    traders.wake(trader.pk, Nudged("its owner asked", is_urgent=True), exchange)
     assert len(exchange.placed) == 2
 
 

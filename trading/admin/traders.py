@@ -147,7 +147,8 @@ class TraderAdmin(ReadOnlyAdmin):
 
         def wake(trader: Trader) -> None:
             try:
-                doorbell.nudge(trader.pk, trader.symbol.name, f"{request.user.get_username()} asked it to look again")
+                why = f"{request.user.get_username()} asked it to look again"
+                doorbell.nudge(trader.pk, trader.symbol.name, why, is_urgent=True)
             except (OperationalError, redis.RedisError) as error:
                 self.message_user(request, f"The bell did not ring: {error}. Is Redis up?", messages.ERROR)
             else:

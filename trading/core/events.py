@@ -36,12 +36,13 @@ class OrderReported:
 
 @dataclass(frozen=True)
 class Nudged:
-    """The leader asks the trader to look again; it carries no price."""
+    """Somebody asks the trader to look again; it carries no price. `is_urgent`: even if it waits for its next try."""
 
     why: str
+    is_urgent: bool = False
 
     def __str__(self) -> str:
-        return f"leader: {self.why}"
+        return self.why if self.is_urgent else f"leader: {self.why}"
 
 
 Event = TradeSeen | OrderReported | Nudged
