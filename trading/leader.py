@@ -79,7 +79,7 @@ def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
             write(trader, "leader", "begins", f"slot {slot} is free")
     except IntegrityError:
         return False  # Another leader was quicker: the slot has its trader.
-    triggers.set_trigger(connect(), _trigger(trader))
+    triggers.set_trigger(connect(), traders.trigger_for(trader))
     return True
 
 
@@ -146,7 +146,7 @@ def rearm_sleepers(now: datetime) -> int:
             crossed = waiting.filter(venue__in=venues, symbol__name=name, wake_below__gte=Decimal(trade.price))
             since = datetime.fromtimestamp(trade.event_ms / 1000, UTC) - UNHEARD
             for trader in crossed.filter(armed_at__lt=since).select_related("symbol"):
-                triggers.set_trigger(client, _trigger(trader))
+                triggers.set_trigger(client, traders.trigger_for(trader))
                 count += 1
     return count
 
@@ -154,12 +154,11 @@ def rearm_sleepers(now: datetime) -> int:
 def rebuild_triggers(client: "redis.Redis") -> int:
     """Puts the triggers of all rows back into Redis; how many."""
     waiting = Trader.objects.filter(finished_at__isnull=True, wake_below__isnull=False).select_related("symbol")
-    return triggers.rebuild(client, (_trigger(trader) for trader in waiting.iterator()))
+    return triggers.rebuild(client, (traders.trigger_for(trader) for trader in waiting.iterator()))
 
 
-def refresh_listings(exchange_at: ExchangeAt, is_stale_only: bool = True) -> None:
-    """Asks each venue in use about its symbols' filters, and has the streamer stream what its traders need."""
-    now = timezone.now()
+def refresh_listings(exchange_at: ExchangeAt) -> None:
+    """Asks each venue in use about the symbols whose filters are not known there, or no longer fresh."""
     current = Switch.current()
     wanted = {
         (current, each.symbol)
@@ -168,11 +167,8 @@ def refresh_listings(exchange_at: ExchangeAt, is_stale_only: bool = True) -> Non
     live = Trader.objects.filter(finished_at__isnull=True).values_list("venue", "symbol").distinct()
     by_id = Symbol.objects.in_bulk([symbol for _, symbol in live])
     wanted |= {(Venue(venue), by_id[symbol]) for venue, symbol in live}
-    fresh = set(
-        Listing.objects.filter(refreshed_at__gt=now - symbols.FRESH).values_list("venue", "symbol_id")
-        if is_stale_only
-        else ()
-    )
+    since = timezone.now() - symbols.FRESH
+    fresh = set(Listing.objects.filter(refreshed_at__gt=since).values_list("venue", "symbol_id"))
     for venue, symbol in wanted:
         if (venue, symbol.pk) in fresh:
             continue
@@ -215,9 +211,3 @@ def venues_in_use() -> list[Venue]:
     """The switch's venue, and those where traders still live."""
     live = Trader.objects.filter(finished_at__isnull=True).values_list("venue", flat=True).distinct()
     return sorted({Switch.current(), *(Venue(venue) for venue in live)})
-
-
-def _trigger(trader: Trader) -> triggers.Trigger:
-    return triggers.Trigger(
-        trader.pk, market_of(Venue(trader.venue)), trader.symbol.name, trader.wake_below, trader.turn
-    )

@@ -25,7 +25,7 @@ from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue, market_of
 from streamer import topics
 from streamer.models import StreamedSymbol
-from trading.core.money import ZERO
+from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Order, Symbol, Trader
@@ -278,16 +278,10 @@ def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) ->
     return found + elsewhere(venue)
 
 
-def number(value: Decimal) -> str:
-    """The number for people: plain, without trailing zeros. 1E-8 -> 0.00000001, 2875.10 -> 2875.1."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def rounded(value: Decimal, digits: int = 6) -> str:
     """The number with about so many digits, yet at least 2 decimals: 12.345678 -> 12.3457."""
     places = min(8, max(2, digits - 1 - value.adjusted())) if value else 2
-    return number(round(value, places))
+    return plain(round(value, places))
 
 
 def age(seconds: float) -> str:

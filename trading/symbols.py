@@ -16,7 +16,7 @@ from trading.models.symbols import TradingStatus
 
 log = logging.getLogger(__name__)
 
-# How long a listing counts as fresh. Filters change seldom; a refused order has them asked anew at once.
+# How long a listing counts as fresh. Filters change seldom.
 FRESH = timedelta(minutes=10)
 
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
 from trading import triggers
-from trading.books import book, is_news, position_of
+from trading.books import as_core, book, is_news, position_of
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
 from trading.core.money import plain
 from trading.core.orders import OrderReport, OrderStatus, Side
@@ -114,7 +114,7 @@ def ask(order_id: int, exchange_at: ExchangeAt, task_id: str = "", now: datetime
         report = exchange.order(row.symbol.name, row.client_order_id)
     except NotFound as error:
         return _not_found(row, asked_at, str(error), exchange_at, task_id)
-    if report.executed > sum((fill.quantity for fill in row.fills.all()), Decimal(0)):
+    if report.executed > as_core(row).booked:
         report = replace(report, fills=exchange.fills(report.symbol, report.exchange_order_id))
     return hear(report, "query", exchange_at, task_id)
 
@@ -378,6 +378,11 @@ def _save(trader: Trader) -> triggers.Trigger:
     trader.armed_at = timezone.now() if trader.wake_below is not None else None
     trader.turn += 1
     trader.save()
+    return trigger_for(trader)
+
+
+def trigger_for(trader: Trader) -> triggers.Trigger:
+    """What its row says that the trader waits for."""
     market = market_of(Venue(trader.venue))
     return triggers.Trigger(
         trader.pk, market, trader.symbol.name, trader.wake_below, trader.turn, has_ended=trader.has_ended

@@ -19,6 +19,7 @@ from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_order, make_story, make_trader
 from trading import overview, symbols
+from trading.core.money import plain
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Symbol
@@ -200,7 +201,7 @@ def test_alarms_say_what_a_missing_process_means() -> None:
     ],
 )
 def test_numbers_are_plain(value: str, exact: str, short: str) -> None:
-    assert (overview.number(D(value)), overview.rounded(D(value))) == (exact, short)
+    assert (plain(D(value)), overview.rounded(D(value))) == (exact, short)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from django import forms
 from django.core.validators import MaxValueValidator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from trading.core.money import plain
 from trading.models import TradingSettings
 from trading.models.fields import PLACES, Above
-from trading.overview import number
 
 
 class AmountInput(forms.DecimalField):
@@ -18,7 +18,7 @@ class AmountInput(forms.DecimalField):
     widget = UnfoldAdminTextInputWidget
 
     def prepare_value(self, value: Any) -> Any:
-        return number(value) if isinstance(value, Decimal) else value
+        return plain(value) if isinstance(value, Decimal) else value
 
 
 class PercentInput(AmountInput):
@@ -29,7 +29,7 @@ class PercentInput(AmountInput):
         self._less_than = less_than
 
     def prepare_value(self, value: Any) -> Any:
-        return number(value.scaleb(2)) if isinstance(value, Decimal) else value
+        return plain(value.scaleb(2)) if isinstance(value, Decimal) else value
 
     def to_python(self, value: Any) -> Any:
         text = str(value).strip().removesuffix("%") if value is not None else None
@@ -44,7 +44,7 @@ class PercentInput(AmountInput):
     def validate(self, value: Any) -> None:
         super().validate(value)
         if value is not None and not 0 < value < self._less_than:
-            raise forms.ValidationError(f"Must be above 0 % and below {number(self._less_than.scaleb(2))} %.")
+            raise forms.ValidationError(f"Must be above 0 % and below {plain(self._less_than.scaleb(2))} %.")
 
 
 class TradingSettingsForm(forms.ModelForm):

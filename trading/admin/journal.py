@@ -10,6 +10,7 @@ from unfold.decorators import display
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin
 from trading.admin.orders import trader_link
+from trading.core.money import plain
 from trading.models import JournalEntry
 
 
@@ -54,7 +55,7 @@ class JournalEntryAdmin(ReadOnlyAdmin):
         if entry.order is None:
             return show.NONE
         url = reverse("admin:trading_order_change", args=(entry.order_id,))
-        return show.link(url, f"{entry.order.side.lower()} at {show.number(entry.order.price)}")
+        return show.link(url, f"{entry.order.side.lower()} at {plain(entry.order.price)}")
 
     @display(description="Task")
     def task(self, entry: JournalEntry) -> SafeString | str:

@@ -9,9 +9,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from trading.core.money import plain
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
-from trading.overview import age, number, rounded
+from trading.overview import age, rounded
 
 # Unfold's colours of labels: info, danger, warning, success, primary; "" is grey.
 STATE_COLOURS = {
@@ -62,7 +63,7 @@ def amount(value: Decimal | None, unit: str = "") -> SafeString | str:
     """An exact amount."""
     if value is None:
         return NONE
-    return format_html('<span class="hh-number">{} {}</span>', number(value), unit)
+    return format_html('<span class="hh-number">{} {}</span>', plain(value), unit)
 
 
 def profit(value: Decimal | None, unit: str = "") -> SafeString | str:
@@ -74,7 +75,7 @@ def profit(value: Decimal | None, unit: str = "") -> SafeString | str:
     return format_html(
         '<span class="hh-number"><span class="{}" title="{}">{}{}</span> {}</span>',
         colour,
-        number(value),
+        plain(value),
         sign,
         rounded(value),
         unit,
@@ -104,7 +105,7 @@ def ago(value: datetime | None) -> SafeString | str:
 
 def percent(fraction: Decimal) -> str:
     """0.0005 -> 0.05 %."""
-    return f"{number(fraction.scaleb(2))} %"
+    return f"{plain(fraction.scaleb(2))} %"
 
 
 def flower_url() -> str:

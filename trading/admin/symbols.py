@@ -21,6 +21,7 @@ from trading import overview, symbols
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter, back
 from trading.admin.forms import AddSymbolForm, TradingSettingsForm
+from trading.core.money import plain
 from trading.models import Listing, Switch, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
 
@@ -65,7 +66,7 @@ class ListingInline(TabularInline):
 
     @display(description="Least notional")
     def least(self, listing: Listing) -> str:
-        return overview.number(listing.min_notional)
+        return plain(listing.min_notional)
 
     @display(description="Maker fee")
     def maker_fee_percent(self, listing: Listing) -> str:
@@ -147,7 +148,7 @@ class SymbolAdmin(ModelAdmin):
         if not hasattr(symbol, "settings"):
             return show.NONE
         settings = symbol.settings
-        return f"{overview.number(settings.budget)} {symbol.quote_asset} in {settings.chunks}"
+        return f"{plain(settings.budget)} {symbol.quote_asset} in {settings.chunks}"
 
     def _toggle(self, symbol: Any, what: str, is_on: bool) -> SafeString:
         """A button of the list's own form, so that it posts with the form's CSRF token."""

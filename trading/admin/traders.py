@@ -22,9 +22,10 @@ from trading import doorbell, traders
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.admin.orders import filled, worth
+from trading.core.money import plain
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.models import Trader
-from trading.overview import LIVE, number
+from trading.overview import LIVE
 
 # A cycle's journal has a dozen lines; one that met a long outage may have many.
 MOST_LINES = 300
@@ -211,7 +212,7 @@ def story_of(trader: Trader) -> dict[str, Any]:
                 "order": order,
                 "side": show.side(order.side),
                 "status": show.status(order.status),
-                "price": number(order.price),
+                "price": plain(order.price),
                 "quantity": show.amount(order.quantity, base),
                 "worth": worth(order),
                 "filled": filled(order),
@@ -220,7 +221,7 @@ def story_of(trader: Trader) -> dict[str, Any]:
                 "fills": [
                     {
                         "at": show.moment(fill.traded_at),
-                        "price": number(fill.price),
+                        "price": plain(fill.price),
                         "quantity": show.amount(fill.quantity, base),
                         "quote": show.amount(fill.quote, quote),
                         "fee": show.amount(fill.commission, fill.commission_asset),
@@ -236,7 +237,7 @@ def story_of(trader: Trader) -> dict[str, Any]:
                 "entry": entry,
                 "at": show.moment(entry.at),
                 "task": show.task(entry.task_id),
-                "price": number(entry.order.price) if entry.order else "",
+                "price": plain(entry.order.price) if entry.order else "",
             }
             for entry in reversed(lines[:MOST_LINES])
         ],
@@ -251,4 +252,4 @@ def _trigger(trader: Trader) -> str:
         return ""
     if trader.wake_below >= ANY_PRICE:
         return "the next trade, at any price"
-    return f"a trade at {number(trader.wake_below)} or below"
+    return f"a trade at {plain(trader.wake_below)} or below"

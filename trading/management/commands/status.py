@@ -11,6 +11,7 @@ from django.db import DatabaseError, close_old_connections
 
 from hedgehog_project import processes
 from trading import overview
+from trading.core.money import plain
 from trading.models import Switch
 
 WATCH_S = 2.0
@@ -79,11 +80,11 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
                 "symbol": line.name,
                 "streaming": line.is_streaming,
                 "trading": line.is_trading,
-                "last_price": overview.number(line.last_trade.price) if line.last_trade else None,
+                "last_price": plain(line.last_trade.price) if line.last_trade else None,
                 "last_trade_age_s": round(line.last_trade.age_s, 3) if line.last_trade else None,
                 "traders": line.traders,
                 "cycles_finished": line.cycles_finished,
-                "profit": overview.number(line.profit),
+                "profit": plain(line.profit),
             }
             for line in facts["lines"]
         ],
@@ -110,18 +111,18 @@ def as_text(facts: dict[str, Any]) -> str:
                 line.name,
                 "on" if line.is_streaming else "off",
                 "on" if line.is_trading else "off",
-                overview.number(trade.price) if trade else "unknown",
+                plain(trade.price) if trade else "unknown",
                 overview.age(trade.age_s) if trade else "",
                 str(line.traders),
                 str(line.cycles_finished),
-                f"{overview.number(line.profit)} {line.quote_asset}",
+                f"{plain(line.profit)} {line.quote_asset}",
             ]
         )
     states = [["PROCESS", "STATE", "SEEN", ""]]
     for state in facts["processes"]:
         seen = "never" if state.age_s is None else f"{overview.age(state.age_s)} ago"
         states.append([state.name, "up" if state.alive else "DOWN", seen, state.note])
-    profit = ", ".join(f"{overview.number(profit.total)} {profit.asset}" for profit in facts["profits"])
+    profit = ", ".join(f"{plain(profit.total)} {profit.asset}" for profit in facts["profits"])
     parts = [
         f"New traders trade on {facts['venue']}. Profit so far: {profit or 'none yet'}.",
         *_table(symbols, right={3, 4, 5, 6, 7}),
