@@ -23,7 +23,7 @@ from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import TradingStatus
-from trading.own_orders import is_ours
+from trading.reconcile import venues_in_use
 from trading.traders import ExchangeAt
 
 log = logging.getLogger(__name__)
@@ -184,30 +184,3 @@ def follow_the_switch() -> None:
     for settings in TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol"):
         if not StreamedSymbol.objects.filter(market=market, symbol=settings.symbol.name).exists():
             symbols.stream_from(market, settings.symbol.name)
-
-
-def reconcile(venue: Venue, exchange_at: ExchangeAt, task_id: str = "") -> int:
-    """Compares the open orders of our books with the exchange's and asks about each that differs; how many did.
-
-    Raises the exchange's errors.
-    """
-    # Our rows first: an order that is placed meanwhile is then on the exchange's list only.
-    rows = list(Order.objects.filter(venue=venue, status__in=OPEN).exclude(status=OrderStatus.SUBMITTING))
-    listed = {report.client_order_id: report for report in exchange_at(venue).open_orders()}
-    differing = 0
-    for row in rows:
-        there = listed.get(row.client_order_id)
-        if there is None or there.executed != row.executed or there.status != row.status:
-            differing += 1
-            traders.ask(row.pk, exchange_at, task_id)
-    ours = {key for key in listed if is_ours(key)}
-    known = set(Order.objects.filter(client_order_id__in=ours).values_list("client_order_id", flat=True))
-    for orphan in sorted(ours - known):
-        log.warning("order of ours that the database does not know: venue=%s client_order_id=%s", venue, orphan)
-    return differing
-
-
-def venues_in_use() -> list[Venue]:
-    """The switch's venue, and those where traders still live."""
-    live = Trader.objects.filter(finished_at__isnull=True).values_list("venue", flat=True).distinct()
-    return sorted({Switch.current(), *(Venue(venue) for venue in live)})

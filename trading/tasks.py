@@ -15,6 +15,8 @@ from trading.dispatch import acknowledge
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.exchange.replies import from_execution_report
+from trading.reconcile import reconcile as compare_books
+from trading.reconcile import venues_in_use
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +78,7 @@ def lead() -> None:
 @shared_task(bind=True, expires=50)
 def reconcile_all(self: Task) -> None:
     """Every minute: whatever report was lost is learnt here."""
-    for venue in leader.venues_in_use():
+    for venue in venues_in_use():
         _reconcile(venue, _id(self))
 
 
@@ -101,7 +103,7 @@ def _let_act(trader_id: int, event: Event, task_id: str) -> None:
 def _reconcile(venue: Venue, task_id: str) -> bool:
     """Whether the books could be compared."""
     try:
-        leader.reconcile(venue, exchange_at, task_id)
+        compare_books(venue, exchange_at, task_id)
     except ExchangeError as error:
         log.warning("books not compared: venue=%s error=%s", venue, error)
         return False

@@ -33,6 +33,7 @@ from trading.exchange.protocol import RECV_WINDOW_MS, Listed, NewOrder
 from trading.exchange.replies import from_execution_report, from_my_trade, from_order_reply
 from trading.models import Trader
 from trading.own_orders import trader_of
+from trading.reconcile import reconcile
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MONEY = {"USDT": Decimal(100_000)}
@@ -135,7 +136,7 @@ class World:
         if self.now > self.reconciled_at + RECONCILE_EVERY:
             self.reconciled_at = self.now
             with suppress(ExchangeError):  # As the task does: the next minute tries again.
-                self._alive(lambda: leader.reconcile(Venue.MOCK, self.at))
+                self._alive(lambda: reconcile(Venue.MOCK, self.at))
 
     def rung(self, task: str, kwargs: dict[str, Any], **_: Any) -> None:
         """Takes the place of Celery's send_task: bells are lost, and answered at once, later, or twice."""
@@ -226,9 +227,16 @@ class World:
         values = {"symbol": symbol, "orderId": str(exchange_order_id)}
         return tuple(from_my_trade(row) for row in self._answer(account_requests.my_trades, values))
 
-    def trades(self, symbol: str) -> list[tuple[int, Fill]]:
-        rows = self._answer(account_requests.my_trades, {"symbol": symbol, "limit": "1000"})
-        return [(row["orderId"], from_my_trade(row)) for row in rows]
+    def trades(self, symbol: str, from_id: int = 0) -> list[tuple[int, Fill]]:
+        values = {"symbol": symbol, "fromId": str(from_id), "limit": "1000"}
+        return [(row["orderId"], from_my_trade(row)) for row in self._answer(account_requests.my_trades, values)]
+
+    def orders(self, symbol: str) -> list[OrderReport]:
+        values = {"symbol": symbol, "orderId": "1", "limit": "1000"}
+        return [from_order_reply(row) for row in self._answer(order_requests.all_orders, values)]
+
+    def price(self, symbol: str) -> Decimal:
+        return self.prices[symbol]
 
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         held = self.desk.exchange.engine.ledger.balances()

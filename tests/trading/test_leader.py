@@ -16,7 +16,6 @@ from tests.support.scripted_exchange import ScriptedExchange, answer_lost
 from tests.trading.conftest import make_symbol
 from trading import doorbell, leader, traders, triggers
 from trading.core.events import TradeSeen
-from trading.core.orders import OrderStatus
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
@@ -174,17 +173,3 @@ def test_trigger_that_redis_lost_is_armed_anew_when_the_price_is_past_it(
     Trader.objects.update(wake_below=Decimal(3000))
     assert leader.rearm_sleepers(timezone.now()) == 1
     assert redis_client.zscore(key, str(trader.pk)) == 3000.0
-
-
-def test_reconciliation_books_what_no_report_told(trader: Trader, exchange: ScriptedExchange) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
-    assert leader.reconcile(Venue.MOCK, exchange) == 0
-    exchange.fill(Order.objects.get().client_order_id, Decimal("0.01"))
-    assert leader.reconcile(Venue.MOCK, exchange) == 1
-    assert Order.objects.get().executed == Decimal("0.01")
-    exchange.fill_all(Order.objects.get().client_order_id)
-    leader.reconcile(Venue.MOCK, exchange)
-    assert list(Order.objects.order_by("id").values_list("side", "status")) == [
-        ("BUY", OrderStatus.FILLED),
-        ("SELL", OrderStatus.NEW),
-    ]

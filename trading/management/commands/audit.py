@@ -11,7 +11,7 @@ from hedgehog_project.venues import Venue
 from trading.audit import audit
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
-from trading.leader import venues_in_use
+from trading.reconcile import venues_in_use
 
 # What is under way between two looks is no difference; what both looks show is.
 LOOK_AGAIN_S = 3.0

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from hedgehog_project.venues import Venue
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
-from trading.leader import reconcile, venues_in_use
+from trading.reconcile import reconcile, venues_in_use
 
 
 class Command(BaseCommand):
