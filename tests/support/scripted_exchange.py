@@ -20,11 +20,12 @@ Fault = Callable[[NewOrder], None]
 class ScriptedExchange:
     """Orders rest until `fill` or `end` is called. `before` and `after` hold faults, one for each placing to come."""
 
-    orders: dict[str, OrderReport] = field(default_factory=dict)
+    kept: dict[str, OrderReport] = field(default_factory=dict)
     placed: list[NewOrder] = field(default_factory=list)
     before: list[Fault] = field(default_factory=list)
     after: list[Fault] = field(default_factory=list)
     last_id: int = 0
+    last_price: Decimal = Decimal(3000)
 
     def __call__(self, venue: Venue) -> "ScriptedExchange":
         """It is every venue's exchange: takes the place of `exchange_at`."""
@@ -45,14 +46,14 @@ class ScriptedExchange:
             order.quantity,
             Decimal(0),
         )
-        self.orders[order.client_order_id] = report
+        self.kept[order.client_order_id] = report
         if self.after:
             self.after.pop(0)(order)
-        return self.orders[order.client_order_id]
+        return self.kept[order.client_order_id]
 
     def fill(self, client_order_id: str, quantity: Decimal) -> OrderReport:
         """The execution report of a fill."""
-        order = self.orders[client_order_id]
+        order = self.kept[client_order_id]
         self.last_id += 1
         # A buy pays its commission in the base asset, a sale in the quote asset.
         is_buy = order.side == Side.BUY
@@ -69,39 +70,46 @@ class ScriptedExchange:
         )
         executed = order.executed + quantity
         status = OrderStatus.FILLED if executed == order.quantity else OrderStatus.PARTIALLY_FILLED
-        self.orders[client_order_id] = replace(
+        self.kept[client_order_id] = replace(
             order, executed=executed, status=status, fills=(*order.fills, fill), at_ms=self.last_id
         )
-        return replace(self.orders[client_order_id], fills=(fill,))
+        return replace(self.kept[client_order_id], fills=(fill,))
 
     def fill_all(self, client_order_id: str) -> OrderReport:
-        order = self.orders[client_order_id]
+        order = self.kept[client_order_id]
         return self.fill(client_order_id, order.quantity - order.executed)
 
     def end(self, client_order_id: str, status: OrderStatus) -> OrderReport:
         """The report of an order's end without its being filled."""
-        self.orders[client_order_id] = replace(self.orders[client_order_id], status=status)
-        return replace(self.orders[client_order_id], fills=())
+        self.kept[client_order_id] = replace(self.kept[client_order_id], status=status)
+        return replace(self.kept[client_order_id], fills=())
 
     def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
-        if not self.orders[client_order_id].status.is_open:
+        if not self.kept[client_order_id].status.is_open:
             raise NotFound("Unknown order sent.")
         return self.end(client_order_id, OrderStatus.CANCELED)
 
     def order(self, symbol: str, client_order_id: str) -> OrderReport:
-        if client_order_id not in self.orders:
+        if client_order_id not in self.kept:
             raise NotFound("Order does not exist.")
-        return replace(self.orders[client_order_id], fills=())
+        return replace(self.kept[client_order_id], fills=())
 
     def open_orders(self) -> list[OrderReport]:
-        return [replace(order, fills=()) for order in self.orders.values() if order.status.is_open]
+        return [replace(order, fills=()) for order in self.kept.values() if order.status.is_open]
 
     def fills(self, symbol: str, exchange_order_id: int) -> tuple[Fill, ...]:
-        return next(order.fills for order in self.orders.values() if order.exchange_order_id == exchange_order_id)
+        return next(order.fills for order in self.kept.values() if order.exchange_order_id == exchange_order_id)
 
-    def trades(self, symbol: str) -> list[tuple[int, Fill]]:
-        orders = [order for order in self.orders.values() if order.symbol == symbol]
-        return [(order.exchange_order_id, fill) for order in orders for fill in order.fills]
+    def trades(self, symbol: str, from_id: int = 0) -> list[tuple[int, Fill]]:
+        orders = [order for order in self.kept.values() if order.symbol == symbol]
+        found = [(order.exchange_order_id, fill) for order in orders for fill in order.fills]
+        return sorted((each for each in found if each[1].trade_id >= from_id), key=lambda each: each[1].trade_id)
+
+    def orders(self, symbol: str) -> list[OrderReport]:
+        return [replace(order, fills=()) for order in self.kept.values() if order.symbol == symbol]
+
+    def price(self, symbol: str) -> Decimal:
+        return self.last_price
 
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         return {}

@@ -59,6 +59,7 @@ class TestAgainstTheMock:
         for seen in (exchange.order("ETHUSDT", "hh-rests"), *exchange.open_orders()):
             assert replace(seen, at_ms=0) == replace(placed, at_ms=0)
         assert abs(placed.at_ms - now_ms()) < 5000
+        assert placed.placed_ms == placed.at_ms
         assert exchange.balances()["USDT"] == (D(9701), D(299))
 
     def test_fills_carry_what_the_exchange_booked(self, exchange: BinanceExchange, mock: MockExchange) -> None:
@@ -80,6 +81,8 @@ class TestAgainstTheMock:
         assert [pair for pair in exchange.trades("ETHUSDT") if pair[0] == order.exchange_order_id] == [
             (order.exchange_order_id, fill) for fill in fills
         ]
+        assert [fill for _, fill in exchange.trades("ETHUSDT", fills[-1].trade_id)] == [fills[-1]]
+        assert exchange.trades("ETHUSDT", fills[-1].trade_id + 1) == []
         assert exchange.balances()["ETH"] == (D("0.0999"), D(0))
         assert exchange.open_orders() == []
 
@@ -94,6 +97,7 @@ class TestAgainstTheMock:
         exchange.place(new_order("hh-cancel"))
         report = exchange.cancel("ETHUSDT", "hh-cancel")
         assert (report.status, report.client_order_id) == (OrderStatus.CANCELED, "hh-cancel")
+        assert report.placed_ms == 0
         assert exchange.order("ETHUSDT", "hh-cancel").status == OrderStatus.CANCELED
         assert exchange.balances()["USDT"] == (D(10000), D(0))
         with pytest.raises(NotFound):
@@ -109,6 +113,24 @@ class TestAgainstTheMock:
         ids = [fill.trade_id for order_id, fill in exchange.trades("ETHUSDT") if order_id == order.exchange_order_id]
         assert len(ids) == 5
         assert ids == sorted(set(ids))
+
+    def test_orders_are_listed_oldest_first_over_several_pages(
+        self, exchange: BinanceExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(client_module, "PAGE", 2)
+        names = [f"hh-list-{number}" for number in range(5)]
+        placed = [exchange.place(new_order(name, quantity=D("0.01"))) for name in names]
+        exchange.cancel("ETHUSDT", names[0])
+        listed = [report for report in exchange.orders("ETHUSDT") if report.client_order_id in names]
+        assert [report.client_order_id for report in listed] == names
+        assert [report.status for report in listed] == [OrderStatus.CANCELED, *[OrderStatus.NEW] * 4]
+        assert [report.placed_ms for report in listed] == [report.placed_ms for report in placed]
+
+    def test_last_price_is_that_of_the_last_trade(self, exchange: BinanceExchange, mock: MockExchange) -> None:
+        mock.trade("ETHUSDT", "2991.5")
+        assert exchange.price("ETHUSDT") == D("2991.5")
+        with pytest.raises(Refused):
+            exchange.price("NOPEUSDT")
 
     def test_listing_has_the_filters_and_the_fee(self, exchange: BinanceExchange) -> None:
         listed = exchange.listed("ETHUSDT")
@@ -322,6 +344,8 @@ QUESTIONS: dict[str, Callable[[BinanceExchange], object]] = {
     "open_orders": lambda exchange: exchange.open_orders(),
     "fills": lambda exchange: exchange.fills("ETHUSDT", 1),
     "trades": lambda exchange: exchange.trades("ETHUSDT"),
+    "orders": lambda exchange: exchange.orders("ETHUSDT"),
+    "price": lambda exchange: exchange.price("ETHUSDT"),
     "balances": lambda exchange: exchange.balances(),
     "listed": lambda exchange: exchange.listed("ETHUSDT"),
     "maker_fee": lambda exchange: exchange.maker_fee("ETHUSDT"),

@@ -214,7 +214,7 @@ def test_cancel_by_its_owner_buys_anew(trader: Trader, exchange: ScriptedExchang
 def test_order_that_the_exchange_forgot_ends(trader: Trader, exchange: ScriptedExchange) -> None:
     traders.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
-    exchange.orders.clear()
+    exchange.kept.clear()
     traders.ask(order.pk, exchange)
     assert only_order(trader).status == OrderStatus.CANCELED
     assert fresh(trader).wake_below == ANY_PRICE
@@ -229,7 +229,7 @@ def test_report_of_a_stranger_changes_nothing(trader: Trader, exchange: Scripted
 def test_repeated_report_after_the_end_changes_nothing(trader: Trader, exchange: ScriptedExchange) -> None:
     run_cycle(trader, exchange)
     before = (fresh(trader).profit, JournalEntry.objects.count(), Fill.objects.count())
-    for report in list(exchange.orders.values()):
+    for report in list(exchange.kept.values()):
         assert not traders.hear(report, "report", exchange)
     traders.wake(trader.pk, TRADE, exchange)
     assert before == (fresh(trader).profit, JournalEntry.objects.count(), Fill.objects.count())

@@ -66,7 +66,8 @@ class Fill:
 class OrderReport:
     """What the exchange says of an order: an execution report, an answer to a placing, or a query's result.
 
-    `executed` is the cumulative quantity; `fills` are those that the message carries, often none or one.
+    `executed` is the cumulative quantity; `fills` are those that the message carries, often none or one. `at_ms` is
+    when this became so, `placed_ms` when the exchange accepted the order; 0 where the message does not tell.
     """
 
     client_order_id: str
@@ -80,6 +81,7 @@ class OrderReport:
     fills: tuple[Fill, ...] = ()
     reason: str = ""
     at_ms: int = 0
+    placed_ms: int = 0
 
 
 @dataclass(frozen=True)

@@ -100,9 +100,8 @@ class BinanceExchange:
         reply = self._call(self._rest.get_my_trades, symbol=symbol, orderId=exchange_order_id, limit=PAGE)
         return self._parsed(lambda reply: tuple(from_my_trade(row) for row in rows_of(reply)), reply)
 
-    def trades(self, symbol: str) -> list[tuple[int, Fill]]:
+    def trades(self, symbol: str, from_id: int = 0) -> list[tuple[int, Fill]]:
         found: list[tuple[int, Fill]] = []
-        from_id = 0
         while True:
             reply = self._call(self._rest.get_my_trades, symbol=symbol, fromId=from_id, limit=PAGE)
             page = self._parsed(
@@ -113,12 +112,27 @@ class BinanceExchange:
                 return found
             from_id = found[-1][1].trade_id + 1
 
+    def orders(self, symbol: str) -> list[OrderReport]:
+        found: list[OrderReport] = []
+        from_id = 1
+        while True:
+            reply = self._call(self._rest.get_all_orders, symbol=symbol, orderId=from_id, limit=PAGE)
+            page = self._parsed(lambda reply: [from_order_reply(row) for row in rows_of(reply)], reply)
+            found += page
+            if len(page) < PAGE:
+                return found
+            from_id = found[-1].exchange_order_id + 1
+
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         return self._parsed(from_account, self._call(self._rest.get_account))
 
     def listed(self, symbol: str) -> Listed:
         info = self._call(self._rest._get, "exchangeInfo", version=_V3, data={"symbol": symbol})
         return self._parsed(lambda reply: from_exchange_info(reply["symbols"][0]), info)
+
+    def price(self, symbol: str) -> Decimal:
+        reply = self._call(self._rest._get, "ticker/price", version=_V3, data={"symbol": symbol})
+        return self._parsed(lambda reply: Decimal(reply["price"]), reply)
 
     def maker_fee(self, symbol: str) -> Decimal:
         reply = self._call(self._rest._get, "account/commission", True, version=_V3, data={"symbol": symbol})

@@ -1,5 +1,18 @@
 """What can go wrong with an exchange, named by what the caller has to do."""
 
+from enum import StrEnum
+
+
+class Why(StrEnum):
+    """What a refusal is about, as far as its message tells."""
+
+    BALANCE = "BALANCE"  # The account has not enough of what the order needs.
+    DUPLICATE = "DUPLICATE"  # The client order id is taken. For a placing this comes as OutcomeUnknown.
+    MARKET_CLOSED = "MARKET_CLOSED"  # The symbol does not trade now.
+    WOULD_MATCH = "WOULD_MATCH"  # A maker-only or stop order would have traded at once.
+    FILTER = "FILTER"  # The price, the quantity or the number of orders does not pass the symbol's filters.
+    OTHER = "OTHER"
+
 
 class ExchangeError(Exception):
     """Something that the exchange, or the way to it, did. Its text is for people."""
@@ -8,9 +21,10 @@ class ExchangeError(Exception):
 class Refused(ExchangeError):
     """The exchange said no, and nothing came of the request. Sending the same again is no use."""
 
-    def __init__(self, reason: str, code: int = 0) -> None:
+    def __init__(self, reason: str, code: int = 0, why: Why = Why.OTHER) -> None:
         super().__init__(reason)
         self.code = code
+        self.why = why
 
 
 class KeyRejected(Refused):

@@ -59,14 +59,20 @@ class Exchange(Protocol):
     def fills(self, symbol: str, exchange_order_id: int) -> tuple[Fill, ...]:
         """The fills of one order, oldest first."""
 
-    def trades(self, symbol: str) -> list[tuple[int, Fill]]:
-        """All fills of the account in a symbol, oldest first, each with its order's id."""
+    def trades(self, symbol: str, from_id: int = 0) -> list[tuple[int, Fill]]:
+        """The account's fills in a symbol from a trade id on, oldest first, each with its order's id."""
+
+    def orders(self, symbol: str) -> list[OrderReport]:
+        """All orders that the account ever had in a symbol, oldest first, without their fills."""
 
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         """Free and locked amount of each asset that the account holds."""
 
     def listed(self, symbol: str) -> Listed:
         """The symbol's filters. Raises Refused where the exchange has no such symbol."""
+
+    def price(self, symbol: str) -> Decimal:
+        """The price of the last trade. Raises Refused where the exchange has no such symbol."""
 
     def maker_fee(self, symbol: str) -> Decimal:
         """The commission on a resting order's fills, as a fraction."""

@@ -39,6 +39,8 @@ def from_order_reply(reply: Mapping[str, Any]) -> OrderReport:
             for fill in reply.get("fills", ())
         ),
         at_ms=at_ms,
+        # The transactTime of a cancel's reply is that of the cancel.
+        placed_ms=int(reply.get("time") or ("origClientOrderId" not in reply and reply.get("transactTime")) or 0),
     )
 
 
@@ -70,6 +72,7 @@ def from_execution_report(event: Mapping[str, Any]) -> OrderReport:
         fills=fills,
         reason="" if reason == "NONE" else reason,
         at_ms=int(event["T"]),
+        placed_ms=int(event.get("O") or 0),
     )
 
 
