@@ -195,8 +195,13 @@ class Engine:
         return changes
 
     def trade(self, trade: MarketTrade, now_ms: int, changes: Changes) -> None:
-        """Lets the market trade, adding to `changes`: own orders fill first, what is left trades at its price."""
+        """Lets the market trade, adding to `changes`: own orders fill first, what is left trades at its price.
+
+        Nothing trades in a symbol whose trading is halted.
+        """
         book = self.books[trade.symbol]
+        if not book.rules.is_trading:
+            return
         left = trade.quantity
         if book.orders:
             left = self._fill_resting(changes, book, trade, now_ms)

@@ -11,7 +11,7 @@ from typing import Any
 from binance_mock.engine import Engine, FillRule, Rates
 from binance_mock.errors import Refused, no_such_order, unknown_order
 from binance_mock.orders import Changes, MarketTrade, NewOrder, Order
-from binance_mock.rules import read_symbols
+from binance_mock.rules import SymbolRules, SymbolStatus, read_symbols
 from binance_mock.store import Store
 
 Listener = Callable[[Changes], None]
@@ -39,6 +39,8 @@ class Exchange:
     # Told which symbol somebody cares for, so that a market need not move where nobody looks.
     on_interest: list[Callable[[str], None]] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
+    # The rules that symbols were listed with, of those that were changed since.
+    _listed: dict[str, SymbolRules] = field(default_factory=dict)
 
     def _commit(self, changes: Changes) -> Changes:
         self.store.save(changes, self.engine.ledger)
@@ -86,8 +88,34 @@ class Exchange:
         return self._commit(changes)
 
     def reset(self, now_ms: int) -> Changes:
-        """Cancels all orders and puts the account's money back to its deposits. Ids go on rising."""
+        """Cancels all orders, puts the account's money back to its deposits, and undoes changed rules. Ids go on."""
+        for symbol, rules in self._listed.items():
+            self.engine.books[symbol].rules = rules
+        self._listed.clear()
         return self._commit(self.engine.reset(self.deposits, now_ms))
+
+    def set_status(self, symbol: str, status: SymbolStatus) -> None:
+        """Halts the trading of a symbol, or lets it go on, until a reset or a restart.
+
+        Resting orders stay and can be cancelled. Raises Refused (-1121).
+        """
+        self._change(symbol, self.engine.book(symbol).rules.with_status(status))
+
+    def change_filters(self, symbol: str, filters: Iterable[Mapping[str, Any]]) -> None:
+        """Changes a symbol's filters until a reset or a restart: each replaces the one of its `filterType`.
+
+        Resting orders stay as they are. Raises Refused: -1121, and -1130 for a filter that can't be.
+        """
+        rules = self.engine.book(symbol).rules
+        try:
+            self._change(symbol, rules.with_filters(filters))
+        except ValueError as error:
+            raise Refused(-1130, f"Data sent for parameter 'filters' is not valid: {error}") from None
+
+    def _change(self, symbol: str, rules: SymbolRules) -> None:
+        book = self.engine.book(symbol)
+        self._listed.setdefault(symbol, book.rules)
+        book.rules = rules
 
     def order(self, symbol: str, order_id: int | None, client_order_id: str | None) -> Order:
         """An order, open or not; of several with one client order id the open one, then the newest.

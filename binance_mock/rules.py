@@ -1,11 +1,22 @@
 """A symbol's rules, read from its entry in exchangeInfo."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from typing import Any
 
 from binance_mock.orders import SelfTrade
+
+
+class SymbolStatus(StrEnum):
+    """enums.md, "Symbol status": orders are taken, and trades happen, while TRADING only."""
+
+    TRADING = "TRADING"
+    END_OF_DAY = "END_OF_DAY"
+    HALT = "HALT"
+    BREAK = "BREAK"
+    CANCEL_ONLY = "CANCEL_ONLY"
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,37 @@ class SymbolRules:
     def market_step(self) -> Decimal:
         """The step of MARKET orders: the coarser of the two that apply to them."""
         return max(self.step, self._amount("MARKET_LOT_SIZE", "stepSize"))
+
+    def with_status(self, status: SymbolStatus) -> "SymbolRules":
+        return read_symbol({**self.info, "status": status.value})
+
+    def with_filters(self, changed: Iterable[Mapping[str, Any]]) -> "SymbolRules":
+        """Each filter takes the place of the one of its type, keeping the fields that it does not name.
+
+        Raises ValueError for a filter that the symbol does not have, and for a value that is not like the one before.
+        """
+        filters = {name: dict(entry) for name, entry in self.filters.items()}
+        for entry in changed:
+            before = filters.get(str(entry.get("filterType")))
+            if before is None:
+                raise ValueError(f"{self.symbol} has no filter {entry.get('filterType')}")
+            for name, value in entry.items():
+                if not _is_like(before.get(name), value):
+                    raise ValueError(f"{name} of {before['filterType']} can't be {value!r}")
+            before.update(entry)
+        return read_symbol({**self.info, "filters": list(filters.values())})
+
+
+def _is_like(before: object, value: object) -> bool:
+    """Whether a filter's field may have this value in place of the one before: amounts are texts."""
+    if type(before) is not type(value):
+        return False
+    if isinstance(value, int):
+        return value >= 0
+    try:
+        return before == value or 0 <= Decimal(str(value)) < 10**15
+    except InvalidOperation:
+        return False
 
 
 def read_symbol(info: Mapping[str, Any]) -> SymbolRules:

@@ -3,6 +3,7 @@
     GET  /mock/state   balances, open orders, last prices, market, counters
     POST /mock/reset   cancels all orders and puts the account's money back to MOCK_BALANCES
     POST /mock/trade   {"symbol", "price", "quantity", "buyer_is_maker"?}: one market trade, with MARKET=manual only
+    POST /mock/symbol  {"symbol", "status"?, "filters"?}: halts or resumes trading, changes filters; until a reset
 
 The POSTs need the account's key in the header X-MBX-APIKEY; no web page of another site can send that.
 """
@@ -19,7 +20,14 @@ from binance_mock.errors import Refused
 from binance_mock.market.manual import ManualMarket
 from binance_mock.orders import Changes, MarketTrade
 from binance_mock.protocol import replies
+from binance_mock.rules import SymbolStatus
 from binance_mock.store import StoreFailed
+
+
+class _SymbolChange(msgspec.Struct):
+    symbol: str
+    status: SymbolStatus | None = None
+    filters: list[dict[str, Any]] = []
 
 
 def routes(desk: Desk) -> list[web.RouteDef]:
@@ -33,10 +41,15 @@ def routes(desk: Desk) -> list[web.RouteDef]:
         body = await request.read()
         return _guarded(desk, request, lambda: _trade(desk, body))
 
+    async def symbol(request: web.Request) -> web.Response:
+        body = await request.read()
+        return _guarded(desk, request, lambda: _symbol(desk, body))
+
     return [
         web.get("/mock/state", state),
         web.post("/mock/reset", reset),
         web.post("/mock/trade", trade),
+        web.post("/mock/symbol", symbol),
     ]
 
 
@@ -74,6 +87,19 @@ def _trade(desk: Desk, body: bytes) -> Changes:
     if not all(number.is_finite() and 0 < number < 10**12 and number == cut(number) for number in numbers):
         raise Refused(-1102, "price and quantity are plain numbers above 0 with at most 8 decimals.")
     return desk.exchange.trade([MarketTrade(book.rules.symbol, price, quantity, bool(buyer_is_maker))], desk.now_ms())
+
+
+def _symbol(desk: Desk, body: bytes) -> Changes:
+    try:
+        asked = msgspec.json.decode(body, type=_SymbolChange)
+    except msgspec.DecodeError as error:
+        raise Refused(-1102, f'Send {{"symbol": "ETHUSDT", "status": "HALT"}}: {error}.') from None
+    desk.book(asked.symbol)
+    if asked.filters:
+        desk.exchange.change_filters(asked.symbol, asked.filters)
+    if asked.status:
+        desk.exchange.set_status(asked.symbol, asked.status)
+    return Changes()
 
 
 def _state(desk: Desk) -> dict[str, Any]:
