@@ -100,7 +100,7 @@ def check_mock(**_: Any) -> list[CheckMessage]:
 @register()
 def check_keys(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    for venue in ("BINANCE", "TESTNET", "MOCK"):
+    for venue in ("BINANCE", "TESTNET", "DEMO", "MOCK"):
         key, secret = getattr(settings, f"{venue}_API_KEY"), getattr(settings, f"{venue}_API_SECRET")
         if bool(key) != bool(secret):
             there, missing = ("KEY", "SECRET") if key else ("SECRET", "KEY")

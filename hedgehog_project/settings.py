@@ -32,6 +32,8 @@ BINANCE_API_KEY = env.str("BINANCE_API_KEY", default="")
 BINANCE_API_SECRET = env.str("BINANCE_API_SECRET", default="")
 TESTNET_API_KEY = env.str("TESTNET_API_KEY", default="")
 TESTNET_API_SECRET = env.str("TESTNET_API_SECRET", default="")
+DEMO_API_KEY = env.str("DEMO_API_KEY", default="")
+DEMO_API_SECRET = env.str("DEMO_API_SECRET", default="")
 # Play money on this machine only; the mock listens on 127.0.0.1.
 MOCK_API_KEY = env.str("MOCK_API_KEY", default="mock-key")
 MOCK_API_SECRET = env.str("MOCK_API_SECRET", default="mock-secret")

@@ -15,10 +15,11 @@ class Venue(StrEnum):
 
     LIVE = "live"
     TESTNET = "testnet"
+    DEMO = "demo"
     MOCK = "mock"
 
 
-# The same three names: paper trading is the market live with the venue mock.
+# The same names: paper trading is the market live with the venue mock.
 Market = Venue
 
 
@@ -55,6 +56,14 @@ def place(venue: Venue) -> Place:
                 "wss://stream.testnet.binance.vision",
                 settings.TESTNET_API_KEY,
                 settings.TESTNET_API_SECRET,
+            )
+        case Venue.DEMO:
+            return Place(
+                "https://demo-api.binance.com",
+                "wss://demo-ws-api.binance.com/ws-api/v3",
+                "wss://demo-stream.binance.com",
+                settings.DEMO_API_KEY,
+                settings.DEMO_API_SECRET,
             )
         case Venue.MOCK:
             address = f"127.0.0.1:{settings.MOCK_PORT}"

@@ -103,6 +103,7 @@ class TestStartPage:
             ("mock", "simulated", "Mock: play money"),
             ("mock", "live", "Paper: real prices, play money"),
             ("testnet", "simulated", "Testnet"),
+            ("demo", "simulated", "Demo: play money"),
             ("live", "simulated", "Live: real money"),
         ],
     )

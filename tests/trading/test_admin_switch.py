@@ -1,4 +1,4 @@
-"""The switch: three venues, and three locks before real money."""
+"""The switch: the venues, and three locks before real money."""
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -32,8 +32,9 @@ def allow_live_trading(to: Client) -> None:
 @pytest.fixture
 def keys(settings: Settings) -> None:
     settings.HEDGEHOG_ALLOW_LIVE = True
-    for name in ("BINANCE_API_KEY", "BINANCE_API_SECRET", "TESTNET_API_KEY", "TESTNET_API_SECRET"):
-        setattr(settings, name, "topsecretvalue")
+    for prefix in ("BINANCE", "TESTNET", "DEMO"):
+        setattr(settings, f"{prefix}_API_KEY", "topsecretvalue")
+        setattr(settings, f"{prefix}_API_SECRET", "topsecretvalue")
 
 
 def turn(client: Client, venue: str, confirmation: str = "") -> tuple[int, str]:
@@ -49,13 +50,14 @@ def test_page_tells_what_each_venue_means_and_what_it_lacks(admin_client: Client
     assert 'name="confirmation"' not in shown
 
 
-def test_turning_is_written_down_with_its_author(operator: Client, keys: None) -> None:
-    status, shown = turn(operator, "testnet")
-    assert (status, Switch.current()) == (200, Venue.TESTNET)
-    assert "New traders trade on testnet from now on" in shown
+@pytest.mark.parametrize("venue", [Venue.TESTNET, Venue.DEMO])
+def test_turning_is_written_down_with_its_author(operator: Client, keys: None, venue: Venue) -> None:
+    status, shown = turn(operator, venue)
+    assert (status, Switch.current()) == (200, venue)
+    assert f"New traders trade on {venue} from now on" in shown
     assert Switch.objects.get().changed_by == "olga"
     entry = LogEntry.objects.get()
-    assert (entry.user.get_username(), entry.change_message) == ("olga", "New traders: from mock to testnet.")
+    assert (entry.user.get_username(), entry.change_message) == ("olga", f"New traders: from mock to {venue}.")
 
 
 def test_live_with_all_three_locks_open(operator: Client, keys: None) -> None:

@@ -25,6 +25,8 @@ def environment(request: HttpRequest) -> list[str]:
             return ["Live: real money", "danger"]
         case Venue.TESTNET:
             return ["Testnet", "warning"]
+        case Venue.DEMO:
+            return ["Demo: play money", "warning"]
     return (
         ["Paper: real prices, play money", "info"]
         if default_market() == Market.LIVE

@@ -34,7 +34,7 @@ STATUS_COLOURS = {
     OrderStatus.REJECTED: "danger",
     OrderStatus.EXPIRED_IN_MATCH: "warning",
 }
-VENUE_COLOURS = {"live": "danger", "testnet": "warning", "mock": ""}
+VENUE_COLOURS = {"live": "danger", "testnet": "warning", "demo": "warning", "mock": ""}
 NONE = "–"
 
 

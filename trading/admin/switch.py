@@ -45,7 +45,7 @@ class SwitchAdmin(ModelAdmin):
         try:
             venue = Venue(request.POST.get("venue", ""))
         except ValueError:
-            return self._page(request, "Choose mock, testnet or live.")
+            return self._page(request, "Choose mock, testnet, demo or live.")
         was = Switch.current()
         try:
             turn_switch(
@@ -101,5 +101,6 @@ def _venues() -> list[tuple[Venue, str, str]]:
     return [
         (Venue.MOCK, "Mock", mock),
         (Venue.TESTNET, "Testnet", "Binance's public test exchange: play money there, reset every month."),
+        (Venue.DEMO, "Demo", "Binance's demo trading: play money at prices like the live ones."),
         (Venue.LIVE, "Live", "Binance itself: real orders with real money."),
     ]

@@ -36,7 +36,7 @@ def why_not(venue: Venue) -> str | None:
     if venue == Venue.LIVE and not settings.HEDGEHOG_ALLOW_LIVE:
         return "Real money needs HEDGEHOG_ALLOW_LIVE=1 in the environment or .env."
     if not place(venue).has_key:
-        prefix = {"live": "BINANCE", "testnet": "TESTNET", "mock": "MOCK"}[venue]
+        prefix = {"live": "BINANCE", "testnet": "TESTNET", "demo": "DEMO", "mock": "MOCK"}[venue]
         return f"There is no key for {venue}: set {prefix}_API_KEY and {prefix}_API_SECRET."
     return None
 
