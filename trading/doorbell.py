@@ -5,6 +5,7 @@ from typing import Any
 import redis
 from celery import current_app
 
+from hedgehog_project.redis import connect
 from trading.core.events import TradeSeen
 from trading.core.money import plain
 from trading.exchange.replies import own_id
@@ -12,6 +13,8 @@ from trading.own_orders import trader_of
 
 # A wake that comes later than this has lost its meaning: the trader is rung again.
 WAKE_EXPIRES_S = 5
+# However many reports of unknown orders come, the books are compared for them once in so long.
+ONCE_S = 5
 
 # Celery's list of waiting tasks in Redis, and how many are so many that a bell may just not have had its turn.
 QUEUE = "celery"
@@ -49,6 +52,12 @@ def report(venue: str, entry_id: str, data: dict[str, Any]) -> None:
 def reconcile(venue: str, entry_id: str | None = None) -> None:
     """Has the books compared with the exchange's."""
     _ring("trading.tasks.reconcile", {"venue": venue, "entry": entry_id}, None if entry_id else 60)
+
+
+def reconcile_once(venue: str) -> None:
+    """As reconcile, but not again within ONCE_S: many reports may tell of one unknown order."""
+    if connect().set(f"reconcile:rung:{venue}", 1, nx=True, ex=ONCE_S):
+        reconcile(venue)
 
 
 def _ring(task: str, kwargs: dict[str, Any], expires_s: float | None = None) -> None:

@@ -39,7 +39,7 @@ def nudge(self: Task, trader: int, symbol: str, why: str, is_urgent: bool = Fals
 def report(self: Task, trader: int | None, symbol: str, venue: str, entry: str, data: dict[str, Any]) -> None:
     """The exchange reported something of an order of ours."""
     try:
-        has_ended = traders.hear(from_execution_report(data), "report", exchange_at, _id(self))
+        has_ended = traders.hear(from_execution_report(data), "report", exchange_at, _id(self), Venue(venue))
     except Exception as error:
         if trader is not None:
             traders.note_failure(trader, error, _id(self))

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
-from trading import triggers
+from trading import doorbell, triggers
 from trading.books import as_core, book, is_news, position_of
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
 from trading.core.money import plain
@@ -90,18 +90,27 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
     return has_ended
 
 
-def hear(report: OrderReport, source: str, exchange_at: ExchangeAt, task_id: str = "") -> bool:
-    """Takes in what the exchange says of an order. Whether a cycle has ended by that."""
+def hear(
+    report: OrderReport, source: str, exchange_at: ExchangeAt, task_id: str = "", venue: Venue | None = None
+) -> bool:
+    """Takes in what the exchange says of an order. Whether a cycle has ended by that.
+
+    For an order that the database lacks, the books of the venue are compared soon, where one is named.
+    """
     row = Order.objects.filter(client_order_id=report.client_order_id).first()
     if row is None:
         log.warning("order not in the database: client_order_id=%s symbol=%s", report.client_order_id, report.symbol)
+        if venue is not None:
+            doorbell.reconcile_once(venue)
         return False
     if not is_news(row, report):
         return False  # Most reports: the answer to the placing has told it already.
     return wake(row.trader_id, OrderReported(report, source), exchange_at, task_id)
 
 
-def ask(order_id: int, exchange_at: ExchangeAt, task_id: str = "", now: datetime | None = None) -> bool:
+def ask(
+    order_id: int, exchange_at: ExchangeAt, task_id: str = "", now: datetime | None = None, source: str = "query"
+) -> bool:
     """Asks the exchange what became of an order and takes in the answer. Whether a cycle has ended by that.
 
     Raises the exchange's errors but NotFound: who asked asks again later.
@@ -113,21 +122,22 @@ def ask(order_id: int, exchange_at: ExchangeAt, task_id: str = "", now: datetime
     try:
         report = exchange.order(row.symbol.name, row.client_order_id)
     except NotFound as error:
-        return _not_found(row, asked_at, str(error), exchange_at, task_id)
+        return _not_found(row, asked_at, str(error), exchange_at, task_id, source)
     if report.executed > as_core(row).booked:
         report = replace(report, fills=exchange.fills(report.symbol, report.exchange_order_id))
-    return hear(report, "query", exchange_at, task_id)
+    return hear(report, source, exchange_at, task_id)
 
 
-def _not_found(row: Order, asked_at: datetime, text: str, exchange_at: ExchangeAt, task_id: str) -> bool:
-    if row.status == OrderStatus.SUBMITTING and asked_at < row.submitted_at + PROVEN_AFTER:
-        return False  # It may still arrive. The leader asks again.
+def _not_found(row: Order, asked_at: datetime, text: str, exchange_at: ExchangeAt, task_id: str, source: str) -> bool:
+    if asked_at < row.submitted_at + PROVEN_AFTER:
+        # It may still arrive, or be known already where orders are matched and not yet where they are looked up.
+        return False
     if row.status == OrderStatus.SUBMITTING:
         status, reason = OrderStatus.NOT_PLACED, "The exchange never got it."
     else:
         # It was acknowledged once: the exchange has begun its books anew, as testnet does every month.
         status, reason = OrderStatus.CANCELED, f"The exchange no longer knows it: {text}"
-    return hear(_report_of(row, status, reason), "query", exchange_at, task_id)
+    return hear(_report_of(row, status, reason), source, exchange_at, task_id)
 
 
 def note_failure(trader_id: int, error: Exception, task_id: str = "") -> None:
@@ -181,6 +191,8 @@ def _look(trader_id: int, event: Event, task_id: str) -> _Step:
             return _Step()
         is_on = trader.trading_status == TradingStatus.ON
         has_changed = _book(trader, event, task_id) if isinstance(event, OrderReported) else True
+        if trader.has_ended and has_changed and isinstance(event, OrderReported):
+            _count_again(trader, event, task_id)
         if trader.has_ended or not has_changed:
             return _Step()
         if trader.retry_at and trader.retry_at > timezone.now() and _can_wait(event):
@@ -212,6 +224,19 @@ def _book(trader: Trader, event: OrderReported, task_id: str) -> bool:
             task_id,
         )
     return has_changed
+
+
+def _count_again(trader: Trader, event: OrderReported, task_id: str) -> None:
+    """What comes to light after a cycle's end still counts: in its profit, and in what is left on the account."""
+    base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
+    position = position_of(trader)
+    profit, leftover = position.profit(base, quote), position.owned(base)
+    if (profit, leftover) == (trader.profit, trader.leftover):
+        return
+    trader.profit, trader.leftover = profit, leftover
+    trader.save(update_fields=["profit", "leftover"])
+    reason = f"profit {plain(profit)} {quote}; {plain(leftover)} {base} is left on the account"
+    write(trader, str(event), "counts again", reason, task_id=task_id)
 
 
 def _decide(trader: Trader, is_on: bool, position: Position, event: Event) -> Decision:

@@ -216,6 +216,8 @@ def test_order_that_the_exchange_forgot_ends(trader: Trader, exchange: ScriptedE
     order = only_order(trader)
     exchange.kept.clear()
     traders.ask(order.pk, exchange)
+    assert only_order(trader).status == OrderStatus.NEW  # A fresh "no such order" proves nothing.
+    traders.ask(order.pk, exchange, now=timezone.now() + traders.PROVEN_AFTER)
     assert only_order(trader).status == OrderStatus.CANCELED
     assert fresh(trader).wake_below == ANY_PRICE
 
