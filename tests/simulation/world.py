@@ -231,8 +231,8 @@ class World:
         values = {"symbol": symbol, "fromId": str(from_id), "limit": "1000"}
         return [(row["orderId"], from_my_trade(row)) for row in self._answer(account_requests.my_trades, values)]
 
-    def orders(self, symbol: str) -> list[OrderReport]:
-        values = {"symbol": symbol, "orderId": "1", "limit": "1000"}
+    def orders(self, symbol: str, from_id: int = 1) -> list[OrderReport]:
+        values = {"symbol": symbol, "orderId": str(from_id), "limit": "1000"}
         return [from_order_reply(row) for row in self._answer(order_requests.all_orders, values)]
 
     def price(self, symbol: str) -> Decimal:

@@ -105,8 +105,9 @@ class ScriptedExchange:
         found = [(order.exchange_order_id, fill) for order in orders for fill in order.fills]
         return sorted((each for each in found if each[1].trade_id >= from_id), key=lambda each: each[1].trade_id)
 
-    def orders(self, symbol: str) -> list[OrderReport]:
-        return [replace(order, fills=()) for order in self.kept.values() if order.symbol == symbol]
+    def orders(self, symbol: str, from_id: int = 1) -> list[OrderReport]:
+        found = [replace(order, fills=()) for order in self.kept.values() if order.symbol == symbol]
+        return [order for order in found if order.exchange_order_id >= from_id]
 
     def price(self, symbol: str) -> Decimal:
         return self.last_price
