@@ -9,6 +9,7 @@ from typing import Protocol
 
 from binance_mock.book import SymbolBook
 from binance_mock.exchange import Exchange
+from binance_mock.faults.faults import Faults
 from binance_mock.orders import Changes, MarketTrade, Report
 from binance_mock.protocol.candles import CandleSeries
 from binance_mock.protocol.limits import Limits
@@ -45,6 +46,8 @@ class Desk:
     account: Account
     limits: Limits
     now_ms: Callable[[], int] = clock_ms
+    # How the exchange misbehaves on the wire; its books stay true.
+    faults: Faults = field(default_factory=Faults)
     # Set to the error where the exchange can't go on: its memory failed.
     failed: "asyncio.Future[BaseException] | None" = None
     _candles: dict[tuple[str, str], CandleSeries] = field(default_factory=dict)
@@ -80,6 +83,7 @@ def open_desk(
 ) -> Desk:
     """Connects the parts. Symbols without a price get one where the market has an opening price for them."""
     desk = Desk(exchange, market, account, limits or Limits(), now_ms)
+    desk.faults.symbols = frozenset(exchange.engine.books)
 
     def activate(symbol: str) -> None:
         book = exchange.engine.books.get(symbol)

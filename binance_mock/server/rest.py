@@ -1,5 +1,6 @@
 """REST under /api/v3: unwraps the request, checks who asks, and wraps the answer or the refusal."""
 
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,19 +12,21 @@ from binance_mock.errors import Refused
 from binance_mock.protocol.operations import REST, Operation, perform
 from binance_mock.protocol.params import Params
 from binance_mock.protocol.security import check_time, signed_payload
+from binance_mock.server.faulty_requests import FaultyRequests, asked
 from binance_mock.store import StoreFailed
 
 PREFIX = "/api/v3/"
 _encode = msgspec.json.Encoder().encode
 
 
-def routes(desk: Desk) -> list[web.RouteDef]:
-    async def handle(request: web.Request) -> web.Response:
-        operation = REST.get((request.method, request.match_info["path"]))
+def routes(desk: Desk, faulty: FaultyRequests) -> list[web.RouteDef]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        path = request.match_info["path"]
+        operation = REST.get((request.method, path))
         if operation is None:
             return _response({"timestamp": desk.now_ms(), "status": 404, "error": "Not Found"}, 404, {})
         body = (await request.read()).decode(errors="replace") if request.body_exists else ""
-        return _answer(desk, operation, request, body)
+        return await faulty.serve(asked(request, path, body, partial(_answer, desk, operation, request, body)))
 
     return [web.route("*", PREFIX + "{path:.+}", handle)]
 

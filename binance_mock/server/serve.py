@@ -10,7 +10,8 @@ from aiohttp import web
 
 from binance_mock.desk import Desk
 from binance_mock.market.paper import PaperMarket
-from binance_mock.server import control, rest
+from binance_mock.server import control, fault_control, rest
+from binance_mock.server.faulty_requests import FaultyRequests
 from binance_mock.server.market_streams import MarketStreams
 from binance_mock.server.ws_api import WsApi
 from binance_mock.store import StoreFailed
@@ -26,9 +27,11 @@ PROGRESS_EVERY_S = 60.0
 
 def make_app(desk: Desk) -> web.Application:
     """The exchange as an aiohttp application; its market moves while the application runs."""
+    faulty = FaultyRequests(desk)
     streams, ws_api = MarketStreams(desk), WsApi(desk)
     app = web.Application(client_max_size=2**20)
-    app.add_routes([*streams.routes(), *ws_api.routes(), *control.routes(desk), *rest.routes(desk)])
+    app.add_routes([*streams.routes(), *ws_api.routes(), *control.routes(desk), *rest.routes(desk, faulty)])
+    app.add_routes(fault_control.routes(desk, changed=lambda: None, healed=faulty.lift_ban))
 
     async def work(app: web.Application) -> AsyncIterator[None]:
         desk.failed = asyncio.get_running_loop().create_future()

@@ -65,6 +65,17 @@ class Mock:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def fault(self, kind: str, **settings: Any) -> dict[str, Any]:
+        """Turns a fault on."""
+        return self.control("faults", {"kind": kind, **settings})
+
+    def faults(self) -> list[dict[str, Any]]:
+        """All faults, on or ended."""
+        return self.session.get(f"{self.url}/mock/faults", timeout=5).json()["faults"]
+
+    def clear_faults(self) -> None:
+        self.session.delete(f"{self.url}/mock/faults", headers={"X-MBX-APIKEY": KEY}, timeout=5).raise_for_status()
+
     def state(self) -> dict[str, Any]:
         return self.session.get(f"{self.url}/mock/state", timeout=5).json()
 

@@ -1,0 +1,236 @@
+"""REST requests on a bad day: what a fault that strikes one does to it and to its answer.
+
+The exchange itself stays true: a request is carried out by the ordinary way, once, later, or not at all.
+"""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+
+from binance_mock.amounts import ZERO, floor_to
+from binance_mock.desk import Desk
+from binance_mock.errors import Refused
+from binance_mock.faults.faults import Fault, Occasion
+from binance_mock.faults.kinds import CANCEL, Hook
+from binance_mock.orders import MarketTrade, Order, Side
+from binance_mock.protocol.security import RECV_WINDOW_MS
+from binance_mock.server.false_answers import ERRORS, Answer, false_answer, refusal
+from binance_mock.store import StoreFailed
+
+# How long a late request is under way at least, and how long before the end of its window it arrives at the latest.
+LATE_MS, MARGIN_MS = 300, 100
+_GARBAGE_BYTES = 200
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that may be struck. `carry_out` does it the ordinary way, and may be called later as well."""
+
+    request: web.Request
+    endpoint: str
+    values: Mapping[str, str]
+    carry_out: Callable[[], web.Response]
+
+
+def asked(request: web.Request, path: str, body: str, carry_out: Callable[[], web.Response]) -> Asked:
+    query = request.raw_path.partition("?")[2]
+    values = dict([*parse_qsl(query), *parse_qsl(body)])
+    return Asked(request, f"{request.method} {path}", values, carry_out)
+
+
+@dataclass(frozen=True)
+class Ban:
+    """Nobody is served until then."""
+
+    status: int
+    until_ms: int
+
+    def refusal(self, now_ms: int) -> Refused:
+        if self.status == 429:
+            message = (
+                "Too much request weight used; current limit is 6000 request weight per 1 MINUTE. "
+                "Please use WebSocket Streams for live updates to avoid polling the API."
+            )
+        else:
+            message = (
+                f"Way too much request weight used; IP banned until {self.until_ms}. "
+                "Please use WebSocket Streams for live updates to avoid bans."
+            )
+        wait_s = -(-(self.until_ms - now_ms) // 1000)
+        return Refused(-1003, message, self.status, wait_s, {"retryAfter": self.until_ms})
+
+
+class FaultyRequests:
+    """All requests of one exchange go through `serve`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._ban: Ban | None = None
+
+    def banned(self, now_ms: int) -> Refused | None:
+        """The refusal that everybody gets meanwhile."""
+        if self._ban is None or self._ban.until_ms <= now_ms:
+            self._ban = None
+            return None
+        return self._ban.refusal(now_ms)
+
+    def lift_ban(self) -> None:
+        self._ban = None
+
+    async def serve(self, asked: Asked) -> web.StreamResponse:
+        faults, now_ms = self._desk.faults, self._desk.now_ms()
+        if banned := self.banned(now_ms):
+            return refusal(banned).response()
+        if not any(faults.watches(hook) for hook in (Hook.BEFORE, Hook.CANCEL, Hook.AFTER)):
+            return asked.carry_out()
+        order = self._open_order(asked.values)
+        side = asked.values.get("side") or (order.side.value if order else "")
+        occasion = Occasion(asked.values.get("symbol", ""), side, asked.endpoint)
+        if struck := faults.strike(Hook.BEFORE, occasion, now_ms):
+            return self._before(struck, asked, now_ms)
+        if order is not None and asked.endpoint == CANCEL and (shares := _shares(self._desk, order)):
+            self._meet_fill(occasion, order, shares, now_ms)
+        response = asked.carry_out()
+        if struck := faults.strike(Hook.AFTER, occasion, now_ms):
+            return await self._after(struck, asked, response)
+        return response
+
+    def _open_order(self, values: Mapping[str, str]) -> Order | None:
+        """The open order that a request is about, where it names one."""
+        order_id, client_id = values.get("orderId", ""), values.get("origClientOrderId")
+        if not (order_id.isdecimal() or client_id):
+            return None
+        try:
+            return self._desk.exchange.engine.find_open(
+                values.get("symbol", ""), int(order_id) if order_id.isdecimal() else None, client_id
+            )
+        except Refused:
+            return None
+
+    # --- before it is carried out -----------------------------------------------------------------
+
+    def _before(self, fault: Fault, asked: Asked, now_ms: int) -> web.StreamResponse:
+        match fault.kind.name:
+            case "never_arrives":
+                return _cut(asked.request, fault)
+            case "accepted_late":
+                return self._accept_late(fault, asked, now_ms)
+            case "throttled_429" | "banned_418":
+                status = 429 if fault.kind.name == "throttled_429" else 418
+                self._ban = Ban(status, now_ms + fault.options["retry_after_s"] * 1000)
+                return refusal(self._ban.refusal(now_ms)).response()
+            case "too_many_orders_1015":
+                wait_s = fault.options["retry_after_s"]
+                message = "Too many new orders; current limit is 50 orders per 10 SECOND."
+                return refusal(Refused(-1015, message, 429, wait_s)).response()
+        return _said(fault).response()
+
+    def _accept_late(self, fault: Fault, asked: Asked, now_ms: int) -> web.StreamResponse:
+        """Answers as if nobody knew, and carries the request out later: all is checked then, its window as well."""
+        delay_ms = fault.options["delay_ms"] or fault.chance.randint(LATE_MS, max(LATE_MS, _left_ms(asked, now_ms)))
+        asyncio.get_running_loop().call_later(delay_ms / 1000, asked.carry_out)
+        if fault.chance.random() < 0.5:
+            return refusal(ERRORS["timeout_1007"]).response()
+        return _cut(asked.request, fault)
+
+    def _meet_fill(self, occasion: Occasion, order: Order, shares: Mapping[str, Decimal], now_ms: int) -> None:
+        """Somebody trades with the order at the moment at which its cancel arrives."""
+        fault = self._desk.faults.strike(Hook.CANCEL, occasion, now_ms)
+        if fault is None:
+            return
+        engine = self._desk.exchange.engine
+        book = engine.books[order.symbol]
+        ahead = [each for each in book.side(order.side) if _is_ahead(each, order)]
+        quantity = sum((each.remaining for each in ahead), shares[fault.kind.name])
+        # One tick through the limit fills it under either fill rule; nothing is left that trades at that price.
+        tick = book.rules.tick or Decimal("0.00000001")
+        price = order.price - tick if order.side is Side.BUY else order.price + tick
+        trade = MarketTrade(order.symbol, price, quantity, order.side is Side.BUY)
+        try:
+            self._desk.exchange.trade([trade], now_ms)
+        except StoreFailed as failure:
+            self._desk.fail(failure)
+
+    # --- after it was carried out -----------------------------------------------------------------
+
+    async def _after(self, fault: Fault, asked: Asked, response: web.Response) -> web.StreamResponse:
+        match fault.kind.name:
+            case "answer_lost":
+                return _cut(asked.request, fault)
+            case "answer_delayed":
+                await asyncio.sleep(fault.options["delay_ms"] / 1000)
+                return response
+            case "body_garbage":
+                return web.Response(body=fault.chance.randbytes(_GARBAGE_BYTES), content_type="application/json")
+            case "body_cut_off":
+                return await _cut_off(asked.request, response)
+        return _said(fault).response()
+
+
+def _said(fault: Fault) -> Answer:
+    answer = false_answer(fault.kind.name)
+    assert answer is not None, fault.kind.name
+    return answer
+
+
+def _left_ms(asked: Asked, now_ms: int) -> int:
+    """How long the request may still be under way and be accepted."""
+    values = asked.values
+    timestamp, window = values.get("timestamp", ""), values.get("recvWindow", "").partition(".")[0]
+    if not timestamp.isdecimal():
+        return 0
+    sent_ms = int(timestamp) // 1000 if int(timestamp) >= 10**14 else int(timestamp)
+    return sent_ms + (int(window) if window.isdecimal() else RECV_WINDOW_MS) - MARGIN_MS - now_ms
+
+
+def _is_ahead(other: Order, order: Order) -> bool:
+    """Whether the market fills `other`, an order of the same side, first."""
+    if other.price != order.price:
+        return other.price > order.price if order.side is Side.BUY else other.price < order.price
+    return other.order_id < order.order_id
+
+
+def _shares(desk: Desk, order: Order) -> Mapping[str, Decimal]:
+    """How much of an order each fault fills before it is cancelled; none where its symbol does not trade."""
+    rules = desk.exchange.engine.books[order.symbol].rules
+    half = floor_to(order.remaining / 2, rules.step)
+    if not rules.is_trading:
+        return {}
+    # An order of a single step has no half: it goes whole.
+    return {
+        "cancel_loses_to_fill": order.remaining,
+        "cancel_meets_part_fill": half if half > ZERO else order.remaining,
+    }
+
+
+def _cut(request: web.Request, fault: Fault) -> web.Response:
+    """Ends the connection without an answer: as often by a plain end as by a reset."""
+    transport = request.transport
+    if transport is not None:
+        sock = transport.get_extra_info("socket")
+        if sock is not None and fault.chance.random() < 0.5:
+            # No lingering: the system says it by RST instead of FIN.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    # Nobody is left to get it; aiohttp wants one.
+    return web.Response(status=500)
+
+
+async def _cut_off(request: web.Request, response: web.Response) -> web.StreamResponse:
+    """Sends the headers of the whole answer and half of its body, then ends the connection."""
+    body = response.body
+    assert isinstance(body, bytes)
+    headers = {name: value for name, value in response.headers.items() if name != "Content-Length"}
+    begun = web.StreamResponse(status=response.status, headers=headers)
+    begun.content_length = len(body)
+    await begun.prepare(request)
+    await begun.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return begun
