@@ -8,8 +8,6 @@ same distance from the exchange.
 """
 
 import asyncio
-import hashlib
-import hmac
 import json
 import statistics
 import time
@@ -83,9 +81,8 @@ async def measure(stack: Stack) -> Waits:
     async with aiohttp.ClientSession() as session:
         trades = await session.ws_connect(f"{where.stream_url}/ws/{SYMBOL.lower()}@trade")
         own = await session.ws_connect(where.ws_api_url)
-        query = f"apiKey={where.api_key}&timestamp={round(time.time() * 1000)}"
-        signature = hmac.new(where.api_secret.encode(), query.encode(), hashlib.sha256).hexdigest()
-        params = {**dict(part.split("=") for part in query.split("&")), "signature": signature}
+        assert where.key
+        params = where.key.signed({}, round(time.time() * 1000))
         await own.send_json({"id": 1, "method": "userDataStream.subscribe.signature", "params": params})
         await own.receive()
         for number in range(SAMPLES):

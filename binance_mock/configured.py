@@ -20,6 +20,7 @@ from binance_mock.market.simulated import SimulatedMarket
 from binance_mock.protocol.limits import Limits
 from binance_mock.protocol.security import Account
 from binance_mock.store import Store
+from hedgehog_project.keys import BadKey, PublicKey
 from hedgehog_project.venues import Venue, place
 
 FILE = "mock_exchange.sqlite3"
@@ -49,6 +50,16 @@ def _fill_rule() -> FillRule:
         return FillRule(settings.MOCK_FILL)
     except ValueError:
         raise BadSettings(f"MOCK_FILL is strict or touch, not “{settings.MOCK_FILL}”") from None
+
+
+def _account() -> Account:
+    if not (settings.MOCK_API_KEY and (settings.MOCK_API_SECRET or settings.MOCK_PUBLIC_KEY)):
+        raise BadSettings("MOCK_API_KEY and MOCK_API_SECRET (or MOCK_PUBLIC_KEY) must not be empty")
+    try:
+        public_key = PublicKey(settings.MOCK_PUBLIC_KEY) if settings.MOCK_PUBLIC_KEY else None
+    except BadKey as error:
+        raise BadSettings(f"MOCK_PUBLIC_KEY {error}") from None
+    return Account(settings.MOCK_API_KEY, settings.MOCK_API_SECRET, public_key)
 
 
 async def _market(store: Store) -> tuple[Market, dict[str, Any]]:
@@ -86,11 +97,9 @@ def _with_open_orders(info: dict[str, Any], store: Store) -> dict[str, Any]:
 async def desk_from_settings() -> Desk:
     """Raises BadSettings and StoreFailed."""
     deposits, fill_rule = read_balances(settings.MOCK_BALANCES), _fill_rule()
-    mock = place(Venue.MOCK)
-    if not mock.has_key:
-        raise BadSettings("MOCK_API_KEY and MOCK_API_SECRET must not be empty")
+    account = _account()
     store = Store(Path(settings.HEDGEHOG_HOME) / FILE)
     market, info = await _market(store)
     exchange = open_exchange(store, _with_open_orders(info, store), deposits, clock_ms(), fill_rule=fill_rule)
-    account, limits = Account(mock.api_key, mock.api_secret), Limits(orders_per_10s=settings.MOCK_ORDERS_PER_10S)
+    limits = Limits(orders_per_10s=settings.MOCK_ORDERS_PER_10S)
     return open_desk(exchange, market, account, limits)

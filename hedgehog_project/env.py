@@ -10,6 +10,15 @@ from django.core.exceptions import ImproperlyConfigured
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
+class Secret(str):
+    """A text that does not show in a repr: not in a traceback's variables, nor in `manage.py diffsettings`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<secret>" if self else "''"
+
+
 class Env(environ.FileAwareEnv):
     """X is read from the file that X_FILE names, where that is set: keys need never stand in the environment.
 
@@ -26,6 +35,18 @@ class Env(environ.FileAwareEnv):
             raise ImproperlyConfigured(f"{var} must be {kind}, not {os.environ.get(var)!r}") from error
         except OSError as error:
             raise ImproperlyConfigured(f"{var}_FILE cannot be read: {error.strerror}: {error.filename}") from error
+
+    def secret(self, var: str, default: str = "") -> Secret:
+        """A key or a password, without the white space around it, such as a file's last newline.
+
+        `$` at its beginning is part of it; str() would take the rest for a variable's name, and show it.
+        """
+        try:
+            return Secret(self.ENVIRON.get(var, default).strip())
+        except OSError as error:
+            raise ImproperlyConfigured(f"{var}_FILE cannot be read: {error.strerror}: {error.filename}") from error
+        except UnicodeDecodeError:
+            raise ImproperlyConfigured(f"{var}_FILE {os.environ[f'{var}_FILE']} is no text") from None
 
 
 env = Env()

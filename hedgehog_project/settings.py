@@ -26,17 +26,46 @@ MOCK_FILL = env.str("MOCK_FILL", default="strict")
 MOCK_SEED = env.int("MOCK_SEED", default=1)
 # Unfilled orders that the mock takes in 10 seconds: Binance's own limit.
 MOCK_ORDERS_PER_10S = env.int("MOCK_ORDERS_PER_10S", default=50)
+# Whether the mock account pays commissions in BNB, a quarter less, as long as it has some.
+MOCK_FEES_IN_BNB = env.bool("MOCK_FEES_IN_BNB", default=False)
 
 # --- keys and addresses: see venues.py ----------------------------------------------------------
-BINANCE_API_KEY = env.str("BINANCE_API_KEY", default="")
-BINANCE_API_SECRET = env.str("BINANCE_API_SECRET", default="")
-TESTNET_API_KEY = env.str("TESTNET_API_KEY", default="")
-TESTNET_API_SECRET = env.str("TESTNET_API_SECRET", default="")
-DEMO_API_KEY = env.str("DEMO_API_KEY", default="")
-DEMO_API_SECRET = env.str("DEMO_API_SECRET", default="")
+# A key signs with the secret that belongs to it (HMAC), or with a private key in PEM (RSA or Ed25519).
+BINANCE_API_KEY = env.secret("BINANCE_API_KEY")
+BINANCE_API_SECRET = env.secret("BINANCE_API_SECRET")
+BINANCE_PRIVATE_KEY = env.secret("BINANCE_PRIVATE_KEY")
+BINANCE_PRIVATE_KEY_PASSWORD = env.secret("BINANCE_PRIVATE_KEY_PASSWORD")
+TESTNET_API_KEY = env.secret("TESTNET_API_KEY")
+TESTNET_API_SECRET = env.secret("TESTNET_API_SECRET")
+TESTNET_PRIVATE_KEY = env.secret("TESTNET_PRIVATE_KEY")
+TESTNET_PRIVATE_KEY_PASSWORD = env.secret("TESTNET_PRIVATE_KEY_PASSWORD")
+DEMO_API_KEY = env.secret("DEMO_API_KEY")
+DEMO_API_SECRET = env.secret("DEMO_API_SECRET")
+DEMO_PRIVATE_KEY = env.secret("DEMO_PRIVATE_KEY")
+DEMO_PRIVATE_KEY_PASSWORD = env.secret("DEMO_PRIVATE_KEY_PASSWORD")
 # Play money on this machine only; the mock listens on 127.0.0.1.
-MOCK_API_KEY = env.str("MOCK_API_KEY", default="mock-key")
-MOCK_API_SECRET = env.str("MOCK_API_SECRET", default="mock-secret")
+MOCK_API_KEY = env.secret("MOCK_API_KEY", default="mock-key")
+MOCK_PRIVATE_KEY = env.secret("MOCK_PRIVATE_KEY")
+MOCK_PRIVATE_KEY_PASSWORD = env.secret("MOCK_PRIVATE_KEY_PASSWORD")
+MOCK_API_SECRET = env.secret("MOCK_API_SECRET", default="" if MOCK_PRIVATE_KEY else "mock-secret")
+# The public key that the mock verifies with, instead of the secret: what one gives to Binance.
+MOCK_PUBLIC_KEY = env.str("MOCK_PUBLIC_KEY", default="")
+# A live key that may withdraw is refused, unless this says that it is meant.
+HEDGEHOG_ALLOW_WITHDRAW_KEY = env.bool("HEDGEHOG_ALLOW_WITHDRAW_KEY", default=False)
+# Whether the mock says of its key that it may withdraw.
+MOCK_KEY_MAY_WITHDRAW = env.bool("MOCK_KEY_MAY_WITHDRAW", default=False)
+
+# By default Binance's own: general-api-information.md, web-socket-streams.md, and general-info.md of testnet and
+# demo-mode.
+LIVE_REST_URL = env.str("LIVE_REST_URL", default="https://api.binance.com")
+LIVE_WS_API_URL = env.str("LIVE_WS_API_URL", default="wss://ws-api.binance.com:443/ws-api/v3")
+LIVE_STREAM_URL = env.str("LIVE_STREAM_URL", default="wss://stream.binance.com:9443")
+TESTNET_REST_URL = env.str("TESTNET_REST_URL", default="https://testnet.binance.vision")
+TESTNET_WS_API_URL = env.str("TESTNET_WS_API_URL", default="wss://ws-api.testnet.binance.vision/ws-api/v3")
+TESTNET_STREAM_URL = env.str("TESTNET_STREAM_URL", default="wss://stream.testnet.binance.vision")
+DEMO_REST_URL = env.str("DEMO_REST_URL", default="https://demo-api.binance.com")
+DEMO_WS_API_URL = env.str("DEMO_WS_API_URL", default="wss://demo-ws-api.binance.com/ws-api/v3")
+DEMO_STREAM_URL = env.str("DEMO_STREAM_URL", default="wss://demo-stream.binance.com")
 
 # --- Django -------------------------------------------------------------------------------------
 SECRET_KEY = env.str("SECRET_KEY", default="") or secret(HEDGEHOG_HOME, "secret_key")

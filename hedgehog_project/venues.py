@@ -1,13 +1,13 @@
-"""Where trades come from (a market) and where orders go (a venue), and their addresses and keys.
+"""Where trades come from (a market) and where orders go (a venue), and their addresses and keys."""
 
-Addresses are those of Binance's documents: rest-api/general-api-information.md, web-socket-streams.md and
-web-socket-api/general-api-information.md.
-"""
-
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from django.conf import settings
+
+from hedgehog_project.keys import BadKey, Key, hmac_key, private_key
 
 
 class Venue(StrEnum):
@@ -25,55 +25,77 @@ Market = Venue
 
 @dataclass(frozen=True)
 class Place:
-    """One exchange's addresses, and our key there. The secret never shows in a repr."""
+    """One exchange's addresses, and our key there."""
 
     rest_url: str  # without /api/v3
     ws_api_url: str
     stream_url: str  # without /ws or /stream
-    api_key: str = field(default="", repr=False)
-    api_secret: str = field(default="", repr=False)
+    key: Key | None = None
+    why_no_key: str = ""  # for people
 
     @property
-    def has_key(self) -> bool:
-        return bool(self.api_key and self.api_secret)
+    def api_key(self) -> str:
+        return self.key.api_key if self.key else ""
+
+
+@dataclass(frozen=True)
+class KeySettings:
+    """What the settings of a venue's key hold. Nothing of it shows in a repr."""
+
+    prefix: str
+    api_key: str = field(repr=False)
+    secret: str = field(repr=False)
+    private_key: str = field(repr=False)
+    password: str = field(repr=False)
+
+    @property
+    def are_empty(self) -> bool:
+        return not (self.api_key or self.secret or self.private_key)
 
 
 def place(venue: Venue) -> Place:
     """The addresses and the key of a venue, as settings have them now."""
-    match venue:
-        case Venue.LIVE:
-            return Place(
-                "https://api.binance.com",
-                "wss://ws-api.binance.com:443/ws-api/v3",
-                "wss://stream.binance.com:9443",
-                settings.BINANCE_API_KEY,
-                settings.BINANCE_API_SECRET,
-            )
-        case Venue.TESTNET:
-            return Place(
-                "https://testnet.binance.vision",
-                "wss://ws-api.testnet.binance.vision/ws-api/v3",
-                "wss://stream.testnet.binance.vision",
-                settings.TESTNET_API_KEY,
-                settings.TESTNET_API_SECRET,
-            )
-        case Venue.DEMO:
-            return Place(
-                "https://demo-api.binance.com",
-                "wss://demo-ws-api.binance.com/ws-api/v3",
-                "wss://demo-stream.binance.com",
-                settings.DEMO_API_KEY,
-                settings.DEMO_API_SECRET,
-            )
-        case Venue.MOCK:
-            address = f"127.0.0.1:{settings.MOCK_PORT}"
-            return Place(
-                f"http://{address}",
-                f"ws://{address}/ws-api/v3",
-                f"ws://{address}",
-                settings.MOCK_API_KEY,
-                settings.MOCK_API_SECRET,
-            )
+    try:
+        key, problem = _key(key_settings(venue)), ""
+    except BadKey as error:
+        key, problem = None, f"There is no key for {venue}: {error}"
+    if venue == Venue.MOCK:
+        address = f"127.0.0.1:{settings.MOCK_PORT}"
+        return Place(f"http://{address}", f"ws://{address}/ws-api/v3", f"ws://{address}", key, problem)
+    rest_url, ws_api_url, stream_url = (
+        str(getattr(settings, f"{venue.upper()}_{of}_URL")).rstrip("/") for of in ("REST", "WS_API", "STREAM")
+    )
+    return Place(rest_url, ws_api_url, stream_url, key, problem)
+
+
+def key_settings(venue: Venue) -> KeySettings:
+    """The live key's settings begin with BINANCE, those of the others with the venue's name."""
+    prefix = "BINANCE" if venue == Venue.LIVE else venue.upper()
+    names = ("API_KEY", "API_SECRET", "PRIVATE_KEY", "PRIVATE_KEY_PASSWORD")
+    return KeySettings(prefix, *(getattr(settings, f"{prefix}_{name}") for name in names))
+
+
+@lru_cache(maxsize=8)  # Opening an encrypted private key takes a while by intention.
+def _key(given: KeySettings) -> Key:
+    """Raises BadKey: what to set."""
+    prefix = given.prefix
+    if given.are_empty:
+        raise BadKey(f"set {prefix}_API_KEY and {prefix}_API_SECRET (or {prefix}_PRIVATE_KEY)")
+    if not given.api_key:
+        there = "API_SECRET" if given.secret else "PRIVATE_KEY"
+        raise BadKey(f"{prefix}_{there} is set, {prefix}_API_KEY is not")
+    if not re.fullmatch(r"[!-~]+", given.api_key):
+        raise BadKey(f"{prefix}_API_KEY holds a blank, a line break or a letter that no key has")
+    if given.secret and given.private_key:
+        raise BadKey(f"{prefix}_API_SECRET and {prefix}_PRIVATE_KEY are both set: a key signs with one of them")
+    if given.secret:
+        return hmac_key(given.api_key, given.secret)
+    if not given.private_key:
+        raise BadKey(f"{prefix}_API_KEY is set, {prefix}_API_SECRET (or {prefix}_PRIVATE_KEY) is not")
+    try:
+        return private_key(given.api_key, given.private_key, given.password)
+    except BadKey as error:
+        raise BadKey(f"{prefix}_PRIVATE_KEY {error}") from None
 
 
 def default_market() -> Market:

@@ -3,8 +3,6 @@
 Subscribing is signed, for any kind of request as in Binance's web-socket-api/user-data-stream-requests.md.
 """
 
-import hashlib
-import hmac
 import logging
 import time
 from collections import deque
@@ -31,7 +29,7 @@ _WRONG_CLOCK = -1021
 # Binance's errors.md
 _HINTS = {
     -1021: "the clock of this machine is off: set it by NTP",
-    -1022: "the signature is wrong: the secret does not belong to the key",
+    -1022: "the signature is wrong: the secret or private key does not belong to the API key",
     -2008: "the exchange does not know this key",
     -2014: "the key has not the form of one",
     -2015: "the key is wrong, or has no right to read, or may not be used from this address",
@@ -55,15 +53,21 @@ _decode_event = msgspec.json.Decoder(_Event).decode
 
 
 class UserFeed(Connection):
-    """Subscribes on every new connection, and says "connected" in the topic when that has worked."""
+    """Subscribes on every new connection, and says "connected" in the topic when that has worked.
+
+    The place must have a key.
+    """
 
     def __init__(self, venue: Venue, place: Place, client: "redis.Redis", patience: Patience | None = None) -> None:
+        if place.key is None:
+            raise ValueError(place.why_no_key)
         super().__init__(f"user-{venue}", patience or Patience())
         self.subscribed = False
         self.problem = ""  # why there is no subscription, in words
         self.oddities = Oddities(self.name)
         self.venue = venue
-        self._place = place
+        self._ws_api_url = place.ws_api_url
+        self._key = place.key
         self._client = client
         self._backlog: deque[tuple[str, bytes]] = deque()
         self._redis_away = False
@@ -75,7 +79,7 @@ class UserFeed(Connection):
 
     def url(self) -> str | None:
         self.subscribed = False
-        return self._place.ws_api_url
+        return self._ws_api_url
 
     def opened(self, ws: FrameSocket) -> None:
         self._resynced = False
@@ -153,13 +157,7 @@ class UserFeed(Connection):
         raise LostError(self.problem, wait_s=_retry_after_s(error) or (REFUSED_WAIT_S if hint else None))
 
     def _subscribe(self, ws: FrameSocket) -> None:
-        params: dict[str, str | int] = {
-            "apiKey": self._place.api_key,
-            "timestamp": _now_ms() + self._clock_offset_ms,
-        }
-        query = "&".join(f"{name}={params[name]}" for name in sorted(params))
-        signature = hmac.new(self._place.api_secret.encode(), query.encode(), hashlib.sha256).hexdigest()
-        self._ask(ws, "userDataStream.subscribe.signature", {**params, "signature": signature})
+        self._ask(ws, "userDataStream.subscribe.signature", self._key.signed({}, _now_ms() + self._clock_offset_ms))
 
     def _ask(self, ws: FrameSocket, method: str, params: dict[str, str | int]) -> None:
         self._message_id += 1

@@ -1,4 +1,4 @@
-"""Who is asking: API key, HMAC-SHA256 signature and timestamp (request-security.md of Binance's API documents)."""
+"""Who is asking: API key, signature and timestamp (request-security.md of Binance's API documents)."""
 
 import hashlib
 import hmac
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from binance_mock.errors import Refused, bad_key, bad_key_format, bad_signature, illegal, mandatory
+from hedgehog_project.keys import PublicKey
 
 RECV_WINDOW_MS = 5_000
 MOST_RECV_WINDOW_MS = 60_000
@@ -22,6 +23,8 @@ class Account:
 
     api_key: str
     api_secret: str = field(repr=False)
+    # Verifies instead of the secret, where the key is an RSA or Ed25519 key.
+    public_key: PublicKey | None = None
 
     def check_key(self, api_key: str | None) -> None:
         """Raises Refused: -2014 for none, -2015 for a wrong one."""
@@ -34,6 +37,10 @@ class Account:
         """Raises Refused: -1102 for none, -1022 for a wrong one."""
         if not signature:
             raise mandatory("signature")
+        if self.public_key:
+            if not self.public_key.is_signed(payload, signature):
+                raise bad_signature()
+            return
         wanted = hmac.new(self.api_secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(wanted.encode(), signature.lower().encode()):
             raise bad_signature()

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from aiohttp import WSMsgType, web
 
+from hedgehog_project.keys import hmac_key
 from hedgehog_project.ports import HOST
 from hedgehog_project.venues import Place
 
@@ -60,7 +61,10 @@ class Exchange:
         address = f"{HOST}:{self.port}"
         s = "s" if self._tls else ""
         return Place(
-            f"http{s}://{address}", f"ws{s}://{address}/ws-api/v3", f"ws{s}://{address}", "the-key", "the-secret"
+            f"http{s}://{address}",
+            f"ws{s}://{address}/ws-api/v3",
+            f"ws{s}://{address}",
+            hmac_key("the-key", "the-secret"),
         )
 
     # --- orders of the test ---------------------------------------------------------------------

@@ -7,6 +7,7 @@ import threading
 from decimal import Decimal
 from typing import Any, Self
 
+from hedgehog_project.keys import hmac_key
 from hedgehog_project.ports import HOST, free_port
 from tests.support.processes import Process, Processes
 from trading.exchange.client import BinanceExchange
@@ -23,7 +24,7 @@ class MockExchange:
 
     def client(self) -> BinanceExchange:
         """Our own client of its account, for one thread."""
-        return BinanceExchange(self.url, KEY, SECRET)
+        return BinanceExchange(self.url, hmac_key(KEY, SECRET))
 
     def state(self) -> dict[str, Any]:
         return self._call("GET", "/mock/state")
@@ -34,6 +35,19 @@ class MockExchange:
     def trade(self, symbol: str, price: Decimal | str, quantity: Decimal | str = "1000") -> dict[str, Any]:
         """One trade of a manual market; the answer has the orders that it filled."""
         return self._call("POST", "/mock/trade", {"symbol": symbol, "price": str(price), "quantity": str(quantity)})
+
+    def fault(self, kind: str, **settings: Any) -> dict[str, Any]:
+        """Turns a fault on: `mock.fault("answer_lost", probability=0.2, for_s=30, seed=7)`."""
+        return self._call("POST", "/mock/faults", {"kind": kind, **settings})
+
+    def faults(self) -> list[dict[str, Any]]:
+        """All faults with how often each has struck, also those that ended."""
+        found: list[dict[str, Any]] = self._call("GET", "/mock/faults")["faults"]
+        return found
+
+    def clear_faults(self) -> None:
+        """The exchange is well again."""
+        self._call("DELETE", "/mock/faults")
 
     def is_up(self) -> bool:
         try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hedgehog_project.keys import hmac_key
 from hedgehog_project.ports import HOST, free_port
 from tests.support.market import KEY, SECRET, MockExchange
 from tests.support.scripted_http import (
@@ -169,7 +170,7 @@ class TestAgainstTheMock:
         self, mock: MockExchange, key: str, secret: str, code: int
     ) -> None:
         with pytest.raises(KeyRejected) as refused:
-            BinanceExchange(mock.url, key, secret).place(new_order())
+            BinanceExchange(mock.url, hmac_key(key, secret)).place(new_order())
         assert refused.value.code == code
 
     def test_order_that_the_exchange_never_got_is_not_found(self, exchange: BinanceExchange) -> None:
@@ -209,7 +210,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def place_at(url: str) -> OrderReport:
-    return BinanceExchange(url, KEY, SECRET).place(new_order())
+    return BinanceExchange(url, hmac_key(KEY, SECRET)).place(new_order())
 
 
 def fault(code: int) -> dict[str, Any]:
@@ -311,7 +312,7 @@ def test_name_that_does_not_resolve_proves_that_nothing_was_sent() -> None:
 def test_late_order_does_not_reach_the_wire() -> None:
     with ScriptedServer(answer(200, {})) as server:
         with pytest.raises(NotSent):
-            BinanceExchange(server.url, KEY, SECRET).place(new_order(not_after_ms=now_ms() - 50))
+            BinanceExchange(server.url, hmac_key(KEY, SECRET)).place(new_order(not_after_ms=now_ms() - 50))
         assert server.requests == []
 
 
@@ -322,14 +323,14 @@ def test_order_that_became_late_while_the_clock_was_set_is_not_sent_again() -> N
 
     with ScriptedServer(answer(400, fault(-1021)), slowly, answer(200, {})) as server:
         with pytest.raises(NotSent):
-            BinanceExchange(server.url, KEY, SECRET).place(new_order(not_after_ms=now_ms() + 150))
+            BinanceExchange(server.url, hmac_key(KEY, SECRET)).place(new_order(not_after_ms=now_ms() + 150))
         assert [request.method for request in server.requests] == ["POST", "GET"]
 
 
 def test_numbers_go_out_as_plain_decimals() -> None:
     with ScriptedServer(answer(400, fault(-1013))) as server:
         with pytest.raises(Refused):
-            BinanceExchange(server.url, KEY, SECRET).place(
+            BinanceExchange(server.url, hmac_key(KEY, SECRET)).place(
                 new_order(price=D("0.00001000"), quantity=D("1E+3"), client_order_id="hh-1-b-2")
             )
         sent = server.requests[0].params
@@ -356,10 +357,10 @@ QUESTIONS: dict[str, Callable[[BinanceExchange], object]] = {
 @pytest.mark.parametrize("body", ["[1]", "null", '"words"', "7", '{"balances": 3, "symbols": []}', '[{"id": "x"}]'])
 def test_question_with_an_ill_fitting_answer_raises_one_of_our_errors(question: str, body: str) -> None:
     with ScriptedServer(answer(200, text=body)) as server, pytest.raises(OutcomeUnknown):
-        QUESTIONS[question](BinanceExchange(server.url, KEY, SECRET))
+        QUESTIONS[question](BinanceExchange(server.url, hmac_key(KEY, SECRET)))
 
 
 @pytest.mark.parametrize("code", [-2011, -2013])
 def test_order_that_nobody_knows_is_not_found(code: int) -> None:
     with ScriptedServer(answer(400, fault(code))) as server, pytest.raises(NotFound):
-        BinanceExchange(server.url, KEY, SECRET).order("ETHUSDT", "hh-1")
+        BinanceExchange(server.url, hmac_key(KEY, SECRET)).order("ETHUSDT", "hh-1")

@@ -10,6 +10,7 @@ import requests
 from binance.client import Client
 from binance.exceptions import BinanceAPIException, BinanceRequestException
 
+from hedgehog_project.keys import Key, KeyKind
 from hedgehog_project.venues import Venue, place
 from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport
@@ -35,10 +36,20 @@ class _Rest(Client):
 
     not_after_ms: int | None = None
 
-    def __init__(self, rest_url: str, api_key: str, api_secret: str) -> None:
+    def __init__(self, rest_url: str, key: Key) -> None:
         self.API_URL = f"{rest_url}/api"
+        self.MARGIN_API_URL = f"{rest_url}/sapi"
+        self._key = key
         # ping=False: the constructor would call the exchange.
-        super().__init__(api_key, api_secret, ping=False)
+        super().__init__(key.api_key, ping=False)
+        # Where this is set, python-binance does not percent-encode a signature that is encoded already.
+        self.PRIVATE_KEY = None if key.kind == KeyKind.HMAC else key
+
+    def _hmac_signature(self, query_string: str) -> str:
+        return self._key.sign(query_string)
+
+    # Its own can't open an encrypted Ed25519 key, and take every PEM of over 120 characters for RSA.
+    _ed25519_signature = _rsa_signature = _hmac_signature
 
     def _generate_signature(self, data: dict[str, Any], uri_encode: bool = True) -> str:
         """Signs; refuses to sign an order too late.
@@ -62,8 +73,8 @@ class _Rest(Client):
 class BinanceExchange:
     """An account at a venue that speaks Binance's REST protocol. For one thread: see `exchange_at`."""
 
-    def __init__(self, rest_url: str, api_key: str, api_secret: str) -> None:
-        self._rest = _Rest(rest_url, api_key, api_secret)
+    def __init__(self, rest_url: str, key: Key) -> None:
+        self._rest = _Rest(rest_url, key)
 
     def place(self, order: NewOrder) -> OrderReport:
         self._rest.not_after_ms = order.not_after_ms
@@ -112,9 +123,8 @@ class BinanceExchange:
                 return found
             from_id = found[-1][1].trade_id + 1
 
-    def orders(self, symbol: str) -> list[OrderReport]:
+    def orders(self, symbol: str, from_id: int = 1) -> list[OrderReport]:
         found: list[OrderReport] = []
-        from_id = 1
         while True:
             reply = self._call(self._rest.get_all_orders, symbol=symbol, orderId=from_id, limit=PAGE)
             page = self._parsed(lambda reply: [from_order_reply(row) for row in rows_of(reply)], reply)
@@ -176,7 +186,7 @@ def exchange_at(venue: Venue) -> Exchange:
     clients: dict[Venue, BinanceExchange] = _of_thread.__dict__.setdefault("clients", {})
     if venue not in clients:
         where = place(venue)
-        if not where.has_key:
-            raise KeyRejected(f"There is no key for {venue}: set it in the environment or .env")
-        clients[venue] = BinanceExchange(where.rest_url, where.api_key, where.api_secret)
+        if where.key is None:
+            raise KeyRejected(where.why_no_key)
+        clients[venue] = BinanceExchange(where.rest_url, where.key)
     return clients[venue]

@@ -35,10 +35,8 @@ def why_not(venue: Venue) -> str | None:
     """What keeps new traders from trading at this venue, in words for people."""
     if venue == Venue.LIVE and not settings.HEDGEHOG_ALLOW_LIVE:
         return "Real money needs HEDGEHOG_ALLOW_LIVE=1 in the environment or .env."
-    if not place(venue).has_key:
-        prefix = {"live": "BINANCE", "testnet": "TESTNET", "demo": "DEMO", "mock": "MOCK"}[venue]
-        return f"There is no key for {venue}: set {prefix}_API_KEY and {prefix}_API_SECRET."
-    return None
+    where = place(venue)
+    return None if where.key else f"{where.why_no_key}."
 
 
 def turn_switch(venue: Venue, by: str, may_trade_live: bool, is_confirmed: bool) -> None:

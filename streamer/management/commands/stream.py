@@ -98,4 +98,4 @@ class Command(BaseCommand):
     def _user_venues(self) -> dict[Venue, Place]:
         """The venues where we have a key. A live key is used only where live trading is allowed."""
         venues = {venue: place(venue) for venue in Venue if venue != Venue.LIVE or settings.HEDGEHOG_ALLOW_LIVE}
-        return {venue: at for venue, at in venues.items() if at.has_key}
+        return {venue: at for venue, at in venues.items() if at.key}
