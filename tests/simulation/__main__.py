@@ -1,0 +1,110 @@
+"""Runs seeds on all cores and says what they saw; a seed that failed is named with the command that repeats it.
+
+    python -m tests.simulation --seeds 500 --first 0 --processes 2
+    python -m tests.simulation --seed 1234
+    python -m tests.simulation --mutants
+"""
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.simulation.settings"
+
+import django
+
+django.setup()
+
+from tests.simulation import mutants, run
+
+# Shown of the seeds that failed; more would only scroll the first away.
+FAILURES_SHOWN = 10
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description="Seeds of misfortune.")
+    parser.add_argument("--seeds", type=int, default=500, help="how many (500)")
+    parser.add_argument("--first", type=int, default=0, help="the first of them (0)")
+    parser.add_argument("--seed", type=int, help="only this one, twice: are both runs equal?")
+    parser.add_argument("--mutants", action="store_true", help="with each planted bug, some seed must fail")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many at once (one a core)")
+    args = parser.parse_args()
+    run.make_ready()
+    if args.mutants:
+        return _hunt(args.seeds, args.processes)
+    if args.seed is not None:
+        return _repeat(args.seed)
+    return _run(args.first, args.seeds, args.processes)
+
+
+def _run(first: int, count: int, processes: int) -> int:
+    began, done, failed = time.monotonic(), 0, list[run.Outcome]()
+    total, sums = Counter[str](), Counter[str]()
+    for outcome in _outcomes(first, count, processes):
+        done += 1
+        total += outcome.struck
+        sums.update(steps=outcome.steps, cycles=outcome.cycles, orders=outcome.orders, fills=outcome.fills)
+        if outcome.failure:
+            failed.append(outcome)
+            _show_failure(outcome, len(failed))
+        _progress(done, count, began)
+    took_s = time.monotonic() - began
+    print(f"\n{count} seeds in {took_s:.1f} s, {count / took_s:.2f} a second, {processes} processes")
+    print(f"{'':24}{'in all':>10}{'a seed':>10}")
+    for name, number in [*sums.items(), *sorted(total.items())]:
+        print(f"{name.replace('_', ' '):24}{number:>10,}{number / count:>10.2f}")
+    print(f"{'FAILED' if failed else 'failed'}{'':18}{len(failed):>10}")
+    return 1 if failed else 0
+
+
+def _outcomes(first: int, count: int, processes: int) -> Iterator[run.Outcome]:
+    # Forked: what was made ready is there already.
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        yield from pool.imap_unordered(run.run, range(first, first + count), chunksize=4)
+
+
+def _show_failure(outcome: run.Outcome, number: int) -> None:
+    if number <= FAILURES_SHOWN:
+        print(f"\nseed {outcome.seed} fails: {outcome.failure[:500]}", file=sys.stderr)
+        print(f"    repeat it: make simulate SEED={outcome.seed}", file=sys.stderr, flush=True)
+
+
+def _progress(done: int, count: int, began: float) -> None:
+    if sys.stderr.isatty():
+        width = 40 * done // count
+        rate = done / max(0.001, time.monotonic() - began)
+        left_s = (count - done) / rate
+        bar = "#" * width + "." * (40 - width)
+        print(f"\r[{bar}] {done}/{count}  {rate:.1f} a second, {left_s:.0f} s left ", end="", file=sys.stderr, flush=True)
+
+
+def _repeat(seed: int) -> int:
+    outcomes = [run.run(seed), run.run(seed)]
+    one, other = outcomes
+    print(f"seed {seed}: {one.steps} steps, {one.cycles} cycles, {one.orders} orders, {one.fills} fills")
+    print("struck: " + ", ".join(f"{name} {number}" for name, number in one.struck.items()))
+    print(f"digest: {one.digest}" + ("" if one.digest == other.digest else f", and then {other.digest}: not the same!"))
+    if one.failure:
+        print(f"FAILED: {one.failure}", file=sys.stderr)
+    return 1 if one.failure or one.digest != other.digest else 0
+
+
+def _hunt(seeds: int, processes: int) -> int:
+    """Every mutant must be caught; which seed caught it, and by which invariant."""
+    survived, began = 0, time.monotonic()
+    with multiprocessing.get_context("fork").Pool(processes, maxtasksperchild=1) as pool:
+        jobs = [(name, seeds) for name in mutants.MUTANTS]
+        for name, seed, failure in pool.imap_unordered(mutants.hunt, jobs, chunksize=1):
+            survived += seed is None
+            caught = "SURVIVED" if seed is None else f"seed {seed}: {failure[:120]}"
+            print(f"{name:52}{caught}", flush=True)
+    print(f"{len(mutants.MUTANTS) - survived} of {len(mutants.MUTANTS)} caught in {time.monotonic() - began:.0f} s")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

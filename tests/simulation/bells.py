@@ -1,0 +1,148 @@
+"""What stands in for Redis and Celery: triggers, bells and the stream of reports, each of which may be lost.
+
+The functions of trading.triggers keep their promises here on dictionaries; the tasks that are rung are the real ones.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import redis
+
+from streamer.topics import TradeEvent
+from tests.simulation.line import Broken
+from trading import doorbell, tasks
+from trading.books import is_news
+from trading.core.events import TradeSeen
+from trading.exchange.errors import ExchangeError
+from trading.exchange.replies import from_execution_report, own_id
+from trading.models import Order
+from trading.own_orders import is_ours
+from trading.triggers import Trigger
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+# A report that nobody acknowledged is taken over by a dispatcher and handed on again.
+TAKEN_OVER_AFTER_MS = 4_000
+
+
+class Bells:
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.below: dict[str, dict[int, float]] = {}
+        self.rung: dict[int, datetime] = {}
+        self.turns: dict[int, int] = {}
+        self.has_been_built = False
+        self.last: dict[str, TradeEvent] = {}
+        self._entries = count(1)
+        self._unacknowledged: dict[str, dict[str, Any]] = {}
+
+    # --- trading.triggers, in Redis ---------------------------------------------------------------
+    def set_trigger(self, client: object, trigger: Trigger) -> bool:
+        self.world.point()
+        if self.world.chance.strikes("copy_lost"):
+            raise redis.ConnectionError("Redis is away")
+        if self.turns.get(trigger.trader, 0) > trigger.turn:
+            return False
+        if trigger.has_ended:
+            self.turns.pop(trigger.trader, None)
+        else:
+            self.turns[trigger.trader] = trigger.turn
+        waiting = self.below.setdefault(trigger.symbol, {})
+        if trigger.below is None:
+            waiting.pop(trigger.trader, None)
+        else:
+            waiting[trigger.trader] = float(trigger.below)
+        self.rung.pop(trigger.trader, None)
+        return True
+
+    def forget(self, client: object, traders: Iterable[int]) -> None:
+        for trader in traders:
+            self.rung.pop(trader, None)
+            self.turns.pop(trader, None)
+
+    def rung_before(self, client: object, seconds: float) -> list[int]:
+        return [trader for trader, at in self.rung.items() if (self.world.now - at).total_seconds() > seconds]
+
+    def rebuild(self, client: object, triggers: Iterable[Trigger]) -> int:
+        there = [trigger for trigger in triggers if trigger.below is not None]
+        for trigger in there:
+            assert trigger.below is not None
+            self.below.setdefault(trigger.symbol, {})[trigger.trader] = float(trigger.below)
+        self.has_been_built = True
+        return len(there)
+
+    def is_built(self, client: object) -> bool:
+        return self.has_been_built
+
+    def is_queue_long(self, client: object) -> bool:
+        return self.world.chance.strikes("queue_is_long")
+
+    def last_trades(self, client: object, market: str, names: Iterable[str]) -> dict[str, TradeEvent]:
+        return {name: self.last[name] for name in names if name in self.last}
+
+    def empty(self) -> None:
+        """Redis lost everything it held."""
+        self.below.clear()
+        self.rung.clear()
+        self.turns.clear()
+        self._unacknowledged.clear()
+        self.has_been_built = False
+
+    # --- dispatch ---------------------------------------------------------------------------------
+    def traded(self, symbol: str, trade_id: int, price: Decimal, quantity: Decimal) -> None:
+        """A public trade: rings for whoever waits for its price."""
+        at_ms = self.world.now_ms
+        self.last[symbol] = TradeEvent(symbol, trade_id, str(price), str(quantity), at_ms, at_ms, False)
+        waiting = self.below.get(symbol, {})
+        for trader in [trader for trader, below in waiting.items() if float(price) <= below]:
+            del waiting[trader]
+            self.rung[trader] = self.world.now
+            doorbell.wake(trader, symbol, TradeSeen(symbol, trade_id, price, at_ms))
+
+    def reported(self, event: dict[str, Any]) -> None:
+        """An execution report, as the user data stream brings it."""
+        if not is_ours(own_id(event)) or self.world.chance.strikes("report_lost"):
+            return
+        for _ in range(2 if self.world.chance.strikes("report_twice") else 1):
+            entry = f"{next(self._entries)}-0"
+            self._unacknowledged[entry] = event
+            self._hand_over(entry)
+
+    def _hand_over(self, entry: str) -> None:
+        event = self._unacknowledged.get(entry)
+        if event is not None:
+            doorbell.report("mock", entry, event)
+            self.world.later(TAKEN_OVER_AFTER_MS, lambda: self._hand_over(entry))
+
+    def acknowledge(self, client: object, venue: str, entry: str) -> None:
+        """Takes the place of dispatch's: what is acknowledged comes never again, so it must be in the books."""
+        event = self._unacknowledged.get(entry)
+        if event is not None:
+            row = Order.objects.filter(client_order_id=own_id(event)).first()
+            if row is not None and is_news(row, from_execution_report(event)):
+                raise Broken(f"I4: a report of {row.client_order_id} is acknowledged, and not booked")
+        self.world.point()
+        if not self.world.chance.strikes("report_unacknowledged"):
+            self._unacknowledged.pop(entry, None)
+
+    # --- Celery -----------------------------------------------------------------------------------
+    def send_task(self, name: str, kwargs: dict[str, Any], expires: float | None = None, **_: Any) -> None:
+        """Takes the place of Celery's: a bell is lost, answered at once, later, or twice."""
+        chance, task = self.world.chance, getattr(tasks, name.removeprefix("trading.tasks."))
+        if chance.strikes("bell_lost"):
+            return
+        until_ms = self.world.now_ms + round(expires * 1000) if expires else None
+        for _ in range(2 if chance.strikes("bell_twice") else 1):
+            wait_ms = chance.randint(500, 6_000) if chance.strikes("bell_late") else chance.randint(0, 100)
+            self.world.later(wait_ms, lambda: self._answer(task, kwargs, until_ms))
+
+    def _answer(self, task: Any, kwargs: dict[str, Any], until_ms: int | None) -> None:
+        if until_ms is None or self.world.now_ms <= until_ms:
+            self.world.run_process(lambda: task(**kwargs))
+
+
+ORDINARY = (ExchangeError, redis.RedisError)

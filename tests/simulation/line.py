@@ -1,0 +1,183 @@
+"""The exchange as the traders see it: the mock's engine behind a bad line, a step away from everybody else.
+
+No transaction may be open when it is called. Whoever calls may be killed before and after, and others may run
+meanwhile, so that an answer may be older than what was learnt since.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+from binance_mock.desk import Desk
+from binance_mock.errors import Refused as EngineRefused
+from binance_mock.protocol import account_requests, market_requests, order_requests
+from binance_mock.protocol.params import Params
+from hedgehog_project.venues import Venue
+from trading.core.money import plain
+from trading.core.orders import Fill, OrderReport
+from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
+from trading.exchange.protocol import RECV_WINDOW_MS, Listed, NewOrder
+from trading.exchange.replies import from_exchange_info, from_my_trade, from_order_reply
+from trading.models import Order
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_NO_SUCH_ORDER = (-2011, -2013)
+_REFUSALS = (
+    Refused("Filter failure: PRICE_FILTER (-1013)", -1013, Why.FILTER),
+    Refused("Account has insufficient balance for requested action. (-2010)", -2010, Why.BALANCE),
+    Refused("Market is closed. (-2010)", -2010, Why.MARKET_CLOSED),
+    Throttled("Too many new orders (-1015)", 2.0),
+    NotSent("The exchange can't be reached: no connection"),
+)
+
+
+class Broken(AssertionError):
+    """Something that must never be. The text begins with the invariant: I1 ... I7."""
+
+
+class Line:
+    """One account at one venue: trading.exchange.protocol.Exchange."""
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.failures = 0
+        self._banned_until_ms = 0
+
+    def at(self, venue: Venue) -> "Line":
+        """Takes the place of exchange_at. What was decided is committed now, and nothing is called yet."""
+        self._pause()
+        return self
+
+    def why_wait(self, venue: Venue, side: str) -> tuple[str, float] | None:
+        """Takes the place of the client's: what the shared budget says before an order is saved."""
+        wait_ms = self._banned_until_ms - self.world.now_ms
+        return ("The exchange asked us to wait", wait_ms / 1000) if wait_ms > 0 else None
+
+    # --- orders -----------------------------------------------------------------------------------
+    def place(self, order: NewOrder) -> OrderReport:
+        chance = self.world.chance
+        self._pause()
+        self._may_be_banned()
+        if chance.strikes("refused"):
+            raise chance.choice(_REFUSALS)
+        if self.world.now_ms > order.not_after_ms:
+            raise NotSent("The order was too late to be sent: this process was held up")
+        if chance.strikes("never_arrives"):
+            self._times_out()
+        if chance.strikes("arrives_late"):
+            # Signed at the last moment that the client allows, accepted at the last that the exchange's clock does.
+            last_ms = order.not_after_ms + RECV_WINDOW_MS - self.world.clock_off_ms
+            self.world.later(chance.randint(0, max(0, last_ms - self.world.now_ms)), lambda: self._arrives(order))
+            self._times_out()
+        report = self._accept(order)
+        self._pause()
+        if chance.strikes("answer_lost"):
+            self._times_out()
+        return report
+
+    def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
+        values = {"symbol": symbol, "origClientOrderId": client_order_id}
+        return from_order_reply(self._ask(order_requests.cancel, values))
+
+    def _accept(self, order: NewOrder) -> OrderReport:
+        row = Order.objects.filter(client_order_id=order.client_order_id).values("price", "quantity", "side").first()
+        if row is None:
+            raise Broken(f"I3: {order.client_order_id} is sent and was not saved before")
+        values = {
+            "symbol": order.symbol,
+            "side": order.side.value,
+            "type": "LIMIT",
+            "timeInForce": "GTC",
+            "price": plain(order.price),
+            "quantity": plain(order.quantity),
+            "newClientOrderId": order.client_order_id,
+            "newOrderRespType": "FULL",
+        }
+        return from_order_reply(self._answer(order_requests.place, values))
+
+    def _arrives(self, order: NewOrder) -> None:
+        # Nobody hears of a refusal: its sender has given up waiting.
+        with suppress(Refused):
+            self._accept(order)
+
+    # --- questions --------------------------------------------------------------------------------
+    def order(self, symbol: str, client_order_id: str) -> OrderReport:
+        values = {"symbol": symbol, "origClientOrderId": client_order_id}
+        return from_order_reply(self._ask(order_requests.query, values))
+
+    def open_orders(self) -> list[OrderReport]:
+        return [from_order_reply(reply) for reply in self._ask(order_requests.open_orders, {})]
+
+    def orders(self, symbol: str, from_id: int = 1) -> list[OrderReport]:
+        values = {"symbol": symbol, "limit": "1000", "orderId": str(from_id)}
+        return [from_order_reply(reply) for reply in self._ask(order_requests.all_orders, values)]
+
+    def fills(self, symbol: str, exchange_order_id: int) -> tuple[Fill, ...]:
+        values = {"symbol": symbol, "orderId": str(exchange_order_id)}
+        return tuple(from_my_trade(row) for row in self._ask(account_requests.my_trades, values))
+
+    def trades(self, symbol: str, from_id: int = 0) -> list[tuple[int, Fill]]:
+        rows = self._ask(account_requests.my_trades, {"symbol": symbol, "limit": "1000", "fromId": str(from_id)})
+        return [(row["orderId"], from_my_trade(row)) for row in rows]
+
+    def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
+        self._question()
+        held = self.world.desk.exchange.engine.ledger.balances()
+        answer = {asset: (balance.free, balance.locked) for asset, balance in held.items()}
+        self._pause()
+        return answer
+
+    def price(self, symbol: str) -> Decimal:
+        return Decimal(self._ask(market_requests.price_ticker, {"symbol": symbol})["price"])
+
+    def listed(self, symbol: str) -> Listed:
+        self._question()
+        return from_exchange_info(self.world.desk.exchange.engine.book(symbol).rules.info)
+
+    def maker_fee(self, symbol: str) -> Decimal:
+        return self.world.desk.exchange.engine.rates.maker
+
+    # --- the line itself --------------------------------------------------------------------------
+    def _ask(self, request: Callable[[Desk, Params, int], Any], values: dict[str, str]) -> Any:
+        self._question()
+        answer = self._answer(request, values)
+        self._pause()
+        return answer
+
+    def _answer(self, request: Callable[[Desk, Params, int], Any], values: dict[str, str]) -> Any:
+        try:
+            return request(self.world.desk, Params(values), self.world.exchange_ms)
+        except EngineRefused as refused:
+            text = str(refused.body()["msg"])
+            raise (NotFound(text) if refused.code in _NO_SUCH_ORDER else Refused(text, refused.code)) from None
+
+    def _question(self) -> None:
+        self._pause()
+        self._may_be_banned()
+        if self.world.chance.strikes("question_fails"):
+            self.failures += 1
+            raise self.world.chance.choice([NotSent("no line"), OutcomeUnknown("timed out"), Throttled("wait", 1.0)])
+
+    def _may_be_banned(self) -> None:
+        if self.world.chance.strikes("banned"):
+            self._banned_until_ms = self.world.now_ms + self.world.chance.randint(1_000, 15_000)
+        wait_ms = self._banned_until_ms - self.world.now_ms
+        if wait_ms > 0:
+            self.failures += 1
+            raise Throttled("The exchange asks us to wait", wait_ms / 1000)
+
+    def _times_out(self) -> None:
+        self._pause()
+        raise OutcomeUnknown("timed out")
+
+    def _pause(self) -> None:
+        if connection.in_atomic_block:
+            raise Broken("I2: an exchange is called while a transaction is open")
+        self.world.point()
+        self.world.let_others_run()
+        self.world.point()

@@ -1,0 +1,60 @@
+"""How likely each misfortune is, each time that it could strike."""
+
+from collections import Counter
+from dataclasses import dataclass, fields
+from random import Random
+
+
+@dataclass(frozen=True)
+class Luck:
+    # The processes.
+    dies: float = 0.12  # killed at any statement, call or copy
+    overtaken: float = 0.15  # others run while it calls the exchange, or before and after
+    held_up: float = 0.3  # of those: for seconds
+    # The line to the exchange.
+    answer_lost: float = 0.06
+    never_arrives: float = 0.05
+    arrives_late: float = 0.04
+    refused: float = 0.03
+    banned: float = 0.01  # for a while
+    question_fails: float = 0.08
+    # What is told.
+    report_lost: float = 0.08
+    report_twice: float = 0.15
+    report_unacknowledged: float = 0.03
+    bell_lost: float = 0.1
+    bell_twice: float = 0.05
+    bell_late: float = 0.1
+    copy_lost: float = 0.03
+    redis_emptied: float = 0.004
+    beat_lost: float = 0.6
+    queue_is_long: float = 0.02
+    # The exchange, its owner and other hands.
+    owner_cancels: float = 0.03
+    exchange_expires: float = 0.02
+    prevents_self_trade: float = 0.01
+    halts_symbol: float = 0.006
+    changes_filters: float = 0.01
+    market_crashes: float = 0.01
+    # People.
+    turned_off: float = 0.008
+    abandoned: float = 0.004
+    urged: float = 0.02
+
+
+NO_MISFORTUNE = Luck(**{each.name: 0.0 for each in fields(Luck)})
+
+
+class Chance(Random):
+    """The world's dice, which counts what has struck."""
+
+    def __init__(self, seed: int, luck: Luck) -> None:
+        super().__init__(seed)
+        self.luck = luck
+        self.struck: Counter[str] = Counter()
+
+    def strikes(self, misfortune: str) -> bool:
+        if self.random() >= getattr(self.luck, misfortune):
+            return False
+        self.struck[misfortune] += 1
+        return True

@@ -1,0 +1,115 @@
+"""What a world puts in the place of: the clock, random ids, Redis, Celery and the exchange's client."""
+
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from random import Random
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from celery import current_app
+from django.apps import apps
+from django.db import connection
+from django.utils import timezone
+
+import hedgehog_project.redis
+from streamer import topics
+from trading import dispatch, doorbell, triggers
+from trading.exchange import client
+from trading.models.symbols import forget_rules
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_now = timezone.now
+_of_world: list["World"] = []
+
+
+def virtual_now() -> datetime:
+    return _of_world[-1].now if _of_world else _now()
+
+
+def prepare() -> None:
+    """Once a process, before its first world: models that were told the clock's function itself ask the world's."""
+    for model in apps.get_models():
+        for field in model._meta.get_fields():
+            if getattr(field, "default", None) is _now:
+                field.default = virtual_now  # type: ignore[union-attr]
+                field.__dict__.pop("_get_default", None)
+
+
+class _Patches:
+    def __init__(self) -> None:
+        self._undo: list[tuple[Any, str, Any]] = []
+
+    def set(self, where: Any, name: str, value: Any) -> None:
+        self._undo.append((where, name, getattr(where, name)))
+        setattr(where, name, value)
+
+    def everywhere(self, original: Any, value: Any) -> None:
+        """Wherever the project's code has it by a name of its own."""
+        for module in _our_modules():
+            for name in [name for name, held in vars(module).items() if held is original]:
+                self.set(module, name, value)
+
+    def undo(self) -> None:
+        while self._undo:
+            setattr(*self._undo.pop())
+
+
+def _our_modules() -> list[ModuleType]:
+    rooms = ("trading", "hedgehog_project", "streamer")
+    return [module for name, module in list(sys.modules.items()) if module and name.partition(".")[0] in rooms]
+
+
+@contextmanager
+def surround(world: "World") -> Iterator[None]:
+    """Everything that the traders' code reaches for is the world's, until the block ends."""
+    patches, bells = _Patches(), world.bells
+    seconds = lambda: world.now.timestamp()  # noqa: E731
+    clock = SimpleNamespace(
+        time=seconds, monotonic=seconds, perf_counter=seconds, time_ns=lambda: world.now_ms * 1_000_000, sleep=_forbidden
+    )
+    ids = Random(world.seed)
+    stand_ins: list[tuple[Any, Any]] = [
+        (time, clock),
+        (secrets, SimpleNamespace(token_hex=lambda size: f"{ids.getrandbits(8 * size):0{2 * size}x}")),
+        (hedgehog_project.redis.connect, lambda: None),
+        (client.exchange_at, world.line.at),
+        (client.why_wait, world.line.why_wait) if hasattr(client, "why_wait") else (None, None),
+        (dispatch.acknowledge, bells.acknowledge),
+        (doorbell.is_queue_long, bells.is_queue_long),
+        (topics.last_trades, bells.last_trades),
+        *((getattr(triggers, name), getattr(bells, name)) for name in _TRIGGERS),
+    ]
+    for original, stand_in in stand_ins:
+        if original is not None:
+            patches.everywhere(original, stand_in)
+    patches.set(timezone, "now", virtual_now)
+    patches.set(current_app, "send_task", bells.send_task)
+    forget_rules()
+    _of_world.append(world)
+    try:
+        with connection.execute_wrapper(_point_before(world)):
+            yield
+    finally:
+        _of_world.pop()
+        patches.undo()
+
+
+_TRIGGERS = ("set_trigger", "forget", "rung_before", "rebuild", "is_built")
+
+
+def _point_before(world: "World") -> Callable[..., Any]:
+    def execute(run: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        world.point()
+        return run(sql, params, many, context)
+
+    return execute
+
+
+def _forbidden(seconds: float) -> None:
+    raise AssertionError("nothing may sleep in a simulated world")

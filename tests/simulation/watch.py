@@ -1,0 +1,261 @@
+"""The invariants I1 to I7 after every step: our rows, read as they are, against all that the engine has ever told.
+
+What can only be true once something is settled is said exactly so: see `after_a_comparison` and `_nobody_sleeps`.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import connection
+
+from binance_mock.orders import Changes, Fill, Order, Side
+from tests.simulation.line import Broken
+from tests.simulation.world import CHUNKS, FOREIGN, MONEY, PRICES, World
+from trading.core.orders import MOVES, OPEN, OrderStatus
+from trading.models.fields import from_units
+from trading.own_orders import is_ours, trader_of
+
+ZERO = Decimal(0)
+# While bells, beats and processes are lost, a promise of a few seconds takes several tries.
+SLEEPS_AT_MOST = timedelta(seconds=45)
+_BASE = {symbol: symbol.removesuffix("USDT") for symbol in PRICES}
+
+
+@dataclass
+class Books:
+    """The exchange's own books, told by the exchange itself: every order and fill there ever was."""
+
+    orders: dict[str, Order] = field(default_factory=dict)
+    ended_at: dict[str, datetime] = field(default_factory=dict)
+    fills: dict[tuple[str, int], Fill] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    money: dict[str, Decimal] = field(default_factory=lambda: dict(MONEY))
+    owned: dict[int, Decimal] = field(default_factory=dict)
+
+    def take(self, changes: Changes, now: datetime) -> None:
+        for report in changes.reports:
+            order = report.order
+            if not is_ours(order.client_order_id):
+                continue
+            self.orders[order.client_order_id] = order
+            self.names[order.order_id] = order.client_order_id
+            if not order.is_open:
+                self.ended_at.setdefault(order.client_order_id, now)
+        for fill in changes.fills:
+            self._fill(fill)
+
+    def _fill(self, fill: Fill) -> None:
+        self.fills[fill.symbol, fill.trade_id] = fill
+        sign, base = (1 if fill.is_buyer else -1), _BASE[fill.symbol]
+        moved = [(base, sign * fill.quantity), ("USDT", -sign * fill.quote_quantity)]
+        for asset, amount in [*moved, (fill.commission_asset, -fill.commission)]:
+            self.money[asset] = self.money.get(asset, ZERO) + amount
+        trader = trader_of(self.names[fill.order_id])
+        assert trader is not None
+        got = sign * fill.quantity - (fill.commission if fill.commission_asset == base else ZERO)
+        self.owned[trader] = self.owned.get(trader, ZERO) + got
+
+
+class Watch:
+    def __init__(self, world: World) -> None:
+        self.world, self.books = world, Books()
+        world.desk.exchange.listeners.append(lambda changes: self.books.take(changes, world.now))
+        self._last_fill = 0
+        self._booked: dict[str, Decimal] = {}
+        self._seen_fills: set[tuple[str, int]] = set()
+        self._before: dict[str, tuple[str, int]] = {}
+        self._crossed: dict[tuple[int, int], datetime] = {}
+        self._restless: dict[int, datetime] = {}
+        self._over: set[int] = set()
+
+    def check(self) -> None:
+        """Raises Broken."""
+        rows = _read(
+            "SELECT o.client_order_id, o.status, o.executed, o.trader_id, o.submitted_at, o.asked_at, o.side,"
+            " o.price, o.quantity FROM trading_order o ORDER BY o.id"
+        )
+        traders = _read(
+            "SELECT t.id, s.name, t.slot, t.state, t.finished_at, t.retry_at, t.wake_below, t.turn, t.budget, t.leftover"
+            " FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id ORDER BY t.id"
+        )
+        self._slots(traders)
+        self._own_orders(rows)
+        self._statuses(rows)
+        self._fills()
+        self._money()
+        self._nobody_sleeps(rows, traders)
+        self._budgets(rows, traders)
+        self._ended_traders(traders)
+        self._foreign_hands()
+        self._after_a_comparison(rows)
+
+    def _slots(self, traders: list[tuple[Any, ...]]) -> None:
+        live = [(row[1], row[2]) for row in traders if row[4] is None]
+        _never(len(live) != len(set(live)), f"I1: a slot has two live traders: {sorted(live)}")
+        for symbol in PRICES:
+            many = sum(1 for name, _ in live if name == symbol)
+            _never(many > CHUNKS, f"I1: {many} traders live in the {CHUNKS} slots of {symbol}")
+
+    def _own_orders(self, rows: list[tuple[Any, ...]]) -> None:
+        ours = {row[0]: row for row in rows}
+        busy: set[int | None] = set()
+        for there in self.world.desk.exchange.engine.open_orders():
+            name = there.client_order_id
+            if not is_ours(name):
+                continue
+            row = ours.get(name)
+            _never(row is None, f"I3: {name} is open there, and the database does not know it")
+            assert row is not None
+            _never(OrderStatus(row[1]) not in OPEN, f"I3: {name} is open there, and {row[1]} here")
+            trader = trader_of(name)
+            _never(trader in busy, f"I2: trader {trader} has two orders open there")
+            busy.add(trader)
+        for name, there in self.books.orders.items():
+            row = ours.get(name)
+            _never(row is None, f"I3: {name} was placed, and the database does not know it")
+            assert row is not None
+            same = (from_units(row[7]), from_units(row[8]), row[6]) == (there.price, there.quantity, there.side)
+            _never(not same, f"I3: {name} is another order there than here")
+
+    def _statuses(self, rows: list[tuple[Any, ...]]) -> None:
+        for name, status, executed, *_ in rows:
+            before = self._before.get(name)
+            self._before[name] = (status, executed)
+            there = self.books.orders.get(name)
+            most = there.executed if there else ZERO
+            _never(from_units(executed) > most, f"I4: {name} has executed more here than there")
+            if before is None or before == (status, executed):
+                continue
+            moved = before[0] == status or _may_come(OrderStatus(before[0]), OrderStatus(status))
+            _never(not moved, f"I4: {name} went from {before[0]} back to {status}")
+            _never(executed < before[1], f"I4: {name} has executed less than before")
+
+    def _fills(self) -> None:
+        new = _read(
+            "SELECT f.id, o.client_order_id, s.name, f.trade_id, f.price, f.quantity, f.quote, f.commission,"
+            " f.commission_asset FROM trading_fill f JOIN trading_order o ON o.id = f.order_id"
+            " JOIN trading_symbol s ON s.id = o.symbol_id WHERE f.id > %s ORDER BY f.id",
+            self._last_fill,
+        )
+        for row_id, name, symbol, trade_id, *amounts, asset in new:
+            self._last_fill = row_id
+            there = self.books.fills.get((symbol, trade_id))
+            _never((symbol, trade_id) in self._seen_fills, f"I4: trade {trade_id} of {symbol} is booked twice")
+            self._seen_fills.add((symbol, trade_id))
+            _never(there is None, f"I4: trade {trade_id} of {symbol} is booked and never was")
+            assert there is not None
+            theirs = (there.price, there.quantity, there.quote_quantity, there.commission)
+            same = tuple(map(from_units, amounts)) == theirs and asset == there.commission_asset
+            _never(not same or self.books.names[there.order_id] != name, f"I4: trade {trade_id} is booked otherwise")
+
+    def _money(self) -> None:
+        ledger = self.world.desk.exchange.engine.ledger
+        for asset, holding in ledger.holdings.items():
+            expected = self.books.money.get(asset, ZERO)
+            _never(holding.free + holding.locked != expected, f"I5: {asset} differs from what the fills moved")
+            _never(bool(holding.missing), f"I5: {asset} appeared from nowhere")
+        selling: dict[int | None, Decimal] = {}
+        for order in ledger and self.world.desk.exchange.engine.open_orders():
+            if order.side == Side.SELL and is_ours(order.client_order_id):
+                trader = trader_of(order.client_order_id)
+                selling[trader] = selling.get(trader, ZERO) + order.remaining
+        for trader, owned in self.books.owned.items():
+            left = owned - selling.get(trader, ZERO)
+            _never(left < 0, f"I5: trader {trader} sells {-left} more than it owns")
+
+    def _nobody_sleeps(self, rows: list[tuple[Any, ...]], traders: list[tuple[Any, ...]]) -> None:
+        now, late = self.world.now, self.world.now - SLEEPS_AT_MOST
+        busy = {row[3] for row in rows if OrderStatus(row[1]) in OPEN}
+        for name, status, _, _, submitted_at, asked_at, *_ in rows:
+            if status == OrderStatus.SUBMITTING and _time(submitted_at) < late:
+                _never(asked_at is None or _time(asked_at) < late, f"I6: {name} is unclear, and nobody asks about it")
+        for pk, symbol, _, _, finished_at, retry_at, wake_below, turn, *_ in traders:
+            if finished_at is not None:
+                continue
+            _never(retry_at is not None and _time(retry_at) < late, f"I6: trader {pk} was not tried again")
+            if wake_below is None and retry_at is None and pk not in busy:
+                since = self._restless.setdefault(pk, now)
+                _never(since < late, f"I6: trader {pk} waits for nothing that could wake it")
+            else:
+                self._restless.pop(pk, None)
+            lowest = self.world.lowest.get(symbol)
+            if wake_below is not None and lowest is not None and lowest <= from_units(wake_below):
+                since = self._crossed.setdefault((pk, turn), now)
+                _never(since < late, f"I6: trader {pk} sleeps through the trades that it waits for")
+
+    def _budgets(self, rows: list[tuple[Any, ...]], traders: list[tuple[Any, ...]]) -> None:
+        budgets = {row[0]: from_units(row[8]) for row in traders}
+        here: dict[int, Decimal] = {}
+        there: dict[int, Decimal] = {}
+        for name, status, executed, trader, _, _, side, price, quantity in rows:
+            if side != Side.BUY:
+                continue
+            bound = quantity if OrderStatus(status) in OPEN else executed
+            here[trader] = here.get(trader, ZERO) + from_units(price) * from_units(bound)
+            order = self.books.orders.get(name)
+            if order is not None:
+                amount = order.quantity if order.is_open else order.executed
+                there[trader] = there.get(trader, ZERO) + order.price * amount
+        for bounds in (here, there):
+            for trader, total in bounds.items():
+                _never(total > budgets[trader], f"I7: trader {trader} has bound {total} of {budgets[trader]}")
+
+    def _ended_traders(self, traders: list[tuple[Any, ...]]) -> None:
+        """What an ended trader says is left is what the exchange's fills leave."""
+        for pk, _, _, state, finished_at, *_, leftover in traders:
+            if finished_at is None or pk in self._over:
+                continue
+            self._over.add(pk)
+            owned = self.books.owned.get(pk, ZERO)
+            if state != "ABANDONED":
+                _never(owned != from_units(leftover), f"I5: trader {pk} ended with {owned}, and says {from_units(leftover)}")
+            for order in self.world.desk.exchange.engine.open_orders():
+                _never(trader_of(order.client_order_id) == pk, f"I3: {order.client_order_id} of an ended trader is open")
+
+    def _foreign_hands(self) -> None:
+        left = [o for o in self.world.desk.exchange.engine.open_orders() if o.client_order_id == FOREIGN]
+        _never(len(left) != len(PRICES), "I3: an order that is not ours was touched")
+
+    def _after_a_comparison(self, rows: list[tuple[Any, ...]]) -> None:
+        """Once the books were compared without a failure, all that had ended before is known to have ended."""
+        since, self.world.compared_since = self.world.compared_since, None
+        if since is None:
+            return
+        for name, status, *_ in rows:
+            ended_at = self.books.ended_at.get(name)
+            if ended_at is not None and ended_at < since and OrderStatus(status) in OPEN - {OrderStatus.SUBMITTING}:
+                raise Broken(f"I3: {name} had ended before the books were compared, and is {status} after it")
+
+
+_REACH: dict[OrderStatus, set[OrderStatus]] = {}
+
+
+def _may_come(start: OrderStatus, end: OrderStatus) -> bool:
+    """Whether allowed moves lead there: several may happen in one step."""
+    if start not in _REACH:
+        reach, todo = set[OrderStatus](), [start]
+        while todo:
+            for status in MOVES[todo.pop()] - reach:
+                reach.add(status)
+                todo.append(status)
+        _REACH[start] = reach
+    return end in _REACH[start]
+
+
+def _never(is_so: bool, what: str) -> None:
+    if is_so:
+        raise Broken(what)
+
+
+def _time(text: str | datetime) -> datetime:
+    moment = datetime.fromisoformat(text) if isinstance(text, str) else text
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _read(query: str, *values: object) -> list[tuple[Any, ...]]:
+    """Past Django, which would take longer to put the question than SQLite takes to answer it."""
+    connection.ensure_connection()
+    rows: list[tuple[Any, ...]] = connection.connection.execute(query.replace("%s", "?"), values).fetchall()
+    return rows
