@@ -4,9 +4,11 @@ from functools import cache
 
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-# What a frozen or missing Redis may cost a caller, in seconds.
-SOCKET_TIMEOUT_S = 5.0
+# What a frozen or missing Redis may cost a caller, in seconds; and one that can do without it.
+SOCKET_TIMEOUT_S, HURRIED_TIMEOUT_S = 5.0, 0.2
 
 
 @cache
@@ -23,4 +25,16 @@ def new_client() -> "redis.Redis":
         socket_connect_timeout=SOCKET_TIMEOUT_S,
         socket_keepalive=True,
         health_check_interval=15,
+    )
+
+
+def hurried_client() -> "redis.Redis":
+    """A client for those who can do without Redis and may not be held up by it: nothing is tried for long."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=HURRIED_TIMEOUT_S,
+        socket_connect_timeout=HURRIED_TIMEOUT_S,
+        socket_keepalive=True,
+        # Once more, for a connection that was closed while nobody used it.
+        retry=Retry(NoBackoff(), 1),
     )
