@@ -211,6 +211,12 @@ def acknowledge(client: "redis.Redis", venue: str, entry_id: str) -> None:
     client.xack(report_topic(venue), GROUP, entry_id)
 
 
+def deliveries(client: "redis.Redis", venue: str, entry_id: str) -> int:
+    """How often an entry was handed on that nobody has acknowledged; 0 where it is. Raises redis.RedisError."""
+    pending: Any = client.xpending_range(report_topic(venue), GROUP, entry_id, entry_id, 1)
+    return int(pending[0]["times_delivered"]) if pending else 0
+
+
 def _own_report(data: bytes) -> dict[str, Any] | None:
     """The execution report of an order of ours; None for everything else."""
     try:

@@ -43,6 +43,16 @@ def ask(order_id: int, trader_id: int, symbol: str) -> None:
     _ring("trading.tasks.ask", {"trader": trader_id, "symbol": symbol, "order": order_id}, WAKE_EXPIRES_S)
 
 
+def cancel(order_id: int, trader_id: int, symbol: str) -> None:
+    """Has an order taken back."""
+    _ring("trading.tasks.cancel", {"trader": trader_id, "symbol": symbol, "order": order_id}, WAKE_EXPIRES_S)
+
+
+def refresh_listing(symbol: str, venue: str) -> None:
+    """Has a venue asked about a symbol whose filters seem to have changed."""
+    _ring("trading.tasks.refresh_listing", {"symbol": symbol, "venue": venue}, WAKE_EXPIRES_S)
+
+
 def report(venue: str, entry_id: str, data: dict[str, Any]) -> None:
     """Hands over an execution report; the task acknowledges its entry."""
     whose = {"trader": trader_of(own_id(data)), "symbol": data.get("s")}

@@ -16,7 +16,7 @@ from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from streamer.topics import last_trades
-from trading import doorbell, symbols, traders, triggers
+from trading import doorbell, endings, halting, symbols, triggers
 from trading.core.orders import OPEN, OrderStatus
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import ExchangeError
@@ -24,6 +24,7 @@ from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettin
 from trading.models.journal import write
 from trading.models.symbols import TradingStatus
 from trading.reconcile import venues_in_use
+from trading.saving import trigger_for
 from trading.traders import ExchangeAt
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 STUCK_AFTER = timedelta(seconds=2)
 # A bell that nobody answered for so long is rung again.
 UNHEARD_S = 3.0
+# A listing of this age tells what the exchange says now.
+JUST_NOW = timedelta(seconds=5)
 UNHEARD = timedelta(seconds=UNHEARD_S)
 
 
@@ -43,6 +46,7 @@ def lead(now: datetime | None = None) -> None:
     if doorbell.is_queue_long(connect()):
         return
     ask_about_stuck_orders(now)
+    take_back_buys(now)
     nudge_whoever_is_due(now)
     ring_again()
     rearm_sleepers(now)
@@ -79,7 +83,7 @@ def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
             write(trader, "leader", "begins", f"slot {slot} is free")
     except IntegrityError:
         return False  # Another leader was quicker: the slot has its trader.
-    triggers.set_trigger(connect(), traders.trigger_for(trader))
+    triggers.set_trigger(connect(), trigger_for(trader))
     return True
 
 
@@ -90,7 +94,7 @@ def _retire_unwanted(venue: Venue) -> None:
         ~Q(venue=venue) | ~Q(symbol__settings__status=TradingStatus.ON) | Q(slot__gt=F("symbol__settings__chunks"))
     )
     for trader_id in unwanted.exclude(orders__status__in=OPEN).values_list("pk", flat=True):
-        traders.retire(trader_id, "its slot is not wanted any more")
+        endings.retire(trader_id, "its slot is not wanted any more")
 
 
 def ask_about_stuck_orders(now: datetime) -> None:
@@ -99,6 +103,15 @@ def ask_about_stuck_orders(now: datetime) -> None:
     stuck = Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=late)
     for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)).select_related("symbol"):
         doorbell.ask(order.pk, order.trader_id, order.symbol.name)
+
+
+def take_back_buys(now: datetime) -> None:
+    """Rings for every resting buy while the switch wants them taken back, each again at the pace of stuck orders."""
+    if not halting.wants_buys_back():
+        return
+    late = now - STUCK_AFTER
+    for order in halting.resting_buys().filter(Q(asked_at=None) | Q(asked_at__lt=late)).select_related("symbol"):
+        doorbell.cancel(order.pk, order.trader_id, order.symbol.name)
 
 
 def nudge_whoever_is_due(now: datetime) -> None:
@@ -146,7 +159,7 @@ def rearm_sleepers(now: datetime) -> int:
             crossed = waiting.filter(venue__in=venues, symbol__name=name, wake_below__gte=Decimal(trade.price))
             since = datetime.fromtimestamp(trade.event_ms / 1000, UTC) - UNHEARD
             for trader in crossed.filter(armed_at__lt=since).select_related("symbol"):
-                triggers.set_trigger(client, traders.trigger_for(trader))
+                triggers.set_trigger(client, trigger_for(trader))
                 count += 1
     return count
 
@@ -154,7 +167,7 @@ def rearm_sleepers(now: datetime) -> int:
 def rebuild_triggers(client: "redis.Redis") -> int:
     """Puts the triggers of all rows back into Redis; how many."""
     waiting = Trader.objects.filter(finished_at__isnull=True, wake_below__isnull=False).select_related("symbol")
-    return triggers.rebuild(client, (traders.trigger_for(trader) for trader in waiting.iterator()))
+    return triggers.rebuild(client, (trigger_for(trader) for trader in waiting.iterator()))
 
 
 def refresh_listings(exchange_at: ExchangeAt) -> None:
@@ -170,12 +183,22 @@ def refresh_listings(exchange_at: ExchangeAt) -> None:
     since = timezone.now() - symbols.FRESH
     fresh = set(Listing.objects.filter(refreshed_at__gt=since).values_list("venue", "symbol_id"))
     for venue, symbol in wanted:
-        if (venue, symbol.pk) in fresh:
-            continue
-        try:
-            symbols.refresh(symbol, venue, exchange_at(venue))
-        except ExchangeError as error:
-            log.warning("listing not refreshed: symbol=%s venue=%s error=%s", symbol.name, venue, error)
+        if (venue, symbol.pk) not in fresh:
+            _refresh(symbol, venue, exchange_at)
+
+
+def refresh_listing(name: str, venue: Venue, exchange_at: ExchangeAt) -> None:
+    """Asks about one symbol now, because a filter has refused an order. Once for many that were refused at a time."""
+    just_now = timezone.now() - JUST_NOW
+    if not Listing.objects.filter(symbol__name=name, venue=venue, refreshed_at__gt=just_now).exists():
+        _refresh(Symbol.objects.get(name=name), venue, exchange_at)
+
+
+def _refresh(symbol: Symbol, venue: Venue, exchange_at: ExchangeAt) -> None:
+    try:
+        symbols.refresh(symbol, venue, exchange_at(venue))
+    except ExchangeError as error:
+        log.warning("listing not refreshed: symbol=%s venue=%s error=%s", symbol.name, venue, error)
 
 
 def follow_the_switch() -> None:

@@ -9,16 +9,21 @@ from celery import Task, shared_task
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
-from trading import leader, traders
+from trading import doorbell, leader, traders
 from trading.core.events import Event, Nudged, TradeSeen
-from trading.dispatch import acknowledge
+from trading.dispatch import acknowledge, deliveries
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
-from trading.exchange.replies import from_execution_report
+from trading.exchange.replies import from_execution_report, own_id
+from trading.models import Order
+from trading.models.journal import write
 from trading.reconcile import reconcile as compare_books
 from trading.reconcile import venues_in_use
 
 log = logging.getLogger(__name__)
+
+# A report that could not be booked so many times never will be; they are three seconds apart.
+GIVE_UP_AFTER = 5
 
 
 @shared_task(bind=True)
@@ -43,7 +48,12 @@ def report(self: Task, trader: int | None, symbol: str, venue: str, entry: str, 
     except Exception as error:
         if trader is not None:
             traders.note_failure(trader, error, _id(self))
-        raise
+        if deliveries(connect(), venue, entry) < GIVE_UP_AFTER:
+            raise
+        # It will never be booked. What it told is asked for instead.
+        log.exception("a report can't be booked and is given up: venue=%s entry=%s", venue, entry)
+        _ask_instead(own_id(data), trader, symbol)
+        has_ended = False
     acknowledge(connect(), venue, entry)
     if has_ended:
         leader.fill_slots()
@@ -56,6 +66,19 @@ def ask(self: Task, trader: int, symbol: str, order: int) -> None:
         has_ended = traders.ask(order, exchange_at, _id(self))
     except ExchangeError as error:
         # No answer is no news: the trader shows it, and the leader asks again.
+        traders.note_failure(trader, error, _id(self))
+        return
+    if has_ended:
+        leader.fill_slots()
+
+
+@shared_task(bind=True)
+def cancel(self: Task, trader: int, symbol: str, order: int) -> None:
+    """An order of ours is to be taken back."""
+    try:
+        has_ended = traders.cancel(order, exchange_at, _id(self))
+    except ExchangeError as error:
+        # Whoever wanted it rings again while it rests.
         traders.note_failure(trader, error, _id(self))
         return
     if has_ended:
@@ -87,6 +110,20 @@ def refresh_listings() -> None:
     """Every five seconds for symbols that are new, every ten minutes for each that is known."""
     leader.follow_the_switch()
     leader.refresh_listings(exchange_at)
+
+
+@shared_task
+def refresh_listing(symbol: str, venue: str) -> None:
+    """An order was refused by a filter: the symbol's listing is out of date."""
+    leader.refresh_listing(symbol, Venue(venue), exchange_at)
+
+
+def _ask_instead(client_order_id: str, trader: int | None, symbol: str) -> None:
+    row = Order.objects.select_related("trader").filter(client_order_id=client_order_id).first()
+    if row is None or trader is None:
+        return  # Nobody's here: reconciliation tells what it is.
+    write(row.trader, "report", "can't be booked", "it is given up, and the exchange asked instead", row)
+    doorbell.ask(row.pk, row.trader_id, symbol)
 
 
 def _let_act(trader_id: int, event: Event, task_id: str) -> None:

@@ -5,25 +5,20 @@ next event. No transaction is open while an exchange is called, and no exchange 
 """
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
-import redis
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
-from hedgehog_project.redis import connect
-from hedgehog_project.venues import Venue, market_of
-from trading import doorbell, triggers
+from hedgehog_project.venues import Venue
+from trading import doorbell, gate, triggers
 from trading.books import as_core, book, is_news, position_of
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
-from trading.core.money import plain
 from trading.core.orders import OrderReport, OrderStatus, Side
+from trading.core.risk import Rules
 from trading.core.strategy import (
     Decision,
     Finish,
@@ -34,14 +29,17 @@ from trading.core.strategy import (
     Wait,
     decide,
     state_of,
-    trigger_of,
 )
-from trading.exchange.errors import KeyRejected, NotFound, NotSent, OutcomeUnknown, Refused, Throttled
+from trading.endings import count_again, end, value_commissions
+from trading.exchange.errors import KeyRejected, NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import RECV_WINDOW_MS, Exchange, NewOrder
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
 from trading.models.symbols import TradingStatus, rules_of
+from trading.outcomes import NotTaken, is_namesake, not_taken, report_of, see_to
 from trading.own_orders import new_client_order_id
+from trading.saving import copy, locked, save
+from trading.waits import back_off, hold_back, wait
 
 log = logging.getLogger(__name__)
 
@@ -52,18 +50,16 @@ SEND_WITHIN = timedelta(seconds=2)
 # After that, and once recvWindow has passed with a margin for clocks, the exchange can't accept it any more
 # (request-security.md, "Timing security"): not found then means never placed.
 PROVEN_AFTER = SEND_WITHIN + timedelta(milliseconds=RECV_WINDOW_MS) + timedelta(seconds=2)
-# A trader that can't buy at this trade looks again after a while, not at the next of twenty trades a second.
-LOOK_AGAIN = timedelta(seconds=5)
-FILLS_COME_WITHIN = timedelta(seconds=1)
-MOST_WAIT = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
 class _Step:
-    """What one locked look at a trader came to: at most one order to send."""
+    """What one locked look at a trader came to: at most one order to send, or one thing to ask."""
 
     send: NewOrder | None = None
     fetch: OrderReport | None = None
+    value: tuple[str, ...] = ()  # assets, whose price in `quote` is to be asked
+    quote: str = ""
     has_ended: bool = False
     venue: Venue = Venue.MOCK
     trigger: triggers.Trigger | None = None
@@ -82,11 +78,13 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
         has_ended = has_ended or step.has_ended
         next_event = None
         if step.send is not None:
-            next_event = _send(trader_id, step.send, exchange_at(step.venue), task_id)
+            next_event = _send(trader_id, step.send, step.venue, exchange_at, task_id)
         elif step.fetch is not None:
             next_event = _fetch_fills(step.fetch, exchange_at(step.venue))
+        elif step.value:
+            next_event = _value(trader_id, step, exchange_at(step.venue), task_id)
         # After the call, which is what is urgent: a copy that comes late does no harm, see triggers.py.
-        _copy(step.trigger)
+        copy(step.trigger)
     return has_ended
 
 
@@ -123,9 +121,10 @@ def ask(
         report = exchange.order(row.symbol.name, row.client_order_id)
     except NotFound as error:
         return _not_found(row, asked_at, str(error), exchange_at, task_id, source)
-    if report.executed > as_core(row).booked:
-        report = replace(report, fills=exchange.fills(report.symbol, report.exchange_order_id))
-    return hear(report, source, exchange_at, task_id)
+    if is_namesake(row, report):
+        text = f"an order of that id was placed long before it, as number {report.exchange_order_id}"
+        return _not_found(row, asked_at, text, exchange_at, task_id, source)
+    return hear(_with_fills(row, report, exchange), source, exchange_at, task_id)
 
 
 def _not_found(row: Order, asked_at: datetime, text: str, exchange_at: ExchangeAt, task_id: str, source: str) -> bool:
@@ -137,62 +136,60 @@ def _not_found(row: Order, asked_at: datetime, text: str, exchange_at: ExchangeA
     else:
         # It was acknowledged once: the exchange has begun its books anew, as testnet does every month.
         status, reason = OrderStatus.CANCELED, f"The exchange no longer knows it: {text}"
-    return hear(_report_of(row, status, reason), source, exchange_at, task_id)
+    return hear(report_of(row, status, reason), source, exchange_at, task_id)
+
+
+def cancel(order_id: int, exchange_at: ExchangeAt, task_id: str = "", now: datetime | None = None) -> bool:
+    """Takes an order of ours back. Whether a cycle has ended by that.
+
+    One that loses to a fill, or whose outcome is unclear, is asked about, and what has traded counts. An order that
+    nobody has acknowledged yet is asked about too: it can be taken back once it is known to rest. Raises the
+    exchange's errors but NotFound: who wanted it taken back asks again.
+    """
+    row = Order.objects.select_related("symbol").get(pk=order_id)
+    if not OrderStatus(row.status).is_open:
+        return False
+    if row.status == OrderStatus.SUBMITTING:
+        return ask(order_id, exchange_at, task_id, now)
+    Order.objects.filter(pk=order_id).update(asked_at=now or timezone.now())
+    exchange = exchange_at(Venue(row.venue))
+    try:
+        report = exchange.cancel(row.symbol.name, row.client_order_id)
+    except (NotFound, OutcomeUnknown):
+        return ask(order_id, exchange_at, task_id, now, source="cancel")
+    return hear(_with_fills(row, report, exchange), "cancel", exchange_at, task_id)
+
+
+def _with_fills(row: Order, report: OrderReport, exchange: Exchange) -> OrderReport:
+    """The report with the order's fills, where it tells of more than is booked."""
+    if report.executed <= as_core(row).booked:
+        return report
+    return replace(report, fills=exchange.fills(report.symbol, report.exchange_order_id))
 
 
 def note_failure(trader_id: int, error: Exception, task_id: str = "") -> None:
     """Writes a task's failure on its trader, which keeps its state and is tried again after a growing wait."""
     with transaction.atomic():
-        trader = _locked(trader_id)
+        trader = locked(trader_id)
         if trader is None or trader.has_ended:
             return
-        _back_off(trader, f"{type(error).__name__}: {error}")
-        trigger = _save(trader)
+        back_off(trader, f"{type(error).__name__}: {error}")
+        trigger = save(trader)
         write_once(trader, "its task", "failed", trader.error, task_id)
-    _copy(trigger)
-
-
-def retire(trader_id: int, why: str) -> bool:
-    """Ends a trader that never ordered anything, because its slot is no longer wanted. Whether it did."""
-    with transaction.atomic():
-        trader = _locked(trader_id)
-        if trader is None or trader.has_ended or position_of(trader).orders:
-            return False
-        _end(trader, Finish(TraderState.RETIRED, Decimal(0), Decimal(0), why))
-        trigger = _save(trader)
-        write(trader, "leader", "retires", why)
-    _copy(trigger)
-    return True
-
-
-def abandon(trader_id: int, by: str) -> bool:
-    """Ends a trader that holds something, which is then its owner's to look after. Not while an order may rest."""
-    with transaction.atomic():
-        trader = _locked(trader_id)
-        if trader is None or trader.has_ended:
-            return False
-        position = position_of(trader)
-        if position.open_order is not None:
-            return False
-        base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
-        owned = position.owned(base)
-        _end(trader, Finish(TraderState.ABANDONED, position.profit(base, quote), owned, f"abandoned by {by}"))
-        trigger = _save(trader)
-        write(trader, f"{by} in the admin", "is abandoned", f"{plain(owned)} {base} is left on the account")
-    _copy(trigger)
-    return True
+    copy(trigger)
 
 
 def _look(trader_id: int, event: Event, task_id: str) -> _Step:
     """Lock, book, decide, save."""
     with transaction.atomic():
-        trader = _locked(trader_id)
+        trader = locked(trader_id)
         if trader is None:
             return _Step()
         is_on = trader.trading_status == TradingStatus.ON
         has_changed = _book(trader, event, task_id) if isinstance(event, OrderReported) else True
         if trader.has_ended and has_changed and isinstance(event, OrderReported):
-            _count_again(trader, event, task_id)
+            count_again(trader, event, task_id)
+            _take_back_what_came_late(event.report)
         if trader.has_ended or not has_changed:
             return _Step()
         if trader.retry_at and trader.retry_at > timezone.now() and _can_wait(event):
@@ -200,10 +197,14 @@ def _look(trader_id: int, event: Event, task_id: str) -> _Step:
         # Nothing that could have traded: that is what WAITING means.
         is_empty = trader.state == TraderState.WAITING and not isinstance(event, OrderReported)
         position = Position() if is_empty else position_of(trader)
-        decision = _decide(trader, is_on, position, event)
+        rules = rules_of(trader.symbol_id, trader.venue)
+        if rules is None:
+            decision: Decision = Wait(f"{trader.venue} has not told the rules of {trader.symbol.name} yet")
+        else:
+            decision = decide(position, event, rules, trader.settings(is_on))
         trader.retry_at = None
-        step = _act_on(trader, position, decision, event, task_id)
-        return replace(step, venue=Venue(trader.venue), trigger=_save(trader))
+        step = _act_on(trader, position, decision, rules, event, task_id)
+        return replace(step, venue=Venue(trader.venue), trigger=save(trader))
 
 
 def _can_wait(event: Event) -> bool:
@@ -226,34 +227,26 @@ def _book(trader: Trader, event: OrderReported, task_id: str) -> bool:
     return has_changed
 
 
-def _count_again(trader: Trader, event: OrderReported, task_id: str) -> None:
-    """What comes to light after a cycle's end still counts: in its profit, and in what is left on the account."""
-    base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
-    position = position_of(trader)
-    profit, leftover = position.profit(base, quote), position.owned(base)
-    if (profit, leftover) == (trader.profit, trader.leftover):
-        return
-    trader.profit, trader.leftover = profit, leftover
-    trader.save(update_fields=["profit", "leftover"])
-    reason = f"profit {plain(profit)} {quote}; {plain(leftover)} {base} is left on the account"
-    write(trader, str(event), "counts again", reason, task_id=task_id)
+def _take_back_what_came_late(report: OrderReport) -> None:
+    """An order that was taken for never placed rests after all, and its trader has ended: nobody wants it."""
+    row = Order.objects.select_related("symbol").get(client_order_id=report.client_order_id)
+    if OrderStatus(row.status).is_open:
+        transaction.on_commit(lambda: doorbell.cancel(row.pk, row.trader_id, row.symbol.name))
 
 
-def _decide(trader: Trader, is_on: bool, position: Position, event: Event) -> Decision:
-    rules = rules_of(trader.symbol_id, trader.venue)
-    if rules is None:
-        return Wait(f"{trader.venue} has not told the rules of {trader.symbol.name} yet")
-    return decide(position, event, rules, trader.settings(is_on))
-
-
-def _act_on(trader: Trader, position: Position, decision: Decision, event: Event, task_id: str) -> _Step:
-    now = timezone.now()
+def _act_on(
+    trader: Trader, position: Position, decision: Decision, rules: Rules | None, event: Event, task_id: str
+) -> _Step:
     trader.state = state_of(position)
     trader.wake_below = None
     trader.waits_for = ""
     match decision:
         case PlaceBuy() | PlaceSell():
             side = Side.BUY if isinstance(decision, PlaceBuy) else Side.SELL
+            held = gate.hold(Venue(trader.venue), trader.symbol_id, side, rules) if rules else None
+            if held is not None:
+                hold_back(trader, held, str(event), task_id)
+                return _Step()
             row = Order.objects.create(
                 trader=trader,
                 symbol=trader.symbol,
@@ -262,85 +255,106 @@ def _act_on(trader: Trader, position: Position, decision: Decision, event: Event
                 price=decision.price,
                 quantity=decision.quantity,
                 client_order_id=new_client_order_id(trader.pk, side),
-                submitted_at=now,
+                submitted_at=timezone.now(),
             )
             trader.state = TraderState.BUYING if side == Side.BUY else TraderState.SELLING
             write(trader, str(event), f"orders {row}", decision.reason, row, task_id)
             return _Step(send=_order_to_send(row))
         case Finish():
-            _end(trader, decision)
+            end(trader, decision)
             text = f"{trader.symbol.name} #{trader.slot} at {trader.venue} ends: {decision.reason}"
             transaction.on_commit(lambda: log.info(text))
             write(trader, str(event), f"ends: {decision.state.lower()}", decision.reason, task_id=task_id)
             return _Step(has_ended=True)
         case Wait():
-            _wait(trader, position, decision, event, task_id)
+            wait(trader, position, decision, event, task_id)
+            if decision.needs_values:
+                return _Step(value=decision.needs_values, quote=trader.symbol.quote_asset)
             if decision.needs_fills is not None and isinstance(event, Nudged):
                 return _Step(fetch=_to_fetch(trader, decision.needs_fills.client_order_id))
             return _Step()
 
 
-def _wait(trader: Trader, position: Position, decision: Wait, event: Event, task_id: str) -> None:
-    """Shows why nothing happens, and says what wakes the trader: a report, a price, or the clock."""
-    trader.waits_for = decision.reason[:300]
-    if decision.needs_fills is not None:
-        # The report that carries them is usually on its way; the next look fetches them.
-        trader.retry_at = timezone.now() + FILLS_COME_WITHIN
-    elif position.open_order is not None:
-        return  # Its reports wake the trader; the leader and reconciliation ask for lost ones.
-    elif position.bought or isinstance(event, TradeSeen):
-        trader.retry_at = timezone.now() + LOOK_AGAIN
-        write_once(trader, str(event), "waits", decision.reason, task_id)
-    else:
-        trader.wake_below = trigger_of(position)
-
-
-def _send(trader_id: int, order: NewOrder, exchange: Exchange, task_id: str) -> Event | None:
+def _send(trader_id: int, order: NewOrder, venue: Venue, exchange_at: ExchangeAt, task_id: str) -> Event | None:
     """Calls the exchange once, and says what to hear next."""
+    held = gate.mode_hold(order.side)
+    if held is not None:
+        # Trading was halted after the intent was saved.
+        text = f"{held.topic}: it was not sent"
+        _close(trader_id, order, NotTaken(OrderStatus.NOT_PLACED, text), task_id, held)
+        return None
     try:
-        report = exchange.place(order)
+        report = exchange_at(venue).place(order)
     except OutcomeUnknown as error:
-        # Nothing is sent again before the exchange was asked: the leader sees to it.
-        with transaction.atomic():
-            trader = _locked(trader_id)
-            if trader is not None and not trader.has_ended:
-                trader.waits_for = f"it is unclear whether the {order.side.lower()} was accepted: asking"
-                trader.error = str(error)[:500]
-                trader.save(update_fields=["waits_for", "error"])
-                write(trader, "answer", "asks about its order", str(error), _row(order), task_id)
+        _show_unclear(trader_id, order, str(error), task_id)
         return None
     except (Refused, Throttled, NotSent) as error:
-        was_refused = isinstance(error, Refused)
-        status = OrderStatus.REJECTED if was_refused else OrderStatus.NOT_PLACED
-        wait = timedelta(seconds=error.wait_s) if isinstance(error, Throttled) else None
-        if isinstance(error, KeyRejected):
-            wait = MOST_WAIT
-        trigger = None
-        with transaction.atomic():
-            trader = _locked(trader_id)
-            row = _row(order)
-            if trader is not None and book(row, _report_of(row, status, str(error))):
-                log.warning("%s at %s is not placed: %s", row, row.venue, error)
-                write(trader, "answer", "was refused" if was_refused else "was not placed", str(error), row, task_id)
-                if not trader.has_ended:
-                    trader.state = state_of(position_of(trader))
-                    _back_off(trader, str(error), wait)
-                    trigger = _save(trader)
-        _copy(trigger)
+        if isinstance(error, Refused) and error.why == Why.DUPLICATE:
+            _show_unclear(trader_id, order, str(error), task_id)  # An earlier sending of ours was accepted.
+            return None
+        row = _row(order)
+        _close(trader_id, order, not_taken(row, error), task_id)
+        see_to(row, error)
         return None
     return OrderReported(report, "answer")
+
+
+def _show_unclear(trader_id: int, order: NewOrder, text: str, task_id: str) -> None:
+    """Nothing is sent again before the exchange was asked: the leader sees to it."""
+    with transaction.atomic():
+        trader = locked(trader_id)
+        row = _row(order)
+        if trader is None or trader.has_ended or row.status != OrderStatus.SUBMITTING:
+            return  # A report was quicker than the answer that never came.
+        trader.waits_for = f"it is unclear whether the {order.side.lower()} was accepted: asking"
+        trader.error = text[:500]
+        trader.save(update_fields=["waits_for", "error"])
+        write(trader, "answer", "asks about its order", text, row, task_id)
+
+
+def _close(trader_id: int, order: NewOrder, outcome: NotTaken, task_id: str, held: gate.Hold | None = None) -> None:
+    """Books that nothing rests on the exchange. The trader tries again after a wait, or when the gate opens."""
+    trigger = None
+    with transaction.atomic():
+        trader = locked(trader_id)
+        row = _row(order)
+        if trader is None or not book(row, report_of(row, outcome.status, outcome.text)):
+            return  # A report was quicker.
+        log.warning("%s at %s is not placed: %s", row, row.venue, outcome.text)
+        done = "was refused" if outcome.status == OrderStatus.REJECTED else "was not placed"
+        write(trader, "answer", done, outcome.text, row, task_id)
+        if not trader.has_ended:
+            trader.state = state_of(position_of(trader))
+            if held is None:
+                back_off(trader, outcome.text, outcome.wait)
+            else:
+                hold_back(trader, held, "answer", task_id)
+            trigger = save(trader)
+    copy(trigger)
+
+
+def _value(trader_id: int, step: _Step, exchange: Exchange, task_id: str) -> Event | None:
+    """Asks what commissions in third assets were worth when the cycle ended."""
+    prices: dict[str, Decimal | None] = {}
+    for asset in step.value:
+        try:
+            prices[asset] = exchange.price(f"{asset}{step.quote}")
+        except KeyRejected:
+            raise
+        except Refused:
+            prices[asset] = None  # The exchange has no such pair.
+    with transaction.atomic():
+        trader = locked(trader_id)
+        if trader is None or trader.has_ended:
+            return None
+        for asset, price in prices.items():
+            value_commissions(trader, asset, f"{asset}{step.quote}", price, task_id)
+    return Nudged("its commissions are valued", is_urgent=True)
 
 
 def _fetch_fills(report: OrderReport, exchange: Exchange) -> Event:
     fills = exchange.fills(report.symbol, report.exchange_order_id)
     return OrderReported(replace(report, fills=fills), "query")
-
-
-def _locked(trader_id: int) -> Any:
-    """The trader with its symbol, and `trading_status` of its symbol's settings; None where there is none."""
-    # SQLite knows no row locks; there the transaction itself is the lock (IMMEDIATE).
-    rows = Trader.objects.select_for_update(of=("self",)).select_related("symbol")
-    return rows.annotate(trading_status=F("symbol__settings__status")).filter(pk=trader_id).first()
 
 
 def _row(order: NewOrder) -> Order:
@@ -358,67 +372,6 @@ def _order_to_send(row: Order) -> NewOrder:
     )
 
 
-def _report_of(row: Order, status: OrderStatus, reason: str) -> OrderReport:
-    """What we know of an order, in the form of a report."""
-    return OrderReport(
-        client_order_id=row.client_order_id,
-        exchange_order_id=row.exchange_order_id or 0,
-        symbol=row.symbol.name,
-        side=Side(row.side),
-        status=status,
-        price=row.price,
-        quantity=row.quantity,
-        executed=row.executed,
-        reason=reason,
-        at_ms=round(time.time() * 1000),
-    )
-
-
 def _to_fetch(trader: Trader, client_order_id: str) -> OrderReport:
     row = trader.orders.select_related("symbol").get(client_order_id=client_order_id)
-    return _report_of(row, OrderStatus(row.status), row.reason)
-
-
-def _end(trader: Trader, decision: Finish) -> None:
-    trader.state = decision.state
-    trader.profit = decision.profit
-    trader.leftover = decision.leftover
-    trader.finished_at = timezone.now()
-    trader.wake_below = None
-    trader.retry_at = None
-    trader.waits_for = ""
-    trader.error = ""
-
-
-def _back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:
-    """Shows the error on the trader and has it tried again: after 1, 2, 4 ... 60 s."""
-    trader.error = text[:500]
-    trader.failures += 1
-    trader.wake_below = None
-    trader.retry_at = timezone.now() + (wait or min(MOST_WAIT, timedelta(seconds=2 ** min(trader.failures - 1, 6))))
-
-
-def _save(trader: Trader) -> triggers.Trigger:
-    """Saves the trader; what it waits for now is to be copied to Redis once that is committed."""
-    trader.armed_at = timezone.now() if trader.wake_below is not None else None
-    trader.turn += 1
-    trader.save()
-    return trigger_for(trader)
-
-
-def trigger_for(trader: Trader) -> triggers.Trigger:
-    """What its row says that the trader waits for."""
-    market = market_of(Venue(trader.venue))
-    return triggers.Trigger(
-        trader.pk, market, trader.symbol.name, trader.wake_below, trader.turn, has_ended=trader.has_ended
-    )
-
-
-def _copy(trigger: triggers.Trigger | None) -> None:
-    """Redis may miss it: the leader rebuilds."""
-    if trigger is None:
-        return
-    try:
-        triggers.set_trigger(connect(), trigger)
-    except redis.RedisError as error:
-        log.warning("trigger not copied to Redis: trader=%s error=%s", trigger.trader, error)
+    return report_of(row, OrderStatus(row.status), row.reason)

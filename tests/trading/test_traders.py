@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from hedgehog_project.redis import connect
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
-from trading import traders, triggers
+from trading import endings, traders, triggers
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -36,6 +36,12 @@ def only_order(trader: Trader, side: Side = Side.BUY) -> Order:
 def later(order: Order) -> datetime:
     """When an order that the exchange does not know is proven never to have been placed."""
     return order.submitted_at + traders.PROVEN_AFTER + timedelta(milliseconds=1)
+
+
+def look_again(trader: Trader, exchange: ScriptedExchange) -> None:
+    """Its time to try again has come, and the leader nudges it."""
+    Trader.objects.filter(pk=trader.pk).update(retry_at=timezone.now())
+    traders.wake(trader.pk, NUDGE, exchange)
 
 
 def run_cycle(trader: Trader, exchange: ScriptedExchange) -> None:
@@ -157,7 +163,8 @@ def test_order_that_was_not_taken_is_tried_again_after_a_wait(
     assert waiting.state == TraderState.WAITING
     assert waiting.error == str(error)
     assert waiting.retry_at is not None
-    assert timedelta(seconds=wait_s - 1) < waiting.retry_at - timezone.now() <= timedelta(seconds=wait_s)
+    # Up to a second more, so that not all come at one moment.
+    assert timedelta(seconds=wait_s - 1) < waiting.retry_at - timezone.now() <= timedelta(seconds=wait_s + 1)
     for old_bell in (TRADE, NUDGE):
         traders.wake(trader.pk, old_bell, exchange)
     assert exchange.placed == []
@@ -203,10 +210,17 @@ def test_fill_without_its_details_is_fetched_before_the_sale(trader: Trader, exc
     assert only_order(trader, Side.SELL).quantity == D("0.0666")
 
 
-def test_cancel_by_its_owner_buys_anew(trader: Trader, exchange: ScriptedExchange) -> None:
+def test_cancel_by_its_owner_buys_anew_after_a_pause(trader: Trader, exchange: ScriptedExchange) -> None:
     traders.wake(trader.pk, TRADE, exchange)
     traders.hear(exchange.end(only_order(trader).client_order_id, OrderStatus.CANCELED), "report", exchange)
-    assert fresh(trader).wake_below == ANY_PRICE
+    paused = fresh(trader)
+    assert (paused.state, paused.waits_for) == (
+        TraderState.WAITING,
+        "its buy was cancelled: buys again after a pause",
+    )
+    traders.wake(trader.pk, TRADE, exchange)
+    assert len(exchange.placed) == 1
+    look_again(trader, exchange)
     traders.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 2
 
@@ -219,6 +233,7 @@ def test_order_that_the_exchange_forgot_ends(trader: Trader, exchange: ScriptedE
     assert only_order(trader).status == OrderStatus.NEW  # A fresh "no such order" proves nothing.
     traders.ask(order.pk, exchange, now=timezone.now() + traders.PROVEN_AFTER)
     assert only_order(trader).status == OrderStatus.CANCELED
+    look_again(trader, exchange)
     assert fresh(trader).wake_below == ANY_PRICE
 
 
@@ -293,16 +308,16 @@ def test_two_open_buys_of_one_trader_are_refused_by_the_database(trader: Trader,
 
 def test_retiring_spares_a_trader_that_has_ordered(trader: Trader, exchange: ScriptedExchange) -> None:
     traders.wake(trader.pk, TRADE, exchange)
-    assert not traders.retire(trader.pk, "test")
+    assert not endings.retire(trader.pk, "test")
     assert fresh(trader).finished_at is None
 
 
 def test_abandoning_needs_all_orders_ended_and_keeps_the_amount(trader: Trader, exchange: ScriptedExchange) -> None:
     traders.wake(trader.pk, TRADE, exchange)
-    assert not traders.abandon(trader.pk, "admin")
+    assert not endings.abandon(trader.pk, "admin")
     TradingSettings.objects.update(status=TradingStatus.OFF)
     traders.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
-    assert traders.abandon(trader.pk, "admin")
+    assert endings.abandon(trader.pk, "admin")
     assert (fresh(trader).state, fresh(trader).leftover) == (TraderState.ABANDONED, D("0.0666333"))
 
 

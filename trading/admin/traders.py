@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from trading import doorbell, traders
+from trading import doorbell, endings
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.admin.orders import filled, worth
@@ -110,7 +110,7 @@ class TraderAdmin(ReadOnlyAdmin):
             }
             return TemplateResponse(request, "trading/abandon.html", context)
         by = request.user.get_username()
-        abandoned = [trader for trader in chosen if traders.abandon(trader.pk, by)]
+        abandoned = [trader for trader in chosen if endings.abandon(trader.pk, by)]
         for trader in abandoned:
             self.log_change(request, trader, "Abandoned.")
         kept = len(chosen) - len(abandoned)
@@ -161,7 +161,7 @@ class TraderAdmin(ReadOnlyAdmin):
         """Gives the cycle up; what the trader holds stays on the account."""
 
         def abandon(trader: Trader) -> None:
-            if traders.abandon(trader.pk, request.user.get_username()):
+            if endings.abandon(trader.pk, request.user.get_username()):
                 self.log_change(request, trader, "Abandoned.")
                 self.message_user(request, "Abandoned. Its slot gets a new trader while the symbol is on.")
             else:

@@ -33,6 +33,13 @@ class OrderStatus(StrEnum):
         return self in OPEN
 
 
+# Ends that nobody here asked for.
+UNASKED_ENDS = {
+    OrderStatus.CANCELED: "was cancelled",
+    OrderStatus.REJECTED: "was rejected",
+    OrderStatus.EXPIRED: "has expired",
+    OrderStatus.EXPIRED_IN_MATCH: "was ended by self-trade prevention",
+}
 OPEN = frozenset({OrderStatus.SUBMITTING, OrderStatus.PENDING_NEW, OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 
 _ENDS = frozenset(OrderStatus) - OPEN - {OrderStatus.NOT_PLACED}
@@ -60,6 +67,8 @@ class Fill:
     commission_asset: str
     is_maker: bool
     at_ms: int
+    # What a commission in a third asset (BNB) was worth, in quote; None until somebody has asked for its price.
+    commission_quote: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -146,3 +155,15 @@ def commissions(orders: Iterable[Order]) -> dict[str, Decimal]:
             if fill.commission:
                 total[fill.commission_asset] = total.get(fill.commission_asset, ZERO) + fill.commission
     return total
+
+
+def third_asset_value(orders: Iterable[Order], assets: tuple[str, str]) -> Decimal:
+    """What the commissions in neither of these assets, base and quote, were worth in quote, as far as it is known."""
+    fills = [fill for order in orders for fill in order.fills if fill.commission_asset not in assets]
+    return sum((fill.commission_quote or ZERO for fill in fills), ZERO)
+
+
+def unvalued(orders: Iterable[Order], assets: tuple[str, str]) -> tuple[str, ...]:
+    """The third assets in which commissions were paid that nobody has valued yet, in order of their names."""
+    fills = [fill for order in orders for fill in order.fills if fill.commission and fill.commission_quote is None]
+    return tuple(sorted({fill.commission_asset for fill in fills} - set(assets)))

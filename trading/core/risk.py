@@ -22,6 +22,13 @@ class Rules:
     max_quantity: Decimal = ZERO
     min_notional: Decimal = ZERO
     max_notional: Decimal = ZERO
+    # PERCENT_PRICE and PERCENT_PRICE_BY_SIDE: how far from the average price a buy and a sell may lie, as factors.
+    buy_factor_min: Decimal = ZERO
+    buy_factor_max: Decimal = ZERO
+    sell_factor_min: Decimal = ZERO
+    sell_factor_max: Decimal = ZERO
+    max_position: Decimal = ZERO  # MAX_POSITION: the most of the base asset that may be owned, with open buys
+    max_orders: int = 0  # MAX_NUM_ORDERS: the most that may rest on the symbol's book
     maker_fee: Decimal = Decimal("0.001")
     is_trading: bool = True
     status: str = "TRADING"
@@ -44,6 +51,8 @@ def refusal(rules: Rules, side: Side, price: Decimal, quantity: Decimal) -> str 
         return f"{what}: the quantity is over the most, {plain(rules.max_quantity)}"
     if floor_to(quantity, rules.step) != quantity:
         return f"{what}: the quantity is no multiple of the step, {plain(rules.step)}"
+    if side == Side.BUY and rules.max_position and quantity > rules.max_position:
+        return f"{what}: that is more than may be owned, {plain(rules.max_position)}"
     notional = quote_of(price, quantity)
     if notional < rules.min_notional:
         return (
@@ -51,4 +60,20 @@ def refusal(rules: Rules, side: Side, price: Decimal, quantity: Decimal) -> str 
         )
     if rules.max_notional and notional > rules.max_notional:
         return f"{what}: {plain(notional)} {rules.quote_asset} is over the most notional, {plain(rules.max_notional)}"
+    return None
+
+
+def too_far(rules: Rules, side: Side, price: Decimal, market: Decimal) -> str | None:
+    """Why the exchange would refuse this price as too far from the market; None where it would not.
+
+    The exchange compares with its average of the last minutes; the last trade is our estimate of it.
+    """
+    is_buy = side == Side.BUY
+    least = rules.buy_factor_min if is_buy else rules.sell_factor_min
+    most = rules.buy_factor_max if is_buy else rules.sell_factor_max
+    what = f"{side} at {plain(price)}: the exchange takes none"
+    if price < market * least:
+        return f"{what} under {plain(least)} times the market, {plain(market)}"
+    if most and price > market * most:
+        return f"{what} over {plain(most)} times the market, {plain(market)}"
     return None

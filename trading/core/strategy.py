@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Decimal, localcontext
 from enum import StrEnum
 
-from trading.core.events import Event, TradeSeen
+from trading.core.events import Event, OrderReported, TradeSeen
 from trading.core.money import EXACT, QUOTE_UNIT, ZERO, buy_price, buy_quantity, floor_to, plain, sell_price
-from trading.core.orders import Order, Side, commissions, total_quote
-from trading.core.risk import Rules, refusal
+from trading.core.orders import UNASKED_ENDS, Order, Side, commissions, third_asset_value, total_quote, unvalued
+from trading.core.risk import Rules, refusal, too_far
 
 # Any price lies below this: the trigger of a trader that wants the next one. It is the greatest amount of 64 bits.
 ANY_PRICE = Decimal("92233720368.54775807")
@@ -74,12 +74,14 @@ class Position:
     def profit(self, base_asset: str, quote_asset: str) -> Decimal:
         """Realised profit in quote: what the sold part brought, less what that part cost, net of commissions.
 
-        A commission in the base asset makes what is left dearer. What could not be sold (less than a step) keeps its
-        cost: it is still owned, so it is neither profit nor loss yet.
+        A commission in the base asset makes what is left dearer, one in a third asset counts at its value in quote.
+        What could not be sold (less than a step) keeps its cost: it is still owned, so it is neither profit nor loss
+        yet.
         """
         sells = self.of(Side.SELL)
         paid, received = total_quote(self.of(Side.BUY)), total_quote(sells)
         fees = commissions(self.orders).get(quote_asset, ZERO)
+        fees += third_asset_value(self.orders, (base_asset, quote_asset))
         got = self.owned(base_asset) + self.sold
         with localcontext(EXACT):
             cost = paid * self.sold / got if got > 0 else ZERO
@@ -112,10 +114,14 @@ class Finish:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing to do. `needs_fills`: an ended order's fills must be fetched first."""
+    """Nothing to do. `needs_fills`: an ended order's fills must be fetched first; `needs_values`: what commissions in
+    these assets are worth in quote must be asked first; `pauses`: not before a pause, the longer the more often.
+    """
 
     reason: str
     needs_fills: Order | None = None
+    needs_values: tuple[str, ...] = ()
+    pauses: bool = False
 
 
 Decision = PlaceBuy | PlaceSell | Finish | Wait
@@ -131,9 +137,33 @@ def decide(position: Position, event: Event, rules: Rules, settings: Settings) -
     for order in position.orders:
         if not order.is_whole:
             return Wait(f"not all fills of the {order.side.lower()} are known yet", needs_fills=order)
+    decision = _next(position, event, rules, settings)
+    if isinstance(decision, Finish):
+        assets = unvalued(position.orders, (rules.base_asset, rules.quote_asset))
+        if assets:
+            return Wait(f"asks what its commissions in {', '.join(assets)} are worth", needs_values=assets)
+    return _pause(position, event, decision) or decision
+
+
+def _next(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
     if position.bought == 0:
         return _buy(event, rules, settings)
     return _sell_or_finish(position, rules, settings)
+
+
+def _pause(position: Position, event: Event, decision: Decision) -> Wait | None:
+    """Why not to place the same again at once: the order before has just ended without our asking.
+
+    Its owner may have taken it back to trade by hand; self-trade prevention would end the next one as well.
+    """
+    if not isinstance(event, OrderReported) or event.report.status not in UNASKED_ENDS:
+        return None
+    how = UNASKED_ENDS[event.report.status]
+    if event.report.side == Side.BUY and position.bought == 0 and decision != _OFF:
+        return Wait(f"its buy {how}: buys again after a pause", pauses=True)
+    if event.report.side == Side.SELL and isinstance(decision, PlaceSell):
+        return Wait(f"its sell {how}: sells again after a pause", pauses=True)
+    return None
 
 
 def trigger_of(position: Position) -> Decimal | None:
@@ -163,12 +193,13 @@ def _buy(event: Event, rules: Rules, settings: Settings) -> Decision:
     if price <= 0:
         return Wait(f"the market, {plain(event.price)}, is too low for a buy price at tick {plain(rules.tick)}")
     quantity = buy_quantity(settings.budget, price, rules.step)
-    why_not = refusal(rules, Side.BUY, price, quantity)
+    why_not = refusal(rules, Side.BUY, price, quantity) or too_far(rules, Side.BUY, price, event.price)
     if why_not:
         return Wait(why_not)
     # What is bought must be sellable after its commission, or the position could never be closed.
     sellable = floor_to(quantity * (1 - rules.maker_fee), rules.step)
-    why_not = refusal(rules, Side.SELL, _sell_price(price, rules, settings), sellable)
+    to_sell_at = _sell_price(price, rules, settings)
+    why_not = refusal(rules, Side.SELL, to_sell_at, sellable) or too_far(rules, Side.SELL, to_sell_at, event.price)
     if why_not:
         return Wait(f"what it buys could not be sold again: {why_not}")
     return PlaceBuy(price, quantity, f"{_percent(settings.buy_down_interval)} under {plain(event.price)}")

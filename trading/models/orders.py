@@ -53,6 +53,7 @@ class Order(models.Model):
         ]
         indexes = [
             models.Index(fields=["venue", "status"], condition=models.Q(status__in=sorted(OPEN)), name="order_open"),
+            models.Index(fields=["venue", "updated_at"], name="order_moved"),
         ]
 
     def __str__(self) -> str:
@@ -69,6 +70,9 @@ class Fill(models.Model):
     quote = AmountField(help_text="price x quantity, as the exchange counted it.")
     commission = AmountField(default=Decimal(0))
     commission_asset = models.CharField(max_length=16, blank=True)
+    commission_quote = AmountField(
+        null=True, blank=True, help_text="What a commission in a third asset, such as BNB, was worth in quote."
+    )
     is_maker = models.BooleanField(default=True)
     traded_at = models.DateTimeField()
 
@@ -89,4 +93,5 @@ class Fill(models.Model):
             commission_asset=self.commission_asset,
             is_maker=self.is_maker,
             at_ms=round(self.traded_at.timestamp() * 1000),
+            commission_quote=self.commission_quote,
         )

@@ -1,4 +1,6 @@
-"""The switch: at which venue new traders trade."""
+"""The switch: at which venue new traders trade, and whether anybody trades at all."""
+
+from enum import StrEnum
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -6,20 +8,44 @@ from django.db import models
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue, place
+from trading.core.orders import Side
 from trading.models.choices import choices_of
 
 
+class TradingMode(StrEnum):
+    """Which orders may be placed, at every venue."""
+
+    ACTIVE = "active"  # All.
+    REDUCING = "reducing"  # Sales only: what is held is sold, nothing is bought.
+    HALTED = "halted"  # None.
+
+    def lets(self, side: Side) -> bool:
+        return self == TradingMode.ACTIVE or (self == TradingMode.REDUCING and side == Side.SELL)
+
+
 class Switch(models.Model):
-    """One row. A trader and its orders keep their venue for life; only new traders look here."""
+    """One row. A trader and its orders keep their venue for life; only new traders look at it. The mode is all's."""
 
     venue = models.CharField(max_length=8, choices=choices_of(Venue), default=Venue.MOCK)
     changed_at = models.DateTimeField(default=timezone.now)
     changed_by = models.CharField(max_length=150, blank=True)
 
+    # halting.py turns these.
+    mode = models.CharField(max_length=8, choices=choices_of(TradingMode), default=TradingMode.ACTIVE)
+    mode_at = models.DateTimeField(default=timezone.now)
+    mode_by = models.CharField(max_length=150, blank=True)
+    mode_why = models.CharField(max_length=200, blank=True)
+    cancels_buys = models.BooleanField(default=False, help_text="Resting buys are taken back while it is not active.")
+
     class Meta:
         verbose_name_plural = "switch"
         permissions = [("trade_live", "Can let traders trade real money")]
-        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="only_one_switch")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="only_one_switch"),
+            models.CheckConstraint(
+                condition=models.Q(mode__in=[mode.value for mode in TradingMode]), name="known_trading_mode"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"New traders trade on {self.venue}"
@@ -29,6 +55,24 @@ class Switch(models.Model):
         """Where new traders trade."""
         row = cls.objects.filter(pk=1).values_list("venue", flat=True).first()
         return Venue(row) if row else Venue.MOCK
+
+    @classmethod
+    def row(cls) -> "Switch":
+        """The switch; as it is at first where nobody ever turned it."""
+        return cls.objects.filter(pk=1).first() or cls(pk=1)
+
+    @property
+    def is_active(self) -> bool:
+        return self.mode == TradingMode.ACTIVE
+
+    @property
+    def mode_text(self) -> str:
+        """Which orders are held back, by whom, since when, and why; empty while none is."""
+        if self.is_active:
+            return ""
+        what = "trading is halted" if self.mode == TradingMode.HALTED else "nothing is bought, only sold"
+        why = f": {self.mode_why}" if self.mode_why else ""
+        return f"{what}{why} (by {self.mode_by or 'somebody'}, since {self.mode_at:%d %b %H:%M:%S} UTC)"
 
 
 def why_not(venue: Venue) -> str | None:

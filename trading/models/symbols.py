@@ -2,6 +2,7 @@
 
 import time
 from decimal import Decimal
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -73,10 +74,29 @@ class Listing(models.Model):
             max_quantity=self.max_quantity,
             min_notional=self.min_notional,
             max_notional=self.max_notional,
+            **bounds_of(self.filters),
             maker_fee=self.maker_fee,
             is_trading=self.status == "TRADING",
             status=self.status,
         )
+
+
+def bounds_of(filters: list[dict[str, Any]]) -> dict[str, Any]:
+    """Those fields of Rules that a listing has no column for (filters.md)."""
+    named = {each["filterType"]: each for each in filters}
+    both, by_side = named.get("PERCENT_PRICE", {}), named.get("PERCENT_PRICE_BY_SIDE", {})
+
+    def factor(side: str, bound: str) -> Decimal:
+        return Decimal(by_side.get(f"{side}Multiplier{bound}") or both.get(f"multiplier{bound}") or 0)
+
+    return {
+        "buy_factor_min": factor("bid", "Down"),
+        "buy_factor_max": factor("bid", "Up"),
+        "sell_factor_min": factor("ask", "Down"),
+        "sell_factor_max": factor("ask", "Up"),
+        "max_position": Decimal(named.get("MAX_POSITION", {}).get("maxPosition", 0)),
+        "max_orders": int(named.get("MAX_NUM_ORDERS", {}).get("maxNumOrders", 0)),
+    }
 
 
 # Rules change seldom, and a decision should not wait for the database to say so: a copy serves for so long.
@@ -89,7 +109,7 @@ def rules_of(symbol_id: int, venue: str) -> Rules | None:
     until, rules = _kept.get((symbol_id, venue), (0.0, None))
     if time.monotonic() < until:
         return rules
-    listing = Listing.objects.select_related("symbol").defer("filters").filter(symbol=symbol_id, venue=venue).first()
+    listing = Listing.objects.select_related("symbol").filter(symbol=symbol_id, venue=venue).first()
     rules = listing.rules() if listing else None
     _kept[symbol_id, venue] = (time.monotonic() + RULES_KEPT_S if rules else 0.0, rules)
     return rules

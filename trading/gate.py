@@ -1,0 +1,56 @@
+"""The gate: what every order has to pass, asked in the transaction that saves its intent.
+
+The mode of trading is asked a second time right before the call, by when a halt may have been committed.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hedgehog_project.venues import Venue
+from trading.core.orders import OPEN, Side
+from trading.core.risk import Rules
+from trading.models import Order, Switch
+from trading.models.switch import TradingMode
+
+# How long a trader that is held back by the mode rests; a resume rings it at once.
+REST = timedelta(seconds=60)
+# How long one rests that finds the symbol's book full of orders.
+FULL = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Why an order may not be placed now. `topic` is the reason without figures that change by the second."""
+
+    reason: str
+    wait: timedelta
+    topic: str
+
+
+def hold(venue: Venue, symbol_id: int, side: Side, rules: Rules) -> Hold | None:
+    """What holds an order of this side back; None where it may be placed."""
+    return mode_hold(side) or _budget_hold(venue, side) or _full_book_hold(venue, symbol_id, side, rules)
+
+
+def mode_hold(side: Side) -> Hold | None:
+    """What the mode of trading holds back: one read of one row."""
+    row = Switch.row()
+    if TradingMode(row.mode).lets(side):
+        return None
+    return Hold(row.mode_text, REST, row.mode_text)
+
+
+def _budget_hold(venue: Venue, side: Side) -> Hold | None:
+    """What the exchange's limits hold back. Sales have a reserve that buys can't use."""
+    return None
+
+
+def _full_book_hold(venue: Venue, symbol_id: int, side: Side, rules: Rules) -> Hold | None:
+    """MAX_NUM_ORDERS. A sale takes the place of its buy: only buys make orders more."""
+    if side == Side.SELL or not rules.max_orders:
+        return None
+    count = Order.objects.filter(venue=venue, symbol=symbol_id, status__in=OPEN).count()
+    if count < rules.max_orders:
+        return None
+    reason = f"{count} orders of {rules.symbol} are open, and {venue} lets {rules.max_orders} rest"
+    return Hold(reason, FULL, f"{venue} lets no more orders of {rules.symbol} rest")

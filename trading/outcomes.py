@@ -1,0 +1,87 @@
+"""What becomes of an order that the exchange did not take: its state, the words for people, and the wait."""
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+import redis
+from kombu.exceptions import OperationalError
+
+from trading import doorbell
+from trading.core.money import plain, quote_of
+from trading.core.orders import OrderReport, OrderStatus, Side
+from trading.exchange.errors import KeyRejected, NotSent, Refused, Throttled, Why
+from trading.models import Order
+from trading.waits import MOST_WAIT
+
+log = logging.getLogger(__name__)
+
+# The order's time is the exchange's, the row's is ours. A clock in a wrong time zone must not make an order of ours a
+# stranger, for another one would be sent; a day is more than any zone is off.
+NAMESAKE_OLDER_BY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class NotTaken:
+    """Nothing rests on the exchange. `wait` None: the usual one, which grows."""
+
+    status: OrderStatus
+    text: str
+    wait: timedelta | None = None
+
+
+def not_taken(row: Order, error: Refused | Throttled | NotSent) -> NotTaken:
+    match error:
+        case KeyRejected():
+            return NotTaken(OrderStatus.REJECTED, str(error), MOST_WAIT)
+        case Refused(why=Why.BALANCE):
+            return NotTaken(OrderStatus.REJECTED, f"{_needed(row)}, which the account does not have free: {error}")
+        case Refused(why=Why.MARKET_CLOSED):
+            return NotTaken(OrderStatus.REJECTED, f"{row.symbol.name} does not trade now: {error}", MOST_WAIT)
+        case Refused():
+            return NotTaken(OrderStatus.REJECTED, str(error))
+        case Throttled():
+            return NotTaken(OrderStatus.NOT_PLACED, str(error), timedelta(seconds=error.wait_s))
+    return NotTaken(OrderStatus.NOT_PLACED, str(error))
+
+
+def see_to(row: Order, error: Exception) -> None:
+    """Rings whoever can mend what was refused. Nothing depends on these bells: both are rung by the clock as well."""
+    try:
+        match error:
+            case Refused(why=Why.BALANCE):
+                doorbell.reconcile_once(row.venue)
+            case Refused(why=Why.FILTER | Why.MARKET_CLOSED):
+                doorbell.refresh_listing(row.symbol.name, row.venue)
+    except (OperationalError, redis.RedisError) as away:
+        log.warning("nobody is rung to mend a refusal: order=%s error=%s", row.client_order_id, away)
+
+
+def is_namesake(row: Order, report: OrderReport) -> bool:
+    """Whether what the exchange knows by this order's id is another order, placed long before it."""
+    if row.status != OrderStatus.SUBMITTING or not report.placed_ms:
+        return False
+    return report.placed_ms < (row.submitted_at - NAMESAKE_OLDER_BY).timestamp() * 1000
+
+
+def report_of(row: Order, status: OrderStatus, reason: str) -> OrderReport:
+    """What we know of an order, in the form of a report."""
+    return OrderReport(
+        client_order_id=row.client_order_id,
+        exchange_order_id=row.exchange_order_id or 0,
+        symbol=row.symbol.name,
+        side=Side(row.side),
+        status=status,
+        price=row.price,
+        quantity=row.quantity,
+        executed=row.executed,
+        reason=reason,
+        at_ms=round(time.time() * 1000),
+    )
+
+
+def _needed(row: Order) -> str:
+    if row.side == Side.BUY:
+        return f"The buy needs {plain(quote_of(row.price, row.quantity))} {row.symbol.quote_asset}"
+    return f"The sell needs {plain(row.quantity)} {row.symbol.base_asset}"

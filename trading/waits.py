@@ -1,0 +1,66 @@
+"""Why a trader does nothing just now: what is shown of it, and what wakes the trader again. Saves nothing."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from trading.core.events import Event, TradeSeen
+from trading.core.orders import UNASKED_ENDS
+from trading.core.strategy import Position, Wait, trigger_of
+from trading.gate import Hold
+from trading.models import Trader
+from trading.models.journal import write_once
+
+# A trader that can't buy at this trade looks again after a while, not at the next of twenty trades a second.
+LOOK_AGAIN = timedelta(seconds=5)
+FILLS_COME_WITHIN = timedelta(seconds=1)
+MOST_WAIT = timedelta(seconds=60)
+
+
+def wait(trader: Trader, position: Position, decision: Wait, event: Event, task_id: str) -> None:
+    """Shows why nothing happens, and says what wakes the trader: a report, a price, or the clock."""
+    trader.waits_for = decision.reason[:300]
+    if decision.needs_fills is not None or decision.needs_values:
+        # The report that carries the fills is usually on its way; the next look fetches them, and asks for prices.
+        trader.retry_at = timezone.now() + FILLS_COME_WITHIN
+    elif position.open_order is not None:
+        return  # Its reports wake the trader; the leader and reconciliation ask for lost ones.
+    elif decision.pauses:
+        trader.retry_at = timezone.now() + _pause(trader)
+        write_once(trader, str(event), "pauses", decision.reason, task_id)
+    elif position.bought or isinstance(event, TradeSeen):
+        trader.retry_at = timezone.now() + LOOK_AGAIN
+        write_once(trader, str(event), "waits", decision.reason, task_id)
+    else:
+        trader.wake_below = trigger_of(position)
+
+
+def hold_back(trader: Trader, hold: Hold, event: str, task_id: str) -> None:
+    """Shows what the gate says. A price does not wake the trader meanwhile: it could do nothing with it."""
+    trader.waits_for = hold.reason[:300]
+    trader.wake_below = None
+    trader.retry_at = timezone.now() + hold.wait + _spread(trader)
+    write_once(trader, event, "is held back", hold.topic, task_id)
+
+
+def back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:
+    """Shows the error on the trader and has it tried again: after 1, 2, 4 ... 60 s, or after a wait that is known."""
+    trader.error = text[:500]
+    trader.failures += 1
+    trader.wake_below = None
+    if wait is None:
+        wait = min(MOST_WAIT, timedelta(seconds=2 ** min(trader.failures - 1, 6)))
+    else:
+        wait += _spread(trader)
+    trader.retry_at = timezone.now() + wait
+
+
+def _pause(trader: Trader) -> timedelta:
+    """5, 10, 20 ... 60 s: twice as long for each order of this cycle that ended without our asking."""
+    ended = trader.orders.filter(status__in=UNASKED_ENDS).count()
+    return min(MOST_WAIT, LOOK_AGAIN * 2 ** min(max(ended - 1, 0), 6))
+
+
+def _spread(trader: Trader) -> timedelta:
+    """Up to a second, each trader its own: all wait for one moment, but need not all come in it."""
+    return timedelta(milliseconds=trader.pk * 137 % 1000)
