@@ -1,15 +1,22 @@
 """System checks of the settings (`manage.py check`): what is misconfigured, and what to write instead."""
 
+import os
 import re
+import stat
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import redis
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from hedgehog_project.venues import Venue, key_settings, place
+
 PORTS = ("WEB_PORT", "FLOWER_PORT", "MOCK_PORT")
+# A venue's addresses: the scheme, which is encrypted with an s behind it, and the path.
+ADDRESSES = {"REST": ("http", ""), "WS_API": ("ws", "/ws-api/v3"), "STREAM": ("ws", "")}
 SYMBOL = re.compile(r"[A-Z0-9]{2,20}")
 MARKET_HINT = (
     "Write MARKET=simulated, MARKET=live or MARKET=replay:FILE@SPEED (a CSV, .gz or .zip; @SPEED is optional)."
@@ -100,18 +107,23 @@ def check_mock(**_: Any) -> list[CheckMessage]:
 @register()
 def check_keys(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    for venue in ("BINANCE", "TESTNET", "DEMO", "MOCK"):
-        key, secret = getattr(settings, f"{venue}_API_KEY"), getattr(settings, f"{venue}_API_SECRET")
-        if bool(key) != bool(secret):
-            there, missing = ("KEY", "SECRET") if key else ("SECRET", "KEY")
-            found.append(
-                Error(
-                    f"{venue}_API_{there} is set, {venue}_API_{missing} is not",
-                    hint=f"Set both or none; {venue}_API_{missing}_FILE may name a file to read it from.",
-                    id="hedgehog.E007",
+    for venue in Venue:
+        given, where = key_settings(venue), place(venue)
+        if where.key is None and not given.are_empty:
+            hint = f"Set {given.prefix}_API_KEY and one of {given.prefix}_API_SECRET and {given.prefix}_PRIVATE_KEY"
+            hint = f"{hint}, or none of the three; each may be the name of a file instead, with _FILE after its name."
+            found.append(Error(where.why_no_key, hint=hint, id="hedgehog.E007"))
+        for name in ("API_KEY", "API_SECRET", "PRIVATE_KEY", "PRIVATE_KEY_PASSWORD"):
+            path = os.environ.get(f"{given.prefix}_{name}_FILE")
+            if path and Path(path).is_file() and Path(path).stat().st_mode & stat.S_IROTH:
+                found.append(
+                    Warning(
+                        f"{given.prefix}_{name}_FILE {path} can be read by every user of this machine",
+                        hint=f"chmod 600 {path}",
+                        id="hedgehog.W002",
+                    )
                 )
-            )
-    if settings.HEDGEHOG_ALLOW_LIVE and not settings.BINANCE_API_KEY:
+    if settings.HEDGEHOG_ALLOW_LIVE and key_settings(Venue.LIVE).are_empty:
         found.append(
             Warning(
                 "HEDGEHOG_ALLOW_LIVE is set, but there is no live key",
@@ -119,7 +131,65 @@ def check_keys(**_: Any) -> list[CheckMessage]:
                 id="hedgehog.W001",
             )
         )
+    if settings.MOCK_PRIVATE_KEY and not settings.MOCK_PUBLIC_KEY:
+        found.append(
+            Error(
+                "MOCK_PRIVATE_KEY is set, but the mock does not know its public key",
+                hint="Set MOCK_PUBLIC_KEY_FILE: openssl pkey -in private.pem -pubout -out public.pem.",
+                id="hedgehog.E009",
+            )
+        )
+    if settings.MOCK_PUBLIC_KEY and not settings.MOCK_PRIVATE_KEY:
+        found.append(
+            Warning(
+                "MOCK_PUBLIC_KEY is set, but there is no MOCK_PRIVATE_KEY to sign with",
+                hint="Other clients may trade at the mock, Hedgehog's own traders can't.",
+                id="hedgehog.W004",
+            )
+        )
     return found
+
+
+@register()
+def check_addresses(**_: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for venue in (Venue.LIVE, Venue.TESTNET, Venue.DEMO):
+        others = []
+        for of, (scheme, path) in ADDRESSES.items():
+            name = f"{venue.upper()}_{of}_URL"
+            address = getattr(settings, name)
+            if fault := address_fault(address, scheme, path):
+                hint = f"Write it like {name}={scheme}s://host{path} or {scheme}s://host:port{path}."
+                found.append(Error(f"{name} {fault}", hint=hint, id="hedgehog.E010"))
+            if name in os.environ or f"{name}_FILE" in os.environ:
+                others.append(name)
+        if others and len(others) < len(ADDRESSES):
+            found.append(
+                Warning(
+                    f"{' and '.join(others)} set, the other addresses of {venue} are Binance's own",
+                    hint="Orders, their reports and prices then come from different exchanges: set all three.",
+                    id="hedgehog.W003",
+                )
+            )
+    return found
+
+
+def address_fault(address: str, scheme: str, path: str) -> str:
+    """What is wrong with an address, without repeating it, for it may hold a password; empty where nothing is."""
+    try:
+        parts = urlsplit(address)
+        host, _port = parts.hostname, parts.port
+    except ValueError as error:
+        return f"is no address ({error})"
+    if parts.scheme not in (scheme, f"{scheme}s"):
+        return f"must begin with {scheme}s://"
+    if not host or parts.username or parts.password or any(letter.isspace() for letter in address):
+        return "must name a host, and no user or password"
+    if parts.path.rstrip("/") != path or parts.query or parts.fragment:
+        return f"must end in {path} after the host" if path else "must have nothing after the host and its port"
+    if parts.scheme == scheme and host not in ("localhost", "127.0.0.1", "::1"):
+        return f"must begin with {scheme}s://: the key would be sent for everyone to read"
+    return ""
 
 
 @register()

@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from Crypto.PublicKey import ECC
 from django.core.checks import CheckMessage
 from pytest_django import Settings
 
 from hedgehog_project import checks
+from hedgehog_project.venues import Venue, place
 from tests.support.processes import Processes
 
+PEM = ECC.generate(curve="Ed25519").export_key(format="PEM")
 Check = Callable[..., list[CheckMessage]]
 
 
@@ -32,9 +35,30 @@ Check = Callable[..., list[CheckMessage]]
         (checks.check_mock, {"MOCK_BALANCES": "USDT"}, "'USDT' is not an asset with its amount"),
         (checks.check_mock, {"MOCK_BALANCES": "USDT:-1"}, "'USDT:-1' is not an asset"),
         (checks.check_mock, {"MOCK_BALANCES": "USDT:1e5"}, "'USDT:1e5' is not an asset"),
-        (checks.check_keys, {"BINANCE_API_KEY": "k"}, "BINANCE_API_KEY is set, BINANCE_API_SECRET is not"),
+        (checks.check_keys, {"BINANCE_API_KEY": "k"}, "BINANCE_API_KEY is set, BINANCE_API_SECRET (or"),
         (checks.check_keys, {"TESTNET_API_SECRET": "s"}, "TESTNET_API_SECRET is set, TESTNET_API_KEY is not"),
+        (
+            checks.check_keys,
+            {"DEMO_API_KEY": "k", "DEMO_API_SECRET": "s", "DEMO_PRIVATE_KEY": PEM},
+            "DEMO_API_SECRET and DEMO_PRIVATE_KEY are both set",
+        ),
+        (checks.check_keys, {"BINANCE_API_KEY": "k", "BINANCE_PRIVATE_KEY": "x"}, "BINANCE_PRIVATE_KEY is no PEM"),
+        (
+            checks.check_keys,
+            {"BINANCE_API_KEY": "two keys", "BINANCE_API_SECRET": "s"},
+            "BINANCE_API_KEY holds a blank",
+        ),
         (checks.check_keys, {"HEDGEHOG_ALLOW_LIVE": True}, "there is no live key"),
+        (checks.check_keys, {"MOCK_API_SECRET": "", "MOCK_PRIVATE_KEY": PEM}, "does not know its public key"),
+        (checks.check_keys, {"MOCK_PUBLIC_KEY": PEM}, "no MOCK_PRIVATE_KEY to sign with"),
+        (checks.check_addresses, {"LIVE_REST_URL": "api.binance.us"}, "LIVE_REST_URL must begin with https://"),
+        (checks.check_addresses, {"LIVE_REST_URL": "https://api.binance.us/api"}, "must have nothing after the host"),
+        (checks.check_addresses, {"DEMO_WS_API_URL": "wss://h:443"}, "DEMO_WS_API_URL must end in /ws-api/v3"),
+        (checks.check_addresses, {"TESTNET_STREAM_URL": "https://h"}, "TESTNET_STREAM_URL must begin with wss://"),
+        (checks.check_addresses, {"LIVE_STREAM_URL": "wss://h:9443/ws"}, "must have nothing after the host"),
+        (checks.check_addresses, {"LIVE_REST_URL": "http://api.binance.us"}, "for everyone to read"),
+        (checks.check_addresses, {"LIVE_REST_URL": "https://host:port"}, "LIVE_REST_URL is no address"),
+        (checks.check_addresses, {"LIVE_REST_URL": "https://me:top-secret@host"}, "no user or password"),
         (checks.check_redis_url, {"REDIS_URL": "http://:pw@host"}, "REDIS_URL cannot be read"),
     ],
 )
@@ -47,6 +71,33 @@ def test_a_wrong_setting_is_named_with_a_hint(
     (message,) = check()
     assert words in message.msg
     assert message.hint
+    assert "top-secret" not in str(message)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://api.binance.us", "https://api.binance.us:443/", "http://127.0.0.1:8090", "http://[::1]:1"]
+)
+def test_another_exchange_or_this_machine_is_an_address(settings: Settings, address: str) -> None:
+    settings.LIVE_REST_URL = address
+    assert checks.check_addresses() == []
+    assert not place(Venue.LIVE).rest_url.endswith("/")
+
+
+def test_one_address_alone_is_warned_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIVE_REST_URL", "https://api.binance.us")
+    (message,) = checks.check_addresses()
+    assert message.msg == "LIVE_REST_URL set, the other addresses of live are Binance's own"
+
+
+def test_a_key_file_that_others_can_read_is_warned_about(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("top-secret")
+    monkeypatch.setenv("BINANCE_API_SECRET_FILE", str(file))
+    file.chmod(0o644)
+    (message,) = checks.check_keys()
+    assert (message.id, message.hint) == ("hedgehog.W002", f"chmod 600 {file}")
+    file.chmod(0o600)
+    assert checks.check_keys() == []
 
 
 @pytest.mark.parametrize(
