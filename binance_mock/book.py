@@ -8,7 +8,7 @@ from binance_mock.amounts import ZERO, quotient
 from binance_mock.orders import Order, PublicTrade, Side
 from binance_mock.rules import SymbolRules
 
-# Binance's avgPriceMins: how far back the average price looks.
+# Binance's avgPriceMins: how far back the average price looks. A filter may look less far back, here never further.
 AVERAGE_MINUTES = 5
 
 
@@ -40,10 +40,15 @@ class RecentAverage:
             self._quote -= quote
             self._base -= base
 
-    def price(self, now_ms: int) -> Decimal | None:
+    def price(self, now_ms: int, minutes: int = AVERAGE_MINUTES) -> Decimal | None:
         """None where nothing traded in the last minutes."""
         self._drop_before(now_ms // 1000 - AVERAGE_MINUTES * 60)
-        return quotient(self._quote, self._base) if self._base > 0 else None
+        quote, base = self._quote, self._base
+        if minutes < AVERAGE_MINUTES:
+            since = now_ms // 1000 - minutes * 60
+            recent = [bucket for bucket in self._buckets if bucket[0] >= since]
+            quote, base = sum((each[1] for each in recent), ZERO), sum((each[2] for each in recent), ZERO)
+        return quotient(quote, base) if base > 0 else None
 
 
 class SymbolBook:
@@ -67,9 +72,12 @@ class SymbolBook:
         self.last = trade
         self.average.add(trade.price, trade.quantity, trade.time_ms)
 
-    def average_price(self, now_ms: int) -> Decimal | None:
-        """The recent average; the last price where nothing traded lately; None where nothing ever did."""
-        average = self.average.price(now_ms)
+    def average_price(self, now_ms: int, minutes: int = AVERAGE_MINUTES) -> Decimal | None:
+        """The recent average; the last price where nothing traded lately; None where nothing ever did.
+
+        The average over 0 minutes is the last price (filters.md).
+        """
+        average = self.average.price(now_ms, minutes) if minutes else None
         return self.last_price if average is None else average
 
     def rest(self, order: Order) -> None:

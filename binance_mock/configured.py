@@ -100,6 +100,13 @@ async def desk_from_settings() -> Desk:
     account = _account()
     store = Store(Path(settings.HEDGEHOG_HOME) / FILE)
     market, info = await _market(store)
-    exchange = open_exchange(store, _with_open_orders(info, store), deposits, clock_ms(), fill_rule=fill_rule)
+    exchange = open_exchange(
+        store,
+        _with_open_orders(info, store),
+        deposits,
+        clock_ms(),
+        fill_rule=fill_rule,
+        fees_in_bnb=settings.MOCK_FEES_IN_BNB,
+    )
     limits = Limits(orders_per_10s=settings.MOCK_ORDERS_PER_10S)
     return open_desk(exchange, market, account, limits)

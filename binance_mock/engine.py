@@ -11,15 +11,17 @@ How it fills, and why:
 - Own orders never trade with each other: self-trade prevention takes one of them off.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from binance_mock import filters
 from binance_mock.amounts import ZERO, floor_to, quotient, times
 from binance_mock.book import SymbolBook
 from binance_mock.errors import Refused, bad_symbol, filter_failure, no_such_order, rejected, unknown_order
+from binance_mock.fees import BNB, Rates, in_bnb
 from binance_mock.ledger import Ledger
 from binance_mock.orders import (
     Changes,
@@ -32,6 +34,7 @@ from binance_mock.orders import (
     OrderStatus,
     OrderType,
     Position,
+    PreventedMatch,
     PublicTrade,
     Report,
     SelfTrade,
@@ -44,14 +47,6 @@ from binance_mock.rules import SymbolRules
 class FillRule(StrEnum):
     STRICT = "strict"  # A resting order fills when the market trades through its limit.
     TOUCH = "touch"  # It fills when the market trades at its limit.
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Commission as a share of what is received."""
-
-    maker: Decimal = Decimal("0.001")
-    taker: Decimal = Decimal("0.001")
 
 
 class Engine:
@@ -67,15 +62,22 @@ class Engine:
         fill_rule: FillRule = FillRule.STRICT,
         rates: Rates | None = None,
         ledger: Ledger | None = None,
+        fees_in_bnb: bool = False,
+        exchange_filters: Sequence[Mapping[str, Any]] = (),
         last_order_id: int = 0,
         last_execution_id: int = 0,
+        last_match_id: int = 0,
     ) -> None:
         self.books = {symbol: SymbolBook(each) for symbol, each in rules.items()}
         self.ledger = ledger or Ledger()
         self.rates = rates or Rates()
+        # Commissions are paid in BNB, at a discount, where the account has enough of it.
+        self.fees_in_bnb = fees_in_bnb
+        self._exchange_filters = exchange_filters
         self._touch = fill_rule is FillRule.TOUCH
         self._last_order_id = last_order_id
         self._last_execution_id = last_execution_id
+        self._last_match_id = last_match_id
 
     # --- what others ask -------------------------------------------------------------------------
 
@@ -124,10 +126,12 @@ class Engine:
         filters.check(
             new,
             rules,
-            average=book.average_price(now_ms),
+            average=lambda minutes: book.average_price(now_ms, minutes),
             open_orders=len(book.orders),
             position=lambda: self._position_of(book),
         )
+        if self._exchange_filters:
+            filters.check_exchange(self._exchange_filters, sum(len(each.orders) for each in self.books.values()))
         if new.client_order_id and new.client_order_id in book.by_client_id:
             raise rejected("Duplicate order sent.")
         quantity = new.quantity
@@ -150,25 +154,7 @@ class Engine:
         quantity = self.check(new, now_ms)
         book = self.books[new.symbol]
         self._last_order_id += 1
-        order = Order(
-            symbol=new.symbol,
-            order_id=self._last_order_id,
-            client_order_id=new.client_order_id or f"mock-{self._last_order_id}",
-            side=new.side,
-            type=new.type,
-            time_in_force=new.time_in_force,
-            price=new.price,
-            quantity=quantity,
-            quote_quantity=new.quote_quantity,
-            executed=ZERO,
-            quote_executed=ZERO,
-            status=OrderStatus.NEW,
-            created_ms=now_ms,
-            updated_ms=now_ms,
-            self_trade=new.self_trade,
-            strategy_id=new.strategy_id,
-            strategy_type=new.strategy_type,
-        )
+        order = new.accepted(self._last_order_id, quantity, now_ms)
         changes = Changes()
         self._report(changes, Execution.NEW, order, now_ms)
         order = self._prevent_self_trade(changes, book, order, now_ms)
@@ -176,7 +162,8 @@ class Engine:
             if book.last_price is not None and self._crosses(order, book.last_price):
                 self._take(changes, book, order, book.last_price, now_ms)
             elif order.type is OrderType.MARKET or order.time_in_force is not TimeInForce.GTC:
-                self._end(changes, order, OrderStatus.EXPIRED, Execution.EXPIRED, now_ms)
+                order = replace(order, status=OrderStatus.EXPIRED, updated_ms=now_ms)
+                self._report(changes, Execution.EXPIRED, order, now_ms)
             else:
                 self.ledger.lock(self._locked_asset(book, order), order.locks)
                 book.rest(order)
@@ -190,7 +177,7 @@ class Engine:
         if current is None:
             raise unknown_order()
         changes = Changes()
-        self._take_off(changes, book, current, OrderStatus.CANCELED, Execution.CANCELED, now_ms, cancel_client_id)
+        self._cancel(changes, book, current, now_ms, cancel_client_id)
         self._position(changes, now_ms)
         return changes
 
@@ -212,9 +199,7 @@ class Engine:
         """Cancels every order and puts the account's money back to `balances`. Ids go on rising."""
         changes = Changes()
         for order in self.open_orders():
-            self._take_off(
-                changes, self.books[order.symbol], order, OrderStatus.CANCELED, Execution.CANCELED, now_ms, ""
-            )
+            self._cancel(changes, self.books[order.symbol], order, now_ms, "")
         for asset in sorted(self.ledger.holdings.keys() | balances.keys()):
             delta = balances.get(asset, ZERO) - self.ledger.free(asset)
             if delta:
@@ -258,20 +243,46 @@ class Engine:
             )
             if behind_market:
                 break
+            match = self._match(order, resting, now_ms)
+            changes.matches.append(match)
             if order.self_trade is not SelfTrade.EXPIRE_TAKER:
-                prevented = replace(resting, prevented_match_id=order.order_id)
-                self._take_off(
-                    changes, book, prevented, OrderStatus.EXPIRED_IN_MATCH, Execution.TRADE_PREVENTION, now_ms, ""
-                )
+                self._prevent(changes, book, resting, match)
             if order.self_trade is not SelfTrade.EXPIRE_MAKER:
-                order = self._end(
-                    changes,
-                    replace(order, prevented_match_id=order.order_id),
-                    OrderStatus.EXPIRED_IN_MATCH,
-                    Execution.TRADE_PREVENTION,
-                    now_ms,
-                )
+                order = self._prevent(changes, book, order, match)
         return order
+
+    def _match(self, taker: Order, maker: Order, now_ms: int) -> PreventedMatch:
+        self._last_match_id += 1
+        mode = taker.self_trade
+        return PreventedMatch(
+            symbol=taker.symbol,
+            match_id=self._last_match_id,
+            taker_order_id=taker.order_id,
+            maker_order_id=maker.order_id,
+            mode=mode,
+            price=maker.price,
+            quantity=min(taker.remaining, maker.remaining),
+            taker_prevented=ZERO if mode is SelfTrade.EXPIRE_MAKER else taker.remaining,
+            maker_prevented=ZERO if mode is SelfTrade.EXPIRE_TAKER else maker.remaining,
+            time_ms=now_ms,
+        )
+
+    def _prevent(self, changes: Changes, book: SymbolBook, order: Order, match: PreventedMatch) -> Order:
+        """Takes an order off, from the book where it rests, because of a match with another own order."""
+        if order.order_id in book.orders:
+            self._unrest(book, order)
+        order = replace(
+            order,
+            status=OrderStatus.EXPIRED_IN_MATCH,
+            prevented_match_id=match.match_id,
+            updated_ms=match.time_ms,
+        )
+        self._report(changes, Execution.TRADE_PREVENTION, order, match.time_ms, match=match)
+        return order
+
+    def _unrest(self, book: SymbolBook, order: Order) -> None:
+        self.ledger.unlock(self._locked_asset(book, order), order.locks)
+        book.remove(order)
 
     def _take(self, changes: Changes, book: SymbolBook, order: Order, price: Decimal, now_ms: int) -> None:
         trade = self._publish(changes, book, price, order.remaining, order.side is Side.SELL, now_ms)
@@ -287,10 +298,11 @@ class Engine:
                     break
                 quantity = min(left, order.remaining)
                 shown = self._publish(changes, book, order.price, quantity, side is Side.BUY, now_ms)
-                self.ledger.unlock(self._locked_asset(book, order), order.locks)
+                # Only its own part is set free: the rest must not be there for a commission.
+                after = order.after(quantity, times(order.price, quantity), now_ms)
+                self.ledger.unlock(self._locked_asset(book, order), order.locks - after.locks)
                 order = self._fill(changes, book, order, shown, is_maker=True)
                 if order.is_open:
-                    self.ledger.lock(self._locked_asset(book, order), order.locks)
                     book.rest(order)
                 else:
                     book.remove(order)
@@ -309,17 +321,12 @@ class Engine:
             if is_buyer
             else (rules.base, trade.quantity, rules.quote, quote)
         )
-        commission = times(got, self.rates.maker if is_maker else self.rates.taker)
         self.ledger.pay(pays, paid)
-        self.ledger.receive(gets, got, commission)
-        executed = order.executed + trade.quantity
-        order = replace(
-            order,
-            executed=executed,
-            quote_executed=order.quote_executed + quote,
-            status=OrderStatus.FILLED if executed == order.quantity else OrderStatus.PARTIALLY_FILLED,
-            updated_ms=trade.time_ms,
-        )
+        self.ledger.receive(gets, got)
+        rate = self.rates.maker if is_maker else self.rates.taker
+        commission, commission_asset = self._commission(rules, times(got, rate), gets, times(quote, rate))
+        self.ledger.charge(commission_asset, commission)
+        order = order.after(trade.quantity, quote, trade.time_ms)
         fill = Fill(
             symbol=order.symbol,
             trade_id=trade.trade_id,
@@ -328,7 +335,7 @@ class Engine:
             quantity=trade.quantity,
             quote_quantity=quote,
             commission=commission,
-            commission_asset=gets,
+            commission_asset=commission_asset,
             time_ms=trade.time_ms,
             is_buyer=is_buyer,
             is_maker=is_maker,
@@ -336,32 +343,25 @@ class Engine:
         self._report(changes, Execution.TRADE, order, trade.time_ms, fill)
         return order
 
-    def _take_off(
-        self,
-        changes: Changes,
-        book: SymbolBook,
-        order: Order,
-        status: OrderStatus,
-        execution: Execution,
-        now_ms: int,
-        cancel_client_id: str,
-    ) -> None:
-        self.ledger.unlock(self._locked_asset(book, order), order.locks)
-        book.remove(order)
-        self._end(changes, order, status, execution, now_ms, cancel_client_id)
+    def _commission(self, rules: SymbolRules, amount: Decimal, asset: str, worth: Decimal) -> tuple[Decimal, str]:
+        """What is taken of which asset: of what was received, or in BNB where that is on and there is enough.
 
-    def _end(
-        self,
-        changes: Changes,
-        order: Order,
-        status: OrderStatus,
-        execution: Execution,
-        now_ms: int,
-        cancel_client_id: str = "",
-    ) -> Order:
-        order = replace(order, status=status, updated_ms=now_ms)
-        self._report(changes, execution, order, now_ms, None, cancel_client_id)
-        return order
+        `worth` is the commission in the symbol's quote.
+        """
+        if self.fees_in_bnb:
+            discounted = in_bnb(rules.quote, worth, self._last_price)
+            if discounted is not None and discounted <= self.ledger.free(BNB):
+                return discounted, BNB
+        return amount, asset
+
+    def _last_price(self, symbol: str) -> Decimal | None:
+        book = self.books.get(symbol)
+        return book.last_price if book else None
+
+    def _cancel(self, changes: Changes, book: SymbolBook, order: Order, now_ms: int, cancel_client_id: str) -> None:
+        self._unrest(book, order)
+        order = replace(order, status=OrderStatus.CANCELED, updated_ms=now_ms)
+        self._report(changes, Execution.CANCELED, order, now_ms, cancel_client_id=cancel_client_id)
 
     def _publish(
         self,
@@ -386,9 +386,11 @@ class Engine:
         now_ms: int,
         fill: Fill | None = None,
         cancel_client_id: str = "",
+        match: PreventedMatch | None = None,
     ) -> None:
         self._last_execution_id += 1
-        changes.events.append(Report(execution, self._last_execution_id, order, now_ms, fill, cancel_client_id))
+        report = Report(execution, self._last_execution_id, order, now_ms, fill, cancel_client_id, match)
+        changes.events.append(report)
 
     def _position(self, changes: Changes, now_ms: int) -> None:
         if touched := self.ledger.touched():

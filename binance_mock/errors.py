@@ -38,6 +38,14 @@ def not_required(name: str) -> Refused:
     return Refused(-1106, f"Parameter '{name}' sent when not required.")
 
 
+def bad_combination() -> Refused:
+    return Refused(-1128, "Combination of optional parameters invalid.")
+
+
+def not_valid(name: str) -> Refused:
+    return Refused(-1130, f"Data sent for parameter '{name}' is not valid.")
+
+
 def illegal(name: str, legal: str) -> Refused:
     return Refused(-1100, f"Illegal characters found in parameter '{name}'; legal range is '{legal}'.")
 

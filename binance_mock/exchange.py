@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from binance_mock.engine import Engine, FillRule, Rates
+from binance_mock.engine import Engine, FillRule
 from binance_mock.errors import Refused, no_such_order, unknown_order
+from binance_mock.fees import Rates
 from binance_mock.orders import Changes, MarketTrade, NewOrder, Order
 from binance_mock.rules import SymbolRules, SymbolStatus, read_symbols
 from binance_mock.store import Store
@@ -35,6 +36,7 @@ class Exchange:
     store: Store
     info: Mapping[str, Any]  # `symbols` and `exchangeFilters` as exchangeInfo shows them.
     deposits: Mapping[str, Decimal]  # The account's money at the first start and after a reset.
+    fees_in_bnb: bool = False  # Whether commissions are paid in BNB at the start and after a reset.
     listeners: list[Listener] = field(default_factory=list)
     # Told which symbol somebody cares for, so that a market need not move where nobody looks.
     on_interest: list[Callable[[str], None]] = field(default_factory=list)
@@ -89,6 +91,7 @@ class Exchange:
 
     def reset(self, now_ms: int) -> Changes:
         """Cancels all orders, puts the account's money back to its deposits, and undoes changed rules. Ids go on."""
+        self.engine.fees_in_bnb = self.fees_in_bnb
         for symbol, rules in self._listed.items():
             self.engine.books[symbol].rules = rules
         self._listed.clear()
@@ -141,6 +144,7 @@ def open_exchange(
     *,
     fill_rule: FillRule = FillRule.STRICT,
     rates: Rates | None = None,
+    fees_in_bnb: bool = False,
 ) -> Exchange:
     """The exchange as its store left it; a new one begins with the deposits.
 
@@ -151,12 +155,15 @@ def open_exchange(
         rules,
         fill_rule=fill_rule,
         rates=rates,
+        fees_in_bnb=fees_in_bnb,
+        exchange_filters=info["exchangeFilters"],
         ledger=store.ledger(),
         last_order_id=store.last_order_id(),
         last_execution_id=int(store.marks().get("last_execution_id", "0")),
+        last_match_id=store.last_match_id(),
     )
     engine.restore([order for order in store.open_orders() if order.symbol in rules], store.recent_trades())
-    exchange = Exchange(engine, store, info, deposits)
+    exchange = Exchange(engine, store, info, deposits, fees_in_bnb)
     if not engine.ledger.holdings:
         exchange.reset(now_ms)
     return exchange

@@ -1,10 +1,11 @@
 """Binance's filters for new orders: filters.md of its API documents. A refusal is -1013 with the filter's name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from binance_mock.amounts import is_multiple, quotient, times
+from binance_mock.book import AVERAGE_MINUTES
 from binance_mock.errors import Refused, filter_failure
 from binance_mock.orders import NewOrder, OrderType, Side
 from binance_mock.rules import SymbolRules
@@ -16,17 +17,18 @@ def check(
     new: NewOrder,
     rules: SymbolRules,
     *,
-    average: Decimal | None,
+    average: Callable[[int], Decimal | None],
     open_orders: int,
     position: Callable[[], Decimal],
 ) -> None:
     """Raises Refused where a filter of the symbol forbids the order.
 
-    `average` is the volume-weighted price of the last minutes, None where nothing has traded yet: rules that need it
-    then let everything pass. `position` is what the account has of the base asset, plus what its open buys may add.
+    `average` is the volume-weighted price of so many last minutes, None where nothing has traded yet: rules that
+    need it then let everything pass. `position` is what the account has of the base asset, plus what its open buys
+    may add.
     """
     is_market = new.type is OrderType.MARKET
-    price = average if is_market else new.price
+    price = average(_minutes(rules, "NOTIONAL", "MIN_NOTIONAL")) if is_market else new.price
     quantity = new.quantity
     if not quantity and price:
         quantity = quotient(new.quote_quantity, price)
@@ -46,6 +48,19 @@ def check(
     most = limits.get("MAX_POSITION")
     if most and new.side is Side.BUY and position() + quantity > Decimal(most["maxPosition"]):
         raise filter_failure("MAX_POSITION")
+
+
+def check_exchange(limits: Iterable[Filter], open_orders: int) -> None:
+    """Raises Refused where a filter of the whole exchange forbids one more order."""
+    for limit in limits:
+        if limit["filterType"] == "EXCHANGE_MAX_NUM_ORDERS" and open_orders >= int(limit["maxNumOrders"]):
+            raise filter_failure("EXCHANGE_MAX_NUM_ORDERS")
+
+
+def _minutes(rules: SymbolRules, *names: str) -> int:
+    """How far back the first of these filters looks that the symbol has."""
+    limit = next((rules.filters[name] for name in names if name in rules.filters), {})
+    return int(limit.get("avgPriceMins", AVERAGE_MINUTES))
 
 
 def _price(limit: Filter | None, price: Decimal) -> None:
@@ -69,7 +84,8 @@ def _lot(name: str, limit: Filter | None, quantity: Decimal) -> None:
         raise filter_failure(name)
 
 
-def _percent_price(rules: SymbolRules, new: NewOrder, average: Decimal | None) -> None:
+def _percent_price(rules: SymbolRules, new: NewOrder, average_of: Callable[[int], Decimal | None]) -> None:
+    average = average_of(_minutes(rules, "PERCENT_PRICE", "PERCENT_PRICE_BY_SIDE"))
     if average is None:
         return
     name, up_key, down_key = "PERCENT_PRICE", "multiplierUp", "multiplierDown"

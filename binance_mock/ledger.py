@@ -75,11 +75,16 @@ class Ledger:
         holding.free -= amount
         holding.market += amount
 
-    def receive(self, asset: str, amount: Decimal, commission: Decimal) -> None:
-        """From the market to the account, less the commission, which stays with the exchange."""
+    def receive(self, asset: str, amount: Decimal) -> None:
+        """From the market to the account."""
         holding = self._of(asset)
         holding.market -= amount
-        holding.free += amount - commission
+        holding.free += amount
+
+    def charge(self, asset: str, commission: Decimal) -> None:
+        """From the account's free balance to the exchange."""
+        holding = self._of(asset)
+        holding.free -= commission
         holding.fees += commission
 
     def deposit(self, asset: str, amount: Decimal) -> None:

@@ -1,7 +1,7 @@
 """What the exchange deals in: orders, fills, public trades, and what one operation changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -72,6 +72,34 @@ class NewOrder:
     strategy_id: int | None = None
     strategy_type: int | None = None
 
+    def accepted(self, order_id: int, quantity: Decimal, now_ms: int) -> "Order":
+        """The order that the exchange makes of it."""
+        return Order(
+            symbol=self.symbol,
+            order_id=order_id,
+            client_order_id=self.client_order_id or f"mock-{order_id}",
+            side=self.side,
+            type=self.type,
+            time_in_force=self.time_in_force,
+            price=self.price,
+            quantity=quantity,
+            quote_quantity=self.quote_quantity,
+            executed=ZERO,
+            quote_executed=ZERO,
+            status=OrderStatus.NEW,
+            created_ms=now_ms,
+            updated_ms=now_ms,
+            self_trade=self.self_trade,
+            strategy_id=self.strategy_id,
+            strategy_type=self.strategy_type,
+        )
+
+
+_EXPIRY_REASONS = {
+    TimeInForce.IOC: "UNFILLED_IOC_QUANTITY_EXPIRED",
+    TimeInForce.FOK: "UNFILLED_FOK_ORDER_EXPIRED",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -103,6 +131,31 @@ class Order:
         return self.quantity - self.executed
 
     @property
+    def prevented(self) -> Decimal:
+        """What self-trade prevention took off: all that was left."""
+        return self.remaining if self.status is OrderStatus.EXPIRED_IN_MATCH else ZERO
+
+    @property
+    def expiry_reason(self) -> str | None:
+        """Why an order is EXPIRED: user-data-stream.md, "Order Expiry Reason"."""
+        if self.status is not OrderStatus.EXPIRED:
+            return None
+        if self.type is OrderType.MARKET:
+            return "INSUFFICIENT_LIQUIDITY"
+        return _EXPIRY_REASONS.get(self.time_in_force, "EXCHANGE_CANCELED")
+
+    def after(self, quantity: Decimal, quote: Decimal, now_ms: int) -> "Order":
+        """The order after a trade of so much."""
+        executed = self.executed + quantity
+        return replace(
+            self,
+            executed=executed,
+            quote_executed=self.quote_executed + quote,
+            status=OrderStatus.FILLED if executed == self.quantity else OrderStatus.PARTIALLY_FILLED,
+            updated_ms=now_ms,
+        )
+
+    @property
     def locks(self) -> Decimal:
         """What an open order keeps locked: quote for a buy, base for a sell."""
         return times(self.price, self.remaining) if self.side is Side.BUY else self.remaining
@@ -122,6 +175,24 @@ class Fill(NamedTuple):
     time_ms: int
     is_buyer: bool
     is_maker: bool
+
+
+class PreventedMatch(NamedTuple):
+    """Two orders of the account that would have traded with each other (stp_faq.md). Ids rise over all symbols.
+
+    The quantities are what each order had left where it expired; 0 where it stayed.
+    """
+
+    symbol: str
+    match_id: int
+    taker_order_id: int
+    maker_order_id: int
+    mode: SelfTrade
+    price: Decimal
+    quantity: Decimal  # What would have traded.
+    taker_prevented: Decimal
+    maker_prevented: Decimal
+    time_ms: int
 
 
 class MarketTrade(NamedTuple):
@@ -159,6 +230,7 @@ class Report:
     time_ms: int
     fill: Fill | None = None
     cancel_client_id: str = ""  # The cancel request's own client order id.
+    match: PreventedMatch | None = None  # What self-trade prevention took the order off for.
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +260,7 @@ class Changes:
 
     trades: list[PublicTrade] = field(default_factory=list)
     events: list[Report | Position | Deposit] = field(default_factory=list)
+    matches: list[PreventedMatch] = field(default_factory=list)
     # Facts to be kept with the rest, such as how far a followed market was read.
     marks: dict[str, str] = field(default_factory=dict)
 

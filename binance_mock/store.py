@@ -19,6 +19,7 @@ from binance_mock.orders import (
     Order,
     OrderStatus,
     OrderType,
+    PreventedMatch,
     PublicTrade,
     SelfTrade,
     Side,
@@ -56,6 +57,11 @@ CREATE TABLE IF NOT EXISTS trades (
     symbol TEXT NOT NULL, trade_id INTEGER NOT NULL, price TEXT NOT NULL, quantity TEXT NOT NULL,
     time_ms INTEGER NOT NULL, buyer_is_maker INTEGER NOT NULL, PRIMARY KEY (symbol, trade_id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS prevented_matches (
+    match_id INTEGER PRIMARY KEY, symbol TEXT NOT NULL, taker_order_id INTEGER NOT NULL,
+    maker_order_id INTEGER NOT NULL, mode TEXT NOT NULL, price TEXT NOT NULL, quantity TEXT NOT NULL,
+    taker_prevented TEXT NOT NULL, maker_prevented TEXT NOT NULL, time_ms INTEGER NOT NULL
+);
 """
 _ORDER_COLUMNS = 18
 
@@ -125,6 +131,10 @@ class Store:
                         "INSERT INTO fills VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                         [_fill_row(fill) for fill in changes.fills],
                     )
+                    run.executemany(
+                        "INSERT INTO prevented_matches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        [_match_row(match) for match in changes.matches],
+                    )
                     self._mark("last_execution_id", str(reports[-1].execution_id))
                 if changes.events:
                     run.executemany(
@@ -175,6 +185,9 @@ class Store:
     def last_order_id(self) -> int:
         return int(self._rows("SELECT coalesce(max(order_id), 0) FROM orders")[0][0])
 
+    def last_match_id(self) -> int:
+        return int(self._rows("SELECT coalesce(max(match_id), 0) FROM prevented_matches")[0][0])
+
     def open_orders(self) -> list[Order]:
         rows = self._rows("SELECT * FROM orders WHERE status IN ('NEW', 'PARTIALLY_FILLED') ORDER BY order_id")
         return [_order(row) for row in rows]
@@ -212,6 +225,23 @@ class Store:
         """The account's fills by trade id: from `from_id` upwards, or the newest within the times."""
         rows = self._page("fills", "trade_id", symbol, from_id, start_ms, end_ms, limit, order_id)
         return [_fill(row) for row in rows]
+
+    def matches(
+        self, symbol: str, *, match_id: int | None, order_id: int | None, from_id: int | None, limit: int
+    ) -> list[PreventedMatch]:
+        """The symbol's prevented matches by id: one, or those of an order."""
+        conditions: list[tuple[str, Any]] = [
+            ("symbol = ?", symbol),
+            ("match_id = ?", match_id),
+            ("? IN (taker_order_id, maker_order_id)", order_id),
+            ("match_id >= ?", from_id),
+        ]
+        wanted = [(condition, value) for condition, value in conditions if value is not None]
+        rows = self._rows(
+            f"SELECT * FROM prevented_matches WHERE {' AND '.join(c for c, _ in wanted)} ORDER BY match_id LIMIT ?",
+            [*(value for _, value in wanted), limit],
+        )
+        return [_match(row) for row in rows]
 
     def trades(
         self,
@@ -293,6 +323,19 @@ def _fill(row: tuple[Any, ...]) -> Fill:
     return Fill(
         symbol, trade_id, order_id, Decimal(price), Decimal(quantity), Decimal(quote), Decimal(commission), asset,
         time_ms, bool(is_buyer), bool(is_maker),
+    )  # fmt: skip
+
+
+def _match_row(match: PreventedMatch) -> tuple[Any, ...]:
+    symbol, match_id, *rest = match
+    return (match_id, symbol, *(text(value) if isinstance(value, Decimal) else value for value in rest))
+
+
+def _match(row: tuple[Any, ...]) -> PreventedMatch:
+    match_id, symbol, taker_id, maker_id, mode, price, quantity, of_taker, of_maker, time_ms = row
+    return PreventedMatch(
+        symbol, match_id, taker_id, maker_id, SelfTrade(mode), Decimal(price), Decimal(quantity), Decimal(of_taker),
+        Decimal(of_maker), time_ms,
     )  # fmt: skip
 
 

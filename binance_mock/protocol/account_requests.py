@@ -3,7 +3,7 @@
 from typing import Any
 
 from binance_mock.desk import Desk
-from binance_mock.errors import Refused
+from binance_mock.errors import Refused, bad_combination
 from binance_mock.protocol import replies
 from binance_mock.protocol.params import Params
 
@@ -11,7 +11,7 @@ _LONGEST_MS = 24 * 3_600_000
 
 
 def account(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
-    omit_zero = params.raw("omitZeroBalances") == "true"
+    omit_zero = params.flag("omitZeroBalances") or False
     params.finish()
     engine = desk.exchange.engine
     return replies.account(engine.ledger.balances(), engine.rates, now_ms, omit_zero=omit_zero)
@@ -25,7 +25,7 @@ def my_trades(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
     limit = params.limit(500, 1000)
     params.finish()
     if from_id is not None and (start_ms is not None or end_ms is not None):
-        raise Refused(-1128, "Combination of optional parameters invalid.")
+        raise bad_combination()
     if start_ms is not None and end_ms is not None and end_ms - start_ms > _LONGEST_MS:
         raise Refused(-1127, "More than 24 hours between startTime and endTime.")
     fills = desk.exchange.store.fills(
@@ -37,10 +37,40 @@ def my_trades(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
 def commission(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
     symbol = params.symbol()
     params.finish()
-    desk.exchange.engine.book(symbol)
-    return replies.commission(symbol, desk.exchange.engine.rates)
+    engine = desk.exchange.engine
+    engine.book(symbol)
+    return replies.commission(symbol, engine.rates, engine.fees_in_bnb)
 
 
 def order_counts(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
     params.finish()
     return desk.limits.order_counts(now_ms)
+
+
+def prevented_matches(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
+    """Own orders that self-trade prevention kept from trading with each other."""
+    symbol = params.symbol()
+    desk.book(symbol)
+    match_id, order_id = params.number("preventedMatchId"), params.number("orderId")
+    from_id, limit = params.number("fromPreventedMatchId"), params.limit(500, 1000)
+    params.finish()
+    if (match_id is None) == (order_id is None) or (match_id is not None and from_id is not None):
+        raise bad_combination()
+    found = desk.exchange.store.matches(symbol, match_id=match_id, order_id=order_id, from_id=from_id, limit=limit)
+    return [replies.prevented_match(match) for match in found]
+
+
+def bnb_burn(desk: Desk, params: Params, now_ms: int) -> dict[str, bool]:
+    """Whether commissions are paid in BNB."""
+    params.finish()
+    return {"spotBNBBurn": desk.exchange.engine.fees_in_bnb, "interestBNBBurn": False}
+
+
+def set_bnb_burn(desk: Desk, params: Params, now_ms: int) -> dict[str, bool]:
+    """Switches it, until a reset or a restart."""
+    wanted = params.flag("spotBNBBurn")
+    params.flag("interestBNBBurn")
+    params.finish()
+    if wanted is not None:
+        desk.exchange.engine.fees_in_bnb = wanted
+    return {"spotBNBBurn": desk.exchange.engine.fees_in_bnb, "interestBNBBurn": False}

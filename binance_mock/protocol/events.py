@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from binance_mock.amounts import ZERO, text
+from binance_mock.amounts import ZERO, text, times
 from binance_mock.orders import Changes, Deposit, Execution, Position, Report
+from binance_mock.protocol.replies import TRADE_GROUP
 
 _NOTHING = text(ZERO)
 
@@ -73,6 +74,21 @@ def _execution_report(report: Report, now_ms: int) -> dict[str, Any]:
     }
     if order.prevented_match_id is not None:
         event["v"] = order.prevented_match_id
+    if order.prevented:
+        event["A"] = text(order.prevented)
+    if match := report.match:
+        is_taker = match.taker_order_id == order.order_id
+        event |= {
+            "B": text(order.prevented),
+            "u": TRADE_GROUP,
+            "U": match.maker_order_id if is_taker else match.taker_order_id,
+            "Cs": match.symbol,
+            "pl": text(match.quantity),
+            "pL": text(match.price),
+            "pY": text(times(match.price, match.quantity)),
+        }
+    if order.expiry_reason:
+        event["eR"] = order.expiry_reason
     if order.strategy_id is not None:
         event["j"] = order.strategy_id
     if order.strategy_type is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from binance_mock.amounts import ZERO, text
 from binance_mock.book import AVERAGE_MINUTES, SymbolBook
 from binance_mock.desk import Desk
-from binance_mock.errors import Refused, bad_symbol, illegal, mandatory
+from binance_mock.errors import Refused, bad_combination, bad_symbol, illegal, mandatory, not_valid
 from binance_mock.protocol import replies
 from binance_mock.protocol.candles import INTERVALS, Day, day_of
 from binance_mock.protocol.depth import levels
@@ -29,7 +29,7 @@ def server_time(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
 def _symbols(params: Params) -> list[str] | None:
     """The symbols of `symbol` or `symbols` (a JSON list); None where neither is there."""
     if "symbol" in params and "symbols" in params:
-        raise Refused(-1128, "Combination of optional parameters invalid.")
+        raise bad_combination()
     if "symbols" not in params:
         symbol = params.symbol_or_none()
         return [symbol] if symbol else None
@@ -101,7 +101,7 @@ def klines(desk: Desk, params: Params, now_ms: int) -> list[list[Any]]:
         raise Refused(-1120, "Invalid interval.")
     start_ms, end_ms, limit = params.number("startTime"), params.number("endTime"), params.limit(500, 1000)
     if params.raw("timeZone") not in (None, "0"):
-        raise Refused(-1130, "Data sent for parameter 'timeZone' is not valid.")
+        raise not_valid("timeZone")
     params.finish()
     return [candle.row() for candle in desk.candles(symbol, interval).within(start_ms, end_ms, limit)]
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from binance_mock.amounts import ZERO
-from binance_mock.errors import Refused, mandatory, not_required, rejected
+from binance_mock.errors import Refused, bad_combination, mandatory, not_required, rejected
 from binance_mock.orders import NewOrder, OrderType, SelfTrade, Side, TimeInForce
 from binance_mock.protocol.params import Params
 from binance_mock.rules import SymbolRules
@@ -73,7 +73,7 @@ def _amounts(params: Params, kind: OrderType) -> tuple[Decimal, Decimal, Decimal
     if market_quantity is None and quote_quantity is None:
         raise Refused(-1102, "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!")
     if market_quantity is not None and quote_quantity is not None:
-        raise Refused(-1128, "Combination of optional parameters invalid.")
+        raise bad_combination()
     if not market_quantity and not quote_quantity:
         raise Refused(-1013, "Invalid quantity.")
     return ZERO, market_quantity or ZERO, quote_quantity or ZERO

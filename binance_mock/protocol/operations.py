@@ -30,6 +30,8 @@ class Operation:
     def weighs(self, params: Params) -> int:
         if self.run is account.my_trades and "orderId" in params:
             return 5
+        if self.run is account.prevented_matches and "preventedMatchId" in params:
+            return 2
         if self.run is orders.test and "computeCommissionRates" in params:
             return 20
         if self.run is market.depth and "limit" in params:
@@ -66,6 +68,7 @@ _MY_TRADES = Operation(account.my_trades, 20, signed=True)
 _ACCOUNT = Operation(account.account, 20, signed=True)
 _COMMISSION = Operation(account.commission, 20, signed=True)
 _COUNTS = Operation(account.order_counts, 40, signed=True)
+_PREVENTED = Operation(account.prevented_matches, 20, signed=True)
 
 # (HTTP method, path under /api/v3/)
 REST: dict[tuple[str, str], Operation] = {
@@ -94,6 +97,13 @@ REST: dict[tuple[str, str], Operation] = {
     ("GET", "account"): _ACCOUNT,
     ("GET", "account/commission"): _COMMISSION,
     ("GET", "rateLimit/order"): _COUNTS,
+    ("GET", "myPreventedMatches"): _PREVENTED,
+}
+
+# (HTTP method, path under /sapi/v1/): what clients need to pay commissions in BNB.
+SAPI: dict[tuple[str, str], Operation] = {
+    ("GET", "bnbBurn"): Operation(account.bnb_burn, 1, signed=True),
+    ("POST", "bnbBurn"): Operation(account.set_bnb_burn, 1, signed=True),
 }
 
 WS_API: dict[str, Operation] = {
@@ -122,6 +132,7 @@ WS_API: dict[str, Operation] = {
     "account.status": _ACCOUNT,
     "account.commission": _COMMISSION,
     "account.rateLimits.orders": _COUNTS,
+    "myPreventedMatches": _PREVENTED,
 }
 
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Any
 
 from binance_mock.desk import Desk
-from binance_mock.errors import Refused
+from binance_mock.errors import Refused, not_valid
 from binance_mock.orders import OrderStatus
 from binance_mock.protocol import new_order, replies
 from binance_mock.protocol.params import Params
@@ -28,7 +28,7 @@ class OrdersLeft(StrEnum):
     ONLY_PARTIALLY_FILLED = "ONLY_PARTIALLY_FILLED"
 
 
-_REPLY_REFUSED = Refused(-1130, "Data sent for parameter 'newOrderRespType' is not valid.")
+_REPLY_REFUSED = not_valid("newOrderRespType")
 
 
 def place(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
@@ -53,8 +53,9 @@ def test(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
     params.raw("newOrderRespType")
     wants_rates = params.raw("computeCommissionRates") == "true"
     params.finish()
-    desk.exchange.engine.check(new, now_ms)
-    return replies.test_commission(desk.exchange.engine.rates) if wants_rates else {}
+    engine = desk.exchange.engine
+    engine.check(new, now_ms)
+    return replies.test_commission(engine.rates, engine.fees_in_bnb) if wants_rates else {}
 
 
 def _which(params: Params, id_name: str = "orderId", client_name: str = "origClientOrderId") -> tuple[Any, Any]:
@@ -66,7 +67,7 @@ def _which(params: Params, id_name: str = "orderId", client_name: str = "origCli
 
 
 def _required_status(params: Params) -> OrderStatus | None:
-    refused = Refused(-1145, "Invalid cancelRestrictions")
+    refused = Refused(-1145, "`cancelRestrictions` has to be either `ONLY_NEW` or `ONLY_PARTIALLY_FILLED`.")
     wanted = params.choice("cancelRestrictions", OrdersLeft, refused)
     if wanted is None:
         return None
@@ -101,7 +102,7 @@ def cancel_all(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
 def cancel_replace(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
     """Cancels one order and places another. Where a part fails, -2021 or -2022 says which."""
     rules = desk.book(params.symbol()).rules
-    refused = Refused(-1130, "Data sent for parameter 'cancelReplaceMode' is not valid.")
+    refused = not_valid("cancelReplaceMode")
     mode = params.choice("cancelReplaceMode", CancelReplaceMode, refused, required=True)
     which = _which(params, "cancelOrderId", "cancelOrigClientOrderId")
     cancel_id, only = params.client_id("cancelNewClientOrderId"), _required_status(params)

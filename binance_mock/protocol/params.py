@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from binance_mock.errors import Refused, illegal, mandatory, too_precise
+from binance_mock.errors import Refused, illegal, mandatory, not_valid, too_precise
 
 _AMOUNT = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 _NUMBER = r"^[0-9]{1,20}$"
@@ -70,11 +70,17 @@ class Params:
             raise Refused(-1108, f"Parameter '{name}' overflowed.")
         return int(value)
 
+    def flag(self, name: str) -> bool | None:
+        value = self.raw(name)
+        if value is None or value in ("true", "false"):
+            return None if value is None else value == "true"
+        raise not_valid(name)
+
     def limit(self, default: int, most: int) -> int:
         """More than the most is answered with the most, as Binance does."""
         value = self.number("limit")
         if value == 0:
-            raise Refused(-1130, "Data sent for parameter 'limit' is not valid.")
+            raise not_valid("limit")
         return default if value is None else min(value, most)
 
     def choice(self, name: str, kind: type[E], refused: Refused, *, required: bool = False) -> E | None:

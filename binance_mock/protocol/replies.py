@@ -5,19 +5,23 @@ from decimal import Decimal
 from typing import Any
 
 from binance_mock.amounts import ZERO, text, times
-from binance_mock.engine import Rates
-from binance_mock.orders import Balance, Changes, Fill, Order, OrderType, PublicTrade
+from binance_mock.fees import BNB, BNB_DISCOUNT, Rates
+from binance_mock.orders import Balance, Changes, Fill, Order, OrderType, PreventedMatch, PublicTrade
 
 UID = 1
+# The account belongs to no group of accounts that share self-trade prevention (stp_faq.md).
+TRADE_GROUP = -1
 _NOTHING = text(ZERO)
 
 
 def _conditional(order: Order) -> dict[str, Any]:
-    """Fields that appear only where the order has them."""
+    """Fields that appear only where the order has them (rest-api.md, "Conditional fields in Order Responses")."""
     optional = {
         "strategyId": order.strategy_id,
         "strategyType": order.strategy_type,
         "preventedMatchId": order.prevented_match_id,
+        "preventedQuantity": text(order.prevented) if order.prevented else None,
+        "expiryReason": order.expiry_reason,
     }
     return {name: value for name, value in optional.items() if value is not None}
 
@@ -80,8 +84,40 @@ def placed(changes: Changes, order: Order, kind: str) -> dict[str, Any]:
             for fill in changes.fills
             if fill.order_id == order.order_id
         ]
+    if changes.matches:
+        reply["preventedMatches"] = [_met(match) for match in changes.matches]
     reply["selfTradePreventionMode"] = order.self_trade
     return reply | _conditional(order)
+
+
+def _prevented(match: PreventedMatch) -> dict[str, str]:
+    amounts = {"takerPreventedQuantity": match.taker_prevented, "makerPreventedQuantity": match.maker_prevented}
+    return {name: text(amount) for name, amount in amounts.items() if amount}
+
+
+def _met(match: PreventedMatch) -> dict[str, Any]:
+    """A prevented match in the answer to the order that caused it."""
+    return {
+        "preventedMatchId": match.match_id,
+        "makerOrderId": match.maker_order_id,
+        "price": text(match.price),
+        **_prevented(match),
+    }
+
+
+def prevented_match(match: PreventedMatch) -> dict[str, Any]:
+    return {
+        "symbol": match.symbol,
+        "preventedMatchId": match.match_id,
+        "takerOrderId": match.taker_order_id,
+        "makerSymbol": match.symbol,
+        "makerOrderId": match.maker_order_id,
+        "tradeGroupId": TRADE_GROUP,
+        "selfTradePreventionMode": match.mode,
+        "price": text(match.price),
+        **_prevented(match),
+        "transactTime": match.time_ms,
+    }
 
 
 def cancelled(order: Order, cancel_client_id: str) -> dict[str, Any]:
@@ -180,32 +216,33 @@ def _rates(maker: Decimal, taker: Decimal) -> dict[str, str]:
     return {"maker": text(maker), "taker": text(taker), "buyer": _NOTHING, "seller": _NOTHING}
 
 
-_DISCOUNT = {
-    "enabledForAccount": False,
-    "enabledForSymbol": False,
-    "discountAsset": "BNB",
-    "discount": _NOTHING,
-}
+def _discount(fees_in_bnb: bool) -> dict[str, Any]:
+    return {
+        "enabledForAccount": fees_in_bnb,
+        "enabledForSymbol": True,
+        "discountAsset": BNB,
+        "discount": text(BNB_DISCOUNT),
+    }
 
 
-def commission(symbol: str, rates: Rates) -> dict[str, Any]:
+def commission(symbol: str, rates: Rates, fees_in_bnb: bool) -> dict[str, Any]:
     return {
         "symbol": symbol,
         "standardCommission": _rates(rates.maker, rates.taker),
         "specialCommission": _rates(ZERO, ZERO),
         "taxCommission": _rates(ZERO, ZERO),
-        "discount": dict(_DISCOUNT),
+        "discount": _discount(fees_in_bnb),
     }
 
 
-def test_commission(rates: Rates) -> dict[str, Any]:
+def test_commission(rates: Rates, fees_in_bnb: bool) -> dict[str, Any]:
     """The answer to a test order with computeCommissionRates."""
     nothing = {"maker": _NOTHING, "taker": _NOTHING}
     return {
         "standardCommissionForOrder": {"maker": text(rates.maker), "taker": text(rates.taker)},
         "specialCommissionForOrder": dict(nothing),
         "taxCommissionForOrder": dict(nothing),
-        "discount": dict(_DISCOUNT),
+        "discount": _discount(fees_in_bnb),
     }
 
 

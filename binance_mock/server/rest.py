@@ -1,4 +1,4 @@
-"""REST under /api/v3: unwraps the request, checks who asks, and wraps the answer or the refusal."""
+"""REST: unwraps the request, checks who asks, and wraps the answer or the refusal."""
 
 from functools import partial
 from typing import Any
@@ -9,26 +9,26 @@ from aiohttp import web
 
 from binance_mock.desk import Desk
 from binance_mock.errors import Refused
-from binance_mock.protocol.operations import REST, Operation, perform
+from binance_mock.protocol.operations import REST, SAPI, Operation, perform
 from binance_mock.protocol.params import Params
 from binance_mock.protocol.security import check_time, signed_payload
 from binance_mock.server.faulty_requests import FaultyRequests, asked
 from binance_mock.store import StoreFailed
 
-PREFIX = "/api/v3/"
+TABLES = {"/api/v3/": REST, "/sapi/v1/": SAPI}
 _encode = msgspec.json.Encoder().encode
 
 
 def routes(desk: Desk, faulty: FaultyRequests) -> list[web.RouteDef]:
-    async def handle(request: web.Request) -> web.StreamResponse:
+    async def handle(table: dict[tuple[str, str], Operation], request: web.Request) -> web.StreamResponse:
         path = request.match_info["path"]
-        operation = REST.get((request.method, path))
+        operation = table.get((request.method, path))
         if operation is None:
             return _response({"timestamp": desk.now_ms(), "status": 404, "error": "Not Found"}, 404, {})
         body = (await request.read()).decode(errors="replace") if request.body_exists else ""
         return await faulty.serve(asked(request, path, body, partial(_answer, desk, operation, request, body)))
 
-    return [web.route("*", PREFIX + "{path:.+}", handle)]
+    return [web.route("*", prefix + "{path:.+}", partial(handle, table)) for prefix, table in TABLES.items()]
 
 
 def _answer(desk: Desk, operation: Operation, request: web.Request, body: str) -> web.Response:

@@ -38,7 +38,7 @@ class Mock:
 
     def client(self) -> Client:
         """An unmodified python-binance client whose address is this exchange."""
-        kind = type("MockClient", (Client,), {"API_URL": f"{self.url}/api"})
+        kind = type("MockClient", (Client,), {"API_URL": f"{self.url}/api", "MARGIN_API_URL": f"{self.url}/sapi"})
         return kind(KEY, SECRET, ping=False)
 
     def get(self, path: str, **params: Any) -> Any:

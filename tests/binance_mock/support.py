@@ -1,4 +1,4 @@
-"""A small exchange for tests: ETHUSDT and ETHBTC, time that is told, amounts from strings."""
+"""A small exchange for tests: a few symbols, time that is told, amounts from strings."""
 
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ from binance_mock.rules import read_symbols
 from binance_mock.symbols import LISTINGS, exchange_info
 
 NOW = 1_700_000_000_000
-INFO = exchange_info([LISTINGS["ETHUSDT"], LISTINGS["BTCUSDT"], LISTINGS["ETHBTC"]])
+INFO = exchange_info([LISTINGS["ETHUSDT"], LISTINGS["BTCUSDT"], LISTINGS["ETHBTC"], LISTINGS["BNBUSDT"]])
 RICH = {"USDT": "100000", "ETH": "100", "BTC": "10"}
 
 

@@ -26,6 +26,7 @@ from tests.binance_mock.support import INFO, NOW, amounts
 GRID = {
     "ETHUSDT": (Decimal("0.01"), Decimal("0.0001"), 300_000),
     "ETHBTC": (Decimal("0.00001"), Decimal("0.0001"), 3330),
+    "BNBUSDT": (Decimal("0.01"), Decimal("0.001"), 50_000),
 }
 symbols = st.sampled_from(sorted(GRID))
 offsets = st.integers(-40, 40)
@@ -73,7 +74,7 @@ def act(engine: Engine, step: tuple, changes: list[Changes]) -> None:
             if open_orders := engine.open_orders():
                 changes.append(engine.cancel(open_orders[number % len(open_orders)], NOW))
         case _:
-            changes.append(engine.reset(amounts(USDT="5000", ETH="2", BTC="0.3"), NOW))
+            changes.append(engine.reset(amounts(USDT="5000", ETH="2", BTC="0.3", BNB="0.01"), NOW))
 
 
 def check(engine: Engine) -> None:
@@ -94,10 +95,12 @@ def check(engine: Engine) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(rule=st.sampled_from(FillRule), steps=steps)
-def test_money_out_is_money_in_plus_commissions_after_every_step(rule: FillRule, steps: list[tuple]) -> None:
-    engine = Engine(read_symbols(INFO), fill_rule=rule)
-    engine.reset(amounts(USDT="5000", ETH="2", BTC="0.3"), NOW)
+@given(rule=st.sampled_from(FillRule), in_bnb=st.booleans(), steps=steps)
+def test_money_out_is_money_in_plus_commissions_after_every_step(
+    rule: FillRule, in_bnb: bool, steps: list[tuple]
+) -> None:
+    engine = Engine(read_symbols(INFO), fill_rule=rule, fees_in_bnb=in_bnb)
+    engine.reset(amounts(USDT="5000", ETH="2", BTC="0.3", BNB="0.01"), NOW)
     changes: list[Changes] = []
     for step in steps:
         with contextlib.suppress(Refused):
