@@ -82,14 +82,29 @@ def bad_key() -> Refused:
     return Refused(-2015, "Invalid API-key, IP, or permissions for action.", status=401)
 
 
-def too_much_weight(limit: int, retry_after_s: int, until_ms: int) -> Refused:
+def too_much_weight(limit: str, retry_after_s: int, now_ms: int) -> Refused:
     message = (
-        f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. "
+        f"Too much request weight used; current limit is {limit}. "
         "Please use WebSocket Streams for live updates to avoid polling the API."
     )
-    return Refused(-1003, message, 429, retry_after_s, {"retryAfter": until_ms})
+    data = {"serverTime": now_ms, "retryAfter": now_ms + retry_after_s * 1000}
+    return Refused(-1003, message, 429, retry_after_s, data)
 
 
-def too_many_orders(limit: int, interval: str, retry_after_s: int) -> Refused:
-    message = f"Too many new orders; current limit is {limit} orders per {interval}."
-    return Refused(-1015, message, 429, retry_after_s)
+def banned(until_ms: int, now_ms: int) -> Refused:
+    message = (
+        f"Way too much request weight used; IP banned until {until_ms}. "
+        "Please use WebSocket Streams for live updates to avoid bans."
+    )
+    data = {"serverTime": now_ms, "retryAfter": until_ms}
+    return Refused(-1003, message, 418, -(-(until_ms - now_ms) // 1000), data)
+
+
+def too_many_orders(limit: int, interval: str) -> Refused:
+    """Without a Retry-After, unlike other 429s: rest-api.md, "Unfilled Order Count"."""
+    return Refused(-1015, f"Too many new orders; current limit is {limit} orders per {interval}.", 429)
+
+
+def too_many_connections(limit: int, interval: str, retry_after_s: int) -> Refused:
+    message = f"Too many connection attempts from IP; current limit is {limit} per '{interval}'."
+    return Refused(-1034, message, 429, retry_after_s)

@@ -1,17 +1,24 @@
 """Request weight and order counts: counted in Binance's fixed windows, shown in headers, and enforced.
 
 Weight counts for everybody at the exchange's address, orders for the account. An order counts until its first fill;
-a cancel gives nothing back (faqs/order_count_decrement.md). The counts begin anew with the process.
+a cancel gives nothing back (faqs/order_count_decrement.md). Who goes on after being told to stop is banned for a
+while, longer each time (rest-api.md, "IP Limits"). The counts begin anew with the process.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
-from binance_mock.errors import too_many_orders, too_much_weight
+from binance_mock.errors import Refused, banned, too_many_connections, too_many_orders, too_much_weight
 
 WEIGHT_PER_MINUTE = 6_000
 ORDERS_PER_10S = 50
 ORDERS_PER_DAY = 160_000
+RAW_REQUESTS_PER_5M = 300_000
+CONNECTIONS_PER_5M = 300
+# How many requests beyond the limit are answered with 429 before the next is banned. Binance tells no number.
+PATIENCE = 10
+SHORTEST_BAN_MS = 120_000
+LONGEST_BAN_MS = 3 * 86_400_000
 
 _MINUTE_MS = 60_000
 _DAY_MS = 86_400_000
@@ -46,17 +53,42 @@ class Limits:
         weight_per_minute: int = WEIGHT_PER_MINUTE,
         orders_per_10s: int = ORDERS_PER_10S,
         orders_per_day: int = ORDERS_PER_DAY,
+        connections_per_5m: int = CONNECTIONS_PER_5M,
     ) -> None:
         self.weight = Window(_MINUTE_MS, weight_per_minute)
         self.orders_10s = Window(10_000, orders_per_10s)
         self.orders_1d = Window(_DAY_MS, orders_per_day)
+        self.raw = Window(5 * _MINUTE_MS, RAW_REQUESTS_PER_5M)
+        self.connections = Window(5 * _MINUTE_MS, connections_per_5m)
+        # Requests in spite of a 429, in the minute that they were to wait for.
+        self._ignored = Window(_MINUTE_MS, PATIENCE)
+        self._bans = 0
+        self._banned_until_ms = 0
 
     def spend(self, weight: int, now_ms: int) -> None:
-        """Raises Refused (429, -1003) once the window's weight is used up."""
+        """Raises Refused: 429 (-1003) once a window is used up, 418 for who is banned."""
+        if now_ms < self._banned_until_ms:
+            raise banned(self._banned_until_ms, now_ms)
+        self.raw.add(1, now_ms)
         self.weight.add(weight, now_ms)
-        if self.weight.count(now_ms) > self.weight.limit:
-            wait_s = self.weight.ends_in_s(now_ms)
-            raise too_much_weight(self.weight.limit, wait_s, now_ms + wait_s * 1000)
+        for window, unit in ((self.weight, "request weight per 1 MINUTE"), (self.raw, "requests per 5 MINUTE")):
+            if window.count(now_ms) > window.limit:
+                raise self._too_much(window, unit, now_ms)
+
+    def _too_much(self, window: Window, unit: str, now_ms: int) -> Refused:
+        self._ignored.add(1, now_ms)
+        if self._ignored.count(now_ms) <= self._ignored.limit:
+            wait_s = window.ends_in_s(now_ms)
+            return too_much_weight(f"{window.limit} {unit}", wait_s, now_ms)
+        self._banned_until_ms = now_ms + min(SHORTEST_BAN_MS * 2**self._bans, LONGEST_BAN_MS)
+        self._bans += 1
+        return banned(self._banned_until_ms, now_ms)
+
+    def connect(self, now_ms: int) -> None:
+        """Counts a WebSocket connection. Raises Refused (429) once there were too many."""
+        self.connections.add(1, now_ms)
+        if self.connections.count(now_ms) > self.connections.limit:
+            raise too_many_connections(self.connections.limit, "5 MINUTE", self.connections.ends_in_s(now_ms))
 
     def give_back(self, weight: int, now_ms: int) -> None:
         """Placing and cancelling weigh nothing where they succeed."""
@@ -66,7 +98,7 @@ class Limits:
         """Raises Refused (429, -1015) where one more order is too many."""
         for window, interval in ((self.orders_10s, "10 SECOND"), (self.orders_1d, "1 DAY")):
             if window.count(now_ms) >= window.limit:
-                raise too_many_orders(window.limit, interval, window.ends_in_s(now_ms))
+                raise too_many_orders(window.limit, interval)
 
     def order_placed(self, now_ms: int) -> None:
         self.orders_10s.add(1, now_ms)
@@ -93,7 +125,7 @@ class Limits:
             _entry("REQUEST_WEIGHT", "MINUTE", 1, self.weight),
             _entry("ORDERS", "SECOND", 10, self.orders_10s),
             _entry("ORDERS", "DAY", 1, self.orders_1d),
-            {"rateLimitType": "RAW_REQUESTS", "interval": "MINUTE", "intervalNum": 5, "limit": 300_000},
+            _entry("RAW_REQUESTS", "MINUTE", 5, self.raw),
         ]
 
     def headers(self, now_ms: int, *, with_orders: bool) -> dict[str, str]:

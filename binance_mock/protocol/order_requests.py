@@ -5,7 +5,7 @@ from typing import Any
 
 from binance_mock.desk import Desk
 from binance_mock.errors import Refused, not_valid
-from binance_mock.orders import OrderStatus
+from binance_mock.orders import NewOrder, OrderStatus
 from binance_mock.protocol import new_order, replies
 from binance_mock.protocol.params import Params
 
@@ -19,6 +19,13 @@ class ReplyKind(StrEnum):
 class CancelReplaceMode(StrEnum):
     STOP_ON_FAILURE = "STOP_ON_FAILURE"
     ALLOW_FAILURE = "ALLOW_FAILURE"
+
+
+class OverLimitMode(StrEnum):
+    """What a cancel-replace does where one more order is too many."""
+
+    DO_NOTHING = "DO_NOTHING"
+    CANCEL_ONLY = "CANCEL_ONLY"
 
 
 class OrdersLeft(StrEnum):
@@ -35,6 +42,10 @@ def place(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
     new = new_order.read(params, desk.book(params.symbol()).rules)
     kind = params.choice("newOrderRespType", ReplyKind, _REPLY_REFUSED) or replies.default_reply_kind(new.type)
     params.finish()
+    return _place(desk, new, kind, now_ms)
+
+
+def _place(desk: Desk, new: NewOrder, kind: str, now_ms: int) -> dict[str, Any]:
     desk.limits.check_order(now_ms)
     # Counted first: its own first fill gives the count back.
     desk.limits.order_placed(now_ms)
@@ -106,11 +117,12 @@ def cancel_replace(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
     mode = params.choice("cancelReplaceMode", CancelReplaceMode, refused, required=True)
     which = _which(params, "cancelOrderId", "cancelOrigClientOrderId")
     cancel_id, only = params.client_id("cancelNewClientOrderId"), _required_status(params)
-    params.raw("orderRateLimitExceededMode")
+    over_limit = params.choice("orderRateLimitExceededMode", OverLimitMode, not_valid("orderRateLimitExceededMode"))
     new = new_order.read(params, rules)
     kind = params.choice("newOrderRespType", ReplyKind, _REPLY_REFUSED) or replies.default_reply_kind(new.type)
     params.finish()
-    desk.limits.check_order(now_ms)
+    if over_limit is not OverLimitMode.CANCEL_ONLY:
+        desk.limits.check_order(now_ms)
     data: dict[str, Any] = {
         "cancelResult": "FAILURE",
         "newOrderResult": "NOT_ATTEMPTED",
@@ -125,12 +137,9 @@ def cancel_replace(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
         if mode is CancelReplaceMode.STOP_ON_FAILURE:
             raise Refused(-2022, "Order cancel-replace failed.", data=data) from failure
     try:
-        desk.limits.order_placed(now_ms)
-        changes = desk.exchange.place(new, now_ms)
-        data["newOrderResponse"] = replies.placed(changes, changes.order(changes.reports[0].order.order_id), kind)
+        data["newOrderResponse"] = _place(desk, new, kind, now_ms)
         data["newOrderResult"] = "SUCCESS"
     except Refused as failure:
-        desk.limits.give_order_back(now_ms)
         data["newOrderResponse"] = failure.body()
         data["newOrderResult"] = "FAILURE"
     outcomes = {data["cancelResult"], data["newOrderResult"]}

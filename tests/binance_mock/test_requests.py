@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from binance_mock.errors import Refused
-from binance_mock.protocol.limits import Limits
+from binance_mock.protocol.limits import PATIENCE, Limits
 from binance_mock.protocol.security import Account, check_time, signed_params, signed_payload
 from tests.binance_mock import running
 from tests.binance_mock.running import KEY, Mock, sign
@@ -243,7 +243,8 @@ def test_weights_and_orders_are_counted_in_headers(tmp_path: Path, processes: Pr
     assert answers[-1].headers["X-MBX-USED-WEIGHT-1M"] == str(before)
     refused = mock.signed("POST", "order", **order, price="2900")
     assert (refused.status_code, refused.json()["code"]) == (429, -1015)
-    assert 1 <= int(refused.headers["Retry-After"]) <= 10
+    # rest-api.md, "Unfilled Order Count": this 429 does not say how long to wait.
+    assert "Retry-After" not in refused.headers
     mock.trade("2890")  # The first fill of an order gives its count back; a cancel would not.
     assert mock.signed("POST", "order", **order, price="2880").status_code == 200
 
@@ -266,6 +267,80 @@ def test_who_asks_for_too_much_is_told_to_wait_until_the_minute_ends() -> None:
     assert (refused.value.status, refused.value.code) == (429, -1003)
     assert refused.value.retry_after_s == 60 - NOW // 1000 % 60
     limits.spend(10, NOW + 60_000)
+
+
+def test_who_goes_on_asking_is_banned_and_longer_each_time() -> None:
+    limits = Limits(weight_per_minute=10)
+
+    def asked(now_ms: int) -> tuple[int, int]:
+        try:
+            limits.spend(1, now_ms)
+        except Refused as refused:
+            return refused.status, refused.retry_after_s
+        return 200, 0
+
+    def statuses(now_ms: int) -> list[int]:
+        return [asked(now_ms)[0] for _ in range(10 + PATIENCE + 1)]
+
+    fresh = NOW - NOW % 60_000
+    assert statuses(fresh) == [200] * 10 + [429] * PATIENCE + [418]
+    assert asked(fresh + 60_000) == (418, 60)
+    again = fresh + 120_000
+    assert statuses(again) == [200] * 10 + [429] * PATIENCE + [418]
+    assert asked(again) == (418, 240)
+
+
+def test_who_waits_as_told_is_not_banned() -> None:
+    limits = Limits(weight_per_minute=1)
+    for minute in range(3 * PATIENCE):
+        limits.spend(1, NOW + minute * 60_000)
+        with pytest.raises(Refused, match="-1003: Too much"):
+            limits.spend(1, NOW + minute * 60_000)
+
+
+def test_a_ban_says_until_when() -> None:
+    limits = Limits(weight_per_minute=0)
+    refused = [_refusal(limits, NOW) for _ in range(PATIENCE + 1)][-1]
+    assert refused.body() == {
+        "code": -1003,
+        "msg": f"Way too much request weight used; IP banned until {NOW + 120_000}. "
+        "Please use WebSocket Streams for live updates to avoid bans.",
+        "data": {"serverTime": NOW, "retryAfter": NOW + 120_000},
+    }
+
+
+def _refusal(limits: Limits, now_ms: int) -> Refused:
+    with pytest.raises(Refused) as refused:
+        limits.spend(1, now_ms)
+    return refused.value
+
+
+def test_an_address_makes_so_many_connections_and_no_more() -> None:
+    limits = Limits(connections_per_5m=2)
+    fresh = NOW - NOW % 300_000
+    limits.connect(fresh)
+    limits.connect(fresh)
+    with pytest.raises(Refused, match="-1034"):
+        limits.connect(fresh)
+    limits.connect(fresh + 300_000)
+
+
+def test_a_replacement_that_is_one_order_too_many_may_cancel_all_the_same(
+    tmp_path: Path, processes: Processes
+) -> None:
+    mock = running.start(processes, tmp_path / "home", MOCK_ORDERS_PER_10S=1)
+    mock.trade("3000")
+    # Start in a fresh window of ten seconds, so that it does not end in between.
+    time.sleep(max(0.0, 10 - time.time() % 10) if time.time() % 10 > 7 else 0.0)
+    order = {"symbol": "ETHUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1"}
+    resting = mock.signed("POST", "order", **order, price="2900").json()["orderId"]
+    replace = {**order, "price": "2901", "cancelOrderId": resting, "cancelReplaceMode": "STOP_ON_FAILURE"}
+    assert mock.signed("POST", "order/cancelReplace", **replace).json()["code"] == -1015
+    assert [each["orderId"] for each in mock.state()["openOrders"]] == [resting]
+    half = mock.signed("POST", "order/cancelReplace", **replace, orderRateLimitExceededMode="CANCEL_ONLY")
+    data = half.json()["data"]
+    assert (half.status_code, data["cancelResult"], data["newOrderResponse"]["code"]) == (409, "SUCCESS", -1015)
+    assert mock.state()["openOrders"] == []
 
 
 def test_the_account_never_shows_its_secret() -> None:
