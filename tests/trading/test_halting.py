@@ -271,7 +271,7 @@ def test_halt_that_can_not_finish_says_what_is_left_and_stays_halted(trader: Tra
     at.before.append(raises(OutcomeUnknown("connection reset")))
     traders.wake(trader.pk, TRADE, at)
     with pytest.raises(
-        CommandError, match=r"stays halted, but not all orders are settled yet: 1, the first is BUY 0\.0667"
+        CommandError, match=r"stays halted, but not all orders are settled: 1, the first is BUY 0\.0667"
     ):
         run("halt", "--timeout", "0.05")
     assert Switch.row().mode == TradingMode.HALTED
@@ -291,14 +291,3 @@ def test_halt_goes_on_trying_while_the_exchange_is_away(
     monkeypatch.setattr(at, "cancel", sometimes)
     assert run("halt", "--cancel").count("no connection; trying again") == 1
     assert order().status == OrderStatus.CANCELED
-
-
-def make_trader(symbol: Any) -> Trader:
-    return Trader.objects.create(
-        symbol=symbol,
-        venue=Venue.MOCK,
-        slot=1,
-        budget=D(200),
-        buy_down_interval=D("0.001"),
-        profit_interval=D("0.001"),
-    )

@@ -71,8 +71,8 @@ class Command(BaseCommand):
             if time.monotonic() > until:
                 left = (*on_their_way, *resting)
                 raise CommandError(
-                    f"Trading stays {Switch.row().mode}, but not all orders are settled yet: {len(left)}, the first is "
-                    f"{_name(left[0])}. The leader goes on with them; `manage.py status` shows how many are left."
+                    f"Trading stays {Switch.row().mode}, but not all orders are settled: {len(left)}, the first is "
+                    f"{_name(left[0])}. The leader goes on; `manage.py status` shows how many are left."
                 )
             said = self._ask(on_their_way, self._take_back(resting, said))
             time.sleep(PAUSE_S)
