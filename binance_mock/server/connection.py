@@ -36,6 +36,9 @@ class Connection:
         self._socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=2**20, timeout=2.0)
         self._transport: asyncio.WriteTransport | None = None
         self._pong_at = time.monotonic()
+        self._is_frozen = False
+        # A fault ends it soon, or has made it useless.
+        self.is_doomed = False
         self.opened_ms = time.time_ns() // 1_000_000
 
     async def open(self) -> web.WebSocketResponse:
@@ -52,7 +55,7 @@ class Connection:
     def write(self, frames: bytes) -> None:
         """Writes complete frames; nothing where the client is gone."""
         transport = self._transport
-        if transport is None or transport.is_closing() or self._socket.closed:
+        if transport is None or transport.is_closing() or self._socket.closed or self._is_frozen:
             return
         if transport.get_write_buffer_size() > MOST_WAITING_BYTES:
             transport.abort()
@@ -85,9 +88,35 @@ class Connection:
                 if self._transport is not None:
                     self._transport.abort()
                 return
+            if self._is_frozen:
+                continue
             await self._socket.ping(str(time.time_ns() // 1_000_000).encode())
         await self.close()
 
+    def cut(self) -> None:
+        """Ends the connection without a close frame: the client sees 1006."""
+        self.is_doomed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def freeze(self) -> None:
+        """Half-open from now on: nothing is read or written, until pongs have been missing for long enough."""
+        self._is_frozen = self.is_doomed = True
+        if isinstance(self._transport, asyncio.Transport):
+            self._transport.pause_reading()
+
+    def announce_shutdown(self, now_ms: int) -> None:
+        """Says that the server is about to close the connection."""
+        raise NotImplementedError
+
+    def end_subscription(self, now_ms: int) -> None:
+        """Says that no events come any more, on a connection that stays. Only the account's events end so."""
+        raise NotImplementedError
+
     async def close(self, code: int = WSCloseCode.GOING_AWAY, reason: str = "") -> None:
+        self.is_doomed = True
+        if self._is_frozen:
+            self.cut()
+            return
         if not self._socket.closed:
             await self._socket.close(code=code, message=reason.encode())

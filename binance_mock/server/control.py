@@ -1,6 +1,6 @@
 """The exchange's own controls, outside Binance's protocol: state, reset, and for a manual market trades by hand.
 
-    GET  /mock/state   balances, open orders, last prices, market, counters
+    GET  /mock/state   balances, open orders, last prices, market, counters, the faults that are on
     POST /mock/reset   cancels all orders and puts the account's money back to MOCK_BALANCES
     POST /mock/trade   {"symbol", "price", "quantity", "buyer_is_maker"?}: one market trade, with MARKET=manual only
     POST /mock/symbol  {"symbol", "status"?, "filters"?}: halts or resumes trading, changes filters; until a reset
@@ -122,6 +122,7 @@ def _state(desk: Desk) -> dict[str, Any]:
             "fills": exchange.counters.fills,
             "cancels": exchange.counters.cancels,
         },
+        "faults": [fault.shown(desk.now_ms()) for fault in desk.faults.on(desk.now_ms())],
     }
 
 

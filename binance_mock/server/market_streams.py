@@ -6,6 +6,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,10 +14,14 @@ from aiohttp import WSCloseCode, web
 
 from binance_mock.desk import Desk
 from binance_mock.errors import Refused
+from binance_mock.faults.faults import Occasion
+from binance_mock.faults.kinds import Hook
 from binance_mock.orders import Changes, PublicTrade
 from binance_mock.protocol import market_events as events
 from binance_mock.protocol.candles import INTERVALS, day_of
+from binance_mock.server.bad_days import BadDays
 from binance_mock.server.connection import Connection, text_frame
+from binance_mock.server.faulty_frames import Passing
 
 MESSAGES_PER_S = 5
 STREAMS_PER_CONNECTION = 1024
@@ -32,6 +37,9 @@ class Subscriber(Connection):
         self.is_combined = is_combined
         self.streams: dict[str, None] = {}
 
+    def announce_shutdown(self, now_ms: int) -> None:
+        self.write(self.frame("!serverShutdown", _encode({"e": "serverShutdown", "E": now_ms})))
+
     def frame(self, stream: str, payload: bytes) -> bytes:
         return text_frame(wrapped(stream, payload) if self.is_combined else payload)
 
@@ -43,8 +51,10 @@ def wrapped(stream: str, payload: bytes) -> bytes:
 class MarketStreams:
     """All subscribers of this exchange. `publish` is called with what was saved, and not before."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, bad_days: BadDays) -> None:
         self._desk = desk
+        self._frames = bad_days.frames
+        bad_days.watch(Hook.MARKET_LINE, lambda: [each for each in self._subscribers if each.streams])
         self._by_stream: dict[str, set[Subscriber]] = {}
         self._subscribers: set[Subscriber] = set()
         # The last trade id shown on each of the streams that are sent by the clock.
@@ -81,6 +91,14 @@ class MarketStreams:
                 self._send(stream, [_encode(events.book_ticker(self._desk.exchange.engine.books[symbol]))])
 
     def _send(self, stream: str, payloads: list[bytes]) -> None:
+        if self._frames.is_quiet(Hook.FRAME):
+            self._write(stream, payloads)
+            return
+        occasion = Occasion(symbol=stream.partition("@")[0].upper())
+        passing = [Passing(payload, occasion, (Hook.FRAME,)) for payload in payloads]
+        self._frames.passed(stream, passing, partial(self._write, stream))
+
+    def _write(self, stream: str, payloads: list[bytes]) -> None:
         subscribers = self._by_stream.get(stream, ())
         for is_combined in (False, True):
             wanting = [each for each in subscribers if each.is_combined is is_combined]
@@ -208,9 +226,8 @@ class MarketStreams:
 
     async def shut_down(self) -> None:
         """Says so on every connection, then closes it."""
-        payload = _encode({"e": "serverShutdown", "E": self._desk.now_ms()})
         for subscriber in list(self._subscribers):
-            subscriber.write(subscriber.frame("!serverShutdown", payload))
+            subscriber.announce_shutdown(self._desk.now_ms())
         await asyncio.gather(*(subscriber.close() for subscriber in list(self._subscribers)))
 
 

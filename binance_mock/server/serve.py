@@ -11,7 +11,7 @@ from aiohttp import web
 from binance_mock.desk import Desk
 from binance_mock.market.paper import PaperMarket
 from binance_mock.server import control, fault_control, rest
-from binance_mock.server.faulty_requests import FaultyRequests
+from binance_mock.server.bad_days import BadDays
 from binance_mock.server.market_streams import MarketStreams
 from binance_mock.server.ws_api import WsApi
 from binance_mock.store import StoreFailed
@@ -27,17 +27,20 @@ PROGRESS_EVERY_S = 60.0
 
 def make_app(desk: Desk) -> web.Application:
     """The exchange as an aiohttp application; its market moves while the application runs."""
-    faulty = FaultyRequests(desk)
-    streams, ws_api = MarketStreams(desk), WsApi(desk)
+    bad_days = BadDays(desk)
+    streams, ws_api = MarketStreams(desk, bad_days), WsApi(desk, bad_days)
     app = web.Application(client_max_size=2**20)
-    app.add_routes([*streams.routes(), *ws_api.routes(), *control.routes(desk), *rest.routes(desk, faulty)])
-    app.add_routes(fault_control.routes(desk, changed=lambda: None, healed=faulty.lift_ban))
+    app.add_routes(
+        [*streams.routes(), *ws_api.routes(), *control.routes(desk), *rest.routes(desk, bad_days.requests)]
+    )
+    app.add_routes(fault_control.routes(desk, changed=bad_days.changed, healed=bad_days.requests.lift_ban))
 
     async def work(app: web.Application) -> AsyncIterator[None]:
         desk.failed = asyncio.get_running_loop().create_future()
         jobs: list[Callable[[], Awaitable[None]]] = [
             lambda: move_market(desk),
             streams.tick,
+            bad_days.tick,
             lambda: report_progress(desk, streams, ws_api),
         ]
         if isinstance(desk.market, PaperMarket):

@@ -9,15 +9,21 @@ from aiohttp import web
 
 from binance_mock.desk import Desk
 from binance_mock.errors import Refused, bad_key_format
+from binance_mock.faults.faults import Occasion
+from binance_mock.faults.kinds import Hook
 from binance_mock.orders import Changes
 from binance_mock.protocol.events import account_events
 from binance_mock.protocol.operations import WS_API, perform
 from binance_mock.protocol.params import Params
 from binance_mock.protocol.security import check_time, signed_params
+from binance_mock.server.bad_days import BadDays
 from binance_mock.server.connection import Connection
+from binance_mock.server.faulty_frames import Passing
 from binance_mock.store import StoreFailed
 
 _encode = msgspec.json.Encoder().encode
+# What the account's events are called where frames go by their stream.
+USER_EVENTS = "account"
 
 
 class Session(Connection):
@@ -28,6 +34,19 @@ class Session(Connection):
         self.subscription: int | None = None
         self._next_subscription = 0
         self.shows_limits = request.query.get("returnRateLimits") != "false"
+
+    def announce_shutdown(self, now_ms: int) -> None:
+        self.send([_encode({"event": {"e": "serverShutdown", "E": now_ms}})])
+
+    def end_subscription(self, now_ms: int) -> None:
+        self.tell([_encode({"e": "eventStreamTerminated", "E": now_ms})])
+        self.subscription = None
+
+    def tell(self, events: list[bytes]) -> None:
+        """Sends events of the account; nothing where it is not subscribed."""
+        if self.subscription is not None:
+            head = b'{"subscriptionId":%d,"event":' % self.subscription
+            self.send([head + event + b"}" for event in events])
 
     def subscribe(self) -> int:
         if self.subscription is not None:
@@ -40,8 +59,10 @@ class Session(Connection):
 class WsApi:
     """All sessions of this exchange. `publish` is called with what was saved, and not before."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, bad_days: BadDays) -> None:
         self._desk = desk
+        self._bad_days = bad_days
+        bad_days.watch(Hook.USER_LINE, lambda: [each for each in self._sessions if each.subscription is not None])
         self._sessions: set[Session] = set()
         desk.exchange.listeners.append(self.publish)
 
@@ -52,13 +73,21 @@ class WsApi:
         return [web.get("/ws-api/v3", self._serve)]
 
     def publish(self, changes: Changes) -> None:
-        subscribed = [session for session in self._sessions if session.subscription is not None]
-        if not changes.events or not subscribed:
+        if not changes.events or all(session.subscription is None for session in self._sessions):
             return
-        encoded = [_encode(event) for event in account_events(changes, self._desk.now_ms())]
-        for session in subscribed:
-            head = b'{"subscriptionId":%d,"event":' % (session.subscription or 0)
-            session.send([head + event + b"}" for event in encoded])
+        passing = [
+            Passing(
+                _encode(event),
+                Occasion(event.get("s", ""), event.get("S", "")),
+                (Hook.USER_EVENT, Hook.REPORT) if event["e"] == "executionReport" else (Hook.USER_EVENT,),
+            )
+            for event in account_events(changes, self._desk.now_ms())
+        ]
+        self._bad_days.frames.passed(USER_EVENTS, passing, self._tell)
+
+    def _tell(self, events: list[bytes]) -> None:
+        for session in self._sessions:
+            session.tell(events)
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         session = Session(request)
@@ -79,6 +108,8 @@ class WsApi:
         shows_limits = session.shows_limits
         try:
             self._desk.exchange.store.check()
+            if banned := self._bad_days.requests.banned(now_ms):
+                raise banned
             # Decimals keep the text that was signed.
             asked = _object(message)
             reply["id"] = asked.get("id")
@@ -145,9 +176,8 @@ class WsApi:
 
     async def shut_down(self) -> None:
         """Says so on every connection, then closes it."""
-        payload = _encode({"event": {"e": "serverShutdown", "E": self._desk.now_ms()}})
         for session in list(self._sessions):
-            session.send([payload])
+            session.announce_shutdown(self._desk.now_ms())
         await asyncio.gather(*(session.close() for session in list(self._sessions)))
 
 

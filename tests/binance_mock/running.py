@@ -80,7 +80,8 @@ class Mock:
         return self.session.get(f"{self.url}/mock/state", timeout=5).json()
 
     def socket(self, path: str) -> "websocket.WebSocket":
-        return websocket.create_connection(f"ws://127.0.0.1:{self.port}{path}", timeout=5)
+        url = f"ws://127.0.0.1:{self.port}{path}"
+        return websocket.create_connection(url, timeout=5, skip_utf8_validation=True)
 
     def user_events(self) -> "websocket.WebSocket":
         """A socket subscribed to the account's events."""

@@ -1,0 +1,39 @@
+"""All that can go wrong with an exchange, put together; its clock ends what has a time."""
+
+import asyncio
+
+from binance_mock.desk import Desk
+from binance_mock.faults.kinds import Hook
+from binance_mock.server.faulty_exchange import FaultyExchange
+from binance_mock.server.faulty_frames import FaultyFrames
+from binance_mock.server.faulty_lines import FaultyLines, Lines
+from binance_mock.server.faulty_requests import FaultyRequests
+
+_TICK_S = 0.2
+_TICKS_PER_LOOK = 5
+
+
+class BadDays:
+    def __init__(self, desk: Desk) -> None:
+        self.requests = FaultyRequests(desk)
+        self.frames = FaultyFrames(desk)
+        self._exchange = FaultyExchange(desk)
+        self._lines: dict[Hook, Lines] = {}
+        self._faulty_lines = FaultyLines(desk, self._lines)
+
+    def watch(self, hook: Hook, lines: Lines) -> None:
+        """Connections that a fault of that hook may strike."""
+        self._lines[hook] = lines
+
+    def changed(self) -> None:
+        """A fault was turned on or off: what can strike at once does."""
+        self._exchange.look()
+        self._faulty_lines.look()
+
+    async def tick(self) -> None:
+        """Until cancelled."""
+        while True:
+            for _ in range(_TICKS_PER_LOOK):
+                await asyncio.sleep(_TICK_S)
+                self._exchange.look()
+            self._faulty_lines.look()
