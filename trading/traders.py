@@ -31,7 +31,7 @@ from trading.core.strategy import (
     state_of,
 )
 from trading.endings import count_again, end, value_commissions
-from trading.exchange.errors import KeyRejected, NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
+from trading.exchange.errors import KeyRejected, NotFound, NotSent, OutcomeUnknown, Refused, Throttled
 from trading.exchange.protocol import RECV_WINDOW_MS, Exchange, NewOrder
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
@@ -289,9 +289,6 @@ def _send(trader_id: int, order: NewOrder, venue: Venue, exchange_at: ExchangeAt
         _show_unclear(trader_id, order, str(error), task_id)
         return None
     except (Refused, Throttled, NotSent) as error:
-        if isinstance(error, Refused) and error.why == Why.DUPLICATE:
-            _show_unclear(trader_id, order, str(error), task_id)  # An earlier sending of ours was accepted.
-            return None
         row = _row(order)
         _close(trader_id, order, not_taken(row, error), task_id)
         see_to(row, error)
