@@ -69,9 +69,9 @@ def order_headers(used: int) -> dict[str, str]:
     return {"X-MBX-ORDER-COUNT-10S": str(used), "X-MBX-ORDER-COUNT-1D": str(used)}
 
 
-def place(budget: Budget, *, is_exit: bool = False, **headers: str) -> Taken:
+def place(budget: Budget, headers: dict[str, str] | None = None, *, is_exit: bool = False) -> Taken:
     taken = budget.take(1, is_exit=is_exit, places_order=True)
-    budget.settle(taken, headers, 1, 1)
+    budget.settle(taken, headers or {}, 1, 1)
     return taken
 
 
@@ -172,7 +172,7 @@ class TestOrders:
 
     def test_fills_give_back_what_the_header_says(self, budget: Budget) -> None:
         for _ in range(200):
-            place(budget, **order_headers(3))
+            place(budget, order_headers(3))
         assert budget.state().orders_10s.used == 3
 
     def test_requests_that_place_nothing_do_not_count(self, budget: Budget) -> None:
@@ -205,7 +205,7 @@ class TestOrders:
         budget.orders_are_full(ORDERS_1D)
         reason, wait_s = budget.why_wait(is_exit=False) or ("", 0)
         assert ("of this day" in reason, wait_s) == (True, 600)
-        place(budget, is_exit=True, **order_headers(5))
+        place(budget, order_headers(5), is_exit=True)
         assert budget.why_wait(is_exit=False) is None
 
     def test_asking_reserves_nothing(self, budget: Budget) -> None:

@@ -1,5 +1,6 @@
-"""The client of a venue, mock or real: python-binance for REST, with its traps closed."""
+"""The client of a venue, mock or real: what traders ask, by Binance's REST protocol, within the shared budget."""
 
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -7,80 +8,63 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 import requests
-from binance.client import Client
 from binance.exceptions import BinanceAPIException, BinanceRequestException
+from urllib3.exceptions import HTTPError
 
-from hedgehog_project.keys import Key, KeyKind
+from hedgehog_project.budget import ORDERS_1D, ORDERS_10S, Budget, OverBudget, budget_at
+from hedgehog_project.keys import Key
 from hedgehog_project.venues import Venue, place
 from trading.core.money import plain
-from trading.core.orders import Fill, OrderReport
-from trading.exchange.codes import CLOCK_IS_OFF, from_api, from_transport
-from trading.exchange.errors import KeyRejected, NotSent, OutcomeUnknown
-from trading.exchange.protocol import RECV_WINDOW_MS, Exchange, Listed, NewOrder
+from trading.core.orders import Fill, OrderReport, Side
+from trading.exchange.clock import clock_at
+from trading.exchange.codes import CLOCK_IS_OFF, from_api, from_transport, is_about_the_day
+from trading.exchange.errors import (
+    ExchangeError,
+    KeyRejected,
+    NotSent,
+    OutcomeUnknown,
+    Refused,
+    Scope,
+    Throttled,
+)
+from trading.exchange.protocol import Exchange, Listed, NewOrder
 from trading.exchange.replies import from_account, from_exchange_info, from_my_trade, from_order_reply, rows_of
+from trading.exchange.rights import KeyRights, from_restrictions, refuse_withdraw_key
+from trading.exchange.transport import Rest
 
 Parsed = TypeVar("Parsed")
 
 # The most rows of one answer (trade history, account-endpoints.md).
 PAGE = 1000
-_V3 = Client.PRIVATE_API_VERSION
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3.0, 7.0
-
-
-class _Rest(Client):
-    """python-binance at one venue's address. Not for several threads at once."""
-
-    REQUEST_TIMEOUT = (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
-    # A recvWindow among the parameters would be overwritten by this.
-    REQUEST_RECVWINDOW = RECV_WINDOW_MS
-
-    not_after_ms: int | None = None
-
-    def __init__(self, rest_url: str, key: Key) -> None:
-        self.API_URL = f"{rest_url}/api"
-        self.MARGIN_API_URL = f"{rest_url}/sapi"
-        self._key = key
-        # ping=False: the constructor would call the exchange.
-        super().__init__(key.api_key, ping=False)
-        # Where this is set, python-binance does not percent-encode a signature that is encoded already.
-        self.PRIVATE_KEY = None if key.kind == KeyKind.HMAC else key
-
-    def _hmac_signature(self, query_string: str) -> str:
-        return self._key.sign(query_string)
-
-    # Its own can't open an encrypted Ed25519 key, and take every PEM of over 120 characters for RSA.
-    _ed25519_signature = _rsa_signature = _hmac_signature
-
-    def _generate_signature(self, data: dict[str, Any], uri_encode: bool = True) -> str:
-        """Signs; refuses to sign an order too late.
-
-        The exchange accepts a request until its timestamp plus recvWindow. A process that was paused between saving
-        an order and signing it would else send it after the leader proved that it was never placed.
-        """
-        if self.not_after_ms is not None and data["timestamp"] - self.timestamp_offset > self.not_after_ms:
-            raise NotSent("The order was too late to be sent: this process was held up")
-        return str(super()._generate_signature(data, uri_encode))
-
-    @staticmethod
-    def _handle_response(response: requests.Response) -> Any:
-        """As python-binance does, which fails on an error whose body is JSON but no object: that is no answer."""
-        try:
-            return Client._handle_response(response)
-        except AttributeError as error:
-            raise BinanceRequestException(f"HTTP {response.status_code}: {response.text:.200}") from error
+# A question is asked up to three times, with these waits between, and not begun anew after this time. Each answer is
+# waited for less long than that of an order: nothing hangs on it.
+PAUSES_S = (0.2, 0.8)
+PATIENCE_S, ANSWER_TIMEOUT_S = 5.0, 3.0
+# Told to wait longer, a worker does not: its caller is told.
+MOST_WAIT_S = 1.0
 
 
 class BinanceExchange:
-    """An account at a venue that speaks Binance's REST protocol. For one thread: see `exchange_at`."""
+    """An account at a venue that speaks Binance's REST protocol. For one thread: see `exchange_at`.
+
+    Questions are retried in here. Placing and cancelling are not: of the first nobody knows whether it was done, and
+    the second, done already, would be answered with "unknown order".
+    """
 
     def __init__(self, rest_url: str, key: Key) -> None:
-        self._rest = _Rest(rest_url, key)
+        self._rest = Rest(rest_url, key)
+        self._budget = budget_at(rest_url, key.api_key)
+        self._clock = clock_at(rest_url)
 
     def place(self, order: NewOrder) -> OrderReport:
         self._rest.not_after_ms = order.not_after_ms
         try:
             reply = self._call(
                 self._rest.create_order,
+                weight=1,
+                is_exit=order.side == Side.SELL,
+                places_order=True,
                 symbol=order.symbol,
                 side=order.side.value,
                 type="LIMIT",
@@ -96,28 +80,29 @@ class BinanceExchange:
         return self._parsed(from_order_reply, reply)
 
     def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
-        reply = self._call(self._rest.cancel_order, symbol=symbol, origClientOrderId=client_order_id)
+        reply = self._call(
+            self._rest.cancel_order, weight=1, is_exit=True, symbol=symbol, origClientOrderId=client_order_id
+        )
         return self._parsed(from_order_reply, reply)
 
     def order(self, symbol: str, client_order_id: str) -> OrderReport:
-        reply = self._call(self._rest.get_order, symbol=symbol, origClientOrderId=client_order_id)
-        return self._parsed(from_order_reply, reply)
+        return self._ask(
+            from_order_reply, "order", weight=4, is_exit=True, symbol=symbol, origClientOrderId=client_order_id
+        )
 
     def open_orders(self) -> list[OrderReport]:
-        reply = self._call(self._rest.get_open_orders)
-        return self._parsed(lambda reply: [from_order_reply(row) for row in rows_of(reply)], reply)
+        return self._ask(_orders, "openOrders", weight=80, is_exit=True)
 
     def fills(self, symbol: str, exchange_order_id: int) -> tuple[Fill, ...]:
-        reply = self._call(self._rest.get_my_trades, symbol=symbol, orderId=exchange_order_id, limit=PAGE)
-        return self._parsed(lambda reply: tuple(from_my_trade(row) for row in rows_of(reply)), reply)
+        found = self._ask(
+            _trades, "myTrades", weight=5, is_exit=True, symbol=symbol, orderId=exchange_order_id, limit=PAGE
+        )
+        return tuple(fill for _, fill in found)
 
     def trades(self, symbol: str, from_id: int = 0) -> list[tuple[int, Fill]]:
         found: list[tuple[int, Fill]] = []
         while True:
-            reply = self._call(self._rest.get_my_trades, symbol=symbol, fromId=from_id, limit=PAGE)
-            page = self._parsed(
-                lambda reply: [(int(row["orderId"]), from_my_trade(row)) for row in rows_of(reply)], reply
-            )
+            page = self._ask(_trades, "myTrades", weight=20, is_exit=True, symbol=symbol, fromId=from_id, limit=PAGE)
             found += page
             if len(page) < PAGE:
                 return found
@@ -126,48 +111,152 @@ class BinanceExchange:
     def orders(self, symbol: str, from_id: int = 1) -> list[OrderReport]:
         found: list[OrderReport] = []
         while True:
-            reply = self._call(self._rest.get_all_orders, symbol=symbol, orderId=from_id, limit=PAGE)
-            page = self._parsed(lambda reply: [from_order_reply(row) for row in rows_of(reply)], reply)
+            page = self._ask(_orders, "allOrders", weight=20, symbol=symbol, orderId=from_id, limit=PAGE)
             found += page
             if len(page) < PAGE:
                 return found
             from_id = found[-1].exchange_order_id + 1
 
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
-        return self._parsed(from_account, self._call(self._rest.get_account))
+        return self._ask(from_account, "account", weight=20, is_exit=True)
 
     def listed(self, symbol: str) -> Listed:
-        info = self._call(self._rest._get, "exchangeInfo", version=_V3, data={"symbol": symbol})
-        return self._parsed(lambda reply: from_exchange_info(reply["symbols"][0]), info)
+        def parse(reply: Any) -> Listed:
+            self._budget.learn(rows_of(reply.get("rateLimits", [])))
+            return from_exchange_info(reply["symbols"][0])
+
+        return self._ask(parse, "exchangeInfo", weight=20, signed=False, symbol=symbol)
 
     def price(self, symbol: str) -> Decimal:
-        reply = self._call(self._rest._get, "ticker/price", version=_V3, data={"symbol": symbol})
-        return self._parsed(lambda reply: Decimal(reply["price"]), reply)
+        return self._ask(lambda reply: Decimal(reply["price"]), "ticker/price", weight=2, signed=False, symbol=symbol)
 
     def maker_fee(self, symbol: str) -> Decimal:
-        reply = self._call(self._rest._get, "account/commission", True, version=_V3, data={"symbol": symbol})
-        return self._parsed(lambda body: Decimal(body["standardCommission"]["maker"]), reply)
+        return self._ask(
+            lambda reply: Decimal(reply["standardCommission"]["maker"]),
+            "account/commission",
+            weight=20,
+            symbol=symbol,
+        )
 
-    def _call(self, function: Callable[..., Any], *args: Any, **params: Any) -> Any:
-        """Calls python-binance; its errors and those of the transport become ours."""
+    def key_rights(self) -> KeyRights | None:
+        """What the key may do; None where the exchange has no answer to that, as most have not but Binance itself."""
         try:
+            return self._ask(from_restrictions, "account/apiRestrictions", weight=1, is_exit=True, family="sapi")
+        except (OutcomeUnknown, Refused):
+            if self._rest.response is not None and self._rest.response.status_code == 404:
+                return None
+            raise
+
+    def _ask(
+        self,
+        parse: Callable[[Any], Parsed],
+        path: str,
+        *,
+        weight: int,
+        is_exit: bool = False,
+        signed: bool = True,
+        family: str = "api",
+        **params: Any,
+    ) -> Parsed:
+        """The answer to a GET, asked again where none came. `is_exit`: it may use what is kept for exits."""
+
+        def get(**params: Any) -> Any:
+            if family == "sapi":
+                return self._rest._request_margin_api("get", path, signed, data=params)
+            return self._rest._get(path, signed, data=params)
+
+        give_up_at = time.monotonic() + PATIENCE_S
+        for pause_s in (*PAUSES_S, None):
+            left_s = max(1.0, give_up_at - time.monotonic())
             try:
-                return function(*args, **params)
-            except BinanceAPIException as error:
-                if error.code != CLOCK_IS_OFF:
+                reply = self._call(
+                    get, weight=weight, is_exit=is_exit, timeout_s=min(ANSWER_TIMEOUT_S, left_s), **params
+                )
+                return self._parsed(parse, reply)
+            except (OutcomeUnknown, NotSent, Throttled) as error:
+                if pause_s is None:
                     raise
-                # Refused for its timestamp, so it was not carried out: once more with the exchange's clock.
-                self._sync_clock()
-                return function(*args, **params)
+                wait_s = pause_s * random.uniform(0.5, 1.5)
+                if isinstance(error, Throttled):
+                    if error.wait_s > MOST_WAIT_S:
+                        raise
+                    wait_s += error.wait_s
+                if time.monotonic() + wait_s > give_up_at:
+                    raise
+            time.sleep(wait_s)
+        raise AssertionError("the last try returns or raises")
+
+    def _call(self, function: Callable[..., Any], **options: Any) -> Any:
+        """Sends a request; once more with the exchange's clock where it was refused for its timestamp."""
+        offset_ms = self._clock.offset_ms
+        try:
+            return self._send(function, **options)
+        except Refused as error:
+            if error.code != CLOCK_IS_OFF:
+                raise
+            try:
+                self._clock.correct(offset_ms, self._server_ms)
+            except (OutcomeUnknown, NotSent):
+                # The exchange's time is not to be had; but of what was asked for nothing came, that is certain.
+                raise error from None
+        return self._send(function, **options)
+
+    def _server_ms(self) -> int:
+        return self._parsed(
+            lambda reply: int(reply["serverTime"]), self._send(self._rest.get_server_time, weight=1, is_exit=True)
+        )
+
+    def _send(
+        self,
+        function: Callable[..., Any],
+        *,
+        weight: int,
+        is_exit: bool,
+        places_order: bool = False,
+        timeout_s: float | None = None,
+        **params: Any,
+    ) -> Any:
+        """Calls python-binance once, within the budget. Its errors and those of the transport become ours."""
+        try:
+            taken = self._budget.take(weight, is_exit, places_order)
+        except OverBudget as over:
+            raise Throttled(over.reason, over.wait_s) from None
+        # What it has cost where the answer does not tell.
+        cost, orders = weight, int(places_order)
+        self._rest.response = None
+        self._rest.timestamp_offset = self._clock.offset_ms
+        self._rest.REQUEST_TIMEOUT = (CONNECT_TIMEOUT_S, timeout_s or READ_TIMEOUT_S)
+        try:
+            return self._translated(function, params)
+        except NotSent:
+            cost, orders = 0, 0
+            raise
+        except OutcomeUnknown:
+            raise
+        except ExchangeError as error:
+            orders = 0
+            if isinstance(error, Throttled):
+                self._tell_others(error)
+            raise
+        finally:
+            response = self._rest.response
+            self._budget.settle(taken, {} if response is None else response.headers, cost, orders)
+
+    @staticmethod
+    def _translated(function: Callable[..., Any], params: dict[str, Any]) -> Any:
+        try:
+            return function(**params)
         except BinanceAPIException as error:
             raise from_api(error) from error
-        except (requests.RequestException, BinanceRequestException) as error:
+        except (requests.RequestException, BinanceRequestException, HTTPError) as error:
             raise from_transport(error) from error
 
-    def _sync_clock(self) -> None:
-        before = time.time()
-        server_ms = self._parsed(lambda reply: int(reply["serverTime"]), self._rest.get_server_time())
-        self._rest.timestamp_offset = server_ms - round((before + time.time()) / 2 * 1000)
+    def _tell_others(self, error: Throttled) -> None:
+        match error.scope:
+            case Scope.ADDRESS:
+                self._budget.stop(round((time.time() + error.wait_s) * 1000), str(error))
+            case Scope.ORDERS:
+                self._budget.orders_are_full(ORDERS_1D if is_about_the_day(str(error)) else ORDERS_10S)
 
     @staticmethod
     def _parsed(parse: Callable[[Any], Parsed], reply: Any) -> Parsed:
@@ -178,15 +267,42 @@ class BinanceExchange:
             raise OutcomeUnknown(f"The exchange's answer does not fit its documents: {reply!r:.200}") from error
 
 
+def _orders(reply: Any) -> list[OrderReport]:
+    return [from_order_reply(row) for row in rows_of(reply)]
+
+
+def _trades(reply: Any) -> list[tuple[int, Fill]]:
+    """Each with its order's id."""
+    return [(int(row["orderId"]), from_my_trade(row)) for row in rows_of(reply)]
+
+
 _of_thread = threading.local()
 
 
 def exchange_at(venue: Venue) -> Exchange:
-    """This thread's client of a venue; it keeps its connection. Raises KeyRejected where there is no key for it."""
+    """This thread's client of a venue; it keeps its connection.
+
+    Raises KeyRejected where there is no key for it or a live key may withdraw, Throttled or NotSent where that can't
+    be asked.
+    """
     clients: dict[Venue, BinanceExchange] = _of_thread.__dict__.setdefault("clients", {})
     if venue not in clients:
         where = place(venue)
         if where.key is None:
             raise KeyRejected(where.why_no_key)
-        clients[venue] = BinanceExchange(where.rest_url, where.key)
+        exchange = BinanceExchange(where.rest_url, where.key)
+        if venue == Venue.LIVE:
+            refuse_withdraw_key(where, exchange.key_rights)
+        clients[venue] = exchange
     return clients[venue]
+
+
+def budget_of(venue: Venue) -> Budget:
+    """The budget of a venue's address and of our key there; `.state()` is for people."""
+    where = place(venue)
+    return budget_at(where.rest_url, where.api_key)
+
+
+def why_wait(venue: Venue, side: str) -> tuple[str, float] | None:
+    """Why an order of this side would have to wait now, and for how many seconds; None where it may go."""
+    return budget_of(venue).why_wait(is_exit=side == Side.SELL)

@@ -7,11 +7,18 @@ class Why(StrEnum):
     """What a refusal is about, as far as its message tells."""
 
     BALANCE = "BALANCE"  # The account has not enough of what the order needs.
-    DUPLICATE = "DUPLICATE"  # The client order id is taken. For a placing this comes as OutcomeUnknown.
     MARKET_CLOSED = "MARKET_CLOSED"  # The symbol does not trade now.
     WOULD_MATCH = "WOULD_MATCH"  # A maker-only or stop order would have traded at once.
     FILTER = "FILTER"  # The price, the quantity or the number of orders does not pass the symbol's filters.
     OTHER = "OTHER"
+
+
+class Scope(StrEnum):
+    """Who has to wait."""
+
+    REQUEST = "REQUEST"  # This one request.
+    ORDERS = "ORDERS"  # Whatever places orders for the account.
+    ADDRESS = "ADDRESS"  # Every process that calls from this address.
 
 
 class ExchangeError(Exception):
@@ -38,9 +45,10 @@ class NotFound(ExchangeError):
 class Throttled(ExchangeError):
     """Too many requests or orders; nothing came of this one. Ask again after `wait_s` seconds."""
 
-    def __init__(self, reason: str, wait_s: float) -> None:
+    def __init__(self, reason: str, wait_s: float, scope: Scope = Scope.REQUEST) -> None:
         super().__init__(reason)
         self.wait_s = wait_s
+        self.scope = scope
 
 
 class NotSent(ExchangeError):

@@ -63,7 +63,7 @@ class Exchange(Protocol):
         """The account's fills in a symbol from a trade id on, oldest first, each with its order's id."""
 
     def orders(self, symbol: str, from_id: int = 1) -> list[OrderReport]:
-        """The account's orders in a symbol from an order id on, also ended ones, oldest first, without their fills."""
+        """The account's orders in a symbol from an order id on, ended ones too, oldest first, without their fills."""
 
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         """Free and locked amount of each asset that the account holds."""

@@ -1,0 +1,82 @@
+"""python-binance at one venue's address, with its traps closed, and connections that prove when nothing was sent."""
+
+import http.client
+from typing import Any
+
+import requests
+from binance.client import Client
+from binance.exceptions import BinanceRequestException
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPSConnection
+from urllib3.exceptions import NewConnectionError
+
+from hedgehog_project.keys import Key, KeyKind
+from trading.exchange.errors import NotSent
+from trading.exchange.protocol import RECV_WINDOW_MS
+
+
+class Rest(Client):
+    """python-binance at one venue's address. Not for several threads at once."""
+
+    # A recvWindow among the parameters would be overwritten by this.
+    REQUEST_RECVWINDOW = RECV_WINDOW_MS
+
+    not_after_ms: int | None = None
+    response: requests.Response | None = None  # the last one
+
+    def __init__(self, rest_url: str, key: Key) -> None:
+        self.API_URL = f"{rest_url}/api"
+        self.MARGIN_API_URL = f"{rest_url}/sapi"
+        self._key = key
+        # ping=False: the constructor would call the exchange. A redirect is not followed: it would carry the key and
+        # the signed order to somebody else, or make a GET of a placing.
+        super().__init__(key.api_key, ping=False, requests_params={"allow_redirects": False})
+        # Where this is set, python-binance does not percent-encode a signature that is encoded already.
+        self.PRIVATE_KEY = None if key.kind == KeyKind.HMAC else key
+        self.session.mount("https://", _Adapter())
+
+    def _hmac_signature(self, query_string: str) -> str:
+        return self._key.sign(query_string)
+
+    # Its own can't open an encrypted Ed25519 key, and take every PEM of over 120 characters for RSA.
+    _ed25519_signature = _rsa_signature = _hmac_signature
+
+    def _generate_signature(self, data: dict[str, Any], uri_encode: bool = True) -> str:
+        """Signs; refuses to sign an order too late.
+
+        The exchange accepts a request until its timestamp plus recvWindow. A process that was paused between saving
+        an order and signing it would else send it after the leader proved that it was never placed.
+        """
+        if self.not_after_ms is not None and data["timestamp"] - self.timestamp_offset > self.not_after_ms:
+            raise NotSent("The order was too late to be sent: this process was held up")
+        return str(super()._generate_signature(data, uri_encode))
+
+    @staticmethod
+    def _handle_response(response: requests.Response) -> Any:
+        """As python-binance does, which fails on an error whose body is JSON but no object: that is no answer."""
+        try:
+            return Client._handle_response(response)
+        except (AttributeError, RecursionError) as error:
+            raise BinanceRequestException(f"HTTP {response.status_code}: {response.text:.200}") from error
+
+
+class _Connection(HTTPSConnection):
+    """Tells a failed handshake from a failed request: urllib3 gives both the same errors."""
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except (OSError, http.client.HTTPException) as error:
+            # The request is written once the connection stands.
+            raise NewConnectionError(self, f"{type(error).__name__}: {error}") from error
+
+
+class _Pool(HTTPSConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": HTTPConnectionPool, "https": _Pool}
