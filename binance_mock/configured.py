@@ -59,7 +59,9 @@ def _account() -> Account:
         public_key = PublicKey(settings.MOCK_PUBLIC_KEY) if settings.MOCK_PUBLIC_KEY else None
     except BadKey as error:
         raise BadSettings(f"MOCK_PUBLIC_KEY {error}") from None
-    return Account(settings.MOCK_API_KEY, settings.MOCK_API_SECRET, public_key)
+    return Account(
+        settings.MOCK_API_KEY, settings.MOCK_API_SECRET, public_key, may_withdraw=settings.MOCK_KEY_MAY_WITHDRAW
+    )
 
 
 async def _market(store: Store) -> tuple[Market, dict[str, Any]]:

@@ -74,3 +74,24 @@ def set_bnb_burn(desk: Desk, params: Params, now_ms: int) -> dict[str, bool]:
     if wanted is not None:
         desk.exchange.engine.fees_in_bnb = wanted
     return {"spotBNBBurn": desk.exchange.engine.fees_in_bnb, "interestBNBBurn": False}
+
+
+def key_rights(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+    """What the account's key may do (wallet, "Get API Key Permission")."""
+    params.finish()
+    return {
+        # Binance lets a key withdraw only where its addresses are restricted.
+        "ipRestrict": desk.account.may_withdraw,
+        "createTime": 1_700_000_000_000,
+        "enableReading": True,
+        "enableWithdrawals": desk.account.may_withdraw,
+        "enableInternalTransfer": False,
+        "enableMargin": False,
+        "enableFutures": False,
+        "permitsUniversalTransfer": False,
+        "enableVanillaOptions": False,
+        "enableFixApiTrade": False,
+        "enableFixReadOnly": False,
+        "enableSpotAndMarginTrading": True,
+        "enablePortfolioMarginTrading": False,
+    }

@@ -100,8 +100,9 @@ REST: dict[tuple[str, str], Operation] = {
     ("GET", "myPreventedMatches"): _PREVENTED,
 }
 
-# (HTTP method, path under /sapi/v1/): what clients need to pay commissions in BNB.
+# (HTTP method, path under /sapi/v1/): the key's rights, and what clients need to pay commissions in BNB.
 SAPI: dict[tuple[str, str], Operation] = {
+    ("GET", "account/apiRestrictions"): Operation(account.key_rights, 1, signed=True),
     ("GET", "bnbBurn"): Operation(account.bnb_burn, 1, signed=True),
     ("POST", "bnbBurn"): Operation(account.set_bnb_burn, 1, signed=True),
 }

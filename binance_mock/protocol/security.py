@@ -25,6 +25,7 @@ class Account:
     api_secret: str = field(repr=False)
     # Verifies instead of the secret, where the key is an RSA or Ed25519 key.
     public_key: PublicKey | None = None
+    may_withdraw: bool = False
 
     def check_key(self, api_key: str | None) -> None:
         """Raises Refused: -2014 for none, -2015 for a wrong one."""

@@ -32,6 +32,8 @@ def allow_live_trading(to: Client) -> None:
 @pytest.fixture
 def keys(settings: Settings) -> None:
     settings.HEDGEHOG_ALLOW_LIVE = True
+    # Nobody is there to be asked what these keys may do: test_live_key.py asks.
+    settings.HEDGEHOG_ALLOW_WITHDRAW_KEY = True
     for prefix in ("BINANCE", "TESTNET", "DEMO"):
         setattr(settings, f"{prefix}_API_KEY", "topsecretvalue")
         setattr(settings, f"{prefix}_API_SECRET", "topsecretvalue")

@@ -9,6 +9,8 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue, place
 from trading.core.orders import Side
+from trading.exchange.client import exchange_at
+from trading.exchange.errors import ExchangeError
 from trading.models.choices import choices_of
 
 
@@ -95,4 +97,9 @@ def turn_switch(venue: Venue, by: str, may_trade_live: bool, is_confirmed: bool)
         raise PermissionDenied("Trading real money needs the permission “Can let traders trade real money”.")
     if venue == Venue.LIVE and not is_confirmed:
         raise ValidationError("Trading real money must be confirmed.")
+    if venue == Venue.LIVE:
+        try:
+            exchange_at(venue)  # which asks what the key may do
+        except ExchangeError as error:
+            raise ValidationError(f"{error}.") from error
     Switch.objects.update_or_create(pk=1, defaults={"venue": venue, "changed_by": by, "changed_at": timezone.now()})
