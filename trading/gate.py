@@ -9,6 +9,7 @@ from datetime import timedelta
 from hedgehog_project.venues import Venue
 from trading.core.orders import OPEN, Side
 from trading.core.risk import Rules
+from trading.exchange.client import why_wait
 from trading.models import Order, Switch
 from trading.models.switch import TradingMode
 
@@ -42,7 +43,11 @@ def mode_hold(side: Side) -> Hold | None:
 
 def _budget_hold(venue: Venue, side: Side) -> Hold | None:
     """What the exchange's limits hold back. Sales have a reserve that buys can't use."""
-    return None
+    full = why_wait(venue, side)
+    if full is None:
+        return None
+    reason, wait_s = full
+    return Hold(reason, timedelta(seconds=wait_s), f"the exchange's limits leave no room for a {side.lower()}")
 
 
 def _full_book_hold(venue: Venue, symbol_id: int, side: Side, rules: Rules) -> Hold | None:

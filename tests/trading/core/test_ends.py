@@ -1,0 +1,185 @@
+"""Every end of an order, of each side, filled in part or not: where the trader stands then, and its next step."""
+
+from dataclasses import replace
+from decimal import Decimal as D
+
+import pytest
+
+from tests.trading.core.test_strategy import BOUGHT, NUDGE, RULES, SETTINGS, TRADE, order
+from trading.core.events import OrderReported
+from trading.core.orders import OPEN, Order, OrderReport, OrderStatus, Side
+from trading.core.risk import Rules
+from trading.core.strategy import (
+    Decision,
+    Finish,
+    PlaceBuy,
+    PlaceSell,
+    Position,
+    TraderState,
+    Wait,
+    decide,
+    state_of,
+)
+
+NONE, SOME, DUST, ALL = "0", "20", "3", "46.4"
+ENDED = [
+    # side, status, executed: then the state, the next step, its words, and what the step after a pause is
+    (Side.BUY, OrderStatus.FILLED, ALL, TraderState.HOLDING, PlaceSell, "over 0.4307", PlaceSell),
+    (Side.BUY, OrderStatus.CANCELED, NONE, TraderState.WAITING, Wait, "was cancelled: buys again", PlaceBuy),
+    (Side.BUY, OrderStatus.CANCELED, SOME, TraderState.HOLDING, PlaceSell, "over 0.4307", PlaceSell),
+    (Side.BUY, OrderStatus.CANCELED, DUST, TraderState.DUST, Finish, "too little to sell", Finish),
+    (Side.BUY, OrderStatus.REJECTED, NONE, TraderState.WAITING, Wait, "was rejected: buys again", PlaceBuy),
+    (Side.BUY, OrderStatus.NOT_PLACED, NONE, TraderState.WAITING, Wait, "waits for the next trade", PlaceBuy),
+    (Side.BUY, OrderStatus.EXPIRED, NONE, TraderState.WAITING, Wait, "has expired: buys again", PlaceBuy),
+    (Side.BUY, OrderStatus.EXPIRED, SOME, TraderState.HOLDING, PlaceSell, "over 0.4307", PlaceSell),
+    (Side.BUY, OrderStatus.EXPIRED, DUST, TraderState.DUST, Finish, "too little to sell", Finish),
+    (
+        Side.BUY,
+        OrderStatus.EXPIRED_IN_MATCH,
+        NONE,
+        TraderState.WAITING,
+        Wait,
+        "self-trade prevention: buys",
+        PlaceBuy,
+    ),
+    (Side.BUY, OrderStatus.EXPIRED_IN_MATCH, SOME, TraderState.HOLDING, PlaceSell, "over 0.4307", PlaceSell),
+    (Side.BUY, OrderStatus.EXPIRED_IN_MATCH, DUST, TraderState.DUST, Finish, "too little to sell", Finish),
+    (Side.SELL, OrderStatus.FILLED, "46.3", TraderState.FINISHED, Finish, "sold 46.3", Finish),
+    (Side.SELL, OrderStatus.CANCELED, NONE, TraderState.HOLDING, Wait, "was cancelled: sells again", PlaceSell),
+    (Side.SELL, OrderStatus.CANCELED, SOME, TraderState.HOLDING, Wait, "was cancelled: sells again", PlaceSell),
+    (Side.SELL, OrderStatus.CANCELED, "44", TraderState.DUST, Finish, "too little to sell", Finish),
+    (Side.SELL, OrderStatus.REJECTED, NONE, TraderState.HOLDING, Wait, "was rejected: sells again", PlaceSell),
+    (Side.SELL, OrderStatus.NOT_PLACED, NONE, TraderState.HOLDING, PlaceSell, "over 0.4307", PlaceSell),
+    (Side.SELL, OrderStatus.EXPIRED, NONE, TraderState.HOLDING, Wait, "has expired: sells again", PlaceSell),
+    (Side.SELL, OrderStatus.EXPIRED, SOME, TraderState.HOLDING, Wait, "has expired: sells again", PlaceSell),
+    (Side.SELL, OrderStatus.EXPIRED, "44", TraderState.DUST, Finish, "too little to sell", Finish),
+    (Side.SELL, OrderStatus.EXPIRED_IN_MATCH, NONE, TraderState.HOLDING, Wait, "prevention: sells", PlaceSell),
+    (Side.SELL, OrderStatus.EXPIRED_IN_MATCH, SOME, TraderState.HOLDING, Wait, "prevention: sells", PlaceSell),
+    (Side.SELL, OrderStatus.EXPIRED_IN_MATCH, "44", TraderState.DUST, Finish, "too little to sell", Finish),
+]
+
+
+def ended(side: Side, status: OrderStatus, executed: str) -> tuple[Order, OrderReported]:
+    if side == Side.BUY:
+        fee = str(D(executed) / 1000)
+        row = order(side, status, executed=executed, commission=fee)
+    else:
+        row = order(side, status, "0.4319", "46.3", executed, "0.001", "USDT")
+    report = OrderReport("c", 1, "XRPUSDT", side, status, row.price, row.quantity, row.executed)
+    return row, OrderReported(report, "report")
+
+
+def position_with(row: Order) -> Position:
+    """As the books give it: an order that never traded and has ended is no part of the position."""
+    orders = (BOUGHT, row) if row.side == Side.SELL else (row,)
+    return Position(tuple(each for each in orders if each.status.is_open or each.executed))
+
+
+def stands(position: Position, decision: Decision) -> TraderState:
+    return decision.state if isinstance(decision, Finish) else state_of(position)
+
+
+@pytest.mark.parametrize(("side", "status", "executed", "state", "step", "words", "afterwards"), ENDED)
+def test_every_end_leads_to_a_named_state_and_a_next_step(
+    side: Side, status: OrderStatus, executed: str, state: TraderState, step: type, words: str, afterwards: type
+) -> None:
+    row, event = ended(side, status, executed)
+    position = position_with(row)
+    decision = decide(position, event, RULES, SETTINGS)
+    assert isinstance(decision, step)
+    assert words in decision.reason
+    assert stands(position, decision) == state
+    # Whoever looks later, after the pause, goes on.
+    assert isinstance(decide(position, TRADE, RULES, SETTINGS), afterwards)
+
+
+def test_the_table_has_every_end() -> None:
+    """Of each side; those that may have traded in part with and without a part."""
+    partial = {OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.EXPIRED_IN_MATCH}
+    wanted = {
+        (side, status, is_part)
+        for side in Side
+        for status in frozenset(OrderStatus) - OPEN
+        for is_part in ((False, True) if status in partial else (status == OrderStatus.FILLED,))
+    }
+    assert {(side, status, executed != NONE) for side, status, executed, *_ in ENDED} == wanted
+
+
+def test_pause_is_taken_only_before_the_same_again() -> None:
+    pauses = {(side, status, executed) for side, status, executed, _, step, *_ in ENDED if step is Wait}
+    for side, status, executed, *_ in ENDED:
+        row, event = ended(side, status, executed)
+        decision = decide(position_with(row), event, RULES, SETTINGS)
+        is_pause = isinstance(decision, Wait) and decision.pauses
+        assert is_pause == ((side, status, executed) in pauses and status != OrderStatus.NOT_PLACED)
+
+
+def test_off_is_said_rather_than_a_pause() -> None:
+    row, event = ended(Side.BUY, OrderStatus.CANCELED, NONE)
+    decision = decide(position_with(row), event, RULES, replace(SETTINGS, is_on=False))
+    assert decision == Wait("trading is off for this symbol")
+
+
+# --- commissions in a third asset ---------------------------------------------------------------------------
+def in_bnb(row: Order, commission: str, worth: str | None) -> Order:
+    fill = replace(
+        row.fills[0],
+        commission=D(commission),
+        commission_asset="BNB",
+        commission_quote=None if worth is None else D(worth),
+    )
+    return replace(row, fills=(fill,))
+
+
+BOUGHT_FOR_BNB = order(Side.BUY, OrderStatus.FILLED, executed="46.4")
+SOLD_FOR_BNB = order(Side.SELL, OrderStatus.FILLED, "0.4319", "46.4", "46.4")
+
+
+@pytest.mark.parametrize(("bought", "sold"), [(None, None), ("0.01", None), (None, "0.01")])
+def test_cycle_ends_only_once_its_commissions_are_valued(bought: str | None, sold: str | None) -> None:
+    orders = in_bnb(BOUGHT_FOR_BNB, "0.00002", bought), in_bnb(SOLD_FOR_BNB, "0.00002", sold)
+    decision = decide(Position(orders), NUDGE, RULES, SETTINGS)
+    assert isinstance(decision, Wait)
+    assert decision.needs_values == ("BNB",)
+
+
+def test_profit_is_net_of_commissions_in_a_third_asset() -> None:
+    orders = in_bnb(BOUGHT_FOR_BNB, "0.00002", "0.0123"), in_bnb(SOLD_FOR_BNB, "0.00003", "0.0184")
+    decision = decide(Position(orders), NUDGE, RULES, SETTINGS)
+    assert isinstance(decision, Finish)
+    # 46.4 x (0.4319 - 0.4307), less both commissions; all that was bought is sold.
+    assert (decision.profit, decision.leftover) == (D("46.4") * D("0.0012") - D("0.0307"), D(0))
+
+
+def test_nothing_is_asked_before_the_cycle_ends() -> None:
+    decision = decide(Position((in_bnb(BOUGHT_FOR_BNB, "0.00002", None),)), NUDGE, RULES, SETTINGS)
+    assert isinstance(decision, PlaceSell)
+    assert decision.quantity == D("46.4")
+
+
+# --- filters that look at the market ------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        (
+            replace(RULES, buy_factor_min=D("0.999")),
+            "BUY at 0.4307: the exchange takes none under 0.999",
+        ),
+        (
+            replace(RULES, sell_factor_max=D("0.9999")),
+            "sold again: SELL at 0.4319: the exchange takes none over",
+        ),
+        (replace(RULES, max_position=D(46)), "more than may be owned, 46"),
+    ],
+)
+def test_price_far_from_the_market_and_too_much_to_own_wait_and_say_why(rules: Rules, words: str) -> None:
+    decision = decide(Position(), TRADE, rules, SETTINGS)
+    assert isinstance(decision, Wait)
+    assert words in decision.reason
+
+
+def test_usual_bounds_let_an_order_pass() -> None:
+    rules = replace(
+        RULES, buy_factor_min=D("0.2"), buy_factor_max=D(5), sell_factor_min=D("0.2"), sell_factor_max=D(5)
+    )
+    assert isinstance(decide(Position(), TRADE, rules, SETTINGS), PlaceBuy)
