@@ -1,8 +1,9 @@
 """The books: what a report of the exchange changes in the rows of an order and its fills."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from django.db.models import Q
+from django.db.models import Prefetch, Q, QuerySet
 
 from trading.core import orders as core
 from trading.core.money import ZERO
@@ -17,10 +18,17 @@ def position_of(trader: Trader) -> Position:
     return Position(tuple(as_core(row) for row in rows))
 
 
+def positions_of(traders: QuerySet[Trader]) -> Iterator[tuple[Trader, Position]]:
+    """Each trader, with its symbol, and what position_of tells of it, in three queries for all."""
+    rows = Order.objects.filter(Q(status__in=OPEN) | Q(executed__gt=ZERO)).order_by("id").prefetch_related("fills")
+    for trader in traders.select_related("symbol").prefetch_related(Prefetch("orders", rows, to_attr="traded")):
+        yield trader, Position(tuple(as_core(row) for row in trader.traded))
+
+
 def as_core(row: Order) -> core.Order:
     """The order with its fills, frozen, for the core to decide on."""
     # Most orders that are looked at have not traded: they need no second query.
-    fills = row.fills.order_by("trade_id") if row.executed else ()
+    fills = sorted(row.fills.all(), key=lambda fill: fill.trade_id) if row.executed else ()
     return core.Order(
         client_order_id=row.client_order_id,
         side=core.Side(row.side),

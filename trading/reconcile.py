@@ -1,40 +1,283 @@
-"""Reconciliation: our books against the exchange's, and ours repaired from there."""
+"""Reconciliation: our books against the exchange's, and ours repaired from there.
+
+Nothing is undone by an answer that is older than what is known: whatever the exchange says goes the way of every
+report, and an order's books only move forward. Two comparisons side by side do no harm.
+"""
 
 import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+from typing import TypeVar
 
+import redis
+from django.db.models import QuerySet
+
+from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
-from trading import traders
-from trading.core.orders import OPEN, OrderStatus
-from trading.models import Order, Switch, Trader
-from trading.own_orders import is_ours
+from trading import fill_marks, orphans, traders
+from trading.core.orders import OPEN, OrderReport, OrderStatus
+from trading.exchange.errors import ExchangeError, KeyRejected, Throttled
+from trading.exchange.protocol import Exchange
+from trading.models import Order, Orphan, Reconciliation, Switch, Trader
+from trading.own_orders import trader_of
+from trading.shortages import shortages
 from trading.traders import ExchangeAt
 
 log = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
 
-def reconcile(venue: Venue, exchange_at: ExchangeAt, task_id: str = "") -> int:
-    """Compares the open orders of our books with the exchange's and asks about each that differs; how many did.
+# How the journal names it.
+SOURCE = "reconciliation"
+# What is under way between two looks at the balances is no shortage; what both show is.
+LOOK_AGAIN_S = 1.0
+# A comparison that takes longer no longer keeps others away.
+ALONE_S = 20
 
-    Raises the exchange's errors.
+
+def reconcile(
+    venue: Venue, exchange_at: ExchangeAt, task_id: str = "", is_dry: bool = False, is_thorough: bool = False
+) -> Reconciliation:
+    """Compares our books with the exchange's and repairs ours from there; what that came to.
+
+    Raises nothing of the exchange's: where it could not go on, `stopped` says why. `is_dry`: changes nothing, and
+    what would be repaired counts as repaired. `is_thorough`: looks at the fills of every symbol, not of those alone
+    that could have traded since. What is reported just now may count as repaired: a report can be that late.
     """
-    # Our rows first: an order that is placed meanwhile is then on the exchange's list only.
-    rows = list(Order.objects.filter(venue=venue, status__in=OPEN).exclude(status=OrderStatus.SUBMITTING))
-    listed = {report.client_order_id: report for report in exchange_at(venue).open_orders()}
-    differing = 0
-    for row in rows:
-        there = listed.get(row.client_order_id)
-        if there is None or there.executed != row.executed or there.status != row.status:
-            differing += 1
-            traders.ask(row.pk, exchange_at, task_id)
-    ours = {key for key in listed if is_ours(key)}
-    known = set(Order.objects.filter(client_order_id__in=ours).values_list("client_order_id", flat=True))
-    for orphan in sorted(ours - known):
-        log.warning("order of ours that the database does not know: venue=%s client_order_id=%s", venue, orphan)
-    return differing
+    row = Reconciliation(venue=venue, task_id=task_id)
+    comparison = _Comparison(venue, exchange_at, row, is_dry, is_thorough)
+    began = time.monotonic()
+    try:
+        comparison.run(exchange_at(venue))
+    except ExchangeError as error:
+        row.stopped = str(error)[:300]
+    row.took_ms = round((time.monotonic() - began) * 1000)
+    row.text = "\n".join(comparison.lines)
+    if not is_dry:
+        row.keep()
+    if not row.is_well:
+        log.warning("books compared: %s", row)
+    return row
+
+
+def last(venue: Venue) -> Reconciliation | None:
+    """The newest comparison at a venue."""
+    return Reconciliation.objects.filter(venue=venue).first()
 
 
 def venues_in_use() -> list[Venue]:
-    """The switch's venue, those where traders still live, and those where an order of an ended one is open."""
+    """The switch's venue, and those where a trader lives, an order is open or an orphan unresolved."""
     live = Trader.objects.filter(finished_at__isnull=True).order_by().values_list("venue", flat=True).distinct()
     opened = Order.objects.filter(status__in=OPEN).order_by().values_list("venue", flat=True).distinct()
-    return sorted({Switch.current(), *(Venue(venue) for venue in (*live, *opened))})
+    lost = Orphan.objects.filter(resolved_at=None).order_by().values_list("venue", flat=True).distinct()
+    return sorted({Switch.current(), *(Venue(venue) for venue in (*live, *opened, *lost))})
+
+
+@contextmanager
+def alone(venue: Venue) -> Iterator[bool]:
+    """Whether nobody else compares the books of this venue just now; where Redis is away, nobody can tell."""
+    key, has_it = f"reconcile:alone:{venue}", True
+    try:
+        has_it = bool(connect().set(key, 1, nx=True, ex=ALONE_S))
+    except redis.RedisError as error:
+        log.warning("comparing the books without knowing whether another does: %s", error)
+    try:
+        yield has_it
+    finally:
+        if has_it:
+            try:
+                connect().delete(key)
+            except redis.RedisError as error:
+                log.warning("the next comparison may have to wait for %s s: %s", ALONE_S, error)
+
+
+@dataclass
+class _Comparison:
+    """One comparison under way. What it finds stands in `row` and `lines`."""
+
+    venue: Venue
+    exchange_at: ExchangeAt
+    row: Reconciliation
+    is_dry: bool
+    is_thorough: bool
+    lines: list[str] = field(default_factory=list)
+
+    def run(self, exchange: Exchange) -> None:
+        """Raises Throttled, KeyRejected, and whatever keeps it from the list of open orders."""
+        # Our rows first: an order that is placed meanwhile is then on the exchange's list only. What is SUBMITTING is
+        # the leader's to ask about.
+        rows = list(_orders(self.venue).filter(status__in=OPEN).exclude(status=OrderStatus.SUBMITTING))
+        open_there = {report.client_order_id: report for report in exchange.open_orders()}
+        self.row.orders = len(rows)
+        # Unknown orders go to their traders before ours are repaired: a trader that hears of its buy's fill would
+        # else place a second sale beside one that it does not know.
+        unknown = orphans.unknown_of(open_there.values())
+        looks = self._look_at_fills(exchange, unknown)
+        missing = {report.client_order_id: report for look in looks for report in look.missing}
+        self._give_away({each.client_order_id: each for each in (*unknown, *orphans.unknown_of(missing.values()))})
+        for row in rows:
+            there = missing.pop(row.client_order_id, None) or open_there.get(row.client_order_id)
+            if there is None or _differs(row, there):
+                self._repair(row, there)
+        for row in _orders(self.venue).filter(client_order_id__in=missing):
+            self._repair(row, missing[row.client_order_id])
+        ended = _orders(self.venue).exclude(status__in=OPEN).exclude(pk__in=[row.pk for row in rows])
+        for row in ended.filter(client_order_id__in=open_there):
+            self._ended_only_here(row, open_there[row.client_order_id])
+        self._look_at_orphans(exchange, open_there)
+        self._look_at_balances(exchange)
+        if not self.is_dry:
+            # What could not be booked is looked at again by the next comparison.
+            fill_marks.move(self.venue, looks)
+
+    # --- fills ------------------------------------------------------------------------------------
+    def _look_at_fills(self, exchange: Exchange, unknown: Sequence[OrderReport]) -> list[fill_marks.Look]:
+        known = Orphan.objects.filter(venue=self.venue).values_list("client_order_id", flat=True)
+        seen = set(known.filter(client_order_id__in=[report.client_order_id for report in unknown]))
+        news = {report.symbol for report in unknown if report.client_order_id not in seen}
+        looks = []
+        for symbol in fill_marks.due(self.venue, news, self.is_thorough):
+            look = self._try(f"fills of {symbol}", partial(fill_marks.look, exchange, self.venue, symbol))
+            if look is not None:
+                self.row.fills += look.fills
+                looks.append(look)
+        return looks
+
+    # --- orders that the database lacks -----------------------------------------------------------
+    def _give_away(self, unknown: dict[str, OrderReport]) -> None:
+        """Gives each to the trader that can claim it; what nobody can is an orphan."""
+        groups: dict[tuple[str, int | None], list[OrderReport]] = {}
+        for report in unknown.values():
+            groups.setdefault((report.symbol, trader_of(report.client_order_id)), []).append(report)
+        for group in groups.values():
+            if self.is_dry:
+                continue  # They are told by _look_at_orphans.
+            names = ", ".join(_told(report) for report in group)
+            try:
+                exchange = self.exchange_at(self.venue)
+                group = [orphans.with_fills(report, exchange) for report in group]
+                why = orphans.claim(self.venue, group, self.exchange_at, self.row.task_id)
+            except (Throttled, KeyRejected):
+                raise
+            except ExchangeError as error:
+                self._leave(f"{names}: {error}")
+                continue
+            if not why:
+                self._mended(f"{names}: the database lacked it; its trader has it again", len(group))
+            for report in group if why else ():
+                orphans.record(self.venue, report, why)
+
+    def _look_at_orphans(self, exchange: Exchange, open_there: dict[str, OrderReport]) -> None:
+        if self.is_dry:
+            for report in orphans.unknown_of(open_there.values()):
+                self._leave(f"{_told(report)}: the database lacks it")
+            return
+        for orphan in orphans.unresolved(self.venue):
+            if orphan.is_open and orphan.client_order_id not in open_there:
+                self._try(str(orphan), partial(orphans.look_again, orphan, exchange))
+        orphans.settle(self.venue)
+        for orphan in orphans.unresolved(self.venue):
+            self._leave(f"orphan {orphan.client_order_id}, {orphan}, {orphan.status.lower()}: {orphan.why}")
+
+    # --- orders of ours ---------------------------------------------------------------------------
+    def _repair(self, row: Order, there: OrderReport | None) -> None:
+        """Has the order's trader hear what the exchange says of it; None: it is not open there any more."""
+        before = _state(row)
+        row.refresh_from_db()
+        if _state(row) != before and (not OrderStatus(row.status).is_open or (there and not _differs(row, there))):
+            return  # Its report has come meanwhile.
+        told = f"{row.client_order_id}, {row}: {_here(before)} here, {_there(there)}"
+        if self.is_dry:
+            self._mended(told)
+            return
+        before = _state(row)
+
+        def learn() -> bool:
+            if there is None:
+                return traders.ask(row.pk, self.exchange_at, self.row.task_id, source=SOURCE)
+            booked = sum((fill.quantity for fill in row.fills.all()), Decimal(0))
+            report = there
+            if there.executed > booked and not there.fills:
+                report = orphans.with_fills(there, self.exchange_at(self.venue))
+            return traders.hear(report, SOURCE, self.exchange_at, self.row.task_id)
+
+        if self._try(told, learn) is None:
+            return
+        row.refresh_from_db()
+        if _state(row) != before:
+            self._mended(f"{told}: {_here(_state(row))} now")
+
+    def _ended_only_here(self, row: Order, there: OrderReport) -> None:
+        """The list may be older than our order's end. Where it is not, the order's own reports may still open it."""
+        exchange = self.exchange_at(self.venue)
+        now = self._try(row.client_order_id, lambda: exchange.order(there.symbol, there.client_order_id))
+        if now is None or not now.status.is_open:
+            return
+        self._repair(row, now)
+        row.refresh_from_db()
+        if not OrderStatus(row.status).is_open and not self.is_dry:
+            self._leave(
+                f"{row.client_order_id}, {row}: {_here(_state(row))} here, and {self.venue} still has it open: "
+                "cancel it there"
+            )
+
+    # --- balances ---------------------------------------------------------------------------------
+    def _look_at_balances(self, exchange: Exchange) -> None:
+        found = self._try("balances", lambda: shortages(self.venue, exchange.balances()))
+        if not found:
+            return
+        time.sleep(LOOK_AGAIN_S)
+        again = self._try("balances", lambda: shortages(self.venue, exchange.balances()))
+        for asset in found.keys() & (again or {}).keys():
+            self._leave((again or found)[asset])
+
+    # --- what was found ---------------------------------------------------------------------------
+    def _try(self, what: str, do: Callable[[], Answer]) -> Answer | None:
+        """One question that fails is noted and the others go on. Raises Throttled and KeyRejected, which hit all."""
+        try:
+            return do()
+        except (Throttled, KeyRejected):
+            raise
+        except ExchangeError as error:
+            self._leave(f"{what}: {error}")
+            return None
+
+    def _mended(self, line: str, count: int = 1) -> None:
+        self.row.repaired += count
+        self.lines.append(line)
+
+    def _leave(self, line: str) -> None:
+        self.row.left += 1
+        self.lines.append(line)
+
+
+_State = tuple[str, Decimal, int]
+
+
+def _orders(venue: Venue) -> QuerySet[Order]:
+    return Order.objects.filter(venue=venue).select_related("symbol")
+
+
+def _state(row: Order) -> _State:
+    return (row.status, row.executed, row.fills.count() if row.executed else 0)
+
+
+def _differs(row: Order, there: OrderReport) -> bool:
+    return (there.executed, there.status) != (row.executed, row.status) or bool(there.fills)
+
+
+def _here(state: _State) -> str:
+    status, executed, _ = state
+    return f"{status.lower().replace('_', ' ')} with {executed}"
+
+
+def _there(there: OrderReport | None) -> str:
+    return f"{there.status.lower().replace('_', ' ')} with {there.executed} there" if there else "not open there"
+
+
+def _told(report: OrderReport) -> str:
+    return f"{report.client_order_id}, {report.side} {report.quantity} {report.symbol} at {report.price}"

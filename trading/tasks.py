@@ -5,7 +5,9 @@ import time
 from decimal import Decimal
 from typing import Any
 
-from celery import Task, shared_task
+from celery import Task, current_app, shared_task
+from celery.signals import worker_ready
+from kombu.exceptions import OperationalError
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
@@ -17,8 +19,8 @@ from trading.exchange.errors import ExchangeError
 from trading.exchange.replies import from_execution_report, own_id
 from trading.models import Order
 from trading.models.journal import write
+from trading.reconcile import alone, venues_in_use
 from trading.reconcile import reconcile as compare_books
-from trading.reconcile import venues_in_use
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +128,15 @@ def _ask_instead(client_order_id: str, trader: int | None, symbol: str) -> None:
     doorbell.ask(row.pk, row.trader_id, symbol)
 
 
+@worker_ready.connect
+def _compare_at_once(**_: Any) -> None:
+    """Whatever happened while no worker was up is learnt when one begins."""
+    try:
+        current_app.send_task("trading.tasks.reconcile_all", expires=50, retry=False)
+    except OperationalError as error:
+        log.warning("the books are compared within a minute, not at once: %s", error)
+
+
 def _let_act(trader_id: int, event: Event, task_id: str) -> None:
     try:
         has_ended = traders.wake(trader_id, event, exchange_at, task_id)
@@ -139,12 +150,8 @@ def _let_act(trader_id: int, event: Event, task_id: str) -> None:
 
 def _reconcile(venue: Venue, task_id: str) -> bool:
     """Whether the books could be compared."""
-    try:
-        compare_books(venue, exchange_at, task_id)
-    except ExchangeError as error:
-        log.warning("books not compared: venue=%s error=%s", venue, error)
-        return False
-    return True
+    with alone(venue) as is_alone:
+        return is_alone and not compare_books(venue, exchange_at, task_id).stopped
 
 
 def _id(task: Task) -> str:

@@ -1,5 +1,6 @@
 """An exchange that does what a test says: it keeps orders in a dictionary, and faults happen on cue."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -25,6 +26,7 @@ class ScriptedExchange:
     before: list[Fault] = field(default_factory=list)
     after: list[Fault] = field(default_factory=list)
     last_id: int = 0
+    money: dict[str, Decimal] = field(default_factory=lambda: {"USDT": Decimal(10_000)})
     last_price: Decimal = Decimal(3000)
 
     def __call__(self, venue: Venue) -> "ScriptedExchange":
@@ -45,6 +47,7 @@ class ScriptedExchange:
             order.price,
             order.quantity,
             Decimal(0),
+            placed_ms=round(time.time() * 1000),
         )
         self.kept[order.client_order_id] = report
         if self.after:
@@ -113,7 +116,15 @@ class ScriptedExchange:
         return self.last_price
 
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
-        return {}
+        """What `money` has become by the fills; nothing of it counts as locked."""
+        held = dict(self.money)
+        for order in self.kept.values():
+            base, sign = order.symbol.removesuffix("USDT"), 1 if order.side == Side.BUY else -1
+            for fill in order.fills:
+                moves = ((base, sign * fill.quantity), ("USDT", -sign * fill.quote))
+                for asset, amount in (*moves, (fill.commission_asset, -fill.commission)):
+                    held[asset] = held.get(asset, Decimal(0)) + amount
+        return {asset: (amount, Decimal(0)) for asset, amount in held.items()}
 
     def listed(self, symbol: str) -> Listed:
         raise Refused("Invalid symbol.", -1121)

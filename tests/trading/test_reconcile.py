@@ -1,31 +1,449 @@
 """Reconciliation: whatever was lost on the way is learnt from the exchange's own books."""
 
-from decimal import Decimal
+from datetime import timedelta
+from decimal import Decimal as D
 
 import pytest
+import redis
+from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
-from trading import traders
+from tests.trading.conftest import make_symbol
+from tests.trading.rows import make_trader
+from tests.trading.test_overview import NO_REDIS
+from trading import fill_marks, traders
+from trading import reconcile as module
 from trading.core.events import TradeSeen
-from trading.core.orders import OrderStatus
-from trading.models import Order, Trader
-from trading.reconcile import reconcile
+from trading.core.orders import Fill as CoreFill
+from trading.core.orders import OrderReport, OrderStatus, Side
+from trading.core.strategy import TraderState
+from trading.endings import abandon
+from trading.exchange.errors import NotSent, Throttled
+from trading.exchange.protocol import NewOrder
+from trading.models import Fill, FillMark, JournalEntry, Order, Orphan, Reconciliation, Trader
+from trading.models.orphans import Resolution
+from trading.reconcile import alone, last, reconcile, venues_in_use
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
-TRADE = TradeSeen("ETHUSDT", 1, Decimal(3000), 0)
+TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
 
 
-def test_reconciliation_books_what_no_report_told(trader: Trader, exchange: ScriptedExchange) -> None:
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK_AGAIN_S", 0)
+
+
+def compare(exchange: ScriptedExchange, is_dry: bool = False) -> tuple[int, int]:
+    """How many differences were repaired, and how many are left."""
+    row = reconcile(Venue.MOCK, exchange, is_dry=is_dry)
+    assert row.stopped == ""
+    return row.repaired, row.left
+
+
+def buys(trader: Trader, exchange: ScriptedExchange) -> Order:
+    """Its open buy."""
     traders.wake(trader.pk, TRADE, exchange)
-    assert reconcile(Venue.MOCK, exchange) == 0
-    exchange.fill(Order.objects.get().client_order_id, Decimal("0.01"))
-    assert reconcile(Venue.MOCK, exchange) == 1
-    assert Order.objects.get().executed == Decimal("0.01")
-    exchange.fill_all(Order.objects.get().client_order_id)
-    reconcile(Venue.MOCK, exchange)
-    assert list(Order.objects.order_by("id").values_list("side", "status")) == [
-        ("BUY", OrderStatus.FILLED),
-        ("SELL", OrderStatus.NEW),
-    ]
+    return Order.objects.get(trader=trader, side=Side.BUY)
+
+
+def lose(*orders: Order) -> None:
+    """What a backup that is older than the orders would bring back: their trader without them."""
+    for order in orders:
+        Fill.objects.filter(order=order).delete()
+        order.delete()
+        Trader.objects.filter(pk=order.trader_id).update(state=TraderState.WAITING, wake_below=D(1))
+
+
+def text() -> str:
+    row = last(Venue.MOCK)
+    assert row is not None
+    return row.text
+
+
+class TestOrdersThatWeKnow:
+    def test_lost_reports_are_made_up_for(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        buy = buys(trader, exchange)
+        assert compare(exchange) == (0, 0)
+        exchange.fill(buy.client_order_id, D("0.01"))
+        assert compare(exchange) == (1, 0)
+        assert Order.objects.get().executed == D("0.01")
+        exchange.fill_all(buy.client_order_id)
+        assert compare(exchange) == (1, 0)
+        assert list(Order.objects.order_by("id").values_list("side", "status")) == [
+            ("BUY", OrderStatus.FILLED),
+            ("SELL", OrderStatus.NEW),
+        ]
+        assert compare(exchange) == (0, 0)
+
+    def test_repair_stands_in_the_traders_journal(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        exchange.fill_all(buys(trader, exchange).client_order_id)
+        compare(exchange)
+        events = JournalEntry.objects.filter(trader=trader).values_list("event", flat=True)
+        assert any(event.startswith("reconciliation: BUY FILLED") for event in events)
+
+    def test_cancel_by_its_owner_on_the_exchanges_page(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        buy = buys(trader, exchange)
+        exchange.end(buy.client_order_id, OrderStatus.CANCELED)
+        assert compare(exchange) == (1, 0)
+        buy.refresh_from_db()
+        trader.refresh_from_db()
+        assert (buy.status, trader.state) == (OrderStatus.CANCELED, TraderState.WAITING)
+
+    def test_fill_of_an_order_that_we_hold_for_ended_is_booked(
+        self, trader: Trader, exchange: ScriptedExchange
+    ) -> None:
+        buy = buys(trader, exchange)
+        exchange.end(buy.client_order_id, OrderStatus.CANCELED)
+        traders.ask(buy.pk, exchange)
+        exchange.fill(buy.client_order_id, D("0.01"))
+        exchange.end(buy.client_order_id, OrderStatus.CANCELED)
+        assert compare(exchange) == (1, 0)
+        assert Fill.objects.get().order == buy
+        assert Order.objects.get(side=Side.SELL).quantity == D("0.0099")
+
+    def test_late_fill_counts_on_a_trader_that_has_ended(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        buy = buys(trader, exchange)
+        exchange.end(buy.client_order_id, OrderStatus.CANCELED)
+        traders.ask(buy.pk, exchange)
+        assert abandon(trader.pk, "admin")
+        exchange.fill(buy.client_order_id, D("0.01"))
+        exchange.end(buy.client_order_id, OrderStatus.CANCELED)
+        assert compare(exchange) == (1, 0)
+        trader.refresh_from_db()
+        assert (trader.leftover, trader.profit) == (D("0.00999"), D(0))
+        assert compare(exchange) == (0, 0)
+
+    def test_list_that_is_older_than_our_books_changes_nothing(
+        self, trader: Trader, exchange: ScriptedExchange
+    ) -> None:
+        buy = buys(trader, exchange)
+        old = exchange.open_orders()
+        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        exchange.open_orders = lambda: [*old, exchange.kept[Order.objects.get(side=Side.SELL).client_order_id]]  # type: ignore[method-assign]
+        assert compare(exchange) == (0, 0)
+        buy.refresh_from_db()
+        assert (buy.status, buy.fills.count()) == (OrderStatus.FILLED, 1)
+
+    def test_report_that_comes_between_the_list_and_the_repair_is_not_undone(
+        self, trader: Trader, exchange: ScriptedExchange
+    ) -> None:
+        buy = buys(trader, exchange)
+        ask = exchange.open_orders
+
+        def open_orders() -> list[OrderReport]:
+            found = ask()  # NEW on the list, FILLED in our books by the time that they are compared.
+            traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+            return found
+
+        exchange.open_orders = open_orders  # type: ignore[method-assign]
+        assert compare(exchange)[1] == 0
+        buy.refresh_from_db()
+        assert buy.status == OrderStatus.FILLED
+        assert Order.objects.filter(side=Side.SELL).count() == 1
+
+    def test_order_that_ended_only_here_is_shown(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        Order.objects.filter(pk=buys(trader, exchange).pk).update(status=OrderStatus.CANCELED)
+        assert compare(exchange) == (0, 1)
+        assert "still has it open: cancel it there" in text()
+
+    def test_order_that_was_thought_never_placed_lives_again(
+        self, trader: Trader, exchange: ScriptedExchange
+    ) -> None:
+        Order.objects.filter(pk=buys(trader, exchange).pk).update(status=OrderStatus.NOT_PLACED)
+        assert compare(exchange) == (1, 0)
+        assert Order.objects.get().status == OrderStatus.NEW
+
+    def test_ended_traders_open_order_keeps_its_venue_in_use(self, trader: Trader) -> None:
+        Trader.objects.update(venue=Venue.TESTNET, finished_at=timezone.now(), state=TraderState.FINISHED)
+        assert venues_in_use() == [Venue.MOCK]
+        Order.objects.create(
+            trader=trader, symbol=trader.symbol, venue=Venue.TESTNET, side=Side.SELL, price=D(1), quantity=D(1),
+            client_order_id="hh-1-s-1", status=OrderStatus.NEW,
+        )  # fmt: skip
+        assert venues_in_use() == [Venue.MOCK, Venue.TESTNET]
+
+
+class TestQuestionsThatFail:
+    def test_one_failing_question_does_not_stop_the_rest(
+        self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        second = make_trader(trader.symbol, slot=2)
+        lost, found = buys(trader, exchange), buys(second, exchange)
+        for order in (lost, found):
+            exchange.end(order.client_order_id, OrderStatus.CANCELED)
+        ask = exchange.order
+
+        def order(symbol: str, client_order_id: str) -> OrderReport:
+            if client_order_id == lost.client_order_id:
+                raise NotSent("no line")
+            return ask(symbol, client_order_id)
+
+        monkeypatch.setattr(exchange, "order", order)
+        assert compare(exchange) == (1, 1)
+        found.refresh_from_db()
+        assert found.status == OrderStatus.CANCELED
+        assert "no line" in text()
+
+    def test_throttling_stops_it_and_is_said(
+        self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def throttled() -> list[OrderReport]:
+            raise Throttled("Too many requests", 30)
+
+        monkeypatch.setattr(exchange, "open_orders", throttled)
+        row = reconcile(Venue.MOCK, exchange)
+        assert row.stopped == "Too many requests"
+        assert not row.is_well
+
+    def test_fills_that_could_not_be_booked_are_looked_at_again(
+        self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        exchange.fill_all(buys(trader, exchange).client_order_id)
+
+        def fails(*args: object, **kwargs: object) -> bool:
+            raise NotSent("no line")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(traders, "hear", fails)
+            assert compare(exchange) == (0, 1)
+        assert not FillMark.objects.exists()
+        assert compare(exchange) == (1, 0)
+        assert FillMark.objects.get().trade_id == Fill.objects.get().trade_id
+
+
+class TestFills:
+    def test_only_fills_after_the_last_one_are_asked_for(
+        self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[int] = []
+        answer = exchange.trades
+
+        def trades(symbol: str, from_id: int = 0) -> list[tuple[int, CoreFill]]:
+            asked.append(from_id)
+            return answer(symbol, from_id)
+
+        monkeypatch.setattr(exchange, "trades", trades)
+        buy = buys(trader, exchange)
+        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        compare(exchange)
+        compare(exchange)
+        assert asked == [0]  # Nothing has moved since.
+        Order.objects.get(side=Side.SELL).save()
+        compare(exchange)
+        assert asked == [0, Fill.objects.get().trade_id]
+        FillMark.objects.update(looked_at=timezone.now() - fill_marks.EVERY - timedelta(seconds=1))
+        compare(exchange)
+        assert len(asked) == 3
+
+    def test_exchange_that_began_anew_is_read_from_its_beginning(
+        self, trader: Trader, exchange: ScriptedExchange
+    ) -> None:
+        FillMark.objects.create(
+            venue=Venue.MOCK, symbol="ETHUSDT", trade_id=999, exchange_order_id=998, looked_at=timezone.now()
+        )
+        buy = buys(trader, exchange)
+        exchange.fill_all(buy.client_order_id)
+        assert compare(exchange) == (1, 0)
+        assert FillMark.objects.get().trade_id == Fill.objects.get().trade_id
+
+    def test_symbols_wait_their_turn_where_many_have_moved(
+        self, trader: Trader, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(fill_marks, "MOST_SYMBOLS", 2)
+        for number, name in enumerate(("AUSDT", "BUSDT", "CUSDT")):
+            make_symbol(name)
+            looked_at = timezone.now() - timedelta(hours=5 - number)
+            FillMark.objects.create(venue=Venue.MOCK, symbol=name, looked_at=looked_at)
+        assert fill_marks.due(Venue.MOCK, set(), False) == ["AUSDT", "BUSDT"]
+        assert fill_marks.due(Venue.MOCK, {"NEWUSDT"}, False) == ["NEWUSDT", "AUSDT"]
+        assert fill_marks.due(Venue.MOCK, set(), True) == ["AUSDT", "BUSDT", "CUSDT", "ETHUSDT"]
+
+
+class TestOrdersThatTheDatabaseLacks:
+    def test_order_goes_back_to_its_trader(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        buy = buys(trader, exchange)
+        lose(buy)
+        assert compare(exchange) == (1, 0)
+        again = Order.objects.get()
+        trader.refresh_from_db()
+        assert (again.client_order_id, again.trader, again.status) == (buy.client_order_id, trader, OrderStatus.NEW)
+        assert (trader.state, trader.wake_below) == (TraderState.BUYING, None)
+        assert not Orphan.objects.exists()
+        assert compare(exchange) == (0, 0)
+        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
+
+    def test_whole_cycle_goes_back_with_its_fills(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        buy = buys(trader, exchange)
+        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        sell = Order.objects.get(side=Side.SELL)
+        lose(buy, sell)
+        assert compare(exchange) == (2, 0)
+        trader.refresh_from_db()
+        assert trader.state == TraderState.SELLING
+        traders.hear(exchange.fill_all(sell.client_order_id), "report", exchange)
+        trader.refresh_from_db()
+        assert trader.state == TraderState.FINISHED
+        assert trader.profit is not None
+        assert trader.profit > 0
+        assert len(exchange.placed) == 2
+
+    def test_sale_is_taken_back_before_its_buy_is_repaired(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        buy = buys(trader, exchange)
+        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        lose(Order.objects.get(side=Side.SELL))
+        Fill.objects.all().delete()
+        Order.objects.update(status=OrderStatus.NEW, executed=D(0))
+        Trader.objects.update(state=TraderState.BUYING)
+        assert compare(exchange) == (2, 0)
+        assert list(Order.objects.order_by("side").values_list("side", "status")) == [
+            ("BUY", "FILLED"),
+            ("SELL", "NEW"),
+        ]
+        assert len(exchange.placed) == 2
+
+    @pytest.mark.parametrize(
+        ("change", "why"),
+        [
+            ({"created_at": timezone.now() + timedelta(minutes=5)}, "began after it was placed"),
+            ({"finished_at": timezone.now(), "state": TraderState.RETIRED}, "has ended"),
+            ({"venue": Venue.TESTNET}, "it is another one"),
+            ({"budget": D(10)}, "does not fit into the budget"),
+        ],
+    )
+    def test_trader_that_can_not_be_its_own_does_not_claim_it(
+        self, trader: Trader, exchange: ScriptedExchange, change: dict[str, object], why: str
+    ) -> None:
+        lose(buys(trader, exchange))
+        Trader.objects.filter(pk=trader.pk).update(**change)
+        assert compare(exchange) == (0, 1)
+        orphan = Orphan.objects.get()
+        assert why in orphan.why
+        assert (orphan.resolution, orphan.status) == (Resolution.UNRESOLVED, OrderStatus.NEW)
+        assert not Order.objects.exists()
+        assert compare(exchange) == (0, 1)
+        assert Orphan.objects.count() == 1
+
+    def test_second_open_buy_is_not_claimed(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        lose(buys(trader, exchange))
+        buys(trader, exchange)
+        assert compare(exchange) == (0, 1)
+        assert "has another open buy" in Orphan.objects.get().why
+
+    def test_sale_without_its_buy_is_not_claimed(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        exchange.place(NewOrder("ETHUSDT", Side.SELL, D(3100), D("0.1"), f"hh-{trader.pk}-s-1", 0))
+        assert compare(exchange) == (0, 1)
+        assert "sells more than its trader" in Orphan.objects.get().why
+
+    def test_foreign_orders_are_left_alone(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.1"), "web_1", 0))
+        exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.1"), "web_2", 0))
+        exchange.fill_all("web_2")
+        assert compare(exchange) == (0, 0)
+        assert not Orphan.objects.exists()
+        assert exchange.kept["web_1"].status == OrderStatus.NEW
+
+    def test_ended_order_that_traded_is_found_by_its_fills(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.1"), "hh-77-b-1", 0))
+        exchange.fill_all("hh-77-b-1")
+        assert compare(exchange) == (0, 1)
+        orphan = Orphan.objects.get()
+        assert (orphan.status, orphan.executed, orphan.why) == (
+            "FILLED",
+            D("0.1"),
+            "its trader is not in the database",
+        )
+
+    def test_finished_cycle_of_another_database_needs_nobody(
+        self, trader: Trader, exchange: ScriptedExchange
+    ) -> None:
+        exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.1"), "hh-77-b-1", 0))
+        exchange.place(NewOrder("ETHUSDT", Side.SELL, D(2910), D("0.0999"), "hh-77-s-1", 0))
+        for key in ("hh-77-b-1", "hh-77-s-1"):
+            exchange.fill_all(key)
+        assert compare(exchange) == (0, 0)
+        assert set(Orphan.objects.values_list("resolution", flat=True)) == {Resolution.CLOSED}
+
+    def test_orphan_that_ends_by_itself_is_followed(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        for number in (1, 2):
+            exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.1"), f"hh-7{number}-b-1", 0))
+        assert compare(exchange) == (0, 2)
+        exchange.fill("hh-71-b-1", D("0.04"))
+        for number in (1, 2):
+            exchange.end(f"hh-7{number}-b-1", OrderStatus.CANCELED)
+        assert compare(exchange) == (0, 1)
+        assert list(Orphan.objects.order_by("id").values_list("executed", "status", "resolution")) == [
+            (D("0.04"), "CANCELED", Resolution.UNRESOLVED),
+            (D(0), "CANCELED", Resolution.ENDED),
+        ]
+
+
+class TestBalances:
+    def test_shortage_says_what_is_missing_and_what_to_do(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        buy = buys(trader, exchange)
+        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        assert compare(exchange) == (0, 0)
+        exchange.money["ETH"] = D("-0.01")
+        assert compare(exchange) == (0, 1)
+        assert "0.01 ETH is missing" in text()
+        assert "ETHUSDT #1" in text()
+
+    def test_coins_of_the_owner_are_not_looked_at(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        exchange.money |= {"ETH": D(5), "DOGE": D(1)}
+        buys(trader, exchange)
+        assert compare(exchange) == (0, 0)
+
+    def test_what_other_orders_hold_is_told_apart(
+        self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        buy = buys(trader, exchange)
+        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        sell = Order.objects.get(side=Side.SELL)
+        exchange.end(sell.client_order_id, OrderStatus.CANCELED)
+        Order.objects.filter(pk=sell.pk).update(status=OrderStatus.CANCELED)
+        monkeypatch.setattr(exchange, "balances", lambda: {"ETH": (D("0.01"), D("0.06"))})
+        assert compare(exchange) == (0, 1)
+        assert "only 0.01 is free" in text()
+
+
+class TestWhatIsKept:
+    def test_dry_run_changes_nothing(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        buy = buys(trader, exchange)
+        exchange.fill_all(buy.client_order_id)
+        exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.01"), "hh-77-b-1", 0))
+        assert compare(exchange, is_dry=True) == (1, 1)
+        assert Order.objects.get().status == OrderStatus.NEW
+        assert not (Orphan.objects.exists() or FillMark.objects.exists() or Reconciliation.objects.exists())
+
+    def test_same_news_every_minute_keep_one_row(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        for _ in range(3):
+            compare(exchange)
+        assert Reconciliation.objects.count() == 1
+        exchange.fill_all(buys(trader, exchange).client_order_id)
+        for _ in range(3):
+            compare(exchange)
+        assert list(Reconciliation.objects.order_by("id").values_list("repaired", flat=True)) == [0, 1, 0]
+
+    def test_rows_are_bounded(
+        self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("trading.models.reconciliations.MOST_KEPT", 2)
+        for number in range(4):
+            Reconciliation(venue=Venue.MOCK, text=str(number)).keep()
+        assert list(Reconciliation.objects.values_list("text", flat=True)) == ["3", "2"]
+
+
+class TestAlone:
+    def test_second_one_at_the_same_time_is_skipped(self, redis_client: "redis.Redis") -> None:
+        with alone(Venue.MOCK) as first, alone(Venue.MOCK) as second, alone(Venue.TESTNET) as elsewhere:
+            assert (first, second, elsewhere) == (True, False, True)
+        with alone(Venue.MOCK) as again:
+            assert again
+
+    def test_without_redis_nobody_is_kept_away(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        nowhere = redis.Redis.from_url(NO_REDIS)
+        monkeypatch.setattr(module, "connect", lambda: nowhere)
+        with alone(Venue.MOCK) as first, alone(Venue.MOCK) as second:
+            assert (first, second) == (True, True)

@@ -7,21 +7,35 @@ from django.core.management.base import BaseCommand, CommandError
 
 from hedgehog_project.venues import Venue
 from trading.exchange.client import exchange_at
-from trading.exchange.errors import ExchangeError
+from trading.models import Reconciliation
 from trading.reconcile import reconcile, venues_in_use
 
 
 class Command(BaseCommand):
-    help = "Compares our open orders with the exchange's and repairs ours from there. Done every minute anyway."
+    help = (
+        "Compares our books with the exchange's and repairs ours from there: open orders, the state of each, fills "
+        "since the last known one, balances, and orders of ours that the database lacks. Done every minute anyway. "
+        "Exit 0: the books agree now; 1: something is left that needs a person, or the exchange did not answer."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("venue", nargs="?", choices=[venue.value for venue in Venue], help="default: all in use")
+        parser.add_argument("--dry-run", action="store_true", help="says what differs and changes nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         venues = [Venue(options["venue"])] if options["venue"] else venues_in_use()
-        for venue in venues:
-            try:
-                differing = reconcile(venue, exchange_at)
-            except ExchangeError as error:
-                raise CommandError(f"{venue}: {error}") from None
-            self.stdout.write(f"{venue}: {differing} orders differed and were asked about")
+        is_dry = options["dry_run"]
+        rows = [reconcile(venue, exchange_at, is_dry=is_dry, is_thorough=True) for venue in venues]
+        for row in rows:
+            self._tell(row, is_dry)
+        if any(row.stopped for row in rows):
+            raise CommandError("not everything could be compared: see above, and try again")
+        if is_dry and any(row.differences for row in rows):
+            raise CommandError("the books differ; nothing was changed")
+        if any(row.left for row in rows):
+            raise CommandError("some differences need a person; `manage.py orphans` shows orders to adopt or cancel")
+
+    def _tell(self, row: Reconciliation, is_dry: bool) -> None:
+        self.stdout.write(f"{row.venue}: {row.told(is_dry)}")
+        for line in row.text.splitlines():
+            self.stdout.write(f"  {line}")

@@ -1,0 +1,128 @@
+"""The account's fills since the last one that was looked at, symbol by symbol, and which of ours our books lack.
+
+Reports tell of fills; this finds those that no report and no open order tells of any more: of orders that we hold
+for ended, or that the database lacks. A look weighs 20 of the address's requests: only symbols are looked at whose
+orders have moved since, and every other one once an hour.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from django.db.models import Max
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from trading.core.orders import OPEN, Fill, OrderReport
+from trading.exchange.protocol import Exchange
+from trading.models import Fill as FillRow
+from trading.models import FillMark, Order, Orphan, Switch, Trader, TradingSettings
+from trading.models.symbols import TradingStatus
+from trading.own_orders import is_ours
+
+EVERY = timedelta(hours=1)
+# The most symbols of one comparison, those first that have waited longest: the rest have their turn in the next.
+MOST_SYMBOLS = 25
+
+Pairs = list[tuple[int, Fill]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at a symbol's fills has found."""
+
+    symbol: str
+    began_at: datetime
+    fills: int = 0  # new ones of the account, not of ours alone
+    missing: tuple[OrderReport, ...] = field(default=())  # orders of ours with the fills that our books lack
+    mark: tuple[int, int] = (0, 0)  # the newest fill and its order; 0: there is none yet
+
+
+def due(venue: Venue, news: set[str], is_thorough: bool) -> list[str]:
+    """The symbols to look at now; `news` are those where something unknown was seen."""
+    marks = dict(FillMark.objects.filter(venue=venue).values_list("symbol", "looked_at"))
+    if is_thorough:
+        ever = Order.objects.filter(venue=venue).order_by().values_list("symbol__name", flat=True).distinct()
+        return sorted({*ever, *marks, *news, *_in_use(venue)})
+    long_ago = timezone.now() - EVERY
+    since = min((looked_at for looked_at in marks.values() if looked_at > long_ago), default=long_ago)
+    moves = Order.objects.filter(venue=venue, updated_at__gte=since).order_by().values_list("symbol__name")
+    moved = dict(moves.annotate(Max("updated_at")))
+    waiting = {
+        symbol: marks.get(symbol, long_ago)
+        for symbol in {*marks, *moved, *_in_use(venue)}
+        if symbol not in marks or marks[symbol] <= long_ago or moved.get(symbol, long_ago) >= marks[symbol]
+    }
+    others = sorted(waiting.keys() - news, key=lambda symbol: (waiting[symbol], symbol))
+    return [*sorted(news), *others][:MOST_SYMBOLS]
+
+
+def _in_use(venue: Venue) -> set[str]:
+    """Symbols with live traders or open orders, and those that are on."""
+    live = Trader.objects.filter(venue=venue, finished_at__isnull=True).order_by()
+    opened = Order.objects.filter(venue=venue, status__in=OPEN).order_by()
+    names = {*live.values_list("symbol__name", flat=True), *opened.values_list("symbol__name", flat=True)}
+    if venue == Switch.current():
+        on = TradingSettings.objects.filter(status=TradingStatus.ON)
+        names |= set(on.values_list("symbol__name", flat=True))
+    return names
+
+
+def look(exchange: Exchange, venue: Venue, symbol: str) -> Look:
+    """Asks for the fills since the last look. Raises the exchange's errors."""
+    began_at = timezone.now()
+    row = FillMark.objects.filter(venue=venue, symbol=symbol).first()
+    mark = (row.trade_id, row.exchange_order_id) if row else (0, 0)
+    # From the last one on, and with it: if that is another one now, the exchange has begun its books anew.
+    pairs = exchange.trades(symbol, mark[0])
+    if mark[0] and (not pairs or (pairs[0][1].trade_id, pairs[0][0]) != mark):
+        mark, pairs = (0, 0), exchange.trades(symbol, 0)
+    news = pairs[1:] if mark[0] else pairs
+    if not news:
+        return Look(symbol, began_at, mark=mark)
+    newest = (news[-1][1].trade_id, news[-1][0])
+    return Look(symbol, began_at, len(news), _missing(exchange, venue, symbol, news), newest)
+
+
+def _missing(exchange: Exchange, venue: Venue, symbol: str, pairs: Pairs) -> tuple[OrderReport, ...]:
+    booked = set(
+        FillRow.objects.filter(
+            order__venue=venue, order__symbol__name=symbol, trade_id__gte=pairs[0][1].trade_id
+        ).values_list("order__exchange_order_id", "trade_id")
+    )
+    fills: dict[int, list[Fill]] = {}
+    for order_id, fill in pairs:
+        if (order_id, fill.trade_id) not in booked:
+            fills.setdefault(order_id, []).append(fill)
+    if not fills:
+        return ()
+    # Fills carry no client order id: the orders do.
+    orders = {report.exchange_order_id: report for report in exchange.orders(symbol, min(fills))}
+    return tuple(
+        replace(orders[order_id], fills=tuple(news))
+        for order_id, news in fills.items()
+        if order_id in orders and is_ours(orders[order_id].client_order_id)
+    )
+
+
+def move(venue: Venue, looks: Sequence[Look]) -> None:
+    """Begins the next look after what this one has found; where some of it is in no book yet, with it again."""
+    for each in looks:
+        if each.missing and _is_lacking(venue, each):
+            continue
+        trade_id, order_id = each.mark
+        values = {"trade_id": trade_id, "exchange_order_id": order_id, "looked_at": each.began_at}
+        FillMark.objects.update_or_create(venue=venue, symbol=each.symbol, defaults=values)
+
+
+def _is_lacking(venue: Venue, found: Look) -> bool:
+    """Whether a fill of ours that was found is neither booked nor one of an orphan."""
+    ids = [report.client_order_id for report in found.missing]
+    kept = set(Orphan.objects.filter(venue=venue, client_order_id__in=ids).values_list("client_order_id", flat=True))
+    rows = FillRow.objects.filter(order__client_order_id__in=ids)
+    booked = set(rows.values_list("order__client_order_id", "trade_id"))
+    return any(
+        report.client_order_id not in kept and (report.client_order_id, fill.trade_id) not in booked
+        for report in found.missing
+        for fill in report.fills
+    )

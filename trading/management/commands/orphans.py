@@ -1,0 +1,52 @@
+"""`manage.py orphans`: orders of ours on the exchange that the database lacks, and what shall become of them."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from trading import orphans
+from trading.core.money import plain
+from trading.exchange.client import exchange_at
+from trading.exchange.errors import ExchangeError
+from trading.models import Orphan
+from trading.models.orphans import Resolution
+
+BY = "manage.py orphans"
+
+
+class Command(BaseCommand):
+    help = (
+        "Lists the orders with our prefix that the database lacks and no trader could claim. adopt: a new trader "
+        "lives out their cycle. cancel: cancels the order on the exchange; one that has ended is left as it is."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("what", nargs="?", choices=["adopt", "cancel"], help="default: lists them")
+        parser.add_argument("id", nargs="?", type=int, help="the number that the list shows")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["what"] is None:
+            self._list()
+            return
+        orphan = Orphan.objects.filter(pk=options["id"]).first()
+        if orphan is None:
+            raise CommandError("Which one? `manage.py orphans` lists them with their numbers.")
+        try:
+            if options["what"] == "adopt":
+                self.stdout.write(f"adopted: {orphans.adopt(orphan, BY, exchange_at)}")
+            else:
+                self.stdout.write(f"{orphan}: {orphans.cancel(orphan, BY, exchange_at)}")
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        except ExchangeError as error:
+            raise CommandError(f"{orphan.venue}: {error}") from None
+
+    def _list(self) -> None:
+        found = Orphan.objects.filter(resolution=Resolution.UNRESOLVED).order_by("id")
+        if not found:
+            self.stdout.write("No orphan: every order of ours on the exchange is in the database.")
+        for orphan in found:
+            status = orphan.status.lower().replace("_", " ")
+            self.stdout.write(f"{orphan.pk}  {orphan}: {status}, {plain(orphan.executed)} traded. {orphan.why}")

@@ -1,0 +1,331 @@
+"""Whose an order is that only the exchange knows, and what becomes of one that is nobody's.
+
+An order finds its way into the books as any other: a row, then what the exchange reported of it, then its trader
+looks again. Nothing is placed here; all that an exchange is told is to cancel.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from trading import symbols, traders
+from trading.books import book, position_of
+from trading.core import orders as core
+from trading.core.events import Nudged
+from trading.core.money import ZERO, floor_to, plain
+from trading.core.orders import OrderReport, Side
+from trading.core.strategy import state_of
+from trading.exchange.errors import NotFound
+from trading.exchange.protocol import Exchange
+from trading.models import Listing, Order, Orphan, Symbol, Trader
+from trading.models.journal import write
+from trading.models.orphans import Resolution
+from trading.models.symbols import rules_of
+from trading.own_orders import is_ours, trader_of
+from trading.traders import ExchangeAt
+
+# How far the exchange's clock and ours may be apart.
+CLOCKS = timedelta(seconds=2)
+# What a buy's commission takes of it at most, for telling what is left of a cycle whose fills are not at hand.
+MOST_FEE = Decimal("0.002")
+BY_ITSELF = "reconciliation"
+
+# An order as the exchange reports it, or as our books have it: both have a side, a price and quantities.
+_Order = OrderReport | core.Order
+
+
+def unknown_of(reports: Iterable[OrderReport]) -> list[OrderReport]:
+    """Those of our orders that no row knows. To be asked after the exchange was: a row stands before its order."""
+    ours = {report.client_order_id: report for report in reports if is_ours(report.client_order_id)}
+    known = set(Order.objects.filter(client_order_id__in=ours).values_list("client_order_id", flat=True))
+    return [report for key, report in ours.items() if key not in known]
+
+
+def with_fills(report: OrderReport, exchange: Exchange) -> OrderReport:
+    """The order with all its fills. Raises the exchange's errors."""
+    if report.executed <= sum((fill.quantity for fill in report.fills), ZERO):
+        return report
+    return replace(report, fills=exchange.fills(report.symbol, report.exchange_order_id))
+
+
+# --- claimed by its trader ------------------------------------------------------------------------
+
+
+def claim(venue: Venue, reports: Sequence[OrderReport], exchange_at: ExchangeAt, task_id: str = "") -> str:
+    """Gives unknown orders of one trader and symbol, with their fills, to that trader; else why it can't be theirs.
+
+    The trader goes on from there by itself. Raises the exchange's errors where it could not, its books being right.
+    """
+    number = trader_of(reports[0].client_order_id)
+    with transaction.atomic():
+        rows = Trader.objects.select_for_update(of=("self",)).select_related("symbol")
+        trader = rows.filter(pk=number).first() if number else None
+        if trader is None:
+            return "its trader is not in the database"
+        why = _why_not(trader, venue, reports)
+        if why:
+            return why
+        _take(trader, reports, BY_ITSELF, task_id)
+    _wake(trader, BY_ITSELF, exchange_at, task_id)
+    return ""
+
+
+def _why_not(trader: Trader, venue: Venue, reports: Sequence[OrderReport]) -> str:
+    """What keeps the orders from being this trader's; empty where they are."""
+    first = min(report.placed_ms for report in reports)
+    if (trader.venue, trader.symbol.name) != (venue, reports[0].symbol):
+        return f"trader {trader.pk} of this database trades {trader.symbol.name} at {trader.venue}: it is another one"
+    if datetime.fromtimestamp(first / 1000, UTC) < trader.created_at - CLOCKS:
+        return f"trader {trader.pk} of this database began after it was placed: it is another one"
+    if trader.has_ended:
+        return f"its trader {trader.pk} has ended"
+    together: list[_Order] = [*position_of(trader).orders, *reports]
+    for side in Side:
+        if len(_open(together, side)) > 1:
+            return f"its trader {trader.pk} has another open {side.lower()}"
+    if _bound(together) > trader.budget:
+        return f"it does not fit into the budget of its trader {trader.pk}"
+    if _net(together) < 0:
+        return f"it sells more than its trader {trader.pk} has bought"
+    return ""
+
+
+def _take(trader: Trader, reports: Sequence[OrderReport], event: str, task_id: str) -> None:
+    """Writes the orders into the trader's books. To be called with its row locked."""
+    for report in sorted(reports, key=lambda report: report.exchange_order_id):
+        row = Order.objects.create(
+            trader=trader,
+            symbol=trader.symbol,
+            venue=trader.venue,
+            side=report.side,
+            price=report.price,
+            quantity=report.quantity,
+            client_order_id=report.client_order_id,
+            status=report.status,
+            submitted_at=_placed(report) or timezone.now(),
+        )
+        book(row, report)
+        write(trader, event, f"adopts {row}", f"the database lacked it: {_so_far(report)}", row, task_id)
+        orphan = Orphan.objects.filter(venue=trader.venue, client_order_id=report.client_order_id)
+        orphan.filter(resolution=Resolution.UNRESOLVED).update(
+            resolution=Resolution.ADOPTED,
+            resolved_at=timezone.now(),
+            resolved_by=event[:150],
+            trader=trader,
+            status=report.status,
+            executed=report.executed,
+        )
+    # From now on it has orders that could have traded: no trade event may find it waiting for a first buy.
+    trader.state = state_of(position_of(trader))
+    trader.wake_below = None
+    trader.save(update_fields=["state", "wake_below"])
+
+
+def _wake(trader: Trader, by: str, exchange_at: ExchangeAt, task_id: str) -> None:
+    traders.wake(trader.pk, Nudged(f"{by}: orders of it were found on the exchange", True), exchange_at, task_id)
+
+
+# --- nobody's -------------------------------------------------------------------------------------
+
+
+def record(venue: Venue, report: OrderReport, why: str = "") -> Orphan:
+    """Keeps an order that nobody could claim, as the exchange shows it now."""
+    values = {"executed": report.executed, "status": report.status, "last_seen": timezone.now()}
+    first = {
+        "symbol": report.symbol,
+        "exchange_order_id": report.exchange_order_id,
+        "side": report.side,
+        "price": report.price,
+        "quantity": report.quantity,
+        "placed_at": _placed(report),
+    }
+    if why:
+        values["why"] = why[:300]
+    orphan, _ = Orphan.objects.update_or_create(
+        venue=venue,
+        client_order_id=report.client_order_id,
+        defaults=values,
+        create_defaults={**values, **first},
+    )
+    return orphan
+
+
+def look_again(orphan: Orphan, exchange: Exchange) -> None:
+    """Asks what became of an orphan that is not among the open orders any more. Raises the exchange's errors."""
+    try:
+        record(Venue(orphan.venue), exchange.order(orphan.symbol, orphan.client_order_id))
+    except NotFound as error:
+        _resolve(orphan, Resolution.ENDED, BY_ITSELF, f"the exchange no longer knows it: {error}")
+
+
+def unresolved(venue: Venue) -> list[Orphan]:
+    """The orphans that somebody has to decide about, the oldest first."""
+    return list(Orphan.objects.filter(venue=venue, resolution=Resolution.UNRESOLVED).order_by("id"))
+
+
+def settle(venue: Venue) -> None:
+    """Resolves what needs nobody's word: what ended without a fill, and cycles whose buys were sold again."""
+    groups: dict[tuple[str, int | None], list[Orphan]] = {}
+    for orphan in unresolved(venue):
+        groups.setdefault((orphan.symbol, orphan.trader_number), []).append(orphan)
+    for (name, _), group in groups.items():
+        for orphan in [orphan for orphan in group if not orphan.is_open and not orphan.executed]:
+            _resolve(orphan, Resolution.ENDED, BY_ITSELF, "nothing of it had traded")
+            group.remove(orphan)
+        if not group or any(orphan.is_open for orphan in group):
+            continue
+        bought = sum((orphan.executed for orphan in group if orphan.side == Side.BUY), ZERO)
+        left = bought - sum((orphan.executed for orphan in group if orphan.side == Side.SELL), ZERO)
+        if left >= 0 and _is_too_little(left - bought * MOST_FEE, name, venue):
+            for orphan in group:
+                _resolve(orphan, Resolution.CLOSED, BY_ITSELF, "its cycle is over: what it bought was sold again")
+
+
+def _is_too_little(quantity: Decimal, name: str, venue: Venue) -> bool:
+    symbol = Symbol.objects.filter(name=name).first()
+    rules = rules_of(symbol.pk, venue) if symbol else None
+    return quantity <= 0 if rules is None else floor_to(quantity, rules.step) <= 0
+
+
+# --- decided by a person --------------------------------------------------------------------------
+
+
+def adopt(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> Trader:
+    """Gives an orphan, and all unknown orders of its trader and symbol, to a new trader that lives out the cycle.
+
+    Raises ValidationError for people, and the exchange's errors.
+    """
+    if orphan.is_resolved:
+        raise ValidationError(f"It is {orphan.resolution.lower()} already.")
+    venue = Venue(orphan.venue)
+    exchange = exchange_at(venue)
+    symbol = symbols.named(orphan.symbol)
+    if not Listing.objects.filter(symbol=symbol, venue=venue).exists():
+        symbols.refresh(symbol, venue, exchange)
+    # Its sale may be known here as an orphan, its buy not at all: the position is whole only with both.
+    done = Orphan.objects.filter(venue=venue, symbol=orphan.symbol).exclude(resolution=Resolution.UNRESOLVED)
+    done_ids = set(done.values_list("client_order_id", flat=True))
+    theirs = [
+        report
+        for report in unknown_of(exchange.orders(orphan.symbol))
+        if trader_of(report.client_order_id) == orphan.trader_number
+        and report.client_order_id not in done_ids
+        and (report.executed or report.status.is_open)
+    ]
+    if orphan.client_order_id not in {report.client_order_id for report in theirs}:
+        raise ValidationError("There is nothing to adopt: nothing of it has traded or still may, or it is known.")
+    problem = _why_no_trader(theirs)
+    if problem:
+        raise ValidationError(problem)
+    reports = [with_fills(report, exchange) for report in theirs]
+    settings = symbol.settings
+    try:
+        with transaction.atomic():
+            trader = Trader.objects.create(
+                symbol=Symbol.objects.get(pk=symbol.pk),
+                venue=venue,
+                # Over the symbol's own slots: the leader lets it live out its cycle, and puts nobody in its place.
+                slot=max(settings.chunks, _highest_slot(symbol, venue)) + 1,
+                budget=max(settings.share, _bound(reports)),
+                buy_down_interval=settings.buy_down_interval,
+                profit_interval=settings.profit_interval,
+            )
+            write(trader, by, "begins", f"adopts orders of trader {orphan.trader_number} that the database lacked")
+            _take(trader, reports, by, "")
+    except IntegrityError:
+        raise ValidationError("Somebody else was just doing the same. Look again.") from None
+    _wake(trader, by, exchange_at, "")
+    return trader
+
+
+def _why_no_trader(reports: Sequence[OrderReport]) -> str:
+    for side in Side:
+        if len(_open(reports, side)) > 1:
+            return f"Several open {side.lower()}s have this trader's number: cancel all but one of them first."
+    if _net(reports) < 0:
+        return (
+            "Only its sale is known, not what was bought for it: no profit could be told of it. Cancel it, or let it "
+            "be filled: what it brings is then on the account."
+        )
+    return ""
+
+
+def cancel(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> str:
+    """Cancels an orphan on the exchange, or, where it has ended, leaves what it traded on the account; what is left.
+
+    Raises ValidationError for people, and the exchange's errors.
+    """
+    if orphan.is_resolved:
+        raise ValidationError(f"It is {orphan.resolution.lower()} already.")
+    exchange = exchange_at(Venue(orphan.venue))
+    was_cancelled = False
+    if orphan.is_open:
+        try:
+            report = exchange.cancel(orphan.symbol, orphan.client_order_id)
+            was_cancelled = True
+        except NotFound:
+            report = exchange.order(orphan.symbol, orphan.client_order_id)  # It has ended meanwhile.
+        orphan.executed, orphan.status = max(orphan.executed, report.executed), report.status
+    note = left_of(orphan)
+    _resolve(orphan, Resolution.CANCELED if was_cancelled else Resolution.LEFT, by, note)
+    return note
+
+
+def left_of(orphan: Orphan) -> str:
+    """What its fills have moved on the account, in words for people."""
+    if not orphan.executed:
+        return "Nothing of it had traded."
+    listed = Symbol.objects.filter(name=orphan.symbol).first()
+    base = (listed.base_asset if listed else "") or f"of {orphan.symbol}"
+    verb = "bought" if orphan.side == Side.BUY else "sold"
+    rest = "which is on the account" if orphan.side == Side.BUY else "and what that brought is on the account"
+    return f"{plain(orphan.executed)} {base} was {verb} at about {plain(orphan.price)}, {rest}."
+
+
+def _resolve(orphan: Orphan, resolution: Resolution, by: str, note: str) -> None:
+    orphan.resolution, orphan.resolved_at = resolution, timezone.now()
+    orphan.resolved_by, orphan.note = by[:150], note[:300]
+    orphan.save()
+
+
+# --- sums over orders -----------------------------------------------------------------------------
+
+
+def _open(orders: Iterable[_Order], side: Side) -> list[_Order]:
+    return [order for order in orders if order.side == side and order.status.is_open]
+
+
+def _reach(order: _Order) -> Decimal:
+    """What an order has traded, or still may."""
+    return order.quantity if order.status.is_open else order.executed
+
+
+def _net(orders: Iterable[_Order]) -> Decimal:
+    """What the orders buy more than they sell."""
+    return sum((_reach(order) if order.side == Side.BUY else -_reach(order) for order in orders), ZERO)
+
+
+def _bound(orders: Iterable[_Order]) -> Decimal:
+    """What the buys bind at most, in quote."""
+    return sum((order.price * _reach(order) for order in orders if order.side == Side.BUY), ZERO)
+
+
+def _placed(report: OrderReport) -> datetime | None:
+    return datetime.fromtimestamp(report.placed_ms / 1000, UTC) if report.placed_ms else None
+
+
+def _so_far(report: OrderReport) -> str:
+    status = report.status.lower().replace("_", " ")
+    return f"{status}, {plain(report.executed)} of {plain(report.quantity)}" if report.executed else status
+
+
+def _highest_slot(symbol: Symbol, venue: Venue) -> int:
+    live = Trader.objects.filter(symbol=symbol, venue=venue, finished_at__isnull=True)
+    return live.aggregate(highest=Max("slot"))["highest"] or 0
