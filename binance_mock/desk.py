@@ -50,7 +50,7 @@ class Desk:
     faults: Faults = field(default_factory=Faults)
     # Set to the error where the exchange can't go on: its memory failed.
     failed: "asyncio.Future[BaseException] | None" = None
-    _candles: dict[tuple[str, str], CandleSeries] = field(default_factory=dict)
+    _candles: dict[tuple[str, str, int], CandleSeries] = field(default_factory=dict)
 
     def book(self, symbol: str) -> SymbolBook:
         """The book of a symbol that somebody asks about, which makes its market move. Raises Refused (-1121)."""
@@ -58,11 +58,11 @@ class Desk:
         self.exchange.interest(symbol)
         return book
 
-    def candles(self, symbol: str, interval: str) -> CandleSeries:
-        """The candles of a symbol up to its last trade."""
-        series = self._candles.get((symbol, interval))
+    def candles(self, symbol: str, interval: str, zone_ms: int = 0) -> CandleSeries:
+        """The candles of a symbol up to its last trade; `zone_ms` east of UTC."""
+        series = self._candles.get((symbol, interval, zone_ms))
         if series is None:
-            series = self._candles[symbol, interval] = CandleSeries(interval)
+            series = self._candles[symbol, interval, zone_ms] = CandleSeries(interval, zone_ms)
         last = self.exchange.engine.book(symbol).last
         if last is not None and last.trade_id > series.last_id:
             series.feed(self.exchange.store.trades(symbol, from_id=series.last_id + 1, limit=2 * TRADES_KEPT))

@@ -21,7 +21,7 @@ def my_trades(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
     symbol = params.symbol()
     desk.book(symbol)
     order_id, from_id = params.number("orderId"), params.number("fromId")
-    start_ms, end_ms = params.number("startTime"), params.number("endTime")
+    start_ms, end_ms = params.time_ms("startTime"), params.time_ms("endTime")
     limit = params.limit(500, 1000)
     params.finish()
     if from_id is not None and (start_ms is not None or end_ms is not None):
@@ -58,6 +58,36 @@ def prevented_matches(desk: Desk, params: Params, now_ms: int) -> list[dict[str,
         raise bad_combination()
     found = desk.exchange.store.matches(symbol, match_id=match_id, order_id=order_id, from_id=from_id, limit=limit)
     return [replies.prevented_match(match) for match in found]
+
+
+def relevant_filters(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+    """The filters that hold for an order of the account; no asset has one of its own."""
+    rules = desk.exchange.engine.book(params.symbol()).rules
+    params.finish()
+    return {
+        "exchangeFilters": desk.exchange.info["exchangeFilters"],
+        "symbolFilters": list(rules.filters.values()),
+        "assetFilters": [],
+    }
+
+
+def allocations(desk: Desk, params: Params, now_ms: int) -> list[Any]:
+    """None: allocations come from smart order routing, which this exchange does not have."""
+    desk.exchange.engine.book(params.symbol())
+    for name in ("startTime", "endTime", "fromAllocationId", "orderId"):
+        params.number(name)
+    params.limit(500, 1000)
+    params.finish()
+    return []
+
+
+def no_order_lists(desk: Desk, params: Params, now_ms: int) -> list[Any]:
+    """None: this exchange has no order lists."""
+    for name in ("fromId", "startTime", "endTime"):
+        params.number(name)
+    params.limit(500, 1000)
+    params.finish()
+    return []
 
 
 def bnb_burn(desk: Desk, params: Params, now_ms: int) -> dict[str, bool]:

@@ -10,23 +10,26 @@ from typing import Any
 from binance_mock.amounts import ZERO, quotient, text, times
 from binance_mock.orders import PublicTrade
 
-_SECOND = 1_000
-_MINUTE = 60 * _SECOND
-_HOUR = 60 * _MINUTE
-_DAY = 24 * _HOUR
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
 # The length of each interval; "1M" is a calendar month.
 INTERVALS = {
-    "1s": _SECOND, "1m": _MINUTE, "3m": 3 * _MINUTE, "5m": 5 * _MINUTE, "15m": 15 * _MINUTE, "30m": 30 * _MINUTE,
-    "1h": _HOUR, "2h": 2 * _HOUR, "4h": 4 * _HOUR, "6h": 6 * _HOUR, "8h": 8 * _HOUR, "12h": 12 * _HOUR,
-    "1d": _DAY, "3d": 3 * _DAY, "1w": 7 * _DAY, "1M": 31 * _DAY,
+    "1s": SECOND_MS, "1m": MINUTE_MS, "3m": 3 * MINUTE_MS, "5m": 5 * MINUTE_MS, "15m": 15 * MINUTE_MS,
+    "30m": 30 * MINUTE_MS, "1h": HOUR_MS, "2h": 2 * HOUR_MS, "4h": 4 * HOUR_MS, "6h": 6 * HOUR_MS, "8h": 8 * HOUR_MS,
+    "12h": 12 * HOUR_MS, "1d": DAY_MS, "3d": 3 * DAY_MS, "1w": 7 * DAY_MS, "1M": 31 * DAY_MS,
 }  # fmt: skip
 # 1970-01-01 was a Thursday; Binance's weeks begin on Mondays.
-_FIRST_MONDAY = 4 * _DAY
+_FIRST_MONDAY = 4 * DAY_MS
 _KEPT = 2_000
 
 
-def bounds(interval: str, time_ms: int) -> tuple[int, int]:
-    """When the candle around a time opens, and its last ms."""
+def bounds(interval: str, time_ms: int, zone_ms: int = 0) -> tuple[int, int]:
+    """When the candle around a time opens, and its last ms. Days begin when it is midnight `zone_ms` east of UTC."""
+    if zone_ms:
+        opens_ms, closes_ms = bounds(interval, time_ms + zone_ms)
+        return opens_ms - zone_ms, closes_ms - zone_ms
     if interval == "1M":
         opens = datetime.fromtimestamp(time_ms / 1000, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         following = (opens + timedelta(days=32)).replace(day=1)
@@ -89,8 +92,9 @@ class Candle:
 class CandleSeries:
     """The newest candles of one symbol and interval. Times without a trade have no candle."""
 
-    def __init__(self, interval: str) -> None:
+    def __init__(self, interval: str, zone_ms: int = 0) -> None:
         self._interval = interval
+        self._zone_ms = zone_ms
         self._candles: list[Candle] = []
         self._last_id = 0
 
@@ -106,7 +110,7 @@ class CandleSeries:
             if trade.trade_id <= self._last_id:
                 continue
             if not candles or trade.time_ms > candles[-1].closes_ms:
-                opens, closes = bounds(self._interval, trade.time_ms)
+                opens, closes = bounds(self._interval, trade.time_ms, self._zone_ms)
                 price, trade_id = trade.price, trade.trade_id
                 candles.append(Candle(opens, closes, price, price, price, price, trade_id, trade_id))
             candles[-1].add(trade)
@@ -127,8 +131,8 @@ class CandleSeries:
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
-    """The last 24 hours of a symbol, as far as its trades are kept."""
+class Statistics:
+    """A window of a symbol's time, such as the last 24 hours, as far as its trades are kept."""
 
     open: Decimal
     high: Decimal
@@ -154,22 +158,30 @@ class Day:
         return quotient(self.quote, self.base) if self.base else self.close
 
 
-def day_of(minutes: CandleSeries, now_ms: int) -> Day | None:
-    """The statistics of the last 24 hours from candles of a minute; None where nothing has traded."""
-    candles = minutes.within(now_ms - _DAY, None, _KEPT)
+def day_of(minutes: CandleSeries, now_ms: int) -> Statistics | None:
+    """The last 24 hours from candles of a minute; None where nothing has traded."""
+    return statistics(minutes, now_ms - DAY_MS, now_ms)
+
+
+def statistics(minutes: CandleSeries, opens_ms: int, closes_ms: int) -> Statistics | None:
+    """A window that ends now or later, from candles of a minute; None where nothing has traded.
+
+    Where nothing has traded within it, it shows the last minute that had a trade.
+    """
+    candles = minutes.within(opens_ms, None, _KEPT)
     last = minutes.last()
     if last is None:
         return None
     candles = candles or [last]
-    return Day(
+    return Statistics(
         open=candles[0].open,
         high=max(c.high for c in candles),
         low=min(c.low for c in candles),
         close=last.close,
         base=sum((c.base for c in candles), ZERO),
         quote=sum((c.quote for c in candles), ZERO),
-        opens_ms=now_ms - _DAY,
-        closes_ms=now_ms,
+        opens_ms=opens_ms,
+        closes_ms=closes_ms,
         first_id=candles[0].first_id,
         last_id=last.last_id,
     )

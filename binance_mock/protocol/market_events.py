@@ -5,7 +5,7 @@ from typing import Any
 from binance_mock.amounts import ZERO, text
 from binance_mock.book import AVERAGE_MINUTES, SymbolBook
 from binance_mock.orders import PublicTrade
-from binance_mock.protocol.candles import Candle, Day
+from binance_mock.protocol.candles import Candle, Statistics
 from binance_mock.protocol.depth import levels
 
 
@@ -45,7 +45,7 @@ def partial_depth(book: SymbolBook, limit: int) -> dict[str, Any]:
     return {"lastUpdateId": book.last.trade_id if book.last else 0, "bids": bids, "asks": asks}
 
 
-def mini_ticker(symbol: str, day: Day, now_ms: int) -> dict[str, Any]:
+def mini_ticker(symbol: str, day: Statistics, now_ms: int) -> dict[str, Any]:
     return {
         "e": "24hrMiniTicker",
         "E": now_ms,
@@ -59,7 +59,7 @@ def mini_ticker(symbol: str, day: Day, now_ms: int) -> dict[str, Any]:
     }
 
 
-def day_ticker(book: SymbolBook, day: Day, now_ms: int) -> dict[str, Any]:
+def day_ticker(book: SymbolBook, day: Statistics, now_ms: int) -> dict[str, Any]:
     best = book_ticker(book)
     return {
         **mini_ticker(book.rules.symbol, day, now_ms),

@@ -1,19 +1,21 @@
 """Requests about the market: what trades, at what prices."""
 
-import json
-from collections.abc import Callable
 from typing import Any
 
 from binance_mock.amounts import ZERO, text
 from binance_mock.book import AVERAGE_MINUTES, SymbolBook
 from binance_mock.desk import Desk
-from binance_mock.errors import Refused, bad_combination, bad_symbol, illegal, mandatory, not_valid
+from binance_mock.errors import Refused, bad_combination, bad_symbol, mandatory
 from binance_mock.protocol import replies
-from binance_mock.protocol.candles import INTERVALS, Day, day_of
+from binance_mock.protocol.candles import INTERVALS
 from binance_mock.protocol.depth import levels
 from binance_mock.protocol.params import Params
 
-_SYMBOLS = r'^\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}\]$'
+
+def check_status(book: SymbolBook, status: str | None) -> None:
+    """Raises Refused (-1220) where the one symbol asked for has another status than the one asked for."""
+    if status is not None and book.rules.status != status:
+        raise Refused(-1220, "The symbol's status does not match the requested symbolStatus.")
 
 
 def ping(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
@@ -26,35 +28,23 @@ def server_time(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
     return {"serverTime": now_ms}
 
 
-def _symbols(params: Params) -> list[str] | None:
-    """The symbols of `symbol` or `symbols` (a JSON list); None where neither is there."""
-    if "symbol" in params and "symbols" in params:
-        raise bad_combination()
-    if "symbols" not in params:
-        symbol = params.symbol_or_none()
-        return [symbol] if symbol else None
-    value = params.raw("symbols") or ""
-    try:
-        symbols = json.loads(value)
-    except ValueError:
-        raise illegal("symbols", _SYMBOLS) from None
-    if not isinstance(symbols, list) or not symbols or not all(isinstance(each, str) for each in symbols):
-        raise illegal("symbols", _SYMBOLS)
-    if len(set(symbols)) < len(symbols):
-        raise Refused(-1151, "Symbol is present multiple times in the list.")
-    return symbols
-
-
 def exchange_info(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
-    wanted = _symbols(params)
-    status = params.raw("symbolStatus")
-    for name in ("permissions", "showPermissionSets"):
-        params.raw(name)
+    wanted, permissions = params.symbols(), params.names("permissions")
+    status = params.symbol_status()
+    shows_sets = params.flag("showPermissionSets")
     params.finish()
+    if wanted is not None and (status or permissions):
+        raise bad_combination()
     books = desk.exchange.engine.books
     if wanted is not None and not books.keys() >= set(wanted):
         raise bad_symbol()
     entries = [books[symbol].rules.info for symbol in wanted or books]
+    if permissions:
+        entries = [
+            each for each in entries if set(permissions) & {name for of in each["permissionSets"] for name in of}
+        ]
+    if shows_sets is False:
+        entries = [{**each, "permissionSets": []} for each in entries]
     return {
         "timezone": "UTC",
         "serverTime": now_ms,
@@ -66,8 +56,9 @@ def exchange_info(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
 
 def depth(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
     book = desk.book(params.symbol())
-    limit = params.limit(100, 5000)
+    limit, status = params.limit(100, 5000), params.symbol_status()
     params.finish()
+    check_status(book, status)
     bids, asks = levels(book, limit)
     return {"lastUpdateId": book.last.trade_id if book.last else 0, "bids": bids, "asks": asks}
 
@@ -84,7 +75,7 @@ def trades(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
 def aggregate_trades(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
     symbol = params.symbol()
     desk.book(symbol)
-    from_id, start_ms, end_ms = params.number("fromId"), params.number("startTime"), params.number("endTime")
+    from_id, start_ms, end_ms = params.number("fromId"), params.time_ms("startTime"), params.time_ms("endTime")
     limit = params.limit(500, 1000)
     params.finish()
     found = desk.exchange.store.trades(symbol, from_id=from_id, start_ms=start_ms, end_ms=end_ms, limit=limit)
@@ -99,11 +90,10 @@ def klines(desk: Desk, params: Params, now_ms: int) -> list[list[Any]]:
         raise mandatory("interval")
     if interval not in INTERVALS:
         raise Refused(-1120, "Invalid interval.")
-    start_ms, end_ms, limit = params.number("startTime"), params.number("endTime"), params.limit(500, 1000)
-    if params.raw("timeZone") not in (None, "0"):
-        raise not_valid("timeZone")
+    start_ms, end_ms, limit = params.time_ms("startTime"), params.time_ms("endTime"), params.limit(500, 1000)
+    zone_ms = params.zone_ms()
     params.finish()
-    return [candle.row() for candle in desk.candles(symbol, interval).within(start_ms, end_ms, limit)]
+    return [candle.row() for candle in desk.candles(symbol, interval, zone_ms).within(start_ms, end_ms, limit)]
 
 
 def average_price(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
@@ -116,84 +106,28 @@ def average_price(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _each(desk: Desk, params: Params, reply: Callable[[SymbolBook], dict[str, Any] | None]) -> Any:
-    """One reply for `symbol`, a list for `symbols`, and for neither a list of all symbols that have traded."""
-    is_one = "symbol" in params
-    wanted = _symbols(params)
+# --- what this exchange has nothing of ----------------------------------------------------------
+
+
+def execution_rules(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+    """No symbol has a price range."""
+    for symbol in params.symbols() or ():
+        desk.exchange.engine.book(symbol)
+    params.symbol_status()
     params.finish()
-    if wanted is None:
-        return [each for book in desk.exchange.engine.books.values() if (each := reply(book)) is not None]
-    found = [reply(desk.book(symbol)) for symbol in wanted]
-    if None in found:
-        raise Refused(-1112, "No orders on book for symbol.")
-    return found[0] if is_one else found
+    return {"symbolRules": []}
 
 
-def price_ticker(desk: Desk, params: Params, now_ms: int) -> Any:
-    params.raw("symbolStatus")
-    return _each(desk, params, lambda b: {"symbol": b.rules.symbol, "price": text(b.last.price)} if b.last else None)
+def reference_price(desk: Desk, params: Params, now_ms: int) -> Any:
+    desk.exchange.engine.book(params.symbol())
+    params.symbol_status()
+    params.finish()
+    raise Refused(-2043, "This symbol doesn't have a reference price.")
 
 
-def book_ticker(desk: Desk, params: Params, now_ms: int) -> Any:
-    params.raw("symbolStatus")
-
-    def reply(book: SymbolBook) -> dict[str, Any] | None:
-        bids, asks = levels(book, 1)
-        if not bids or not asks:
-            return None
-        return {
-            "symbol": book.rules.symbol,
-            "bidPrice": bids[0][0],
-            "bidQty": bids[0][1],
-            "askPrice": asks[0][0],
-            "askQty": asks[0][1],
-        }
-
-    return _each(desk, params, reply)
-
-
-def day_ticker(desk: Desk, params: Params, now_ms: int) -> Any:
-    is_mini = params.raw("type") == "MINI"
-    params.raw("symbolStatus")
-
-    def reply(book: SymbolBook) -> dict[str, Any] | None:
-        day = day_of(desk.candles(book.rules.symbol, "1m"), now_ms) if book.last else None
-        if day is None:
-            return None
-        return mini_day(book.rules.symbol, day) if is_mini else full_day(book, day)
-
-    return _each(desk, params, reply)
-
-
-def mini_day(symbol: str, day: Day) -> dict[str, Any]:
-    return {
-        "symbol": symbol,
-        "openPrice": text(day.open),
-        "highPrice": text(day.high),
-        "lowPrice": text(day.low),
-        "lastPrice": text(day.close),
-        "volume": text(day.base),
-        "quoteVolume": text(day.quote),
-        "openTime": day.opens_ms,
-        "closeTime": day.closes_ms,
-        "firstId": day.first_id,
-        "lastId": day.last_id,
-        "count": day.last_id - day.first_id + 1,
-    }
-
-
-def full_day(book: SymbolBook, day: Day) -> dict[str, Any]:
-    bids, asks = levels(book, 1)
-    bid, ask = bids[0] if bids else ["0.00000000"] * 2, asks[0] if asks else ["0.00000000"] * 2
-    return {
-        **mini_day(book.rules.symbol, day),
-        "priceChange": text(day.change),
-        "priceChangePercent": day.change_percent,
-        "weightedAvgPrice": text(day.average),
-        "prevClosePrice": text(day.open),
-        "lastQty": text(book.last.quantity if book.last else ZERO),
-        "bidPrice": bid[0],
-        "bidQty": bid[1],
-        "askPrice": ask[0],
-        "askQty": ask[1],
-    }
+def block_trades(desk: Desk, params: Params, now_ms: int) -> list[Any]:
+    desk.exchange.engine.book(params.symbol())
+    params.number("fromId")
+    params.limit(500, 1000)
+    params.finish()
+    return []

@@ -11,6 +11,7 @@ from binance_mock.desk import Desk
 from binance_mock.protocol import account_requests as account
 from binance_mock.protocol import market_requests as market
 from binance_mock.protocol import order_requests as orders
+from binance_mock.protocol import ticker_requests as tickers
 from binance_mock.protocol.params import Params
 
 Run = Callable[[Desk, Params, int], Any]
@@ -34,6 +35,10 @@ class Operation:
             return 2
         if self.run is orders.test and "computeCommissionRates" in params:
             return 20
+        if self.run in (tickers.trading_day, tickers.rolling):
+            return min(200, 4 * len(params.symbols() or ()))
+        if self.run is tickers.day and (symbols := params.symbols()):
+            return 2 if len(symbols) <= 20 else 40 if len(symbols) <= 100 else 80
         if self.run is market.depth and "limit" in params:
             return _depth_weight(params.limit(100, 5000))
         if self.weight_of_all is not None and "symbol" not in params:
@@ -53,9 +58,14 @@ _TRADES = Operation(market.trades, 25)
 _AGGREGATE = Operation(market.aggregate_trades, 4)
 _KLINES = Operation(market.klines, 2)
 _AVERAGE = Operation(market.average_price, 2)
-_PRICE = Operation(market.price_ticker, 2, weight_of_all=4)
-_BOOK = Operation(market.book_ticker, 2, weight_of_all=4)
-_DAY = Operation(market.day_ticker, 2, weight_of_all=80)
+_PRICE = Operation(tickers.price, 2, weight_of_all=4)
+_BOOK = Operation(tickers.book, 2, weight_of_all=4)
+_DAY = Operation(tickers.day, 2, weight_of_all=80)
+_TRADING_DAY = Operation(tickers.trading_day, 4)
+_ROLLING = Operation(tickers.rolling, 4)
+_RULES = Operation(market.execution_rules, 2, weight_of_all=40)
+_REFERENCE = Operation(market.reference_price, 2)
+_BLOCK_TRADES = Operation(market.block_trades, 25)
 _PLACE = Operation(orders.place, 1, signed=True, free=True, places_orders=True)
 _TEST = Operation(orders.test, 1, signed=True)
 _QUERY = Operation(orders.query, 4, signed=True)
@@ -69,6 +79,14 @@ _ACCOUNT = Operation(account.account, 20, signed=True)
 _COMMISSION = Operation(account.commission, 20, signed=True)
 _COUNTS = Operation(account.order_counts, 40, signed=True)
 _PREVENTED = Operation(account.prevented_matches, 20, signed=True)
+_ALLOCATIONS = Operation(account.allocations, 20, signed=True)
+_FILTERS = Operation(account.relevant_filters, 40, signed=True)
+_LISTS = Operation(account.no_order_lists, 20, signed=True)
+_AMENDMENTS = Operation(orders.no_amendments, 4, signed=True)
+_NO_AMEND = Operation(orders.not_offered("Order amend is not supported for this symbol."), 4, signed=True)
+_NO_LIST = Operation(orders.not_offered("OCO orders are not supported for this symbol"), 1, signed=True)
+
+_LIST_KINDS = ("oco", "oto", "otoco", "opo", "opoco")
 
 # (HTTP method, path under /api/v3/)
 REST: dict[tuple[str, str], Operation] = {
@@ -85,6 +103,12 @@ REST: dict[tuple[str, str], Operation] = {
     ("GET", "ticker/price"): _PRICE,
     ("GET", "ticker/bookTicker"): _BOOK,
     ("GET", "ticker/24hr"): _DAY,
+    ("GET", "ticker/tradingDay"): _TRADING_DAY,
+    ("GET", "ticker"): _ROLLING,
+    ("GET", "executionRules"): _RULES,
+    ("GET", "referencePrice"): _REFERENCE,
+    ("GET", "referencePrice/calculation"): _REFERENCE,
+    ("GET", "historicalBlockTrades"): _BLOCK_TRADES,
     ("POST", "order"): _PLACE,
     ("POST", "order/test"): _TEST,
     ("GET", "order"): _QUERY,
@@ -98,6 +122,14 @@ REST: dict[tuple[str, str], Operation] = {
     ("GET", "account/commission"): _COMMISSION,
     ("GET", "rateLimit/order"): _COUNTS,
     ("GET", "myPreventedMatches"): _PREVENTED,
+    ("GET", "myAllocations"): _ALLOCATIONS,
+    ("GET", "myFilters"): _FILTERS,
+    ("GET", "order/amendments"): _AMENDMENTS,
+    ("PUT", "order/amend/keepPriority"): _NO_AMEND,
+    ("GET", "allOrderList"): _LISTS,
+    ("GET", "openOrderList"): _LISTS,
+    **{("POST", f"orderList/{kind}"): _NO_LIST for kind in _LIST_KINDS},
+    ("POST", "order/oco"): _NO_LIST,
 }
 
 # (HTTP method, path under /sapi/v1/): the key's rights, and what clients need to pay commissions in BNB.
@@ -121,6 +153,12 @@ WS_API: dict[str, Operation] = {
     "ticker.price": _PRICE,
     "ticker.book": _BOOK,
     "ticker.24hr": _DAY,
+    "ticker.tradingDay": _TRADING_DAY,
+    "ticker": _ROLLING,
+    "executionRules": _RULES,
+    "referencePrice": _REFERENCE,
+    "referencePrice.calculation": _REFERENCE,
+    "blockTrades.historical": _BLOCK_TRADES,
     "order.place": _PLACE,
     "order.test": _TEST,
     "order.status": _QUERY,
@@ -134,6 +172,14 @@ WS_API: dict[str, Operation] = {
     "account.commission": _COMMISSION,
     "account.rateLimits.orders": _COUNTS,
     "myPreventedMatches": _PREVENTED,
+    "myAllocations": _ALLOCATIONS,
+    "myFilters": _FILTERS,
+    "order.amendments": _AMENDMENTS,
+    "order.amend.keepPriority": _NO_AMEND,
+    "allOrderLists": _LISTS,
+    "openOrderLists.status": _LISTS,
+    **{f"orderList.place.{kind}": _NO_LIST for kind in _LIST_KINDS},
+    "orderList.place": _NO_LIST,
 }
 
 

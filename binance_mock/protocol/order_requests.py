@@ -1,10 +1,11 @@
 """Requests that place, cancel and look up orders."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
 from binance_mock.desk import Desk
-from binance_mock.errors import Refused, not_valid
+from binance_mock.errors import Refused, not_valid, rejected
 from binance_mock.orders import NewOrder, OrderStatus
 from binance_mock.protocol import new_order, replies
 from binance_mock.protocol.params import Params
@@ -169,8 +170,27 @@ def open_orders(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]
 def all_orders(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
     symbol = params.symbol()
     desk.book(symbol)
-    from_id, start_ms, end_ms = params.number("orderId"), params.number("startTime"), params.number("endTime")
+    from_id, start_ms, end_ms = params.number("orderId"), params.time_ms("startTime"), params.time_ms("endTime")
     limit = params.limit(500, 1000)
     params.finish()
     kept = desk.exchange.store.orders(symbol, from_id=from_id, start_ms=start_ms, end_ms=end_ms, limit=limit)
     return [replies.queried(order) for order in kept]
+
+
+def no_amendments(desk: Desk, params: Params, now_ms: int) -> list[Any]:
+    """None: orders of this exchange are not amended."""
+    desk.exchange.order(params.symbol(), params.number("orderId", required=True), None)
+    params.number("fromExecutionId")
+    params.limit(500, 1000)
+    params.finish()
+    return []
+
+
+def not_offered(message: str) -> Callable[[Desk, Params, int], Any]:
+    """Refuses what Binance offers and this exchange does not, as Binance does where a symbol does not allow it."""
+
+    def refuse(desk: Desk, params: Params, now_ms: int) -> Any:
+        desk.exchange.engine.book(params.symbol())
+        raise rejected(message)
+
+    return refuse

@@ -1,16 +1,19 @@
 """The parameters of one request: read by name, checked as Binance checks them, none left unread."""
 
+import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from binance_mock.errors import Refused, illegal, mandatory, not_valid, too_precise
+from binance_mock.errors import Refused, bad_combination, illegal, mandatory, not_valid, too_precise
+from binance_mock.rules import SymbolStatus
 
 _AMOUNT = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 _NUMBER = r"^[0-9]{1,20}$"
 _SYMBOL = r"^[A-Z0-9-_.]{1,20}$"
+_SYMBOLS = r'^\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}\]$'
 _CLIENT_ID = r"^[a-zA-Z0-9-_]{1,36}$"
 # They concern the request itself and are read by whoever checks its signature.
 ENVELOPE = frozenset({"timestamp", "recvWindow", "signature", "apiKey", "returnRateLimits"})
@@ -50,6 +53,37 @@ class Params:
     def symbol_or_none(self) -> str | None:
         return self.text("symbol", _SYMBOL)
 
+    def symbols(self) -> list[str] | None:
+        """The symbols of `symbol`, or of `symbols` (a JSON list); None where neither is there."""
+        if "symbol" in self and "symbols" in self:
+            raise bad_combination()
+        if "symbols" not in self:
+            symbol = self.symbol_or_none()
+            return [symbol] if symbol else None
+        try:
+            symbols = json.loads(self.raw("symbols") or "")
+        except ValueError:
+            raise illegal("symbols", _SYMBOLS) from None
+        if not isinstance(symbols, list) or not symbols or not all(isinstance(each, str) for each in symbols):
+            raise illegal("symbols", _SYMBOLS)
+        if len(set(symbols)) < len(symbols):
+            raise Refused(-1151, "Symbol is present multiple times in the list.")
+        return symbols
+
+    def names(self, name: str) -> list[str]:
+        """One name, or a JSON list of names; empty where there is none."""
+        value = self.raw(name) or "[]"
+        try:
+            names = json.loads(value) if value.startswith("[") else [value]
+        except ValueError:
+            raise not_valid(name) from None
+        return [str(each) for each in names]
+
+    def symbol_status(self) -> str | None:
+        """Which symbols are asked for (enums.md, "Symbol status")."""
+        status = self.choice("symbolStatus", SymbolStatus, Refused(-1122, "Invalid symbolStatus."))
+        return status.value if status else None
+
     def client_id(self, name: str) -> str | None:
         return self.text(name, _CLIENT_ID)
 
@@ -82,6 +116,23 @@ class Params:
         if value == 0:
             raise not_valid("limit")
         return default if value is None else min(value, most)
+
+    def time_ms(self, name: str) -> int | None:
+        """A time in ms; microseconds are understood as well."""
+        value = self.number(name)
+        return value if value is None or value < 10**14 else value // 1000
+
+    def zone_ms(self) -> int:
+        """`timeZone`, such as "-1:00", "05:45" or "8": how far east of UTC, from -12 to +14 hours."""
+        value = self.raw("timeZone") or "0"
+        found = re.fullmatch(r"([+-]?)([0-9]{1,2})(?::([0-9]{2}))?", value, re.ASCII)
+        if found is None:
+            raise not_valid("timeZone")
+        minutes = int(found[2]) * 60 + int(found[3] or 0)
+        minutes = -minutes if found[1] == "-" else minutes
+        if not -12 * 60 <= minutes <= 14 * 60:
+            raise not_valid("timeZone")
+        return minutes * 60_000
 
     def choice(self, name: str, kind: type[E], refused: Refused, *, required: bool = False) -> E | None:
         value = self.raw(name)

@@ -10,7 +10,7 @@ import pytest
 from tests.binance_mock.running import Mock, call, events, signed_params
 
 # Fields that the documents show for order types and account kinds that this exchange does not have.
-ELSEWHERE = {"sors", "v", "preventedMatchId", "specialCommission"}
+ELSEWHERE = {"sors", "v", "preventedMatchId"}
 
 
 def samples(folder: Path, name: str) -> dict[str, list[Any]]:
@@ -74,6 +74,8 @@ def traded(mock: Mock) -> dict[str, Any]:
         ("UIKlines", "uiKlines", {"symbol": "ETHUSDT", "interval": "1s"}),
         ("Current average price", "avgPrice", {"symbol": "ETHUSDT"}),
         ("24hr ticker price change statistics", "ticker/24hr", {"symbol": "ETHUSDT"}),
+        ("Trading Day Ticker", "ticker/tradingDay", {"symbol": "ETHUSDT", "timeZone": "-3:30"}),
+        ("Rolling window price change statistics", "ticker", {"symbol": "ETHUSDT", "windowSize": "4h"}),
         ("Symbol price ticker", "ticker/price", {"symbol": "ETHUSDT"}),
         ("Symbol order book ticker", "ticker/bookTicker", {"symbol": "ETHUSDT"}),
         ("Account information (USER_DATA)", "account", None),
@@ -108,6 +110,112 @@ def _check_symbol_fields(documented: Any, answer: Any, shared_data: Path) -> Non
         assert missing(symbol, answer["symbols"][0]) == []
     ours = {each["filterType"]: each for each in answer["symbols"][0]["filters"]}
     assert missing({each["filterType"]: each for each in live["symbols"][0]["filters"]}, ours) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "path", "numbers"),
+    [
+        ("24hr ticker price change statistics", "ticker/24hr", (0, 1, 2, 3)),
+        ("Trading Day Ticker", "ticker/tradingDay", (0, 1, 2, 3)),
+        ("Rolling window price change statistics", "ticker", (0, 1, 2, 3)),
+        ("Symbol price ticker", "ticker/price", (0, 1)),
+        ("Symbol order book ticker", "ticker/bookTicker", (0, 1)),
+    ],
+)
+def test_each_form_of_a_ticker_has_the_documented_fields_and_no_others(
+    mock: Mock, traded: dict[str, Any], shared_data: Path, section: str, path: str, numbers: tuple[int, ...]
+) -> None:
+    mock.trade("60000", symbol="BTCUSDT")
+    one, several = {"symbol": "ETHUSDT"}, {"symbols": '["ETHUSDT","BTCUSDT"]'}
+    forms = [one, several, {**one, "type": "MINI"}, {**several, "type": "MINI"}]
+    for number in numbers:
+        documented, answer = samples(shared_data, "rest-api")[section][number], mock.get(path, **forms[number])
+        assert missing(documented, answer) == []
+        if isinstance(documented, list):
+            assert len(answer) == 2
+            documented, answer = documented[0], answer[0]
+        assert answer.keys() == documented.keys()
+
+
+def test_a_prevented_match_has_the_documented_fields(mock: Mock, shared_data: Path) -> None:
+    order = {"symbol": "ETHUSDT", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1", "price": "2990"}
+    maker = mock.signed("POST", "order", **order, side="BUY").json()["orderId"]
+    mock.trade("2990")
+    mock.signed("POST", "order", **order, side="SELL")
+    answer = mock.signed("GET", "myPreventedMatches", symbol="ETHUSDT", orderId=maker).json()
+    documented = samples(shared_data, "rest-api")["Query Prevented Matches (USER_DATA)"][0]
+    assert missing(documented, answer) == []
+    assert answer[0].keys() == documented[0].keys()
+
+
+def test_a_test_order_tells_its_commissions_as_documented(mock: Mock, shared_data: Path) -> None:
+    order = {"symbol": "ETHUSDT", "side": "SELL", "type": "MARKET", "quantity": "1"}
+    assert mock.signed("POST", "order/test", **order).json() == {}
+    answer = mock.signed("POST", "order/test", **order, computeCommissionRates="true").json()
+    assert missing(samples(shared_data, "rest-api")["Test new order (TRADE)"][1], answer) == []
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_cancel_replace_answers_as_documented(mock: Mock, shared_data: Path, number: int) -> None:
+    """Both done; nothing tried; cancelled only; placed only; both failed."""
+    order = {"symbol": "ETHUSDT", "side": "BUY", "type": "LIMIT_MAKER", "quantity": "1"}
+    resting = mock.signed("POST", "order", **order, price="2900").json()["orderId"]
+    gone, crosses = 10**12, "3100"
+    mode = {"cancelReplaceMode": "STOP_ON_FAILURE" if number == 1 else "ALLOW_FAILURE"}
+    asked = {**order, "cancelOrderId": resting if number in (0, 2) else gone, **mode}
+    asked["price"] = crosses if number in (2, 4) else "2901"
+    answer = mock.signed("POST", "order/cancelReplace", **asked, newOrderRespType="ACK" if number == 3 else "FULL")
+    documented = samples(shared_data, "rest-api")["Cancel an Existing Order and Send a New Order (TRADE)"][number]
+    assert missing(documented, answer.json()) == []
+    assert answer.status_code == (200, 400, 409, 409, 400)[number]
+    assert answer.json().get("code") == documented.get("code")
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "answer"),
+    [
+        ("myAllocations", {"symbol": "ETHUSDT"}, []),
+        ("allOrderList", {}, []),
+        ("openOrderList", {}, []),
+        ("historicalBlockTrades", {"symbol": "ETHUSDT"}, []),
+        ("executionRules", {"symbol": "ETHUSDT"}, {"symbolRules": []}),
+        (
+            "referencePrice",
+            {"symbol": "ETHUSDT"},
+            {"code": -2043, "msg": "This symbol doesn't have a reference price."},
+        ),
+    ],
+)
+def test_what_there_is_none_of_is_answered_as_empty(
+    mock: Mock, path: str, params: dict[str, str], answer: Any
+) -> None:
+    is_signed = path in ("myAllocations", "allOrderList", "openOrderList")
+    assert (mock.signed("GET", path, **params).json() if is_signed else mock.get(path, **params)) == answer
+
+
+def test_no_symbol_has_a_reference_price(mock: Mock, shared_data: Path) -> None:
+    documented = samples(shared_data, "rest-api")["Query Reference Price"][-1]
+    assert mock.get("referencePrice", symbol="ETHUSDT") == documented
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "message"),
+    [
+        ("PUT", "order/amend/keepPriority", "Order amend is not supported for this symbol."),
+        ("POST", "orderList/oco", "OCO orders are not supported for this symbol"),
+    ],
+)
+def test_what_is_not_offered_is_refused_as_by_a_symbol_that_does_not_allow_it(
+    mock: Mock, method: str, path: str, message: str
+) -> None:
+    refused = mock.signed(method, path, symbol="ETHUSDT", orderId=1)
+    assert (refused.status_code, refused.json()) == (400, {"code": -2010, "msg": message})
+
+
+def test_relevant_filters_are_those_of_the_symbol(mock: Mock, shared_data: Path) -> None:
+    answer = mock.signed("GET", "myFilters", symbol="ETHUSDT").json()
+    assert answer.keys() == samples(shared_data, "rest-api")["Query relevant filters (USER_DATA)"][0].keys()
+    assert answer["symbolFilters"] == mock.get("exchangeInfo", symbol="ETHUSDT")["symbols"][0]["filters"]
 
 
 @pytest.mark.parametrize(("kind", "number"), [("ACK", 0), ("RESULT", 1), ("FULL", 2)])
@@ -175,14 +283,39 @@ def test_every_documented_field_of_the_websocket_api_is_there(
     documented = samples(shared_data, "web-socket-api")
     order = {"symbol": "ETHUSDT", "side": "SELL", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1"}
     socket = mock.socket("/ws-api/v3")
+    taken = traded["orderId"]
+    market = {"symbol": "ETHUSDT"}
     asked = [
         ("Response format", "order.place", signed_params(**order, price="3100", newOrderRespType="RESULT")),
-        ("Query session status", "session.status", {}),
-        ("Account trade history (USER_DATA)", "myTrades", signed_params(symbol="ETHUSDT")),
-        ("Current open orders (USER_DATA)", "openOrders.status", signed_params()),
+        ("Test connectivity", "ping", {}),
         ("Check server time", "time", {}),
+        ("Order book", "depth", market),
+        ("Recent trades", "trades.recent", market),
+        ("Historical trades", "trades.historical", {**market, "fromId": 0}),
+        ("Aggregate trades", "trades.aggregate", market),
+        ("Klines", "klines", {**market, "interval": "1h"}),
+        ("UI Klines", "uiKlines", {**market, "interval": "1h"}),
+        ("Current average price", "avgPrice", market),
+        ("24hr ticker price change statistics", "ticker.24hr", market),
+        ("Trading Day Ticker", "ticker.tradingDay", {**market, "timeZone": "00:00"}),
+        ("Rolling window price change statistics", "ticker", {**market, "windowSize": "7d"}),
+        ("Symbol price ticker", "ticker.price", market),
+        ("Symbol order book ticker", "ticker.book", market),
+        ("Query session status", "session.status", {}),
+        ("Log out of the session", "session.logout", {}),
+        ("Test new order (TRADE)", "order.test", signed_params(**order, price="3100")),
+        ("Query order (USER_DATA)", "order.status", signed_params(symbol="ETHUSDT", orderId=taken)),
+        ("Current open orders (USER_DATA)", "openOrders.status", signed_params()),
+        ("Account order history (USER_DATA)", "allOrders", signed_params(symbol="ETHUSDT")),
+        ("Account information (USER_DATA)", "account.status", signed_params()),
+        ("Account trade history (USER_DATA)", "myTrades", signed_params(symbol="ETHUSDT")),
         ("Unfilled Order Count (USER_DATA)", "account.rateLimits.orders", signed_params()),
-    ]
+        ("Account Commission Rates (USER_DATA)", "account.commission", signed_params(symbol="ETHUSDT")),
+        ("Subscribe to User Data Stream through signature subscription (USER_STREAM)",
+         "userDataStream.subscribe.signature", signed_params()),
+        ("Listing all subscriptions", "session.subscriptions", {}),
+        ("Unsubscribe from User Data Stream", "userDataStream.unsubscribe", {}),
+    ]  # fmt: skip
     for section, method, params in asked:
         answers = [each for each in documented[section] if "result" in each]
         reply = call(socket, method, params, "x")
