@@ -1,7 +1,8 @@
 """What the end-to-end tests look at in the rows, and the last look at the books of both sides."""
 
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -11,14 +12,19 @@ from hedgehog_project.venues import Venue
 from tests.support.stack import Stack
 from trading.audit import Difference, audit
 from trading.core.strategy import ENDED, TraderState
-from trading.models import Order, Trader, TradingSettings
+from trading.exchange.protocol import Exchange
+from trading.models import Order, Switch, Symbol, Trader, TradingSettings
+from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
+from trading.own_orders import is_ours
 
 START = {"USDT": Decimal(10_000)}
 BALANCES = "USDT:10000"
 # How long what is under way may take until both sides agree, once nothing trades any more. An order whose answer was
 # lost is asked about for 7 s until it is proven that it was never placed.
 AGREE_WITHIN_S = 30.0
+# A look at all the books costs as many requests' weight as a minute has room for thirty times.
+LOOK_EVERY_S = 2.0
 
 
 def cycles(since: float = 0.0) -> Counter[str]:
@@ -39,6 +45,16 @@ def set_up(values: Mapping[str, object]) -> None:
     TradingSettings.objects.update(**values)
 
 
+def turn_on() -> None:
+    set_mode(TradingMode.ACTIVE)
+    TradingSettings.objects.update(status=TradingStatus.ON)
+
+
+def set_mode(mode: TradingMode) -> None:
+    """Which orders may be placed. Nobody is rung: whoever was held back looks again within a minute."""
+    Switch.objects.update_or_create(pk=1, defaults={"mode": mode, "mode_by": "the test"})
+
+
 def turn_off() -> None:
     TradingSettings.objects.update(status=TradingStatus.OFF)
 
@@ -47,9 +63,14 @@ def differences_in_the_end(stack: Stack) -> list[Difference]:
     """What the audit finds once nothing trades: what is under way may still settle, what stays is a difference."""
     exchange = stack.mock.client()
     found: list[Difference] = []
+    next_look = 0.0
 
     def agree() -> bool:
-        found[:] = audit(Venue.MOCK, exchange, START)
+        nonlocal next_look
+        if time.monotonic() < next_look:
+            return False
+        next_look = time.monotonic() + LOOK_EVERY_S
+        found[:] = [*audit(Venue.MOCK, exchange, START), *strangers(exchange)]
         return not found
 
     try:
@@ -57,6 +78,24 @@ def differences_in_the_end(stack: Stack) -> list[Difference]:
     except AssertionError as error:
         raise AssertionError("\n".join(map(str, found)) + f"\n{error}") from None
     return found
+
+
+def strangers(exchange: Exchange) -> Iterator[Difference]:
+    """Orders of ours that one side does not know, or knows otherwise; also of those that ended long ago."""
+    for symbol in Symbol.objects.all():
+        there = {order.client_order_id: order for order in exchange.orders(symbol.name)}
+        here = {row.client_order_id: row for row in Order.objects.filter(venue=Venue.MOCK, symbol=symbol)}
+        for key in there.keys() - here.keys():
+            if is_ours(key):
+                yield Difference("I3", f"the exchange knows the order {key}, and the database does not")
+        for key, row in here.items():
+            if key not in there:
+                if row.exchange_order_id is not None:
+                    yield Difference(
+                        "I3", f"the database knows the order {key} ({row.status}), the exchange does not"
+                    )
+            elif row.status != there[key].status:
+                yield Difference("I3", f"the order {key} is {row.status} here, and {there[key].status} there")
 
 
 def wait_for(stack: Stack, condition: Callable[[], object], timeout_s: float, what: str) -> None:

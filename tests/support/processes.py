@@ -42,6 +42,11 @@ class Process:
         return self._popen.poll() is None
 
     @property
+    def exit_code(self) -> int | None:
+        """None while it runs; the negative number of the signal that killed it."""
+        return self._popen.poll()
+
+    @property
     def output(self) -> str:
         return self.log.read_text(errors="replace")
 

@@ -78,6 +78,9 @@ class Stack:
         self.services: dict[str, Process] = {}
         # When each was last started, by time.time(): to be compared with the times in rows.
         self.started_at: dict[str, float] = {}
+        # Who ended though nobody killed it, with its exit code.
+        self.fell: list[tuple[str, int | None]] = []
+        self._killed: set[str] = set()
         with mock.patch.dict(os.environ, {"DATABASE_URL": database_url}):
             self._database = database(self.home)
 
@@ -104,6 +107,7 @@ class Stack:
 
     def kill(self, name: str) -> None:
         """kill -9. It comes back while somebody waits."""
+        self._killed.add(name)
         if name != "redis":
             self.services[name].kill()
         elif self._redis is not None:
@@ -116,9 +120,16 @@ class Stack:
             shutil.rmtree(self._redis_folder)
             self.started_at["redis"] = time.time()
             self._redis, _ = start_redis(self._redis_folder, self._redis_port)
+            self._note_end("redis", None)
         for name, service in self.services.items():
             if not service.is_running and time.time() >= self.started_at[name] + PACE_S:
+                self._note_end(name, service.exit_code)
                 self.start(name)
+
+    def _note_end(self, name: str, exit_code: int | None) -> None:
+        if name not in self._killed:
+            self.fell.append((name, exit_code))
+        self._killed.discard(name)
 
     def wait_for(self, condition: Callable[[], T], timeout_s: float, what: str) -> T:
         """What `condition` gives once it is true; supervises meanwhile. Fails the test with all logs' ends."""

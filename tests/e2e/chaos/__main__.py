@@ -1,0 +1,14 @@
+"""The long form: python -m tests.e2e.chaos [--seed N] [--seconds S] [--database sqlite|postgres|both] [--only a,b]"""
+
+import os
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+
+import django
+
+django.setup()
+
+from tests.e2e.chaos.long_form import main  # noqa: E402
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,207 @@
+"""One real stack that lives through step after step: faults, deaths, and after each a look at both sides' books."""
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Self
+
+import redis
+from django.db.models import Q, QuerySet
+
+from hedgehog_project.celery import app
+from hedgehog_project.heartbeats import SILENT_S, beats
+from tests.e2e.books import BALANCES, describe, differences_in_the_end, set_mode, set_up, turn_off, turn_on
+from tests.e2e.chaos.cancels import Cancels
+from tests.e2e.chaos.logs import Logs
+from tests.e2e.chaos.misfortunes import Misfortunes
+from tests.e2e.chaos.results import Result
+from tests.e2e.chaos.steps import EVERYBODY, Step
+from tests.support.market import Swings
+from tests.support.stack import HEARTS, Stack
+from trading.core.orders import OPEN
+from trading.core.strategy import TraderState
+from trading.models import Order, Trader
+from trading.models.switch import TradingMode
+
+STARTS = {"ETHUSDT": Decimal(3000), "BTCUSDT": Decimal(90000)}
+CHUNKS = 3
+# An order that was never answered holds its slot until it is proven that it was never placed, 7 s after it was saved;
+# and what was refused several times over is tried again after up to 16 s.
+RECOVERS_WITHIN_S = 25.0
+SETTLES_WITHIN_S = 45.0
+# A fault that has not struck by the end of its step gets so much more time.
+PATIENCE_S = 20.0
+COMES_BACK_WITHIN_S = 15.0
+
+
+class Chaos:
+    """Enter it to start everything, then `run` steps. Meanwhile our models mean the rows of its own database.
+
+    Where a step has failed, leave it and begin anew: what it left behind would fail the next one.
+    """
+
+    def __init__(self, folder: Path, database: str, database_url: str = "") -> None:
+        """`database` is its name for people."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self._database = folder, database
+        self._stack = Stack(
+            folder,
+            database_url,
+            MARKET="manual",
+            MOCK_BALANCES=BALANCES,
+            HEDGEHOG_SYMBOLS=",".join(STARTS),
+            # Six traders that trade a cycle a second would meet Binance's 50 in 10 s all the time.
+            MOCK_ORDERS_PER_10S=500,
+        )
+        self._logs = Logs(folder)
+        self._until_the_end = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as started:
+            started.callback(self._stack.stop)
+            self._stack.prepare()
+            started.enter_context(self._stack.looked_into())
+            set_up({"chunks": CHUNKS, "buy_down_interval": "0.0002", "profit_interval": "0.0002", "status": "off"})
+            self._stack.start()
+            self._stack.wait_until_up()
+            self._until_the_end = started.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._until_the_end.close()
+
+    def run(self, step: Step) -> Result:
+        """Never raises for what the step comes to: the result tells."""
+        result = Result(step, self._database)
+        began = time.time()
+        try:
+            self._live_through(step, result)
+        except (AssertionError, OSError, redis.RedisError) as error:
+            result.problems.append(str(error) or repr(error))
+        result.problems += [f"{name} ended by itself with {code}" for name, code in self._stack.fell]
+        self._stack.fell.clear()
+        result.exceptions = self._logs.new_failures()
+        result.took = time.time() - began
+        return result
+
+    def _live_through(self, step: Step, result: Result) -> None:
+        with ExitStack() as meanwhile:
+            market = meanwhile.enter_context(Swings(self._stack.mock, STARTS, step.seed))
+            if step.cancels:
+                meanwhile.enter_context(Cancels(self._stack.mock, step.seed))
+            turn_on()
+            began = time.time()
+            misfortunes = Misfortunes(self._stack, step.faults)
+            restarts = self._endure(step, misfortunes)
+            self._wait(misfortunes.end, COMES_BACK_WITHIN_S, "the exchange is well again")
+            well_at = time.time()
+            result.struck, result.times_set = misfortunes.struck, misfortunes.times_set
+            result.orders, result.cycles = _orders_between(began, well_at), _cycles_between(began, well_at)
+            result.problems += [f"{kind} has never struck" for kind in misfortunes.idle]
+            if step.needs_a_person:
+                self._try_again()
+            since = max([well_at, *(at for _, at in restarts)])
+            self._wait(lambda: _first_cycle_after(since), RECOVERS_WITHIN_S, "a cycle finished")
+            result.recovery = _first_cycle_after(since)
+            result.kills = [(victim, _first_cycle_after(at)) for victim, at in restarts]
+            # What is held is sold, nothing is bought any more.
+            set_mode(TradingMode.REDUCING)
+            self._wait(lambda: not _under_way().exists(), SETTLES_WITHIN_S, "every cycle has come to its end")
+            result.settled = time.time() - since
+            turn_off()
+            self._wait(lambda: not _live().exists(), SETTLES_WITHIN_S, "every trader has ended")
+            market.stop()
+        result.differences += map(str, differences_in_the_end(self._stack))
+        self._wait(self._all_alive, COMES_BACK_WITHIN_S, "all processes are alive")
+
+    def _endure(self, step: Step, misfortunes: Misfortunes) -> list[tuple[str, float]]:
+        """The step's time passes, its victims die; each with the time at which it was started again."""
+        chance = random.Random(f"{step.seed}:{step.name}:deaths")
+        restarts: list[tuple[str, float]] = []
+        began = time.time()
+
+        def idle_until(moment: float) -> None:
+            while time.time() < moment:
+                self._stack.supervise()
+                misfortunes.keep()
+                time.sleep(0.1)
+
+        for number, victim in enumerate(step.victims):
+            # Somewhere in the middle of whatever it is that it does.
+            planned = began + step.seconds * (number + chance.random()) / len(step.victims)
+            idle_until(max(planned, time.time() + chance.uniform(0.2, 1.0)))
+            restarts += self._kill(victim)
+            if not step.faults:
+                since = restarts[-1][1]
+                self._wait(lambda: _first_cycle_after(since), RECOVERS_WITHIN_S, f"a cycle after {victim} died")  # noqa: B023
+        if step.kills_all:
+            restarts += [("everybody", max(at for _, at in self._kill(*EVERYBODY)))]
+        idle_until(began + step.seconds)
+        give_up = time.time() + PATIENCE_S
+        while misfortunes.idle and time.time() < give_up:
+            idle_until(time.time() + 0.2)
+        return restarts
+
+    def _kill(self, *victims: str) -> list[tuple[str, float]]:
+        killed_at = time.time()
+        for victim in victims:
+            self._stack.kill(victim)
+        started_at = self._stack.started_at
+        self._wait(
+            lambda: all(started_at.get(victim, 0.0) > killed_at for victim in victims),
+            COMES_BACK_WITHIN_S,
+            f"{', '.join(victims)} was started again",
+        )
+        return [(victim, started_at[victim]) for victim in victims]
+
+    def _try_again(self) -> None:
+        """What the button in the admin does."""
+        with app.connection_for_write(url=self._stack.redis_url) as connection:
+            for trader in _live().select_related("symbol"):
+                whose = {"trader": trader.pk, "symbol": trader.symbol.name, "why": "asked to", "is_urgent": True}
+                app.send_task("trading.tasks.nudge", kwargs=whose, connection=connection)
+
+    def _all_alive(self) -> bool:
+        with redis.Redis.from_url(self._stack.redis_url) as client:
+            heard = {name for name, beat in beats(client).items() if beat.age_s() < SILENT_S}
+        return heard >= HEARTS and self._stack.mock.is_up()
+
+    def _wait(self, condition: Callable[[], object], timeout_s: float, what: str) -> None:
+        give_up = time.time() + timeout_s
+        self._stack.supervise()
+        while not condition():
+            assert time.time() < give_up, f"not within {timeout_s:g} s: {what}\n{describe()}"
+            time.sleep(0.05)
+            self._stack.supervise()
+
+
+def _live() -> "QuerySet[Trader]":
+    return Trader.objects.filter(finished_at__isnull=True)
+
+
+def _under_way() -> "QuerySet[Trader]":
+    return _live().filter(~Q(state=TraderState.WAITING) | Q(orders__status__in=OPEN))
+
+
+def _orders_between(begin: float, end: float) -> int:
+    return Order.objects.filter(submitted_at__gt=_time(begin), submitted_at__lt=_time(end)).count()
+
+
+def _cycles_between(begin: float, end: float) -> int:
+    ended = Trader.objects.filter(finished_at__gt=_time(begin), finished_at__lt=_time(end))
+    return ended.filter(state=TraderState.FINISHED).count()
+
+
+def _first_cycle_after(moment: float) -> float | None:
+    """How many seconds later the next cycle finished; None where none has yet."""
+    ended = Trader.objects.filter(state=TraderState.FINISHED, finished_at__gt=_time(moment)).order_by("finished_at")
+    first = ended.values_list("finished_at", flat=True).first()
+    return first.timestamp() - moment if first else None
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,61 @@
+"""What a step came to."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.e2e.chaos.steps import Step
+
+
+@dataclass
+class Result:
+    """Times in seconds. A recovery is the time to the next finished cycle."""
+
+    step: Step
+    database: str
+    took: float = 0.0
+    times_set: int = 0
+    struck: Counter[str] = field(default_factory=Counter)
+    orders: int = 0  # placed while the faults were on
+    cycles: int = 0  # finished while the faults were on
+    # From the end of the faults, or the restart of who was killed last.
+    recovery: float | None = None
+    # From then until every trader that lived had ended its cycle: the slowest of them.
+    settled: float | None = None
+    # Each process that was killed, and how long after its restart the next cycle finished.
+    kills: list[tuple[str, float | None]] = field(default_factory=list)
+    exceptions: Counter[str] = field(default_factory=Counter)
+    differences: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def has_passed(self) -> bool:
+        return not self.differences and not self.problems
+
+    @property
+    def command(self) -> str:
+        """Repeats it. The seconds matter only where a fault was on for longer than others."""
+        return f"make chaos SEED={self.step.seed} DATABASE={self.database} ONLY={self.step.name}"
+
+    def __str__(self) -> str:
+        """One line for people."""
+        words = [f"{self.step.name:24} {self.took:5.1f} s"]
+        if self.step.faults:
+            words.append(f"struck {self.struck.total():4}")
+        words.append(f"{self.orders:4} orders, {self.cycles:3} cycles meanwhile")
+        words.append(f"next cycle after {_seconds(self.recovery)}, all ended after {_seconds(self.settled)}")
+        if self.kills:
+            words.append("killed " + ", ".join(f"{name} ({_seconds(s)})" for name, s in self.kills))
+        words += [f"FAILED: {problem.splitlines()[0]}" for problem in (*self.differences, *self.problems)]
+        return "; ".join(words)
+
+
+def percentile(values: Sequence[float], part: float) -> float | None:
+    """The nearest rank; None of nothing."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(part * len(ordered)) - 1)] if ordered else None
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"

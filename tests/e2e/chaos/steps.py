@@ -1,0 +1,112 @@
+"""The steps of the suite: which faults each sets and whom it kills, all of it from its name and the seed."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from binance_mock.faults.kinds import KINDS, Hook, Kind
+from tests.support.stack import SERVICES
+
+EVERYBODY = (*SERVICES, "redis")
+KILLS = "kills"
+MIXES = 10
+MIX_SECONDS = 30.0
+MIXED_AT_LEAST, MIXED_AT_MOST = 2, 5
+KILLS_IN_A_MIX = 3
+# How often a fault strikes by itself. A part of all still trades: what a fault meets is as mixed as on a real day.
+ALONE = 0.3
+# Several at once; a second of a connection is an occasion of its own.
+MIXED = 0.12
+
+# Bans hold everybody for a while: few and short ones, or nothing would trade that they could hit.
+_BANS: Mapping[str, Mapping[str, Any]] = {
+    "throttled_429": {"count": 2, "retry_after_s": 2},
+    "banned_418": {"count": 1, "retry_after_s": 3},
+    "too_many_orders_1015": {"retry_after_s": 1},
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """`faults` as POST /mock/faults takes them, each on until the step's end; `victims` die one after the other."""
+
+    name: str
+    seed: int
+    seconds: float
+    faults: tuple[Mapping[str, Any], ...] = ()
+    victims: tuple[str, ...] = ()
+    # Whether the last deed is to kill everybody at once.
+    kills_all: bool = False
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(str(fault["kind"]) for fault in self.faults)
+
+    @property
+    def cancels(self) -> bool:
+        """Whether somebody must cancel orders, for a fault to have something to strike."""
+        return any(KINDS[kind].hook is Hook.CANCEL for kind in self.kinds)
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether traders wait for a person afterwards: nothing is tried again by itself for a minute."""
+        return "key_2015" in self.kinds
+
+
+def alone(kind: str, seed: int, seconds: float) -> Step:
+    """One kind by itself."""
+    return Step(kind, seed, seconds, (_setting(KINDS[kind], seed, ALONE),))
+
+
+def killing(seed: int, seconds: float = 0.0) -> Step:
+    """kill -9 of each process in turn, then of all at once, on an exchange that behaves."""
+    victims = tuple(random.Random(f"{seed}:{KILLS}").sample(EVERYBODY, len(EVERYBODY)))
+    return Step(KILLS, seed, seconds, victims=victims, kills_all=True)
+
+
+def mix(number: int, seed: int, seconds: float = MIX_SECONDS, victims: int = KILLS_IN_A_MIX) -> Step:
+    """Several kinds at once, and processes that die meanwhile.
+
+    Mixes that follow each other kill everybody in the end: the victims are dealt like cards.
+    """
+    name = f"mix-{number}"
+    chance = random.Random(f"{seed}:{name}")
+    kinds = chance.sample(
+        [kind for kind in KINDS.values() if kind.in_mix], chance.randint(MIXED_AT_LEAST, MIXED_AT_MOST)
+    )
+    faults = tuple(_setting(kind, seed + number, MIXED) for kind in kinds)
+    deck = random.Random(f"{seed}:victims").sample(EVERYBODY, len(EVERYBODY))
+    first = (number - 1) * victims
+    return Step(name, seed, seconds, faults, tuple(deck[(first + n) % len(deck)] for n in range(victims)))
+
+
+def all_steps(seed: int, seconds: float) -> list[Step]:
+    """The long form."""
+    alone_steps = [alone(kind, seed, seconds) for kind in KINDS]
+    return [killing(seed), *alone_steps, *(mix(number, seed) for number in range(1, MIXES + 1))]
+
+
+def chosen(steps: Sequence[Step], names: str) -> list[Step]:
+    """Those of these names, separated by commas; all where there are none. Raises ValueError for an unknown one."""
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = sorted(set(wanted) - {step.name for step in steps})
+    if unknown:
+        raise ValueError(
+            f"There is no step {', '.join(unknown)}; there are {', '.join(step.name for step in steps)}."
+        )
+    return [step for step in steps if step.name in wanted or not wanted]
+
+
+def _setting(kind: Kind, seed: int, probability: float) -> dict[str, Any]:
+    """How a kind is turned on. One that nobody has thought of here follows from where it strikes."""
+    setting: dict[str, Any] = {"kind": kind.name, "seed": seed}
+    if kind.hook is Hook.STATE:
+        # A minute at most, should whoever ends it be away.
+        return {**setting, "for_s": 60}
+    if kind.hook is Hook.CANCEL or kind.for_s is not None:
+        return {**setting, "for_s": 60}
+    if kind.name.endswith("half_open"):
+        # The first one silences the only connection there is; a second has nothing left to do.
+        return {**setting, "count": 1}
+    return {**setting, "probability": probability, **_BANS.get(kind.name, {})}
