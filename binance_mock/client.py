@@ -1,6 +1,7 @@
-"""Asks a running mock exchange for its state, or to reset its account, over HTTP."""
+"""Asks a running mock exchange for its state, to reset its account, or to misbehave, over HTTP."""
 
 import urllib.error
+import urllib.parse
 import urllib.request
 from typing import Any
 
@@ -17,6 +18,10 @@ class UnreachableError(Exception):
     """The mock exchange does not answer, or not as it should; the message is one line for people."""
 
 
+class RefusedError(Exception):
+    """The mock exchange would not do it; the message is one line for people."""
+
+
 def state() -> dict[str, Any]:
     """What GET /mock/state says. Raises UnreachableError."""
     return _ask("GET", "/mock/state")
@@ -27,15 +32,50 @@ def reset() -> dict[str, Any]:
     return _ask("POST", "/mock/reset")
 
 
-def _ask(method: str, path: str) -> dict[str, Any]:
+def faults() -> list[dict[str, Any]]:
+    """All faults that are on, then those that ended, each the newest first. Raises UnreachableError."""
+    found: list[dict[str, Any]] = _ask("GET", "/mock/faults")["faults"]
+    return found
+
+
+def turn_fault_on(wanted: dict[str, Any]) -> dict[str, Any]:
+    """The new fault. `wanted` is its kind and settings. Raises RefusedError, UnreachableError."""
+    return _ask("POST", "/mock/faults", wanted)
+
+
+def turn_faults_off(which: str) -> list[dict[str, Any]]:
+    """Those that were on: the one of an id, those of a kind, or all. Raises RefusedError, UnreachableError."""
+    path = "/mock/faults" if which == "all" else f"/mock/faults/{urllib.parse.quote(which, safe='')}"
+    ended: list[dict[str, Any]] = _ask("DELETE", path)["faults"]
+    return ended
+
+
+def _ask(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     mock = place(Venue.MOCK)
-    request = urllib.request.Request(mock.rest_url + path, method=method, headers={"X-MBX-APIKEY": mock.api_key})
+    data = None if body is None else msgspec.json.encode(body)
+    headers = {"X-MBX-APIKEY": mock.api_key}
+    request = urllib.request.Request(mock.rest_url + path, data, headers, method=method)
     try:
         with _DIRECT.open(request, timeout=TIMEOUT_S) as answer:
             return msgspec.json.decode(answer.read(), type=dict[str, Any])
     except urllib.error.HTTPError as error:
-        said = error.read()[:200].decode(errors="replace")
-        raise UnreachableError(f"The mock exchange at {mock.rest_url} answers {error.code}: {said}") from None
+        said = error.read()
+        if error.code in (400, 404) and (message := _message(said)):
+            raise RefusedError(message) from None
+        text = said[:200].decode(errors="replace")
+        raise UnreachableError(f"The mock exchange at {mock.rest_url} answers {error.code}: {text}") from None
     except (OSError, msgspec.MsgspecError) as error:
         reason = getattr(error, "reason", error)
         raise UnreachableError(f"The mock exchange does not answer at {mock.rest_url} ({reason}).") from None
+
+
+class _Said(msgspec.Struct):
+    msg: str
+
+
+def _message(body: bytes) -> str | None:
+    """What an answer {"code", "msg"} says; None where it is none."""
+    try:
+        return msgspec.json.decode(body, type=_Said).msg
+    except msgspec.MsgspecError:
+        return None

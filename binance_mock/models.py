@@ -1,4 +1,4 @@
-"""No table: the mock exchange keeps its own file. This model gives its page in the admin a place and permissions."""
+"""No tables: the mock exchange keeps its own file. The models give its pages in the admin a place and permissions."""
 
 from django.db import models
 
@@ -13,3 +13,15 @@ class MockAccount(models.Model):
 
     def __str__(self) -> str:
         return "Mock account"
+
+
+class MockFaults(models.Model):
+    class Meta:
+        managed = False
+        verbose_name = "faults"
+        verbose_name_plural = "faults"
+        default_permissions = ("view",)
+        permissions = [("turn_mockfaults", "Can turn faults of the mock exchange on and off")]
+
+    def __str__(self) -> str:
+        return "Faults of the mock exchange"

@@ -67,7 +67,7 @@ _STRUCK = {
     Hook.FRAME: "each frame",
     Hook.USER_LINE: "each subscribed connection, once a second",
     Hook.MARKET_LINE: "each connection, once a second",
-    Hook.STATE: "as long as it is on",
+    Hook.STATE: "the exchange, as long as it is on",
 }
 
 LOST, REFUSED, SLOW = "Answers lost", "Refused", "Slow or broken answers"

@@ -9,9 +9,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.admin import ModelAdmin
 
 from binance_mock import client
+from binance_mock.admin.page import PageAdmin
 from binance_mock.models import MockAccount
 
 _MARKETS = {
@@ -23,18 +23,7 @@ _MARKETS = {
 
 
 @admin.register(MockAccount)
-class MockAccountAdmin(ModelAdmin):
-    """One account has no list: the list's address is the page."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
+class MockAccountAdmin(PageAdmin):
     @staticmethod
     def _may_reset(request: HttpRequest) -> bool:
         return request.user.has_perm("binance_mock.reset_mockaccount")
@@ -75,6 +64,7 @@ def _shown(state: dict[str, Any]) -> dict[str, Any]:
     return {
         "market": _MARKETS.get(state["market"], state["market"]),
         "counters": state["counters"],
+        "faults": state["faults"],
         "balances": [
             {"asset": each["asset"], "free": _plain(each["free"]), "locked": _plain(each["locked"])}
             for each in state["balances"]
