@@ -16,12 +16,14 @@ FOR_RUN := $(VENV)/.for-run-$(VERSION)
 FOR_TEST := $(VENV)/.for-test-$(VERSION)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test bench lint format clean check-python
+.PHONY: help run test bench simulate chaos lint format clean check-python
 
 help:
 	@echo 'make run     installs, prepares and starts everything; Ctrl-C stops it'
 	@echo 'make test    the linters, the types, all tests (once more on PostgreSQL where it is installed)'
 	@echo 'make bench   measures what is meant to be fast'
+	@echo 'make simulate  seeds of misfortune: SEEDS=500 FROM=0; SEED=1234 repeats one; MUTANTS=1 plants bugs'
+	@echo 'make chaos   every fault over the wire, on real processes: SECONDS=10 DATABASE=both ONLY=mix-3,kills SEED=1'
 	@echo 'make lint    the linters and the types alone'
 	@echo 'make format  puts the code into its form'
 	@echo 'make clean   removes the Python environments; var/ with the database stays'
@@ -34,6 +36,16 @@ run: $(FOR_RUN)
 test: $(FOR_TEST) lint
 	$(BIN)/python -m pytest -q
 	$(BIN)/python -m tests.support.databases
+
+SEEDS ?= 500
+FROM ?= 0
+simulate: $(FOR_TEST)
+	@exec $(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FROM)) \
+	    $(if $(MUTANTS),--mutants) $(if $(MUTANT),--mutant $(MUTANT)) $(if $(PROCESSES),--processes $(PROCESSES))
+
+chaos: $(FOR_TEST)
+	@exec $(BIN)/python -m tests.e2e.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	    $(if $(DATABASE),--database $(DATABASE)) $(if $(ONLY),--only $(ONLY)) $(if $(REPORT),--report $(REPORT))
 
 lint: $(FOR_TEST)
 	$(BIN)/ruff check .

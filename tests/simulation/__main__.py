@@ -1,8 +1,8 @@
 """Runs seeds on all cores and says what they saw; a seed that failed is named with the command that repeats it.
 
-    python -m tests.simulation --seeds 500 --first 0 --processes 2
-    python -m tests.simulation --seed 1234
-    python -m tests.simulation --mutants
+python -m tests.simulation --seeds 500 --first 0 --processes 2
+python -m tests.simulation --seed 1234
+python -m tests.simulation --mutants
 """
 
 import argparse
@@ -19,7 +19,8 @@ import django
 
 django.setup()
 
-from tests.simulation import mutants, run
+from tests.simulation import mutants, run  # noqa: E402
+from tests.simulation.surroundings import Patches  # noqa: E402
 
 # Shown of the seeds that failed; more would only scroll the first away.
 FAILURES_SHOWN = 10
@@ -31,9 +32,12 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them (0)")
     parser.add_argument("--seed", type=int, help="only this one, twice: are both runs equal?")
     parser.add_argument("--mutants", action="store_true", help="with each planted bug, some seed must fail")
+    parser.add_argument("--mutant", choices=sorted(mutants.MUTANTS), metavar="NAME", help="with this one planted")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many at once (one a core)")
     args = parser.parse_args()
     run.make_ready()
+    if args.mutant:
+        mutants.MUTANTS[args.mutant](Patches())
     if args.mutants:
         return _hunt(args.seeds, args.processes)
     if args.seed is not None:
@@ -42,10 +46,9 @@ def main() -> int:
 
 
 def _run(first: int, count: int, processes: int) -> int:
-    began, done, failed = time.monotonic(), 0, list[run.Outcome]()
+    began, failed = time.monotonic(), list[run.Outcome]()
     total, sums = Counter[str](), Counter[str]()
-    for outcome in _outcomes(first, count, processes):
-        done += 1
+    for done, outcome in enumerate(_outcomes(first, count, processes), 1):
         total += outcome.struck
         sums.update(steps=outcome.steps, cycles=outcome.cycles, orders=outcome.orders, fills=outcome.fills)
         if outcome.failure:
@@ -79,7 +82,12 @@ def _progress(done: int, count: int, began: float) -> None:
         rate = done / max(0.001, time.monotonic() - began)
         left_s = (count - done) / rate
         bar = "#" * width + "." * (40 - width)
-        print(f"\r[{bar}] {done}/{count}  {rate:.1f} a second, {left_s:.0f} s left ", end="", file=sys.stderr, flush=True)
+        print(
+            f"\r[{bar}] {done}/{count}  {rate:.1f} a second, {left_s:.0f} s left ",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _repeat(seed: int) -> int:
@@ -87,7 +95,9 @@ def _repeat(seed: int) -> int:
     one, other = outcomes
     print(f"seed {seed}: {one.steps} steps, {one.cycles} cycles, {one.orders} orders, {one.fills} fills")
     print("struck: " + ", ".join(f"{name} {number}" for name, number in one.struck.items()))
-    print(f"digest: {one.digest}" + ("" if one.digest == other.digest else f", and then {other.digest}: not the same!"))
+    print(
+        f"digest: {one.digest}" + ("" if one.digest == other.digest else f", and then {other.digest}: not the same!")
+    )
     if one.failure:
         print(f"FAILED: {one.failure}", file=sys.stderr)
     return 1 if one.failure or one.digest != other.digest else 0

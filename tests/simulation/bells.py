@@ -3,8 +3,9 @@
 The functions of trading.triggers keep their promises here on dictionaries; the tasks that are rung are the real ones.
 """
 
+from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,8 @@ class Bells:
         self.rung: dict[int, datetime] = {}
         self.turns: dict[int, int] = {}
         self.has_been_built = False
+        self.kept_until: dict[str, datetime] = {}
+        self._handed_on: Counter[str] = Counter()
         self.last: dict[str, TradeEvent] = {}
         self._entries = count(1)
         self._unacknowledged: dict[str, dict[str, Any]] = {}
@@ -78,6 +81,17 @@ class Bells:
     def is_built(self, client: object) -> bool:
         return self.has_been_built
 
+    def set(self, name: str, value: object, nx: bool = False, ex: float = 0) -> bool:
+        """Redis's SET of a key that is there for a time, where it is not there already."""
+        if self.kept_until.get(name, self.world.now) > self.world.now:
+            return False
+        self.kept_until[name] = self.world.now + timedelta(seconds=ex)
+        return True
+
+    def delete(self, name: str) -> None:
+        if not self.world.is_dying:  # The dead clear nothing away.
+            self.kept_until.pop(name, None)
+
     def is_queue_long(self, client: object) -> bool:
         return self.world.chance.strikes("queue_is_long")
 
@@ -115,8 +129,12 @@ class Bells:
     def _hand_over(self, entry: str) -> None:
         event = self._unacknowledged.get(entry)
         if event is not None:
+            self._handed_on[entry] += 1
             doorbell.report("mock", entry, event)
             self.world.later(TAKEN_OVER_AFTER_MS, lambda: self._hand_over(entry))
+
+    def deliveries(self, client: object, venue: str, entry: str) -> int:
+        return self._handed_on[entry] if entry in self._unacknowledged else 0
 
     def acknowledge(self, client: object, venue: str, entry: str) -> None:
         """Takes the place of dispatch's: what is acknowledged comes never again, so it must be in the books."""
@@ -130,7 +148,7 @@ class Bells:
             self._unacknowledged.pop(entry, None)
 
     # --- Celery -----------------------------------------------------------------------------------
-    def send_task(self, name: str, kwargs: dict[str, Any], expires: float | None = None, **_: Any) -> None:
+    def send_task(self, name: str, kwargs: dict[str, Any], expires: float | None = None, **options: Any) -> None:
         """Takes the place of Celery's: a bell is lost, answered at once, later, or twice."""
         chance, task = self.world.chance, getattr(tasks, name.removeprefix("trading.tasks."))
         if chance.strikes("bell_lost"):

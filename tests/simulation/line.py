@@ -4,16 +4,14 @@ No transaction may be open when it is called. Whoever calls may be killed before
 meanwhile, so that an answer may be older than what was learnt since.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
-from binance_mock.desk import Desk
 from binance_mock.errors import Refused as EngineRefused
-from binance_mock.protocol import account_requests, market_requests, order_requests
+from binance_mock.protocol.operations import REST
 from binance_mock.protocol.params import Params
 from hedgehog_project.venues import Venue
 from trading.core.money import plain
@@ -21,7 +19,8 @@ from trading.core.orders import Fill, OrderReport
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import RECV_WINDOW_MS, Listed, NewOrder
 from trading.exchange.replies import from_exchange_info, from_my_trade, from_order_reply
-from trading.models import Order
+from trading.models import Order, Switch
+from trading.models.switch import TradingMode
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -36,8 +35,8 @@ _REFUSALS = (
 )
 
 
-class Broken(AssertionError):
-    """Something that must never be. The text begins with the invariant: I1 ... I7."""
+class Broken(BaseException):
+    """Something that must never be; no task may catch it. The text begins with the invariant: I1 ... I7."""
 
 
 class Line:
@@ -50,7 +49,7 @@ class Line:
 
     def at(self, venue: Venue) -> "Line":
         """Takes the place of exchange_at. What was decided is committed now, and nothing is called yet."""
-        self._pause()
+        self.world.point()
         return self
 
     def why_wait(self, venue: Venue, side: str) -> tuple[str, float] | None:
@@ -61,6 +60,8 @@ class Line:
     # --- orders -----------------------------------------------------------------------------------
     def place(self, order: NewOrder) -> OrderReport:
         chance = self.world.chance
+        if not TradingMode(Switch.row().mode).lets(order.side):
+            raise Broken(f"I7: {order.client_order_id} is sent in spite of a halt")
         self._pause()
         self._may_be_banned()
         if chance.strikes("refused"):
@@ -82,7 +83,10 @@ class Line:
 
     def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
         values = {"symbol": symbol, "origClientOrderId": client_order_id}
-        return from_order_reply(self._ask(order_requests.cancel, values))
+        reply = self._ask("DELETE order", values)
+        if self.world.chance.strikes("answer_lost"):
+            self._times_out()
+        return from_order_reply(reply)
 
     def _accept(self, order: NewOrder) -> OrderReport:
         row = Order.objects.filter(client_order_id=order.client_order_id).values("price", "quantity", "side").first()
@@ -98,7 +102,7 @@ class Line:
             "newClientOrderId": order.client_order_id,
             "newOrderRespType": "FULL",
         }
-        return from_order_reply(self._answer(order_requests.place, values))
+        return from_order_reply(self._answer("POST order", values))
 
     def _arrives(self, order: NewOrder) -> None:
         # Nobody hears of a refusal: its sender has given up waiting.
@@ -108,21 +112,21 @@ class Line:
     # --- questions --------------------------------------------------------------------------------
     def order(self, symbol: str, client_order_id: str) -> OrderReport:
         values = {"symbol": symbol, "origClientOrderId": client_order_id}
-        return from_order_reply(self._ask(order_requests.query, values))
+        return from_order_reply(self._ask("GET order", values))
 
     def open_orders(self) -> list[OrderReport]:
-        return [from_order_reply(reply) for reply in self._ask(order_requests.open_orders, {})]
+        return [from_order_reply(reply) for reply in self._ask("GET openOrders", {})]
 
     def orders(self, symbol: str, from_id: int = 1) -> list[OrderReport]:
         values = {"symbol": symbol, "limit": "1000", "orderId": str(from_id)}
-        return [from_order_reply(reply) for reply in self._ask(order_requests.all_orders, values)]
+        return [from_order_reply(reply) for reply in self._ask("GET allOrders", values)]
 
     def fills(self, symbol: str, exchange_order_id: int) -> tuple[Fill, ...]:
         values = {"symbol": symbol, "orderId": str(exchange_order_id)}
-        return tuple(from_my_trade(row) for row in self._ask(account_requests.my_trades, values))
+        return tuple(from_my_trade(row) for row in self._ask("GET myTrades", values))
 
     def trades(self, symbol: str, from_id: int = 0) -> list[tuple[int, Fill]]:
-        rows = self._ask(account_requests.my_trades, {"symbol": symbol, "limit": "1000", "fromId": str(from_id)})
+        rows = self._ask("GET myTrades", {"symbol": symbol, "limit": "1000", "fromId": str(from_id)})
         return [(row["orderId"], from_my_trade(row)) for row in rows]
 
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
@@ -133,7 +137,7 @@ class Line:
         return answer
 
     def price(self, symbol: str) -> Decimal:
-        return Decimal(self._ask(market_requests.price_ticker, {"symbol": symbol})["price"])
+        return Decimal(self._ask("GET ticker/price", {"symbol": symbol})["price"])
 
     def listed(self, symbol: str) -> Listed:
         self._question()
@@ -143,15 +147,16 @@ class Line:
         return self.world.desk.exchange.engine.rates.maker
 
     # --- the line itself --------------------------------------------------------------------------
-    def _ask(self, request: Callable[[Desk, Params, int], Any], values: dict[str, str]) -> Any:
+    def _ask(self, request: str, values: dict[str, str]) -> Any:
         self._question()
         answer = self._answer(request, values)
         self._pause()
         return answer
 
-    def _answer(self, request: Callable[[Desk, Params, int], Any], values: dict[str, str]) -> Any:
+    def _answer(self, request: str, values: dict[str, str]) -> Any:
         try:
-            return request(self.world.desk, Params(values), self.world.exchange_ms)
+            method, path = request.split()
+            return REST[method, path].run(self.world.desk, Params(values), self.world.exchange_ms)
         except EngineRefused as refused:
             text = str(refused.body()["msg"])
             raise (NotFound(text) if refused.code in _NO_SUCH_ORDER else Refused(text, refused.code)) from None

@@ -40,6 +40,7 @@ class Luck:
     turned_off: float = 0.008
     abandoned: float = 0.004
     urged: float = 0.02
+    halted: float = 0.012
 
 
 NO_MISFORTUNE = Luck(**{each.name: 0.0 for each in fields(Luck)})

@@ -1,4 +1,220 @@
-"""Bugs planted in the real code: with each of them, some seed must fail."""
-MUTANTS: dict = {}
-def hunt(job):
-    return job[0], None, ""
+"""Bugs planted in the real code, one at a time: with each of them some seed must fail.
+
+Each is what somebody could write in good faith, and most of them real trading bots have had.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from hedgehog_project.venues import Venue
+from tests.simulation.run import run
+from tests.simulation.surroundings import Patches
+from trading import books, gate, leader, outcomes, reconcile, tasks, traders
+from trading.core import orders, strategy
+from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
+from trading.core.strategy import Position
+from trading.exchange.errors import OutcomeUnknown
+from trading.exchange.protocol import Exchange, NewOrder
+from trading.models import Order, TradingSettings
+
+Plant = Callable[[Patches], None]
+
+
+def resends_on_a_time_out(patches: Patches) -> None:
+    send = traders._send
+
+    class Impatient:
+        def __init__(self, exchange: Exchange) -> None:
+            self.exchange = exchange
+
+        def place(self, order: NewOrder) -> OrderReport:
+            try:
+                return self.exchange.place(order)
+            except OutcomeUnknown:
+                return self.exchange.place(order)
+
+    def impatient(trader: int, order: NewOrder, venue: Venue, exchange_at: Any, task_id: str) -> Any:
+        at: Any = lambda venue: Impatient(exchange_at(venue))  # noqa: E731
+        return send(trader, order, venue, at, task_id)
+
+    patches.set(traders, "_send", impatient)
+
+
+def marks_failed_on_5xx(patches: Patches) -> None:
+    def close(trader_id: int, order: NewOrder, text: str, task_id: str) -> None:
+        traders._close(trader_id, order, outcomes.NotTaken(OrderStatus.NOT_PLACED, text), task_id)
+
+    patches.set(traders, "_show_unclear", close)
+
+
+def ignores_a_late_fill(patches: Patches) -> None:
+    def fold(order: orders.Order, report: OrderReport) -> orders.Order:
+        return orders.fold(order, report) if order.status.is_open else order
+
+    patches.set(books, "fold", fold)
+
+
+def sells_the_ordered_quantity(patches: Patches) -> None:
+    def owned(position: Position, base_asset: str) -> Decimal:
+        return sum((order.quantity for order in position.of(Side.BUY)), Decimal(0)) - position.sold
+
+    patches.set(Position, "owned", owned)
+
+
+def forgets_the_commission_in_base(patches: Patches) -> None:
+    patches.set(Position, "owned", lambda position, base_asset: position.bought - position.sold)
+
+
+def sells_before_all_fills_are_known(patches: Patches) -> None:
+    patches.set(orders.Order, "is_whole", property(lambda order: not order.status.is_open))
+
+
+def takes_not_found_for_proof_at_once(patches: Patches) -> None:
+    patches.everywhere(traders.PROVEN_AFTER, timedelta(0))
+
+
+def saves_the_order_after_the_call(patches: Patches) -> None:
+    send = traders._send
+
+    def late(trader: int, order: NewOrder, *rest: Any) -> Any:
+        row = Order.objects.get(client_order_id=order.client_order_id)
+        Order.objects.filter(pk=row.pk).delete()
+        try:
+            return send(trader, order, *rest)
+        finally:
+            row.save(force_insert=True)
+
+    patches.set(traders, "_send", late)
+
+
+def books_a_fill_twice(patches: Patches) -> None:
+    def fold(order: orders.Order, report: OrderReport) -> orders.Order:
+        known = {fill.trade_id for fill in order.fills}
+        again = [replace(f, trade_id=f.trade_id + 10**9) for f in report.fills if f.trade_id in known]
+        return orders.fold(order, replace(report, fills=(*report.fills, *again)))
+
+    patches.set(books, "fold", fold)
+
+
+def lets_the_status_move_backwards(patches: Patches) -> None:
+    def fold(order: orders.Order, report: OrderReport) -> orders.Order:
+        return replace(orders.fold(order, report), status=report.status)
+
+    patches.set(books, "fold", fold)
+
+
+def buys_again_while_a_buy_is_unclear(patches: Patches) -> None:
+    def open_order(position: Position) -> orders.Order | None:
+        acknowledged = (o for o in position.orders if o.status.is_open and o.status != OrderStatus.SUBMITTING)
+        return next(acknowledged, None)
+
+    patches.set(Position, "open_order", property(open_order))
+
+
+def takes_missing_orders_for_cancelled(patches: Patches) -> None:
+    def compare(venue: Venue, exchange_at: Any, task_id: str = "", *_: Any, **__: Any) -> int:
+        listed = {report.client_order_id for report in exchange_at(venue).open_orders()}
+        for row in Order.objects.filter(venue=venue, status__in=OPEN).select_related("symbol"):
+            if row.client_order_id not in listed:
+                traders.hear(outcomes.report_of(row, OrderStatus.CANCELED, "not listed"), "query", exchange_at)
+        return 0
+
+    patches.everywhere(reconcile.reconcile, compare)
+
+
+def fills_one_slot_too_many(patches: Patches) -> None:
+    fill = leader.fill_slots
+
+    def too_many() -> int:
+        made = fill()
+        taken = list(TradingSettings.objects.all())
+        return made + sum(leader._spawn(each, Venue.MOCK, each.chunks + 1) for each in taken)
+
+    patches.set(leader, "fill_slots", too_many)
+
+
+def acknowledges_before_booking(patches: Patches) -> None:
+    report = tasks.report
+
+    def hasty(venue: str, entry: str, **rest: Any) -> None:
+        tasks.acknowledge(None, venue, entry)  # type: ignore[arg-type]
+        report(venue=venue, entry=entry, **rest)
+
+    patches.set(tasks, "report", hasty)
+
+
+def calls_inside_the_transaction(patches: Patches) -> None:
+    wake = traders.wake
+
+    def inside(*args: Any, **kwargs: Any) -> bool:
+        with transaction.atomic():
+            return wake(*args, **kwargs)
+
+    patches.set(traders, "wake", inside)
+
+
+def sends_an_order_however_late(patches: Patches) -> None:
+    to_send = traders._order_to_send
+
+    def patient(row: Order) -> NewOrder:
+        order = to_send(row)
+        return replace(order, not_after_ms=order.not_after_ms + 60_000)
+
+    patches.set(traders, "_order_to_send", patient)
+
+
+def buys_in_spite_of_a_halt(patches: Patches) -> None:
+    patches.everywhere(gate.mode_hold, lambda side: None)
+
+
+def never_asks_about_unclear_orders(patches: Patches) -> None:
+    patches.set(leader, "ask_about_stuck_orders", lambda now: None)
+
+
+def rounds_the_quantity_up(patches: Patches) -> None:
+    quantity = strategy.buy_quantity
+    patches.set(strategy, "buy_quantity", lambda budget, price, step: quantity(budget, price, step) + step)
+
+
+PLANTED: tuple[Plant, ...] = (
+    resends_on_a_time_out,
+    marks_failed_on_5xx,
+    ignores_a_late_fill,
+    sells_the_ordered_quantity,
+    forgets_the_commission_in_base,
+    sells_before_all_fills_are_known,
+    takes_not_found_for_proof_at_once,
+    saves_the_order_after_the_call,
+    books_a_fill_twice,
+    lets_the_status_move_backwards,
+    buys_again_while_a_buy_is_unclear,
+    takes_missing_orders_for_cancelled,
+    fills_one_slot_too_many,
+    acknowledges_before_booking,
+    calls_inside_the_transaction,
+    sends_an_order_however_late,
+    buys_in_spite_of_a_halt,
+    never_asks_about_unclear_orders,
+    rounds_the_quantity_up,
+)
+MUTANTS: dict[str, Plant] = {plant.__name__: plant for plant in PLANTED}
+
+
+def hunt(job: tuple[str, int]) -> tuple[str, int | None, str]:
+    """Plants one bug in this process and runs seeds until one fails: its name, the seed or None, what was found."""
+    name, seeds = job
+    patches = Patches()
+    MUTANTS[name](patches)
+    try:
+        for seed in range(seeds):
+            outcome = run(seed)
+            if outcome.failure:
+                return name, seed, outcome.failure
+        return name, None, ""
+    finally:
+        patches.undo()

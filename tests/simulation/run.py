@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from hedgehog_project.venues import Venue
+from tests.simulation.line import Broken
 from tests.simulation.luck import NO_MISFORTUNE, Luck
 from tests.simulation.surroundings import prepare, surround
 from tests.simulation.watch import Watch
@@ -24,7 +25,7 @@ from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Fill, Order, Trader
 
-STEPS = 80
+STEPS = 64
 # What is under way when the misfortunes end is settled by then: proofs, growing waits, two reconciliations.
 CALM_S = 130
 SETTLING_STEPS = 200
@@ -73,7 +74,7 @@ def run(seed: int, luck: Luck | None = None) -> Outcome:
     try:
         with surround(world):
             _live(world, outcome)
-    except Exception as error:  # noqa: BLE001 the runner shows it, and the command that repeats it
+    except (Exception, Broken) as error:  # noqa: BLE001 the runner shows it, and the command that repeats it
         outcome.failure = _said(error)
     _leave_transaction()
     outcome.struck = Counter(dict(sorted(world.chance.struck.items())))
@@ -114,9 +115,9 @@ def _leave_transaction() -> None:
         connection.ensure_connection()
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     text = str(error) or type(error).__name__
-    if isinstance(error, AssertionError):
+    if isinstance(error, AssertionError | Broken):
         return text
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {text} ({last.filename.rpartition('/')[2]}:{last.lineno})"

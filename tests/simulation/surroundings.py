@@ -41,7 +41,9 @@ def prepare() -> None:
                 field.__dict__.pop("_get_default", None)
 
 
-class _Patches:
+class Patches:
+    """What is put in the place of something else, until it is undone."""
+
     def __init__(self) -> None:
         self._undo: list[tuple[Any, str, Any]] = []
 
@@ -68,19 +70,24 @@ def _our_modules() -> list[ModuleType]:
 @contextmanager
 def surround(world: "World") -> Iterator[None]:
     """Everything that the traders' code reaches for is the world's, until the block ends."""
-    patches, bells = _Patches(), world.bells
+    patches, bells = Patches(), world.bells
     seconds = lambda: world.now.timestamp()  # noqa: E731
     clock = SimpleNamespace(
-        time=seconds, monotonic=seconds, perf_counter=seconds, time_ns=lambda: world.now_ms * 1_000_000, sleep=_forbidden
+        time=seconds,
+        monotonic=seconds,
+        perf_counter=seconds,
+        time_ns=lambda: world.now_ms * 1_000_000,
+        sleep=world.sleep,
     )
     ids = Random(world.seed)
     stand_ins: list[tuple[Any, Any]] = [
         (time, clock),
         (secrets, SimpleNamespace(token_hex=lambda size: f"{ids.getrandbits(8 * size):0{2 * size}x}")),
-        (hedgehog_project.redis.connect, lambda: None),
+        (hedgehog_project.redis.connect, lambda: bells),
         (client.exchange_at, world.line.at),
         (client.why_wait, world.line.why_wait) if hasattr(client, "why_wait") else (None, None),
         (dispatch.acknowledge, bells.acknowledge),
+        (dispatch.deliveries, bells.deliveries),
         (doorbell.is_queue_long, bells.is_queue_long),
         (topics.last_trades, bells.last_trades),
         *((getattr(triggers, name), getattr(bells, name)) for name in _TRIGGERS),
@@ -109,7 +116,3 @@ def _point_before(world: "World") -> Callable[..., Any]:
         return run(sql, params, many, context)
 
     return execute
-
-
-def _forbidden(seconds: float) -> None:
-    raise AssertionError("nothing may sleep in a simulated world")

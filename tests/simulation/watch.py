@@ -77,8 +77,8 @@ class Watch:
             " o.price, o.quantity FROM trading_order o ORDER BY o.id"
         )
         traders = _read(
-            "SELECT t.id, s.name, t.slot, t.state, t.finished_at, t.retry_at, t.wake_below, t.turn, t.budget, t.leftover"
-            " FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id ORDER BY t.id"
+            "SELECT t.id, s.name, t.slot, t.state, t.finished_at, t.retry_at, t.wake_below, t.turn, t.budget,"
+            " t.leftover FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id ORDER BY t.id"
         )
         self._slots(traders)
         self._own_orders(rows)
@@ -157,7 +157,7 @@ class Watch:
             _never(holding.free + holding.locked != expected, f"I5: {asset} differs from what the fills moved")
             _never(bool(holding.missing), f"I5: {asset} appeared from nowhere")
         selling: dict[int | None, Decimal] = {}
-        for order in ledger and self.world.desk.exchange.engine.open_orders():
+        for order in self.world.desk.exchange.engine.open_orders():
             if order.side == Side.SELL and is_ours(order.client_order_id):
                 trader = trader_of(order.client_order_id)
                 selling[trader] = selling.get(trader, ZERO) + order.remaining
@@ -210,9 +210,14 @@ class Watch:
             self._over.add(pk)
             owned = self.books.owned.get(pk, ZERO)
             if state != "ABANDONED":
-                _never(owned != from_units(leftover), f"I5: trader {pk} ended with {owned}, and says {from_units(leftover)}")
+                _never(
+                    owned != from_units(leftover),
+                    f"I5: trader {pk} ended with {owned}, and says {from_units(leftover)}",
+                )
             for order in self.world.desk.exchange.engine.open_orders():
-                _never(trader_of(order.client_order_id) == pk, f"I3: {order.client_order_id} of an ended trader is open")
+                _never(
+                    trader_of(order.client_order_id) == pk, f"I3: {order.client_order_id} of an ended trader is open"
+                )
 
     def _foreign_hands(self) -> None:
         left = [o for o in self.world.desk.exchange.engine.open_orders() if o.client_order_id == FOREIGN]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from django.db import connection
+
 from binance_mock.desk import Desk, open_desk
 from binance_mock.exchange import open_exchange
 from binance_mock.market.manual import ManualMarket
@@ -25,19 +27,23 @@ from hedgehog_project.venues import Venue
 from tests.simulation.bells import ORDINARY, Bells
 from tests.simulation.line import Line
 from tests.simulation.luck import NO_MISFORTUNE, Chance, Luck
-from trading import doorbell, endings, leader, tasks
+from trading import doorbell, endings, halting, leader, tasks
 from trading.models import Listing, Trader, TradingSettings
+from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
 from trading.own_orders import is_ours
+from trading.reconcile import last
 from trading.symbols import named, refresh
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-MONEY = {"USDT": Decimal(100_000)}
+MONEY = {"USDT": Decimal(100_000), "BNB": Decimal("0.004")}
 PRICES = {"ETHUSDT": Decimal(3000), "BTCUSDT": Decimal(90_000)}
+BNB_PAIR = "BNBUSDT"
 CHUNKS = 2
 RECONCILE_EVERY = timedelta(seconds=60)
 # A person's order, too far away ever to trade; nobody but its owner may touch it.
 FOREIGN = "web_foreign"
+LEADS_WITHIN = timedelta(seconds=2)
 # While nothing trades any more, so much time may pass at once.
 SETTLES_BY = timedelta(seconds=10)
 # Steps of a process within which it may die. Most take fewer: then it was lucky after all.
@@ -53,7 +59,7 @@ class Later:
     """Something that happens at a moment to come."""
 
     at: datetime
-    do: Callable[[], None]
+    do: Callable[[], object]
 
 
 class World:
@@ -65,16 +71,21 @@ class World:
         self.clock_off_ms = self.chance.randint(-900, 1_500)
         self.line, self.bells = Line(self), Bells(self)
         self.market_moves = True
-        self.reconciled_at = self.now
-        self.deaths = 0
+        self.reconciled_at = self._led_at = self.now
+        self._changes_led = -1
+        self.is_dying = False
         self._agenda: list[Later] = []
         self._prices = dict(PRICES)
         # Of the process that runs: how many steps until it dies; None: it lives.
         self._steps_left: int | None = None
         self._depth = 0
-        info = exchange_info([LISTINGS[symbol] for symbol in PRICES])
-        exchange = open_exchange(Store(":memory:"), info, MONEY, self.exchange_ms)
-        self.desk: Desk = open_desk(exchange, ManualMarket(), Account("key", "secret"), now_ms=lambda: self.exchange_ms)
+        info = exchange_info([LISTINGS[symbol] for symbol in [*PRICES, BNB_PAIR]])
+        # In every other world commissions are paid in BNB, until it has none left.
+        in_bnb = self.chance.random() < 0.5
+        exchange = open_exchange(Store(":memory:"), info, MONEY, self.exchange_ms, fees_in_bnb=in_bnb)
+        self.desk: Desk = open_desk(
+            exchange, ManualMarket(), Account("key", "secret"), now_ms=lambda: self.exchange_ms
+        )
         # What was done this step, for whoever watches: the least price of each symbol.
         self.lowest: dict[str, Decimal] = {}
         # Moments at which a comparison of the books has begun that then succeeded.
@@ -83,6 +94,7 @@ class World:
     def begin(self) -> None:
         """Symbols that are on, a first price, and a foreign order on each. To be called within `surround`."""
         luck, self.chance.luck = self.chance.luck, NO_MISFORTUNE
+        self.desk.exchange.trade([MarketTrade(BNB_PAIR, Decimal(600), Decimal(1), True)], self.exchange_ms)
         for symbol in PRICES:
             row = named(symbol)
             TradingSettings.objects.filter(symbol=row).update(
@@ -110,8 +122,11 @@ class World:
     def exchange_ms(self) -> int:
         return self.now_ms + self.clock_off_ms
 
-    def later(self, ms: int, do: Callable[[], None]) -> None:
+    def later(self, ms: int, do: Callable[[], object]) -> None:
         self._agenda.append(Later(self.now + timedelta(milliseconds=ms), do))
+
+    def sleep(self, seconds: float) -> None:
+        self._pass(round(seconds * 1000))
 
     def step(self, most_ms: int = 2_000) -> None:
         """Passes some time; whatever is due by then happens."""
@@ -143,17 +158,25 @@ class World:
                 if self.chance.random() < 0.7:
                     self._trade(symbol)
         self._deliver()
-        if not self.chance.strikes("beat_lost"):
-            self.run_process(lambda: leader.lead(self.now))
+        self._lead()
         if self.now > self.reconciled_at + RECONCILE_EVERY:
             self._reconcile()
         self._deliver()
 
+    def _lead(self) -> None:
+        """Where no row has changed since its last beat it would find nothing new: some of those are left out."""
+        changes = connection.connection.total_changes
+        is_new = changes != self._changes_led or self.now > self._led_at + LEADS_WITHIN
+        if is_new and not self.chance.strikes("beat_lost"):
+            self.run_process(lambda: leader.lead(self.now))
+            self._changes_led, self._led_at = connection.connection.total_changes, self.now
+
     def _reconcile(self) -> None:
         self.reconciled_at = began = self.now
-        deaths, failures = self.deaths, self.line.failures
+        before, failures = last(Venue.MOCK), self.line.failures
         self.run_process(lambda: tasks.reconcile_all())
-        if (self.deaths, self.line.failures) == (deaths, failures):
+        row = last(Venue.MOCK)
+        if row is not None and row != before and not row.left and self.line.failures == failures:
             self.compared_since = began
 
     def _deliver(self) -> None:
@@ -169,15 +192,16 @@ class World:
         What a task raises of the ordinary errors was written on its trader, or is tried again with the next beat.
         """
         outer = self._steps_left
-        self._steps_left = self.chance.randint(1, LONGEST_LIFE) if self.chance.random() < self.chance.luck.dies else None
+        self._steps_left = (
+            self.chance.randint(1, LONGEST_LIFE) if self.chance.random() < self.chance.luck.dies else None
+        )
         try:
             with suppress(*ORDINARY):
                 do()
         except DiedError:
-            self.deaths += 1
             self.chance.struck["dies"] += 1
         finally:
-            self._steps_left = outer
+            self._steps_left, self.is_dying = outer, False
 
     def point(self) -> None:
         """A point between two steps of a process: it may die here."""
@@ -186,6 +210,7 @@ class World:
         self._steps_left -= 1
         if self._steps_left <= 0:
             self._steps_left = None  # It does nothing more, and what it has begun is rolled back.
+            self.is_dying = True
             raise DiedError
 
     def let_others_run(self) -> None:
@@ -195,7 +220,11 @@ class World:
         mine, self._steps_left = self._steps_left, None
         self._depth += 1
         try:
-            self._pass(self.chance.randint(500, 9_000) if self.chance.strikes("held_up") else self.chance.randint(1, 200))
+            self._pass(
+                self.chance.randint(500, 9_000) if self.chance.strikes("held_up") else self.chance.randint(1, 200)
+            )
+            if self.market_moves:
+                self._misfortunes()
             self._happen()
         finally:
             self._depth -= 1
@@ -215,7 +244,9 @@ class World:
             self._prices[symbol] = price.quantize(Decimal("0.01"))
             quantity = Decimal(self.chance.randint(1, 2000)) / 100_000 * (90_000 / PRICES[symbol])
             trades.append(
-                MarketTrade(symbol, self._prices[symbol], quantity.quantize(Decimal("0.00001")), self.chance.random() < 0.5)
+                MarketTrade(
+                    symbol, self._prices[symbol], quantity.quantize(Decimal("0.00001")), self.chance.random() < 0.5
+                )
             )
         if not book.rules.is_trading:
             return
@@ -260,6 +291,8 @@ class World:
             self._change_filters(self.chance.choice(list(PRICES)))
         if strikes("turned_off"):
             self._turn_off(self.chance.choice(list(PRICES)))
+        if strikes("halted"):
+            self._halt_all()
         if strikes("abandoned"):
             self._with_a_trader(lambda trader: endings.abandon(trader.pk, "anna"))
         if strikes("urged"):
@@ -277,7 +310,11 @@ class World:
     def _change_filters(self, symbol: str) -> None:
         step = self.chance.choice(["0.00001", "0.0001", "0.001"])
         lot = {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "90000", "stepSize": step}
-        least = {"filterType": "NOTIONAL", "minNotional": self.chance.choice(["5", "10", "150"]), "maxNotional": "9000000"}
+        least = {
+            "filterType": "NOTIONAL",
+            "minNotional": self.chance.choice(["5", "10", "150"]),
+            "maxNotional": "9000000",
+        }
         self.desk.exchange.change_filters(symbol, [lot, least])
         self._listings_are_refreshed(symbol)
 
@@ -295,7 +332,12 @@ class World:
     def _turn_off(self, symbol: str) -> None:
         settings = TradingSettings.objects.filter(symbol__name=symbol)
         settings.update(status=TradingStatus.OFF)
-        self.later(self.chance.randint(2_000, 30_000), lambda: settings.update(status=TradingStatus.ON) and None)
+        self.later(self.chance.randint(2_000, 30_000), lambda: settings.update(status=TradingStatus.ON))
+
+    def _halt_all(self) -> None:
+        mode = self.chance.choice([TradingMode.REDUCING, TradingMode.HALTED])
+        halting.halt("anna", "", mode, cancels_buys=self.chance.random() < 0.5)
+        self.later(self.chance.randint(2_000, 30_000), lambda: halting.resume("anna"))
 
     def _with_a_trader(self, do: Callable[[Trader], object]) -> None:
         live = list(Trader.objects.filter(finished_at=None).select_related("symbol").order_by("pk"))
