@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -85,9 +86,9 @@ def is_streaming(names: list[str], market: str) -> set[str]:
     return set(rows.values_list("symbol", flat=True))
 
 
-def _save(symbol: Symbol, venue: Venue, listed: Listed, exchange: Exchange) -> Listing:
-    Symbol.objects.filter(pk=symbol.pk).update(base_asset=listed.base_asset, quote_asset=listed.quote_asset)
-    values = {
+def listing_values(listed: Listed) -> dict[str, Any]:
+    """The columns of a Listing, as the exchange has just told them."""
+    return {
         "status": listed.status,
         "tick_size": listed.tick_size,
         "step_size": listed.step_size,
@@ -100,6 +101,11 @@ def _save(symbol: Symbol, venue: Venue, listed: Listed, exchange: Exchange) -> L
         "filters": listed.filters,
         "refreshed_at": timezone.now(),
     }
+
+
+def _save(symbol: Symbol, venue: Venue, listed: Listed, exchange: Exchange) -> Listing:
+    Symbol.objects.filter(pk=symbol.pk).update(base_asset=listed.base_asset, quote_asset=listed.quote_asset)
+    values = listing_values(listed)
     try:
         values["maker_fee"] = exchange.maker_fee(symbol.name)
     except ExchangeError as error:

@@ -1,0 +1,262 @@
+"""Whether a venue can be traded at: its addresses, our key, the clock, the symbols that are on, the balances.
+
+It asks only; order/test, which places nothing, is the most it does.
+"""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+import websocket
+from django.conf import settings as django_settings
+
+from hedgehog_project.keys import Key
+from hedgehog_project.venues import Place, Venue, place
+from trading.core.events import TradeSeen
+from trading.core.money import ZERO, plain
+from trading.core.orders import Side
+from trading.core.strategy import PlaceBuy, Position, TraderState, Wait, decide
+from trading.exchange.errors import ExchangeError, KeyRejected, Refused
+from trading.exchange.inspector import Inspector, Reached
+from trading.exchange.protocol import RECV_WINDOW_MS
+from trading.exchange.rights import MAY_WITHDRAW
+from trading.models import Listing, Symbol, Trader
+from trading.models.symbols import TradingStatus
+from trading.symbols import listing_values
+
+SOCKET_S = 5.0
+# A clock this far off is still accepted, but something is wrong with it.
+CLOCK_WARN_MS = 500
+CLOCK_MOST_MS = RECV_WINDOW_MS // 3
+
+
+class Level(StrEnum):
+    OK = "ok"
+    NOTE = "note"  # Worth knowing.
+    MEND = "MEND"  # Traders can't trade so.
+
+
+@dataclass(frozen=True)
+class Finding:
+    level: Level
+    text: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.level:<4}  {self.text}" + (f". {self.advice}" if self.advice else "")
+
+
+def check_up(venue: Venue, is_wanted: bool = True) -> Iterator[Finding]:
+    """All findings, as they are made. `is_wanted`: that there is no key is to be mended, not merely noted."""
+    where = place(venue)
+    if venue == Venue.LIVE and not django_settings.HEDGEHOG_ALLOW_LIVE:
+        yield Finding(Level.NOTE, "real money is not allowed", "HEDGEHOG_ALLOW_LIVE=1 allows it")
+    # Whoever has no key may still ask what is public.
+    inspector = Inspector(where.rest_url, where.key or Key(""))
+    reached = None
+    try:
+        reached = inspector.reach()
+        yield Finding(Level.OK, f"REST {where.rest_url} answers in {reached.took_ms} ms")
+    except ExchangeError as error:
+        yield Finding(Level.MEND, f"REST {where.rest_url}: {error}", "Look at the address, the network and firewalls")
+    yield from _sockets(venue, where, reached.offset_ms if reached else 0)
+    if reached is not None:
+        yield from _clock(reached)
+        checked = _Checked(venue, where, inspector)
+        yield from _key(checked, is_wanted)
+        yield from _symbols(checked)
+        yield from _money(checked)
+
+
+@dataclass
+class _Checked:
+    """What has been learnt on the way."""
+
+    venue: Venue
+    where: Place
+    inspector: Inspector
+    balances: dict[str, tuple[Decimal, Decimal]] | None = None  # None: the key is not good for that
+    wanted: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))  # by quote asset
+    wanted_by: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+def _sockets(venue: Venue, where: Place, offset_ms: int) -> Iterator[Finding]:
+    begun = time.monotonic()
+    try:
+        socket = websocket.create_connection(f"{where.stream_url}/stream", timeout=SOCKET_S)
+        yield Finding(Level.OK, f"streams {where.stream_url} connect in {_since_ms(begun)} ms")
+        socket.close()
+    except (OSError, websocket.WebSocketException) as error:
+        yield _no_socket("streams", where.stream_url, error, "No prices come in")
+    begun = time.monotonic()
+    try:
+        socket = websocket.create_connection(where.ws_api_url, timeout=SOCKET_S)
+        yield Finding(Level.OK, f"WebSocket API {where.ws_api_url} connects in {_since_ms(begun)} ms")
+        if where.key:
+            yield _subscription(socket, where.key, offset_ms)
+        socket.close()
+    except (OSError, websocket.WebSocketException, ValueError) as error:
+        yield _no_socket("WebSocket API", where.ws_api_url, error, "Nobody tells when an order fills")
+
+
+def _subscription(socket: "websocket.WebSocket", key: Key, offset_ms: int) -> Finding:
+    """Raises OSError, WebSocketException, and ValueError for what is no JSON."""
+    params = key.signed({}, round(time.time() * 1000) + offset_ms)
+    socket.send(json.dumps({"id": 1, "method": "userDataStream.subscribe.signature", "params": params}))
+    reply = json.loads(socket.recv())
+    if reply.get("status") == 200:
+        return Finding(Level.OK, "the stream of own orders can be subscribed to")
+    error = reply.get("error", {})
+    return Finding(
+        Level.MEND,
+        f"the stream of own orders is refused: {error.get('msg')} ({error.get('code')})",
+        "Look at the key, its right to read, and the addresses it may be used from",
+    )
+
+
+def _clock(reached: Reached) -> Iterator[Finding]:
+    off = abs(reached.offset_ms)
+    direction = "ahead of" if reached.offset_ms < 0 else "behind"
+    text = f"the clock of this machine is {off} ms {direction} the exchange's"
+    if off > CLOCK_MOST_MS:
+        advice = (
+            f"Orders are accepted within {RECV_WINDOW_MS} ms only. Set the clock by NTP: timedatectl set-ntp true"
+        )
+        yield Finding(Level.MEND, text, advice)
+    elif off > CLOCK_WARN_MS:
+        yield Finding(Level.NOTE, text, "Set it by NTP: timedatectl set-ntp true")
+    else:
+        yield Finding(Level.OK, text)
+
+
+def _key(checked: _Checked, is_wanted: bool) -> Iterator[Finding]:
+    where = checked.where
+    if where.key is None:
+        yield Finding(Level.MEND if is_wanted else Level.NOTE, where.why_no_key)
+        return
+    try:
+        if checked.venue == Venue.LIVE:
+            rights = list(_rights(checked))
+            yield from rights
+            if any(finding.level == Level.MEND for finding in rights):
+                return
+        account = checked.inspector.account()
+    except KeyRejected as error:
+        yield Finding(
+            Level.MEND, f"the {where.key.kind} key: {error}", "Look at it, and at the addresses it may be used from"
+        )
+        return
+    except ExchangeError as error:
+        yield Finding(Level.MEND, f"the account can't be read: {error}", "Try again")
+        return
+    checked.balances = account.balances
+    if not account.can_trade:
+        yield Finding(Level.MEND, "the account may not trade", "Ask Binance why: it says canTrade=false")
+        return
+    permissions = f" ({', '.join(account.permissions)})" if account.permissions else ""
+    yield Finding(Level.OK, f"the {where.key.kind} key reads the account, which may trade{permissions}")
+
+
+def _rights(checked: _Checked) -> Iterator[Finding]:
+    """Of a live key. Raises the exchange's errors."""
+    rights = checked.inspector.key_rights()
+    is_meant = django_settings.HEDGEHOG_ALLOW_WITHDRAW_KEY
+    if rights is None:
+        yield Finding(
+            Level.NOTE if is_meant else Level.MEND,
+            "the exchange does not tell what the key may do",
+            "" if is_meant else "Make sure that it may not withdraw, and set HEDGEHOG_ALLOW_WITHDRAW_KEY=1",
+        )
+        return
+    if rights.may_withdraw:
+        yield (
+            Finding(Level.NOTE, "the live key may withdraw, and is allowed to")
+            if is_meant
+            else Finding(Level.MEND, MAY_WITHDRAW)
+        )
+    else:
+        yield Finding(Level.OK, "the live key may not withdraw")
+    if not rights.may_trade:
+        yield Finding(Level.MEND, "the live key may not trade", "Enable Spot & Margin Trading for it at Binance")
+    if not rights.is_ip_restricted:
+        advice = "Restrict it to this machine's at Binance: then a key that leaks is of no use to others"
+        yield Finding(Level.NOTE, "the live key may be used from any address", advice)
+    if rights.may_transfer:
+        yield Finding(Level.NOTE, "the live key may move money between your accounts", "It needs no right to")
+
+
+def _symbols(checked: _Checked) -> Iterator[Finding]:
+    on = Symbol.objects.filter(settings__status=TradingStatus.ON).select_related("settings").order_by("name")
+    if not on:
+        yield Finding(Level.NOTE, "no symbol is trading", "Turn one on: manage.py trade ETHUSDT on")
+    for symbol in on:
+        yield _symbol(checked, symbol)
+
+
+def _symbol(checked: _Checked, symbol: Symbol) -> Finding:
+    settings, inspector = symbol.settings, checked.inspector
+    try:
+        listed = inspector.listed(symbol.name)
+        price = inspector.price(symbol.name)
+    except Refused as error:
+        return Finding(Level.MEND, f"{symbol}: {error}", "Turn its trading off, or look how it is spelled there")
+    except ExchangeError as error:
+        return Finding(Level.MEND, f"{symbol} can't be asked about: {error}", "Try again")
+    symbol.base_asset, symbol.quote_asset = listed.base_asset, listed.quote_asset
+    listing = Listing(symbol=symbol, venue=checked.venue, **listing_values(listed))
+    _want(checked, symbol)
+    if problem := settings.why_not(listing):
+        return Finding(Level.MEND, problem)
+    # What a trader would do first, were this the next trade.
+    first = decide(Position(), TradeSeen(symbol.name, 0, price, 0), listing.rules(), settings.for_one_trader())
+    if isinstance(first, Wait):
+        return Finding(Level.MEND, f"{symbol} at {plain(price)}: {first.reason}", "Change its budget or chunks")
+    filters = (
+        f"tick {plain(listed.tick_size)}, step {plain(listed.step_size)}, least notional {plain(listed.min_notional)}"
+    )
+    text = f"{symbol} at {plain(price)}: {listed.status}, {filters}"
+    if checked.balances is None or not isinstance(first, PlaceBuy):
+        return Finding(Level.OK, text)
+    order = f"buying {plain(first.quantity)} at {plain(first.price)}"
+    try:
+        inspector.would_take(symbol.name, Side.BUY, first.price, first.quantity)
+    except KeyRejected as error:
+        return Finding(Level.MEND, f"{symbol}: {error}", "The key needs the right to trade spot")
+    except ExchangeError as error:
+        return Finding(Level.MEND, f"{symbol}: {order} would be refused: {error}")
+    return Finding(Level.OK, f"{text}; {order} would be taken")
+
+
+def _want(checked: _Checked, symbol: Symbol) -> None:
+    """What the slots without a bought or ordered share still need."""
+    live = Trader.objects.filter(symbol=symbol, venue=checked.venue, finished_at__isnull=True)
+    spent = sum(live.exclude(state=TraderState.WAITING).values_list("budget", flat=True), ZERO)
+    checked.wanted[symbol.quote_asset] += max(ZERO, symbol.settings.budget - spent)
+    checked.wanted_by[symbol.quote_asset].append(symbol.name)
+
+
+def _money(checked: _Checked) -> Iterator[Finding]:
+    if checked.balances is None:
+        return
+    for asset, wanted in sorted(checked.wanted.items()):
+        free, _locked = checked.balances.get(asset, (ZERO, ZERO))
+        text = (
+            f"{plain(free)} {asset} free, {plain(wanted)} still to be spent on {', '.join(checked.wanted_by[asset])}"
+        )
+        if free < wanted:
+            yield Finding(Level.MEND, text, f"Lower the budgets, or add {plain(wanted - free)} {asset}")
+        else:
+            yield Finding(Level.OK, text)
+
+
+def _no_socket(what: str, url: str, error: Exception, meaning: str) -> Finding:
+    words = " ".join(str(error).split())[:200]
+    return Finding(Level.MEND, f"{what} {url}: {words}", f"{meaning}: look at the address, the network and firewalls")
+
+
+def _since_ms(begun: float) -> int:
+    return round((time.monotonic() - begun) * 1000)
