@@ -2,9 +2,19 @@
 
 from django.contrib.admin import site
 
-from trading.admin import journal, orders, people, schedule, switch, symbols, traders
+from trading.admin import journal, orders, orphans, people, reconciliations, schedule, switch, symbols, traders
 
-__all__ = ["journal", "orders", "people", "schedule", "switch", "symbols", "traders"]
+__all__ = [
+    "journal",
+    "orders",
+    "orphans",
+    "people",
+    "reconciliations",
+    "schedule",
+    "switch",
+    "symbols",
+    "traders",
+]
 
 # Its figures come from dashboard.context, by settings.UNFOLD.
 site.index_template = "trading/overview.html"

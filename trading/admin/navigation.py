@@ -10,12 +10,20 @@ from django.urls import reverse
 from hedgehog_project.venues import Market, Venue, default_market
 from trading.admin.base import ShowFilter
 from trading.admin.orders import OrdersShown
+from trading.admin.orphans import OrphansShown
+from trading.admin.reconciliations import ReconciliationsShown
 from trading.admin.show import flower_url
 from trading.admin.symbols import SymbolsShown
 from trading.admin.traders import TradersShown
 from trading.models import Switch
 
-TABS: dict[str, type[ShowFilter]] = {"symbol": SymbolsShown, "trader": TradersShown, "order": OrdersShown}
+TABS: dict[str, type[ShowFilter]] = {
+    "symbol": SymbolsShown,
+    "trader": TradersShown,
+    "order": OrdersShown,
+    "orphan": OrphansShown,
+    "reconciliation": ReconciliationsShown,
+}
 
 
 def environment(request: HttpRequest) -> list[str]:
@@ -34,6 +42,13 @@ def environment(request: HttpRequest) -> list[str]:
     )
 
 
+def on_every_page(request: HttpRequest) -> dict[str, Any]:
+    """Why trading is held back, and whether the reader may change that."""
+    if not request.user.is_authenticated:
+        return {}
+    return {"held_back": Switch.row().mode_text, "may_halt": request.user.has_perm("trading.change_switch")}
+
+
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     trading = [
         _models_item("trading", "symbol", "currency_exchange"),
@@ -41,6 +56,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _models_item("trading", "order", "receipt_long"),
         _models_item("trading", "fill", "done_all"),
         _models_item("trading", "journalentry", "menu_book", "Journal"),
+        _models_item("trading", "reconciliation", "balance"),
+        _models_item("trading", "orphan", "help_center"),
         _models_item("trading", "switch", "toggle_on", "Switch"),
     ]
     mock = [
