@@ -1,5 +1,7 @@
 """Every setting, read from the environment or `.env`; all are optional. README lists them for users."""
 
+from pathlib import Path
+
 from django.templatetags.static import static
 
 from hedgehog_project.env import database, env, home, one_of
@@ -103,7 +105,8 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [],
+        # Before Unfold's own of the same name.
+        "DIRS": [Path(__file__).parent.parent / "trading" / "overrides"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -203,6 +206,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "trading.admin.navigation.environment",
     "DASHBOARD_CALLBACK": "trading.admin.dashboard.context",
+    "GLOBAL_CALLBACK": "trading.admin.navigation.on_every_page",
     "STYLES": [lambda request: static("trading/admin.css")],
     "SCRIPTS": [lambda request: static("trading/admin.js")],
     "TABS": "trading.admin.navigation.tabs",

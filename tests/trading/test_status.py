@@ -2,22 +2,28 @@
 
 import io
 import json
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
+from django.utils import timezone
 
 from hedgehog_project import processes as probes
 from hedgehog_project.processes import ProcessState
+from hedgehog_project.venues import Venue
 from tests.support.processes import Processes
 from tests.trading.rows import make_cycle, make_order, make_story, make_trader
 from tests.trading.test_overview import publish
-from trading import symbols
+from trading import halting, symbols
 from trading.core.orders import OrderStatus
+from trading.core.strategy import TraderState
+from trading.exchange.client import budget_of
 from trading.management.commands import status
-from trading.models import Symbol
+from trading.models import Order, Symbol
 
 pytestmark = pytest.mark.django_db
 
@@ -55,8 +61,16 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
     told: dict[str, Any] = json.loads(text)
     age_s = told["symbols"][1].pop("last_trade_age_s")
     assert 2 <= age_s < 10
+    assert told.pop("weight_used") >= 0
     assert told == {
         "venue": "mock",
+        "mode": "active",
+        "mode_why": "",
+        "mode_by": "",
+        "mode_since": None,
+        "stopped_until": None,
+        "stopped_why": "",
+        "orders_used_10s": 0,
         "symbols": [
             {
                 "symbol": "ADABTC",
@@ -80,6 +94,9 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
         ],
         "orders_open": 2,
         "orders_submitting": 1,
+        "orders_unclear": 0,
+        "waiting": [],
+        "dust": [],
         "processes": [
             {"name": "redis", "alive": True, "age_s": 0.0},
             {"name": "streamer", "alive": True, "age_s": 0.412},
@@ -120,6 +137,35 @@ def test_table_reads_well(day: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
     states = [line.split()[:2] for line in lines[start + 1 : start + 4]]
     assert states == [["redis", "up"], ["streamer", "up"], ["worker", "DOWN"]]
     assert lines[-2:] == ["Note: No worker is up: no trader acts.", "Note: ETHUSDT: no price is known yet."]
+
+
+def test_what_holds_trading_back_is_said_first_and_who_waits_for_it(day: Symbol, all_up: None) -> None:
+    make_trader(day, 3, retry_at=timezone.now(), waits_for="trading is halted: news")
+    make_trader(day, 4, retry_at=timezone.now(), error="insufficient balance", waits_for="old")
+    make_trader(day, 5, state=TraderState.DUST, finished_at=timezone.now(), leftover=Decimal("0.0012"))
+    Order.objects.filter(status=OrderStatus.SUBMITTING).update(submitted_at=timezone.now() - timedelta(seconds=9))
+    halting.halt("anna", "news")
+    text, _ = run()
+    assert text.startswith("Trading is halted: news (by anna, since ")
+    assert "`manage.py resume` lets trading go on." in text.splitlines()[0]
+    assert "of these unclear and asked about: 1" in text
+    assert "Dust, too little to sell: 0.0012 ETH in 1 cycles" in text
+    assert "Waits, 1 of the traders: trading is halted: news" in text
+    told = json.loads(run("--json")[0])
+    assert (told["mode"], told["mode_by"], told["mode_why"], told["orders_unclear"]) == ("halted", "anna", "news", 1)
+    assert told["waiting"] == [
+        {"reason": "insufficient balance", "traders": 1, "is_error": True},
+        {"reason": "trading is halted: news", "traders": 1, "is_error": False},
+    ]
+    assert told["dust"] == [{"asset": "ETH", "amount": "0.0012", "cycles": 1}]
+
+
+def test_stop_that_the_exchange_ordered_is_said_with_its_end(day: Symbol, all_up: None) -> None:
+    until = timezone.now() + timedelta(minutes=2)
+    budget_of(Venue.MOCK).stop(round(until.timestamp() * 1000), "banned (418)")
+    text, _ = run()
+    assert f"takes nothing until {until:%d %b %H:%M:%S} UTC, and nothing is sent: banned (418)." in text
+    assert json.loads(run("--json")[0])["stopped_why"] == "banned (418)"
 
 
 def test_watch_shows_it_again_until_ctrl_c(day: Symbol, all_up: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,13 @@ from django.utils import timezone
 
 from hedgehog_project import processes
 from hedgehog_project.venues import Venue
-from trading import overview
+from trading import obstacles, overview
 from trading.admin import show
 from trading.admin.navigation import environment
 from trading.admin.symbols import last_price
+from trading.core.money import plain
 from trading.core.strategy import TraderState
-from trading.models import Switch, Trader
+from trading.models import Order, Switch, Trader
 
 ROWS = 10
 MOST_SYMBOLS = 20
@@ -29,18 +30,26 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     hours = overview.hours(venue)
     profits = overview.profits(venue)
     states = processes.states()
+    budgets = obstacles.budgets([venue])
     text, colour = environment(request)
     return context | {
         "frame": "trading/bare.html" if request.headers.get("HX-Request") else "admin/base.html",
         "venue": venue,
         "environment_badge": show.badge(text, colour),
-        "alarms": overview.alarms(venue, states),
+        "mode_badge": show.mode(Switch.row().mode),
+        "alarms": [*obstacles.stops(budgets), *overview.alarms(venue, states)],
         "hints": overview.hints(venue, lines),
         "cards": _cards(venue, profits, hours),
         "charts": json.dumps(_charts(hours, profits)),
         "profit_asset": profits[0].asset if profits else "",
         "symbols": _symbols(lines),
         "processes": [_process(state) for state in states],
+        "budgets": [f"Of the limits of {budget.host} used: {obstacles.used(budget)}" for budget in budgets],
+        "unclear": [_unclear(order) for order in obstacles.unclear_orders().select_related("symbol")[:ROWS]],
+        "waiting": obstacles.waiting(venue),
+        "dust": [
+            {"amount": show.amount(each.amount, each.asset), "cycles": each.cycles} for each in obstacles.dust(venue)
+        ],
         "orders": _open_orders(venue),
         "cycles": _last_cycles(venue),
         "flower_url": show.flower_url(),
@@ -140,6 +149,15 @@ def _open_orders(venue: Venue) -> list[dict[str, Any]]:
         }
         for order in orders
     ]
+
+
+def _unclear(order: Order) -> dict[str, Any]:
+    return {
+        "name": f"{order.side.lower()} {order.symbol.name} at {plain(order.price)}",
+        "asked": show.ago(order.asked_at) if order.asked_at else "not yet",
+        "age": show.ago(order.submitted_at),
+        "url": reverse("admin:trading_order_change", args=(order.pk,)),
+    }
 
 
 def _last_cycles(venue: Venue) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ class FillInline(TabularInline):
 
     @display(description="Commission")
     def fee(self, fill: Fill) -> SafeString | str:
-        return show.amount(fill.commission, fill.commission_asset)
+        return fee(fill, fill.order.symbol.quote_asset)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -172,7 +172,7 @@ class FillAdmin(ReadOnlyAdmin):
 
     @display(description="Commission")
     def fee(self, fill: Fill) -> SafeString | str:
-        return show.amount(fill.commission, fill.commission_asset)
+        return fee(fill, fill.order.symbol.quote_asset)
 
     @display(description="As")
     def role(self, fill: Fill) -> str:
@@ -196,6 +196,14 @@ def filled(order: Order) -> str:
     if order.executed >= order.quantity:
         return "all"
     return f"{order.executed / order.quantity:.0%}".replace("%", " %")
+
+
+def fee(fill: Fill, quote_asset: str) -> SafeString | str:
+    """A commission as it was paid, and what it was worth where that is another asset."""
+    paid = show.amount(fill.commission, fill.commission_asset)
+    if fill.commission_quote is None:
+        return paid
+    return format_html("{} (worth {})", paid, show.amount(fill.commission_quote, quote_asset))
 
 
 def worth(order: Order) -> SafeString | str:

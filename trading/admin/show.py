@@ -59,6 +59,10 @@ def venue(value: str) -> SafeString:
     return badge(value, VENUE_COLOURS[value])
 
 
+def mode(value: str) -> SafeString:
+    return badge(value, {"active": "success", "reducing": "warning"}.get(value, "danger"))
+
+
 def amount(value: Decimal | None, unit: str = "") -> SafeString | str:
     """An exact amount."""
     if value is None:

@@ -1,18 +1,20 @@
-"""The page of the switch: at which venue new traders trade."""
+"""The page of the switch: at which venue new traders trade, and whether anybody trades at all."""
 
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from unfold.admin import ModelAdmin
 
 from hedgehog_project.venues import Market, Venue, default_market
+from trading import halting
 from trading.admin import show
+from trading.admin.base import back
 from trading.models import Switch, Trader
-from trading.models.switch import turn_switch, why_not
+from trading.models.switch import TradingMode, turn_switch, why_not
 from trading.overview import LIVE
 
 # What a person types to say that real money is meant.
@@ -31,6 +33,37 @@ class SwitchAdmin(ModelAdmin):
 
     def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         return HttpResponseRedirect(reverse("admin:trading_switch_changelist"))
+
+    def get_urls(self) -> list[Any]:
+        mode = path("mode/", self.admin_site.admin_view(self.mode_view), name="trading_switch_mode")
+        return [mode, *super().get_urls()]
+
+    def mode_view(self, request: HttpRequest) -> HttpResponse:
+        """Halts trading, or lets it go on."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        by = request.user.get_username()
+        try:
+            mode = TradingMode(request.POST.get("mode", ""))
+        except ValueError:
+            return self._page(request, "Choose active, reducing or halted.")
+        if mode == TradingMode.ACTIVE:
+            count = halting.resume(by)
+            done = f"Trading is active again. Traders that are rung: {count}."
+        else:
+            cancels = "cancels_buys" in request.POST
+            halting.halt(by, request.POST.get("why", ""), mode, cancels)
+            done = f"Trading is {mode}: no new {'order' if mode == TradingMode.HALTED else 'buy'} is sent."
+            if cancels:
+                done += f" Resting buys are being taken back: {halting.resting_buys().count()}."
+            on_their_way = halting.on_their_way().count()
+            if on_their_way:
+                done += f" Orders that were on their way already, and are asked about: {on_their_way}."
+        self.log_change(request, Switch.row(), done)
+        self.message_user(request, done, messages.SUCCESS if mode == TradingMode.ACTIVE else messages.WARNING)
+        return back(request, "admin:trading_switch_changelist")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -74,6 +107,9 @@ class SwitchAdmin(ModelAdmin):
             "may_change": self.has_change_permission(request),
             "row": Switch.objects.filter(pk=1).first(),
             "current": show.venue(current),
+            "mode": show.mode(Switch.row().mode),
+            "is_active": Switch.row().is_active,
+            "resting_buys": halting.resting_buys().count(),
             "venues": [
                 {
                     "venue": venue,

@@ -21,8 +21,9 @@ from unfold.decorators import display
 from trading import doorbell, endings
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
-from trading.admin.orders import filled, worth
+from trading.admin.orders import fee, filled, worth
 from trading.core.money import plain
+from trading.core.orders import OPEN
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.models import Trader
 from trading.overview import LIVE
@@ -32,12 +33,25 @@ MOST_LINES = 300
 
 
 class TradersShown(ShowFilter):
-    parts = (("live", "Live"), ("error", "With an error"), ("finished", "Finished"), ("all", "All"))
+    parts = (
+        ("live", "Live"),
+        ("waiting", "That wait"),
+        ("error", "With an error"),
+        ("finished", "Finished"),
+        ("dust", "Dust"),
+        ("all", "All"),
+    )
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
             case "live":
                 return queryset.filter(LIVE)
+            case "waiting":
+                return queryset.filter(LIVE, Q(retry_at__isnull=False) | ~Q(error="")).exclude(
+                    orders__status__in=OPEN
+                )
+            case "dust":
+                return queryset.filter(state=TraderState.DUST)
             case "error":
                 return queryset.filter(LIVE, Q(failures__gt=0) | ~Q(error=""))
             case "finished":
@@ -81,6 +95,10 @@ class TraderAdmin(ReadOnlyAdmin):
     def now(self, trader: Trader) -> SafeString | str:
         if trader.error:
             return format_html('<span class="hh-bad hh-clip" title="{}">{}</span>', trader.error, trader.error)
+        if trader.state == TraderState.DUST:
+            return format_html(
+                "{} is left, too little to sell", show.amount(trader.leftover, trader.symbol.base_asset)
+            )
         if not trader.waits_for:
             return show.NONE
         return format_html('<span class="hh-clip" title="{}">{}</span>', trader.waits_for, trader.waits_for)
@@ -224,7 +242,7 @@ def story_of(trader: Trader) -> dict[str, Any]:
                         "price": plain(fill.price),
                         "quantity": show.amount(fill.quantity, base),
                         "quote": show.amount(fill.quote, quote),
-                        "fee": show.amount(fill.commission, fill.commission_asset),
+                        "fee": fee(fill, quote),
                         "role": "maker" if fill.is_maker else "taker",
                     }
                     for fill in sorted(order.fills.all(), key=lambda fill: fill.trade_id)

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections
 
 from hedgehog_project import processes
-from trading import overview
+from trading import obstacles, overview
 from trading.core.money import plain
 from trading.models import Switch
 
@@ -62,6 +62,11 @@ def gather() -> dict[str, Any]:
     orders, submitting = overview.order_counts(venue)
     return {
         "venue": venue,
+        "switch": Switch.row(),
+        "budget": obstacles.budgets([venue])[0],
+        "unclear": obstacles.unclear_orders().count(),
+        "waiting": obstacles.waiting(venue),
+        "dust": obstacles.dust(venue),
         "lines": lines,
         "orders_open": orders,
         "orders_submitting": submitting,
@@ -73,8 +78,17 @@ def gather() -> dict[str, Any]:
 
 def as_json(facts: dict[str, Any]) -> dict[str, Any]:
     """For programs. Decimals are strings; what is not known is null."""
+    switch, budget = facts["switch"], facts["budget"]
     return {
         "venue": str(facts["venue"]),
+        "mode": str(switch.mode),
+        "mode_why": switch.mode_why,
+        "mode_by": switch.mode_by,
+        "mode_since": None if switch.is_active else switch.mode_at.isoformat(),
+        "stopped_until": budget.stopped_until.isoformat() if budget.stopped_until else None,
+        "stopped_why": budget.why,
+        "weight_used": budget.weight.used,
+        "orders_used_10s": budget.orders_10s.used,
         "symbols": [
             {
                 "symbol": line.name,
@@ -90,6 +104,13 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
         ],
         "orders_open": facts["orders_open"],
         "orders_submitting": facts["orders_submitting"],
+        "orders_unclear": facts["unclear"],
+        "waiting": [
+            {"reason": row.reason, "traders": row.traders, "is_error": row.is_error} for row in facts["waiting"]
+        ],
+        "dust": [
+            {"asset": each.asset, "amount": plain(each.amount), "cycles": each.cycles} for each in facts["dust"]
+        ],
         "processes": [
             {
                 "name": state.name,
@@ -123,10 +144,23 @@ def as_text(facts: dict[str, Any]) -> str:
         seen = "never" if state.age_s is None else f"{overview.age(state.age_s)} ago"
         states.append([state.name, "up" if state.alive else "DOWN", seen, state.note])
     profit = ", ".join(f"{plain(profit.total)} {profit.asset}" for profit in facts["profits"])
+    switch, budget = facts["switch"], facts["budget"]
+    dust = ", ".join(f"{plain(each.amount)} {each.asset} in {each.cycles}" for each in facts["dust"])
+    held_back = switch.mode_text
     parts = [
+        *(
+            [f"{held_back[0].upper()}{held_back[1:]}. `manage.py resume` lets trading go on.", ""]
+            if held_back
+            else []
+        ),
+        *(f"{stop}." for stop in obstacles.stops([budget])),
         f"New traders trade on {facts['venue']}. Profit so far: {profit or 'none yet'}.",
         *_table(symbols, right={3, 4, 5, 6, 7}),
-        f"Orders open: {facts['orders_open']}, without an answer yet: {facts['orders_submitting']}",
+        f"Orders open: {facts['orders_open']}, without an answer yet: {facts['orders_submitting']}"
+        + (f", of these unclear and asked about: {facts['unclear']}" if facts["unclear"] else ""),
+        *([f"Dust, too little to sell: {dust} cycles"] if dust else []),
+        f"Used of the limits of {budget.host}: {obstacles.used(budget)}",
+        *(f"Waits, {row.traders} of the traders: {row.reason}" for row in facts["waiting"]),
         *_table(states),
         *(f"Note: {note}" for note in (*overview.alarms(facts["venue"], facts["processes"]), *facts["hints"])),
     ]

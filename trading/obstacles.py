@@ -1,0 +1,91 @@
+"""What holds trading back just now, and what is unclear: for the admin and `manage.py status`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from django.db.models import Case, CharField, Count, F, Q, QuerySet, Sum, When
+from django.utils import timezone
+
+from hedgehog_project.budget import State
+from hedgehog_project.venues import Venue
+from trading.core.orders import OPEN, OrderStatus
+from trading.core.strategy import TraderState
+from trading.exchange.client import budget_of
+from trading.models import Order, Trader
+
+# An answer takes this long at most where all is well.
+UNCLEAR_AFTER = timedelta(seconds=2)
+MOST_REASONS = 8
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Live traders that do nothing for one reason. `is_error`: they met it, and try again."""
+
+    reason: str
+    traders: int
+    is_error: bool
+
+
+@dataclass(frozen=True)
+class Dust:
+    """What ended cycles of an asset could not sell, still owned."""
+
+    asset: str
+    amount: Decimal
+    cycles: int
+
+
+def budgets(venues: Iterable[Venue]) -> list[State]:
+    """What is used and left of each exchange's limits, and until when nothing is sent there."""
+    return [budget_of(venue).state() for venue in venues]
+
+
+def stops(states: Iterable[State]) -> list[str]:
+    """One sentence for each exchange that has told us to be silent."""
+    return [
+        f"{state.host} takes nothing until {state.stopped_until:%d %b %H:%M:%S} UTC, and nothing is sent: {state.why}"
+        for state in states
+        if state.stopped_until
+    ]
+
+
+def used(state: State) -> str:
+    """How much of the limits is used, in words."""
+    weight, orders = state.weight, state.orders_10s
+    return f"weight {weight.used} of {weight.limit} a minute, {orders.used} of {orders.limit} unfilled orders in 10 s"
+
+
+def unclear_orders() -> QuerySet[Order]:
+    """Orders of which nobody knows whether the exchange has them, at every venue; the leader asks about each."""
+    late = timezone.now() - UNCLEAR_AFTER
+    return Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=late).order_by("id")
+
+
+def waiting(venue: Venue, most: int = MOST_REASONS) -> list[Waiting]:
+    """Why live traders without an open order do nothing for now; the reason of the most traders first."""
+    held_up = Trader.objects.filter(Q(retry_at__isnull=False) | ~Q(error=""), venue=venue, finished_at__isnull=True)
+    rows = (
+        held_up.exclude(orders__status__in=OPEN)
+        .order_by()
+        .annotate(says=Case(When(~Q(error=""), then=F("error")), default=F("waits_for"), output_field=CharField()))
+        .exclude(says="")
+        .values_list("says", "error")
+        .annotate(count=Count("pk"))
+        .order_by("-count", "says")
+    )
+    return [Waiting(says, count, bool(error)) for says, error, count in rows[:most]]
+
+
+def dust(venue: Venue) -> list[Dust]:
+    """What the cycles that ended as DUST have left, by asset."""
+    rows = (
+        Trader.objects.filter(venue=venue, state=TraderState.DUST)
+        .order_by()
+        .values_list("symbol__base_asset")
+        .annotate(amount=Sum("leftover"), cycles=Count("pk"))
+        .order_by("symbol__base_asset")
+    )
+    return [Dust(asset, amount, cycles) for asset, amount, cycles in rows]
