@@ -54,14 +54,14 @@ WEIGHT = Window(
     60_000,
     6_000,
     "request weight of this minute",
-    "X-MBX-USED-WEIGHT-1M",
+    "x-mbx-used-weight-1m",
     ("REQUEST_WEIGHT", "MINUTE", 1),
 )
 ORDERS_10S = Window(
-    "orders_10s", 10_000, 50, "unfilled orders of these 10 s", "X-MBX-ORDER-COUNT-10S", ("ORDERS", "SECOND", 10)
+    "orders_10s", 10_000, 50, "unfilled orders of these 10 s", "x-mbx-order-count-10s", ("ORDERS", "SECOND", 10)
 )
 ORDERS_1D = Window(
-    "orders_1d", 86_400_000, 160_000, "unfilled orders of this day", "X-MBX-ORDER-COUNT-1D", ("ORDERS", "DAY", 1)
+    "orders_1d", 86_400_000, 160_000, "unfilled orders of this day", "x-mbx-order-count-1d", ("ORDERS", "DAY", 1)
 )
 WINDOWS = (WEIGHT, ORDERS_10S, ORDERS_1D)
 
@@ -147,7 +147,10 @@ class Budget:
         return None
 
     def settle(self, taken: Taken, headers: Mapping[str, str], weight: int, orders: int) -> None:
-        """The request has ended. `weight`, `orders`: what it may have cost where no header tells."""
+        """The request has ended. `weight`, `orders`: what it may have cost where no header tells.
+
+        `headers` are those of the answer, looked up in lower case.
+        """
         now_ms = _now_ms()
         keys: list[str] = []
         args: list[int | str] = []

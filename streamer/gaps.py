@@ -74,14 +74,14 @@ class GapFiller:
             time.sleep(wait_s)
             try:
                 self._fetch(symbol, wanted, trades, until)
+            except rest.ThrottledError as error:
+                problem = str(error)
+                self._not_before = time.monotonic() + error.retry_after_s
             except rest.UnreachableError as error:
                 problem = str(error)
             except rest.RefusedError as error:
                 problem = str(error)
-                if error.is_throttle:
-                    self._not_before = time.monotonic() + (error.retry_after_s or 60.0)
-                else:
-                    break
+                break
             else:
                 problem = ""
                 break
@@ -103,8 +103,6 @@ class GapFiller:
         try:
             self._fetch_trades(symbol, gap, into, until)
         except rest.RefusedError as error:
-            if error.is_throttle:
-                raise
             log.info("gap market=%s symbol=%s historicalTrades=%r trying=aggTrades", self._market, symbol, str(error))
             self._fetch_aggregates(symbol, gap, into, until)
 

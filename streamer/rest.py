@@ -1,36 +1,45 @@
-"""The few public GETs that a streamer needs, with the exchange's answers put into words."""
+"""The few public GETs that a streamer needs, within the budget of the address, with the answers put into words."""
 
 import http.client
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from email.message import Message
 from typing import TypeVar
 
 import msgspec
 
+from hedgehog_project.budget import Budget, OverBudget, budget_at
+
 T = TypeVar("T")
 
 TIMEOUT_S = 5.0
+# Request weights (market-data-endpoints.md, general-endpoints.md).
+WEIGHTS = {"exchangeInfo": 20, "historicalTrades": 25, "aggTrades": 4}
+# What asks us to wait, and for how many seconds where it does not say: too many requests, a ban, the firewall.
+_TOLD_TO_WAIT = {429: 60.0, 418: 120.0, 403: 120.0}
 
 
 class UnreachableError(Exception):
     """No usable answer: network, time-out, 5xx, something that is no JSON. Asking again later may help."""
 
 
+class ThrottledError(UnreachableError):
+    """Not to be asked before `retry_after_s`: the budget is used up, or the exchange has told us to wait."""
+
+    def __init__(self, reason: str, retry_after_s: float) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
 class RefusedError(Exception):
     """The exchange answered with 4xx. `code` is Binance's own, 0 where it gave none."""
 
-    def __init__(self, status: int, code: int, message: str, retry_after_s: float | None) -> None:
+    def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(f"status {status}, code {code}: {message}")
-        self.status = status
         self.code = code
-        self.retry_after_s = retry_after_s
-
-    @property
-    def is_throttle(self) -> bool:
-        """Asking again before `retry_after_s` makes it worse: 418 is a ban."""
-        return self.status in (418, 429)
 
 
 class _Error(msgspec.Struct):
@@ -39,28 +48,50 @@ class _Error(msgspec.Struct):
 
 
 def get(rest_url: str, path: str, params: Mapping[str, str | int], shape: type[T], api_key: str = "") -> T:
-    """The answer of GET rest_url/api/v3/path, decoded as `shape`. Raises UnreachableError, RefusedError."""
+    """The answer of GET rest_url/api/v3/path, decoded as `shape`. Raises UnreachableError, RefusedError.
+
+    What is kept for exits is not used: live frames go on without this.
+    """
+    budget, weight = budget_at(rest_url), WEIGHTS[path]
+    try:
+        taken = budget.take(weight)
+    except OverBudget as over:
+        raise ThrottledError(over.reason, over.wait_s) from None
+    headers: Mapping[str, str] = {}
     url = f"{rest_url}/api/v3/{path}?{urllib.parse.urlencode(params)}"
     request = urllib.request.Request(url, headers={"X-MBX-APIKEY": api_key} if api_key else {})
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+            headers = _lower(answer.headers)
             body = answer.read()
     except urllib.error.HTTPError as error:
-        raise _refusal(error) from None
+        headers = _lower(error.headers)
+        raise _refusal(error, budget) from None
     except (OSError, http.client.HTTPException) as error:
         raise UnreachableError(f"{rest_url} does not answer ({getattr(error, 'reason', error)})") from error
+    finally:
+        budget.settle(taken, headers, weight, 0)
     try:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UnreachableError(f"{rest_url} answers {path} with something else ({error})") from None
 
 
-def _refusal(error: urllib.error.HTTPError) -> Exception:
+def _refusal(error: urllib.error.HTTPError, budget: Budget) -> Exception:
     if error.code >= 500:
         return UnreachableError(f"the exchange answers with status {error.code}")
     try:
         answer = msgspec.json.decode(error.read(), type=_Error)
     except (msgspec.MsgspecError, UnicodeDecodeError, OSError):
         answer = _Error(0, str(error.reason))  # A proxy's page, not Binance's answer: the status says it all.
-    wait = error.headers.get("Retry-After", "")
-    return RefusedError(error.code, answer.code, answer.msg, float(wait) if wait.isdecimal() else None)
+    if error.code not in _TOLD_TO_WAIT:
+        return RefusedError(error.code, answer.code, answer.msg)
+    told = error.headers.get("Retry-After", "")
+    wait_s = max(1.0, float(told)) if told.isdecimal() else _TOLD_TO_WAIT[error.code]
+    why = f"status {error.code}, code {answer.code}: {answer.msg}"
+    budget.stop(round((time.time() + wait_s) * 1000), why)
+    return ThrottledError(f"the exchange asks us to wait ({why})", wait_s)
+
+
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

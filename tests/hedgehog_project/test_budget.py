@@ -62,11 +62,11 @@ def no_redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def weight_header(used: int) -> dict[str, str]:
-    return {"X-MBX-USED-WEIGHT-1M": str(used)}
+    return {"x-mbx-used-weight-1m": str(used)}
 
 
 def order_headers(used: int) -> dict[str, str]:
-    return {"X-MBX-ORDER-COUNT-10S": str(used), "X-MBX-ORDER-COUNT-1D": str(used)}
+    return {"x-mbx-order-count-10s": str(used), "x-mbx-order-count-1d": str(used)}
 
 
 def place(budget: Budget, headers: dict[str, str] | None = None, *, is_exit: bool = False) -> Taken:
@@ -148,7 +148,7 @@ class TestWeight:
 
     @pytest.mark.parametrize("text", ["", "many", "-1", "1e9"])
     def test_header_that_is_no_number_is_none(self, budget: Budget, text: str) -> None:
-        budget.settle(budget.take(20), {"X-MBX-USED-WEIGHT-1M": text}, 20, 0)
+        budget.settle(budget.take(20), {"x-mbx-used-weight-1m": text}, 20, 0)
         assert budget.state().weight.used == 20
 
 

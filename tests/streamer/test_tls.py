@@ -1,9 +1,7 @@
 """The same over TLS, where bytes may be decrypted but not yet read, and readable but not yet data."""
 
 import dataclasses
-import shutil
 import ssl
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,22 +9,14 @@ from pathlib import Path
 import pytest
 import redis
 
-from hedgehog_project.ports import HOST
 from tests.streamer.conftest import HURRIED, Stage, until
 from tests.streamer.exchange import Exchange
+from tests.support.certificate import new_certificate
 
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A certificate for this machine's own address, with its key in the same file."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    path, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
-    options = ["-addext", f"subjectAltName=IP:{HOST}", "-keyout", str(key), "-out", str(path)]
-    subprocess.run(["openssl", *new.split(), *options], check=True, capture_output=True)
-    path.write_text(path.read_text() + key.read_text())
-    return path
+    return new_certificate(tmp_path)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -27,10 +28,14 @@ class Request:
 
 
 class ScriptedServer:
-    """Each request takes the next of `answers`. On a free port of 127.0.0.1; use it as a context manager."""
+    """Each request takes the next of `answers`. On a free port of 127.0.0.1; use it as a context manager.
 
-    def __init__(self, *answers: Answer) -> None:
+    With `context` it speaks TLS.
+    """
+
+    def __init__(self, *answers: Answer, context: ssl.SSLContext | None = None) -> None:
         self.answers = list(answers)
+        self._context = context
         self.requests: list[Request] = []
         self._listener = socket.create_server((HOST, 0))
         self._connections: list[socket.socket] = []
@@ -38,7 +43,7 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self._listener.getsockname()[1]}"
+        return f"http{'s' if self._context else ''}://{HOST}:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -61,6 +66,11 @@ class ScriptedServer:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
+        if self._context is not None:
+            try:
+                connection = self._context.wrap_socket(connection, server_side=True)
+            except OSError:
+                return  # The client does not trust the certificate.
         with contextlib.suppress(OSError), connection, connection.makefile("rb") as lines:
             while self.answers:
                 if self.answers[0] is hang_up_at_once:

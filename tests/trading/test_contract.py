@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import redis
 
-from hedgehog_project.budget import budget_at
 from hedgehog_project.keys import hmac_key
 from hedgehog_project.ports import HOST, free_port
+from tests.support.clients import forget_exchanges
 from tests.support.market import KEY, SECRET, MockExchange
 from tests.support.scripted_http import (
     Answer,
@@ -26,7 +26,6 @@ from tests.support.scripted_http import (
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.exchange import client as client_module
 from trading.exchange.client import BinanceExchange
-from trading.exchange.clock import clock_at
 from trading.exchange.errors import (
     ExchangeError,
     KeyRejected,
@@ -51,8 +50,7 @@ def now_ms() -> int:
 @pytest.fixture(autouse=True)
 def alone(redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known of an address that another test had, and no question is waited for."""
-    budget_at.cache_clear()
-    clock_at.cache_clear()
+    forget_exchanges()
     monkeypatch.setattr(client_module, "PAUSES_S", (0.001, 0.001))
 
 

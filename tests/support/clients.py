@@ -1,0 +1,28 @@
+"""Our own client of an exchange, as the tests use it."""
+
+from decimal import Decimal
+
+from hedgehog_project.budget import budget_at
+from hedgehog_project.keys import hmac_key
+from tests.support.market import KEY, SECRET
+from trading.core.orders import Side
+from trading.exchange.client import BinanceExchange
+from trading.exchange.clock import clock_at
+from trading.exchange.protocol import NewOrder
+
+# Far enough in the future for an order that may be sent whenever its test comes to it.
+NEVER_LATE_MS = 4_000_000_000_000
+
+
+def client_of(url: str) -> BinanceExchange:
+    return BinanceExchange(url, hmac_key(KEY, SECRET))
+
+
+def limit_order(side: Side = Side.BUY) -> NewOrder:
+    return NewOrder("ETHUSDT", side, Decimal(2990), Decimal("0.1"), "hh-1-b-1", NEVER_LATE_MS)
+
+
+def forget_exchanges() -> None:
+    """As in a new process: no budget and no clock is known of any address."""
+    budget_at.cache_clear()
+    clock_at.cache_clear()

@@ -1,0 +1,13 @@
+"""A client that knows nothing of an address that another test had, and does not wait between its questions."""
+
+import pytest
+import redis
+
+from tests.support.clients import forget_exchanges
+from trading.exchange import client as client_module
+
+
+@pytest.fixture(autouse=True)
+def alone(redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> None:
+    forget_exchanges()
+    monkeypatch.setattr(client_module, "PAUSES_S", (0.001, 0.001))
