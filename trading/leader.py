@@ -4,6 +4,7 @@ It runs every second, and at once when a cycle ends. Two leaders at once are har
 """
 
 import logging
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -15,9 +16,9 @@ from django.utils import timezone
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
-from streamer.topics import last_trades
+from streamer.topics import TradeEvent, last_trades
 from trading import doorbell, endings, halting, symbols, triggers
-from trading.core.orders import OPEN, OrderStatus
+from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
@@ -46,6 +47,7 @@ def lead(now: datetime | None = None) -> None:
     if doorbell.is_queue_long(connect()):
         return
     ask_about_stuck_orders(now)
+    ask_about_passed_orders(now)
     take_back_buys(now)
     nudge_whoever_is_due(now)
     ring_again()
@@ -105,6 +107,22 @@ def ask_about_stuck_orders(now: datetime) -> None:
         doorbell.ask(order.pk, order.trader_id, order.symbol.name)
 
 
+def ask_about_passed_orders(now: datetime) -> None:
+    """Rings for resting orders that the market has traded through: they must have filled, and the report is missing.
+
+    Reconciliation would find them as well, but only each minute.
+    """
+    late = now - UNHEARD
+    resting = Order.objects.filter(status__in=OPEN - {OrderStatus.SUBMITTING}, submitted_at__lt=late)
+    resting = resting.filter(Q(asked_at=None) | Q(asked_at__lt=late)).select_related("symbol")
+    for venues, name, trade in _last_trades(resting.order_by().values_list("venue", "symbol__name").distinct()):
+        price = Decimal(trade.price)
+        passed = Q(side=Side.BUY, price__gt=price) | Q(side=Side.SELL, price__lt=price)
+        since = datetime.fromtimestamp(trade.event_ms / 1000, UTC)
+        for order in resting.filter(passed, venue__in=venues, symbol__name=name, submitted_at__lt=since):
+            doorbell.ask(order.pk, order.trader_id, name)
+
+
 def take_back_buys(now: datetime) -> None:
     """Rings for every resting buy while the switch wants them taken back, each again at the pace of stuck orders."""
     if not halting.wants_buys_back():
@@ -150,18 +168,24 @@ def rearm_sleepers(now: datetime) -> int:
     client = connect()
     late = now - UNHEARD
     waiting = Trader.objects.filter(finished_at__isnull=True, wake_below__isnull=False, armed_at__lt=late)
-    pairs = list(waiting.values_list("venue", "symbol__name").distinct())
     count = 0
-    for market in {market_of(Venue(venue)) for venue, _ in pairs}:
-        venues = [venue for venue in Venue if market_of(venue) == market]
-        names = sorted({name for venue, name in pairs if venue in venues})
-        for name, trade in last_trades(client, market, names).items():
-            crossed = waiting.filter(venue__in=venues, symbol__name=name, wake_below__gte=Decimal(trade.price))
-            since = datetime.fromtimestamp(trade.event_ms / 1000, UTC) - UNHEARD
-            for trader in crossed.filter(armed_at__lt=since).select_related("symbol"):
-                triggers.set_trigger(client, trigger_for(trader))
-                count += 1
+    for venues, name, trade in _last_trades(waiting.order_by().values_list("venue", "symbol__name").distinct()):
+        crossed = waiting.filter(venue__in=venues, symbol__name=name, wake_below__gte=Decimal(trade.price))
+        since = datetime.fromtimestamp(trade.event_ms / 1000, UTC) - UNHEARD
+        for trader in crossed.filter(armed_at__lt=since).select_related("symbol"):
+            triggers.set_trigger(client, trigger_for(trader))
+            count += 1
     return count
+
+
+def _last_trades(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[list[Venue], str, TradeEvent]]:
+    """The newest trade of each of these (venue, symbol), with the venues that look at that market."""
+    wanted = set(pairs)
+    for market in {market_of(Venue(venue)) for venue, _ in wanted}:
+        venues = [venue for venue in Venue if market_of(venue) == market]
+        names = sorted({name for venue, name in wanted if venue in venues})
+        for name, trade in last_trades(connect(), market, names).items():
+            yield venues, name, trade
 
 
 def rebuild_triggers(client: "redis.Redis") -> int:

@@ -16,6 +16,7 @@ from tests.support.scripted_exchange import ScriptedExchange, answer_lost
 from tests.trading.conftest import make_symbol
 from trading import doorbell, leader, traders, triggers
 from trading.core.events import TradeSeen
+from trading.core.money import plain
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
@@ -173,3 +174,31 @@ def test_trigger_that_redis_lost_is_armed_anew_when_the_price_is_past_it(
     Trader.objects.update(wake_below=Decimal(3000))
     assert leader.rearm_sleepers(timezone.now()) == 1
     assert redis_client.zscore(key, str(trader.pk)) == 3000.0
+
+
+def test_resting_order_that_the_market_has_passed_is_asked_about_again_and_again(
+    trader: Trader, exchange: ScriptedExchange, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
+) -> None:
+    traders.wake(trader.pk, TRADE, exchange)
+    order = Order.objects.get()
+    now = timezone.now()
+    Order.objects.update(submitted_at=now - leader.UNHEARD - timedelta(seconds=1))
+    publish_price(redis_client, plain(order.price))
+    leader.ask_about_passed_orders(now)
+    assert rung(bells, "ask") == []  # The market has only reached it: others may be ahead in the book.
+    redis_client.flushall()
+    publish_price(redis_client, plain(order.price - 1))
+    leader.ask_about_passed_orders(now)
+    Order.objects.update(asked_at=now)
+    leader.ask_about_passed_orders(now)
+    leader.ask_about_passed_orders(now + leader.UNHEARD + timedelta(milliseconds=1))
+    assert rung(bells, "ask") == [order.pk, order.pk]
+
+
+def test_order_that_is_younger_than_the_last_trade_is_left_in_peace(
+    trader: Trader, exchange: ScriptedExchange, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
+) -> None:
+    publish_price(redis_client, "1")
+    traders.wake(trader.pk, TRADE, exchange)
+    leader.ask_about_passed_orders(timezone.now() + timedelta(minutes=1))
+    assert rung(bells, "ask") == []
