@@ -39,7 +39,7 @@ EXPECTED: dict[int, Failure] = {
     **dict.fromkeys(REFUSED, Refused),
 }
 STATUSES = {-1002: 401, -1003: 429, -1007: 408, -1015: 429, -2014: 401, -2015: 401}
-ASKED = {OutcomeUnknown: 3}  # times
+ASKED: dict[Failure, int] = {OutcomeUnknown: 3}  # times
 
 
 @pytest.fixture(scope="module")
