@@ -45,7 +45,11 @@ TOLD_TO_WAIT = answer(429, {"code": -1003, "msg": "Too many requests queued."}, 
 
 
 def placed(weight: int, orders: int) -> Answer:
-    headers = {"x-mbx-used-weight-1m": weight, "x-mbx-order-count-10s": orders, "x-mbx-order-count-1d": orders}
+    headers: dict[str, Any] = {
+        "x-mbx-used-weight-1m": weight,
+        "x-mbx-order-count-10s": orders,
+        "x-mbx-order-count-1d": orders,
+    }
     return answer(200, PLACED, **headers)
 
 
