@@ -26,6 +26,7 @@ class Hold:
     reason: str
     wait: timedelta
     topic: str
+    is_mode: bool = False  # the mode of trading is what holds it back
 
 
 def hold(venue: Venue, symbol_id: int, side: Side, rules: Rules) -> Hold | None:
@@ -38,7 +39,7 @@ def mode_hold(side: Side) -> Hold | None:
     row = Switch.row()
     if TradingMode(row.mode).lets(side):
         return None
-    return Hold(row.mode_text, REST, row.mode_text)
+    return Hold(row.mode_text, REST, row.mode_text, is_mode=True)
 
 
 def _budget_hold(venue: Venue, side: Side) -> Hold | None:

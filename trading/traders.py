@@ -61,6 +61,7 @@ class _Step:
     value: tuple[str, ...] = ()  # assets, whose price in `quote` is to be asked
     quote: str = ""
     has_ended: bool = False
+    held: Side | None = None  # what the mode of trading did not let pass
     venue: Venue = Venue.MOCK
     trigger: triggers.Trigger | None = None
 
@@ -83,6 +84,9 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
             next_event = _fetch_fills(step.fetch, exchange_at(step.venue))
         elif step.value:
             next_event = _value(trader_id, step, exchange_at(step.venue), task_id)
+        elif step.held is not None and gate.mode_hold(step.held) is None:
+            # Trading was resumed meanwhile, when this trader's row did not say yet that it waits.
+            next_event = Nudged("trading was resumed", is_urgent=True)
         # After the call, which is what is urgent: a copy that comes late does no harm, see triggers.py.
         copy(step.trigger)
     return has_ended
@@ -246,7 +250,7 @@ def _act_on(
             held = gate.hold(Venue(trader.venue), trader.symbol_id, side, rules) if rules else None
             if held is not None:
                 hold_back(trader, held, str(event), task_id)
-                return _Step()
+                return _Step(held=side if held.is_mode else None)
             row = Order.objects.create(
                 trader=trader,
                 symbol=trader.symbol,

@@ -103,7 +103,7 @@ def test_overview_shows_what_is_unclear_what_waits_and_the_dust(symbol: Symbol, 
     text = shown(admin_client, OVERVIEW)
     assert "49 of 50 unfilled orders in 10 s: waits 4 s" in text
     assert "2 traders" in text
-    assert "It is unclear whether the exchange has it: asked not yet" in text
+    assert "It is unclear whether the exchange has it: not asked yet" in text
     assert "0.0012 ETH" in text
     assert "unfilled orders in 10 s" in text
     waiting = shown(admin_client, "/admin/trading/trader/?show=waiting")

@@ -125,6 +125,24 @@ def test_halt_between_the_saved_intent_and_the_call_is_heeded(
     assert len(exchange.placed) == 1
 
 
+def test_resume_that_just_misses_a_trader_is_noticed_by_the_trader(
+    trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trader has read "halted", trading is resumed, and only then its row says that it waits."""
+    halting.halt("anna")
+    traders.wake(trader.pk, TRADE, exchange)
+    halting.resume("anna")
+    was = [gate.Hold("trading is halted", gate.REST, "trading is halted", is_mode=True)]
+    asked = gate.mode_hold
+    monkeypatch.setattr(gate, "mode_hold", lambda side: was.pop() if was else asked(side))
+    traders.wake(trader.pk, NUDGE, exchange)
+    traders.wake(trader.pk, TRADE, exchange)
+    # Not in a minute: it waits for the next trade at once.
+    assert (fresh(trader).wake_below, fresh(trader).retry_at) == (ANY_PRICE, None)
+    traders.wake(trader.pk, TRADE, exchange)
+    assert len(exchange.placed) == 1
+
+
 @pytest.mark.parametrize(("mode", "sold"), [(TradingMode.REDUCING, True), (TradingMode.HALTED, False)])
 def test_what_fills_meanwhile_is_sold_only_while_reducing(
     trader: Trader, exchange: ScriptedExchange, mode: TradingMode, sold: bool

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from hedgehog_project import processes
 from hedgehog_project.venues import Venue
@@ -17,7 +18,9 @@ from trading.admin.navigation import environment
 from trading.admin.symbols import last_price
 from trading.core.money import plain
 from trading.core.strategy import TraderState
-from trading.models import Order, Switch, Trader
+from trading.models import Order, Orphan, Switch, Trader
+from trading.models.orphans import Resolution
+from trading.reconcile import last, venues_in_use
 
 ROWS = 10
 MOST_SYMBOLS = 20
@@ -30,7 +33,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     hours = overview.hours(venue)
     profits = overview.profits(venue)
     states = processes.states()
-    budgets = obstacles.budgets([venue])
+    budgets = obstacles.budgets(venues_in_use())
     text, colour = environment(request)
     return context | {
         "frame": "trading/bare.html" if request.headers.get("HX-Request") else "admin/base.html",
@@ -47,6 +50,8 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "budgets": [f"Of the limits of {budget.host} used: {obstacles.used(budget)}" for budget in budgets],
         "unclear": [_unclear(order) for order in obstacles.unclear_orders().select_related("symbol")[:ROWS]],
         "waiting": obstacles.waiting(venue),
+        "reconciled": _reconciled(),
+        "orphans": Orphan.objects.filter(resolution=Resolution.UNRESOLVED).count(),
         "dust": [
             {"amount": show.amount(each.amount, each.asset), "cycles": each.cycles} for each in obstacles.dust(venue)
         ],
@@ -151,10 +156,16 @@ def _open_orders(venue: Venue) -> list[dict[str, Any]]:
     ]
 
 
+def _reconciled() -> list[dict[str, Any]]:
+    """The newest comparison of the books at each venue that has one."""
+    rows = [row for row in (last(venue) for venue in venues_in_use()) if row]
+    return [{"at": show.ago(row.began_at), "text": str(row), "is_well": row.is_well} for row in rows]
+
+
 def _unclear(order: Order) -> dict[str, Any]:
     return {
         "name": f"{order.side.lower()} {order.symbol.name} at {plain(order.price)}",
-        "asked": show.ago(order.asked_at) if order.asked_at else "not yet",
+        "asked": format_html("asked {}", show.ago(order.asked_at)) if order.asked_at else "not asked yet",
         "age": show.ago(order.submitted_at),
         "url": reverse("admin:trading_order_change", args=(order.pk,)),
     }

@@ -35,7 +35,7 @@ MOST_LINES = 300
 class TradersShown(ShowFilter):
     parts = (
         ("live", "Live"),
-        ("waiting", "That wait"),
+        ("waiting", "Held up"),
         ("error", "With an error"),
         ("finished", "Finished"),
         ("dust", "Dust"),
