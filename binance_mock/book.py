@@ -57,6 +57,8 @@ class SymbolBook:
     def __init__(self, rules: SymbolRules) -> None:
         self.rules = rules
         self.last: PublicTrade | None = None
+        # Rises with each change of the book, over restarts as well.
+        self.update_id = 0
         self.average = RecentAverage()
         self.orders: dict[int, Order] = {}
         self.by_client_id: dict[str, int] = {}
@@ -70,6 +72,7 @@ class SymbolBook:
 
     def traded(self, trade: PublicTrade) -> None:
         self.last = trade
+        self.update_id = max(self.update_id + 1, trade.trade_id)
         self.average.add(trade.price, trade.quantity, trade.time_ms)
 
     def average_price(self, now_ms: int, minutes: int = AVERAGE_MINUTES) -> Decimal | None:
@@ -87,12 +90,14 @@ class SymbolBook:
             insort(queue, key)
             self.by_client_id[order.client_order_id] = order.order_id
         self.orders[order.order_id] = order
+        self.update_id += 1
 
     def remove(self, order: Order) -> None:
         queue, key = self._place_of(order)
         del queue[bisect_left(queue, key)]
         del self.orders[order.order_id]
         del self.by_client_id[order.client_order_id]
+        self.update_id += 1
 
     def _place_of(self, order: Order) -> tuple[list[tuple[Decimal, int]], tuple[Decimal, int]]:
         if order.side is Side.BUY:

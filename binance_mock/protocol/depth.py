@@ -6,6 +6,8 @@ from binance_mock.amounts import ZERO, floor_to, text
 from binance_mock.book import SymbolBook
 from binance_mock.orders import Side
 
+# The made-up book ends here on each side.
+MOST_LEVELS = 500
 # The made-up levels' sizes repeat with this period, so that a level does not change from one look to the next.
 _PERIOD = 7
 
@@ -23,7 +25,7 @@ def _side(book: SymbolBook, side: Side, limit: int) -> list[list[str]]:
     at = dict(own)
     tick, last = book.rules.tick, book.last
     if last is not None and tick > 0:
-        for step in range(1, limit + 1):
+        for step in range(1, min(limit, MOST_LEVELS) + 1):
             price = last.price + sign * step * tick
             if price <= 0:
                 break

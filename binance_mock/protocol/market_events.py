@@ -31,7 +31,7 @@ def book_ticker(book: SymbolBook) -> dict[str, Any]:
     bids, asks = levels(book, 1)
     bid, ask = bids[0] if bids else ["0.00000000"] * 2, asks[0] if asks else ["0.00000000"] * 2
     return {
-        "u": book.last.trade_id if book.last else 0,
+        "u": book.update_id,
         "s": book.rules.symbol,
         "b": bid[0],
         "B": bid[1],
@@ -42,7 +42,7 @@ def book_ticker(book: SymbolBook) -> dict[str, Any]:
 
 def partial_depth(book: SymbolBook, limit: int) -> dict[str, Any]:
     bids, asks = levels(book, limit)
-    return {"lastUpdateId": book.last.trade_id if book.last else 0, "bids": bids, "asks": asks}
+    return {"lastUpdateId": book.update_id, "bids": bids, "asks": asks}
 
 
 def mini_ticker(symbol: str, day: Statistics, now_ms: int) -> dict[str, Any]:
@@ -78,6 +78,21 @@ def day_ticker(book: SymbolBook, day: Statistics, now_ms: int) -> dict[str, Any]
         "F": day.first_id,
         "L": day.last_id,
         "n": day.last_id - day.first_id + 1,
+    }
+
+
+def window_ticker(symbol: str, size: str, of: Statistics, now_ms: int) -> dict[str, Any]:
+    return {
+        **mini_ticker(symbol, of, now_ms),
+        "e": f"{size}Ticker",
+        "p": text(of.change),
+        "P": of.change_percent,
+        "w": text(of.average),
+        "O": of.opens_ms,
+        "C": of.closes_ms,
+        "F": of.first_id,
+        "L": of.last_id,
+        "n": of.last_id - of.first_id + 1,
     }
 
 

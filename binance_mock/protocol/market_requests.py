@@ -60,7 +60,7 @@ def depth(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
     params.finish()
     check_status(book, status)
     bids, asks = levels(book, limit)
-    return {"lastUpdateId": book.last.trade_id if book.last else 0, "bids": bids, "asks": asks}
+    return {"lastUpdateId": book.update_id, "bids": bids, "asks": asks}
 
 
 def trades(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,23 +17,25 @@ from binance_mock.faults.faults import Occasion
 from binance_mock.faults.kinds import Hook
 from binance_mock.orders import Changes, PublicTrade
 from binance_mock.protocol import market_events as events
-from binance_mock.protocol.candles import INTERVALS, day_of
+from binance_mock.protocol import time_units
+from binance_mock.protocol.clock_streams import ClockStreams
 from binance_mock.server.bad_days import BadDays
 from binance_mock.server.connection import Connection, text_frame
 from binance_mock.server.faulty_frames import Passing
+from binance_mock.server.handshake import wants_micro
 
 MESSAGES_PER_S = 5
 STREAMS_PER_CONNECTION = 1024
 _TICK_S = 1.0
-_PARTIAL_DEPTH = re.compile(r"depth(5|10|20)(@100ms)?")
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 _encode = msgspec.json.Encoder().encode
 
 
 class Subscriber(Connection):
-    def __init__(self, request: web.Request, is_combined: bool) -> None:
+    def __init__(self, request: web.Request, is_combined: bool, is_micro: bool) -> None:
         super().__init__(request)
         self.is_combined = is_combined
+        self.is_micro = is_micro
         self.streams: dict[str, None] = {}
 
     def announce_shutdown(self, now_ms: int) -> None:
@@ -42,6 +43,14 @@ class Subscriber(Connection):
 
     def frame(self, stream: str, payload: bytes) -> bytes:
         return text_frame(wrapped(stream, payload) if self.is_combined else payload)
+
+
+def in_micro(payload: bytes) -> bytes:
+    """An event with its times in microseconds; what is no JSON, on a bad day, as it is."""
+    try:
+        return _encode(time_units.event(msgspec.json.decode(payload)))
+    except msgspec.DecodeError:
+        return payload
 
 
 def wrapped(stream: str, payload: bytes) -> bytes:
@@ -57,8 +66,7 @@ class MarketStreams:
         bad_days.watch(Hook.MARKET_LINE, lambda: [each for each in self._subscribers if each.streams])
         self._by_stream: dict[str, set[Subscriber]] = {}
         self._subscribers: set[Subscriber] = set()
-        # The last trade id shown on each of the streams that are sent by the clock.
-        self._shown: dict[str, int] = {}
+        self._clock = ClockStreams(desk)
         desk.exchange.listeners.append(self.publish)
 
     def __len__(self) -> int:
@@ -100,12 +108,16 @@ class MarketStreams:
 
     def _write(self, stream: str, payloads: list[bytes]) -> None:
         subscribers = self._by_stream.get(stream, ())
-        for is_combined in (False, True):
-            wanting = [each for each in subscribers if each.is_combined is is_combined]
-            if wanting:
-                frames = b"".join(text_frame(wrapped(stream, p) if is_combined else p) for p in payloads)
-                for subscriber in wanting:
-                    subscriber.write(frames)
+        for is_micro in (False, True):
+            timed = [each for each in subscribers if each.is_micro is is_micro]
+            if is_micro and timed:
+                payloads = [in_micro(payload) for payload in payloads]
+            for is_combined in (False, True):
+                wanting = [each for each in timed if each.is_combined is is_combined]
+                if wanting:
+                    frames = b"".join(text_frame(wrapped(stream, p) if is_combined else p) for p in payloads)
+                    for subscriber in wanting:
+                        subscriber.write(frames)
 
     async def tick(self) -> None:
         """Sends, once a second, the streams that go by the clock; until cancelled."""
@@ -113,34 +125,9 @@ class MarketStreams:
             await asyncio.sleep(_TICK_S)
             now_ms = self._desk.now_ms()
             for stream in list(self._by_stream):
-                payload = self._by_clock(stream, now_ms)
+                payload = self._clock.payload(stream, now_ms)
                 if payload is not None:
                     self._send(stream, [_encode(payload)])
-
-    def _by_clock(self, stream: str, now_ms: int) -> dict[str, Any] | None:
-        """The payload of a stream that is sent by the clock; None where it is not one or nothing is new."""
-        name, _, kind = stream.partition("@")
-        symbol = name.upper()
-        book = self._desk.exchange.engine.books.get(symbol)
-        if book is None or book.last is None or kind in ("trade", "aggTrade", "bookTicker"):
-            return None
-        if self._shown.get(stream) == book.last.trade_id:
-            return None
-        self._shown[stream] = book.last.trade_id
-        interval = kind.removeprefix("kline_")
-        if interval in INTERVALS:
-            candle = self._desk.candles(symbol, interval).last()
-            return events.kline(symbol, interval, candle, now_ms) if candle else None
-        if found := _PARTIAL_DEPTH.fullmatch(kind):
-            return events.partial_depth(book, int(found[1]))
-        if kind == "avgPrice":
-            return events.average_price(book, now_ms)
-        if kind in ("miniTicker", "ticker"):
-            day = day_of(self._desk.candles(symbol, "1m"), now_ms)
-            if day is not None:
-                is_mini = kind == "miniTicker"
-                return events.mini_ticker(symbol, day, now_ms) if is_mini else events.day_ticker(book, day, now_ms)
-        return None
 
     # --- subscribing -----------------------------------------------------------------------------
 
@@ -149,6 +136,8 @@ class MarketStreams:
             raise Refused(2, f"Invalid request: too many streams; at most {STREAMS_PER_CONNECTION} a connection")
         for stream in streams:
             subscriber.streams[stream] = None
+            if stream not in self._by_stream:
+                self._clock.begin(stream)
             self._by_stream.setdefault(stream, set()).add(subscriber)
             symbol = stream.partition("@")[0].upper()
             # A stream of a symbol that is not listed stays silent, as on Binance.
@@ -162,14 +151,14 @@ class MarketStreams:
             waiting.discard(subscriber)
             if not waiting:
                 self._by_stream.pop(stream, None)
-                self._shown.pop(stream, None)
+                self._clock.forget(stream)
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         is_combined = request.path == "/stream"
         named = request.query.get("streams", "") if is_combined else request.match_info.get("streams", "")
         # /ws/<number> has no stream yet.
         streams = [] if named.isdigit() else [name for name in named.split("/") if name]
-        subscriber = Subscriber(request, is_combined)
+        subscriber = Subscriber(request, is_combined, wants_micro(self._desk, request))
         socket = await subscriber.open()
         self._subscribers.add(subscriber)
         try:

@@ -1,0 +1,137 @@
+"""The market streams that are sent by the clock: candles, tickers, average prices and order books.
+
+Binance sends some of them ten times a second or once in ten; here all are sent once a second, and only when something
+is new.
+"""
+
+import re
+from typing import Any
+
+from binance_mock.amounts import ZERO, text
+from binance_mock.book import SymbolBook
+from binance_mock.desk import Desk
+from binance_mock.protocol import market_events as events
+from binance_mock.protocol.candles import HOUR_MS, INTERVALS, MINUTE_MS, day_of, statistics
+from binance_mock.protocol.depth import MOST_LEVELS, levels
+
+_PARTIAL_DEPTH = re.compile(r"depth(5|10|20)(?:@100ms)?")
+_DIFF_DEPTH = re.compile(r"depth(?:@100ms)?")
+_KLINE = re.compile(r"kline_([0-9a-zA-Z]+)(@\+08:00)?")
+_WINDOW = re.compile(r"ticker_(1h|4h|1d)")
+_EAST_MS = 8 * HOUR_MS
+_WINDOWS_MS = {"1h": HOUR_MS, "4h": 4 * HOUR_MS, "1d": 24 * HOUR_MS}
+_BY_EVENT = frozenset({"trade", "aggTrade", "bookTicker"})
+Sides = tuple[dict[str, str], dict[str, str]]
+
+
+class ClockStreams:
+    """Knows what each stream has shown last."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        # The update id of the book of each stream and symbol.
+        self._shown: dict[tuple[str, str], int] = {}
+        self._depths: dict[str, Sides] = {}
+        # Of each stream of candles: when the last one opened, its last trade, and whether it was shown as closed.
+        self._candles: dict[str, tuple[int, int, bool]] = {}
+
+    def begin(self, stream: str) -> None:
+        """Somebody follows the stream: changes of a book are told from here on."""
+        name, _, kind = stream.partition("@")
+        book = self._desk.exchange.engine.books.get(name.upper())
+        if book is not None and _DIFF_DEPTH.fullmatch(kind):
+            self._shown[stream, book.rules.symbol] = book.update_id
+            self._depths[stream] = _sides(book)
+
+    def forget(self, stream: str) -> None:
+        """Nobody follows the stream any more."""
+        for key in [key for key in self._shown if key[0] == stream]:
+            del self._shown[key]
+        self._depths.pop(stream, None)
+        self._candles.pop(stream, None)
+
+    def payload(self, stream: str, now_ms: int) -> dict[str, Any] | list[dict[str, Any]] | None:
+        """What the stream shows now; None where nothing is new, or it is not sent by the clock."""
+        name, _, kind = stream.partition("@")
+        books = self._desk.exchange.engine.books
+        if name.startswith("!"):
+            each_kind = name.removeprefix("!")
+            if kind != "arr" or not (each_kind == "miniTicker" or _WINDOW.fullmatch(each_kind)):
+                return None
+            found = [self._one(stream, each_kind, book, now_ms) for book in books.values()]
+            return [each for each in found if each is not None] or None
+        book = books.get(name.upper())
+        return None if book is None or kind in _BY_EVENT else self._one(stream, kind, book, now_ms)
+
+    def _one(self, stream: str, kind: str, book: SymbolBook, now_ms: int) -> dict[str, Any] | None:
+        if (found := _KLINE.fullmatch(kind)) and found[1] in INTERVALS:
+            return self._candle(stream, book.rules.symbol, found[1], _EAST_MS if found[2] else 0, now_ms)
+        key = (stream, book.rules.symbol)
+        before = self._shown.get(key)
+        if book.last is None or before == book.update_id:
+            return None
+        self._shown[key] = book.update_id
+        if found := _PARTIAL_DEPTH.fullmatch(kind):
+            return events.partial_depth(book, int(found[1]))
+        if before is not None and _DIFF_DEPTH.fullmatch(kind):
+            return self._depth_change(stream, book, before, now_ms)
+        return self._of_trades(kind, book, now_ms)
+
+    def _of_trades(self, kind: str, book: SymbolBook, now_ms: int) -> dict[str, Any] | None:
+        symbol = book.rules.symbol
+        if kind == "avgPrice":
+            return events.average_price(book, now_ms)
+        minutes = self._desk.candles(symbol, "1m")
+        if kind == "miniTicker" and (day := day_of(minutes, now_ms)):
+            return events.mini_ticker(symbol, day, now_ms)
+        if kind == "ticker" and (day := day_of(minutes, now_ms)):
+            return events.day_ticker(book, day, now_ms)
+        if found := _WINDOW.fullmatch(kind):
+            opens_ms = (now_ms - _WINDOWS_MS[found[1]]) // MINUTE_MS * MINUTE_MS
+            window = statistics(minutes, opens_ms, now_ms)
+            return events.window_ticker(symbol, found[1], window, now_ms) if window else None
+        return None
+
+    def _candle(self, stream: str, symbol: str, interval: str, zone_ms: int, now_ms: int) -> dict[str, Any] | None:
+        """The last candle where it is new or has changed; each is shown once as closed before the next is shown."""
+        series = self._desk.candles(symbol, interval, zone_ms)
+        candle, known = series.last(), self._candles.get(stream)
+        if candle is None:
+            return None
+        if known is not None and not known[2]:
+            candle = series.within(known[0], None, 1)[0]
+        now = (candle.opens_ms, candle.last_id, now_ms > candle.closes_ms)
+        if now == known:
+            return None
+        self._candles[stream] = now
+        return events.kline(symbol, interval, candle, now_ms)
+
+    def _depth_change(self, stream: str, book: SymbolBook, before: int, now_ms: int) -> dict[str, Any]:
+        """The levels that changed since the last look.
+
+        A snapshot of REST in between has an update id within the next change: web-socket-streams.md, "How to manage a
+        local order book correctly".
+        """
+        known, now = self._depths[stream], _sides(book)
+        self._depths[stream] = now
+        changed_bids, changed_asks = (_changes(old, new) for old, new in zip(known, now, strict=True))
+        return {
+            "e": "depthUpdate",
+            "E": now_ms,
+            "s": book.rules.symbol,
+            "U": before + 1,
+            "u": book.update_id,
+            "b": changed_bids,
+            "a": changed_asks,
+        }
+
+
+def _sides(book: SymbolBook) -> Sides:
+    bids, asks = levels(book, MOST_LEVELS)
+    return {level[0]: level[1] for level in bids}, {level[0]: level[1] for level in asks}
+
+
+def _changes(old: dict[str, str], new: dict[str, str]) -> list[list[str]]:
+    """Levels that are new or changed, and with quantity 0 those that are gone."""
+    gone = [[price, text(ZERO)] for price in old if price not in new]
+    return [*([price, size] for price, size in new.items() if old.get(price) != size), *gone]

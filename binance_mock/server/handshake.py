@@ -1,0 +1,20 @@
+"""What is refused before a WebSocket opens: too many connections, and a wrong time unit."""
+
+import msgspec
+from aiohttp import web
+
+from binance_mock.desk import Desk
+from binance_mock.errors import Refused
+from binance_mock.protocol.time_units import is_micro
+
+
+def wants_micro(desk: Desk, request: web.Request) -> bool:
+    """Counts the connection; whether it wants times in microseconds. Raises HTTPException where it is refused."""
+    try:
+        desk.limits.connect(desk.now_ms())
+        return is_micro(request.query.get("timeUnit"))
+    except Refused as refused:
+        headers = {"Retry-After": str(refused.retry_after_s)} if refused.retry_after_s else None
+        kind = web.HTTPTooManyRequests if refused.status == 429 else web.HTTPBadRequest
+        body = msgspec.json.encode(refused.body()).decode()
+        raise kind(text=body, headers=headers, content_type="application/json") from None
