@@ -15,7 +15,9 @@ from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, Fill, OrderStatus, Side
 from trading.exchange.protocol import Exchange
 from trading.models import Fill as FillRow
-from trading.models import Order, Trader
+from trading.models import Order, Orphan, Symbol, Trader
+from trading.models.orphans import Resolution
+from trading.orphans import unresolved
 from trading.own_orders import is_ours
 
 # A trader may sleep through an event that it waits for no longer than this.
@@ -44,7 +46,7 @@ def audit(venue: Venue, exchange: Exchange, start: dict[str, Decimal] | None = N
     theirs = {name: exchange.trades(name) for name in _symbols(venue)}
     found += _fills(venue, booked, theirs)
     if start is not None:
-        found += _balances(venue, exchange, start)
+        found += _balances(venue, exchange, start, theirs)
     return [*found, *_sleepers(venue, timezone.now()), *_budgets(venue)]
 
 
@@ -70,9 +72,12 @@ def _own_orders(venue: Venue) -> Iterable[Difference]:
 def _open_orders(venue: Venue, exchange: Exchange) -> Iterable[Difference]:
     there = {report.client_order_id: report for report in exchange.open_orders()}
     here = {row.client_order_id: row for row in Order.objects.filter(venue=venue, status__in=OPEN)}
-    for key in sorted(there.keys() - here.keys()):
+    orphans = {row.client_order_id: row for row in unresolved(venue)}
+    for key in sorted(there.keys() - here.keys() - orphans.keys()):
         if is_ours(key):
             yield Difference("I3", f"{venue} holds the order {key} open, and the database does not")
+    for key, orphan in sorted(orphans.items()):
+        yield Difference("I3", f"orphan {key}, {orphan}, waits to be adopted or cancelled: {orphan.why}")
     for key in sorted(here.keys() - there.keys()):
         yield Difference("I3", f"the database holds the order {key} open ({here[key].status}), and {venue} does not")
 
@@ -124,18 +129,32 @@ def _essence(fill: Fill) -> tuple[int, str, str, str, str]:
     return (fill.trade_id, price, quantity, commission, fill.commission_asset if fill.commission else "")
 
 
-def _balances(venue: Venue, exchange: Exchange, start: dict[str, Decimal]) -> Iterable[Difference]:
+def _balances(
+    venue: Venue, exchange: Exchange, start: dict[str, Decimal], theirs: dict[str, list[tuple[int, Fill]]]
+) -> Iterable[Difference]:
     expected = dict(start)
 
     def move(asset: str, amount: Decimal) -> None:
         expected[asset] = expected.get(asset, ZERO) + amount
 
+    def count(symbol: Symbol, side: str, fill: Fill) -> None:
+        sign = 1 if side == Side.BUY else -1
+        move(symbol.base_asset, sign * fill.quantity)
+        move(symbol.quote_asset, -sign * fill.quote)
+        if fill.commission:
+            # Also in a third asset: what is paid in BNB is BNB less on the account.
+            move(fill.commission_asset, -fill.commission)
+
     for row in FillRow.objects.filter(order__venue=venue).select_related("order__symbol").iterator():
-        sign = 1 if row.order.side == Side.BUY else -1
-        move(row.order.symbol.base_asset, sign * row.quantity)
-        move(row.order.symbol.quote_asset, -sign * row.quote)
-        if row.commission:
-            move(row.commission_asset, -row.commission)
+        count(row.order.symbol, row.order.side, row.as_core())
+    # Orphans were ours as well: what is known of those that no trader has stands in the exchange's books alone.
+    symbols = {symbol.name: symbol for symbol in Symbol.objects.filter(name__in=theirs)}
+    nobodys = Orphan.objects.filter(venue=venue, symbol__in=symbols).exclude(resolution=Resolution.ADOPTED)
+    sides = {(orphan.symbol, orphan.exchange_order_id): orphan.side for orphan in nobodys}
+    for name, pairs in theirs.items():
+        for order_id, fill in pairs:
+            if (name, order_id) in sides:
+                count(symbols[name], sides[name, order_id], fill)
     actual = {asset: free + locked for asset, (free, locked) in exchange.balances().items()}
     for asset in sorted(expected.keys() | actual.keys()):
         if expected.get(asset, ZERO) != actual.get(asset, ZERO):
@@ -168,4 +187,5 @@ def _budgets(venue: Venue) -> Iterable[Difference]:
 
 def _symbols(venue: Venue) -> list[str]:
     rows = Order.objects.filter(venue=venue, exchange_order_id__isnull=False)
-    return sorted(rows.order_by().values_list("symbol__name", flat=True).distinct())
+    orphans = Orphan.objects.filter(venue=venue).order_by().values_list("symbol", flat=True)
+    return sorted({*rows.order_by().values_list("symbol__name", flat=True).distinct(), *orphans.distinct()})

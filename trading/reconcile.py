@@ -19,6 +19,7 @@ from django.db.models import QuerySet
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
 from trading import fill_marks, orphans, traders
+from trading.core.money import plain
 from trading.core.orders import OPEN, OrderReport, OrderStatus
 from trading.exchange.errors import ExchangeError, KeyRejected, Throttled
 from trading.exchange.protocol import Exchange
@@ -271,13 +272,17 @@ def _differs(row: Order, there: OrderReport) -> bool:
 
 
 def _here(state: _State) -> str:
-    status, executed, _ = state
-    return f"{status.lower().replace('_', ' ')} with {executed}"
+    return _so_far(state[0], state[1])
 
 
 def _there(there: OrderReport | None) -> str:
-    return f"{there.status.lower().replace('_', ' ')} with {there.executed} there" if there else "not open there"
+    return f"{_so_far(there.status, there.executed)} there" if there else "not open there"
+
+
+def _so_far(status: str, executed: Decimal) -> str:
+    return f"{status.lower().replace('_', ' ')}{f' with {plain(executed)}' if executed else ''}"
 
 
 def _told(report: OrderReport) -> str:
-    return f"{report.client_order_id}, {report.side} {report.quantity} {report.symbol} at {report.price}"
+    order = f"{report.side} {plain(report.quantity)} {report.symbol} at {plain(report.price)}"
+    return f"{report.client_order_id}, {order}"

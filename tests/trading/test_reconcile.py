@@ -171,8 +171,8 @@ class TestQuestionsThatFail:
     ) -> None:
         second = make_trader(trader.symbol, slot=2)
         lost, found = buys(trader, exchange), buys(second, exchange)
-        for order in (lost, found):
-            exchange.end(order.client_order_id, OrderStatus.CANCELED)
+        for each in (lost, found):
+            exchange.end(each.client_order_id, OrderStatus.CANCELED)
         ask = exchange.order
 
         def order(symbol: str, client_order_id: str) -> OrderReport:
