@@ -72,6 +72,7 @@ DEMO_STREAM_URL = env.str("DEMO_STREAM_URL", default="wss://demo-stream.binance.
 # --- Django -------------------------------------------------------------------------------------
 SECRET_KEY = env.str("SECRET_KEY", default="") or secret(HEDGEHOG_HOME, "secret_key")
 DEBUG = env.bool("DEBUG", default=False)
+DEFAULT_EXCEPTION_REPORTER_FILTER = "hedgehog_project.debug_page.HidesKeys"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 

@@ -1,6 +1,7 @@
 """The whole way as venue live, at a mock behind LIVE_*: three kinds of keys, and what a live key may not be."""
 
 import html
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import redis
 from Crypto.PublicKey import ECC, RSA
+from django.views.debug import ExceptionReporter
 from pytest_django import Settings
 
 from hedgehog_project.keys import KeyKind
@@ -225,3 +227,16 @@ def test_switch_refuses_a_key_that_may_withdraw_in_the_same_words(
     assert (shown.status_code, rights.MAY_WITHDRAW in html.unescape(shown.content.decode())) == (400, True)
     settings.HEDGEHOG_ALLOW_WITHDRAW_KEY = True
     assert admin_client.post("/admin/trading/switch/", turned).status_code == 302
+
+
+def test_debug_page_shows_no_key(settings: Settings) -> None:
+    settings.BINANCE_API_KEY, settings.BINANCE_API_SECRET = KEY, SECRET
+    settings.HEDGEHOG_ALLOW_WITHDRAW_KEY = True
+    settings.LIVE_REST_URL = "http://127.0.0.1:1"
+    try:
+        exchange_at(Venue.LIVE).balances()
+    except NotSent:
+        page = ExceptionReporter(None, *sys.exc_info()).get_traceback_html()
+    assert "urlopen" in page  # It goes down to the request, in whose headers the key is.
+    assert KEY not in page
+    assert SECRET not in page
