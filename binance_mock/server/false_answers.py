@@ -1,10 +1,7 @@
-"""What is answered instead of the truth, byte for byte, when a fault strikes a request."""
+"""What is answered instead of the truth when a fault strikes a request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-
-import msgspec
-from aiohttp import web
 
 from binance_mock.errors import Refused, bad_key, insufficient_balance, rejected
 
@@ -21,20 +18,12 @@ _FORBIDDEN = (
 
 
 @dataclass(frozen=True)
-class Answer:
+class Page:
+    """What is answered by something that stands before the exchange and does not speak its protocol."""
+
     status: int
     body: bytes
     content_type: str = "text/html"
-    retry_after_s: int = 0
-
-    def response(self) -> web.Response:
-        headers = {"Retry-After": str(self.retry_after_s)} if self.retry_after_s else {}
-        return web.Response(body=self.body, status=self.status, headers=headers, content_type=self.content_type)
-
-
-def refusal(refused: Refused) -> Answer:
-    body = msgspec.json.encode(refused.body())
-    return Answer(refused.status, body, "application/json", refused.retry_after_s)
 
 
 # Texts are those of errors.md.
@@ -59,17 +48,15 @@ ERRORS: Mapping[str, Refused] = {
     "would_match_2010": rejected("Order would immediately match and take."),
     "key_2015": bad_key(),
 }
-_PAGES: Mapping[str, Answer] = {
-    "http_500": Answer(500, b"", "text/plain"),
-    "http_502": Answer(502, _BAD_GATEWAY),
-    "http_503": Answer(503, _UNAVAILABLE),
-    "firewall_403": Answer(403, _FORBIDDEN),
+_PAGES: Mapping[str, Page] = {
+    "http_500": Page(500, b"", "text/plain"),
+    "http_502": Page(502, _BAD_GATEWAY),
+    "http_503": Page(503, _UNAVAILABLE),
+    "firewall_403": Page(403, _FORBIDDEN),
 }
 
 
-def false_answer(kind: str) -> Answer | None:
+def false_answer(kind: str) -> Refused | Page | None:
     """What a fault of that kind answers; None where it does something else."""
     name = kind.removesuffix("_before").removesuffix("_after")
-    if name in _PAGES:
-        return _PAGES[name]
-    return refusal(ERRORS[name]) if name in ERRORS else None
+    return _PAGES.get(name) or ERRORS.get(name)

@@ -1,47 +1,64 @@
-"""REST requests on a bad day: what a fault that strikes one does to it and to its answer.
+"""Requests on a bad day, by REST and by the WebSocket API alike: what a fault that strikes one makes of it.
 
 The exchange itself stays true: a request is carried out by the ordinary way, once, later, or not at all.
 """
 
 import asyncio
-import socket
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from urllib.parse import parse_qsl
-
-from aiohttp import web
+from enum import Enum, auto
+from typing import Generic, TypeVar
 
 from binance_mock.amounts import ZERO, floor_to
 from binance_mock.desk import Desk
 from binance_mock.errors import Refused
 from binance_mock.faults.faults import Fault, Occasion
-from binance_mock.faults.kinds import CANCEL, Hook
+from binance_mock.faults.kinds import CANCEL, REQUESTS, Hook
 from binance_mock.orders import MarketTrade, Order, Side
 from binance_mock.protocol.security import RECV_WINDOW_MS
-from binance_mock.server.false_answers import ERRORS, Answer, false_answer, refusal
+from binance_mock.server.false_answers import ERRORS, Page, false_answer
 from binance_mock.store import StoreFailed
 
 # How long a late request is under way at least, and how long before the end of its window it arrives at the latest.
 LATE_MS, MARGIN_MS = 300, 100
-_GARBAGE_BYTES = 200
+GARBAGE_BYTES = 200
+
+T = TypeVar("T")
+
+
+class Way(Enum):
+    """How a request is answered."""
+
+    TRUE = auto()  # By `answer`, at once.
+    LATER = auto()  # By `answer`, after the fault's delay_ms.
+    FALSE = auto()  # By `said`.
+    CUT = auto()  # Not at all: the connection ends.
+    BREAKS_OFF = auto()  # By a part of `answer`, then the connection ends.
+    GARBAGE = auto()  # By bytes that mean nothing.
 
 
 @dataclass(frozen=True)
-class Asked:
+class Done(Generic[T]):
+    """What came of a request. `answer` is the true one, where it was carried out."""
+
+    way: Way
+    answer: T | None = None
+    said: Refused | Page | None = None
+    fault: Fault | None = None
+
+    @property
+    def delay_s(self) -> float:
+        return self.fault.options["delay_ms"] / 1000 if self.fault else 0.0
+
+
+@dataclass(frozen=True)
+class Asked(Generic[T]):
     """A request that may be struck. `carry_out` does it the ordinary way, and may be called later as well."""
 
-    request: web.Request
     endpoint: str
     values: Mapping[str, str]
-    carry_out: Callable[[], web.Response]
-
-
-def asked(request: web.Request, path: str, body: str, carry_out: Callable[[], web.Response]) -> Asked:
-    query = request.raw_path.partition("?")[2]
-    values = dict([*parse_qsl(query), *parse_qsl(body)])
-    return Asked(request, f"{request.method} {path}", values, carry_out)
+    carry_out: Callable[[], T]
 
 
 @dataclass(frozen=True)
@@ -83,12 +100,12 @@ class FaultyRequests:
     def lift_ban(self) -> None:
         self._ban = None
 
-    async def serve(self, asked: Asked) -> web.StreamResponse:
+    def serve(self, asked: Asked[T]) -> Done[T]:
         faults, now_ms = self._desk.faults, self._desk.now_ms()
         if banned := self.banned(now_ms):
-            return refusal(banned).response()
-        if not any(faults.watches(hook) for hook in (Hook.BEFORE, Hook.CANCEL, Hook.AFTER)):
-            return asked.carry_out()
+            return Done(Way.FALSE, said=banned)
+        if not any(faults.watches(hook) for hook in REQUESTS):
+            return Done(Way.TRUE, asked.carry_out())
         order = self._open_order(asked.values)
         side = asked.values.get("side") or (order.side.value if order else "")
         occasion = Occasion(asked.values.get("symbol", ""), side, asked.endpoint)
@@ -96,10 +113,9 @@ class FaultyRequests:
             return self._before(struck, asked, now_ms)
         if order is not None and asked.endpoint == CANCEL and (shares := _shares(self._desk, order)):
             self._meet_fill(occasion, order, shares, now_ms)
-        response = asked.carry_out()
-        if struck := faults.strike(Hook.AFTER, occasion, now_ms):
-            return await self._after(struck, asked, response)
-        return response
+        answer = asked.carry_out()
+        struck = faults.strike(Hook.AFTER, occasion, now_ms)
+        return _after(struck, answer) if struck else Done(Way.TRUE, answer)
 
     def _open_order(self, values: Mapping[str, str]) -> Order | None:
         """The open order that a request is about, where it names one."""
@@ -113,31 +129,28 @@ class FaultyRequests:
         except Refused:
             return None
 
-    # --- before it is carried out -----------------------------------------------------------------
-
-    def _before(self, fault: Fault, asked: Asked, now_ms: int) -> web.StreamResponse:
+    def _before(self, fault: Fault, asked: Asked[T], now_ms: int) -> Done[T]:
         match fault.kind.name:
             case "never_arrives":
-                return _cut(asked.request, fault)
+                return Done(Way.CUT, fault=fault)
             case "accepted_late":
                 return self._accept_late(fault, asked, now_ms)
             case "throttled_429" | "banned_418":
                 status = 429 if fault.kind.name == "throttled_429" else 418
                 self._ban = Ban(status, now_ms + fault.options["retry_after_s"] * 1000)
-                return refusal(self._ban.refusal(now_ms)).response()
+                return Done(Way.FALSE, said=self._ban.refusal(now_ms))
             case "too_many_orders_1015":
-                wait_s = fault.options["retry_after_s"]
                 message = "Too many new orders; current limit is 50 orders per 10 SECOND."
-                return refusal(Refused(-1015, message, 429, wait_s)).response()
-        return _said(fault).response()
+                return Done(Way.FALSE, said=Refused(-1015, message, 429, fault.options["retry_after_s"]))
+        return Done(Way.FALSE, said=false_answer(fault.kind.name))
 
-    def _accept_late(self, fault: Fault, asked: Asked, now_ms: int) -> web.StreamResponse:
+    def _accept_late(self, fault: Fault, asked: Asked[T], now_ms: int) -> Done[T]:
         """Answers as if nobody knew, and carries the request out later: all is checked then, its window as well."""
         delay_ms = fault.options["delay_ms"] or fault.chance.randint(LATE_MS, max(LATE_MS, _left_ms(asked, now_ms)))
         asyncio.get_running_loop().call_later(delay_ms / 1000, asked.carry_out)
         if fault.chance.random() < 0.5:
-            return refusal(ERRORS["timeout_1007"]).response()
-        return _cut(asked.request, fault)
+            return Done(Way.FALSE, said=ERRORS["timeout_1007"])
+        return Done(Way.CUT, fault=fault)
 
     def _meet_fill(self, occasion: Occasion, order: Order, shares: Mapping[str, Decimal], now_ms: int) -> None:
         """Somebody trades with the order at the moment at which its cancel arrives."""
@@ -157,29 +170,19 @@ class FaultyRequests:
         except StoreFailed as failure:
             self._desk.fail(failure)
 
-    # --- after it was carried out -----------------------------------------------------------------
 
-    async def _after(self, fault: Fault, asked: Asked, response: web.Response) -> web.StreamResponse:
-        match fault.kind.name:
-            case "answer_lost":
-                return _cut(asked.request, fault)
-            case "answer_delayed":
-                await asyncio.sleep(fault.options["delay_ms"] / 1000)
-                return response
-            case "body_garbage":
-                return web.Response(body=fault.chance.randbytes(_GARBAGE_BYTES), content_type="application/json")
-            case "body_cut_off":
-                return await _cut_off(asked.request, response)
-        return _said(fault).response()
+def _after(fault: Fault, answer: T) -> Done[T]:
+    """How a request is answered that was carried out."""
+    ways = {
+        "answer_lost": Way.CUT,
+        "answer_delayed": Way.LATER,
+        "body_garbage": Way.GARBAGE,
+        "body_cut_off": Way.BREAKS_OFF,
+    }
+    return Done(ways.get(fault.kind.name, Way.FALSE), answer, false_answer(fault.kind.name), fault)
 
 
-def _said(fault: Fault) -> Answer:
-    answer = false_answer(fault.kind.name)
-    assert answer is not None, fault.kind.name
-    return answer
-
-
-def _left_ms(asked: Asked, now_ms: int) -> int:
+def _left_ms(asked: Asked[T], now_ms: int) -> int:
     """How long the request may still be under way and be accepted."""
     values = asked.values
     timestamp, window = values.get("timestamp", ""), values.get("recvWindow", "").partition(".")[0]
@@ -207,30 +210,3 @@ def _shares(desk: Desk, order: Order) -> Mapping[str, Decimal]:
         "cancel_loses_to_fill": order.remaining,
         "cancel_meets_part_fill": half if half > ZERO else order.remaining,
     }
-
-
-def _cut(request: web.Request, fault: Fault) -> web.Response:
-    """Ends the connection without an answer: as often by a plain end as by a reset."""
-    transport = request.transport
-    if transport is not None:
-        sock = transport.get_extra_info("socket")
-        if sock is not None and fault.chance.random() < 0.5:
-            # No lingering: the system says it by RST instead of FIN.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-    # Nobody is left to get it; aiohttp wants one.
-    return web.Response(status=500)
-
-
-async def _cut_off(request: web.Request, response: web.Response) -> web.StreamResponse:
-    """Sends the headers of the whole answer and half of its body, then ends the connection."""
-    body = response.body
-    assert isinstance(body, bytes)
-    headers = {name: value for name, value in response.headers.items() if name != "Content-Length"}
-    begun = web.StreamResponse(status=response.status, headers=headers)
-    begun.content_length = len(body)
-    await begun.prepare(request)
-    await begun.write(body[: len(body) // 2])
-    if request.transport is not None:
-        request.transport.close()
-    return begun

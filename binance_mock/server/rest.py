@@ -12,7 +12,10 @@ from binance_mock.errors import Refused
 from binance_mock.protocol.operations import REST, SAPI, Operation, perform
 from binance_mock.protocol.params import Params
 from binance_mock.protocol.security import check_time, signed_payload
-from binance_mock.server.faulty_requests import FaultyRequests, asked
+from binance_mock.protocol.time_units import answer as in_microseconds
+from binance_mock.protocol.time_units import is_micro
+from binance_mock.server.faulty_http import answered
+from binance_mock.server.faulty_requests import Asked, FaultyRequests
 from binance_mock.store import StoreFailed
 
 TABLES = {"/api/v3/": REST, "/sapi/v1/": SAPI}
@@ -26,7 +29,9 @@ def routes(desk: Desk, faulty: FaultyRequests) -> list[web.RouteDef]:
         if operation is None:
             return _response({"timestamp": desk.now_ms(), "status": 404, "error": "Not Found"}, 404, {})
         body = (await request.read()).decode(errors="replace") if request.body_exists else ""
-        return await faulty.serve(asked(request, path, body, partial(_answer, desk, operation, request, body)))
+        values = dict([*parse_qsl(request.raw_path.partition("?")[2]), *parse_qsl(body)])
+        asked = Asked(f"{request.method} {path}", values, partial(_answer, desk, operation, request, body))
+        return await answered(request, faulty.serve(asked))
 
     return [web.route("*", prefix + "{path:.+}", partial(handle, table)) for prefix, table in TABLES.items()]
 
@@ -37,6 +42,7 @@ def _answer(desk: Desk, operation: Operation, request: web.Request, body: str) -
     status, succeeded = 200, True
     try:
         desk.exchange.store.check()
+        micro = is_micro(request.headers.get("X-MBX-TIME-UNIT"))
         values = _values(request, body)
         if operation.signed:
             desk.account.check_key(request.headers.get("X-MBX-APIKEY"))
@@ -44,6 +50,7 @@ def _answer(desk: Desk, operation: Operation, request: web.Request, body: str) -
             desk.account.check_signature(signed_payload(query, body), values.get("signature"))
             check_time(values, now_ms)
         answer = perform(desk, operation, Params(values), now_ms)
+        answer = in_microseconds(answer) if micro else answer
     except Refused as refused:
         answer, status, succeeded = refused.body(), refused.status, False
         if refused.retry_after_s:

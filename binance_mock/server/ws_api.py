@@ -9,51 +9,31 @@ from aiohttp import web
 
 from binance_mock.desk import Desk
 from binance_mock.errors import Refused, bad_key_format
-from binance_mock.faults.faults import Occasion
+from binance_mock.faults.faults import Fault, Occasion
 from binance_mock.faults.kinds import Hook
 from binance_mock.orders import Changes
 from binance_mock.protocol.events import account_events
-from binance_mock.protocol.operations import WS_API, perform
+from binance_mock.protocol.operations import REST, WS_API, perform
 from binance_mock.protocol.params import Params
 from binance_mock.protocol.security import check_time, signed_params
+from binance_mock.protocol.time_units import answer as in_microseconds
 from binance_mock.server.bad_days import BadDays
-from binance_mock.server.connection import Connection
 from binance_mock.server.faulty_frames import Passing
+from binance_mock.server.faulty_http import answered
+from binance_mock.server.faulty_requests import GARBAGE_BYTES, Asked, Done, Way
+from binance_mock.server.handshake import wants_micro
+from binance_mock.server.session import Session
 from binance_mock.store import StoreFailed
 
 _encode = msgspec.json.Encoder().encode
+# By method: what REST calls the same operation.
+ENDPOINTS = {
+    method: next(f"{verb} {path}" for (verb, path), same in REST.items() if same is operation)
+    for method, operation in WS_API.items()
+    if operation in REST.values()
+}
 # What the account's events are called where frames go by their stream.
 USER_EVENTS = "account"
-
-
-class Session(Connection):
-    """A connection, and the subscription of the account on it: one at most."""
-
-    def __init__(self, request: web.Request) -> None:
-        super().__init__(request)
-        self.subscription: int | None = None
-        self._next_subscription = 0
-        self.shows_limits = request.query.get("returnRateLimits") != "false"
-
-    def announce_shutdown(self, now_ms: int) -> None:
-        self.send([_encode({"event": {"e": "serverShutdown", "E": now_ms}})])
-
-    def end_subscription(self, now_ms: int) -> None:
-        self.tell([_encode({"e": "eventStreamTerminated", "E": now_ms})])
-        self.subscription = None
-
-    def tell(self, events: list[bytes]) -> None:
-        """Sends events of the account; nothing where it is not subscribed."""
-        if self.subscription is not None:
-            head = b'{"subscriptionId":%d,"event":' % self.subscription
-            self.send([head + event + b"}" for event in events])
-
-    def subscribe(self) -> int:
-        if self.subscription is not None:
-            raise Refused(-2035, "User Data Stream subscription already active.")
-        self.subscription = self._next_subscription
-        self._next_subscription += 1
-        return self.subscription
 
 
 class WsApi:
@@ -89,17 +69,40 @@ class WsApi:
         for session in self._sessions:
             session.tell(events)
 
-    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
-        session = Session(request)
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if banned := self._bad_days.requests.banned(self._desk.now_ms()):
+            return await answered(request, Done(Way.FALSE, said=banned))
+        session = Session(request, wants_micro(self._desk, request))
         socket = await session.open()
         self._sessions.add(session)
         try:
             async for message in session.messages():
                 if message:
-                    session.send([_encode(self._reply(session, message))])
+                    self._answer(session, message)
         finally:
             self._sessions.discard(session)
         return socket
+
+    def _answer(self, session: Session, message: str) -> None:
+        """Answers a request, on a bad day as a fault that strikes it wants it."""
+        method, request_id, values = _outline(message)
+        asked = Asked(ENDPOINTS.get(method, method), values, lambda: self._reply(session, message))
+        done = self._bad_days.requests.serve(asked)
+        match done:
+            case Done(Way.TRUE, answer=dict() as reply):
+                session.send([_encode(reply)])
+            case Done(Way.LATER, answer=dict() as reply):
+                asyncio.get_running_loop().call_later(done.delay_s, session.send, [_encode(reply)])
+            case Done(Way.FALSE, said=Refused() as refused):
+                session.send([_encode({"id": request_id, "status": refused.status, "error": refused.body()})])
+            case Done(Way.BREAKS_OFF, answer=dict() as reply):
+                encoded = _encode(reply)
+                session.send([encoded[: len(encoded) // 2]])
+            case Done(Way.GARBAGE, fault=Fault() as fault):
+                session.send([fault.chance.randbytes(GARBAGE_BYTES)])
+            case _:
+                # What stands before the exchange has no word for it here but the end of the connection.
+                session.cut()
 
     def _reply(self, session: Session, message: str) -> dict[str, Any]:
         now_ms = self._desk.now_ms()
@@ -108,8 +111,6 @@ class WsApi:
         shows_limits = session.shows_limits
         try:
             self._desk.exchange.store.check()
-            if banned := self._bad_days.requests.banned(now_ms):
-                raise banned
             # Decimals keep the text that was signed.
             asked = _object(message)
             reply["id"] = asked.get("id")
@@ -124,8 +125,9 @@ class WsApi:
                 result = self._of_session(session, str(asked.get("method")), values, now_ms)
             else:
                 if operation.signed:
-                    self._check(values, now_ms)
+                    self._check(session, values, now_ms)
                 result = perform(self._desk, operation, Params(values), now_ms)
+            result = in_microseconds(result) if session.is_micro else result
             reply |= {"status": 200, "result": result}
         except Refused as refused:
             reply |= {"status": refused.status, "error": refused.body()}
@@ -139,39 +141,39 @@ class WsApi:
             reply["rateLimits"] = [*counts, self._desk.limits.weight_count(now_ms)]
         return reply
 
-    def _check(self, values: dict[str, str], now_ms: int) -> None:
+    def _check(self, session: Session, values: dict[str, str], now_ms: int) -> None:
+        """Raises Refused. A session that is logged on may leave key and signature out."""
         account = self._desk.account
-        account.check_key(values.get("apiKey"))
-        account.check_signature(signed_params(values), values.get("signature"))
+        if session.logged_on_ms is None or "apiKey" in values or "signature" in values:
+            account.check_key(values.get("apiKey"))
+            account.check_signature(signed_params(values), values.get("signature"))
         check_time(values, now_ms)
 
     def _of_session(self, session: Session, method: str, values: dict[str, str], now_ms: int) -> Any:
         """What concerns the connection itself."""
+        account = self._desk.account
         self._desk.limits.spend(2, now_ms)
         match method:
             case "session.logon":
-                # Only Ed25519 keys may log on, and the account's key is none.
-                self._check(values, now_ms)
-                raise Refused(-4056, "HMAC_SHA256 API key is not supported.")
-            case "session.status" | "session.logout":
-                return {
-                    "apiKey": None,
-                    "authorizedSince": None,
-                    "connectedSince": session.opened_ms,
-                    "returnRateLimits": session.shows_limits,
-                    "serverTime": now_ms,
-                    "userDataStream": session.subscription is not None,
-                }
+                self._check(session, values, now_ms)
+                session.log_on(account, now_ms)
+                return session.status(account, now_ms)
+            case "session.logout":
+                session.log_out(now_ms)
+                return session.status(account, now_ms)
+            case "session.status":
+                return session.status(account, now_ms)
             case "session.subscriptions":
                 return [] if session.subscription is None else [{"subscriptionId": session.subscription}]
             case "userDataStream.subscribe.signature":
-                self._check(values, now_ms)
+                self._check(session, values, now_ms)
                 return {"subscriptionId": session.subscribe()}
             case "userDataStream.subscribe":
-                # It needs a session that is logged on.
-                raise bad_key_format()
+                if session.logged_on_ms is None:
+                    raise bad_key_format()
+                return {"subscriptionId": session.subscribe(is_of_logon=True)}
             case "userDataStream.unsubscribe":
-                return _unsubscribe(session, values)
+                return session.unsubscribe(Params(values).number("subscriptionId"))
         raise Refused(-1020, "This operation is not supported.")
 
     async def shut_down(self) -> None:
@@ -181,12 +183,15 @@ class WsApi:
         await asyncio.gather(*(session.close() for session in list(self._sessions)))
 
 
-def _unsubscribe(session: Session, values: dict[str, str]) -> dict[str, Any]:
-    wanted = Params(values).number("subscriptionId")
-    if session.subscription is None or wanted not in (None, session.subscription):
-        raise Refused(-2036, "User Data Stream subscription not active.")
-    session.subscription = None
-    return {}
+def _outline(message: str) -> tuple[str, Any, dict[str, str]]:
+    """Method, id and parameters of a request, as far as it has any: what a fault is chosen by."""
+    try:
+        asked = _object(message)
+    except Refused:
+        return "", None, {}
+    params = asked.get("params")
+    values = {name: _text(value) for name, value in params.items()} if isinstance(params, dict) else {}
+    return str(asked.get("method")), asked.get("id"), values
 
 
 def _object(message: str) -> dict[str, Any]:
