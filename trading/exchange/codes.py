@@ -87,8 +87,8 @@ _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
 
 def from_api(error: BinanceAPIException) -> ExchangeError:
     """What an answer with an error means."""
-    # Something in between may answer with JSON of its own.
-    code, status = error.code if isinstance(error.code, int) else 0, int(error.status_code)
+    # Something in between may answer with JSON of its own; Binance's codes are all below 0.
+    code, status = error.code if isinstance(error.code, int) and error.code < 0 else 0, int(error.status_code)
     message = str(error.message)
     text = f"{message} ({code})" if code else f"HTTP {status}: {message[:200]}"
     if throttled := _throttled(error, code, status, message, text):

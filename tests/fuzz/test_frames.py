@@ -1,0 +1,165 @@
+"""Frames of every kind, whole, cut and broken: what is a trade becomes one, and all else is told as what it is."""
+
+import json
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+import websocket
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hedgehog_project.redis import connect
+from hedgehog_project.venues import Venue, place
+from streamer.connection import LostError
+from streamer.frames import Reply, Shutdown, Unknown, decode, is_amount
+from streamer.topics import TradeEvent
+from streamer.user_feed import UserFeed
+from streamer.wire import FrameSocket
+from tests.fuzz.conftest import BOUNDED
+from trading.dispatch import _own_report
+from trading.exchange.replies import from_execution_report
+from trading.own_orders import is_ours
+
+TRADE: dict[str, Any] = {
+    "e": "trade", "E": 1, "s": "ETHUSDT", "t": 12345, "p": "0.001", "q": "100", "T": 1, "m": True, "M": True
+}  # fmt: skip
+REPORT: dict[str, Any] = {
+    "e": "executionReport", "E": 1, "s": "ETHUSDT", "c": "hh-1-b-1", "S": "BUY", "o": "LIMIT", "f": "GTC",
+    "q": "1.0", "p": "3000.0", "C": "", "x": "TRADE", "X": "PARTIALLY_FILLED", "r": "NONE", "i": 4293153, "l": "0.5",
+    "z": "0.5", "L": "3000.0", "n": "0.0005", "N": "ETH", "T": 1, "t": 17, "m": True, "O": 1,
+    "Z": "1500.0", "Y": "1500.0",
+}  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=12,
+)
+KEYS = ["e", "E", "s", "t", "p", "q", "T", "m", "id", "result", "error", "code", "stream", "data", "status", "event"]
+
+
+@st.composite
+def bent(draw: st.DrawFn, whole: dict[str, Any]) -> dict[str, Any]:
+    """A message in which some fields have other values, or are gone."""
+    changed = draw(st.dictionaries(st.sampled_from([*whole, *KEYS]), JSON, max_size=3))
+    gone = draw(st.sets(st.sampled_from(sorted(whole)), max_size=2))
+    return {key: value for key, value in {**whole, **changed}.items() if key not in gone}
+
+
+def encoded(messages: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
+    return messages.map(lambda message: json.dumps(message).encode())
+
+
+wrapped = bent(TRADE).map(lambda trade: {"stream": "ethusdt@trade", "data": trade})
+PAYLOADS = st.one_of(
+    st.binary(max_size=200),
+    encoded(JSON),
+    encoded(bent(TRADE)),
+    encoded(wrapped),
+    encoded(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=5)),
+    st.tuples(encoded(wrapped), st.integers(0, 100)).map(lambda pair: pair[0][: pair[1]]),
+)
+
+
+@BOUNDED
+@given(PAYLOADS)
+def test_every_frame_is_something(payload: bytes) -> None:
+    frame = decode(payload)
+    assert isinstance(frame, TradeEvent | Reply | Shutdown | Unknown)
+    if isinstance(frame, TradeEvent):
+        assert is_amount(frame.price)
+        assert is_amount(frame.quantity)
+        assert frame.trade_id >= 0
+
+
+@BOUNDED
+@given(st.binary(max_size=300) | encoded(JSON) | encoded(bent(REPORT)))
+def test_dispatch_hands_on_reports_of_our_orders_and_stumbles_over_nothing(payload: bytes) -> None:
+    event = _own_report(payload)
+    assert event is None or (event["e"] == "executionReport" and is_ours(event.get("C") or event["c"]))
+
+
+@BOUNDED
+@given(bent(REPORT))
+def test_a_report_is_read_or_refused_as_not_fitting_its_documents(event: dict[str, Any]) -> None:
+    try:
+        report = from_execution_report(event)
+    except (KeyError, AttributeError, TypeError, ValueError, ArithmeticError):
+        return
+    assert report.symbol == event["s"]
+
+
+@pytest.fixture
+def feed(redis_client: "redis.Redis", settings: Any) -> UserFeed:
+    settings.MOCK_API_KEY, settings.MOCK_API_SECRET = "key", "secret"
+    return UserFeed(Venue.MOCK, place(Venue.MOCK), connect())
+
+
+class Deaf:
+    """A socket that takes what is sent."""
+
+    def send(self, payload: bytes) -> int:
+        return len(payload)
+
+
+MESSAGES = bent({"id": 1, "status": 200, "result": {}}) | bent({"subscriptionId": 0, "event": REPORT}) | JSON
+
+
+@BOUNDED
+@given(payloads=st.lists(st.binary(max_size=60) | encoded(MESSAGES), max_size=4))
+def test_the_user_stream_takes_everything_or_connects_anew(feed: UserFeed, payloads: list[bytes]) -> None:
+    feed.opened(Deaf())  # type: ignore[arg-type]
+    try:
+        feed.received(Deaf(), payloads)  # type: ignore[arg-type]
+    except LostError as lost:
+        assert str(lost)
+
+
+def _frame(payload: bytes) -> bytes:
+    if len(payload) < 126:
+        return b"\x81" + bytes([len(payload)]) + payload
+    return b"\x81\x7e" + struct.pack(">H", len(payload)) + payload
+
+
+def _read(stream: bytes, cuts: list[int]) -> Iterator[bytes]:
+    """What FrameSocket makes of these bytes, sent in pieces, until the connection is closed."""
+    here, there = socket.socketpair()
+    ws = FrameSocket(patience_s=5)
+    ws.sock, ws.connected = here, True
+    here.setblocking(False)
+    try:
+        at = 0
+        for cut in sorted({*cuts, len(stream)}):
+            there.sendall(stream[at:cut])
+            at = max(at, cut)
+            if cut < len(stream):
+                yield from ws.frames() if _is_whole(stream[:cut]) else ()
+        there.shutdown(socket.SHUT_WR)
+        while True:
+            yield from ws.frames()
+    except (websocket.WebSocketException, OSError):
+        return
+    finally:
+        here.close()
+        there.close()
+
+
+def _is_whole(stream: bytes) -> bool:
+    """Only text frames in here: reading never waits for the rest of one."""
+    return all(byte == 0x81 for byte in stream[:1])
+
+
+@BOUNDED
+@given(st.lists(st.binary(max_size=300), max_size=6), st.lists(st.integers(0, 400), max_size=4))
+def test_frames_come_out_as_they_went_in_however_they_are_cut(payloads: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(map(_frame, payloads))
+    assert list(_read(stream, [cut for cut in cuts if cut < len(stream)])) == payloads
+
+
+@BOUNDED
+@given(st.binary(max_size=120))
+def test_rubbish_on_the_wire_ends_the_connection_and_nothing_else(stream: bytes) -> None:
+    assert all(isinstance(frame, bytes) for frame in _read(stream, []))
