@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from trading.core.events import Event, TradeSeen
+from trading.core.events import Event, Nudged, TradeSeen
 from trading.core.orders import UNASKED_ENDS
 from trading.core.strategy import Position, Wait, trigger_of
 from trading.gate import Hold
@@ -14,14 +14,19 @@ from trading.models.journal import write_once
 # A trader that can't buy at this trade looks again after a while, not at the next of twenty trades a second.
 LOOK_AGAIN = timedelta(seconds=5)
 FILLS_COME_WITHIN = timedelta(seconds=1)
+# A question to the exchange is tried for so long at most: nobody else shall ask the same meanwhile.
+ANSWERS_COME_WITHIN = timedelta(seconds=10)
 MOST_WAIT = timedelta(seconds=60)
 
 
 def wait(trader: Trader, position: Position, decision: Wait, event: Event, task_id: str) -> None:
     """Shows why nothing happens, and says what wakes the trader: a report, a price, or the clock."""
     trader.waits_for = decision.reason[:300]
-    if decision.needs_fills is not None or decision.needs_values:
-        # The report that carries the fills is usually on its way; the next look fetches them, and asks for prices.
+    if decision.needs_values or (decision.needs_fills is not None and isinstance(event, Nudged)):
+        # It is asked for now. Should this process die meanwhile, the leader has it asked again.
+        trader.retry_at = timezone.now() + ANSWERS_COME_WITHIN
+    elif decision.needs_fills is not None:
+        # The report that carries them is usually on its way; the next look fetches them.
         trader.retry_at = timezone.now() + FILLS_COME_WITHIN
     elif position.open_order is not None:
         return  # Its reports wake the trader; the leader and reconciliation ask for lost ones.
