@@ -83,14 +83,21 @@ class FaultyFrames:
         asyncio.get_running_loop().call_later(delay_s, send, payloads)
 
 
-def broken(payload: bytes, chance: random.Random) -> bytes:
+class Broken(bytes):
+    """A payload that nobody on its way may try to read."""
+
+
+def broken(payload: bytes, chance: random.Random) -> Broken:
     """The payload cut off, bytes that are no text, or the payload with a value of a wrong type."""
     match chance.randrange(3):
         case 0:
-            return payload[: chance.randrange(1, len(payload))]
+            return Broken(payload[: chance.randrange(1, len(payload))])
         case 1:
-            return b"\xff" + chance.randbytes(40)
+            return Broken(b"\xff" + chance.randbytes(40))
     fields = json.loads(payload)
+    if isinstance(fields, list):
+        # Streams of all symbols are lists.
+        return Broken(json.dumps({"rubbish": len(fields)}).encode())
     name = chance.choice(list(fields))
     fields[name] = chance.choice([value for value in _WRONG_VALUES if type(value) is not type(fields[name])])
-    return json.dumps(fields, separators=(",", ":")).encode()
+    return Broken(json.dumps(fields, separators=(",", ":")).encode())

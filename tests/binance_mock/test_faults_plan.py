@@ -1,5 +1,6 @@
 """Which fault strikes now, counted; and mixes of them. No exchange, no wire."""
 
+import contextlib
 import json
 import random
 
@@ -152,6 +153,13 @@ def test_a_broken_payload_is_broken() -> None:
         shapes.add("wrong type")
         assert {name: type(value) for name, value in fields.items()} != {n: type(v) for n, v in true.items()}
     assert shapes == {"no text", "cut off", "wrong type"}
+
+
+def test_a_broken_list_is_no_list_any_more() -> None:
+    payload = json.dumps([{"s": "ETHUSDT"}, {"s": "BTCUSDT"}]).encode()
+    for seed in range(50):
+        with contextlib.suppress(ValueError):
+            assert not isinstance(json.loads(broken(payload, random.Random(seed))), list)
 
 
 @pytest.mark.parametrize(("ms", "said"), [(1_400, "1 s"), (119_000, "119 s"), (121_000, "2 min"), (7_200_000, "2 h")])

@@ -318,6 +318,18 @@ def test_a_broken_frame_never_looks_like_the_true_one(seed: int, bad: Mock, mark
     frames_broken(bad, market)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_broken_frame_hurts_no_exchange_that_shows_microseconds(seed: int, bad: Mock) -> None:
+    socket = bad.socket("/ws/ethusdt@trade?timeUnit=MICROSECOND")
+    line = Line(socket)
+    bad.fault("frames_broken", seed=seed)
+    made = trades(bad, 2)
+    assert line.frames(0.1)[1:] != []
+    assert bad.state()["lastPrices"]["ETHUSDT"] == "3001.00000000"
+    assert len(made) == 2
+    socket.close()
+
+
 def test_a_banned_address_is_refused_by_the_websocket_api_too(bad: Mock, user: Line) -> None:
     bad.fault("banned_418", retry_after_s=60)
     place(bad, "banned")
