@@ -175,12 +175,17 @@ class Budget:
         if is_new or is_new is None:
             log.warning("exchange=%s is not called until=%s why=%s", self.host, _time(until_ms), why)
 
-    def orders_are_full(self, window: Window) -> None:
-        """The exchange has refused one order more: entries wait for the window's end, or for a lower count."""
+    def orders_are_full(self, window: Window, is_exit: bool) -> None:
+        """The exchange has refused one order more: entries wait for the window's end, or for a lower count.
+
+        Exits wait as well where an exit was refused, but not for the end of the day: fills give back, and only the
+        answer to an order tells.
+        """
         now_ms = _now_ms()
+        share = 1 if is_exit and window is ORDERS_10S else ENTRIES_SHARE
         keys = [self._limits_key, self._key(window, now_ms)]
-        steps.run(steps.FULL, keys, [window.name, window.limit, str(ENTRIES_SHARE), 2 * window.length_ms])
-        self._own.hear(window, self._own.limits[window], now_ms)
+        steps.run(steps.FULL, keys, [window.name, window.limit, str(share), 2 * window.length_ms])
+        self._own.hear(window, int(self._own.limits[window] * share), now_ms)
 
     def learn(self, rate_limits: Iterable[Mapping[str, Any]]) -> None:
         """Keeps the limits of exchangeInfo's `rateLimits`."""

@@ -191,7 +191,7 @@ class TestOrders:
     def test_refused_by_the_exchange_stops_entries_until_the_window_ends(
         self, budget: Budget, another: Budget, clock: Clock
     ) -> None:
-        budget.orders_are_full(ORDERS_10S)
+        budget.orders_are_full(ORDERS_10S, is_exit=False)
         assert another.why_wait(is_exit=False) == (
             "40 of 50 unfilled orders of these 10 s are used, 10 are kept for exits",
             10.0,
@@ -201,8 +201,15 @@ class TestOrders:
         clock.now_ms += 10_000
         assert another.why_wait(is_exit=False) is None
 
+    def test_refused_exit_stops_exits_too(self, budget: Budget, another: Budget, clock: Clock) -> None:
+        budget.orders_are_full(ORDERS_10S, is_exit=True)
+        assert another.why_wait(is_exit=True) == ("50 of 50 unfilled orders of these 10 s are used", 10.0)
+        another.take(1, is_exit=True)  # Cancelling and asking go on.
+        clock.now_ms += 10_000
+        assert another.why_wait(is_exit=True) is None
+
     def test_full_day_is_looked_at_again_before_it_ends(self, budget: Budget) -> None:
-        budget.orders_are_full(ORDERS_1D)
+        budget.orders_are_full(ORDERS_1D, is_exit=True)
         reason, wait_s = budget.why_wait(is_exit=False) or ("", 0)
         assert ("of this day" in reason, wait_s) == (True, 600)
         place(budget, order_headers(5), is_exit=True)

@@ -225,7 +225,8 @@ class BinanceExchange:
         cost, orders = weight, int(places_order)
         self._rest.response = None
         self._rest.timestamp_offset = self._clock.offset_ms
-        self._rest.REQUEST_TIMEOUT = (CONNECT_TIMEOUT_S, timeout_s or READ_TIMEOUT_S)
+        timeout_s = timeout_s or READ_TIMEOUT_S
+        self._rest.REQUEST_TIMEOUT = (min(CONNECT_TIMEOUT_S, timeout_s), timeout_s)
         try:
             return self._translated(function, params)
         except NotSent:
@@ -236,7 +237,7 @@ class BinanceExchange:
         except ExchangeError as error:
             orders = 0
             if isinstance(error, Throttled):
-                self._tell_others(error)
+                self._tell_others(error, is_exit)
             raise
         finally:
             response = self._rest.response
@@ -251,12 +252,13 @@ class BinanceExchange:
         except (requests.RequestException, BinanceRequestException, HTTPError) as error:
             raise from_transport(error) from error
 
-    def _tell_others(self, error: Throttled) -> None:
+    def _tell_others(self, error: Throttled, is_exit: bool) -> None:
         match error.scope:
             case Scope.ADDRESS:
                 self._budget.stop(round((time.time() + error.wait_s) * 1000), str(error))
             case Scope.ORDERS:
-                self._budget.orders_are_full(ORDERS_1D if is_about_the_day(str(error)) else ORDERS_10S)
+                window = ORDERS_1D if is_about_the_day(str(error)) else ORDERS_10S
+                self._budget.orders_are_full(window, is_exit)
 
     @staticmethod
     def _parsed(parse: Callable[[Any], Parsed], reply: Any) -> Parsed:
