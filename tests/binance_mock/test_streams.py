@@ -1,0 +1,159 @@
+"""Market streams beyond trades: books kept by their changes, candles, all symbols at once, microseconds."""
+
+import json
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from binance_mock.desk import Desk, open_desk
+from binance_mock.exchange import open_exchange
+from binance_mock.market.manual import ManualMarket
+from binance_mock.orders import MarketTrade
+from binance_mock.protocol.clock_streams import ClockStreams
+from binance_mock.protocol.depth import MOST_LEVELS, levels
+from binance_mock.protocol.security import Account
+from binance_mock.store import Store
+from tests.binance_mock.running import Mock, call, events, signed_params
+from tests.binance_mock.support import INFO, NOW, amounts, limit
+
+MINUTE = NOW - NOW % 60_000
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    exchange = open_exchange(Store(tmp_path / "mock.sqlite3"), INFO, amounts(USDT="100000", ETH="10"), MINUTE)
+    desk = open_desk(exchange, ManualMarket(), Account("key", "secret"), now_ms=lambda: MINUTE)
+    traded(desk, "3000", MINUTE)
+    return desk
+
+
+def traded(desk: Desk, price: str, now_ms: int, symbol: str = "ETHUSDT") -> None:
+    book = desk.exchange.engine.books[symbol]
+    desk.exchange.trade([MarketTrade(symbol, Decimal(price), Decimal(1), False)], now_ms)
+    assert book.last is not None and book.last.time_ms == now_ms
+
+
+def one(payload: Any) -> dict[str, Any]:
+    assert isinstance(payload, dict)
+    return payload
+
+
+def several(payload: Any) -> list[tuple[str, str]]:
+    assert isinstance(payload, list)
+    return [(each["e"], each["s"]) for each in payload]
+
+
+def test_a_book_kept_by_its_changes_is_the_book(desk: Desk) -> None:
+    streams, stream, book = ClockStreams(desk), "ethusdt@depth", desk.exchange.engine.books["ETHUSDT"]
+    streams.begin(stream)
+    kept = [dict(side) for side in levels(book, MOST_LEVELS)]
+    update_id = book.update_id
+    assert streams.payload(stream, MINUTE) is None
+    for step, price in enumerate(("3000.50", "2999.10", "2999.10", "3004")):
+        desk.exchange.place(limit("BUY", f"29{90 + step}.05", "3"), MINUTE)
+        traded(desk, price, MINUTE)
+        change = one(streams.payload(stream, MINUTE))
+        assert change["U"] == update_id + 1
+        update_id = change["u"]
+        for side, changed in zip(kept, (change["b"], change["a"]), strict=True):
+            for level, size in changed:
+                side.pop(level, None) if float(size) == 0 else side.update({level: size})
+        assert kept == [dict(side) for side in levels(book, MOST_LEVELS)]
+    assert book.update_id == update_id
+
+
+def test_an_update_id_goes_on_rising_over_a_restart(desk: Desk, tmp_path: Path) -> None:
+    last = desk.exchange.engine.books["ETHUSDT"].last
+    desk.exchange.store.close()
+    again = open_exchange(Store(tmp_path / "mock.sqlite3"), INFO, {}, MINUTE).engine.books["ETHUSDT"]
+    assert last is not None and again.update_id >= last.trade_id
+
+
+def test_each_candle_is_shown_closed_once_before_the_next(desk: Desk) -> None:
+    streams, stream = ClockStreams(desk), "ethusdt@kline_1m"
+
+    def shown(now_ms: int) -> tuple[int, str, bool] | None:
+        payload = streams.payload(stream, now_ms)
+        return (one(payload)["k"]["t"] - MINUTE, one(payload)["k"]["c"], one(payload)["k"]["x"]) if payload else None
+
+    assert shown(MINUTE + 1_000) == (0, "3000.00000000", False)
+    assert shown(MINUTE + 2_000) is None
+    traded(desk, "3001", MINUTE + 59_000)
+    traded(desk, "3002", MINUTE + 60_100)
+    assert shown(MINUTE + 60_500) == (0, "3001.00000000", True)
+    assert shown(MINUTE + 61_500) == (60_000, "3002.00000000", False)
+    # A minute ends also where nobody trades.
+    assert shown(MINUTE + 121_000) == (60_000, "3002.00000000", True)
+    assert shown(MINUTE + 122_000) is None
+
+
+def test_a_day_in_the_east_begins_at_its_own_midnight(desk: Desk) -> None:
+    streams = ClockStreams(desk)
+    utc = one(streams.payload("ethusdt@kline_1d", MINUTE))["k"]["t"]
+    east = one(streams.payload("ethusdt@kline_1d@+08:00", MINUTE))["k"]["t"]
+    assert (utc % 86_400_000, east % 86_400_000) == (0, 16 * 3_600_000)
+
+
+@pytest.mark.parametrize(("stream", "event"), [("!miniTicker@arr", "24hrMiniTicker"), ("!ticker_4h@arr", "4hTicker")])
+def test_a_stream_of_all_symbols_shows_those_that_have_changed(desk: Desk, stream: str, event: str) -> None:
+    streams = ClockStreams(desk)
+    traded(desk, "60000", MINUTE, "BTCUSDT")
+    assert several(streams.payload(stream, MINUTE)) == [(event, "ETHUSDT"), (event, "BTCUSDT")]
+    traded(desk, "60001", MINUTE, "BTCUSDT")
+    assert several(streams.payload(stream, MINUTE)) == [(event, "BTCUSDT")]
+    assert streams.payload(stream, MINUTE) is None
+
+
+@pytest.mark.parametrize("stream", ["!ticker@arr", "!bookTicker", "ethusdt@nonsense", "ethusdt@kline_7m", "@", ""])
+def test_a_stream_that_does_not_exist_is_silent(desk: Desk, stream: str) -> None:
+    assert ClockStreams(desk).payload(stream, MINUTE) is None
+
+
+def test_own_orders_are_in_the_book(desk: Desk) -> None:
+    desk.exchange.place(limit("BUY", "2990", "7"), MINUTE)
+    bids = {level[0]: level[1] for level in levels(desk.exchange.engine.books["ETHUSDT"], 2 * MOST_LEVELS)[0]}
+    # The made-up liquidity ends before: 500 levels of 0.01 below 3000.
+    assert bids["2990.00000000"] == "7.00000000"
+    assert len(bids) == MOST_LEVELS + 1
+
+
+def test_times_are_in_microseconds_for_who_wants_them(mock: Mock) -> None:
+    now = time.time()
+    micro = mock.socket("/stream?streams=ethusdt@trade/ethusdt@kline_1m&timeUnit=MICROSECOND")
+    milli = mock.socket("/ws/ethusdt@trade")
+    mock.trade("3001")
+    trade = json.loads(micro.recv())["data"]
+    assert trade["T"] // 1000 == json.loads(milli.recv())["T"]
+    assert abs(trade["E"] / 1e6 - now) < 5
+    candle = json.loads(micro.recv())["data"]
+    assert candle["k"]["T"] - candle["k"]["t"] == 59_999_000
+    micro.close()
+    milli.close()
+
+
+def test_answers_and_account_events_come_in_microseconds_as_well(mock: Mock) -> None:
+    now = time.time()
+    header = {"X-MBX-TIME-UNIT": "microsecond"}
+    answer = requests.get(f"{mock.url}/api/v3/time", headers=header, timeout=5).json()
+    assert abs(answer["serverTime"] / 1e6 - now) < 5
+    url = f"{mock.url}/api/v3/klines?symbol=ETHUSDT&interval=1m"
+    row = requests.get(url, headers=header, timeout=5).json()[-1]
+    assert row[6] - row[0] == 59_999_000
+    socket = mock.socket("/ws-api/v3?timeUnit=MICROSECOND")
+    assert abs(call(socket, "time")["result"]["serverTime"] / 1e6 - now) < 5
+    call(socket, "userDataStream.subscribe.signature", signed_params())
+    mock.signed("POST", "order", symbol="ETHUSDT", side="SELL", type="MARKET", quantity="1")
+    report = events(socket, 1)[0]
+    assert all(abs(report[name] / 1e6 - now) < 5 for name in ("E", "T", "O", "W"))
+    socket.close()
+
+
+def test_a_wrong_time_unit_is_refused(mock: Mock) -> None:
+    refused = requests.get(f"{mock.url}/api/v3/time", headers={"X-MBX-TIME-UNIT": "HOUR"}, timeout=5)
+    assert (refused.status_code, refused.json()["code"]) == (400, -1194)
+    refused = requests.get(f"{mock.url}/ws/ethusdt@trade?timeUnit=HOUR", timeout=5)
+    assert (refused.status_code, refused.json()["code"]) == (400, -1194)
