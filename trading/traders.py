@@ -17,6 +17,7 @@ from hedgehog_project.venues import Venue
 from trading import doorbell, gate, triggers
 from trading.books import as_core, book, is_news, position_of
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
+from trading.core.money import ZERO
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.risk import Rules
 from trading.core.strategy import (
@@ -39,7 +40,7 @@ from trading.models.symbols import TradingStatus, rules_of
 from trading.outcomes import NotTaken, is_namesake, not_taken, report_of, see_to
 from trading.own_orders import new_client_order_id
 from trading.saving import copy, locked, save
-from trading.waits import back_off, hold_back, wait
+from trading.waits import FILLS_COME_WITHIN, back_off, hold_back, wait
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
         if step.send is not None:
             next_event = _send(trader_id, step.send, step.venue, exchange_at, task_id)
         elif step.fetch is not None:
-            next_event = _fetch_fills(step.fetch, exchange_at(step.venue))
+            next_event = _fetch_fills(trader_id, step.fetch, exchange_at(step.venue))
         elif step.value:
             next_event = _value(trader_id, step, exchange_at(step.venue), task_id)
         elif step.held is not None and gate.mode_hold(step.held) is None:
@@ -353,8 +354,11 @@ def _value(trader_id: int, step: _Step, exchange: Exchange, task_id: str) -> Eve
     return Nudged("its commissions are valued", is_urgent=True)
 
 
-def _fetch_fills(report: OrderReport, exchange: Exchange) -> Event:
+def _fetch_fills(trader_id: int, report: OrderReport, exchange: Exchange) -> Event:
     fills = exchange.fills(report.symbol, report.exchange_order_id)
+    if sum((fill.quantity for fill in fills), ZERO) < report.executed:
+        # The exchange does not list all of them yet: soon again.
+        Trader.objects.filter(pk=trader_id).update(retry_at=timezone.now() + FILLS_COME_WITHIN)
     return OrderReported(replace(report, fills=fills), "query")
 
 

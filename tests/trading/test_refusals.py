@@ -53,13 +53,13 @@ def test_missing_balance_says_what_is_missing_and_has_the_books_compared(
     assert 1 < wait_s(trader) <= 2
 
 
-def test_closed_market_is_looked_at_again_after_a_minute_with_fresh_listings(
+def test_closed_market_has_its_listing_asked_at_once_which_holds_orders_back_from_then_on(
     trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
     exchange.before.append(raises(Refused("Market is closed. (-2010)", -2010, Why.MARKET_CLOSED)))
     traders.wake(trader.pk, TRADE, exchange)
     assert fresh(trader).error == "ETHUSDT does not trade now: Market is closed. (-2010)"
-    assert wait_s(trader) > 59
+    assert wait_s(trader) <= 1
     assert bells == [("trading.tasks.refresh_listing", {"symbol": "ETHUSDT", "venue": "mock"})]
 
 
@@ -324,6 +324,43 @@ def test_cycle_waits_for_a_price_that_can_not_be_asked_now(
         traders.wake(trader.pk, NUDGE, exchange)
     look_again(trader, exchange)
     assert fresh(trader).state == TraderState.FINISHED
+
+
+# --- fills that are not listed yet -------------------------------------------------------------------------------
+def test_fills_that_the_exchange_does_not_list_yet_are_asked_for_again_soon(
+    trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traders.wake(trader.pk, TRADE, exchange)
+    buy = only_order(trader)
+    exchange.fill_all(buy.client_order_id)
+    traders.hear(exchange.order("ETHUSDT", buy.client_order_id), "report", exchange)
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange, "fills", lambda symbol, order: ())
+        look_again(trader, exchange)
+    assert 0 < wait_s(trader) <= 1
+    look_again(trader, exchange)
+    assert only_order(trader, Side.SELL).status == OrderStatus.NEW
+
+
+def test_nobody_asks_for_fills_while_they_are_being_asked_for(
+    trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traders.wake(trader.pk, TRADE, exchange)
+    buy = only_order(trader)
+    exchange.fill_all(buy.client_order_id)
+    traders.hear(exchange.order("ETHUSDT", buy.client_order_id), "report", exchange)
+    waits: list[float] = []
+
+    def slow(symbol: str, order: int) -> tuple[Fill, ...]:
+        waits.append(wait_s(trader))
+        traders.wake(trader.pk, NUDGE, exchange)
+        return exchange.kept[buy.client_order_id].fills
+
+    monkeypatch.setattr(exchange, "fills", slow)
+    look_again(trader, exchange)
+    assert len(waits) == 1
+    assert waits[0] > 8
+    assert only_order(trader, Side.SELL).status == OrderStatus.NEW
 
 
 # --- a report that can't be booked ------------------------------------------------------------------------------
