@@ -30,7 +30,7 @@ class Patience:
     """How long a connection waits for what, in seconds."""
 
     connect_s: float = 10.0  # for each step of connecting, and for the rest of a frame that has begun
-    silence_s: float = 30.0  # without any frame, although we pinged: the connection is dead
+    silence_s: float = 10.0  # without any frame, although we pinged: the connection is dead
     quiet_s: float = 60.0  # without data, although pings come: connect anew; doubles while that brings nothing
     quiet_max_s: float = 960.0
     life_s: float = (23 * 60 + 50) * 60.0  # Binance closes after 24 h

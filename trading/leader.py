@@ -204,8 +204,10 @@ def refresh_listings(exchange_at: ExchangeAt) -> None:
     live = Trader.objects.filter(finished_at__isnull=True).values_list("venue", "symbol").distinct()
     by_id = Symbol.objects.in_bulk([symbol for _, symbol in live])
     wanted |= {(Venue(venue), by_id[symbol]) for venue, symbol in live}
-    since = timezone.now() - symbols.FRESH
-    fresh = set(Listing.objects.filter(refreshed_at__gt=since).values_list("venue", "symbol_id"))
+    now = timezone.now()
+    is_fresh = Q(refreshed_at__gt=now - symbols.FRESH, status="TRADING")
+    is_fresh |= Q(refreshed_at__gt=now - symbols.FRESH_WHILE_HALTED)
+    fresh = set(Listing.objects.filter(is_fresh).values_list("venue", "symbol_id"))
     for venue, symbol in wanted:
         if (venue, symbol.pk) not in fresh:
             _refresh(symbol, venue, exchange_at)

@@ -38,7 +38,8 @@ def not_taken(row: Order, error: Refused | Throttled | NotSent) -> NotTaken:
         case Refused(why=Why.BALANCE):
             return NotTaken(OrderStatus.REJECTED, f"{_needed(row)}, which the account does not have free: {error}")
         case Refused(why=Why.MARKET_CLOSED):
-            return NotTaken(OrderStatus.REJECTED, f"{row.symbol.name} does not trade now: {error}", MOST_WAIT)
+            # Soon again: the listing that is asked for now holds orders back for as long as the symbol is halted.
+            return NotTaken(OrderStatus.REJECTED, f"{row.symbol.name} does not trade now: {error}")
         case Refused():
             return NotTaken(OrderStatus.REJECTED, str(error))
         case Throttled():

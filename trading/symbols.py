@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 # How long a listing counts as fresh. Filters change seldom.
 FRESH = timedelta(minutes=10)
+# One that says that its symbol is halted: nothing else would tell that it trades again.
+FRESH_WHILE_HALTED = timedelta(seconds=10)
 
 
 def named(name: str) -> Symbol:

@@ -18,8 +18,9 @@ from trading import doorbell, leader, traders, triggers
 from trading.core.events import TradeSeen
 from trading.core.money import plain
 from trading.core.strategy import ANY_PRICE, TraderState
-from trading.models import Order, Switch, Symbol, Trader, TradingSettings
+from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.symbols import FRESH_WHILE_HALTED
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -202,3 +203,18 @@ def test_order_that_is_younger_than_the_last_trade_is_left_in_peace(
     traders.wake(trader.pk, TRADE, exchange)
     leader.ask_about_passed_orders(timezone.now() + timedelta(minutes=1))
     assert rung(bells, "ask") == []
+
+
+@pytest.mark.parametrize(("status", "asked"), [("TRADING", []), ("HALT", ["ETHUSDT"])])
+def test_symbol_that_is_halted_is_asked_about_again_soon(
+    symbol: Symbol, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch, status: str, asked: list[str]
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(leader.symbols, "refresh", lambda symbol, venue, exchange: told.append(symbol.name))
+    TradingSettings.objects.update(status=TradingStatus.ON)
+    Listing.objects.update(status=status, refreshed_at=timezone.now())
+    leader.refresh_listings(exchange)
+    assert told == []
+    Listing.objects.update(refreshed_at=timezone.now() - FRESH_WHILE_HALTED)
+    leader.refresh_listings(exchange)
+    assert told == asked
