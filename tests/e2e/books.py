@@ -13,8 +13,8 @@ from tests.support.stack import Stack
 from trading.audit import Difference, audit
 from trading.core.strategy import ENDED, TraderState
 from trading.exchange.protocol import Exchange
-from trading.models import Order, Switch, Symbol, Trader, TradingSettings
-from trading.models.switch import TradingMode
+from trading.halting import resume
+from trading.models import Order, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.own_orders import is_ours
 
@@ -46,13 +46,8 @@ def set_up(values: Mapping[str, object]) -> None:
 
 
 def turn_on() -> None:
-    set_mode(TradingMode.ACTIVE)
+    resume("the test")
     TradingSettings.objects.update(status=TradingStatus.ON)
-
-
-def set_mode(mode: TradingMode) -> None:
-    """Which orders may be placed. Nobody is rung: whoever was held back looks again within a minute."""
-    Switch.objects.update_or_create(pk=1, defaults={"mode": mode, "mode_by": "the test"})
 
 
 def turn_off() -> None:

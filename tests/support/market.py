@@ -49,6 +49,11 @@ class MockExchange:
         """The exchange is well again."""
         self._call("DELETE", "/mock/faults")
 
+    def clear_fault(self, number: int) -> None:
+        """This one is over, if it is not already."""
+        if any(fault["id"] == number and fault["is_on"] for fault in self.faults()):
+            self._call("DELETE", f"/mock/faults/{number}")
+
     def is_up(self) -> bool:
         try:
             self.state()

@@ -12,9 +12,9 @@ from typing import Self
 import redis
 from django.db.models import Q, QuerySet
 
-from hedgehog_project.celery import app
 from hedgehog_project.heartbeats import SILENT_S, beats
-from tests.e2e.books import BALANCES, describe, differences_in_the_end, set_mode, set_up, turn_off, turn_on
+from hedgehog_project.ports import HOST
+from tests.e2e.books import BALANCES, describe, differences_in_the_end, set_up, turn_off, turn_on
 from tests.e2e.chaos.cancels import Cancels
 from tests.e2e.chaos.logs import Logs
 from tests.e2e.chaos.misfortunes import Misfortunes
@@ -24,8 +24,9 @@ from tests.support.market import Swings
 from tests.support.stack import HEARTS, Stack
 from trading.core.orders import OPEN
 from trading.core.strategy import TraderState
+from trading.halting import halt, resume
 from trading.models import Order, Trader
-from trading.models.switch import TradingMode
+from trading.models.switch import Switch, TradingMode
 
 STARTS = {"ETHUSDT": Decimal(3000), "BTCUSDT": Decimal(90000)}
 CHUNKS = 3
@@ -33,9 +34,10 @@ CHUNKS = 3
 # and what was refused several times over is tried again after up to 16 s.
 RECOVERS_WITHIN_S = 25.0
 SETTLES_WITHIN_S = 45.0
-# A fault that has not struck by the end of its step gets so much more time.
-PATIENCE_S = 20.0
-COMES_BACK_WITHIN_S = 15.0
+# Faults that have not struck by the end of their step get so much more time, and so much more for each of them.
+PATIENCE_S, PATIENCE_EACH_S = 20.0, 1.0
+# All start anew at once, on a machine that may be busy.
+COMES_BACK_WITHIN_S = 30.0
 
 
 class Chaos:
@@ -58,6 +60,7 @@ class Chaos:
             MOCK_ORDERS_PER_10S=500,
         )
         self._logs = Logs(folder)
+        self._stopped_until = 0.0
         self._until_the_end = ExitStack()
 
     def __enter__(self) -> Self:
@@ -95,21 +98,26 @@ class Chaos:
                 meanwhile.enter_context(Cancels(self._stack.mock, step.seed))
             turn_on()
             began = time.time()
-            misfortunes = Misfortunes(self._stack, step.faults)
+            misfortunes = Misfortunes(self._stack, step.lanes)
             restarts = self._endure(step, misfortunes)
             self._wait(misfortunes.end, COMES_BACK_WITHIN_S, "the exchange is well again")
+            self._look_for_a_stop()
             well_at = time.time()
             result.struck, result.times_set = misfortunes.struck, misfortunes.times_set
             result.orders, result.cycles = _orders_between(began, well_at), _cycles_between(began, well_at)
             result.problems += [f"{kind} has never struck" for kind in misfortunes.idle]
-            if step.needs_a_person:
-                self._try_again()
-            since = max([well_at, *(at for _, at in restarts)])
-            self._wait(lambda: _first_cycle_after(since), RECOVERS_WITHIN_S, "a cycle finished")
+            if step.needs_a_person or step.cancels:
+                resume("the test")
+            # Who was told to stay away does so until then, and nobody is told sooner that the exchange is well.
+            since = max([well_at, self._stopped_until, *(at for _, at in restarts)])
+            self._wait(
+                lambda: _first_cycle_after(since), since - time.time() + RECOVERS_WITHIN_S, "a cycle has finished"
+            )
             result.recovery = _first_cycle_after(since)
+            result.told_to_wait = max(0.0, self._stopped_until - well_at)
             result.kills = [(victim, _first_cycle_after(at)) for victim, at in restarts]
             # What is held is sold, nothing is bought any more.
-            set_mode(TradingMode.REDUCING)
+            halt("the test", mode=TradingMode.REDUCING, cancels_buys=step.cancels)
             self._wait(lambda: not _under_way().exists(), SETTLES_WITHIN_S, "every cycle has come to its end")
             result.settled = time.time() - since
             turn_off()
@@ -128,6 +136,9 @@ class Chaos:
             while time.time() < moment:
                 self._stack.supervise()
                 misfortunes.keep()
+                self._look_for_a_stop()
+                if step.cancels:
+                    _halt_and_resume(began)
                 time.sleep(0.1)
 
         for number, victim in enumerate(step.victims):
@@ -135,15 +146,17 @@ class Chaos:
             planned = began + step.seconds * (number + chance.random()) / len(step.victims)
             idle_until(max(planned, time.time() + chance.uniform(0.2, 1.0)))
             restarts += self._kill(victim)
-            if not step.faults:
+            if not step.lanes:
                 since = restarts[-1][1]
                 self._wait(lambda: _first_cycle_after(since), RECOVERS_WITHIN_S, f"a cycle after {victim} died")  # noqa: B023
-        if step.kills_all:
-            restarts += [("everybody", max(at for _, at in self._kill(*EVERYBODY)))]
         idle_until(began + step.seconds)
-        give_up = time.time() + PATIENCE_S
+        give_up = time.time() + PATIENCE_S + PATIENCE_EACH_S * len(step.kinds)
         while misfortunes.idle and time.time() < give_up:
             idle_until(time.time() + 0.2)
+        if step.kills_all:
+            restarts += [("everybody", max(at for _, at in self._kill(*EVERYBODY)))]
+            # Nobody is left who would remember that it was told to stay away.
+            self._stopped_until = 0.0
         return restarts
 
     def _kill(self, *victims: str) -> list[tuple[str, float]]:
@@ -158,12 +171,14 @@ class Chaos:
         )
         return [(victim, started_at[victim]) for victim in victims]
 
-    def _try_again(self) -> None:
-        """What the button in the admin does."""
-        with app.connection_for_write(url=self._stack.redis_url) as connection:
-            for trader in _live().select_related("symbol"):
-                whose = {"trader": trader.pk, "symbol": trader.symbol.name, "why": "asked to", "is_urgent": True}
-                app.send_task("trading.tasks.nudge", kwargs=whose, connection=connection)
+    def _look_for_a_stop(self) -> None:
+        """Until when the exchange has told everybody to stay away. A Redis that is away knows of none."""
+        try:
+            with redis.Redis.from_url(self._stack.redis_url) as client:
+                until_ms = client.hget(f"budget:{HOST}:{self._stack.mock.port}:stop", "until_ms")
+        except redis.RedisError:
+            return
+        self._stopped_until = max(self._stopped_until, int(until_ms or 0) / 1000)
 
     def _all_alive(self) -> bool:
         with redis.Redis.from_url(self._stack.redis_url) as client:
@@ -177,6 +192,16 @@ class Chaos:
             assert time.time() < give_up, f"not within {timeout_s:g} s: {what}\n{describe()}"
             time.sleep(0.05)
             self._stack.supervise()
+
+
+def _halt_and_resume(began: float) -> None:
+    """Has resting buys taken back by ourselves: a second of halt, two of trading."""
+    is_halted = (time.time() - began) % 3 > 2
+    if is_halted == Switch.row().is_active:
+        if is_halted:
+            halt("the test", cancels_buys=True)
+        else:
+            resume("the test")
 
 
 def _live() -> "QuerySet[Trader]":

@@ -74,15 +74,17 @@ def _run(database: str, steps: Sequence[Step], logs: Path) -> Iterator[Result]:
     with _addresses(database) as new_address:
         left = list(steps)
         while left:
+            first = left[0].name
             with tempfile.TemporaryDirectory(prefix="hedgehog-chaos-") as folder:
-                with Chaos(Path(folder), database, new_address()) as chaos:
-                    while left:
-                        result = chaos.run(left.pop(0))
-                        yield result
-                        if not result.has_passed:
-                            break
-                if not result.has_passed:
-                    _keep(Path(folder), logs / f"{database}-{result.step.name}", result)
+                try:
+                    with Chaos(Path(folder), database, new_address()) as chaos:
+                        while left:
+                            result = chaos.run(left.pop(0))
+                            yield result
+                            if not result.has_passed:
+                                break
+                finally:
+                    _keep(Path(folder), logs / f"{database}-from-{first}")
 
 
 @contextmanager
@@ -97,11 +99,10 @@ def _addresses(database: str) -> Iterator[Callable[[], str]]:
             yield cluster.create
 
 
-def _keep(folder: Path, into: Path, result: Result) -> None:
+def _keep(folder: Path, into: Path) -> None:
     into.mkdir(parents=True, exist_ok=True)
     for log in folder.glob("*.log"):
         shutil.copy(log, into)
-    (into / "problems.txt").write_text("\n\n".join([*result.differences, *result.problems]) + "\n")
 
 
 def _commit() -> str:

@@ -1,6 +1,6 @@
 """The faults of one step: set, set again when the exchange was killed, and counted across its lives."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,13 +10,17 @@ from tests.support.stack import Stack
 class Misfortunes:
     """A restarted exchange is well again and remembers no fault: `keep` makes up for that. Call it often."""
 
-    def __init__(self, stack: Stack, wanted: Sequence[Mapping[str, Any]]) -> None:
-        self._stack, self._wanted = stack, wanted
+    def __init__(self, stack: Stack, lanes: Sequence[Sequence[Mapping[str, Any]]]) -> None:
+        """In each lane one fault is on at a time: until it has struck, if another waits behind it."""
+        self._stack = stack
+        self._lanes = [deque(lane) for lane in lanes]
+        self._kinds = [str(fault["kind"]) for lane in lanes for fault in lane]
         self._life: float | None = None  # when the exchange that has our faults was started
-        self._lives = 0
-        self._ids: set[int] = set()  # in this life of the exchange
+        self._on: dict[str, int] = {}  # the ids of the faults that are on there, by their kind
+        self._ids: dict[int, str] = {}  # the kinds of all that we set there
         self._before: Counter[str] = Counter()
         self._in_this_life: Counter[str] = Counter()
+        self.times_set = 0
 
     @property
     def struck(self) -> Counter[str]:
@@ -24,33 +28,23 @@ class Misfortunes:
         return self._before + self._in_this_life
 
     @property
-    def times_set(self) -> int:
-        return self._lives * len(self._wanted)
-
-    @property
     def idle(self) -> list[str]:
         """The kinds that have not struck yet."""
         struck = self.struck
-        return sorted(
-            {str(each["kind"]) for each in self._wanted} - {kind for kind, count in struck.items() if count}
-        )
+        return [kind for kind in self._kinds if not struck[kind]]
 
     def keep(self) -> None:
         """Sets the faults where they are not set, and counts. Does nothing while the exchange is away."""
-        life = self._stack.started_at["mock_exchange"]
         try:
-            if life != self._life:
-                self._before, self._in_this_life = self.struck, Counter()
-                self._stack.mock.clear_faults()
-                # Another life of the exchange has other luck: the same would strike the same requests again.
-                self._ids = {
-                    self._stack.mock.fault(**{**fault, "seed": fault["seed"] + 1_000 * self._lives})["id"]
-                    for fault in self._wanted
-                }
-                self._life = life
-                self._lives += 1
-            ours = [fault for fault in self._stack.mock.faults() if fault["id"] in self._ids]
-            self._in_this_life = Counter({fault["kind"]: fault["struck"] for fault in ours})
+            if self._life != self._stack.started_at["mock_exchange"]:
+                self._begin_life(self._stack.started_at["mock_exchange"])
+            self._count()
+            struck = self.struck
+            for lane in self._lanes:
+                while len(lane) > 1 and struck[str(lane[0]["kind"])]:
+                    self._stack.mock.clear_fault(self._on.pop(str(lane.popleft()["kind"])))
+                if lane and str(lane[0]["kind"]) not in self._on:
+                    self._set(lane[0])
         except OSError:
             return
 
@@ -62,3 +56,24 @@ class Misfortunes:
         except OSError:
             return False
         return True
+
+    def _begin_life(self, started_at: float) -> None:
+        self._before, self._in_this_life = self.struck, Counter()
+        self._on, self._ids = {}, {}
+        self._stack.mock.clear_faults()
+        self._life = started_at
+
+    def _set(self, fault: Mapping[str, Any]) -> None:
+        # Set again, it has other luck: the same would strike the same requests as before.
+        kind, seed = str(fault["kind"]), fault["seed"] + 1_000 * self.times_set
+        self._on[kind] = self._stack.mock.fault(**{**fault, "seed": seed})["id"]
+        self._ids[self._on[kind]] = kind
+        self.times_set += 1
+
+    def _count(self) -> None:
+        found: Counter[str] = Counter()
+        for fault in self._stack.mock.faults():
+            if fault["id"] in self._ids:
+                found[fault["kind"]] += fault["struck"]
+        # Of the ended ones the exchange remembers the last hundred only.
+        self._in_this_life |= found

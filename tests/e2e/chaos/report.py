@@ -52,27 +52,28 @@ def _steps(results: Sequence[Result]) -> Iterable[str]:
     yield ""
     yield "## Steps"
     yield ""
-    yield "Recovery: seconds from the end of the faults, or from the restart of who was killed last, to the next"
+    yield "Recovery: seconds from the end of the faults, from the restart of who was killed last, or from the end of"
+    yield "the time for which the exchange had told everybody to stay away (told to wait), to the next"
     yield "finished cycle. Settled: until every trader that lived then had ended its cycle."
     yield ""
-    yield "| database | step | set | struck | orders | cycles | killed | recovery | settled | differences |"
-    yield "|---|---|--:|--:|--:|--:|---|--:|--:|--:|"
+    columns = "set | struck | orders | cycles | told to wait | recovery | settled | differences | killed"
+    yield f"| database | step | {columns} |"
+    yield "|---|---|" + "--:|" * columns.count("|") + "---|"
     for result in results:
         name = result.step.name
-        if len(result.step.kinds) > 1:
+        if 1 < len(result.step.kinds) < 10:
             name += ": " + ", ".join(f"{kind} {result.struck[kind]}" for kind in result.step.kinds)
         killed = ", ".join(f"{victim} {_seconds(after)}" for victim, after in result.kills)
-        yield (
-            f"| {result.database} | {name} | {result.times_set} | {result.struck.total()} | {result.orders} "
-            f"| {result.cycles} | {killed} | {_seconds(result.recovery)} | {_seconds(result.settled)} "
-            f"| {len(result.differences)} |"
-        )
+        waited = _seconds(result.told_to_wait or None)
+        times = f"{waited} | {_seconds(result.recovery)} | {_seconds(result.settled)}"
+        counts = f"{result.times_set} | {result.struck.total()} | {result.orders} | {result.cycles}"
+        yield f"| {result.database} | {name} | {counts} | {times} | {len(result.differences)} | {killed} |"
 
 
 def _recoveries(results: Sequence[Result]) -> Iterable[str]:
     after_faults = [result.recovery for result in results if result.recovery is not None and not result.step.victims]
-    calm = [time for result in results if not result.step.faults for _, time in result.kills if time is not None]
-    stormy = [time for result in results if result.step.faults for _, time in result.kills if time is not None]
+    calm = [time for result in results if not result.step.lanes for _, time in result.kills if time is not None]
+    stormy = [time for result in results if result.step.lanes for _, time in result.kills if time is not None]
     yield ""
     yield "## Recoveries"
     yield ""

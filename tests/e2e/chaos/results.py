@@ -19,8 +19,10 @@ class Result:
     struck: Counter[str] = field(default_factory=Counter)
     orders: int = 0  # placed while the faults were on
     cycles: int = 0  # finished while the faults were on
-    # From the end of the faults, or the restart of who was killed last.
+    # From the end of the faults, of a time to stay away, or the restart of who was killed last.
     recovery: float | None = None
+    # How long after the faults' end everybody still kept away from the exchange, as told; no part of the recovery.
+    told_to_wait: float = 0.0
     # From then until every trader that lived had ended its cycle: the slowest of them.
     settled: float | None = None
     # Each process that was killed, and how long after its restart the next cycle finished.
@@ -41,7 +43,7 @@ class Result:
     def __str__(self) -> str:
         """One line for people."""
         words = [f"{self.step.name:24} {self.took:5.1f} s"]
-        if self.step.faults:
+        if self.step.lanes:
             words.append(f"struck {self.struck.total():4}")
         words.append(f"{self.orders:4} orders, {self.cycles:3} cycles meanwhile")
         words.append(f"next cycle after {_seconds(self.recovery)}, all ended after {_seconds(self.settled)}")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from binance_mock.faults.kinds import KINDS, Hook, Kind
+from binance_mock.faults.kinds import KINDS, REQUESTS, Hook, Kind
 from tests.support.stack import SERVICES
 
 EVERYBODY = (*SERVICES, "redis")
@@ -25,23 +25,36 @@ _BANS: Mapping[str, Mapping[str, Any]] = {
     "banned_418": {"count": 1, "retry_after_s": 3},
     "too_many_orders_1015": {"retry_after_s": 1},
 }
+# After it everybody stays away for two minutes: nothing else of a mix would happen.
+_LONG = frozenset({"firewall_403"})
+# What the kinds of one lane strike is out of reach of the others'.
+_LANES: Mapping[Hook, str] = {
+    **dict.fromkeys((Hook.BEFORE, Hook.AFTER), "requests"),
+    Hook.CANCEL: "cancels",
+    **dict.fromkeys((Hook.USER_EVENT, Hook.REPORT, Hook.USER_LINE), "user stream"),
+    **dict.fromkeys((Hook.FRAME, Hook.MARKET_LINE), "market streams"),
+    Hook.STATE: "exchange",
+}
 
 
 @dataclass(frozen=True)
 class Step:
-    """`faults` as POST /mock/faults takes them, each on until the step's end; `victims` die one after the other."""
+    """`victims` die one after the other; `lanes` are faults as POST /mock/faults takes them.
+
+    The faults of a lane take turns, each until it has struck; the last of each stays on until the step's end.
+    """
 
     name: str
     seed: int
     seconds: float
-    faults: tuple[Mapping[str, Any], ...] = ()
+    lanes: tuple[tuple[Mapping[str, Any], ...], ...] = ()
     victims: tuple[str, ...] = ()
     # Whether the last deed is to kill everybody at once.
     kills_all: bool = False
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        return tuple(str(fault["kind"]) for fault in self.faults)
+        return tuple(str(fault["kind"]) for lane in self.lanes for fault in lane)
 
     @property
     def cancels(self) -> bool:
@@ -56,7 +69,20 @@ class Step:
 
 def alone(kind: str, seed: int, seconds: float) -> Step:
     """One kind by itself."""
-    return Step(kind, seed, seconds, (_setting(KINDS[kind], seed, ALONE),))
+    return Step(kind, seed, seconds, ((_setting(KINDS[kind], seed, ALONE),),))
+
+
+def parade(seed: int) -> Step:
+    """Every kind there is, as quickly as each has struck; then kill -9 of everybody at once."""
+    lanes: dict[str, list[Mapping[str, Any]]] = {}
+    # Behind these nothing strikes for a while: whoever is told to stay away does, and a silent socket takes its time.
+    for kind in sorted(KINDS.values(), key=lambda kind: kind.name in _LONG or kind.name.endswith("half_open")):
+        setting = _setting(kind, seed, 1.0)
+        if kind.hook is not Hook.STATE:
+            setting = {**setting, "count": 2 if kind.hook in REQUESTS else 1}
+            setting |= {"retry_after_s": 1} if "retry_after_s" in kind.options else {}
+        lanes.setdefault(_LANES[kind.hook], []).append(setting)
+    return Step("parade", seed, 0.0, tuple(map(tuple, lanes.values())), kills_all=True)
 
 
 def killing(seed: int, seconds: float = 0.0) -> Step:
@@ -73,18 +99,19 @@ def mix(number: int, seed: int, seconds: float = MIX_SECONDS, victims: int = KIL
     name = f"mix-{number}"
     chance = random.Random(f"{seed}:{name}")
     kinds = chance.sample(
-        [kind for kind in KINDS.values() if kind.in_mix], chance.randint(MIXED_AT_LEAST, MIXED_AT_MOST)
+        [kind for kind in KINDS.values() if kind.in_mix and kind.name not in _LONG],
+        chance.randint(MIXED_AT_LEAST, MIXED_AT_MOST),
     )
-    faults = tuple(_setting(kind, seed + number, MIXED) for kind in kinds)
+    lanes = tuple((_setting(kind, seed + number, MIXED),) for kind in kinds)
     deck = random.Random(f"{seed}:victims").sample(EVERYBODY, len(EVERYBODY))
     first = (number - 1) * victims
-    return Step(name, seed, seconds, faults, tuple(deck[(first + n) % len(deck)] for n in range(victims)))
+    return Step(name, seed, seconds, lanes, tuple(deck[(first + n) % len(deck)] for n in range(victims)))
 
 
 def all_steps(seed: int, seconds: float) -> list[Step]:
     """The long form."""
     alone_steps = [alone(kind, seed, seconds) for kind in KINDS]
-    return [killing(seed), *alone_steps, *(mix(number, seed) for number in range(1, MIXES + 1))]
+    return [killing(seed), parade(seed), *alone_steps, *(mix(number, seed) for number in range(1, MIXES + 1))]
 
 
 def chosen(steps: Sequence[Step], names: str) -> list[Step]:
