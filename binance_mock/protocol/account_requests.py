@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from binance_mock.amounts import text
 from binance_mock.desk import Desk
 from binance_mock.errors import Refused, bad_combination
 from binance_mock.protocol import replies
@@ -88,6 +89,16 @@ def no_order_lists(desk: Desk, params: Params, now_ms: int) -> list[Any]:
     params.limit(500, 1000)
     params.finish()
     return []
+
+
+def trade_fee(desk: Desk, params: Params, now_ms: int) -> list[dict[str, str]]:
+    """The commission of one symbol, or of all (wallet, "Trade Fee")."""
+    wanted = params.symbol_or_none()
+    params.finish()
+    engine = desk.exchange.engine
+    symbols = [engine.book(wanted).rules.symbol] if wanted else list(engine.books)
+    maker, taker = text(engine.rates.maker), text(engine.rates.taker)
+    return [{"symbol": symbol, "makerCommission": maker, "takerCommission": taker} for symbol in symbols]
 
 
 def bnb_burn(desk: Desk, params: Params, now_ms: int) -> dict[str, bool]:

@@ -132,9 +132,10 @@ REST: dict[tuple[str, str], Operation] = {
     ("POST", "order/oco"): _NO_LIST,
 }
 
-# (HTTP method, path under /sapi/v1/): the key's rights, and what clients need to pay commissions in BNB.
+# (HTTP method, path under /sapi/v1/): the key's rights, and what clients ask about commissions.
 SAPI: dict[tuple[str, str], Operation] = {
     ("GET", "account/apiRestrictions"): Operation(account.key_rights, 1, signed=True),
+    ("GET", "asset/tradeFee"): Operation(account.trade_fee, 1, signed=True),
     ("GET", "bnbBurn"): Operation(account.bnb_burn, 1, signed=True),
     ("POST", "bnbBurn"): Operation(account.set_bnb_burn, 1, signed=True),
 }
