@@ -13,6 +13,20 @@ from trading.exchange.protocol import NewOrder
 # Far enough in the future for an order that may be sent whenever its test comes to it.
 NEVER_LATE_MS = 4_000_000_000_000
 
+# What the exchange says of `limit_order()`, as far as our client reads it.
+ORDER_REPLY = {
+    "symbol": "ETHUSDT",
+    "clientOrderId": "hh-1-b-1",
+    "orderId": 7,
+    "side": "BUY",
+    "status": "NEW",
+    "price": "2990.00",
+    "origQty": "0.1",
+    "executedQty": "0",
+    "time": 1_800_000_000_000,
+    "updateTime": 1_800_000_000_000,
+}
+
 
 def client_of(url: str) -> BinanceExchange:
     return BinanceExchange(url, hmac_key(KEY, SECRET))

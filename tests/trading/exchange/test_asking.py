@@ -6,23 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.clients import client_of, limit_order
+from tests.support.clients import ORDER_REPLY, client_of, limit_order
 from tests.support.scripted_http import Answer, ScriptedServer, answer, hang_up, silent
 from trading.exchange import client as client_module
 from trading.exchange.errors import NotFound, OutcomeUnknown, Refused, Throttled
 
-ORDER = {
-    "symbol": "ETHUSDT",
-    "clientOrderId": "hh-1-b-1",
-    "orderId": 7,
-    "side": "BUY",
-    "status": "NEW",
-    "price": "2990.00",
-    "origQty": "0.1",
-    "executedQty": "0",
-    "time": 1_800_000_000_000,
-    "updateTime": 1_800_000_000_000,
-}
 BUSY = answer(503, {"code": -1008, "msg": "Server is currently overloaded"})
 CLOCK_IS_OFF = answer(400, {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."})
 
@@ -36,7 +24,7 @@ def server_time(ahead_ms: int) -> Answer:
 
 @pytest.mark.parametrize("failures", [[hang_up], [BUSY, hang_up], [answer(200, text="{}"), BUSY]])
 def test_question_is_asked_again_until_it_is_answered(failures: list[Answer]) -> None:
-    with ScriptedServer(*failures, answer(200, ORDER)) as server:
+    with ScriptedServer(*failures, answer(200, ORDER_REPLY)) as server:
         assert client_of(server.url).order("ETHUSDT", "hh-1-b-1").exchange_order_id == 7
 
 
@@ -82,7 +70,7 @@ def test_exchange_that_says_nothing_is_given_up_in_time(monkeypatch: pytest.Monk
 def test_short_wait_is_waited_and_a_long_one_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     for wait_s, asked in ((1, 2), (2, 1)):
         told_to_wait = answer(429, {"code": -1003, "msg": "Too many requests queued."}, Retry_After=wait_s)
-        with ScriptedServer(told_to_wait, answer(200, ORDER)) as server:
+        with ScriptedServer(told_to_wait, answer(200, ORDER_REPLY)) as server:
             began = time.monotonic()
             if asked == 1:
                 with pytest.raises(Throttled):
@@ -104,7 +92,7 @@ def test_clock_learned_by_one_thread_serves_all() -> None:
     def order_or_time(connection: Any) -> bool:
         # Which of the two was asked for is seen by the last request.
         is_time = server.requests[-1].path.endswith("/time")
-        return (server_time(60_000) if is_time else answer(200, ORDER))(connection)
+        return (server_time(60_000) if is_time else answer(200, ORDER_REPLY))(connection)
 
     with ScriptedServer(*[off] * threads, *[order_or_time] * (threads + 1)) as server:
         workers = [
@@ -122,7 +110,9 @@ def test_clock_learned_by_one_thread_serves_all() -> None:
 
 
 def test_next_client_of_the_address_knows_the_clock() -> None:
-    with ScriptedServer(CLOCK_IS_OFF, server_time(-45_000), answer(200, ORDER), answer(200, ORDER)) as server:
+    with ScriptedServer(
+        CLOCK_IS_OFF, server_time(-45_000), answer(200, ORDER_REPLY), answer(200, ORDER_REPLY)
+    ) as server:
         client_of(server.url).order("ETHUSDT", "hh-1-b-1")
         client_of(server.url).order("ETHUSDT", "hh-1-b-1")
         sent_ms = int(server.requests[-1].params["timestamp"])

@@ -13,24 +13,13 @@ from hedgehog_project import budget as budget_module
 from hedgehog_project.budget import budget_at
 from hedgehog_project.venues import Venue
 from streamer import rest
-from tests.support.clients import client_of, forget_exchanges, limit_order
+from tests.support.clients import ORDER_REPLY, client_of, forget_exchanges, limit_order
 from tests.support.market import KEY
 from tests.support.scripted_http import Answer, ScriptedServer, answer
 from trading.core.orders import Side
 from trading.exchange.client import why_wait
 from trading.exchange.errors import ExchangeError, Throttled
 
-PLACED = {
-    "symbol": "ETHUSDT",
-    "clientOrderId": "hh-1-b-1",
-    "orderId": 7,
-    "side": "BUY",
-    "status": "NEW",
-    "price": "2990.00",
-    "origQty": "0.1",
-    "executedQty": "0",
-    "transactTime": 1_800_000_000_000,
-}
 LISTING = {
     "symbol": "ETHUSDT",
     "status": "TRADING",
@@ -50,7 +39,7 @@ def placed(weight: int, orders: int) -> Answer:
         "x-mbx-order-count-10s": orders,
         "x-mbx-order-count-1d": orders,
     }
-    return answer(200, PLACED, **headers)
+    return answer(200, ORDER_REPLY, **headers)
 
 
 @pytest.fixture
@@ -159,7 +148,7 @@ def test_orders_wait_before_the_exchange_would_have_refused_them() -> None:
 @pytest.mark.usefixtures("no_window_ends")
 def test_order_that_was_one_too_many_stops_entries_and_nothing_else() -> None:
     too_many = answer(429, {"code": -1015, "msg": "Too many new orders; current limit is 50 orders per 10 SECOND."})
-    with ScriptedServer(too_many, answer(200, PLACED), answer(200, PLACED)) as server:
+    with ScriptedServer(too_many, answer(200, ORDER_REPLY), answer(200, ORDER_REPLY)) as server:
         client = client_of(server.url)
         with pytest.raises(Throttled, match="Too many new orders") as throttled:
             client.place(limit_order())
