@@ -79,7 +79,8 @@ def events(draw: st.DrawFn) -> Event:
         "hh-1-b-1", 1, "ETHUSDT", draw(st.sampled_from(Side)), draw(st.sampled_from(OrderStatus)), price, price, price
     )
     trade = TradeSeen("ETHUSDT", 1, price, 1, draw(st.sampled_from([0.0, 9.9, 11.0])))
-    return draw(st.sampled_from([trade, Nudged("again"), Nudged("again", True), OrderReported(report, "report")]))
+    kinds: list[Event] = [trade, Nudged("again"), Nudged("again", True), OrderReported(report, "report")]
+    return draw(st.sampled_from(kinds))
 
 
 SETTINGS = st.builds(

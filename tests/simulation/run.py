@@ -25,9 +25,9 @@ from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Fill, Order, Trader
 
-STEPS = 64
-# What is under way when the misfortunes end is settled by then: proofs, growing waits, two reconciliations.
-CALM_S = 130
+STEPS = 60
+# What is under way when the misfortunes end is settled by then: proofs, growing waits, a comparison of the books.
+CALM_S = 70
 SETTLING_STEPS = 200
 
 

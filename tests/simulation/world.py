@@ -43,7 +43,7 @@ CHUNKS = 2
 RECONCILE_EVERY = timedelta(seconds=60)
 # A person's order, too far away ever to trade; nobody but its owner may touch it.
 FOREIGN = "web_foreign"
-LEADS_WITHIN = timedelta(seconds=2)
+LEADS_WITHIN = timedelta(seconds=3)
 # While nothing trades any more, so much time may pass at once.
 SETTLES_BY = timedelta(seconds=10)
 # Steps of a process within which it may die. Most take fewer: then it was lucky after all.
