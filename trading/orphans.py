@@ -64,15 +64,18 @@ def claim(venue: Venue, reports: Sequence[OrderReport], exchange_at: ExchangeAt,
     The trader goes on from there by itself. Raises the exchange's errors where it could not, its books being right.
     """
     number = trader_of(reports[0].client_order_id)
-    with transaction.atomic():
-        rows = Trader.objects.select_for_update(of=("self",)).select_related("symbol")
-        trader = rows.filter(pk=number).first() if number else None
-        if trader is None:
-            return "its trader is not in the database"
-        why = _why_not(trader, venue, reports)
-        if why:
-            return why
-        _take(trader, reports, BY_ITSELF, task_id)
+    try:
+        with transaction.atomic():
+            rows = Trader.objects.select_for_update(of=("self",)).select_related("symbol")
+            trader = rows.filter(pk=number).first() if number else None
+            if trader is None:
+                return "its trader is not in the database"
+            why = _why_not(trader, venue, reports)
+            if why:
+                return why
+            _take(trader, reports, BY_ITSELF, task_id)
+    except IntegrityError:
+        return "somebody else was adopting it at the same time"
     _wake(trader, BY_ITSELF, exchange_at, task_id)
     return ""
 
@@ -135,26 +138,30 @@ def _wake(trader: Trader, by: str, exchange_at: ExchangeAt, task_id: str) -> Non
 # --- nobody's -------------------------------------------------------------------------------------
 
 
-def record(venue: Venue, report: OrderReport, why: str = "") -> Orphan:
-    """Keeps an order that nobody could claim, as the exchange shows it now."""
-    values = {"executed": report.executed, "status": report.status, "last_seen": timezone.now()}
-    first = {
-        "symbol": report.symbol,
-        "exchange_order_id": report.exchange_order_id,
-        "side": report.side,
-        "price": report.price,
-        "quantity": report.quantity,
-        "placed_at": _placed(report),
-    }
-    if why:
-        values["why"] = why[:300]
-    orphan, _ = Orphan.objects.update_or_create(
+def record(venue: Venue, report: OrderReport, why: str = "") -> None:
+    """Keeps an order that nobody could claim, as the exchange shows it. What is known already is not undone."""
+    orphan, is_new = Orphan.objects.get_or_create(
         venue=venue,
         client_order_id=report.client_order_id,
-        defaults=values,
-        create_defaults={**values, **first},
+        defaults={
+            "symbol": report.symbol,
+            "exchange_order_id": report.exchange_order_id,
+            "side": report.side,
+            "price": report.price,
+            "quantity": report.quantity,
+            "executed": report.executed,
+            "status": report.status,
+            "placed_at": _placed(report),
+            "why": why[:300],
+        },
     )
-    return orphan
+    if is_new or orphan.is_resolved:
+        return
+    orphan.executed = max(orphan.executed, report.executed)
+    orphan.status = report.status if orphan.is_open else orphan.status
+    orphan.why = why[:300] or orphan.why
+    orphan.last_seen = timezone.now()
+    orphan.save(update_fields=["executed", "status", "why", "last_seen"])
 
 
 def look_again(orphan: Orphan, exchange: Exchange) -> None:
@@ -171,7 +178,12 @@ def unresolved(venue: Venue) -> list[Orphan]:
 
 
 def settle(venue: Venue) -> None:
-    """Resolves what needs nobody's word: what ended without a fill, and cycles whose buys were sold again."""
+    """Resolves what needs nobody's word: what a trader has, what ended without a fill, and cycles that are over."""
+    rows = Order.objects.filter(client_order_id__in=[orphan.client_order_id for orphan in unresolved(venue)])
+    for row in rows.select_related("trader"):
+        orphan = Orphan.objects.get(venue=venue, client_order_id=row.client_order_id)
+        orphan.trader = row.trader
+        _resolve(orphan, Resolution.ADOPTED, BY_ITSELF, "")
     groups: dict[tuple[str, int | None], list[Orphan]] = {}
     for orphan in unresolved(venue):
         groups.setdefault((orphan.symbol, orphan.trader_number), []).append(orphan)

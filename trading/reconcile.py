@@ -156,7 +156,9 @@ class _Comparison:
             groups.setdefault((report.symbol, trader_of(report.client_order_id)), []).append(report)
         for group in groups.values():
             if self.is_dry:
-                continue  # They are told by _look_at_orphans.
+                for report in group:
+                    self._leave(f"{_told(report)}: the database lacks it")
+                continue
             names = ", ".join(_told(report) for report in group)
             try:
                 exchange = self.exchange_at(self.venue)
@@ -174,9 +176,7 @@ class _Comparison:
 
     def _look_at_orphans(self, exchange: Exchange, open_there: dict[str, OrderReport]) -> None:
         if self.is_dry:
-            for report in orphans.unknown_of(open_there.values()):
-                self._leave(f"{_told(report)}: the database lacks it")
-            return
+            return  # Told by _give_away, as far as the exchange shows them.
         for orphan in orphans.unresolved(self.venue):
             if orphan.is_open and orphan.client_order_id not in open_there:
                 self._try(str(orphan), partial(orphans.look_again, orphan, exchange))

@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 from decimal import Decimal as D
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,7 +13,8 @@ from pytest_django.fixtures import Settings
 
 from hedgehog_project.ports import free_port
 from hedgehog_project.venues import Venue
-from tests.support.market import MockExchange
+from tests.support.market import MockExchange, start_mock
+from tests.support.processes import Processes
 from trading import orphans, traders
 from trading.audit import audit
 from trading.core.events import TradeSeen
@@ -199,3 +201,22 @@ class TestCommands:
         with pytest.raises(CommandError, match="not everything could be compared"):
             call_command("reconcile", stdout=out)
         assert "stopped: " in out.getvalue()
+
+
+def test_commissions_in_a_third_asset_count_in_the_balances(
+    processes: Processes, tmp_path: Path, settings: Settings, trader: Trader
+) -> None:
+    mock = start_mock(processes, str(tmp_path), MOCK_BALANCES="USDT:10000,BNB:1", MOCK_FEES_IN_BNB=1)[0]
+    settings.MOCK_PORT = mock.port
+    client_module._of_thread.__dict__.clear()
+    mock.trade("BNBUSDT", "600")
+    mock.trade("ETHUSDT", "3000")
+    traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), exchange_at)
+    for price in ("2990", "3010"):
+        mock.trade("ETHUSDT", price)
+        compare()
+    assert set(Fill.objects.values_list("commission_asset", flat=True)) == {"BNB"}
+    assert Trader.objects.get(pk=trader.pk).state == TraderState.FINISHED
+    assert audit(Venue.MOCK, mock.client(), {"USDT": D(10_000), "BNB": D(1)}) == []
+    wrong = audit(Venue.MOCK, mock.client(), {"USDT": D(10_000), "BNB": D(2)})
+    assert [(each.invariant, each.what[:4]) for each in wrong] == [("I5", "BNB:")]

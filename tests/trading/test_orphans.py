@@ -132,6 +132,23 @@ def test_cancel_that_loses_to_a_fill_leaves_what_was_bought(resting: Orphan, exc
     assert (resting.resolution, resting.status) == (Resolution.LEFT, OrderStatus.FILLED)
 
 
+def test_list_that_is_older_than_a_decision_undoes_nothing(resting: Orphan, exchange: ScriptedExchange) -> None:
+    old = exchange.open_orders()
+    exchange.fill("hh-77-b-1", D("0.02"))
+    orphans.cancel(resting, "admin", exchange)
+    orphans.record(Venue.MOCK, old[0], "its trader is not in the database")
+    resting.refresh_from_db()
+    assert (resting.resolution, resting.status, resting.executed) == ("CANCELED", OrderStatus.CANCELED, D("0.02"))
+
+
+def test_orphan_that_a_trader_has_meanwhile_is_resolved(resting: Orphan, exchange: ScriptedExchange) -> None:
+    trader = orphans.adopt(resting, "admin", exchange)
+    Orphan.objects.update(resolution=Resolution.UNRESOLVED, resolved_at=None, trader=None)
+    assert reconcile(Venue.MOCK, exchange).differences == 0
+    resting.refresh_from_db()
+    assert (resting.resolution, resting.trader) == (Resolution.ADOPTED, trader)
+
+
 class TestCommand:
     @pytest.fixture(autouse=True)
     def here(self, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch) -> None:

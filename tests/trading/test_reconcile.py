@@ -5,6 +5,8 @@ from decimal import Decimal as D
 
 import pytest
 import redis
+from celery import current_app
+from celery.signals import worker_ready
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
@@ -12,7 +14,7 @@ from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_trader
 from tests.trading.test_overview import NO_REDIS
-from trading import fill_marks, traders
+from trading import fill_marks, tasks, traders
 from trading import reconcile as module
 from trading.core.events import TradeSeen
 from trading.core.orders import Fill as CoreFill
@@ -189,10 +191,7 @@ class TestQuestionsThatFail:
     def test_throttling_stops_it_and_is_said(
         self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def throttled() -> list[OrderReport]:
-            raise Throttled("Too many requests", 30)
-
-        monkeypatch.setattr(exchange, "open_orders", throttled)
+        monkeypatch.setattr(exchange, "open_orders", _throttled)
         row = reconcile(Venue.MOCK, exchange)
         assert row.stopped == "Too many requests"
         assert not row.is_well
@@ -413,7 +412,9 @@ class TestWhatIsKept:
         buy = buys(trader, exchange)
         exchange.fill_all(buy.client_order_id)
         exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.01"), "hh-77-b-1", 0))
-        assert compare(exchange, is_dry=True) == (1, 1)
+        exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.01"), "hh-78-b-1", 0))
+        exchange.fill_all("hh-78-b-1")
+        assert compare(exchange, is_dry=True) == (1, 2)
         assert Order.objects.get().status == OrderStatus.NEW
         assert not (Orphan.objects.exists() or FillMark.objects.exists() or Reconciliation.objects.exists())
 
@@ -447,3 +448,46 @@ class TestAlone:
         monkeypatch.setattr(module, "connect", lambda: nowhere)
         with alone(Venue.MOCK) as first, alone(Venue.MOCK) as second:
             assert (first, second) == (True, True)
+
+
+class TestWhatRingsForIt:
+    @pytest.fixture(autouse=True)
+    def rung(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The tasks that were rung."""
+        rung: list[str] = []
+        monkeypatch.setattr(
+            current_app, "send_task", lambda task, **_: rung.append(task.removeprefix("trading.tasks."))
+        )
+        return rung
+
+    def test_report_of_an_unknown_order_rings_once(
+        self, trader: Trader, exchange: ScriptedExchange, rung: list[str]
+    ) -> None:
+        exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.1"), "hh-77-b-1", 0))
+        for report in (exchange.fill("hh-77-b-1", D("0.01")), exchange.fill_all("hh-77-b-1")):
+            traders.hear(report, "report", exchange, venue=Venue.MOCK)
+        assert rung == ["reconcile"]
+
+    def test_worker_that_begins_has_all_books_compared(self, rung: list[str]) -> None:
+        worker_ready.send(sender=None)
+        assert rung == ["reconcile_all"]
+
+    def test_connection_is_done_with_once_the_books_were_compared(
+        self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        done: list[str] = []
+        monkeypatch.setattr(tasks, "exchange_at", exchange)
+        monkeypatch.setattr(tasks, "acknowledge", lambda client, venue, entry: done.append(entry))
+        with alone(Venue.MOCK):
+            tasks.reconcile("mock", "1-0")
+        assert done == []
+        with monkeypatch.context() as patch:
+            patch.setattr(exchange, "open_orders", _throttled)
+            tasks.reconcile("mock", "1-0")
+        assert done == []
+        tasks.reconcile("mock", "1-0")
+        assert done == ["1-0"]
+
+
+def _throttled() -> list[OrderReport]:
+    raise Throttled("Too many requests", 30)
