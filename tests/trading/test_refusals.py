@@ -5,16 +5,19 @@ from decimal import Decimal as D
 from typing import Any
 
 import pytest
+import redis
 from celery import current_app
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from streamer.topics import report_topic
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.trading.rows import make_trader
 from tests.trading.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
 from trading import gate, leader, tasks, traders
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
+from trading.dispatch import GROUP, acknowledge, deliveries
 from trading.exchange.errors import NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import NewOrder
 from trading.models import Fill as FillRow
@@ -389,3 +392,15 @@ def test_report_that_never_can_be_booked_is_given_up_and_the_exchange_asked_inst
     assert acknowledged == ["1-0"]
     assert bells == [("trading.tasks.ask", {"trader": trader.pk, "symbol": "ETHUSDT", "order": ours.pk})]
     assert JournalEntry.objects.filter(decision="can't be booked", order=ours).exists()
+
+
+def test_deliveries_are_counted_until_the_entry_is_acknowledged(redis_client: "redis.Redis") -> None:
+    topic = report_topic("mock")
+    entry = str(redis_client.xadd(topic, {"kind": "event", "data": "{}"}), "utf-8")  # type: ignore[arg-type]
+    redis_client.xgroup_create(topic, GROUP, id="0")
+    redis_client.xreadgroup(GROUP, "one", {topic: ">"})
+    assert deliveries(redis_client, "mock", entry) == 1
+    redis_client.xautoclaim(topic, GROUP, "two", 0)
+    assert deliveries(redis_client, "mock", entry) == 2
+    acknowledge(redis_client, "mock", entry)
+    assert deliveries(redis_client, "mock", entry) == 0

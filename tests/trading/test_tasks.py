@@ -19,7 +19,7 @@ from streamer.topics import report_topic
 from tests.support.proxy import Proxy, own_trades, placing
 from tests.support.stack import Stack
 from tests.trading.conftest import make_symbol
-from trading import doorbell, leader
+from trading import doorbell, halting, leader
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -186,6 +186,27 @@ def test_ask_books_what_the_exchange_knows(world: World) -> None:
     buy.refresh_from_db()
     assert (buy.status, buy.executed) == (OrderStatus.FILLED, buy.quantity)
     assert [fill.commission for fill in Fill.objects.filter(order=buy)] == [D("0.0000667")]
+
+
+def test_halt_takes_the_buy_back_and_resume_lets_the_trader_buy_again(world: World) -> None:
+    world.wake()
+    world.wait_for(lambda: Order.objects.filter(status=OrderStatus.NEW).exists(), "the buy")
+    halting.halt("anna", "test", cancels_buys=True)
+    world.lead_until(lambda: Order.objects.filter(status=OrderStatus.CANCELED).exists(), "the buy to be taken back")
+    assert world.on_the_exchange() == []
+    before = world.orders_ever_placed()
+    Trader.objects.update(retry_at=timezone.now())  # Its pause is over.
+    world.lead_until(lambda: world.trader.wake_below, "the trader to wait for a trade")
+    world.wake(2)
+    world.lead_until(lambda: "trading is halted" in world.trader.waits_for, "the trader to be held back")
+    assert world.orders_ever_placed() == before
+    resumed_at = time.monotonic()
+    halting.resume("anna")
+    world.lead_until(lambda: world.trader.wake_below, "the trader to wait for a trade")
+    world.wake(3)
+    world.wait_for(lambda: Order.objects.filter(status=OrderStatus.NEW).exists(), "the buy")
+    assert time.monotonic() - resumed_at < 5
+    assert len(world.on_the_exchange()) == 1
 
 
 def test_reconcile_finds_what_no_report_told(world: World) -> None:
