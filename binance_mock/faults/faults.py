@@ -50,7 +50,8 @@ class Fault:
     chance: random.Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)
+        # The kind as well: two kinds with one seed would else strike at the same occasions.
+        self.chance = random.Random(f"{self.kind.name} {self.seed}")
 
     @property
     def until_ms(self) -> int | None:
