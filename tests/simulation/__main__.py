@@ -110,7 +110,7 @@ def _hunt(seeds: int, processes: int) -> int:
         jobs = [(name, seeds) for name in mutants.MUTANTS]
         for name, seed, failure in pool.imap_unordered(mutants.hunt, jobs, chunksize=1):
             survived += seed is None
-            caught = "SURVIVED" if seed is None else f"seed {seed}: {failure[:120]}"
+            caught = f"SURVIVED {failure[:200]}" if seed is None else f"seed {seed}: {failure[:120]}"
             print(f"{name:52}{caught}", flush=True)
     print(f"{len(mutants.MUTANTS) - survived} of {len(mutants.MUTANTS)} caught in {time.monotonic() - began:.0f} s")
     return 1 if survived else 0

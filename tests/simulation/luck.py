@@ -25,6 +25,7 @@ class Luck:
     bell_lost: float = 0.1
     bell_twice: float = 0.05
     bell_late: float = 0.1
+    books_restored: float = 0.15  # once a world: the database is put back to what it was some time ago
     copy_lost: float = 0.03
     redis_emptied: float = 0.004
     beat_lost: float = 0.6

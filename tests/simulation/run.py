@@ -20,10 +20,12 @@ from tests.simulation.luck import NO_MISFORTUNE, Luck
 from tests.simulation.surroundings import prepare, surround
 from tests.simulation.watch import Watch
 from tests.simulation.world import MONEY, World
+from trading import halting
 from trading.audit import audit
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Fill, Order, Trader
+from trading.models.symbols import forget_rules
 
 STEPS = 60
 # What is under way when the misfortunes end is settled by then: proofs, growing waits, a comparison of the books.
@@ -88,11 +90,23 @@ def run(seed: int, luck: Luck | None = None) -> Outcome:
 def _live(world: World, outcome: Outcome) -> None:
     watch = Watch(world)
     world.begin()
-    for _ in range(STEPS):
+    backup_at = restore_at = STEPS
+    if world.chance.strikes("books_restored"):
+        backup_at, restore_at = sorted(world.chance.sample(range(STEPS), 2))
+    backup = b""
+    for number in range(STEPS):
         outcome.steps += 1
+        if number == backup_at:
+            backup = connection.connection.serialize()
+        if number == restore_at:
+            connection.connection.deserialize(backup)
+            forget_rules()
+            watch.forget()
         world.step()
         watch.check()
     world.chance.luck, world.market_moves = NO_MISFORTUNE, False
+    if watch.has_forgotten:
+        halting.resume("anna")  # What was to be done about it may be forgotten, too.
     calm_since = world.now
     for _ in range(SETTLING_STEPS):
         outcome.steps += 1
@@ -103,6 +117,9 @@ def _live(world: World, outcome: Outcome) -> None:
             break
     else:
         raise AssertionError("I6: it does not come to rest")
+    if watch.has_forgotten:
+        watch.check_what_was_forgotten()
+        return
     differences = audit(Venue.MOCK, world.line, MONEY)
     if differences:
         raise AssertionError("; ".join(map(str, differences)))

@@ -62,6 +62,7 @@ class Watch:
     def __init__(self, world: World) -> None:
         self.world, self.books = world, Books()
         world.desk.exchange.listeners.append(lambda changes: self.books.take(changes, world.now))
+        self.has_forgotten, self._restored_at = False, world.now - SLEEPS_AT_MOST
         self._last_fill = 0
         self._booked: dict[str, Decimal] = {}
         self._seen_fills: set[tuple[str, int]] = set()
@@ -81,15 +82,40 @@ class Watch:
             " t.leftover FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id ORDER BY t.id"
         )
         self._slots(traders)
+        if self.world.now > self._restored_at + SLEEPS_AT_MOST:
+            self._nobody_sleeps(rows, traders)
+        self._foreign_hands()
+        if self.has_forgotten:
+            return  # What was placed since the backup may stand beside what is placed anew.
         self._own_orders(rows)
         self._statuses(rows)
         self._fills()
         self._money()
-        self._nobody_sleeps(rows, traders)
         self._budgets(rows, traders)
         self._ended_traders(traders)
-        self._foreign_hands()
         self._after_a_comparison(rows)
+
+    def forget(self) -> None:
+        """The database was restored from a backup: the exchange knows of orders that it does not."""
+        self.has_forgotten, self._restored_at = True, self.world.now
+        self._crossed.clear()
+        self._restless.clear()
+
+    def check_what_was_forgotten(self) -> None:
+        """In the end every order that traded or still may is in the books as it is there, or shown as an orphan."""
+        rows = {row[0]: row[1:] for row in _read("SELECT client_order_id, status, executed FROM trading_order")}
+        orphans = {row[0] for row in _read("SELECT client_order_id FROM trading_orphan")}
+        for name, there in self.books.orders.items():
+            if not there.is_open and not there.executed:
+                continue
+            row = rows.get(name)
+            _never(row is None and name not in orphans, f"I3: {name} is neither in the books nor an orphan")
+            if row is not None and name not in orphans:
+                _never(from_units(row[1]) != there.executed, f"I4: {name} has executed {there.executed} there")
+                _never(
+                    (OrderStatus(row[0]) in OPEN) != there.is_open,
+                    f"I3: {name} is {there.status} there, {row[0]} here",
+                )
 
     def _slots(self, traders: list[tuple[Any, ...]]) -> None:
         live = [(row[1], row[2]) for row in traders if row[4] is None]

@@ -242,7 +242,7 @@ class World:
             # It comes back, so that cycles end.
             price += (PRICES[symbol] - price) * Decimal("0.1")
             self._prices[symbol] = price.quantize(Decimal("0.01"))
-            quantity = Decimal(self.chance.randint(1, 2000)) / 100_000 * (90_000 / PRICES[symbol])
+            quantity = Decimal(self.chance.randint(1, 600)) / 100_000 * (90_000 / PRICES[symbol])
             trades.append(
                 MarketTrade(
                     symbol, self._prices[symbol], quantity.quantize(Decimal("0.00001")), self.chance.random() < 0.5
