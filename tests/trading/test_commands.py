@@ -116,11 +116,13 @@ def test_missing_exchange_is_one_clear_line(command: tuple[str, ...]) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_reconcile_asks_about_what_differs(trader: Trader, at_mock: MockExchange) -> None:
+def test_reconcile_repairs_what_differs(trader: Trader, at_mock: MockExchange) -> None:
     traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), lambda _: at_mock.client())
-    assert run("reconcile") == "mock: 0 orders differed and were asked about\n"
+    assert run("reconcile") == "mock: 1 open order and 0 new fills compared; the books agree\n"
     at_mock.trade("ETHUSDT", "2996")
-    assert run("reconcile") == "mock: 1 orders differed and were asked about\n"
+    told, difference = run("reconcile").splitlines()
+    assert told == "mock: 1 open order and 1 new fill compared; 1 difference repaired"
+    assert "new here, filled with 0.0667 there: filled with 0.0667 now" in difference
     assert Order.objects.get(side=Side.BUY).status == OrderStatus.FILLED
     assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
 

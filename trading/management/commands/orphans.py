@@ -37,7 +37,8 @@ class Command(BaseCommand):
             if options["what"] == "adopt":
                 self.stdout.write(f"adopted: {orphans.adopt(orphan, BY, exchange_at)}")
             else:
-                self.stdout.write(f"{orphan}: {orphans.cancel(orphan, BY, exchange_at)}")
+                note = orphans.cancel(orphan, BY, exchange_at)
+                self.stdout.write(f"{orphan.resolution.lower()}: {orphan}. {note}")
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         except ExchangeError as error:

@@ -28,8 +28,9 @@ class Command(BaseCommand):
         rows = [reconcile(venue, exchange_at, is_dry=is_dry, is_thorough=True) for venue in venues]
         for row in rows:
             self._tell(row, is_dry)
-        if any(row.stopped for row in rows):
-            raise CommandError("not everything could be compared: see above, and try again")
+        stopped = [f"{row.venue} was not compared to the end: {row.stopped}" for row in rows if row.stopped]
+        if stopped:
+            raise CommandError("; ".join(stopped))
         if is_dry and any(row.differences for row in rows):
             raise CommandError("the books differ; nothing was changed")
         if any(row.left for row in rows):
