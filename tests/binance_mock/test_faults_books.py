@@ -7,7 +7,6 @@ import time
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
 import requests
 import websocket
 
@@ -36,8 +35,8 @@ def trade_for(mock: Mock, seconds: float, chance: random.Random) -> None:
         mock.trade(f"{3000 + chance.randint(-5, 5)}.00", "0.15")
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_books_are_true_after_a_bad_day(seed: int, processes: Processes, home: Path) -> None:
+def test_the_books_are_true_after_a_bad_day(processes: Processes, home: Path) -> None:
+    seed = 1
     mock = running.start(processes, home, MOCK_ORDERS_PER_10S=100_000)
     mock.trade("3000")
     chance = random.Random(seed)
@@ -71,7 +70,7 @@ def test_the_books_are_true_after_a_bad_day(seed: int, processes: Processes, hom
     ids = [trade["id"] for trade in mock.get("historicalTrades", symbol="ETHUSDT", fromId=1, limit=1000)]
     assert ids == list(range(ids[0], ids[0] + len(ids)))
     for line in lines:
-        line.close()
+        line.shutdown()
 
 
 def test_an_exchange_that_was_killed_on_a_bad_day_is_well_again(processes: Processes, home: Path) -> None:
@@ -104,6 +103,6 @@ def test_an_exchange_on_a_bad_day_stops_as_fast_as_ever(processes: Processes, ho
     mock.process.signal(signal.SIGTERM)
     assert mock.process.wait(10) == 0
     assert time.monotonic() - began < 5
-    line.close()
+    line.shutdown()
     mock.restart()
     assert mock.state()["openOrders"] == []

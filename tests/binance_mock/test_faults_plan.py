@@ -3,6 +3,7 @@
 import contextlib
 import json
 import random
+from pathlib import Path
 
 import pytest
 
@@ -110,6 +111,11 @@ def test_every_kind_has_a_group_a_sentence_and_something_that_it_strikes() -> No
         assert kind.group in GROUPS
         assert kind.text.endswith(".")
         assert kind.strikes
+
+
+def test_every_kind_is_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "mock-exchange.md").read_text()
+    assert [name for name in KINDS if f"`{name.removesuffix('_before').removesuffix('_after')}`" not in text] == []
 
 
 def test_every_kind_can_be_turned_on_with_nothing_set() -> None:
