@@ -1,5 +1,7 @@
 """The kill switch: nothing passes the gate any more, resting buys are taken back, and a resume wakes everybody."""
 
+import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal as D
@@ -8,7 +10,9 @@ from typing import Any
 
 import pytest
 from celery import current_app
+from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
@@ -19,9 +23,11 @@ from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import NotSent, OutcomeUnknown
+from trading.exchange.protocol import NewOrder
 from trading.management.commands import halt as halt_command
-from trading.models import JournalEntry, Order, Switch, Trader
+from trading.models import JournalEntry, Order, Switch, Symbol, Trader
 from trading.models.switch import TradingMode
+from trading.own_orders import new_client_order_id
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -309,3 +315,54 @@ def test_halt_goes_on_trying_while_the_exchange_is_away(
     monkeypatch.setattr(at, "cancel", sometimes)
     assert run("halt", "--cancel").count("no connection; trying again") == 1
     assert order().status == OrderStatus.CANCELED
+
+
+@pytest.mark.skipif(
+    "postgresql" not in settings.DATABASES["default"]["ENGINE"],
+    reason="SQLite lets one write at a time, and its database in memory makes the others fail",
+)
+def test_no_call_begins_once_trading_is_halted_and_nothing_is_on_its_way(
+    symbol: Symbol, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traders buy and give up side by side, as fast as they can, while trading is halted."""
+    own = [make_trader(symbol, slot) for slot in range(1, 5)]
+    stop, begun = threading.Event(), []
+
+    def place(order: NewOrder) -> OrderReport:
+        begun.append(time.monotonic())
+        raise NotSent("no connection")
+
+    def slowly(trader_id: int, side: Side) -> str:
+        time.sleep(0.1)  # Past the gate, and not committed yet.
+        return new_client_order_id(trader_id, side)
+
+    monkeypatch.setattr(exchange, "place", place)
+    monkeypatch.setattr(traders, "new_client_order_id", slowly)
+
+    def trade(trader: Trader) -> None:
+        try:
+            while not stop.is_set():
+                Trader.objects.filter(pk=trader.pk).update(retry_at=None)
+                traders.wake(trader.pk, TRADE, exchange)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=trade, args=(trader,)) for trader in own]
+    for thread in threads:
+        thread.start()
+    try:
+        give_up = time.monotonic() + 20
+        while len(begun) < 20 and time.monotonic() < give_up:
+            time.sleep(0.01)
+        halting.halt("anna")
+        while halting.on_their_way().exists():
+            time.sleep(0.005)
+        halted_at = time.monotonic()
+        time.sleep(0.5)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert len(begun) >= 20
+    assert max(begun) <= halted_at
+    assert not Order.objects.filter(status=OrderStatus.SUBMITTING).exists()
