@@ -24,8 +24,8 @@ from trading import halting
 from trading.audit import audit
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
-from trading.models import Fill, Order, Trader
-from trading.models.symbols import forget_rules
+from trading.models import Fill, Order, Trader, TradingSettings
+from trading.models.symbols import TradingStatus, forget_rules
 
 STEPS = 60
 # What is under way when the misfortunes end is settled by then: proofs, growing waits, a comparison of the books.
@@ -106,7 +106,9 @@ def _live(world: World, outcome: Outcome) -> None:
         watch.check()
     world.chance.luck, world.market_moves = NO_MISFORTUNE, False
     if watch.has_forgotten:
-        halting.resume("anna")  # What was to be done about it may be forgotten, too.
+        # What people turned off is off again, and they have forgotten to turn it on.
+        halting.resume("anna")
+        TradingSettings.objects.update(status=TradingStatus.ON)
     calm_since = world.now
     for _ in range(SETTLING_STEPS):
         outcome.steps += 1
@@ -120,6 +122,7 @@ def _live(world: World, outcome: Outcome) -> None:
     if watch.has_forgotten:
         watch.check_what_was_forgotten()
         return
+    watch.check_the_end()
     differences = audit(Venue.MOCK, world.line, MONEY)
     if differences:
         raise AssertionError("; ".join(map(str, differences)))

@@ -117,6 +117,15 @@ class Watch:
                     f"I3: {name} is {there.status} there, {row[0]} here",
                 )
 
+    def check_the_end(self) -> None:
+        """Once all is settled every order has the state that it has there."""
+        for name, status in _read("SELECT client_order_id, status FROM trading_order"):
+            there = self.books.orders.get(name)
+            _never(
+                there is not None and there.status != status,
+                f"I3: {name} is {there and there.status} there, {status} here",
+            )
+
     def _slots(self, traders: list[tuple[Any, ...]]) -> None:
         live = [(row[1], row[2]) for row in traders if row[4] is None]
         _never(len(live) != len(set(live)), f"I1: a slot has two live traders: {sorted(live)}")
