@@ -128,6 +128,11 @@ class Processes:
             check=False,
         )
 
+    @property
+    def last_words(self) -> str:
+        """The ends of all logs."""
+        return "\n".join(f"--- {process.name}\n{process.tail}" for process in self._started)
+
     def wait_for(self, condition: Callable[[], T], timeout_s: float = 10, what: str = "") -> T:
         """What `condition` gives once it is true. Fails the test with the ends of all logs if it stays false."""
         give_up = time.monotonic() + timeout_s
@@ -136,8 +141,7 @@ class Processes:
             if value:
                 return value
             if time.monotonic() > give_up:
-                logs = "\n".join(f"--- {process.name}\n{process.tail}" for process in self._started)
-                raise AssertionError(f"{what or condition} did not come true within {timeout_s} s\n{logs}")
+                raise AssertionError(f"{what or condition} did not come true within {timeout_s} s\n{self.last_words}")
             time.sleep(0.05)
 
     def stop_all(self) -> None:

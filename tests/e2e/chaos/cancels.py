@@ -10,13 +10,14 @@ from trading.own_orders import is_ours
 
 
 class Cancels:
-    """Cancels an open order of ours now and then, as long as it is entered."""
+    """Cancels an open order of ours now and then, as long as it is entered and `is_on` is set."""
 
     PAUSE_S = 0.5
 
     def __init__(self, mock: MockExchange, seed: int) -> None:
         self._mock = mock
         self._random = random.Random(seed)
+        self.is_on = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._cancel, daemon=True)
         self._error: BaseException | None = None
@@ -36,6 +37,8 @@ class Cancels:
         client = self._mock.client()
         try:
             while not self._over.wait(self.PAUSE_S):
+                if not self.is_on.is_set():
+                    continue
                 try:
                     ours = [order for order in self._mock.state()["openOrders"] if is_ours(order["clientOrderId"])]
                     if ours:

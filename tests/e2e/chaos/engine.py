@@ -19,7 +19,7 @@ from tests.e2e.chaos.cancels import Cancels
 from tests.e2e.chaos.logs import Logs
 from tests.e2e.chaos.misfortunes import Misfortunes
 from tests.e2e.chaos.results import Result
-from tests.e2e.chaos.steps import EVERYBODY, Step
+from tests.e2e.chaos.steps import EVERYBODY, Step, needs_cancels
 from tests.support.market import Swings
 from tests.support.stack import HEARTS, Stack
 from trading.core.orders import OPEN
@@ -77,6 +77,11 @@ class Chaos:
     def __exit__(self, *_: object) -> None:
         self._until_the_end.close()
 
+    @property
+    def last_words(self) -> str:
+        """The ends of all logs, for the message of a test that failed."""
+        return self._stack.processes.last_words
+
     def run(self, step: Step) -> Result:
         """Never raises for what the step comes to: the result tells."""
         result = Result(step, self._database)
@@ -94,19 +99,19 @@ class Chaos:
     def _live_through(self, step: Step, result: Result) -> None:
         with ExitStack() as meanwhile:
             market = meanwhile.enter_context(Swings(self._stack.mock, STARTS, step.seed))
-            if step.cancels:
-                meanwhile.enter_context(Cancels(self._stack.mock, step.seed))
+            cancels = meanwhile.enter_context(Cancels(self._stack.mock, step.seed))
             turn_on()
             began = time.time()
             misfortunes = Misfortunes(self._stack, step.lanes)
-            restarts = self._endure(step, misfortunes)
+            restarts = self._endure(step, misfortunes, cancels)
             self._wait(misfortunes.end, COMES_BACK_WITHIN_S, "the exchange is well again")
             self._look_for_a_stop()
             well_at = time.time()
             result.struck, result.times_set = misfortunes.struck, misfortunes.times_set
             result.orders, result.cycles = _orders_between(began, well_at), _cycles_between(began, well_at)
             result.problems += [f"{kind} has never struck" for kind in misfortunes.idle]
-            if step.needs_a_person or step.cancels:
+            cancels.is_on.clear()
+            if step.needs_a_person or not Switch.row().is_active:
                 resume("the test")
             # Who was told to stay away does so until then, and nobody is told sooner that the exchange is well.
             since = max([well_at, self._stopped_until, *(at for _, at in restarts)])
@@ -117,7 +122,7 @@ class Chaos:
             result.told_to_wait = max(0.0, self._stopped_until - well_at)
             result.kills = [(victim, _first_cycle_after(at)) for victim, at in restarts]
             # What is held is sold, nothing is bought any more.
-            halt("the test", mode=TradingMode.REDUCING, cancels_buys=step.cancels)
+            halt("the test", mode=TradingMode.REDUCING, cancels_buys=needs_cancels(step.kinds))
             self._wait(lambda: not _under_way().exists(), SETTLES_WITHIN_S, "every cycle has come to its end")
             result.settled = time.time() - since
             turn_off()
@@ -126,7 +131,7 @@ class Chaos:
         result.differences += map(str, differences_in_the_end(self._stack))
         self._wait(self._all_alive, COMES_BACK_WITHIN_S, "all processes are alive")
 
-    def _endure(self, step: Step, misfortunes: Misfortunes) -> list[tuple[str, float]]:
+    def _endure(self, step: Step, misfortunes: Misfortunes, cancels: Cancels) -> list[tuple[str, float]]:
         """The step's time passes, its victims die; each with the time at which it was started again."""
         chance = random.Random(f"{step.seed}:{step.name}:deaths")
         restarts: list[tuple[str, float]] = []
@@ -137,8 +142,12 @@ class Chaos:
                 self._stack.supervise()
                 misfortunes.keep()
                 self._look_for_a_stop()
-                if step.cancels:
+                if needs_cancels(misfortunes.on):
+                    cancels.is_on.set()
                     _halt_and_resume(began)
+                elif cancels.is_on.is_set():
+                    cancels.is_on.clear()
+                    resume("the test")
                 time.sleep(0.1)
 
         for number, victim in enumerate(step.victims):

@@ -33,6 +33,11 @@ class Misfortunes:
         struck = self.struck
         return [kind for kind in self._kinds if not struck[kind]]
 
+    @property
+    def on(self) -> set[str]:
+        """The kinds that are on, or would be if the exchange were there."""
+        return {str(lane[0]["kind"]) for lane in self._lanes if lane}
+
     def keep(self) -> None:
         """Sets the faults where they are not set, and counts. Does nothing while the exchange is away."""
         try:
@@ -42,7 +47,10 @@ class Misfortunes:
             struck = self.struck
             for lane in self._lanes:
                 while len(lane) > 1 and struck[str(lane[0]["kind"])]:
-                    self._stack.mock.clear_fault(self._on.pop(str(lane.popleft()["kind"])))
+                    done = lane.popleft()
+                    number = self._on.pop(str(done["kind"]))
+                    if "count" not in done:  # It would last.
+                        self._stack.mock.clear_fault(number)
                 if lane and str(lane[0]["kind"]) not in self._on:
                     self._set(lane[0])
         except OSError:

@@ -1,11 +1,11 @@
 """The steps of the suite: which faults each sets and whom it kills, all of it from its name and the seed."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from binance_mock.faults.kinds import KINDS, REQUESTS, Hook, Kind
+from binance_mock.faults.kinds import KINDS, Hook, Kind
 from tests.support.stack import SERVICES
 
 EVERYBODY = (*SERVICES, "redis")
@@ -27,10 +27,12 @@ _BANS: Mapping[str, Mapping[str, Any]] = {
 }
 # After it everybody stays away for two minutes: nothing else of a mix would happen.
 _LONG = frozenset({"firewall_403"})
+# Traders wait, sockets are silent, everybody stays away: the longer the later.
+_QUIETING = ("key_2015", "too_many_orders_1015", "user_half_open", "market_half_open", "too_many_requests_1003",
+             "firewall_403")  # fmt: skip
 # What the kinds of one lane strike is out of reach of the others'.
 _LANES: Mapping[Hook, str] = {
-    **dict.fromkeys((Hook.BEFORE, Hook.AFTER), "requests"),
-    Hook.CANCEL: "cancels",
+    **dict.fromkeys((Hook.CANCEL, Hook.BEFORE, Hook.AFTER), "requests"),
     **dict.fromkeys((Hook.USER_EVENT, Hook.REPORT, Hook.USER_LINE), "user stream"),
     **dict.fromkeys((Hook.FRAME, Hook.MARKET_LINE), "market streams"),
     Hook.STATE: "exchange",
@@ -57,11 +59,6 @@ class Step:
         return tuple(str(fault["kind"]) for lane in self.lanes for fault in lane)
 
     @property
-    def cancels(self) -> bool:
-        """Whether somebody must cancel orders, for a fault to have something to strike."""
-        return any(KINDS[kind].hook is Hook.CANCEL for kind in self.kinds)
-
-    @property
     def needs_a_person(self) -> bool:
         """Whether traders wait for a person afterwards: nothing is tried again by itself for a minute."""
         return "key_2015" in self.kinds
@@ -72,17 +69,29 @@ def alone(kind: str, seed: int, seconds: float) -> Step:
     return Step(kind, seed, seconds, ((_setting(KINDS[kind], seed, ALONE),),))
 
 
+def needs_cancels(kinds: Iterable[str]) -> bool:
+    """Whether somebody must cancel orders, for a fault to have something to strike."""
+    return any(KINDS[kind].hook is Hook.CANCEL for kind in kinds)
+
+
 def parade(seed: int) -> Step:
     """Every kind there is, as quickly as each has struck; then kill -9 of everybody at once."""
     lanes: dict[str, list[Mapping[str, Any]]] = {}
-    # Behind these nothing strikes for a while: whoever is told to stay away does, and a silent socket takes its time.
-    for kind in sorted(KINDS.values(), key=lambda kind: kind.name in _LONG or kind.name.endswith("half_open")):
+    for kind in sorted(KINDS.values(), key=_turn):
         setting = _setting(kind, seed, 1.0)
         if kind.hook is not Hook.STATE:
-            setting = {**setting, "count": 2 if kind.hook in REQUESTS else 1}
+            setting = {**setting, "count": 1}
             setting |= {"retry_after_s": 1} if "retry_after_s" in kind.options else {}
-        lanes.setdefault(_LANES[kind.hook], []).append(setting)
+        lane = "requests" if kind.name in _QUIETING else _LANES[kind.hook]
+        lanes.setdefault(lane, []).append(setting)
     return Step("parade", seed, 0.0, tuple(map(tuple, lanes.values())), kills_all=True)
+
+
+def _turn(kind: Kind) -> int:
+    """Cancels first, as they need orders that rest. Last whatever is followed by a while in which little happens."""
+    if kind.hook is Hook.CANCEL:
+        return 0
+    return 2 + _QUIETING.index(kind.name) if kind.name in _QUIETING else 1
 
 
 def killing(seed: int, seconds: float = 0.0) -> Step:
@@ -102,7 +111,7 @@ def mix(number: int, seed: int, seconds: float = MIX_SECONDS, victims: int = KIL
         [kind for kind in KINDS.values() if kind.in_mix and kind.name not in _LONG],
         chance.randint(MIXED_AT_LEAST, MIXED_AT_MOST),
     )
-    lanes = tuple((_setting(kind, seed + number, MIXED),) for kind in kinds)
+    lanes = tuple((_mixed(kind, seed + number, seconds),) for kind in kinds)
     deck = random.Random(f"{seed}:victims").sample(EVERYBODY, len(EVERYBODY))
     first = (number - 1) * victims
     return Step(name, seed, seconds, lanes, tuple(deck[(first + n) % len(deck)] for n in range(victims)))
@@ -125,13 +134,17 @@ def chosen(steps: Sequence[Step], names: str) -> list[Step]:
     return [step for step in steps if step.name in wanted or not wanted]
 
 
+def _mixed(kind: Kind, seed: int, seconds: float) -> dict[str, Any]:
+    """What stops everything lasts for a part of the time: the others of its mix have to strike as well."""
+    setting = _setting(kind, seed, MIXED)
+    return {**setting, "for_s": seconds / 3} if kind.for_s is not None else setting
+
+
 def _setting(kind: Kind, seed: int, probability: float) -> dict[str, Any]:
     """How a kind is turned on. One that nobody has thought of here follows from where it strikes."""
     setting: dict[str, Any] = {"kind": kind.name, "seed": seed}
-    if kind.hook is Hook.STATE:
-        # A minute at most, should whoever ends it be away.
-        return {**setting, "for_s": 60}
     if kind.hook is Hook.CANCEL or kind.for_s is not None:
+        # Ended by us; after a minute at most, should we be away.
         return {**setting, "for_s": 60}
     if kind.name.endswith("half_open"):
         # The first one silences the only connection there is; a second has nothing left to do.
