@@ -10,6 +10,7 @@ import redis
 from django.utils import timezone
 from pytest_django import Settings
 
+from hedgehog_project.budget import budget_at
 from hedgehog_project.venues import Venue
 from tests.support.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.processes import Processes
@@ -22,8 +23,9 @@ from trading.symbols import named
 
 @pytest.fixture(autouse=True)
 def no_kept_rules() -> None:
-    """A test's rows may have the ids of the last test's."""
+    """A test's rows may have the ids of the last test's, and its exchange the address of the last one's."""
     forget_rules()
+    budget_at.cache_clear()
 
 
 @pytest.fixture

@@ -60,17 +60,20 @@ def gather() -> dict[str, Any]:
     venue = Switch.current()
     lines = overview.symbol_lines(venue)
     orders, submitting = overview.order_counts(venue)
+    states = processes.states()
+    has_redis = all(state.alive for state in states if state.name == "redis")
     return {
         "venue": venue,
         "switch": Switch.row(),
-        "budget": obstacles.budgets([venue])[0],
+        # Without Redis nobody knows what the processes together have used.
+        "budget": obstacles.budgets([venue])[0] if has_redis else None,
         "unclear": obstacles.unclear_orders().count(),
         "waiting": obstacles.waiting(venue),
         "dust": obstacles.dust(venue),
         "lines": lines,
         "orders_open": orders,
         "orders_submitting": submitting,
-        "processes": processes.states(),
+        "processes": states,
         "profits": overview.profits(venue),
         "hints": overview.hints(venue, lines),
     }
@@ -85,10 +88,10 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
         "mode_why": switch.mode_why,
         "mode_by": switch.mode_by,
         "mode_since": None if switch.is_active else switch.mode_at.isoformat(),
-        "stopped_until": budget.stopped_until.isoformat() if budget.stopped_until else None,
-        "stopped_why": budget.why,
-        "weight_used": budget.weight.used,
-        "orders_used_10s": budget.orders_10s.used,
+        "stopped_until": budget.stopped_until.isoformat() if budget and budget.stopped_until else None,
+        "stopped_why": budget.why if budget else "",
+        "weight_used": budget.weight.used if budget else None,
+        "orders_used_10s": budget.orders_10s.used if budget else None,
         "symbols": [
             {
                 "symbol": line.name,
@@ -153,13 +156,13 @@ def as_text(facts: dict[str, Any]) -> str:
             if held_back
             else []
         ),
-        *(f"{stop}." for stop in obstacles.stops([budget])),
+        *(f"{stop}." for stop in obstacles.stops([budget] if budget else [])),
         f"New traders trade on {facts['venue']}. Profit so far: {profit or 'none yet'}.",
         *_table(symbols, right={3, 4, 5, 6, 7}),
         f"Orders open: {facts['orders_open']}, without an answer yet: {facts['orders_submitting']}"
         + (f", of these unclear and asked about: {facts['unclear']}" if facts["unclear"] else ""),
         *([f"Dust, too little to sell: {dust} cycles"] if dust else []),
-        f"Used of the limits of {budget.host}: {obstacles.used(budget)}",
+        *([f"Used of the limits of {budget.host}: {obstacles.used(budget)}"] if budget else []),
         *(f"Waits, {row.traders} of the traders: {row.reason}" for row in facts["waiting"]),
         *_table(states),
         *(f"Note: {note}" for note in (*overview.alarms(facts["venue"], facts["processes"]), *facts["hints"])),
