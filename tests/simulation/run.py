@@ -26,6 +26,7 @@ from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Fill, Order, Trader, TradingSettings
 from trading.models.symbols import TradingStatus, forget_rules
+from trading.reconcile import reconcile
 
 STEPS = 60
 # What is under way when the misfortunes end is settled by then: proofs, growing waits, a comparison of the books.
@@ -109,6 +110,8 @@ def _live(world: World, outcome: Outcome) -> None:
         # What people turned off is off again, and they have forgotten to turn it on.
         halting.resume("anna")
         TradingSettings.objects.update(status=TradingStatus.ON)
+        # As after every restored backup, `manage.py reconcile`: by itself a quiet symbol is looked at once an hour.
+        reconcile(Venue.MOCK, world.line.at, is_thorough=True)
     calm_since = world.now
     for _ in range(SETTLING_STEPS):
         outcome.steps += 1
