@@ -121,8 +121,11 @@ def forget_rules() -> None:
 
 
 class TradingStatus(models.TextChoices):
+    """Whether and how long a symbol is traded; traders ask each time they act."""
+
     ON = "on", "on"
-    OFF = "off", "off"
+    OFF = "off", "off"  # No new order, now. What rests stays, or is taken back where that is wished.
+    SHUTDOWN = "shutdown", "shutdown"  # Cycles under way end, none follows; then it turns off by itself.
 
 
 class TradingSettings(models.Model):
@@ -130,6 +133,9 @@ class TradingSettings(models.Model):
 
     symbol = models.OneToOneField(Symbol, on_delete=models.CASCADE, related_name="settings")
     status = models.CharField("trading", max_length=8, choices=TradingStatus.choices, default=TradingStatus.OFF)
+    takes_back = models.BooleanField(
+        default=False, help_text="What rests is taken back: while off all of it, while it shuts down the buys."
+    )
     chunks = models.PositiveSmallIntegerField(
         default=3,
         validators=[MinValueValidator(1), MaxValueValidator(MOST_CHUNKS)],
@@ -157,6 +163,7 @@ class TradingSettings(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(chunks__gte=1), name="at_least_one_chunk"),
             models.CheckConstraint(condition=models.Q(budget__gt=Decimal(0)), name="budget_above_zero"),
+            models.CheckConstraint(condition=models.Q(status__in=TradingStatus.values), name="known_trading_status"),
         ]
 
     def __str__(self) -> str:
