@@ -1,0 +1,186 @@
+"""A strategy's settings, read from their dataclass: what a form asks for, and the text that a database keeps.
+
+A field's metadata says what people see and may write:
+
+    label, help         for its form
+    above, below        exclusive bounds
+    at_least, at_most   inclusive ones
+    percent             True: a fraction (0.01) that people read and write in per cent (1)
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from trading.core.money import plain
+
+Value = Decimal | int | bool | None
+KINDS = (Decimal, int, bool)
+METADATA = frozenset({"label", "help", "above", "below", "at_least", "at_most", "percent"})
+# What the database and the exchange keep of an amount.
+PLACES = 8
+
+
+class BadSettings(ValueError):
+    """Settings that a strategy can't work with; `problems` says by field what is wrong, in words for people."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {problem}" for name, problem in problems.items()))
+        self.problems = dict(problems)
+
+
+class NotTyped(TypeError):
+    """A class of settings that no form can be made of; the text says why."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """One setting. `kind` is Decimal, int or bool; `is_optional`: it may be left empty (None)."""
+
+    name: str
+    kind: type
+    default: Value
+    label: str
+    help: str
+    is_optional: bool = False
+    is_percent: bool = False
+    above: Decimal | int | None = None
+    below: Decimal | int | None = None
+    at_least: Decimal | int | None = None
+    at_most: Decimal | int | None = None
+
+    def problem(self, value: Value) -> str | None:
+        """What is wrong with a value of the right kind; None where nothing is."""
+        if value is None:
+            return None if self.is_optional else "It needs a value."
+        if isinstance(value, Decimal):
+            if not value.is_finite():
+                return f"{value} is not a number."
+            if _places(value) > PLACES:
+                return f"At most {PLACES - 2 if self.is_percent else PLACES} decimals."
+        if self.above is not None and not value > self.above:
+            return f"Must be above {self.shown(self.above)}."
+        if self.below is not None and not value < self.below:
+            return f"Must be below {self.shown(self.below)}."
+        if self.at_least is not None and not value >= self.at_least:
+            return f"Must be at least {self.shown(self.at_least)}."
+        if self.at_most is not None and not value <= self.at_most:
+            return f"Must be at most {self.shown(self.at_most)}."
+        return None
+
+    def shown(self, value: Value) -> str:
+        """The value as people read it."""
+        if value is None:
+            return "–"
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if self.is_percent:
+            return f"{plain(Decimal(value).scaleb(2))} %"
+        return plain(Decimal(value))
+
+    def text(self, value: Value) -> str:
+        """The value as the database keeps it: exact, and empty for None."""
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return plain(value) if isinstance(value, Decimal) else str(value)
+
+    def value(self, text: str) -> Value:
+        """What `text` has written. Raises ValueError in words for people."""
+        if text == "":
+            return None
+        if self.kind is bool:
+            if text not in ("true", "false"):
+                raise ValueError(f"{text!r} is neither true nor false.")
+            return text == "true"
+        try:
+            return int(text) if self.kind is int else Decimal(text)
+        except (ValueError, InvalidOperation):
+            raise ValueError(f"{text!r} is not a {'whole ' if self.kind is int else ''}number.") from None
+
+
+def typed(settings: type) -> tuple[Typed, ...]:
+    """The fields of a class of settings, in their order. Raises NotTyped where no form can be made of it."""
+    if not isinstance(settings, type) or not dataclasses.is_dataclass(settings):
+        raise NotTyped("Settings is no dataclass")
+    if not settings.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        raise NotTyped("Settings is not frozen: write @dataclass(frozen=True)")
+    try:
+        hints = typing.get_type_hints(settings)
+    except NameError as error:
+        raise NotTyped(f"the types of Settings cannot be read: {error}") from None
+    return tuple(_typed(field, hints[field.name]) for field in dataclasses.fields(settings))
+
+
+def to_texts(settings: Any) -> dict[str, str]:
+    """An instance of a class of settings, as the database keeps it."""
+    return {each.name: each.text(getattr(settings, each.name)) for each in typed(type(settings))}
+
+
+def from_texts(settings: type, texts: Mapping[str, str]) -> Any:
+    """The instance that `to_texts` has written. Raises BadSettings.
+
+    What a newer module no longer knows is left out, and what it has new has its default.
+    """
+    values: dict[str, Value] = {}
+    problems: dict[str, str] = {}
+    for each in typed(settings):
+        if each.name not in texts:
+            values[each.name] = each.default
+            continue
+        try:
+            value = values[each.name] = each.value(str(texts[each.name]))
+        except ValueError as error:
+            problems[each.name] = str(error)
+            continue
+        problem = each.problem(value)
+        if problem:
+            problems[each.name] = problem
+    if problems:
+        raise BadSettings(problems)
+    try:
+        return settings(**values)
+    except ValueError as error:  # Its own __post_init__ compares what the bounds of one field can't.
+        raise BadSettings({"__all__": str(error)}) from None
+
+
+def _typed(field: dataclasses.Field[Any], hint: Any) -> Typed:
+    name, metadata = field.name, dict(field.metadata)
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) or typing.get_origin(hint) else (hint,)
+    kind = next((each for each in kinds if each in KINDS), None)
+    if kind is None or not set(kinds) <= {kind, type(None)}:
+        raise NotTyped(f"Settings.{name} is neither Decimal, int nor bool, with or without None")
+    if unknown := sorted(set(metadata) - METADATA):
+        raise NotTyped(f"Settings.{name} has metadata that nobody reads: {', '.join(unknown)}")
+    if "label" not in metadata:
+        raise NotTyped(f"Settings.{name} has no label in its metadata")
+    if field.default is dataclasses.MISSING:
+        raise NotTyped(f"Settings.{name} has no default")
+    if field.default is not None and type(field.default) is not kind:
+        raise NotTyped(f"the default of Settings.{name} is no {kind.__name__}")
+    bounds = {bound: metadata.get(bound) for bound in ("above", "below", "at_least", "at_most")}
+    if any(type(bound) is not kind for bound in bounds.values() if bound is not None):
+        raise NotTyped(f"a bound of Settings.{name} is no {kind.__name__}")
+    made = Typed(
+        name,
+        kind,
+        field.default,
+        str(metadata["label"]),
+        str(metadata.get("help", "")),
+        is_optional=type(None) in kinds,
+        is_percent=bool(metadata.get("percent", False)),
+        **bounds,
+    )
+    if problem := made.problem(field.default):
+        raise NotTyped(f"the default of Settings.{name} breaks its own bounds: {problem}")
+    return made
+
+
+def _places(value: Decimal) -> int:
+    exponent = value.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
