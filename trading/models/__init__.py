@@ -1,16 +1,22 @@
 """What is remembered. The database is the truth; Redis, the broker and every process may forget."""
 
+from trading.models.balances import Balance
 from trading.models.journal import JournalEntry
 from trading.models.orders import Fill, Order
 from trading.models.orphans import Orphan
+from trading.models.protections import AccountProtections, HeldBack, HighWater, SymbolProtections
 from trading.models.reconciliations import FillMark, Reconciliation
 from trading.models.switch import Switch
 from trading.models.symbols import Listing, Symbol, TradingSettings
 from trading.models.traders import Trader
 
 __all__ = [
+    "AccountProtections",
+    "Balance",
     "Fill",
     "FillMark",
+    "HeldBack",
+    "HighWater",
     "JournalEntry",
     "Listing",
     "Order",
@@ -18,6 +24,7 @@ __all__ = [
     "Reconciliation",
     "Switch",
     "Symbol",
+    "SymbolProtections",
     "Trader",
     "TradingSettings",
 ]

@@ -54,6 +54,7 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["venue", "status"], condition=models.Q(status__in=sorted(OPEN)), name="order_open"),
             models.Index(fields=["venue", "updated_at"], name="order_moved"),
+            models.Index(fields=["venue", "submitted_at"], name="order_sent"),
         ]
 
     def __str__(self) -> str:

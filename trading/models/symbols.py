@@ -128,6 +128,13 @@ class TradingStatus(models.TextChoices):
     SHUTDOWN = "shutdown", "shutdown"  # Cycles under way end, none follows; then it turns off by itself.
 
 
+class Sizing(models.TextChoices):
+    """What a symbol's traders share."""
+
+    FIXED = "fixed", "the budget"
+    SHARE = "share", "a share of the free balance"
+
+
 class TradingSettings(models.Model):
     """How a symbol is traded. A change applies to the next cycle; cycles under way keep what they began with."""
 
@@ -157,6 +164,26 @@ class TradingSettings(models.Model):
         help_text="The profit wanted after both commissions, as a fraction: 0.0005 is 0.05 %.",
     )
 
+    # sizing.py reads these.
+    sizing = models.CharField(
+        "traders share",
+        max_length=8,
+        choices=Sizing.choices,
+        default=Sizing.FIXED,
+        help_text="Of what the chunks are parts.",
+    )
+    balance_share = AmountField(
+        "share of the balance",
+        default=Decimal("0.1"),
+        validators=[Above(Decimal(0)), MaxValueValidator(Decimal(1))],
+        help_text="Of what is free of the quote asset and what the symbol has bound, as a fraction: 0.1 is 10 %.",
+    )
+    compounds = models.BooleanField(
+        "compound profits",
+        default=False,
+        help_text="A new trader's part of the budget grows and shrinks with what the symbol has brought, net.",
+    )
+
     class Meta:
         verbose_name = "trading settings"
         verbose_name_plural = "trading settings"
@@ -164,6 +191,7 @@ class TradingSettings(models.Model):
             models.CheckConstraint(condition=models.Q(chunks__gte=1), name="at_least_one_chunk"),
             models.CheckConstraint(condition=models.Q(budget__gt=Decimal(0)), name="budget_above_zero"),
             models.CheckConstraint(condition=models.Q(status__in=TradingStatus.values), name="known_trading_status"),
+            models.CheckConstraint(condition=models.Q(sizing__in=Sizing.values), name="known_sizing"),
         ]
 
     def __str__(self) -> str:
