@@ -1,9 +1,11 @@
 """What is remembered. The database is the truth; Redis, the broker and every process may forget."""
 
 from trading.models.balances import Balance
+from trading.models.equity import Equity
 from trading.models.journal import JournalEntry
 from trading.models.orders import Fill, Order
 from trading.models.orphans import Orphan
+from trading.models.profiles import Profile
 from trading.models.protections import AccountProtections, HeldBack, HighWater, SymbolProtections
 from trading.models.reconciliations import FillMark, Reconciliation
 from trading.models.switch import Switch
@@ -13,6 +15,7 @@ from trading.models.traders import Trader
 __all__ = [
     "AccountProtections",
     "Balance",
+    "Equity",
     "Fill",
     "FillMark",
     "HeldBack",
@@ -21,6 +24,7 @@ __all__ = [
     "Listing",
     "Order",
     "Orphan",
+    "Profile",
     "Reconciliation",
     "Switch",
     "Symbol",

@@ -63,6 +63,12 @@ class Trader(models.Model):
         indexes = [
             models.Index(fields=["retry_at"], condition=models.Q(retry_at__isnull=False), name="trader_retry"),
             models.Index(fields=["finished_at"], name="trader_finished"),
+            # Every column that profits are summed from: sums over all ended cycles read the index alone.
+            models.Index(
+                fields=["venue", "symbol", "finished_at", "state", "profit", "slot", "budget", "leftover"],
+                condition=models.Q(finished_at__isnull=False),
+                name="trader_ended",
+            ),
             models.Index(
                 fields=["symbol", "wake_below"], condition=models.Q(wake_below__isnull=False), name="trader_trigger"
             ),
