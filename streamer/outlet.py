@@ -2,7 +2,8 @@
 
 import redis
 
-from streamer.topics import TRADES_KEPT, TradeEvent, trade_topic
+from streamer.sequence import Gap
+from streamer.topics import GAP_KEY_S, TRADES_KEPT, TradeEvent, gap_key, trade_topic
 
 # Replies of so many commands fit into the buffers between us and Redis.
 PIPELINE = 1000
@@ -23,6 +24,8 @@ class TopicPacker:
         kept = str(TRADES_KEPT)
         self._add = f"*8\r\n$4\r\nXADD\r\n{key}$6\r\nMAXLEN\r\n$1\r\n~\r\n${len(kept)}\r\n{kept}\r\n$"
         self.delete = f"*2\r\n$3\r\nDEL\r\n{key}"
+        gap = gap_key(market, symbol)
+        self._gap_key = f"${len(gap.encode())}\r\n{gap}\r\n"
 
     def add(self, trade: TradeEvent) -> str:
         """XADD under the trade's own id. The value is that of topics.encode_trade, written out for speed."""
@@ -31,6 +34,13 @@ class TopicPacker:
         )
         entry_id = f"{trade.trade_id}-0"
         return f"{self._add}{len(entry_id)}\r\n{entry_id}\r\n$1\r\nt\r\n${len(value)}\r\n{value}\r\n"
+
+    def gap(self, gap: Gap | None) -> str:
+        """SETEX of the key that tells of an open gap; DEL where none is open any more."""
+        if gap is None:
+            return f"*2\r\n$3\r\nDEL\r\n{self._gap_key}"
+        kept, value = str(GAP_KEY_S), f"{gap.first}-{gap.last}"
+        return f"*4\r\n$5\r\nSETEX\r\n{self._gap_key}${len(kept)}\r\n{kept}\r\n${len(value)}\r\n{value}\r\n"
 
 
 class Outlet:

@@ -101,7 +101,7 @@ class Publisher:
                 topic = self._topics.get(item.market, {}).get(item.symbol)
                 if topic is not None:
                     commands += map(topic.packer.add, topic.sequence.close(item.gap, item.trades))
-                    self._ask_for_gap(topic)
+                    commands += self._see_to_gap(topic)
                 continue
             market, trades = item
             topics = self._topics.get(market, {})
@@ -114,18 +114,23 @@ class Publisher:
                     commands.append(topic.packer.add(trade))
                 elif verdict is Verdict.HELD:
                     commands += map(topic.packer.add, topic.sequence.run())
-                    self._ask_for_gap(topic)
+                    commands += self._see_to_gap(topic)
                 elif verdict is Verdict.ANEW:
                     if self._is_ours_to_empty(topic, trade):
                         commands.append(topic.packer.delete)
                     commands.append(topic.packer.add(trade))
+                    commands += self._see_to_gap(topic)
         return commands
 
-    def _ask_for_gap(self, topic: Topic) -> None:
+    def _see_to_gap(self, topic: Topic) -> list[str]:
+        """Asks for a gap that has opened; the command that tells Redis of it, or that it has closed."""
         gap = topic.sequence.gap
-        if gap is not None and gap is not topic.asked:
-            topic.asked = gap
+        if gap is topic.asked:
+            return []
+        topic.asked = gap
+        if gap is not None:
             topic.ask_gap(topic.symbol, gap)
+        return [topic.packer.gap(gap)]
 
     def _is_ours_to_empty(self, topic: Topic, trade: TradeEvent) -> bool:
         """Another streamer may have begun the topic anew already: then its entries are as new as this trade."""

@@ -3,6 +3,7 @@
     trade_events:{market}:{SYMBOL}    id {trade id}-0    t = "price,quantity,trade ms,event ms,maker"
     execution_reports:{venue}         id *               kind = "event" | "connected", data = JSON
 
+While trades of a symbol are missing and being fetched, a key says so: trade_gap:{market}:{SYMBOL} = "first-last".
 One field a trade keeps an entry small and quick to read. An execution report is passed on as the exchange sent it;
 The data is the event alone, without the {"subscriptionId": …} around it;
 "connected" (data "{}") says that the user data stream has (re)connected: whoever keeps books must compare them now.
@@ -14,6 +15,8 @@ import redis
 # Entries that a topic keeps; older ones fall away.
 TRADES_KEPT = 10_000
 REPORTS_KEPT = 10_000
+# A gap is given up sooner (gaps.PATIENCE_S). The key of a streamer that has died goes by itself.
+GAP_KEY_S = 30
 
 
 class TradeEvent(msgspec.Struct, frozen=True, gc=False):
@@ -32,6 +35,10 @@ def trade_topic(market: str, symbol: str) -> str:
     return f"trade_events:{market}:{symbol}"
 
 
+def gap_key(market: str, symbol: str) -> str:
+    return f"trade_gap:{market}:{symbol}"
+
+
 def report_topic(venue: str) -> str:
     return f"execution_reports:{venue}"
 
@@ -47,6 +54,11 @@ def decode_trade(symbol: str, entry_id: bytes, value: bytes) -> TradeEvent:
     return TradeEvent(
         symbol, int(entry_id.split(b"-")[0]), price, quantity, int(trade_ms), int(event_ms), maker == "1"
     )
+
+
+def has_gap(client: "redis.Redis", market: str, symbol: str) -> bool:
+    """Whether trades of a symbol are missing and being fetched just now. Raises redis.RedisError."""
+    return bool(client.exists(gap_key(market, symbol)))
 
 
 def last_trade(client: "redis.Redis", market: str, symbol: str) -> TradeEvent | None:

@@ -14,7 +14,7 @@ import redis
 from streamer.gaps import Filled
 from streamer.inbox import Inbox
 from streamer.publisher import Publisher
-from streamer.topics import TRADES_KEPT, TradeEvent, last_trade, trade_topic
+from streamer.topics import GAP_KEY_S, TRADES_KEPT, TradeEvent, gap_key, has_gap, last_trade, trade_topic
 from tests.streamer.conftest import Stage, until
 from tests.streamer.exchange import Exchange, combined, historical, trade
 from tests.support.environment import start_redis
@@ -49,8 +49,17 @@ def test_a_gap_is_filled_from_rest_before_live_trades_go_on(
         exchange.send_trades(2502)
         until(lambda: stage.ids("BTCUSDT") == [10, 11])
         assert stage.ids() == [1], "ETHUSDT waits for its gap, BTCUSDT does not"
+        assert has_gap(stage.client, "mock", "ETHUSDT") and not has_gap(stage.client, "mock", "BTCUSDT")
         until(lambda: stage.ids() == list(range(1, 2503)))
+    until(lambda: not has_gap(stage.client, "mock", "ETHUSDT"))
     assert "symbol=ETHUSDT first=2 last=2500 size=2499 filled=2499" in caplog.text
+
+
+def test_a_streamer_that_dies_in_a_gap_leaves_no_word_of_it_for_long(stage: Stage) -> None:
+    stage.publisher.follow("mock", ["ETHUSDT"], lambda symbol, gap: None)
+    stage.publisher.inbox.put("mock", [event(1), event(5)])
+    until(lambda: has_gap(stage.client, "mock", "ETHUSDT"))
+    assert 0 < stage.client.ttl(gap_key("mock", "ETHUSDT")) <= GAP_KEY_S
 
 
 def test_trades_missed_while_nobody_streamed_are_filled(stage: Stage, exchange: Exchange) -> None:
@@ -225,7 +234,7 @@ def test_a_killed_redis_is_waited_for_with_the_newest_trades_kept(
     for i in range(3, 2003):
         inbox.put("mock", [event(i)])
     mortal_redis.start()
-    until(lambda: stage.publisher.published == 2 + 1000)
+    until(lambda: stage.publisher.published == 2 + 1000 + 2)  # the last two tell of the gap, and of its end
     assert stage.ids() == [2, *range(1003, 2003)]
     assert stage.publisher.dropped == 1000
     assert "redis_back" in caplog.text
