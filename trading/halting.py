@@ -1,14 +1,16 @@
 """The kill switch: halting and resuming, one function each, for the admin and the commands."""
 
 import logging
+from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from trading.core.orders import OPEN, OrderStatus, Side
-from trading.models import Order, Switch, Trader
+from trading.models import Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.switch import TradingMode
+from trading.models.symbols import TradingStatus
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +53,30 @@ def wants_buys_back() -> bool:
     return row.cancels_buys and not row.is_active
 
 
-def resting_buys() -> QuerySet[Order]:
-    """Acknowledged buys of which more can still trade, oldest first, at every venue."""
-    rows = Order.objects.filter(status__in=OPEN - {OrderStatus.SUBMITTING}, side=Side.BUY)
-    return rows.order_by("id")
+def resting(symbols: Sequence[Symbol] | None = None) -> QuerySet[Order]:
+    """Acknowledged orders of which more can still trade, oldest first, everywhere; of all symbols, or of these."""
+    return _of(symbols, Order.objects.filter(status__in=OPEN - {OrderStatus.SUBMITTING}))
 
 
-def on_their_way() -> QuerySet[Order]:
-    """Orders that may reach an exchange yet, or rest there unseen."""
-    return Order.objects.filter(status=OrderStatus.SUBMITTING).order_by("id")
+def resting_buys(symbols: Sequence[Symbol] | None = None) -> QuerySet[Order]:
+    """Those of them that buy."""
+    return resting(symbols).filter(side=Side.BUY)
+
+
+def on_their_way(symbols: Sequence[Symbol] | None = None) -> QuerySet[Order]:
+    """Orders that may reach an exchange yet, or rest there unseen; of all symbols, or of these."""
+    return _of(symbols, Order.objects.filter(status=OrderStatus.SUBMITTING))
+
+
+def _of(symbols: Sequence[Symbol] | None, rows: QuerySet[Order]) -> QuerySet[Order]:
+    return (rows if symbols is None else rows.filter(symbol__in=symbols)).order_by("id")
+
+
+def unwanted() -> QuerySet[Order]:
+    """Resting orders that are to be taken back: by a halt the buys, and of a symbol those that it was turned with."""
+    wishes = TradingSettings.objects.filter(takes_back=True, symbol=OuterRef("symbol"))
+    is_off = Exists(wishes.filter(status=TradingStatus.OFF))
+    is_ending = Exists(wishes.filter(status=TradingStatus.SHUTDOWN)) & Q(side=Side.BUY)
+    if wants_buys_back():
+        return resting().filter(Q(side=Side.BUY) | is_off)
+    return resting().filter(is_off | is_ending)

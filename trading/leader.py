@@ -17,13 +17,13 @@ from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, last_trades
-from trading import doorbell, endings, halting, symbols, triggers
+from trading import catalog, doorbell, endings, halting, symbols, triggers
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.journal import write
-from trading.models.symbols import TradingStatus
+from trading.models.symbols import GONE, TradingStatus
 from trading.reconcile import venues_in_use
 from trading.saving import trigger_for
 from trading.traders import ExchangeAt
@@ -58,6 +58,7 @@ def fill_slots() -> int:
     """Makes the missing traders of every symbol that is on, slots 1 to chunks; how many were made."""
     venue = Switch.current()
     _retire_unwanted(venue)
+    symbols.end_shutdowns()
     wanted = list(TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol"))
     taken = set(Trader.objects.filter(venue=venue, finished_at__isnull=True).values_list("symbol_id", "slot"))
     made = 0
@@ -124,11 +125,9 @@ def ask_about_passed_orders(now: datetime) -> None:
 
 
 def take_back_buys(now: datetime) -> None:
-    """Rings for every resting buy while the switch wants them taken back, each again at the pace of stuck orders."""
-    if not halting.wants_buys_back():
-        return
+    """Rings for every resting order that a halt or a symbol's turning off wants back, at the pace of stuck ones."""
     late = now - STUCK_AFTER
-    for order in halting.resting_buys().filter(Q(asked_at=None) | Q(asked_at__lt=late)).select_related("symbol"):
+    for order in halting.unwanted().filter(Q(asked_at=None) | Q(asked_at__lt=late)).select_related("symbol"):
         doorbell.cancel(order.pk, order.trader_id, order.symbol.name)
 
 
@@ -206,11 +205,18 @@ def refresh_listings(exchange_at: ExchangeAt) -> None:
     wanted |= {(Venue(venue), by_id[symbol]) for venue, symbol in live}
     now = timezone.now()
     is_fresh = Q(refreshed_at__gt=now - symbols.FRESH, status="TRADING")
+    is_fresh |= Q(refreshed_at__gt=now - symbols.FRESH, status=GONE)
     is_fresh |= Q(refreshed_at__gt=now - symbols.FRESH_WHILE_HALTED)
     fresh = set(Listing.objects.filter(is_fresh).values_list("venue", "symbol_id"))
-    for venue, symbol in wanted:
-        if (venue, symbol.pk) not in fresh:
-            _refresh(symbol, venue, exchange_at)
+    for venue in {venue for venue, _ in wanted}:
+        of_venue = {symbol.name: symbol for where, symbol in wanted if where == venue}
+        stale = {name: symbol for name, symbol in of_venue.items() if (venue, symbol.pk) not in fresh}
+        if len(stale) < catalog.ALL_AT_ONCE:
+            for symbol in stale.values():
+                _refresh(symbol, venue, exchange_at)
+        else:
+            _refresh_many(stale, venue, exchange_at)
+        _ask_fees(list(of_venue.values()), venue, exchange_at)
 
 
 def refresh_listing(name: str, venue: Venue, exchange_at: ExchangeAt) -> None:
@@ -227,9 +233,26 @@ def _refresh(symbol: Symbol, venue: Venue, exchange_at: ExchangeAt) -> None:
         log.warning("listing not refreshed: symbol=%s venue=%s error=%s", symbol.name, venue, error)
 
 
+def _refresh_many(stale: dict[str, Symbol], venue: Venue, exchange_at: ExchangeAt) -> None:
+    try:
+        catalog.refresh_many(venue, stale, exchange_at(venue))
+    except ExchangeError as error:
+        log.warning("listings not refreshed: symbols=%s venue=%s error=%s", len(stale), venue, error)
+
+
+def _ask_fees(wanted: list[Symbol], venue: Venue, exchange_at: ExchangeAt) -> None:
+    if not catalog.without_fee(venue, wanted).exists():
+        return
+    try:
+        catalog.ask_fees(venue, wanted, exchange_at(venue))
+    except ExchangeError as error:  # There is no client without a key.
+        log.warning("commissions not known: venue=%s error=%s", venue, error)
+
+
 def follow_the_switch() -> None:
     """After the switch was turned: has the market of its venue streamed for every symbol that is on."""
     market = market_of(Switch.current())
-    for settings in TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol"):
-        if not StreamedSymbol.objects.filter(market=market, symbol=settings.symbol.name).exists():
-            symbols.stream_from(market, settings.symbol.name)
+    on = TradingSettings.objects.filter(status=TradingStatus.ON)
+    # One that was turned off there stays off.
+    known = StreamedSymbol.objects.filter(market=market).values("symbol")
+    symbols.stream_from(market, *on.exclude(symbol__name__in=known).values_list("symbol__name", flat=True))

@@ -1,19 +1,23 @@
 """Turning symbols on and off, and keeping what the venues say of them fresh."""
 
 import logging
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from trading.exchange.client import exchange_at
+from trading.exchange.codes import NO_SUCH_SYMBOL
 from trading.exchange.errors import ExchangeError, KeyRejected, Refused
 from trading.exchange.protocol import Exchange, Listed
-from trading.models import Listing, Switch, Symbol, TradingSettings
-from trading.models.symbols import TradingStatus
+from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
+from trading.models.symbols import GONE, TradingStatus
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +25,10 @@ log = logging.getLogger(__name__)
 FRESH = timedelta(minutes=10)
 # One that says that its symbol is halted: nothing else would tell that it trades again.
 FRESH_WHILE_HALTED = timedelta(seconds=10)
+
+DOLLARS = frozenset({"USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD1"})
+# Of symbols quoted in dollars; the usual budget is a multiple of it.
+USUAL_MIN_NOTIONAL = Decimal(5)
 
 
 def named(name: str) -> Symbol:
@@ -45,41 +53,112 @@ def add(name: str) -> Symbol:
         ) from None
     except ExchangeError as error:
         raise ValidationError(f"{venue} can't be asked about {name} now: {error}. Is it running?") from error
+    is_new = not TradingSettings.objects.filter(symbol__name=name).exists()
     symbol = named(name)
     _save(symbol, venue, listed, exchange)
+    if is_new:
+        TradingSettings.objects.filter(symbol=symbol).update(budget=first_budget(listed))
     symbol.refresh_from_db()
     return symbol
 
 
+def known(name: str) -> Symbol:
+    """As add, but asks only where what the switch's venue says of the symbol is not fresh: for many at a time."""
+    fresh = Listing.objects.filter(symbol__name=name.strip().upper(), venue=Switch.current(), status="TRADING")
+    listing = fresh.filter(refreshed_at__gt=timezone.now() - FRESH).select_related("symbol").first()
+    return add(name) if listing is None else listing.symbol
+
+
+def first_budget(listed: Listed) -> Decimal:
+    """What a new symbol's traders get: the usual one in dollars, as many times the least notional elsewhere."""
+    usual: Decimal = TradingSettings._meta.get_field("budget").default
+    if listed.quote_asset in DOLLARS or not listed.min_notional:
+        return usual
+    return listed.min_notional * (usual / USUAL_MIN_NOTIONAL)
+
+
 def refresh(symbol: Symbol, venue: Venue, exchange: Exchange) -> Listing:
-    """Asks a venue about a symbol and keeps the answer. Raises the exchange's errors; Refused: no such symbol."""
-    return _save(symbol, venue, exchange.listed(symbol.name), exchange)
+    """Asks a venue about a symbol and keeps the answer. Raises the exchange's errors.
+
+    Refused: it has no such symbol; where it had one, that is marked as gone.
+    """
+    try:
+        listed = exchange.listed(symbol.name)
+    except Refused as error:
+        if error.code == NO_SUCH_SYMBOL:
+            gone = Listing.objects.filter(symbol=symbol, venue=venue)
+            gone.update(status=GONE, refreshed_at=timezone.now())
+        raise
+    return _save(symbol, venue, listed, exchange)
+
+
+def turn(wanted: Sequence[Symbol], status: TradingStatus, takes_back: bool = False) -> dict[str, str]:
+    """Turns trading of symbols, however many, and streams those that are turned on. `takes_back`: resting orders
+    shall be taken back, which the leader sees to; with OFF all of them, with SHUTDOWN the buys.
+
+    What can't work with the rules of the switch's venue is not turned on: why not, for people, by symbol.
+    """
+    problems: dict[str, str] = {}
+    with transaction.atomic():
+        have = set(TradingSettings.objects.filter(symbol__in=wanted).values_list("symbol_id", flat=True))
+        missing = [TradingSettings(symbol=symbol) for symbol in wanted if symbol.pk not in have]
+        TradingSettings.objects.bulk_create(missing, ignore_conflicts=True)
+        rows = TradingSettings.objects.filter(symbol__in=wanted).select_related("symbol")
+        if status == TradingStatus.ON:
+            venue = Switch.current()
+            listings = {each.symbol_id: each for each in Listing.objects.filter(venue=venue, symbol__in=wanted)}
+            for row in rows:
+                listing = listings.get(row.symbol_id)
+                problem = row.why_not(listing) if listing else None
+                if problem:
+                    problems[row.symbol.name] = problem
+            stream_from(market_of(venue), *(row.symbol.name for row in rows if row.symbol.name not in problems))
+        turned = [row.pk for row in rows if row.symbol.name not in problems]
+        TradingSettings.objects.filter(pk__in=turned).update(status=status, takes_back=takes_back)
+    return problems
 
 
 def set_trading(symbol: Symbol, on: bool) -> None:
-    """Turns trading of a symbol on or off; on also turns its streaming on. Raises ValidationError for people."""
-    settings = named(symbol.name).settings
-    if on:
-        venue = Switch.current()
-        listing = Listing.objects.select_related("symbol").filter(symbol=symbol, venue=venue).first()
-        problem = settings.why_not(listing) if listing else None
-        if problem:
-            raise ValidationError(problem)
-        set_streaming(symbol, True)
-    settings.status = TradingStatus.ON if on else TradingStatus.OFF
-    settings.save(update_fields=["status"])
+    """Turns trading of one symbol on, or off with what rests kept. Raises ValidationError for people."""
+    problems = turn([symbol], TradingStatus.ON if on else TradingStatus.OFF)
+    if problems:
+        raise ValidationError(problems[symbol.name])
+
+
+def end_shutdowns() -> int:
+    """Turns those symbols off that shut down and have no live trader any more, at any venue; how many."""
+    live = Trader.objects.filter(finished_at__isnull=True).order_by().values("symbol")
+    shut_down = TradingSettings.objects.filter(status=TradingStatus.SHUTDOWN)
+    count = 0
+    for row in shut_down.exclude(symbol__in=live).select_related("symbol"):
+        # Somebody may have turned it on again meanwhile.
+        if shut_down.filter(pk=row.pk).update(status=TradingStatus.OFF, takes_back=False):
+            log.info("trading is off: symbol=%s, its last cycle under way has ended", row.symbol.name)
+            count += 1
+    return count
 
 
 def set_streaming(symbol: Symbol, on: bool) -> None:
     """Has the symbol streamed from the market of the switch's venue, or from none at all."""
+    stream([symbol], on)
+
+
+def stream(wanted: Iterable[Symbol], on: bool) -> None:
+    """As set_streaming, for many."""
+    names = [symbol.name for symbol in wanted]
     if on:
-        stream_from(market_of(Switch.current()), symbol.name)
+        stream_from(market_of(Switch.current()), *names)
     else:
-        StreamedSymbol.objects.filter(symbol=symbol.name).update(is_on=False)
+        StreamedSymbol.objects.filter(symbol__in=names).update(is_on=False)
 
 
-def stream_from(market: str, name: str) -> None:
-    StreamedSymbol.objects.update_or_create(market=market, symbol=name, defaults={"is_on": True})
+def stream_from(market: str, *names: str) -> None:
+    StreamedSymbol.objects.bulk_create(
+        [StreamedSymbol(market=market, symbol=name, is_on=True) for name in names],
+        update_conflicts=True,
+        unique_fields=["market", "symbol"],
+        update_fields=["is_on"],
+    )
 
 
 def is_streaming(names: list[str], market: str) -> set[str]:
@@ -107,11 +186,16 @@ def listing_values(listed: Listed) -> dict[str, Any]:
 
 def _save(symbol: Symbol, venue: Venue, listed: Listed, exchange: Exchange) -> Listing:
     Symbol.objects.filter(pk=symbol.pk).update(base_asset=listed.base_asset, quote_asset=listed.quote_asset)
-    values = listing_values(listed)
-    try:
-        values["maker_fee"] = exchange.maker_fee(symbol.name)
-    except ExchangeError as error:
-        # The documents' 0.1 % stays, or what was known before.
-        log.warning("commission not known: symbol=%s venue=%s error=%s", symbol.name, venue, error)
+    values = {**listing_values(listed), **fee_values(symbol.name, venue, exchange)}
     listing, _ = Listing.objects.update_or_create(symbol=symbol, venue=venue, defaults=values)
     return listing
+
+
+def fee_values(name: str, venue: Venue, exchange: Exchange) -> dict[str, Any]:
+    """The columns of a Listing that the account's own fee fills; none where that can't be had now."""
+    try:
+        return {"maker_fee": exchange.maker_fee(name), "fee_asked_at": timezone.now()}
+    except ExchangeError as error:
+        # The documents' 0.1 % stays, or what was known before.
+        log.warning("commission not known: symbol=%s venue=%s error=%s", name, venue, error)
+        return {}

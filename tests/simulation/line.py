@@ -143,6 +143,10 @@ class Line:
         self._question()
         return from_exchange_info(self.world.desk.exchange.engine.book(symbol).rules.info)
 
+    def all_listed(self) -> list[Listed]:
+        self._question()
+        return [from_exchange_info(book.rules.info) for book in self.world.desk.exchange.engine.books.values()]
+
     def maker_fee(self, symbol: str) -> Decimal:
         return self.world.desk.exchange.engine.rates.maker
 

@@ -129,6 +129,9 @@ class ScriptedExchange:
     def listed(self, symbol: str) -> Listed:
         raise Refused("Invalid symbol.", -1121)
 
+    def all_listed(self) -> list[Listed]:
+        raise OutcomeUnknown("This exchange lists nothing.")
+
     def maker_fee(self, symbol: str) -> Decimal:
         return FEE
 

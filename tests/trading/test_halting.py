@@ -24,7 +24,7 @@ from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import NotSent, OutcomeUnknown
 from trading.exchange.protocol import NewOrder
-from trading.management.commands import halt as halt_command
+from trading.management import settling
 from trading.models import JournalEntry, Order, Switch, Symbol, Trader
 from trading.models.switch import TradingMode
 from trading.own_orders import new_client_order_id
@@ -45,8 +45,8 @@ def bells(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
 @pytest.fixture
 def at(exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedExchange]:
     """The command's exchange."""
-    monkeypatch.setattr(halt_command, "exchange_at", exchange)
-    monkeypatch.setattr(halt_command, "PAUSE_S", 0.01)
+    monkeypatch.setattr(settling, "exchange_at", exchange)
+    monkeypatch.setattr(settling, "PAUSE_S", 0.01)
     yield exchange
 
 

@@ -28,6 +28,7 @@ from trading.exchange.errors import (
 
 CLOCK_IS_OFF = -1021
 TOO_MANY_ORDERS = -1015
+NO_SUCH_SYMBOL = -1121
 
 # Requests, connections, messages: too many from this address.
 _TOO_MANY = {-1003, -1034, -1181}
@@ -45,7 +46,7 @@ _ADVICE = {
     -1002: "The key may not do this: look at its rights on Binance's API page",
     CLOCK_IS_OFF: "This machine's clock is not the exchange's: have it set by NTP",
     -1022: "The signature is wrong: the secret does not belong to the key",
-    -1121: "The exchange has no such symbol: is it spelled as on Binance?",
+    NO_SUCH_SYMBOL: "The exchange has no such symbol: is it spelled as on Binance?",
     -2014: "This is no API key: was it copied whole?",
     -2015: "The exchange does not know the key, or it may not trade, or not from this address: "
     "look at its rights and its list of addresses on Binance's API page",

@@ -71,6 +71,9 @@ class Exchange(Protocol):
     def listed(self, symbol: str) -> Listed:
         """The symbol's filters. Raises Refused where the exchange has no such symbol."""
 
+    def all_listed(self) -> list[Listed]:
+        """Every symbol that the exchange lists, trading or not; never none."""
+
     def price(self, symbol: str) -> Decimal:
         """The price of the last trade. Raises Refused where the exchange has no such symbol."""
 

@@ -14,6 +14,7 @@ from trading.core.risk import Rules
 from trading.core.strategy import Settings
 from trading.models.choices import choices_of
 from trading.models.fields import Above, AmountField, Below
+from trading.models.profiles import Profile
 from trading.models.switch import Switch
 
 MOST_CHUNKS = 100
@@ -36,6 +37,10 @@ class Symbol(models.Model):
         self.name = self.name.strip().upper()
 
 
+# The status of a listing that the venue no longer has: its symbol's traders and orders stay, nothing trades.
+GONE = "GONE"
+
+
 class Listing(models.Model):
     """A symbol as one venue lists it: its filters and our fees, refreshed from exchangeInfo. 0 means no bound."""
 
@@ -51,6 +56,7 @@ class Listing(models.Model):
     min_notional = AmountField(default=Decimal(0))
     max_notional = AmountField(default=Decimal(0))
     maker_fee = AmountField(default=Decimal("0.001"), help_text="As a fraction: 0.001 is 0.1 %.")
+    fee_asked_at = models.DateTimeField(null=True, blank=True, help_text="Empty: the fee is that of the documents.")
     filters = models.JSONField(default=list, help_text="As exchangeInfo gave them.")
     refreshed_at = models.DateTimeField()
 
@@ -142,6 +148,14 @@ class TradingSettings(models.Model):
     status = models.CharField("trading", max_length=8, choices=TradingStatus.choices, default=TradingStatus.OFF)
     takes_back = models.BooleanField(
         default=False, help_text="What rests is taken back: while off all of it, while it shuts down the buys."
+    )
+    profile = models.ForeignKey(
+        Profile,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="applied_to",
+        help_text="The one applied last; empty where settings were changed since.",
     )
     chunks = models.PositiveSmallIntegerField(
         default=3,

@@ -1,22 +1,15 @@
 """`manage.py halt`: no new order from now on, everywhere; with --cancel, resting buys are taken back."""
 
 import getpass
-import time
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from trading import halting, traders
-from trading.core.money import plain
-from trading.core.orders import OrderStatus
-from trading.exchange.client import exchange_at
-from trading.exchange.errors import ExchangeError
-from trading.models import Order, Switch
+from trading import halting
+from trading.management.settling import name_of, settle
+from trading.models import Switch
 from trading.models.switch import TradingMode
-
-# Between two rounds of asking and taking back.
-PAUSE_S = 0.2
 
 
 class Command(BaseCommand):
@@ -41,7 +34,14 @@ class Command(BaseCommand):
         halting.halt(options["by"] or user(), options["why"], mode, options["cancel"])
         held_back = "No new buy is sent" if mode == TradingMode.REDUCING else "No new order is sent"
         self.stdout.write(f"Trading is {mode}. {held_back} from now on, at any venue.")
-        self._settle(options["cancel"], time.monotonic() + options["timeout"])
+        settle(
+            self.stdout,
+            on_their_way=halting.on_their_way,
+            resting=halting.resting_buys if options["cancel"] else None,
+            what="buys",
+            stays=f"Trading stays {Switch.row().mode}",
+            timeout_s=options["timeout"],
+        )
         self.stdout.write("`manage.py resume` lets trading go on.")
 
     def _show_what_would_be_done(self, mode: TradingMode, cancels: bool) -> None:
@@ -50,68 +50,8 @@ class Command(BaseCommand):
         if cancels:
             self.stdout.write(f"Resting buys that would be taken back: {len(rows)}")
         for row in rows:
-            self.stdout.write(f"  {_name(row)}")
+            self.stdout.write(f"  {name_of(row)}")
         self.stdout.write("Nothing was changed: this is a dry run.")
-
-    def _settle(self, cancels: bool, until: float) -> None:
-        """Waits until nothing is on its way, and takes resting buys back. Raises CommandError after `until`."""
-        wanted: dict[int, Order] = {}
-        said = ""
-        while True:
-            on_their_way = list(halting.on_their_way().select_related("symbol"))
-            resting = list(halting.resting_buys().select_related("symbol")) if cancels else []
-            new = [row for row in resting if row.pk not in wanted]
-            if new:
-                self.stdout.write(f"Resting buys to take back: {len(new)}")
-            wanted |= {row.pk: row for row in new}
-            if on_their_way:
-                said = self._say(f"Orders on their way whose outcome is not clear yet: {len(on_their_way)}", said)
-            if not on_their_way and not resting:
-                break
-            if time.monotonic() > until:
-                left = (*on_their_way, *resting)
-                raise CommandError(
-                    f"Trading stays {Switch.row().mode}, but not all orders are settled: {len(left)}, the first is "
-                    f"{_name(left[0])}. The leader goes on; `manage.py status` shows how many are left."
-                )
-            said = self._ask(on_their_way, self._take_back(resting, said))
-            time.sleep(PAUSE_S)
-        ended = Order.objects.in_bulk(list(wanted))
-        cancelled = [row for row in ended.values() if row.status == OrderStatus.CANCELED]
-        filled = [row for row in ended.values() if row.executed > 0]
-        if cancels:
-            self.stdout.write(
-                f"Taken back: {len(cancelled)}. Filled before, all or in part: {len(filled)}. No buy rests any more."
-            )
-
-    def _take_back(self, rows: list[Order], said: str) -> str:
-        for row in rows:
-            try:
-                traders.cancel(row.pk, exchange_at)
-            except ExchangeError as error:
-                said = self._say(f"  {_name(row)}: {error}; trying again", said)
-                continue
-            row.refresh_from_db(fields=["status", "executed"])
-            self.stdout.write(f"  {_name(row)}: {row.status.replace('_', ' ').lower()}")
-        return said
-
-    def _ask(self, rows: list[Order], said: str) -> str:
-        for row in rows:
-            try:
-                traders.ask(row.pk, exchange_at)
-            except ExchangeError as error:
-                said = self._say(f"  {_name(row)}: {error}; asking again", said)
-        return said
-
-    def _say(self, text: str, said: str) -> str:
-        """Says what has not been said last."""
-        if text != said:
-            self.stdout.write(text)
-        return text
-
-
-def _name(row: Order) -> str:
-    return f"{row.side} {plain(row.quantity)} {row.symbol.name} at {plain(row.price)} ({row.venue})"
 
 
 def user() -> str:

@@ -1,4 +1,4 @@
-"""`manage.py trade ETHUSDT on|off`: trading of symbols from the terminal."""
+"""`manage.py trade ETHUSDT on|off|shutdown [--cancel]`: trading of symbols from the terminal."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -6,28 +6,86 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from trading.models import Switch, Symbol
-from trading.symbols import add, set_trading
+from trading import halting
+from trading.books import positions_of
+from trading.core.money import plain
+from trading.management.settling import name_of, settle
+from trading.models import Switch, Symbol, Trader
+from trading.models.symbols import TradingStatus
+from trading.symbols import known, turn
 
 
 class Command(BaseCommand):
     help = (
-        "Turns trading of symbols on or off. on: asks the exchange whether it knows them, streams them, and lets the "
-        "leader start their traders within a second. off: no new orders; what rests on the exchange stays there."
+        "Turns trading of symbols on or off, or lets it end. on: asks the exchange whether it knows them, streams "
+        "them, and lets the leader start their traders within a second. off: no new orders from now on; what rests "
+        "on the exchange stays there, or is taken back with --cancel, buys and sells. shutdown: cycles under way "
+        "end, none follows, and the symbol turns off by itself after the last; --cancel takes back its resting buys."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("symbols", nargs="+", metavar="SYMBOL", help="such as ETHUSDT")
-        parser.add_argument("status", choices=["on", "off"])
+        parser.add_argument("status", choices=TradingStatus.values)
+        parser.add_argument(
+            "--cancel", action="store_true", help="take back what rests: all of it with off, the buys with shutdown"
+        )
+        parser.add_argument(
+            "--timeout", type=float, default=60.0, metavar="S", help="give up waiting for --cancel; default: 60 s"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        is_on = options["status"] == "on"
-        for name in options["symbols"]:
-            try:
-                symbol = add(name) if is_on else Symbol.objects.filter(name=name.upper()).first()
-                if symbol is None:
-                    raise CommandError(f"{name} was never turned on here. See `manage.py status`.")
-                set_trading(symbol, is_on)
-            except ValidationError as error:
-                raise CommandError(" ".join(error.messages)) from None
-            self.stdout.write(f"{symbol.name}: trading is {options['status']} ({Switch.current()})")
+        status, cancels = TradingStatus(options["status"]), options["cancel"]
+        if status == TradingStatus.ON and cancels:
+            raise CommandError("--cancel belongs to off and shutdown.")
+        try:
+            wanted = [self._symbol(name, status) for name in options["symbols"]]
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        problems = turn(wanted, status, takes_back=cancels)
+        for symbol in wanted:
+            if symbol.name not in problems:
+                self.stdout.write(f"{symbol.name}: trading is {_in_words(status)} ({Switch.current()})")
+        if cancels:
+            is_off = status == TradingStatus.OFF
+            settle(
+                self.stdout,
+                on_their_way=lambda: halting.on_their_way(wanted),
+                resting=lambda: halting.resting(wanted) if is_off else halting.resting_buys(wanted),
+                what="orders" if is_off else "buys",
+                stays=f"Trading stays {_in_words(status)}",
+                timeout_s=options["timeout"],
+            )
+        if status != TradingStatus.ON:
+            self._show_what_is_left(wanted, status)
+        if problems:
+            raise CommandError(" ".join(problems.values()))
+
+    def _symbol(self, name: str, status: TradingStatus) -> Symbol:
+        if status == TradingStatus.ON:
+            return known(name)
+        symbol = Symbol.objects.filter(name=name.upper()).first()
+        if symbol is None:
+            raise CommandError(f"{name} was never turned on here. See `manage.py status`.")
+        return symbol
+
+    def _show_what_is_left(self, wanted: list[Symbol], status: TradingStatus) -> None:
+        """What rests, what is on its way and what is held, at every venue."""
+        for row in halting.resting(wanted).select_related("symbol"):
+            self.stdout.write(f"  rests: {name_of(row)}")
+        for row in halting.on_their_way(wanted).select_related("symbol"):
+            self.stdout.write(f"  not clear yet whether it rests: {name_of(row)}")
+        live = Trader.objects.filter(symbol__in=wanted, finished_at__isnull=True).order_by("symbol__name", "slot")
+        under_way = 0
+        for trader, position in positions_of(live):
+            under_way += bool(position.orders)
+            owned = position.owned(trader.symbol.base_asset)
+            if owned > 0:
+                what = f"{plain(owned)} {trader.symbol.base_asset}"
+                self.stdout.write(f"  held: {what} by {trader.symbol.name} #{trader.slot} at {trader.venue}")
+        if status == TradingStatus.SHUTDOWN and under_way:
+            cycles = "1 cycle" if under_way == 1 else f"{under_way} cycles"
+            self.stdout.write(f"  {cycles} under way may end; then trading is off.")
+
+
+def _in_words(status: TradingStatus) -> str:
+    return "shutting down" if status == TradingStatus.SHUTDOWN else status.value

@@ -1,0 +1,120 @@
+"""`manage.py symbols sync|list|apply`: the symbols that there are, and their settings by the hundred."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import QuerySet
+
+from hedgehog_project.venues import Venue
+from trading import catalog, profiles
+from trading.core.money import plain
+from trading.exchange.client import exchange_at
+from trading.exchange.errors import ExchangeError
+from trading.models import Listing, Profile, Switch, TradingSettings
+from trading.models.symbols import GONE, TradingStatus
+
+
+class Command(BaseCommand):
+    help = "Seeds a symbol with settings, turned off, for all that the exchange lists; lists them; applies profiles."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        commands = parser.add_subparsers(dest="what", required=True, metavar="sync|list|apply")
+
+        sync = commands.add_parser("sync", help="settings, turned off, for every symbol that the exchange lists")
+        sync.add_argument("--quote", default="", metavar="ASSET", help="only those quoted in it, such as USDT")
+        sync.add_argument("--venue", choices=[venue.value for venue in Venue], help="default: the switch's")
+        sync.add_argument("--dry-run", action="store_true", help="count, change nothing")
+
+        listing = commands.add_parser("list", help="one line a symbol")
+        _add_which(listing)
+        listing.add_argument("--names", action="store_true", help="names only: for $(...) in a shell")
+
+        apply = commands.add_parser("apply", help="give symbols the settings of a profile, from their next cycle on")
+        apply.add_argument(
+            "profile", metavar="PROFILE", help="see Profiles in the admin; careful and lively are there"
+        )
+        apply.add_argument("symbols", nargs="*", metavar="SYMBOL")
+        _add_which(apply)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        options["quote"] = options["quote"].strip().upper()
+        match options["what"]:
+            case "sync":
+                self._sync(Venue(options["venue"] or Switch.current()), options["quote"], options["dry_run"])
+            case "list":
+                self._list(_which(options), options["names"])
+            case "apply":
+                self._apply(options)
+
+    def _sync(self, venue: Venue, quote: str, dry_run: bool) -> None:
+        try:
+            found = catalog.sync(venue, exchange_at(venue), quote, dry_run, self._progress)
+        except ExchangeError as error:
+            raise CommandError(f"{venue} can't be asked for its symbols now: {error}") from None
+        if not found.listed:
+            raise CommandError(f"{venue} lists no symbol quoted in {quote}.")
+        which = f" quoted in {quote}" if quote else ""
+        would = " Nothing was changed: this is a dry run." if dry_run else ""
+        self.stdout.write(
+            f"{venue}: {found.listed} symbols{which}, {found.trading} of them trade; {found.new} new with settings, "
+            f"turned off; {found.gone} gone and marked.{would}"
+        )
+
+    def _progress(self, done: int, of: int) -> None:
+        """Only for people: a log needs the last line alone."""
+        if self.stderr.isatty() and of > catalog.BATCH:
+            self.stderr.write(f"\r{done} of {of} symbols", ending="\n" if done == of else "")
+
+    def _list(self, rows: "QuerySet[TradingSettings]", names_only: bool) -> None:
+        venue = Switch.current()
+        listings = {each.symbol_id: each for each in Listing.objects.filter(venue=venue).defer("filters")}
+        for row in rows:
+            if names_only:
+                self.stdout.write(row.symbol.name)
+                continue
+            listing = listings.get(row.symbol_id)
+            listed = listing.status if listing else "not known"
+            state = "not listed any more" if listed == GONE else listed
+            budget = f"{plain(row.budget)} {row.symbol.quote_asset} in {row.chunks}"
+            line = f"{row.symbol.name:<14} {row.status:<9} {row.profile or '-':<10} {budget:<24} {venue}: {state}"
+            self.stdout.write(line)
+
+    def _apply(self, options: dict[str, Any]) -> None:
+        profile = Profile.objects.filter(name=options["profile"]).first()
+        if profile is None:
+            known = ", ".join(Profile.objects.values_list("name", flat=True))
+            raise CommandError(f"There is no profile {options['profile']}: {known or 'none'} is there.")
+        names = [name.upper() for name in options["symbols"]]
+        if not (names or options["quote"] or options["on"]):
+            raise CommandError("Which symbols? Name them, or use --quote USDT or --on.")
+        rows = _which(options)
+        if names:
+            rows = rows.filter(symbol__name__in=names)
+            missing = set(names) - set(rows.values_list("symbol__name", flat=True))
+            if missing:
+                raise CommandError(
+                    f"Not among the symbols here: {', '.join(sorted(missing))}. See `manage.py symbols list`."
+                )
+        try:
+            changed = profiles.apply(profile, [row.symbol for row in rows])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        for problem in changed.problems.values():
+            self.stderr.write(problem)
+        self.stdout.write(f"{profile}: applied to {changed.count} symbols, from their next cycle on.")
+        if changed.problems:
+            raise CommandError(f"{len(changed.problems)} keep what they have.")
+
+
+def _add_which(parser: ArgumentParser) -> None:
+    parser.add_argument("--quote", default="", metavar="ASSET", help="only those quoted in it, such as USDT")
+    parser.add_argument("--on", action="store_true", help="only those that are traded, or shut down just now")
+
+
+def _which(options: dict[str, Any]) -> "QuerySet[TradingSettings]":
+    rows = TradingSettings.objects.select_related("symbol", "profile").order_by("symbol__name")
+    if options["quote"]:
+        rows = rows.filter(symbol__quote_asset=options["quote"])
+    return rows.exclude(status=TradingStatus.OFF) if options["on"] else rows
