@@ -70,6 +70,12 @@ def reconcile_once(venue: str) -> None:
         reconcile(venue)
 
 
+def refresh_balances_once(venue: str) -> None:
+    """Has a venue asked for the account's balances, but not again within ONCE_S."""
+    if connect().set(f"balances:rung:{venue}", 1, nx=True, ex=ONCE_S):
+        _ring("trading.tasks.refresh_balances", {"venue": venue}, WAKE_EXPIRES_S)
+
+
 def _ring(task: str, kwargs: dict[str, Any], expires_s: float | None = None) -> None:
     # A broker that is away is the caller's to wait for, not to be retried here while events queue up behind.
     current_app.send_task(task, kwargs=kwargs, expires=expires_s, retry=False)

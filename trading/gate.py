@@ -3,14 +3,16 @@
 The mode of trading is asked a second time right before the call, by when a halt may have been committed.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 
 from hedgehog_project.venues import Venue
+from trading import protections
 from trading.core.orders import OPEN, Side
 from trading.core.risk import Rules
 from trading.exchange.client import why_wait
-from trading.models import Order, Switch
+from trading.holds import Hold
+from trading.models import Order, Switch, Trader
 from trading.models.switch import TradingMode
 
 # How long a trader that is held back by the mode rests; a resume rings it at once.
@@ -19,19 +21,15 @@ REST = timedelta(seconds=60)
 FULL = timedelta(seconds=10)
 
 
-@dataclass(frozen=True)
-class Hold:
-    """Why an order may not be placed now. `topic` is the reason without figures that change by the second."""
-
-    reason: str
-    wait: timedelta
-    topic: str
-    is_mode: bool = False  # the mode of trading is what holds it back
-
-
-def hold(venue: Venue, symbol_id: int, side: Side, rules: Rules) -> Hold | None:
-    """What holds an order of this side back; None where it may be placed."""
-    return mode_hold(side) or _budget_hold(venue, side) or _full_book_hold(venue, symbol_id, side, rules)
+def hold(trader: Trader, side: Side, price: Decimal, quantity: Decimal, rules: Rules) -> Hold | None:
+    """What holds this order of a trader back; None where it may be placed."""
+    venue = Venue(trader.venue)
+    return (
+        mode_hold(side)
+        or _budget_hold(venue, side)
+        or _full_book_hold(venue, trader.symbol_id, side, rules)
+        or protections.hold(trader, side, price, quantity)
+    )
 
 
 def mode_hold(side: Side) -> Hold | None:

@@ -15,10 +15,11 @@ from typing import TypeVar
 
 import redis
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
-from trading import fill_marks, orphans, traders
+from trading import balances, fill_marks, orphans, traders
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderReport, OrderStatus
 from trading.exchange.errors import ExchangeError, KeyRejected, Throttled
@@ -228,13 +229,20 @@ class _Comparison:
 
     # --- balances ---------------------------------------------------------------------------------
     def _look_at_balances(self, exchange: Exchange) -> None:
-        found = self._try("balances", lambda: shortages(self.venue, exchange.balances()))
+        found = self._try("balances", lambda: self._shortages(exchange))
         if not found:
             return
         time.sleep(LOOK_AGAIN_S)
-        again = self._try("balances", lambda: shortages(self.venue, exchange.balances()))
+        again = self._try("balances", lambda: self._shortages(exchange))
         for asset in found.keys() & (again or {}).keys():
             self._leave((again or found)[asset])
+
+    def _shortages(self, exchange: Exchange) -> dict[str, str]:
+        asked_at = timezone.now()
+        told = exchange.balances()
+        if not self.is_dry:
+            balances.keep(self.venue, told, asked_at)
+        return shortages(self.venue, told)
 
     # --- what was found ---------------------------------------------------------------------------
     def _try(self, what: str, do: Callable[[], Answer]) -> Answer | None:

@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
-from trading import doorbell, leader, traders
+from trading import balances, doorbell, leader, traders
 from trading.core.events import Event, Nudged, TradeSeen
 from trading.dispatch import acknowledge, deliveries
 from trading.exchange.client import exchange_at
@@ -118,6 +118,16 @@ def refresh_listings() -> None:
 def refresh_listing(symbol: str, venue: str) -> None:
     """An order was refused by a filter: the symbol's listing is out of date."""
     leader.refresh_listing(symbol, Venue(venue), exchange_at)
+
+
+@shared_task
+def refresh_balances(venue: str) -> None:
+    """A limit or a budget wants to know what is free now."""
+    try:
+        balances.refresh(Venue(venue), exchange_at(Venue(venue)))
+    except ExchangeError as error:
+        # Whoever wants to know asks again.
+        log.warning("balances not known: venue=%s error=%s", venue, error)
 
 
 def _ask_instead(client_order_id: str, trader: int | None, symbol: str) -> None:

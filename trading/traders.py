@@ -248,7 +248,7 @@ def _act_on(
     match decision:
         case PlaceBuy() | PlaceSell():
             side = Side.BUY if isinstance(decision, PlaceBuy) else Side.SELL
-            held = gate.hold(Venue(trader.venue), trader.symbol_id, side, rules) if rules else None
+            held = gate.hold(trader, side, decision.price, decision.quantity, rules) if rules else None
             if held is not None:
                 hold_back(trader, held, str(event), task_id)
                 return _Step(held=side if held.is_mode else None)

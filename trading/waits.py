@@ -7,7 +7,7 @@ from django.utils import timezone
 from trading.core.events import Event, Nudged, TradeSeen
 from trading.core.orders import UNASKED_ENDS
 from trading.core.strategy import Position, Wait, trigger_of
-from trading.gate import Hold
+from trading.holds import HELD_BACK, Hold
 from trading.models import Trader
 from trading.models.journal import write_once
 
@@ -45,7 +45,7 @@ def hold_back(trader: Trader, hold: Hold, event: str, task_id: str) -> None:
     trader.waits_for = hold.reason[:300]
     trader.wake_below = None
     trader.retry_at = timezone.now() + hold.wait + _spread(trader)
-    write_once(trader, event, "is held back", hold.topic, task_id)
+    write_once(trader, event, HELD_BACK, hold.topic, task_id)
 
 
 def back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:

@@ -16,6 +16,7 @@ from tests.support.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.processes import Processes
 from tests.support.scripted_exchange import ScriptedExchange
 from trading.exchange import client as client_module
+from trading import protections
 from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus, forget_rules
 from trading.symbols import named
@@ -25,6 +26,7 @@ from trading.symbols import named
 def no_kept_rules() -> None:
     """A test's rows may have the ids of the last test's, and its exchange the address of the last one's."""
     forget_rules()
+    protections.forget()
     budget_at.cache_clear()
 
 

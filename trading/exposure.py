@@ -1,0 +1,46 @@
+"""What is bound: open buys at their price, and what live traders hold at its cost. In quote."""
+
+from collections import defaultdict
+from decimal import Decimal
+
+from django.db.models import BigIntegerField, F, Q
+from django.db.models.functions import Cast
+
+from hedgehog_project.venues import Venue
+from trading.core.money import EXACT, QUOTE_UNIT, ZERO
+from trading.core.orders import OPEN, Side
+from trading.models import Order
+from trading.models.fields import PLACES
+
+# Amounts are kept in units of 1e-8, so a price times a quantity is in units of 1e-16.
+_PRODUCT = Decimal(1).scaleb(-2 * PLACES)
+
+
+def bound(venue: Venue | str, symbol_id: int | None = None, quote_asset: str = "") -> Decimal:
+    """What is bound of one symbol, or of all that are quoted in an asset, at a venue.
+
+    A buy counts at its own price, which is the most that it costs: what is open of it, and what has executed, less
+    the part that is sold. Commissions do not count. One query, whatever has ended.
+    """
+    rows = Order.objects.filter(Q(status__in=OPEN) | Q(executed__gt=ZERO), trader__finished_at__isnull=True)
+    rows = rows.filter(trader__venue=venue)
+    rows = rows.filter(symbol=symbol_id) if symbol_id is not None else rows.filter(symbol__quote_asset=quote_asset)
+    cost: dict[int, int] = defaultdict(int)
+    bought: dict[int, int] = defaultdict(int)
+    sold: dict[int, int] = defaultdict(int)
+    still_open = 0
+    # Whole numbers: a Decimal for each of thousands of cells would take longer than the query.
+    units = (Cast(F(name), BigIntegerField()) for name in ("price", "quantity", "executed"))
+    names = ("units_price", "units_quantity", "units_executed")
+    rows = rows.order_by().annotate(**dict(zip(names, units, strict=True)))
+    for trader, side, status, price, quantity, executed in rows.values_list("trader_id", "side", "status", *names):
+        if side == Side.SELL:
+            sold[trader] += executed
+            continue
+        bought[trader] += executed
+        cost[trader] += price * executed
+        if status in OPEN:
+            still_open += price * (quantity - executed)
+    # Rounded up, for a limit's sake.
+    held = sum(-(-cost[each] * max(bought[each] - sold[each], 0) // bought[each]) for each in bought if bought[each])
+    return EXACT.quantize(EXACT.multiply(Decimal(still_open + held), _PRODUCT), QUOTE_UNIT).normalize(EXACT)

@@ -1,0 +1,337 @@
+"""Protections: which buys the limits of a symbol and of an account hold back, and in which words.
+
+An order passes `hold` in the transaction that saves it. Limits that two workers could pass together, each seeing room
+for one, are asked with the row of their protections locked until that transaction ends. Exits pass always.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import TypeVar
+
+import redis
+from django.conf import settings
+from django.db.models import F, Q, QuerySet, Sum
+from django.utils import timezone
+
+from hedgehog_project.redis import hurried_client
+from hedgehog_project.venues import Venue, market_of
+from streamer import topics
+from trading import balances
+from trading.core.money import ZERO, plain, quote_of
+from trading.core.orders import OPEN, Side
+from trading.core.strategy import TraderState
+from trading.exposure import bound
+from trading.holds import HELD_BACK, Hold
+from trading.models import AccountProtections, HeldBack, JournalEntry, Order, SymbolProtections, Trader
+from trading.models.protections import Rule
+
+log = logging.getLogger(__name__)
+
+# A change is heeded within this time; until then no order asks the database for it.
+KEPT_S = 1.0
+# How long a trader rests that is held back by what only time or a person changes; by what a cycle's end changes; by
+# prices that do not come.
+LONG, SHORT, FEED = timedelta(seconds=60), timedelta(seconds=10), timedelta(seconds=3)
+# Whoever is held back has asked again so long after its rest, where its symbol is traded at all.
+ASKED_AGAIN_WITHIN = timedelta(seconds=10)
+MINUTE = timedelta(seconds=60)
+BNB = "BNB"
+
+Row = TypeVar("Row", AccountProtections, SymbolProtections)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one rule says of a buy. `topic` is the reason without figures that change by the second."""
+
+    rule: Rule
+    reason: str
+    topic: str
+    wait: timedelta
+
+
+@dataclass(frozen=True)
+class _Buy:
+    """The order that wants to pass."""
+
+    trader: Trader
+    cost: Decimal  # in quote
+    now: datetime
+
+    @property
+    def venue(self) -> Venue:
+        return Venue(self.trader.venue)
+
+    @property
+    def symbol(self) -> str:
+        return self.trader.symbol.name
+
+    @property
+    def quote(self) -> str:
+        return self.trader.symbol.quote_asset
+
+    @property
+    def midnight(self) -> datetime:
+        return self.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def hold(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Hold | None:
+    """What holds an order back; None where it may be placed. To be called in the transaction that saves it."""
+    if side == Side.SELL:
+        return None
+    of_symbol, of_account = _of_symbol(trader.symbol_id), _of_account(trader.venue)
+    if of_symbol is None and of_account is None:
+        return None
+    buy = _Buy(trader, quote_of(price, quantity), timezone.now())
+    held = (of_symbol and _by_symbol(buy, of_symbol)) or (of_account and _by_account(buy, of_account))
+    if not held:
+        return None
+    _note(buy, held)
+    return Hold(held.reason, held.wait, held.topic)
+
+
+# --- the rules of a symbol ------------------------------------------------------------------------
+def _by_symbol(buy: _Buy, limits: SymbolProtections) -> Held | None:
+    return (
+        _feed(buy, limits)
+        or _losses_in_a_row(buy, limits)
+        or _day_loss(buy, limits)
+        or _locked(limits, _of_symbol_together, buy)
+    )
+
+
+def _of_symbol_together(buy: _Buy, limits: SymbolProtections) -> Held | None:
+    return _open_orders(buy, limits) or _bound(buy, limits)
+
+
+def _feed(buy: _Buy, limits: SymbolProtections) -> Held | None:
+    most_s = limits.most_trade_age_s
+    if most_s is None and not limits.heeds_gaps:
+        return None
+    name, market = buy.symbol, market_of(buy.venue)
+    try:
+        client = _reader(settings.REDIS_URL)
+        if limits.heeds_gaps and topics.has_gap(client, market, name):
+            text = f"trades of {name} are missing and being fetched"
+            return Held(Rule.GAP, text, text, FEED)
+        trade = topics.last_trade(client, market, name) if most_s is not None else None
+    except redis.RedisError:
+        text = f"Redis does not tell how {name} trades"
+        return Held(Rule.GAP if most_s is None else Rule.OLD_TRADE, text, text, FEED)
+    if most_s is None:
+        return None
+    topic = f"{name} has had no trade for {most_s} s"
+    if trade is None:
+        return Held(Rule.OLD_TRADE, f"no trade of {name} is known", topic, FEED)
+    age_s = time.time() - trade.event_ms / 1000
+    if age_s <= most_s:
+        return None
+    return Held(Rule.OLD_TRADE, f"the last trade of {name} is {age_s:.0f} s old, over {most_s}", topic, FEED)
+
+
+def _losses_in_a_row(buy: _Buy, limits: SymbolProtections) -> Held | None:
+    wanted = limits.losses_in_a_row
+    if wanted is None:
+        return None
+    # Only a cycle that gave up its price ends at a loss: after a stop.
+    cycles = Trader.objects.filter(
+        finished_at__isnull=False, venue=buy.venue, symbol=buy.trader.symbol_id, state=TraderState.FINISHED
+    )
+    last = list(cycles.order_by("-finished_at").values_list("finished_at", "profit")[:wanted])
+    if len(last) < wanted or any(profit is None or profit >= ZERO for _, profit in last):
+        return None
+    until = last[0][0] + timedelta(minutes=limits.pause_minutes)
+    if until <= buy.now:
+        return None
+    what = "the last cycle" if wanted == 1 else f"the last {wanted} cycles"
+    text = f"{what} of {buy.symbol} ended at a loss: nothing is bought until {until:%d %b %H:%M:%S} UTC"
+    return Held(Rule.LOSSES_IN_A_ROW, text, text, min(LONG, until - buy.now))
+
+
+def _day_loss(buy: _Buy, limits: SymbolProtections) -> Held | None:
+    most = limits.most_day_loss
+    if most is None:
+        return None
+    cycles = Trader.objects.filter(
+        finished_at__isnull=False, finished_at__gte=buy.midnight, venue=buy.venue, symbol=buy.trader.symbol_id
+    )
+    lost = -(cycles.aggregate(total=Sum("profit"))["total"] or ZERO)
+    if lost < most:
+        return None
+    topic = f"{buy.symbol} has lost the most of a day, {plain(most)} {buy.quote}"
+    reason = f"{topic}: {plain(lost)} since midnight UTC"
+    return Held(Rule.DAY_LOSS, reason, topic, min(LONG, buy.midnight + timedelta(days=1) - buy.now))
+
+
+def _open_orders(buy: _Buy, limits: SymbolProtections) -> Held | None:
+    most = limits.most_open_orders
+    if most is None:
+        return None
+    count = Order.objects.filter(venue=buy.venue, symbol=buy.trader.symbol_id, status__in=OPEN).count()
+    if count < most:
+        return None
+    topic = f"no more than {most} orders of {buy.symbol} may be open"
+    return Held(Rule.OPEN_ORDERS, f"{topic}: {count} are", topic, SHORT)
+
+
+def _bound(buy: _Buy, limits: SymbolProtections) -> Held | None:
+    most = limits.most_bound
+    if most is None:
+        return None
+    now_bound = bound(buy.venue, symbol_id=buy.trader.symbol_id)
+    if now_bound + buy.cost <= most:
+        return None
+    topic = f"{buy.symbol} may bind {plain(most)} {buy.quote}"
+    return Held(Rule.BOUND, f"{topic}: {_needs(now_bound, buy)}", topic, SHORT)
+
+
+# --- the rules of an account ----------------------------------------------------------------------
+def _by_account(buy: _Buy, limits: AccountProtections) -> Held | None:
+    return _locked(limits, _of_account_together, buy)
+
+
+def _of_account_together(buy: _Buy, limits: AccountProtections) -> Held | None:
+    return _orders_a_minute(buy, limits) or _exposure(buy, limits) or _reserves(buy, limits)
+
+
+def _orders_a_minute(buy: _Buy, limits: AccountProtections) -> Held | None:
+    most = limits.most_orders_a_minute
+    if most is None:
+        return None
+    # The rest is kept for exits, as with the exchange's own limits.
+    for_buys = max(1, most * 4 // 5)
+    sent = Order.objects.filter(venue=buy.venue, submitted_at__gt=buy.now - MINUTE).order_by("-submitted_at")
+    nth = sent.values_list("submitted_at", flat=True)[for_buys - 1 : for_buys]
+    if not nth:
+        return None
+    topic = f"no more than {most} orders may go to {buy.venue} a minute"
+    reason = f"{topic}, and {for_buys} of them leave no room for a buy: {sent.count()} have gone"
+    return Held(Rule.ORDERS_A_MINUTE, reason, topic, max(timedelta(seconds=1), nth[0] + MINUTE - buy.now))
+
+
+def _exposure(buy: _Buy, limits: AccountProtections) -> Held | None:
+    most = limits.most_exposure
+    if most is None or buy.quote != limits.quote_asset:
+        return None
+    now_bound = bound(buy.venue, quote_asset=limits.quote_asset)
+    if now_bound + buy.cost <= most:
+        return None
+    topic = f"{plain(most)} {buy.quote} may be bound at {buy.venue}"
+    return Held(Rule.EXPOSURE, f"{topic}: {_needs(now_bound, buy)}", topic, SHORT)
+
+
+def _reserves(buy: _Buy, limits: AccountProtections) -> Held | None:
+    reserves: dict[str, Decimal] = {}
+    if limits.quote_reserve is not None and buy.quote == limits.quote_asset:
+        reserves[limits.quote_asset] = limits.quote_reserve
+    if limits.bnb_reserve is not None:
+        reserves[BNB] = max(limits.bnb_reserve, reserves.get(BNB, ZERO))
+    return next((held for asset, least in reserves.items() if (held := _reserve(buy, asset, least))), None)
+
+
+def _reserve(buy: _Buy, asset: str, least: Decimal) -> Held | None:
+    free = balances.free_of(buy.venue, asset, buy.now)
+    cost = buy.cost if buy.quote == asset else ZERO
+    if free.amount is not None and free.amount - cost >= least:
+        return None
+    # It may have become more since; the answer is there when the trader looks again.
+    balances.ask_again(buy.venue)
+    topic = f"{plain(least)} {asset} are to stay free at {buy.venue}"
+    if free.amount is None:
+        return Held(Rule.RESERVE, f"{topic}, and it is not known now what is free", topic, SHORT)
+    needs = f" and this buy needs {plain(cost)}" if cost else ""
+    return Held(Rule.RESERVE, f"{topic}: {plain(free.amount)} are free{needs}", topic, SHORT)
+
+
+def _needs(now_bound: Decimal, buy: _Buy) -> str:
+    return f"{plain(now_bound)} are bound and this buy needs {plain(buy.cost)}"
+
+
+# --- what is set ----------------------------------------------------------------------------------
+_kept: dict[tuple[type, int | str], tuple[float, AccountProtections | SymbolProtections | None]] = {}
+
+
+def _of_symbol(symbol_id: int) -> SymbolProtections | None:
+    return _keep(SymbolProtections, symbol_id, lambda: SymbolProtections.objects.filter(symbol=symbol_id).first())
+
+
+def _of_account(venue: str) -> AccountProtections | None:
+    return _keep(AccountProtections, str(venue), lambda: AccountProtections.objects.filter(venue=venue).first())
+
+
+def _keep(model: type[Row], key: int | str, read: Callable[[], Row | None]) -> Row | None:
+    """The row where any limit of it is set, up to KEPT_S old."""
+    until, row = _kept.get((model, key), (0.0, None))
+    if time.monotonic() < until:
+        return row  # type: ignore[return-value]
+    found = read()
+    found = found if found is not None and found.is_any_set else None
+    _kept[model, key] = (time.monotonic() + KEPT_S, found)
+    return found
+
+
+def forget() -> None:
+    """The next order asks the database for what is set."""
+    _kept.clear()
+
+
+def _locked(limits: Row, rule: Callable[[_Buy, Row], Held | None], buy: _Buy) -> Held | None:
+    """Asks with the row locked, and read anew: what others have saved until then is seen, and nobody else asks."""
+    # SQLite knows no row locks; there the transaction itself is the lock (IMMEDIATE).
+    row = type(limits)._default_manager.select_for_update().filter(pk=limits.pk).first()
+    return rule(buy, row) if row is not None else None
+
+
+def has_changed(venue: Venue | str | None = None, symbol_id: int | None = None) -> None:
+    """To be called when protections were edited, once that is committed: whoever they hold back asks again soon."""
+    forget()
+    mine = Q(**{name: value for name, value in (("venue", venue), ("symbol", symbol_id)) if value is not None})
+    now = timezone.now()
+    HeldBack.objects.filter(mine, holds_until__gt=now).update(holds_until=now)
+    # The leader nudges whoever is due, within a second.
+    Trader.objects.filter(mine, finished_at__isnull=True, retry_at__gt=now, error="").update(retry_at=now)
+
+
+@cache
+def _reader(url: str) -> "redis.Redis":
+    # A buy waits with its rows locked: for a frozen Redis not for long.
+    return hurried_client()
+
+
+# --- what was held back ---------------------------------------------------------------------------
+def _note(buy: _Buy, held: Held) -> None:
+    """Counts it, a trader that waits for one reason once; what the journal says of it is written by waits.py."""
+    last = JournalEntry.objects.filter(trader=buy.trader).order_by("-id").values_list("decision", "reason").first()
+    is_new = last != (HELD_BACK, held.topic)
+    values = {
+        "count": F("count") + int(is_new),
+        "reason": held.reason[:300],
+        "last_at": buy.now,
+        "holds_until": buy.now + held.wait + ASKED_AGAIN_WITHIN,
+    }
+    key = {"venue": buy.venue, "symbol_id": buy.trader.symbol_id, "rule": held.rule, "day": buy.midnight.date()}
+    if not HeldBack.objects.filter(**key).update(**values):
+        HeldBack.objects.get_or_create(**key, defaults={**values, "count": 0})
+        HeldBack.objects.filter(**key).update(count=F("count") + 1)
+
+
+def holding(venue: Venue | None = None) -> QuerySet[HeldBack]:
+    """What holds buys back just now, the last one first."""
+    rows = HeldBack.objects.filter(holds_until__gt=timezone.now()).select_related("symbol").order_by("-last_at")
+    return rows if venue is None else rows.filter(venue=venue)
+
+
+def of_day(venue: Venue | str, day: date | None = None) -> dict[str, int]:
+    """How many orders each rule has held back on a day (UTC; today where none is named), where it held any."""
+    rows = HeldBack.objects.filter(venue=venue, day=day or timezone.now().astimezone(UTC).date()).order_by()
+    return {rule: total for rule, total in rows.values_list("rule").annotate(total=Sum("count")) if total}
+
+
+def sentences(rows: Iterable[HeldBack]) -> list[str]:
+    """Each in words for people."""
+    return [f"{row.symbol.name}: {row.reason}" for row in rows]
