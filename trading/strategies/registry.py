@@ -1,0 +1,79 @@
+"""Which strategies there are: those that ship, and those of the modules that HEDGEHOG_STRATEGIES names."""
+
+import importlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+
+from django.conf import settings
+
+from trading.core import naive
+from trading.core.strategy import Strategy
+from trading.strategies.typed import NotTyped, typed
+
+log = logging.getLogger(__name__)
+
+OWN: tuple[Strategy, ...] = (naive,)
+MOST_NAME = 32
+
+
+class UnknownStrategy(LookupError):
+    """No strategy of this name is here: its module was taken out of HEDGEHOG_STRATEGIES, or can't be imported."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """The strategies by name, and in one line each what is wrong with a module that was named."""
+
+    strategies: Mapping[str, Strategy]
+    problems: tuple[str, ...]
+
+
+@cache
+def known() -> Known:
+    """Imports the modules, once a process. A module that can't be used is left out."""
+    found: dict[str, Strategy] = {each.name: each for each in OWN}
+    problems = []
+    for module in settings.HEDGEHOG_STRATEGIES:
+        try:
+            strategy = _usable(module)
+            if strategy.name in found:
+                raise NotUsable(f"the name {strategy.name!r} is taken")
+        except NotUsable as error:
+            problems.append(f"{module}: {error}")
+            log.error("strategy not loaded: %s: %s", module, error)
+        else:
+            found[strategy.name] = strategy
+    return Known(MappingProxyType(found), tuple(problems))
+
+
+def find(name: str) -> Strategy:
+    """Raises UnknownStrategy in words for people."""
+    try:
+        return known().strategies[name]
+    except KeyError:
+        raise UnknownStrategy(f"there is no strategy {name!r}: is its module named in HEDGEHOG_STRATEGIES?") from None
+
+
+class NotUsable(Exception):
+    """Why a module is no strategy."""
+
+
+def _usable(module: str) -> Strategy:
+    try:
+        found = importlib.import_module(module)
+    except Exception as error:  # whatever a stranger's module raises is its owner's to read
+        raise NotUsable(f"can't be imported: {type(error).__name__}: {error}") from error
+    name = getattr(found, "name", None)
+    if not isinstance(name, str) or not name or len(name) > MOST_NAME:
+        raise NotUsable(f'it has no name: write name = "...", of at most {MOST_NAME} letters')
+    for function in ("decide", "triggers"):
+        if not callable(getattr(found, function, None)):
+            raise NotUsable(f"it has no function {function}")
+    try:
+        typed(getattr(found, "Settings", None))
+    except NotTyped as error:
+        raise NotUsable(str(error)) from None
+    return found

@@ -1,0 +1,194 @@
+"""Trailing: follow the price down before buying and up before selling, never selling under the naive profit price.
+
+While nothing is bought it remembers the lowest price, and buys once the market has risen by the trail over it. Once
+the market has reached the profit price it remembers the highest, and sells once the market has fallen by the trail
+under that. A price is followed in steps of a tenth of the trail: a steady move wakes the trader ten times a trail,
+and a turn is noticed at most a tenth of it late. Orders are limits at what the market trades at: they fill at once
+or, where it was quicker, rest; one that it leaves a whole trail behind is taken back, and the price followed anew.
+"""
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal, localcontext
+
+from trading.core.decisions import ANY_PRICE, Cancel, Decision, PlaceBuy, PlaceSell, TellRebuy, Triggers, Wait
+from trading.core.events import Event, TradeSeen
+from trading.core.guard import not_filled_yet
+from trading.core.money import EXACT, ONE, ZERO, floor_to, just_over, just_under, plain
+from trading.core.orders import Order, Side
+from trading.core.position import Position
+from trading.core.risk import Rules
+from trading.core.steps import MOST_AGE_S, buy_under, percent, profit_price, sell_or_finish
+
+name = "trailing"
+
+# In what part of the trail a price is followed.
+STEP = Decimal("0.1")
+# What it remembers: the lowest price while it has not bought, and the highest since its profit was reached.
+LOW, HIGH = "low", "high"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Intervals are fractions: 0.01 is 1 %."""
+
+    trail_interval: Decimal = field(
+        default=Decimal("0.002"),
+        metadata={
+            "label": "Trail",
+            "help": "How far the market has to turn: up from the lowest price to buy, down from the highest to sell.",
+            "above": Decimal(0),
+            "below": Decimal("0.5"),
+            "percent": True,
+        },
+    )
+    profit_interval: Decimal = field(
+        default=Decimal("0.001"),
+        metadata={
+            "label": "Least profit",
+            "help": "After the commissions of both sides. It never sells for less, and follows the price from there.",
+            "above": Decimal(0),
+            "below": Decimal(1),
+            "percent": True,
+        },
+    )
+    rebuy_interval: Decimal | None = field(
+        default=Decimal("0.005"),
+        metadata={
+            "label": "Rebuys under its buy",
+            "help": "How far the price has to fall under a trader's buy for another to begin; empty: none does.",
+            "above": Decimal(0),
+            "below": Decimal(1),
+            "percent": True,
+        },
+    )
+
+
+def decide(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+    resting = position.open_order
+    if resting is not None:
+        return _watch(position, resting, event, rules, settings)
+    if position.bought == 0:
+        return _follow_down(position, event, rules, settings)
+    return _follow_up(position, event, rules, settings)
+
+
+def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
+    resting, trail = position.open_order, settings.trail_interval
+    low, high = _remembered(position, LOW), _remembered(position, HIGH)
+    if resting is not None:
+        behind = _left_behind(position, resting, rules, settings)
+        if resting.side == Side.BUY:
+            return Triggers(below=_rebuys_at(position, settings), above=None if behind is None else just_over(behind))
+        return Triggers(below=_highest(_rebuys_at(position, settings), behind and just_under(behind)))
+    if position.bought == 0:
+        if low is None:
+            return Triggers(below=ANY_PRICE)
+        return Triggers(below=low * (ONE - trail * STEP), above=low * (ONE + trail))
+    if high is None:
+        return Triggers(below=_rebuys_at(position, settings), above=_floor(position, rules, settings))
+    return Triggers(below=high * (ONE - trail), above=high * (ONE + trail * STEP))
+
+
+# --- before the buy -------------------------------------------------------------------------------
+
+
+def _follow_down(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+    trail = settings.trail_interval
+    buy = buy_under(position, event, rules, ZERO, settings.profit_interval)
+    if not isinstance(event, TradeSeen) or event.age_s > MOST_AGE_S:
+        return buy  # It says what is missing.
+    price, low = event.price, _remembered(position, LOW)
+    # From a low that the market has left two trails behind there is nothing to follow any more. The tick is for
+    # symbols whose price can't move by less.
+    if low is None or price < low or price > low * (ONE + trail) ** 2 + rules.tick:
+        return Wait(f"follows the price down from {plain(price)}", memory={LOW: plain(price)})
+    if price < low * (ONE + trail):
+        return Wait(f"buys once the market is {percent(trail)} over its lowest, {plain(low)}")
+    if isinstance(buy, PlaceBuy):
+        return replace(buy, reason=f"{plain(price)} is {percent(trail)} over the lowest, {plain(low)}")
+    return buy
+
+
+# --- while an order rests -------------------------------------------------------------------------
+
+
+def _watch(position: Position, resting: Order, event: Event, rules: Rules, settings: Settings) -> Decision:
+    if not isinstance(event, TradeSeen):
+        return not_filled_yet(resting)
+    behind, is_buy = _left_behind(position, resting, rules, settings), resting.side == Side.BUY
+    if behind is not None and (event.price > behind if is_buy else event.price < behind):
+        why = f"the market, {plain(event.price)}, has left it {percent(settings.trail_interval)} behind"
+        return Cancel(resting, why, memory={} if is_buy else None)
+    return _rebuy(position, event.price, settings) or not_filled_yet(resting)
+
+
+def _left_behind(position: Position, resting: Order, rules: Rules, settings: Settings) -> Decimal | None:
+    """Past which price a resting order is taken back; None where it stays whatever comes."""
+    if resting.side == Side.BUY:
+        return resting.price * (ONE + settings.trail_interval)
+    # At its floor it can only wait, and the rest of one that has begun to fill may be too little to sell.
+    if resting.executed or resting.price <= _floor(position, rules, settings):
+        return None
+    return resting.price * (ONE - settings.trail_interval)
+
+
+# --- after the buy --------------------------------------------------------------------------------
+
+
+def _follow_up(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+    trail, floor = settings.trail_interval, _floor(position, rules, settings)
+    at_floor = sell_or_finish(position, rules, floor, "")
+    if not isinstance(at_floor, PlaceSell):
+        return at_floor
+    high = _remembered(position, HIGH)
+    if not isinstance(event, TradeSeen):
+        return Wait(f"follows the price up from {plain(floor)}" if high is None else _waits_to_sell(high, trail))
+    price = event.price
+    if high is None and price < floor:
+        return _rebuy(position, price, settings) or Wait(f"follows the price up from {plain(floor)}")
+    if high is None or price > high:
+        return Wait(_waits_to_sell(price, trail), memory={HIGH: plain(price)})
+    if price > high * (ONE - trail):
+        return Wait(_waits_to_sell(high, trail))
+    with localcontext(EXACT):
+        # A little under the market, so that it fills at once although the market moves on meanwhile.
+        least = max(floor, floor_to(price * (ONE - trail * STEP), rules.tick))
+    return sell_or_finish(
+        position, rules, least, f"{plain(price)} is {percent(trail)} under the highest, {plain(high)}"
+    )
+
+
+def _floor(position: Position, rules: Rules, settings: Settings) -> Decimal:
+    """The naive profit price of what was bought: it never sells for less."""
+    assert position.bought_at is not None
+    return profit_price(position.bought_at, settings.profit_interval, rules)
+
+
+def _waits_to_sell(high: Decimal, trail: Decimal) -> str:
+    return f"sells once the market is {percent(trail)} under its highest, {plain(high)}"
+
+
+def _rebuy(position: Position, price: Decimal, settings: Settings) -> TellRebuy | None:
+    at = _rebuys_at(position, settings)
+    if at is None or price > at:
+        return None
+    return TellRebuy(f"{plain(price)} is more than {percent(settings.rebuy_interval or ZERO)} under its buy")
+
+
+def _rebuys_at(position: Position, settings: Settings) -> Decimal | None:
+    """At which price, or under it, it asks for a trader beside it."""
+    if settings.rebuy_interval is None or position.has_told_rebuy:
+        return None
+    buys = [order.price for order in position.of(Side.BUY)]
+    return just_under(max(buys) * (ONE - settings.rebuy_interval)) if buys else None
+
+
+# --- what it remembers ----------------------------------------------------------------------------
+
+
+def _remembered(position: Position, what: str) -> Decimal | None:
+    return Decimal(position.memory[what]) if what in position.memory else None
+
+
+def _highest(*prices: Decimal | None) -> Decimal | None:
+    return max((price for price in prices if price is not None), default=None)
