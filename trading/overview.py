@@ -47,6 +47,8 @@ WITHOUT = {
     "beat": "Beat is down: nobody looks for missing traders and unclear orders.",
 }
 LIVE = Q(finished_at__isnull=True)
+# In these words, for they are those of the index trader_ended, which holds every column that is summed.
+ENDED = Q(finished_at__isnull=False)
 NOTHING = Value(Decimal(0), output_field=AmountField())
 
 
@@ -101,14 +103,14 @@ def with_figures(symbols: QuerySet[Symbol], venue: Venue) -> QuerySet[Any]:
     own = Trader.objects.filter(venue=venue, symbol=OuterRef("pk")).order_by().values("symbol")
 
     # Subqueries: one join of all traders takes three times as long.
-    def of_traders(figure: Aggregate, instead: Value) -> Coalesce:
-        return Coalesce(Subquery(own.annotate(figure=figure).values("figure")), instead)
+    def of_traders(which: Q, figure: Aggregate, instead: Value) -> Coalesce:
+        return Coalesce(Subquery(own.filter(which).annotate(figure=figure).values("figure")), instead)
 
     return symbols.select_related("settings").annotate(
         is_streaming=Exists(streamed),
-        live_traders=of_traders(Count("pk", filter=LIVE), Value(0)),
-        cycles_finished=of_traders(Count("pk", filter=Q(state=TraderState.FINISHED)), Value(0)),
-        profit=of_traders(Sum("profit"), NOTHING),
+        live_traders=of_traders(LIVE, Count("pk"), Value(0)),
+        cycles_finished=of_traders(ENDED & Q(state=TraderState.FINISHED), Count("pk"), Value(0)),
+        profit=of_traders(ENDED, Sum("profit"), NOTHING),
     )
 
 
@@ -181,7 +183,7 @@ def profits(venue: Venue, now: datetime | None = None) -> list[Profit]:
     """Profit so far, by quote asset; the asset with the most cycles comes first."""
     since = (now or timezone.now()) - timedelta(days=1)
     rows = (
-        Trader.objects.filter(venue=venue, profit__isnull=False)
+        Trader.objects.filter(ENDED, venue=venue, profit__isnull=False)
         .order_by()
         .values_list("symbol_id")
         .annotate(

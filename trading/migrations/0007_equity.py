@@ -1,7 +1,8 @@
 """Equity by the hour, and an index that sums over ended cycles read alone."""
 
-import trading.models.fields
 from django.db import migrations, models
+
+import trading.models.fields
 
 
 class Migration(migrations.Migration):
@@ -40,9 +41,7 @@ class Migration(migrations.Migration):
                 ("held_cost", trading.models.fields.AmountField(help_text="What was paid for what was held.")),
                 (
                     "held_value",
-                    trading.models.fields.AmountField(
-                        help_text="What selling it would bring, after the commission."
-                    ),
+                    trading.models.fields.AmountField(help_text="What selling it would bring, after the commission."),
                 ),
                 ("budget", trading.models.fields.AmountField(help_text="The budgets of all live traders.")),
                 (

@@ -1,0 +1,87 @@
+"""Equity over time: what trading has brought, with what is held at the last price; a row an hour, for ever few."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Max, Sum
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from trading import overview
+from trading.core.money import ZERO
+from trading.holdings import Holding, holdings
+from trading.models import Equity, Trader
+from trading.models.equity import HOURS_KEPT
+
+
+@dataclass
+class Standing:
+    """What one quote asset comes to now; the fields are those of the model Equity."""
+
+    realised: Decimal = ZERO
+    unrealised: Decimal = ZERO
+    held_cost: Decimal = ZERO
+    held_value: Decimal = ZERO
+    budget: Decimal = ZERO
+    unpriced: int = 0
+    holdings: list[Holding] = field(default_factory=list)
+
+    @property
+    def equity(self) -> Decimal:
+        return self.realised + self.unrealised
+
+
+def standing(venue: Venue) -> dict[str, Standing]:
+    """Everything by quote asset, as it is now. Where a price is unknown, what is held counts at its cost."""
+    found: dict[str, Standing] = defaultdict(Standing)
+    for profit in overview.profits(venue):
+        found[profit.asset].realised = profit.total
+    live = Trader.objects.filter(overview.LIVE, venue=venue).order_by()
+    for asset, budget in live.values_list("symbol__quote_asset").annotate(Sum("budget")):
+        found[asset].budget = budget
+    for holding in holdings(venue):
+        each = found[holding.trader.symbol.quote_asset]
+        each.holdings.append(holding)
+        value = holding.value
+        if value is None:
+            each.unpriced += 1
+            value = holding.terms.owned_cost
+        each.held_cost += holding.terms.owned_cost
+        each.held_value += value
+        each.unrealised += holding.terms.net + value - holding.terms.owned_cost
+    return dict(found)
+
+
+def record(venue: Venue, now: datetime | None = None) -> None:
+    """Writes this hour's rows, over what they said before; when an hour begins, drops what needs no row any more."""
+    now = now or timezone.now()
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    for asset, each in standing(venue).items():
+        values = {
+            "measured_at": now,
+            "realised": each.realised,
+            "unrealised": each.unrealised,
+            "equity": each.equity,
+            "held_cost": each.held_cost,
+            "held_value": each.held_value,
+            "budget": each.budget,
+            "unpriced": each.unpriced,
+        }
+        _, is_new = Equity.objects.update_or_create(venue=venue, asset=asset, hour=hour, defaults=values)
+        if is_new:
+            _thin(venue, asset, now)
+
+
+def _thin(venue: Venue, asset: str, now: datetime) -> None:
+    begin_of_kept = (now - HOURS_KEPT).replace(hour=0, minute=0, second=0, microsecond=0)
+    old = Equity.objects.filter(venue=venue, asset=asset, hour__lt=begin_of_kept)
+    last_of_days = old.order_by().annotate(day=TruncDate("hour")).values("day").annotate(last=Max("hour"))
+    old.exclude(hour__in=[row["last"] for row in last_of_days]).delete()
+
+
+def course(venue: Venue, asset: str, since: datetime) -> list[Equity]:
+    """The rows from then on, oldest first."""
+    return list(Equity.objects.filter(venue=venue, asset=asset, hour__gte=since).order_by("hour"))

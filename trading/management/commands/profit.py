@@ -1,0 +1,105 @@
+"""`manage.py profit`: what trading has brought, net of commissions."""
+
+import csv
+from argparse import ArgumentParser
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from hedgehog_project.venues import Venue
+from trading import equity, profit
+from trading.admin.show import percent
+from trading.core.money import ZERO, plain
+from trading.holdings import Holding
+from trading.management.arguments import add_venue, date
+from trading.management.tables import table
+from trading.models import Switch
+from trading.profit import By, Line
+
+# On a terminal; a CSV has them all.
+MOST_CYCLES = 50
+MOST_LEFT = 8
+
+
+class Command(BaseCommand):
+    help = (
+        "Profit net of all commissions. A cycle counts when it ends (realised); what cycles under way would have "
+        "brought, were all that they hold sold at the last price, is told as unrealised."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--by", choices=[by.value for by in By], default=By.SYMBOL.value)
+        add_venue(parser)
+        parser.add_argument("--since", type=date, metavar="DATE", help="cycles that ended from this day on (UTC)")
+        parser.add_argument("--csv", action="store_true", help="for programs: every line, amounts with a point")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        venue, by, since = Venue(options["venue"] or Switch.current()), By(options["by"]), options["since"]
+        if options["csv"]:
+            self._write_csv(profit.lines(venue, by, since))
+            return
+        held = [holding for each in equity.standing(venue).values() for holding in each.holdings]
+        places = list(profit.lines(venue, By.SYMBOL, since, held))
+        for line in as_text(venue, by, since, places, held):
+            self.stdout.write(line)
+
+    def _write_csv(self, lines: Any) -> None:
+        writer = csv.writer(self.stdout, lineterminator="\n")
+        writer.writerow(["name", "asset", "cycles", "realised", "unrealised", "budget", "percent_of_budget"])
+        for line in lines:
+            held = line.unrealised
+            writer.writerow(
+                [
+                    line.name,
+                    line.asset,
+                    line.cycles,
+                    plain(line.realised),
+                    "" if held is None else plain(held),
+                    plain(line.budget),
+                    "" if line.share is None else plain(line.share * 100),
+                ]
+            )
+
+
+def as_text(venue: Venue, by: By, since: datetime | None, places: list[Line], held: list[Holding]) -> list[str]:
+    """The report for people, with its totals. `places`: the lines by symbol."""
+    is_by_place = by in (By.SYMBOL, By.SLOT)
+    found = profit.lines(venue, by, since, held)
+    shown = list(islice(found, MOST_CYCLES)) if by == By.CYCLE else list(found)
+    when = f" since {since:%Y-%m-%d}" if since else ""
+    if not shown:
+        return [f"No cycle has ended at {venue}{when}, and nothing is held."]
+    rows = [[by.upper(), "CYCLES", "REALISED", "", "OF BUDGET", *(["UNREALISED"] if is_by_place else [])]]
+    rows += [_row(line, is_by_place) for line in (*shown, *profit.totals(places))]
+    told = [f"Profit at {venue}{when}, net of commissions", "", *table(rows, right={1, 2, 4, 5})]
+    ended = sum(line.cycles for line in places)
+    if by == By.CYCLE and ended > len(shown):
+        told.append(f"The newest {len(shown)} of {ended:,} cycles: --csv writes them all, --since fewer.")
+    if any(not line.is_priced for line in places):
+        told.append("?: something is held whose price is not known now.")
+    left = [f"{plain(amount)} {asset}" for asset, amount in profit.left_over(venue)]
+    if left:
+        more = f" and {len(left) - MOST_LEFT} assets more" if len(left) > MOST_LEFT else ""
+        told.append(
+            "Left over of ended cycles, still owned, and counted neither as profit nor as loss: "
+            f"{', '.join(left[:MOST_LEFT])}{more}."
+        )
+    return told
+
+
+def _row(line: Line, is_by_place: bool) -> list[str]:
+    share = "" if line.share is None else percent(round(line.share, 4))
+    row = [line.name, f"{line.cycles:,}", _signed(line), line.asset, share]
+    return [*row, *([_unrealised(line)] if is_by_place else [])]
+
+
+def _signed(line: Line) -> str:
+    return f"{'+' if line.realised > ZERO else ''}{plain(line.realised)}"
+
+
+def _unrealised(line: Line) -> str:
+    if line.unrealised is None:
+        return "" if line.is_priced else "?"
+    return f"{'+' if line.unrealised > ZERO else ''}{plain(line.unrealised)}{'' if line.is_priced else '?'}"

@@ -1,0 +1,149 @@
+"""What trading has brought, net of all commissions: by cycle, slot, day or symbol, realised and not yet realised.
+
+A cycle's profit counts where and when the cycle ends. What cycles under way would have brought, were all that they
+hold sold at the last price, is told apart. Sums over ended cycles are the database's, from the index trader_ended
+alone.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from django.db.models import CharField, Count, QuerySet, Sum
+from django.db.models.functions import Cast, Substr
+
+from hedgehog_project.venues import Venue
+from trading import overview
+from trading.core.money import ZERO
+from trading.core.strategy import TraderState
+from trading.holdings import Holding, holdings
+from trading.models import Symbol, Trader
+
+
+class By(StrEnum):
+    """What the lines of a report are."""
+
+    SYMBOL = "symbol"
+    SLOT = "slot"
+    DAY = "day"  # in UTC
+    CYCLE = "cycle"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a report. Amounts are in `asset`."""
+
+    name: str
+    asset: str
+    cycles: int
+    realised: Decimal
+    budget: Decimal  # what has worked for it: the mean budget of a cycle in each slot, summed over the slots
+    unrealised: Decimal | None = None  # None: nothing is held, or it does not belong to this line
+    is_priced: bool = True  # False: it holds what nobody knows a price of
+    trader: Trader | None = None  # of a cycle
+
+    @property
+    def share(self) -> Decimal | None:
+        """The realised profit as a fraction of the budget, with 6 decimals."""
+        return (self.realised / self.budget).quantize(Decimal("0.000001")) if self.budget else None
+
+    def plus(self, other: "Line") -> "Line":
+        """Both together, under this one's name."""
+        return replace(
+            self,
+            cycles=self.cycles + other.cycles,
+            realised=self.realised + other.realised,
+            budget=self.budget + other.budget,
+            unrealised=_added(self.unrealised, other.unrealised),
+            is_priced=self.is_priced and other.is_priced,
+        )
+
+
+def lines(venue: Venue, by: By, since: datetime | None = None, held: list[Holding] | None = None) -> Iterator[Line]:
+    """The report's lines: symbols and slots by name, days and cycles newest first.
+
+    `since` looks at when cycles ended. `held`: what `holdings` said, where the caller knows it already.
+    """
+    if by == By.CYCLE:
+        return _cycles(venue, since)
+    if by == By.DAY:
+        return _days(venue, since)
+    return _places(venue, by, since, holdings(venue) if held is None else held)
+
+
+def totals(told: list[Line]) -> list[Line]:
+    """One line for each quote asset, of lines by symbol or slot; the asset with the most cycles first."""
+    found: dict[str, Line] = {}
+    for line in told:
+        found[line.asset] = found.get(line.asset, Line("all", line.asset, 0, ZERO, ZERO)).plus(line)
+    return sorted(found.values(), key=lambda line: (-line.cycles, line.asset))
+
+
+def left_over(venue: Venue) -> list[tuple[str, Decimal]]:
+    """By base asset, what ended cycles hold of what they could not sell: it counts nowhere, at what it has cost."""
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    assets = dict(Symbol.objects.order_by().values_list("pk", "base_asset"))
+    for pk, amount in _ended(venue, None).values_list("symbol_id").annotate(Sum("leftover")):
+        found[assets[pk]] += amount
+    return sorted((asset, amount) for asset, amount in found.items() if amount)
+
+
+def _ended(venue: Venue, since: datetime | None) -> QuerySet[Trader]:
+    rows = Trader.objects.filter(overview.ENDED, venue=venue).exclude(state=TraderState.RETIRED).order_by()
+    return rows if since is None else rows.filter(finished_at__gte=since)
+
+
+def _places(venue: Venue, by: By, since: datetime | None, held: list[Holding]) -> Iterator[Line]:
+    """By symbol or by slot."""
+    symbols = Symbol.objects.in_bulk()
+    found: dict[tuple[str, int], Line] = {}
+
+    def add(symbol_id: int, slot: int, line: Line) -> None:
+        name = symbols[symbol_id].name
+        key = (name, slot if by == By.SLOT else 0)
+        first = replace(line, name=f"{name} #{slot}" if by == By.SLOT else name)
+        found[key] = found[key].plus(line) if key in found else first
+
+    rows = _ended(venue, since).values_list("symbol_id", "slot")
+    counted = set()
+    for symbol_id, slot, cycles, realised, budget in rows.annotate(Count("pk"), Sum("profit"), Sum("budget")):
+        counted.add((symbol_id, slot))
+        asset = symbols[symbol_id].quote_asset
+        add(symbol_id, slot, Line("", asset, cycles, realised, _mean(budget, cycles)))
+    for each in held:
+        trader = each.trader
+        budget = ZERO if (trader.symbol_id, trader.slot) in counted else trader.budget
+        line = Line("", trader.symbol.quote_asset, 0, ZERO, budget, each.unrealised, each.unrealised is not None)
+        add(trader.symbol_id, trader.slot, line)
+    yield from (found[key] for key in sorted(found))
+
+
+def _days(venue: Venue, since: datetime | None) -> Iterator[Line]:
+    # As text, "2026-11-22" in UTC on both databases: on SQLite TruncDate calls Python for every row.
+    rows = _ended(venue, since).annotate(day=Substr(Cast("finished_at", CharField()), 1, 10))
+    assets = dict(Symbol.objects.order_by().values_list("pk", "quote_asset"))
+    figures = (Count("pk"), Sum("profit"), Sum("budget"), Count("slot", distinct=True))
+    found: dict[tuple[str, str], Line] = {}
+    for day, symbol_id, cycles, realised, budget, slots in rows.values_list("day", "symbol_id").annotate(*figures):
+        line = Line(day, assets[symbol_id], cycles, realised, _mean(budget * slots, cycles))
+        key = (day, line.asset)
+        found[key] = found[key].plus(line) if key in found else line
+    yield from (found[key] for key in sorted(found, key=lambda key: (key[0], found[key].cycles), reverse=True))
+
+
+def _cycles(venue: Venue, since: datetime | None) -> Iterator[Line]:
+    rows = _ended(venue, since).select_related("symbol").order_by("-finished_at", "-pk")
+    for trader in rows.iterator(chunk_size=2_000):
+        yield Line(str(trader), trader.symbol.quote_asset, 1, trader.profit or ZERO, trader.budget, trader=trader)
+
+
+def _mean(total: Decimal, count: int) -> Decimal:
+    return (total / count).quantize(Decimal("0.00000001"))
+
+
+def _added(first: Decimal | None, second: Decimal | None) -> Decimal | None:
+    """None is nothing."""
+    return first if second is None else second if first is None else first + second
