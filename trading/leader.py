@@ -17,7 +17,7 @@ from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, last_trades
-from trading import catalog, doorbell, endings, halting, symbols, triggers
+from trading import catalog, doorbell, drawdown, endings, halting, sizing, symbols, triggers
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import ExchangeError
@@ -44,6 +44,7 @@ def lead(now: datetime | None = None) -> None:
     now = now or timezone.now()
     fill_slots()
     watch_triggers()
+    drawdown.watch(now)
     if doorbell.is_queue_long(connect()):
         return
     ask_about_stuck_orders(now)
@@ -70,20 +71,23 @@ def fill_slots() -> int:
 
 
 def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
+    size = sizing.next_size(settings, venue)
+    if size.budget is None:
+        return False  # The symbol's page says why.
     try:
         with transaction.atomic():
             trader = Trader.objects.create(
                 symbol=settings.symbol,
                 venue=venue,
                 slot=slot,
-                budget=settings.share,
+                budget=size.budget,
                 buy_down_interval=settings.buy_down_interval,
                 profit_interval=settings.profit_interval,
                 wake_below=ANY_PRICE,
                 armed_at=timezone.now(),
                 waits_for="waits for the next trade",
             )
-            write(trader, "leader", "begins", f"slot {slot} is free")
+            write(trader, "leader", "begins", f"slot {slot} is free; it gets {size.text}")
     except IntegrityError:
         return False  # Another leader was quicker: the slot has its trader.
     triggers.set_trigger(connect(), trigger_for(trader))

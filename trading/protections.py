@@ -142,10 +142,11 @@ def _losses_in_a_row(buy: _Buy, limits: SymbolProtections) -> Held | None:
     cycles = Trader.objects.filter(
         finished_at__isnull=False, venue=buy.venue, symbol=buy.trader.symbol_id, state=TraderState.FINISHED
     )
-    last = list(cycles.order_by("-finished_at").values_list("finished_at", "profit")[:wanted])
-    if len(last) < wanted or any(profit is None or profit >= ZERO for _, profit in last):
+    last = cycles.order_by("-finished_at").values_list("finished_at", "profit")[:wanted]
+    lost_at = [at for at, profit in last if at is not None and profit is not None and profit < 0]
+    if len(lost_at) < wanted:
         return None
-    until = last[0][0] + timedelta(minutes=limits.pause_minutes)
+    until = lost_at[0] + timedelta(minutes=limits.pause_minutes)
     if until <= buy.now:
         return None
     what = "the last cycle" if wanted == 1 else f"the last {wanted} cycles"

@@ -1,0 +1,104 @@
+"""Drawdown: how far a venue's gain has fallen from its high; too far, and trading is held back until a person resumes.
+
+The gain is realised and unrealised profit. Deposits, withdrawals and changed budgets are none, so they move no high.
+"""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, localcontext
+
+from django.db import transaction
+from django.db.models import Sum
+
+from hedgehog_project.venues import Venue
+from trading import halting
+from trading.core.money import EXACT, ZERO, plain
+from trading.equity import Standing, standing
+from trading.models import AccountProtections, HighWater, Switch, TradingSettings
+from trading.models.protections import HighOf
+from trading.models.switch import TradingMode
+from trading.models.symbols import TradingStatus
+
+log = logging.getLogger(__name__)
+
+# How often it is looked at, where a drawdown is set.
+EVERY = timedelta(seconds=5)
+# Who it was, for the switch's page.
+BY = "protections"
+FRACTION = Decimal("0.00000001")
+_SEVERITY = (TradingMode.ACTIVE, TradingMode.REDUCING, TradingMode.HALTED)
+
+
+def watch(now: datetime) -> None:
+    """Looks at every venue with a drawdown set, where it is time to. For the leader; two at once are harmless."""
+    for limits in AccountProtections.objects.filter(most_drawdown__isnull=False):
+        row = HighWater.objects.filter(venue=limits.venue).first()
+        if row is not None and row.looked_at > now - EVERY:
+            continue
+        seen = standing(Venue(limits.venue)).get(limits.quote_asset) or Standing()
+        if seen.unpriced:
+            # A price that nobody knows tells of no gain and no loss.
+            log.warning("drawdown not known: venue=%s holdings_without_price=%s", limits.venue, seen.unpriced)
+            continue
+        with transaction.atomic():
+            _take_in(limits, seen.equity, capital_of(limits, seen), now)
+
+
+def _take_in(limits: AccountProtections, gain: Decimal, capital: Decimal, now: datetime) -> None:
+    """Moves the marks by what was seen, and holds trading back where the drawdown is too much."""
+    today = now.astimezone(UTC).date()
+    row = HighWater.objects.select_for_update().filter(venue=limits.venue).first()
+    if row is None or row.quote_asset != limits.quote_asset:
+        begin = {"quote_asset": limits.quote_asset, "gain": gain, "high": gain, "high_at": now, "day": today}
+        begin |= {"day_high": gain, "drawdown": ZERO, "looked_at": now, "tripped_at": None}
+        HighWater.objects.update_or_create(venue=limits.venue, defaults=begin)
+        return
+    if row.looked_at > now - EVERY:
+        return  # Another leader was quicker.
+    # What one look alone shows may be a slip: of a price, or of a fill that was booked between two queries.
+    low, high = sorted((gain, row.gain))
+    has_resumed = row.tripped_at is not None and Switch.row().is_active
+    if has_resumed:
+        # A person knows of it and goes on: from here.
+        row.tripped_at, row.high, row.high_at, row.day_high = None, gain, now, gain
+    if low > row.high:
+        row.high, row.high_at = low, now
+    if row.day != today:
+        row.day, row.day_high = today, low
+    row.day_high = max(row.day_high, low)
+    top = row.day_high if limits.drawdown_from == HighOf.DAY else row.high
+    row.drawdown = fraction(top - (gain if has_resumed else high), capital + top)
+    row.gain, row.looked_at = gain, now
+    most = limits.most_drawdown
+    if most is not None and row.drawdown >= most and row.tripped_at is None:
+        row.tripped_at = now
+        _hold_back(limits, row, top)
+    row.save()
+
+
+def _hold_back(limits: AccountProtections, row: HighWater, top: Decimal) -> None:
+    mode, now_is = TradingMode(limits.drawdown_mode), Switch.row()
+    if _SEVERITY.index(TradingMode(now_is.mode)) >= _SEVERITY.index(mode):
+        return  # Somebody has held back as much already.
+    of = "the day" if limits.drawdown_from == HighOf.DAY else "all time"
+    why = (
+        f"drawdown {row.drawdown * 100:.1f} % at {row.venue}, from the high of {of} (a gain of {plain(top)} "
+        f"{row.quote_asset}) to {plain(row.gain)}"
+    )
+    halting.halt(BY, why, mode, limits.drawdown_cancels_buys or now_is.cancels_buys)
+
+
+def fraction(fallen: Decimal, of: Decimal) -> Decimal:
+    """What part of the high's equity is gone; 0 where nothing is, or where there is nothing to be a part of."""
+    if fallen <= 0 or of <= 0:
+        return ZERO
+    with localcontext(EXACT):
+        return (fallen / of).quantize(FRACTION)
+
+
+def capital_of(limits: AccountProtections, seen: Standing) -> Decimal:
+    """What the gains are added to: as set, else the budgets of the symbols that are on, else of the live traders."""
+    if limits.capital is not None:
+        return limits.capital
+    on = TradingSettings.objects.filter(status=TradingStatus.ON, symbol__quote_asset=limits.quote_asset)
+    return on.aggregate(total=Sum("budget"))["total"] or seen.budget

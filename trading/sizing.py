@@ -1,0 +1,68 @@
+"""Sizing: what a new trader gets of its symbol's budget. It keeps that for its one cycle."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from trading import balances
+from trading.core.money import EXACT, ZERO, plain, share_of
+from trading.exposure import bound
+from trading.models import AccountProtections, Trader, TradingSettings
+from trading.models.symbols import Sizing
+
+
+@dataclass(frozen=True)
+class Size:
+    """A trader's budget in quote, and in words how it comes about; None: there can be no trader now, and why."""
+
+    budget: Decimal | None
+    text: str
+
+
+def next_size(settings: TradingSettings, venue: Venue, now: datetime | None = None) -> Size:
+    """What the next trader of a symbol gets at a venue. Asks the database; where a balance is too old, has it asked."""
+    if settings.sizing == Sizing.SHARE:
+        return _of_balance(settings, venue, now or timezone.now())
+    quote = settings.symbol.quote_asset
+    total, text = settings.budget, f"the budget of {plain(settings.budget)} {quote}"
+    if settings.compounds:
+        brought = realised(settings.symbol_id, venue)
+        total += brought
+        how = "with the profit" if brought >= 0 else "less the loss"
+        text += f" {how} of {plain(abs(brought))} {quote} so far"
+    return _part(total, settings, text)
+
+
+def realised(symbol_id: int, venue: Venue) -> Decimal:
+    """What the ended cycles of a symbol have brought at a venue, net, in quote."""
+    ended = Trader.objects.filter(finished_at__isnull=False, venue=venue, symbol=symbol_id)
+    return ended.aggregate(total=Sum("profit"))["total"] or ZERO
+
+
+def _of_balance(settings: TradingSettings, venue: Venue, now: datetime) -> Size:
+    quote = settings.symbol.quote_asset
+    free = balances.free_of(venue, quote, now)
+    if free.amount is None:
+        balances.ask_again(venue)
+        return Size(None, f"its budget is a share of the balance, and it is not known now what is free at {venue}")
+    limits = AccountProtections.objects.filter(venue=venue, quote_asset=quote).first()
+    reserve = limits.quote_reserve if limits and limits.quote_reserve else ZERO
+    # What its traders have bound came out of the same balance: each gets as much as the first.
+    own = bound(venue, symbol_id=settings.symbol_id)
+    base = max(free.amount - reserve, ZERO) + own
+    kept = f" beyond the reserve of {plain(reserve)}" if reserve else ""
+    share = f"{plain(settings.balance_share.scaleb(2))} %"
+    text = f"{share} of {plain(free.amount)} {quote} that are free{kept} and {plain(own)} that are bound"
+    return _part(EXACT.multiply(base, settings.balance_share), settings, text)
+
+
+def _part(total: Decimal, settings: TradingSettings, text: str) -> Size:
+    text = f"{text}, in {settings.chunks}"
+    budget = share_of(total, settings.chunks)
+    if budget <= 0:
+        return Size(None, f"nothing is left to trade with: {text}")
+    return Size(budget, text)
