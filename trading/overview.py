@@ -31,6 +31,7 @@ from trading.core.strategy import TraderState
 from trading.models import Order, Symbol, Trader
 from trading.models.fields import AmountField
 from trading.models.switch import why_not
+from trading.models.symbols import TradingStatus
 
 HOURS = 24
 # A market that is traded this seldom, or a feed that is this late, deserves a word.
@@ -139,9 +140,19 @@ def is_trading(symbol: Symbol) -> bool:
     return hasattr(symbol, "settings") and symbol.settings.is_on
 
 
+def is_shutting_down(symbol: Symbol) -> bool:
+    """Whether its cycles under way end and no other begins."""
+    return hasattr(symbol, "settings") and symbol.settings.status == TradingStatus.SHUTDOWN
+
+
 def symbol_lines(venue: Venue) -> list[SymbolLine]:
-    """Every symbol, by name."""
-    symbols = list(with_figures(Symbol.objects.order_by("name"), venue))
+    """Every symbol that somebody cares for, by name: of thousands that the exchange lists most are off."""
+    streamed = StreamedSymbol.objects.filter(is_on=True).values("symbol")
+    traded = Trader.objects.filter(venue=venue, symbol=OuterRef("pk"))
+    wanted = (
+        Q(settings__status__in=[TradingStatus.ON, TradingStatus.SHUTDOWN]) | Q(name__in=streamed) | Exists(traded)
+    )
+    symbols = list(with_figures(Symbol.objects.filter(wanted).order_by("name"), venue))
     trades = last_trades([symbol.name for symbol in symbols], venue)
     return [
         SymbolLine(
@@ -256,7 +267,7 @@ def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) ->
     problem = why_not(venue)
     found = [f"New traders can't trade on {venue}. {problem}"] if problem else []
     on = [line for line in lines if line.is_trading]
-    if not lines:
+    if not lines and not Symbol.objects.exists():
         found.append("There is no symbol yet: add one under Symbols.")
     elif not on:
         found.append("No symbol is trading: turn one on under Symbols.")

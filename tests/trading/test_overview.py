@@ -15,6 +15,7 @@ from hedgehog_project import processes
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
+from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_order, make_story, make_trader
@@ -22,7 +23,8 @@ from trading import overview, symbols
 from trading.core.money import plain
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
-from trading.models import Symbol
+from trading.models import Symbol, TradingSettings
+from trading.models.symbols import TradingStatus
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -56,9 +58,16 @@ def test_line_of_a_symbol_says_what_it_does_and_brought(symbol: Symbol) -> None:
 
 def test_symbol_without_any_trader_or_settings_has_zeros(redis_client: "redis.Redis") -> None:
     Symbol.objects.create(name="ADABTC")
+    StreamedSymbol.objects.create(market="live", symbol="ADABTC", is_on=True)
     shown = line("ADABTC")
     assert (shown.is_streaming, shown.is_trading, shown.traders, shown.cycles_finished) == (False, False, 0, 0)
     assert (shown.profit, shown.last_trade) == (D(0), None)
+
+
+def test_symbol_that_is_off_and_never_was_traded_is_left_out(symbol: Symbol) -> None:
+    symbols.named("BTCUSDT")
+    TradingSettings.objects.filter(symbol=symbol).update(status=TradingStatus.SHUTDOWN)
+    assert [shown.name for shown in overview.symbol_lines(Venue.MOCK)] == ["ETHUSDT"]
 
 
 def test_money_of_other_venues_is_never_added(symbol: Symbol) -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from hedgehog_project import processes as probes
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue
+from streamer.models import StreamedSymbol
 from tests.support.processes import Processes
 from tests.trading.rows import make_cycle, make_order, make_story, make_trader
 from tests.trading.test_overview import publish
@@ -56,6 +57,7 @@ def day(symbol: Symbol) -> Symbol:
 
 def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
     Symbol.objects.create(name="ADABTC", quote_asset="BTC")
+    StreamedSymbol.objects.create(market="live", symbol="ADABTC", is_on=True)
     publish("ETHUSDT", "3000.10000000", age_s=2)
     text, code = run("--json")
     told: dict[str, Any] = json.loads(text)

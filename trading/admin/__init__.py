@@ -2,13 +2,25 @@
 
 from django.contrib.admin import site
 
-from trading.admin import journal, orders, orphans, people, reconciliations, schedule, switch, symbols, traders
+from trading.admin import (
+    journal,
+    orders,
+    orphans,
+    people,
+    profiles,
+    reconciliations,
+    schedule,
+    switch,
+    symbols,
+    traders,
+)
 
 __all__ = [
     "journal",
     "orders",
     "orphans",
     "people",
+    "profiles",
     "reconciliations",
     "schedule",
     "switch",

@@ -52,6 +52,7 @@ def on_every_page(request: HttpRequest) -> dict[str, Any]:
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     trading = [
         _models_item("trading", "symbol", "currency_exchange"),
+        _models_item("trading", "profile", "tune"),
         _models_item("trading", "trader", "smart_toy"),
         _models_item("trading", "order", "receipt_long"),
         _models_item("trading", "fill", "done_all"),

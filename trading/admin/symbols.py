@@ -3,33 +3,44 @@
 from decimal import Decimal
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, StackedInline, TabularInline
+from unfold.admin import StackedInline, TabularInline
+from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
 from hedgehog_project.venues import market_of
 from streamer.models import StreamedSymbol
-from trading import overview, symbols
+from trading import overview, profiles, symbols
 from trading.admin import show
-from trading.admin.base import ReadOnlyAdmin, ShowFilter, back
+from trading.admin.base import ReadOnlyAdmin, ShowFilter
+from trading.admin.changing import ChangeSettingsForm
 from trading.admin.forms import AddSymbolForm, TradingSettingsForm
+from trading.admin.turning import TurningAdmin, tell_problems
 from trading.core.money import plain
-from trading.models import Listing, Switch, Symbol, TradingSettings
+from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 
-TURNS = {"trading": symbols.set_trading, "streaming": symbols.set_streaming}
+# In the list's form: whether all rows that match are chosen, or those of the page.
+ACROSS = "select_across"
 
 
 class SymbolsShown(ShowFilter):
-    parts = (("all", "All"), ("trading", "Trading"), ("streaming", "Streaming"), ("off", "Off"))
+    parts = (
+        ("all", "All"),
+        ("trading", "Trading"),
+        ("shutdown", "Shutting down"),
+        ("streaming", "Streaming"),
+        ("off", "Off"),
+    )
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         trading = Q(settings__status=TradingStatus.ON)
@@ -38,10 +49,12 @@ class SymbolsShown(ShowFilter):
         match self.value():
             case "trading":
                 return queryset.filter(trading)
+            case "shutdown":
+                return queryset.filter(settings__status=TradingStatus.SHUTDOWN)
             case "streaming":
                 return queryset.filter(streaming)
             case "off":
-                return queryset.exclude(trading).exclude(streaming)
+                return queryset.filter(Q(settings=None) | Q(settings__status=TradingStatus.OFF)).exclude(streaming)
         return queryset
 
 
@@ -84,26 +97,40 @@ class ListingInline(TabularInline):
 
 
 @admin.register(Symbol)
-class SymbolAdmin(ModelAdmin):
-    list_display = ("name", "streaming", "trading", "price", "traders_live", "cycles", "profit_so_far", "budget")
-    list_filter = (SymbolsShown, "quote_asset")
+class SymbolAdmin(TurningAdmin):
+    list_display = (
+        "name",
+        "streaming",
+        "trading",
+        "price",
+        "traders_live",
+        "cycles",
+        "profit_so_far",
+        "budget",
+        "profile",
+    )
+    list_filter = (SymbolsShown, "quote_asset", ("settings__profile", RelatedDropdownFilter))
     list_filter_submit = True
+    show_full_result_count = False
     search_fields = ("name", "base_asset", "quote_asset")
     search_help_text = "Search by name or asset"
     fields = (("name", "base_asset", "quote_asset"),)
     readonly_fields = ("name", "base_asset", "quote_asset")
     inlines = (SettingsInline, ListingInline)
-    actions = ("trading_on", "trading_off", "streaming_on", "streaming_off")
+    actions = (
+        "change_settings",
+        "trading_on",
+        "trading_shutdown",
+        "trading_off",
+        "trading_off_and_cancel",
+        "streaming_on",
+        "streaming_off",
+    )
     change_form_outer_before_template = "trading/symbol_state.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return overview.with_figures(super().get_queryset(request), Switch.current())
-
-    def get_urls(self) -> list[Any]:
-        turn = path(
-            "<int:pk>/<str:what>/<str:state>/", self.admin_site.admin_view(self.turn_view), name="trading_symbol_turn"
-        )
-        return [turn, *super().get_urls()]
+        rows = super().get_queryset(request).select_related("settings__profile")
+        return overview.with_figures(rows, Switch.current())
 
     # A symbol has traders and orders for ever; one that is not wanted is turned off.
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -125,6 +152,8 @@ class SymbolAdmin(ModelAdmin):
 
     @display(description="Trading", ordering="settings__status")
     def trading(self, symbol: Any) -> SafeString:
+        if overview.is_shutting_down(symbol):
+            return show.badge("shutting down", "warning", "Its cycles under way end, then it is off")
         return self._toggle(symbol, "trading", overview.is_trading(symbol))
 
     @display(description="Last price")
@@ -150,6 +179,10 @@ class SymbolAdmin(ModelAdmin):
         settings = symbol.settings
         return f"{plain(settings.budget)} {symbol.quote_asset} in {settings.chunks}"
 
+    @display(description="Profile", ordering="settings__profile__name")
+    def profile(self, symbol: Any) -> str:
+        return str(symbol.settings.profile or show.NONE) if hasattr(symbol, "settings") else show.NONE
+
     def _toggle(self, symbol: Any, what: str, is_on: bool) -> SafeString:
         """A button of the list's own form, so that it posts with the form's CSRF token."""
         if not symbol.may_turn:
@@ -163,45 +196,45 @@ class SymbolAdmin(ModelAdmin):
             "on" if is_on else "off",
         )
 
-    # --- turning on and off -----------------------------------------------------------------------
-    def turn_view(self, request: HttpRequest, pk: int, what: str, state: str) -> HttpResponse:
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        symbol = get_object_or_404(Symbol, pk=pk)
-        if not self.has_change_permission(request, symbol) or what not in TURNS or state not in ("on", "off"):
-            raise PermissionDenied
-        self._turn(request, symbol, what, state == "on")
-        return back(request, "admin:trading_symbol_changelist")
+    # --- changing many -----------------------------------------------------------------------------
+    @admin.action(description="Change settings…", permissions=["change"])
+    def change_settings(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> HttpResponse | None:
+        """Shows a form of settings; changes them once it comes back filled in."""
+        ids = list(chosen.values_list("pk", flat=True))
+        form = ChangeSettingsForm(request.POST if "apply" in request.POST else None)
+        if form.is_bound and form.is_valid():
+            self._change(request, list(Symbol.objects.filter(pk__in=ids)), form)
+            return None
+        # All that match are found again by the list's address; a page's rows are named.
+        across = request.POST.get(ACROSS, "0")
+        named = ids[:1] if across == "1" else ids
+        hidden = [("action", "change_settings"), ("apply", "yes"), (ACROSS, across)]
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"Change {len(ids)} symbol{'' if len(ids) == 1 else 's'}",
+            "words": "What is left as it is stays as it is. A change applies to the next cycle; cycles under way "
+            "keep what they began with.",
+            "form": form,
+            "button": "Change",
+            "hidden": hidden + [(ACTION_CHECKBOX_NAME, pk) for pk in named],
+        }
+        return TemplateResponse(request, "trading/change_settings.html", context)
 
-    def _turn(self, request: HttpRequest, symbol: Symbol, what: str, on: bool) -> None:
-        state = "on" if on else "off"
-        try:
-            TURNS[what](symbol, on)
-        except ValidationError as error:
-            self.message_user(request, f"{symbol}: {' '.join(error.messages)}", messages.ERROR)
-            return
-        self.log_change(request, symbol, f"Turned {what} {state}.")
-        self.message_user(request, f"{symbol}: {what} is {state}.", messages.SUCCESS)
+    def _change(self, request: HttpRequest, chosen: list[Symbol], form: ChangeSettingsForm) -> None:
+        changed = profiles.change(chosen, form.values, form.noted_profile)
+        done = [symbol for symbol in chosen if symbol.name not in changed.problems]
+        LogEntry.objects.log_actions(request.user.pk, done, CHANGE, f"Changed {', '.join(form.values)}.")
+        under_way = Trader.objects.filter(symbol__in=done, finished_at__isnull=True).count()
+        keep = f"; {under_way} cycles under way keep what they began with" if under_way else ""
+        self.message_user(request, f"{changed.count} symbols changed, from their next cycle on{keep}.")
+        tell_problems(self, request, changed.problems)
 
-    def _turn_all(self, request: HttpRequest, chosen: QuerySet[Symbol], what: str, on: bool) -> None:
-        for symbol in Symbol.objects.filter(pk__in=chosen.values_list("pk", flat=True)):
-            self._turn(request, symbol, what, on)
-
-    @admin.action(description="Turn trading on", permissions=["change"])
-    def trading_on(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
-        self._turn_all(request, chosen, "trading", True)
-
-    @admin.action(description="Turn trading off", permissions=["change"])
-    def trading_off(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
-        self._turn_all(request, chosen, "trading", False)
-
-    @admin.action(description="Turn streaming on", permissions=["change"])
-    def streaming_on(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
-        self._turn_all(request, chosen, "streaming", True)
-
-    @admin.action(description="Turn streaming off", permissions=["change"])
-    def streaming_off(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
-        self._turn_all(request, chosen, "streaming", False)
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        for each in formset.forms:
+            if isinstance(each.instance, TradingSettings) and each.has_changed():
+                each.instance.profile = None  # It is its own now.
+        super().save_formset(request, form, formset, change)
 
     # --- the page of one, and of a new one ----------------------------------------------------------
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -238,6 +271,7 @@ class SymbolAdmin(ModelAdmin):
                 "symbol": symbol,
                 "venue": venue,
                 "is_trading": overview.is_trading(symbol),
+                "is_shutting_down": overview.is_shutting_down(symbol),
                 "last_price": last_price(overview.last_trades([symbol.name], venue).get(symbol.name), ""),
                 "profit": show.profit(symbol.profit, symbol.quote_asset),
                 "live": _traders_link(symbol, symbol.live_traders, "live"),
