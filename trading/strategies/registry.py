@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,12 +12,13 @@ from django.conf import settings
 
 from trading.core import naive
 from trading.core.strategy import Strategy
+from trading.strategies import trailing
 from trading.strategies.typed import NotTyped, typed
 
 log = logging.getLogger(__name__)
 
-OWN: tuple[Strategy, ...] = (naive,)
-MOST_NAME = 32
+OWN: tuple[Strategy, ...] = (naive, trailing)
+NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 class UnknownStrategy(LookupError):
@@ -67,8 +69,10 @@ def _usable(module: str) -> Strategy:
     except Exception as error:  # whatever a stranger's module raises is its owner's to read
         raise NotUsable(f"can't be imported: {type(error).__name__}: {error}") from error
     name = getattr(found, "name", None)
-    if not isinstance(name, str) or not name or len(name) > MOST_NAME:
-        raise NotUsable(f'it has no name: write name = "...", of at most {MOST_NAME} letters')
+    if not isinstance(name, str):
+        raise NotUsable('it has no name: write name = "..."')
+    if not NAME.fullmatch(name):
+        raise NotUsable(f"its name {name!r} is not of small letters, digits and _ (at most 32)")
     for function in ("decide", "triggers"):
         if not callable(getattr(found, function, None)):
             raise NotUsable(f"it has no function {function}")
@@ -77,3 +81,9 @@ def _usable(module: str) -> Strategy:
     except NotTyped as error:
         raise NotUsable(str(error)) from None
     return found
+
+
+def about(strategy: Strategy) -> str:
+    """The first sentence of its module's docstring, or of its class's."""
+    text = " ".join((strategy.__doc__ or "").split("\n\n")[0].split())
+    return text.partition(": ")[2] or text

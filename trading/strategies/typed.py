@@ -16,13 +16,16 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from trading.core.money import plain
+from trading.core.money import EXACT, plain
 
 Value = Decimal | int | bool | None
 KINDS = (Decimal, int, bool)
 METADATA = frozenset({"label", "help", "above", "below", "at_least", "at_most", "percent"})
 # What the database and the exchange keep of an amount.
 PLACES = 8
+MOST = Decimal(92233720368)
+# More than any number has that can be kept.
+_MOST_LETTERS = 40
 
 
 class BadSettings(ValueError):
@@ -59,18 +62,29 @@ class Typed:
             return None if self.is_optional else "It needs a value."
         if isinstance(value, Decimal):
             if not value.is_finite():
-                return f"{value} is not a number."
+                return f"{value} is no number."
+            if not -MOST < value < MOST:
+                return "That is out of range."
             if _places(value) > PLACES:
                 return f"At most {PLACES - 2 if self.is_percent else PLACES} decimals."
-        if self.above is not None and not value > self.above:
-            return f"Must be above {self.shown(self.above)}."
-        if self.below is not None and not value < self.below:
-            return f"Must be below {self.shown(self.below)}."
-        if self.at_least is not None and not value >= self.at_least:
-            return f"Must be at least {self.shown(self.at_least)}."
-        if self.at_most is not None and not value <= self.at_most:
-            return f"Must be at most {self.shown(self.at_most)}."
-        return None
+        if isinstance(value, bool) or self._keeps_bounds(value):
+            return None
+        bounds = (
+            ("above", self.above),
+            ("at least", self.at_least),
+            ("below", self.below),
+            ("at most", self.at_most),
+        )
+        words = [f"{word} {self.shown(bound)}" for word, bound in bounds if bound is not None]
+        return f"Must be {' and '.join(words)}."
+
+    def _keeps_bounds(self, value: Decimal | int) -> bool:
+        return not (
+            (self.above is not None and value <= self.above)
+            or (self.at_least is not None and value < self.at_least)
+            or (self.below is not None and value >= self.below)
+            or (self.at_most is not None and value > self.at_most)
+        )
 
     def shown(self, value: Value) -> str:
         """The value as people read it."""
@@ -99,9 +113,13 @@ class Typed:
                 raise ValueError(f"{text!r} is neither true nor false.")
             return text == "true"
         try:
+            if len(text) > _MOST_LETTERS:
+                raise ValueError
             return int(text) if self.kind is int else Decimal(text)
         except (ValueError, InvalidOperation):
-            raise ValueError(f"{text!r} is not a {'whole ' if self.kind is int else ''}number.") from None
+            raise ValueError(
+                f"{text[:_MOST_LETTERS]!r} is no {'whole ' if self.kind is int else ''}number."
+            ) from None
 
 
 def typed(settings: type) -> tuple[Typed, ...]:
@@ -182,5 +200,5 @@ def _typed(field: dataclasses.Field[Any], hint: Any) -> Typed:
 
 
 def _places(value: Decimal) -> int:
-    exponent = value.normalize().as_tuple().exponent
+    exponent = value.normalize(EXACT).as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0

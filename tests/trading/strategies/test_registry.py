@@ -1,0 +1,85 @@
+"""Which strategies there are, and what is said of a module that is none."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from pytest_django import Settings
+
+from trading.strategies import registry
+from trading.strategies.checks import check_strategies
+
+WHOLE = """
+from dataclasses import dataclass
+name = "mine"
+@dataclass(frozen=True)
+class Settings: ...
+def decide(position, event, rules, settings): ...
+def triggers(position, rules, settings): ...
+"""
+
+
+@pytest.fixture(autouse=True)
+def fresh(request: pytest.FixtureRequest) -> None:
+    registry.known.cache_clear()
+    request.addfinalizer(registry.known.cache_clear)
+
+
+def write(folder: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings, **sources: str) -> None:
+    """Modules of these names, all named in the setting."""
+    for name, source in sources.items():
+        (folder / f"{name}.py").write_text(source)
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(str(folder))
+    settings.HEDGEHOG_STRATEGIES = list(sources)
+
+
+def test_hedgehogs_own_are_always_there() -> None:
+    assert list(registry.known().strategies) == ["naive", "trailing"]
+    assert check_strategies() == []
+
+
+def test_a_module_that_is_named_is_found_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    write(tmp_path, monkeypatch, settings, strategy_of_mine=WHOLE)
+    assert registry.find("mine").name == "mine"
+    assert check_strategies() == []
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("import nowhere_at_all", "can't be imported: ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("1 / 0", "can't be imported: ZeroDivisionError: division by zero"),
+        (WHOLE.replace('name = "mine"', ""), "it has no name"),
+        (WHOLE.replace('"mine"', "7"), "it has no name"),
+        (WHOLE.replace('"mine"', '"Mine!"'), "its name 'Mine!' is not of small letters"),
+        (WHOLE.replace('"mine"', '"naive"'), "the name 'naive' is taken"),
+        (WHOLE.replace("def decide", "def decided"), "it has no function decide"),
+        (WHOLE.replace("def triggers", "def triggered"), "it has no function triggers"),
+        (WHOLE.replace("class Settings", "class Other"), "Settings is no dataclass"),
+        (WHOLE.replace("(frozen=True)", ""), "Settings is not frozen"),
+        (WHOLE.replace("class Settings: ...", "class Settings:\n  size: float = 1.0"), "Settings.size is neither"),
+    ],
+)
+def test_a_module_that_is_no_strategy_is_left_out_and_told_in_one_line(
+    source: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    write(tmp_path, monkeypatch, settings, strategy_of_mine=source)
+    (found,) = check_strategies()
+    assert found.msg.startswith(f"HEDGEHOG_STRATEGIES: strategy_of_mine: {told}")
+    assert "\n" not in found.msg
+    assert set(registry.known().strategies) == {"naive", "trailing"}
+
+
+def test_two_of_one_name_the_first_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    write(tmp_path, monkeypatch, settings, first_of_mine=WHOLE, second_of_mine=WHOLE)
+    (found,) = check_strategies()
+    assert "second_of_mine: the name 'mine' is taken" in found.msg
+    assert registry.find("mine").__name__ == "first_of_mine"  # type: ignore[attr-defined]
+
+
+def test_an_unknown_name_says_where_to_look() -> None:
+    with pytest.raises(registry.UnknownStrategy, match=r"no strategy 'gone'.*HEDGEHOG_STRATEGIES"):
+        registry.find("gone")
