@@ -20,12 +20,14 @@ MARKET = env.str("MARKET", default="simulated")
 # Symbols that the first start turns on; later the admin decides.
 HEDGEHOG_SYMBOLS = env.list("HEDGEHOG_SYMBOLS", default=["ETHUSDT", "BTCUSDT"])
 # Real money needs this, a permission and a confirmation.
+HEDGEHOG_STRATEGIES = env.list("HEDGEHOG_STRATEGIES", default=[])
 HEDGEHOG_ALLOW_LIVE = env.bool("HEDGEHOG_ALLOW_LIVE", default=False)
 # The mock account's money at its first start and after a reset.
 MOCK_BALANCES = env.str("MOCK_BALANCES", default="USDT:10000")
 # When a resting mock order fills: strict (the market trades through its limit) | touch (it reaches it).
 MOCK_FILL = env.str("MOCK_FILL", default="strict")
 MOCK_SEED = env.int("MOCK_SEED", default=1)
+MOCK_EXCHANGE_INFO = env.str("MOCK_EXCHANGE_INFO", default="")
 # Unfilled orders that the mock takes in 10 seconds: Binance's own limit.
 MOCK_ORDERS_PER_10S = env.int("MOCK_ORDERS_PER_10S", default=50)
 # Whether the mock account pays commissions in BNB, a quarter less, as long as it has some.

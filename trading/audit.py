@@ -166,7 +166,9 @@ def _balances(
 def _sleepers(venue: Venue, now: datetime) -> Iterable[Difference]:
     live = Trader.objects.filter(venue=venue, finished_at__isnull=True).select_related("symbol")
     late = now - SLEEPS_AT_MOST
-    for trader in live.filter(retry_at=None, wake_below=None, created_at__lt=late).exclude(orders__status__in=OPEN):
+    for trader in live.filter(retry_at=None, wake_below=None, wake_above=None, created_at__lt=late).exclude(
+        orders__status__in=OPEN
+    ):
         yield Difference("I6", f"{trader} waits for nothing that could wake it")
     for trader in live.filter(retry_at__lt=late):
         yield Difference("I6", f"{trader} should have tried again at {trader.retry_at:%H:%M:%S}")

@@ -1,6 +1,6 @@
 """The books: what a report of the exchange changes in the rows of an order and its fills."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from django.db.models import Prefetch, Q, QuerySet
@@ -8,21 +8,31 @@ from django.db.models import Prefetch, Q, QuerySet
 from trading.core import orders as core
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, fold
-from trading.core.strategy import Position
+from trading.core.position import Position
 from trading.models import Fill, Order, Trader
 
 
 def position_of(trader: Trader) -> Position:
-    """The trader's orders that could have traded, oldest first, with their fills."""
+    """How the trader stands: its orders that could have traded, oldest first, with their fills."""
     rows = trader.orders.filter(Q(status__in=OPEN) | Q(executed__gt=ZERO)).order_by("id")
-    return Position(tuple(as_core(row) for row in rows))
+    return position_with(trader, (as_core(row) for row in rows))
+
+
+def position_with(trader: Trader, orders: Iterable[core.Order]) -> Position:
+    """How the trader stands with these orders. It may do what it may while its symbol is on."""
+    return Position(
+        tuple(orders),
+        budget=trader.budget,
+        has_told_rebuy=trader.rebuy_told_at is not None,
+        memory=trader.memory,
+    )
 
 
 def positions_of(traders: QuerySet[Trader]) -> Iterator[tuple[Trader, Position]]:
     """Each trader, with its symbol, and what position_of tells of it, in three queries for all."""
     rows = Order.objects.filter(Q(status__in=OPEN) | Q(executed__gt=ZERO)).order_by("id").prefetch_related("fills")
     for trader in traders.select_related("symbol").prefetch_related(Prefetch("orders", rows, to_attr="traded")):
-        yield trader, Position(tuple(as_core(row) for row in trader.traded))
+        yield trader, position_with(trader, (as_core(row) for row in trader.traded))
 
 
 def as_core(row: Order) -> core.Order:
@@ -39,6 +49,7 @@ def as_core(row: Order) -> core.Order:
         fills=tuple(fill.as_core() for fill in fills),
         exchange_order_id=row.exchange_order_id,
         reason=row.reason,
+        cancel_reason=row.cancel_reason,
     )
 
 

@@ -16,16 +16,20 @@ from django.conf import settings as django_settings
 
 from hedgehog_project.keys import Key
 from hedgehog_project.venues import Place, Venue, place
+from trading.core import guard
 from trading.core.events import TradeSeen
 from trading.core.money import ZERO, plain
 from trading.core.orders import Side
-from trading.core.strategy import PlaceBuy, Position, TraderState, Wait, decide
+from trading.core.risk import Rules
+from trading.core.strategy import Decision, PlaceBuy, Position, TraderState, Wait
 from trading.exchange.errors import ExchangeError, KeyRejected, Refused
 from trading.exchange.inspector import Inspector, Reached
 from trading.exchange.protocol import RECV_WINDOW_MS
 from trading.exchange.rights import MAY_WITHDRAW
-from trading.models import Listing, Symbol, Trader
+from trading.models import Listing, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.strategies.registry import UnknownStrategy
+from trading.strategies.typed import BadSettings
 from trading.symbols import listing_values
 
 SOCKET_S = 5.0
@@ -212,7 +216,7 @@ def _symbol(checked: _Checked, symbol: Symbol) -> Finding:
     if problem := settings.why_not(listing):
         return Finding(Level.MEND, problem)
     # What a trader would do first, were this the next trade.
-    first = decide(Position(), TradeSeen(symbol.name, 0, price, 0), listing.rules(), settings.for_one_trader())
+    first = _first_step(settings, TradeSeen(symbol.name, 0, price, 0), listing.rules())
     if isinstance(first, Wait):
         return Finding(Level.MEND, f"{symbol} at {plain(price)}: {first.reason}", "Change its budget or chunks")
     filters = (
@@ -229,6 +233,14 @@ def _symbol(checked: _Checked, symbol: Symbol) -> Finding:
     except ExchangeError as error:
         return Finding(Level.MEND, f"{symbol}: {order} would be refused: {error}")
     return Finding(Level.OK, f"{text}; {order} would be taken")
+
+
+def _first_step(settings: TradingSettings, trade: TradeSeen, rules: Rules) -> Decision:
+    try:
+        strategy, values = settings.by()
+    except (UnknownStrategy, BadSettings) as error:
+        return Wait(str(error))
+    return guard.decide(strategy, Position(budget=settings.share), trade, rules, values)
 
 
 def _want(checked: _Checked, symbol: Symbol) -> None:

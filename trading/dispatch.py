@@ -1,7 +1,7 @@
 """Turns what concerns a trader into a task: trades that cross its trigger, and every report of its orders.
 
 A tick costs the same for one trader as for 100,000: a batch of trades is compared with the one nearest trigger of its
-symbol, and only when that is crossed are traders looked up at all.
+symbol on each side, and only when one is crossed are traders looked up at all.
 """
 
 import json
@@ -153,19 +153,21 @@ class Dispatcher:
             self.client.execute_command("XACK", topic, GROUP, *ids)
 
     def _handle(self, batches: list[tuple[bytes, list[Entry]]]) -> None:
-        """Compares each symbol's lowest price with the nearest trigger; one round trip for all symbols."""
+        """Compares each symbol's lowest and highest price with the nearest triggers; one round trip for all."""
         if not batches:
             return
         pipeline = self.client.pipeline(transaction=False)
         for topic, _ in batches:
             pipeline.execute_command("ZRANGE", triggers.key_below(*self._trades[topic]), 0, 0, "REV", "WITHSCORES")
-        for (topic, entries), nearest in zip(batches, pipeline.execute(), strict=True):
+            pipeline.execute_command("ZRANGE", triggers.key_above(*self._trades[topic]), 0, 0, "WITHSCORES")
+        answers = iter(pipeline.execute())
+        for topic, entries in batches:
+            below, above = next(answers), next(answers)
             self.counts.trades += len(entries)
-            if nearest:
-                reach = _score(nearest)
+            if below or above:
                 # Prices as floats, like the scores: core looks again with Decimals.
                 prices = [float(fields[1].split(b",", 1)[0]) for _, fields in entries]
-                if min(prices) <= reach:
+                if (below and min(prices) <= _score(below)) or (above and max(prices) >= _score(above)):
                     self._wake(topic, entries, prices)
             self._done.append((topic, [entry[0] for entry in entries]))
 
@@ -174,8 +176,9 @@ class Dispatcher:
         market, symbol = self._trades[topic]
         newest = len(prices) - 1
         low = min(range(len(prices)), key=lambda index: (prices[index], -index))
+        high = max(range(len(prices)), key=lambda index: (prices[index], index))
         # The newest trade first: whom it concerns should act on today's price, not on an older one of the batch.
-        for index in dict.fromkeys((newest, low)):
+        for index in dict.fromkeys((newest, low, high)):
             while True:
                 rung = triggers.ring(self.client, market, symbol, prices[index], RING_MOST)
                 if rung:

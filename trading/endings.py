@@ -6,9 +6,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from trading.books import position_of
+from trading.core.decisions import Finish, Triggers
 from trading.core.events import OrderReported
 from trading.core.money import ZERO, plain, quote_of
-from trading.core.strategy import Finish, TraderState
+from trading.core.position import TraderState
 from trading.models import Fill, Trader
 from trading.models.journal import write
 from trading.saving import copy, locked, save
@@ -51,7 +52,7 @@ def end(trader: Trader, decision: Finish) -> None:
     trader.profit = decision.profit
     trader.leftover = decision.leftover
     trader.finished_at = timezone.now()
-    trader.wake_below = None
+    trader.arm(Triggers())
     trader.retry_at = None
     trader.waits_for = ""
     trader.error = ""

@@ -8,17 +8,20 @@ from decimal import Decimal
 
 from hedgehog_project.venues import Venue
 from trading import protections
+from trading.core.money import plain
 from trading.core.orders import OPEN, Side
 from trading.core.risk import Rules
 from trading.exchange.client import why_wait
 from trading.holds import Hold
-from trading.models import Order, Switch, Trader
+from trading.models import Order, Switch, Symbol, Trader
 from trading.models.switch import TradingMode
 
 # How long a trader that is held back by the mode rests; a resume rings it at once.
 REST = timedelta(seconds=60)
 # How long one rests that finds the symbol's book full of orders.
 FULL = timedelta(seconds=10)
+# How long one rests whose order would meet an own one, which is about to trade.
+MEETS = timedelta(seconds=2)
 
 
 def hold(trader: Trader, side: Side, price: Decimal, quantity: Decimal, rules: Rules) -> Hold | None:
@@ -28,6 +31,7 @@ def hold(trader: Trader, side: Side, price: Decimal, quantity: Decimal, rules: R
         mode_hold(side)
         or _budget_hold(venue, side)
         or _full_book_hold(venue, trader.symbol_id, side, rules)
+        or _self_trade_hold(trader, side, price)
         or protections.hold(trader, side, price, quantity)
     )
 
@@ -59,3 +63,19 @@ def _full_book_hold(venue: Venue, symbol_id: int, side: Side, rules: Rules) -> H
         return None
     reason = f"{count} orders of {rules.symbol} are open, and {venue} lets {rules.max_orders} rest"
     return Hold(reason, FULL, f"{venue} lets no more orders of {rules.symbol} rest")
+
+
+def _self_trade_hold(trader: Trader, side: Side, price: Decimal) -> Hold | None:
+    """An own order on the other side that this one would meet: Binance would end one of the two (stp_faq.md)."""
+    # One at a time for each symbol: two that look side by side would not see each other.
+    Symbol.objects.select_for_update(no_key=True).get(pk=trader.symbol_id)
+    theirs = Order.objects.filter(venue=trader.venue, symbol=trader.symbol_id, status__in=OPEN)
+    if side == Side.BUY:
+        meets = theirs.filter(side=Side.SELL, price__lte=price).order_by("price")
+    else:
+        meets = theirs.filter(side=Side.BUY, price__gte=price).order_by("-price")
+    other = meets.select_related("trader").first()
+    if other is None:
+        return None
+    topic = f"it would meet the {other.side.lower()} of the trader in slot {other.trader.slot}"
+    return Hold(f"{topic}, {plain(other.price)}", MEETS, topic)

@@ -73,10 +73,12 @@ def _of(symbols: Sequence[Symbol] | None, rows: QuerySet[Order]) -> QuerySet[Ord
 
 
 def unwanted() -> QuerySet[Order]:
-    """Resting orders that are to be taken back: by a halt the buys, and of a symbol those that it was turned with."""
+    """Resting orders that are to be taken back: those that their traders want back, by a halt the buys, and of a
+    symbol those that it was turned with.
+    """
     wishes = TradingSettings.objects.filter(takes_back=True, symbol=OuterRef("symbol"))
     is_off = Exists(wishes.filter(status=TradingStatus.OFF))
     is_ending = Exists(wishes.filter(status=TradingStatus.SHUTDOWN)) & Q(side=Side.BUY)
     if wants_buys_back():
-        return resting().filter(Q(side=Side.BUY) | is_off)
-    return resting().filter(is_off | is_ending)
+        return resting().filter(~Q(cancel_reason="") | Q(side=Side.BUY) | is_off)
+    return resting().filter(~Q(cancel_reason="") | is_off | is_ending)

@@ -17,15 +17,18 @@ from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, last_trades
-from trading import catalog, doorbell, drawdown, endings, halting, sizing, symbols, triggers
+from trading import catalog, doorbell, drawdown, endings, halting, sizing, slots, symbols, triggers
+from trading.core.decisions import ANY_PRICE
 from trading.core.orders import OPEN, OrderStatus, Side
-from trading.core.strategy import ANY_PRICE, TraderState
+from trading.core.position import TraderState
 from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import GONE, TradingStatus
 from trading.reconcile import venues_in_use
 from trading.saving import trigger_for
+from trading.strategies.registry import UnknownStrategy
+from trading.strategies.typed import BadSettings
 from trading.traders import ExchangeAt
 
 log = logging.getLogger(__name__)
@@ -49,25 +52,21 @@ def lead(now: datetime | None = None) -> None:
         return
     ask_about_stuck_orders(now)
     ask_about_passed_orders(now)
-    take_back_buys(now)
+    take_back_unwanted(now)
     nudge_whoever_is_due(now)
     ring_again()
     rearm_sleepers(now)
 
 
 def fill_slots() -> int:
-    """Makes the missing traders of every symbol that is on, slots 1 to chunks; how many were made."""
+    """Makes the missing traders of every symbol that is on, in its open slots; how many were made."""
     venue = Switch.current()
     _retire_unwanted(venue)
     symbols.end_shutdowns()
+    slots.close_unwanted(venue)
+    slots.hear_rebuys(venue)
     wanted = list(TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol"))
-    taken = set(Trader.objects.filter(venue=venue, finished_at__isnull=True).values_list("symbol_id", "slot"))
-    made = 0
-    for settings in wanted:
-        for slot in range(1, settings.chunks + 1):
-            if (settings.symbol_id, slot) not in taken and _spawn(settings, venue, slot):
-                made += 1
-    return made
+    return sum(_spawn(settings, venue, slot) for settings, slot in slots.empty_slots(venue, wanted))
 
 
 def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
@@ -76,13 +75,11 @@ def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
         return False  # The symbol's page says why.
     try:
         with transaction.atomic():
-            trader = Trader.objects.create(
-                symbol=settings.symbol,
-                venue=venue,
-                slot=slot,
+            trader = Trader.born(
+                settings,
+                venue,
+                slot,
                 budget=size.budget,
-                buy_down_interval=settings.buy_down_interval,
-                profit_interval=settings.profit_interval,
                 wake_below=ANY_PRICE,
                 armed_at=timezone.now(),
                 waits_for="waits for the next trade",
@@ -90,6 +87,9 @@ def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
             write(trader, "leader", "begins", f"slot {slot} is free; it gets {size.text}")
     except IntegrityError:
         return False  # Another leader was quicker: the slot has its trader.
+    except (UnknownStrategy, BadSettings) as error:
+        log.warning("no trader begins: symbol=%s slot=%s error=%s", settings.symbol.name, slot, error)
+        return False
     triggers.set_trigger(connect(), trigger_for(trader))
     return True
 
@@ -128,8 +128,8 @@ def ask_about_passed_orders(now: datetime) -> None:
             doorbell.ask(order.pk, order.trader_id, name)
 
 
-def take_back_buys(now: datetime) -> None:
-    """Rings for every resting order that a halt or a symbol's turning off wants back, at the pace of stuck ones."""
+def take_back_unwanted(now: datetime) -> None:
+    """Rings for each resting order that its trader, a halt or a symbol's turning off wants back."""
     late = now - STUCK_AFTER
     for order in halting.unwanted().filter(Q(asked_at=None) | Q(asked_at__lt=late)).select_related("symbol"):
         doorbell.cancel(order.pk, order.trader_id, order.symbol.name)
@@ -140,7 +140,7 @@ def nudge_whoever_is_due(now: datetime) -> None:
     live = Trader.objects.filter(finished_at__isnull=True)
     due = live.filter(retry_at__lte=now)
     # Neither trigger, nor clock, nor open order: a process died at the wrong moment.
-    forgotten = live.filter(retry_at=None, wake_below=None).exclude(orders__status__in=OPEN)
+    forgotten = live.filter(retry_at=None, wake_below=None, wake_above=None).exclude(orders__status__in=OPEN)
     for trader in (due | forgotten).select_related("symbol").distinct():
         doorbell.nudge(trader.pk, trader.symbol.name, "it is time to try again")
 
@@ -170,10 +170,12 @@ def rearm_sleepers(now: datetime) -> int:
     """Arms traders anew whose trigger the market has crossed without waking them: Redis lost it. How many."""
     client = connect()
     late = now - UNHEARD
-    waiting = Trader.objects.filter(finished_at__isnull=True, wake_below__isnull=False, armed_at__lt=late)
+    waiting = Trader.objects.filter(finished_at__isnull=True, armed_at__lt=late)
     count = 0
     for venues, name, trade in _last_trades(waiting.order_by().values_list("venue", "symbol__name").distinct()):
-        crossed = waiting.filter(venue__in=venues, symbol__name=name, wake_below__gte=Decimal(trade.price))
+        price = Decimal(trade.price)
+        is_crossed = Q(wake_below__gte=price) | Q(wake_above__lte=price)
+        crossed = waiting.filter(is_crossed, venue__in=venues, symbol__name=name)
         since = datetime.fromtimestamp(trade.event_ms / 1000, UTC) - UNHEARD
         for trader in crossed.filter(armed_at__lt=since).select_related("symbol"):
             triggers.set_trigger(client, trigger_for(trader))
@@ -193,7 +195,7 @@ def _last_trades(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[list[Venue]
 
 def rebuild_triggers(client: "redis.Redis") -> int:
     """Puts the triggers of all rows back into Redis; how many."""
-    waiting = Trader.objects.filter(finished_at__isnull=True, wake_below__isnull=False).select_related("symbol")
+    waiting = Trader.objects.filter(finished_at__isnull=True, armed_at__isnull=False).select_related("symbol")
     return triggers.rebuild(client, (trigger_for(trader) for trader in waiting.iterator()))
 
 

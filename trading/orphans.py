@@ -18,10 +18,11 @@ from hedgehog_project.venues import Venue
 from trading import symbols, traders
 from trading.books import book, position_of
 from trading.core import orders as core
+from trading.core.decisions import Triggers
 from trading.core.events import Nudged
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OrderReport, Side
-from trading.core.strategy import state_of
+from trading.core.position import state_of
 from trading.exchange.errors import NotFound
 from trading.exchange.protocol import Exchange
 from trading.models import Listing, Order, Orphan, Symbol, Trader
@@ -29,6 +30,8 @@ from trading.models.journal import write
 from trading.models.orphans import Resolution
 from trading.models.symbols import rules_of
 from trading.own_orders import is_ours, trader_of
+from trading.strategies.registry import UnknownStrategy
+from trading.strategies.typed import BadSettings
 from trading.traders import ExchangeAt
 
 # How far the exchange's clock and ours may be apart.
@@ -127,8 +130,8 @@ def _take(trader: Trader, reports: Sequence[OrderReport], event: str, task_id: s
         )
     # From now on it has orders that could have traded: no trade event may find it waiting for a first buy.
     trader.state = state_of(position_of(trader))
-    trader.wake_below = None
-    trader.save(update_fields=["state", "wake_below"])
+    trader.arm(Triggers())
+    trader.save(update_fields=["state", "wake_below", "wake_above"])
 
 
 def _wake(trader: Trader, by: str, exchange_at: ExchangeAt, task_id: str) -> None:
@@ -240,17 +243,17 @@ def adopt(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> Trader:
     settings = symbol.settings
     try:
         with transaction.atomic():
-            trader = Trader.objects.create(
-                symbol=Symbol.objects.get(pk=symbol.pk),
-                venue=venue,
+            trader = Trader.born(
+                settings,
+                venue,
                 # Over the symbol's own slots: the leader lets it live out its cycle, and puts nobody in its place.
                 slot=max(settings.chunks, _highest_slot(symbol, venue)) + 1,
                 budget=max(settings.share, _bound(reports)),
-                buy_down_interval=settings.buy_down_interval,
-                profit_interval=settings.profit_interval,
             )
             write(trader, by, "begins", f"adopts orders of trader {orphan.trader_number} that the database lacked")
             _take(trader, reports, by, "")
+    except (UnknownStrategy, BadSettings) as error:
+        raise ValidationError(f"Its settings must be mended first: {error}") from error
     except IntegrityError:
         raise ValidationError("Somebody else was just doing the same. Look again.") from None
     _wake(trader, by, exchange_at, "")

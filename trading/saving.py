@@ -24,7 +24,7 @@ def locked(trader_id: int) -> Any:
 
 def save(trader: Trader) -> triggers.Trigger:
     """Saves the trader; what it waits for now is to be copied to Redis once that is committed."""
-    trader.armed_at = timezone.now() if trader.wake_below is not None else None
+    trader.armed_at = timezone.now() if trader.is_armed else None
     trader.turn += 1
     trader.save()
     return trigger_for(trader)
@@ -34,7 +34,13 @@ def trigger_for(trader: Trader) -> triggers.Trigger:
     """What its row says that the trader waits for."""
     market = market_of(Venue(trader.venue))
     return triggers.Trigger(
-        trader.pk, market, trader.symbol.name, trader.wake_below, trader.turn, has_ended=trader.has_ended
+        trader.pk,
+        market,
+        trader.symbol.name,
+        trader.wake_below,
+        trader.turn,
+        has_ended=trader.has_ended,
+        above=trader.wake_above,
     )
 
 

@@ -15,32 +15,26 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading import doorbell, gate, triggers
-from trading.books import as_core, book, is_news, position_of
+from trading.books import as_core, book, is_news, position_of, position_with
+from trading.core import guard
+from trading.core.decisions import ANY_PRICE, Cancel, Decision, Finish, PlaceBuy, PlaceSell, TellRebuy, Triggers, Wait
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
 from trading.core.money import ZERO
-from trading.core.orders import OrderReport, OrderStatus, Side
+from trading.core.orders import OrderReport, OrderStatus, OrderType, Side
+from trading.core.position import Mode, Position, TraderState, state_of
 from trading.core.risk import Rules
-from trading.core.strategy import (
-    Decision,
-    Finish,
-    PlaceBuy,
-    PlaceSell,
-    Position,
-    TraderState,
-    Wait,
-    decide,
-    state_of,
-)
 from trading.endings import count_again, end, value_commissions
 from trading.exchange.errors import KeyRejected, NotFound, NotSent, OutcomeUnknown, Refused, Throttled
 from trading.exchange.protocol import RECV_WINDOW_MS, Exchange, NewOrder
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
-from trading.models.symbols import TradingStatus, rules_of
+from trading.models.symbols import rules_of
 from trading.outcomes import NotTaken, is_namesake, not_taken, report_of, see_to
 from trading.own_orders import new_client_order_id
 from trading.saving import copy, locked, save
-from trading.waits import FILLS_COME_WITHIN, back_off, hold_back, wait
+from trading.strategies.registry import UnknownStrategy
+from trading.strategies.typed import BadSettings
+from trading.waits import FILLS_COME_WITHIN, back_off, hold_back, look_again, wait
 
 log = logging.getLogger(__name__)
 
@@ -55,32 +49,36 @@ PROVEN_AFTER = SEND_WITHIN + timedelta(milliseconds=RECV_WINDOW_MS) + timedelta(
 
 @dataclass(frozen=True)
 class _Step:
-    """What one locked look at a trader came to: at most one order to send, or one thing to ask."""
+    """What one locked look at a trader came to: at most one order to send or to take back, or one thing to ask."""
 
     send: NewOrder | None = None
+    take_back: int | None = None  # an order's row
     fetch: OrderReport | None = None
     value: tuple[str, ...] = ()  # assets, whose price in `quote` is to be asked
     quote: str = ""
-    has_ended: bool = False
+    needs_leader: bool = False  # a cycle has ended, or another trader is asked for
     held: Side | None = None  # what the mode of trading did not let pass
     venue: Venue = Venue.MOCK
     trigger: triggers.Trigger | None = None
 
 
 def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "") -> bool:
-    """Lets a trader take in an event and act on it. Whether its cycle has ended by that.
+    """Lets a trader take in an event and act on it. Whether the leader has to do by that: its cycle has ended, or it
+    asks for another trader beside it.
 
-    What the exchange answers to an order is the trader's next event. Where fills had to be fetched and could not be,
-    the exchange's errors are raised.
+    What the exchange answers to an order is the trader's next event. Where fills had to be fetched or an order taken
+    back, and could not be, the exchange's errors are raised.
     """
     next_event: Event | None = event
-    has_ended = False
+    needs_leader = False
     while next_event is not None:
         step = _look(trader_id, next_event, task_id)
-        has_ended = has_ended or step.has_ended
+        needs_leader = needs_leader or step.needs_leader
         next_event = None
         if step.send is not None:
             next_event = _send(trader_id, step.send, step.venue, exchange_at, task_id)
+        elif step.take_back is not None:
+            needs_leader = cancel(step.take_back, exchange_at, task_id) or needs_leader
         elif step.fetch is not None:
             next_event = _fetch_fills(trader_id, step.fetch, exchange_at(step.venue))
         elif step.value:
@@ -90,13 +88,13 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
             next_event = Nudged("trading was resumed", is_urgent=True)
         # After the call, which is what is urgent: a copy that comes late does no harm, see triggers.py.
         copy(step.trigger)
-    return has_ended
+    return needs_leader
 
 
 def hear(
     report: OrderReport, source: str, exchange_at: ExchangeAt, task_id: str = "", venue: Venue | None = None
 ) -> bool:
-    """Takes in what the exchange says of an order. Whether a cycle has ended by that.
+    """Takes in what the exchange says of an order. Whether the leader has to do by that.
 
     For an order that the database lacks, the books of the venue are compared soon, where one is named.
     """
@@ -114,7 +112,7 @@ def hear(
 def ask(
     order_id: int, exchange_at: ExchangeAt, task_id: str = "", now: datetime | None = None, source: str = "query"
 ) -> bool:
-    """Asks the exchange what became of an order and takes in the answer. Whether a cycle has ended by that.
+    """Asks the exchange what became of an order and takes in the answer. Whether the leader has to do by that.
 
     Raises the exchange's errors but NotFound: who asked asks again later.
     """
@@ -145,7 +143,7 @@ def _not_found(row: Order, asked_at: datetime, text: str, exchange_at: ExchangeA
 
 
 def cancel(order_id: int, exchange_at: ExchangeAt, task_id: str = "", now: datetime | None = None) -> bool:
-    """Takes an order of ours back. Whether a cycle has ended by that.
+    """Takes an order of ours back. Whether the leader has to do by that.
 
     One that loses to a fill, or whose outcome is unclear, is asked about, and what has traded counts. An order that
     nobody has acknowledged yet is asked about too: it can be taken back once it is known to rest. Raises the
@@ -190,8 +188,9 @@ def _look(trader_id: int, event: Event, task_id: str) -> _Step:
         trader = locked(trader_id)
         if trader is None:
             return _Step()
-        is_on = trader.trading_status == TradingStatus.ON
-        has_changed = _book(trader, event, task_id) if isinstance(event, OrderReported) else True
+        has_changed = True
+        if isinstance(event, OrderReported):
+            has_changed, event = _book(trader, event, task_id)
         if trader.has_ended and has_changed and isinstance(event, OrderReported):
             count_again(trader, event, task_id)
             _take_back_what_came_late(event.report)
@@ -201,22 +200,45 @@ def _look(trader_id: int, event: Event, task_id: str) -> _Step:
             return _Step()  # An old bell: the trader waits for its next try.
         # Nothing that could have traded: that is what WAITING means.
         is_empty = trader.state == TraderState.WAITING and not isinstance(event, OrderReported)
-        position = Position() if is_empty else position_of(trader)
+        position = position_with(trader, ()) if is_empty else position_of(trader)
+        position = replace(position, mode=Mode(trader.trading_status or Mode.OFF))
         rules = rules_of(trader.symbol_id, trader.venue)
-        if rules is None:
-            decision: Decision = Wait(f"{trader.venue} has not told the rules of {trader.symbol.name} yet")
-        else:
-            decision = decide(position, event, rules, trader.settings(is_on))
         trader.retry_at = None
-        step = _act_on(trader, position, decision, rules, event, task_id)
+        step = _act(trader, position, rules, event, task_id)
         return replace(step, venue=Venue(trader.venue), trigger=save(trader))
+
+
+def _act(trader: Trader, position: Position, rules: Rules | None, event: Event, task_id: str) -> _Step:
+    """Lets its strategy decide, and does as it says."""
+    trader.state = state_of(position)
+    trader.arm(Triggers())
+    trader.waits_for = ""
+    try:
+        strategy, settings = trader.by()
+    except (UnknownStrategy, BadSettings) as error:
+        look_again(trader, Wait(f"it can't decide: {error}"), event, task_id)
+        return _Step()
+    if rules is None:
+        unknown = Wait(f"{trader.venue} has not told the rules of {trader.symbol.name} yet")
+        next_one = Triggers() if position.orders else Triggers(below=ANY_PRICE)
+        wait(trader, position, unknown, next_one, event, task_id)
+        return _Step()
+    decision = guard.decide(strategy, position, event, rules, settings)
+    step = _act_on(trader, position, decision, rules, event, task_id)
+    if isinstance(decision, Wait | TellRebuy):
+        after = replace(position, memory=trader.memory, has_told_rebuy=trader.rebuy_told_at is not None)
+        waiting = decision if isinstance(decision, Wait) else Wait(f"has asked for another trader: {decision.reason}")
+        armed = guard.triggers(strategy, after, rules, settings)
+        wait(trader, after, waiting, armed, event, task_id)
+    return step
 
 
 def _can_wait(event: Event) -> bool:
     return isinstance(event, TradeSeen) or (isinstance(event, Nudged) and not event.is_urgent)
 
 
-def _book(trader: Trader, event: OrderReported, task_id: str) -> bool:
+def _book(trader: Trader, event: OrderReported, task_id: str) -> tuple[bool, OrderReported]:
+    """Whether the report says anything new, and the event as the core is to see it."""
     row = Order.objects.select_for_update().get(client_order_id=event.report.client_order_id)
     has_changed = book(row, event.report)
     if has_changed:
@@ -229,7 +251,7 @@ def _book(trader: Trader, event: OrderReported, task_id: str) -> bool:
             row,
             task_id,
         )
-    return has_changed
+    return has_changed, replace(event, was_asked=bool(row.cancel_reason))
 
 
 def _take_back_what_came_late(report: OrderReport) -> None:
@@ -240,15 +262,15 @@ def _take_back_what_came_late(report: OrderReport) -> None:
 
 
 def _act_on(
-    trader: Trader, position: Position, decision: Decision, rules: Rules | None, event: Event, task_id: str
+    trader: Trader, position: Position, decision: Decision, rules: Rules, event: Event, task_id: str
 ) -> _Step:
-    trader.state = state_of(position)
-    trader.wake_below = None
-    trader.waits_for = ""
+    if not isinstance(decision, Finish) and decision.memory is not None:
+        trader.memory = dict(decision.memory)
     match decision:
         case PlaceBuy() | PlaceSell():
             side = Side.BUY if isinstance(decision, PlaceBuy) else Side.SELL
-            held = gate.hold(trader, side, decision.price, decision.quantity, rules) if rules else None
+            is_market = isinstance(decision, PlaceSell) and decision.is_market
+            held = gate.hold(trader, side, decision.price, decision.quantity, rules)
             if held is not None:
                 hold_back(trader, held, str(event), task_id)
                 return _Step(held=side if held.is_mode else None)
@@ -257,6 +279,7 @@ def _act_on(
                 symbol=trader.symbol,
                 venue=trader.venue,
                 side=side,
+                type=OrderType.MARKET if is_market else OrderType.LIMIT,
                 price=decision.price,
                 quantity=decision.quantity,
                 client_order_id=new_client_order_id(trader.pk, side),
@@ -265,14 +288,24 @@ def _act_on(
             trader.state = TraderState.BUYING if side == Side.BUY else TraderState.SELLING
             write(trader, str(event), f"orders {row}", decision.reason, row, task_id)
             return _Step(send=_order_to_send(row))
+        case Cancel():
+            row = trader.orders.select_related("symbol").get(client_order_id=decision.order.client_order_id)
+            row.cancel_reason = decision.reason[:200]
+            row.save(update_fields=["cancel_reason", "updated_at"])
+            trader.waits_for = f"takes its {row.side.lower()} back: {decision.reason}"[:300]
+            write(trader, str(event), f"takes back {row}", decision.reason, row, task_id)
+            return _Step(take_back=row.pk)
+        case TellRebuy():
+            trader.rebuy_told_at = timezone.now()
+            write(trader, str(event), "asks for a trader beside it", decision.reason, task_id=task_id)
+            return _Step(needs_leader=True)
         case Finish():
             end(trader, decision)
             text = f"{trader.symbol.name} #{trader.slot} at {trader.venue} ends: {decision.reason}"
             transaction.on_commit(lambda: log.info(text))
             write(trader, str(event), f"ends: {decision.state.lower()}", decision.reason, task_id=task_id)
-            return _Step(has_ended=True)
+            return _Step(needs_leader=True)
         case Wait():
-            wait(trader, position, decision, event, task_id)
             if decision.needs_values:
                 return _Step(value=decision.needs_values, quote=trader.symbol.quote_asset)
             if decision.needs_fills is not None and isinstance(event, Nudged):
@@ -373,6 +406,7 @@ def _order_to_send(row: Order) -> NewOrder:
         price=row.price,
         quantity=row.quantity,
         client_order_id=row.client_order_id,
+        type=OrderType(row.type),
         not_after_ms=round((row.submitted_at + SEND_WITHIN).timestamp() * 1000),
     )
 

@@ -1,6 +1,7 @@
 """Which price wakes which trader: the copy in Redis that dispatch looks at. Rows are the truth, this can be rebuilt.
 
     triggers:below:{market}:{SYMBOL}   sorted set: trader id by the price at or below which a trade wakes it
+    triggers:above:{market}:{SYMBOL}   the same by the price at or above which one does
     triggers:rung                      sorted set: trader id by the time (s) at which it was rung and not heard since
     triggers:turns                     hash: trader id to the turn of its row that was copied last
     triggers:built                     there while the copy is whole; gone when Redis was emptied
@@ -20,30 +21,37 @@ RUNG = "triggers:rung"
 TURNS = "triggers:turns"
 BUILT = "triggers:built"
 
-# KEYS: triggers, rung. ARGV: price, now, most. Moves the traders whose trigger the price has reached.
+# KEYS: below, above, rung. ARGV: price, now, most. Moves the traders one of whose triggers the price has reached.
 _RING = """
-local ids = redis.call('ZRANGE', KEYS[1], ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[3])
-for _, id in ipairs(ids) do
-  redis.call('ZREM', KEYS[1], id)
-  redis.call('ZADD', KEYS[2], ARGV[2], id)
+local found = redis.call('ZRANGE', KEYS[1], ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[3])
+for _, id in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[3] - #found)) do
+  table.insert(found, id)
+end
+local ids = {}
+for _, id in ipairs(found) do
+  if redis.call('ZREM', KEYS[1], id) + redis.call('ZREM', KEYS[2], id) > 0 then table.insert(ids, id) end
+  redis.call('ZADD', KEYS[3], ARGV[2], id)
 end
 return ids
 """
 
-# KEYS: triggers, rung, turns. ARGV: trader, turn, price or empty, 1 if it has ended. Two threads that have saved one
-# trader may come here in the wrong order: the older one then changes nothing.
+# KEYS: below, above, rung, turns. ARGV: trader, turn, two prices or empty, 1 if it has ended. Two threads that have
+# saved one trader may come here in the wrong order: the older one then changes nothing.
 _SET = """
-if tonumber(redis.call('HGET', KEYS[3], ARGV[1]) or '0') > tonumber(ARGV[2]) then return 0 end
-if ARGV[4] == '1' then redis.call('HDEL', KEYS[3], ARGV[1]) else redis.call('HSET', KEYS[3], ARGV[1], ARGV[2]) end
-if ARGV[3] == '' then redis.call('ZREM', KEYS[1], ARGV[1]) else redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1]) end
-redis.call('ZREM', KEYS[2], ARGV[1])
+if tonumber(redis.call('HGET', KEYS[4], ARGV[1]) or '0') > tonumber(ARGV[2]) then return 0 end
+if ARGV[5] == '1' then redis.call('HDEL', KEYS[4], ARGV[1]) else redis.call('HSET', KEYS[4], ARGV[1], ARGV[2]) end
+for side = 1, 2 do
+  local price = ARGV[2 + side]
+  if price == '' then redis.call('ZREM', KEYS[side], ARGV[1]) else redis.call('ZADD', KEYS[side], price, ARGV[1]) end
+end
+redis.call('ZREM', KEYS[3], ARGV[1])
 return 1
 """
 
 
 @dataclass(frozen=True)
 class Trigger:
-    """A trader's trigger at one turn of its row. `below` None: no price wakes it."""
+    """A trader's triggers at one turn of its row. None: no price wakes it."""
 
     trader: int
     market: str
@@ -51,18 +59,24 @@ class Trigger:
     below: Decimal | None
     turn: int = 0
     has_ended: bool = False
+    above: Decimal | None = None
 
 
 def key_below(market: str, symbol: str) -> str:
     return f"triggers:below:{market}:{symbol}"
 
 
+def key_above(market: str, symbol: str) -> str:
+    return f"triggers:above:{market}:{symbol}"
+
+
 def set_trigger(client: "redis.Redis", trigger: Trigger) -> bool:
     """Arms or disarms a trader that has been heard; False where a later turn was quicker. Raises redis.RedisError."""
-    keys = [key_below(trigger.market, trigger.symbol), RUNG, TURNS]
+    market, symbol = trigger.market, trigger.symbol
+    keys = [key_below(market, symbol), key_above(market, symbol), RUNG, TURNS]
     # A float keeps the order of prices, equal ones stay equal: that is all that a score is for.
-    score = "" if trigger.below is None else repr(float(trigger.below))
-    return bool(client.eval(_SET, len(keys), *keys, trigger.trader, trigger.turn, score, int(trigger.has_ended)))
+    scores = ["" if price is None else repr(float(price)) for price in (trigger.below, trigger.above)]
+    return bool(client.eval(_SET, len(keys), *keys, trigger.trader, trigger.turn, *scores, int(trigger.has_ended)))
 
 
 def forget(client: "redis.Redis", traders: Iterable[int]) -> None:
@@ -75,8 +89,11 @@ def forget(client: "redis.Redis", traders: Iterable[int]) -> None:
 
 
 def ring(client: "redis.Redis", market: str, symbol: str, price: float, most: int = 1000) -> list[int]:
-    """The traders whose trigger this price has reached, at most `most`; they count as rung from now on."""
-    keys = [key_below(market, symbol), RUNG]
+    """Traders one of whose triggers this price has reached; they count as rung from now on.
+
+    None are left where there are fewer than `most`.
+    """
+    keys = [key_below(market, symbol), key_above(market, symbol), RUNG]
     return [int(each) for each in client.eval(_RING, len(keys), *keys, price, time.time(), most)]
 
 
@@ -86,13 +103,15 @@ def rung_before(client: "redis.Redis", seconds: float) -> list[int]:
 
 
 def rebuild(client: "redis.Redis", triggers: Iterable[Trigger]) -> int:
-    """Puts back what Redis has lost; the number of triggers. What is there already stays."""
+    """Puts back what Redis has lost; of how many traders. What is there already stays."""
     pipeline = client.pipeline(transaction=False)
     count = 0
     for trigger in triggers:
-        if trigger.below is not None:
-            pipeline.zadd(key_below(trigger.market, trigger.symbol), {str(trigger.trader): float(trigger.below)})
-            count += 1
+        keys = key_below(trigger.market, trigger.symbol), key_above(trigger.market, trigger.symbol)
+        for key, price in zip(keys, (trigger.below, trigger.above), strict=True):
+            if price is not None:
+                pipeline.zadd(key, {str(trigger.trader): float(price)})
+        count += trigger.below is not None or trigger.above is not None
     pipeline.set(BUILT, 1)
     pipeline.execute()
     return count

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from trading.core.decisions import Triggers, Wait
 from trading.core.events import Event, Nudged, TradeSeen
 from trading.core.orders import UNASKED_ENDS
-from trading.core.strategy import Position, Wait, trigger_of
+from trading.core.position import Position
 from trading.holds import HELD_BACK, Hold
 from trading.models import Trader
 from trading.models.journal import write_once
@@ -19,7 +20,7 @@ ANSWERS_COME_WITHIN = timedelta(seconds=10)
 MOST_WAIT = timedelta(seconds=60)
 
 
-def wait(trader: Trader, position: Position, decision: Wait, event: Event, task_id: str) -> None:
+def wait(trader: Trader, position: Position, decision: Wait, triggers: Triggers, event: Event, task_id: str) -> None:
     """Shows why nothing happens, and says what wakes the trader: a report, a price, or the clock."""
     trader.waits_for = decision.reason[:300]
     if decision.needs_values or (decision.needs_fills is not None and isinstance(event, Nudged)):
@@ -28,22 +29,29 @@ def wait(trader: Trader, position: Position, decision: Wait, event: Event, task_
     elif decision.needs_fills is not None:
         # The report that carries them is usually on its way; the next look fetches them.
         trader.retry_at = timezone.now() + FILLS_COME_WITHIN
-    elif position.open_order is not None:
-        return  # Its reports wake the trader; the leader and reconciliation ask for lost ones.
     elif decision.pauses:
         trader.retry_at = timezone.now() + _pause(trader)
         write_once(trader, str(event), "pauses", decision.reason, task_id)
-    elif position.bought or isinstance(event, TradeSeen):
-        trader.retry_at = timezone.now() + LOOK_AGAIN
-        write_once(trader, str(event), "waits", decision.reason, task_id)
+    elif triggers == Triggers() and position.bought and position.open_order is None:
+        look_again(trader, decision, event, task_id)
+    elif isinstance(event, TradeSeen) and triggers.are_crossed_by(event.price):
+        # The next of twenty trades a second would wake it again, for nothing.
+        look_again(trader, decision, event, task_id)
     else:
-        trader.wake_below = trigger_of(position)
+        # Where an order rests its reports wake the trader as well; the leader and reconciliation ask for lost ones.
+        trader.arm(triggers)
+
+
+def look_again(trader: Trader, decision: Wait, event: Event, task_id: str) -> None:
+    """Has the trader look again soon."""
+    trader.retry_at = timezone.now() + LOOK_AGAIN
+    write_once(trader, str(event), "waits", decision.reason, task_id)
 
 
 def hold_back(trader: Trader, hold: Hold, event: str, task_id: str) -> None:
     """Shows what the gate says. A price does not wake the trader meanwhile: it could do nothing with it."""
     trader.waits_for = hold.reason[:300]
-    trader.wake_below = None
+    trader.arm(Triggers())
     trader.retry_at = timezone.now() + hold.wait + _spread(trader)
     write_once(trader, event, HELD_BACK, hold.topic, task_id)
 
@@ -52,7 +60,7 @@ def back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:
     """Shows the error on the trader and has it tried again: after 1, 2, 4 ... 60 s, or after a wait that is known."""
     trader.error = text[:500]
     trader.failures += 1
-    trader.wake_below = None
+    trader.arm(Triggers())
     if wait is None:
         wait = min(MOST_WAIT, timedelta(seconds=2 ** min(trader.failures - 1, 6)))
     else:

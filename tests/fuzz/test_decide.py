@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.conftest import BOUNDED
+from trading.core import guard, naive
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
 from trading.core.money import floor_to
 from trading.core.orders import Fill, Order, OrderReport, OrderStatus, Side
 from trading.core.risk import Rules, refusal
-from trading.core.strategy import Decision, Finish, PlaceBuy, PlaceSell, Position, Settings, Wait, decide
+from trading.core.strategy import Cancel, Decision, Finish, Mode, PlaceBuy, PlaceSell, Position, TellRebuy, Wait
 
 UNIT = Decimal("0.00000001")
 
@@ -69,7 +70,9 @@ def positions(draw: st.DrawFn) -> Position:
     buys = draw(st.lists(orders(Side.BUY, Decimal(1000)), max_size=2))
     bought = sum((order.executed for order in buys), Decimal(0))
     sells = draw(st.lists(orders(Side.SELL, bought), max_size=1)) if bought else []
-    return Position((*buys, *sells))
+    memory = draw(st.sampled_from([{}, {naive.HIGHEST: "70000"}, {naive.LEAVES_AT: "0.5"}]))
+    modes = st.sampled_from(Mode)
+    return Position((*buys, *sells), draw(amounts("0.01", "100000")), draw(modes), draw(st.booleans()), memory)
 
 
 @st.composite
@@ -83,35 +86,51 @@ def events(draw: st.DrawFn) -> Event:
     return draw(st.sampled_from(kinds))
 
 
+INTERVALS = st.none() | amounts("0.00000001", "0.49")
 SETTINGS = st.builds(
-    Settings, amounts("0.01", "100000"), amounts("0.00000001", "0.49"), amounts("0.00000001", "0.99"), st.booleans()
+    naive.Settings,
+    amounts("0.00000001", "0.01"),
+    amounts("0.00000001", "0.99"),
+    INTERVALS,
+    st.none() | amounts("0.02", "0.49"),
+    INTERVALS,
+    INTERVALS,
+    INTERVALS,
 )
 
 
 @BOUNDED
 @given(positions(), events(), all_rules(), SETTINGS)
 def test_every_decision_keeps_to_what_is_owned_and_to_the_budget(
-    position: Position, event: Event, rules: Rules, settings: Settings
+    position: Position, event: Event, rules: Rules, settings: naive.Settings
 ) -> None:
-    decision = decide(position, event, rules, settings)
+    decision = guard.decide(naive, position, event, rules, settings)
     assert isinstance(decision, get_args(Decision))
-    assert decide(position, event, rules, settings) == decision
+    assert guard.decide(naive, position, event, rules, settings) == decision
     is_clear = position.open_order is None and all(order.is_whole for order in position.orders)
     match decision:
         case PlaceBuy(price, quantity):
             assert is_clear
-            assert settings.is_on
+            assert position.mode == Mode.ON
             assert position.bought == 0
-            assert price * quantity <= settings.budget
+            assert price * quantity <= position.budget
             assert isinstance(event, TradeSeen)
             assert price <= event.price
             assert refusal(rules, Side.BUY, price, quantity) is None
         case PlaceSell(price, quantity):
             assert is_clear
-            assert settings.is_on
+            assert position.mode != Mode.OFF
             assert 0 < quantity <= position.owned("ETH")
             assert floor_to(quantity, rules.step) == quantity
             assert refusal(rules, Side.SELL, price, quantity) is None
+        case Cancel(order, reason):
+            assert order == position.open_order
+            assert position.mode != Mode.OFF
+            assert isinstance(event, TradeSeen)
+            assert reason
+        case TellRebuy():
+            assert position.mode == Mode.ON
+            assert not position.has_told_rebuy
         case Finish(leftover=leftover):
             assert is_clear
             assert leftover == position.owned("ETH")

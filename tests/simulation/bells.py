@@ -33,7 +33,9 @@ TAKEN_OVER_AFTER_MS = 4_000
 class Bells:
     def __init__(self, world: "World") -> None:
         self.world = world
+        # By symbol and trader: the prices at or below which, at or above which a trade wakes it.
         self.below: dict[str, dict[int, float]] = {}
+        self.above: dict[str, dict[int, float]] = {}
         self.rung: dict[int, datetime] = {}
         self.turns: dict[int, int] = {}
         self.has_been_built = False
@@ -54,11 +56,12 @@ class Bells:
             self.turns.pop(trigger.trader, None)
         else:
             self.turns[trigger.trader] = trigger.turn
-        waiting = self.below.setdefault(trigger.symbol, {})
-        if trigger.below is None:
-            waiting.pop(trigger.trader, None)
-        else:
-            waiting[trigger.trader] = float(trigger.below)
+        for side, price in ((self.below, trigger.below), (self.above, trigger.above)):
+            waiting = side.setdefault(trigger.symbol, {})
+            if price is None:
+                waiting.pop(trigger.trader, None)
+            else:
+                waiting[trigger.trader] = float(price)
         self.rung.pop(trigger.trader, None)
         return True
 
@@ -71,12 +74,14 @@ class Bells:
         return [trader for trader, at in self.rung.items() if (self.world.now - at).total_seconds() > seconds]
 
     def rebuild(self, client: object, triggers: Iterable[Trigger]) -> int:
-        there = [trigger for trigger in triggers if trigger.below is not None]
-        for trigger in there:
-            assert trigger.below is not None
-            self.below.setdefault(trigger.symbol, {})[trigger.trader] = float(trigger.below)
+        count = 0
+        for trigger in triggers:
+            for side, price in ((self.below, trigger.below), (self.above, trigger.above)):
+                if price is not None:
+                    side.setdefault(trigger.symbol, {})[trigger.trader] = float(price)
+            count += 1
         self.has_been_built = True
-        return len(there)
+        return count
 
     def is_built(self, client: object) -> bool:
         return self.has_been_built
@@ -101,6 +106,7 @@ class Bells:
     def empty(self) -> None:
         """Redis lost everything it held."""
         self.below.clear()
+        self.above.clear()
         self.rung.clear()
         self.turns.clear()
         self._unacknowledged.clear()
@@ -111,9 +117,12 @@ class Bells:
         """A public trade: rings for whoever waits for its price."""
         at_ms = self.world.now_ms
         self.last[symbol] = TradeEvent(symbol, trade_id, str(price), str(quantity), at_ms, at_ms, False)
-        waiting = self.below.get(symbol, {})
-        for trader in [trader for trader, below in waiting.items() if float(price) <= below]:
-            del waiting[trader]
+        below, above = self.below.get(symbol, {}), self.above.get(symbol, {})
+        crossed = [trader for trader, least in below.items() if float(price) <= least]
+        crossed += [trader for trader, most in above.items() if float(price) >= most]
+        for trader in crossed:
+            below.pop(trader, None)
+            above.pop(trader, None)
             self.rung[trader] = self.world.now
             doorbell.wake(trader, symbol, TradeSeen(symbol, trade_id, price, at_ms))
 

@@ -16,6 +16,7 @@ from binance_mock.protocol.params import Params
 from hedgehog_project.venues import Venue
 from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport
+from trading.exchange.client import terms
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import RECV_WINDOW_MS, Listed, NewOrder
 from trading.exchange.replies import from_exchange_info, from_my_trade, from_order_reply
@@ -95,9 +96,7 @@ class Line:
         values = {
             "symbol": order.symbol,
             "side": order.side.value,
-            "type": "LIMIT",
-            "timeInForce": "GTC",
-            "price": plain(order.price),
+            **terms(order),
             "quantity": plain(order.quantity),
             "newClientOrderId": order.client_order_id,
             "newOrderRespType": "FULL",

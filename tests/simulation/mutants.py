@@ -16,9 +16,9 @@ from hedgehog_project.venues import Venue
 from tests.simulation.run import run
 from tests.simulation.surroundings import Patches
 from trading import books, gate, leader, outcomes, reconcile, tasks, traders
-from trading.core import orders, strategy
+from trading.core import orders, steps
 from trading.core.orders import OrderReport, OrderStatus, Side
-from trading.core.strategy import Position
+from trading.core.position import Position
 from trading.exchange.errors import OutcomeUnknown
 from trading.exchange.protocol import Exchange, NewOrder
 from trading.models import Order, TradingSettings
@@ -180,8 +180,8 @@ def never_asks_about_unclear_orders(patches: Patches) -> None:
 
 
 def rounds_the_quantity_up(patches: Patches) -> None:
-    quantity = strategy.buy_quantity
-    patches.set(strategy, "buy_quantity", lambda budget, price, step: quantity(budget, price, step) + step)
+    quantity = steps.buy_quantity
+    patches.set(steps, "buy_quantity", lambda budget, price, step: quantity(budget, price, step) + step)
 
 
 PLANTED: tuple[Plant, ...] = (

@@ -79,7 +79,8 @@ class Watch:
         )
         traders = _read(
             "SELECT t.id, s.name, t.slot, t.state, t.finished_at, t.retry_at, t.wake_below, t.turn, t.budget,"
-            " t.leftover FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id ORDER BY t.id"
+            " t.wake_above, t.leftover"
+            " FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id ORDER BY t.id"
         )
         self._slots(traders)
         if self.world.now > self._restored_at + SLEEPS_AT_MOST:
@@ -206,17 +207,19 @@ class Watch:
         for name, status, _, _, submitted_at, asked_at, *_ in rows:
             if status == OrderStatus.SUBMITTING and _time(submitted_at) < late:
                 _never(asked_at is None or _time(asked_at) < late, f"I6: {name} is unclear, and nobody asks about it")
-        for pk, symbol, _, _, finished_at, retry_at, wake_below, turn, *_ in traders:
+        for pk, symbol, _, _, finished_at, retry_at, wake_below, turn, _, wake_above, _ in traders:
             if finished_at is not None:
                 continue
             _never(retry_at is not None and _time(retry_at) < late, f"I6: trader {pk} was not tried again")
-            if wake_below is None and retry_at is None and pk not in busy:
+            if wake_below is None and wake_above is None and retry_at is None and pk not in busy:
                 since = self._restless.setdefault(pk, now)
                 _never(since < late, f"I6: trader {pk} waits for nothing that could wake it")
             else:
                 self._restless.pop(pk, None)
-            lowest = self.world.lowest.get(symbol)
-            if wake_below is not None and lowest is not None and lowest <= from_units(wake_below):
+            lowest, highest = self.world.lowest.get(symbol), self.world.highest.get(symbol)
+            if (wake_below is not None and lowest is not None and lowest <= from_units(wake_below)) or (
+                wake_above is not None and highest is not None and highest >= from_units(wake_above)
+            ):
                 since = self._crossed.setdefault((pk, turn), now)
                 _never(since < late, f"I6: trader {pk} sleeps through the trades that it waits for")
 

@@ -86,8 +86,9 @@ class World:
         self.desk: Desk = open_desk(
             exchange, ManualMarket(), Account("key", "secret"), now_ms=lambda: self.exchange_ms
         )
-        # What was done this step, for whoever watches: the least price of each symbol.
+        # What was done this step, for whoever watches: the least and the highest price of each symbol.
         self.lowest: dict[str, Decimal] = {}
+        self.highest: dict[str, Decimal] = {}
         # Moments at which a comparison of the books has begun that then succeeded.
         self.compared_since: datetime | None = None
 
@@ -131,6 +132,7 @@ class World:
     def step(self, most_ms: int = 2_000) -> None:
         """Passes some time; whatever is due by then happens."""
         self.lowest.clear()
+        self.highest.clear()
         self._pass(self.chance.randint(1, most_ms))
         if self.market_moves:
             self._misfortunes()
@@ -139,6 +141,7 @@ class World:
     def settle(self) -> None:
         """Passes the time to what is next due, a minute at most; nothing trades meanwhile."""
         self.lowest.clear()
+        self.highest.clear()
         due = min((later.at for later in self._agenda), default=self.now + SETTLES_BY)
         retry = Trader.objects.filter(retry_at__isnull=False).order_by("retry_at").values_list("retry_at", flat=True)
         soonest = min([due, *(at for at in retry[:1] if at is not None), self.now + SETTLES_BY])
@@ -253,6 +256,7 @@ class World:
         changes = self.desk.exchange.trade(trades, self.exchange_ms)
         for trade in changes.trades:
             self.lowest[symbol] = min(trade.price, self.lowest.get(symbol, trade.price))
+            self.highest[symbol] = max(trade.price, self.highest.get(symbol, trade.price))
             self.bells.traded(symbol, trade.trade_id, trade.price, trade.quantity)
 
     def _report(self, changes: Changes) -> None:

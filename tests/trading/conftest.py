@@ -15,8 +15,8 @@ from hedgehog_project.venues import Venue
 from tests.support.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.processes import Processes
 from tests.support.scripted_exchange import ScriptedExchange
-from trading.exchange import client as client_module
 from trading import protections
+from trading.exchange import client as client_module
 from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus, forget_rules
 from trading.symbols import named
@@ -36,7 +36,7 @@ def exchange() -> ScriptedExchange:
 
 
 def make_symbol(name: str = "ETHUSDT", status: str = "TRADING", chunks: int = 1) -> Symbol:
-    """A symbol that is on, with one cent as tick and a ten-thousandth as step."""
+    """A symbol that is on, all traders at once, with one cent as tick and a ten-thousandth as step."""
     symbol = named(name)
     symbol.base_asset, symbol.quote_asset = name.removesuffix("USDT"), "USDT"
     symbol.save()
@@ -46,6 +46,7 @@ def make_symbol(name: str = "ETHUSDT", status: str = "TRADING", chunks: int = 1)
         budget=Decimal(200) * chunks,
         buy_down_interval=Decimal("0.001"),
         profit_interval=Decimal("0.001"),
+        rebuy_interval=None,
     )
     Listing.objects.create(
         symbol=symbol,
@@ -68,15 +69,7 @@ def symbol(db: None, redis_client: "redis.Redis") -> Symbol:
 @pytest.fixture
 def trader(symbol: Symbol) -> Trader:
     settings = TradingSettings.objects.get(symbol=symbol)
-    return Trader.objects.create(
-        symbol=symbol,
-        venue=Venue.MOCK,
-        slot=1,
-        budget=settings.share,
-        buy_down_interval=settings.buy_down_interval,
-        profit_interval=settings.profit_interval,
-        armed_at=timezone.now() - timedelta(seconds=60),
-    )
+    return Trader.born(settings, Venue.MOCK, 1, armed_at=timezone.now() - timedelta(seconds=60))
 
 
 # For each module anew: the exchange counts requests by the minute, and refuses what is too much.

@@ -14,8 +14,7 @@ from trading.models import Fill, JournalEntry, Order, Symbol, Trader
 def make_trader(symbol: Symbol, slot: int = 1, venue: Venue = Venue.MOCK, **values: object) -> Trader:
     fields = {
         "budget": Decimal(200),
-        "buy_down_interval": Decimal("0.001"),
-        "profit_interval": Decimal("0.001"),
+        "strategy_settings": {"buy_down_interval": "0.001", "profit_interval": "0.001"},
         **values,
     }
     return Trader.objects.create(symbol=symbol, slot=slot, venue=venue, **fields)

@@ -40,8 +40,8 @@ def traded(symbol: Symbol, at_mock: MockExchange, exchange: BinanceExchange) -> 
     """One finished cycle in slot 1, and a buy that rests, a third of it filled, in slot 2."""
     for slot in (1, 2):
         trader = Trader.objects.create(
-            symbol=symbol, venue=Venue.MOCK, slot=slot, budget=D(200), buy_down_interval=D("0.001"),
-            profit_interval=D("0.001"), wake_below=ANY_PRICE, armed_at=timezone.now(),
+            symbol=symbol, venue=Venue.MOCK, slot=slot, budget=D(200),
+            wake_below=ANY_PRICE, armed_at=timezone.now(),
         )  # fmt: skip
         traders.wake(trader.pk, TradeSeen(symbol.name, slot, D(3000), 0), lambda _: exchange)
         buy = Order.objects.get(trader=trader)

@@ -236,16 +236,16 @@ def test_leader_rings_for_resting_buys_while_they_are_wanted_back(
     trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
     traders.wake(trader.pk, TRADE, exchange)
-    leader.take_back_buys(timezone.now())
+    leader.take_back_unwanted(timezone.now())
     halting.halt("anna")
-    leader.take_back_buys(timezone.now())
+    leader.take_back_unwanted(timezone.now())
     assert bells == []
     halting.halt("anna", cancels_buys=True)
-    leader.take_back_buys(timezone.now())
+    leader.take_back_unwanted(timezone.now())
     whose = {"trader": trader.pk, "symbol": "ETHUSDT", "order": order().pk}
     assert bells == [("trading.tasks.cancel", whose)]
     halting.resume("anna")
-    leader.take_back_buys(timezone.now())
+    leader.take_back_unwanted(timezone.now())
     assert len(bells) == 1
 
 

@@ -61,7 +61,7 @@ def test_new_trader_takes_its_share_and_settings_and_waits_for_the_next_price(
     leader.fill_slots()
     TradingSettings.objects.update(profit_interval=Decimal("0.5"))
     trader = Trader.objects.get(slot=1)
-    assert (trader.budget, trader.profit_interval) == (Decimal("33.33333333"), Decimal("0.001"))
+    assert (trader.budget, trader.strategy_settings["profit_interval"]) == (Decimal("33.33333333"), "0.001")
     assert redis_client.zscore(triggers.key_below("mock", "ETHUSDT"), str(trader.pk)) == float(ANY_PRICE)
 
 

@@ -106,8 +106,7 @@ def world(running: tuple[Stack, Proxy], redis_client: "redis.Redis") -> World:
         venue="mock",
         slot=1,
         budget=D(200),
-        buy_down_interval=D("0.001"),
-        profit_interval=D("0.001"),
+        strategy_settings={"buy_down_interval": "0.001", "profit_interval": "0.001"},
         wake_below=ANY_PRICE,
         armed_at=timezone.now(),
     )

@@ -288,14 +288,7 @@ def test_trigger_in_redis_follows_the_row(trader: Trader, exchange: ScriptedExch
 
 def test_two_live_traders_in_one_slot_are_refused_by_the_database(trader: Trader) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
-        Trader.objects.create(
-            symbol=trader.symbol,
-            venue=trader.venue,
-            slot=1,
-            budget=D(1),
-            buy_down_interval=D(0),
-            profit_interval=D(0),
-        )
+        Trader.objects.create(symbol=trader.symbol, venue=trader.venue, slot=1, budget=D(1))
 
 
 def test_two_open_buys_of_one_trader_are_refused_by_the_database(trader: Trader, exchange: ScriptedExchange) -> None:

@@ -27,6 +27,8 @@ from trading.core.orders import OPEN
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.models import Trader
 from trading.overview import LIVE
+from trading.strategies.registry import UnknownStrategy
+from trading.strategies.typed import BadSettings, typed
 
 # A cycle's journal has a dozen lines; one that met a long outage may have many.
 MOST_LINES = 300
@@ -215,8 +217,8 @@ def story_of(trader: Trader) -> dict[str, Any]:
             ("Slot", trader.slot),
             ("Venue", show.venue(trader.venue)),
             ("Budget", show.amount(trader.budget, quote)),
-            ("Buys", f"{show.percent(trader.buy_down_interval)} under the market"),
-            ("Sells for", f"{show.percent(trader.profit_interval)} after commissions"),
+            ("Strategy", trader.strategy),
+            *_strategy_facts(trader),
             ("Began", show.moment(trader.created_at)),
             ("Ended", show.moment(trader.finished_at)),
             ("Profit", show.profit(trader.profit, quote)),
@@ -264,10 +266,20 @@ def story_of(trader: Trader) -> dict[str, Any]:
     }
 
 
+def _strategy_facts(trader: Trader) -> list[tuple[str, str]]:
+    """Its strategy's settings that were frozen for it, by their labels; those that are off are left out."""
+    try:
+        strategy, values = trader.by()
+    except (UnknownStrategy, BadSettings) as error:
+        return [("Settings", str(error))]
+    shown = [(each, getattr(values, each.name)) for each in typed(strategy.Settings)]
+    return [(each.label, each.shown(value)) for each, value in shown if value is not None]
+
+
 def _trigger(trader: Trader) -> str:
-    """The trigger price in words."""
-    if trader.wake_below is None:
-        return ""
-    if trader.wake_below >= ANY_PRICE:
+    """The trigger prices in words."""
+    if trader.wake_below is not None and trader.wake_below >= ANY_PRICE:
         return "the next trade, at any price"
-    return f"a trade at {plain(trader.wake_below)} or below"
+    sides = ((trader.wake_below, "below"), (trader.wake_above, "above"))
+    prices = [f"at {plain(price)} or {side}" for price, side in sides if price is not None]
+    return f"a trade {', or '.join(prices)}" if prices else ""

@@ -23,10 +23,11 @@ class TradeSeen:
 
 @dataclass(frozen=True)
 class OrderReported:
-    """The exchange said something of one of the trader's orders."""
+    """The exchange said something of one of the trader's orders. `was_asked`: the trader itself took it back."""
 
     report: OrderReport
-    source: str  # report, answer, query: how it was learnt
+    source: str  # report, answer, query, cancel: how it was learnt
+    was_asked: bool = False
 
     def __str__(self) -> str:
         report = self.report

@@ -1,6 +1,6 @@
 """The arithmetic of prices and quantities. Decimals in, Decimals out; nothing here rounds in a trader's disfavour."""
 
-from decimal import ROUND_DOWN, Context, Decimal, localcontext
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Context, Decimal, localcontext
 
 # Prices times quantities of Binance's 64-bit amounts need up to 38 digits.
 EXACT = Context(prec=60, rounding=ROUND_DOWN)
@@ -60,3 +60,23 @@ def share_of(budget: Decimal, chunks: int) -> Decimal:
     """One slot's share of a symbol's budget, cut to 8 decimals."""
     with localcontext(EXACT):
         return (budget / chunks).quantize(QUOTE_UNIT)
+
+
+def round_down(price: Decimal) -> Decimal:
+    """The greatest price of 8 decimals, Binance's finest, that is not above this one."""
+    return price.quantize(QUOTE_UNIT, ROUND_FLOOR, EXACT)
+
+
+def round_up(price: Decimal) -> Decimal:
+    """The least price of 8 decimals that is not under this one."""
+    return price.quantize(QUOTE_UNIT, ROUND_CEILING, EXACT)
+
+
+def just_under(price: Decimal) -> Decimal:
+    """The greatest price of 8 decimals that is less: a trade at it or under it lies under `price`."""
+    return round_up(price) - QUOTE_UNIT
+
+
+def just_over(price: Decimal) -> Decimal:
+    """The least price of 8 decimals that is more."""
+    return round_down(price) + QUOTE_UNIT

@@ -13,6 +13,13 @@ class Side(StrEnum):
     SELL = "SELL"
 
 
+class OrderType(StrEnum):
+    """Those of Binance's that traders use."""
+
+    LIMIT = "LIMIT"  # Good till cancelled.
+    MARKET = "MARKET"  # Takes what the market gives, and never rests.
+
+
 class OrderStatus(StrEnum):
     """Binance's order states (enums.md, "Order status"), and two that are ours."""
 
@@ -95,7 +102,11 @@ class OrderReport:
 
 @dataclass(frozen=True)
 class Order:
-    """An order of ours as the database knows it."""
+    """An order of ours as the database knows it.
+
+    `price` of a market order is what it was expected to bring. `cancel_reason`: why its trader takes it back; empty
+    where it does not.
+    """
 
     client_order_id: str
     side: Side
@@ -106,6 +117,7 @@ class Order:
     fills: tuple[Fill, ...] = ()
     exchange_order_id: int | None = None
     reason: str = ""
+    cancel_reason: str = ""
 
     @property
     def booked(self) -> Decimal:

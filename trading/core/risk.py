@@ -20,6 +20,7 @@ class Rules:
     max_price: Decimal = ZERO
     min_quantity: Decimal = ZERO
     max_quantity: Decimal = ZERO
+    max_market_quantity: Decimal = ZERO  # MARKET_LOT_SIZE: the most of one market order
     min_notional: Decimal = ZERO
     max_notional: Decimal = ZERO
     # PERCENT_PRICE and PERCENT_PRICE_BY_SIDE: how far from the average price a buy and a sell may lie, as factors.

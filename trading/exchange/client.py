@@ -15,7 +15,7 @@ from hedgehog_project.budget import ORDERS_1D, ORDERS_10S, Budget, OverBudget, b
 from hedgehog_project.keys import Key
 from hedgehog_project.venues import Venue, place
 from trading.core.money import plain
-from trading.core.orders import Fill, OrderReport, Side
+from trading.core.orders import Fill, OrderReport, OrderType, Side
 from trading.exchange.clock import clock_at
 from trading.exchange.codes import CLOCK_IS_OFF, from_api, from_transport, is_about_the_day
 from trading.exchange.errors import (
@@ -67,10 +67,8 @@ class BinanceExchange:
                 places_order=True,
                 symbol=order.symbol,
                 side=order.side.value,
-                type="LIMIT",
-                timeInForce="GTC",
+                **terms(order),
                 # Strings: python-binance would send a float as 1e-05.
-                price=plain(order.price),
                 quantity=plain(order.quantity),
                 newClientOrderId=order.client_order_id,
                 newOrderRespType="FULL",
@@ -278,6 +276,13 @@ class BinanceExchange:
         except (KeyError, IndexError, AttributeError, TypeError, ValueError, ArithmeticError) as error:
             # For an order that was placed this says nothing of its outcome; for a question it is no answer.
             raise OutcomeUnknown(f"The exchange's answer does not fit its documents: {reply!r:.200}") from error
+
+
+def terms(order: NewOrder) -> dict[str, str]:
+    """At what price an order trades, in a request's parameters."""
+    if order.type == OrderType.MARKET:
+        return {"type": "MARKET"}
+    return {"type": "LIMIT", "timeInForce": "GTC", "price": plain(order.price)}
 
 
 def _orders(reply: Any) -> list[OrderReport]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
-from trading.core.orders import Fill, OrderReport, Side
+from trading.core.orders import Fill, OrderReport, OrderType, Side
 
 # Milliseconds for which the exchange accepts a signed request after its timestamp (request-security.md, recvWindow).
 RECV_WINDOW_MS = 3_000
@@ -12,7 +12,7 @@ RECV_WINDOW_MS = 3_000
 
 @dataclass(frozen=True)
 class NewOrder:
-    """A limit order, good till cancelled. It is not sent any more after `not_after_ms`, by this machine's clock."""
+    """It is not sent any more after `not_after_ms`, by this machine's clock. A market order's price never is."""
 
     symbol: str
     side: Side
@@ -20,6 +20,7 @@ class NewOrder:
     quantity: Decimal
     client_order_id: str
     not_after_ms: int
+    type: OrderType = OrderType.LIMIT
 
 
 @dataclass(frozen=True)

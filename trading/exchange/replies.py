@@ -4,10 +4,10 @@ For what does not fit its documents they raise KeyError, AttributeError, TypeErr
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
-from trading.core.money import ZERO, quote_of
+from trading.core.money import EXACT, ZERO, quote_of, round_down
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.exchange.protocol import Listed
 
@@ -22,7 +22,7 @@ def from_order_reply(reply: Mapping[str, Any]) -> OrderReport:
         symbol=reply["symbol"],
         side=Side(reply["side"]),
         status=OrderStatus(reply["status"]),
-        price=Decimal(reply["price"]),
+        price=Decimal(reply["price"]) or _average(reply),
         quantity=Decimal(reply["origQty"]),
         executed=Decimal(reply["executedQty"]),
         fills=tuple(
@@ -42,6 +42,15 @@ def from_order_reply(reply: Mapping[str, Any]) -> OrderReport:
         # The transactTime of a cancel's reply is that of the cancel.
         placed_ms=int(reply.get("time") or ("origClientOrderId" not in reply and reply.get("transactTime")) or 0),
     )
+
+
+def _average(reply: Mapping[str, Any]) -> Decimal:
+    """What a market order, whose price is 0, has brought for one; 0 where nothing of it has traded."""
+    executed = Decimal(reply["executedQty"])
+    if not executed:
+        return ZERO
+    with localcontext(EXACT):
+        return round_down(Decimal(reply["cummulativeQuoteQty"]) / executed)
 
 
 def from_execution_report(event: Mapping[str, Any]) -> OrderReport:

@@ -10,7 +10,7 @@ from trading.models.protections import AccountProtections, HeldBack, HighWater, 
 from trading.models.reconciliations import FillMark, Reconciliation
 from trading.models.switch import Switch
 from trading.models.symbols import Listing, Symbol, TradingSettings
-from trading.models.traders import Trader
+from trading.models.traders import Slot, Trader
 
 __all__ = [
     "AccountProtections",
@@ -26,6 +26,7 @@ __all__ = [
     "Orphan",
     "Profile",
     "Reconciliation",
+    "Slot",
     "Switch",
     "Symbol",
     "SymbolProtections",

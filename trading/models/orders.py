@@ -8,7 +8,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading.core import orders as core
 from trading.core.money import plain
-from trading.core.orders import OPEN, OrderStatus, Side
+from trading.core.orders import OPEN, OrderStatus, OrderType, Side
 from trading.models.choices import choices_of
 from trading.models.fields import AmountField
 from trading.models.symbols import Symbol
@@ -16,19 +16,23 @@ from trading.models.traders import Trader
 
 
 class Order(models.Model):
-    """A limit order of a trader, saved before it is sent; its client order id is ours and unique for ever."""
+    """An order of a trader, saved before it is sent; its client order id is ours and unique for ever."""
 
     trader = models.ForeignKey(Trader, on_delete=models.PROTECT, related_name="orders")
     symbol = models.ForeignKey(Symbol, on_delete=models.PROTECT, related_name="orders")
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
     side = models.CharField(max_length=4, choices=choices_of(Side))
-    price = AmountField()
+    type = models.CharField(max_length=8, choices=choices_of(OrderType), default=OrderType.LIMIT)
+    price = AmountField(help_text="Its limit; of a market order what it was expected to bring.")
     quantity = AmountField()
     client_order_id = models.CharField(max_length=36, unique=True)
     exchange_order_id = models.BigIntegerField(null=True, blank=True)
     status = models.CharField(max_length=16, choices=choices_of(OrderStatus), default=OrderStatus.SUBMITTING)
     executed = AmountField("executed quantity", default=Decimal(0))
     reason = models.CharField(max_length=300, blank=True, help_text="Why it was refused or ended.")
+    cancel_reason = models.CharField(
+        max_length=200, blank=True, help_text="Why its trader takes it back; the leader has it asked for until it is."
+    )
     # An exchange never accepts it later than this plus recvWindow: see traders.py.
     submitted_at = models.DateTimeField(default=timezone.now)
     asked_at = models.DateTimeField(null=True, blank=True, help_text="When the exchange was last asked about it.")

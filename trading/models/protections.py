@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -172,6 +173,12 @@ class AccountProtections(models.Model):
 
     def __str__(self) -> str:
         return f"Protections of the account at {self.venue}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        if self.most_drawdown is None:
+            # Should it be set again, its high begins then.
+            HighWater.objects.filter(venue=self.venue).delete()
 
     @property
     def is_any_set(self) -> bool:

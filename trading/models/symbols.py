@@ -7,15 +7,18 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models.query_utils import DeferredAttribute
 
 from hedgehog_project.venues import Venue
 from trading.core.money import plain, share_of
 from trading.core.risk import Rules
-from trading.core.strategy import Settings
+from trading.core.strategy import Strategy
 from trading.models.choices import choices_of
 from trading.models.fields import Above, AmountField, Below
 from trading.models.profiles import Profile
 from trading.models.switch import Switch
+from trading.strategies.registry import find
+from trading.strategies.typed import from_texts, typed
 
 MOST_CHUNKS = 100
 
@@ -100,6 +103,7 @@ def bounds_of(filters: list[dict[str, Any]]) -> dict[str, Any]:
         "buy_factor_max": factor("bid", "Up"),
         "sell_factor_min": factor("ask", "Down"),
         "sell_factor_max": factor("ask", "Up"),
+        "max_market_quantity": Decimal(named.get("MARKET_LOT_SIZE", {}).get("maxQty", 0)),
         "max_position": Decimal(named.get("MAX_POSITION", {}).get("maxPosition", 0)),
         "max_orders": int(named.get("MAX_NUM_ORDERS", {}).get("maxNumOrders", 0)),
     }
@@ -177,6 +181,42 @@ class TradingSettings(models.Model):
         validators=[Above(Decimal(0)), Below(Decimal(1))],
         help_text="The profit wanted after both commissions, as a fraction: 0.0005 is 0.05 %.",
     )
+    rebuy_interval = AmountField(
+        null=True,
+        blank=True,
+        default=Decimal("0.005"),
+        validators=[Above(Decimal(0)), Below(Decimal(1))],
+        help_text="How far the price falls under a trader's buy before another begins, as a fraction: 0.005 is "
+        "0.5 %. Empty: all begin at once.",
+    )
+    retarget_interval = AmountField(
+        null=True,
+        blank=True,
+        validators=[Above(Decimal(0)), Below(Decimal(1))],
+        help_text="How far the market leaves a buy behind before it is placed anew, as a fraction. Empty: it stays.",
+    )
+    stop_loss_interval = AmountField(
+        null=True,
+        blank=True,
+        validators=[Above(Decimal(0)), Below(Decimal(1))],
+        help_text="How far under its buy a trader gets out at a loss, as a fraction. Empty: it holds.",
+    )
+    trailing_stop_interval = AmountField(
+        null=True,
+        blank=True,
+        validators=[Above(Decimal(0)), Below(Decimal(1))],
+        help_text="How far under the highest price since its buy a trader gets out, as a fraction. Empty: it holds.",
+    )
+    exit_slippage = AmountField(
+        null=True,
+        blank=True,
+        validators=[Above(Decimal(0)), Below(Decimal("0.5"))],
+        help_text="How far under the price a stop sells at most, as a fraction. Empty: it sells at the market.",
+    )
+    strategy = models.CharField(max_length=32, default="naive", help_text="By which its traders decide.")
+    strategy_settings = models.JSONField(
+        default=dict, blank=True, help_text="As texts. What stands here weighs more than the columns of its name."
+    )
 
     # sizing.py reads these.
     sizing = models.CharField(
@@ -220,8 +260,15 @@ class TradingSettings(models.Model):
     def is_on(self) -> bool:
         return self.status == TradingStatus.ON
 
-    def for_one_trader(self) -> Settings:
-        return Settings(self.share, self.buy_down_interval, self.profit_interval)
+    def by(self) -> tuple[Strategy, Any]:
+        """Its strategy, with the settings of a new trader. Raises UnknownStrategy and BadSettings."""
+        strategy = find(self.strategy)
+        texts = {
+            each.name: each.text(getattr(self, each.name))
+            for each in typed(strategy.Settings)
+            if isinstance(getattr(type(self), each.name, None), DeferredAttribute)
+        }
+        return strategy, from_texts(strategy.Settings, texts | self.strategy_settings)
 
     def why_not(self, listing: Listing) -> str | None:
         """What about these settings can't work with a venue's rules, in words for people."""

@@ -1,15 +1,18 @@
 """Traders: each lives for one cycle in one slot of a symbol."""
 
 from decimal import Decimal
+from typing import Any
 
 from django.db import models
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading.core.strategy import Settings, TraderState
+from trading.core.strategy import Strategy, TraderState, Triggers
 from trading.models.choices import choices_of
 from trading.models.fields import AmountField
-from trading.models.symbols import Symbol
+from trading.models.symbols import Symbol, TradingSettings
+from trading.strategies.registry import find
+from trading.strategies.typed import from_texts, to_texts
 
 
 class Trader(models.Model):
@@ -21,11 +24,13 @@ class Trader(models.Model):
     state = models.CharField(max_length=10, choices=choices_of(TraderState), default=TraderState.WAITING)
 
     budget = AmountField(help_text="This trader's share, in the quote asset.")
-    buy_down_interval = AmountField()
-    profit_interval = AmountField()
+    strategy = models.CharField(max_length=32, default="naive")
+    strategy_settings = models.JSONField(default=dict, help_text="Those of its strategy, as texts.")
+    memory = models.JSONField(default=dict, blank=True, help_text="What its strategy wrote down.")
 
-    # The trigger: a trade at or below this price concerns the trader. Redis holds a copy, rebuilt from here.
+    # The triggers: a trade at or below, at or above these prices concerns the trader. Redis holds a copy.
     wake_below = AmountField(null=True, blank=True)
+    wake_above = AmountField(null=True, blank=True)
     armed_at = models.DateTimeField(null=True, blank=True)
     turn = models.PositiveIntegerField(
         default=0, help_text="Counts the saves, so that a late copy to Redis is known."
@@ -35,6 +40,10 @@ class Trader(models.Model):
     error = models.CharField(max_length=500, blank=True)
     failures = models.PositiveIntegerField(default=0, help_text="In a row; each doubles the wait, up to a minute.")
     retry_at = models.DateTimeField(null=True, blank=True)
+
+    # Once in its life it asks for another trader beside it; the leader hears of that once.
+    rebuy_told_at = models.DateTimeField(null=True, blank=True)
+    rebuy_heard_at = models.DateTimeField(null=True, blank=True)
 
     created_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -63,6 +72,11 @@ class Trader(models.Model):
         indexes = [
             models.Index(fields=["retry_at"], condition=models.Q(retry_at__isnull=False), name="trader_retry"),
             models.Index(fields=["finished_at"], name="trader_finished"),
+            models.Index(
+                fields=["rebuy_told_at"],
+                condition=models.Q(rebuy_told_at__isnull=False, rebuy_heard_at__isnull=True),
+                name="trader_rebuy",
+            ),
             # Every column that profits are summed from: sums over all ended cycles read the index alone.
             models.Index(
                 fields=["venue", "symbol", "finished_at", "state", "profit", "slot", "budget", "leftover"],
@@ -81,5 +95,48 @@ class Trader(models.Model):
     def has_ended(self) -> bool:
         return self.finished_at is not None
 
-    def settings(self, is_on: bool = True) -> Settings:
-        return Settings(self.budget, self.buy_down_interval, self.profit_interval, is_on)
+    @classmethod
+    def born(cls, settings: TradingSettings, venue: Venue, slot: int, **values: Any) -> "Trader":
+        """A new one, saved, with all that it needs for its cycle as the settings say it now.
+
+        Raises IntegrityError where the slot is taken, UnknownStrategy and BadSettings where it could not trade.
+        """
+        _, frozen = settings.by()
+        values = {"budget": settings.share, **values}
+        return cls.objects.create(
+            symbol=settings.symbol,
+            venue=venue,
+            slot=slot,
+            strategy=settings.strategy,
+            strategy_settings=to_texts(frozen),
+            **values,
+        )
+
+    def by(self) -> tuple[Strategy, Any]:
+        """Its strategy and the settings frozen for it. Raises UnknownStrategy and BadSettings."""
+        strategy = find(self.strategy)
+        return strategy, from_texts(strategy.Settings, self.strategy_settings)
+
+    def arm(self, triggers: Triggers) -> None:
+        """Changes the row; the caller saves it."""
+        self.wake_below, self.wake_above = triggers.below, triggers.above
+
+    @property
+    def is_armed(self) -> bool:
+        return self.wake_below is not None or self.wake_above is not None
+
+
+class Slot(models.Model):
+    """A slot that is open: the leader keeps a trader in it. A rebuy opens the next; turning off closes all."""
+
+    symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="slots")
+    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    number = models.PositiveSmallIntegerField()
+    opened_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["venue", "symbol", "number"], name="each_slot_opened_once")]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} #{self.number} at {self.venue}"

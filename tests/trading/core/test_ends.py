@@ -5,21 +5,12 @@ from decimal import Decimal as D
 
 import pytest
 
-from tests.trading.core.test_strategy import BOUGHT, NUDGE, RULES, SETTINGS, TRADE, order
+from tests.trading.core.test_strategy import BOUGHT, NUDGE, RULES, SETTINGS, TRADE, decide, order, position
+from trading.core.decisions import Decision, Finish, PlaceBuy, PlaceSell, Wait
 from trading.core.events import OrderReported
 from trading.core.orders import OPEN, Order, OrderReport, OrderStatus, Side
+from trading.core.position import Mode, Position, TraderState, state_of
 from trading.core.risk import Rules
-from trading.core.strategy import (
-    Decision,
-    Finish,
-    PlaceBuy,
-    PlaceSell,
-    Position,
-    TraderState,
-    Wait,
-    decide,
-    state_of,
-)
 
 NONE, SOME, DUST, ALL = "0", "20", "3", "46.4"
 ENDED = [
@@ -72,7 +63,7 @@ def ended(side: Side, status: OrderStatus, executed: str) -> tuple[Order, OrderR
 def position_with(row: Order) -> Position:
     """As the books give it: an order that never traded and has ended is no part of the position."""
     orders = (BOUGHT, row) if row.side == Side.SELL else (row,)
-    return Position(tuple(each for each in orders if each.status.is_open or each.executed))
+    return position(*(each for each in orders if each.status.is_open or each.executed))
 
 
 def stands(position: Position, decision: Decision) -> TraderState:
@@ -84,13 +75,13 @@ def test_every_end_leads_to_a_named_state_and_a_next_step(
     side: Side, status: OrderStatus, executed: str, state: TraderState, step: type, words: str, afterwards: type
 ) -> None:
     row, event = ended(side, status, executed)
-    position = position_with(row)
-    decision = decide(position, event, RULES, SETTINGS)
+    stood = position_with(row)
+    decision = decide(stood, event, RULES, SETTINGS)
     assert isinstance(decision, step)
     assert words in decision.reason
-    assert stands(position, decision) == state
+    assert stands(stood, decision) == state
     # Whoever looks later, after the pause, goes on.
-    assert isinstance(decide(position, TRADE, RULES, SETTINGS), afterwards)
+    assert isinstance(decide(stood, TRADE, RULES, SETTINGS), afterwards)
 
 
 def test_the_table_has_every_end() -> None:
@@ -116,7 +107,7 @@ def test_pause_is_taken_only_before_the_same_again() -> None:
 
 def test_off_is_said_rather_than_a_pause() -> None:
     row, event = ended(Side.BUY, OrderStatus.CANCELED, NONE)
-    decision = decide(position_with(row), event, RULES, replace(SETTINGS, is_on=False))
+    decision = decide(replace(position_with(row), mode=Mode.OFF), event, RULES, SETTINGS)
     assert decision == Wait("trading is off for this symbol")
 
 
@@ -138,21 +129,21 @@ SOLD_FOR_BNB = order(Side.SELL, OrderStatus.FILLED, "0.4319", "46.4", "46.4")
 @pytest.mark.parametrize(("bought", "sold"), [(None, None), ("0.01", None), (None, "0.01")])
 def test_cycle_ends_only_once_its_commissions_are_valued(bought: str | None, sold: str | None) -> None:
     orders = in_bnb(BOUGHT_FOR_BNB, "0.00002", bought), in_bnb(SOLD_FOR_BNB, "0.00002", sold)
-    decision = decide(Position(orders), NUDGE, RULES, SETTINGS)
+    decision = decide(position(*orders), NUDGE, RULES, SETTINGS)
     assert isinstance(decision, Wait)
     assert decision.needs_values == ("BNB",)
 
 
 def test_profit_is_net_of_commissions_in_a_third_asset() -> None:
     orders = in_bnb(BOUGHT_FOR_BNB, "0.00002", "0.0123"), in_bnb(SOLD_FOR_BNB, "0.00003", "0.0184")
-    decision = decide(Position(orders), NUDGE, RULES, SETTINGS)
+    decision = decide(position(*orders), NUDGE, RULES, SETTINGS)
     assert isinstance(decision, Finish)
     # 46.4 x (0.4319 - 0.4307), less both commissions; all that was bought is sold.
     assert (decision.profit, decision.leftover) == (D("46.4") * D("0.0012") - D("0.0307"), D(0))
 
 
 def test_nothing_is_asked_before_the_cycle_ends() -> None:
-    decision = decide(Position((in_bnb(BOUGHT_FOR_BNB, "0.00002", None),)), NUDGE, RULES, SETTINGS)
+    decision = decide(position(in_bnb(BOUGHT_FOR_BNB, "0.00002", None)), NUDGE, RULES, SETTINGS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D("46.4")
 
@@ -173,7 +164,7 @@ def test_nothing_is_asked_before_the_cycle_ends() -> None:
     ],
 )
 def test_price_far_from_the_market_and_too_much_to_own_wait_and_say_why(rules: Rules, words: str) -> None:
-    decision = decide(Position(), TRADE, rules, SETTINGS)
+    decision = decide(position(), TRADE, rules, SETTINGS)
     assert isinstance(decision, Wait)
     assert words in decision.reason
 
@@ -182,4 +173,4 @@ def test_usual_bounds_let_an_order_pass() -> None:
     rules = replace(
         RULES, buy_factor_min=D("0.2"), buy_factor_max=D(5), sell_factor_min=D("0.2"), sell_factor_max=D(5)
     )
-    assert isinstance(decide(Position(), TRADE, rules, SETTINGS), PlaceBuy)
+    assert isinstance(decide(position(), TRADE, rules, SETTINGS), PlaceBuy)

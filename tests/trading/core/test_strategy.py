@@ -5,28 +5,31 @@ from decimal import Decimal as D
 
 import pytest
 
+from trading.core import guard, naive
+from trading.core.decisions import ANY_PRICE, Decision, Finish, PlaceBuy, PlaceSell, Triggers, Wait
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
+from trading.core.naive import Settings
 from trading.core.orders import Fill, Order, OrderReport, OrderStatus, Side
+from trading.core.position import Mode, Position, TraderState, state_of
 from trading.core.risk import Rules, refusal
-from trading.core.strategy import (
-    ANY_PRICE,
-    Finish,
-    PlaceBuy,
-    PlaceSell,
-    Position,
-    Settings,
-    TraderState,
-    Wait,
-    decide,
-    state_of,
-    trigger_of,
-)
 
 RULES = Rules("XRPUSDT", "XRP", "USDT", tick=D("0.0001"), step=D("0.1"), min_quantity=D("0.1"), min_notional=D(5))
-SETTINGS = Settings(D(20), D("0.0025"), D("0.001"))
+SETTINGS = Settings(D("0.0025"), D("0.001"), rebuy_interval=None)
 TRADE = TradeSeen("XRPUSDT", 1, D("0.4318301"), 0)
 NUDGE = Nudged("test")
 NO_ORDER = OrderReport("c", 1, "XRPUSDT", Side.BUY, OrderStatus.REJECTED, D(1), D(1), D(0))
+
+
+def decide(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+    return guard.decide(naive, position, event, rules, settings)
+
+
+def triggers(position: Position, settings: Settings = SETTINGS) -> Triggers:
+    return guard.triggers(naive, position, RULES, settings)
+
+
+def position(*orders: Order, budget: str = "20", mode: Mode = Mode.ON, told: bool = False, **memory: str) -> Position:
+    return Position(orders, D(budget), mode, told, memory)
 
 
 def order(
@@ -53,11 +56,11 @@ SOLD = order(Side.SELL, OrderStatus.FILLED, "0.4319", "46.3", "46.3", "0.0199969
 @pytest.mark.parametrize(
     "position",
     [
-        Position((order(Side.BUY, OrderStatus.SUBMITTING),)),
-        Position((RESTING_BUY,)),
-        Position((order(Side.BUY, OrderStatus.PARTIALLY_FILLED, executed="4"),)),
-        Position((BOUGHT, order(Side.SELL, OrderStatus.NEW))),
-        Position((BOUGHT, order(Side.SELL, OrderStatus.PENDING_NEW))),
+        position(order(Side.BUY, OrderStatus.SUBMITTING)),
+        position(RESTING_BUY),
+        position(order(Side.BUY, OrderStatus.PARTIALLY_FILLED, executed="4")),
+        position(BOUGHT, order(Side.SELL, OrderStatus.NEW)),
+        position(BOUGHT, order(Side.SELL, OrderStatus.PENDING_NEW)),
     ],
 )
 def test_while_an_order_may_trade_nothing_else_is_placed(position: Position, event: Event) -> None:
@@ -65,25 +68,25 @@ def test_while_an_order_may_trade_nothing_else_is_placed(position: Position, eve
 
 
 def test_next_trade_places_the_buy_a_little_under_it() -> None:
-    decision = decide(Position(), TRADE, RULES, SETTINGS)
+    decision = decide(position(), TRADE, RULES, SETTINGS)
     assert isinstance(decision, PlaceBuy)
     assert (decision.price, decision.quantity) == (D("0.4307"), D("46.4"))
 
 
 def test_the_worked_row_of_the_original() -> None:
     rules = Rules("S", "B", "Q", tick=D("0.0001"), step=D(1))
-    decision = decide(Position(), TradeSeen("S", 1, D("1.0"), 0), rules, Settings(D(10), D("0.01"), D("0.01")))
+    decision = decide(position(budget="10"), TradeSeen("S", 1, D("1.0"), 0), rules, Settings(D("0.01"), D("0.01")))
     assert isinstance(decision, PlaceBuy)
     assert (decision.price, decision.quantity) == (D("0.9900"), D(10))
 
 
 def test_without_a_price_nothing_is_bought() -> None:
-    assert isinstance(decide(Position(), NUDGE, RULES, SETTINGS), Wait)
-    assert trigger_of(Position()) == ANY_PRICE
+    assert isinstance(decide(position(), NUDGE, RULES, SETTINGS), Wait)
+    assert triggers(position()) == Triggers(below=ANY_PRICE)
 
 
 def test_filled_buy_sells_what_is_owned_after_the_commission() -> None:
-    decision = decide(Position((BOUGHT,)), NUDGE, RULES, SETTINGS)
+    decision = decide(position(BOUGHT), NUDGE, RULES, SETTINGS)
     assert isinstance(decision, PlaceSell)
     # 46.4 - 0.0464, in whole steps
     assert (decision.price, decision.quantity) == (D("0.4319"), D("46.3"))
@@ -91,34 +94,34 @@ def test_filled_buy_sells_what_is_owned_after_the_commission() -> None:
 
 def test_commission_in_another_asset_leaves_all_of_it_to_sell() -> None:
     bought = order(Side.BUY, OrderStatus.FILLED, executed="46.4", commission="0.0001", asset="BNB")
-    decision = decide(Position((bought,)), NUDGE, RULES, SETTINGS)
+    decision = decide(position(bought), NUDGE, RULES, SETTINGS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D("46.4")
 
 
 def test_part_of_a_cancelled_buy_is_sold() -> None:
     bought = order(Side.BUY, OrderStatus.CANCELED, executed="20", commission="0.02")
-    decision = decide(Position((bought,)), NUDGE, RULES, SETTINGS)
+    decision = decide(position(bought), NUDGE, RULES, SETTINGS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D("19.9")
 
 
 def test_rest_of_a_cancelled_sale_is_sold() -> None:
     sold = order(Side.SELL, OrderStatus.CANCELED, "0.4319", "46.3", "30", "0.0129", "USDT")
-    decision = decide(Position((BOUGHT, sold)), NUDGE, RULES, SETTINGS)
+    decision = decide(position(BOUGHT, sold), NUDGE, RULES, SETTINGS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D("16.3")
 
 
 def test_nothing_is_sold_before_all_fills_are_known() -> None:
     unknown = replace(BOUGHT, fills=())
-    decision = decide(Position((unknown,)), NUDGE, RULES, SETTINGS)
+    decision = decide(position(unknown), NUDGE, RULES, SETTINGS)
     assert isinstance(decision, Wait)
     assert decision.needs_fills == unknown
 
 
 def test_sold_ends_the_cycle_with_the_profit_of_its_fills() -> None:
-    decision = decide(Position((BOUGHT, SOLD)), NUDGE, RULES, SETTINGS)
+    decision = decide(position(BOUGHT, SOLD), NUDGE, RULES, SETTINGS)
     assert isinstance(decision, Finish)
     assert decision.state == TraderState.FINISHED
     # 46.3 x 0.4319 - fee - 46.3/46.3536 of what 46.4 x 0.4307 cost
@@ -127,51 +130,51 @@ def test_sold_ends_the_cycle_with_the_profit_of_its_fills() -> None:
 
 
 def test_off_places_nothing_but_a_sale_that_filled_still_ends_the_cycle() -> None:
-    off = replace(SETTINGS, is_on=False)
-    assert isinstance(decide(Position((BOUGHT,)), NUDGE, RULES, off), Wait)
-    assert isinstance(decide(Position((BOUGHT, SOLD)), NUDGE, RULES, off), Finish)
+    off = position(BOUGHT, mode=Mode.OFF)
+    assert isinstance(decide(off, NUDGE, RULES, SETTINGS), Wait)
+    assert isinstance(decide(replace(off, orders=(BOUGHT, SOLD)), NUDGE, RULES, SETTINGS), Finish)
 
 
 def test_too_little_to_sell_ends_as_dust_with_the_amount() -> None:
     bought = order(Side.BUY, OrderStatus.CANCELED, executed="3", commission="0.003")
-    decision = decide(Position((bought,)), NUDGE, RULES, SETTINGS)
+    decision = decide(position(bought), NUDGE, RULES, SETTINGS)
     assert isinstance(decision, Finish)
     assert (decision.state, decision.leftover) == (TraderState.DUST, D("2.997"))
 
 
 @pytest.mark.parametrize(
-    ("rules", "settings", "event", "reason"),
+    ("rules", "stands", "event", "reason"),
     [
-        (replace(RULES, is_trading=False, status="HALT"), SETTINGS, TRADE, "not trading"),
-        (RULES, replace(SETTINGS, budget=D(4)), TRADE, "under the least notional"),
-        (RULES, replace(SETTINGS, is_on=False), TRADE, "off"),
-        (replace(RULES, max_price=D("0.4")), SETTINGS, TRADE, "over the most"),
-        (replace(RULES, max_quantity=D(10)), SETTINGS, TRADE, "over the most"),
-        (replace(RULES, tick=D(1)), SETTINGS, TRADE, "too low"),
-        (RULES, SETTINGS, replace(TRADE, age_s=60.0), "60 s old"),
+        (replace(RULES, is_trading=False, status="HALT"), position(), TRADE, "not trading"),
+        (RULES, position(budget="4"), TRADE, "under the least notional"),
+        (RULES, position(mode=Mode.OFF), TRADE, "off"),
+        (replace(RULES, max_price=D("0.4")), position(), TRADE, "over the most"),
+        (replace(RULES, max_quantity=D(10)), position(), TRADE, "over the most"),
+        (replace(RULES, tick=D(1)), position(), TRADE, "too low"),
+        (RULES, position(), replace(TRADE, age_s=60.0), "60 s old"),
         # 40 are worth 17.2; after the commission 30 could be sold, worth 12.9.
-        (replace(RULES, step=D(10), min_notional=D(15)), SETTINGS, TRADE, "could not be sold"),
-        (replace(RULES, step=D("0.1"), min_quantity=D("46.4")), SETTINGS, TRADE, "could not be sold"),
+        (replace(RULES, step=D(10), min_notional=D(15)), position(), TRADE, "could not be sold"),
+        (replace(RULES, step=D("0.1"), min_quantity=D("46.4")), position(), TRADE, "could not be sold"),
     ],
 )
-def test_what_can_not_work_waits_and_says_why(rules: Rules, settings: Settings, event: Event, reason: str) -> None:
-    decision = decide(Position(), event, rules, settings)
+def test_what_can_not_work_waits_and_says_why(rules: Rules, stands: Position, event: Event, reason: str) -> None:
+    decision = decide(stands, event, rules, SETTINGS)
     assert isinstance(decision, Wait)
     assert reason in decision.reason
 
 
 def test_halted_symbol_keeps_what_it_holds() -> None:
-    decision = decide(Position((BOUGHT,)), NUDGE, replace(RULES, is_trading=False, status="BREAK"), SETTINGS)
+    decision = decide(position(BOUGHT), NUDGE, replace(RULES, is_trading=False, status="BREAK"), SETTINGS)
     assert isinstance(decision, Wait)
 
 
 @pytest.mark.parametrize(
     ("position", "state"),
     [
-        (Position(), TraderState.WAITING),
-        (Position((RESTING_BUY,)), TraderState.BUYING),
-        (Position((BOUGHT,)), TraderState.HOLDING),
-        (Position((BOUGHT, order(Side.SELL, OrderStatus.NEW))), TraderState.SELLING),
+        (position(), TraderState.WAITING),
+        (position(RESTING_BUY), TraderState.BUYING),
+        (position(BOUGHT), TraderState.HOLDING),
+        (position(BOUGHT, order(Side.SELL, OrderStatus.NEW)), TraderState.SELLING),
     ],
 )
 def test_state_follows_from_the_orders(position: Position, state: TraderState) -> None:
@@ -179,8 +182,8 @@ def test_state_follows_from_the_orders(position: Position, state: TraderState) -
 
 
 def test_a_resting_order_waits_for_no_price() -> None:
-    assert trigger_of(Position((RESTING_BUY,))) is None
-    assert trigger_of(Position((BOUGHT,))) is None
+    assert triggers(position(RESTING_BUY)) == Triggers()
+    assert triggers(position(BOUGHT)) == Triggers()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,93 @@
+"""What a strategy may answer: the words that it and its trader share.
+
+`memory` is what the strategy wants to find in the position at the next look; None leaves it as it is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from trading.core.orders import Order
+from trading.core.position import TraderState
+
+# Any price lies below this: the trigger of a trader that wants the next one. It is the greatest amount of 64 bits.
+ANY_PRICE = Decimal("92233720368.54775807")
+
+Memory = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class PlaceBuy:
+    price: Decimal
+    quantity: Decimal
+    reason: str
+    memory: Memory | None = None
+
+
+@dataclass(frozen=True)
+class PlaceSell:
+    """A limit order; with `is_market` it takes what the market gives, and `price` is what that probably is.
+
+    `is_exit`: it gets out at a loss if need be, and should not be kept waiting.
+    """
+
+    price: Decimal
+    quantity: Decimal
+    reason: str
+    is_market: bool = False
+    is_exit: bool = False
+    memory: Memory | None = None
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Takes a resting order back. What it comes to is heard as the order's end, with whatever has filled by then."""
+
+    order: Order
+    reason: str
+    memory: Memory | None = None
+
+
+@dataclass(frozen=True)
+class TellRebuy:
+    """Asks the leader, once in a trader's life, for another trader beside it."""
+
+    reason: str
+    memory: Memory | None = None
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The cycle is over; `state` is one of ENDED."""
+
+    state: TraderState
+    profit: Decimal  # realised, in quote
+    leftover: Decimal  # still owned, in base: less than can be sold
+    reason: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do. `needs_fills`: an ended order's fills must be fetched first; `needs_values`: what commissions in
+    these assets are worth in quote must be asked first; `pauses`: not before a pause, the longer the more often.
+    """
+
+    reason: str
+    needs_fills: Order | None = None
+    needs_values: tuple[str, ...] = ()
+    pauses: bool = False
+    memory: Memory | None = None
+
+
+Decision = PlaceBuy | PlaceSell | Cancel | TellRebuy | Finish | Wait
+
+
+@dataclass(frozen=True)
+class Triggers:
+    """The prices that wake a trader: a trade at `below` or under it, at `above` or over it. None: no price does."""
+
+    below: Decimal | None = None
+    above: Decimal | None = None
+
+    def are_crossed_by(self, price: Decimal) -> bool:
+        return (self.below is not None and price <= self.below) or (self.above is not None and price >= self.above)

@@ -1,0 +1,110 @@
+"""What holds for every strategy, whoever wrote it: it stands between a strategy and the trader that acts.
+
+A strategy need not know of modes, unknown fills, unclear orders or pauses, and it can't sell what is not owned, spend
+more than the budget, or have two orders at a time.
+"""
+
+from typing import Any
+
+from trading.core.decisions import Cancel, Decision, Finish, PlaceBuy, PlaceSell, TellRebuy, Triggers, Wait
+from trading.core.events import Event, OrderReported
+from trading.core.money import ZERO, plain, round_down, round_up
+from trading.core.orders import UNASKED_ENDS, Order, OrderStatus, Side, unvalued
+from trading.core.position import Mode, Position, TraderState
+from trading.core.risk import Rules
+from trading.core.strategy import Strategy
+
+_OFF = Wait("trading is off for this symbol")
+
+
+def decide(strategy: Strategy, position: Position, event: Event, rules: Rules, settings: Any) -> Decision:
+    """What to do next: what the strategy wants, where it may."""
+    unsettled = _unsettled(position)
+    if unsettled is not None:
+        return unsettled
+    if position.mode != Mode.ON and position.open_order is None and position.bought == 0:
+        return _OFF if position.mode == Mode.OFF else _retired()
+    decision = strategy.decide(position, event, rules, settings)
+    held = _held(position, decision, rules)
+    if held is not None:
+        return held
+    if isinstance(decision, Finish):
+        assets = unvalued(position.orders, (rules.base_asset, rules.quote_asset))
+        if assets:
+            return Wait(f"asks what its commissions in {', '.join(assets)} are worth", needs_values=assets)
+    return _pause(position, event, decision) or decision
+
+
+def triggers(strategy: Strategy, position: Position, rules: Rules, settings: Any) -> Triggers:
+    """The prices that concern the trader; none while only a report can tell how it stands."""
+    if _unsettled(position) is not None:
+        return Triggers()
+    found = strategy.triggers(position, rules, settings)
+    return Triggers(
+        below=None if found.below is None else round_down(found.below),
+        above=None if found.above is None else round_up(found.above),
+    )
+
+
+def not_filled_yet(order: Order) -> Wait:
+    return Wait(f"the {order.side.lower()} at {plain(order.price)} is not filled yet")
+
+
+def _unsettled(position: Position) -> Wait | None:
+    """What must be known before anything can be decided."""
+    resting = position.open_order
+    if resting is None:
+        for order in position.orders:
+            if not order.is_whole:
+                return Wait(f"not all fills of the {order.side.lower()} are known yet", needs_fills=order)
+    elif resting.cancel_reason:
+        return Wait(f"takes its {resting.side.lower()} back: {resting.cancel_reason}")
+    elif resting.status == OrderStatus.SUBMITTING:
+        return not_filled_yet(resting)
+    return None
+
+
+def _retired() -> Finish:
+    return Finish(TraderState.RETIRED, ZERO, ZERO, "its symbol shuts down, and nothing was bought")
+
+
+def _held(position: Position, decision: Decision, rules: Rules) -> Wait | None:
+    """Why the strategy does not get what it wants; None where it does."""
+    resting = position.open_order
+    if isinstance(decision, Wait):
+        return None
+    if resting is not None and not isinstance(decision, Cancel | TellRebuy):
+        return not_filled_yet(resting)
+    if position.mode == Mode.OFF and not isinstance(decision, Finish):
+        return _OFF
+    match decision:
+        case PlaceBuy() if position.bought:
+            return Wait("its strategy would buy a second time")
+        case PlaceBuy(price=price, quantity=quantity) if price * quantity > position.budget:
+            return Wait(f"its strategy would spend more than its budget, {plain(position.budget)}")
+        case PlaceSell(quantity=quantity) if quantity > position.owned(rules.base_asset):
+            return Wait(f"its strategy would sell more than it owns, {plain(position.owned(rules.base_asset))}")
+        case Cancel(order=order) if order != resting:
+            return Wait("its strategy would take back an order that does not rest")
+        case TellRebuy() if position.has_told_rebuy:
+            return Wait("it has asked for a trader beside it")
+        case TellRebuy() if position.mode != Mode.ON:
+            return Wait("its symbol shuts down: it asks for no trader beside it")
+    return None
+
+
+def _pause(position: Position, event: Event, decision: Decision) -> Wait | None:
+    """Why not to place the same again at once: the order before has just ended without our asking.
+
+    Its owner may have taken it back to trade by hand; self-trade prevention would end the next one as well.
+    """
+    if not isinstance(event, OrderReported) or event.was_asked or event.report.status not in UNASKED_ENDS:
+        return None
+    if position.open_order is not None:
+        return None
+    how = UNASKED_ENDS[event.report.status]
+    if event.report.side == Side.BUY and position.bought == 0:
+        return Wait(f"its buy {how}: buys again after a pause", pauses=True)
+    if event.report.side == Side.SELL and isinstance(decision, PlaceSell):
+        return Wait(f"its sell {how}: sells again after a pause", pauses=True)
+    return None

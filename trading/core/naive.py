@@ -1,0 +1,216 @@
+"""The naive strategy: buy a little under the market, sell a little over it, and be done.
+
+It asks for another trader beside it where the price falls on (rebuy), follows a market that has left its buy behind
+(retarget), and gets out at a loss where it is told to (stop-loss, trailing stop). Thresholds must be passed, not only
+reached: a price that equals one changes nothing.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal, localcontext
+
+from trading.core.decisions import ANY_PRICE, Cancel, Decision, Memory, TellRebuy, Triggers, Wait
+from trading.core.events import Event, TradeSeen
+from trading.core.guard import not_filled_yet
+from trading.core.money import EXACT, ONE, just_over, just_under, plain
+from trading.core.orders import Order, Side
+from trading.core.position import Position
+from trading.core.risk import Rules
+from trading.core.steps import buy_under, leave, percent, profit_price, sell_or_finish
+
+name = "naive"
+
+# A trailing stop follows a rising price in steps of this part of its interval: so much lower than by the very highest
+# price it may lie, and a steady rise wakes the trader so seldom.
+STEP = Decimal("0.1")
+# What it remembers.
+HIGHEST, LEAVES_AT = "highest", "leaves_at"
+
+
+def _fraction(label: str, help: str, below: str = "1") -> dict[str, object]:
+    return {"label": label, "help": help, "percent": True, "above": Decimal(0), "below": Decimal(below)}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Intervals are fractions: 0.01 is 1 %. None: it does without."""
+
+    buy_down_interval: Decimal = field(
+        default=Decimal("0.0005"),
+        metadata=_fraction("Buys under the market", "How far under the market to buy.", below="0.5"),
+    )
+    profit_interval: Decimal = field(
+        default=Decimal("0.0005"),
+        metadata=_fraction("Profit", "The profit wanted after the commissions of both sides."),
+    )
+    rebuy_interval: Decimal | None = field(
+        default=Decimal("0.005"),
+        metadata=_fraction(
+            "Rebuys under its buy", "How far the price falls under a buy before another trader begins."
+        ),
+    )
+    retarget_interval: Decimal | None = field(
+        default=None,
+        metadata=_fraction(
+            "Follows over its buy", "How far the market leaves a buy behind before it is placed anew."
+        ),
+    )
+    stop_loss_interval: Decimal | None = field(
+        default=None,
+        metadata=_fraction("Stop-loss", "Gets out at a loss when the price falls so far under the buy."),
+    )
+    trailing_stop_interval: Decimal | None = field(
+        default=None,
+        metadata=_fraction("Trailing stop", "Gets out when the price falls so far under the highest since the buy."),
+    )
+    exit_slippage: Decimal | None = field(
+        default=None,
+        metadata=_fraction(
+            "Exits by a limit", "How far under the price a stop sells at most; empty: at the market.", below="0.5"
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        if self.retarget_interval is not None and self.retarget_interval <= self.buy_down_interval:
+            raise ValueError("A buy can follow the market only from farther than it is placed under it.")
+
+
+def decide(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+    resting = position.open_order
+    if resting is None:
+        if position.bought == 0:
+            return buy_under(position, event, rules, settings.buy_down_interval, settings.profit_interval)
+        return _sell(position, rules, settings)
+    if not isinstance(event, TradeSeen):
+        return not_filled_yet(resting)
+    price = event.price
+    return (
+        _stop(position, resting, price, settings)
+        or _retarget(resting, price, settings)
+        or _rebuy(position, price, settings)
+        or Wait(not_filled_yet(resting).reason, memory=_followed(position, resting, price, settings))
+    )
+
+
+def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
+    resting = position.open_order
+    if resting is None:
+        return Triggers() if position.bought else Triggers(below=ANY_PRICE)
+    floors = [
+        floor for floor in (_rebuy_under(position, settings), _stop_under(position, resting, settings)) if floor
+    ]
+    over = _retarget_over(resting, settings)
+    if over is not None:
+        above: Decimal | None = just_over(over)
+    else:
+        above = _follows_from(position, resting, settings)
+    return Triggers(
+        below=max((just_under(floor) for floor in floors if floor is not None), default=None), above=above
+    )
+
+
+# --- what is bought is sold -----------------------------------------------------------------------
+
+
+def _sell(position: Position, rules: Rules, settings: Settings) -> Decision:
+    left_at = position.memory.get(LEAVES_AT)
+    if left_at is not None:
+        return leave(position, rules, Decimal(left_at), settings.exit_slippage, position.memory)
+    bought_at = _bought_at(position)
+    reason = f"{percent(settings.profit_interval)} over {plain(bought_at)} after fees of both sides"
+    return sell_or_finish(position, rules, profit_price(bought_at, settings.profit_interval, rules), reason)
+
+
+def _bought_at(position: Position) -> Decimal:
+    assert position.bought_at is not None
+    return position.bought_at
+
+
+# --- getting out ----------------------------------------------------------------------------------
+
+
+def _stop(position: Position, resting: Order, price: Decimal, settings: Settings) -> Cancel | None:
+    floor = _stop_under(position, resting, settings)
+    if floor is None or price >= floor:
+        return None
+    if LEAVES_AT in position.memory:
+        why = f"the market, {plain(price)}, has fallen through it"
+    elif floor == _stop_loss_under(position, settings):
+        why = f"stop-loss: {plain(price)} is more than {_words(settings.stop_loss_interval)} under the buy"
+    else:
+        highest = plain(_highest(position))
+        why = f"trailing stop: {plain(price)} is more than {_words(settings.trailing_stop_interval)} under {highest}"
+    return Cancel(resting, why, {**position.memory, LEAVES_AT: plain(price)})
+
+
+def _stop_under(position: Position, resting: Order, settings: Settings) -> Decimal | None:
+    """Under which price a resting sale is taken back, to get out."""
+    if resting.side == Side.BUY:
+        return None
+    if LEAVES_AT in position.memory:
+        # It is on its way out by a limit order. Where the market falls through that one as well, it follows.
+        return resting.price * (ONE - (settings.exit_slippage or 0))
+    floors = [_stop_loss_under(position, settings)]
+    if settings.trailing_stop_interval is not None:
+        floors.append(_highest(position) * (ONE - settings.trailing_stop_interval))
+    return max((floor for floor in floors if floor is not None), default=None)
+
+
+def _stop_loss_under(position: Position, settings: Settings) -> Decimal | None:
+    interval = settings.stop_loss_interval
+    return None if interval is None else _bought_at(position) * (ONE - interval)
+
+
+def _highest(position: Position) -> Decimal:
+    """The highest price since it bought, as far as it was followed."""
+    return max(_bought_at(position), Decimal(position.memory.get(HIGHEST, 0)))
+
+
+def _followed(position: Position, resting: Order, price: Decimal, settings: Settings) -> Memory | None:
+    if resting.side == Side.BUY or settings.trailing_stop_interval is None or price <= _highest(position):
+        return None
+    return {**position.memory, HIGHEST: plain(price)}
+
+
+def _follows_from(position: Position, resting: Order, settings: Settings) -> Decimal | None:
+    """The price at which the trailing stop is drawn up."""
+    interval = settings.trailing_stop_interval
+    if resting.side == Side.BUY or interval is None or LEAVES_AT in position.memory:
+        return None
+    with localcontext(EXACT):
+        return just_over(_highest(position) * (ONE + interval * STEP))
+
+
+# --- the market moves away ------------------------------------------------------------------------
+
+
+def _retarget(resting: Order, price: Decimal, settings: Settings) -> Cancel | None:
+    over = _retarget_over(resting, settings)
+    if over is None or price <= over:
+        return None
+    why = f"the market, {plain(price)}, has left it more than {_words(settings.retarget_interval)} behind"
+    return Cancel(resting, why)
+
+
+def _retarget_over(resting: Order, settings: Settings) -> Decimal | None:
+    interval = settings.retarget_interval
+    if interval is None or resting.side == Side.SELL:
+        return None
+    return resting.price * (ONE + interval)
+
+
+def _rebuy(position: Position, price: Decimal, settings: Settings) -> TellRebuy | None:
+    floor = _rebuy_under(position, settings)
+    if floor is None or price >= floor:
+        return None
+    return TellRebuy(f"{plain(price)} is more than {_words(settings.rebuy_interval)} under its buy")
+
+
+def _rebuy_under(position: Position, settings: Settings) -> Decimal | None:
+    if settings.rebuy_interval is None or position.has_told_rebuy:
+        return None
+    buys = [order.price for order in position.of(Side.BUY)]
+    return max(buys) * (ONE - settings.rebuy_interval) if buys else None
+
+
+def _words(interval: Decimal | None) -> str:
+    return percent(interval) if interval is not None else ""

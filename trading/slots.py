@@ -1,0 +1,95 @@
+"""Which slots of a symbol are open: the leader keeps a trader in each of them.
+
+A symbol that is turned on begins with one. A rebuy opens the next, up to its chunks; turning it off closes all, and
+whoever trades there lives out its cycle. Two leaders at once are harmless: constraints, not luck.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from trading.models import Slot, Trader, TradingSettings
+from trading.models.journal import write
+from trading.models.symbols import TradingStatus
+
+
+def close_unwanted(venue: Venue) -> None:
+    """Closes slots where the symbol is not on, the chunks are fewer by now, or the switch was turned."""
+    is_on = Q(symbol__settings__status=TradingStatus.ON)
+    unwanted = Slot.objects.filter(~Q(venue=venue) | ~is_on | Q(number__gt=F("symbol__settings__chunks")))
+    if unwanted.exists():
+        unwanted.delete()
+
+
+def empty_slots(venue: Venue, wanted: Sequence[TradingSettings]) -> list[tuple[TradingSettings, int]]:
+    """The open slots without a trader, of the symbols that are on; opens the first ones of a symbol."""
+    taken, opened = _taken(venue), _opened(venue)
+    missing, empty = [], []
+    for settings in wanted:
+        mine = opened[settings.symbol_id]
+        numbers = mine | {number for number in taken[settings.symbol_id] if number <= settings.chunks}
+        if settings.rebuy_interval is None:
+            numbers |= set(range(1, settings.chunks + 1))
+        numbers = numbers or {1}
+        missing += [Slot(symbol_id=settings.symbol_id, venue=venue, number=number) for number in numbers - mine]
+        empty += [(settings, number) for number in sorted(numbers - taken[settings.symbol_id])]
+    Slot.objects.bulk_create(missing, ignore_conflicts=True)
+    return empty
+
+
+def hear_rebuys(venue: Venue) -> int:
+    """Opens a slot for each trader that has asked for another one beside it; how many. One asks and is heard once.
+
+    Where all chunks are open it waits for one that is closed again, for as long as it lives.
+    """
+    asking = Trader.objects.filter(rebuy_told_at__isnull=False, rebuy_heard_at=None)
+    is_on = Q(symbol__settings__status=TradingStatus.ON)
+    asking.filter(~is_on | ~Q(venue=venue)).update(rebuy_heard_at=timezone.now())
+    count = 0
+    for teller in asking.filter(is_on, venue=venue, finished_at=None).select_related("symbol__settings"):
+        try:
+            with transaction.atomic():
+                count += _open_for(teller, venue)
+        except IntegrityError:
+            continue  # Another leader has just opened that slot: the next beat finds the one after it.
+    return count
+
+
+def _open_for(teller: Trader, venue: Venue) -> bool:
+    chunks = teller.symbol.settings.chunks
+    used = _taken(venue, teller.symbol_id)[teller.symbol_id] | _opened(venue, teller.symbol_id)[teller.symbol_id]
+    number = next((number for number in range(1, chunks + 1) if number not in used), None)
+    if number is None:
+        return False
+    unheard = Trader.objects.filter(pk=teller.pk, rebuy_heard_at=None)
+    if not unheard.update(rebuy_heard_at=timezone.now()):
+        return False  # Another leader was quicker.
+    Slot.objects.create(symbol=teller.symbol, venue=venue, number=number)
+    write(teller, "leader", "is heard", f"slot {number} of {chunks} is opened")
+    return True
+
+
+def _taken(venue: Venue, symbol_id: int | None = None) -> dict[int, set[int]]:
+    """The slots in which a trader lives, by symbol."""
+    live = Trader.objects.filter(venue=venue, finished_at__isnull=True)
+    if symbol_id is not None:
+        live = live.filter(symbol=symbol_id)
+    return _by_symbol(live.order_by().values_list("symbol_id", "slot"))
+
+
+def _opened(venue: Venue, symbol_id: int | None = None) -> dict[int, set[int]]:
+    rows = Slot.objects.filter(venue=venue)
+    if symbol_id is not None:
+        rows = rows.filter(symbol=symbol_id)
+    return _by_symbol(rows.order_by().values_list("symbol_id", "number"))
+
+
+def _by_symbol(pairs: Iterable[tuple[int, int]]) -> dict[int, set[int]]:
+    found: dict[int, set[int]] = defaultdict(set)
+    for symbol_id, number in pairs:
+        found[symbol_id].add(number)
+    return found
