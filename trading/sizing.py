@@ -32,8 +32,8 @@ def next_size(settings: TradingSettings, venue: Venue, now: datetime | None = No
     if settings.compounds:
         brought = realised(settings.symbol_id, venue)
         total += brought
-        how = "with the profit" if brought >= 0 else "less the loss"
-        text += f" {how} of {plain(abs(brought))} {quote} so far"
+        how = "with the profit" if brought > 0 else "less the loss"
+        text += f" {how} of {plain(abs(brought))} {quote} so far" if brought else ""
     return _part(total, settings, text)
 
 
