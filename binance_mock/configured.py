@@ -69,10 +69,15 @@ async def _market(store: Store) -> tuple[Market, dict[str, Any]]:
     kind, _, spec = settings.MARKET.partition(":")
     listings = symbols.LISTINGS
     try:
-        if settings.MARKET == "simulated":
-            return SimulatedMarket(settings.MOCK_SEED), symbols.exchange_info(listings.values())
-        if settings.MARKET == "manual":
-            return ManualMarket(), symbols.exchange_info(listings.values())
+        if settings.MARKET in ("simulated", "manual"):
+            info = symbols.exchange_info(listings.values())
+            if settings.MOCK_EXCHANGE_INFO:
+                info = symbols.read_exchange_info(Path(settings.MOCK_EXCHANGE_INFO))
+                listings = symbols.listings_of(info)
+            market = (
+                SimulatedMarket(settings.MOCK_SEED, listings) if settings.MARKET == "simulated" else ManualMarket()
+            )
+            return market, info
         if settings.MARKET == "live":
             info = await fetch_exchange_info(place(Venue.LIVE).rest_url, Path(settings.HEDGEHOG_HOME))
             return PaperMarket(settings.REDIS_URL, store.marks()), info
@@ -80,7 +85,7 @@ async def _market(store: Store) -> tuple[Market, dict[str, Any]]:
             replay = ReplayMarket(*read_spec(spec))
             every = {**listings, replay.symbol: replay.listing}
             return replay, symbols.exchange_info(every.values(), frozenset({replay.symbol}))
-    except (BadFile, NoExchangeInfo) as error:
+    except (BadFile, NoExchangeInfo, symbols.BadExchangeInfo) as error:
         raise BadSettings(str(error)) from None
     raise BadSettings(f"MARKET is “{settings.MARKET}”: it must be simulated, live, manual or replay:FILE[@SPEED]")
 

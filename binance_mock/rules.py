@@ -49,6 +49,11 @@ class SymbolRules:
         return self._amount("LOT_SIZE", "stepSize")
 
     @property
+    def least_notional(self) -> Decimal:
+        """0 where there is none. A symbol has the one filter or the other."""
+        return self._amount("NOTIONAL", "minNotional") or self._amount("MIN_NOTIONAL", "minNotional")
+
+    @property
     def market_step(self) -> Decimal:
         """The step of MARKET orders: the coarser of the two that apply to them."""
         return max(self.step, self._amount("MARKET_LOT_SIZE", "stepSize"))

@@ -1,11 +1,16 @@
 """The symbols that the exchange lists by itself, in exchangeInfo's form, with what their markets are like in 2026."""
 
-from collections.abc import Iterable
+import gzip
+import json
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from binance_mock.amounts import text
+from binance_mock.amounts import UNIT, floor_to, text
+from binance_mock.rules import read_symbols
 
 # Assets that prices are quoted in, for telling a symbol's two assets apart.
 QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "TRY", "EUR", "BRL", "JPY", "BTC", "ETH", "BNB")
@@ -69,6 +74,34 @@ def listing_for(symbol: str, tick: Decimal, step: Decimal, price: Decimal) -> Li
     if quote is None:
         raise ValueError(f"{symbol} ends in none of the quote assets {', '.join(QUOTES)}")
     return Listing(symbol.removesuffix(quote), quote, tick, step, price, step)
+
+
+class BadExchangeInfo(Exception):
+    """A file is no exchangeInfo; the message is one line for people."""
+
+
+def read_exchange_info(path: Path) -> dict[str, Any]:
+    """An exchangeInfo as an exchange has answered it, kept as JSON, or as JSON in gzip. Raises BadExchangeInfo."""
+    try:
+        body = path.read_bytes()
+        info: dict[str, Any] = json.loads(gzip.decompress(body) if path.suffix == ".gz" else body)
+        read_symbols(info)
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, zlib.error) as error:
+        raise BadExchangeInfo(f"{path} can't be read as exchangeInfo: {error or type(error).__name__}") from None
+    return {"exchangeFilters": [], **info}
+
+
+def listings_of(info: Mapping[str, Any]) -> dict[str, Listing]:
+    """What the simulated market makes of such a file: for symbols that are not built in, a price of 20,000 ticks."""
+    found = {}
+    for name, rules in read_symbols(info).items():
+        tick = rules.tick or UNIT
+        price = LISTINGS[name].price if name in LISTINGS else tick * 20_000
+        # A usual trade is worth some dozen times the least that is taken.
+        least = rules.least_notional or price * rules.step
+        typical = max(floor_to(least * 30 / price, rules.step), rules.step)
+        found[name] = Listing(rules.base, rules.quote, tick, rules.step, price, typical)
+    return found
 
 
 def symbol_info(listing: Listing, status: str = "TRADING") -> dict[str, Any]:
