@@ -55,7 +55,7 @@ class Settings:
         default=Decimal("0.005"),
         metadata={
             "label": "Rebuys under its buy",
-            "help": "How far the price has to fall under a trader's buy for another to begin; empty: none does.",
+            "help": "How far the price falls under a trader's buy before another begins; empty: all begin at once.",
             "above": Decimal(0),
             "below": Decimal(1),
             "percent": True,
