@@ -327,9 +327,15 @@ def holding(venue: Venue | None = None) -> QuerySet[HeldBack]:
     return rows if venue is None else rows.filter(venue=venue)
 
 
+def rows_of_day(venue: Venue | str, day: date | None = None) -> QuerySet[HeldBack]:
+    """What held buys back on a day (UTC), today where none is named; what held back the most first."""
+    rows = HeldBack.objects.filter(venue=venue, day=day or timezone.now().astimezone(UTC).date())
+    return rows.select_related("symbol").order_by("-count", "symbol__name")
+
+
 def of_day(venue: Venue | str, day: date | None = None) -> dict[str, int]:
     """How many orders each rule has held back on a day (UTC; today where none is named), where it held any."""
-    rows = HeldBack.objects.filter(venue=venue, day=day or timezone.now().astimezone(UTC).date()).order_by()
+    rows = rows_of_day(venue, day).order_by()
     return {rule: total for rule, total in rows.values_list("rule").annotate(total=Sum("count")) if total}
 
 

@@ -160,6 +160,7 @@ class TestSettings:
         row = TradingSettings.objects.get(symbol=symbol)
         data |= {"settings-0-id": str(row.pk), "settings-0-symbol": str(symbol.pk)}
         data |= {"settings-TOTAL_FORMS": "1", "settings-INITIAL_FORMS": "1"}
+        data |= {"protections-TOTAL_FORMS": "0", "protections-INITIAL_FORMS": "0"}
         data |= {"listings-TOTAL_FORMS": "0", "listings-INITIAL_FORMS": "0"}
         return client.post(f"{LIST}{symbol.pk}/change/", data, follow=True).content.decode()
 

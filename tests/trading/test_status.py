@@ -94,6 +94,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
                 "profit": "0.12345678",
             },
         ],
+        "held_back": [],
         "orders_open": 2,
         "orders_submitting": 1,
         "orders_unclear": 0,

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 
 from hedgehog_project import processes
 from hedgehog_project.venues import Venue
-from trading import obstacles, overview
+from trading import obstacles, overview, protected
 from trading.admin import show
 from trading.admin.navigation import environment
 from trading.admin.symbols import last_price
@@ -41,7 +41,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "environment_badge": show.badge(text, colour),
         "mode_badge": show.mode(Switch.row().mode),
         "alarms": [*obstacles.stops(budgets), *overview.alarms(venue, states)],
-        "hints": overview.hints(venue, lines),
+        "hints": [*overview.hints(venue, lines), *protected.hints(venue)],
         "cards": _cards(venue, profits, hours),
         "charts": json.dumps(_charts(hours, profits)),
         "profit_asset": profits[0].asset if profits else "",

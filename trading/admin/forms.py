@@ -5,11 +5,13 @@ from typing import Any
 
 from django import forms
 from django.core.validators import MaxValueValidator
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from trading.admin.percent import PercentField
 from trading.core.money import plain
 from trading.models import TradingSettings
 from trading.models.fields import PLACES, Above
+from trading.models.symbols import Sizing
 
 
 class AmountInput(forms.DecimalField):
@@ -55,6 +57,15 @@ class TradingSettingsForm(forms.ModelForm):
         validators=[Above(Decimal(0)), MaxValueValidator(Decimal("9e10"))],
         help_text="In the quote asset, for all traders of the symbol together.",
     )
+    # Left out, it stays what it is.
+    sizing = forms.ChoiceField(
+        label="Traders share", choices=Sizing.choices, required=False, widget=UnfoldAdminSelectWidget
+    )
+    balance_share = PercentField(
+        label="Share of the balance, %",
+        required=False,
+        help_text="Of what is free of the quote asset and what the symbol has bound: 10 means 10 %.",
+    )
     buy_down_interval = PercentInput(
         label="Buy down interval, %",
         less_than=Decimal("0.5"),
@@ -68,7 +79,7 @@ class TradingSettingsForm(forms.ModelForm):
 
     class Meta:
         model = TradingSettings
-        fields = ("chunks", "budget", "buy_down_interval", "profit_interval")
+        fields = ("chunks", "budget", "sizing", "balance_share", "compounds", "buy_down_interval", "profit_interval")
 
 
 class AddSymbolForm(forms.Form):

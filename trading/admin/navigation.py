@@ -59,6 +59,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _models_item("trading", "journalentry", "menu_book", "Journal"),
         _models_item("trading", "reconciliation", "balance"),
         _models_item("trading", "orphan", "help_center"),
+        _models_item("trading", "accountprotections", "shield", "Protections"),
+        _models_item("trading", "heldback", "front_hand", "Held back"),
         _models_item("trading", "switch", "toggle_on", "Switch"),
     ]
     mock = [

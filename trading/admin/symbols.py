@@ -24,6 +24,7 @@ from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.admin.changing import ChangeSettingsForm
 from trading.admin.forms import AddSymbolForm, TradingSettingsForm
+from trading.admin.protections import ProtectionsInline, symbol_state
 from trading.admin.turning import TurningAdmin, tell_problems
 from trading.core.money import plain
 from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
@@ -61,7 +62,11 @@ class SymbolsShown(ShowFilter):
 class SettingsInline(StackedInline):
     model = TradingSettings
     form = TradingSettingsForm
-    fields = (("budget", "chunks"), ("buy_down_interval", "profit_interval"))
+    fields = (
+        ("budget", "chunks"),
+        ("sizing", "balance_share", "compounds"),
+        ("buy_down_interval", "profit_interval"),
+    )
     can_delete = False
     hide_title = True
     verbose_name = "How it is traded. A change applies to the next cycle; cycles under way keep what they began with"
@@ -116,7 +121,7 @@ class SymbolAdmin(TurningAdmin):
     search_help_text = "Search by name or asset"
     fields = (("name", "base_asset", "quote_asset"),)
     readonly_fields = ("name", "base_asset", "quote_asset")
-    inlines = (SettingsInline, ListingInline)
+    inlines = (SettingsInline, ProtectionsInline, ListingInline)
     actions = (
         "change_settings",
         "trading_on",
@@ -278,6 +283,7 @@ class SymbolAdmin(TurningAdmin):
                 "cycles": _traders_link(symbol, symbol.cycles_finished, "finished"),
                 "problem": _problem(symbol),
                 "may_turn": self.has_change_permission(request, symbol),
+                "limits": symbol_state(symbol, venue),
             }
             extra_context |= context
         return super().change_view(request, object_id, form_url, extra_context)

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections
 
 from hedgehog_project import processes
-from trading import obstacles, overview
+from trading import obstacles, overview, protected, protections
 from trading.core.money import plain
 from trading.models import Switch
 
@@ -69,13 +69,14 @@ def gather() -> dict[str, Any]:
         "budget": obstacles.budgets([venue])[0] if has_redis else None,
         "unclear": obstacles.unclear_orders().count(),
         "waiting": obstacles.waiting(venue),
+        "held_back": list(protections.holding(venue)),
         "dust": obstacles.dust(venue),
         "lines": lines,
         "orders_open": orders,
         "orders_submitting": submitting,
         "processes": states,
         "profits": overview.profits(venue),
-        "hints": overview.hints(venue, lines),
+        "hints": [*overview.hints(venue, lines), *protected.hints(venue)],
     }
 
 
@@ -104,6 +105,10 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
                 "profit": plain(line.profit),
             }
             for line in facts["lines"]
+        ],
+        "held_back": [
+            {"symbol": row.symbol.name, "rule": row.rule, "reason": row.reason, "orders_today": row.count}
+            for row in facts["held_back"]
         ],
         "orders_open": facts["orders_open"],
         "orders_submitting": facts["orders_submitting"],

@@ -1,0 +1,121 @@
+"""What protections allow, how much of it is used, and what they hold back now: for people."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Sum
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from trading import balances, protections
+from trading.core.money import ZERO, plain
+from trading.core.orders import OPEN
+from trading.exposure import bound
+from trading.models import (
+    AccountProtections,
+    HighWater,
+    Order,
+    Symbol,
+    SymbolProtections,
+    Trader,
+    TradingSettings,
+)
+from trading.models.symbols import TradingStatus
+
+MOST_LINES = 5
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """One limit that is set, and how far it is used; `part` is 1 where it is reached, None where it has no scale."""
+
+    name: str
+    text: str
+    part: float | None = None
+
+
+def account_gauges(limits: AccountProtections) -> Iterator[Gauge]:
+    """Those of a venue's account, in a few queries."""
+    now, venue, quote = timezone.now(), Venue(limits.venue), limits.quote_asset
+    if limits.most_exposure is not None:
+        used = bound(venue, quote_asset=quote)
+        yield _used("Exposure", used, limits.most_exposure, quote)
+    for asset, least in ((quote, limits.quote_reserve), (protections.BNB, limits.bnb_reserve)):
+        if least is not None:
+            free = balances.free_of(venue, asset, now)
+            yield Gauge(f"Reserve of {asset}", f"{_free(free, now)}, {plain(least)} {asset} stay")
+    if limits.most_orders_a_minute is not None:
+        sent = Order.objects.filter(venue=venue, submitted_at__gt=now - timedelta(minutes=1)).count()
+        yield _used("Orders in the last minute", Decimal(sent), Decimal(limits.most_orders_a_minute), "")
+    if limits.most_drawdown is not None:
+        row = HighWater.objects.filter(venue=venue).first()
+        most = _percent(limits.most_drawdown)
+        if row is None:
+            yield Gauge("Drawdown", f"not looked at yet, at most {most}")
+        else:
+            text = f"{_percent(row.drawdown)} of {most}; gain {plain(row.gain)} {quote}, its high {plain(row.high)}"
+            yield Gauge(
+                "Drawdown", f"{text}, of the day {plain(row.day_high)}", _part(row.drawdown, limits.most_drawdown)
+            )
+
+
+def symbol_gauges(symbol: Symbol, venue: Venue) -> Iterator[Gauge]:
+    """Those of a symbol, at one venue."""
+    limits = SymbolProtections.objects.filter(symbol=symbol).first()
+    if limits is None:
+        return
+    quote = symbol.quote_asset
+    if limits.most_bound is not None:
+        yield _used("Budget bound", bound(venue, symbol_id=symbol.pk), limits.most_bound, quote)
+    if limits.most_open_orders is not None:
+        count = Order.objects.filter(venue=venue, symbol=symbol, status__in=OPEN).count()
+        yield _used("Open orders", Decimal(count), Decimal(limits.most_open_orders), "")
+    if limits.most_day_loss is not None:
+        midnight = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        ended = Trader.objects.filter(
+            finished_at__isnull=False, finished_at__gte=midnight, venue=venue, symbol=symbol
+        )
+        lost = max(ZERO, -(ended.aggregate(total=Sum("profit"))["total"] or ZERO))
+        yield _used("Lost this day (UTC)", lost, limits.most_day_loss, quote)
+    if limits.losses_in_a_row is not None:
+        yield Gauge("Losses in a row", f"{limits.losses_in_a_row} pause it for {limits.pause_minutes} min")
+    if limits.most_trade_age_s is not None:
+        yield Gauge("Oldest trade", f"{limits.most_trade_age_s} s")
+    if limits.heeds_gaps:
+        yield Gauge("Gaps of the feed", "are waited out")
+
+
+def not_counted(limits: AccountProtections) -> list[str]:
+    """The symbols that are on and quoted in another asset, which the account's amounts leave out."""
+    on = TradingSettings.objects.filter(status=TradingStatus.ON).exclude(symbol__quote_asset=limits.quote_asset)
+    return list(on.order_by("symbol__name").values_list("symbol__name", flat=True))
+
+
+def hints(venue: Venue) -> list[str]:
+    """What holds buys back just now, a sentence each, the last one first."""
+    lines = protections.sentences(protections.holding(venue)[: MOST_LINES + 1])
+    rest = protections.holding(venue).count() - MOST_LINES if len(lines) > MOST_LINES else 0
+    more = [f"{rest} more protections hold buys back: see Protections."] if rest > 0 else []
+    return [f"Held back by a protection: {line}." for line in lines[:MOST_LINES]] + more
+
+
+def _used(name: str, used: Decimal, most: Decimal, unit: str) -> Gauge:
+    return Gauge(name, f"{plain(used)} of {plain(most)} {unit}".rstrip(), _part(used, most))
+
+
+def _part(used: Decimal, most: Decimal) -> float:
+    # A float is for the eye only.
+    return float(min(max(used / most, ZERO), Decimal(1)))
+
+
+def _free(free: balances.Free, now: datetime) -> str:
+    age_s = balances.age_s(free, now)
+    if free.amount is None or age_s is None:
+        return "it is not known what is free"
+    return f"{plain(free.amount)} free (asked {age_s:.0f} s ago)"
+
+
+def _percent(fraction: Decimal) -> str:
+    return f"{plain(round(fraction * 100, 2))} %"
