@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from django.db.models import CharField, Count, QuerySet, Sum
 from django.db.models.functions import Cast, Substr
 
 from hedgehog_project.venues import Venue
 from trading import overview
-from trading.core.money import ZERO
+from trading.core.money import ZERO, plain
 from trading.core.strategy import TraderState
 from trading.holdings import Holding, holdings
 from trading.models import Symbol, Trader
@@ -72,6 +73,23 @@ def lines(venue: Venue, by: By, since: datetime | None = None, held: list[Holdin
     if by == By.DAY:
         return _days(venue, since)
     return _places(venue, by, since, holdings(venue) if held is None else held)
+
+
+CSV_COLUMNS = ("name", "asset", "cycles", "realised", "unrealised", "budget", "percent_of_budget")
+
+
+def csv_row(line: Line) -> list[Any]:
+    """In the order of CSV_COLUMNS; what is not known is empty."""
+    held, share = line.unrealised, line.share
+    return [
+        line.name,
+        line.asset,
+        line.cycles,
+        plain(line.realised),
+        "" if held is None else plain(held),
+        plain(line.budget),
+        "" if share is None else plain(share * 100),
+    ]
 
 
 def totals(told: list[Line]) -> list[Line]:

@@ -23,6 +23,7 @@ SCHEDULE = (
         5,
         "asks for the filters of new symbols; known ones stay fresh for long",
     ),
+    Ring("Equity", "trading.tasks.record_equity", 60, "keeps this hour's row of what trading has brought"),
     Ring("Reconciliation", "trading.tasks.reconcile_all", 60, "finds what lost reports would have told"),
 )
 

@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
-from trading import balances, doorbell, leader, traders
+from trading import balances, doorbell, equity, leader, traders
 from trading.core.events import Event, Nudged, TradeSeen
 from trading.dispatch import acknowledge, deliveries
 from trading.exchange.client import exchange_at
@@ -105,6 +105,13 @@ def reconcile_all(self: Task) -> None:
     """Every minute: whatever report was lost is learnt here."""
     for venue in venues_in_use():
         _reconcile(venue, _id(self))
+
+
+@shared_task(expires=50)
+def record_equity() -> None:
+    """Every minute: what trading has brought so far; an hour keeps its last."""
+    for venue in venues_in_use():
+        equity.record(venue)
 
 
 @shared_task(expires=4)

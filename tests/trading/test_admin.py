@@ -183,13 +183,13 @@ class TestTraders:
 
     def test_page_tells_the_story_with_orders_fills_and_tasks(self, admin_client: Client, story: Trader) -> None:
         told = text_of(admin_client, change(story))
-        told_in_order = ["trade 7 at 3000", "report: BUY FILLED, 0.0667 of 0.0667"]
+        told_in_order = ["Trade 7 at 3000 USDT", "The exchange reported: buy filled, 0.0667 of 0.0667"]
         assert told.index(told_in_order[0]) < told.index(told_in_order[1])
         for words in (
-            "the sell at 3005.99 is not filled yet",
+            "its sell of 0.0667 ETH rests at 3005.99",
             "commission",
             "0.0000667 ETH",
-            "0.1 % under the market",
+            "0.1 %",
         ):
             assert words in told, words
         assert "/task/0c8a3b5e-55bb-4ad9-9a2e-3b0b3f0f7a11" in told

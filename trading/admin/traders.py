@@ -21,17 +21,11 @@ from unfold.decorators import display
 from trading import doorbell, endings
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
-from trading.admin.orders import fee, filled, worth
-from trading.core.money import plain
+from trading.admin.story import story_of
 from trading.core.orders import OPEN
-from trading.core.strategy import ANY_PRICE, TraderState
+from trading.core.strategy import TraderState
 from trading.models import Trader
 from trading.overview import LIVE
-from trading.strategies.registry import UnknownStrategy
-from trading.strategies.typed import BadSettings, typed
-
-# A cycle's journal has a dozen lines; one that met a long outage may have many.
-MOST_LINES = 300
 
 
 class TradersShown(ShowFilter):
@@ -198,88 +192,3 @@ class TraderAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         do(get_object_or_404(Trader.objects.select_related("symbol"), pk=pk))
         return HttpResponseRedirect(reverse("admin:trading_trader_change", args=(pk,)))
-
-
-def story_of(trader: Trader) -> dict[str, Any]:
-    """What a trader's page shows, in a handful of queries."""
-    quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
-    orders = list(trader.orders.order_by("id").select_related("symbol").prefetch_related("fills"))
-    lines = list(trader.journal.order_by("-id").select_related("order__symbol")[: MOST_LINES + 1])
-    has_more = len(lines) > MOST_LINES
-    return {
-        "trader": trader,
-        "title": f"{trader.symbol.name} #{trader.slot}",
-        "facts": [
-            (
-                "Symbol",
-                show.link(reverse("admin:trading_symbol_change", args=(trader.symbol_id,)), trader.symbol.name),
-            ),
-            ("Slot", trader.slot),
-            ("Venue", show.venue(trader.venue)),
-            ("Budget", show.amount(trader.budget, quote)),
-            ("Strategy", trader.strategy),
-            *_strategy_facts(trader),
-            ("Began", show.moment(trader.created_at)),
-            ("Ended", show.moment(trader.finished_at)),
-            ("Profit", show.profit(trader.profit, quote)),
-            ("Left over", show.amount(trader.leftover, base) if trader.leftover else show.NONE),
-        ],
-        "state": show.state(trader.state),
-        "trigger": _trigger(trader),
-        "retry": show.ago(trader.retry_at) if trader.retry_at else "",
-        "orders": [
-            {
-                "order": order,
-                "side": show.side(order.side),
-                "status": show.status(order.status),
-                "price": plain(order.price),
-                "quantity": show.amount(order.quantity, base),
-                "worth": worth(order),
-                "filled": filled(order),
-                "placed": show.moment(order.submitted_at),
-                "url": reverse("admin:trading_order_change", args=(order.pk,)),
-                "fills": [
-                    {
-                        "at": show.moment(fill.traded_at),
-                        "price": plain(fill.price),
-                        "quantity": show.amount(fill.quantity, base),
-                        "quote": show.amount(fill.quote, quote),
-                        "fee": fee(fill, quote),
-                        "role": "maker" if fill.is_maker else "taker",
-                    }
-                    for fill in sorted(order.fills.all(), key=lambda fill: fill.trade_id)
-                ],
-            }
-            for order in orders
-        ],
-        "journal": [
-            {
-                "entry": entry,
-                "at": show.moment(entry.at),
-                "task": show.task(entry.task_id),
-                "price": plain(entry.order.price) if entry.order else "",
-            }
-            for entry in reversed(lines[:MOST_LINES])
-        ],
-        "has_more": has_more,
-        "is_live": not trader.has_ended,
-    }
-
-
-def _strategy_facts(trader: Trader) -> list[tuple[str, str]]:
-    """Its strategy's settings that were frozen for it, by their labels; those that are off are left out."""
-    try:
-        strategy, values = trader.by()
-    except (UnknownStrategy, BadSettings) as error:
-        return [("Settings", str(error))]
-    shown = [(each, getattr(values, each.name)) for each in typed(strategy.Settings)]
-    return [(each.label, each.shown(value)) for each, value in shown if value is not None]
-
-
-def _trigger(trader: Trader) -> str:
-    """The trigger prices in words."""
-    if trader.wake_below is not None and trader.wake_below >= ANY_PRICE:
-        return "the next trade, at any price"
-    sides = ((trader.wake_below, "below"), (trader.wake_above, "above"))
-    prices = [f"at {plain(price)} or {side}" for price, side in sides if price is not None]
-    return f"a trade {', or '.join(prices)}" if prices else ""

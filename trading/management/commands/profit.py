@@ -16,7 +16,7 @@ from trading.holdings import Holding
 from trading.management.arguments import add_venue, date
 from trading.management.tables import table
 from trading.models import Switch
-from trading.profit import By, Line
+from trading.profit import CSV_COLUMNS, By, Line, csv_row
 
 # On a terminal; a CSV has them all.
 MOST_CYCLES = 50
@@ -38,29 +38,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         venue, by, since = Venue(options["venue"] or Switch.current()), By(options["by"]), options["since"]
         if options["csv"]:
-            self._write_csv(profit.lines(venue, by, since))
+            writer = csv.writer(self.stdout, lineterminator="\n")
+            writer.writerow(CSV_COLUMNS)
+            writer.writerows(csv_row(line) for line in profit.lines(venue, by, since))
             return
         held = [holding for each in equity.standing(venue).values() for holding in each.holdings]
         places = list(profit.lines(venue, By.SYMBOL, since, held))
         for line in as_text(venue, by, since, places, held):
             self.stdout.write(line)
-
-    def _write_csv(self, lines: Any) -> None:
-        writer = csv.writer(self.stdout, lineterminator="\n")
-        writer.writerow(["name", "asset", "cycles", "realised", "unrealised", "budget", "percent_of_budget"])
-        for line in lines:
-            held = line.unrealised
-            writer.writerow(
-                [
-                    line.name,
-                    line.asset,
-                    line.cycles,
-                    plain(line.realised),
-                    "" if held is None else plain(held),
-                    plain(line.budget),
-                    "" if line.share is None else plain(line.share * 100),
-                ]
-            )
 
 
 def as_text(venue: Venue, by: By, since: datetime | None, places: list[Line], held: list[Holding]) -> list[str]:

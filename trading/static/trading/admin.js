@@ -18,7 +18,11 @@
   }
 
   function labels(found) {
-    return found.hours.map((hour) => `${two(new Date(hour).getHours())}:00`);
+    return found.hours.map((hour) => {
+      const at = new Date(hour);
+      const day = found.has_days ? `${at.toLocaleDateString("en-GB", { day: "numeric", month: "short" })} ` : "";
+      return `${day}${two(at.getHours())}:00`;
+    });
   }
 
   // Unfold draws every canvas.chart from its data-value when the page has loaded; this runs before it.
