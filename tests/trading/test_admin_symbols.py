@@ -13,7 +13,7 @@ from hedgehog_project.venues import Market
 from streamer.models import wanted
 from tests.trading.conftest import make_symbol
 from trading import symbols
-from trading.admin.forms import PercentInput
+from trading.admin.strategy_form import column
 from trading.exchange.errors import Refused
 from trading.exchange.protocol import Listed
 from trading.models import Listing, Symbol, TradingSettings
@@ -208,7 +208,7 @@ class TestSettings:
         assert TradingSettings.objects.values().get(symbol=symbol) == before
 
     def test_unchanged_per_cent_is_no_change(self) -> None:
-        field = PercentInput(less_than=D(1))
+        field = column("profit_interval")
         assert not field.has_changed(D("0.0005"), "0.05")
         assert not field.has_changed(D("0.0005"), "0.050")
         assert field.has_changed(D("0.0005"), "0.06")

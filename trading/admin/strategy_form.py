@@ -155,7 +155,7 @@ class StrategyInline(StackedInline):
         return super().get_formset(request, obj, **{"form": form, **kwargs})
 
 
-def _words(setting: Typed) -> dict[str, str]:
+def _words(setting: Typed) -> dict[str, Any]:
     help_text = setting.help
     if setting.is_optional and "empty" not in help_text.lower():
         help_text = f"{help_text} Empty: it does without.".strip()

@@ -59,6 +59,12 @@ def find(name: str) -> Strategy:
         raise UnknownStrategy(f"there is no strategy {name!r}: is its module named in HEDGEHOG_STRATEGIES?") from None
 
 
+def may_ask_for_more(name: str) -> bool:
+    """Whether traders of this strategy ask for others beside them: those that read a rebuy_interval."""
+    strategy = known().strategies.get(name)
+    return strategy is None or any(each.name == "rebuy_interval" for each in typed(strategy.Settings))
+
+
 class NotUsable(Exception):
     """Why a module is no strategy."""
 
@@ -77,7 +83,7 @@ def _usable(module: str) -> Strategy:
         if not callable(getattr(found, function, None)):
             raise NotUsable(f"it has no function {function}")
     try:
-        typed(getattr(found, "Settings", None))
+        typed(getattr(found, "Settings", type(None)))
     except NotTyped as error:
         raise NotUsable(str(error)) from None
     return found
