@@ -3,6 +3,7 @@
 from django.contrib.admin import site
 
 from trading.admin import (
+    equity,
     journal,
     orders,
     orphans,
@@ -17,6 +18,7 @@ from trading.admin import (
 )
 
 __all__ = [
+    "equity",
     "journal",
     "orders",
     "orphans",

@@ -57,6 +57,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _models_item("trading", "order", "receipt_long"),
         _models_item("trading", "fill", "done_all"),
         _models_item("trading", "journalentry", "menu_book", "Journal"),
+        _models_item("trading", "equity", "payments", "Profit") | {"link": reverse("admin:trading_profit")},
         _models_item("trading", "reconciliation", "balance"),
         _models_item("trading", "orphan", "help_center"),
         _models_item("trading", "accountprotections", "shield", "Protections"),
