@@ -118,7 +118,9 @@ def ask(
     """
     asked_at = now or timezone.now()
     Order.objects.filter(pk=order_id).update(asked_at=asked_at)
-    row = Order.objects.select_related("symbol").get(pk=order_id)
+    row = Order.objects.select_related("symbol").filter(pk=order_id).first()
+    if row is None:
+        return False  # A bell from before a backup was restored.
     exchange = exchange_at(Venue(row.venue))
     try:
         report = exchange.order(row.symbol.name, row.client_order_id)
@@ -149,8 +151,8 @@ def cancel(order_id: int, exchange_at: ExchangeAt, task_id: str = "", now: datet
     nobody has acknowledged yet is asked about too: it can be taken back once it is known to rest. Raises the
     exchange's errors but NotFound: who wanted it taken back asks again.
     """
-    row = Order.objects.select_related("symbol").get(pk=order_id)
-    if not OrderStatus(row.status).is_open:
+    row = Order.objects.select_related("symbol").filter(pk=order_id).first()
+    if row is None or not OrderStatus(row.status).is_open:
         return False
     if row.status == OrderStatus.SUBMITTING:
         return ask(order_id, exchange_at, task_id, now)

@@ -43,7 +43,8 @@ def wait(trader: Trader, position: Position, decision: Wait, triggers: Triggers,
 
 
 def look_again(trader: Trader, decision: Wait, event: Event, task_id: str) -> None:
-    """Has the trader look again soon."""
+    """Shows why nothing happens, and has the trader look again soon."""
+    trader.waits_for = decision.reason[:300]
     trader.retry_at = timezone.now() + LOOK_AGAIN
     write_once(trader, str(event), "waits", decision.reason, task_id)
 

@@ -62,7 +62,8 @@ class Order(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.side} {plain(self.quantity)} {self.symbol.name} at {plain(self.price)}"
+        how = "the market, about " if self.type == OrderType.MARKET else ""
+        return f"{self.side} {plain(self.quantity)} {self.symbol.name} at {how}{plain(self.price)}"
 
 
 class Fill(models.Model):

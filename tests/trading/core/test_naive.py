@@ -1,0 +1,314 @@
+"""Rebuy, retarget and both stops, as tables: a threshold must be passed, and is passed once."""
+
+from dataclasses import replace
+from decimal import Decimal as D
+
+import pytest
+
+from tests.trading.core.test_strategy import BOUGHT, NUDGE, SETTINGS, SOLD, TRADE, decide, order, position, triggers
+from tests.trading.core.test_strategy import RULES as XRP_RULES
+from trading.core import guard
+from trading.core.decisions import Cancel, Decision, Finish, PlaceBuy, PlaceSell, TellRebuy, Triggers, Wait
+from trading.core.events import OrderReported, TradeSeen
+from trading.core.naive import HIGHEST, LEAVES_AT, Settings
+from trading.core.orders import OrderReport, OrderStatus, Side
+from trading.core.position import Mode, Position, TraderState
+from trading.core.risk import Rules
+from trading.core.steps import profit_price
+
+RULES = Rules("S", "B", "Q", tick=D("0.0001"), step=D(1))
+UNIT = D("0.00000001")
+BUY = replace(order(Side.BUY, OrderStatus.NEW, "1.00", "20"), client_order_id="b")
+PART = replace(order(Side.BUY, OrderStatus.PARTIALLY_FILLED, "1.00", "20", "5", "0", "B"), client_order_id="b")
+HELD = order(Side.BUY, OrderStatus.FILLED, "1.00", "20", "20", "0", "B")
+SELL = replace(order(Side.SELL, OrderStatus.NEW, "1.0120", "20"), client_order_id="s")
+REBUYS = replace(SETTINGS, rebuy_interval=D("0.1"))
+FOLLOWS = replace(SETTINGS, retarget_interval=D("0.02"))
+STOPS = replace(SETTINGS, stop_loss_interval=D("0.05"))
+LIMITED = replace(STOPS, exit_slippage=D("0.01"))
+EXIT = replace(SELL, price=D("0.94"))
+TRAILS = replace(SETTINGS, trailing_stop_interval=D("0.05"))
+
+
+def at(price: str) -> TradeSeen:
+    return TradeSeen("S", 1, D(price), 0)
+
+
+def said(decision: Decision) -> str:
+    return type(decision).__name__
+
+
+@pytest.mark.parametrize("bought_at", ["1.00"])
+def test_the_original_s_row_of_the_sale(bought_at: str) -> None:
+    """Filled buy 1.00, profit 1 % -> SELL 1.0120: after 0.1 % of commission on both sides."""
+    assert profit_price(D(bought_at), D("0.01"), RULES) == D("1.0120")
+    decision = decide(position(HELD), NUDGE, RULES, replace(SETTINGS, profit_interval=D("0.01")))
+    assert isinstance(decision, PlaceSell)
+    assert (decision.price, decision.quantity, decision.is_market) == (D("1.0120"), D(20), False)
+
+
+@pytest.mark.parametrize(
+    ("stands", "price", "settings", "expected"),
+    [
+        # rebuy: strictly under buy * (1 - 10 %), while it holds or waits with its buy, once
+        (position(BUY), ".89", REBUYS, TellRebuy),
+        (position(PART), ".89", REBUYS, TellRebuy),
+        (position(HELD, SELL), ".89", REBUYS, TellRebuy),
+        (position(HELD, SELL), ".9", REBUYS, Wait),
+        (position(HELD, SELL), ".89999999", REBUYS, TellRebuy),
+        (position(HELD, SELL, told=True), ".89", REBUYS, Wait),
+        (position(HELD, SELL, mode=Mode.SHUTDOWN), ".89", REBUYS, Wait),
+        (position(HELD, SELL, mode=Mode.OFF), ".89", REBUYS, Wait),
+        (position(HELD, SELL), ".1", SETTINGS, Wait),
+        (position(order(Side.BUY, OrderStatus.SUBMITTING, "1.00", "20")), ".89", REBUYS, Wait),
+        # retarget: a buy that was left more than 2 % behind
+        (position(BUY), "1.02", FOLLOWS, Wait),
+        (position(BUY), "1.0201", FOLLOWS, Cancel),
+        (position(PART), "1.0201", FOLLOWS, Cancel),
+        (position(BUY, mode=Mode.SHUTDOWN), "1.0201", FOLLOWS, Cancel),
+        (position(BUY, mode=Mode.OFF), "1.0201", FOLLOWS, Wait),
+        (position(replace(BUY, cancel_reason="left behind")), "1.03", FOLLOWS, Wait),
+        (position(order(Side.BUY, OrderStatus.SUBMITTING, "1.00", "20")), "1.03", FOLLOWS, Wait),
+        (position(BUY), "9", SETTINGS, Wait),
+        (position(HELD, SELL), "1.0201", FOLLOWS, Wait),
+        # stop-loss: strictly under buy * (1 - 5 %)
+        (position(HELD, SELL), ".95", STOPS, Wait),
+        (position(HELD, SELL), ".9499", STOPS, Cancel),
+        (position(HELD, SELL, mode=Mode.SHUTDOWN), ".9499", STOPS, Cancel),
+        (position(HELD, SELL, mode=Mode.OFF), ".9499", STOPS, Wait),
+        (position(BUY), ".5", STOPS, Wait),
+        (position(HELD, replace(SELL, cancel_reason="stop-loss")), ".9", STOPS, Wait),
+        # trailing stop: strictly under the highest since * (1 - 5 %), which is at first the buy
+        (position(HELD, SELL), ".95", TRAILS, Wait),
+        (position(HELD, SELL), ".9499", TRAILS, Cancel),
+        (position(HELD, SELL, highest="1.01"), ".9595", TRAILS, Wait),
+        (position(HELD, SELL, highest="1.01"), ".9594", TRAILS, Cancel),
+        # where both are set the higher one counts
+        (position(HELD, SELL), ".9499", replace(STOPS, trailing_stop_interval=D("0.1")), Cancel),
+        (position(HELD, SELL), ".9499", replace(TRAILS, stop_loss_interval=D("0.1")), Cancel),
+        # one that is gone through by a limit is followed down
+        (position(HELD, EXIT, leaves_at=".949"), ".9306", LIMITED, Wait),
+        (position(HELD, EXIT, leaves_at=".949"), ".9305", LIMITED, Cancel),
+    ],
+)  # fmt: skip
+def test_prices_and_what_follows(stands: Position, price: str, settings: Settings, expected: type) -> None:
+    decision = decide(stands, at(price), RULES, settings)
+    assert said(decision) == expected.__name__
+    # Whatever woke it wakes it again only where something follows from it.
+    armed = triggers(stands, settings)
+    if expected in (Cancel, TellRebuy):
+        assert armed.are_crossed_by(D(price))
+    if expected is Wait and stands.mode == Mode.ON:
+        assert not armed.are_crossed_by(D(price))
+
+
+def test_stop_is_told_before_a_rebuy() -> None:
+    both = replace(STOPS, rebuy_interval=D("0.01"))
+    assert said(decide(position(HELD, SELL), at(".9"), RULES, both)) == "Cancel"
+    assert said(decide(position(HELD, SELL), at(".98"), RULES, both)) == "TellRebuy"
+
+
+def test_reasons_are_sentences_with_the_price() -> None:
+    reasons = {
+        decide(position(BUY), at("1.03"), RULES, FOLLOWS).reason,
+        decide(position(HELD, SELL), at(".94"), RULES, STOPS).reason,
+        decide(position(HELD, SELL, highest="1.01"), at(".94"), RULES, TRAILS).reason,
+        decide(position(HELD, SELL), at(".89"), RULES, REBUYS).reason,
+    }
+    assert reasons == {
+        "the market, 1.03, has left it more than 2 % behind",
+        "stop-loss: 0.94 is more than 5 % under the buy",
+        "trailing stop: 0.94 is more than 5 % under 1.01",
+        "0.89 is more than 10 % under its buy",
+    }
+
+
+# --- on the way out -------------------------------------------------------------------------------
+def cancelled(side: Side, was_asked: bool) -> OrderReported:
+    report = OrderReport("s", 1, "S", side, OrderStatus.CANCELED, D(1), D(20), D(0))
+    return OrderReported(report, "cancel", was_asked)
+
+
+def test_what_was_taken_back_for_a_stop_is_sold_at_the_market() -> None:
+    out = position(HELD, leaves_at="0.9499")
+    decision = decide(out, cancelled(Side.SELL, True), RULES, STOPS)
+    assert isinstance(decision, PlaceSell)
+    assert (decision.is_market, decision.is_exit, decision.price, decision.quantity) == (
+        True,
+        True,
+        D("0.9499"),
+        D(20),
+    )
+    assert "0.9499" in decision.reason
+
+
+def test_with_a_slippage_it_is_sold_by_a_limit_under_the_price() -> None:
+    decision = decide(position(HELD, leaves_at="0.9499"), NUDGE, RULES, replace(STOPS, exit_slippage=D("0.01")))
+    assert isinstance(decision, PlaceSell)
+    # 0.9499 * 0.99 = 0.940401
+    assert (decision.is_market, decision.is_exit, decision.price) == (False, True, D("0.9404"))
+
+
+def test_stop_remembers_at_which_price_it_left() -> None:
+    decision = decide(position(HELD, SELL, highest="1.01"), at(".94"), RULES, TRAILS)
+    assert isinstance(decision, Cancel)
+    assert decision.order == SELL
+    assert decision.memory == {HIGHEST: "1.01", LEAVES_AT: "0.94"}
+
+
+def test_late_fills_of_the_sale_that_was_taken_back_count() -> None:
+    part = order(Side.SELL, OrderStatus.CANCELED, "1.0120", "20", "15", "0", "Q")
+    decision = decide(position(HELD, part, leaves_at="0.9499"), NUDGE, RULES, STOPS)
+    assert isinstance(decision, PlaceSell)
+    assert decision.quantity == D(5)
+    unknown = replace(part, fills=())
+    waits = decide(position(HELD, unknown, leaves_at="0.9499"), NUDGE, RULES, STOPS)
+    assert isinstance(waits, Wait)
+    assert waits.needs_fills == unknown
+
+
+def test_nothing_is_sold_before_the_cancel_is_confirmed() -> None:
+    asked = replace(SELL, cancel_reason="stop-loss")
+    for event in (at(".9"), NUDGE, cancelled(Side.SELL, True)):
+        assert said(decide(position(HELD, asked, leaves_at="0.9499"), event, RULES, STOPS)) == "Wait"
+    assert triggers(position(HELD, asked, leaves_at="0.9499"), STOPS) == Triggers()
+
+
+def test_cancel_that_loses_to_the_fill_is_a_fill() -> None:
+    sold = order(Side.SELL, OrderStatus.FILLED, "1.0120", "20", "20", "0", "Q")
+    assert isinstance(decide(position(HELD, sold, leaves_at="0.9499"), NUDGE, RULES, STOPS), Finish)
+    bought = decide(position(replace(HELD, cancel_reason="left behind")), NUDGE, RULES, FOLLOWS)
+    assert isinstance(bought, PlaceSell)
+
+
+def test_what_the_venue_takes_at_the_market_at_once_is_no_more_than_it_says() -> None:
+    decision = decide(position(HELD, leaves_at="1"), NUDGE, replace(RULES, max_market_quantity=D("7.5")), STOPS)
+    assert isinstance(decision, PlaceSell)
+    assert decision.quantity == D(7)
+
+
+# --- retarget -------------------------------------------------------------------------------------
+def test_buy_that_its_trader_took_back_is_placed_anew_without_a_pause() -> None:
+    waits = decide(position(), cancelled(Side.BUY, True), RULES, FOLLOWS)
+    assert waits == Wait("waits for the next trade")
+    paused = decide(position(), cancelled(Side.BUY, False), RULES, FOLLOWS)
+    assert isinstance(paused, Wait)
+    assert paused.pauses
+    assert said(decide(position(), at("1.03"), RULES, FOLLOWS)) == "PlaceBuy"
+
+
+def test_part_of_a_buy_that_was_left_behind_is_sold() -> None:
+    part = replace(PART, status=OrderStatus.CANCELED, cancel_reason="left behind")
+    decision = decide(position(part), cancelled(Side.BUY, True), RULES, FOLLOWS)
+    assert isinstance(decision, PlaceSell)
+    assert decision.quantity == D(5)
+
+
+def test_buy_can_follow_only_from_farther_than_it_is_placed() -> None:
+    for interval in (SETTINGS.buy_down_interval, SETTINGS.buy_down_interval / 2):
+        with pytest.raises(ValueError, match="farther"):
+            replace(SETTINGS, retarget_interval=interval)
+
+
+# --- the highest since, followed in steps ---------------------------------------------------------
+def test_trailing_stop_is_drawn_up_in_steps_of_a_tenth_of_it() -> None:
+    stands = position(HELD, SELL)
+    armed = triggers(stands, TRAILS)
+    assert armed == Triggers(below=D("0.95") - UNIT, above=D("1.005") + UNIT)
+    followed = decide(stands, at("1.0061"), RULES, TRAILS)
+    assert isinstance(followed, Wait)
+    assert followed.memory == {HIGHEST: "1.0061"}
+    higher = replace(stands, memory=followed.memory)
+    assert triggers(higher, TRAILS) == Triggers(
+        below=D("1.0061") * D("0.95") - UNIT, above=D("1.0061") * D("1.005") + UNIT
+    )
+
+
+def test_price_under_the_highest_is_not_followed() -> None:
+    decision = decide(position(HELD, SELL, highest="1.01"), at("1.005"), RULES, TRAILS)
+    assert isinstance(decision, Wait)
+    assert decision.memory is None
+
+
+@pytest.mark.parametrize(
+    ("stands", "settings", "below", "above"),
+    [
+        (position(BUY), replace(REBUYS, retarget_interval=D("0.02")), D("0.9") - UNIT, D("1.02") + UNIT),
+        (position(BUY), STOPS, None, None),
+        (position(HELD, SELL), replace(REBUYS, stop_loss_interval=D("0.05")), D("0.95") - UNIT, None),
+        (position(HELD, SELL, told=True), REBUYS, None, None),
+        (position(HELD), replace(REBUYS, stop_loss_interval=D("0.05")), None, None),
+    ],
+)
+def test_triggers_are_the_nearest_thresholds(
+    stands: Position, settings: Settings, below: D | None, above: D | None
+) -> None:
+    assert triggers(stands, settings) == Triggers(below, above)
+
+
+# --- a symbol that shuts down ---------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("stands", "expected"),
+    [
+        (position(mode=Mode.SHUTDOWN), Finish),
+        (position(BUY, mode=Mode.SHUTDOWN), Wait),
+        (position(HELD, mode=Mode.SHUTDOWN), PlaceSell),
+        (position(HELD, SELL, mode=Mode.SHUTDOWN), Wait),
+    ],
+)
+def test_shutdown_ends_cycles_and_begins_none(stands: Position, expected: type) -> None:
+    decision = decide(stands, at("1.00"), RULES, SETTINGS)
+    assert said(decision) == expected.__name__
+    if isinstance(decision, Finish):
+        assert decision.state == TraderState.RETIRED
+
+
+def test_sold_under_shutdown_ends_as_under_on() -> None:
+    for mode in (Mode.SHUTDOWN, Mode.ON):
+        decision = decide(position(BOUGHT, SOLD, mode=mode), NUDGE, XRP_RULES, SETTINGS)
+        assert isinstance(decision, Finish)
+        assert decision.state == TraderState.FINISHED
+
+
+# --- the guard ------------------------------------------------------------------------------------
+class _Reckless:
+    """A strategy that always wants the same."""
+
+    name, Settings = "reckless", Settings
+
+    def __init__(self, wants: Decision) -> None:
+        self.wants = wants
+
+    def decide(self, *_: object) -> Decision:
+        return self.wants
+
+    def triggers(self, *_: object) -> Triggers:
+        return Triggers(below=D("1.000000001"), above=D("1.000000001"))
+
+
+@pytest.mark.parametrize(
+    ("stands", "wants", "words"),
+    [
+        (position(BUY), PlaceBuy(D(1), D(20), "more"), "is not filled yet"),
+        (position(HELD, SELL), PlaceSell(D(1), D(20), "more"), "is not filled yet"),
+        (position(HELD), PlaceBuy(D(1), D(20), "more"), "a second time"),
+        (position(), PlaceBuy(D(1), D(21), "more"), "more than its budget, 20"),
+        (position(HELD), PlaceSell(D(1), D(21), "more"), "more than it owns, 20"),
+        (position(HELD), Cancel(SELL, "back"), "does not rest"),
+        (position(HELD, SELL), Cancel(BUY, "back"), "does not rest"),
+        (position(HELD, SELL), Finish(TraderState.FINISHED, D(0), D(0), "done"), "is not filled yet"),
+        (position(BUY, told=True), TellRebuy("again"), "has asked"),
+        (position(BUY, mode=Mode.SHUTDOWN), TellRebuy("again"), "shuts down"),
+        (position(HELD, mode=Mode.OFF), PlaceSell(D(1), D(20), "now"), "off"),
+        (position(HELD, SELL, mode=Mode.OFF), Cancel(SELL, "back"), "off"),
+    ],
+)
+def test_no_strategy_gets_what_it_must_not_have(stands: Position, wants: Decision, words: str) -> None:
+    decision = guard.decide(_Reckless(wants), stands, TRADE, RULES, None)
+    assert isinstance(decision, Wait)
+    assert words in decision.reason
+
+
+def test_triggers_have_no_more_decimals_than_prices() -> None:
+    armed = guard.triggers(_Reckless(Wait("")), position(BUY), RULES, None)
+    assert armed == Triggers(below=D(1), above=D("1.00000001"))

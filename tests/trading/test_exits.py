@@ -1,0 +1,259 @@
+"""Orders that a trader takes back: a buy left behind, a sale before it gets out; and own orders that would meet."""
+
+from dataclasses import replace
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.utils import timezone
+
+from hedgehog_project.redis import connect
+from hedgehog_project.venues import Venue
+from tests.support.scripted_exchange import ScriptedExchange
+from trading import leader, traders, triggers
+from trading.core.events import Nudged, TradeSeen
+from trading.core.orders import OrderReport, OrderStatus, OrderType, Side
+from trading.core.position import TraderState
+from trading.exchange.errors import NotFound, OutcomeUnknown, Throttled
+from trading.models import JournalEntry, Order, Trader, TradingSettings
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+
+
+def at(price: str) -> TradeSeen:
+    return TradeSeen("ETHUSDT", 1, D(price), 0)
+
+
+def give(trader: Trader, **settings: str) -> None:
+    row = fresh(trader)
+    row.strategy_settings |= settings
+    row.save()
+
+
+def fresh(trader: Trader) -> Trader:
+    return Trader.objects.select_related("symbol").get(pk=trader.pk)
+
+
+def orders(trader: Trader, side: Side) -> list[Order]:
+    return list(Order.objects.filter(trader=trader, side=side).order_by("id"))
+
+
+@pytest.fixture
+def follows(trader: Trader, exchange: ScriptedExchange) -> Trader:
+    """Its buy rests at 2997, and follows a market that leaves it 1 % behind: over 3026.97."""
+    give(trader, retarget_interval="0.01")
+    traders.wake(trader.pk, at("3000"), exchange)
+    return trader
+
+
+@pytest.fixture
+def stops(trader: Trader, exchange: ScriptedExchange) -> Trader:
+    """It has bought at 2997, sells at 3005.99, and gets out under 2847.15."""
+    give(trader, stop_loss_interval="0.05")
+    traders.wake(trader.pk, at("3000"), exchange)
+    traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+    return trader
+
+
+# --- retarget -------------------------------------------------------------------------------------
+def test_buy_that_was_left_behind_is_placed_anew_at_the_new_price(
+    follows: Trader, exchange: ScriptedExchange
+) -> None:
+    assert fresh(follows).wake_above == D("3026.97000001")
+    traders.wake(follows.pk, at("3026.97"), exchange)
+    assert [order.status for order in orders(follows, Side.BUY)] == [OrderStatus.NEW]
+    traders.wake(follows.pk, at("3030"), exchange)
+    assert [order.status for order in orders(follows, Side.BUY)] == [OrderStatus.CANCELED]
+    assert (fresh(follows).state, fresh(follows).retry_at) == (TraderState.WAITING, None)
+    traders.wake(follows.pk, at("3040"), exchange)
+    assert [order.price for order in orders(follows, Side.BUY)] == [D(2997), D("3036.96")]
+    story = dict(JournalEntry.objects.filter(trader=follows).values_list("decision", "reason"))
+    assert story["takes back BUY 0.0667 ETHUSDT at 2997"] == "the market, 3030, has left it more than 1 % behind"
+
+
+def test_intent_is_committed_before_an_order_is_taken_back(follows: Trader, exchange: ScriptedExchange) -> None:
+    seen = []
+    cancel = exchange.cancel
+
+    def look(symbol: str, client_order_id: str) -> OrderReport:
+        seen.append(Order.objects.get(client_order_id=client_order_id).cancel_reason)
+        return cancel(symbol, client_order_id)
+
+    exchange.cancel = look  # type: ignore[method-assign]
+    traders.wake(follows.pk, at("3030"), exchange)
+    assert seen == ["the market, 3030, has left it more than 1 % behind"]
+
+
+def test_cancel_that_loses_to_a_fill_is_a_fill(follows: Trader, exchange: ScriptedExchange) -> None:
+    exchange.fill_all(orders(follows, Side.BUY)[0].client_order_id)  # Its report is on its way.
+    traders.wake(follows.pk, at("3030"), exchange)
+    assert [order.status for order in orders(follows, Side.BUY)] == [OrderStatus.FILLED]
+    assert [order.quantity for order in orders(follows, Side.SELL)] == [D("0.0666")]
+
+
+def test_part_filled_buy_is_not_abandoned(follows: Trader, exchange: ScriptedExchange) -> None:
+    buy = orders(follows, Side.BUY)[0]
+    traders.hear(exchange.fill(buy.client_order_id, D("0.03")), "report", exchange)
+    traders.wake(follows.pk, at("3030"), exchange)
+    assert orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED
+    assert [order.quantity for order in orders(follows, Side.SELL)] == [D("0.0299")]
+
+
+@pytest.mark.parametrize("error", [OutcomeUnknown("timed out"), NotFound("Unknown order sent.")])
+def test_cancel_whose_outcome_is_unclear_is_asked_about(
+    follows: Trader, exchange: ScriptedExchange, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(symbol: str, client_order_id: str) -> OrderReport:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange, "cancel", lost)
+        traders.wake(follows.pk, at("3030"), exchange)
+    row = orders(follows, Side.BUY)[0]
+    assert (row.status, row.cancel_reason != "") == (OrderStatus.NEW, True)
+    for event in (at("3050"), Nudged("look")):
+        traders.wake(follows.pk, event, exchange)
+    assert len(exchange.placed) == 1  # Nothing else is placed while it may rest.
+    # The leader has it taken back for as long as it rests.
+    rung: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
+    leader.take_back_unwanted(timezone.now() + leader.STUCK_AFTER * 2)
+    assert rung == [("trading.tasks.cancel", {"trader": follows.pk, "symbol": "ETHUSDT", "order": row.pk})]
+    traders.cancel(row.pk, exchange)
+    assert orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED
+
+
+def test_cancel_that_was_throttled_keeps_the_intent(follows: Trader, exchange: ScriptedExchange) -> None:
+    def throttled(symbol: str, client_order_id: str) -> OrderReport:
+        raise Throttled("too many requests", 3.0)
+
+    exchange.cancel = throttled  # type: ignore[method-assign]
+    with pytest.raises(Throttled):
+        traders.wake(follows.pk, at("3030"), exchange)
+    assert orders(follows, Side.BUY)[0].cancel_reason
+    assert "takes its buy back" in fresh(follows).waits_for
+
+
+# --- getting out ----------------------------------------------------------------------------------
+def test_stop_loss_takes_the_sale_back_and_sells_at_the_market(stops: Trader, exchange: ScriptedExchange) -> None:
+    assert fresh(stops).wake_below == D("2847.14999999")
+    traders.wake(stops.pk, at("2847.15"), exchange)
+    assert len(orders(stops, Side.SELL)) == 1
+    traders.wake(stops.pk, at("2840"), exchange)
+    first, exit_ = orders(stops, Side.SELL)
+    assert (first.status, first.type) == (OrderStatus.CANCELED, OrderType.LIMIT)
+    assert (exit_.type, exit_.quantity, exit_.price) == (OrderType.MARKET, D("0.0666"), D(2840))
+    assert exchange.placed[-1].type == OrderType.MARKET
+    traders.hear(exchange.fill_all(exit_.client_order_id), "report", exchange)
+    ended = fresh(stops)
+    assert ended.state == TraderState.FINISHED
+    assert ended.profit is not None
+    assert ended.profit < -10
+    story = dict(JournalEntry.objects.filter(trader=stops).values_list("decision", "reason"))
+    assert story["takes back SELL 0.0666 ETHUSDT at 3005.99"] == "stop-loss: 2840 is more than 5 % under the buy"
+    assert story["orders SELL 0.0666 ETHUSDT at the market, about 2840"] == (
+        "gets out at the market: the price had fallen to 2840"
+    )
+
+
+def test_nothing_is_sold_before_the_sale_is_known_to_be_taken_back(
+    stops: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(symbol: str, client_order_id: str) -> OrderReport:
+        raise OutcomeUnknown("timed out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange, "cancel", lost)
+        traders.wake(stops.pk, at("2840"), exchange)
+    for event in (at("2800"), Nudged("look", is_urgent=True)):
+        traders.wake(stops.pk, event, exchange)
+    first = orders(stops, Side.SELL)
+    assert [order.status for order in first] == [OrderStatus.NEW]
+    traders.hear(exchange.end(first[0].client_order_id, OrderStatus.CANCELED), "report", exchange)
+    assert [order.type for order in orders(stops, Side.SELL)] == [OrderType.LIMIT, OrderType.MARKET]
+
+
+def test_late_fills_of_the_sale_count_before_the_rest_is_sold(stops: Trader, exchange: ScriptedExchange) -> None:
+    sell = orders(stops, Side.SELL)[0]
+    exchange.fill(sell.client_order_id, D("0.0266"))  # Its report is lost.
+    traders.wake(stops.pk, at("2840"), exchange)
+    assert [order.quantity for order in orders(stops, Side.SELL)] == [D("0.0666"), D("0.04")]
+
+
+def test_sale_that_fills_while_it_is_taken_back_ends_the_cycle(stops: Trader, exchange: ScriptedExchange) -> None:
+    exchange.fill_all(orders(stops, Side.SELL)[0].client_order_id)
+    assert traders.wake(stops.pk, at("2840"), exchange)
+    assert len(orders(stops, Side.SELL)) == 1
+    assert fresh(stops).state == TraderState.FINISHED
+
+
+def test_stop_with_a_slippage_sells_by_a_limit(stops: Trader, exchange: ScriptedExchange) -> None:
+    give(stops, exit_slippage="0.01")
+    traders.wake(stops.pk, at("2840"), exchange)
+    exit_ = orders(stops, Side.SELL)[-1]
+    assert (exit_.type, exit_.price) == (OrderType.LIMIT, D("2811.6"))
+    assert fresh(stops).wake_below == D("2783.48399999")
+    traders.wake(stops.pk, at("2780"), exchange)
+    assert [order.price for order in orders(stops, Side.SELL)][1:] == [D("2811.6"), D("2752.2")]
+
+
+def test_trailing_stop_follows_the_highest_price(trader: Trader, exchange: ScriptedExchange) -> None:
+    give(trader, trailing_stop_interval="0.02", profit_interval="0.1")
+    traders.wake(trader.pk, at("3000"), exchange)
+    traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+    # 2 % under 2997, and a tenth of that over it
+    assert (fresh(trader).wake_below, fresh(trader).wake_above) == (D("2937.05999999"), D("3002.99400001"))
+    traders.wake(trader.pk, at("3100"), exchange)
+    assert (fresh(trader).wake_below, fresh(trader).wake_above) == (D("3037.99999999"), D("3106.20000001"))
+    key_above, key_below = (key("mock", "ETHUSDT") for key in (triggers.key_above, triggers.key_below))
+    assert connect().zscore(key_above, str(trader.pk)) == 3106.20000001
+    assert connect().zscore(key_below, str(trader.pk)) == 3037.99999999
+    traders.wake(trader.pk, at("3030"), exchange)
+    assert [order.type for order in orders(trader, Side.SELL)] == [OrderType.LIMIT, OrderType.MARKET]
+    assert JournalEntry.objects.filter(reason="trailing stop: 3030 is more than 2 % under 3100").exists()
+
+
+# --- own orders that would meet -------------------------------------------------------------------
+def test_own_orders_that_would_meet_are_held_back(trader: Trader, exchange: ScriptedExchange) -> None:
+    """One sells at 3005.99 when the next would buy at 3006, or over it: Binance would end one of the two."""
+    traders.wake(trader.pk, at("3000"), exchange)
+    traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+    settings = TradingSettings.objects.select_related("symbol").get()
+    other = Trader.born(settings, Venue.MOCK, 2)
+    traders.wake(other.pk, at("3009.00"), exchange)
+    held = fresh(other)
+    assert orders(other, Side.BUY) == []
+    assert held.waits_for == "it would meet the sell of the trader in slot 1, 3005.99"
+    assert held.retry_at is not None
+    Trader.objects.filter(pk=other.pk).update(retry_at=None)
+    traders.wake(other.pk, at("3008.98"), exchange)  # 3005.97102
+    assert [order.price for order in orders(other, Side.BUY)] == [D("3005.97")]
+    # And the other way: the first is taken back by hand, and would sell under the other's buy.
+    traders.hear(exchange.end(orders(trader, Side.SELL)[0].client_order_id, OrderStatus.CANCELED), "report", exchange)
+    give(trader, profit_interval="0.0001")
+    Trader.objects.filter(pk=trader.pk).update(retry_at=None)
+    traders.wake(trader.pk, Nudged("sell"), exchange)
+    assert len(orders(trader, Side.SELL)) == 1
+    assert fresh(trader).waits_for == "it would meet the buy of the trader in slot 2, 3005.97"
+
+
+def test_orders_of_another_symbol_or_venue_meet_nobody(trader: Trader, exchange: ScriptedExchange) -> None:
+    traders.wake(trader.pk, at("3000"), exchange)
+    traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+    Order.objects.filter(side=Side.SELL).update(venue=Venue.TESTNET)
+    other = Trader.born(TradingSettings.objects.select_related("symbol").get(), Venue.MOCK, 2)
+    traders.wake(other.pk, at("3100"), exchange)
+    assert len(orders(other, Side.BUY)) == 1
+
+
+def test_sold_by_a_market_order_costs_what_it_brought(stops: Trader, exchange: ScriptedExchange) -> None:
+    """What it was expected to bring is only shown: the books are those of the fills."""
+    traders.wake(stops.pk, at("2840"), exchange)
+    exit_ = orders(stops, Side.SELL)[-1]
+    there = exchange.kept[exit_.client_order_id]
+    exchange.kept[exit_.client_order_id] = replace(there, price=D(2700))
+    traders.hear(exchange.fill_all(exit_.client_order_id), "report", exchange)
+    assert fresh(stops).profit == (
+        D("0.0666") * 2700 * D("0.999") - D("0.0666") / D("0.0666333") * D("0.0667") * 2997
+    ).quantize(D("0.00000001"), rounding="ROUND_FLOOR")

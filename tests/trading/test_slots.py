@@ -1,0 +1,229 @@
+"""Slots: one trader to begin with, another for each rebuy, and a new one for each that has ended."""
+
+from decimal import Decimal as D
+
+import pytest
+import redis
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from tests.support.scripted_exchange import ScriptedExchange
+from tests.trading.conftest import make_symbol
+from trading import endings, leader, slots, traders
+from trading.core.events import Nudged, TradeSeen
+from trading.core.orders import Side
+from trading.core.position import TraderState
+from trading.models import JournalEntry, Order, Slot, Switch, Symbol, Trader, TradingSettings
+from trading.models.symbols import TradingStatus
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+
+
+@pytest.fixture
+def symbol(db: None, redis_client: "redis.Redis") -> Symbol:
+    """Three chunks; another trader for each 1 % that the price falls under a buy."""
+    made = make_symbol(chunks=3)
+    TradingSettings.objects.update(rebuy_interval=D("0.01"))
+    return made
+
+
+def at(price: str, number: int = 1) -> TradeSeen:
+    return TradeSeen("ETHUSDT", number, D(price), 0)
+
+
+def live() -> list[int]:
+    return sorted(Trader.objects.filter(finished_at=None).values_list("slot", flat=True))
+
+
+def in_slot(slot: int) -> Trader:
+    return Trader.objects.get(slot=slot, finished_at=None)
+
+
+def buys(slot: int, price: str, exchange: ScriptedExchange) -> Order:
+    """The trader's buy rests 0.1 % under this price."""
+    trader = in_slot(slot)
+    traders.wake(trader.pk, at(price), exchange)
+    return Order.objects.get(trader=trader, side=Side.BUY)
+
+
+def ends(slot: int, exchange: ScriptedExchange) -> None:
+    """Its buy and its sale fill."""
+    trader = in_slot(slot)
+    for side in Side:
+        order = Order.objects.get(trader=trader, side=side)
+        traders.hear(exchange.fill_all(order.client_order_id), "report", exchange)
+
+
+def test_symbol_that_is_turned_on_begins_with_one_trader(symbol: Symbol) -> None:
+    assert leader.fill_slots() == 1
+    assert leader.fill_slots() == 0
+    assert live() == [1]
+
+
+def test_without_rebuys_all_begin_at_once(symbol: Symbol) -> None:
+    TradingSettings.objects.update(rebuy_interval=None)
+    assert leader.fill_slots() == 3
+    assert live() == [1, 2, 3]
+
+
+def test_rebuy_opens_the_next_slot_once(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    leader.fill_slots()
+    buys(1, "3000", exchange)  # at 2997; 1 % under it is 2967.03
+    first = in_slot(1)
+    assert (first.wake_below, first.wake_above) == (D("2967.02999999"), None)
+    assert not traders.wake(first.pk, at("2967.03"), exchange)
+    assert live() == [1]
+    assert traders.wake(first.pk, at("2967.02"), exchange)
+    for _ in range(3):
+        leader.fill_slots()
+    assert live() == [1, 2]
+    assert not traders.wake(first.pk, at("2000"), exchange)
+    leader.fill_slots()
+    assert live() == [1, 2]
+    told = JournalEntry.objects.filter(trader=first).values_list("decision", "reason")
+    assert ("asks for a trader beside it", "2967.02 is more than 1 % under its buy") in told
+    assert ("is heard", "slot 2 of 3 is opened") in told
+
+
+def test_each_of_them_asks_for_the_next_up_to_the_chunks(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    for slot, price in ((1, "3000"), (2, "2900"), (3, "2800")):
+        leader.fill_slots()
+        buys(slot, price, exchange)
+        assert traders.wake(in_slot(slot).pk, at(str(D(price) - 50)), exchange)
+    assert leader.fill_slots() == 0
+    assert live() == [1, 2, 3]
+    # More chunks: the one who asked in vain is heard after all.
+    TradingSettings.objects.update(chunks=4)
+    assert leader.fill_slots() == 1
+    assert live() == [1, 2, 3, 4]
+
+
+def test_trader_that_holds_asks_as_well(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    leader.fill_slots()
+    buy = buys(1, "3000", exchange)
+    traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+    assert in_slot(1).state == TraderState.SELLING
+    assert traders.wake(in_slot(1).pk, at("2900"), exchange)
+    leader.fill_slots()
+    assert live() == [1, 2]
+
+
+def test_ended_trader_is_replaced_in_its_slot(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    leader.fill_slots()
+    buys(1, "3000", exchange)
+    traders.wake(in_slot(1).pk, at("2900"), exchange)
+    leader.fill_slots()
+    first = Order.objects.get(side=Side.BUY)
+    traders.hear(exchange.fill_all(first.client_order_id), "report", exchange)
+    buys(2, "2900", exchange)
+    before = in_slot(2).pk
+    ends(2, exchange)
+    assert leader.fill_slots() == 1
+    assert live() == [1, 2]
+    assert in_slot(2).pk != before
+
+
+def test_what_was_asked_before_a_crash_is_heard_after_it(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    leader.fill_slots()
+    buys(1, "3000", exchange)
+    traders.wake(in_slot(1).pk, at("2900"), exchange)
+    # Nobody told the leader, and it was away; then two of them come at once.
+    assert slots.hear_rebuys(Venue.MOCK) == 1
+    assert slots.hear_rebuys(Venue.MOCK) == 0
+    leader.fill_slots()
+    assert live() == [1, 2]
+
+
+@pytest.mark.parametrize("status", [TradingStatus.SHUTDOWN, TradingStatus.OFF])
+def test_turned_off_nothing_follows_and_no_rebuy_is_heard(
+    symbol: Symbol, exchange: ScriptedExchange, status: TradingStatus
+) -> None:
+    leader.fill_slots()
+    buys(1, "3000", exchange)
+    traders.wake(in_slot(1).pk, at("2900"), exchange)
+    TradingSettings.objects.update(status=status)
+    leader.fill_slots()
+    assert live() == [1]
+    assert not Slot.objects.exists()
+    TradingSettings.objects.update(status=TradingStatus.ON)
+    leader.fill_slots()
+    assert live() == [1]
+
+
+def test_sold_under_shutdown_ends_and_under_on_begins_anew(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    leader.fill_slots()
+    buys(1, "3000", exchange)
+    TradingSettings.objects.update(status=TradingStatus.SHUTDOWN)
+    ends(1, exchange)
+    assert leader.fill_slots() == 0
+    assert live() == []
+    assert TradingSettings.objects.get().status == TradingStatus.OFF
+    TradingSettings.objects.update(status=TradingStatus.ON)
+    leader.fill_slots()
+    buys(1, "3000", exchange)
+    ends(1, exchange)
+    assert leader.fill_slots() == 1
+
+
+def test_traders_that_wait_retire_under_shutdown(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    leader.fill_slots()
+    waiting = in_slot(1)
+    TradingSettings.objects.update(status=TradingStatus.SHUTDOWN)
+    assert traders.wake(waiting.pk, at("3000"), exchange)
+    waiting.refresh_from_db()
+    assert waiting.state == TraderState.RETIRED
+    assert exchange.placed == []
+
+
+def test_turned_on_again_it_begins_with_one_beside_those_that_still_trade(
+    symbol: Symbol, exchange: ScriptedExchange
+) -> None:
+    leader.fill_slots()
+    buys(1, "3000", exchange)
+    traders.wake(in_slot(1).pk, at("2900"), exchange)
+    leader.fill_slots()
+    buys(2, "2900", exchange)
+    TradingSettings.objects.update(status=TradingStatus.OFF)
+    leader.fill_slots()
+    Trader.objects.filter(slot=1).update(finished_at=timezone.now(), state=TraderState.FINISHED)
+    TradingSettings.objects.update(status=TradingStatus.ON)
+    leader.fill_slots()
+    assert live() == [2]
+
+
+def test_switch_that_is_turned_begins_with_one_at_the_new_venue(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    leader.fill_slots()
+    buys(1, "3000", exchange)
+    traders.wake(in_slot(1).pk, at("2900"), exchange)
+    leader.fill_slots()
+    buys(2, "2900", exchange)
+    Switch.objects.update(venue=Venue.TESTNET)
+    leader.fill_slots()
+    there = Trader.objects.filter(finished_at=None, venue=Venue.TESTNET).values_list("slot", flat=True)
+    assert list(there) == [1]
+
+
+def test_settings_that_no_trader_could_live_by_make_none_and_say_so(
+    symbol: Symbol, caplog: pytest.LogCaptureFixture
+) -> None:
+    TradingSettings.objects.update(strategy="gone")
+    assert leader.fill_slots() == 0
+    assert "there is no strategy 'gone'" in caplog.text
+
+
+def test_trader_whose_strategy_is_gone_says_so_and_does_nothing(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    leader.fill_slots()
+    Trader.objects.update(strategy="gone")
+    traders.wake(in_slot(1).pk, at("3000"), exchange)
+    assert exchange.placed == []
+    assert "there is no strategy 'gone'" in in_slot(1).waits_for
+    Trader.objects.update(strategy="naive", retry_at=timezone.now())
+    traders.wake(in_slot(1).pk, Nudged("look again"), exchange)
+    traders.wake(in_slot(1).pk, at("3000"), exchange)
+    assert len(exchange.placed) == 1
+
+
+def test_abandoned_trader_is_replaced(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    leader.fill_slots()
+    assert endings.abandon(in_slot(1).pk, "anna")
+    assert leader.fill_slots() == 1
