@@ -127,13 +127,13 @@ class Dispatcher:
         taken = 0
         # A report that is not booked may just wait in a long queue.
         topics = self._trades if doorbell.is_queue_long(self.client) else [*self._trades, *self._reports]
+        pipeline = self.client.pipeline(transaction=False)
         for topic in topics:
-            try:
-                answer = self.client.execute_command(
-                    "XAUTOCLAIM", topic, GROUP, self.name, TAKE_OVER_MS, "0-0", "COUNT", BATCH
-                )
-            except redis.ResponseError as error:
-                self._regroup(error)
+            pipeline.execute_command("XAUTOCLAIM", topic, GROUP, self.name, TAKE_OVER_MS, "0-0", "COUNT", BATCH)
+        # One round trip, however many symbols there are.
+        for topic, answer in zip(topics, pipeline.execute(raise_on_error=False), strict=True):
+            if isinstance(answer, redis.ResponseError):
+                self._regroup(answer)
                 return taken
             # Entries that were trimmed away meanwhile come without fields.
             entries = [(entry[0], entry[1]) for entry in answer[1] if entry and entry[1]]

@@ -11,6 +11,8 @@ from django.db import models, transaction
 from trading.core.money import plain
 from trading.models import Listing, Profile, Switch, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.strategies.registry import UnknownStrategy
+from trading.strategies.typed import BadSettings
 
 # What says that a symbol is traded, and not how.
 _NOT_HOW = {"id", "symbol", "status", "takes_back", "profile"}
@@ -65,17 +67,27 @@ def change(symbols: Iterable[Symbol], values: Mapping[str, Any], profile: Profil
         listings = {each.symbol_id: each for each in Listing.objects.filter(venue=venue, symbol__in=wanted)}
         changed = []
         for row in rows:
+            if values.get("strategy", row.strategy) != row.strategy:
+                row.strategy_settings = {}  # They are those of another strategy.
             for name, value in values.items():
                 setattr(row, name, value)
             row.profile = profile
-            listing = listings.get(row.symbol_id)
-            problem = row.why_not(listing) if listing and row.status == TradingStatus.ON else None
+            problem = _problem(row, listings.get(row.symbol_id))
             if problem:
                 problems[row.symbol.name] = problem
             else:
                 changed.append(row)
-        TradingSettings.objects.bulk_update(changed, [*values, "profile"], batch_size=_BATCH)
+        fields = {*values, "profile"} | ({"strategy_settings"} if "strategy" in values else set())
+        TradingSettings.objects.bulk_update(changed, sorted(fields), batch_size=_BATCH)
     return Changed(len(changed), problems)
+
+
+def _problem(row: TradingSettings, listing: Listing | None) -> str | None:
+    try:
+        row.by()
+    except (UnknownStrategy, BadSettings) as error:
+        return f"{row.symbol}: {error}"
+    return row.why_not(listing) if listing and row.status == TradingStatus.ON else None
 
 
 def apply(profile: Profile, symbols: Iterable[Symbol]) -> Changed:

@@ -92,3 +92,22 @@ def test_hundreds_change_in_few_queries(django_assert_max_num_queries: DjangoAss
     with django_assert_max_num_queries(20):
         assert profiles.change(every, {"chunks": 2}).count == 501
     assert set(TradingSettings.objects.values_list("chunks", flat=True)) == {2}
+
+
+def test_settings_of_another_strategy_are_dropped_with_it(symbol: Symbol) -> None:
+    TradingSettings.objects.update(strategy_settings={"profit_interval": "0.003"})
+    profiles.change([symbol], {"strategy": "trailing"})
+    row = settings_of(symbol)
+    assert (row.strategy, row.strategy_settings) == ("trailing", {})
+
+
+def test_strategy_that_is_not_there_is_told_and_changes_nothing(symbol: Symbol) -> None:
+    changed = profiles.change([symbol], {"strategy": "genius"})
+    assert "genius" in changed.problems["ETHUSDT"]
+    assert settings_of(symbol).strategy == "naive"
+
+
+def test_what_may_be_empty_can_be_made_empty(symbol: Symbol) -> None:
+    profiles.change([symbol], {"stop_loss_interval": D("0.02")})
+    profiles.apply(Profile.objects.create(name="brave", values={"stop_loss_interval": None}), [symbol])
+    assert settings_of(symbol).stop_loss_interval is None

@@ -6,11 +6,11 @@ from django.db import migrations, models
 SEEDS = {
     "careful": (
         "Far under the market, in small parts, for a fair profit: few cycles.",
-        {"chunks": 5, "buy_down_interval": "0.005", "profit_interval": "0.005"},
+        {"chunks": 5, "buy_down_interval": "0.005", "profit_interval": "0.005", "rebuy_interval": "0.02"},
     ),
     "lively": (
         "Close to the market, for a small profit: many cycles.",
-        {"chunks": 3, "buy_down_interval": "0.0005", "profit_interval": "0.0005"},
+        {"chunks": 3, "buy_down_interval": "0.0005", "profit_interval": "0.0005", "rebuy_interval": "0.003"},
     ),
 }
 
