@@ -3,6 +3,7 @@
 python -m tests.simulation --seeds 500 --first 0 --processes 2
 python -m tests.simulation --seed 1234
 python -m tests.simulation --mutants
+python -m tests.simulation --strategy trailing --seeds 100
 """
 
 import argparse
@@ -19,8 +20,9 @@ import django
 
 django.setup()
 
-from tests.simulation import mutants, run  # noqa: E402
+from tests.simulation import mutants, run, world  # noqa: E402
 from tests.simulation.surroundings import Patches  # noqa: E402
+from trading.strategies.registry import known  # noqa: E402
 
 # Shown of the seeds that failed; more would only scroll the first away.
 FAILURES_SHOWN = 10
@@ -34,7 +36,9 @@ def main() -> int:
     parser.add_argument("--mutants", action="store_true", help="with each planted bug, some seed must fail")
     parser.add_argument("--mutant", choices=sorted(mutants.MUTANTS), metavar="NAME", help="with this one planted")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many at once (one a core)")
+    parser.add_argument("--strategy", default=world.STRATEGY, choices=sorted(known().strategies), help="(naive)")
     args = parser.parse_args()
+    world.STRATEGY = args.strategy
     run.make_ready()
     if args.mutant:
         mutants.MUTANTS[args.mutant](Patches())

@@ -40,6 +40,7 @@ MONEY = {"USDT": Decimal(100_000), "BNB": Decimal("0.004")}
 PRICES = {"ETHUSDT": Decimal(3000), "BTCUSDT": Decimal(90_000)}
 BNB_PAIR = "BNBUSDT"
 CHUNKS = 2
+STRATEGY = "naive"  # By which all symbols are traded: `--strategy`.
 RECONCILE_EVERY = timedelta(seconds=60)
 # A person's order, too far away ever to trade; nobody but its owner may touch it.
 FOREIGN = "web_foreign"
@@ -104,6 +105,7 @@ class World:
                 budget=Decimal(200) * CHUNKS,
                 buy_down_interval=Decimal("0.0005"),
                 profit_interval=Decimal("0.0005"),
+                strategy=STRATEGY,
             )
             refresh(row, Venue.MOCK, self.line)
             self._trade(symbol)
