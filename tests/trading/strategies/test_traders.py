@@ -1,0 +1,122 @@
+"""Traders by other strategies than the naive one: what they remember, and what they do when theirs is gone."""
+
+from datetime import timedelta
+from decimal import Decimal as D
+
+import pytest
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from tests.support.scripted_exchange import ScriptedExchange
+from tests.trading.conftest import make_symbol
+from trading import leader, traders
+from trading.core.events import Nudged, TradeSeen
+from trading.core.orders import OrderStatus, Side
+from trading.core.strategy import ANY_PRICE, TraderState
+from trading.models import JournalEntry, Order, Symbol, Trader, TradingSettings
+from trading.strategies import registry
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+
+
+def born(symbol: Symbol, strategy: str, **own: str) -> Trader:
+    TradingSettings.objects.filter(symbol=symbol).update(strategy=strategy, strategy_settings=own)
+    settings = TradingSettings.objects.get(symbol=symbol)
+    return Trader.born(settings, Venue.MOCK, 1, wake_below=ANY_PRICE, armed_at=timezone.now() - timedelta(seconds=60))
+
+
+def see(trader: Trader, price: str, exchange: ScriptedExchange) -> Trader:
+    traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(price), 0), exchange)
+    return Trader.objects.get(pk=trader.pk)
+
+
+def resting(trader: Trader, side: Side) -> Order:
+    return Order.objects.get(trader=trader, side=side, status=OrderStatus.NEW)
+
+
+def test_trailing_follows_in_its_row_and_completes_a_cycle(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    trader = born(symbol, "trailing", trail_interval="0.01")
+    after = see(trader, "3000", exchange)
+    assert (after.memory, after.wake_below, after.wake_above) == ({"low": "3000"}, D(2997), D(3030))
+    after = see(trader, "2900", exchange)
+    assert (after.memory, after.wake_below, after.wake_above) == ({"low": "2900"}, D("2897.1"), D(2929))
+    assert not exchange.placed
+    assert see(trader, "2930", exchange).state == TraderState.BUYING
+    buy = resting(trader, Side.BUY)
+    assert buy.price == D(2930)
+    traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+    holds = Trader.objects.get(pk=trader.pk)
+    floor = D("2938.79")  # 0.1 % over 2930, after both commissions, in whole ticks
+    assert (holds.state, holds.wake_above, holds.retry_at) == (TraderState.HOLDING, floor, None)
+    assert see(trader, "3000", exchange).memory["high"] == "3000"
+    assert see(trader, "2980", exchange).state == TraderState.HOLDING
+    assert see(trader, "2970", exchange).state == TraderState.SELLING
+    sale = resting(trader, Side.SELL)
+    assert sale.price == D("2967.03")
+    assert traders.hear(exchange.fill_all(sale.client_order_id), "report", exchange)
+    ended = Trader.objects.get(pk=trader.pk)
+    assert ended.state == TraderState.FINISHED
+    assert ended.profit is not None and ended.profit > D(2)
+    reasons = JournalEntry.objects.filter(trader=trader, decision__startswith="orders").values_list(
+        "reason", flat=True
+    )
+    assert list(reasons) == ["2930 is 1 % over the lowest, 2900", "2970 is 1 % under the highest, 3000"]
+
+
+def test_buy_that_the_market_left_is_taken_back_and_the_price_followed_anew(
+    symbol: Symbol, exchange: ScriptedExchange
+) -> None:
+    trader = born(symbol, "trailing", trail_interval="0.01")
+    for price in ("3000", "3030"):
+        see(trader, price, exchange)
+    buy = resting(trader, Side.BUY)
+    see(trader, "3061", exchange)
+    if Order.objects.get(pk=buy.pk).status == OrderStatus.NEW:  # Taken back by a task of its own.
+        traders.cancel(buy.pk, exchange)
+    assert Order.objects.get(pk=buy.pk).status == OrderStatus.CANCELED
+    after = see(trader, "3050", exchange)
+    assert (after.state, after.memory) == (TraderState.WAITING, {"low": "3050"})
+
+
+def test_trader_whose_strategy_is_gone_says_so_places_nothing_and_goes_on_when_it_is_back(
+    symbol: Symbol, exchange: ScriptedExchange, patient: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trader = born(symbol, patient)
+    with monkeypatch.context() as gone:
+        gone.setattr("django.conf.settings.HEDGEHOG_STRATEGIES", [])
+        registry.known.cache_clear()
+        after = see(trader, "3000", exchange)
+        assert "there is no strategy 'patient'" in after.waits_for
+        assert not Order.objects.exists()
+        assert leader.fill_slots() == 0  # Nor does another begin by it.
+    registry.known.cache_clear()
+    Trader.objects.update(retry_at=timezone.now())
+    traders.wake(trader.pk, Nudged("test"), exchange)
+    assert see(trader, "3000", exchange).state == TraderState.BUYING
+
+
+def test_sale_of_a_strategy_that_is_gone_rests_and_its_fill_counts(
+    symbol: Symbol, exchange: ScriptedExchange, patient: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trader = born(symbol, patient)
+    see(trader, "3000", exchange)
+    traders.hear(exchange.fill_all(resting(trader, Side.BUY).client_order_id), "report", exchange)
+    with monkeypatch.context() as gone:
+        gone.setattr("django.conf.settings.HEDGEHOG_STRATEGIES", [])
+        registry.known.cache_clear()
+        sale = resting(trader, Side.SELL)
+        traders.hear(exchange.fill_all(sale.client_order_id), "report", exchange)
+        assert Order.objects.get(pk=sale.pk).status == OrderStatus.FILLED
+        assert Trader.objects.get(pk=trader.pk).state == TraderState.HOLDING
+    registry.known.cache_clear()
+    Trader.objects.update(retry_at=timezone.now())
+    traders.wake(trader.pk, Nudged("test"), exchange)
+    assert Trader.objects.get(pk=trader.pk).state == TraderState.FINISHED
+
+
+def test_traders_that_ask_for_nobody_begin_all_at_once(redis_client: object, patient: str) -> None:
+    symbol = make_symbol(chunks=3)
+    TradingSettings.objects.filter(symbol=symbol).update(strategy="trailing", rebuy_interval=D("0.005"))
+    assert leader.fill_slots() == 1
+    TradingSettings.objects.filter(symbol=symbol).update(strategy=patient)
+    assert leader.fill_slots() == 2
