@@ -47,6 +47,12 @@ class SomeSettings(forms.Form):
         for name in self.cleaned_data.get("empty", ()):
             if self.cleaned_data.get(name) is not None:
                 self.add_error(name, "It is filled in, and it shall be empty: which of both?")
+        for name, value in self.settings.items():
+            try:
+                # The bounds that a single symbol's form has from the model.
+                profiles.changeable()[name].clean(value, None)
+            except ValidationError as error:
+                self.add_error(name, error)
         return self.cleaned_data
 
 
