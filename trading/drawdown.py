@@ -1,4 +1,4 @@
-"""Drawdown: how far a venue's gain has fallen from its high; too far, and trading is held back until a person resumes.
+"""Drawdown: how far a venue's gain has fallen from its high. Too far, and trading is held back till a person resumes.
 
 The gain is realised and unrealised profit. Deposits, withdrawals and changed budgets are none, so they move no high.
 """

@@ -341,4 +341,4 @@ def of_day(venue: Venue | str, day: date | None = None) -> dict[str, int]:
 
 def sentences(rows: Iterable[HeldBack]) -> list[str]:
     """Each in words for people."""
-    return [f"{row.symbol.name}: {row.reason}" for row in rows]
+    return [row.reason if row.symbol.name in row.reason else f"{row.symbol.name}: {row.reason}" for row in rows]

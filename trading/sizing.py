@@ -24,7 +24,7 @@ class Size:
 
 
 def next_size(settings: TradingSettings, venue: Venue, now: datetime | None = None) -> Size:
-    """What the next trader of a symbol gets at a venue. Asks the database; where a balance is too old, has it asked."""
+    """What the next trader of a symbol gets at a venue. A balance that is too old is asked for, for the next time."""
     if settings.sizing == Sizing.SHARE:
         return _of_balance(settings, venue, now or timezone.now())
     quote = settings.symbol.quote_asset

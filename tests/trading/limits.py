@@ -26,7 +26,7 @@ def limit(symbol: Symbol, **values: object) -> SymbolProtections:
     return row
 
 
-def limit_account(venue: Venue = Venue.MOCK, **values: object) -> AccountProtections:
+def limit_account(venue: Venue | str = Venue.MOCK, /, **values: object) -> AccountProtections:
     row, _ = AccountProtections.objects.update_or_create(venue=venue, defaults=values)
     protections.has_changed(venue=venue)
     return row

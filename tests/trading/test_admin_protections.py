@@ -111,7 +111,7 @@ def test_what_is_held_back_shows_on_every_page_that_one_looks_at(admin_client: C
     told = StringIO()
     with pytest.raises(SystemExit):
         call_command("status", stdout=told)  # No process is up.
-    assert f"Note: Held back by a protection: ETHUSDT: {reason}.\n" in told.getvalue()
+    assert f"Note: Held back by a protection: {reason}.\n" in told.getvalue()
 
 
 def test_what_no_longer_holds_is_counted_and_not_shown_as_holding(admin_client: Client, held: Trader) -> None:

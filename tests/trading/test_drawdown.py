@@ -124,7 +124,7 @@ def test_the_days_high_begins_anew_at_midnight_utc_and_that_of_all_time_does_not
     make_cycle(symbol, "-100")
     assert look().drawdown == D("0.1")
     row = look(after=timedelta(days=1))
-    assert (row.drawdown, row.day_high, row.high) == (0, D(200), D(300))
+    assert (row.drawdown, row.day_high, row.high) == (D(0), D(200), D(300))
     AccountProtections.objects.update(drawdown_from="all time")
     assert look().drawdown == D("0.1")
 
@@ -141,7 +141,8 @@ def test_after_a_person_has_resumed_the_high_begins_anew(symbol: Symbol, look: L
     call_command("resume")
     row = look()
     assert Switch.row().is_active
-    assert (row.high, row.day_high, row.tripped_at) == (0, 0, None)
+    assert (row.high, row.day_high) == (D(0), D(0))
+    assert row.tripped_at is None
     make_cycle(symbol, "-45")
     look()
     assert not Switch.row().is_active

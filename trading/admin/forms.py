@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from trading.admin.percent import PercentField
+from trading.admin.strategy_form import StrategyForm, column
 from trading.core.money import plain
 from trading.models import TradingSettings
 from trading.models.fields import PLACES, Above
@@ -23,33 +24,7 @@ class AmountInput(forms.DecimalField):
         return plain(value) if isinstance(value, Decimal) else value
 
 
-class PercentInput(AmountInput):
-    """Per cent in the form, the exact fraction in Python: "0.05" is Decimal("0.0005")."""
-
-    def __init__(self, *, less_than: Decimal, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._less_than = less_than
-
-    def prepare_value(self, value: Any) -> Any:
-        return plain(value.scaleb(2)) if isinstance(value, Decimal) else value
-
-    def to_python(self, value: Any) -> Any:
-        text = str(value).strip().removesuffix("%") if value is not None else None
-        percent = super().to_python(text)
-        if percent is None:
-            return None
-        exponent = percent.normalize().as_tuple().exponent
-        if isinstance(exponent, int) and -exponent > PLACES - 2:
-            raise forms.ValidationError(f"At most {PLACES - 2} decimals.")
-        return percent.scaleb(-2)
-
-    def validate(self, value: Any) -> None:
-        super().validate(value)
-        if value is not None and not 0 < value < self._less_than:
-            raise forms.ValidationError(f"Must be above 0 % and below {plain(self._less_than.scaleb(2))} %.")
-
-
-class TradingSettingsForm(forms.ModelForm):
+class TradingSettingsForm(StrategyForm):
     """Trading itself is turned on and off by its button, which also sees to the prices."""
 
     budget = AmountInput(
@@ -66,20 +41,31 @@ class TradingSettingsForm(forms.ModelForm):
         required=False,
         help_text="Of what is free of the quote asset and what the symbol has bound: 10 means 10 %.",
     )
-    buy_down_interval = PercentInput(
-        label="Buy down interval, %",
-        less_than=Decimal("0.5"),
-        help_text="How far under the market to buy: 0.05 means 0.05 %.",
-    )
-    profit_interval = PercentInput(
-        label="Profit interval, %",
-        less_than=Decimal(1),
-        help_text="The profit wanted after both commissions: 0.05 means 0.05 %.",
-    )
+    buy_down_interval = column("buy_down_interval")
+    profit_interval = column("profit_interval")
+    rebuy_interval = column("rebuy_interval")
+    retarget_interval = column("retarget_interval")
+    stop_loss_interval = column("stop_loss_interval")
+    trailing_stop_interval = column("trailing_stop_interval")
+    exit_slippage = column("exit_slippage")
 
     class Meta:
         model = TradingSettings
-        fields = ("chunks", "budget", "sizing", "balance_share", "compounds", "buy_down_interval", "profit_interval")
+        fields = (
+            "chunks",
+            "budget",
+            "sizing",
+            "balance_share",
+            "compounds",
+            "strategy",
+            "buy_down_interval",
+            "profit_interval",
+            "rebuy_interval",
+            "retarget_interval",
+            "stop_loss_interval",
+            "trailing_stop_interval",
+            "exit_slippage",
+        )
 
 
 class AddSymbolForm(forms.Form):

@@ -149,9 +149,10 @@ class ProtectionsInline(StackedInline):
     formset = ProtectionsFormSet
     formfield_overrides = AMOUNTS
     fields = (
-        ("most_bound", "most_open_orders", "most_day_loss"),
+        ("most_bound", "most_open_orders"),
         ("losses_in_a_row", "pause_minutes"),
-        ("most_trade_age_s", "heeds_gaps"),
+        ("most_day_loss", "most_trade_age_s"),
+        "heeds_gaps",
     )
     can_delete = False
     hide_title = True

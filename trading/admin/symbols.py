@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import StackedInline, TabularInline
+from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -25,10 +25,13 @@ from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.admin.changing import ChangeSettingsForm
 from trading.admin.forms import AddSymbolForm, TradingSettingsForm
 from trading.admin.protections import ProtectionsInline, symbol_state
+from trading.admin.strategy_form import StrategyInline
 from trading.admin.turning import TurningAdmin, tell_problems
+from trading.admin.why import shown
 from trading.core.money import plain
 from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.why import why
 
 # In the list's form: whether all rows that match are chosen, or those of the page.
 ACROSS = "select_across"
@@ -59,13 +62,18 @@ class SymbolsShown(ShowFilter):
         return queryset
 
 
-class SettingsInline(StackedInline):
+class SettingsInline(StrategyInline):
     model = TradingSettings
     form = TradingSettingsForm
     fields = (
         ("budget", "chunks"),
-        ("sizing", "balance_share", "compounds"),
+        ("sizing", "balance_share"),
+        "compounds",
+        "strategy",
         ("buy_down_interval", "profit_interval"),
+        ("rebuy_interval", "retarget_interval"),
+        ("stop_loss_interval", "trailing_stop_interval"),
+        "exit_slippage",
     )
     can_delete = False
     hide_title = True
@@ -281,7 +289,7 @@ class SymbolAdmin(TurningAdmin):
                 "profit": show.profit(symbol.profit, symbol.quote_asset),
                 "live": _traders_link(symbol, symbol.live_traders, "live"),
                 "cycles": _traders_link(symbol, symbol.cycles_finished, "finished"),
-                "problem": _problem(symbol),
+                "why": shown(why(symbol)),
                 "may_turn": self.has_change_permission(request, symbol),
                 "limits": symbol_state(symbol, venue),
             }
@@ -307,14 +315,6 @@ def _traders_link(symbol: Any, count: int, shown: str) -> SafeString | str:
     return show.link(
         f"{reverse('admin:trading_trader_changelist')}?show={shown}&symbol__id__exact={symbol.pk}", count
     )
-
-
-def _problem(symbol: Symbol) -> str | None:
-    """What about the settings would not work at the switch's venue."""
-    listing = symbol.listings.filter(venue=Switch.current()).first()
-    if listing is None or not hasattr(symbol, "settings"):
-        return None
-    return symbol.settings.why_not(listing)
 
 
 @admin.register(Listing)

@@ -274,7 +274,7 @@ class TradingSettings(models.Model):
         """What about these settings can't work with a venue's rules, in words for people."""
         if listing.status != "TRADING":
             return f"{self.symbol} is not trading at {listing.venue} now (status {listing.status})."
-        if self.share < listing.min_notional:
+        if self.sizing == Sizing.FIXED and self.share < listing.min_notional:
             least = listing.min_notional * self.chunks
             return (
                 f"Each of the {self.chunks} traders would have {plain(self.share)} {self.symbol.quote_asset}, and "
