@@ -23,7 +23,7 @@ from tests.support.scripted_http import (
     reset,
     silent,
 )
-from trading.core.orders import OrderReport, OrderStatus, Side
+from trading.core.orders import OrderReport, OrderStatus, OrderType, Side
 from trading.exchange import client as client_module
 from trading.exchange.client import BinanceExchange
 from trading.exchange.errors import (
@@ -61,6 +61,14 @@ def exchange(mock: MockExchange) -> BinanceExchange:
 
 class TestAgainstTheMock:
     """Each method's answer, as the protocol promises it."""
+
+    def test_market_order_takes_what_the_market_gives(self, exchange: BinanceExchange, mock: MockExchange) -> None:
+        mock.trade("ETHUSDT", "3001.5")
+        placed = exchange.place(new_order("hh-market", type=OrderType.MARKET))
+        assert (placed.status, placed.executed, placed.price) == (OrderStatus.FILLED, D("0.1"), D("3001.5"))
+        assert [fill.price for fill in placed.fills] == [D("3001.5")]
+        assert exchange.open_orders() == []
+        assert exchange.order("ETHUSDT", "hh-market").price == D("3001.5")
 
     def test_resting_order_is_reported_alike_by_every_question(self, exchange: BinanceExchange) -> None:
         placed = exchange.place(new_order("hh-rests"))
