@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -16,6 +17,8 @@ from trading.models.symbols import GONE
 from trading.symbols import fee_values, first_budget, listing_values
 
 log = logging.getLogger(__name__)
+
+Row = TypeVar("Row")
 
 # Rows of one transaction: a few dozen milliseconds for which nobody else can write to SQLite.
 BATCH = 200
@@ -135,6 +138,6 @@ def ask_fees(venue: Venue, wanted: Sequence[Symbol], exchange: Exchange) -> int:
     return asked
 
 
-def _batches(rows: Sequence[Listed] | Sequence[int]) -> Iterator[list]:  # type: ignore[type-arg]
+def _batches(rows: Sequence[Row]) -> Iterator[list[Row]]:
     for begin in range(0, len(rows), BATCH):
         yield list(rows[begin : begin + BATCH])

@@ -130,7 +130,7 @@ def _field(name: str, field: "models.Field[Any, Any]") -> forms.Field:
     return found
 
 
-def _choice(label: str, help_text: str, choices: list[Any], coerce: Any) -> forms.Field:
+def _choice(label: Any, help_text: Any, choices: list[Any], coerce: Any) -> forms.Field:
     return forms.TypedChoiceField(
         label=label,
         help_text=help_text,

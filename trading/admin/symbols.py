@@ -5,7 +5,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -26,7 +25,7 @@ from trading.admin.changing import ChangeSettingsForm
 from trading.admin.forms import AddSymbolForm, TradingSettingsForm
 from trading.admin.protections import ProtectionsInline, symbol_state
 from trading.admin.strategy_form import StrategyInline
-from trading.admin.turning import TurningAdmin, tell_problems
+from trading.admin.turning import TurningAdmin, log_many, tell_problems
 from trading.admin.why import shown
 from trading.core.money import plain
 from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
@@ -124,7 +123,6 @@ class SymbolAdmin(TurningAdmin):
     )
     list_filter = (SymbolsShown, "quote_asset", ("settings__profile", RelatedDropdownFilter))
     list_filter_submit = True
-    show_full_result_count = False
     search_fields = ("name", "base_asset", "quote_asset")
     search_help_text = "Search by name or asset"
     fields = (("name", "base_asset", "quote_asset"),)
@@ -237,7 +235,7 @@ class SymbolAdmin(TurningAdmin):
     def _change(self, request: HttpRequest, chosen: list[Symbol], form: ChangeSettingsForm) -> None:
         changed = profiles.change(chosen, form.values, form.noted_profile)
         done = [symbol for symbol in chosen if symbol.name not in changed.problems]
-        LogEntry.objects.log_actions(request.user.pk, done, CHANGE, f"Changed {', '.join(form.values)}.")
+        log_many(request, done, f"Changed {', '.join(form.values)}.")
         under_way = Trader.objects.filter(symbol__in=done, finished_at__isnull=True).count()
         keep = f"; {under_way} cycles under way keep what they began with" if under_way else ""
         self.message_user(request, f"{changed.count} symbols changed, from their next cycle on{keep}.")

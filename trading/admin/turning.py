@@ -58,14 +58,14 @@ class TurningAdmin(ModelAdmin):
         turned = [symbol for symbol in chosen if symbol.name not in problems]
         says = "shutting down" if status == TradingStatus.SHUTDOWN else str(status)
         if turned:
-            _log(request, turned, f"Turned trading {state}.")
+            log_many(request, turned, f"Turned trading {state}.")
             left = "" if status == TradingStatus.ON else _what_is_left(turned, takes_back)
             self.message_user(request, f"{_names(turned)}: trading is {says}.{left}", messages.SUCCESS)
         tell_problems(self, request, problems)
 
     def turn_streaming(self, request: HttpRequest, chosen: Sequence[Symbol], state: str) -> None:
         symbols.stream(chosen, state == "on")
-        _log(request, chosen, f"Turned streaming {state}.")
+        log_many(request, chosen, f"Turned streaming {state}.")
         self.message_user(request, f"{_names(chosen)}: streaming is {state}.", messages.SUCCESS)
 
     @admin.action(description="Turn trading on", permissions=["change"])
@@ -106,8 +106,10 @@ def _plain(chosen: QuerySet[Symbol]) -> list[Symbol]:
     return list(Symbol.objects.filter(pk__in=chosen.values_list("pk", flat=True)))
 
 
-def _log(request: HttpRequest, turned: Sequence[Symbol], text: str) -> None:
-    LogEntry.objects.log_actions(request.user.pk, turned, CHANGE, text)
+def log_many(request: HttpRequest, changed: Sequence[Symbol], text: str) -> None:
+    """One entry for each in the admin's history."""
+    assert request.user.pk is not None, "the admin lets nobody in who is not known"
+    LogEntry.objects.log_actions(request.user.pk, changed, CHANGE, text)
 
 
 def _names(turned: Sequence[Symbol], shown: int = 5) -> str:
