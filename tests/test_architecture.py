@@ -20,7 +20,7 @@ FORBIDDEN = {
     "trading": ("binance_mock",),
     "trading.exchange": ("trading.traders", "trading.leader", "trading.dispatch", "trading.tasks", "trading.admin"),
     "trading.models": ("trading.traders", "trading.leader", "trading.dispatch", "trading.tasks", "trading.admin"),
-    "trading.strategies": ("trading.models", "trading.exchange", "trading.traders", "trading.leader", "trading.admin"),
+    "trading.strategies": ("trading.models", "trading.exchange", "trading.traders", "trading.tasks", "trading.admin"),
     "trading.traders": ("trading.leader", "trading.dispatch", "trading.tasks", "trading.admin"),
     "trading.leader": ("trading.dispatch", "trading.tasks", "trading.admin"),
     "trading.dispatch": ("trading.leader", "trading.tasks", "trading.admin"),
