@@ -149,7 +149,8 @@ def _sum(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> dict[str
             rows.append((f"less commissions of {plain(amount)} {asset}, worth", worth_, ""))
     return {
         "rows": rows,
-        "net": show.profit(terms.net, quote),
+        "net": show.amount(terms.net, quote),
+        "is_loss": terms.net < ZERO,
         "of_budget": _share(terms.net, trader.budget, "of the budget"),
         "of_cost": _share(terms.net, terms.cost, "of what the sold part had cost") if terms.sold else "",
         "held": _held(trader, terms, trade),

@@ -3,7 +3,7 @@
 import json
 import time
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,6 +12,7 @@ from django.db import DatabaseError, close_old_connections
 from hedgehog_project import processes
 from trading import obstacles, overview, protected, protections
 from trading.core.money import plain
+from trading.management.tables import table
 from trading.models import Switch
 
 WATCH_S = 2.0
@@ -175,13 +176,5 @@ def as_text(facts: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _table(rows: list[list[str]], right: Sequence[int] | set[int] = ()) -> list[str]:
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if n in right else cell.ljust(width)
-            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    return ["", *(line.rstrip() for line in lines), ""]
+def _table(rows: list[list[str]], right: Collection[int] = ()) -> list[str]:
+    return ["", *table(rows, right), ""]
