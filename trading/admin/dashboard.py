@@ -75,7 +75,7 @@ def _cards(venue: Venue, profits: list[overview.Profit], hours: list[overview.Ho
             "text": ", ".join(f"{_signed(profit.last_day)} {profit.asset}" for profit in profits[:3]) + " in 24 h"
             if profits
             else "No cycle has finished yet",
-            "url": f"{traders_page}?show=finished",
+            "url": reverse("admin:trading_profit"),
         },
         {
             "title": "Cycles in the last hour",
