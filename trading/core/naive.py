@@ -45,7 +45,8 @@ class Settings:
     rebuy_interval: Decimal | None = field(
         default=Decimal("0.005"),
         metadata=_fraction(
-            "Rebuys under its buy", "How far the price falls under a buy before another trader begins."
+            "Rebuys under its buy",
+            "How far the price falls under a buy before another trader begins; empty: all begin at once.",
         ),
     )
     retarget_interval: Decimal | None = field(

@@ -92,4 +92,5 @@ def _usable(module: str) -> Strategy:
 def about(strategy: Strategy) -> str:
     """The first sentence of its module's docstring, or of its class's."""
     text = " ".join((strategy.__doc__ or "").split("\n\n")[0].split())
-    return text.partition(": ")[2] or text
+    text = text.partition(": ")[2] or text
+    return text[:1].upper() + text[1:]

@@ -58,7 +58,7 @@ class TestForm:
         assert "Under the market, %" in shown
         assert "How deep." in shown
         assert 'data-strategies="naive trailing patient"' in shown  # The profit, which all of them read.
-        assert "buys only after some trades" in shown
+        assert "Buys only after some trades" in shown
 
     def test_what_is_saved_is_text_and_a_new_trader_freezes_it(
         self, admin_client: Client, symbol: Symbol, patient: str
@@ -130,7 +130,7 @@ def test_page_shows_the_fields_of_the_chosen_strategy(
         chromium.settle(0.2)
 
     for name, seen, hidden in (
-        ("naive", ["Buys under the market", "Stop-loss"], ["Trail, %", "Bold", "buys only after some trades"]),
+        ("naive", ["Buys under the market", "Stop-loss"], ["Trail, %", "Bold", "Buys only after some trades"]),
         ("trailing", ["Trail, %", "Rebuys under its buy"], ["Buys under the market", "Stop-loss", "Bold"]),
         (patient, ["Under the market, %", "Bold", "Trades"], ["Trail, %", "Rebuys under its buy"]),
     ):
