@@ -3,7 +3,7 @@
 from collections import defaultdict
 from decimal import Decimal
 
-from django.db.models import BigIntegerField, F, Q
+from django.db.models import BigIntegerField, F, Q, QuerySet
 from django.db.models.functions import Cast
 
 from hedgehog_project.venues import Venue
@@ -16,15 +16,21 @@ from trading.models.fields import PLACES
 _PRODUCT = Decimal(1).scaleb(-2 * PLACES)
 
 
+def of_live_traders(venue: Venue | str, symbol_id: int | None = None) -> QuerySet[Order]:
+    """Their orders at a venue, of one symbol or all. By the live traders' index: ended cycles cost nothing."""
+    live = Order.objects.filter(trader__venue=venue, trader__finished_at__isnull=True).order_by()
+    return live if symbol_id is None else live.filter(trader__symbol=symbol_id)
+
+
 def bound(venue: Venue | str, symbol_id: int | None = None, quote_asset: str = "") -> Decimal:
     """What is bound of one symbol, or of all that are quoted in an asset, at a venue.
 
     A buy counts at its own price, which is the most that it costs: what is open of it, and what has executed, less
     the part that is sold. Commissions do not count. One query, whatever has ended.
     """
-    rows = Order.objects.filter(Q(status__in=OPEN) | Q(executed__gt=ZERO), trader__finished_at__isnull=True)
-    rows = rows.filter(trader__venue=venue)
-    rows = rows.filter(symbol=symbol_id) if symbol_id is not None else rows.filter(symbol__quote_asset=quote_asset)
+    rows = of_live_traders(venue, symbol_id).filter(Q(status__in=OPEN) | Q(executed__gt=ZERO))
+    if symbol_id is None:
+        rows = rows.filter(trader__symbol__quote_asset=quote_asset)
     cost: dict[int, int] = defaultdict(int)
     bought: dict[int, int] = defaultdict(int)
     sold: dict[int, int] = defaultdict(int)
@@ -32,7 +38,7 @@ def bound(venue: Venue | str, symbol_id: int | None = None, quote_asset: str = "
     # Whole numbers: a Decimal for each of thousands of cells would take longer than the query.
     units = (Cast(F(name), BigIntegerField()) for name in ("price", "quantity", "executed"))
     names = ("units_price", "units_quantity", "units_executed")
-    rows = rows.order_by().annotate(**dict(zip(names, units, strict=True)))
+    rows = rows.annotate(**dict(zip(names, units, strict=True)))
     for trader, side, status, price, quantity, executed in rows.values_list("trader_id", "side", "status", *names):
         if side == Side.SELL:
             sold[trader] += executed

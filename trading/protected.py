@@ -12,7 +12,7 @@ from hedgehog_project.venues import Venue
 from trading import balances, protections
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN
-from trading.exposure import bound
+from trading.exposure import bound, of_live_traders
 from trading.models import (
     AccountProtections,
     HighWater,
@@ -70,7 +70,7 @@ def symbol_gauges(symbol: Symbol, venue: Venue) -> Iterator[Gauge]:
     if limits.most_bound is not None:
         yield _used("Budget bound", bound(venue, symbol_id=symbol.pk), limits.most_bound, quote)
     if limits.most_open_orders is not None:
-        count = Order.objects.filter(venue=venue, symbol=symbol, status__in=OPEN).count()
+        count = of_live_traders(venue, symbol.pk).filter(status__in=OPEN).count()
         yield _used("Open orders", Decimal(count), Decimal(limits.most_open_orders), "")
     if limits.most_day_loss is not None:
         midnight = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

@@ -25,7 +25,7 @@ from trading import balances
 from trading.core.money import ZERO, plain, quote_of
 from trading.core.orders import OPEN, Side
 from trading.core.strategy import TraderState
-from trading.exposure import bound
+from trading.exposure import bound, of_live_traders
 from trading.holds import HELD_BACK, Hold
 from trading.models import AccountProtections, HeldBack, JournalEntry, Order, SymbolProtections, Trader
 from trading.models.protections import Rule
@@ -173,7 +173,7 @@ def _open_orders(buy: _Buy, limits: SymbolProtections) -> Held | None:
     most = limits.most_open_orders
     if most is None:
         return None
-    count = Order.objects.filter(venue=buy.venue, symbol=buy.trader.symbol_id, status__in=OPEN).count()
+    count = of_live_traders(buy.venue, buy.trader.symbol_id).filter(status__in=OPEN).count()
     if count < most:
         return None
     topic = f"no more than {most} orders of {buy.symbol} may be open"
