@@ -177,6 +177,7 @@ class TestSymbols:
         rows = dict(TradingSettings.objects.values_list("symbol__name", "buy_down_interval"))
         assert rows == {"ETHUSDT": D("0.005"), "BTCUSDT": D("0.005"), "ETHBTC": D("0.0005")}
         assert "applied to 1 symbols" in run("symbols", "apply", "lively", "--on")
+        assert run("symbols", "list", "--on").split()[:3] == ["ETHUSDT", "on", "lively"]
         assert "applied to 1 symbols" in run("symbols", "apply", "lively", "ethbtc")
 
     @pytest.mark.parametrize(

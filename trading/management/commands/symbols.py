@@ -1,5 +1,7 @@
 """`manage.py symbols sync|list|apply`: the symbols that there are, and their settings by the hundred."""
 
+import os
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -70,16 +72,23 @@ class Command(BaseCommand):
     def _list(self, rows: "QuerySet[TradingSettings]", names_only: bool) -> None:
         venue = Switch.current()
         listings = {each.symbol_id: each for each in Listing.objects.filter(venue=venue).defer("filters")}
+        lines = []
         for row in rows:
             if names_only:
-                self.stdout.write(row.symbol.name)
+                lines.append(row.symbol.name)
                 continue
             listing = listings.get(row.symbol_id)
             listed = listing.status if listing else "not known"
             state = "not listed any more" if listed == GONE else listed
             budget = f"{plain(row.budget)} {row.symbol.quote_asset} in {row.chunks}"
-            line = f"{row.symbol.name:<14} {row.status:<9} {row.profile or '-':<10} {budget:<24} {venue}: {state}"
-            self.stdout.write(line)
+            profile = str(row.profile or "-")
+            lines.append(f"{row.symbol.name:<14} {row.status:<9} {profile:<10} {budget:<24} {venue}: {state}")
+        try:
+            self.stdout.write("".join(f"{line}\n" for line in lines), ending="")
+            self.stdout.flush()
+        except BrokenPipeError:
+            # `head` has seen enough. Python would complain at its end (library/signal, "Note on SIGPIPE").
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def _apply(self, options: dict[str, Any]) -> None:
         profile = Profile.objects.filter(name=options["profile"]).first()
