@@ -23,6 +23,7 @@ MIXED = 0.12
 _BANS: Mapping[str, Mapping[str, Any]] = {
     "throttled_429": {"count": 2, "retry_after_s": 2},
     "banned_418": {"count": 1, "retry_after_s": 3},
+    "too_many_requests_1003": {"count": 1},
     "too_many_orders_1015": {"retry_after_s": 1},
 }
 # After it everybody stays away for two minutes: nothing else of a mix would happen.
