@@ -95,6 +95,7 @@ def _recoveries(results: Sequence[Result]) -> Iterable[str]:
 
 def _exceptions(results: Sequence[Result]) -> Iterable[str]:
     found: Counter[str] = sum((result.exceptions for result in results), Counter())
+    found.update(fell for result in results for fell in result.fell)
     if not found:
         return
     yield ""

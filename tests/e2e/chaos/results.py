@@ -27,6 +27,7 @@ class Result:
     settled: float | None = None
     # Each process that was killed, and how long after its restart the next cycle finished.
     kills: list[tuple[str, float | None]] = field(default_factory=list)
+    fell: list[str] = field(default_factory=list)  # who ended though nobody killed it
     exceptions: Counter[str] = field(default_factory=Counter)
     differences: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Result:
         words.append(f"next cycle after {_seconds(self.recovery)}, all ended after {_seconds(self.settled)}")
         if self.kills:
             words.append("killed " + ", ".join(f"{name} ({_seconds(s)})" for name, s in self.kills))
+        words += self.fell
         words += [f"FAILED: {problem.splitlines()[0]}" for problem in (*self.differences, *self.problems)]
         return "; ".join(words)
 
