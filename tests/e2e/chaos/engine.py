@@ -162,8 +162,10 @@ class Chaos:
                 since = restarts[-1][1]
                 self._wait(lambda: _first_cycle_after(since), RECOVERS_WITHIN_S, f"a cycle after {victim} died")  # noqa: B023
         idle_until(began + step.seconds)
-        give_up = time.time() + PATIENCE_S + PATIENCE_EACH_S * len(step.kinds)
-        while misfortunes.idle and time.time() < give_up:
+        patience_s = PATIENCE_S + PATIENCE_EACH_S * len(step.kinds)
+        ended = time.time()
+        # Nothing can strike while everybody stays away.
+        while misfortunes.idle and time.time() < max(ended, self._stopped_until) + patience_s:
             idle_until(time.time() + 0.2)
         if step.kills_all:
             restarts += [("everybody", max(at for _, at in self._kill(*EVERYBODY)))]

@@ -51,7 +51,7 @@ class Misfortunes:
                     number = self._on.pop(str(done["kind"]))
                     if "count" not in done:  # It would last.
                         self._stack.mock.clear_fault(number)
-                if lane and str(lane[0]["kind"]) not in self._on:
+                if lane and str(lane[0]["kind"]) not in self._on and not self._is_spent(lane[0]):
                     self._set(lane[0])
         except OSError:
             return
@@ -70,6 +70,9 @@ class Misfortunes:
         self._on, self._ids = {}, {}
         self._stack.mock.clear_faults()
         self._life = started_at
+
+    def _is_spent(self, fault: Mapping[str, Any]) -> bool:
+        return "count" in fault and self.struck[str(fault["kind"])] >= fault["count"]
 
     def _set(self, fault: Mapping[str, Any]) -> None:
         # Set again, it has other luck: the same would strike the same requests as before.
