@@ -24,6 +24,7 @@ from tests.support.market import Swings
 from tests.support.stack import HEARTS, Stack
 from trading.core.orders import OPEN
 from trading.core.strategy import TraderState
+from trading.exchange.errors import ExchangeError
 from trading.halting import halt, resume
 from trading.models import Order, Trader
 from trading.models.switch import Switch, TradingMode
@@ -88,7 +89,7 @@ class Chaos:
         began = time.time()
         try:
             self._live_through(step, result)
-        except (AssertionError, OSError, redis.RedisError) as error:
+        except (AssertionError, OSError, redis.RedisError, ExchangeError) as error:
             result.problems.append(str(error) or repr(error))
         result.fell += [f"{name} ended by itself with {code}" for name, code in self._stack.fell]
         self._stack.fell.clear()
