@@ -11,7 +11,7 @@ from django.db.models import Q
 from hedgehog_project.venues import Venue
 from tests.support.stack import Stack
 from trading.audit import Difference, audit
-from trading.core.strategy import ENDED, TraderState
+from trading.core.strategy import TraderState
 from trading.exchange.errors import Throttled
 from trading.exchange.protocol import Exchange
 from trading.halting import resume
@@ -31,13 +31,6 @@ def cycles(since: float = 0.0) -> Counter[str]:
     """Finished cycles by symbol, of those that ended after `since` (time.time())."""
     ended = Trader.objects.filter(state=TraderState.FINISHED, finished_at__gt=datetime.fromtimestamp(since, UTC))
     return Counter(ended.values_list("symbol__name", flat=True))
-
-
-def slots_with_a_cycle(since: float) -> set[tuple[str, int]]:
-    """The slots whose cycle both began and ended after `since`."""
-    moment = datetime.fromtimestamp(since, UTC)
-    ended = Trader.objects.filter(state__in=ENDED, created_at__gt=moment, finished_at__gt=moment)
-    return set(ended.values_list("symbol__name", "slot"))
 
 
 def set_up(values: Mapping[str, object]) -> None:

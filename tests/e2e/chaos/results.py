@@ -38,8 +38,9 @@ class Result:
 
     @property
     def command(self) -> str:
-        """Repeats it. The seconds matter only where a fault was on for longer than others."""
-        return f"make chaos SEED={self.step.seed} DATABASE={self.database} ONLY={self.step.name}"
+        """Repeats it, as far as real processes let themselves be repeated."""
+        seconds = f" SECONDS={self.step.seconds:g}" if len(self.step.kinds) == 1 else ""
+        return f"make chaos SEED={self.step.seed} DATABASE={self.database} ONLY={self.step.name}{seconds}"
 
     def __str__(self) -> str:
         """One line for people."""
