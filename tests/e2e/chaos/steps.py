@@ -113,9 +113,10 @@ def mix(number: int, seed: int, seconds: float = MIX_SECONDS, victims: int = KIL
         chance.randint(MIXED_AT_LEAST, MIXED_AT_MOST),
     )
     lanes = tuple((_mixed(kind, seed + number, seconds),) for kind in kinds)
-    deck = random.Random(f"{seed}:victims").sample(EVERYBODY, len(EVERYBODY))
+    rounds = [random.Random(f"{seed}:victims:{n}").sample(EVERYBODY, len(EVERYBODY)) for n in range(number)]
+    deck = [victim for each in rounds for victim in each]
     first = (number - 1) * victims
-    return Step(name, seed, seconds, lanes, tuple(deck[(first + n) % len(deck)] for n in range(victims)))
+    return Step(name, seed, seconds, lanes, tuple(deck[first : first + victims]))
 
 
 def all_steps(seed: int, seconds: float) -> list[Step]:
