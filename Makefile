@@ -34,7 +34,8 @@ run: $(FOR_RUN)
 	@exec $(BIN)/python -m hedgehog_project.run
 
 test: $(FOR_TEST) lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -m "not alone" -n 3 --dist loadfile
+	$(BIN)/python -m pytest -q -m alone
 	$(BIN)/python -m tests.support.databases
 
 SEEDS ?= 500

@@ -18,8 +18,9 @@ T = TypeVar("T")
 TIMEOUT_S = 5.0
 # Request weights (market-data-endpoints.md, general-endpoints.md).
 WEIGHTS = {"exchangeInfo": 20, "historicalTrades": 25, "aggTrades": 4}
-# What asks us to wait, and for how many seconds where it does not say: too many requests, a ban, the firewall.
-_TOLD_TO_WAIT = {429: 60.0, 418: 120.0, 403: 120.0}
+# What asks us to wait, and for how many seconds where it does not say: too many requests, a ban, the firewall. The
+# traders wait as well; but live frames should not, so the first is more than a gap's patience.
+_TOLD_TO_WAIT = {429: 20.0, 418: 120.0, 403: 120.0}
 
 
 class UnreachableError(Exception):

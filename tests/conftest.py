@@ -19,6 +19,19 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("hedgehog")
 
+# Whole stacks of processes, and runs that use every core: beside others they would wait for the machine.
+NEEDS_THE_MACHINE = (
+    ROOT / "tests" / "e2e",
+    ROOT / "tests" / "simulation",
+    ROOT / "tests/hedgehog_project/test_run.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.path.is_relative_to(path) for path in NEEDS_THE_MACHINE):
+            item.add_marker("alone")
+
 
 @pytest.fixture
 def redis_client() -> "redis.Redis":

@@ -5,7 +5,7 @@ looks again. Nothing is placed here; all that an exchange is told is to cancel.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -21,7 +21,7 @@ from trading.core import orders as core
 from trading.core.decisions import Triggers
 from trading.core.events import Nudged
 from trading.core.money import ZERO, floor_to, plain
-from trading.core.orders import OrderReport, Side
+from trading.core.orders import OPEN, OrderReport, Side
 from trading.core.position import state_of
 from trading.exchange.errors import NotFound
 from trading.exchange.protocol import Exchange
@@ -29,6 +29,7 @@ from trading.models import Listing, Order, Orphan, Symbol, Trader
 from trading.models.journal import write
 from trading.models.orphans import Resolution
 from trading.models.symbols import rules_of
+from trading.outcomes import is_namesake
 from trading.own_orders import is_ours, trader_of
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
@@ -61,30 +62,68 @@ def with_fills(report: OrderReport, exchange: Exchange) -> OrderReport:
 # --- claimed by its trader ------------------------------------------------------------------------
 
 
-def claim(venue: Venue, reports: Sequence[OrderReport], exchange_at: ExchangeAt, task_id: str = "") -> str:
-    """Gives unknown orders of one trader and symbol, with their fills, to that trader; else why it can't be theirs.
+@dataclass(frozen=True)
+class Claim:
+    """Why the orders can't be the trader's, or, where they are, how many that it had were not up to date."""
+
+    why_not: str = ""
+    learned: int = 0
+
+
+def claim(venue: Venue, reports: Sequence[OrderReport], exchange_at: ExchangeAt, task_id: str = "") -> Claim:
+    """Gives unknown orders of one trader and symbol, with their fills, to that trader, if they can be its own.
 
     The trader goes on from there by itself. Raises the exchange's errors where it could not, its books being right.
     """
     number = trader_of(reports[0].client_order_id)
+    known = _open_rows_there(number, venue, exchange_at)
     try:
         with transaction.atomic():
             rows = Trader.objects.select_for_update(of=("self",)).select_related("symbol")
             trader = rows.filter(pk=number).first() if number else None
             if trader is None:
-                return "its trader is not in the database"
-            why = _why_not(trader, venue, reports)
+                return Claim("its trader is not in the database")
+            why = _why_not(trader, venue, reports, known)
             if why:
-                return why
+                return Claim(why)
+            learned = _learn(trader, known, task_id)
             _take(trader, reports, BY_ITSELF, task_id)
     except IntegrityError:
-        return "somebody else was adopting it at the same time"
+        return Claim("somebody else was adopting it at the same time")
     _wake(trader, BY_ITSELF, exchange_at, task_id)
-    return ""
+    return Claim(learned=learned)
 
 
-def _why_not(trader: Trader, venue: Venue, reports: Sequence[OrderReport]) -> str:
-    """What keeps the orders from being this trader's; empty where they are."""
+def _open_rows_there(number: int | None, venue: Venue, exchange_at: ExchangeAt) -> dict[str, OrderReport]:
+    """What the exchange says of the orders that the trader's books still hold open, by client order id.
+
+    An old backup holds orders open that have ended since; what was placed after them is what the database lacks.
+    """
+    found: dict[str, OrderReport] = {}
+    for row in Order.objects.filter(trader=number, venue=venue, status__in=OPEN).select_related("symbol"):
+        exchange = exchange_at(venue)
+        try:
+            report = exchange.order(row.symbol.name, row.client_order_id)
+        except NotFound:
+            continue
+        if not is_namesake(row, report):
+            found[row.client_order_id] = with_fills(report, exchange)
+    return found
+
+
+def _learn(trader: Trader, known: dict[str, OrderReport], task_id: str) -> int:
+    """Books what the exchange says of orders that the trader has; of how many that was news. With its row locked."""
+    learned = 0
+    for row in trader.orders.select_for_update().filter(client_order_id__in=known):
+        report = known[row.client_order_id]
+        if book(row, report):
+            write(trader, BY_ITSELF, f"books {row.side.lower()}: {_so_far(report)}", row.reason, row, task_id)
+            learned += 1
+    return learned
+
+
+def _why_not(trader: Trader, venue: Venue, reports: Sequence[OrderReport], known: dict[str, OrderReport]) -> str:
+    """What keeps the orders from being this trader's, its own being as `known` says; empty where they are."""
     first = min(report.placed_ms for report in reports)
     if (trader.venue, trader.symbol.name) != (venue, reports[0].symbol):
         return f"trader {trader.pk} of this database trades {trader.symbol.name} at {trader.venue}: it is another one"
@@ -92,7 +131,11 @@ def _why_not(trader: Trader, venue: Venue, reports: Sequence[OrderReport]) -> st
         return f"trader {trader.pk} of this database began after it was placed: it is another one"
     if trader.has_ended:
         return f"its trader {trader.pk} has ended"
-    together: list[_Order] = [*position_of(trader).orders, *reports]
+    own = [
+        core.fold(order, known[order.client_order_id]) if order.client_order_id in known else order
+        for order in position_of(trader).orders
+    ]
+    together: list[_Order] = [*own, *reports]
     for side in Side:
         if len(_open(together, side)) > 1:
             return f"its trader {trader.pk} has another open {side.lower()}"

@@ -164,16 +164,17 @@ class _Comparison:
             try:
                 exchange = self.exchange_at(self.venue)
                 group = [orphans.with_fills(report, exchange) for report in group]
-                why = orphans.claim(self.venue, group, self.exchange_at, self.row.task_id)
+                claim = orphans.claim(self.venue, group, self.exchange_at, self.row.task_id)
             except (Throttled, KeyRejected):
                 raise
             except ExchangeError as error:
                 self._leave(f"{names}: {error}")
                 continue
-            if not why:
-                self._mended(f"{names}: the database lacked it; its trader has it again", len(group))
-            for report in group if why else ():
-                orphans.record(self.venue, report, why)
+            if not claim.why_not:
+                told = f"{names}: the database lacked it; its trader has it again"
+                self._mended(told, len(group) + claim.learned)
+            for report in group if claim.why_not else ():
+                orphans.record(self.venue, report, claim.why_not)
 
     def _look_at_orphans(self, exchange: Exchange, open_there: dict[str, OrderReport]) -> None:
         if self.is_dry:

@@ -43,6 +43,7 @@ class Bells:
         self._handed_on: Counter[str] = Counter()
         self.last: dict[str, TradeEvent] = {}
         self._entries = count(1)
+        self._times_emptied = 0
         self._unacknowledged: dict[str, dict[str, Any]] = {}
 
     # --- trading.triggers, in Redis ---------------------------------------------------------------
@@ -104,7 +105,8 @@ class Bells:
         return {name: self.last[name] for name in names if name in self.last}
 
     def empty(self) -> None:
-        """Redis lost everything it held."""
+        """Redis lost everything it held, the waiting tasks as well."""
+        self._times_emptied += 1
         self.below.clear()
         self.above.clear()
         self.rung.clear()
@@ -163,12 +165,13 @@ class Bells:
         if chance.strikes("bell_lost"):
             return
         until_ms = self.world.now_ms + round(expires * 1000) if expires else None
+        era = self._times_emptied
         for _ in range(2 if chance.strikes("bell_twice") else 1):
             wait_ms = chance.randint(500, 6_000) if chance.strikes("bell_late") else chance.randint(0, 100)
-            self.world.later(wait_ms, lambda: self._answer(task, kwargs, until_ms))
+            self.world.later(wait_ms, lambda: self._answer(task, kwargs, until_ms, era))
 
-    def _answer(self, task: Any, kwargs: dict[str, Any], until_ms: int | None) -> None:
-        if until_ms is None or self.world.now_ms <= until_ms:
+    def _answer(self, task: Any, kwargs: dict[str, Any], until_ms: int | None, era: int) -> None:
+        if era == self._times_emptied and (until_ms is None or self.world.now_ms <= until_ms):
             self.world.run_process(lambda: task(**kwargs))
 
 

@@ -63,6 +63,9 @@ class Line:
         chance = self.world.chance
         if not TradingMode(Switch.row().mode).lets(order.side):
             raise Broken(f"I7: {order.client_order_id} is sent in spite of a halt")
+        # Asked here and not where it arrives: a backup that was restored meanwhile may lack it.
+        if not Order.objects.filter(client_order_id=order.client_order_id).exists():
+            raise Broken(f"I3: {order.client_order_id} is sent and was not saved before")
         self._pause()
         self._may_be_banned()
         if chance.strikes("refused"):
@@ -90,9 +93,6 @@ class Line:
         return from_order_reply(reply)
 
     def _accept(self, order: NewOrder) -> OrderReport:
-        row = Order.objects.filter(client_order_id=order.client_order_id).values("price", "quantity", "side").first()
-        if row is None:
-            raise Broken(f"I3: {order.client_order_id} is sent and was not saved before")
         values = {
             "symbol": order.symbol,
             "side": order.side.value,

@@ -101,6 +101,7 @@ def _live(world: World, outcome: Outcome) -> None:
             backup = connection.connection.serialize()
         if number == restore_at:
             connection.connection.deserialize(backup)
+            world.bells.empty()  # Everything was stopped for it.
             forget_rules()
             watch.forget()
         world.step()

@@ -22,7 +22,8 @@ from tests.support import postgres
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TETHER = ROOT / "hedgehog_project" / "tether.py"
-# Set while a run is prepared; a process started by a test must not prepare another one.
+# Names whose surroundings are prepared; a process started by a test must not prepare its own. Where several processes
+# share the tests out (pytest-xdist), each has surroundings of its own.
 MARKER = "HEDGEHOG_TEST_RUN"
 
 
@@ -64,7 +65,8 @@ def start_redis(folder: Path, port: int | None = None) -> tuple[subprocess.Popen
 
 def prepare() -> None:
     """Sets the environment that settings.py reads. Does nothing in a process that a test has started."""
-    if os.environ.get(MARKER):
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    if os.environ.get(MARKER) == worker:
         return
     for name in setting_names():
         os.environ.pop(name, None)
@@ -76,7 +78,7 @@ def prepare() -> None:
     atexit.register(server.kill)
     os.environ.update(
         {
-            MARKER: str(os.getpid()),
+            MARKER: worker,
             "HEDGEHOG_ENV_FILE": os.devnull,
             "HEDGEHOG_HOME": str(home),
             "REDIS_URL": address,

@@ -331,6 +331,23 @@ class TestOrdersThatTheDatabaseLacks:
         assert compare(exchange) == (0, 1)
         assert "has another open buy" in Orphan.objects.get().why
 
+    def test_later_sale_goes_back_though_an_earlier_one_is_still_held_open(
+        self, trader: Trader, exchange: ScriptedExchange
+    ) -> None:
+        """As after an old backup: its sale was cancelled since, and the next one has sold everything."""
+        traders.hear(exchange.fill_all(buys(trader, exchange).client_order_id), "report", exchange)
+        sale = Order.objects.get(side=Side.SELL)
+        exchange.end(sale.client_order_id, OrderStatus.CANCELED)
+        later = NewOrder("ETHUSDT", Side.SELL, sale.price, sale.quantity, f"hh-{trader.pk}-s-later", 0)
+        exchange.place(later)
+        exchange.fill_all(later.client_order_id)
+        compare(exchange)
+        trader.refresh_from_db()
+        assert trader.state == TraderState.FINISHED
+        assert sorted(trader.orders.filter(side=Side.SELL).values_list("status", flat=True)) == ["CANCELED", "FILLED"]
+        assert len(exchange.kept) == 3
+        assert not Orphan.objects.exists()
+
     def test_sale_without_its_buy_is_not_claimed(self, trader: Trader, exchange: ScriptedExchange) -> None:
         exchange.place(NewOrder("ETHUSDT", Side.SELL, D(3100), D("0.1"), f"hh-{trader.pk}-s-1", 0))
         assert compare(exchange) == (0, 1)

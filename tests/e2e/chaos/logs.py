@@ -4,8 +4,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
-# Celery's line for a task whose exception was not caught, and the last line of any other traceback.
-_TASK = re.compile(r"Task (\S+?)\[[^]]*] raised unexpected: (\w+)")
+# Celery's line for a task whose exception was not caught (redis-py calls its own "network:…"), and the last line of
+# any other traceback.
+_TASK = re.compile(r"Task (\S+?)\[[^]]*] raised unexpected: (?:\w+:)?(\w+)")
 _TRACEBACK = "Traceback (most recent call last):"
 _LAST_LINE = re.compile(r"^([A-Za-z_][\w.]*)(?::|$)")
 

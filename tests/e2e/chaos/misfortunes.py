@@ -51,7 +51,7 @@ class Misfortunes:
                     number = self._on.pop(str(done["kind"]))
                     if "count" not in done:  # It would last.
                         self._stack.mock.clear_fault(number)
-                if lane and str(lane[0]["kind"]) not in self._on:
+                if lane and str(lane[0]["kind"]) not in self._on and not self._is_spent(lane[0]):
                     self._set(lane[0])
         except OSError:
             return
@@ -71,6 +71,9 @@ class Misfortunes:
         self._stack.mock.clear_faults()
         self._life = started_at
 
+    def _is_spent(self, fault: Mapping[str, Any]) -> bool:
+        return "count" in fault and self.struck[str(fault["kind"])] >= fault["count"]
+
     def _set(self, fault: Mapping[str, Any]) -> None:
         # Set again, it has other luck: the same would strike the same requests as before.
         kind, seed = str(fault["kind"]), fault["seed"] + 1_000 * self.times_set
@@ -83,5 +86,7 @@ class Misfortunes:
         for fault in self._stack.mock.faults():
             if fault["id"] in self._ids:
                 found[fault["kind"]] += fault["struck"]
+                if not fault["is_on"] and not fault["struck"] and self._on.get(fault["kind"]) == fault["id"]:
+                    del self._on[fault["kind"]]  # Its time passed while there was nothing to strike: once more.
         # Of the ended ones the exchange remembers the last hundred only.
         self._in_this_life |= found

@@ -24,7 +24,7 @@ def _head(results: Sequence[Result], seed: int, commit: str, took_s: float, plan
     yield "Real processes on their worst day: each fault by itself, then several at once while processes are killed;"
     yield "after each step the books of both sides are compared to the last unit."
     yield ""
-    yield f"- seed {seed}, commit {commit}, {took_s / 60:.0f} minutes"
+    yield f"- seed {seed}, commit {commit}, {took_s / 60:.0f} min"
     yield f"- {len(results)} of {planned} steps, {failed} failed"
     yield f"- **{differences} differences** (must be 0)"
     orders, cycles = sum(result.orders for result in results), sum(result.cycles for result in results)
@@ -95,6 +95,7 @@ def _recoveries(results: Sequence[Result]) -> Iterable[str]:
 
 def _exceptions(results: Sequence[Result]) -> Iterable[str]:
     found: Counter[str] = sum((result.exceptions for result in results), Counter())
+    found.update(fell for result in results for fell in result.fell)
     if not found:
         return
     yield ""

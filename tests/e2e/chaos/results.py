@@ -27,6 +27,7 @@ class Result:
     settled: float | None = None
     # Each process that was killed, and how long after its restart the next cycle finished.
     kills: list[tuple[str, float | None]] = field(default_factory=list)
+    fell: list[str] = field(default_factory=list)  # who ended though nobody killed it
     exceptions: Counter[str] = field(default_factory=Counter)
     differences: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -37,8 +38,9 @@ class Result:
 
     @property
     def command(self) -> str:
-        """Repeats it. The seconds matter only where a fault was on for longer than others."""
-        return f"make chaos SEED={self.step.seed} DATABASE={self.database} ONLY={self.step.name}"
+        """Repeats it, as far as real processes let themselves be repeated."""
+        seconds = f" SECONDS={self.step.seconds:g}" if len(self.step.kinds) == 1 else ""
+        return f"make chaos SEED={self.step.seed} DATABASE={self.database} ONLY={self.step.name}{seconds}"
 
     def __str__(self) -> str:
         """One line for people."""
@@ -49,6 +51,7 @@ class Result:
         words.append(f"next cycle after {_seconds(self.recovery)}, all ended after {_seconds(self.settled)}")
         if self.kills:
             words.append("killed " + ", ".join(f"{name} ({_seconds(s)})" for name, s in self.kills))
+        words += self.fell
         words += [f"FAILED: {problem.splitlines()[0]}" for problem in (*self.differences, *self.problems)]
         return "; ".join(words)
 

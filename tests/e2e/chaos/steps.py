@@ -23,6 +23,7 @@ MIXED = 0.12
 _BANS: Mapping[str, Mapping[str, Any]] = {
     "throttled_429": {"count": 2, "retry_after_s": 2},
     "banned_418": {"count": 1, "retry_after_s": 3},
+    "too_many_requests_1003": {"count": 1},
     "too_many_orders_1015": {"retry_after_s": 1},
 }
 # After it everybody stays away for two minutes: nothing else of a mix would happen.
@@ -112,9 +113,10 @@ def mix(number: int, seed: int, seconds: float = MIX_SECONDS, victims: int = KIL
         chance.randint(MIXED_AT_LEAST, MIXED_AT_MOST),
     )
     lanes = tuple((_mixed(kind, seed + number, seconds),) for kind in kinds)
-    deck = random.Random(f"{seed}:victims").sample(EVERYBODY, len(EVERYBODY))
+    rounds = [random.Random(f"{seed}:victims:{n}").sample(EVERYBODY, len(EVERYBODY)) for n in range(number)]
+    deck = [victim for each in rounds for victim in each]
     first = (number - 1) * victims
-    return Step(name, seed, seconds, lanes, tuple(deck[(first + n) % len(deck)] for n in range(victims)))
+    return Step(name, seed, seconds, lanes, tuple(deck[first : first + victims]))
 
 
 def all_steps(seed: int, seconds: float) -> list[Step]:
