@@ -266,8 +266,6 @@ def _take_back_what_came_late(report: OrderReport) -> None:
 def _act_on(
     trader: Trader, position: Position, decision: Decision, rules: Rules, event: Event, task_id: str
 ) -> _Step:
-    if not isinstance(decision, Finish) and decision.memory is not None:
-        trader.memory = dict(decision.memory)
     match decision:
         case PlaceBuy() | PlaceSell():
             side = Side.BUY if isinstance(decision, PlaceBuy) else Side.SELL
@@ -276,6 +274,7 @@ def _act_on(
             if held is not None:
                 hold_back(trader, held, str(event), task_id)
                 return _Step(held=side if held.is_mode else None)
+            _remember(trader, decision)
             row = Order.objects.create(
                 trader=trader,
                 symbol=trader.symbol,
@@ -292,12 +291,19 @@ def _act_on(
             return _Step(send=_order_to_send(row))
         case Cancel():
             row = trader.orders.select_related("symbol").get(client_order_id=decision.order.client_order_id)
+            # Nothing could be placed in its stead: it rests on.
+            held = gate.mode_hold(Side(row.side))
+            if held is not None:
+                hold_back(trader, held, str(event), task_id)
+                return _Step(held=Side(row.side))
+            _remember(trader, decision)
             row.cancel_reason = decision.reason[:200]
             row.save(update_fields=["cancel_reason", "updated_at"])
             trader.waits_for = f"takes its {row.side.lower()} back: {decision.reason}"[:300]
             write(trader, str(event), f"takes back {row}", decision.reason, row, task_id)
             return _Step(take_back=row.pk)
         case TellRebuy():
+            _remember(trader, decision)
             trader.rebuy_told_at = timezone.now()
             write(trader, str(event), "asks for a trader beside it", decision.reason, task_id=task_id)
             return _Step(needs_leader=True)
@@ -308,11 +314,17 @@ def _act_on(
             write(trader, str(event), f"ends: {decision.state.lower()}", decision.reason, task_id=task_id)
             return _Step(needs_leader=True)
         case Wait():
+            _remember(trader, decision)
             if decision.needs_values:
                 return _Step(value=decision.needs_values, quote=trader.symbol.quote_asset)
             if decision.needs_fills is not None and isinstance(event, Nudged):
                 return _Step(fetch=_to_fetch(trader, decision.needs_fills.client_order_id))
             return _Step()
+
+
+def _remember(trader: Trader, decision: PlaceBuy | PlaceSell | Cancel | TellRebuy | Wait) -> None:
+    if decision.memory is not None:
+        trader.memory = dict(decision.memory)
 
 
 def _send(trader_id: int, order: NewOrder, venue: Venue, exchange_at: ExchangeAt, task_id: str) -> Event | None:

@@ -4,7 +4,7 @@ Each is what somebody could write in good faith, and most of them real trading b
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -16,12 +16,12 @@ from hedgehog_project.venues import Venue
 from tests.simulation.run import run
 from tests.simulation.surroundings import Patches
 from trading import books, gate, leader, outcomes, reconcile, tasks, traders
-from trading.core import orders, steps
+from trading.core import orders
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import Position
 from trading.exchange.errors import OutcomeUnknown
 from trading.exchange.protocol import Exchange, NewOrder
-from trading.models import Order, TradingSettings
+from trading.models import Order, Trader, TradingSettings
 
 Plant = Callable[[Patches], None]
 
@@ -179,9 +179,13 @@ def never_asks_about_unclear_orders(patches: Patches) -> None:
     patches.set(leader, "ask_about_stuck_orders", lambda now: None)
 
 
-def rounds_the_quantity_up(patches: Patches) -> None:
-    quantity = steps.buy_quantity
-    patches.set(steps, "buy_quantity", lambda budget, price, step: quantity(budget, price, step) + step)
+def spends_the_budget_of_all_slots(patches: Patches) -> None:
+    position_with = books.position_with
+
+    def all_of_it(trader: Trader, rows: Iterable[orders.Order]) -> Position:
+        return replace(position_with(trader, rows), budget=trader.symbol.settings.budget)
+
+    patches.everywhere(position_with, all_of_it)
 
 
 PLANTED: tuple[Plant, ...] = (
@@ -203,7 +207,7 @@ PLANTED: tuple[Plant, ...] = (
     sends_an_order_however_late,
     buys_in_spite_of_a_halt,
     never_asks_about_unclear_orders,
-    rounds_the_quantity_up,
+    spends_the_budget_of_all_slots,
 )
 MUTANTS: dict[str, Plant] = {plant.__name__: plant for plant in PLANTED}
 

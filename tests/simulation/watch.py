@@ -13,7 +13,7 @@ from django.db import connection
 from binance_mock.orders import Changes, Fill, Order, Side
 from tests.simulation.line import Broken
 from tests.simulation.world import CHUNKS, FOREIGN, MONEY, PRICES, World
-from trading.core.orders import MOVES, OPEN, OrderStatus
+from trading.core.orders import MOVES, OPEN, OrderStatus, OrderType
 from trading.models.fields import from_units
 from trading.own_orders import is_ours, trader_of
 
@@ -75,7 +75,7 @@ class Watch:
         """Raises Broken."""
         rows = _read(
             "SELECT o.client_order_id, o.status, o.executed, o.trader_id, o.submitted_at, o.asked_at, o.side,"
-            " o.price, o.quantity FROM trading_order o ORDER BY o.id"
+            " o.price, o.quantity, o.type FROM trading_order o ORDER BY o.id"
         )
         traders = _read(
             "SELECT t.id, s.name, t.slot, t.state, t.finished_at, t.retry_at, t.wake_below, t.turn, t.budget,"
@@ -152,7 +152,8 @@ class Watch:
             row = ours.get(name)
             _never(row is None, f"I3: {name} was placed, and the database does not know it")
             assert row is not None
-            same = (from_units(row[7]), from_units(row[8]), row[6]) == (there.price, there.quantity, there.side)
+            price = ZERO if row[9] == OrderType.MARKET else from_units(row[7])
+            same = (price, from_units(row[8]), row[6]) == (there.price, there.quantity, there.side)
             _never(not same, f"I3: {name} is another order there than here")
 
     def _statuses(self, rows: list[tuple[Any, ...]]) -> None:
@@ -227,7 +228,7 @@ class Watch:
         budgets = {row[0]: from_units(row[8]) for row in traders}
         here: dict[int, Decimal] = {}
         there: dict[int, Decimal] = {}
-        for name, status, executed, trader, _, _, side, price, quantity in rows:
+        for name, status, executed, trader, _, _, side, price, quantity, _ in rows:
             if side != Side.BUY:
                 continue
             bound = quantity if OrderStatus(status) in OPEN else executed

@@ -106,6 +106,7 @@ class World:
                 buy_down_interval=Decimal("0.0005"),
                 profit_interval=Decimal("0.0005"),
                 strategy=STRATEGY,
+                **self._rules(),
             )
             refresh(row, Venue.MOCK, self.line)
             self._trade(symbol)
@@ -115,6 +116,21 @@ class World:
             self.desk.exchange.place(away, self.exchange_ms)
         self.desk.exchange.listeners.append(self._report)
         self.chance.luck = luck
+
+    def _rules(self) -> dict[str, Decimal | None]:
+        """What a symbol's traders do beside buying and selling: each of it in a part of the worlds."""
+
+        def some(*values: str) -> Decimal | None:
+            value = self.chance.choice(values)
+            return Decimal(value) if value else None
+
+        return {
+            "rebuy_interval": some("", "0.001", "0.003"),
+            "retarget_interval": some("", "0.002", "0.004"),
+            "stop_loss_interval": some("", "", "0.003", "0.01"),
+            "trailing_stop_interval": some("", "", "0.003", "0.01"),
+            "exit_slippage": some("", "0.001"),
+        }
 
     # --- time -------------------------------------------------------------------------------------
     @property

@@ -64,8 +64,14 @@ def report(client: "redis.Redis", order: str = "hh-1-b-1", kind: str = "executio
     return str(client.xadd(report_topic("mock"), {"kind": "event", "data": json.dumps(data)}), "utf-8")  # type: ignore[arg-type]
 
 
-def arm(client: "redis.Redis", trader: int, below: Decimal | None, symbol: str = "ETHUSDT") -> None:
-    set_trigger(client, Trigger(trader, "mock", symbol, below))
+def arm(
+    client: "redis.Redis",
+    trader: int,
+    below: Decimal | None,
+    symbol: str = "ETHUSDT",
+    above: Decimal | None = None,
+) -> None:
+    set_trigger(client, Trigger(trader, "mock", symbol, below, above=above))
 
 
 def test_tick_that_crosses_no_trigger_rings_nobody(
@@ -100,6 +106,37 @@ def test_whoever_wants_the_next_price_gets_the_newest_of_a_batch(
         publish(redis_client, trade_id, price)
     dispatcher.step()
     assert {kwargs["trader"]: kwargs["trade"]["price"] for kwargs in bells.of("wake")} == {1: "3010", 2: "2890"}
+
+
+def test_price_at_or_over_a_trigger_above_wakes_its_trader(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+) -> None:
+    for trader, above in enumerate(("2999", "3000", "3000.01"), start=1):
+        arm(redis_client, trader, None, above=Decimal(above))
+    publish(redis_client, 1, "3000")
+    dispatcher.step()
+    assert bells.woken == [1, 2]
+    publish(redis_client, 2, "3005")
+    publish(redis_client, 3, "2990")
+    dispatcher.step()
+    assert bells.woken == [1, 2, 3]
+    assert bells.of("wake")[-1]["trade"]["price"] == "3005"
+
+
+def test_trader_with_triggers_on_both_sides_is_rung_once_by_whichever_comes_first(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+) -> None:
+    arm(redis_client, 1, Decimal(2990), above=Decimal(3010))
+    publish(redis_client, 1, "3000")
+    dispatcher.step()
+    assert bells.woken == []
+    publish(redis_client, 2, "2989")
+    publish(redis_client, 3, "3011")
+    dispatcher.step()
+    assert bells.woken == [1]
+    assert bells.of("wake")[0]["trade"]["price"] == "3011"
+    for key in (triggers.key_below("mock", "ETHUSDT"), triggers.key_above("mock", "ETHUSDT")):
+        assert redis_client.zcard(key) == 0
 
 
 def test_trader_is_rung_once_until_it_is_heard(

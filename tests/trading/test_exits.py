@@ -11,12 +11,13 @@ from django.utils import timezone
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
-from trading import leader, traders, triggers
+from trading import halting, leader, traders, triggers
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderReport, OrderStatus, OrderType, Side
 from trading.core.position import TraderState
 from trading.exchange.errors import NotFound, OutcomeUnknown, Throttled
 from trading.models import JournalEntry, Order, Trader, TradingSettings
+from trading.models.switch import TradingMode
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -122,6 +123,26 @@ def test_cancel_whose_outcome_is_unclear_is_asked_about(
     assert rung == [("trading.tasks.cancel", {"trader": follows.pk, "symbol": "ETHUSDT", "order": row.pk})]
     traders.cancel(row.pk, exchange)
     assert orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED
+
+
+@pytest.mark.parametrize(("mode", "is_taken_back"), [(TradingMode.REDUCING, False), (TradingMode.ACTIVE, True)])
+def test_buy_is_not_taken_back_where_none_could_be_placed_in_its_stead(
+    follows: Trader, exchange: ScriptedExchange, mode: TradingMode, is_taken_back: bool
+) -> None:
+    halting.halt("anna", mode=mode)
+    traders.wake(follows.pk, at("3030"), exchange)
+    assert (orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED) == is_taken_back
+
+
+def test_sale_stays_where_a_halt_lets_none_be_placed(stops: Trader, exchange: ScriptedExchange) -> None:
+    halting.halt("anna")
+    traders.wake(stops.pk, at("2840"), exchange)
+    assert [order.status for order in orders(stops, Side.SELL)] == [OrderStatus.NEW]
+    assert fresh(stops).memory == {}
+    halting.resume("anna")
+    traders.wake(stops.pk, Nudged("it is time", is_urgent=True), exchange)
+    traders.wake(stops.pk, at("2840"), exchange)
+    assert orders(stops, Side.SELL)[-1].type == OrderType.MARKET
 
 
 def test_cancel_that_was_throttled_keeps_the_intent(follows: Trader, exchange: ScriptedExchange) -> None:

@@ -1,9 +1,12 @@
 """Slots: one trader to begin with, another for each rebuy, and a new one for each that has ended."""
 
+import threading
 from decimal import Decimal as D
 
 import pytest
 import redis
+from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
@@ -131,6 +134,32 @@ def test_what_was_asked_before_a_crash_is_heard_after_it(symbol: Symbol, exchang
     assert slots.hear_rebuys(Venue.MOCK) == 1
     assert slots.hear_rebuys(Venue.MOCK) == 0
     leader.fill_slots()
+    assert live() == [1, 2]
+
+
+@pytest.mark.skipif(
+    "postgresql" not in settings.DATABASES["default"]["ENGINE"],
+    reason="SQLite lets one write at a time, and its database in memory makes the others fail",
+)
+def test_leaders_side_by_side_open_one_slot_for_one_rebuy(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    leader.fill_slots()
+    buys(1, "3000", exchange)
+    traders.wake(in_slot(1).pk, at("2900"), exchange)
+    start = threading.Barrier(4)
+
+    def lead() -> None:
+        try:
+            start.wait()
+            for _ in range(5):
+                leader.fill_slots()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=lead) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert live() == [1, 2]
 
 

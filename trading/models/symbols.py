@@ -17,8 +17,8 @@ from trading.models.choices import choices_of
 from trading.models.fields import Above, AmountField, Below
 from trading.models.profiles import Profile
 from trading.models.switch import Switch
-from trading.strategies.registry import find
-from trading.strategies.typed import from_texts, typed
+from trading.strategies.registry import UnknownStrategy, find
+from trading.strategies.typed import BadSettings, from_texts, typed
 
 MOST_CHUNKS = 100
 
@@ -281,6 +281,10 @@ class TradingSettings(models.Model):
                 f"{listing.venue} takes no order of {self.symbol} under {plain(listing.min_notional)}: "
                 f"raise the budget above {plain(least)} or lower the chunks."
             )
+        try:
+            self.by()
+        except (UnknownStrategy, BadSettings) as error:
+            return f"No trader could trade by these settings: {error}"
         return None
 
     def clean(self) -> None:
