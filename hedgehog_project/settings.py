@@ -19,8 +19,9 @@ MOCK_PORT = env.int("MOCK_PORT", default=8090)
 MARKET = env.str("MARKET", default="simulated")
 # Symbols that the first start turns on; later the admin decides.
 HEDGEHOG_SYMBOLS = env.list("HEDGEHOG_SYMBOLS", default=["ETHUSDT", "BTCUSDT"])
-# Real money needs this, a permission and a confirmation.
+# Modules with strategies of the user's own, by their import names: docs/strategies.md.
 HEDGEHOG_STRATEGIES = env.list("HEDGEHOG_STRATEGIES", default=[])
+# Real money needs this, a permission and a confirmation.
 HEDGEHOG_ALLOW_LIVE = env.bool("HEDGEHOG_ALLOW_LIVE", default=False)
 # The mock account's money at its first start and after a reset.
 MOCK_BALANCES = env.str("MOCK_BALANCES", default="USDT:10000")
