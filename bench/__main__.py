@@ -13,7 +13,10 @@ MEASUREMENTS = {
     "triggers": "a tick with 1 and with 100,000 waiting traders",
     "latency": "from a trade on the wire to an accepted order",
     "cycles": "full cycles a second with 100 traders",
+    "days": "recorded days traded in 5 chunks: profit and books (9 minutes; its own --help)",
 }
+# Only where they are named: they need a file, and their time.
+ON_DEMAND = {"days"}
 
 
 def main() -> int:
@@ -23,8 +26,14 @@ def main() -> int:
         description="Measures what is meant to be fast. Results of a quiet machine stand in bench/RESULTS.md.",
         epilog="\n".join(f"  {name:10} {what}" for name, what in MEASUREMENTS.items()),
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="default: all")
-    names = parser.parse_args().names or list(MEASUREMENTS)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="default: all but days; options after one name are its own"
+    )
+    words = sys.argv[1:]
+    # One name may be followed by options of its own.
+    options = words[1:] if len(words) > 1 and words[1].startswith("-") else []
+    named = parser.parse_args(words[:1] if options else words).names
+    names = named or [name for name in MEASUREMENTS if name not in ON_DEMAND]
     if unknown := sorted(set(names) - set(MEASUREMENTS)):
         parser.error(f"no measurement {', '.join(unknown)}: there are {', '.join(MEASUREMENTS)}")
     failed = 0
@@ -34,7 +43,7 @@ def main() -> int:
         environment = {key: value for key, value in os.environ.items() if key != MARKER}
         if name == "cycles" and bin_folder():
             environment["HEDGEHOG_TEST_DATABASE"] = "postgresql"
-        result = subprocess.run([sys.executable, "-m", f"bench.{name}"], env=environment, check=False)
+        result = subprocess.run([sys.executable, "-m", f"bench.{name}", *options], env=environment, check=False)
         failed += result.returncode != 0
     return failed
 
