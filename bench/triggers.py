@@ -14,7 +14,7 @@ from decimal import Decimal
 from hedgehog_project.redis import new_client
 from streamer.topics import trade_topic
 from trading.dispatch import BATCH, GROUP, Dispatcher
-from trading.triggers import Trigger, rebuild
+from trading.triggers import Trigger, key_above, key_below, rebuild
 
 EVENTS = 100_000
 RUNS = 7
@@ -39,10 +39,14 @@ def fill_topic() -> None:
 
 
 def wait(count: int) -> None:
-    """So many traders whose triggers lie under every price of the topic."""
+    """So many traders whose triggers lie under and over every price of the topic."""
     client = new_client()
-    client.delete(f"triggers:below:mock:{SYMBOL}")
-    rebuild(client, (Trigger(each, "mock", SYMBOL, Decimal(2999) - Decimal(each) / 1000) for each in range(count)))
+    client.delete(key_below("mock", SYMBOL), key_above("mock", SYMBOL))
+    away = (Decimal(each) / 1000 for each in range(count))
+    armed = (
+        Trigger(each, "mock", SYMBOL, Decimal(2999) - far, above=Decimal(3011) + far) for each, far in enumerate(away)
+    )
+    rebuild(client, armed)
 
 
 def dispatch_all() -> None:
