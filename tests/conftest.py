@@ -19,11 +19,16 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("hedgehog")
 
-# Whole stacks of processes, and runs that use every core: beside others they would wait for the machine.
-NEEDS_THE_MACHINE = (
-    ROOT / "tests" / "e2e",
-    ROOT / "tests" / "simulation",
-    ROOT / "tests/hedgehog_project/test_run.py",
+# Whole stacks of processes, runs that use every core, promises of seconds: beside others they would wait for the machine.
+NEEDS_THE_MACHINE = tuple(
+    ROOT / "tests" / path
+    for path in (
+        "e2e",
+        "simulation",
+        "hedgehog_project/test_run.py",
+        "streamer/test_stream_command.py",
+        "binance_mock/test_durability.py",
+    )
 )
 
 
