@@ -19,7 +19,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("hedgehog")
 
-# Whole stacks of processes, runs that use every core, promises of seconds: beside others they would wait for the machine.
+# Whole stacks of processes, runs that use every core, promises of seconds: they would wait for the machine.
 NEEDS_THE_MACHINE = tuple(
     ROOT / "tests" / path
     for path in (
