@@ -1,6 +1,7 @@
 """The worked example of the original system, over the wire: eight prices of XRPUSDT, one at a time."""
 
 from decimal import Decimal as D
+from functools import partial
 
 import pytest
 import redis
@@ -68,6 +69,10 @@ def waits_for_a_price(client: "redis.Redis") -> bool:
     return [client.zscore(key, str(trader.pk)) is not None for trader in waiting] == [True]
 
 
+def are_orders(expected: Seen) -> bool:
+    return orders() == expected
+
+
 @pytest.mark.parametrize(("fill", "prices"), [("strict", STRICT), ("touch", TOUCH)])
 def test_the_worked_example_of_the_original(make_stack: MakeStack, fill: str, prices: list[tuple[str, Seen]]) -> None:
     stack = make_stack(MARKET="manual", MOCK_FILL=fill, MOCK_BALANCES=BALANCES, HEDGEHOG_SYMBOLS=SYMBOL)
@@ -79,7 +84,8 @@ def test_the_worked_example_of_the_original(make_stack: MakeStack, fill: str, pr
         if all(status not in OPEN for _, _, status in orders()):
             wait_for(stack, lambda: waits_for_a_price(client), 10, "a trader that waits for the next price")
         stack.mock.trade(SYMBOL, price)
-        wait_for(stack, lambda expected=expected: orders() == expected, 10, f"{price}: {expected}, not {orders()}")
+        as_expected = partial(are_orders, expected)
+        wait_for(stack, as_expected, 10, f"{price}: {expected}, not {orders()}")
     buy, sell, *_ = Order.objects.order_by("id")
     # A fifth of 100 buys 46.4; the commission of 0.1 % leaves 46.3 whole steps.
     assert (buy.quantity, sell.quantity) == (D("46.4"), D("46.3"))
