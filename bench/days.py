@@ -36,7 +36,9 @@ from trading.core.orders import Side
 from trading.core.strategy import TraderState
 from trading.holdings import fees_of, holdings, value_of
 from trading.models import Fill, JournalEntry, Listing, Order, Symbol, Trader, TradingSettings
+from trading.models.symbols import TradingStatus
 from trading.profit import left_over
+from trading.symbols import turn
 
 DATA = ROOT.parent / "shared" / "data" / "trades"
 START = Decimal(10_000)
@@ -47,8 +49,8 @@ TRAIL = Decimal("0.002")
 
 LOOK_EVERY_S = 0.25
 TELL_EVERY_S = 15.0
-# The file begins anew at its end: trading stops so many trades before it, for the price would jump back.
-BEFORE_THE_END = 2_000
+# The file begins anew at its end, at another price: trading is off, and nothing rests any more, well before.
+PART_TRADED = 0.98
 AGREE_WITHIN_S = 60.0
 
 COLUMNS = (
@@ -138,7 +140,7 @@ def trade(stack: Stack, options: argparse.Namespace, trades_in_file: int) -> Wat
     stack.wait_for(lambda: Listing.objects.exists() and Trader.objects.exists(), 30, "the first trader")
     stack.start("streamer")
     watch, began, told = Watch(), time.monotonic(), 0.0
-    while watch.seconds < options.minutes * 60 and watch.trades < trades_in_file - BEFORE_THE_END:
+    while watch.seconds < options.minutes * 60 and watch.trades < trades_in_file * PART_TRADED:
         time.sleep(LOOK_EVERY_S)
         stack.supervise()
         watch.look(options.symbol)
@@ -146,6 +148,8 @@ def trade(stack: Stack, options: argparse.Namespace, trades_in_file: int) -> Wat
         if watch.seconds - told >= TELL_EVERY_S:
             told = watch.seconds
             print(progress(watch, trades_in_file), file=sys.stderr, flush=True)
+    # At once, before a command has started.
+    turn([Symbol.objects.get(name=options.symbol)], TradingStatus.OFF, takes_back=True)
     return watch
 
 
