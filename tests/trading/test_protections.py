@@ -130,7 +130,8 @@ OF_ACCOUNT: list[tuple[dict[str, object], Given, Rule, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("limits", "given", "rule", "reason", "topic"), [*OF_SYMBOL, *OF_ACCOUNT], ids=lambda value: str(value)[:40]
+    ("limits", "given", "rule", "reason", "topic"),
+    [pytest.param(*case, id=case[3][:60]) for case in (*OF_SYMBOL, *OF_ACCOUNT)],
 )
 def test_each_rule_holds_a_buy_back_in_its_own_words_and_lets_exits_pass(
     trader: Trader,
