@@ -109,13 +109,14 @@ def _by_rules(symbol: Symbol, venue: Venue) -> Iterator[str]:
     settings = getattr(symbol, "settings", None)
     if settings is None:
         return
-    problem = settings.why_not(listing) if listing else None
-    if problem:
-        yield problem
     try:
         settings.by()
     except (UnknownStrategy, BadSettings) as error:
         yield f"Its strategy can't decide: {error}."
+        return
+    problem = settings.why_not(listing) if listing else None
+    if problem:
+        yield problem
 
 
 # --- slots ----------------------------------------------------------------------------------------

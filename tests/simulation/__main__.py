@@ -36,7 +36,9 @@ def main() -> int:
     parser.add_argument("--mutants", action="store_true", help="with each planted bug, some seed must fail")
     parser.add_argument("--mutant", choices=sorted(mutants.MUTANTS), metavar="NAME", help="with this one planted")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many at once (one a core)")
-    parser.add_argument("--strategy", default=world.STRATEGY, choices=sorted(known().strategies), help="(naive)")
+    parser.add_argument(
+        "--strategy", default=world.STRATEGY, choices=sorted(known().strategies), help="for all (drawn)"
+    )
     args = parser.parse_args()
     world.STRATEGY = args.strategy
     run.make_ready()
@@ -51,9 +53,10 @@ def main() -> int:
 
 def _run(first: int, count: int, processes: int) -> int:
     began, failed = time.monotonic(), list[run.Outcome]()
-    total, sums = Counter[str](), Counter[str]()
+    total, sums, acted = Counter[str](), Counter[str](), Counter[str]()
     for done, outcome in enumerate(_outcomes(first, count, processes), 1):
         total += outcome.struck
+        acted += outcome.acted
         sums.update(steps=outcome.steps, cycles=outcome.cycles, orders=outcome.orders, fills=outcome.fills)
         if outcome.failure:
             failed.append(outcome)
@@ -61,10 +64,16 @@ def _run(first: int, count: int, processes: int) -> int:
         _progress(done, count, began)
     took_s = time.monotonic() - began
     print(f"\n{count} seeds in {took_s:.1f} s, {count / took_s:.2f} a second, {processes} processes")
-    print(f"{'':24}{'in all':>10}{'a seed':>10}")
-    for name, number in [*sums.items(), *sorted(total.items())]:
-        print(f"{name.replace('_', ' '):24}{number:>10,}{number / count:>10.2f}")
-    print(f"{'FAILED' if failed else 'failed'}{'':18}{len(failed):>10}")
+    print(f"{'':28}{'in all':>8}{'a seed':>10}")
+    for title, numbers in (
+        ("", sums),
+        ("struck", dict(sorted(total.items()))),
+        ("acted", dict(sorted(acted.items()))),
+    ):
+        print(f"\n{title}" if title else "", end="\n" if title else "")
+        for name, number in numbers.items():
+            print(f"{name.replace('_', ' '):28}{number:>8,}{number / count:>10.2f}")
+    print(f"{'FAILED' if failed else 'failed'}{'':22}{len(failed):>8}")
     return 1 if failed else 0
 
 

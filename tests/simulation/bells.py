@@ -42,6 +42,7 @@ class Bells:
         self.kept_until: dict[str, datetime] = {}
         self._handed_on: Counter[str] = Counter()
         self.last: dict[str, TradeEvent] = {}
+        self.gaps: dict[str, datetime] = {}  # by symbol: until when trades of it are missing
         self._entries = count(1)
         self._times_emptied = 0
         self._unacknowledged: dict[str, dict[str, Any]] = {}
@@ -103,6 +104,12 @@ class Bells:
 
     def last_trades(self, client: object, market: str, names: Iterable[str]) -> dict[str, TradeEvent]:
         return {name: self.last[name] for name in names if name in self.last}
+
+    def last_trade(self, client: object, market: str, name: str) -> TradeEvent | None:
+        return self.last.get(name)
+
+    def has_gap(self, client: object, market: str, name: str) -> bool:
+        return self.gaps.get(name, self.world.now) > self.world.now
 
     def empty(self) -> None:
         """Redis lost everything it held, the waiting tasks as well."""

@@ -6,7 +6,7 @@ meanwhile, so that an answer may be older than what was learnt since.
 
 from contextlib import suppress
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db import connection
 
@@ -37,7 +37,17 @@ _REFUSALS = (
 
 
 class Broken(BaseException):
-    """Something that must never be; no task may catch it. The text begins with the invariant: I1 ... I7."""
+    """Something that must never be; no task may catch it. The text begins with the invariant, I1 ... I7, or the rule,
+    R1 ... R7.
+    """
+
+
+class Looker(Protocol):
+    """Raises Broken where an order must not be."""
+
+    def is_sent(self, order: NewOrder) -> None: ...
+    def arrives(self, order: NewOrder) -> None: ...
+    def has_arrived(self, order: NewOrder) -> None: ...
 
 
 class Line:
@@ -46,6 +56,8 @@ class Line:
     def __init__(self, world: "World") -> None:
         self.world = world
         self.failures = 0
+        # Whoever looks at each order: where it is sent, where it arrives, and where it was taken.
+        self.lookers: list[Looker] = []
         self._banned_until_ms = 0
 
     def at(self, venue: Venue) -> "Line":
@@ -66,6 +78,8 @@ class Line:
         # Asked here and not where it arrives: a backup that was restored meanwhile may lack it.
         if not Order.objects.filter(client_order_id=order.client_order_id).exists():
             raise Broken(f"I3: {order.client_order_id} is sent and was not saved before")
+        for looker in self.lookers:
+            looker.is_sent(order)
         self._pause()
         self._may_be_banned()
         if chance.strikes("refused"):
@@ -101,7 +115,12 @@ class Line:
             "newClientOrderId": order.client_order_id,
             "newOrderRespType": "FULL",
         }
-        return from_order_reply(self._answer("POST order", values))
+        for looker in self.lookers:
+            looker.arrives(order)
+        report = from_order_reply(self._answer("POST order", values))
+        for looker in self.lookers:
+            looker.has_arrived(order)
+        return report
 
     def _arrives(self, order: NewOrder) -> None:
         # Nobody hears of a refusal: its sender has given up waiting.

@@ -30,6 +30,8 @@ class Luck:
     redis_emptied: float = 0.004
     beat_lost: float = 0.6
     queue_is_long: float = 0.02
+    leaders_meet: float = 0.02  # at each statement of one
+    feed_gap: float = 0.01  # trades are missing and being fetched
     # The exchange, its owner and other hands.
     owner_cancels: float = 0.03
     exchange_expires: float = 0.02
@@ -39,6 +41,7 @@ class Luck:
     market_crashes: float = 0.01
     # People.
     turned_off: float = 0.008
+    shut_down: float = 0.008
     abandoned: float = 0.004
     urged: float = 0.02
     halted: float = 0.012

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from hedgehog_project.venues import Venue
+from tests.simulation import mutants_of_rules
 from tests.simulation.run import run
 from tests.simulation.surroundings import Patches
 from trading import books, gate, leader, outcomes, reconcile, tasks, traders
@@ -208,12 +209,13 @@ PLANTED: tuple[Plant, ...] = (
     buys_in_spite_of_a_halt,
     never_asks_about_unclear_orders,
     spends_the_budget_of_all_slots,
+    *mutants_of_rules.PLANTED,
 )
 MUTANTS: dict[str, Plant] = {plant.__name__: plant for plant in PLANTED}
 
 
-# By an invariant, or by a constraint of the database. Anything else says that the bug was planted badly.
-_CAUGHT = r"I[1-7]: |IntegrityError: "
+# By an invariant, a rule, or a constraint of the database. Anything else says that the bug was planted badly.
+_CAUGHT = r"[IR][1-7]: |IntegrityError: "
 
 
 def hunt(job: tuple[str, int]) -> tuple[str, int | None, str]:

@@ -15,12 +15,14 @@ from django.core.management import call_command
 from django.db import connection
 
 from hedgehog_project.venues import Venue
+from tests.simulation.acted import acted
 from tests.simulation.line import Broken
 from tests.simulation.luck import NO_MISFORTUNE, Luck
 from tests.simulation.surroundings import prepare, surround
 from tests.simulation.watch import Watch
+from tests.simulation.watch_rules import RuleWatch
 from tests.simulation.world import MONEY, World
-from trading import halting
+from trading import halting, protections
 from trading.audit import audit
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
@@ -43,6 +45,7 @@ class Outcome:
     orders: int = 0
     fills: int = 0
     struck: Counter[str] = field(default_factory=Counter)
+    acted: Counter[str] = field(default_factory=Counter)  # how often each rule did
     # Of all rows and of the exchange's books: equal where two runs were equal.
     digest: str = ""
 
@@ -81,6 +84,7 @@ def run(seed: int, luck: Luck | None = None) -> Outcome:
         outcome.failure = _said(error)
     _leave_transaction()
     outcome.struck = Counter(dict(sorted(world.chance.struck.items())))
+    outcome.acted = acted() + world.people.wishes
     outcome.cycles = Trader.objects.filter(state=TraderState.FINISHED).count()
     outcome.orders, outcome.fills = Order.objects.count(), Fill.objects.count()
     outcome.digest = _digest(world)
@@ -90,6 +94,7 @@ def run(seed: int, luck: Luck | None = None) -> Outcome:
 
 def _live(world: World, outcome: Outcome) -> None:
     watch = Watch(world)
+    rules = RuleWatch(world, watch)
     world.begin()
     backup_at = restore_at = STEPS
     if world.chance.strikes("books_restored"):
@@ -103,9 +108,11 @@ def _live(world: World, outcome: Outcome) -> None:
             connection.connection.deserialize(backup)
             world.bells.empty()  # Everything was stopped for it.
             forget_rules()
+            protections.forget()
             watch.forget()
         world.step()
         watch.check()
+        rules.check()
     world.chance.luck, world.market_moves = NO_MISFORTUNE, False
     if watch.has_forgotten:
         # What people turned off is off again, and they have forgotten to turn it on.
@@ -118,6 +125,7 @@ def _live(world: World, outcome: Outcome) -> None:
         outcome.steps += 1
         world.settle()
         watch.check()
+        rules.check()
         is_clear = not Order.objects.filter(status=OrderStatus.SUBMITTING).exists()
         if (world.now - calm_since).total_seconds() > CALM_S and world.is_quiet and is_clear:
             break

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 import hedgehog_project.redis
 from streamer import topics
-from trading import dispatch, doorbell, triggers
+from trading import dispatch, doorbell, protections, triggers
 from trading.exchange import client
 from trading.models.symbols import forget_rules
 
@@ -90,6 +90,8 @@ def surround(world: "World") -> Iterator[None]:
         (dispatch.deliveries, bells.deliveries),
         (doorbell.is_queue_long, bells.is_queue_long),
         (topics.last_trades, bells.last_trades),
+        (topics.last_trade, bells.last_trade),
+        (topics.has_gap, bells.has_gap),
         *((getattr(triggers, name), getattr(bells, name)) for name in _TRIGGERS),
     ]
     for original, stand_in in stand_ins:
@@ -98,6 +100,7 @@ def surround(world: "World") -> Iterator[None]:
     patches.set(timezone, "now", virtual_now)
     patches.set(current_app, "send_task", bells.send_task)
     forget_rules()
+    protections.forget()
     _of_world.append(world)
     try:
         with connection.execute_wrapper(_point_before(world)):
@@ -113,6 +116,7 @@ _TRIGGERS = ("set_trigger", "forget", "rung_before", "rebuild", "is_built")
 def _point_before(world: "World") -> Callable[..., Any]:
     def execute(run: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         world.point()
+        world.let_another_lead()
         return run(sql, params, many, context)
 
     return execute

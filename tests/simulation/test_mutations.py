@@ -12,7 +12,8 @@ from tests.support.environment import ROOT
 # Read, not imported: planting them needs a world of its own.
 PLANTED = [
     node.name
-    for node in ast.parse((ROOT / "tests" / "simulation" / "mutants.py").read_text()).body
+    for file in ("mutants.py", "mutants_of_rules.py")
+    for node in ast.parse((ROOT / "tests" / "simulation" / file).read_text()).body
     if isinstance(node, ast.FunctionDef) and node.name != "hunt"
 ]
 

@@ -4,20 +4,18 @@ What can only be true once something is settled is said exactly so: see `after_a
 """
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
-
 from binance_mock.orders import Changes, Fill, Order, Side
 from tests.simulation.line import Broken
-from tests.simulation.world import CHUNKS, FOREIGN, MONEY, PRICES, World
+from tests.simulation.rows import ZERO, never, read, time_of
+from tests.simulation.world import FOREIGN, MONEY, PRICES, World
 from trading.core.orders import MOVES, OPEN, OrderStatus, OrderType
 from trading.models.fields import from_units
 from trading.own_orders import is_ours, trader_of
 
-ZERO = Decimal(0)
 # While bells, beats and processes are lost, a promise of a few seconds takes several tries.
 SLEEPS_AT_MOST = timedelta(seconds=45)
 _BASE = {symbol: symbol.removesuffix("USDT") for symbol in PRICES}
@@ -73,11 +71,11 @@ class Watch:
 
     def check(self) -> None:
         """Raises Broken."""
-        rows = _read(
+        rows = read(
             "SELECT o.client_order_id, o.status, o.executed, o.trader_id, o.submitted_at, o.asked_at, o.side,"
             " o.price, o.quantity, o.type FROM trading_order o ORDER BY o.id"
         )
-        traders = _read(
+        traders = read(
             "SELECT t.id, s.name, t.slot, t.state, t.finished_at, t.retry_at, t.wake_below, t.turn, t.budget,"
             " t.wake_above, t.leftover"
             " FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id ORDER BY t.id"
@@ -104,35 +102,35 @@ class Watch:
 
     def check_what_was_forgotten(self) -> None:
         """In the end every order that traded or still may is in the books as it is there, or shown as an orphan."""
-        rows = {row[0]: row[1:] for row in _read("SELECT client_order_id, status, executed FROM trading_order")}
-        orphans = {row[0] for row in _read("SELECT client_order_id FROM trading_orphan")}
+        rows = {row[0]: row[1:] for row in read("SELECT client_order_id, status, executed FROM trading_order")}
+        orphans = {row[0] for row in read("SELECT client_order_id FROM trading_orphan")}
         for name, there in self.books.orders.items():
             if not there.is_open and not there.executed:
                 continue
             row = rows.get(name)
-            _never(row is None and name not in orphans, f"I3: {name} is neither in the books nor an orphan")
+            never(row is None and name not in orphans, f"I3: {name} is neither in the books nor an orphan")
             if row is not None and name not in orphans:
-                _never(from_units(row[1]) != there.executed, f"I4: {name} has executed {there.executed} there")
-                _never(
+                never(from_units(row[1]) != there.executed, f"I4: {name} has executed {there.executed} there")
+                never(
                     (OrderStatus(row[0]) in OPEN) != there.is_open,
                     f"I3: {name} is {there.status} there, {row[0]} here",
                 )
 
     def check_the_end(self) -> None:
         """Once all is settled every order has the state that it has there."""
-        for name, status in _read("SELECT client_order_id, status FROM trading_order"):
+        for name, status in read("SELECT client_order_id, status FROM trading_order"):
             there = self.books.orders.get(name)
-            _never(
+            never(
                 there is not None and there.status != status,
                 f"I3: {name} is {there and there.status} there, {status} here",
             )
 
     def _slots(self, traders: list[tuple[Any, ...]]) -> None:
         live = [(row[1], row[2]) for row in traders if row[4] is None]
-        _never(len(live) != len(set(live)), f"I1: a slot has two live traders: {sorted(live)}")
-        for symbol in PRICES:
+        never(len(live) != len(set(live)), f"I1: a slot has two live traders: {sorted(live)}")
+        for symbol, chunks in self.world.chunks.items():
             many = sum(1 for name, _ in live if name == symbol)
-            _never(many > CHUNKS, f"I1: {many} traders live in the {CHUNKS} slots of {symbol}")
+            never(many > chunks, f"I1: {many} traders live in the {chunks} slots of {symbol}")
 
     def _own_orders(self, rows: list[tuple[Any, ...]]) -> None:
         ours = {row[0]: row for row in rows}
@@ -142,19 +140,19 @@ class Watch:
             if not is_ours(name):
                 continue
             row = ours.get(name)
-            _never(row is None, f"I3: {name} is open there, and the database does not know it")
+            never(row is None, f"I3: {name} is open there, and the database does not know it")
             assert row is not None
-            _never(OrderStatus(row[1]) not in OPEN, f"I3: {name} is open there, and {row[1]} here")
+            never(OrderStatus(row[1]) not in OPEN, f"I3: {name} is open there, and {row[1]} here")
             trader = trader_of(name)
-            _never(trader in busy, f"I2: trader {trader} has two orders open there")
+            never(trader in busy, f"I2: trader {trader} has two orders open there")
             busy.add(trader)
         for name, there in self.books.orders.items():
             row = ours.get(name)
-            _never(row is None, f"I3: {name} was placed, and the database does not know it")
+            never(row is None, f"I3: {name} was placed, and the database does not know it")
             assert row is not None
             price = ZERO if row[9] == OrderType.MARKET else from_units(row[7])
             same = (price, from_units(row[8]), row[6]) == (there.price, there.quantity, there.side)
-            _never(not same, f"I3: {name} is another order there than here")
+            never(not same, f"I3: {name} is another order there than here")
 
     def _statuses(self, rows: list[tuple[Any, ...]]) -> None:
         for name, status, executed, *_ in rows:
@@ -162,15 +160,15 @@ class Watch:
             self._before[name] = (status, executed)
             there = self.books.orders.get(name)
             most = there.executed if there else ZERO
-            _never(from_units(executed) > most, f"I4: {name} has executed more here than there")
+            never(from_units(executed) > most, f"I4: {name} has executed more here than there")
             if before is None or before == (status, executed):
                 continue
             moved = before[0] == status or _may_come(OrderStatus(before[0]), OrderStatus(status))
-            _never(not moved, f"I4: {name} went from {before[0]} back to {status}")
-            _never(executed < before[1], f"I4: {name} has executed less than before")
+            never(not moved, f"I4: {name} went from {before[0]} back to {status}")
+            never(executed < before[1], f"I4: {name} has executed less than before")
 
     def _fills(self) -> None:
-        new = _read(
+        new = read(
             "SELECT f.id, o.client_order_id, s.name, f.trade_id, f.price, f.quantity, f.quote, f.commission,"
             " f.commission_asset FROM trading_fill f JOIN trading_order o ON o.id = f.order_id"
             " JOIN trading_symbol s ON s.id = o.symbol_id WHERE f.id > %s ORDER BY f.id",
@@ -179,20 +177,20 @@ class Watch:
         for row_id, name, symbol, trade_id, *amounts, asset in new:
             self._last_fill = row_id
             there = self.books.fills.get((symbol, trade_id))
-            _never((symbol, trade_id) in self._seen_fills, f"I4: trade {trade_id} of {symbol} is booked twice")
+            never((symbol, trade_id) in self._seen_fills, f"I4: trade {trade_id} of {symbol} is booked twice")
             self._seen_fills.add((symbol, trade_id))
-            _never(there is None, f"I4: trade {trade_id} of {symbol} is booked and never was")
+            never(there is None, f"I4: trade {trade_id} of {symbol} is booked and never was")
             assert there is not None
             theirs = (there.price, there.quantity, there.quote_quantity, there.commission)
             same = tuple(map(from_units, amounts)) == theirs and asset == there.commission_asset
-            _never(not same or self.books.names[there.order_id] != name, f"I4: trade {trade_id} is booked otherwise")
+            never(not same or self.books.names[there.order_id] != name, f"I4: trade {trade_id} is booked otherwise")
 
     def _money(self) -> None:
         ledger = self.world.desk.exchange.engine.ledger
         for asset, holding in ledger.holdings.items():
             expected = self.books.money.get(asset, ZERO)
-            _never(holding.free + holding.locked != expected, f"I5: {asset} differs from what the fills moved")
-            _never(bool(holding.missing), f"I5: {asset} appeared from nowhere")
+            never(holding.free + holding.locked != expected, f"I5: {asset} differs from what the fills moved")
+            never(bool(holding.missing), f"I5: {asset} appeared from nowhere")
         selling: dict[int | None, Decimal] = {}
         for order in self.world.desk.exchange.engine.open_orders():
             if order.side == Side.SELL and is_ours(order.client_order_id):
@@ -200,21 +198,23 @@ class Watch:
                 selling[trader] = selling.get(trader, ZERO) + order.remaining
         for trader, owned in self.books.owned.items():
             left = owned - selling.get(trader, ZERO)
-            _never(left < 0, f"I5: trader {trader} sells {-left} more than it owns")
+            never(left < 0, f"I5: trader {trader} sells {-left} more than it owns")
 
     def _nobody_sleeps(self, rows: list[tuple[Any, ...]], traders: list[tuple[Any, ...]]) -> None:
         now, late = self.world.now, self.world.now - SLEEPS_AT_MOST
         busy = {row[3] for row in rows if OrderStatus(row[1]) in OPEN}
         for name, status, _, _, submitted_at, asked_at, *_ in rows:
-            if status == OrderStatus.SUBMITTING and _time(submitted_at) < late:
-                _never(asked_at is None or _time(asked_at) < late, f"I6: {name} is unclear, and nobody asks about it")
+            if status == OrderStatus.SUBMITTING and time_of(submitted_at) < late:
+                never(
+                    asked_at is None or time_of(asked_at) < late, f"I6: {name} is unclear, and nobody asks about it"
+                )
         for pk, symbol, _, _, finished_at, retry_at, wake_below, turn, _, wake_above, _ in traders:
             if finished_at is not None:
                 continue
-            _never(retry_at is not None and _time(retry_at) < late, f"I6: trader {pk} was not tried again")
+            never(retry_at is not None and time_of(retry_at) < late, f"I6: trader {pk} was not tried again")
             if wake_below is None and wake_above is None and retry_at is None and pk not in busy:
                 since = self._restless.setdefault(pk, now)
-                _never(since < late, f"I6: trader {pk} waits for nothing that could wake it")
+                never(since < late, f"I6: trader {pk} waits for nothing that could wake it")
             else:
                 self._restless.pop(pk, None)
             lowest, highest = self.world.lowest.get(symbol), self.world.highest.get(symbol)
@@ -222,7 +222,7 @@ class Watch:
                 wake_above is not None and highest is not None and highest >= from_units(wake_above)
             ):
                 since = self._crossed.setdefault((pk, turn), now)
-                _never(since < late, f"I6: trader {pk} sleeps through the trades that it waits for")
+                never(since < late, f"I6: trader {pk} sleeps through the trades that it waits for")
 
     def _budgets(self, rows: list[tuple[Any, ...]], traders: list[tuple[Any, ...]]) -> None:
         budgets = {row[0]: from_units(row[8]) for row in traders}
@@ -239,7 +239,7 @@ class Watch:
                 there[trader] = there.get(trader, ZERO) + order.price * amount
         for bounds in (here, there):
             for trader, total in bounds.items():
-                _never(total > budgets[trader], f"I7: trader {trader} has bound {total} of {budgets[trader]}")
+                never(total > budgets[trader], f"I7: trader {trader} has bound {total} of {budgets[trader]}")
 
     def _ended_traders(self, traders: list[tuple[Any, ...]]) -> None:
         """What an ended trader says is left is what the exchange's fills leave."""
@@ -249,18 +249,18 @@ class Watch:
             self._over.add(pk)
             owned = self.books.owned.get(pk, ZERO)
             if state != "ABANDONED":
-                _never(
+                never(
                     owned != from_units(leftover),
                     f"I5: trader {pk} ended with {owned}, and says {from_units(leftover)}",
                 )
             for order in self.world.desk.exchange.engine.open_orders():
-                _never(
+                never(
                     trader_of(order.client_order_id) == pk, f"I3: {order.client_order_id} of an ended trader is open"
                 )
 
     def _foreign_hands(self) -> None:
         left = [o for o in self.world.desk.exchange.engine.open_orders() if o.client_order_id == FOREIGN]
-        _never(len(left) != len(PRICES), "I3: an order that is not ours was touched")
+        never(len(left) != len(PRICES), "I3: an order that is not ours was touched")
 
     def _after_a_comparison(self, rows: list[tuple[Any, ...]]) -> None:
         """Once the books were compared without a failure, all that had ended before is known to have ended."""
@@ -286,20 +286,3 @@ def _may_come(start: OrderStatus, end: OrderStatus) -> bool:
                 todo.append(status)
         _REACH[start] = reach
     return end in _REACH[start]
-
-
-def _never(is_so: bool, what: str) -> None:
-    if is_so:
-        raise Broken(what)
-
-
-def _time(text: str | datetime) -> datetime:
-    moment = datetime.fromisoformat(text) if isinstance(text, str) else text
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _read(query: str, *values: object) -> list[tuple[Any, ...]]:
-    """Past Django, which would take longer to put the question than SQLite takes to answer it."""
-    connection.ensure_connection()
-    rows: list[tuple[Any, ...]] = connection.connection.execute(query.replace("%s", "?"), values).fetchall()
-    return rows

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from django.db import connection
+from django.db.models import Q
 
 from binance_mock.desk import Desk, open_desk
 from binance_mock.exchange import open_exchange
@@ -24,12 +25,13 @@ from binance_mock.rules import SymbolStatus
 from binance_mock.store import Store
 from binance_mock.symbols import LISTINGS, exchange_info
 from hedgehog_project.venues import Venue
+from tests.simulation import rules
 from tests.simulation.bells import ORDINARY, Bells
 from tests.simulation.line import Line
 from tests.simulation.luck import NO_MISFORTUNE, Chance, Luck
-from trading import doorbell, endings, halting, leader, tasks
+from tests.simulation.people import People
+from trading import leader, tasks
 from trading.models import Listing, Trader, TradingSettings
-from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
 from trading.own_orders import is_ours
 from trading.reconcile import last
@@ -39,8 +41,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 MONEY = {"USDT": Decimal(100_000), "BNB": Decimal("0.004")}
 PRICES = {"ETHUSDT": Decimal(3000), "BTCUSDT": Decimal(90_000)}
 BNB_PAIR = "BNBUSDT"
-CHUNKS = 2
-STRATEGY = "naive"  # By which all symbols are traded: `--strategy`.
+STRATEGY = ""  # By which all symbols are traded: `--strategy`; empty: by one that is drawn for each.
 RECONCILE_EVERY = timedelta(seconds=60)
 # A person's order, too far away ever to trade; nobody but its owner may touch it.
 FOREIGN = "web_foreign"
@@ -70,7 +71,7 @@ class World:
         self.now = START
         # The exchange's clock against ours. It takes no timestamp of more than a second ahead of its own.
         self.clock_off_ms = self.chance.randint(-900, 1_500)
-        self.line, self.bells = Line(self), Bells(self)
+        self.line, self.bells, self.people = Line(self), Bells(self), People(self, list(PRICES))
         self.market_moves = True
         self.reconciled_at = self._led_at = self.now
         self._changes_led = -1
@@ -80,6 +81,7 @@ class World:
         # Of the process that runs: how many steps until it dies; None: it lives.
         self._steps_left: int | None = None
         self._depth = 0
+        self._is_leading = False
         info = exchange_info([LISTINGS[symbol] for symbol in [*PRICES, BNB_PAIR]])
         # In every other world commissions are paid in BNB, until it has none left.
         in_bnb = self.chance.random() < 0.5
@@ -90,6 +92,9 @@ class World:
         # What was done this step, for whoever watches: the least and the highest price of each symbol.
         self.lowest: dict[str, Decimal] = {}
         self.highest: dict[str, Decimal] = {}
+        # All that was traded on the symbols' markets, and when.
+        self.trades: dict[str, list[tuple[datetime, Decimal]]] = {symbol: [] for symbol in PRICES}
+        self.chunks: dict[str, int] = {}
         # Moments at which a comparison of the books has begun that then succeeded.
         self.compared_since: datetime | None = None
 
@@ -99,38 +104,19 @@ class World:
         self.desk.exchange.trade([MarketTrade(BNB_PAIR, Decimal(600), Decimal(1), True)], self.exchange_ms)
         for symbol in PRICES:
             row = named(symbol)
-            TradingSettings.objects.filter(symbol=row).update(
-                status=TradingStatus.ON,
-                chunks=CHUNKS,
-                budget=Decimal(200) * CHUNKS,
-                buy_down_interval=Decimal("0.0005"),
-                profit_interval=Decimal("0.0005"),
-                strategy=STRATEGY,
-                **self._rules(),
-            )
+            values = rules.draw_settings(self.chance, STRATEGY, MONEY["USDT"])
+            self.chunks[symbol] = values["chunks"]
+            TradingSettings.objects.filter(symbol=row).update(status=TradingStatus.ON, **values)
             refresh(row, Venue.MOCK, self.line)
             self._trade(symbol)
             away = EngineOrder(
                 symbol, EngineSide.BUY, EngineType.LIMIT, Decimal("0.01"), PRICES[symbol] / 2, client_order_id=FOREIGN
             )
             self.desk.exchange.place(away, self.exchange_ms)
+        free = self.desk.exchange.engine.ledger.balances()["USDT"].free
+        rules.draw_protections(self.chance, [named(symbol) for symbol in PRICES], free)
         self.desk.exchange.listeners.append(self._report)
         self.chance.luck = luck
-
-    def _rules(self) -> dict[str, Decimal | None]:
-        """What a symbol's traders do beside buying and selling: each of it in a part of the worlds."""
-
-        def some(*values: str) -> Decimal | None:
-            value = self.chance.choice(values)
-            return Decimal(value) if value else None
-
-        return {
-            "rebuy_interval": some("", "0.001", "0.003"),
-            "retarget_interval": some("", "0.002", "0.004"),
-            "stop_loss_interval": some("", "", "0.003", "0.01"),
-            "trailing_stop_interval": some("", "", "0.003", "0.01"),
-            "exit_slippage": some("", "0.001"),
-        }
 
     # --- time -------------------------------------------------------------------------------------
     @property
@@ -179,6 +165,7 @@ class World:
                 if self.chance.random() < 0.7:
                     self._trade(symbol)
         self._deliver()
+        self.people.resume_after_a_drawdown()
         self._lead()
         if self.now > self.reconciled_at + RECONCILE_EVERY:
             self._reconcile()
@@ -189,7 +176,9 @@ class World:
         changes = connection.connection.total_changes
         is_new = changes != self._changes_led or self.now > self._led_at + LEADS_WITHIN
         if is_new and not self.chance.strikes("beat_lost"):
+            was, self._is_leading = self._is_leading, True
             self.run_process(lambda: leader.lead(self.now))
+            self._is_leading = was
             self._changes_led, self._led_at = connection.connection.total_changes, self.now
 
     def _reconcile(self) -> None:
@@ -234,6 +223,14 @@ class World:
             self.is_dying = True
             raise DiedError
 
+    def let_another_lead(self) -> None:
+        """Between any two statements of a leader, where it has no transaction open, another one may come and go."""
+        if not self._is_leading or connection.in_atomic_block or not self.chance.strikes("leaders_meet"):
+            return
+        mine, self._steps_left, self._is_leading = self._steps_left, None, False
+        self.run_process(lambda: leader.lead(self.now))
+        self._steps_left, self._is_leading = mine, True
+
     def let_others_run(self) -> None:
         """While a process calls the exchange, all others go on."""
         if self._depth >= 2 or not self.chance.strikes("overtaken"):
@@ -275,6 +272,7 @@ class World:
         for trade in changes.trades:
             self.lowest[symbol] = min(trade.price, self.lowest.get(symbol, trade.price))
             self.highest[symbol] = max(trade.price, self.highest.get(symbol, trade.price))
+            self.trades[symbol].append((self.now, trade.price))
             self.bells.traded(symbol, trade.trade_id, trade.price, trade.quantity)
 
     def _report(self, changes: Changes) -> None:
@@ -311,14 +309,11 @@ class World:
             self._halt(self.chance.choice(list(PRICES)))
         if strikes("changes_filters"):
             self._change_filters(self.chance.choice(list(PRICES)))
-        if strikes("turned_off"):
-            self._turn_off(self.chance.choice(list(PRICES)))
-        if strikes("halted"):
-            self._halt_all()
-        if strikes("abandoned"):
-            self._with_a_trader(lambda trader: endings.abandon(trader.pk, "anna"))
-        if strikes("urged"):
-            self._with_a_trader(lambda trader: doorbell.nudge(trader.pk, trader.symbol.name, "anna", is_urgent=True))
+        if strikes("feed_gap"):
+            self.bells.gaps[self.chance.choice(list(PRICES))] = self.now + timedelta(
+                seconds=self.chance.randint(2, 15)
+            )
+        self.people.act()
 
     def _halt(self, symbol: str) -> None:
         self.desk.exchange.set_status(symbol, SymbolStatus.BREAK)
@@ -343,26 +338,13 @@ class World:
     def _listings_are_refreshed(self, symbol: str) -> None:
         """Some time later: until then the traders know the old rules."""
         Listing.objects.filter(symbol__name=symbol).update(refreshed_at=START - timedelta(days=1))
-        self.later(self.chance.randint(0, 10_000), self._refresh)
+        self.later(self.chance.randint(0, 10_000), self.refresh)
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         self.run_process(lambda: leader.refresh_listings(self.line.at))
-        stale = Listing.objects.filter(refreshed_at__lt=START)
+        # Of those that are off and have no trader nobody asks.
+        live = Trader.objects.filter(finished_at=None).values("symbol")
+        is_wanted = Q(symbol__settings__status=TradingStatus.ON) | Q(symbol__in=live)
+        stale = Listing.objects.filter(is_wanted, refreshed_at__lt=START)
         if stale.exists():
-            self.later(5_000, self._refresh)
-
-    def _turn_off(self, symbol: str) -> None:
-        settings = TradingSettings.objects.filter(symbol__name=symbol)
-        settings.update(status=TradingStatus.OFF)
-        self.later(self.chance.randint(2_000, 30_000), lambda: settings.update(status=TradingStatus.ON))
-
-    def _halt_all(self) -> None:
-        mode = self.chance.choice([TradingMode.REDUCING, TradingMode.HALTED])
-        halting.halt("anna", "", mode, cancels_buys=self.chance.random() < 0.5)
-        self.later(self.chance.randint(2_000, 30_000), lambda: halting.resume("anna"))
-
-    def _with_a_trader(self, do: Callable[[Trader], object]) -> None:
-        live = list(Trader.objects.filter(finished_at=None).select_related("symbol").order_by("pk"))
-        if live:
-            trader = self.chance.choice(live)
-            self.run_process(lambda: do(trader))
+            self.later(5_000, self.refresh)

@@ -1,5 +1,6 @@
 """The admin with thousands of symbols: changed, shut down and filtered by the hundred, in few queries."""
 
+from datetime import timedelta
 from decimal import Decimal as D
 
 import pytest
@@ -7,14 +8,15 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from tests.trading.conftest import make_symbol
 from tests.trading.listed import Catalog, listed
 from tests.trading.rows import make_order, make_story, make_trader
 from trading import catalog, halting, symbols
-from trading.models import Profile, Symbol, TradingSettings
-from trading.models.symbols import TradingStatus
+from trading.models import Listing, Profile, Symbol, TradingSettings
+from trading.models.symbols import GONE, TradingStatus
 
 pytestmark = pytest.mark.django_db
 
@@ -200,3 +202,12 @@ class TestProfiles:
     def test_two_of_one_name_are_told(self, admin_client: Client) -> None:
         told = admin_client.post(f"{PROFILES}add/", {"name": "careful"}, follow=True).content.decode()
         assert "There is a profile careful already" in told
+
+
+def test_old_word_that_a_symbol_is_halted_does_not_keep_it_off(symbol: Symbol) -> None:
+    Listing.objects.update(status="BREAK", refreshed_at=timezone.now())
+    assert "status BREAK" in symbols.turn([symbol], TradingStatus.ON)[symbol.name]
+    Listing.objects.update(refreshed_at=timezone.now() - timedelta(minutes=5))
+    assert symbols.turn([symbol], TradingStatus.ON) == {}
+    Listing.objects.update(status=GONE)
+    assert "status GONE" in symbols.turn([symbol], TradingStatus.ON)[symbol.name]

@@ -1,6 +1,7 @@
 """Symbols, what each venue's exchangeInfo says of them, and how they shall be traded."""
 
 import time
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.query_utils import DeferredAttribute
+from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading.core.money import plain, share_of
@@ -42,6 +44,8 @@ class Symbol(models.Model):
 
 # The status of a listing that the venue no longer has: its symbol's traders and orders stay, nothing trades.
 GONE = "GONE"
+# For so long a venue's word that a symbol is halted keeps it from being turned on. While it is off nobody asks again.
+HALT_HOLDS = timedelta(minutes=1)
 
 
 class Listing(models.Model):
@@ -272,7 +276,8 @@ class TradingSettings(models.Model):
 
     def why_not(self, listing: Listing) -> str | None:
         """What about these settings can't work with a venue's rules, in words for people."""
-        if listing.status != "TRADING":
+        is_halted = listing.status != "TRADING" and listing.refreshed_at > timezone.now() - HALT_HOLDS
+        if is_halted or listing.status == GONE:
             return f"{self.symbol} is not trading at {listing.venue} now (status {listing.status})."
         if self.sizing == Sizing.FIXED and self.share < listing.min_notional:
             least = listing.min_notional * self.chunks

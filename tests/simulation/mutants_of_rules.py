@@ -1,0 +1,213 @@
+"""Bugs planted in the rules of the strategy: what could be written in good faith of rebuys, stops and limits."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from tests.simulation.surroundings import Patches
+from trading import books, gate, halting, protections, sizing, slots, symbols, traders
+from trading.core import naive, orders
+from trading.core.orders import OPEN, OrderStatus, Side
+from trading.core.position import Mode, Position
+from trading.exchange.errors import ExchangeError
+from trading.holds import Hold
+from trading.models import Order, Slot, Trader, TradingSettings
+from trading.models.journal import write
+from trading.models.symbols import TradingStatus
+from trading.outcomes import report_of
+from trading.strategies import trailing
+
+
+def tells_a_rebuy_twice(patches: Patches) -> None:
+    position_with = books.position_with
+
+    def forgetful(trader: Trader, rows: Iterable[orders.Order]) -> Position:
+        return replace(position_with(trader, rows), has_told_rebuy=False)
+
+    patches.everywhere(position_with, forgetful)
+
+
+def hears_a_rebuy_twice_with_two_leaders(patches: Patches) -> None:
+    def open_for(teller: Trader, venue: Venue) -> bool:
+        chunks = teller.symbol.settings.chunks
+        used = slots._taken(venue, teller.symbol_id)[teller.symbol_id]
+        used = used | slots._opened(venue, teller.symbol_id)[teller.symbol_id]
+        number = next((number for number in range(1, chunks + 1) if number not in used), None)
+        if number is None:
+            return False
+        Trader.objects.filter(pk=teller.pk).update(rebuy_heard_at=timezone.now())
+        Slot.objects.create(symbol=teller.symbol, venue=venue, number=number)
+        write(teller, "leader", "is heard", f"slot {number} of {chunks} is opened")
+        return True
+
+    patches.set(slots, "_open_for", open_for)
+
+
+def opens_all_slots_at_once(patches: Patches) -> None:
+    patches.set(slots, "may_ask_for_more", lambda strategy: False)
+
+
+def rebuys_at_half_the_interval(patches: Patches) -> None:
+    rebuy_under = naive._rebuy_under
+
+    def too_soon(position: Position, settings: naive.Settings) -> Decimal | None:
+        interval = settings.rebuy_interval
+        return rebuy_under(position, replace(settings, rebuy_interval=interval / 2 if interval else None))
+
+    patches.set(naive, "_rebuy_under", too_soon)
+
+
+def stop_sells_before_its_cancel_is_confirmed(patches: Patches) -> None:
+    cancel = traders.cancel
+
+    def hasty(order_id: int, exchange_at: Any, task_id: str = "", now: datetime | None = None) -> bool:
+        row = Order.objects.select_related("symbol").get(pk=order_id)
+        if row.side != Side.SELL or not OrderStatus(row.status).is_open or row.status == OrderStatus.SUBMITTING:
+            return cancel(order_id, exchange_at, task_id, now)
+        needs_leader = traders.hear(
+            report_of(row, OrderStatus.CANCELED, "taken back"), "cancel", exchange_at, task_id
+        )
+        try:
+            exchange_at(Venue(row.venue)).cancel(row.symbol.name, row.client_order_id)
+        except ExchangeError:
+            return needs_leader
+        return needs_leader
+
+    patches.set(traders, "cancel", hasty)
+
+
+def stops_out_too_soon(patches: Patches) -> None:
+    stop_loss_under = naive._stop_loss_under
+
+    def too_soon(position: Position, settings: naive.Settings) -> Decimal | None:
+        interval = settings.stop_loss_interval
+        return stop_loss_under(position, replace(settings, stop_loss_interval=interval / 4 if interval else None))
+
+    patches.set(naive, "_stop_loss_under", too_soon)
+
+
+def retargets_what_the_market_has_not_left(patches: Patches) -> None:
+    patches.set(
+        naive, "_retarget_over", lambda resting, settings: resting.price if resting.side == Side.BUY else None
+    )
+
+
+def abandons_a_part_filled_buy_by_a_retarget(patches: Patches) -> None:
+    position_with = books.position_with
+
+    def without_it(trader: Trader, rows: Iterable[orders.Order]) -> Position:
+        position = position_with(trader, rows)
+        kept = [o for o in position.orders if not (o.side == Side.BUY and o.status == OrderStatus.CANCELED)]
+        return replace(position, orders=tuple(kept))
+
+    patches.everywhere(position_with, without_it)
+
+
+def trailing_sells_without_a_profit(patches: Patches) -> None:
+    patches.set(trailing, "_floor", lambda position, rules, settings: position.bought_at)
+
+
+def respawns_while_a_symbol_shuts_down(patches: Patches) -> None:
+    empty_slots = slots.empty_slots
+
+    def as_well(venue: Venue, wanted: Sequence[TradingSettings]) -> list[tuple[TradingSettings, int]]:
+        ending = TradingSettings.objects.filter(status=TradingStatus.SHUTDOWN).select_related("symbol")
+        return empty_slots(venue, [*wanted, *ending])
+
+    patches.set(slots, "empty_slots", as_well)
+
+
+def never_ends_a_shutdown(patches: Patches) -> None:
+    patches.everywhere(symbols.end_shutdowns, lambda: 0)
+
+
+def trades_on_while_a_symbol_is_off(patches: Patches) -> None:
+    class Deaf:
+        OFF = Mode.OFF
+
+        def __new__(cls, mode: object) -> Mode:  # type: ignore[misc]
+            return Mode.ON
+
+    patches.set(traders, "Mode", Deaf)
+
+
+def takes_nothing_back_when_a_symbol_is_turned_off(patches: Patches) -> None:
+    def by_their_traders_only() -> "QuerySet[Order]":
+        return halting.resting().exclude(cancel_reason="")
+
+    patches.everywhere(halting.unwanted, by_their_traders_only)
+
+
+def counts_what_is_open_and_not_what_is_held(patches: Patches) -> None:
+    def open_buys(venue: Venue | str, symbol_id: int | None = None, quote_asset: str = "") -> Decimal:
+        rows = Order.objects.filter(venue=venue, side=Side.BUY, status__in=OPEN)
+        rows = rows.filter(symbol=symbol_id) if symbol_id else rows
+        return sum((row.price * row.quantity for row in rows), Decimal(0))
+
+    patches.set(protections, "bound", open_buys)
+
+
+def lets_one_order_too_many_be_open(patches: Patches) -> None:
+    open_orders = protections._open_orders
+
+    def one_more(buy: Any, limits: Any) -> Any:
+        most = limits.most_open_orders
+        limits.most_open_orders = most + 1 if most is not None else None
+        return open_orders(buy, limits)
+
+    patches.set(protections, "_open_orders", one_more)
+
+
+def spends_the_reserve(patches: Patches) -> None:
+    patches.set(protections, "_reserves", lambda buy, limits: None)
+
+
+def buys_on_after_losses(patches: Patches) -> None:
+    patches.set(protections, "_losses_in_a_row", lambda buy, limits: None)
+
+
+def holds_exits_back(patches: Patches) -> None:
+    def both(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Hold | None:
+        return hold(trader, Side.BUY, price, quantity)
+
+    hold = protections.hold
+    patches.set(protections, "hold", both)
+
+
+def lets_own_orders_meet(patches: Patches) -> None:
+    patches.set(gate, "_self_trade_hold", lambda trader, side, price: None)
+
+
+def compounds_what_was_gained_twice(patches: Patches) -> None:
+    realised = sizing.realised
+    patches.everywhere(realised, lambda symbol_id, venue: 2 * realised(symbol_id, venue))
+
+
+PLANTED = (
+    tells_a_rebuy_twice,
+    hears_a_rebuy_twice_with_two_leaders,
+    opens_all_slots_at_once,
+    rebuys_at_half_the_interval,
+    stop_sells_before_its_cancel_is_confirmed,
+    stops_out_too_soon,
+    retargets_what_the_market_has_not_left,
+    abandons_a_part_filled_buy_by_a_retarget,
+    trailing_sells_without_a_profit,
+    respawns_while_a_symbol_shuts_down,
+    never_ends_a_shutdown,
+    trades_on_while_a_symbol_is_off,
+    takes_nothing_back_when_a_symbol_is_turned_off,
+    counts_what_is_open_and_not_what_is_held,
+    lets_one_order_too_many_be_open,
+    spends_the_reserve,
+    buys_on_after_losses,
+    holds_exits_back,
+    lets_own_orders_meet,
+    compounds_what_was_gained_twice,
+)

@@ -1,0 +1,88 @@
+"""The people of a world: they halt and resume, turn symbols off and on, and meddle with traders."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from trading import doorbell, drawdown, endings, halting, symbols
+from trading.models import Switch, Symbol, Trader, TradingSettings
+from trading.models.switch import TradingMode
+from trading.models.symbols import TradingStatus
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class People:
+    def __init__(self, world: "World", names: list[str]) -> None:
+        self._world, self._names = world, names
+        # Since when a symbol is not on, or is off altogether, by their own deeds.
+        self.not_on_since: dict[str, datetime] = {}
+        self.off_since: dict[str, datetime] = {}
+        # How often a symbol was shut down, and how often it had turned itself off when it was turned on again.
+        self.wishes: Counter[str] = Counter()
+        self._will_resume = False
+
+    def act(self) -> None:
+        """One look at each of the deeds that they might do."""
+        chance = self._world.chance
+        if chance.strikes("turned_off"):
+            self._turn_off(chance.choice(self._names), TradingStatus.OFF)
+        if chance.strikes("shut_down"):
+            self._turn_off(chance.choice(self._names), TradingStatus.SHUTDOWN)
+        if chance.strikes("halted"):
+            self._halt()
+        if chance.strikes("abandoned"):
+            self._with_a_trader(lambda trader: endings.abandon(trader.pk, "anna"))
+        if chance.strikes("urged"):
+            self._with_a_trader(lambda trader: doorbell.nudge(trader.pk, trader.symbol.name, "anna", is_urgent=True))
+
+    def resume_after_a_drawdown(self) -> None:
+        """Some time after it has held trading back, where it has."""
+        if not self._will_resume and Switch.objects.filter(mode_by=drawdown.BY).exists():
+            self._will_resume = True
+            self._world.later(self._world.chance.randint(5_000, 30_000), self._resume)
+
+    def _turn_off(self, name: str, status: TradingStatus) -> None:
+        world, takes_back = self._world, self._world.chance.random() < 0.5
+        symbols.turn([Symbol.objects.get(name=name)], status, takes_back)
+        self.wishes[f"turned {status}, what rests is taken back" if takes_back else f"turned {status}"] += 1
+        self.not_on_since.setdefault(name, world.now)
+        if status == TradingStatus.OFF:
+            self.off_since.setdefault(name, world.now)
+        else:
+            self.off_since.pop(name, None)
+        # Some leave it at that.
+        if world.chance.random() < 0.6:
+            world.later(world.chance.randint(2_000, 30_000), lambda: self._turn_on(name))
+
+    def _turn_on(self, name: str) -> None:
+        by_itself = TradingSettings.objects.filter(symbol__name=name, status=TradingStatus.OFF)
+        self.wishes["shutdowns ended"] += int(name not in self.off_since and by_itself.exists())
+        # Before the rows say so: whatever begins from now on may.
+        was = self.not_on_since.pop(name, None), self.off_since.pop(name, None)
+        if symbols.turn([Symbol.objects.get(name=name)], TradingStatus.ON):
+            # It does not trade at the exchange just now.
+            self._world.later(5_000, lambda: self._turn_on(name))
+            for since, remembered in zip(was, (self.not_on_since, self.off_since), strict=True):
+                if since is not None:
+                    remembered[name] = since
+            return
+        self._world.later(self._world.chance.randint(0, 5_000), self._world.refresh)
+
+    def _halt(self) -> None:
+        chance = self._world.chance
+        mode = chance.choice([TradingMode.REDUCING, TradingMode.HALTED])
+        halting.halt("anna", "", mode, cancels_buys=chance.random() < 0.5)
+        self._world.later(chance.randint(2_000, 30_000), self._resume)
+
+    def _resume(self) -> None:
+        self._will_resume = False
+        halting.resume("anna")
+
+    def _with_a_trader(self, do: Callable[[Trader], object]) -> None:
+        live = list(Trader.objects.filter(finished_at=None).select_related("symbol").order_by("pk"))
+        if live:
+            trader = self._world.chance.choice(live)
+            self._world.run_process(lambda: do(trader))

@@ -1,0 +1,86 @@
+"""What the rules of a world are: by which strategy and settings its symbols trade, and what protects them.
+
+All is drawn from the world's seed, each rule so that it acts in a part of the worlds and leaves the others alone.
+"""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from hedgehog_project.venues import Venue
+from trading.models import AccountProtections, Symbol, SymbolProtections
+from trading.models.protections import HighOf
+from trading.models.switch import TradingMode
+from trading.models.symbols import Sizing
+
+if TYPE_CHECKING:
+    from tests.simulation.luck import Chance
+
+TRADER_BUDGET = Decimal(200)
+PROFIT = Decimal("0.0005")
+STRATEGIES = ("naive", "naive", "naive", "trailing")
+# In how many of the worlds a symbol, or the account, is protected at all.
+IS_PROTECTED = 0.3
+
+
+def draw_settings(chance: "Chance", strategy: str, money: Decimal) -> dict[str, Any]:
+    """The columns of TradingSettings; `money`: what the account has of the quote asset."""
+    chunks = chance.randint(2, 3)
+    is_share = chance.random() < 0.15
+    return {
+        "chunks": chunks,
+        "budget": TRADER_BUDGET * chunks,
+        "sizing": Sizing.SHARE if is_share else Sizing.FIXED,
+        "balance_share": TRADER_BUDGET * chunks / money,
+        "compounds": not is_share and chance.random() < 0.3,
+        "strategy": strategy or chance.choice(STRATEGIES),
+        "buy_down_interval": Decimal("0.0005"),
+        "profit_interval": PROFIT,
+        "rebuy_interval": _some(chance, "", "0.001", "0.001", "0.003"),
+        "retarget_interval": _some(chance, "", "0.001", "0.002"),
+        "stop_loss_interval": _some(chance, "", "", "0.002", "0.005"),
+        "trailing_stop_interval": _some(chance, "", "", "0.003", "0.006"),
+        "exit_slippage": _some(chance, "", "0.001"),
+    }
+
+
+def draw_protections(chance: "Chance", symbols: list[Symbol], money: Decimal) -> None:
+    """Writes the rows; `money`: what is free of the quote asset."""
+    for symbol in symbols:
+        if chance.random() < IS_PROTECTED:
+            SymbolProtections.objects.create(symbol=symbol, **_of_symbol(chance))
+    if chance.random() < IS_PROTECTED:
+        AccountProtections.objects.create(venue=Venue.MOCK, **_of_account(chance, money))
+
+
+def _of_symbol(chance: "Chance") -> dict[str, Any]:
+    return {
+        "most_bound": _some(chance, "", "", "250", "450"),
+        "most_open_orders": _count(chance, None, None, 1, 2),
+        "most_day_loss": _some(chance, "", "", "0.3", "1"),
+        "losses_in_a_row": _count(chance, None, None, 1, 2),
+        "pause_minutes": 1,
+        "most_trade_age_s": _count(chance, None, None, 2),
+        "heeds_gaps": chance.random() < 0.5,
+    }
+
+
+def _of_account(chance: "Chance", money: Decimal) -> dict[str, Any]:
+    reserve = _some(chance, "", "250", "450")
+    return {
+        "most_exposure": _some(chance, "", "450", "650"),
+        "quote_reserve": None if reserve is None else money - reserve,
+        "most_orders_a_minute": _count(chance, None, 5, 10),
+        "most_drawdown": _some(chance, "", "0.001", "0.003"),
+        "drawdown_from": chance.choice([HighOf.DAY, HighOf.ALL_TIME]),
+        "drawdown_mode": chance.choice([TradingMode.REDUCING, TradingMode.HALTED]),
+        "drawdown_cancels_buys": chance.random() < 0.5,
+    }
+
+
+def _some(chance: "Chance", *values: str) -> Decimal | None:
+    value = chance.choice(values)
+    return Decimal(value) if value else None
+
+
+def _count(chance: "Chance", *values: int | None) -> int | None:
+    return chance.choice(values)

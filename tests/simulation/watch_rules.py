@@ -1,0 +1,290 @@
+"""The rules of the strategy, after every step and at every order: what traders say against what the market did.
+
+R1 One rebuy a trader, where the price fell far enough, and no slot opened but for a rebuy that was heard.
+R2 A buy is only followed where the market left it; what was bought is sold.
+R3 Nothing is sold at a loss but by a stop that the price has crossed, nor while another order of the trader rests.
+R4 A symbol that is not on begins no trader and buys nothing; off it sells nothing; a shutdown ends by itself, and
+   what is to be taken back is.
+R5 No own orders meet.
+R6 No limit of the protections is passed, and no exit held back.
+R7 A trader gets its part, not more.
+"""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tests.simulation.limits import Limits
+from tests.simulation.line import Broken
+from tests.simulation.rows import ZERO, never, read, time_of
+from tests.simulation.watch import Watch
+from tests.simulation.world import MONEY, PRICES, World
+from trading.core.orders import OrderType, Side
+from trading.exchange.protocol import NewOrder
+from trading.holds import HELD_BACK
+from trading.models.fields import from_units
+from trading.models.symbols import Sizing, TradingStatus
+from trading.own_orders import is_ours, trader_of
+
+# A bell may be that late: what it told was seen on the market before.
+BELLS_LATE_BY = timedelta(seconds=20)
+# A wish is fulfilled within this time, although beats, bells and requests are lost.
+FULFILLED_WITHIN = timedelta(seconds=45)
+# The least that can be sold, however the filters change, in base and in quote.
+MOST_STEP, MOST_NOTIONAL = Decimal("0.001"), Decimal(170)
+ASKS, IS_HEARD, TAKES_BACK = "asks for a trader beside it", "is heard", "takes back"
+# What may hold back a sale: the mode of trading, the exchange's limits, an own order that is about to trade.
+_HOLDS_EXITS = re.compile(r"trading is halted|nothing is bought|the exchange's limits|it would meet")
+
+
+@dataclass(frozen=True)
+class _Trader:
+    """What its row says since it began, which nothing may change."""
+
+    symbol: str
+    slot: int
+    strategy: str
+    intervals: dict[str, Decimal | None]
+    created_at: datetime
+
+
+class RuleWatch:
+    def __init__(self, world: World, watch: Watch) -> None:
+        self.world, self.watch, self.limits = world, watch, Limits(world)
+        world.line.lookers.append(self)
+        self._traders: dict[int, _Trader] = {}
+        self._said: Counter[tuple[int, str]] = Counter()
+        self._last_order = self._last_entry = 0
+        self._open_slots: set[tuple[str, int]] = set()
+        self._lived: set[tuple[str, int]] = set()
+        self._profits: dict[str, tuple[Decimal, Decimal]] = {}
+        self._since: dict[object, datetime] = {}
+        self._over: set[int] = set()
+
+    def check(self) -> None:
+        """Raises Broken."""
+        if self.watch.has_forgotten:
+            return
+        settings = {
+            row[0]: row[1:]
+            for row in read(
+                "SELECT s.name, t.status, t.takes_back, t.budget, t.chunks, t.sizing, t.balance_share, t.compounds"
+                " FROM trading_tradingsettings t JOIN trading_symbol s ON s.id = t.symbol_id"
+            )
+        }
+        traders = read(
+            "SELECT t.id, s.name, t.slot, t.strategy, t.strategy_settings, t.created_at, t.state, t.finished_at,"
+            " t.budget, t.profit, t.leftover FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id"
+        )
+        self._births(traders, settings)
+        heard = self._journal()
+        self._slots(traders, heard)
+        self._orders()
+        self._endings(traders)
+        self._wishes(traders, settings)
+
+    # --- at each order, while it is sent ----------------------------------------------------------
+    def is_sent(self, order: NewOrder) -> None:
+        if self.watch.has_forgotten:
+            return
+        if order.side == Side.BUY:
+            self.limits.check(order)
+
+    def arrives(self, order: NewOrder) -> None:
+        """As the exchange gets it: nothing of its trader rests there, nor anything that it would meet."""
+        if self.watch.has_forgotten:
+            return
+        for other in self.world.desk.exchange.engine.open_orders():
+            if not is_ours(other.client_order_id):
+                continue
+            mine = trader_of(other.client_order_id) == trader_of(order.client_order_id)
+            never(mine, f"R3: {order.client_order_id} is sent while {other.client_order_id} rests")
+            if other.symbol != order.symbol or other.side.value == order.side.value or order.type == OrderType.MARKET:
+                continue
+            meets = other.price <= order.price if order.side == Side.BUY else other.price >= order.price
+            never(meets, f"R5: {order.client_order_id} at {order.price} meets {other.client_order_id}, {other.price}")
+
+    def has_arrived(self, order: NewOrder) -> None:
+        if not self.watch.has_forgotten and order.side == Side.BUY:
+            self.limits.check_what_is_free(order)
+
+    # --- after each step --------------------------------------------------------------------------
+    def _births(self, traders: list[tuple[Any, ...]], settings: dict[str, tuple[Any, ...]]) -> None:
+        brought = {symbol: self._brought(symbol, traders) for symbol in PRICES}
+        for pk, symbol, slot, strategy, texts, created_at, _, _, budget, *_ in traders:
+            if pk in self._traders:
+                continue
+            born = time_of(created_at)
+            self._traders[pk] = _Trader(symbol, slot, strategy, _intervals(texts), born)
+            off = self.world.people.not_on_since.get(symbol)
+            never(off is not None and born > off, f"R4: trader {pk} begins, and {symbol} is not on since {off}")
+            self._size(pk, from_units(budget), settings[symbol], brought[symbol])
+
+    def _size(self, pk: int, budget: Decimal, settings: tuple[Any, ...], brought: tuple[Decimal, Decimal]) -> None:
+        _, _, total, chunks, sizing, share, compounds = settings
+        total, share = from_units(total), from_units(share)
+        if sizing == Sizing.SHARE:
+            # What is free and what is bound is what there was in the beginning, and what was gained.
+            most, least = MONEY["USDT"] * Decimal("1.001") * share, ZERO
+        elif compounds:
+            least, most = total + brought[0], total + brought[1]
+        else:
+            least = most = total
+        unit = Decimal("0.00000001")
+        never(budget > most / chunks + unit, f"R7: trader {pk} gets {budget} of {most} in {chunks}")
+        never(budget < least / chunks - unit, f"R7: trader {pk} gets only {budget} of {least} in {chunks}")
+
+    def _brought(self, symbol: str, traders: list[tuple[Any, ...]]) -> tuple[Decimal, Decimal]:
+        """The least and the most that ended cycles can have brought at any moment since the last check."""
+        profits = {row[0]: from_units(row[9]) for row in traders if row[1] == symbol and row[9] is not None}
+        total = sum(profits.values(), ZERO)
+        before = self._profits.get(symbol, (ZERO, ZERO))[0]
+        moved = sum((abs(p) for pk, p in profits.items() if pk not in self._over), ZERO) + abs(total - before)
+        self._profits[symbol] = (total, moved)
+        return min(before, total) - moved, max(before, total) + moved
+
+    def _journal(self) -> set[tuple[str, int]]:
+        """Takes in what the traders have said; the slots that were opened for rebuys."""
+        heard: set[tuple[str, int]] = set()
+        rows = read(
+            "SELECT j.id, j.trader_id, j.decision, j.reason, o.side, o.price, o.submitted_at, t.state, o.executed"
+            " FROM trading_journalentry j JOIN trading_trader t ON t.id = j.trader_id"
+            " LEFT JOIN trading_order o ON o.id = j.order_id WHERE j.id > %s ORDER BY j.id",
+            self._last_entry,
+        )
+        for entry, pk, decision, reason, side, price, submitted_at, _, _ in rows:
+            self._last_entry = entry
+            trader = self._traders[pk]
+            if decision in (ASKS, IS_HEARD):
+                self._said[pk, decision] += 1
+                never(self._said[pk, decision] > 1, f"R1: trader {pk} {decision} a second time")
+            if decision == ASKS:
+                self._rebuy(pk, trader)
+            elif decision == IS_HEARD:
+                heard.add((trader.symbol, int(reason.split()[1])))
+            elif decision == HELD_BACK:
+                holds = pk in self.watch.books.owned and self._is_held(pk)
+                never(holds and not _HOLDS_EXITS.search(reason), f"R6: the exit of {pk} is held back: {reason}")
+            elif decision.startswith(TAKES_BACK) and side == Side.BUY and trader.strategy == "naive":
+                over = trader.intervals["retarget_interval"]
+                highest = self._prices(trader.symbol, time_of(submitted_at) - BELLS_LATE_BY)[1]
+                has_left = over is not None and highest > from_units(price) * (1 + over)
+                never(not has_left, f"R2: trader {pk} takes its buy back, which the market has not left")
+        return heard
+
+    def _is_held(self, pk: int) -> bool:
+        rows = read("SELECT 1 FROM trading_order WHERE trader_id = %s AND side = 'BUY' AND executed > 0", pk)
+        return bool(rows) and not read(
+            "SELECT 1 FROM trading_journalentry WHERE trader_id = %s AND decision LIKE 'books buy%' AND id > ("
+            " SELECT max(id) FROM trading_journalentry WHERE trader_id = %s AND decision = %s)",
+            pk, pk, HELD_BACK,
+        )  # fmt: skip
+
+    def _rebuy(self, pk: int, trader: _Trader) -> None:
+        interval = trader.intervals["rebuy_interval"]
+        bought = read("SELECT max(price) FROM trading_order WHERE trader_id = %s AND side = 'BUY'", pk)[0][0]
+        lowest = self._prices(trader.symbol, trader.created_at - BELLS_LATE_BY)[0]
+        has_fallen = interval is not None and bought is not None and lowest < from_units(bought) * (1 - interval)
+        never(not has_fallen, f"R1: trader {pk} asks for another, and the price has not fallen under its buy so far")
+
+    def _slots(self, traders: list[tuple[Any, ...]], heard: set[tuple[str, int]]) -> None:
+        opened = {
+            (name, number)
+            for name, number in read(
+                "SELECT s.name, x.number FROM trading_slot x JOIN trading_symbol s ON s.id = x.symbol_id"
+            )
+        }
+        for symbol, number in opened - self._open_slots - heard - self._lived:
+            rebuys = read("SELECT t.rebuy_interval FROM trading_tradingsettings t JOIN trading_symbol s"
+                          " ON s.id = t.symbol_id WHERE s.name = %s", symbol)[0][0] is not None  # fmt: skip
+            never(rebuys and number > 1, f"R1: slot {number} of {symbol} is open, and nobody asked for it")
+        self._open_slots = opened
+        self._lived = {(row[1], row[2]) for row in traders if row[7] is None}
+
+    def _orders(self) -> None:
+        rows = read(
+            "SELECT id, trader_id, side, type, price, submitted_at FROM trading_order WHERE id > %s ORDER BY id",
+            self._last_order,
+        )
+        for number, pk, side, kind, price, submitted_at in rows:
+            self._last_order = number
+            trader, at = self._traders[pk], time_of(submitted_at)
+            people = self.world.people
+            off = (people.not_on_since if side == Side.BUY else people.off_since).get(trader.symbol)
+            never(
+                off is not None and at > off,
+                f"R4: trader {pk} orders a {side}, and {trader.symbol} is off since {off}",
+            )
+            if side == Side.SELL:
+                self._sale(pk, trader, kind, from_units(price), at)
+
+    def _sale(self, pk: int, trader: _Trader, kind: str, price: Decimal, at: datetime) -> None:
+        """At a profit, or after a stop."""
+        buys = read("SELECT max(price) FROM trading_order WHERE trader_id = %s AND side = 'BUY' AND executed > 0", pk)
+        bought_at, intervals = from_units(buys[0][0]), trader.intervals
+        if kind != OrderType.MARKET and price >= bought_at * (1 + intervals["profit_interval"]):  # type: ignore[operator]
+            return
+        loss, trail = intervals.get("stop_loss_interval"), intervals.get("trailing_stop_interval")
+        lowest, highest = self._prices(trader.symbol, trader.created_at - BELLS_LATE_BY, at)
+        stops = [bought_at * (1 - loss)] if loss is not None else []
+        stops += [max(highest, bought_at) * (1 - trail)] if trail is not None else []
+        never(
+            not stops or lowest >= max(stops),
+            f"R3: trader {pk} sells at {price} what it bought at {bought_at}, and no stop was crossed: {lowest}",
+        )
+
+    def _endings(self, traders: list[tuple[Any, ...]]) -> None:
+        """Nobody ends holding what could be sold, but where a person gave it up."""
+        for pk, symbol, _, _, _, _, state, finished_at, *_ in traders:
+            if finished_at is None or pk in self._over:
+                continue
+            self._over.add(pk)
+            owned = self.watch.books.owned.get(pk, ZERO)
+            too_much = {
+                "RETIRED": owned != 0,
+                "FINISHED": owned >= MOST_STEP,
+                "DUST": owned >= MOST_STEP and owned * PRICES[symbol] >= MOST_NOTIONAL,
+            }
+            never(too_much.get(state, False), f"R2: trader {pk} ends {state} with {owned} that it could sell")
+
+    def _wishes(self, traders: list[tuple[Any, ...]], settings: dict[str, tuple[Any, ...]]) -> None:
+        """What people have wished for comes true, in its time."""
+        due: dict[object, str] = {}
+        live = [row for row in traders if row[7] is None]
+        resting = [o for o in self.world.desk.exchange.engine.open_orders() if is_ours(o.client_order_id)]
+        for symbol, (status, takes_back, *_) in settings.items():
+            mine = [row for row in live if row[1] == symbol]
+            if status == TradingStatus.SHUTDOWN and not mine:
+                due["ends", symbol] = f"R4: the shutdown of {symbol} does not end"
+            if status == TradingStatus.ON:
+                continue
+            for order in resting:
+                if (
+                    takes_back
+                    and order.symbol == symbol
+                    and (order.side.value == Side.BUY or status == TradingStatus.OFF)
+                ):
+                    due[order.client_order_id] = f"R4: {order.client_order_id} is not taken back"
+            for pk, *_, state, _, _, _, _ in mine:
+                if state == "WAITING":
+                    due["waits", pk] = f"R4: trader {pk} waits on, and {symbol} is {status}"
+        for key in set(self._since) - set(due):
+            del self._since[key]
+        for key, text in due.items():
+            since = self._since.setdefault(key, self.world.now)
+            never(self.world.now - since > FULFILLED_WITHIN, text)
+
+    def _prices(self, symbol: str, since: datetime, until: datetime | None = None) -> tuple[Decimal, Decimal]:
+        """The lowest and the highest that was traded."""
+        prices = [p for at, p in self.world.trades[symbol] if at >= since and (until is None or at <= until)]
+        if not prices:
+            raise Broken(f"R3: nothing was traded of {symbol} since {since}")
+        return min(prices), max(prices)
+
+
+def _intervals(texts: str) -> dict[str, Decimal | None]:
+    return {name: Decimal(text) if text else None for name, text in json.loads(texts).items()}
