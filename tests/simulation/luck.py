@@ -40,7 +40,7 @@ class Luck:
     changes_filters: float = 0.01
     market_crashes: float = 0.01
     # People.
-    turned_off: float = 0.008
+    turned_off: float = 0.015
     shut_down: float = 0.008
     abandoned: float = 0.004
     urged: float = 0.02
