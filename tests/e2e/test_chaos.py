@@ -4,6 +4,7 @@ FAULTS_SEED repeats a run. The long form is `make chaos`.
 """
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,8 @@ def live_through(chaos: Chaos, steps: list[Step]) -> list[Result]:
             print(result)
             assert result.has_passed, "\n".join([*result.differences, *result.problems, chaos.last_words])
             results.append(result)
+    acted: Counter[str] = sum((result.acted for result in results), Counter())
+    assert {"rebuys", "retargets", "stops"} <= acted.keys(), f"only these rules ever acted: {acted}"
     return results
 
 

@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -27,12 +28,25 @@ from trading.core.orders import OPEN
 from trading.core.strategy import TraderState
 from trading.exchange.errors import ExchangeError
 from trading.halting import halt, resume
-from trading.models import Order, Orphan, Trader
+from trading.models import Order, Orphan, Trader, TradingSettings
 from trading.models.orphans import Resolution
 from trading.models.switch import Switch, TradingMode
 
 STARTS = {"ETHUSDT": Decimal(3000), "BTCUSDT": Decimal(90000)}
 CHUNKS = 3
+# The market swings by half a per cent and more: all of them act within seconds.
+RULES: Mapping[str, Mapping[str, Decimal]] = {
+    "ETHUSDT": {"rebuy_interval": Decimal("0.0005"), "retarget_interval": Decimal("0.001")},
+    "BTCUSDT": {
+        # The next lows come before that is reached.
+        "profit_interval": Decimal("0.003"),
+        "rebuy_interval": Decimal("0.001"),
+        "retarget_interval": Decimal("0.002"),
+        "stop_loss_interval": Decimal("0.001"),
+        "trailing_stop_interval": Decimal("0.003"),
+        "exit_slippage": Decimal("0.001"),
+    },
+}
 # An order that was never answered holds its slot until it is proven that it was never placed, 7 s after it was saved;
 # and what was refused several times over is tried again after up to 16 s.
 RECOVERS_WITHIN_S = 25.0
@@ -72,6 +86,8 @@ class Chaos:
             self._stack.prepare()
             started.enter_context(self._stack.looked_into())
             set_up({"chunks": CHUNKS, "buy_down_interval": "0.0002", "profit_interval": "0.0002", "status": "off"})
+            for symbol, values in RULES.items():
+                TradingSettings.objects.filter(symbol__name=symbol).update(**values)
             self._stack.start()
             self._stack.wait_until_up()
             self._until_the_end = started.pop_all()
@@ -114,6 +130,7 @@ class Chaos:
             self._look_for_a_stop()
             well_at = time.time()
             result.struck, result.times_set = misfortunes.struck, misfortunes.times_set
+            result.acted = _acted_between(began, well_at)
             result.orders, result.cycles = _orders_between(began, well_at), _cycles_between(began, well_at)
             result.problems += [f"{kind} has never struck" for kind in misfortunes.idle]
             cancels.is_on.clear()
@@ -235,6 +252,19 @@ def _under_way() -> "QuerySet[Trader]":
 
 def _orders_between(begin: float, end: float) -> int:
     return Order.objects.filter(submitted_at__gt=_time(begin), submitted_at__lt=_time(end)).count()
+
+
+def _acted_between(begin: float, end: float) -> Counter[str]:
+    """How often each rule of the strategy did."""
+    orders = Order.objects.filter(submitted_at__gt=_time(begin), submitted_at__lt=_time(end))
+    told = Trader.objects.filter(rebuy_told_at__gt=_time(begin), rebuy_told_at__lt=_time(end))
+    return Counter(
+        {
+            "rebuys": told.count(),
+            "retargets": orders.filter(side="BUY", cancel_reason__contains="has left it").count(),
+            "stops": orders.filter(side="SELL", cancel_reason__contains="stop").count(),
+        }
+    )
 
 
 def _cycles_between(begin: float, end: float) -> int:

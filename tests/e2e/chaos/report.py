@@ -30,6 +30,8 @@ def _head(results: Sequence[Result], seed: int, commit: str, took_s: float, plan
     orders, cycles = sum(result.orders for result in results), sum(result.cycles for result in results)
     yield f"- {struck.total()} faults of {len(struck)} kinds struck; meanwhile {orders} orders and {cycles} cycles"
     counts = ", ".join(f"{name} {count}" for name, count in sorted(kills.items()))
+    acted: Counter[str] = sum((result.acted for result in results), Counter())
+    yield "- the strategy's rules acted meanwhile: " + ", ".join(f"{n} {rule}" for rule, n in acted.items())
     yield f"- {kills.total()} kills{': ' if counts else ''}{counts}"
 
 

@@ -19,6 +19,7 @@ class Result:
     struck: Counter[str] = field(default_factory=Counter)
     orders: int = 0  # placed while the faults were on
     cycles: int = 0  # finished while the faults were on
+    acted: Counter[str] = field(default_factory=Counter)  # rules of the strategy, meanwhile
     # From the end of the faults, of a time to stay away, or the restart of who was killed last.
     recovery: float | None = None
     # How long after the faults' end everybody still kept away from the exchange, as told; no part of the recovery.
@@ -48,6 +49,7 @@ class Result:
         if self.step.lanes:
             words.append(f"struck {self.struck.total():4}")
         words.append(f"{self.orders:4} orders, {self.cycles:3} cycles meanwhile")
+        words.append(", ".join(f"{number} {rule}" for rule, number in self.acted.items()))
         words.append(f"next cycle after {_seconds(self.recovery)}, all ended after {_seconds(self.settled)}")
         if self.kills:
             words.append("killed " + ", ".join(f"{name} ({_seconds(s)})" for name, s in self.kills))
