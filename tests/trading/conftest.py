@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from importlib import import_module
 
 import pytest
 import redis
@@ -17,7 +18,7 @@ from tests.support.processes import Processes
 from tests.support.scripted_exchange import ScriptedExchange
 from trading import protections
 from trading.exchange import client as client_module
-from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
+from trading.models import Listing, Profile, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus, forget_rules
 from trading.symbols import named
 
@@ -98,3 +99,11 @@ def at_mock(mock: MockExchange, settings: Settings, monkeypatch: pytest.MonkeyPa
     settings.MOCK_PORT, settings.MOCK_API_KEY, settings.MOCK_API_SECRET = mock.port, KEY, SECRET
     monkeypatch.setattr(client_module, "_of_thread", threading.local())
     return mock
+
+
+@pytest.fixture
+def seeded_profiles(db: None) -> None:
+    """The profiles that migrations seed. A test that empties the database takes them away from those after it."""
+    seeds = import_module("trading.migrations.0008_profiles").SEEDS
+    for name, (about, values) in seeds.items():
+        Profile.objects.get_or_create(name=name, defaults={"about": about, "values": values})

@@ -18,7 +18,7 @@ from trading import catalog, halting, symbols
 from trading.models import Listing, Profile, Symbol, TradingSettings
 from trading.models.symbols import GONE, TradingStatus
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("seeded_profiles")]
 
 LIST = "/admin/trading/symbol/"
 PROFILES = "/admin/trading/profile/"

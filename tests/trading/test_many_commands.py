@@ -18,7 +18,7 @@ from trading.management.commands import symbols as symbols_command
 from trading.models import Order, Symbol, Trader, TradingSettings
 
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("seeded_profiles")]
 
 
 def run(*command: str) -> str:

@@ -12,7 +12,7 @@ from trading import profiles
 from trading.models import Profile, Symbol, TradingSettings
 from trading.symbols import named
 
-pytestmark = [pytest.mark.django_db, pytest.mark.databases]
+pytestmark = [pytest.mark.django_db, pytest.mark.databases, pytest.mark.usefixtures("seeded_profiles")]
 
 
 def settings_of(symbol: Symbol) -> TradingSettings:
