@@ -22,7 +22,6 @@ _QUERIES = {
     "held from own orders": (
         "SELECT count(*) FROM trading_journalentry WHERE decision = 'is held back' AND reason LIKE 'it would meet%'"
     ),
-    "drawdowns": "SELECT count(*) FROM trading_highwater WHERE tripped_at IS NOT NULL",
     "of compounded profits": (
         "SELECT count(*) FROM trading_journalentry WHERE decision = 'begins' AND reason LIKE '% so far, in %'"
     ),

@@ -30,7 +30,7 @@ class Luck:
     redis_emptied: float = 0.004
     beat_lost: float = 0.6
     queue_is_long: float = 0.02
-    leaders_meet: float = 0.02  # at each statement of one
+    leaders_meet: float = 0.03  # at each statement of one
     feed_gap: float = 0.01  # trades are missing and being fetched
     # The exchange, its owner and other hands.
     owner_cancels: float = 0.03

@@ -42,10 +42,11 @@ class People:
         """Some time after it has held trading back, where it has."""
         if not self._will_resume and Switch.objects.filter(mode_by=drawdown.BY).exists():
             self._will_resume = True
+            self.wishes["drawdowns"] += 1
             self._world.later(self._world.chance.randint(5_000, 30_000), self._resume)
 
     def _turn_off(self, name: str, status: TradingStatus) -> None:
-        world, takes_back = self._world, self._world.chance.random() < 0.5
+        world, takes_back = self._world, self._world.chance.random() < 0.6
         symbols.turn([Symbol.objects.get(name=name)], status, takes_back)
         self.wishes[f"turned {status}, what rests is taken back" if takes_back else f"turned {status}"] += 1
         self.not_on_since.setdefault(name, world.now)
@@ -54,7 +55,7 @@ class People:
         else:
             self.off_since.pop(name, None)
         # Some leave it at that.
-        if world.chance.random() < 0.6:
+        if world.chance.random() < 0.5:
             world.later(world.chance.randint(2_000, 30_000), lambda: self._turn_on(name))
 
     def _turn_on(self, name: str) -> None:

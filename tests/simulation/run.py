@@ -119,7 +119,9 @@ def _live(world: World, outcome: Outcome) -> None:
         halting.resume("anna")
         TradingSettings.objects.update(status=TradingStatus.ON)
         # As after every restored backup, `manage.py reconcile`: by itself a quiet symbol is looked at once an hour.
-        reconcile(Venue.MOCK, world.line.at, is_thorough=True)
+        # Whoever is told that the exchange asks to wait tries it again.
+        while reconcile(Venue.MOCK, world.line.at, is_thorough=True).stopped:
+            world.sleep(5)
     calm_since = world.now
     for _ in range(SETTLING_STEPS):
         outcome.steps += 1

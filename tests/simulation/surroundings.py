@@ -17,7 +17,7 @@ from django.utils import timezone
 
 import hedgehog_project.redis
 from streamer import topics
-from trading import dispatch, doorbell, protections, triggers
+from trading import dispatch, doorbell, leader, protections, triggers
 from trading.exchange import client
 from trading.models.symbols import forget_rules
 
@@ -92,6 +92,7 @@ def surround(world: "World") -> Iterator[None]:
         (topics.last_trades, bells.last_trades),
         (topics.last_trade, bells.last_trade),
         (topics.has_gap, bells.has_gap),
+        (leader.fill_slots, world.watched(leader.fill_slots)),
         *((getattr(triggers, name), getattr(bells, name)) for name in _TRIGGERS),
     ]
     for original, stand_in in stand_ins:

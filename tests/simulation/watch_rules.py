@@ -33,7 +33,7 @@ from trading.own_orders import is_ours, trader_of
 # A bell may be that late: what it told was seen on the market before.
 BELLS_LATE_BY = timedelta(seconds=20)
 # A wish is fulfilled within this time, although beats, bells and requests are lost.
-FULFILLED_WITHIN = timedelta(seconds=45)
+FULFILLED_WITHIN = timedelta(seconds=30)
 # The least that can be sold, however the filters change, in base and in quote.
 MOST_STEP, MOST_NOTIONAL = Decimal("0.001"), Decimal(170)
 ASKS, IS_HEARD, TAKES_BACK = "asks for a trader beside it", "is heard", "takes back"

@@ -81,7 +81,7 @@ class World:
         # Of the process that runs: how many steps until it dies; None: it lives.
         self._steps_left: int | None = None
         self._depth = 0
-        self._is_leading = False
+        self._leaders = 0  # in the midst of filling slots
         info = exchange_info([LISTINGS[symbol] for symbol in [*PRICES, BNB_PAIR]])
         # In every other world commissions are paid in BNB, until it has none left.
         in_bnb = self.chance.random() < 0.5
@@ -176,9 +176,7 @@ class World:
         changes = connection.connection.total_changes
         is_new = changes != self._changes_led or self.now > self._led_at + LEADS_WITHIN
         if is_new and not self.chance.strikes("beat_lost"):
-            was, self._is_leading = self._is_leading, True
             self.run_process(lambda: leader.lead(self.now))
-            self._is_leading = was
             self._changes_led, self._led_at = connection.connection.total_changes, self.now
 
     def _reconcile(self) -> None:
@@ -225,11 +223,23 @@ class World:
 
     def let_another_lead(self) -> None:
         """Between any two statements of a leader, where it has no transaction open, another one may come and go."""
-        if not self._is_leading or connection.in_atomic_block or not self.chance.strikes("leaders_meet"):
+        if self._leaders != 1 or connection.in_atomic_block or not self.chance.strikes("leaders_meet"):
             return
-        mine, self._steps_left, self._is_leading = self._steps_left, None, False
+        mine, self._steps_left = self._steps_left, None
         self.run_process(lambda: leader.lead(self.now))
-        self._steps_left, self._is_leading = mine, True
+        self._steps_left = mine
+
+    def watched(self, fill_slots: Callable[[], int]) -> Callable[[], int]:
+        """The same, and the world knows that somebody is in the midst of it."""
+
+        def fill() -> int:
+            self._leaders += 1
+            try:
+                return fill_slots()
+            finally:
+                self._leaders -= 1
+
+        return fill
 
     def let_others_run(self) -> None:
         """While a process calls the exchange, all others go on."""
