@@ -1,14 +1,17 @@
 """Strategies over the wire: trailing, and a user's own from a module that all processes import."""
 
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.e2e.books import BALANCES, cycles, differences_in_the_end, turn_off, wait_for
 from tests.e2e.conftest import MakeStack
 from tests.support.stack import Stack
 from tests.trading.strategies.conftest import PATIENT
+from trading import triggers
 from trading.core.orders import Side
 from trading.core.strategy import TraderState
 from trading.models import Order, Trader, TradingSettings
@@ -43,6 +46,12 @@ def test_trailing_and_a_users_own_complete_their_cycles(stack: Stack) -> None:
     def first(name: str) -> Trader | None:
         return Trader.objects.filter(symbol__name=name).order_by("pk").first()
 
+    client = redis.Redis.from_url(stack.redis_url)
+
+    def waits_for_a_price(name: str) -> bool:
+        """One trade comes at a time here: it must find the trader's trigger."""
+        return bool(client.zcard(triggers.key_below("mock", name)))
+
     def trade(name: str, price: str, until: TraderState | None = None, **memory: str) -> None:
         """The market trades, and the first trader takes it in."""
         stack.mock.trade(name, price)
@@ -54,7 +63,7 @@ def test_trailing_and_a_users_own_complete_their_cycles(stack: Stack) -> None:
         wait_for(stack, has_seen, 20, f"{name} at {price}: {until or memory}")
 
     for name in ("ETHUSDT", "BTCUSDT"):
-        wait_for(stack, lambda name=name: first(name) is not None, 20, f"a trader of {name}")  # type: ignore[misc]
+        wait_for(stack, partial(waits_for_a_price, name), 20, f"a trader of {name} that waits for the next price")
     trade("ETHUSDT", "3000", low="3000")
     trade("ETHUSDT", "2950", low="2950")
     trade("ETHUSDT", "2956", TraderState.HOLDING)  # 0.2 % over the low: it takes what the market gives.
