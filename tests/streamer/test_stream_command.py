@@ -80,7 +80,7 @@ def test_it_ends_in_time_while_redis_hangs(
     processes.wait_for(lambda: exchange.connections() == 1)
     exchange.send_trades(1)
     time.sleep(0.5)
-    assert stream.stop(timeout_s=2.5) == 0
+    assert stream.stop(timeout_s=5) == 0
 
 
 @pytest.fixture
