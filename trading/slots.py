@@ -47,11 +47,13 @@ def hear_rebuys(venue: Venue) -> int:
 
     Where all chunks are open it waits for one that is closed again, for as long as it lives.
     """
-    asking = Trader.objects.filter(rebuy_told_at__isnull=False, rebuy_heard_at=None)
-    is_on = Q(symbol__settings__status=TradingStatus.ON)
-    asking.filter(~is_on | ~Q(venue=venue)).update(rebuy_heard_at=timezone.now())
+    asking = Trader.objects.filter(rebuy_told_at__isnull=False, rebuy_heard_at=None, finished_at=None)
     count = 0
-    for teller in asking.filter(is_on, venue=venue, finished_at=None).select_related("symbol__settings"):
+    for teller in asking.filter(symbol__settings__isnull=False).select_related("symbol__settings"):
+        if teller.symbol.settings.status != TradingStatus.ON or teller.venue != venue:
+            # Not heard now, and not later either: it asked for what nobody wants any more.
+            asking.filter(pk=teller.pk).update(rebuy_heard_at=timezone.now())
+            continue
         try:
             with transaction.atomic():
                 count += _open_for(teller, venue)

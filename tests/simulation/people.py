@@ -5,8 +5,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from tests.simulation.rows import read
 from trading import doorbell, drawdown, endings, halting, symbols
-from trading.models import Switch, Symbol, Trader, TradingSettings
+from trading.models import Symbol, Trader, TradingSettings
 from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
 
@@ -40,7 +41,7 @@ class People:
 
     def resume_after_a_drawdown(self) -> None:
         """Some time after it has held trading back, where it has."""
-        if not self._will_resume and Switch.objects.filter(mode_by=drawdown.BY).exists():
+        if not self._will_resume and read("SELECT 1 FROM trading_switch WHERE mode_by = %s", drawdown.BY):
             self._will_resume = True
             self.wishes["drawdowns"] += 1
             self._world.later(self._world.chance.randint(5_000, 30_000), self._resume)

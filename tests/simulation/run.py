@@ -18,6 +18,7 @@ from hedgehog_project.venues import Venue
 from tests.simulation.acted import acted
 from tests.simulation.line import Broken
 from tests.simulation.luck import NO_MISFORTUNE, Luck
+from tests.simulation.rows import read
 from tests.simulation.surroundings import prepare, surround
 from tests.simulation.watch import Watch
 from tests.simulation.watch_rules import RuleWatch
@@ -128,7 +129,7 @@ def _live(world: World, outcome: Outcome) -> None:
         world.settle()
         watch.check()
         rules.check()
-        is_clear = not Order.objects.filter(status=OrderStatus.SUBMITTING).exists()
+        is_clear = not read("SELECT 1 FROM trading_order WHERE status = %s", OrderStatus.SUBMITTING)
         if (world.now - calm_since).total_seconds() > CALM_S and world.is_quiet and is_clear:
             break
     else:

@@ -30,6 +30,7 @@ from tests.simulation.bells import ORDINARY, Bells
 from tests.simulation.line import Line
 from tests.simulation.luck import NO_MISFORTUNE, Chance, Luck
 from tests.simulation.people import People
+from tests.simulation.rows import read, time_of
 from trading import leader, tasks
 from trading.models import Listing, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
@@ -147,8 +148,8 @@ class World:
         self.lowest.clear()
         self.highest.clear()
         due = min((later.at for later in self._agenda), default=self.now + SETTLES_BY)
-        retry = Trader.objects.filter(retry_at__isnull=False).order_by("retry_at").values_list("retry_at", flat=True)
-        soonest = min([due, *(at for at in retry[:1] if at is not None), self.now + SETTLES_BY])
+        retry = read("SELECT retry_at FROM trading_trader WHERE retry_at IS NOT NULL ORDER BY retry_at LIMIT 1")
+        soonest = min([due, *(time_of(at) for (at,) in retry), self.now + SETTLES_BY])
         self.now = max(soonest, self.now + timedelta(milliseconds=1_000))
         self._happen()
 
@@ -226,7 +227,7 @@ class World:
         if self._leaders != 1 or connection.in_atomic_block or not self.chance.strikes("leaders_meet"):
             return
         mine, self._steps_left = self._steps_left, None
-        self.run_process(lambda: leader.lead(self.now))
+        self.run_process(leader.fill_slots)
         self._steps_left = mine
 
     def watched(self, fill_slots: Callable[[], int]) -> Callable[[], int]:
