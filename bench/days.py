@@ -30,14 +30,14 @@ from hedgehog_project.venues import Venue
 from streamer.topics import decode_trade, last_trades, trade_topic
 from tests.support.environment import ROOT
 from tests.support.stack import Stack
-from trading.audit import audit
+from trading.accounting.holdings import fees_of, holdings, value_of
+from trading.accounting.profit import left_over
+from trading.books.audit import audit
 from trading.core.money import ZERO, plain
 from trading.core.orders import Side
 from trading.core.strategy import TraderState
-from trading.holdings import fees_of, holdings, value_of
 from trading.models import Fill, JournalEntry, Listing, Order, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
-from trading.profit import left_over
 from trading.symbols import turn
 
 DATA = ROOT.parent / "shared" / "data" / "trades"

@@ -24,6 +24,9 @@ FORBIDDEN = {
     "trading.traders": ("trading.leader", "trading.dispatch", "trading.tasks", "trading.admin"),
     "trading.leader": ("trading.dispatch", "trading.tasks", "trading.admin"),
     "trading.dispatch": ("trading.leader", "trading.tasks", "trading.admin"),
+    "trading.limits": ("trading.traders", "trading.leader", "trading.dispatch", "trading.tasks", "trading.admin"),
+    "trading.accounting": ("trading.traders", "trading.leader", "trading.dispatch", "trading.tasks", "trading.admin"),
+    "trading.books": ("trading.leader", "trading.dispatch", "trading.tasks", "trading.admin"),
     "trading.tasks": ("trading.admin",),
 }
 

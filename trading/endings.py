@@ -5,7 +5,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils import timezone
 
-from trading.books import position_of
+from trading.books.booking import position_of
 from trading.core.decisions import Finish, Triggers
 from trading.core.events import OrderReported
 from trading.core.money import ZERO, plain, quote_of

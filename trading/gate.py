@@ -7,12 +7,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 from hedgehog_project.venues import Venue
-from trading import protections
 from trading.core.money import plain
 from trading.core.orders import OPEN, Side
 from trading.core.risk import Rules
 from trading.exchange.client import why_wait
-from trading.holds import Hold
+from trading.limits import protections
+from trading.limits.holds import Hold
 from trading.models import Order, Switch, Symbol, Trader
 from trading.models.switch import TradingMode
 

@@ -17,15 +17,16 @@ from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, last_trades
-from trading import catalog, doorbell, drawdown, endings, halting, sizing, slots, symbols, triggers
+from trading import catalog, doorbell, endings, halting, slots, symbols, triggers
+from trading.books.reconcile import venues_in_use
 from trading.core.decisions import ANY_PRICE
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import TraderState
 from trading.exchange.errors import ExchangeError
+from trading.limits import drawdown, sizing
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import GONE, TradingStatus
-from trading.reconcile import venues_in_use
 from trading.saving import trigger_for
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings

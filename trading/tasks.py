@@ -11,16 +11,18 @@ from kombu.exceptions import OperationalError
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
-from trading import balances, doorbell, equity, leader, traders
+from trading import doorbell, leader, traders
+from trading.accounting import equity
+from trading.books.reconcile import alone, venues_in_use
+from trading.books.reconcile import reconcile as compare_books
 from trading.core.events import Event, Nudged, TradeSeen
 from trading.dispatch import acknowledge, deliveries
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.exchange.replies import from_execution_report, own_id
+from trading.limits import balances
 from trading.models import Order
 from trading.models.journal import write
-from trading.reconcile import alone, venues_in_use
-from trading.reconcile import reconcile as compare_books
 
 log = logging.getLogger(__name__)
 

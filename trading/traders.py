@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading import doorbell, gate, triggers
-from trading.books import as_core, book, is_news, position_of, position_with
+from trading.books.booking import as_core, book, is_news, position_of, position_with
 from trading.core import guard
 from trading.core.decisions import ANY_PRICE, Cancel, Decision, Finish, PlaceBuy, PlaceSell, TellRebuy, Triggers, Wait
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen

@@ -8,7 +8,7 @@ from trading.core.decisions import Triggers, Wait
 from trading.core.events import Event, Nudged, TradeSeen
 from trading.core.orders import UNASKED_ENDS
 from trading.core.position import Position
-from trading.holds import HELD_BACK, Hold
+from trading.limits.holds import HELD_BACK, Hold
 from trading.models import Trader
 from trading.models.journal import write_once
 

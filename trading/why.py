@@ -12,11 +12,12 @@ from hedgehog_project import processes
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.redis import hurried_client
 from hedgehog_project.venues import Venue, market_of
-from trading import doorbell, obstacles, overview, protections, symbols
+from trading import doorbell, obstacles, overview, symbols
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.client import why_wait
+from trading.limits import protections
 from trading.models import Order, Switch, Symbol, Trader
 from trading.models.switch import why_not
 from trading.models.symbols import TradingStatus

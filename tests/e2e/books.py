@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from hedgehog_project.venues import Venue
 from tests.support.stack import Stack
-from trading.audit import Difference, audit
+from trading.books.audit import Difference, audit
 from trading.core.strategy import TraderState
 from trading.exchange.errors import Throttled
 from trading.exchange.protocol import Exchange

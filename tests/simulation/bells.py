@@ -15,7 +15,7 @@ import redis
 from streamer.topics import TradeEvent
 from tests.simulation.line import Broken
 from trading import doorbell, tasks
-from trading.books import is_news
+from trading.books.booking import is_news
 from trading.core.events import TradeSeen
 from trading.exchange.errors import ExchangeError
 from trading.exchange.replies import from_execution_report, own_id

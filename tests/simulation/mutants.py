@@ -16,7 +16,8 @@ from hedgehog_project.venues import Venue
 from tests.simulation import mutants_of_rules
 from tests.simulation.run import run
 from tests.simulation.surroundings import Patches
-from trading import books, gate, leader, outcomes, reconcile, tasks, traders
+from trading import gate, leader, outcomes, tasks, traders
+from trading.books import booking, reconcile
 from trading.core import orders
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import Position
@@ -58,7 +59,7 @@ def ignores_a_late_fill(patches: Patches) -> None:
     def fold(order: orders.Order, report: OrderReport) -> orders.Order:
         return orders.fold(order, report) if order.status.is_open else order
 
-    patches.set(books, "fold", fold)
+    patches.set(booking, "fold", fold)
 
 
 def sells_the_ordered_quantity(patches: Patches) -> None:
@@ -100,14 +101,14 @@ def books_a_fill_twice(patches: Patches) -> None:
         again = [replace(f, trade_id=f.trade_id + 10**9) for f in report.fills if f.trade_id in known]
         return orders.fold(order, replace(report, fills=(*report.fills, *again)))
 
-    patches.set(books, "fold", fold)
+    patches.set(booking, "fold", fold)
 
 
 def lets_the_status_move_backwards(patches: Patches) -> None:
     def fold(order: orders.Order, report: OrderReport) -> orders.Order:
         return replace(orders.fold(order, report), status=report.status)
 
-    patches.set(books, "fold", fold)
+    patches.set(booking, "fold", fold)
 
 
 def buys_again_while_a_buy_is_unclear(patches: Patches) -> None:
@@ -181,7 +182,7 @@ def never_asks_about_unclear_orders(patches: Patches) -> None:
 
 
 def spends_the_budget_of_all_slots(patches: Patches) -> None:
-    position_with = books.position_with
+    position_with = booking.position_with
 
     def all_of_it(trader: Trader, rows: Iterable[orders.Order]) -> Position:
         return replace(position_with(trader, rows), budget=trader.symbol.settings.budget)

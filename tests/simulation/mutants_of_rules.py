@@ -11,12 +11,14 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from tests.simulation.surroundings import Patches
-from trading import books, gate, halting, protections, sizing, slots, symbols, traders
+from trading import gate, halting, slots, symbols, traders
+from trading.books import booking
 from trading.core import naive, orders
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import Mode, Position
 from trading.exchange.errors import ExchangeError
-from trading.holds import Hold
+from trading.limits import protections, sizing
+from trading.limits.holds import Hold
 from trading.models import Order, Slot, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import TradingStatus
@@ -25,7 +27,7 @@ from trading.strategies import trailing
 
 
 def tells_a_rebuy_twice(patches: Patches) -> None:
-    position_with = books.position_with
+    position_with = booking.position_with
 
     def forgetful(trader: Trader, rows: Iterable[orders.Order]) -> Position:
         return replace(position_with(trader, rows), has_told_rebuy=False)
@@ -99,7 +101,7 @@ def retargets_what_the_market_has_not_left(patches: Patches) -> None:
 
 
 def abandons_a_part_filled_buy_by_a_retarget(patches: Patches) -> None:
-    position_with = books.position_with
+    position_with = booking.position_with
 
     def without_it(trader: Trader, rows: Iterable[orders.Order]) -> Position:
         position = position_with(trader, rows)

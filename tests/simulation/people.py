@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tests.simulation.rows import read
-from trading import doorbell, drawdown, endings, halting, symbols
+from trading import doorbell, endings, halting, symbols
+from trading.limits import drawdown
 from trading.models import Symbol, Trader, TradingSettings
 from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus

@@ -23,13 +23,14 @@ from tests.simulation.surroundings import prepare, surround
 from tests.simulation.watch import Watch
 from tests.simulation.watch_rules import RuleWatch
 from tests.simulation.world import MONEY, World
-from trading import halting, protections
-from trading.audit import audit
+from trading import halting
+from trading.books.audit import audit
+from trading.books.reconcile import reconcile
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
+from trading.limits import protections
 from trading.models import Fill, Order, Trader, TradingSettings
 from trading.models.symbols import TradingStatus, forget_rules
-from trading.reconcile import reconcile
 
 STEPS = 60
 # What is under way when the misfortunes end is settled by then: proofs, growing waits, a comparison of the books.

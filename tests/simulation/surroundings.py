@@ -17,8 +17,9 @@ from django.utils import timezone
 
 import hedgehog_project.redis
 from streamer import topics
-from trading import dispatch, doorbell, leader, protections, triggers
+from trading import dispatch, doorbell, leader, triggers
 from trading.exchange import client
+from trading.limits import protections
 from trading.models.symbols import forget_rules
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from tests.simulation.watch import Watch
 from tests.simulation.world import MONEY, PRICES, World
 from trading.core.orders import OrderType, Side
 from trading.exchange.protocol import NewOrder
-from trading.holds import HELD_BACK
+from trading.limits.holds import HELD_BACK
 from trading.models.fields import from_units
 from trading.models.symbols import Sizing, TradingStatus
 from trading.own_orders import is_ours, trader_of

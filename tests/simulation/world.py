@@ -32,10 +32,10 @@ from tests.simulation.luck import NO_MISFORTUNE, Chance, Luck
 from tests.simulation.people import People
 from tests.simulation.rows import read, time_of
 from trading import leader, tasks
+from trading.books.reconcile import last
 from trading.models import Listing, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.own_orders import is_ours
-from trading.reconcile import last
 from trading.symbols import named, refresh
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -16,8 +16,8 @@ from hedgehog_project.venues import Venue
 from tests.support.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.processes import Processes
 from tests.support.scripted_exchange import ScriptedExchange
-from trading import protections
 from trading.exchange import client as client_module
+from trading.limits import protections
 from trading.models import Listing, Profile, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus, forget_rules
 from trading.symbols import named

@@ -13,12 +13,12 @@ from pytest_django.live_server_helper import LiveServer
 from hedgehog_project.venues import Venue
 from tests.support.chromium import Browser
 from tests.support.scripted_exchange import ScriptedExchange
-from tests.trading.test_orphans import orphan_of, place
+from tests.trading.books.test_orphans import orphan_of, place
 from trading.admin import orphans as pages
+from trading.books.reconcile import reconcile
 from trading.core.orders import OrderStatus
 from trading.models import Order, Orphan, Reconciliation, Symbol
 from trading.models.orphans import Resolution
-from trading.reconcile import reconcile
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,10 +13,11 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
-from tests.trading.limits import keep_balances, limit, limit_account
+from tests.trading.limited import keep_balances, limit, limit_account
 from tests.trading.rows import make_order, make_trader
-from trading import doorbell, protections, traders
+from trading import doorbell, traders
 from trading.core.events import TradeSeen
+from trading.limits import protections
 from trading.models import AccountProtections, HeldBack, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.models.symbols import Sizing
 

@@ -12,15 +12,16 @@ from django.utils.html import format_html
 
 from hedgehog_project import processes
 from hedgehog_project.venues import Venue
-from trading import obstacles, overview, protected
+from trading import obstacles, overview
 from trading.admin import show
 from trading.admin.navigation import environment
 from trading.admin.symbols import last_price
+from trading.books.reconcile import last, venues_in_use
 from trading.core.money import plain
 from trading.core.strategy import TraderState
+from trading.limits import protected
 from trading.models import Order, Orphan, Switch, Trader
 from trading.models.orphans import Resolution
-from trading.reconcile import last, venues_in_use
 
 ROWS = 10
 MOST_SYMBOLS = 20

@@ -19,12 +19,13 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import display
 
 from hedgehog_project.venues import Venue
-from trading import equity, overview, profit
+from trading import overview
+from trading.accounting import equity, profit
+from trading.accounting.equity import Standing
+from trading.accounting.profit import CSV_COLUMNS, By, Line, csv_row
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin
-from trading.equity import Standing
 from trading.models import Equity, Switch
-from trading.profit import CSV_COLUMNS, By, Line, csv_row
 
 # What the page and its chart look back on, in days; "" is everything.
 SPANS = {"1": "24 hours", "7": "7 days", "30": "30 days", "": "All"}

@@ -16,10 +16,10 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from trading import orphans
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.admin.orders import trader_link
+from trading.books import orphans
 from trading.core.money import plain
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError

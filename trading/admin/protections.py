@@ -12,11 +12,11 @@ from unfold.admin import ModelAdmin, StackedInline
 from unfold.decorators import display
 
 from hedgehog_project.venues import Venue
-from trading import protected, protections, sizing
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin
 from trading.admin.forms import AmountInput
 from trading.admin.percent import PercentField
+from trading.limits import protected, protections, sizing
 from trading.models import AccountProtections, HeldBack, Symbol, SymbolProtections
 from trading.models.fields import AmountField
 

@@ -17,8 +17,8 @@ from unfold.decorators import display
 from trading import doorbell
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
+from trading.books.reconcile import venues_in_use
 from trading.models import Reconciliation
-from trading.reconcile import venues_in_use
 
 
 class ReconciliationsShown(ShowFilter):

@@ -13,14 +13,14 @@ from django.utils.safestring import SafeString
 
 from hedgehog_project.venues import Venue
 from trading import overview
+from trading.accounting.arithmetic import Arithmetic, arithmetic
+from trading.accounting.holdings import fees_of, value_of
 from trading.admin import show
 from trading.admin.orders import fee, filled, worth
-from trading.arithmetic import Arithmetic, arithmetic
-from trading.books import as_core
+from trading.books.booking import as_core
 from trading.core.money import ZERO, plain, quote_of
 from trading.core.orders import OPEN
 from trading.core.position import Position
-from trading.holdings import fees_of, value_of
 from trading.models import Fill, JournalEntry, Order, Trader
 from trading.overview import LastTrade
 from trading.strategies.registry import UnknownStrategy

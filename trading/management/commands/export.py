@@ -11,9 +11,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from hedgehog_project.venues import Venue
-from trading import export
+from trading.accounting import export
+from trading.accounting.lots import Fifo
 from trading.core.money import plain
-from trading.lots import Fifo
 from trading.management.arguments import add_venue, opened, timezone
 from trading.models import Switch
 

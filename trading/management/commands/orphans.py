@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from trading import orphans
+from trading.books import orphans
 from trading.core.money import plain
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError

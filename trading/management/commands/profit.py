@@ -9,14 +9,14 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from hedgehog_project.venues import Venue
-from trading import equity, profit
+from trading.accounting import equity, profit
+from trading.accounting.holdings import Holding
+from trading.accounting.profit import CSV_COLUMNS, By, Line, csv_row
 from trading.admin.show import percent
 from trading.core.money import ZERO, plain
-from trading.holdings import Holding
 from trading.management.arguments import add_venue, date
 from trading.management.tables import table
 from trading.models import Switch
-from trading.profit import CSV_COLUMNS, By, Line, csv_row
 
 # On a terminal; a CSV has them all.
 MOST_CYCLES = 50

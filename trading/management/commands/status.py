@@ -10,8 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections
 
 from hedgehog_project import processes
-from trading import obstacles, overview, protected, protections
+from trading import obstacles, overview
 from trading.core.money import plain
+from trading.limits import protected, protections
 from trading.management.tables import table
 from trading.models import Switch
 

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from trading import halting
-from trading.books import positions_of
+from trading.books.booking import positions_of
 from trading.core.money import plain
 from trading.management.settling import name_of, settle
 from trading.models import Switch, Symbol, Trader

@@ -21,12 +21,12 @@ from django.utils import timezone
 from hedgehog_project.redis import hurried_client
 from hedgehog_project.venues import Venue, market_of
 from streamer import topics
-from trading import balances
 from trading.core.money import ZERO, plain, quote_of
 from trading.core.orders import OPEN, Side
 from trading.core.strategy import TraderState
-from trading.exposure import bound, of_live_traders
-from trading.holds import HELD_BACK, Hold
+from trading.limits import balances
+from trading.limits.exposure import bound, of_live_traders
+from trading.limits.holds import HELD_BACK, Hold
 from trading.models import AccountProtections, HeldBack, JournalEntry, Order, SymbolProtections, Trader
 from trading.models.protections import Rule
 

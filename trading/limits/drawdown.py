@@ -12,8 +12,8 @@ from django.db.models import Sum
 
 from hedgehog_project.venues import Venue
 from trading import halting
+from trading.accounting.equity import Standing, standing
 from trading.core.money import EXACT, ZERO, plain
-from trading.equity import Standing, standing
 from trading.models import AccountProtections, HighWater, Switch, TradingSettings
 from trading.models.protections import HighOf
 from trading.models.switch import TradingMode

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading import overview
+from trading.accounting.holdings import Holding, holdings
 from trading.core.money import ZERO
-from trading.holdings import Holding, holdings
 from trading.models import Equity, Trader
 from trading.models.equity import HOURS_KEPT
 

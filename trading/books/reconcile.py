@@ -19,14 +19,16 @@ from django.utils import timezone
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
-from trading import balances, fill_marks, orphans, traders
+from trading import traders
+from trading.books import fill_marks, orphans
+from trading.books.shortages import shortages
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderReport, OrderStatus
 from trading.exchange.errors import ExchangeError, KeyRejected, Throttled
 from trading.exchange.protocol import Exchange
+from trading.limits import balances
 from trading.models import Order, Orphan, Reconciliation, Switch, Trader
 from trading.own_orders import trader_of
-from trading.shortages import shortages
 from trading.traders import ExchangeAt
 
 log = logging.getLogger(__name__)

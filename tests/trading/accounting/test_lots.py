@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trading.accounting.lots import Fifo, Sale, Traded
 from trading.core.orders import Side
-from trading.lots import Fifo, Sale, Traded
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 UNIT = D("0.00000001")

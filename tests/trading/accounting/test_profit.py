@@ -17,14 +17,15 @@ from hedgehog_project.venues import Venue
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_fill, make_order, make_story, make_trader
 from tests.trading.test_overview import publish
-from trading import overview, profit
-from trading.arithmetic import arithmetic
-from trading.books import position_of
+from trading import overview
+from trading.accounting import profit
+from trading.accounting.arithmetic import arithmetic
+from trading.accounting.holdings import holdings
+from trading.accounting.profit import By, Line
+from trading.books.booking import position_of
 from trading.core.orders import Side
 from trading.core.strategy import TraderState
-from trading.holdings import holdings
 from trading.models import Symbol, Trader
-from trading.profit import By, Line
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 

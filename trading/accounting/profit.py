@@ -18,9 +18,9 @@ from django.db.models.functions import Cast, Substr
 
 from hedgehog_project.venues import Venue
 from trading import overview
+from trading.accounting.holdings import Holding, holdings
 from trading.core.money import ZERO, plain
 from trading.core.strategy import TraderState
-from trading.holdings import Holding, holdings
 from trading.models import Symbol, Trader
 
 

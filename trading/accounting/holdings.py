@@ -8,8 +8,8 @@ from django.db.models import Exists, OuterRef
 
 from hedgehog_project.venues import Venue
 from trading import overview
-from trading.arithmetic import Arithmetic, arithmetic
-from trading.books import positions_of
+from trading.accounting.arithmetic import Arithmetic, arithmetic
+from trading.books.booking import positions_of
 from trading.core.money import EXACT, ONE, ZERO, quote_of
 from trading.models import Listing, Order, Trader
 

@@ -15,8 +15,10 @@ from hedgehog_project.ports import free_port
 from hedgehog_project.venues import Venue
 from tests.support.market import MockExchange, start_mock
 from tests.support.processes import Processes
-from trading import orphans, traders
-from trading.audit import audit
+from trading import traders
+from trading.books import orphans
+from trading.books.audit import audit
+from trading.books.reconcile import reconcile
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
@@ -27,7 +29,6 @@ from trading.management.commands import audit as audit_command
 from trading.models import Fill, FillMark, Listing, Order, Orphan, Symbol, Trader
 from trading.models.orphans import Resolution
 from trading.models.symbols import forget_rules
-from trading.reconcile import reconcile
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

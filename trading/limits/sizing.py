@@ -8,9 +8,9 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading import balances
 from trading.core.money import EXACT, ZERO, plain, share_of
-from trading.exposure import bound
+from trading.limits import balances
+from trading.limits.exposure import bound
 from trading.models import AccountProtections, Trader, TradingSettings
 from trading.models.symbols import Sizing
 

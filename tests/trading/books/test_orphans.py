@@ -9,14 +9,15 @@ from django.core.management import CommandError, call_command
 
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
-from trading import leader, orphans, traders
+from trading import leader, traders
+from trading.books import orphans
+from trading.books.reconcile import reconcile
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.exchange.protocol import NewOrder
 from trading.management.commands import orphans as command
 from trading.models import Fill, JournalEntry, Order, Orphan, Symbol, Trader, TradingSettings
 from trading.models.orphans import Resolution
-from trading.reconcile import reconcile
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 

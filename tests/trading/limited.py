@@ -11,9 +11,9 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue, default_market
 from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.trading.rows import make_cycle
-from trading import balances, protections
 from trading.core.orders import Side
-from trading.holds import Hold
+from trading.limits import balances, protections
+from trading.limits.holds import Hold
 from trading.models import AccountProtections, Symbol, SymbolProtections, Trader
 
 # What a trader with 200 USDT buys at 0.1 % under 3000.

@@ -15,11 +15,12 @@ from pytest_django import DjangoAssertNumQueries
 
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
-from tests.trading.limits import PRICE, QUANTITY, keep_balances, limit, limit_account, see_trade
+from tests.trading.limited import PRICE, QUANTITY, keep_balances, limit, limit_account, see_trade
 from tests.trading.rows import make_order, make_trader
-from trading import doorbell, protections, traders
+from trading import doorbell, traders
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side
+from trading.limits import protections
 from trading.models import (
     HeldBack,
     JournalEntry,

@@ -4,7 +4,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 from hedgehog_project.venues import Venue
-from trading.books import positions_of
+from trading.books.booking import positions_of
 from trading.core.money import ZERO, plain
 from trading.core.orders import Side
 from trading.models import Trader

@@ -10,14 +10,14 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading.books import position_of
+from trading.books.booking import position_of
+from trading.books.orphans import unresolved
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, Fill, OrderStatus, Side
 from trading.exchange.protocol import Exchange
 from trading.models import Fill as FillRow
 from trading.models import Order, Orphan, Symbol, Trader
 from trading.models.orphans import Resolution
-from trading.orphans import unresolved
 from trading.own_orders import is_ours
 
 # A trader may sleep through an event that it waits for no longer than this.

@@ -5,9 +5,9 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from hedgehog_project.venues import Venue
+from trading.accounting.lots import Fifo, Sale, Traded
 from trading.core.money import plain, quote_of
 from trading.core.orders import Side
-from trading.lots import Fifo, Sale, Traded
 from trading.models import Fill
 
 TRADE_COLUMNS = (

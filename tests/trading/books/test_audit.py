@@ -14,7 +14,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from tests.support.market import MockExchange
 from trading import traders
-from trading.audit import audit
+from trading.books.audit import audit
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState

@@ -14,8 +14,10 @@ from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_trader
 from tests.trading.test_overview import NO_REDIS
-from trading import fill_marks, tasks, traders
-from trading import reconcile as module
+from trading import tasks, traders
+from trading.books import fill_marks
+from trading.books import reconcile as module
+from trading.books.reconcile import alone, last, reconcile, venues_in_use
 from trading.core.events import TradeSeen
 from trading.core.orders import Fill as CoreFill
 from trading.core.orders import OrderReport, OrderStatus, Side
@@ -25,7 +27,6 @@ from trading.exchange.errors import NotSent, Throttled
 from trading.exchange.protocol import NewOrder
 from trading.models import Fill, FillMark, JournalEntry, Order, Orphan, Reconciliation, Trader
 from trading.models.orphans import Resolution
-from trading.reconcile import alone, last, reconcile, venues_in_use
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 

@@ -12,10 +12,11 @@ from django.core.management import call_command
 
 from hedgehog_project.venues import Venue, default_market
 from streamer.topics import TradeEvent, encode_trade, trade_topic
-from tests.trading.limits import limit_account
+from tests.trading.limited import limit_account
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
-from trading import drawdown, halting, leader
+from trading import halting, leader
 from trading.core.orders import OrderStatus
+from trading.limits import drawdown
 from trading.models import AccountProtections, HighWater, Order, Switch, Symbol, TradingSettings
 from trading.models.switch import TradingMode
 

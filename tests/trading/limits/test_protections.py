@@ -11,11 +11,12 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue, default_market
 from streamer.topics import gap_key
 from tests.trading.conftest import make_symbol
-from tests.trading.limits import COST, ask, keep_balances, limit, limit_account, lose, see_trade
+from tests.trading.limited import COST, ask, keep_balances, limit, limit_account, lose, see_trade
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
-from trading import balances, doorbell, exposure, protections
+from trading import doorbell
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
+from trading.limits import balances, exposure, protections
 from trading.models import (
     AccountProtections,
     Balance,

@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from tests.trading.conftest import make_symbol
-from tests.trading.limits import keep_balances, limit_account
+from tests.trading.limited import keep_balances, limit_account
 from tests.trading.rows import make_cycle, make_order, make_trader
-from trading import doorbell, leader, sizing
+from trading import doorbell, leader
+from trading.limits import sizing
 from trading.models import JournalEntry, Symbol, Trader, TradingSettings
 from trading.models.symbols import Sizing
 

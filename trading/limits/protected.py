@@ -9,10 +9,10 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading import balances, protections
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN
-from trading.exposure import bound, of_live_traders
+from trading.limits import balances, protections
+from trading.limits.exposure import bound, of_live_traders
 from trading.models import (
     AccountProtections,
     HighWater,

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading import symbols, traders
-from trading.books import book, position_of
+from trading.books.booking import book, position_of
 from trading.core import orders as core
 from trading.core.decisions import Triggers
 from trading.core.events import Nudged
