@@ -1,6 +1,6 @@
 """The gate: what every order has to pass, asked in the transaction that saves its intent.
 
-The mode of trading is asked a second time right before the call, by when a halt may have been committed.
+Right before the call it looks once more: trading may have been halted meanwhile, or the symbol turned off.
 """
 
 from datetime import timedelta
@@ -13,11 +13,13 @@ from trading.core.risk import Rules
 from trading.exchange.client import why_wait
 from trading.limits import protections
 from trading.limits.holds import Hold
-from trading.models import Order, Switch, Symbol, Trader
+from trading.models import Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.switch import TradingMode
+from trading.models.symbols import TradingStatus
 
 # How long a trader that is held back by the mode rests; a resume rings it at once.
 REST = timedelta(seconds=60)
+AT_ONCE = timedelta(0)
 # How long one rests that finds the symbol's book full of orders.
 FULL = timedelta(seconds=10)
 # How long one rests whose order would meet an own one, which is about to trade.
@@ -43,6 +45,20 @@ def mode_hold(side: Side) -> Hold | None:
         return None
     row = Switch.row()
     return Hold(row.mode_text, REST, row.mode_text, is_mode=True)
+
+
+def last_look(symbol: str, side: Side) -> Hold | None:
+    """What was turned since the order was saved, outside of its transaction: the mode of trading, or its symbol."""
+    return mode_hold(side) or _off_hold(symbol, side)
+
+
+def _off_hold(symbol: str, side: Side) -> Hold | None:
+    """Off lets nothing pass, a shutdown sales only. The strategy's guard says the same, at the trader's next look."""
+    status = TradingSettings.objects.filter(symbol__name=symbol).values_list("status", flat=True).first()
+    if status == TradingStatus.ON or (status == TradingStatus.SHUTDOWN and side == Side.SELL):
+        return None
+    text = f"{symbol} shuts down" if status == TradingStatus.SHUTDOWN else f"trading is off for {symbol}"
+    return Hold(text, AT_ONCE, text)
 
 
 def _budget_hold(venue: Venue, side: Side) -> Hold | None:

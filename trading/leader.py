@@ -42,6 +42,9 @@ UNHEARD_S = 3.0
 JUST_NOW = timedelta(seconds=5)
 UNHEARD = timedelta(seconds=UNHEARD_S)
 
+# What kept a symbol's traders from beginning, as it was logged: not every second again.
+_complaints: dict[int, str] = {}
+
 
 def lead(now: datetime | None = None) -> None:
     """One beat. Raises redis.RedisError and Django's database errors: the next beat tries again."""
@@ -89,7 +92,9 @@ def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
     except IntegrityError:
         return False  # Another leader was quicker: the slot has its trader.
     except (UnknownStrategy, BadSettings) as error:
-        log.warning("no trader begins: symbol=%s slot=%s error=%s", settings.symbol.name, slot, error)
+        if _complaints.get(settings.symbol_id) != str(error):
+            log.warning("no trader begins: symbol=%s error=%s", settings.symbol.name, error)
+        _complaints[settings.symbol_id] = str(error)
         return False
     triggers.set_trigger(connect(), trigger_for(trader))
     return True

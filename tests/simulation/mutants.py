@@ -177,6 +177,10 @@ def buys_in_spite_of_a_halt(patches: Patches) -> None:
     patches.everywhere(gate.mode_hold, lambda side: None)
 
 
+def looks_at_a_halt_only_before_it_saves(patches: Patches) -> None:
+    patches.everywhere(gate.last_look, lambda symbol, side: None)
+
+
 def never_asks_about_unclear_orders(patches: Patches) -> None:
     patches.set(leader, "ask_about_stuck_orders", lambda now: None)
 
@@ -208,6 +212,7 @@ PLANTED: tuple[Plant, ...] = (
     calls_inside_the_transaction,
     sends_an_order_however_late,
     buys_in_spite_of_a_halt,
+    looks_at_a_halt_only_before_it_saves,
     never_asks_about_unclear_orders,
     spends_the_budget_of_all_slots,
     *mutants_of_rules.PLANTED,

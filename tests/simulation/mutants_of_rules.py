@@ -139,6 +139,10 @@ def trades_on_while_a_symbol_is_off(patches: Patches) -> None:
     patches.set(traders, "Mode", Deaf)
 
 
+def sends_what_was_saved_before_its_symbol_was_turned_off(patches: Patches) -> None:
+    patches.set(gate, "_off_hold", lambda symbol, side: None)
+
+
 def takes_nothing_back_when_a_symbol_is_turned_off(patches: Patches) -> None:
     def by_their_traders_only() -> "QuerySet[Order]":
         return halting.resting().exclude(cancel_reason="")
@@ -204,6 +208,7 @@ PLANTED = (
     respawns_while_a_symbol_shuts_down,
     never_ends_a_shutdown,
     trades_on_while_a_symbol_is_off,
+    sends_what_was_saved_before_its_symbol_was_turned_off,
     takes_nothing_back_when_a_symbol_is_turned_off,
     counts_what_is_open_and_not_what_is_held,
     lets_one_order_too_many_be_open,

@@ -38,7 +38,7 @@ FULFILLED_WITHIN = timedelta(seconds=30)
 MOST_STEP, MOST_NOTIONAL = Decimal("0.001"), Decimal(170)
 ASKS, IS_HEARD, TAKES_BACK = "asks for a trader beside it", "is heard", "takes back"
 # What may hold back a sale: the mode of trading, the exchange's limits, an own order that is about to trade.
-_HOLDS_EXITS = re.compile(r"trading is halted|nothing is bought|the exchange's limits|it would meet")
+_HOLDS_EXITS = re.compile(r"trading is halted|nothing is bought|the exchange's limits|it would meet|trading is off")
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,9 @@ class RuleWatch:
     def is_sent(self, order: NewOrder) -> None:
         if self.watch.has_forgotten:
             return
+        people = self.world.people
+        is_off = order.symbol in (people.not_on_since if order.side == Side.BUY else people.off_since)
+        never(is_off, f"R4: {order.client_order_id} is sent, and {order.symbol} was turned off before")
         if order.side == Side.BUY:
             self.limits.check(order)
 

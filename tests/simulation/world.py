@@ -33,6 +33,8 @@ from tests.simulation.people import People
 from tests.simulation.rows import read, time_of
 from trading import leader, tasks
 from trading.books.reconcile import last
+from trading.core.orders import Side
+from trading.limits.holds import Hold
 from trading.models import Listing, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.own_orders import is_ours
@@ -241,6 +243,15 @@ class World:
                 self._leaders -= 1
 
         return fill
+
+    def delayed(self, last_look: Callable[[str, Side], Hold | None]) -> Callable[[str, Side], Hold | None]:
+        """The same, after a time in which others may have turned what it looks at."""
+
+        def look(symbol: str, side: Side) -> Hold | None:
+            self.let_others_run()
+            return last_look(symbol, side)
+
+        return look
 
     def let_others_run(self) -> None:
         """While a process calls the exchange, all others go on."""

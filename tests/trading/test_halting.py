@@ -18,7 +18,7 @@ from django.utils import timezone
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_trader
-from trading import gate, halting, leader, traders
+from trading import gate, halting, leader, symbols, traders
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -27,6 +27,7 @@ from trading.exchange.protocol import NewOrder
 from trading.management import settling
 from trading.models import JournalEntry, Order, Switch, Symbol, Trader
 from trading.models.switch import TradingMode
+from trading.models.symbols import TradingStatus
 from trading.own_orders import new_client_order_id
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
@@ -129,6 +130,41 @@ def test_halt_between_the_saved_intent_and_the_call_is_heeded(
     traders.wake(trader.pk, NUDGE, exchange)
     traders.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
+
+
+@pytest.mark.parametrize("status", [TradingStatus.OFF, TradingStatus.SHUTDOWN])
+def test_symbol_that_is_turned_off_between_the_saved_intent_and_the_call_sends_nothing(
+    trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch, status: TradingStatus
+) -> None:
+    sent = traders._send
+
+    def turn_first(*args: Any) -> Any:
+        symbols.turn([trader.symbol], status)
+        return sent(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(traders, "_send", turn_first)
+        traders.wake(trader.pk, TRADE, exchange)
+    assert (exchange.placed, order().status) == ([], OrderStatus.NOT_PLACED)
+    held = fresh(trader)
+    assert (held.state, held.failures, held.error) == (TraderState.WAITING, 0, "")
+    # It looks again within a second, and then waits as all do whose symbol is off.
+    assert held.retry_at is not None and held.retry_at < timezone.now() + timedelta(seconds=1)
+
+
+def test_sale_that_a_shutdown_overtakes_is_sent(
+    trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traders.wake(trader.pk, TRADE, exchange)
+    sent = traders._send
+
+    def turn_first(*args: Any) -> Any:
+        symbols.turn([trader.symbol], TradingStatus.SHUTDOWN)
+        return sent(*args)
+
+    monkeypatch.setattr(traders, "_send", turn_first)
+    traders.hear(exchange.fill_all(order().client_order_id), "report", exchange)
+    assert order(Side.SELL).status == OrderStatus.NEW
 
 
 def test_resume_that_just_misses_a_trader_is_noticed_by_the_trader(
