@@ -11,6 +11,7 @@ from trading.core.money import plain
 from trading.core.orders import OPEN, Side
 from trading.core.risk import Rules
 from trading.exchange.client import why_wait
+from trading.exchange.protocol import NewOrder
 from trading.limits import protections
 from trading.limits.holds import Hold
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
@@ -47,9 +48,9 @@ def mode_hold(side: Side) -> Hold | None:
     return Hold(row.mode_text, REST, row.mode_text, is_mode=True)
 
 
-def last_look(symbol: str, side: Side) -> Hold | None:
-    """What was turned since the order was saved, outside of its transaction: the mode of trading, or its symbol."""
-    return mode_hold(side) or _off_hold(symbol, side)
+def last_look(order: NewOrder) -> Hold | None:
+    """What was turned since the order was saved: the mode of trading, or its symbol. Outside of a transaction."""
+    return mode_hold(order.side) or _off_hold(order.symbol, order.side)
 
 
 def _off_hold(symbol: str, side: Side) -> Hold | None:

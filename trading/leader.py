@@ -42,6 +42,8 @@ UNHEARD_S = 3.0
 JUST_NOW = timedelta(seconds=5)
 UNHEARD = timedelta(seconds=UNHEARD_S)
 
+# What a bell for an order says: its row, its trader, its symbol.
+_TO_RING = ("pk", "trader_id", "symbol__name")
 # What kept a symbol's traders from beginning, as it was logged: not every second again.
 _complaints: dict[int, str] = {}
 
@@ -106,16 +108,18 @@ def _retire_unwanted(venue: Venue) -> None:
     unwanted = waiting.filter(
         ~Q(venue=venue) | ~Q(symbol__settings__status=TradingStatus.ON) | Q(slot__gt=F("symbol__settings__chunks"))
     )
-    for trader_id in unwanted.exclude(orders__status__in=OPEN).values_list("pk", flat=True):
-        endings.retire(trader_id, "its slot is not wanted any more")
+    # Usually none: who of them has an open order is asked only then.
+    for trader_id in unwanted.values_list("pk", flat=True):
+        if not Order.objects.filter(trader=trader_id, status__in=OPEN).exists():
+            endings.retire(trader_id, "its slot is not wanted any more")
 
 
 def ask_about_stuck_orders(now: datetime) -> None:
     """Rings for every order that has been SUBMITTING for too long."""
     late = now - STUCK_AFTER
     stuck = Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=late)
-    for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)).select_related("symbol"):
-        doorbell.ask(order.pk, order.trader_id, order.symbol.name)
+    for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_RING):
+        doorbell.ask(*order)
 
 
 def ask_about_passed_orders(now: datetime) -> None:
@@ -137,8 +141,8 @@ def ask_about_passed_orders(now: datetime) -> None:
 def take_back_unwanted(now: datetime) -> None:
     """Rings for each resting order that its trader, a halt or a symbol's turning off wants back."""
     late = now - STUCK_AFTER
-    for order in halting.unwanted().filter(Q(asked_at=None) | Q(asked_at__lt=late)).select_related("symbol"):
-        doorbell.cancel(order.pk, order.trader_id, order.symbol.name)
+    for order in halting.unwanted().filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_RING):
+        doorbell.cancel(*order)
 
 
 def nudge_whoever_is_due(now: datetime) -> None:
@@ -147,8 +151,8 @@ def nudge_whoever_is_due(now: datetime) -> None:
     due = live.filter(retry_at__lte=now)
     # Neither trigger, nor clock, nor open order: a process died at the wrong moment.
     forgotten = live.filter(retry_at=None, wake_below=None, wake_above=None).exclude(orders__status__in=OPEN)
-    for trader in (due | forgotten).select_related("symbol").distinct():
-        doorbell.nudge(trader.pk, trader.symbol.name, "it is time to try again")
+    for pk, symbol in (due | forgotten).distinct().values_list("pk", "symbol__name"):
+        doorbell.nudge(pk, symbol, "it is time to try again")
 
 
 def watch_triggers() -> None:
@@ -164,10 +168,10 @@ def ring_again() -> None:
     """Rings for traders whose bell nobody answered."""
     client = connect()
     unheard = triggers.rung_before(client, UNHEARD_S)
-    live = Trader.objects.filter(pk__in=unheard, finished_at__isnull=True).select_related("symbol")
-    for trader in live:
-        doorbell.nudge(trader.pk, trader.symbol.name, "nobody answered its bell")
-    gone = set(unheard) - {trader.pk for trader in live}
+    live = dict(Trader.objects.filter(pk__in=unheard, finished_at=None).values_list("pk", "symbol__name"))
+    for pk, symbol in live.items():
+        doorbell.nudge(pk, symbol, "nobody answered its bell")
+    gone = set(unheard) - live.keys()
     if gone:
         triggers.forget(client, gone)
 

@@ -49,7 +49,10 @@ def hear_rebuys(venue: Venue) -> int:
     """
     asking = Trader.objects.filter(rebuy_told_at__isnull=False, rebuy_heard_at=None, finished_at=None)
     count = 0
-    for teller in asking.filter(symbol__settings__isnull=False).select_related("symbol__settings"):
+    for pk in asking.values_list("pk", flat=True):
+        teller = asking.select_related("symbol__settings").filter(symbol__settings__isnull=False, pk=pk).first()
+        if teller is None:
+            continue
         if teller.symbol.settings.status != TradingStatus.ON or teller.venue != venue:
             # Not heard now, and not later either: it asked for what nobody wants any more.
             asking.filter(pk=teller.pk).update(rebuy_heard_at=timezone.now())

@@ -130,10 +130,10 @@ def end_shutdowns() -> int:
     live = Trader.objects.filter(finished_at__isnull=True).order_by().values("symbol")
     shut_down = TradingSettings.objects.filter(status=TradingStatus.SHUTDOWN)
     count = 0
-    for row in shut_down.exclude(symbol__in=live).select_related("symbol"):
+    for pk, name in shut_down.exclude(symbol__in=live).values_list("pk", "symbol__name"):
         # Somebody may have turned it on again meanwhile.
-        if shut_down.filter(pk=row.pk).update(status=TradingStatus.OFF, takes_back=False):
-            log.info("trading is off: symbol=%s, its last cycle under way has ended", row.symbol.name)
+        if shut_down.filter(pk=pk).update(status=TradingStatus.OFF, takes_back=False):
+            log.info("trading is off: symbol=%s, its last cycle under way has ended", name)
             count += 1
     return count
 

@@ -329,7 +329,7 @@ def _remember(trader: Trader, decision: PlaceBuy | PlaceSell | Cancel | TellRebu
 
 def _send(trader_id: int, order: NewOrder, venue: Venue, exchange_at: ExchangeAt, task_id: str) -> Event | None:
     """Calls the exchange once, and says what to hear next."""
-    held = gate.last_look(order.symbol, order.side)
+    held = gate.last_look(order)
     if held is not None:
         text = f"{held.topic}: it was not sent"
         _close(trader_id, order, NotTaken(OrderStatus.NOT_PLACED, text), task_id, held)

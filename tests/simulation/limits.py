@@ -21,7 +21,7 @@ class Limits:
         self.world = world
 
     def check(self, order: NewOrder) -> None:
-        """A buy that is sent; its row is saved. Raises Broken."""
+        """A buy whose row was saved just now. Raises Broken."""
         rows = read(
             "SELECT t.id, s.name, o.side, o.status, o.price, o.quantity, o.executed FROM trading_order o"
             " JOIN trading_trader t ON t.id = o.trader_id JOIN trading_symbol s ON s.id = t.symbol_id"
@@ -56,9 +56,9 @@ class Limits:
         if limits.most_trade_age_s is not None:
             age_ms = self.world.now_ms - last.event_ms if last else None
             is_old = age_ms is None or age_ms > limits.most_trade_age_s * 1000
-            never(is_old, f"R6: {name} is sent, and the last trade is {age_ms} ms old")
+            never(is_old, f"R6: {name} is saved, and the last trade is {age_ms} ms old")
         if limits.heeds_gaps:
-            never(self.world.bells.has_gap(None, "mock", symbol), f"R6: {name} is sent in a gap of {symbol}")
+            never(self.world.bells.has_gap(None, "mock", symbol), f"R6: {name} is saved in a gap of {symbol}")
         self._losses(name, symbol, limits)
 
     def _losses(self, name: str, symbol: str, limits: SymbolProtections) -> None:
@@ -71,14 +71,14 @@ class Limits:
         # Every world begins and ends on one day.
         lost = -sum((from_units(row[1]) for row in ended), ZERO)
         most, wanted = limits.most_day_loss, limits.losses_in_a_row
-        never(most is not None and lost >= most, f"R6: {name} is sent, and {symbol} has lost {lost} of {most}")
+        never(most is not None and lost >= most, f"R6: {name} is saved, and {symbol} has lost {lost} of {most}")
         cycles = [row for row in ended if row[2] == "FINISHED"]
         # Of two that ended at one moment either may count as the last.
         if wanted is None or len(cycles) < wanted or len({row[0] for row in cycles}) < len(cycles):
             return
         until = time_of(cycles[0][0]) + timedelta(minutes=limits.pause_minutes)
         all_lost = all(row[1] < 0 for row in cycles[:wanted])
-        never(all_lost and until > self.world.now, f"R6: {name} is sent after {wanted} losses, and before {until}")
+        never(all_lost and until > self.world.now, f"R6: {name} is saved after {wanted} losses, and before {until}")
 
     def _account(self, order: NewOrder, limits: AccountProtections, rows: list[tuple[Any, ...]]) -> None:
         name = order.client_order_id

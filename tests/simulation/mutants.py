@@ -178,7 +178,7 @@ def buys_in_spite_of_a_halt(patches: Patches) -> None:
 
 
 def looks_at_a_halt_only_before_it_saves(patches: Patches) -> None:
-    patches.everywhere(gate.last_look, lambda symbol, side: None)
+    patches.everywhere(gate.last_look, lambda order: None)
 
 
 def never_asks_about_unclear_orders(patches: Patches) -> None:

@@ -87,15 +87,17 @@ class RuleWatch:
         self._endings(traders)
         self._wishes(traders, settings)
 
-    # --- at each order, while it is sent ----------------------------------------------------------
+    # --- at each order, from its intent to its acceptance -----------------------------------------
+    def is_saved(self, order: NewOrder) -> None:
+        if not self.watch.has_forgotten and order.side == Side.BUY:
+            self.limits.check(order)
+
     def is_sent(self, order: NewOrder) -> None:
         if self.watch.has_forgotten:
             return
         people = self.world.people
         is_off = order.symbol in (people.not_on_since if order.side == Side.BUY else people.off_since)
         never(is_off, f"R4: {order.client_order_id} is sent, and {order.symbol} was turned off before")
-        if order.side == Side.BUY:
-            self.limits.check(order)
 
     def arrives(self, order: NewOrder) -> None:
         """As the exchange gets it: nothing of its trader rests there, nor anything that it would meet."""

@@ -33,7 +33,7 @@ from tests.simulation.people import People
 from tests.simulation.rows import read, time_of
 from trading import leader, tasks
 from trading.books.reconcile import last
-from trading.core.orders import Side
+from trading.exchange.protocol import NewOrder
 from trading.limits.holds import Hold
 from trading.models import Listing, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
@@ -244,12 +244,14 @@ class World:
 
         return fill
 
-    def delayed(self, last_look: Callable[[str, Side], Hold | None]) -> Callable[[str, Side], Hold | None]:
-        """The same, after a time in which others may have turned what it looks at."""
+    def delayed(self, last_look: Callable[[NewOrder], Hold | None]) -> Callable[[NewOrder], Hold | None]:
+        """The same for an order that was saved just now, after a time in which others may turn what it looks at."""
 
-        def look(symbol: str, side: Side) -> Hold | None:
+        def look(order: NewOrder) -> Hold | None:
+            for looker in self.line.lookers:
+                looker.is_saved(order)
             self.let_others_run()
-            return last_look(symbol, side)
+            return last_look(order)
 
         return look
 
