@@ -2,7 +2,7 @@
 
 python -m tests.simulation --seeds 500 --first 0 --processes 2
 python -m tests.simulation --seed 1234
-python -m tests.simulation --mutants
+python -m tests.simulation --mutants --remember
 python -m tests.simulation --strategy trailing --seeds 100
 """
 
@@ -34,6 +34,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them (0)")
     parser.add_argument("--seed", type=int, help="only this one, twice: are both runs equal?")
     parser.add_argument("--mutants", action="store_true", help="with each planted bug, some seed must fail")
+    parser.add_argument(
+        "--remember", action="store_true", help="with --mutants: note which seed caught which, to be tried first"
+    )
     parser.add_argument("--mutant", choices=sorted(mutants.MUTANTS), metavar="NAME", help="with this one planted")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many at once (one a core)")
     parser.add_argument(
@@ -45,7 +48,7 @@ def main() -> int:
     if args.mutant:
         mutants.MUTANTS[args.mutant](Patches())
     if args.mutants:
-        return _hunt(args.seeds, args.processes)
+        return _hunt(args.seeds, args.processes, args.remember)
     if args.seed is not None:
         return _repeat(args.seed)
     return _run(args.first, args.seeds, args.processes)
@@ -116,16 +119,20 @@ def _repeat(seed: int) -> int:
     return 1 if one.failure or one.digest != other.digest else 0
 
 
-def _hunt(seeds: int, processes: int) -> int:
+def _hunt(seeds: int, processes: int, remembers: bool) -> int:
     """Every mutant must be caught; which seed caught it, and by which invariant."""
     survived, began = 0, time.monotonic()
+    known, caught_by = mutants.remembered(), dict[str, int]()
     with multiprocessing.get_context("fork").Pool(processes, maxtasksperchild=1) as pool:
-        jobs = [(name, seeds) for name in mutants.MUTANTS]
+        jobs = [(name, seeds, known.get(name)) for name in mutants.MUTANTS]
         for name, seed, failure in pool.imap_unordered(mutants.hunt, jobs, chunksize=1):
             survived += seed is None
+            caught_by |= {name: seed} if seed is not None else {}
             caught = f"SURVIVED {failure[:200]}" if seed is None else f"seed {seed}: {failure[:120]}"
             print(f"{name:52}{caught}", flush=True)
     print(f"{len(mutants.MUTANTS) - survived} of {len(mutants.MUTANTS)} caught in {time.monotonic() - began:.0f} s")
+    if remembers:
+        mutants.remember(caught_by)
     return 1 if survived else 0
 
 

@@ -3,11 +3,13 @@
 Each is what somebody could write in good faith, and most of them real trading bots have had.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
@@ -224,13 +226,31 @@ MUTANTS: dict[str, Plant] = {plant.__name__: plant for plant in PLANTED}
 _CAUGHT = r"[IR][1-7]: |IntegrityError: "
 
 
-def hunt(job: tuple[str, int]) -> tuple[str, int | None, str]:
-    """Plants one bug in this process and runs seeds until one fails: its name, the seed or None, what was found."""
-    name, seeds = job
+# The seed that caught each of them last. It is tried first; wherever code has changed, all the others may follow.
+_CAUGHT_BY = Path(__file__).with_name("caught_by.json")
+
+
+def remembered() -> dict[str, int]:
+    caught_by: dict[str, int] = json.loads(_CAUGHT_BY.read_text())
+    return caught_by
+
+
+def remember(caught_by: dict[str, int]) -> None:
+    _CAUGHT_BY.write_text(
+        json.dumps({name: caught_by[name] for name in MUTANTS if name in caught_by}, indent=2) + "\n"
+    )
+
+
+def hunt(job: tuple[str, int, int | None]) -> tuple[str, int | None, str]:
+    """Plants one bug in this process and runs seeds until one fails: its name, the seed or None, what was found.
+
+    The job: the bug, how many seeds there are, and the one to begin with.
+    """
+    name, seeds, first = job
     patches = Patches()
     MUTANTS[name](patches)
     try:
-        for seed in range(seeds):
+        for seed in sorted(range(seeds), key=lambda seed: seed != first):
             failure = run(seed).failure
             if re.match(_CAUGHT, failure):
                 return name, seed, failure
