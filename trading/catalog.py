@@ -89,12 +89,10 @@ def _seed(batch: Sequence[Listed]) -> None:
 
 def save_listings(venue: Venue, batch: Sequence[Listed]) -> None:
     """Keeps what the venue says of symbols that are here. Our fees there stay as they are known."""
-    ids = dict(Symbol.objects.filter(name__in=[each.symbol for each in batch]).values_list("name", "pk"))
-    rows = [
-        Listing(symbol_id=ids[each.symbol], venue=venue, **listing_values(each))
-        for each in batch
-        if each.symbol in ids
-    ]
+    here = {symbol.name: symbol for symbol in Symbol.objects.filter(name__in=[each.symbol for each in batch])}
+    told = [each for each in batch if each.symbol in here]
+    _save_assets(here, told)
+    rows = [Listing(symbol=here[each.symbol], venue=venue, **listing_values(each)) for each in told]
     if rows:
         Listing.objects.bulk_create(
             rows,
@@ -102,6 +100,17 @@ def save_listings(venue: Venue, batch: Sequence[Listed]) -> None:
             unique_fields=["symbol", "venue"],
             update_fields=list(listing_values(batch[0])),
         )
+
+
+def _save_assets(here: Mapping[str, Symbol], told: Sequence[Listed]) -> None:
+    """The assets of symbols that were turned on by their name alone, before anybody had asked about them."""
+    changed = []
+    for each in told:
+        symbol = here[each.symbol]
+        if (symbol.base_asset, symbol.quote_asset) != (each.base_asset, each.quote_asset):
+            symbol.base_asset, symbol.quote_asset = each.base_asset, each.quote_asset
+            changed.append(symbol)
+    Symbol.objects.bulk_update(changed, ["base_asset", "quote_asset"])
 
 
 def refresh_many(venue: Venue, stale: Mapping[str, Symbol], exchange: Exchange) -> None:

@@ -223,7 +223,9 @@ def refresh_listings(exchange_at: ExchangeAt) -> None:
     is_fresh = Q(refreshed_at__gt=now - symbols.FRESH, status="TRADING")
     is_fresh |= Q(refreshed_at__gt=now - symbols.FRESH, status=GONE)
     is_fresh |= Q(refreshed_at__gt=now - symbols.FRESH_WHILE_HALTED)
-    fresh = set(Listing.objects.filter(is_fresh).values_list("venue", "symbol_id"))
+    # Without its assets no commission can be told from what was bought: such a symbol is asked about at once.
+    known = Listing.objects.filter(is_fresh).exclude(symbol__base_asset="", status="TRADING")
+    fresh = set(known.values_list("venue", "symbol_id"))
     for venue in {venue for venue, _ in wanted}:
         of_venue = {symbol.name: symbol for where, symbol in wanted if where == venue}
         stale = {name: symbol for name, symbol in of_venue.items() if (venue, symbol.pk) not in fresh}

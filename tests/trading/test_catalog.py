@@ -14,7 +14,7 @@ from tests.trading.listed import Catalog, listed
 from trading import catalog, leader, symbols
 from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Symbol, Trader, TradingSettings
-from trading.models.symbols import GONE, TradingStatus
+from trading.models.symbols import GONE, TradingStatus, forget_rules, rules_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -118,6 +118,22 @@ class TestKeepingFresh:
         assert not Listing.objects.exclude(step_size=D("0.001")).exists()
         leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert exchange.asked_all == 1
+
+    def test_many_that_were_turned_on_by_name_alone_learn_their_assets_before_they_trade(
+        self, many: list[Symbol]
+    ) -> None:
+        Symbol.objects.update(base_asset="", quote_asset="")
+        Listing.objects.update(refreshed_at=timezone.now())
+        forget_rules()
+        assert rules_of(many[0].pk, Venue.MOCK) is None
+        exchange = Catalog([listed(symbol.base_asset) for symbol in many])
+        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        assert list(Symbol.objects.order_by("pk").values_list("base_asset", "quote_asset")) == [
+            (symbol.base_asset, "USDT") for symbol in many
+        ]
+        rules = rules_of(many[0].pk, Venue.MOCK)
+        assert rules is not None
+        assert (rules.base_asset, rules.quote_asset) == ("A0", "USDT")
 
     def test_fees_are_asked_a_few_at_a_time_until_all_are_known(self, many: list[Symbol]) -> None:
         exchange = Catalog([listed(symbol.base_asset) for symbol in many])

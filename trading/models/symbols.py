@@ -124,7 +124,8 @@ def rules_of(symbol_id: int, venue: str) -> Rules | None:
     if time.monotonic() < until:
         return rules
     listing = Listing.objects.select_related("symbol").filter(symbol=symbol_id, venue=venue).first()
-    rules = listing.rules() if listing else None
+    # Of a symbol without assets no commission could be told from what was bought.
+    rules = listing.rules() if listing and listing.symbol.base_asset else None
     _kept[symbol_id, venue] = (time.monotonic() + RULES_KEPT_S if rules else 0.0, rules)
     return rules
 
@@ -264,6 +265,14 @@ class TradingSettings(models.Model):
     def is_on(self) -> bool:
         return self.status == TradingStatus.ON
 
+    @property
+    def size_in_words(self) -> str:
+        """What its traders share, and how many they are."""
+        if self.sizing == Sizing.SHARE:
+            return f"{plain(self.balance_share.scaleb(2))} % of {self.symbol.quote_asset} in {self.chunks}"
+        gains = " and its profit" if self.compounds else ""
+        return f"{plain(self.budget)} {self.symbol.quote_asset}{gains} in {self.chunks}"
+
     def by(self) -> tuple[Strategy, Any]:
         """Its strategy, with the settings of a new trader. Raises UnknownStrategy and BadSettings."""
         strategy = find(self.strategy)
@@ -279,6 +288,10 @@ class TradingSettings(models.Model):
         is_halted = listing.status != "TRADING" and listing.refreshed_at > timezone.now() - HALT_HOLDS
         if is_halted or listing.status == GONE:
             return f"{self.symbol} is not trading at {listing.venue} now (status {listing.status})."
+        return self.unworkable(listing)
+
+    def unworkable(self, listing: Listing) -> str | None:
+        """What of it lies in the settings: they can be changed while the symbol is halted."""
         if self.sizing == Sizing.FIXED and self.share < listing.min_notional:
             least = listing.min_notional * self.chunks
             return (
@@ -296,6 +309,6 @@ class TradingSettings(models.Model):
         if self.status != TradingStatus.ON or not self.chunks or not self.budget:
             return
         listing = Listing.objects.filter(symbol_id=self.symbol_id, venue=Switch.current()).first()
-        problem = self.why_not(listing) if listing else None
+        problem = self.unworkable(listing) if listing else None
         if problem:
             raise ValidationError({"budget": problem})
