@@ -102,7 +102,7 @@ def traded(venue: Venue, since: datetime | None = None, until: datetime | None =
 
 
 def sales(venue: Venue, since: datetime, until: datetime, fifo: Fifo) -> Iterator[Sale]:
-    """The parts of what was sold in that time, oldest first. `fifo` then holds the lots that are left."""
+    """The parts of what was sold or taken as commissions in that time, oldest first. `fifo` then holds the lots that are left."""
     for fill in traded(venue, until=until):
         parts = fifo.take_in(fill)
         if fill.at >= since:
@@ -137,7 +137,7 @@ def lot_row(sale: Sale, zone: tzinfo) -> list[object]:
     """In the order of LOT_COLUMNS."""
     bought, sold = sale.bought, sale.sold
     return [
-        sold.base_asset,
+        sale.asset,
         sold.venue,
         _time(bought.at, zone) if bought else "",
         _time(sold.at, zone),

@@ -1,7 +1,8 @@
 """First in, first out: which bought lots each sale gives away, and what that gains. For taxes; not how traders count.
 
 Lots are of an asset at a venue, whichever trader bought them. Every amount of a fill comes out again in the rows, to
-the last unit: what can't be divided evenly goes to the last part.
+the last unit: what can't be divided evenly goes to the last part. A quote asset counts as money: what pays for a
+purchase leaves no lot, and what a sale brings makes none.
 """
 
 from collections import defaultdict, deque
@@ -41,6 +42,11 @@ class Traded:
     def commission_base(self) -> Decimal:
         """What the commission took of the base asset itself."""
         return self.commission if self.commission_asset == self.base_asset else ZERO
+
+    @property
+    def commission_third(self) -> Decimal:
+        """What the commission took of an asset that was neither bought nor sold, as BNB."""
+        return ZERO if self.commission_asset in (self.base_asset, self.quote_asset) else self.commission
 
     @property
     def fee(self) -> Decimal:
@@ -84,6 +90,11 @@ class Sale:
     is_commission: bool = False  # not sold, but taken as a commission
 
     @property
+    def asset(self) -> str:
+        """What has left the account."""
+        return self.sold.commission_asset if self.is_commission else self.sold.base_asset
+
+    @property
     def gain(self) -> Decimal | None:
         """None where nobody can say: no purchase is known, or it was paid in another asset."""
         if self.bought is None or self.bought.quote_asset != self.sold.quote_asset:
@@ -100,10 +111,19 @@ class Sale:
             notes.append("no purchase here has brought it")
         elif self.bought.quote_asset != self.sold.quote_asset:
             notes.append(f"paid in {self.bought.quote_asset}, sold for {self.sold.quote_asset}")
-        for each, what in ((self.bought, "buying"), (self.sold, "selling")):
-            if each is not None and each.is_unvalued:
-                notes.append(f"the commission of {what}, in {each.commission_asset}, has no known value")
+        for each in self._unvalued:
+            what = "buying" if each.side == Side.BUY else "selling"
+            notes.append(f"the commission of {what}, in {each.commission_asset}, has no known value")
         return "; ".join(notes)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether its gain is not all that it is to be."""
+        return self.gain is None or bool(self._unvalued)
+
+    @property
+    def _unvalued(self) -> list[Traded]:
+        return [each for each in (self.bought, self.sold) if each is not None and each.is_unvalued]
 
 
 class Fifo:
@@ -113,15 +133,22 @@ class Fifo:
         self.lots: dict[tuple[str, str], deque[Lot]] = defaultdict(deque)
 
     def take_in(self, fill: Traded) -> list[Sale]:
-        """The rows of a sale, at least one; none of a purchase."""
+        """The rows of a sale, at least one; of a purchase none, but where its commission was taken of other lots."""
         lots = self.lots[fill.venue, fill.base_asset]
+        sales: list[Sale] = []
         if fill.side == Side.SELL:
-            sales = list(self._sell(lots, fill, fill.quantity, fill.quote, fill.fee))
-            return sales + list(self._sell(lots, fill, fill.commission_base, ZERO, ZERO, is_commission=True))
-        quantity = fill.quantity - fill.commission_base
-        if quantity > 0:
-            lots.append(Lot(fill, quantity, fill.quote, fill.fee))
-        return []
+            sales += self._sell(lots, fill, fill.quantity, fill.quote, fill.fee)
+            sales += self._sell(lots, fill, fill.commission_base, ZERO, ZERO, is_commission=True)
+        elif fill.quantity > fill.commission_base:
+            lots.append(Lot(fill, fill.quantity - fill.commission_base, fill.quote, fill.fee))
+        return sales + self._taken(fill)
+
+    def _taken(self, fill: Traded) -> list[Sale]:
+        """A commission in a third asset, as if that had been sold for its worth, which is a fee of the fill itself.
+        What no purchase here has brought of it makes no row: it was paid in, often for this very purpose."""
+        lots = self.lots.get((fill.venue, fill.commission_asset), deque())
+        taken = self._sell(lots, fill, fill.commission_third, fill.fee, ZERO, is_commission=True)
+        return [sale for sale in taken if sale.bought]
 
     @staticmethod
     def _sell(

@@ -88,6 +88,30 @@ def test_commission_that_a_sale_takes_of_the_asset_leaves_its_lot_too() -> None:
     )
 
 
+def test_commission_in_bnb_takes_the_bnb_that_was_bought_here_at_its_worth() -> None:
+    bnb = {"commission": D("0.1"), "commission_asset": "BNB", "commission_quote": D(60)}
+    fills = [
+        fill(Side.BUY, "0.15", "75", 1, base_asset="BNB", symbol="BNBUSDT"),
+        fill(Side.BUY, "1", "3000", 2, **bnb),
+        fill(Side.SELL, "1", "3200", 3, **bnb),
+    ]
+    first, sold, last = told(fills)
+    assert (first.asset, first.quantity, first.cost, first.proceeds, first.gain) == ("BNB", D("0.1"), 50, 60, 10)
+    assert (sold.asset, sold.buy_fee, sold.sell_fee, sold.gain) == ("ETH", D(60), D(60), D(80))
+    # Of this one half was bought here; the rest somebody has paid in.
+    assert (last.asset, last.quantity, last.cost, last.proceeds, last.gain) == ("BNB", D("0.05"), 25, 30, 5)
+    assert last.note == "taken as a commission"
+    # All that came in, 3200, less all that was spent here, and less the worth of what was paid in.
+    assert sum(sale.gain or 0 for sale in (first, sold, last)) == 3200 - 3000 - 75 - 30
+
+
+def test_commission_in_bnb_that_was_not_bought_here_makes_no_row() -> None:
+    bnb = {"commission": D("0.1"), "commission_asset": "BNB", "commission_quote": D(60)}
+    fifo = Fifo()
+    assert fifo.take_in(fill(Side.BUY, "1", "3000", 1, **bnb)) == []
+    assert len(fifo.lots) == 1
+
+
 def test_what_was_never_bought_here_is_told_without_a_gain() -> None:
     known, unknown = told([fill(Side.BUY, "1", "100", 1), fill(Side.SELL, "3", "330", 2)])
     assert (known.quantity, known.gain) == (D(1), D(10))
@@ -112,14 +136,15 @@ def amounts(most: int) -> st.SearchStrategy[D]:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Traded]:
-    """Any purchases and sales of two assets at two venues, with commissions in any asset; sold may be too much."""
+    """Any purchases and sales of two assets at two venues, with commissions in any asset, one of the two among them;
+    sold may be too much."""
     fills = []
     for number in range(draw(st.integers(1, 25))):
-        base = draw(st.sampled_from(["ETH", "XRP"]))
+        base = draw(st.sampled_from(["ETH", "BNB"]))
         quantity = draw(amounts(10**12))
         asset = draw(st.sampled_from([base, "USDT", "BNB"]))
         fee = min(draw(amounts(10**6)), quantity)
-        worth = draw(st.one_of(st.none(), amounts(10**6))) if asset == "BNB" else fee
+        worth = draw(st.one_of(st.none(), amounts(10**6))) if asset not in (base, "USDT") else fee
         fills.append(
             replace(
                 fill(draw(st.sampled_from(list(Side))), str(quantity), str(draw(amounts(10**13))), number),
@@ -139,7 +164,7 @@ def test_rows_and_the_lots_that_are_left_sum_to_the_fills_to_the_last_unit(fills
     sales = [sale for each in fills for sale in fifo.take_in(each)]
     for each in fills:
         if each.side == Side.SELL:
-            parts = [sale for sale in sales if sale.sold is each]
+            parts = [sale for sale in sales if sale.sold is each and sale.asset == each.base_asset]
             assert sum(sale.proceeds for sale in parts) == each.quote
             assert sum(sale.sell_fee for sale in parts) == each.fee
             assert sum(sale.quantity for sale in parts) == each.quantity + each.commission_base
@@ -159,7 +184,7 @@ def test_rows_and_the_lots_that_are_left_sum_to_the_fills_to_the_last_unit(fills
 def test_no_lot_is_given_before_an_older_one_of_its_asset(fills: list[Traded]) -> None:
     last: dict[tuple[str, str], int] = defaultdict(int)
     for sale in told(fills):
-        key = (sale.sold.venue, sale.sold.base_asset)
+        key = (sale.sold.venue, sale.asset)
         number = sale.bought.trade_id if sale.bought else last[key]
         assert number >= last[key]
         assert sale.bought is None or number <= sale.sold.trade_id

@@ -22,7 +22,9 @@ class Command(BaseCommand):
     help = (
         "trades: every fill with its commission and what that was worth in quote. lots: each sale with the oldest "
         "bought lots of that asset at that venue, first in, first out, whichever trader bought them. A commission in "
-        "the bought asset makes the lot smaller, one in quote or in a third asset is a fee of its own."
+        "the bought asset makes the lot smaller, one in quote or in a third asset (BNB) is a fee of its worth. What a "
+        "commission takes of a lot of BNB that was bought here is a row of its own. Quote assets count as money: they "
+        "make no lots."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -61,12 +63,12 @@ class Command(BaseCommand):
         for sale in export.sales(venue, since, until, fifo):
             writer.writerow(export.lot_row(sale, since.tzinfo or UTC))
             count += 1
-            noted += bool(sale.note)
+            noted += sale.is_doubtful
             gains[sale.sold.quote_asset] += sale.gain or 0
         gained = ", ".join(f"{plain(gain)} {asset}" for asset, gain in sorted(gains.items()))
         yield f"{_count(count, 'part')} of sales of {since.year} at {venue}, gain {gained or 'none'}"
         if noted:
-            yield f"{_count(noted, 'row')} of them with a note: see the last column"
+            yield f"{_count(noted, 'row')} of them without a sure gain: the last column says why"
         for (_, asset), lots in sorted(fifo.lots.items()):
             if lots:
                 held = sum((lot.quantity for lot in lots), Decimal(0))
