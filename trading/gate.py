@@ -91,8 +91,8 @@ def _self_trade_hold(trader: Trader, side: Side, price: Decimal) -> Hold | None:
         meets = theirs.filter(side=Side.SELL, price__lte=price).order_by("price")
     else:
         meets = theirs.filter(side=Side.BUY, price__gte=price).order_by("-price")
-    other = meets.select_related("trader").first()
-    if other is None:
+    others = list(meets.select_related("trader"))
+    if not others:
         return None
-    topic = f"it would meet the {other.side.lower()} of the trader in slot {other.trader.slot}"
-    return Hold(f"{topic}, {plain(other.price)}", MEETS, topic)
+    topic = f"it would meet the {others[0].side.lower()} of the trader in slot {others[0].trader.slot}"
+    return Hold(f"{topic}, {plain(others[0].price)}", MEETS, topic, in_the_way=tuple(each.pk for each in others))

@@ -20,7 +20,7 @@ from trading.core import guard
 from trading.core.decisions import ANY_PRICE, Cancel, Decision, Finish, PlaceBuy, PlaceSell, TellRebuy, Triggers, Wait
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
 from trading.core.money import ZERO
-from trading.core.orders import OrderReport, OrderStatus, OrderType, Side
+from trading.core.orders import OPEN, OrderReport, OrderStatus, OrderType, Side
 from trading.core.position import Mode, Position, TraderState, state_of
 from trading.core.risk import Rules
 from trading.endings import count_again, end, value_commissions
@@ -58,6 +58,7 @@ class _Step:
     quote: str = ""
     needs_leader: bool = False  # a cycle has ended, or another trader is asked for
     held: Side | None = None  # what the mode of trading did not let pass
+    in_the_way: tuple[int, ...] = ()  # rows of own buys that keep it from getting out
     venue: Venue = Venue.MOCK
     trigger: triggers.Trigger | None = None
 
@@ -70,7 +71,7 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
     back, and could not be, the exchange's errors are raised.
     """
     next_event: Event | None = event
-    needs_leader = False
+    needs_leader = has_cleared = False
     while next_event is not None:
         step = _look(trader_id, next_event, task_id)
         needs_leader = needs_leader or step.needs_leader
@@ -83,6 +84,10 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
             next_event = _fetch_fills(trader_id, step.fetch, exchange_at(step.venue))
         elif step.value:
             next_event = _value(trader_id, step, exchange_at(step.venue), task_id)
+        elif step.in_the_way and not has_cleared:
+            needs_leader = _clear_the_way(trader_id, step.in_the_way, exchange_at, task_id) or needs_leader
+            has_cleared = True
+            next_event = Nudged("own buys have made way", is_urgent=True)
         elif step.held is not None and gate.mode_hold(step.held) is None:
             # Trading was resumed meanwhile, when this trader's row did not say yet that it waits.
             next_event = Nudged("trading was resumed", is_urgent=True)
@@ -273,7 +278,8 @@ def _act_on(
             held = gate.hold(trader, side, decision.price, decision.quantity, rules)
             if held is not None:
                 hold_back(trader, held, str(event), task_id)
-                return _Step(held=side if held.is_mode else None)
+                is_exit = isinstance(decision, PlaceSell) and decision.is_exit
+                return _Step(held=side if held.is_mode else None, in_the_way=held.in_the_way if is_exit else ())
             _remember(trader, decision)
             row = Order.objects.create(
                 trader=trader,
@@ -345,6 +351,22 @@ def _send(trader_id: int, order: NewOrder, venue: Venue, exchange_at: ExchangeAt
         see_to(row, error)
         return None
     return OrderReported(report, "answer")
+
+
+def _clear_the_way(trader_id: int, orders: tuple[int, ...], exchange_at: ExchangeAt, task_id: str) -> bool:
+    """Takes back own buys that a sale would meet which gets out. Whether the leader has to do by that.
+
+    Such a buy may rest for hours under a market that has recovered; a stop must not wait. Their traders buy anew.
+    """
+    slot = Trader.objects.values_list("slot", flat=True).get(pk=trader_id)
+    why = f"it makes way for the trader in slot {slot}, which gets out"
+    needs_leader = False
+    for row in Order.objects.filter(pk__in=orders).select_related("trader"):
+        # Not locked: its trader changes this only where it takes the order back itself.
+        if Order.objects.filter(pk=row.pk, status__in=OPEN, cancel_reason="").update(cancel_reason=why):
+            write(row.trader, f"slot {slot}", f"makes way with {row}", why, row, task_id)
+        needs_leader = cancel(row.pk, exchange_at, task_id) or needs_leader
+    return needs_leader
 
 
 def _show_unclear(trader_id: int, order: NewOrder, text: str, task_id: str) -> None:

@@ -12,6 +12,7 @@ from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
 from trading import halting, leader, traders, triggers
+from trading.core.decisions import ANY_PRICE
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderReport, OrderStatus, OrderType, Side
 from trading.core.position import TraderState
@@ -257,6 +258,45 @@ def test_own_orders_that_would_meet_are_held_back(trader: Trader, exchange: Scri
     traders.wake(trader.pk, Nudged("sell"), exchange)
     assert len(orders(trader, Side.SELL)) == 1
     assert fresh(trader).waits_for == "it would meet the buy of the trader in slot 2, 3005.97"
+
+
+@pytest.mark.parametrize("slippage", ["", "0.005"])
+def test_own_buys_make_way_for_a_trader_that_gets_out(
+    stops: Trader, exchange: ScriptedExchange, slippage: str
+) -> None:
+    """Its stop lies at 2847.15, the buy of another one rests at 2846.15, and the market falls to 2840."""
+    give(stops, exit_slippage=slippage)
+    other = Trader.born(TradingSettings.objects.select_related("symbol").get(), Venue.MOCK, 2)
+    traders.wake(other.pk, at("2849.00"), exchange)
+    (in_its_way,) = orders(other, Side.BUY)
+    assert in_its_way.price == D("2846.15")
+    traders.wake(stops.pk, at("2840"), exchange)
+    exit_ = orders(stops, Side.SELL)[-1]
+    assert (exit_.status, exit_.price) == (OrderStatus.NEW, D("2825.80") if slippage else D(2840))
+    in_its_way.refresh_from_db()
+    assert in_its_way.status == OrderStatus.CANCELED
+    assert in_its_way.cancel_reason == "it makes way for the trader in slot 1, which gets out"
+    # The other one goes on with the next trade.
+    assert (fresh(other).state, fresh(other).wake_below) == (TraderState.WAITING, ANY_PRICE)
+
+
+def test_exit_waits_for_an_own_buy_that_can_not_be_taken_back(stops: Trader, exchange: ScriptedExchange) -> None:
+    other = Trader.born(TradingSettings.objects.select_related("symbol").get(), Venue.MOCK, 2)
+    traders.wake(other.pk, at("2849.00"), exchange)
+    cancel = exchange.cancel
+
+    def loses(symbol: str, client_order_id: str) -> OrderReport:
+        if client_order_id == orders(other, Side.BUY)[0].client_order_id:
+            raise OutcomeUnknown("a time-out")
+        return cancel(symbol, client_order_id)
+
+    exchange.cancel = loses  # type: ignore[method-assign]
+    traders.wake(stops.pk, at("2840"), exchange)
+    assert [order.status for order in orders(stops, Side.SELL)] == [OrderStatus.CANCELED]
+    assert fresh(stops).waits_for == "it would meet the buy of the trader in slot 2, 2846.15"
+    assert fresh(stops).retry_at is not None
+    # The leader has it taken back until it is.
+    assert [order.client_order_id for order in halting.unwanted()] == [orders(other, Side.BUY)[0].client_order_id]
 
 
 def test_orders_of_another_symbol_or_venue_meet_nobody(trader: Trader, exchange: ScriptedExchange) -> None:

@@ -15,3 +15,4 @@ class Hold:
     wait: timedelta
     topic: str
     is_mode: bool = False  # the mode of trading is what holds it back
+    in_the_way: tuple[int, ...] = ()  # the rows of own orders that it would meet
