@@ -102,7 +102,10 @@ def traded(venue: Venue, since: datetime | None = None, until: datetime | None =
 
 
 def sales(venue: Venue, since: datetime, until: datetime, fifo: Fifo) -> Iterator[Sale]:
-    """The parts of what was sold or taken as commissions in that time, oldest first. `fifo` then holds the lots that are left."""
+    """The parts of what was sold, or taken as a commission, in that time, oldest first.
+
+    `fifo` then holds the lots that are left.
+    """
     for fill in traded(venue, until=until):
         parts = fifo.take_in(fill)
         if fill.at >= since:

@@ -22,9 +22,9 @@ class Command(BaseCommand):
     help = (
         "trades: every fill with its commission and what that was worth in quote. lots: each sale with the oldest "
         "bought lots of that asset at that venue, first in, first out, whichever trader bought them. A commission in "
-        "the bought asset makes the lot smaller, one in quote or in a third asset (BNB) is a fee of its worth. What a "
-        "commission takes of a lot of BNB that was bought here is a row of its own. Quote assets count as money: they "
-        "make no lots."
+        "the bought asset makes the lot smaller; one in quote or in a third asset, such as BNB, is a fee of its "
+        "worth. What commissions take of a lot that was bought here is a row of its own. Quote assets count as "
+        "money: they make no lots."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
