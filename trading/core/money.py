@@ -22,6 +22,12 @@ def floor_to(value: Decimal, step: Decimal) -> Decimal:
         return (value // step) * step
 
 
+def ceil_to(value: Decimal, step: Decimal) -> Decimal:
+    """The least multiple of `step` that is not under `value`. A step of 0 means that any value is allowed."""
+    down = floor_to(value, step)
+    return down if down == value else down + step
+
+
 def plain(value: Decimal) -> str:
     """The number as Binance takes it and people read it: a plain decimal, never `1E-5`, no zeros at its end."""
     return format(value.normalize(EXACT), "f")
@@ -51,9 +57,14 @@ def sell_price(
     """The price that returns the wanted profit after both commissions.
 
     floor_tick(bought_at * (1 + buy_fee) * (1 + profit_interval) * (1 + sell_fee)), fees as fractions (0.001 = 0.1 %).
+    Where a tick is so large a part of the price that this would not return the commissions, it is the first price
+    that does: no rounding makes each cycle a loss.
     """
     with localcontext(EXACT):
-        return floor_to(bought_at * (ONE + buy_fee) * (ONE + profit_interval) * (ONE + sell_fee), tick)
+        wanted = floor_to(bought_at * (ONE + buy_fee) * (ONE + profit_interval) * (ONE + sell_fee), tick)
+        # A commission on what was bought leaves less to sell, one on the sale leaves less of what it brings.
+        even = bought_at / ((ONE - buy_fee) * (ONE - sell_fee))
+        return wanted if wanted >= even else ceil_to(even, tick)
 
 
 def share_of(budget: Decimal, chunks: int) -> Decimal:

@@ -68,3 +68,24 @@ def test_a_sale_above_its_price_pays_both_fees_and_the_profit_but_for_a_tick(pri
     sold_at = sell_price(price, profit, tick, FEE, FEE)
     # One unit bought at `price` leaves 1 - fee of it; selling that brings at least what was paid, less one tick.
     assert (sold_at + tick) * (1 - FEE) * (1 - FEE) >= price * (1 + profit) * (1 - FEE**2) ** 2
+
+
+@pytest.mark.parametrize(
+    ("bought_at", "tick", "expected"),
+    [
+        # 7.0175 ticks are wanted, 7.01401 return the commissions: at 7.01 each cycle would be a loss.
+        ("0.00000700", "0.00000001", "0.00000702"),
+        ("0.00000100", "0.00000001", "0.00000101"),
+        ("0.4307", "0.0001", "0.4317"),  # Here a tick is small: rounded down it still is a profit.
+    ],
+)
+def test_no_rounding_makes_a_sale_a_loss(bought_at: str, tick: str, expected: str) -> None:
+    assert sell_price(D(bought_at), D("0.0005"), D(tick), FEE, FEE) == D(expected)
+
+
+@given(st.integers(1, 100_000), st.decimals("0.0001", "0.4", places=4), st.sampled_from(["0.00000001", "0.01", "1"]))
+def test_what_is_sold_at_its_price_brings_at_least_what_it_cost(ticks: int, profit: D, tick: str) -> None:
+    bought_at = ticks * D(tick)
+    sold_at = sell_price(bought_at, profit, D(tick), FEE, FEE)
+    assert sold_at * (1 - FEE) * (1 - FEE) >= bought_at
+    assert sold_at % D(tick) == 0
