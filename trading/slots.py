@@ -48,15 +48,20 @@ def hear_rebuys(venue: Venue) -> int:
     Where all chunks are open it waits for one that is closed again, for as long as it lives.
     """
     asking = Trader.objects.filter(rebuy_told_at__isnull=False, rebuy_heard_at=None, finished_at=None)
+    pks = list(asking.values_list("pk", flat=True))
+    if not pks:
+        return 0
+    tellers = asking.filter(pk__in=pks, symbol__settings__isnull=False).select_related("symbol__settings")
+    taken, opened = _taken(venue), _opened(venue)
     count = 0
-    for pk in asking.values_list("pk", flat=True):
-        teller = asking.select_related("symbol__settings").filter(symbol__settings__isnull=False, pk=pk).first()
-        if teller is None:
-            continue
-        if teller.symbol.settings.status != TradingStatus.ON or teller.venue != venue:
+    for teller in tellers:
+        settings = teller.symbol.settings
+        if settings.status != TradingStatus.ON or teller.venue != venue:
             # Not heard now, and not later either: it asked for what nobody wants any more.
             asking.filter(pk=teller.pk).update(rebuy_heard_at=timezone.now())
             continue
+        if _free(settings.chunks, taken[teller.symbol_id] | opened[teller.symbol_id]) is None:
+            continue  # So waits the last trader of each symbol after a fall: no transaction for each, each second.
         try:
             with transaction.atomic():
                 count += _open_for(teller, venue)
@@ -68,7 +73,7 @@ def hear_rebuys(venue: Venue) -> int:
 def _open_for(teller: Trader, venue: Venue) -> bool:
     chunks = teller.symbol.settings.chunks
     used = _taken(venue, teller.symbol_id)[teller.symbol_id] | _opened(venue, teller.symbol_id)[teller.symbol_id]
-    number = next((number for number in range(1, chunks + 1) if number not in used), None)
+    number = _free(chunks, used)
     if number is None:
         return False
     unheard = Trader.objects.filter(pk=teller.pk, rebuy_heard_at=None)
@@ -77,6 +82,10 @@ def _open_for(teller: Trader, venue: Venue) -> bool:
     Slot.objects.create(symbol=teller.symbol, venue=venue, number=number)
     write(teller, "leader", "is heard", f"slot {number} of {chunks} is opened")
     return True
+
+
+def _free(chunks: int, used: set[int]) -> int | None:
+    return next((number for number in range(1, chunks + 1) if number not in used), None)
 
 
 def _taken(venue: Venue, symbol_id: int | None = None) -> dict[int, set[int]]:

@@ -8,6 +8,7 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
@@ -99,6 +100,21 @@ def test_each_of_them_asks_for_the_next_up_to_the_chunks(symbol: Symbol, exchang
     TradingSettings.objects.update(chunks=4)
     assert leader.fill_slots() == 1
     assert live() == [1, 2, 3, 4]
+
+
+def test_whoever_asks_in_vain_costs_no_transaction_each_second(
+    symbol: Symbol, exchange: ScriptedExchange, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """After a long fall that is the last trader of every symbol."""
+    TradingSettings.objects.update(chunks=1)
+    leader.fill_slots()
+    buys(1, "3000", exchange)
+    assert traders.wake(in_slot(1).pk, at("2900"), exchange)
+    with django_assert_num_queries(
+        4
+    ):  # whether and who asks, the traders that live, the slots that are open: of all symbols
+        assert slots.hear_rebuys(Venue.MOCK) == 0
+    assert in_slot(1).rebuy_heard_at is None
 
 
 def test_trader_that_holds_asks_as_well(symbol: Symbol, exchange: ScriptedExchange) -> None:
