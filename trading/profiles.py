@@ -1,6 +1,6 @@
-"""Changing the settings of many symbols at once: some values, or a profile that names them."""
+"""Changing the settings and protections of many symbols at once: some values, or a profile that names them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -9,7 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
 from trading.core.money import plain
-from trading.models import Listing, Profile, Switch, Symbol, TradingSettings
+from trading.limits import protections
+from trading.models import Listing, Profile, Switch, Symbol, SymbolProtections, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
@@ -28,9 +29,22 @@ class Changed:
 
 
 def changeable() -> dict[str, "models.Field[Any, Any]"]:
-    """The settings that say how a symbol is traded, by name."""
-    fields = TradingSettings._meta.concrete_fields
+    """The settings that say how a symbol is traded, and its protections, by name."""
+    fields = (*TradingSettings._meta.concrete_fields, *SymbolProtections._meta.concrete_fields)
     return {each.name: each for each in fields if each.name not in _NOT_HOW}
+
+
+def protecting() -> set[str]:
+    """The names of those that are protections."""
+    return {name for name, each in changeable().items() if each.model is SymbolProtections}
+
+
+def when(names: Collection[str]) -> str:
+    """From when on a change of these applies, in words."""
+    at_once = protecting() & set(names)
+    if not at_once:
+        return "from their next cycle on"
+    return "at once" if len(at_once) == len(names) else "from their next cycle on, protections at once"
 
 
 def as_text(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,10 +67,13 @@ def values_of(profile: Profile) -> dict[str, Any]:
 
 
 def change(symbols: Iterable[Symbol], values: Mapping[str, Any], profile: Profile | None = None) -> Changed:
-    """Gives the symbols these settings, from their next cycle on, and notes the profile that they came from.
+    """Gives the symbols these settings, from their next cycle on, and these protections, at once; notes the profile
+    that they came from.
 
     A symbol that is traded keeps what it has where the new settings can't work with the rules of the switch's venue.
     """
+    limits = {name: value for name, value in values.items() if name in protecting()}
+    values = {name: value for name, value in values.items() if name not in limits}
     venue = Switch.current()
     wanted = list(symbols)
     problems = {}
@@ -79,7 +96,20 @@ def change(symbols: Iterable[Symbol], values: Mapping[str, Any], profile: Profil
                 changed.append(row)
         fields = {*values, "profile"} | ({"strategy_settings"} if "strategy" in values else set())
         TradingSettings.objects.bulk_update(changed, sorted(fields), batch_size=_BATCH)
+        if limits:
+            _protect([row.symbol_id for row in changed], limits)
     return Changed(len(changed), problems)
+
+
+def _protect(symbol_ids: list[int], limits: Mapping[str, Any]) -> None:
+    SymbolProtections.objects.bulk_create(
+        [SymbolProtections(symbol_id=pk, **limits) for pk in symbol_ids],
+        batch_size=_BATCH,
+        update_conflicts=True,
+        unique_fields=["symbol"],
+        update_fields=list(limits),
+    )
+    transaction.on_commit(lambda: protections.has_changed(symbol_ids=symbol_ids))
 
 
 def _problem(row: TradingSettings, listing: Listing | None) -> str | None:
@@ -87,7 +117,7 @@ def _problem(row: TradingSettings, listing: Listing | None) -> str | None:
         row.by()
     except (UnknownStrategy, BadSettings) as error:
         return f"{row.symbol}: {error}"
-    return row.why_not(listing) if listing and row.status == TradingStatus.ON else None
+    return row.unworkable(listing) if listing and row.status == TradingStatus.ON else None
 
 
 def apply(profile: Profile, symbols: Iterable[Symbol]) -> Changed:

@@ -22,7 +22,7 @@ PRICE, QUANTITY, COST = D(2997), D("0.0667"), D("199.8999")
 
 def limit(symbol: Symbol, **values: object) -> SymbolProtections:
     row, _ = SymbolProtections.objects.update_or_create(symbol=symbol, defaults=values)
-    protections.has_changed(symbol_id=symbol.pk)
+    protections.has_changed(symbol_ids=[symbol.pk])
     return row
 
 

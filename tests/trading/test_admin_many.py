@@ -15,7 +15,7 @@ from tests.trading.conftest import make_symbol
 from tests.trading.listed import Catalog, listed
 from tests.trading.rows import make_order, make_story, make_trader
 from trading import catalog, halting, symbols
-from trading.models import Listing, Profile, Symbol, TradingSettings
+from trading.models import Listing, Profile, Symbol, SymbolProtections, TradingSettings
 from trading.models.symbols import GONE, TradingStatus
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("seeded_profiles")]
@@ -114,12 +114,31 @@ class TestChanging:
         act(admin_client, "change_settings", symbol, apply="yes", empty="stop_loss_interval")
         assert settings_of(symbol).stop_loss_interval is None
 
+    def test_sizing_and_protections_are_for_many_too(self, admin_client: Client, symbol: Symbol) -> None:
+        make_trader(symbol)
+        make_symbol("BTCUSDT")
+        both = Symbol.objects.all()
+        told = act(
+            admin_client, "change_settings", *both, apply="yes", sizing="share", balance_share="5", most_bound="90"
+        )
+        assert "2 symbols changed, from their next cycle on, protections at once; 1 cycles under way keep" in told
+        assert set(TradingSettings.objects.values_list("sizing", "balance_share")) == {("share", D("0.05"))}
+        assert list(SymbolProtections.objects.values_list("most_bound", "pause_minutes")) == [(D(90), 60)] * 2
+        assert "5 % of free USDT in 1" in told
+        told = act(admin_client, "change_settings", symbol, apply="yes", empty="most_bound", heeds_gaps="True")
+        assert "1 symbols changed, at once." in told
+        assert "keep what they began with" not in told
+        row = SymbolProtections.objects.get(symbol=symbol)
+        assert (row.most_bound, row.heeds_gaps) == (None, True)
+
     @pytest.mark.parametrize(
         ("values", "told"),
         [
             ({}, "Fill in what shall change"),
             ({"profit_interval": "much"}, "Enter a number"),
             ({"chunks": "0"}, "greater than or equal to 1"),
+            ({"most_bound": "-1"}, "Must be above 0"),
+            ({"balance_share": "101"}, "less than or equal to 1"),
             ({"stop_loss_interval": "2", "empty": "stop_loss_interval"}, "which of both"),
         ],
     )
@@ -167,10 +186,10 @@ class TestTurning:
         assert {order.side for order in halting.unwanted()} == {"BUY", "SELL"}
         assert LogEntry.objects.get().change_message == "Turned trading off-cancel."
 
-    def test_own_change_takes_the_profile_off(self, symbol: Symbol) -> None:
+    def test_turning_is_no_change_of_settings(self, symbol: Symbol) -> None:
         TradingSettings.objects.update(profile=Profile.objects.get(name="lively"))
         symbols.turn([symbol], TradingStatus.OFF)
-        assert settings_of(symbol).profile is not None  # Turning is no change of settings.
+        assert settings_of(symbol).profile is not None
 
 
 class TestProfiles:
@@ -188,6 +207,17 @@ class TestProfiles:
             "profit_interval": "0.00123457",
             "stop_loss_interval": None,
         }
+
+    def test_one_of_protections_is_shown_as_it_was_saved(self, admin_client: Client) -> None:
+        values = {"name": "safe", "most_day_loss": "0.00000001", "losses_in_a_row": "3", "compounds": "False"}
+        admin_client.post(f"{PROFILES}add/", values)
+        safe = Profile.objects.get(name="safe")
+        assert safe.values == {"compounds": False, "most_day_loss": "0.00000001", "losses_in_a_row": 3}
+        shown = admin_client.get(f"{PROFILES}{safe.pk}/change/").content.decode()
+        assert 'value="0.00000001"' in shown
+        assert "compound profits no, most loss a day 0.00000001, losses in a row 3" in (
+            admin_client.get(PROFILES).content.decode()
+        )
 
     def test_changing_one_shows_what_it_has_and_changes_no_symbol(self, admin_client: Client, symbol: Symbol) -> None:
         careful = Profile.objects.get(name="careful")

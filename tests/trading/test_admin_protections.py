@@ -116,7 +116,7 @@ def test_what_is_held_back_shows_on_every_page_that_one_looks_at(admin_client: C
 
 
 def test_what_no_longer_holds_is_counted_and_not_shown_as_holding(admin_client: Client, held: Trader) -> None:
-    protections.has_changed(symbol_id=held.symbol_id)
+    protections.has_changed(symbol_ids=[held.symbol_id])
     assert "Held back by" not in page(admin_client, "/admin/")
     shown = page(admin_client, of(held.symbol))
     assert "Held back by “" not in shown

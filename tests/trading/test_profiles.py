@@ -1,15 +1,17 @@
 """Changing many symbols' settings: by values, and by profiles."""
 
+from datetime import timedelta
 from decimal import Decimal as D
 
 import pytest
 from django.core.exceptions import ValidationError
-from pytest_django import DjangoAssertNumQueries
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_trader
 from trading import profiles
-from trading.models import Profile, Symbol, TradingSettings
+from trading.models import Listing, Profile, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.symbols import named
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases, pytest.mark.usefixtures("seeded_profiles")]
@@ -64,6 +66,67 @@ def test_who_is_traded_keeps_what_works(symbol: Symbol) -> None:
     assert (settings_of(symbol).budget, settings_of(quiet).budget) == (D(200), D(3))
 
 
+def test_settings_of_a_halted_symbol_can_be_changed(symbol: Symbol) -> None:
+    Listing.objects.update(status="BREAK")
+    assert profiles.change([symbol], {"budget": D(700)}) == profiles.Changed(1)
+    assert settings_of(symbol).budget == D(700)
+    assert "takes no order of ETHUSDT under 5" in profiles.change([symbol], {"budget": D(3)}).problems["ETHUSDT"]
+
+
+def test_profile_sets_sizing(symbol: Symbol) -> None:
+    values = {"sizing": "share", "balance_share": "0.05", "compounds": True}
+    profiles.apply(Profile.objects.create(name="part", values=values), [symbol])
+    row = settings_of(symbol)
+    assert (row.sizing, row.balance_share, row.compounds) == ("share", D("0.05"), True)
+    assert row.size_in_words == "5 % of free USDT in 1"
+
+
+def test_protections_of_many_change_and_their_others_stay(symbol: Symbol) -> None:
+    bare = make_symbol("BTCUSDT")
+    SymbolProtections.objects.create(symbol=symbol, most_open_orders=3, most_bound=D(50), heeds_gaps=True)
+    profile = Profile.objects.create(name="safe", values={"most_bound": "300.5", "losses_in_a_row": 2})
+    assert profiles.apply(profile, [symbol, bare]) == profiles.Changed(2)
+    limits = "most_bound", "losses_in_a_row", "most_open_orders", "heeds_gaps", "pause_minutes"
+    rows = SymbolProtections.objects.order_by("symbol__name").values_list(*limits)
+    assert list(rows) == [(D("300.5"), 2, None, False, 60), (D("300.5"), 2, 3, True, 60)]
+    assert [settings_of(each).profile for each in (symbol, bare)] == [profile, profile]
+    profiles.change([symbol], {"most_bound": None})
+    assert SymbolProtections.objects.get(symbol=symbol).most_bound is None
+    assert settings_of(symbol).profile is None
+
+
+def test_who_keeps_its_settings_keeps_its_protections(symbol: Symbol) -> None:
+    changed = profiles.change([symbol], {"budget": D(3), "most_open_orders": 1})
+    assert list(changed.problems) == ["ETHUSDT"]
+    assert not SymbolProtections.objects.exists()
+
+
+def test_whoever_protections_hold_back_asks_again_once_they_change(
+    symbol: Symbol, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    held, other = make_trader(symbol), make_trader(make_symbol("BTCUSDT"))
+    later = timezone.now() + timedelta(minutes=1)
+    Trader.objects.update(retry_at=later)
+    with django_capture_on_commit_callbacks(execute=True):
+        profiles.change([symbol], {"most_bound": D(900)})
+    held.refresh_from_db()
+    other.refresh_from_db()
+    assert held.retry_at is not None and held.retry_at <= timezone.now()
+    assert other.retry_at == later
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["budget"], "from their next cycle on"),
+        (["most_bound"], "at once"),
+        (["budget", "most_bound"], "from their next cycle on, protections at once"),
+    ],
+)
+def test_from_when_on_a_change_applies_is_told(names: list[str], told: str) -> None:
+    assert profiles.when(names) == told
+
+
 def test_another_change_takes_the_profile_off(symbol: Symbol) -> None:
     TradingSettings.objects.update(profile=Profile.objects.get(name="lively"))
     profiles.change([symbol], {"budget": D(700)})
@@ -90,7 +153,8 @@ def test_hundreds_change_in_few_queries(django_assert_max_num_queries: DjangoAss
     every = list(Symbol.objects.all())
     TradingSettings.objects.bulk_create([TradingSettings(symbol=symbol) for symbol in every if symbol.name[0] == "A"])
     with django_assert_max_num_queries(20):
-        assert profiles.change(every, {"chunks": 2}).count == 501
+        assert profiles.change(every, {"chunks": 2, "most_open_orders": 4}).count == 501
+    assert SymbolProtections.objects.filter(most_open_orders=4).count() == 501
     assert set(TradingSettings.objects.values_list("chunks", flat=True)) == {2}
 
 

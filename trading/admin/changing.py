@@ -1,4 +1,4 @@
-"""Forms that change some of a symbol's settings and leave the others: for many symbols at once, and for profiles."""
+"""Forms that change some of a symbol's settings and protections and leave the others: for many, for profiles."""
 
 from copy import deepcopy
 from typing import Any
@@ -13,8 +13,9 @@ from unfold.widgets import (
 )
 
 from trading import profiles
-from trading.admin.forms import TradingSettingsForm
+from trading.admin.forms import AmountInput, TradingSettingsForm
 from trading.models import Profile
+from trading.models.fields import AmountField
 
 AS_IT_IS = "as it is"
 
@@ -37,6 +38,20 @@ class SomeSettings(forms.Form):
         last.choices = [(name, self.fields[name].label) for name in can_be_empty]  # type: ignore[attr-defined]
         if can_be_empty:
             self.fields["empty"] = last
+
+    @property
+    def groups(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """The fields under their headings, as a page shows them."""
+        limits = profiles.protecting()
+        settings = profiles.changeable().keys() - limits
+        others = self.fields.keys() - settings - limits - {"empty"}
+        parts = (
+            ("", others),
+            ("How it is traded, from the next cycle on", settings),
+            ("Protections, at once: what holds its buys back, exits never", limits),
+            ("", {"empty"}),
+        )
+        return [(heading, [field for field in self if field.name in names]) for heading, names in parts]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -111,12 +126,17 @@ class ProfileForm(SomeSettings):
 
 
 def _setting_fields() -> dict[str, forms.Field]:
-    fields = profiles.changeable().items()
-    return {name: _field(name, field) for name, field in fields if not isinstance(field, models.JSONField)}
+    """Those of one symbol's page in its order, then what else there is."""
+    fields = profiles.changeable()
+    ordered = dict.fromkeys((*TradingSettingsForm.Meta.fields, *fields))
+    return {name: _field(name, fields[name]) for name in ordered if not isinstance(fields[name], models.JSONField)}
 
 
 def _field(name: str, field: "models.Field[Any, Any]") -> forms.Field:
-    known = TradingSettingsForm.base_fields.get(name) or field.formfield()
+    known = TradingSettingsForm.base_fields.get(name)
+    if known is None:
+        is_amount = isinstance(field, AmountField)
+        known = field.formfield(form_class=AmountInput) if is_amount else field.formfield()
     assert known is not None, f"{name} has no field in a form"
     label, help_text = known.label or str(field.verbose_name).capitalize(), known.help_text
     if isinstance(known, forms.BooleanField):

@@ -83,6 +83,8 @@ def _label(name: str) -> str:
 def _text(name: str, value: Any) -> str:
     if value is None:
         return "off"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if name.endswith(("_interval", "_slippage", "_share")):
         return show.percent(profiles.changeable()[name].to_python(value))
     return plain(value) if hasattr(value, "normalize") else str(value)

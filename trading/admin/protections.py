@@ -140,7 +140,7 @@ class ProtectionsFormSet(BaseInlineFormSet):
         saved = super().save(commit)
         if self.new_objects or self.changed_objects or self.deleted_objects:
             symbol_id = self.instance.pk
-            transaction.on_commit(lambda: protections.has_changed(symbol_id=symbol_id))
+            transaction.on_commit(lambda: protections.has_changed(symbol_ids=[symbol_id]))
         return saved
 
 

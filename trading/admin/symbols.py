@@ -28,7 +28,7 @@ from trading.admin.strategy_form import StrategyInline
 from trading.admin.turning import TurningAdmin, log_many, tell_problems
 from trading.admin.why import shown
 from trading.core.money import plain
-from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
+from trading.models import Listing, Switch, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.why import why
 
@@ -187,8 +187,8 @@ class SymbolAdmin(TurningAdmin):
     def budget(self, symbol: Any) -> str:
         if not hasattr(symbol, "settings"):
             return show.NONE
-        settings = symbol.settings
-        return f"{plain(settings.budget)} {symbol.quote_asset} in {settings.chunks}"
+        symbol.settings.symbol = symbol  # Not asked for again.
+        return str(symbol.settings.size_in_words)
 
     @display(description="Profile", ordering="settings__profile__name")
     def profile(self, symbol: Any) -> str:
@@ -225,7 +225,7 @@ class SymbolAdmin(TurningAdmin):
             "opts": self.opts,
             "title": f"Change {len(ids)} symbol{'' if len(ids) == 1 else 's'}",
             "words": "What is left as it is stays as it is. A change applies to the next cycle; cycles under way "
-            "keep what they began with.",
+            "keep what they began with. Protections apply at once.",
             "form": form,
             "button": "Change",
             "hidden": hidden + [(ACTION_CHECKBOX_NAME, pk) for pk in named],
@@ -237,15 +237,16 @@ class SymbolAdmin(TurningAdmin):
         done = [symbol for symbol in chosen if symbol.name not in changed.problems]
         log_many(request, done, f"Changed {', '.join(form.values)}.")
         under_way = Trader.objects.filter(symbol__in=done, finished_at__isnull=True).count()
-        keep = f"; {under_way} cycles under way keep what they began with" if under_way else ""
-        self.message_user(request, f"{changed.count} symbols changed, from their next cycle on{keep}.")
+        is_for_new = under_way and form.values.keys() - profiles.protecting()
+        keep = f"; {under_way} cycles under way keep what they began with" if is_for_new else ""
+        self.message_user(request, f"{changed.count} symbols changed, {profiles.when(form.values)}{keep}.")
         tell_problems(self, request, changed.problems)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        for each in formset.forms:
-            if isinstance(each.instance, TradingSettings) and each.has_changed():
-                each.instance.profile = None  # It is its own now.
         super().save_formset(request, form, formset, change)
+        if formset.model in (TradingSettings, SymbolProtections) and formset.has_changed():
+            # It is its own now.
+            TradingSettings.objects.filter(symbol=form.instance).update(profile=None)
 
     # --- the page of one, and of a new one ----------------------------------------------------------
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class Profile(models.Model):
-    """Some of the settings of TradingSettings; those that it does not name stay as they are when it is applied."""
+    """Some of a symbol's settings and protections; the others stay as they are when it is applied."""
 
     name = models.SlugField(max_length=32, unique=True, help_text="A word, such as careful.")
     about = models.CharField(max_length=200, blank=True, help_text="For whom and for what it is.")

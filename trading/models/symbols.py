@@ -269,7 +269,7 @@ class TradingSettings(models.Model):
     def size_in_words(self) -> str:
         """What its traders share, and how many they are."""
         if self.sizing == Sizing.SHARE:
-            return f"{plain(self.balance_share.scaleb(2))} % of {self.symbol.quote_asset} in {self.chunks}"
+            return f"{plain(self.balance_share.scaleb(2))} % of free {self.symbol.quote_asset} in {self.chunks}"
         gains = " and its profit" if self.compounds else ""
         return f"{plain(self.budget)} {self.symbol.quote_asset}{gains} in {self.chunks}"
 

@@ -11,7 +11,6 @@ from django.db.models import QuerySet
 
 from hedgehog_project.venues import Venue
 from trading import catalog, profiles
-from trading.core.money import plain
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Profile, Switch, TradingSettings
@@ -33,7 +32,9 @@ class Command(BaseCommand):
         _add_which(listing)
         listing.add_argument("--names", action="store_true", help="names only: for $(...) in a shell")
 
-        apply = commands.add_parser("apply", help="give symbols the settings of a profile, from their next cycle on")
+        apply = commands.add_parser(
+            "apply", help="give symbols what a profile names, from their next cycle on; protections at once"
+        )
         apply.add_argument(
             "profile", metavar="PROFILE", help="see Profiles in the admin; careful and lively are there"
         )
@@ -80,9 +81,9 @@ class Command(BaseCommand):
             listing = listings.get(row.symbol_id)
             listed = listing.status if listing else "not known"
             state = "not listed any more" if listed == GONE else listed
-            budget = f"{plain(row.budget)} {row.symbol.quote_asset} in {row.chunks}"
             profile = str(row.profile or "-")
-            lines.append(f"{row.symbol.name:<14} {row.status:<9} {profile:<10} {budget:<24} {venue}: {state}")
+            size = row.size_in_words
+            lines.append(f"{row.symbol.name:<14} {row.status:<9} {profile:<10} {size:<24} {venue}: {state}")
         try:
             self.stdout.write("".join(f"{line}\n" for line in lines), ending="")
             self.stdout.flush()
@@ -112,7 +113,7 @@ class Command(BaseCommand):
             raise CommandError(" ".join(error.messages)) from None
         for problem in changed.problems.values():
             self.stderr.write(problem)
-        self.stdout.write(f"{profile}: applied to {changed.count} symbols, from their next cycle on.")
+        self.stdout.write(f"{profile}: applied to {changed.count} symbols, {profiles.when(profile.values)}.")
         if changed.problems:
             raise CommandError(f"{len(changed.problems)} keep what they have.")
 
