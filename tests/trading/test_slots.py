@@ -110,9 +110,7 @@ def test_whoever_asks_in_vain_costs_no_transaction_each_second(
     leader.fill_slots()
     buys(1, "3000", exchange)
     assert traders.wake(in_slot(1).pk, at("2900"), exchange)
-    with django_assert_num_queries(
-        4
-    ):  # whether and who asks, the traders that live, the slots that are open: of all symbols
+    with django_assert_num_queries(4):  # who asks (two), who lives, what is open: for all
         assert slots.hear_rebuys(Venue.MOCK) == 0
     assert in_slot(1).rebuy_heard_at is None
 
