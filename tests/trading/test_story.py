@@ -68,6 +68,19 @@ def test_each_look_is_a_scene_with_what_woke_it_and_all_that_it_did(cycle: Trade
     ]
 
 
+def test_what_the_leader_did_at_two_times_is_two_scenes(symbol: Symbol) -> None:
+    trader = make_trader(symbol, state=TraderState.RETIRED, finished_at=timezone.now(), profit=D(0))
+    write(trader, "leader", "begins", "slot 1 is free")
+    write(trader, "leader", "retires", "ETHUSDT is off")
+    assert [scene["lines"][0]["text"] for scene in told(trader)] == ["Begins", "Retires"]
+
+
+def test_names_of_people_stay_as_they_are(symbol: Symbol) -> None:
+    trader = make_trader(symbol, state=TraderState.HOLDING)
+    write(trader, "ann_B asked it to look again", "waits", task_id="task-1")
+    assert told(trader)[0]["woken_by"] == "Ann_B asked it to look again"
+
+
 def test_fills_stand_where_they_were_booked_each_once(cycle: Trader) -> None:
     quantities = [[str(fill["quantity"]) for fill in scene["fills"]] for scene in told(cycle)]
     amount = '<span class="hh-number">{} ETH</span>'.format

@@ -6,7 +6,7 @@ alone.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -33,6 +33,13 @@ class By(StrEnum):
     CYCLE = "cycle"
 
 
+# What per cent mean, for people.
+OF_BUDGET = (
+    "Of budget: in per cent of the budgets of the slots that a line is about, each slot once. A day is about all "
+    "slots of the time that is shown, so days add up to All; a cycle is about its own budget."
+)
+
+
 @dataclass(frozen=True)
 class Line:
     """One line of a report. Amounts are in `asset`."""
@@ -41,15 +48,23 @@ class Line:
     asset: str
     cycles: int
     realised: Decimal
-    budget: Decimal  # what has worked for it: the mean budget of a cycle in each slot, summed over the slots
+    budget: Decimal  # of the slots that it is about: the mean of a cycle in each slot, summed; see OF_BUDGET
     unrealised: Decimal | None = None  # None: nothing is held, or it does not belong to this line
     is_priced: bool = True  # False: it holds what nobody knows a price of
     trader: Trader | None = None  # of a cycle
 
     @property
     def share(self) -> Decimal | None:
-        """The realised profit as a fraction of the budget, with 6 decimals."""
-        return (self.realised / self.budget).quantize(Decimal("0.000001")) if self.budget else None
+        """The realised profit as a fraction of the budget, with 6 decimals; None where there is no budget."""
+        return self._of_budget(self.realised)
+
+    @property
+    def unrealised_share(self) -> Decimal | None:
+        """The same of what is not realised; None where nothing is held."""
+        return None if self.unrealised is None else self._of_budget(self.unrealised)
+
+    def _of_budget(self, amount: Decimal) -> Decimal | None:
+        return (amount / self.budget).quantize(Decimal("0.000001")) if self.budget else None
 
     def plus(self, other: "Line") -> "Line":
         """Both together, under this one's name."""
@@ -63,33 +78,56 @@ class Line:
         )
 
 
-def lines(venue: Venue, by: By, since: datetime | None = None, held: list[Holding] | None = None) -> Iterator[Line]:
+def lines(
+    venue: Venue,
+    by: By,
+    since: datetime | None = None,
+    held: list[Holding] | None = None,
+    places: list[Line] | None = None,
+) -> Iterator[Line]:
     """The report's lines: symbols and slots by name, days and cycles newest first.
 
-    `since` looks at when cycles ended. `held`: what `holdings` said, where the caller knows it already.
+    `since` looks at when cycles ended. What the caller knows already: `held`, what `holdings` said, and `places`, the
+    same report's lines by symbol.
     """
     if by == By.CYCLE:
         return _cycles(venue, since)
+    if by == By.DAY and places is not None:
+        return _days(venue, since, {line.asset: line.budget for line in totals(places)})
+    held = holdings(venue) if held is None else held
     if by == By.DAY:
-        return _days(venue, since)
-    return _places(venue, by, since, holdings(venue) if held is None else held)
+        return lines(venue, by, since, held, list(_places(venue, By.SYMBOL, since, held)))
+    return _places(venue, by, since, held)
 
 
-CSV_COLUMNS = ("name", "asset", "cycles", "realised", "unrealised", "budget", "percent_of_budget")
+CSV_COLUMNS = (
+    "name",
+    "asset",
+    "cycles",
+    "realised",
+    "unrealised",
+    "budget",
+    "percent_of_budget",
+    "unrealised_percent_of_budget",
+)
 
 
 def csv_row(line: Line) -> list[Any]:
     """In the order of CSV_COLUMNS; what is not known is empty."""
-    held, share = line.unrealised, line.share
     return [
         line.name,
         line.asset,
         line.cycles,
         plain(line.realised),
-        "" if held is None else plain(held),
+        "" if line.unrealised is None else plain(line.unrealised),
         plain(line.budget),
-        "" if share is None else plain(share * 100),
+        _percent(line.share),
+        _percent(line.unrealised_share),
     ]
+
+
+def _percent(share: Decimal | None) -> str:
+    return "" if share is None else plain(share.scaleb(2))
 
 
 def totals(told: list[Line]) -> list[Line]:
@@ -139,16 +177,19 @@ def _places(venue: Venue, by: By, since: datetime | None, held: list[Holding]) -
     yield from (found[key] for key in sorted(found))
 
 
-def _days(venue: Venue, since: datetime | None) -> Iterator[Line]:
+def _days(venue: Venue, since: datetime | None, budgets: Mapping[str, Decimal]) -> Iterator[Line]:
+    """`budgets`: what has worked in that time, by quote asset."""
     # As text, "2026-11-22" in UTC on both databases: on SQLite TruncDate calls Python for every row.
     rows = _ended(venue, since).annotate(day=Substr(Cast("finished_at", CharField()), 1, 10))
     assets = dict(Symbol.objects.order_by().values_list("pk", "quote_asset"))
-    figures = (Count("pk"), Sum("profit"), Sum("budget"), Count("slot", distinct=True))
     found: dict[tuple[str, str], Line] = {}
-    for day, symbol_id, cycles, realised, budget, slots in rows.values_list("day", "symbol_id").annotate(*figures):
-        line = Line(day, assets[symbol_id], cycles, realised, _mean(budget * slots, cycles))
+    sums = rows.values_list("day", "symbol_id").annotate(Count("pk"), Sum("profit"))
+    for day, symbol_id, cycles, realised in sums:
+        line = Line(day, assets[symbol_id], cycles, realised, ZERO)
         key = (day, line.asset)
         found[key] = found[key].plus(line) if key in found else line
+    # A cycle that has ended since the budgets were summed is the only one of its asset: it has none yet.
+    found = {key: replace(line, budget=budgets.get(line.asset, ZERO)) for key, line in found.items()}
     yield from (found[key] for key in sorted(found, key=lambda key: (key[0], found[key].cycles), reverse=True))
 
 

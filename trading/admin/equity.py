@@ -22,7 +22,7 @@ from hedgehog_project.venues import Venue
 from trading import overview
 from trading.accounting import equity, profit
 from trading.accounting.equity import Standing
-from trading.accounting.profit import CSV_COLUMNS, By, Line, csv_row
+from trading.accounting.profit import CSV_COLUMNS, OF_BUDGET, By, Line, csv_row
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin
 from trading.models import Equity, Switch
@@ -100,8 +100,9 @@ class EquityAdmin(ReadOnlyAdmin):
             )
         standings = equity.standing(venue)
         held = [holding for each in standings.values() for holding in each.holdings]
-        lines = list(islice(profit.lines(venue, by, since, held), MOST_LINES + 1))
-        places = lines if by == By.SYMBOL else list(profit.lines(venue, By.SYMBOL, since, held))
+        places = list(profit.lines(venue, By.SYMBOL, since, held))
+        found = iter(places) if by == By.SYMBOL else profit.lines(venue, by, since, held, places)
+        lines = list(islice(found, MOST_LINES + 1))
         totals = profit.totals(places)
         asset = totals[0].asset if totals else next(iter(standings), "")
         chart = _chart(venue, asset, int(days) if days else None)
@@ -123,6 +124,7 @@ class EquityAdmin(ReadOnlyAdmin):
             "has_unrealised": by in (By.SYMBOL, By.SLOT),
             "lines": [_row(line) for line in lines[:MOST_LINES]],
             "totals": [_row(line) for line in totals],
+            "of_budget": OF_BUDGET,
             "has_more": len(lines) > MOST_LINES,
             "most": MOST_LINES,
             "left": [show.amount(amount, of) for of, amount in islice(profit.left_over(venue), 8)],
@@ -167,7 +169,7 @@ def _cards(standings: dict[str, Standing], totals: list[Line], span: str) -> lis
             "title": span,
             "figures": [show.profit(line.realised, line.asset) for line in totals[:3]] or [show.NONE],
             "text": ", ".join(
-                f"{line.cycles:,} cycles"
+                f"{line.cycles:,} cycle{'' if line.cycles == 1 else 's'}"
                 + (f", {_percent(line.share)} of {line.asset} budgets" if line.share else "")
                 for line in totals[:3]
             ),
@@ -198,10 +200,11 @@ def _row(line: Line) -> dict[str, Any]:
         "name": name,
         "cycles": f"{line.cycles:,}",
         "realised": show.profit(line.realised, line.asset),
-        "share": show.NONE if line.share is None else _percent(line.share),
+        "share": _percent(line.share),
         "unrealised": show.profit(line.unrealised, line.asset) if line.is_priced else "unknown",
+        "unrealised_share": _percent(line.unrealised_share),
     }
 
 
-def _percent(share: Decimal) -> str:
-    return show.percent(round(share, 4))
+def _percent(share: Decimal | None) -> str:
+    return show.NONE if share is None else show.percent(round(share, 4))

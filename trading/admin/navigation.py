@@ -24,6 +24,7 @@ TABS: dict[str, type[ShowFilter]] = {
     "orphan": OrphansShown,
     "reconciliation": ReconciliationsShown,
 }
+MOCK_ICONS = {"mockaccount": "science", "mockfaults": "thunderstorm"}
 
 
 def environment(request: HttpRequest) -> list[str]:
@@ -65,9 +66,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _models_item("trading", "switch", "toggle_on", "Switch"),
     ]
     mock = [
-        _models_item("binance_mock", model._meta.model_name or "", "science")
+        _models_item("binance_mock", name, MOCK_ICONS.get(name, "science"))
         for model in apps.get_app_config("binance_mock").get_models()
-        if admin.site.is_registered(model)
+        if admin.site.is_registered(model) and (name := model._meta.model_name or "")
     ]
     processes = [
         {"title": "Tasks (Flower)", "icon": "local_florist", "link": flower_url(), "active": False},

@@ -225,7 +225,9 @@ def scenes(entries: Iterable[JournalEntry], orders: list[Order], trader: Trader)
     found: list[Scene] = []
     for entry in entries:
         scene = found[-1] if found else None
-        if scene is None or (scene.woken_by, scene.task_id) != (entry.event, entry.task_id):
+        # Lines without a task stand alone: the leader may begin a trader, and retire it hours later.
+        is_same = scene is not None and (scene.woken_by, scene.task_id) == (entry.event, entry.task_id)
+        if scene is None or not is_same or not entry.task_id:
             scene = Scene(entry.at, entry.event, entry.task_id)
             found.append(scene)
         order_page = reverse("admin:trading_order_change", args=(entry.order_id,)) if entry.order_id else ""
@@ -266,8 +268,9 @@ def _tone(entry: JournalEntry, trader: Trader) -> str:
 def _shown(scene: Scene, trader: Trader) -> dict[str, Any]:
     prefix = next((word for word in WOKEN_BY if scene.woken_by.startswith(word)), "")
     rest = scene.woken_by.removeprefix(prefix)
-    words = f"{WOKEN_BY[prefix]}{rest.lower() if prefix not in ('leader: ', '') else rest}" if prefix else rest
-    words = words.replace("_", " ")
+    # What the exchange said is in its capitals; others' words stay as they are.
+    is_told = prefix not in ("leader: ", "leader", "")
+    words = WOKEN_BY.get(prefix, "") + (rest.lower().replace("_", " ") if is_told else rest)
     if scene.woken_by.startswith("trade "):
         words += f" {trader.symbol.quote_asset}"
     after_s = (scene.at - trader.created_at).total_seconds()

@@ -75,9 +75,23 @@ def test_slots_have_the_mean_budget_of_their_cycles(two: tuple[Symbol, Symbol]) 
 
 def test_days_are_those_of_utc_when_cycles_ended_the_newest_first(two: tuple[Symbol, Symbol]) -> None:
     assert [(line.name, line.cycles, line.realised, line.budget) for line in told(By.DAY)] == [
-        ("2026-11-22", 1, D("-0.5"), D(200)),
+        ("2026-11-22", 1, D("-0.5"), D(500)),
         ("2026-11-21", 3, D("5.00000001"), D(500)),
     ]
+
+
+def test_shares_of_days_add_up_to_the_share_of_all(two: tuple[Symbol, Symbol]) -> None:
+    make_story(two[0], 3)  # A slot whose first cycle is under way belongs to all, too.
+    [together] = profit.totals(told(By.SYMBOL))
+    assert {line.budget for line in told(By.DAY)} == {together.budget} == {D(700)}
+    assert sum(line.realised for line in told(By.DAY)) / D(700) == together.realised / together.budget
+
+
+def test_what_is_held_is_told_in_per_cent_of_the_budget_too(symbol: Symbol) -> None:
+    publish("ETHUSDT", "3100")
+    make_story(symbol)
+    [line] = told(By.SYMBOL)
+    assert (line.share, line.unrealised_share) == (D(0), D("0.032284"))  # 6.45676677 of 200
 
 
 def test_cycles_come_one_by_one_the_newest_first(two: tuple[Symbol, Symbol]) -> None:
@@ -157,7 +171,7 @@ def test_sums_over_ended_cycles_read_the_index_alone(two: tuple[Symbol, Symbol])
             list(profit.lines(Venue.MOCK, by, held=[]))
         profit.left_over(Venue.MOCK)
     sums = [each["sql"] for each in captured if "SUM(" in each["sql"]]
-    assert len(sums) == 6
+    assert len(sums) == 7
     for sql in sums:
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
@@ -182,10 +196,12 @@ class TestCommand:
         lines = run().splitlines()
         assert lines[0] == "Profit at mock, net of commissions"
         assert [line.split() for line in lines[2:]] == [
-            ["SYMBOL", "CYCLES", "REALISED", "OF", "BUDGET", "UNREALISED"],
-            ["ETHUSDT", "3", "+0.50000001", "USDT", "0.08", "%", "+6.45676677"],
+            ["SYMBOL", "CYCLES", "REALISED", "OF", "BUDGET", "UNREALISED", "OF", "BUDGET"],
+            ["ETHUSDT", "3", "+0.50000001", "USDT", "0.08", "%", "+6.45676677", "1.08", "%"],
             ["XRPUSDT", "1", "+4", "USDT", "4", "%"],
-            ["all", "4", "+4.50000001", "USDT", "0.64", "%", "+6.45676677"],
+            ["all", "4", "+4.50000001", "USDT", "0.64", "%", "+6.45676677", "0.92", "%"],
+            [],
+            profit.OF_BUDGET.split(),
         ]
 
     def test_csv_has_a_row_for_each_line(self, two: tuple[Symbol, Symbol]) -> None:
@@ -196,8 +212,9 @@ class TestCommand:
             "cycles": "1",
             "realised": "-0.5",
             "unrealised": "",
-            "budget": "200",
-            "percent_of_budget": "-0.25",
+            "budget": "500",
+            "percent_of_budget": "-0.1",
+            "unrealised_percent_of_budget": "",
         }
         assert len(list(csv.DictReader(io.StringIO(run("--by", "cycle", "--csv"))))) == 4
 

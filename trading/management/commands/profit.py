@@ -3,6 +3,7 @@
 import csv
 from argparse import ArgumentParser
 from datetime import datetime
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.core.management.base import BaseCommand
 from hedgehog_project.venues import Venue
 from trading.accounting import equity, profit
 from trading.accounting.holdings import Holding
-from trading.accounting.profit import CSV_COLUMNS, By, Line, csv_row
+from trading.accounting.profit import CSV_COLUMNS, OF_BUDGET, By, Line, csv_row
 from trading.admin.show import percent
 from trading.core.money import ZERO, plain
 from trading.management.arguments import add_venue, date
@@ -51,14 +52,16 @@ class Command(BaseCommand):
 def as_text(venue: Venue, by: By, since: datetime | None, places: list[Line], held: list[Holding]) -> list[str]:
     """The report for people, with its totals. `places`: the lines by symbol."""
     is_by_place = by in (By.SYMBOL, By.SLOT)
-    found = profit.lines(venue, by, since, held)
+    found = profit.lines(venue, by, since, held, places)
     shown = list(islice(found, MOST_CYCLES)) if by == By.CYCLE else list(found)
     when = f" since {since:%Y-%m-%d}" if since else ""
     if not shown:
         return [f"No cycle has ended at {venue}{when}, and nothing is held."]
-    rows = [[by.upper(), "CYCLES", "REALISED", "", "OF BUDGET", *(["UNREALISED"] if is_by_place else [])]]
+    head = [by.upper(), "CYCLES", "REALISED", "", "OF BUDGET"]
+    rows = [[*head, *(["UNREALISED", "OF BUDGET"] if is_by_place else [])]]
     rows += [_row(line, is_by_place) for line in (*shown, *profit.totals(places))]
-    told = [f"Profit at {venue}{when}, net of commissions", "", *table(rows, right={1, 2, 4, 5})]
+    told = [f"Profit at {venue}{when}, net of commissions", "", *table(rows, right={1, 2, 4, 5, 6})]
+    told += ["", OF_BUDGET]
     ended = sum(line.cycles for line in places)
     if by == By.CYCLE and ended > len(shown):
         told.append(f"The newest {len(shown)} of {ended:,} cycles: --csv writes them all, --since fewer.")
@@ -75,9 +78,12 @@ def as_text(venue: Venue, by: By, since: datetime | None, places: list[Line], he
 
 
 def _row(line: Line, is_by_place: bool) -> list[str]:
-    share = "" if line.share is None else percent(round(line.share, 4))
-    row = [line.name, f"{line.cycles:,}", _signed(line), line.asset, share]
-    return [*row, *([_unrealised(line)] if is_by_place else [])]
+    row = [line.name, f"{line.cycles:,}", _signed(line), line.asset, _share(line.share)]
+    return [*row, *([_unrealised(line), _share(line.unrealised_share)] if is_by_place else [])]
+
+
+def _share(share: Decimal | None) -> str:
+    return "" if share is None else percent(round(share, 4))
 
 
 def _signed(line: Line) -> str:
