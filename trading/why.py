@@ -17,8 +17,8 @@ from trading.core.money import plain
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.client import why_wait
-from trading.limits import protections
-from trading.models import Order, Switch, Symbol, Trader
+from trading.limits import protections, sizing
+from trading.models import Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.switch import why_not
 from trading.models.symbols import TradingStatus
 from trading.models.traders import Slot
@@ -138,12 +138,19 @@ def _slots(symbol: Symbol, venue: Venue, trade: LastTrade | None) -> list[SlotLi
             text = story_now(trader, trader.orders.all(), symbol, trade)
             lines.append(SlotLine(number, trader, text, bool(trader.error)))
         elif number in opened or number == 1:
-            lines.append(SlotLine(number, None, "is free: the leader starts a trader within a second"))
+            lines.append(SlotLine(number, None, _free(settings, venue)))
         else:
             lines.append(
                 SlotLine(number, None, "is not open yet: it opens when another trader asks for one beside it")
             )
     return lines
+
+
+def _free(settings: TradingSettings | None, venue: Venue) -> str:
+    size = sizing.next_size(settings, venue) if settings is not None else None
+    if size is not None and size.budget is None:
+        return f"is free, but no trader begins: {size.text}"
+    return "is free: the leader starts a trader within a second"
 
 
 def story_now(trader: Trader, orders: Iterable[Order], symbol: Symbol, trade: LastTrade | None) -> str:

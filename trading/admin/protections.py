@@ -52,6 +52,7 @@ class AccountProtectionsAdmin(ModelAdmin):
         (
             "Trading is held back, until a person resumes it",
             {
+                "description": "At a venue of play money only while the switch is there.",
                 "fields": (
                     ("most_drawdown", "capital"),
                     ("drawdown_from", "drawdown_mode", "drawdown_cancels_buys"),

@@ -8,21 +8,22 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Count, Sum
 
 from hedgehog_project.venues import Venue
 from trading import halting
 from trading.accounting.equity import Standing, standing
 from trading.core.money import EXACT, ZERO, plain
-from trading.models import AccountProtections, HighWater, Switch, TradingSettings
+from trading.models import AccountProtections, HighWater, Switch, Trader, TradingSettings
 from trading.models.protections import HighOf
 from trading.models.switch import TradingMode
-from trading.models.symbols import TradingStatus
+from trading.models.symbols import Sizing, TradingStatus
 
 log = logging.getLogger(__name__)
 
-# How often it is looked at, where a drawdown is set.
+# How often it is looked at, where a drawdown is set; after which time without a look people are told.
 EVERY = timedelta(seconds=5)
+UNSEEN = timedelta(seconds=30)
 # Who it was, for the switch's page.
 BY = "protections"
 FRACTION = Decimal("0.00000001")
@@ -37,8 +38,8 @@ def watch(now: datetime) -> None:
             continue
         seen = standing(Venue(limits.venue)).get(limits.quote_asset) or Standing()
         if seen.unpriced:
-            # A price that nobody knows tells of no gain and no loss.
-            log.warning("drawdown not known: venue=%s holdings_without_price=%s", limits.venue, seen.unpriced)
+            # A price that nobody knows tells of no gain and no loss. `unknown_since` tells people.
+            log.debug("drawdown not known: venue=%s holdings_without_price=%s", limits.venue, seen.unpriced)
             continue
         with transaction.atomic():
             _take_in(limits, seen.equity, capital_of(limits, seen), now)
@@ -69,23 +70,37 @@ def _take_in(limits: AccountProtections, gain: Decimal, capital: Decimal, now: d
     top = row.day_high if limits.drawdown_from == HighOf.DAY else row.high
     row.drawdown = fraction(top - (gain if has_resumed else high), capital + top)
     row.gain, row.looked_at = gain, now
-    most = limits.most_drawdown
-    if most is not None and row.drawdown >= most and row.tripped_at is None:
+    if is_too_much(limits, row) and row.tripped_at is None and _hold_back(limits, row, top):
         row.tripped_at = now
-        _hold_back(limits, row, top)
     row.save()
 
 
-def _hold_back(limits: AccountProtections, row: HighWater, top: Decimal) -> None:
+def _hold_back(limits: AccountProtections, row: HighWater, top: Decimal) -> bool:
+    """Whether it did. Where it did not, the next look tries again."""
     mode, now_is = TradingMode(limits.drawdown_mode), Switch.row()
+    if limits.venue not in (now_is.venue, Venue.LIVE):
+        # Of play money that is left elsewhere, nothing is bought any more; it shall not stop real money's traders.
+        return False
     if _SEVERITY.index(TradingMode(now_is.mode)) >= _SEVERITY.index(mode):
-        return  # Somebody has held back as much already.
+        # Somebody has held back as much already, for a reason of theirs. Whoever resumes shall hear of this one.
+        return False
     of = "the day" if limits.drawdown_from == HighOf.DAY else "all time"
     why = (
         f"drawdown {row.drawdown * 100:.1f} % at {row.venue}, from the high of {of} (a gain of {plain(top)} "
         f"{row.quote_asset}) to {plain(row.gain)}"
     )
     halting.halt(BY, why, mode, limits.drawdown_cancels_buys or now_is.cancels_buys)
+    return True
+
+
+def is_too_much(limits: AccountProtections, row: HighWater) -> bool:
+    """Whether the drawdown at the last look reaches its limit."""
+    return limits.most_drawdown is not None and row.drawdown >= limits.most_drawdown
+
+
+def unknown_since(row: HighWater | None, now: datetime) -> datetime | None:
+    """Since when nobody has looked, though it is time to: what is held has no price, or no leader is up."""
+    return row.looked_at if row is not None and row.looked_at < now - UNSEEN else None
 
 
 def fraction(fallen: Decimal, of: Decimal) -> Decimal:
@@ -97,8 +112,17 @@ def fraction(fallen: Decimal, of: Decimal) -> Decimal:
 
 
 def capital_of(limits: AccountProtections, seen: Standing) -> Decimal:
-    """What the gains are added to: as set, else the budgets of the symbols that are on, else of the live traders."""
+    """What the gains are added to: as set, else the budgets of the symbols that are on, else of the live traders.
+
+    Where a symbol trades a share of the balance, its budget is what its traders were given, each for its chunk.
+    """
     if limits.capital is not None:
         return limits.capital
     on = TradingSettings.objects.filter(status=TradingStatus.ON, symbol__quote_asset=limits.quote_asset)
-    return on.aggregate(total=Sum("budget"))["total"] or seen.budget
+    fixed = on.filter(sizing=Sizing.FIXED).aggregate(total=Sum("budget"))["total"] or ZERO
+    shares = dict(on.filter(sizing=Sizing.SHARE).values_list("symbol", "chunks"))
+    live = Trader.objects.filter(finished_at__isnull=True, venue=limits.venue, symbol__in=shares).order_by()
+    given = live.values_list("symbol").annotate(total=Sum("budget"), count=Count("pk"))
+    with localcontext(EXACT):
+        shared = sum((total * max(shares[pk], count) / count for pk, total, count in given), ZERO)
+    return fixed + shared or seen.budget

@@ -11,7 +11,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN
-from trading.limits import balances, protections
+from trading.limits import balances, drawdown, protections
 from trading.limits.exposure import bound, of_live_traders
 from trading.models import (
     AccountProtections,
@@ -22,9 +22,11 @@ from trading.models import (
     Trader,
     TradingSettings,
 )
+from trading.models.protections import BNB
 from trading.models.symbols import TradingStatus
 
 MOST_LINES = 5
+MOMENT = "%d %b %H:%M:%S UTC"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def account_gauges(limits: AccountProtections) -> Iterator[Gauge]:
     if limits.most_exposure is not None:
         used = bound(venue, quote_asset=quote)
         yield _used("Exposure", used, limits.most_exposure, quote)
-    for asset, least in ((quote, limits.quote_reserve), (protections.BNB, limits.bnb_reserve)):
+    for asset, least in ((quote, limits.quote_reserve), (BNB, limits.bnb_reserve)):
         if least is not None:
             free = balances.free_of(venue, asset, now)
             yield Gauge(f"Reserve of {asset}", f"{_free(free, now)}, {plain(least)} {asset} stay")
@@ -50,15 +52,21 @@ def account_gauges(limits: AccountProtections) -> Iterator[Gauge]:
         sent = Order.objects.filter(venue=venue, submitted_at__gt=now - timedelta(minutes=1)).count()
         yield _used("Orders in the last minute", Decimal(sent), Decimal(limits.most_orders_a_minute), "")
     if limits.most_drawdown is not None:
-        row = HighWater.objects.filter(venue=venue).first()
-        most = _percent(limits.most_drawdown)
-        if row is None:
-            yield Gauge("Drawdown", f"not looked at yet, at most {most}")
-        else:
-            text = f"{_percent(row.drawdown)} of {most}; gain {plain(row.gain)} {quote}, its high {plain(row.high)}"
-            yield Gauge(
-                "Drawdown", f"{text}, of the day {plain(row.day_high)}", _part(row.drawdown, limits.most_drawdown)
-            )
+        yield _drawdown(limits, limits.most_drawdown, now)
+
+
+def _drawdown(limits: AccountProtections, most: Decimal, now: datetime) -> Gauge:
+    row = HighWater.objects.filter(venue=limits.venue).first()
+    if row is None:
+        return Gauge("Drawdown", f"not looked at yet, at most {_percent(most)}")
+    text = (
+        f"{_percent(row.drawdown)} of {_percent(most)}; gain {plain(row.gain)} {limits.quote_asset}, its high "
+        f"{plain(row.high)}, of the day {plain(row.day_high)}"
+    )
+    since = drawdown.unknown_since(row, now)
+    return Gauge(
+        "Drawdown", f"{text}; not known since {since:{MOMENT}}" if since else text, _part(row.drawdown, most)
+    )
 
 
 def symbol_gauges(symbol: Symbol, venue: Venue) -> Iterator[Gauge]:
@@ -94,11 +102,27 @@ def not_counted(limits: AccountProtections) -> list[str]:
 
 
 def hints(venue: Venue) -> list[str]:
-    """What holds buys back just now, a sentence each, the last one first."""
+    """What holds buys back just now, a sentence each, the last one first; and what of a drawdown needs a look."""
     lines = protections.sentences(protections.holding(venue)[: MOST_LINES + 1])
     rest = protections.holding(venue).count() - MOST_LINES if len(lines) > MOST_LINES else 0
     more = [f"{rest} more protections hold buys back: see Protections."] if rest > 0 else []
-    return [f"Held back by a protection: {line}." for line in lines[:MOST_LINES]] + more
+    return [*_drawdown_hints(venue), *(f"Held back by a protection: {line}." for line in lines[:MOST_LINES]), *more]
+
+
+def _drawdown_hints(venue: Venue) -> Iterator[str]:
+    """A drawdown that is not watched, or that waits behind what somebody else has halted."""
+    limits = AccountProtections.objects.filter(venue=venue, most_drawdown__isnull=False).first()
+    if limits is None:
+        return
+    row = HighWater.objects.filter(venue=venue).first()
+    since = drawdown.unknown_since(row, timezone.now())
+    if row is None:
+        yield f"The drawdown at {venue} is not known yet: what is held may have no price."
+    elif since:
+        yield f"The drawdown at {venue} is not known since {since:{MOMENT}}: what is held may have no price."
+    elif drawdown.is_too_much(limits, row) and row.tripped_at is None:
+        most = f"{_percent(row.drawdown)}, over {_percent(limits.most_drawdown or ZERO)}"
+        yield f"The drawdown at {venue} is {most}: whoever resumes trading has it held back again for that."
 
 
 def _used(name: str, used: Decimal, most: Decimal, unit: str) -> Gauge:

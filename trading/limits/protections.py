@@ -6,7 +6,7 @@ for one, are asked with the row of their protections locked until that transacti
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -28,7 +28,7 @@ from trading.limits import balances
 from trading.limits.exposure import bound, of_live_traders
 from trading.limits.holds import HELD_BACK, Hold
 from trading.models import AccountProtections, HeldBack, JournalEntry, Order, SymbolProtections, Trader
-from trading.models.protections import Rule
+from trading.models.protections import BNB, Rule
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,6 @@ LONG, SHORT, FEED = timedelta(seconds=60), timedelta(seconds=10), timedelta(seco
 # Whoever is held back has asked again so long after its rest, where its symbol is traded at all.
 ASKED_AGAIN_WITHIN = timedelta(seconds=10)
 MINUTE = timedelta(seconds=60)
-BNB = "BNB"
 
 Row = TypeVar("Row", AccountProtections, SymbolProtections)
 
@@ -176,8 +175,8 @@ def _open_orders(buy: _Buy, limits: SymbolProtections) -> Held | None:
     count = of_live_traders(buy.venue, buy.trader.symbol_id).filter(status__in=OPEN).count()
     if count < most:
         return None
-    topic = f"no more than {most} orders of {buy.symbol} may be open"
-    return Held(Rule.OPEN_ORDERS, f"{topic}: {count} are", topic, SHORT)
+    topic = f"no more than {most} order{'' if most == 1 else 's'} of {buy.symbol} may be open"
+    return Held(Rule.OPEN_ORDERS, f"{topic}: {count} {'is' if count == 1 else 'are'}", topic, SHORT)
 
 
 def _bound(buy: _Buy, limits: SymbolProtections) -> Held | None:
@@ -227,12 +226,9 @@ def _exposure(buy: _Buy, limits: AccountProtections) -> Held | None:
 
 
 def _reserves(buy: _Buy, limits: AccountProtections) -> Held | None:
-    reserves: dict[str, Decimal] = {}
-    if limits.quote_reserve is not None and buy.quote == limits.quote_asset:
-        reserves[limits.quote_asset] = limits.quote_reserve
-    if limits.bnb_reserve is not None:
-        reserves[BNB] = max(limits.bnb_reserve, reserves.get(BNB, ZERO))
-    return next((held for asset, least in reserves.items() if (held := _reserve(buy, asset, least))), None)
+    reserves = {buy.quote: limits.reserve_of(buy.quote)}
+    reserves.setdefault(BNB, limits.bnb_reserve or ZERO)
+    return next((held for asset, least in reserves.items() if least and (held := _reserve(buy, asset, least))), None)
 
 
 def _reserve(buy: _Buy, asset: str, least: Decimal) -> Held | None:
@@ -288,10 +284,11 @@ def _locked(limits: Row, rule: Callable[[_Buy, Row], Held | None], buy: _Buy) ->
     return rule(buy, row) if row is not None else None
 
 
-def has_changed(venue: Venue | str | None = None, symbol_id: int | None = None) -> None:
+def has_changed(venue: Venue | str | None = None, symbol_ids: Collection[int] | None = None) -> None:
     """To be called when protections were edited, once that is committed: whoever they hold back asks again soon."""
     forget()
-    mine = Q(**{name: value for name, value in (("venue", venue), ("symbol", symbol_id)) if value is not None})
+    wanted = {"venue": venue, "symbol__in": symbol_ids}
+    mine = Q(**{name: value for name, value in wanted.items() if value is not None})
     now = timezone.now()
     HeldBack.objects.filter(mine, holds_until__gt=now).update(holds_until=now)
     # The leader nudges whoever is due, within a second.

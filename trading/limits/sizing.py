@@ -49,8 +49,8 @@ def _of_balance(settings: TradingSettings, venue: Venue, now: datetime) -> Size:
     if free.amount is None:
         balances.ask_again(venue)
         return Size(None, f"its budget is a share of the balance, and it is not known now what is free at {venue}")
-    limits = AccountProtections.objects.filter(venue=venue, quote_asset=quote).first()
-    reserve = limits.quote_reserve if limits and limits.quote_reserve else ZERO
+    limits = AccountProtections.objects.filter(venue=venue).first()
+    reserve = limits.reserve_of(quote) if limits else ZERO
     # What its traders have bound came out of the same balance: each gets as much as the first.
     own = bound(venue, symbol_id=settings.symbol_id)
     base = max(free.amount - reserve, ZERO) + own

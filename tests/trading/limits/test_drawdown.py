@@ -9,16 +9,20 @@ from decimal import Decimal as D
 import pytest
 import redis
 from django.core.management import call_command
+from django.utils import timezone
 
 from hedgehog_project.venues import Venue, default_market
 from streamer.topics import TradeEvent, encode_trade, trade_topic
+from tests.trading.conftest import make_symbol
 from tests.trading.limited import limit_account
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
 from trading import halting, leader
+from trading.accounting.equity import Standing
 from trading.core.orders import OrderStatus
-from trading.limits import drawdown
+from trading.limits import drawdown, protected
 from trading.models import AccountProtections, HighWater, Order, Switch, Symbol, TradingSettings
 from trading.models.switch import TradingMode
+from trading.models.symbols import Sizing
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -157,6 +161,82 @@ def test_what_a_person_has_halted_stays_halted(symbol: Symbol, look: Look) -> No
     make_cycle(symbol, "-100")
     look()
     assert (Switch.row().mode, Switch.row().mode_by) == (TradingMode.HALTED, "anna")
+
+
+def test_whoever_resumes_from_a_halt_of_theirs_is_told_of_a_drawdown_that_came_meanwhile(
+    symbol: Symbol, look: Look
+) -> None:
+    make_cycle(symbol, "100")
+    limit_account(most_drawdown=D("0.05"), capital=D(900))
+    look()
+    halting.halt("anna", "lunch")
+    make_cycle(symbol, "-100")
+    assert look().tripped_at is None
+    HighWater.objects.update(looked_at=timezone.now())
+    assert protected.hints(Venue.MOCK) == [
+        "The drawdown at mock is 10 %, over 5 %: whoever resumes trading has it held back again for that."
+    ]
+    halting.resume("anna")
+    HighWater.objects.update(looked_at=NOON)
+    assert look().high == D(100), "nobody has resumed knowing of it"
+    assert (Switch.row().mode, Switch.row().mode_by) == (TradingMode.REDUCING, "protections")
+    HighWater.objects.update(looked_at=timezone.now())
+    assert protected.hints(Venue.MOCK) == [], "the mode says it"
+    HighWater.objects.update(looked_at=NOON)
+    halting.resume("anna")
+    assert look().high == D(0)
+    assert Switch.row().is_active
+
+
+@pytest.mark.parametrize(
+    ("of", "switch_at", "holds"),
+    [
+        (Venue.MOCK, Venue.LIVE, False),
+        (Venue.TESTNET, Venue.MOCK, False),
+        (Venue.MOCK, Venue.MOCK, True),
+        (Venue.LIVE, Venue.MOCK, True),
+    ],
+    ids=str,
+)
+def test_play_money_that_is_left_at_another_venue_does_not_stop_real_moneys_traders(
+    symbol: Symbol, of: Venue, switch_at: Venue, holds: bool
+) -> None:
+    Switch.objects.update_or_create(pk=1, defaults={"venue": switch_at})
+    make_cycle(symbol, "100", venue=of)
+    limit_account(of, most_drawdown=D("0.05"), capital=D(900))
+    drawdown.watch(NOON)
+    make_cycle(symbol, "-100", venue=of)
+    for n in (1, 2, 3):
+        drawdown.watch(NOON + n * drawdown.EVERY)
+    assert HighWater.objects.get().drawdown == D("0.1")
+    assert Switch.row().is_active != holds
+
+
+def test_a_drawdown_that_nobody_can_know_is_told(symbol: Symbol, look: Look, redis_client: "redis.Redis") -> None:
+    limits = limit_account(most_drawdown=D("0.05"), capital=D(900))
+    hold_one(symbol)
+    assert protected.hints(Venue.MOCK) == ["The drawdown at mock is not known yet: what is held may have no price."]
+    row = look("1000")
+    HighWater.objects.update(looked_at=timezone.now())
+    assert protected.hints(Venue.MOCK) == []
+    redis_client.flushall()
+    long_ago = timezone.now() - timedelta(minutes=3)
+    HighWater.objects.update(looked_at=long_ago)
+    drawdown.watch(timezone.now())
+    assert HighWater.objects.get().gain == row.gain
+    since = f"not known since {long_ago:%d %b %H:%M:%S} UTC"
+    assert [hint for hint in protected.hints(Venue.MOCK) if since in hint]
+    assert [gauge for gauge in protected.account_gauges(limits) if since in gauge.text]
+
+
+def test_what_trades_a_share_of_the_balance_counts_with_what_its_traders_were_given(symbol: Symbol) -> None:
+    limits = limit_account(most_drawdown=D("0.05"))
+    other = make_symbol("XRPUSDT")
+    TradingSettings.objects.filter(symbol=symbol).update(budget=D(300), chunks=2)
+    TradingSettings.objects.filter(symbol=other).update(status="on", budget=D(9_999), chunks=5, sizing=Sizing.SHARE)
+    make_trader(other, 1, budget=D(40))
+    make_trader(other, 2, budget=D(60))
+    assert drawdown.capital_of(limits, Standing()) == D(300) + D(250)
 
 
 def test_changed_budgets_are_no_gain_and_no_loss(symbol: Symbol, look: Look) -> None:

@@ -10,7 +10,7 @@ from hedgehog_project.venues import Venue
 from tests.trading.conftest import make_symbol
 from tests.trading.limited import keep_balances, limit_account
 from tests.trading.rows import make_cycle, make_order, make_trader
-from trading import doorbell, leader
+from trading import doorbell, leader, why
 from trading.limits import sizing
 from trading.models import JournalEntry, Symbol, Trader, TradingSettings
 from trading.models.symbols import Sizing
@@ -76,6 +76,14 @@ def test_a_share_leaves_the_reserve_alone(symbol: Symbol) -> None:
     assert size(symbol).budget is None
 
 
+def test_a_share_of_bnb_leaves_the_reserve_of_bnb_alone() -> None:
+    symbol = make_symbol("ETHBNB")
+    Symbol.objects.filter(pk=symbol.pk).update(base_asset="ETH", quote_asset="BNB")
+    keep_balances("1000", bnb="5")
+    limit_account(bnb_reserve=D(2), quote_reserve=D(400))
+    assert size(symbol, sizing=Sizing.SHARE, balance_share=D(1), chunks=3).budget == D(1)
+
+
 def test_without_a_balance_that_is_known_there_is_no_trader_yet_and_the_venue_is_asked(
     symbol: Symbol, rung: list[str]
 ) -> None:
@@ -85,6 +93,8 @@ def test_without_a_balance_that_is_known_there_is_no_trader_yet_and_the_venue_is
     assert made.text == "its budget is a share of the balance, and it is not known now what is free at mock"
     assert rung == ["mock"]
     assert leader.fill_slots() == 0
+    (slot,) = why.why(symbol, []).slots
+    assert slot.text == f"is free, but no trader begins: {made.text}"
 
 
 def test_the_leader_gives_a_new_trader_its_size_for_its_one_cycle(symbol: Symbol) -> None:
