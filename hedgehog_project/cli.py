@@ -8,6 +8,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import OperationalError, ProgrammingError
 
+from hedgehog_project.last_run import recall
+
 
 def advice(error: Exception) -> str:
     """One line for the operator: what is wrong, and what to do."""
@@ -30,6 +32,7 @@ def advice(error: Exception) -> str:
 def main() -> None:
     """manage.py: exits with 1 after one line. With --traceback, errors come through as they are."""
     try:
+        recall()
         execute_from_command_line(sys.argv)
     except (
         ImproperlyConfigured,

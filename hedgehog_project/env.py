@@ -50,6 +50,8 @@ class Env(environ.FileAwareEnv):
 
 
 env = Env()
+# The names that the environment itself gives; `.env` comes after it.
+GIVEN = frozenset(os.environ)
 _file = Path(os.environ.get("HEDGEHOG_ENV_FILE", BASE_DIR / ".env"))
 if _file.is_file():
     environ.Env.read_env(_file)
@@ -63,9 +65,14 @@ def one_of(var: str, default: str, *others: str) -> str:
     return value
 
 
+def home_path() -> Path:
+    """HEDGEHOG_HOME, whether it is there or not."""
+    return Path(env.str("HEDGEHOG_HOME", default=str(BASE_DIR / "var"))).expanduser().resolve()
+
+
 def home() -> Path:
     """HEDGEHOG_HOME, made where it is missing. Raises ImproperlyConfigured where it cannot be written to."""
-    folder = Path(env.str("HEDGEHOG_HOME", default=str(BASE_DIR / "var"))).expanduser().resolve()
+    folder = home_path()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe.{os.getpid()}"

@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, ProgrammingError, connections
 
-from hedgehog_project import embedded_redis, preflight
+from hedgehog_project import embedded_redis, last_run, preflight
 from hedgehog_project.banner import banner
 from hedgehog_project.cli import advice
 from hedgehog_project.env import BASE_DIR, env, home
@@ -65,6 +65,7 @@ def run() -> int:
             print(f"hedgehog: {warning}", file=sys.stderr)
         preflight.ports_are_free()
         preflight.database_answers()
+        last_run.remember(folder)
         call_command("migrate", interactive=False, verbosity=0)
         call_command("setup")
         names = list(get_user_model().objects.filter(is_superuser=True).values_list("username", flat=True)[:3])

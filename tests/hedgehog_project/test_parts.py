@@ -1,6 +1,7 @@
 """The small parts of `make run`: tether, ports, the embedded Redis's address, the logs it shows."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -13,11 +14,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from hedgehog_project import embedded_redis
+from hedgehog_project import embedded_redis, last_run
 from hedgehog_project.home import secret
 from hedgehog_project.ports import HOST, free_port, why_not
 from hedgehog_project.terminal import Log
-from tests.support.environment import TETHER
+from tests.support.environment import ROOT, TETHER
 
 SLEEPER = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
 
@@ -135,6 +136,50 @@ def test_a_secret_is_made_once_and_is_private(tmp_path: Path) -> None:
     assert len(value) > 30
     assert secret(tmp_path / "home", "name") == value
     assert stat.S_IMODE((tmp_path / "home" / "name").stat().st_mode) == 0o600
+
+
+def in_python(script: str, **environment: object) -> str:
+    clean = {name: value for name, value in os.environ.items() if name not in last_run.NAMES}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=clean | {name: str(value) for name, value in environment.items()},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_what_make_run_was_given_is_remembered_but_no_key_and_nothing_of_the_env_file(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("WEB_PORT=8111\nMARKET=live\n")
+    remembers = (
+        f"from hedgehog_project.last_run import remember; from pathlib import Path; remember(Path({str(tmp_path)!r}))"
+    )
+    in_python(remembers, HEDGEHOG_ENV_FILE=env_file, MOCK_PORT=8222, MARKET="simulated", BINANCE_API_KEY="k")
+    file = tmp_path / last_run.FILE
+    assert json.loads(file.read_text()) == {"MOCK_PORT": "8222", "MARKET": "simulated"}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+    recalls = "import os; from hedgehog_project.last_run import recall; recall(); print(os.environ['MOCK_PORT'])"
+    of = {"HEDGEHOG_HOME": tmp_path, "HEDGEHOG_ENV_FILE": os.devnull}
+    assert in_python(recalls, **of) == "8222"
+    assert in_python(recalls, **of, MOCK_PORT=8333) == "8333", "what is said now goes first"
+
+
+def test_another_file_of_the_last_run_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / last_run.FILE).write_text("{")
+    done = subprocess.run(
+        [sys.executable, ROOT / "manage.py", "status"],
+        env=os.environ | {"HEDGEHOG_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"hedgehog: {tmp_path / last_run.FILE} cannot be read: remove it")
 
 
 def test_a_log_is_shown_from_now_on_line_by_line_and_over_a_rotation(tmp_path: Path) -> None:

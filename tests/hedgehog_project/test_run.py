@@ -7,6 +7,7 @@ order of a day: start, look, kill, stop, start again.
 import base64
 import contextlib
 import http.client
+import json
 import os
 import re
 import signal
@@ -199,6 +200,16 @@ def test_flower_asks_for_a_login_everywhere(stack: Stack, launcher: Process, pat
     assert stack.get("FLOWER_PORT", path, "hedgehog:wrong")[0] == 401
     password = (stack.home / "flower_password").read_text().strip()
     assert stack.get("FLOWER_PORT", path, f"hedgehog:{password}")[0] == 200
+
+
+def test_a_command_in_another_terminal_finds_what_make_run_was_given(stack: Stack, launcher: Process) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in (*stack.ports, "REDIS_URL")}
+    command = [sys.executable, str(ROOT / "manage.py"), "status", "--json"]
+    told = subprocess.run(
+        command, env=environment | {"HEDGEHOG_HOME": str(stack.home)}, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert {state["name"] for state in json.loads(told.stdout)["processes"]} >= {"mock_exchange", "web", "flower"}
 
 
 @needs_proc

@@ -55,6 +55,11 @@ def test_every_list_answers_without_rows(admin_client: Client, redis_client: "re
     assert "There is no symbol yet" in text_of(admin_client, reverse("admin:index"))
 
 
+def test_an_empty_list_says_what_that_means(admin_client: Client) -> None:
+    assert "Every order of ours on the exchange is in the database." in text_of(admin_client, page("orphan"))
+    assert "No trader fits the search and the filters." in text_of(admin_client, page("trader") + "?q=ETH")
+
+
 def test_every_list_and_page_answers_with_rows(admin_client: Client, story: Trader) -> None:
     for model in LISTS:
         text_of(admin_client, page(model))
@@ -124,6 +129,11 @@ class TestStartPage:
 
     def test_asks_for_a_login(self, client: Client) -> None:
         assert client.get(reverse("admin:index")).status_code == 302
+
+    def test_a_login_at_the_logins_own_address_leads_to_it(self, client: Client) -> None:
+        User.objects.create_superuser("somebody", password="right")
+        answer = client.post(reverse("admin:login"), {"username": "somebody", "password": "right"})
+        assert answer.headers["Location"] == reverse("admin:index")
 
 
 @pytest.mark.parametrize("model", ["symbol", "trader", "order", "fill", "journalentry"])
