@@ -11,10 +11,11 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from trading.exchange.client import exchange_at
 from trading.exchange.protocol import Exchange, Listed
-from trading.models import Listing, Symbol, TradingSettings
+from trading.models import Listing, Switch, Symbol, TradingSettings
 from trading.models.symbols import GONE
-from trading.symbols import fee_values, first_budget, listing_values
+from trading.symbols import FRESH, add, fee_values, first_budget, listing_values, no_such_symbol, told_to_people
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +112,35 @@ def _save_assets(here: Mapping[str, Symbol], told: Sequence[Listed]) -> None:
             symbol.base_asset, symbol.quote_asset = each.base_asset, each.quote_asset
             changed.append(symbol)
     Symbol.objects.bulk_update(changed, ["base_asset", "quote_asset"])
+
+
+def known(names: Sequence[str]) -> list[Symbol]:
+    """The symbols of these names as the switch's venue knows them, each once; asked about where that is not fresh.
+
+    Those that were not here get their settings, turned off. Raises ValidationError for people.
+    """
+    venue = Switch.current()
+    names = list(dict.fromkeys(name.strip().upper() for name in names))
+    fresh = Listing.objects.filter(venue=venue, status="TRADING", refreshed_at__gt=timezone.now() - FRESH)
+    rows = fresh.filter(symbol__name__in=names).select_related("symbol")
+    found = {row.symbol.name: row.symbol for row in rows}
+    stale = [name for name in names if name not in found]
+    found |= {name: add(name) for name in stale} if len(stale) < ALL_AT_ONCE else _told_together(venue, stale)
+    return [found[name] for name in names]
+
+
+def _told_together(venue: Venue, names: Sequence[str]) -> dict[str, Symbol]:
+    with told_to_people(venue, f"{len(names)} symbols"):
+        listed = {each.symbol: each for each in exchange_at(venue).all_listed()}
+    missing = [name for name in names if name not in listed]
+    if missing:
+        raise no_such_symbol(venue, *missing)
+    for batch in _batches(names):
+        told = [listed[name] for name in batch]
+        with transaction.atomic():
+            _seed(told)
+            save_listings(venue, told)
+    return {symbol.name: symbol for symbol in Symbol.objects.filter(name__in=names)}
 
 
 def refresh_many(venue: Venue, stale: Mapping[str, Symbol], exchange: Exchange) -> None:

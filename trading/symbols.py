@@ -1,7 +1,8 @@
 """Turning symbols on and off, and keeping what the venues say of them fresh."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -42,17 +43,12 @@ def add(name: str) -> Symbol:
     """A symbol that the switch's venue knows, with its listing. Raises ValidationError for people."""
     name = name.strip().upper()
     venue = Switch.current()
-    try:
+    with told_to_people(venue, name):
         exchange = exchange_at(venue)
-        listed = exchange.listed(name)
-    except KeyRejected as error:
-        raise ValidationError(str(error)) from None
-    except Refused:
-        raise ValidationError(
-            f"{venue} knows no symbol {name}. Is it spelled as on Binance, such as ETHUSDT?"
-        ) from None
-    except ExchangeError as error:
-        raise ValidationError(f"{venue} can't be asked about {name} now: {error}. Is it running?") from error
+        try:
+            listed = exchange.listed(name)
+        except Refused:
+            raise no_such_symbol(venue, name) from None
     is_new = not TradingSettings.objects.filter(symbol__name=name).exists()
     symbol = named(name)
     _save(symbol, venue, listed, exchange)
@@ -62,11 +58,21 @@ def add(name: str) -> Symbol:
     return symbol
 
 
-def known(name: str) -> Symbol:
-    """As add, but asks only where what the switch's venue says of the symbol is not fresh: for many at a time."""
-    fresh = Listing.objects.filter(symbol__name=name.strip().upper(), venue=Switch.current(), status="TRADING")
-    listing = fresh.filter(refreshed_at__gt=timezone.now() - FRESH).select_related("symbol").first()
-    return add(name) if listing is None else listing.symbol
+@contextmanager
+def told_to_people(venue: Venue, about: str) -> Iterator[None]:
+    """The exchange's errors within it become ValidationErrors."""
+    try:
+        yield
+    except KeyRejected as error:
+        raise ValidationError(str(error)) from None
+    except ExchangeError as error:
+        raise ValidationError(f"{venue} can't be asked about {about} now: {error}. Is it running?") from error
+
+
+def no_such_symbol(venue: Venue, *names: str) -> ValidationError:
+    return ValidationError(
+        f"{venue} knows no symbol {', '.join(names)}. Is it spelled as on Binance, such as ETHUSDT?"
+    )
 
 
 def first_budget(listed: Listed) -> Decimal:

@@ -5,6 +5,7 @@ from decimal import Decimal as D
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -168,11 +169,46 @@ class TestKeepingFresh:
 def test_known_symbols_are_not_asked_about_again(symbol: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
     exchange = Catalog([listed("ETH")])
     monkeypatch.setattr(symbols, "exchange_at", lambda venue: exchange)
-    assert symbols.known("ethusdt") == symbol
+    assert catalog.known(["ethusdt", "ETHUSDT "]) == [symbol]
     assert exchange.asked == []
     Listing.objects.update(refreshed_at=timezone.now() - symbols.FRESH)
-    assert symbols.known("ETHUSDT") == symbol
+    assert catalog.known(["ETHUSDT"]) == [symbol]
     assert exchange.asked == ["ETHUSDT"]
+
+
+class TestKnown:
+    """Several hundred at a time: one by one they would take the whole request weight of several minutes."""
+
+    @pytest.fixture
+    def exchange(self, monkeypatch: pytest.MonkeyPatch) -> Catalog:
+        exchange = Catalog([listed("ETH"), *(listed(f"A{n}") for n in range(300)), listed("OLD", status="BREAK")])
+        monkeypatch.setattr(symbols, "exchange_at", lambda venue: exchange)
+        monkeypatch.setattr(catalog, "exchange_at", lambda venue: exchange)
+        return exchange
+
+    def test_many_are_asked_about_in_one_question(
+        self, symbol: Symbol, exchange: Catalog, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        names = ["ETHUSDT", "OLDUSDT", *(f"A{n}USDT" for n in range(299))]
+        with django_assert_max_num_queries(40):
+            assert [each.name for each in catalog.known(names)] == names
+        assert (exchange.asked_all, exchange.asked, exchange.fees_asked) == (1, [], [])
+        assert Listing.objects.filter(venue="mock").count() == 301
+        assert set(TradingSettings.objects.exclude(symbol=symbol).values_list("status", "budget")) == {
+            ("off", D(600))
+        }
+        assert TradingSettings.objects.get(symbol=symbol).status == "on"
+        assert not Symbol.objects.filter(name="A299USDT").exists()
+
+    def test_all_that_are_unknown_are_named_and_none_is_made(self, exchange: Catalog) -> None:
+        with pytest.raises(ValidationError, match="mock knows no symbol ETHUSD, BTCUSDX"):
+            catalog.known(["ETHUSDT", "ETHUSD", "BTCUSDX"])
+        assert not Symbol.objects.exists()
+
+    def test_exchange_that_is_away_is_told(self, exchange: Catalog) -> None:
+        exchange.symbols = []
+        with pytest.raises(ValidationError, match=r"mock can't be asked about 3 symbols now: .* Is it running"):
+            catalog.known(["ETHUSDT", "A1USDT", "A2USDT"])
 
 
 class TestShutdown:

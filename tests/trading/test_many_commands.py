@@ -15,7 +15,7 @@ from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.management import settling
 from trading.management.commands import symbols as symbols_command
-from trading.models import Order, Symbol, Trader, TradingSettings
+from trading.models import Order, Profile, Symbol, SymbolProtections, Trader, TradingSettings
 
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("seeded_profiles")]
@@ -137,6 +137,18 @@ def test_on_for_many_turns_on_those_that_can_work(symbol: Symbol) -> None:
     assert StreamedSymbol.objects.get().symbol == "ETHUSDT"
 
 
+def test_a_wrong_name_among_many_is_told_and_nothing_is_changed(symbol: Symbol) -> None:
+    with pytest.raises(CommandError, match="ETHUSD, NOPE were never turned on here; nothing was changed"):
+        run("trade", "ethusdt", "ethusd", "nope", "off")
+    assert status_of(symbol)[0] == "on"
+    assert run("trade", "ethusdt", "ETHUSDT", "off").count("ETHUSDT: trading is off") == 1
+
+
+def test_share_of_the_balance_is_listed_as_such(symbol: Symbol) -> None:
+    TradingSettings.objects.update(sizing="share", chunks=2)
+    assert " 10 % of free USDT in 2 " in run("symbols", "list")
+
+
 class TestSymbols:
     @pytest.fixture(autouse=True)
     def catalog(self, monkeypatch: pytest.MonkeyPatch) -> Catalog:
@@ -179,6 +191,9 @@ class TestSymbols:
         assert "applied to 1 symbols" in run("symbols", "apply", "lively", "--on")
         assert run("symbols", "list", "--on").split()[:3] == ["ETHUSDT", "on", "lively"]
         assert "applied to 1 symbols" in run("symbols", "apply", "lively", "ethbtc")
+        Profile.objects.create(name="safe", values={"most_open_orders": 4})
+        assert run("symbols", "apply", "safe", "--on") == "safe: applied to 1 symbols, at once.\n"
+        assert SymbolProtections.objects.get().most_open_orders == 4
 
     @pytest.mark.parametrize(
         ("arguments", "told"),

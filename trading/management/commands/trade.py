@@ -8,11 +8,12 @@ from django.core.management.base import BaseCommand, CommandError
 
 from trading import halting
 from trading.books.booking import positions_of
+from trading.catalog import known
 from trading.core.money import plain
 from trading.management.settling import name_of, settle
 from trading.models import Switch, Symbol, Trader
 from trading.models.symbols import TradingStatus
-from trading.symbols import known, turn
+from trading.symbols import turn
 
 
 class Command(BaseCommand):
@@ -38,7 +39,7 @@ class Command(BaseCommand):
         if status == TradingStatus.ON and cancels:
             raise CommandError("--cancel belongs to off and shutdown.")
         try:
-            wanted = [self._symbol(name, status) for name in options["symbols"]]
+            wanted = known(options["symbols"]) if status == TradingStatus.ON else self._here(options["symbols"])
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         problems = turn(wanted, status, takes_back=cancels)
@@ -60,13 +61,16 @@ class Command(BaseCommand):
         if problems:
             raise CommandError(" ".join(problems.values()))
 
-    def _symbol(self, name: str, status: TradingStatus) -> Symbol:
-        if status == TradingStatus.ON:
-            return known(name)
-        symbol = Symbol.objects.filter(name=name.upper()).first()
-        if symbol is None:
-            raise CommandError(f"{name} was never turned on here. See `manage.py status`.")
-        return symbol
+    def _here(self, names: list[str]) -> list[Symbol]:
+        wanted = dict.fromkeys(name.strip().upper() for name in names)
+        found = {symbol.name: symbol for symbol in Symbol.objects.filter(name__in=wanted)}
+        missing = [name for name in wanted if name not in found]
+        if missing:
+            was = "was" if len(missing) == 1 else "were"
+            raise CommandError(
+                f"{', '.join(missing)} {was} never turned on here; nothing was changed. See `manage.py status`."
+            )
+        return [found[name] for name in wanted]
 
     def _show_what_is_left(self, wanted: list[Symbol], status: TradingStatus) -> None:
         """What rests, what is on its way and what is held, at every venue."""
