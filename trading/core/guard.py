@@ -4,6 +4,7 @@ A strategy need not know of modes, unknown fills, unclear orders or pauses, and 
 more than the budget, or have two orders at a time.
 """
 
+from decimal import Decimal
 from typing import Any
 
 from trading.core.decisions import Cancel, Decision, Finish, PlaceBuy, PlaceSell, TellRebuy, Triggers, Wait
@@ -17,14 +18,19 @@ from trading.core.strategy import Strategy
 _OFF = Wait("trading is off for this symbol")
 
 
+class StrategyFails(Exception):
+    """A strategy raises an error, or answers what is no answer; the text is for its author."""
+
+
 def decide(strategy: Strategy, position: Position, event: Event, rules: Rules, settings: Any) -> Decision:
-    """What to do next: what the strategy wants, where it may."""
+    """What to do next: what the strategy wants, where it may. Raises StrategyFails."""
     unsettled = _unsettled(position)
     if unsettled is not None:
         return unsettled
     if position.mode != Mode.ON and position.open_order is None and position.bought == 0:
         return _OFF if position.mode == Mode.OFF else _retired()
-    decision = strategy.decide(position, event, rules, settings)
+    decision = _asked(strategy, "decide", position, event, rules, settings)
+    _check(strategy, decision)
     held = _held(position, decision, rules)
     if held is not None:
         return held
@@ -36,10 +42,16 @@ def decide(strategy: Strategy, position: Position, event: Event, rules: Rules, s
 
 
 def triggers(strategy: Strategy, position: Position, rules: Rules, settings: Any) -> Triggers:
-    """The prices that concern the trader; none while only a report can tell how it stands."""
+    """The prices that concern the trader; none while only a report can tell how it stands. Raises StrategyFails."""
     if _unsettled(position) is not None:
         return Triggers()
-    found = strategy.triggers(position, rules, settings)
+    found = _asked(strategy, "triggers", position, rules, settings)
+    if not isinstance(found, Triggers):
+        raise StrategyFails(f"{strategy.name}.triggers answers {found!r}, which is no Triggers")
+    for side in ("below", "above"):
+        price = getattr(found, side)
+        if price is not None and not _is_amount(price):
+            raise StrategyFails(f"{strategy.name}.triggers answers {side}={price!r}, neither a Decimal nor None")
     return Triggers(
         below=None if found.below is None else round_down(found.below),
         above=None if found.above is None else round_up(found.above),
@@ -48,6 +60,31 @@ def triggers(strategy: Strategy, position: Position, rules: Rules, settings: Any
 
 def not_filled_yet(order: Order) -> Wait:
     return Wait(f"the {order.side.lower()} at {plain(order.price)} is not filled yet")
+
+
+def _asked(strategy: Strategy, function: str, *args: Any) -> Any:
+    try:
+        return getattr(strategy, function)(*args)
+    except Exception as error:  # whatever a stranger's function raises is its author's to read
+        raise StrategyFails(f"{strategy.name}.{function} fails: {type(error).__name__}: {error}") from error
+
+
+def _check(strategy: Strategy, decision: object) -> None:
+    if not isinstance(decision, Decision):
+        raise StrategyFails(f"{strategy.name}.decide answers {decision!r}, which is no decision")
+    who = f"{strategy.name}.decide answers a {type(decision).__name__}"
+    if isinstance(decision, PlaceBuy | PlaceSell):
+        for name in ("price", "quantity"):
+            amount = getattr(decision, name)
+            if not _is_amount(amount) or amount <= 0:
+                raise StrategyFails(f"{who} whose {name} is {amount!r}, no Decimal above 0")
+    memory = getattr(decision, "memory", None) or {}
+    if not all(isinstance(text, str) for item in memory.items() for text in item):
+        raise StrategyFails(f"{who} whose memory is {memory!r}: only strings can be kept")
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, Decimal) and value.is_finite()
 
 
 def _unsettled(position: Position) -> Wait | None:

@@ -1,23 +1,26 @@
 """Which strategies there are: those that ship, and those of the modules that HEDGEHOG_STRATEGIES names."""
 
 import importlib
+import inspect
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 from django.conf import settings
 
 from trading.core import naive
 from trading.core.strategy import Strategy
 from trading.strategies import trailing
-from trading.strategies.typed import NotTyped, typed
+from trading.strategies.typed import BadSettings, NotTyped, from_texts, typed
 
 log = logging.getLogger(__name__)
 
 OWN: tuple[Strategy, ...] = (naive, trailing)
+TAKES = {"decide": ("position", "event", "rules", "settings"), "triggers": ("position", "rules", "settings")}
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
@@ -72,21 +75,44 @@ class NotUsable(Exception):
 def _usable(module: str) -> Strategy:
     try:
         found = importlib.import_module(module)
-    except Exception as error:  # whatever a stranger's module raises is its owner's to read
-        raise NotUsable(f"can't be imported: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever a stranger's module raises is its owner's to read
+        raise NotUsable(f"can't be imported: {_in_a_line(error)}") from error
     name = getattr(found, "name", None)
     if not isinstance(name, str):
         raise NotUsable('it has no name: write name = "..."')
     if not NAME.fullmatch(name):
         raise NotUsable(f"its name {name!r} is not of small letters, digits and _ (at most 32)")
-    for function in ("decide", "triggers"):
-        if not callable(getattr(found, function, None)):
+    for function, takes in TAKES.items():
+        its = getattr(found, function, None)
+        if not callable(its):
             raise NotUsable(f"it has no function {function}")
+        if not _takes(its, len(takes)):
+            raise NotUsable(f"its function {function} does not take ({', '.join(takes)})")
+    made = getattr(found, "Settings", None)
+    if made is None:
+        raise NotUsable("it has no class Settings")
     try:
-        typed(getattr(found, "Settings", type(None)))
+        typed(made)
+        from_texts(made, {})
     except NotTyped as error:
         raise NotUsable(str(error)) from None
+    except BadSettings as error:
+        raise NotUsable(f"the defaults of its Settings can't be used: {' '.join(error.problems.values())}") from None
     return found
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # Its signature can't be known, as of some that are written in C.
+    return True
+
+
+def _in_a_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def about(strategy: Strategy) -> str:

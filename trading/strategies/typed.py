@@ -130,7 +130,7 @@ def typed(settings: type) -> tuple[Typed, ...]:
         raise NotTyped("Settings is not frozen: write @dataclass(frozen=True)")
     try:
         hints = typing.get_type_hints(settings)
-    except NameError as error:
+    except (NameError, TypeError, AttributeError, SyntaxError) as error:
         raise NotTyped(f"the types of Settings cannot be read: {error}") from None
     return tuple(_typed(field, hints[field.name]) for field in dataclasses.fields(settings))
 
@@ -165,6 +165,8 @@ def from_texts(settings: type, texts: Mapping[str, str]) -> Any:
         return settings(**values)
     except ValueError as error:  # Its own __post_init__ compares what the bounds of one field can't.
         raise BadSettings({"__all__": str(error)}) from None
+    except Exception as error:  # A mistake in it, such as comparing what was left empty, is its author's to read.
+        raise BadSettings({"__all__": f"Settings can't be made of these: {type(error).__name__}: {error}"}) from error
 
 
 def _typed(field: dataclasses.Field[Any], hint: Any) -> Typed:
@@ -177,6 +179,8 @@ def _typed(field: dataclasses.Field[Any], hint: Any) -> Typed:
         raise NotTyped(f"Settings.{name} has metadata that nobody reads: {', '.join(unknown)}")
     if "label" not in metadata:
         raise NotTyped(f"Settings.{name} has no label in its metadata")
+    if metadata.get("percent") and kind is not Decimal:
+        raise NotTyped(f"Settings.{name} is no Decimal: only a fraction can be shown in per cent")
     if field.default is dataclasses.MISSING:
         raise NotTyped(f"Settings.{name} has no default")
     if field.default is not None and type(field.default) is not kind:

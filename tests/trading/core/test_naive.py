@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 
@@ -312,3 +313,49 @@ def test_no_strategy_gets_what_it_must_not_have(stands: Position, wants: Decisio
 def test_triggers_have_no_more_decimals_than_prices() -> None:
     armed = guard.triggers(_Reckless(Wait("")), position(BUY), RULES, None)
     assert armed == Triggers(below=D(1), above=D("1.00000001"))
+
+
+class _Mistaken:
+    """A strategy that answers what is no answer, or nothing at all."""
+
+    name, Settings = "mistaken", Settings
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def decide(self, *_: object) -> Any:
+        return self.answer() if callable(self.answer) else self.answer
+
+    triggers = decide
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (None, "mistaken.decide answers None, which is no decision"),
+        (lambda: D(1) / 0, "mistaken.decide fails: DivisionByZero"),
+        (PlaceBuy(1.5, D(1), "float"), "a PlaceBuy whose price is 1.5, no Decimal above 0"),  # type: ignore[arg-type]
+        (PlaceBuy(D(1), D("NaN"), "nothing"), "a PlaceBuy whose quantity is Decimal('NaN'), no Decimal above 0"),
+        (PlaceBuy(D(1), D(-1), "less"), "a PlaceBuy whose quantity is Decimal('-1'), no Decimal above 0"),
+        (Wait("", memory={"low": 1}), "a Wait whose memory is {'low': 1}: only strings"),  # type: ignore[dict-item]
+    ],
+)
+def test_answer_that_is_none_is_told_to_the_author(answer: Any, words: str) -> None:
+    with pytest.raises(guard.StrategyFails) as caught:
+        guard.decide(_Mistaken(answer), position(), TRADE, RULES, None)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (None, "mistaken.triggers answers None, which is no Triggers"),
+        (Triggers(below=1.5), "below=1.5, neither a Decimal nor None"),  # type: ignore[arg-type]
+        (Triggers(above=D("Infinity")), "above=Decimal('Infinity'), neither a"),
+        (lambda: D(1) / 0, "mistaken.triggers fails: DivisionByZero"),
+    ],
+)
+def test_triggers_that_are_none_are_told_to_the_author(answer: Any, words: str) -> None:
+    with pytest.raises(guard.StrategyFails) as caught:
+        guard.triggers(_Mistaken(answer), position(), RULES, None)
+    assert words in str(caught.value)

@@ -82,6 +82,19 @@ def test_what_two_fields_must_keep_between_them_is_told_too() -> None:
         from_texts(Pair, {"low": "3"})
 
 
+def test_mistake_in_comparing_two_fields_is_told_too() -> None:
+    @dataclass(frozen=True)
+    class Pair:
+        low: int = field(default=1, metadata={"label": "Low"})
+        high: int | None = field(default=2, metadata={"label": "High"})
+
+        def __post_init__(self) -> None:
+            assert self.low < self.high  # type: ignore[operator]
+
+    with pytest.raises(BadSettings, match="TypeError: '<' not supported between instances of 'int' and 'NoneType'"):
+        from_texts(Pair, {"high": ""})
+
+
 def settings_of(kind: Any, **values: Any) -> type:
     return make_dataclass("Settings", [("each", kind, field(**values))], frozen=True)
 
@@ -101,6 +114,8 @@ def settings_of(kind: Any, **values: Any) -> type:
         (settings_of(int, default=1, metadata={"label": "L", "above": D(0)}), "a bound of Settings.each is no int"),
         (settings_of(int, default=1, metadata={"label": "L", "below": 1}), "breaks its own bounds: Must be below 1"),
         (settings_of(int, default=1, metadata={"label": "L", "max": 1}), "metadata that nobody reads: max"),
+        (settings_of(int, default=1, metadata={"label": "L", "percent": True}), "only a fraction"),
+        (settings_of("D | 3", default=D(1), metadata={"label": "L"}), "cannot be read"),
     ],
 )
 def test_a_class_that_no_form_can_be_made_of_says_why(settings: type, told: str) -> None:
