@@ -1,8 +1,12 @@
-"""System check (`manage.py check`): the modules that HEDGEHOG_STRATEGIES names are strategies."""
+"""System check (`manage.py check`): the modules that HEDGEHOG_STRATEGIES names are strategies.
+
+A warning, for an error would refuse `halt` and keep `dispatch` from starting again: a mistake in somebody's own
+module stops those traders that need it, and no others.
+"""
 
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Warning, register
 
 from trading.strategies.registry import known
 
@@ -11,4 +15,4 @@ HINT = "docs/strategies.md shows a whole one. Modules are named as in `import`: 
 
 @register()
 def check_strategies(**_: Any) -> list[CheckMessage]:
-    return [Error(f"HEDGEHOG_STRATEGIES: {problem}", hint=HINT, id="hedgehog.E020") for problem in known().problems]
+    return [Warning(f"HEDGEHOG_STRATEGIES: {problem}", hint=HINT, id="hedgehog.W020") for problem in known().problems]

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.core.management.base import BaseCommand
 from pytest_django import Settings
 
 from trading.strategies import registry
@@ -87,6 +88,14 @@ def test_a_module_that_is_no_strategy_is_left_out_and_told_in_one_line(
     assert found.msg.startswith(f"HEDGEHOG_STRATEGIES: strategy_of_mine: {told}")
     assert "\n" not in found.msg
     assert set(registry.known().strategies) == {"naive", "trailing"}
+
+
+def test_module_that_is_no_strategy_keeps_nobody_from_halting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, monkeypatch, settings, strategy_of_mine="def decide(:")
+    BaseCommand().check()  # what `manage.py halt` does first; it raises SystemCheckError for errors
+    assert "strategy_of_mine: can't be imported: SyntaxError" in capsys.readouterr().err
 
 
 def test_two_of_one_name_the_first_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
