@@ -13,11 +13,12 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
+from tests.trading.conftest import make_symbol
 from tests.trading.limited import keep_balances, limit, limit_account
 from tests.trading.rows import make_order, make_trader
 from trading import doorbell, traders
 from trading.core.events import TradeSeen
-from trading.limits import protections
+from trading.limits import protected, protections
 from trading.models import AccountProtections, HeldBack, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.models.symbols import Sizing
 
@@ -113,6 +114,30 @@ def test_what_is_held_back_shows_on_every_page_that_one_looks_at(admin_client: C
     with pytest.raises(SystemExit):
         call_command("status", stdout=told)  # No process is up.
     assert f"Note: Held back by a protection: {reason}.\n" in told.getvalue()
+
+
+def test_a_limit_of_the_account_is_told_once_for_all_the_symbols_that_it_holds_back(
+    admin_client: Client, exchange: ScriptedExchange
+) -> None:
+    names = [f"{base}USDT" for base in ("ADA", "BTC", "ETH", "LTC", "SOL", "TRX", "XRP")]
+    keep_balances("1000")
+    row = limit_account(quote_reserve=D(850))
+    for name in names:
+        traders.wake(make_trader(make_symbol(name)).pk, TradeSeen(name, 1, D(3000), 0), exchange)
+    reason = "850 USDT are to stay free at mock: 1000 are free and this buy needs 199.8999"
+    told = f"XRPUSDT, TRXUSDT, SOLUSDT, LTCUSDT, ETHUSDT and 2 more: {reason}"
+    assert protected.hints(Venue.MOCK) == [f"Held back by a protection: {told}."]
+    shown = page(admin_client, f"{PAGES}{row.pk}/change/")
+    assert shown.count("Held back by “reserve”") == 1 and told in shown
+    assert f"LTCUSDT: {reason}" in page(admin_client, of(Symbol.objects.get(name="LTCUSDT")))
+
+
+def test_a_reserve_that_is_touched_is_shown_in_red(admin_client: Client) -> None:
+    keep_balances("10", bnb="0.5")
+    row = limit_account(quote_reserve=D(50), bnb_reserve=D("0.4"))
+    parts = {gauge.name: gauge.part for gauge in protected.account_gauges(row)}
+    assert parts == {"Reserve of USDT": 1, "Reserve of BNB": None}
+    assert '<dd class="hh-bad">10 free' in page(admin_client, f"{PAGES}{row.pk}/change/")
 
 
 def test_what_no_longer_holds_is_counted_and_not_shown_as_holding(admin_client: Client, held: Trader) -> None:

@@ -20,6 +20,8 @@ from trading.limits import protected, protections, sizing
 from trading.models import AccountProtections, HeldBack, Symbol, SymbolProtections
 from trading.models.fields import AmountField
 
+# The form stands below them.
+MOST_ROWS = 10
 AMOUNTS = {AmountField: {"form_class": AmountInput}}
 
 
@@ -56,7 +58,7 @@ class AccountProtectionsAdmin(ModelAdmin):
                 "fields": (
                     ("most_drawdown", "capital"),
                     ("drawdown_from", "drawdown_mode", "drawdown_cancels_buys"),
-                )
+                ),
             },
         ),
     )
@@ -103,22 +105,25 @@ def account_state(row: AccountProtections) -> dict[str, Any]:
         "gauges": list(protected.account_gauges(row)),
         "not_counted": ", ".join(protected.not_counted(row)),
         "quote_asset": row.quote_asset,
-        "holding": _lines(protections.holding(venue)[:20]),
-        "today": _lines(protections.rows_of_day(venue)[:20]),
+        "holding": _holding(protected.together(venue)),
+        "today": _lines(protections.rows_of_day(venue)[:MOST_ROWS]),
     }
 
 
 def symbol_state(symbol: Symbol, venue: Venue) -> dict[str, Any]:
     """What the template symbol_limits.html shows of a symbol."""
-    mine = protections.holding(venue).filter(symbol=symbol)
     size = sizing.next_size(symbol.settings, venue) if hasattr(symbol, "settings") else None
     return {
         "size": size,
         "size_amount": show.amount(size.budget, symbol.quote_asset) if size and size.budget is not None else "",
         "gauges": list(protected.symbol_gauges(symbol, venue)),
-        "holding": _lines(mine[:10]),
-        "today": _lines(protections.rows_of_day(venue).filter(symbol=symbol)[:10]),
+        "holding": _holding(protected.together(venue, symbol)),
+        "today": _lines(protections.rows_of_day(venue).filter(symbol=symbol)[:MOST_ROWS]),
     }
+
+
+def _holding(groups: list[protected.Together]) -> list[dict[str, Any]]:
+    return [{"rule": each.rule, "reason": str(each), "last": show.ago(each.last_at)} for each in groups[:MOST_ROWS]]
 
 
 def _lines(rows: Any) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What protections allow, how much of it is used, and what they hold back now: for people."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -22,10 +22,11 @@ from trading.models import (
     Trader,
     TradingSettings,
 )
-from trading.models.protections import BNB
+from trading.models.protections import BNB, Rule
 from trading.models.symbols import TradingStatus
 
 MOST_LINES = 5
+OF_ACCOUNT = frozenset({Rule.EXPOSURE, Rule.RESERVE, Rule.ORDERS_A_MINUTE})
 MOMENT = "%d %b %H:%M:%S UTC"
 
 
@@ -38,6 +39,21 @@ class Gauge:
     part: float | None = None
 
 
+@dataclass
+class Together:
+    """Symbols whose buys one rule holds back just now; the reason is that of the last of them."""
+
+    rule: str
+    reason: str
+    last_at: datetime
+    symbols: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        rest = len(self.symbols) - MOST_LINES
+        who = ", ".join(self.symbols[:MOST_LINES]) + (f" and {rest} more" if rest > 0 else "")
+        return self.reason if who in self.reason else f"{who}: {self.reason}"
+
+
 def account_gauges(limits: AccountProtections) -> Iterator[Gauge]:
     """Those of a venue's account, in a few queries."""
     now, venue, quote = timezone.now(), Venue(limits.venue), limits.quote_asset
@@ -47,7 +63,9 @@ def account_gauges(limits: AccountProtections) -> Iterator[Gauge]:
     for asset, least in ((quote, limits.quote_reserve), (BNB, limits.bnb_reserve)):
         if least is not None:
             free = balances.free_of(venue, asset, now)
-            yield Gauge(f"Reserve of {asset}", f"{_free(free, now)}, {plain(least)} {asset} stay")
+            is_touched = free.amount is not None and free.amount < least
+            text = f"{_free(free, now)}, {plain(least)} {asset} stay"
+            yield Gauge(f"Reserve of {asset}", text, 1.0 if is_touched else None)
     if limits.most_orders_a_minute is not None:
         sent = Order.objects.filter(venue=venue, submitted_at__gt=now - timedelta(minutes=1)).count()
         yield _used("Orders in the last minute", Decimal(sent), Decimal(limits.most_orders_a_minute), "")
@@ -101,12 +119,23 @@ def not_counted(limits: AccountProtections) -> list[str]:
     return list(on.order_by("symbol__name").values_list("symbol__name", flat=True))
 
 
+def together(venue: Venue, symbol: Symbol | None = None) -> list[Together]:
+    """What holds buys back just now, of all symbols or of one; the last first."""
+    rows = protections.holding(venue)
+    found: dict[object, Together] = {}
+    for row in rows if symbol is None else rows.filter(symbol=symbol):
+        # A limit of the account says the same of many symbols.
+        key = row.rule if row.rule in OF_ACCOUNT else (row.rule, row.symbol_id)
+        found.setdefault(key, Together(row.rule, row.reason, row.last_at)).symbols.append(row.symbol.name)
+    return list(found.values())
+
+
 def hints(venue: Venue) -> list[str]:
     """What holds buys back just now, a sentence each, the last one first; and what of a drawdown needs a look."""
-    lines = protections.sentences(protections.holding(venue)[: MOST_LINES + 1])
-    rest = protections.holding(venue).count() - MOST_LINES if len(lines) > MOST_LINES else 0
+    lines = [f"Held back by a protection: {each}." for each in together(venue)]
+    rest = len(lines) - MOST_LINES
     more = [f"{rest} more protections hold buys back: see Protections."] if rest > 0 else []
-    return [*_drawdown_hints(venue), *(f"Held back by a protection: {line}." for line in lines[:MOST_LINES]), *more]
+    return [*_drawdown_hints(venue), *lines[:MOST_LINES], *more]
 
 
 def _drawdown_hints(venue: Venue) -> Iterator[str]:

@@ -6,7 +6,7 @@ for one, are asked with the row of their protections locked until that transacti
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -210,7 +210,7 @@ def _orders_a_minute(buy: _Buy, limits: AccountProtections) -> Held | None:
     if not nth:
         return None
     topic = f"no more than {most} orders may go to {buy.venue} a minute"
-    reason = f"{topic}, and {for_buys} of them leave no room for a buy: {sent.count()} have gone"
+    reason = f"{topic}, and exits keep a fifth of them: {sent.count()} went in the last one"
     return Held(Rule.ORDERS_A_MINUTE, reason, topic, max(timedelta(seconds=1), nth[0] + MINUTE - buy.now))
 
 
@@ -334,8 +334,3 @@ def of_day(venue: Venue | str, day: date | None = None) -> dict[str, int]:
     """How many orders each rule has held back on a day (UTC; today where none is named), where it held any."""
     rows = rows_of_day(venue, day).order_by()
     return {rule: total for rule, total in rows.values_list("rule").annotate(total=Sum("count")) if total}
-
-
-def sentences(rows: Iterable[HeldBack]) -> list[str]:
-    """Each in words for people."""
-    return [row.reason if row.symbol.name in row.reason else f"{row.symbol.name}: {row.reason}" for row in rows]

@@ -124,7 +124,7 @@ OF_ACCOUNT: list[tuple[dict[str, object], Given, Rule, str, str]] = [
         {"most_orders_a_minute": 4},
         lambda symbol, client: three_orders(symbol),
         Rule.ORDERS_A_MINUTE,
-        "no more than 4 orders may go to mock a minute, and 3 of them leave no room for a buy: 3 have gone",
+        "no more than 4 orders may go to mock a minute, and exits keep a fifth of them: 3 went in the last one",
         "no more than 4 orders may go to mock a minute",
     ),
 ]

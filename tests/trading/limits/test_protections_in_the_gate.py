@@ -20,7 +20,7 @@ from tests.trading.rows import make_order, make_trader
 from trading import doorbell, traders
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side
-from trading.limits import protections
+from trading.limits import protected, protections
 from trading.models import (
     HeldBack,
     JournalEntry,
@@ -65,7 +65,7 @@ def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader
     row = HeldBack.objects.get()
     assert (row.count, row.rule, row.day) == (1, Rule.BOUND, timezone.now().astimezone(UTC).date())
     assert protections.of_day(Venue.MOCK) == {"bound": 1}
-    assert protections.sentences(protections.holding(Venue.MOCK)) == [
+    assert [str(each) for each in protected.together(Venue.MOCK)] == [
         "ETHUSDT may bind 300 USDT: 199.8999 are bound and this buy needs 199.8999"
     ]
     Order.objects.filter(pk=other.pk).update(status=OrderStatus.CANCELED)
