@@ -1,12 +1,14 @@
 """The command line: what an operator can mend is one line that says how, not a traceback."""
 
+import errno
+import os
 import sys
 
 import redis
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
-from django.db import OperationalError, ProgrammingError
+from django.db import DatabaseError, DataError, IntegrityError, OperationalError, ProgrammingError
 
 from hedgehog_project.last_run import recall
 
@@ -17,9 +19,11 @@ def advice(error: Exception) -> str:
     match error:
         case redis.RedisError():
             return f"Redis does not answer: {words}. Start everything with `make run`, or set REDIS_URL."
-        case OperationalError() | ProgrammingError() if "no such table" in words or "does not exist" in words:
+        case OperationalError() | ProgrammingError() if any(
+            missing in words for missing in ("no such table", "no such column", "does not exist")
+        ):
             return f"The database is not prepared: {words}. Run `manage.py migrate`, or `make run`, which does."
-        case OperationalError() | ProgrammingError():
+        case DatabaseError():
             entry = settings.DATABASES["default"]
             where = (
                 f"{entry['HOST'] or 'localhost'}:{entry.get('PORT') or 5432}" if entry.get("HOST") else entry["NAME"]
@@ -34,13 +38,23 @@ def main() -> None:
     try:
         recall()
         execute_from_command_line(sys.argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `head` has seen enough. Python would complain at its end (library/signal, "Note on SIGPIPE").
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if "--traceback" in sys.argv or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        # What could not be written is given up, else Python would try again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(f"hedgehog: {error.strerror}: {error.filename or 'standard output'}")
     except (
         ImproperlyConfigured,
-        OperationalError,
-        ProgrammingError,
+        DatabaseError,
         redis.ConnectionError,
         redis.TimeoutError,
     ) as error:
-        if "--traceback" in sys.argv:
+        # What breaks a constraint is a fault of ours, not of the installation.
+        if "--traceback" in sys.argv or isinstance(error, DataError | IntegrityError):
             raise
         sys.exit(f"hedgehog: {advice(error)}")

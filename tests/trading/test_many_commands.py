@@ -127,6 +127,14 @@ def test_cancel_does_not_go_with_on(symbol: Symbol) -> None:
         run("trade", "ETHUSDT", "on", "--cancel")
 
 
+@pytest.mark.parametrize("wait", ["nan", "-1", "inf", "long"])
+def test_a_wait_without_an_end_is_refused_before_anything_is_done(symbol: Symbol, wait: str) -> None:
+    symbols.set_trading(symbol, True)
+    with pytest.raises(CommandError, match="a number of seconds such as 60"):
+        run("trade", "ETHUSDT", "off", "--cancel", "--timeout", wait)
+    assert status_of(symbol) == ("on", False)
+
+
 def test_on_for_many_turns_on_those_that_can_work(symbol: Symbol) -> None:
     poor = make_symbol("BTCUSDT")
     TradingSettings.objects.update(status="off")
@@ -181,6 +189,9 @@ class TestSymbols:
         assert run("symbols", "list", "--quote", "usdt", "--names") == "BTCUSDT\nETHUSDT\n"
         assert "ETHBTC         off       -          0.012 BTC in 3" in run("symbols", "list")
 
+    def test_an_empty_list_says_so(self, symbol: Symbol) -> None:
+        assert run("symbols", "list", "--quote", "EUR").startswith("No symbol here fits.")
+
     def test_apply_gives_many_a_profile(self, symbol: Symbol) -> None:
         run("symbols", "sync")
         TradingSettings.objects.update(budget=D(600))
@@ -198,7 +209,10 @@ class TestSymbols:
     @pytest.mark.parametrize(
         ("arguments", "told"),
         [
-            (("brave", "ETHUSDT"), "There is no profile brave: careful, lively is there"),
+            (
+                ("brave", "ETHUSDT"),
+                "There is no profile brave. There are: careful, lively.",
+            ),
             (("careful",), "Which symbols"),
             (("careful", "NOPE"), "Not among the symbols here: NOPE"),
         ],

@@ -1,8 +1,9 @@
-"""What several commands ask for: a venue, a date, a time zone, a file."""
+"""What several commands ask for: a venue, a date, a time zone, seconds, a file."""
 
+import math
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TextIO
@@ -34,15 +35,25 @@ def timezone(name: str) -> tzinfo:
         raise ArgumentTypeError(f"a time zone such as UTC or Europe/Berlin, not {name}") from None
 
 
+def seconds(text: str) -> float:
+    """How long to wait: an end that comes."""
+    try:
+        wait_s = float(text)
+    except ValueError:
+        wait_s = math.nan
+    if not 0 <= wait_s < math.inf:
+        raise ArgumentTypeError(f"a number of seconds such as 60, not {text}")
+    return wait_s
+
+
 @contextmanager
 def opened(name: str, instead: OutputWrapper) -> Iterator[TextIO]:
     """The named file, to be written anew as CSV is; "-" is what the command writes to. Raises CommandError."""
     if name == "-":
         yield instead  # type: ignore[misc]  # It writes as a file does.
         return
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(Path(name).open("w", encoding="utf-8", newline=""))
-        except OSError as error:
-            raise CommandError(f"{name} can't be written: {error.strerror}") from None
-        yield file
+    try:
+        with Path(name).open("w", encoding="utf-8", newline="") as file:
+            yield file
+    except OSError as error:  # Also a disk that fills up meanwhile.
+        raise CommandError(f"{name or 'A file without a name'} can't be written: {error.strerror or error}") from None

@@ -1,5 +1,6 @@
 """`manage.py faults`: how the mock exchange misbehaves, from the terminal."""
 
+import math
 import random
 import time
 from argparse import ArgumentParser
@@ -101,6 +102,8 @@ class Command(BaseCommand):
             self.stdout.write(_line(fault, now_ms))
 
     def _mix(self, seed: int | None, for_s: float) -> None:
+        if math.isnan(for_s):
+            raise CommandError("--for takes a number of seconds")
         seed = random.randrange(1_000_000) if seed is None else seed
         for wanted in random_mix(seed, for_s):
             self._turn_on(wanted)

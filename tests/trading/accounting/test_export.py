@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal as D
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
+from hedgehog_project import cli
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_order, make_trader
 from trading.core.orders import OrderStatus, Side
@@ -112,6 +115,12 @@ def test_file_is_written_and_a_wrong_one_is_a_line(years: Symbol, tmp_path: Path
         run("trades", "--year", "2026", "--csv", str(tmp_path / "none" / "2026.csv"))
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is a full disk")
+def test_a_full_disk_is_one_line() -> None:
+    with pytest.raises(CommandError, match="/dev/full can't be written: No space left on device"):
+        run("trades", "--year", "2026", "--csv", "/dev/full")
+
+
 @pytest.mark.parametrize(
     ("argument", "words"),
     [(("--year", "26"), "a year such as 2026"), (("--year", "2026", "--timezone", "Mars"), "a time zone such as")],
@@ -119,3 +128,15 @@ def test_file_is_written_and_a_wrong_one_is_a_line(years: Symbol, tmp_path: Path
 def test_nonsense_is_refused_in_a_line(redis_client: object, argument: tuple[str, ...], words: str) -> None:
     with pytest.raises(CommandError, match=words):
         run("trades", *argument)
+
+
+def test_head_may_stop_reading(
+    years: Symbol, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        monkeypatch.setattr(sys, "stdout", closed)
+        monkeypatch.setattr(sys, "argv", ["manage.py", "export", "trades", "--year", "2026", "--skip-checks"])
+        cli.main()
+    assert "BrokenPipe" not in capfd.readouterr().err

@@ -222,7 +222,7 @@ class TestCommand:
         assert [line[:9] for line in errors.getvalue().splitlines()] == ["mock: I3:", "mock: I4:", "mock: I4:"]
 
 
-@pytest.mark.parametrize("start", ["USDT", "USDT:much", "USDT:1:2", "USDT:1 BTC:2"])
+@pytest.mark.parametrize("start", ["USDT", "USDT:much", "USDT:1:2", "USDT:1 BTC:2", "USDT:nan", "USDT:-1"])
 def test_amounts_that_are_none_are_one_clear_line(start: str) -> None:
     with pytest.raises(CommandError, match="--start takes ASSET:AMOUNT"):
         call_command("audit", "--start", start)

@@ -54,6 +54,9 @@ class Command(BaseCommand):
 
 def _amounts(text: str) -> dict[str, Decimal]:
     try:
-        return {asset: Decimal(amount) for asset, amount in (part.split(":") for part in text.split(","))}
+        amounts = {asset: Decimal(amount) for asset, amount in (part.split(":") for part in text.split(","))}
     except (ValueError, InvalidOperation):
-        raise CommandError(f"--start takes ASSET:AMOUNT,ASSET:AMOUNT, such as USDT:10000, not {text}") from None
+        amounts = {}
+    if not amounts or not all(amount.is_finite() and amount >= 0 for amount in amounts.values()):
+        raise CommandError(f"--start takes ASSET:AMOUNT,ASSET:AMOUNT, such as USDT:10000, not {text}")
+    return amounts

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from trading import halting
+from trading.management.arguments import seconds
 from trading.management.settling import name_of, settle
 from trading.models import Switch
 from trading.models.switch import TradingMode
@@ -23,7 +24,9 @@ class Command(BaseCommand):
         parser.add_argument("--reduce", action="store_true", help="hold back buys only: what is held is still sold")
         parser.add_argument("--why", default="", metavar="TEXT", help="shown wherever somebody wonders")
         parser.add_argument("--by", default="", metavar="NAME", help="who halts; default: the user of this terminal")
-        parser.add_argument("--timeout", type=float, default=60.0, metavar="S", help="give up waiting; default: 60 s")
+        parser.add_argument(
+            "--timeout", type=seconds, default=60.0, metavar="S", help="give up waiting; default: 60 s"
+        )
         parser.add_argument("--dry-run", action="store_true", help="show what would be taken back, change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:

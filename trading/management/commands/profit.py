@@ -31,7 +31,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--by", choices=[by.value for by in By], default=By.SYMBOL.value)
+        parser.add_argument(
+            "--by",
+            choices=[by.value for by in By],
+            default=By.SYMBOL.value,
+            help="a line for each; default: %(default)s",
+        )
         add_venue(parser)
         parser.add_argument("--since", type=date, metavar="DATE", help="cycles that ended from this day on (UTC)")
         parser.add_argument("--csv", action="store_true", help="for programs: every line, amounts with a point")

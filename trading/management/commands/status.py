@@ -6,8 +6,8 @@ from argparse import ArgumentParser
 from collections.abc import Collection
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, close_old_connections
+from django.core.management.base import BaseCommand
+from django.db import close_old_connections
 
 from hedgehog_project import processes
 from trading import obstacles, overview
@@ -30,16 +30,10 @@ class Command(BaseCommand):
         how.add_argument("--watch", action="store_true", help="show it again every 2 s, until Ctrl-C")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            if options["watch"]:
-                self._watch()
-                return
-            facts = gather()
-        except DatabaseError as error:
-            text = str(error).strip().splitlines()[0]
-            raise CommandError(
-                f"The database can't be read ({text}). `manage.py migrate` prepares a new one."
-            ) from error
+        if options["watch"]:
+            self._watch()
+            return
+        facts = gather()
         self.stdout.write(json.dumps(as_json(facts), indent=2) if options["json"] else as_text(facts))
         if not all(state.alive for state in facts["processes"]):
             # The text has said which; there is nothing to add on stderr.

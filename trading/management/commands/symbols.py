@@ -74,6 +74,8 @@ class Command(BaseCommand):
         venue = Switch.current()
         listings = {each.symbol_id: each for each in Listing.objects.filter(venue=venue).defer("filters")}
         lines = []
+        if not rows:
+            self.stderr.write("No symbol here fits. `manage.py symbols sync` gets all that the exchange lists.")
         for row in rows:
             if names_only:
                 lines.append(row.symbol.name)
@@ -95,7 +97,7 @@ class Command(BaseCommand):
         profile = Profile.objects.filter(name=options["profile"]).first()
         if profile is None:
             known = ", ".join(Profile.objects.values_list("name", flat=True))
-            raise CommandError(f"There is no profile {options['profile']}: {known or 'none'} is there.")
+            raise CommandError(f"There is no profile {options['profile']}. There are: {known or 'none'}.")
         names = [name.upper() for name in options["symbols"]]
         if not (names or options["quote"] or options["on"]):
             raise CommandError("Which symbols? Name them, or use --quote USDT or --on.")

@@ -10,6 +10,7 @@ from trading import halting
 from trading.books.booking import positions_of
 from trading.catalog import known
 from trading.core.money import plain
+from trading.management.arguments import seconds
 from trading.management.settling import name_of, settle
 from trading.models import Switch, Symbol, Trader
 from trading.models.symbols import TradingStatus
@@ -31,7 +32,7 @@ class Command(BaseCommand):
             "--cancel", action="store_true", help="take back what rests: all of it with off, the buys with shutdown"
         )
         parser.add_argument(
-            "--timeout", type=float, default=60.0, metavar="S", help="give up waiting for --cancel; default: 60 s"
+            "--timeout", type=seconds, default=60.0, metavar="S", help="give up waiting for --cancel; default: 60 s"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
