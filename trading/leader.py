@@ -115,9 +115,10 @@ def _retire_unwanted(venue: Venue) -> None:
 
 
 def ask_about_stuck_orders(now: datetime) -> None:
-    """Rings for every order that has been SUBMITTING for too long."""
+    """Rings for every order that has been SUBMITTING for too long, or that the exchange says it does not have."""
     late = now - STUCK_AFTER
-    stuck = Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=late)
+    is_unclear = Q(status=OrderStatus.SUBMITTING, submitted_at__lt=late) | Q(denied_at__isnull=False)
+    stuck = Order.objects.filter(is_unclear, status__in=OPEN)
     for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_RING):
         doorbell.ask(*order)
 
@@ -188,7 +189,11 @@ def rearm_sleepers(now: datetime) -> int:
         crossed = waiting.filter(is_crossed, venue__in=venues, symbol__name=name)
         since = datetime.fromtimestamp(trade.event_ms / 1000, UTC) - UNHEARD
         for trader in crossed.filter(armed_at__lt=since).select_related("symbol"):
-            triggers.set_trigger(client, trigger_for(trader))
+            if not triggers.set_trigger(client, trigger_for(trader)):
+                # Redis remembers a later turn: of the database before it was restored or made anew. Where the trader
+                # is just being woken instead, it is woken once for nothing.
+                triggers.forget(client, [trader.pk])
+                triggers.set_trigger(client, trigger_for(trader))
             count += 1
     return count
 

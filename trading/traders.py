@@ -45,6 +45,9 @@ SEND_WITHIN = timedelta(seconds=2)
 # After that, and once recvWindow has passed with a margin for clocks, the exchange can't accept it any more
 # (request-security.md, "Timing security"): not found then means never placed.
 PROVEN_AFTER = SEND_WITHIN + timedelta(milliseconds=RECV_WINDOW_MS) + timedelta(seconds=2)
+# One such answer is no proof: an exchange may deny for a moment what it has, and a clock may have been set forward.
+# It counts once it is given again so much later, by whatever clock, and nothing else was heard in between.
+DENIED_FOR = SEND_WITHIN + timedelta(milliseconds=RECV_WINDOW_MS)
 
 
 @dataclass(frozen=True)
@@ -134,11 +137,15 @@ def ask(
     if is_namesake(row, report):
         text = f"an order of that id was placed long before it, as number {report.exchange_order_id}"
         return _not_found(row, asked_at, text, exchange_at, task_id, source)
+    Order.objects.filter(pk=order_id, denied_at__isnull=False).update(denied_at=None)
     return hear(_with_fills(row, report, exchange), source, exchange_at, task_id)
 
 
 def _not_found(row: Order, asked_at: datetime, text: str, exchange_at: ExchangeAt, task_id: str, source: str) -> bool:
-    if asked_at < row.submitted_at + PROVEN_AFTER:
+    if row.denied_at is None:
+        Order.objects.filter(pk=row.pk, denied_at=None).update(denied_at=asked_at)
+        return False
+    if asked_at < max(row.submitted_at + PROVEN_AFTER, row.denied_at + DENIED_FOR):
         # It may still arrive, or be known already where orders are matched and not yet where they are looked up.
         return False
     if row.status == OrderStatus.SUBMITTING:
@@ -265,6 +272,9 @@ def _take_back_what_came_late(report: OrderReport) -> None:
     """An order that was taken for never placed rests after all, and its trader has ended: nobody wants it."""
     row = Order.objects.select_related("symbol").get(client_order_id=report.client_order_id)
     if OrderStatus(row.status).is_open:
+        # The leader goes by that where the bell is lost.
+        row.cancel_reason = "its trader had ended when it showed"
+        row.save(update_fields=["cancel_reason", "updated_at"])
         transaction.on_commit(lambda: doorbell.cancel(row.pk, row.trader_id, row.symbol.name))
 
 

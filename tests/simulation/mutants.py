@@ -80,7 +80,15 @@ def sells_before_all_fills_are_known(patches: Patches) -> None:
 
 
 def takes_not_found_for_proof_at_once(patches: Patches) -> None:
+    not_found = traders._not_found
+
+    def at_once(row: Order, *rest: Any) -> bool:
+        row.denied_at = row.submitted_at
+        return not_found(row, *rest)
+
     patches.everywhere(traders.PROVEN_AFTER, timedelta(0))
+    patches.set(traders, "DENIED_FOR", timedelta(0))
+    patches.set(traders, "_not_found", at_once)
 
 
 def saves_the_order_after_the_call(patches: Patches) -> None:

@@ -122,7 +122,7 @@ def test_order_that_never_arrived_is_sent_again_only_once_proven_absent(
     exchange.before.append(raises(OutcomeUnknown("connection reset")))
     traders.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
-    traders.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=3))
+    traders.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=2))
     traders.wake(trader.pk, TRADE, exchange)
     assert only_order(trader).status == OrderStatus.SUBMITTING
     traders.ask(order.pk, exchange, now=later(order))

@@ -72,7 +72,8 @@ def book(row: Order, report: OrderReport) -> bool:
     row.executed = after.executed
     row.exchange_order_id = after.exchange_order_id
     row.reason = after.reason[:300]
-    row.save(update_fields=["status", "executed", "exchange_order_id", "reason", "updated_at"])
+    row.denied_at = None
+    row.save(update_fields=["status", "executed", "exchange_order_id", "reason", "denied_at", "updated_at"])
     known = {fill.trade_id for fill in before.fills}
     Fill.objects.bulk_create(
         Fill(

@@ -40,6 +40,8 @@ CLOCKS = timedelta(seconds=2)
 # What a buy's commission takes of it at most, for telling what is left of a cycle whose fills are not at hand.
 MOST_FEE = Decimal("0.002")
 BY_ITSELF = "reconciliation"
+# An orphan that was seen more lately may be denied for a moment: the next comparison asks again.
+GONE_AFTER = timedelta(seconds=90)
 
 # An order as the exchange reports it, or as our books have it: both have a side, a price and quantities.
 _Order = OrderReport | core.Order
@@ -174,7 +176,9 @@ def _take(trader: Trader, reports: Sequence[OrderReport], event: str, task_id: s
     # From now on it has orders that could have traded: no trade event may find it waiting for a first buy.
     trader.state = state_of(position_of(trader))
     trader.arm(Triggers())
-    trader.save(update_fields=["state", "wake_below", "wake_above"])
+    # Should this process die before it wakes the trader, the leader does.
+    trader.retry_at = timezone.now()
+    trader.save(update_fields=["state", "wake_below", "wake_above", "retry_at"])
 
 
 def _wake(trader: Trader, by: str, exchange_at: ExchangeAt, task_id: str) -> None:
@@ -215,6 +219,8 @@ def look_again(orphan: Orphan, exchange: Exchange) -> None:
     try:
         record(Venue(orphan.venue), exchange.order(orphan.symbol, orphan.client_order_id))
     except NotFound as error:
+        if orphan.last_seen > timezone.now() - GONE_AFTER:
+            return
         _resolve(orphan, Resolution.ENDED, BY_ITSELF, f"the exchange no longer knows it: {error}")
 
 

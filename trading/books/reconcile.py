@@ -14,6 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 import redis
+from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -222,9 +223,10 @@ class _Comparison:
         now = self._try(row.client_order_id, lambda: exchange.order(there.symbol, there.client_order_id))
         if now is None or not now.status.is_open:
             return
+        left = self.row.left
         self._repair(row, now)
         row.refresh_from_db()
-        if not OrderStatus(row.status).is_open and not self.is_dry:
+        if not OrderStatus(row.status).is_open and not self.is_dry and self.row.left == left:
             self._leave(
                 f"{row.client_order_id}, {row}: {_here(_state(row))} here, and {self.venue} still has it open: "
                 "cancel it there"
@@ -256,6 +258,10 @@ class _Comparison:
             raise
         except ExchangeError as error:
             self._leave(f"{what}: {error}")
+            return None
+        except IntegrityError:
+            # An order that was taken for never placed rests, and its trader has placed another one since (I2).
+            self._leave(f"{what}: its trader has another open order of that side: cancel one of the two there")
             return None
 
     def _mended(self, line: str, count: int = 1) -> None:
