@@ -109,7 +109,8 @@ def ago(value: datetime | None) -> SafeString | str:
 
 def percent(fraction: Decimal) -> str:
     """0.0005 -> 0.05 %."""
-    return f"{plain(fraction.scaleb(2))} %"
+    # What rounds to nothing may be Decimal("-0").
+    return f"{plain(fraction.scaleb(2)) if fraction else 0} %"
 
 
 def flower_url() -> str:

@@ -136,6 +136,7 @@ def test_head_may_stop_reading(
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as closed:
+        monkeypatch.setattr(cli, "recall", lambda: None)
         monkeypatch.setattr(sys, "stdout", closed)
         monkeypatch.setattr(sys, "argv", ["manage.py", "export", "trades", "--year", "2026", "--skip-checks"])
         cli.main()

@@ -96,10 +96,22 @@ def test_commission_in_bnb_takes_the_bnb_that_was_bought_here_at_its_worth() -> 
         fill(Side.SELL, "1", "3200", 3, **bnb),
     ]
     first, sold, last = told(fills)
-    assert (first.asset, first.quantity, first.cost, first.proceeds, first.gain) == ("BNB", D("0.1"), 50, 60, 10)
+    assert (first.asset, first.quantity, first.cost, first.proceeds, first.gain) == (
+        "BNB",
+        D("0.1"),
+        D(50),
+        D(60),
+        D(10),
+    )
     assert (sold.asset, sold.buy_fee, sold.sell_fee, sold.gain) == ("ETH", D(60), D(60), D(80))
     # Of this one half was bought here; the rest somebody has paid in.
-    assert (last.asset, last.quantity, last.cost, last.proceeds, last.gain) == ("BNB", D("0.05"), 25, 30, 5)
+    assert (last.asset, last.quantity, last.cost, last.proceeds, last.gain) == (
+        "BNB",
+        D("0.05"),
+        D(25),
+        D(30),
+        D(5),
+    )
     assert last.note == "taken as a commission"
     # All that came in, 3200, less all that was spent here, and less the worth of what was paid in.
     assert sum(sale.gain or 0 for sale in (first, sold, last)) == 3200 - 3000 - 75 - 30

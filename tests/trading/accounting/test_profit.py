@@ -226,6 +226,10 @@ class TestCommand:
         assert "The newest 50 of 52 cycles" in told_of
         assert "+52" in told_of
 
+    def test_next_to_nothing_is_no_per_cent(self, symbol: Symbol) -> None:
+        ended(symbol, 1, "-0.00000001")
+        assert "-0.00000001  USDT        0 %" in run()
+
     def test_venue_and_since_narrow_it(self, two: tuple[Symbol, Symbol]) -> None:
         assert "+100 " in run("--venue", "live")
         tomorrow = f"{timezone.now() + timedelta(days=2):%Y-%m-%d}"
