@@ -237,13 +237,22 @@ def _act(trader: Trader, position: Position, rules: Rules | None, event: Event, 
         next_one = Triggers() if position.orders else Triggers(below=ANY_PRICE)
         wait(trader, position, unknown, next_one, event, task_id)
         return _Step()
-    decision = guard.decide(strategy, position, event, rules, settings)
-    step = _act_on(trader, position, decision, rules, event, task_id)
-    if isinstance(decision, Wait | TellRebuy):
-        after = replace(position, memory=trader.memory, has_told_rebuy=trader.rebuy_told_at is not None)
-        waiting = decision if isinstance(decision, Wait) else Wait(f"has asked for another trader: {decision.reason}")
-        armed = guard.triggers(strategy, after, rules, settings)
-        wait(trader, after, waiting, armed, event, task_id)
+    step = _Step()
+    try:
+        decision = guard.decide(strategy, position, event, rules, settings)
+        step = _act_on(trader, position, decision, rules, event, task_id)
+        if isinstance(decision, Wait | TellRebuy):
+            after = replace(position, memory=trader.memory, has_told_rebuy=trader.rebuy_told_at is not None)
+            said = decision.reason
+            waiting = decision if isinstance(decision, Wait) else Wait(f"has asked for another trader: {said}")
+            armed = guard.triggers(strategy, after, rules, settings)
+            wait(trader, after, waiting, armed, event, task_id)
+    except guard.StrategyFails as error:
+        # What was reported is booked all the same: the books don't depend on what a strategy makes of them.
+        log.exception("a strategy fails: trader=%s", trader.pk)
+        trader.waits_for = "it can't decide: its strategy fails"
+        back_off(trader, str(error))
+        write_once(trader, str(event), "failed", trader.error, task_id)
     return step
 
 

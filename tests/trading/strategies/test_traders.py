@@ -114,6 +114,27 @@ def test_sale_of_a_strategy_that_is_gone_rests_and_its_fill_counts(
     assert Trader.objects.get(pk=trader.pk).state == TraderState.FINISHED
 
 
+def test_fill_is_booked_though_the_strategy_fails_over_it(
+    symbol: Symbol, exchange: ScriptedExchange, patient: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trader = born(symbol, patient)
+    see(trader, "3000", exchange)
+    buy = resting(trader, Side.BUY)
+    with monkeypatch.context() as broken:
+        broken.setattr(registry.find(patient), "decide", lambda position, *_: position.memory["highest"])
+        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+    after = Trader.objects.get(pk=trader.pk)
+    assert Order.objects.get(pk=buy.pk).status == OrderStatus.FILLED
+    assert (after.state, after.error) == (TraderState.HOLDING, "patient.decide fails: KeyError: 'highest'")
+    assert after.retry_at is not None
+    assert after.retry_at > timezone.now()
+    told = JournalEntry.objects.filter(trader=trader).values_list("decision", "reason").last()
+    assert told == ("failed", after.error)
+    # Mended, it goes on.
+    traders.wake(trader.pk, Nudged("test", is_urgent=True), exchange)
+    assert Trader.objects.get(pk=trader.pk).state == TraderState.SELLING
+
+
 def test_traders_that_ask_for_nobody_begin_all_at_once(redis_client: object, patient: str) -> None:
     symbol = make_symbol(chunks=3)
     TradingSettings.objects.filter(symbol=symbol).update(strategy="trailing", rebuy_interval=D("0.005"))
