@@ -15,6 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
+from tests.trading.conftest import make_symbol
 from tests.trading.limited import PRICE, QUANTITY, keep_balances, limit, limit_account, see_trade
 from tests.trading.rows import make_order, make_trader
 from trading import doorbell, traders
@@ -159,6 +160,31 @@ def test_workers_at_the_same_time_do_not_pass_a_limit_together(
     own = [make_trader(symbol, slot) for slot in range(1, 7)]
     keep_balances("1000")
     set_limit(symbol)
+    trade_at_once(own, exchange, monkeypatch)
+    assert len(exchange.placed) == passes
+    assert Order.objects.count() == passes
+    assert sum(row.count for row in HeldBack.objects.all()) == len(own) - passes, "each was heard"
+
+
+@needs_postgresql
+@pytest.mark.parametrize(
+    ("limits", "passes"),
+    [({"most_exposure": D(450)}, 2), ({"most_orders_a_minute": 2}, 1), ({"quote_reserve": D(550)}, 2)],
+    ids=str,
+)
+def test_workers_of_several_symbols_do_not_pass_an_accounts_limit_together(
+    exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch, limits: dict[str, object], passes: int
+) -> None:
+    """Traders of one symbol wait for each other in any case; these wait for the account's row alone."""
+    own = [make_trader(make_symbol(f"{base}USDT")) for base in ("ADA", "BTC", "ETH", "LTC", "SOL", "XRP")]
+    keep_balances("1000")
+    limit_account(**limits)
+    trade_at_once(own, exchange, monkeypatch)
+    assert len(exchange.placed) == Order.objects.count() == passes
+    assert sum(row.count for row in HeldBack.objects.all()) == len(own) - passes, "each was heard"
+
+
+def trade_at_once(own: list[Trader], exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch) -> None:
     ready = threading.Barrier(len(own))
 
     def slowly(trader_id: int, side: Side) -> str:
@@ -170,7 +196,7 @@ def test_workers_at_the_same_time_do_not_pass_a_limit_together(
     def trade(trader: Trader) -> None:
         try:
             ready.wait()
-            traders.wake(trader.pk, TRADE, exchange)
+            traders.wake(trader.pk, TradeSeen(trader.symbol.name, 1, D(3000), 0), exchange)
         finally:
             connection.close()
 
@@ -179,6 +205,3 @@ def test_workers_at_the_same_time_do_not_pass_a_limit_together(
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(exchange.placed) == passes
-    assert Order.objects.count() == passes
-    assert sum(row.count for row in HeldBack.objects.all()) == len(own) - passes, "each was heard"
