@@ -87,7 +87,7 @@ class TestChanging:
         other = make_symbol("BTCUSDT")
         make_trader(symbol)
         told = act(admin_client, "change_settings", symbol, other, apply="yes", budget="300", profit_interval="0.3 %")
-        assert "2 symbols changed, from their next cycle on; 1 cycles under way keep what they began with." in told
+        assert "2 symbols changed, from their next cycle on; 1 cycle under way keeps what it began with." in told
         for row in TradingSettings.objects.all():
             assert (row.budget, row.profit_interval) == (D(300), D("0.003"))
             assert (row.buy_down_interval, row.chunks, row.status) == (D("0.001"), 1, "on")
@@ -121,13 +121,13 @@ class TestChanging:
         told = act(
             admin_client, "change_settings", *both, apply="yes", sizing="share", balance_share="5", most_bound="90"
         )
-        assert "2 symbols changed, from their next cycle on, protections at once; 1 cycles under way keep" in told
+        assert "2 symbols changed, from their next cycle on, protections at once; 1 cycle under way keeps" in told
         assert set(TradingSettings.objects.values_list("sizing", "balance_share")) == {("share", D("0.05"))}
         assert list(SymbolProtections.objects.values_list("most_bound", "pause_minutes")) == [(D(90), 60)] * 2
         assert "5 % of free USDT in 1" in told
         told = act(admin_client, "change_settings", symbol, apply="yes", empty="most_bound", heeds_gaps="True")
-        assert "1 symbols changed, at once." in told
-        assert "keep what they began with" not in told
+        assert "1 symbol changed, at once." in told
+        assert "began with" not in told
         row = SymbolProtections.objects.get(symbol=symbol)
         assert (row.most_bound, row.heeds_gaps) == (None, True)
 
@@ -171,7 +171,7 @@ class TestTurning:
     def test_shutdown_is_shown_and_in_its_tab(self, admin_client: Client, symbol: Symbol) -> None:
         make_story(symbol)
         told = self.turn(admin_client, symbol, "shutdown")
-        assert "ETHUSDT: trading is shutting down. 1 orders rest, 1 cycles hold what they bought." in told
+        assert "ETHUSDT: trading is shutting down. 1 order rests, 1 cycle holds what was bought." in told
         assert "Shutting down" in admin_client.get(f"{LIST}?show=shutdown").content.decode()
         assert len(admin_client.get(f"{LIST}?show=shutdown").context["cl"].result_list) == 1
         assert len(admin_client.get(f"{LIST}?show=trading").context["cl"].result_list) == 0
@@ -182,9 +182,16 @@ class TestTurning:
         make_story(symbol)
         make_order(make_trader(symbol, 2))
         told = self.turn(admin_client, symbol, "off-cancel")
-        assert "2 orders rest and are being cancelled" in told
+        assert "2 orders rest, 2 of them are being cancelled, 1 cycle holds what was bought." in told
         assert {order.side for order in halting.unwanted()} == {"BUY", "SELL"}
         assert LogEntry.objects.get().change_message == "Turned trading off-cancel."
+
+    def test_shutdown_with_cancel_wants_the_buys_back(self, admin_client: Client, symbol: Symbol) -> None:
+        make_story(symbol)
+        make_order(make_trader(symbol, 2))
+        told = act(admin_client, "trading_shutdown_and_cancel", symbol)
+        assert "2 orders rest, 1 of them is being cancelled, 1 cycle holds what was bought." in told
+        assert [order.side for order in halting.unwanted()] == ["BUY"]
 
     def test_turning_is_no_change_of_settings(self, symbol: Symbol) -> None:
         TradingSettings.objects.update(profile=Profile.objects.get(name="lively"))

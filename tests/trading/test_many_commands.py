@@ -170,7 +170,7 @@ class TestSymbols:
         assert not Symbol.objects.exists()
         assert run("symbols", "sync") == f"{said}\n"
         assert run("symbols", "sync", "--quote", "btc") == (
-            "mock: 1 symbols quoted in BTC, 1 of them trade; 0 new with settings, turned off; 0 gone and marked.\n"
+            "mock: 1 symbol quoted in BTC, 1 of them trades; 0 new with settings, turned off; 0 gone and marked.\n"
         )
 
     def test_unknown_quote_is_told(self) -> None:
@@ -199,11 +199,11 @@ class TestSymbols:
         assert said == "careful: applied to 2 symbols, from their next cycle on.\n"
         rows = dict(TradingSettings.objects.values_list("symbol__name", "buy_down_interval"))
         assert rows == {"ETHUSDT": D("0.005"), "BTCUSDT": D("0.005"), "ETHBTC": D("0.0005")}
-        assert "applied to 1 symbols" in run("symbols", "apply", "lively", "--on")
+        assert "applied to 1 symbol" in run("symbols", "apply", "lively", "--on")
         assert run("symbols", "list", "--on").split()[:3] == ["ETHUSDT", "on", "lively"]
-        assert "applied to 1 symbols" in run("symbols", "apply", "lively", "ethbtc")
+        assert "applied to 1 symbol" in run("symbols", "apply", "lively", "ethbtc")
         Profile.objects.create(name="safe", values={"most_open_orders": 4})
-        assert run("symbols", "apply", "safe", "--on") == "safe: applied to 1 symbols, at once.\n"
+        assert run("symbols", "apply", "safe", "--on") == "safe: applied to 1 symbol, at once.\n"
         assert SymbolProtections.objects.get().most_open_orders == 4
 
     @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -132,6 +133,7 @@ class SymbolAdmin(TurningAdmin):
         "change_settings",
         "trading_on",
         "trading_shutdown",
+        "trading_shutdown_and_cancel",
         "trading_off",
         "trading_off_and_cancel",
         "streaming_on",
@@ -238,8 +240,12 @@ class SymbolAdmin(TurningAdmin):
         log_many(request, done, f"Changed {', '.join(form.values)}.")
         under_way = Trader.objects.filter(symbol__in=done, finished_at__isnull=True).count()
         is_for_new = under_way and form.values.keys() - profiles.protecting()
-        keep = f"; {under_way} cycles under way keep what they began with" if is_for_new else ""
-        self.message_user(request, f"{changed.count} symbols changed, {profiles.when(form.values)}{keep}.")
+        keep = (
+            f"; {under_way} cycle{pluralize(under_way)} under way keep{pluralize(under_way, 's,')} "
+            f"what {pluralize(under_way, 'it,they')} began with"
+        )
+        count = f"{changed.count} symbol{pluralize(changed.count)}"
+        self.message_user(request, f"{count} changed, {profiles.when(form.values)}{keep if is_for_new else ''}.")
         tell_problems(self, request, changed.problems)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:

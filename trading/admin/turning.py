@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import pluralize
 from django.urls import path
 from unfold.admin import ModelAdmin
 
@@ -24,6 +25,7 @@ TRADING = {
     "off": (TradingStatus.OFF, False),
     "off-cancel": (TradingStatus.OFF, True),
     "shutdown": (TradingStatus.SHUTDOWN, False),
+    "shutdown-cancel": (TradingStatus.SHUTDOWN, True),
 }
 MOST_PROBLEMS = 5
 
@@ -59,7 +61,7 @@ class TurningAdmin(ModelAdmin):
         says = "shutting down" if status == TradingStatus.SHUTDOWN else str(status)
         if turned:
             log_many(request, turned, f"Turned trading {state}.")
-            left = "" if status == TradingStatus.ON else _what_is_left(turned, takes_back)
+            left = "" if status == TradingStatus.ON else _what_is_left(turned, status, takes_back)
             self.message_user(request, f"{_names(turned)}: trading is {says}.{left}", messages.SUCCESS)
         tell_problems(self, request, problems)
 
@@ -83,6 +85,10 @@ class TurningAdmin(ModelAdmin):
     @admin.action(description="Shut trading down: let cycles end", permissions=["change"])
     def trading_shutdown(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
         self.turn_trading(request, _plain(chosen), "shutdown")
+
+    @admin.action(description="Shut trading down, cancel its buys", permissions=["change"])
+    def trading_shutdown_and_cancel(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
+        self.turn_trading(request, _plain(chosen), "shutdown-cancel")
 
     @admin.action(description="Turn streaming on", permissions=["change"])
     def streaming_on(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
@@ -117,15 +123,18 @@ def _names(turned: Sequence[Symbol], shown: int = 5) -> str:
     return ", ".join(symbol.name for symbol in turned[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _what_is_left(turned: Sequence[Symbol], takes_back: bool) -> str:
+def _what_is_left(turned: Sequence[Symbol], status: TradingStatus, takes_back: bool) -> str:
     """What rests and what is held, at every venue; begins with a space, empty where there is nothing."""
-    resting = halting.resting(turned).count()
+    resting, buys = halting.resting(turned).count(), halting.resting_buys(turned).count()
+    ending = (resting if status == TradingStatus.OFF else buys) if takes_back else 0
     holding = Trader.objects.filter(
         symbol__in=turned, finished_at__isnull=True, state__in=[TraderState.HOLDING, TraderState.SELLING]
     ).count()
     facts = []
     if resting:
-        facts.append(f"{resting} orders rest" + (" and are being cancelled" if takes_back else ""))
+        facts.append(f"{resting} order{pluralize(resting)} rest{pluralize(resting, 's,')}")
+    if ending:
+        facts.append(f"{ending} of them {pluralize(ending, 'is,are')} being cancelled")
     if holding:
-        facts.append(f"{holding} cycles hold what they bought")
+        facts.append(f"{holding} cycle{pluralize(holding)} hold{pluralize(holding, 's,')} what was bought")
     return f" {', '.join(facts)}." if facts else ""

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
+from django.template.defaultfilters import pluralize
 
 from hedgehog_project.venues import Venue
 from trading import catalog, profiles
@@ -60,9 +61,11 @@ class Command(BaseCommand):
             raise CommandError(f"{venue} lists no symbol quoted in {quote}.")
         which = f" quoted in {quote}" if quote else ""
         would = " Nothing was changed: this is a dry run." if dry_run else ""
+        listed = f"{found.listed} symbol{pluralize(found.listed)}{which}"
+        trade = f"{found.trading} of them trade{pluralize(found.trading, 's,')}"
         self.stdout.write(
-            f"{venue}: {found.listed} symbols{which}, {found.trading} of them trade; {found.new} new with settings, "
-            f"turned off; {found.gone} gone and marked.{would}"
+            f"{venue}: {listed}, {trade}; {found.new} new with settings, turned off; "
+            f"{found.gone} gone and marked.{would}"
         )
 
     def _progress(self, done: int, of: int) -> None:
@@ -115,9 +118,11 @@ class Command(BaseCommand):
             raise CommandError(" ".join(error.messages)) from None
         for problem in changed.problems.values():
             self.stderr.write(problem)
-        self.stdout.write(f"{profile}: applied to {changed.count} symbols, {profiles.when(profile.values)}.")
+        count = f"{changed.count} symbol{pluralize(changed.count)}"
+        self.stdout.write(f"{profile}: applied to {count}, {profiles.when(profile.values)}.")
         if changed.problems:
-            raise CommandError(f"{len(changed.problems)} keep what they have.")
+            kept = len(changed.problems)
+            raise CommandError(f"{kept} keep{pluralize(kept, 's,')} what {pluralize(kept, 'it has,they have')}.")
 
 
 def _add_which(parser: ArgumentParser) -> None:
