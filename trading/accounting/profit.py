@@ -60,8 +60,8 @@ class Line:
 
     @property
     def unrealised_share(self) -> Decimal | None:
-        """The same of what is not realised; None where nothing is held."""
-        return None if self.unrealised is None else self._of_budget(self.unrealised)
+        """The same of what is not realised; None where nothing is held, or a price is unknown."""
+        return None if self.unrealised is None or not self.is_priced else self._of_budget(self.unrealised)
 
     def _of_budget(self, amount: Decimal) -> Decimal | None:
         return (amount / self.budget).quantize(Decimal("0.000001")) if self.budget else None

@@ -92,6 +92,9 @@ def test_what_is_held_is_told_in_per_cent_of_the_budget_too(symbol: Symbol) -> N
     make_story(symbol)
     [line] = told(By.SYMBOL)
     assert (line.share, line.unrealised_share) == (D(0), D("0.032284"))  # 6.45676677 of 200
+    make_story(make_symbol("XRPUSDT"))
+    [together] = profit.totals(told(By.SYMBOL))
+    assert (together.unrealised, together.unrealised_share) == (D("6.45676677"), None)  # Of XRP no price is known.
 
 
 def test_cycles_come_one_by_one_the_newest_first(two: tuple[Symbol, Symbol]) -> None:
