@@ -192,7 +192,7 @@ def address_fault(address: str, scheme: str, path: str) -> str:
     return ""
 
 
-@register()
+@register("redis")
 def check_redis_url(**_: Any) -> list[CheckMessage]:
     try:
         redis.ConnectionPool.from_url(settings.REDIS_URL)

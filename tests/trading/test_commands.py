@@ -194,6 +194,12 @@ class TestFromTheShell:
         assert re.fullmatch(r"hedgehog: The database \(.*\) cannot be used: .* See DATABASE_URL\.\n", ended.stderr)
         assert "secret-word" not in ended.stderr
 
+    def test_redis_address_that_is_none(self, processes: Processes) -> None:
+        ended = processes.run("status", REDIS_URL="nonsense")
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert "REDIS_URL cannot be read" in ended.stderr
+        assert "Traceback" not in ended.stderr
+
     def test_status_without_redis(self, prepared: Processes) -> None:
         ended = prepared.run("status", REDIS_URL=f"redis://{HOST}:{free_port()}/0")
         assert (ended.returncode, ended.stderr) == (1, "")

@@ -18,7 +18,7 @@ class Command(BaseCommand):
         "do, the filters of the symbols that are on, and the money for their budgets. Places no order. A line for "
         "each finding: ok, note (worth knowing) or MEND (with what to do). Exit 1 where anything must be mended."
     )
-    requires_system_checks: list[str] = []
+    requires_system_checks = ["redis"]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         which = parser.add_mutually_exclusive_group()

@@ -22,7 +22,7 @@ CLEAR = "\x1b[2J\x1b[H"
 
 class Command(BaseCommand):
     help = "Shows symbols, orders and processes. Exits with 1 when a process is down."
-    requires_system_checks: list[str] = []
+    requires_system_checks = ["redis"]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         how = parser.add_mutually_exclusive_group()

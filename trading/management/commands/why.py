@@ -13,7 +13,7 @@ from trading.why import Answer, why
 
 class Command(BaseCommand):
     help = "Says what holds a symbol's buys back, and what each of its traders waits for. Changes nothing."
-    requires_system_checks: list[str] = []
+    requires_system_checks = ["redis"]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("symbol", metavar="SYMBOL", help="such as ETHUSDT")
