@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import redis
 from celery import current_app
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
@@ -116,6 +117,21 @@ def test_orphan_that_is_denied_for_a_moment_is_not_forgotten(trader: Trader) -> 
     reconcile(Venue.MOCK, exchange)
     exchange.open_orders = open_orders  # type: ignore[method-assign]
     assert reconcile(Venue.MOCK, exchange).left == 1
+    assert Orphan.objects.get().resolution == Resolution.UNRESOLVED
+
+
+def test_orphan_whose_cancel_is_denied_while_it_rests_is_not_taken_for_cancelled(
+    trader: Trader, exchange: ScriptedExchange
+) -> None:
+    exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.05"), "hh-77-b-1", 0))
+    reconcile(Venue.MOCK, exchange)
+
+    def denies(symbol: str, client_order_id: str) -> OrderReport:
+        raise NotFound("Unknown order sent.")
+
+    exchange.cancel = denies  # type: ignore[method-assign]
+    with pytest.raises(ValidationError, match="It still rests"):
+        orphans.cancel(Orphan.objects.get(), "admin", exchange)
     assert Orphan.objects.get().resolution == Resolution.UNRESOLVED
 
 

@@ -335,7 +335,9 @@ def cancel(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> str:
             report = exchange.cancel(orphan.symbol, orphan.client_order_id)
             was_cancelled = True
         except NotFound:
-            report = exchange.order(orphan.symbol, orphan.client_order_id)  # It has ended meanwhile.
+            report = exchange.order(orphan.symbol, orphan.client_order_id)  # It has ended meanwhile,
+            if report.status.is_open:  # or is denied for a moment.
+                raise ValidationError("It still rests: the exchange did not find it to cancel. Try again.") from None
         orphan.executed, orphan.status = max(orphan.executed, report.executed), report.status
     note = left_of(orphan)
     _resolve(orphan, Resolution.CANCELED if was_cancelled else Resolution.LEFT, by, note)
