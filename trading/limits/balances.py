@@ -1,6 +1,7 @@
 """The account's balances: kept whenever a venue tells them, and what is free of one by now."""
 
 import logging
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +17,7 @@ from trading import doorbell
 from trading.core.money import ZERO, quote_of
 from trading.core.orders import OPEN, Side
 from trading.exchange.protocol import Exchange
-from trading.models import Balance, Order
+from trading.models import Balance, Fill, Order
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def refresh(venue: Venue, exchange: Exchange) -> None:
 
 
 def free_of(venue: Venue | str, asset: str, now: datetime) -> Free:
-    """What is free by now, at least: what was free when asked, less all buys since. Sales since do not count yet."""
+    """What is free by now, at least: what was free when asked, less what was spent since and not brought back."""
     row = Balance.objects.filter(venue=venue, asset=asset).first()
     if row is None:
         # The venue names what the account holds: of what it does not name there is nothing.
@@ -67,15 +68,39 @@ def free_of(venue: Venue | str, asset: str, now: datetime) -> Free:
         asked_at, told = row.asked_at, row.free
     if asked_at is None or asked_at < now - MOST_AGE:
         return Free(None, asked_at)
-    since = Order.objects.filter(
-        Q(status__in=OPEN) | Q(executed__gt=ZERO),
-        venue=venue,
-        side=Side.BUY,
-        symbol__quote_asset=asset,
-        submitted_at__gte=asked_at - MAY_ARRIVE_WITHIN,
-    )
-    spent = sum((quote_of(price, quantity) for price, quantity in since.values_list("price", "quantity")), ZERO)
-    return Free(told - spent, asked_at)
+    return Free(told - _spent(venue, asset, asked_at - MAY_ARRIVE_WITHIN), asked_at)
+
+
+def _spent(venue: Venue | str, asset: str, since: datetime) -> Decimal:
+    """What orders since then have spent of a quote asset, at most.
+
+    What a trader has sold counts against what it has bought, and no further: when the venue was asked it may have
+    counted both already, or neither.
+    """
+    traded = Q(status__in=OPEN) | Q(executed__gt=ZERO)
+    rows = Order.objects.filter(traded, venue=venue, symbol__quote_asset=asset).order_by()
+    bought: dict[int, Decimal] = defaultdict(Decimal)
+    sells: dict[int, int] = {}
+    recent = rows.filter(submitted_at__gte=since)
+    for pk, trader, side, status, price, quantity, executed in recent.values_list(
+        "pk", "trader_id", "side", "status", "price", "quantity", "executed"
+    ):
+        if side == Side.BUY:
+            bought[trader] += quote_of(price, quantity if status in OPEN else executed)
+        elif executed:
+            sells[pk] = trader
+    sells = {pk: trader for pk, trader in sells.items() if trader in bought}
+    if sells:
+        # A trader that bought before as well may have sold that, which the venue had counted.
+        earlier = rows.filter(side=Side.BUY, submitted_at__lt=since, trader__in=set(sells.values()))
+        before = set(earlier.values_list("trader_id", flat=True))
+        fills = Fill.objects.filter(order__in=sells).order_by()
+        for pk, quote, commission, paid_in in fills.values_list(
+            "order_id", "quote", "commission", "commission_asset"
+        ):
+            if (trader := sells[pk]) not in before:
+                bought[trader] -= quote - (commission if paid_in == asset else ZERO)
+    return sum((max(left, ZERO) for left in bought.values()), ZERO)
 
 
 def ask_again(venue: Venue | str) -> None:

@@ -280,6 +280,32 @@ def test_buys_since_the_balance_was_told_lessen_what_is_free(trader: Trader) -> 
     assert balances.free_of(Venue.MOCK, "USDT", timezone.now()).amount == D(1000), "the venue has counted it"
 
 
+def test_what_was_bought_and_sold_again_since_the_balance_was_told_is_free_but_no_profit_is(trader: Trader) -> None:
+    """A lively minute spends the balance many times over, and earns it back."""
+    symbol, ended = trader.symbol, timezone.now()
+
+    def free() -> D | None:
+        return balances.free_of(Venue.MOCK, "USDT", timezone.now()).amount
+
+    keep_balances("1000", age=timedelta(seconds=30))
+    for n in range(8):
+        done = make_trader(symbol, 20, state="FINISHED", finished_at=ended, profit=D(1))
+        make_fill(make_order(done), trade_id=2 * n)
+        make_fill(make_order(done, Side.SELL, price=D(3010)), trade_id=2 * n + 1)
+    assert free() == D(1000)
+    at_a_loss = make_trader(symbol, 20, state="FINISHED", finished_at=ended, profit=D(-5))
+    make_fill(make_order(at_a_loss, price=D(100), quantity=D(1)), trade_id=50)
+    fill = make_fill(make_order(at_a_loss, Side.SELL, price=D(90), quantity=D(1)), trade_id=51)
+    fee = fill.commission if fill.commission_asset == "USDT" else D(0)
+    assert free() == D(990) - fee
+    assert Order.objects.filter(trader=at_a_loss, side=Side.BUY).update(submitted_at=ended - timedelta(minutes=5))
+    assert free() == D(1000), "of what was bought before, the venue had counted the buy; the sale may come twice"
+    make_order(at_a_loss, price=D(100), quantity=D(2))
+    assert free() == D(800), "nor does that sale pay for another buy"
+    make_order(make_trader(symbol, 21), status=OrderStatus.CANCELED, price=D(100), quantity=D(4), executed=D(1))
+    assert free() == D(700), "a buy that was cancelled has spent what it bought"
+
+
 def test_a_balance_that_is_too_old_is_not_trusted_and_is_asked_for(trader: Trader, rung: list[str]) -> None:
     keep_balances("1000", age=balances.MOST_AGE + timedelta(seconds=1))
     limit_account(quote_reserve=D(1))
