@@ -157,7 +157,7 @@ class Stack:
             if service.is_running:
                 service.signal(signal.SIGTERM)
         try:
-            return {name: service.wait(10) for name, service in self.services.items()}
+            return {name: service.wait(30) for name, service in self.services.items()}
         finally:
             self.processes.stop_all()
             self.kill("redis")
