@@ -13,6 +13,7 @@ from celery import current_app
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test import override_settings
 from django.utils import timezone
 
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
@@ -325,6 +326,14 @@ def test_halt_waits_until_nothing_is_on_its_way(trader: Trader, at: ScriptedExch
     shown = run("halt", "--cancel")
     assert "Orders on their way whose outcome is not clear yet: 1\n" in shown
     assert order().status == OrderStatus.CANCELED
+
+
+def test_halt_works_whatever_else_is_set_wrongly(at: ScriptedExchange) -> None:
+    with override_settings(MARKET="nonsense"):
+        call_command("halt", stdout=StringIO(), skip_checks=False)
+        assert Switch.row().mode == TradingMode.HALTED
+        call_command("resume", stdout=StringIO(), skip_checks=False)
+        assert Switch.row().mode == TradingMode.ACTIVE
 
 
 def test_halt_that_can_not_finish_says_what_is_left_and_stays_halted(trader: Trader, at: ScriptedExchange) -> None:

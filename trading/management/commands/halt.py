@@ -14,6 +14,8 @@ from trading.models.switch import TradingMode
 
 
 class Command(BaseCommand):
+    # Whatever else is set wrongly, this works.
+    requires_system_checks: list[str] = []
     help = (
         "Stops trading: no new order is sent, at any venue, from the moment that this returns. Orders that rest stay "
         "where they are; --cancel takes the buys among them back. `manage.py resume` lets trading go on."

@@ -11,6 +11,8 @@ from trading.models import Switch
 
 
 class Command(BaseCommand):
+    # Whatever else is set wrongly, this works.
+    requires_system_checks: list[str] = []
     help = "Lets trading go on after `manage.py halt`. Traders that wait are rung within seconds."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
