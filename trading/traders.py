@@ -42,12 +42,12 @@ ExchangeAt = Callable[[Venue], Exchange]
 
 # An order is signed within this time of being saved, or not sent at all.
 SEND_WITHIN = timedelta(seconds=2)
-# After that, and once recvWindow has passed with a margin for clocks, the exchange can't accept it any more
-# (request-security.md, "Timing security"): not found then means never placed.
-PROVEN_AFTER = SEND_WITHIN + timedelta(milliseconds=RECV_WINDOW_MS) + timedelta(seconds=2)
+# After that, and once recvWindow has passed, the exchange can't accept it any more (request-security.md, "Timing
+# security"): from then on "not found" may mean that it was never placed.
+ARRIVES_WITHIN = SEND_WITHIN + timedelta(milliseconds=RECV_WINDOW_MS)
 # One such answer is no proof: an exchange may deny for a moment what it has, and a clock may have been set forward.
 # It counts once it is given again so much later, by whatever clock, and nothing else was heard in between.
-DENIED_FOR = SEND_WITHIN + timedelta(milliseconds=RECV_WINDOW_MS)
+DENIED_FOR = ARRIVES_WITHIN
 
 
 @dataclass(frozen=True)
@@ -142,11 +142,12 @@ def ask(
 
 
 def _not_found(row: Order, asked_at: datetime, text: str, exchange_at: ExchangeAt, task_id: str, source: str) -> bool:
+    if asked_at < row.submitted_at + ARRIVES_WITHIN:
+        return False  # It may still arrive: that it is not there yet says nothing.
     if row.denied_at is None:
         Order.objects.filter(pk=row.pk, denied_at=None).update(denied_at=asked_at)
         return False
-    if asked_at < max(row.submitted_at + PROVEN_AFTER, row.denied_at + DENIED_FOR):
-        # It may still arrive, or be known already where orders are matched and not yet where they are looked up.
+    if asked_at < row.denied_at + DENIED_FOR:
         return False
     if row.status == OrderStatus.SUBMITTING:
         status, reason = OrderStatus.NOT_PLACED, "The exchange never got it."

@@ -22,7 +22,7 @@ from trading.own_orders import is_ours
 START = {"USDT": Decimal(10_000)}
 BALANCES = "USDT:10000"
 # How long what is under way may take until both sides agree, once nothing trades any more. An order whose answer was
-# lost is asked about for 7 s until it is proven that it was never placed.
+# lost is asked about for 10 to 13 s until it is proven that it was never placed.
 AGREE_WITHIN_S = 30.0
 LOOK_EVERY_S = 2.0
 

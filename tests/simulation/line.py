@@ -60,6 +60,8 @@ class Line:
         # Whoever looks at each order: where it is sent, where it arrives, and where it was taken.
         self.lookers: list[Looker] = []
         self._banned_until_ms = 0
+        # Of each order once: until when the exchange says that it does not know it, although it may.
+        self._denied_until_ms: dict[str, int] = {}
 
     def at(self, venue: Venue) -> "Line":
         """Takes the place of exchange_at. What was decided is committed now, and nothing is called yet."""
@@ -101,6 +103,7 @@ class Line:
         return report
 
     def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
+        self._may_be_denied(client_order_id)
         values = {"symbol": symbol, "origClientOrderId": client_order_id}
         reply = self._ask("DELETE order", values)
         if self.world.chance.strikes("answer_lost"):
@@ -130,6 +133,7 @@ class Line:
 
     # --- questions --------------------------------------------------------------------------------
     def order(self, symbol: str, client_order_id: str) -> OrderReport:
+        self._may_be_denied(client_order_id)
         values = {"symbol": symbol, "origClientOrderId": client_order_id}
         return from_order_reply(self._ask("GET order", values))
 
@@ -190,6 +194,15 @@ class Line:
         if self.world.chance.strikes("question_fails"):
             self.failures += 1
             raise self.world.chance.choice([NotSent("no line"), OutcomeUnknown("timed out"), Throttled("wait", 1.0)])
+
+    def _may_be_denied(self, client_order_id: str) -> None:
+        """Where orders are looked up one may be missing for a moment."""
+        now_ms, chance = self.world.now_ms, self.world.chance
+        if client_order_id not in self._denied_until_ms and chance.strikes("denied"):
+            self._denied_until_ms[client_order_id] = now_ms + chance.randint(0, 2_000)
+        if now_ms <= self._denied_until_ms.get(client_order_id, -1):
+            self.failures += 1
+            raise NotFound("Order does not exist.")
 
     def _may_be_banned(self) -> None:
         if self.world.chance.strikes("banned"):

@@ -18,6 +18,7 @@ class Luck:
     refused: float = 0.03
     banned: float = 0.01  # for a while
     question_fails: float = 0.08
+    denied: float = 0.05  # the exchange does not find an order for a moment
     # What is told.
     report_lost: float = 0.08
     report_twice: float = 0.15

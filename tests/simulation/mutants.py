@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -86,9 +86,19 @@ def takes_not_found_for_proof_at_once(patches: Patches) -> None:
         row.denied_at = row.submitted_at
         return not_found(row, *rest)
 
-    patches.everywhere(traders.PROVEN_AFTER, timedelta(0))
+    patches.everywhere(traders.ARRIVES_WITHIN, timedelta(0))
     patches.set(traders, "DENIED_FOR", timedelta(0))
     patches.set(traders, "_not_found", at_once)
+
+
+def takes_one_denial_for_proof(patches: Patches) -> None:
+    not_found = traders._not_found
+
+    def the_first(row: Order, asked_at: datetime, *rest: Any) -> bool:
+        row.denied_at = asked_at - traders.DENIED_FOR
+        return not_found(row, asked_at, *rest)
+
+    patches.set(traders, "_not_found", the_first)
 
 
 def saves_the_order_after_the_call(patches: Patches) -> None:
@@ -212,6 +222,7 @@ PLANTED: tuple[Plant, ...] = (
     forgets_the_commission_in_base,
     sells_before_all_fills_are_known,
     takes_not_found_for_proof_at_once,
+    takes_one_denial_for_proof,
     saves_the_order_after_the_call,
     books_a_fill_twice,
     lets_the_status_move_backwards,

@@ -179,9 +179,9 @@ def test_old_order_of_the_same_id_is_not_taken_for_ours(
         placed_ms=round(long_ago.timestamp() * 1000),
     )  # fmt: skip
     monkeypatch.setattr(exchange, "order", lambda symbol, client_order_id: namesake)
-    traders.ask(ours.pk, exchange)
-    assert only_order(trader).status == OrderStatus.SUBMITTING
     traders.ask(ours.pk, exchange, now=later(ours))
+    assert only_order(trader).status == OrderStatus.SUBMITTING
+    traders.ask(ours.pk, exchange, now=later(ours) + traders.DENIED_FOR)
     assert (only_order(trader).status, only_order(trader).executed) == (OrderStatus.NOT_PLACED, D(0))
 
 

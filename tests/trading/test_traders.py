@@ -34,8 +34,8 @@ def only_order(trader: Trader, side: Side = Side.BUY) -> Order:
 
 
 def later(order: Order) -> datetime:
-    """When an order that the exchange does not know is proven never to have been placed."""
-    return order.submitted_at + traders.PROVEN_AFTER + timedelta(milliseconds=1)
+    """When an order can't arrive any more, and the exchange's "no such order" begins to count."""
+    return order.submitted_at + traders.ARRIVES_WITHIN + timedelta(milliseconds=1)
 
 
 def look_again(trader: Trader, exchange: ScriptedExchange) -> None:
@@ -124,8 +124,9 @@ def test_order_that_never_arrived_is_sent_again_only_once_proven_absent(
     order = only_order(trader)
     traders.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=2))
     traders.wake(trader.pk, TRADE, exchange)
-    assert only_order(trader).status == OrderStatus.SUBMITTING
     traders.ask(order.pk, exchange, now=later(order))
+    assert only_order(trader).status == OrderStatus.SUBMITTING
+    traders.ask(order.pk, exchange, now=later(order) + traders.DENIED_FOR)
     order.refresh_from_db()
     assert order.status == OrderStatus.NOT_PLACED
     assert fresh(trader).wake_below == ANY_PRICE
@@ -230,8 +231,9 @@ def test_order_that_the_exchange_forgot_ends(trader: Trader, exchange: ScriptedE
     order = only_order(trader)
     exchange.kept.clear()
     traders.ask(order.pk, exchange)
+    traders.ask(order.pk, exchange, now=later(order))
     assert only_order(trader).status == OrderStatus.NEW  # A fresh "no such order" proves nothing.
-    traders.ask(order.pk, exchange, now=timezone.now() + traders.PROVEN_AFTER)
+    traders.ask(order.pk, exchange, now=later(order) + traders.DENIED_FOR)
     assert only_order(trader).status == OrderStatus.CANCELED
     look_again(trader, exchange)
     assert fresh(trader).wake_below == ANY_PRICE

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 # Reconciliation keeps them each minute. Older ones tell nothing.
 MOST_AGE = timedelta(seconds=150)
-# An order saved shortly before the venue was asked may not have arrived there yet: see traders.PROVEN_AFTER.
+# An order saved shortly before the venue was asked may not have arrived there yet: see traders.ARRIVES_WITHIN.
 MAY_ARRIVE_WITHIN = timedelta(seconds=5)
 
 
