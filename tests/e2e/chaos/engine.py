@@ -47,8 +47,8 @@ RULES: Mapping[str, Mapping[str, Decimal]] = {
         "exit_slippage": Decimal("0.001"),
     },
 }
-# An order that was never answered holds its slot until it is proven that it was never placed, 10 to 13 s after it was saved;
-# and what was refused several times over is tried again after up to 16 s.
+# An order that was never answered holds its slot until it is proven that it was never placed, 10 to 13 s after it was
+# saved; and what was refused several times over is tried again after up to 16 s.
 RECOVERS_WITHIN_S = 25.0
 SETTLES_WITHIN_S = 45.0
 # Faults that have not struck by the end of their step get so much more time, and so much more for each of them.
