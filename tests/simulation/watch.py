@@ -268,7 +268,8 @@ class Watch:
         if since is None:
             return
         for name, status, *_ in rows:
-            ended_at = self.books.ended_at.get(name)
+            # What was unclear then may have had its answer since, which was late and is older than its end.
+            ended_at = self.books.ended_at.get(name) if name not in self.world.unclear_then else None
             if ended_at is not None and ended_at < since and OrderStatus(status) in OPEN - {OrderStatus.SUBMITTING}:
                 raise Broken(f"I3: {name} had ended before the books were compared, and is {status} after it")
 

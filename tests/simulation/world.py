@@ -98,8 +98,9 @@ class World:
         # All that was traded on the symbols' markets, and when.
         self.trades: dict[str, list[tuple[datetime, Decimal]]] = {symbol: [] for symbol in PRICES}
         self.chunks: dict[str, int] = {}
-        # Moments at which a comparison of the books has begun that then succeeded.
+        # When a comparison of the books has begun that then succeeded, and which orders were the leader's to ask about.
         self.compared_since: datetime | None = None
+        self.unclear_then: set[str] = set()
 
     def begin(self) -> None:
         """Symbols that are on, a first price, and a foreign order on each. To be called within `surround`."""
@@ -184,11 +185,13 @@ class World:
 
     def _reconcile(self) -> None:
         self.reconciled_at = began = self.now
+        unclear = read("SELECT client_order_id FROM trading_order WHERE status = 'SUBMITTING'")
         before, failures = last(Venue.MOCK), self.line.failures
         self.run_process(lambda: tasks.reconcile_all())
         row = last(Venue.MOCK)
         if row is not None and row != before and not row.left and self.line.failures == failures:
             self.compared_since = began
+            self.unclear_then = {name for (name,) in unclear}
 
     def _deliver(self) -> None:
         while due := [later for later in self._agenda if later.at <= self.now]:
