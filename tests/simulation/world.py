@@ -98,7 +98,7 @@ class World:
         # All that was traded on the symbols' markets, and when.
         self.trades: dict[str, list[tuple[datetime, Decimal]]] = {symbol: [] for symbol in PRICES}
         self.chunks: dict[str, int] = {}
-        # When a comparison of the books has begun that then succeeded, and which orders were the leader's to ask about.
+        # When a comparison of the books has begun that then succeeded, and which orders were unclear then.
         self.compared_since: datetime | None = None
         self.unclear_then: set[str] = set()
 
