@@ -23,6 +23,7 @@ from tests.simulation.line import Broken
 from tests.simulation.rows import ZERO, never, read, time_of
 from tests.simulation.watch import Watch
 from tests.simulation.world import MONEY, PRICES, World
+from trading.core.money import floor_to
 from trading.core.orders import OrderType, Side
 from trading.exchange.protocol import NewOrder
 from trading.limits.holds import HELD_BACK
@@ -252,7 +253,7 @@ class RuleWatch:
             too_much = {
                 "RETIRED": owned != 0,
                 "FINISHED": owned >= MOST_STEP,
-                "DUST": owned >= MOST_STEP and owned * PRICES[symbol] >= MOST_NOTIONAL,
+                "DUST": floor_to(owned, MOST_STEP) * PRICES[symbol] >= MOST_NOTIONAL,
             }
             never(too_much.get(state, False), f"R2: trader {pk} ends {state} with {owned} that it could sell")
 
