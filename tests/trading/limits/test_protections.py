@@ -1,6 +1,6 @@
 """Protections hold buys back and never an exit; each rule has its words, its figures and its bounds."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
 
@@ -13,7 +13,6 @@ from streamer.topics import gap_key
 from tests.trading.conftest import make_symbol
 from tests.trading.limited import COST, ask, keep_balances, limit, limit_account, lose, see_trade
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
-from trading import doorbell
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.limits import balances, exposure, protections
@@ -30,14 +29,6 @@ from trading.models.protections import Rule
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
-
-
-@pytest.fixture(autouse=True)
-def rung(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The venues whose balances somebody wants to know now; without a worker that asks them."""
-    venues: list[str] = []
-    monkeypatch.setattr(doorbell, "refresh_balances_once", venues.append)
-    yield venues
 
 
 # --- what each rule says --------------------------------------------------------------------------

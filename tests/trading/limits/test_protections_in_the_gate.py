@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, timedelta
 from decimal import Decimal as D
 
@@ -18,7 +18,7 @@ from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from tests.trading.limited import PRICE, QUANTITY, keep_balances, limit, limit_account, see_trade
 from tests.trading.rows import make_order, make_trader
-from trading import doorbell, traders
+from trading import traders
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.limits import protected, protections
@@ -35,14 +35,6 @@ from trading.own_orders import new_client_order_id
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
-
-
-@pytest.fixture(autouse=True)
-def rung(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The venues whose balances somebody wants to know now; without a worker that asks them."""
-    venues: list[str] = []
-    monkeypatch.setattr(doorbell, "refresh_balances_once", venues.append)
-    yield venues
 
 
 needs_postgresql = pytest.mark.skipif(

@@ -10,19 +10,12 @@ from hedgehog_project.venues import Venue
 from tests.trading.conftest import make_symbol
 from tests.trading.limited import keep_balances, limit_account
 from tests.trading.rows import make_cycle, make_order, make_trader
-from trading import doorbell, leader, why
+from trading import leader, why
 from trading.limits import sizing
 from trading.models import JournalEntry, Symbol, Trader, TradingSettings
 from trading.models.symbols import Sizing
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
-
-
-@pytest.fixture(autouse=True)
-def rung(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    venues: list[str] = []
-    monkeypatch.setattr(doorbell, "refresh_balances_once", venues.append)
-    return venues
 
 
 def size(symbol: Symbol, **values: object) -> sizing.Size:
