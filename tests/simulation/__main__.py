@@ -129,7 +129,7 @@ def _hunt(seeds: int, processes: int, remembers: bool) -> int:
             survived += seed is None
             caught_by |= {name: seed} if seed is not None else {}
             caught = f"SURVIVED {failure[:200]}" if seed is None else f"seed {seed}: {failure[:120]}"
-            print(f"{name:52}{caught}", flush=True)
+            print(f"{name:54} {caught}", flush=True)
     print(f"{len(mutants.MUTANTS) - survived} of {len(mutants.MUTANTS)} caught in {time.monotonic() - began:.0f} s")
     if remembers:
         mutants.remember(caught_by)
