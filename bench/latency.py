@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 import aiohttp
+from django.db import connection
 
 from bench.noop import DONE, noop
 from bench.stack import Stack, migrate, running
@@ -24,7 +25,7 @@ from trading.core.orders import Side
 from trading.exchange.client import exchange_at
 from trading.exchange.protocol import Exchange, NewOrder
 from trading.leader import fill_slots, refresh_listings
-from trading.models import Switch, TradingSettings
+from trading.models import Order, Switch, TradingSettings
 from trading.own_orders import is_ours
 from trading.schedule import make_schedule
 from trading.symbols import named, set_trading
@@ -73,6 +74,13 @@ def placing(exchange: Exchange, number: int) -> float:
     return took
 
 
+def take_back(exchange: Exchange, client_order_id: str) -> None:
+    """As its trader would, which buys anew at the next trade; after a cancel by its owner's hand it would pause."""
+    Order.objects.filter(client_order_id=client_order_id).update(cancel_reason="measured")
+    exchange.cancel(SYMBOL, client_order_id)
+    connection.close()
+
+
 async def measure(stack: Stack) -> Waits:
     """The three take turns, each after the same pause: all begin from an idle machine, and share its moods."""
     where = place(Venue.MOCK)
@@ -103,7 +111,7 @@ async def measure(stack: Stack) -> Waits:
                 is_new = event.get("e") == "executionReport" and event["x"] == "NEW"
                 if is_new and is_ours(event["c"]):
                     waits.ours.append((time.perf_counter() - began) * 1000)
-                    exchange.cancel(SYMBOL, event["c"])
+                    await asyncio.to_thread(take_back, exchange, event["c"])
                     break
     return waits
 
