@@ -201,7 +201,8 @@ class Watch:
             never(left < 0, f"I5: trader {trader} sells {-left} more than it owns")
 
     def _nobody_sleeps(self, rows: list[tuple[Any, ...]], traders: list[tuple[Any, ...]]) -> None:
-        now, late = self.world.now, self.world.now - SLEEPS_AT_MOST
+        # Where the clock has leapt over the leader's beats nobody could help.
+        now, late = self.world.now, min(self.world.now - SLEEPS_AT_MOST, self.world.beats[0])
         busy = {row[3] for row in rows if OrderStatus(row[1]) in OPEN}
         for name, status, _, _, submitted_at, asked_at, *_ in rows:
             if status == OrderStatus.SUBMITTING and time_of(submitted_at) < late:

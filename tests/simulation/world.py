@@ -3,6 +3,7 @@
 All of it follows from the seed: nothing here may look at a clock, an address or the order of a set.
 """
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -49,6 +50,8 @@ RECONCILE_EVERY = timedelta(seconds=60)
 # A person's order, too far away ever to trade; nobody but its owner may touch it.
 FOREIGN = "web_foreign"
 LEADS_WITHIN = timedelta(seconds=3)
+# Of so many beats one helps whoever sleeps, although bells are lost.
+BEATS_THAT_HELP = 6
 # While nothing trades any more, so much time may pass at once.
 SETTLES_BY = timedelta(seconds=10)
 # Steps of a process within which it may die. Most take fewer: then it was lucky after all.
@@ -98,6 +101,8 @@ class World:
         # All that was traded on the symbols' markets, and when.
         self.trades: dict[str, list[tuple[datetime, Decimal]]] = {symbol: [] for symbol in PRICES}
         self.chunks: dict[str, int] = {}
+        # When the last beats came that no process died in.
+        self.beats: deque[datetime] = deque([self.now], BEATS_THAT_HELP)
         # When a comparison of the books has begun that then succeeded, and which orders were unclear then.
         self.compared_since: datetime | None = None
         self.unclear_then: set[str] = set()
@@ -180,8 +185,12 @@ class World:
         changes = connection.connection.total_changes
         is_new = changes != self._changes_led or self.now > self._led_at + LEADS_WITHIN
         if is_new and not self.chance.strikes("beat_lost"):
-            self.run_process(lambda: leader.lead(self.now))
+            self.run_process(self._beat)
             self._changes_led, self._led_at = connection.connection.total_changes, self.now
+
+    def _beat(self) -> None:
+        leader.lead(self.now)
+        self.beats.append(self.now)
 
     def _reconcile(self) -> None:
         self.reconciled_at = began = self.now
