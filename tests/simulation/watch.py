@@ -65,7 +65,6 @@ class Watch:
         self._booked: dict[str, Decimal] = {}
         self._seen_fills: set[tuple[str, int]] = set()
         self._before: dict[str, tuple[str, int]] = {}
-        self._crossed: dict[tuple[int, int], datetime] = {}
         self._restless: dict[int, datetime] = {}
         self._over: set[int] = set()
 
@@ -77,7 +76,7 @@ class Watch:
         )
         traders = read(
             "SELECT t.id, s.name, t.slot, t.state, t.finished_at, t.retry_at, t.wake_below, t.turn, t.budget,"
-            " t.wake_above, t.leftover"
+            " t.wake_above, t.armed_at, t.leftover"
             " FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id ORDER BY t.id"
         )
         self._slots(traders)
@@ -97,7 +96,6 @@ class Watch:
     def forget(self) -> None:
         """The database was restored from a backup: the exchange knows of orders that it does not."""
         self.has_forgotten, self._restored_at = True, self.world.now
-        self._crossed.clear()
         self._restless.clear()
 
     def check_what_was_forgotten(self) -> None:
@@ -209,7 +207,7 @@ class Watch:
                 never(
                     asked_at is None or time_of(asked_at) < late, f"I6: {name} is unclear, and nobody asks about it"
                 )
-        for pk, symbol, _, _, finished_at, retry_at, wake_below, turn, _, wake_above, _ in traders:
+        for pk, symbol, _, _, finished_at, retry_at, wake_below, _, _, wake_above, armed_at, _ in traders:
             if finished_at is not None:
                 continue
             never(retry_at is not None and time_of(retry_at) < late, f"I6: trader {pk} was not tried again")
@@ -222,8 +220,11 @@ class Watch:
             if (wake_below is not None and lowest is not None and lowest <= from_units(wake_below)) or (
                 wake_above is not None and highest is not None and highest >= from_units(wake_above)
             ):
-                since = self._crossed.setdefault((pk, turn), now)
-                never(since < late, f"I6: trader {pk} sleeps through the trades that it waits for")
+                below, above = (None if units is None else from_units(units) for units in (wake_below, wake_above))
+                armed = max(time_of(armed_at), self._restored_at)
+                for at, price in self.world.trades[symbol]:
+                    is_it = (below is not None and price <= below) or (above is not None and price >= above)
+                    never(is_it and armed < at < late, f"I6: trader {pk} sleeps through the trades that it waits for")
 
     def _budgets(self, rows: list[tuple[Any, ...]], traders: list[tuple[Any, ...]]) -> None:
         budgets = {row[0]: from_units(row[8]) for row in traders}
