@@ -47,6 +47,8 @@ def add(name: str) -> Symbol:
         exchange = exchange_at(venue)
         try:
             listed = exchange.listed(name)
+        except KeyRejected:
+            raise  # Refused as well, and nothing is said of the symbol.
         except Refused:
             raise no_such_symbol(venue, name) from None
     is_new = not TradingSettings.objects.filter(symbol__name=name).exists()

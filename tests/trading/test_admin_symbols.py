@@ -14,7 +14,7 @@ from streamer.models import wanted
 from tests.trading.conftest import make_symbol
 from trading import symbols
 from trading.admin.strategy_form import column
-from trading.exchange.errors import Refused
+from trading.exchange.errors import KeyRejected, Refused
 from trading.exchange.protocol import Listed
 from trading.models import Listing, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
@@ -139,6 +139,16 @@ class TestAdding:
 
     def test_unknown_symbol_is_told_in_the_form(self, admin_client: Client) -> None:
         assert "mock knows no symbol NOPE" in self.add(admin_client, "NOPE")
+        assert not Symbol.objects.exists()
+
+    def test_rejected_key_is_not_taken_for_an_unknown_symbol(
+        self, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def rejects(exchange: Exchange, name: str) -> Listed:
+            raise KeyRejected("The key is not valid here", -2014)
+
+        monkeypatch.setattr(Exchange, "listed", rejects)
+        assert "The key is not valid here" in self.add(admin_client, "XRPUSDT")
         assert not Symbol.objects.exists()
 
     @pytest.mark.parametrize("name", ["ETH/USDT", "ETH USDT", "", "ÜSDT", "<b>"])
