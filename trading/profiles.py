@@ -72,7 +72,8 @@ def change(symbols: Iterable[Symbol], values: Mapping[str, Any], profile: Profil
 
     A symbol that is traded keeps what it has where the new settings can't work with the rules of the switch's venue.
     """
-    limits = {name: value for name, value in values.items() if name in protecting()}
+    at_once = protecting()
+    limits = {name: value for name, value in values.items() if name in at_once}
     values = {name: value for name, value in values.items() if name not in limits}
     venue = Switch.current()
     wanted = list(symbols)

@@ -7,7 +7,7 @@ next event. No transaction is open while an exchange is called, and no exchange 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
@@ -25,7 +25,7 @@ from trading.core.position import Mode, Position, TraderState, state_of
 from trading.core.risk import Rules
 from trading.endings import count_again, end, value_commissions
 from trading.exchange.errors import KeyRejected, NotFound, NotSent, OutcomeUnknown, Refused, Throttled
-from trading.exchange.protocol import RECV_WINDOW_MS, Exchange, NewOrder
+from trading.exchange.protocol import ARRIVES_WITHIN, SEND_WITHIN, Exchange, NewOrder
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
 from trading.models.symbols import rules_of
@@ -40,13 +40,9 @@ log = logging.getLogger(__name__)
 
 ExchangeAt = Callable[[Venue], Exchange]
 
-# An order is signed within this time of being saved, or not sent at all.
-SEND_WITHIN = timedelta(seconds=2)
-# After that, and once recvWindow has passed, the exchange can't accept it any more (request-security.md, "Timing
-# security"): from then on "not found" may mean that it was never placed.
-ARRIVES_WITHIN = SEND_WITHIN + timedelta(milliseconds=RECV_WINDOW_MS)
-# One such answer is no proof: an exchange may deny for a moment what it has, and a clock may have been set forward.
-# It counts once it is given again so much later, by whatever clock, and nothing else was heard in between.
+# Once an order can't arrive any more, "not found" may mean that it was never placed. One such answer is no proof: an
+# exchange may deny for a moment what it has, and a clock may have been set forward. It counts once it is given again
+# so much later, by whatever clock, and nothing else was heard in between.
 DENIED_FOR = ARRIVES_WITHIN
 
 

@@ -24,7 +24,7 @@ from trading.core import orders
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import Position
 from trading.exchange.errors import OutcomeUnknown
-from trading.exchange.protocol import Exchange, NewOrder
+from trading.exchange.protocol import ARRIVES_WITHIN, Exchange, NewOrder
 from trading.models import Order, Trader, TradingSettings
 
 Plant = Callable[[Patches], None]
@@ -86,7 +86,7 @@ def takes_not_found_for_proof_at_once(patches: Patches) -> None:
         row.denied_at = row.submitted_at
         return not_found(row, *rest)
 
-    patches.everywhere(traders.ARRIVES_WITHIN, timedelta(0))
+    patches.everywhere(ARRIVES_WITHIN, timedelta(0))
     patches.set(traders, "DENIED_FOR", timedelta(0))
     patches.set(traders, "_not_found", at_once)
 

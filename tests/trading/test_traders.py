@@ -14,7 +14,7 @@ from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import KeyRejected, NotSent, OutcomeUnknown, Refused, Throttled
-from trading.exchange.protocol import NewOrder
+from trading.exchange.protocol import ARRIVES_WITHIN, NewOrder
 from trading.models import Fill, JournalEntry, Order, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.own_orders import new_client_order_id, trader_of
@@ -35,7 +35,7 @@ def only_order(trader: Trader, side: Side = Side.BUY) -> Order:
 
 def later(order: Order) -> datetime:
     """When an order can't arrive any more, and the exchange's "no such order" begins to count."""
-    return order.submitted_at + traders.ARRIVES_WITHIN + timedelta(milliseconds=1)
+    return order.submitted_at + ARRIVES_WITHIN + timedelta(milliseconds=1)
 
 
 def look_again(trader: Trader, exchange: ScriptedExchange) -> None:

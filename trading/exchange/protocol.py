@@ -1,6 +1,7 @@
 """What traders ask of an exchange. All methods raise the errors of errors.py and nothing else."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -8,6 +9,10 @@ from trading.core.orders import Fill, OrderReport, OrderType, Side
 
 # Milliseconds for which the exchange accepts a signed request after its timestamp (request-security.md, recvWindow).
 RECV_WINDOW_MS = 3_000
+# An order is signed within this time of being saved, or not sent at all.
+SEND_WITHIN = timedelta(seconds=2)
+# After that, and once recvWindow has passed, the exchange can't accept it any more ("Timing security").
+ARRIVES_WITHIN = SEND_WITHIN + timedelta(milliseconds=RECV_WINDOW_MS)
 
 
 @dataclass(frozen=True)

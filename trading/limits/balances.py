@@ -16,15 +16,13 @@ from hedgehog_project.venues import Venue
 from trading import doorbell
 from trading.core.money import ZERO, quote_of
 from trading.core.orders import OPEN, Side
-from trading.exchange.protocol import Exchange
+from trading.exchange.protocol import ARRIVES_WITHIN, Exchange
 from trading.models import Balance, Fill, Order
 
 log = logging.getLogger(__name__)
 
 # Reconciliation keeps them each minute. Older ones tell nothing.
 MOST_AGE = timedelta(seconds=150)
-# An order saved shortly before the venue was asked may not have arrived there yet: see traders.ARRIVES_WITHIN.
-MAY_ARRIVE_WITHIN = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,8 @@ def free_of(venue: Venue | str, asset: str, now: datetime) -> Free:
         asked_at, told = row.asked_at, row.free
     if asked_at is None or asked_at < now - MOST_AGE:
         return Free(None, asked_at)
-    return Free(told - _spent(venue, asset, asked_at - MAY_ARRIVE_WITHIN), asked_at)
+    # An order saved shortly before the venue was asked may not have arrived there yet.
+    return Free(told - _spent(venue, asset, asked_at - ARRIVES_WITHIN), asked_at)
 
 
 def _spent(venue: Venue | str, asset: str, since: datetime) -> Decimal:

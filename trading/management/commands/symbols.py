@@ -1,7 +1,5 @@
 """`manage.py symbols sync|list|apply`: the symbols that there are, and their settings by the hundred."""
 
-import os
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -89,12 +87,7 @@ class Command(BaseCommand):
             profile = str(row.profile or "-")
             size = row.size_in_words
             lines.append(f"{row.symbol.name:<14} {row.status:<9} {profile:<10} {size:<24} {venue}: {state}")
-        try:
-            self.stdout.write("".join(f"{line}\n" for line in lines), ending="")
-            self.stdout.flush()
-        except BrokenPipeError:
-            # `head` has seen enough. Python would complain at its end (library/signal, "Note on SIGPIPE").
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        self.stdout.write("".join(f"{line}\n" for line in lines), ending="")
 
     def _apply(self, options: dict[str, Any]) -> None:
         profile = Profile.objects.filter(name=options["profile"]).first()
