@@ -9,7 +9,7 @@ from hedgehog_project.venues import Venue
 from trading.core.money import quote_of
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.exchange.errors import NotFound, OutcomeUnknown, Refused
-from trading.exchange.protocol import Listed, NewOrder
+from trading.exchange.protocol import Listed, NewOrder, Replacement
 
 FEE = Decimal("0.001")
 
@@ -36,6 +36,9 @@ class ScriptedExchange:
     def place(self, order: NewOrder) -> OrderReport:
         if self.before:
             self.before.pop(0)(order)
+        return self._accept(order)
+
+    def _accept(self, order: NewOrder) -> OrderReport:
         self.placed.append(order)
         self.last_id += 1
         report = OrderReport(
@@ -87,8 +90,20 @@ class ScriptedExchange:
         self.kept[client_order_id] = replace(self.kept[client_order_id], status=status)
         return replace(self.kept[client_order_id], fills=())
 
+    def replace(self, order: NewOrder, replaces: str) -> Replacement:
+        resting = self.kept[replaces]
+        if resting.status != OrderStatus.NEW:
+            return Replacement(None, None, NotFound("Order was not canceled due to cancel restrictions."))
+        if self.before:
+            self.before.pop(0)(order)
+        cancelled = self.cancel(order.symbol, replaces)
+        try:
+            return Replacement(cancelled, self._accept(order))
+        except Refused as refused:
+            return Replacement(cancelled, None, refused)
+
     def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
-        if not self.kept[client_order_id].status.is_open:
+        if client_order_id not in self.kept or not self.kept[client_order_id].status.is_open:
             raise NotFound("Unknown order sent.")
         return self.end(client_order_id, OrderStatus.CANCELED)
 
@@ -97,8 +112,9 @@ class ScriptedExchange:
             raise NotFound("Order does not exist.")
         return replace(self.kept[client_order_id], fills=())
 
-    def open_orders(self) -> list[OrderReport]:
-        return [replace(order, fills=()) for order in self.kept.values() if order.status.is_open]
+    def open_orders(self, symbol: str = "") -> list[OrderReport]:
+        orders = (order for order in self.kept.values() if order.status.is_open)
+        return [replace(order, fills=()) for order in orders if symbol in ("", order.symbol)]
 
     def fills(self, symbol: str, exchange_order_id: int) -> tuple[Fill, ...]:
         return next(order.fills for order in self.kept.values() if order.exchange_order_id == exchange_order_id)
@@ -108,9 +124,9 @@ class ScriptedExchange:
         found = [(order.exchange_order_id, fill) for order in orders for fill in order.fills]
         return sorted((each for each in found if each[1].trade_id >= from_id), key=lambda each: each[1].trade_id)
 
-    def orders(self, symbol: str, from_id: int = 1) -> list[OrderReport]:
+    def orders(self, symbol: str, from_id: int | None = 1) -> list[OrderReport]:
         found = [replace(order, fills=()) for order in self.kept.values() if order.symbol == symbol]
-        return [order for order in found if order.exchange_order_id >= from_id]
+        return [order for order in found if order.exchange_order_id >= (from_id or 0)]
 
     def price(self, symbol: str) -> Decimal:
         return self.last_price

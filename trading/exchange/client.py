@@ -1,10 +1,12 @@
 """The client of a venue, mock or real: what traders ask, by Binance's REST protocol, within the shared budget."""
 
+import math
 import random
 import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any, TypeVar
 
 import requests
@@ -17,9 +19,10 @@ from hedgehog_project.venues import Venue, place
 from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport, OrderType, Side
 from trading.exchange.clock import clock_at
-from trading.exchange.codes import CLOCK_IS_OFF, from_api, from_transport, is_about_the_day
+from trading.exchange.codes import CLOCK_IS_OFF, from_api, from_code, from_transport, is_about_the_day
 from trading.exchange.errors import (
     ExchangeError,
+    HalfDone,
     KeyRejected,
     NotSent,
     OutcomeUnknown,
@@ -27,7 +30,7 @@ from trading.exchange.errors import (
     Scope,
     Throttled,
 )
-from trading.exchange.protocol import Exchange, Listed, NewOrder
+from trading.exchange.protocol import Exchange, Listed, NewOrder, Replacement
 from trading.exchange.replies import from_account, from_exchange_info, from_my_trade, from_order_reply, rows_of
 from trading.exchange.rights import KeyRights, from_restrictions, refuse_withdraw_key
 from trading.exchange.transport import Rest
@@ -58,10 +61,28 @@ class BinanceExchange:
         self._clock = clock_at(rest_url)
 
     def place(self, order: NewOrder) -> OrderReport:
-        self._rest.not_after_ms = order.not_after_ms
+        return self._parsed(from_order_reply, self._place(self._rest.create_order, order))
+
+    def replace(self, order: NewOrder, replaces: str) -> Replacement:
         try:
-            reply = self._call(
-                self._rest.create_order,
+            reply = self._place(
+                self._rest.cancel_replace_order,
+                order,
+                cancelReplaceMode="STOP_ON_FAILURE",
+                cancelOrigClientOrderId=replaces,
+                # What has traded in part leaves less to sell than this order asks for.
+                cancelRestrictions="ONLY_NEW",
+            )
+        except HalfDone as error:
+            return self._parsed(partial(_half_done, error), error.data)
+        return self._parsed(_replaced, reply)
+
+    def _place(self, function: Callable[..., Any], order: NewOrder, **more: str) -> Any:
+        """Sends an order once: never again, whatever the answer."""
+        self._rest.not_after_ms, self._rest.not_after = order.not_after_ms, order.not_after
+        try:
+            return self._call(
+                function,
                 weight=1,
                 is_exit=order.side == Side.SELL,
                 places_order=True,
@@ -72,10 +93,10 @@ class BinanceExchange:
                 quantity=plain(order.quantity),
                 newClientOrderId=order.client_order_id,
                 newOrderRespType="FULL",
+                **more,
             )
         finally:
-            self._rest.not_after_ms = None
-        return self._parsed(from_order_reply, reply)
+            self._rest.not_after_ms, self._rest.not_after = None, math.inf
 
     def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
         reply = self._call(
@@ -88,7 +109,9 @@ class BinanceExchange:
             from_order_reply, "order", weight=4, is_exit=True, symbol=symbol, origClientOrderId=client_order_id
         )
 
-    def open_orders(self) -> list[OrderReport]:
+    def open_orders(self, symbol: str = "") -> list[OrderReport]:
+        if symbol:
+            return self._ask(_orders, "openOrders", weight=6, is_exit=True, symbol=symbol)
         return self._ask(_orders, "openOrders", weight=80, is_exit=True)
 
     def fills(self, symbol: str, exchange_order_id: int) -> tuple[Fill, ...]:
@@ -106,7 +129,9 @@ class BinanceExchange:
                 return found
             from_id = found[-1][1].trade_id + 1
 
-    def orders(self, symbol: str, from_id: int = 1) -> list[OrderReport]:
+    def orders(self, symbol: str, from_id: int | None = 1) -> list[OrderReport]:
+        if from_id is None:
+            return self._ask(_orders, "allOrders", weight=20, is_exit=True, symbol=symbol, limit=PAGE)
         found: list[OrderReport] = []
         while True:
             page = self._ask(_orders, "allOrders", weight=20, symbol=symbol, orderId=from_id, limit=PAGE)
@@ -196,7 +221,9 @@ class BinanceExchange:
         raise AssertionError("the last try returns or raises")
 
     def _call(self, function: Callable[..., Any], **options: Any) -> Any:
-        """Sends a request; once more with the exchange's clock where it was refused for its timestamp."""
+        """Sends a request. One that was refused for its timestamp is sent once more with the exchange's clock, but an
+        order: it was decided on too long ago, and another host may have placed another one meanwhile.
+        """
         offset_ms = self._clock.offset_ms
         try:
             return self._send(function, **options)
@@ -208,6 +235,8 @@ class BinanceExchange:
             except (OutcomeUnknown, NotSent):
                 # The exchange's time is not to be had; but of what was asked for nothing came, that is certain.
                 raise error from None
+            if options.get("places_order"):
+                raise NotSent(f"Decided on anew, by the exchange's clock as it is known now: {error}") from None
         return self._send(function, **options)
 
     def _server_ms(self) -> int:
@@ -241,7 +270,8 @@ class BinanceExchange:
         except NotSent:
             cost, orders = 0, 0
             raise
-        except OutcomeUnknown:
+        except (OutcomeUnknown, HalfDone):
+            # An order that was not even tried counts as well ("Cancel an Existing Order and Send a New Order").
             raise
         except ExchangeError as error:
             orders = 0
@@ -283,6 +313,20 @@ def terms(order: NewOrder) -> dict[str, str]:
     if order.type == OrderType.MARKET:
         return {"type": "MARKET"}
     return {"type": "LIMIT", "timeInForce": "GTC", "price": plain(order.price)}
+
+
+def _replaced(reply: Any) -> Replacement:
+    """The answer where both were done (trading-endpoints.md, "Cancel an Existing Order and Send a New Order")."""
+    return Replacement(from_order_reply(reply["cancelResponse"]), from_order_reply(reply["newOrderResponse"]))
+
+
+def _half_done(error: HalfDone, data: Any) -> Replacement:
+    """The answer to a request of which a part or nothing was done (-2021, -2022)."""
+    cancelled = from_order_reply(data["cancelResponse"]) if data["cancelResult"] == "SUCCESS" else None
+    if data["newOrderResult"] == "SUCCESS":
+        raise ValueError("placed without cancelling")  # STOP_ON_FAILURE rules that out.
+    refused = data["newOrderResponse"] or data["cancelResponse"]
+    return Replacement(cancelled, None, from_code(int(refused["code"]), str(refused["msg"])))
 
 
 def _orders(reply: Any) -> list[OrderReport]:

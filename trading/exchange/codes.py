@@ -3,6 +3,8 @@
 import re
 import ssl
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import requests
 from binance.exceptions import BinanceAPIException, BinanceRequestException
@@ -16,6 +18,7 @@ from urllib3.exceptions import (
 
 from trading.exchange.errors import (
     ExchangeError,
+    HalfDone,
     KeyRejected,
     NotFound,
     NotSent,
@@ -32,9 +35,11 @@ NO_SUCH_SYMBOL = -1121
 
 # Requests, connections, messages: too many from this address.
 _TOO_MANY = {-1003, -1034, -1181}
-# "Execution status unknown", internal errors, and -2021: one half of a cancelReplace was carried out. -1008 (server
-# busy) as well: Binance's futures documents say of some 503 that nothing was done, those of spot say it of none.
+# "Execution status unknown", and internal errors. -1008 (server busy) as well: Binance's futures documents say of
+# some 503 that nothing was done, those of spot say it of none.
 _UNKNOWN_OUTCOME = {-1000, -1001, -1006, -1007, -1008, -2021}
+# Of a cancelReplace: one part was done, or none. Its data say which.
+_PARTS = {-2021, -2022}
 _KEY = {-1002, -1022, -2014, -2015}
 # -2026: the order ended long ago without a fill, and the exchange has put it away.
 _NO_SUCH_ORDER = {-2013, -2026}
@@ -96,16 +101,37 @@ def from_api(error: BinanceAPIException) -> ExchangeError:
         return throttled
     if status == 451:
         return Refused(f"The exchange does not serve the place that this machine is in: {text}")
+    if status < 500 and code in _PARTS and (data := _data_of(error)) is not None:
+        return HalfDone(text, data)
     # 5xx: "the execution status is UNKNOWN" (general-api-information.md). 409: one half of a cancelReplace was done.
     # What has no code is not Binance's answer but that of something in between: a proxy's page, a redirect.
-    if status >= 500 or status == 409 or code == 0 or code in _UNKNOWN_OUTCOME:
+    if status >= 500 or status == 409 or code == 0:
         return OutcomeUnknown(text)
+    return from_code(code, message)
+
+
+def from_code(code: int, message: str) -> ExchangeError:
+    """What a code of Binance's with its message means, whatever carried it."""
+    text = f"{message} ({code})"
+    if code in _UNKNOWN_OUTCOME:
+        return OutcomeUnknown(text)
+    if code == TOO_MANY_ORDERS:
+        return _too_many_orders(message, text)
     if code in _BY_MESSAGE:
         return _by_message(code, message, text)
     advised = f"{_ADVICE[code]}: {text}" if code in _ADVICE else text
     if code in _KEY:
         return KeyRejected(advised, code)
     return NotFound(text) if code in _NO_SUCH_ORDER else Refused(advised, code)
+
+
+def _data_of(error: BinanceAPIException) -> Mapping[str, Any] | None:
+    """The `data` of an answer; None where there is nothing that could be read."""
+    try:
+        data = error.response.json()["data"]
+    except (AttributeError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
 
 
 def is_about_the_day(message: str) -> bool:
@@ -135,10 +161,7 @@ def from_transport(error: requests.RequestException | BinanceRequestException | 
 
 def _throttled(error: BinanceAPIException, code: int, status: int, message: str, text: str) -> Throttled | None:
     if code == TOO_MANY_ORDERS:
-        # A 429 too, but one about the account's orders, and without Retry-After (limits.md, "Unfilled order count").
-        window_s = _DAY_S if is_about_the_day(message) else _ORDERS_WINDOW_S
-        wait_s = min(window_s - time.time() % window_s, _MOST_ORDERS_WAIT_S)
-        return Throttled(f"Too many orders: {text}", wait_s, Scope.ORDERS)
+        return _too_many_orders(message, text)
     if status in (418, 429) or code in _TOO_MANY:
         wait_s = _retry_after_s(error, _BAN_S if status == 418 else _PAUSE_S)
         if banned := _BANNED_UNTIL.search(message):
@@ -147,6 +170,13 @@ def _throttled(error: BinanceAPIException, code: int, status: int, message: str,
     if status == 403 and code == 0:
         return Throttled(f"The exchange's firewall refused the request: {text}", _BAN_S, Scope.ADDRESS)
     return None
+
+
+def _too_many_orders(message: str, text: str) -> Throttled:
+    # A 429 too, but one about the account's orders, and without Retry-After (limits.md, "Unfilled order count").
+    window_s = _DAY_S if is_about_the_day(message) else _ORDERS_WINDOW_S
+    wait_s = min(window_s - time.time() % window_s, _MOST_ORDERS_WAIT_S)
+    return Throttled(f"Too many orders: {text}", wait_s, Scope.ORDERS)
 
 
 def _by_message(code: int, message: str, text: str) -> ExchangeError:

@@ -1,6 +1,8 @@
 """What can go wrong with an exchange, named by what the caller has to do."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 
 class Why(StrEnum):
@@ -52,7 +54,15 @@ class Throttled(ExchangeError):
 
 
 class NotSent(ExchangeError):
-    """The request never left: the exchange can't be reached, or it was too late to send it. Safe to try again."""
+    """Nothing came of the request: the exchange can't be reached, or it was too late to send. Safe to try again."""
+
+
+class HalfDone(ExchangeError):
+    """A part of a request of two was not done; `data` is what the exchange says of each. It stays in client.py."""
+
+    def __init__(self, reason: str, data: Mapping[str, Any]) -> None:
+        super().__init__(reason)
+        self.data = data
 
 
 class OutcomeUnknown(ExchangeError):

@@ -1,11 +1,13 @@
 """What traders ask of an exchange. All methods raise the errors of errors.py and nothing else."""
 
+import math
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
 from trading.core.orders import Fill, OrderReport, OrderType, Side
+from trading.exchange.errors import ExchangeError
 
 # Milliseconds for which the exchange accepts a signed request after its timestamp (request-security.md, recvWindow).
 RECV_WINDOW_MS = 3_000
@@ -17,7 +19,9 @@ ARRIVES_WITHIN = SEND_WITHIN + timedelta(milliseconds=RECV_WINDOW_MS)
 
 @dataclass(frozen=True)
 class NewOrder:
-    """It is not sent any more after `not_after_ms`, by this machine's clock. A market order's price never is."""
+    """It is not sent after `not_after_ms` by this machine's clock, nor after `not_after` by time.monotonic(), which
+    nobody can set. A market order's price is never sent.
+    """
 
     symbol: str
     side: Side
@@ -26,6 +30,16 @@ class NewOrder:
     client_order_id: str
     not_after_ms: int
     type: OrderType = OrderType.LIMIT
+    not_after: float = math.inf
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What came of cancelling one order and placing another in one request; None: of that part nothing came."""
+
+    cancelled: OrderReport | None
+    placed: OrderReport | None
+    problem: ExchangeError | None = None  # why nothing was placed
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,7 @@ class Listed:
     min_notional: Decimal
     max_notional: Decimal
     filters: list[dict[str, Any]] = field(default_factory=list)
+    allows_replacing: bool = False  # cancelReplaceAllowed
 
 
 class Exchange(Protocol):
@@ -53,14 +68,20 @@ class Exchange(Protocol):
     def place(self, order: NewOrder) -> OrderReport:
         """Sends the order once. Raises OutcomeUnknown where it may or may not have been accepted."""
 
+    def replace(self, order: NewOrder, replaces: str) -> Replacement:
+        """Cancels the order of this client order id, provided that nothing of it has traded, and places another.
+
+        Where the exchange refuses to cancel, it does not place. Raises as `place` does where neither was done.
+        """
+
     def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
-        """Takes a resting order back. Raises NotFound where it does not rest any more."""
+        """Cancels a resting order. Raises NotFound where it does not rest any more."""
 
     def order(self, symbol: str, client_order_id: str) -> OrderReport:
         """The order's state, without its fills. Raises NotFound."""
 
-    def open_orders(self) -> list[OrderReport]:
-        """All of the account's open orders, without their fills."""
+    def open_orders(self, symbol: str = "") -> list[OrderReport]:
+        """All of the account's open orders, or those of one symbol, without their fills."""
 
     def fills(self, symbol: str, exchange_order_id: int) -> tuple[Fill, ...]:
         """The fills of one order, oldest first."""
@@ -68,8 +89,11 @@ class Exchange(Protocol):
     def trades(self, symbol: str, from_id: int = 0) -> list[tuple[int, Fill]]:
         """The account's fills in a symbol from a trade id on, oldest first, each with its order's id."""
 
-    def orders(self, symbol: str, from_id: int = 1) -> list[OrderReport]:
-        """The account's orders in a symbol from an order id on, ended ones too, oldest first, without their fills."""
+    def orders(self, symbol: str, from_id: int | None = 1) -> list[OrderReport]:
+        """The account's orders in a symbol from an order id on, ended ones too, oldest first, without their fills.
+
+        None: the newest thousand.
+        """
 
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         """Free and locked amount of each asset that the account holds."""

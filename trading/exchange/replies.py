@@ -136,6 +136,7 @@ def from_exchange_info(entry: Mapping[str, Any]) -> Listed:
         min_notional=Decimal(notional.get("minNotional", ZERO)),
         max_notional=Decimal(notional.get("maxNotional", ZERO)),
         filters=list(entry["filters"]),
+        allows_replacing=bool(entry.get("cancelReplaceAllowed", False)),
     )
 
 

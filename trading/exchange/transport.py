@@ -1,6 +1,8 @@
 """python-binance at one venue's address, with its traps closed, and connections that prove when nothing was sent."""
 
 import http.client
+import math
+import time
 from typing import Any
 
 import requests
@@ -22,7 +24,9 @@ class Rest(Client):
     # A recvWindow among the parameters would be overwritten by this.
     REQUEST_RECVWINDOW = RECV_WINDOW_MS
 
+    # Of the order that is about to be sent: see NewOrder.
     not_after_ms: int | None = None
+    not_after: float = math.inf
     response: requests.Response | None = None  # the last one
 
     def __init__(self, rest_url: str, key: Key) -> None:
@@ -46,9 +50,11 @@ class Rest(Client):
         """Signs; refuses to sign an order too late.
 
         The exchange accepts a request until its timestamp plus recvWindow. A process that was paused between saving
-        an order and signing it would else send it after the leader proved that it was never placed.
+        an order and signing it would else send it after the leader proved that it was never placed. Two clocks say
+        how late it is: one tells it to other machines, the other can't be set.
         """
-        if self.not_after_ms is not None and data["timestamp"] - self.timestamp_offset > self.not_after_ms:
+        is_late = self.not_after_ms is not None and data["timestamp"] - self.timestamp_offset > self.not_after_ms
+        if is_late or time.monotonic() > self.not_after:
             raise NotSent("The order was too late to be sent: this process was held up")
         return str(super()._generate_signature(data, uri_encode))
 
