@@ -15,7 +15,16 @@ from trading.exchange.client import exchange_at
 from trading.exchange.protocol import Exchange, Listed
 from trading.models import Listing, Switch, Symbol, TradingSettings
 from trading.models.symbols import GONE
-from trading.symbols import FRESH, add, fee_values, first_budget, listing_values, no_such_symbol, told_to_people
+from trading.symbols import (
+    FRESH,
+    add,
+    fee_values,
+    first_budget,
+    listing_values,
+    no_such_symbol,
+    not_listed,
+    told_to_people,
+)
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +46,7 @@ class Synced:
     listed: int
     trading: int
     new: int  # without settings before
-    gone: int  # not listed any more, and marked so by this sync
+    gone: int  # not listed any more; marked so once a second answer says the same
 
 
 def sync(
@@ -67,7 +76,7 @@ def sync(
             done += len(batch)
             progress(done, len(listed))
         for pks in _batches(gone):
-            Listing.objects.filter(pk__in=pks).update(status=GONE, refreshed_at=timezone.now())
+            not_listed(Listing.objects.filter(pk__in=pks))
     trading = sum(each.status == "TRADING" for each in listed)
     return Synced(len(listed), trading, len(names - have), len(gone))
 
@@ -144,7 +153,7 @@ def _told_together(venue: Venue, names: Sequence[str]) -> dict[str, Symbol]:
 
 
 def refresh_many(venue: Venue, stale: Mapping[str, Symbol], exchange: Exchange) -> None:
-    """Asks a venue about these symbols, all in one question. One that it does not list is marked as gone.
+    """Asks a venue about these symbols, all in one question. What it does not list is noted, see `not_listed`.
 
     Raises the exchange's errors.
     """
@@ -152,9 +161,7 @@ def refresh_many(venue: Venue, stale: Mapping[str, Symbol], exchange: Exchange) 
     for batch in _batches(listed):
         save_listings(venue, batch)
     gone = stale.keys() - {each.symbol for each in listed}
-    if gone:
-        rows = Listing.objects.filter(venue=venue, symbol__name__in=gone)
-        rows.update(status=GONE, refreshed_at=timezone.now())
+    if gone and not_listed(Listing.objects.filter(venue=venue, symbol__name__in=gone)):
         log.warning("not listed any more: venue=%s symbols=%s", venue, ",".join(sorted(gone)))
 
 

@@ -7,7 +7,6 @@ from django.utils import timezone
 
 from trading.books.booking import position_of
 from trading.core.decisions import Finish, Triggers
-from trading.core.events import OrderReported
 from trading.core.money import ZERO, plain, quote_of
 from trading.core.position import TraderState
 from trading.models import Fill, Trader
@@ -58,17 +57,22 @@ def end(trader: Trader, decision: Finish) -> None:
     trader.error = ""
 
 
-def count_again(trader: Trader, event: OrderReported, task_id: str) -> None:
-    """What comes to light after a cycle's end still counts: in its profit, and in what is left on the account."""
+def count_again(trader: Trader, event: str, task_id: str) -> None:
+    """What comes to light after a cycle's end still counts: in its profit, and in what is left on the account.
+
+    The row counts as changed, whatever came of it: an order of it was booked.
+    """
     base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
     position = position_of(trader)
     profit, leftover = position.profit(base, quote), position.owned(base)
-    if (profit, leftover) == (trader.profit, trader.leftover):
-        return
+    has_changed = (profit, leftover) != (trader.profit, trader.leftover)
     trader.profit, trader.leftover = profit, leftover
-    trader.save(update_fields=["profit", "leftover"])
+    trader.turn += 1
+    trader.save(update_fields=["profit", "leftover", "turn"])
+    if not has_changed:
+        return
     reason = f"profit {plain(profit)} {quote}; {plain(leftover)} {base} is left on the account"
-    write(trader, str(event), "counts again", reason, task_id=task_id)
+    write(trader, event, "counts again", reason, task_id=task_id)
 
 
 def value_commissions(trader: Trader, asset: str, pair: str, price: Decimal | None, task_id: str) -> None:

@@ -76,9 +76,10 @@ def unwanted() -> QuerySet[Order]:
     """Resting orders that are to be taken back: those that their traders want back, by a halt the buys, and of a
     symbol those that it was turned with.
     """
+    # One that is being replaced is cancelled by the exchange itself: nobody meddles while that is unclear.
+    is_being_replaced = Exists(Order.objects.filter(replaces=OuterRef("pk"), status=OrderStatus.SUBMITTING))
     wishes = TradingSettings.objects.filter(takes_back=True, symbol=OuterRef("symbol"))
     is_off = Exists(wishes.filter(status=TradingStatus.OFF))
     is_ending = Exists(wishes.filter(status=TradingStatus.SHUTDOWN)) & Q(side=Side.BUY)
-    if wants_buys_back():
-        return resting().filter(~Q(cancel_reason="") | Q(side=Side.BUY) | is_off)
-    return resting().filter(~Q(cancel_reason="") | is_off | is_ending)
+    of_symbols = Q(side=Side.BUY) if wants_buys_back() else is_ending
+    return resting().filter(~Q(cancel_reason="") | is_off | of_symbols).exclude(is_being_replaced)

@@ -221,16 +221,18 @@ def refresh_listings(exchange_at: ExchangeAt) -> None:
         (current, each.symbol)
         for each in TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol")
     }
-    live = Trader.objects.filter(finished_at__isnull=True).values_list("venue", "symbol").distinct()
+    live = set(Trader.objects.filter(finished_at__isnull=True).order_by().values_list("venue", "symbol").distinct())
     by_id = Symbol.objects.in_bulk([symbol for _, symbol in live])
     wanted |= {(Venue(venue), by_id[symbol]) for venue, symbol in live}
     now = timezone.now()
-    is_fresh = Q(refreshed_at__gt=now - symbols.FRESH, status="TRADING")
-    is_fresh |= Q(refreshed_at__gt=now - symbols.FRESH, status=GONE)
+    is_fresh = Q(refreshed_at__gt=now - symbols.FRESH, status="TRADING", not_found_at=None)
     is_fresh |= Q(refreshed_at__gt=now - symbols.FRESH_WHILE_HALTED)
     # Without its assets no commission can be told from what was bought: such a symbol is asked about at once.
     known = Listing.objects.filter(is_fresh).exclude(symbol__base_asset="", status="TRADING")
     fresh = set(known.values_list("venue", "symbol_id"))
+    gone = Listing.objects.filter(status=GONE, refreshed_at__gt=now - symbols.FRESH_WHILE_GONE)
+    # Where a trader lives what it holds may be sellable again at any moment.
+    fresh |= set(gone.values_list("venue", "symbol_id")) - live
     for venue in {venue for venue, _ in wanted}:
         of_venue = {symbol.name: symbol for where, symbol in wanted if where == venue}
         stale = {name: symbol for name, symbol in of_venue.items() if (venue, symbol.pk) not in fresh}

@@ -1,10 +1,13 @@
-"""A trader's row, locked and saved, and the copy of its trigger in Redis."""
+"""A trader's row: read, locked and saved; and the copy of its trigger in Redis.
+
+Whoever changes what a trader's decision depends on (the row, or an order of it) counts its version up by `save`.
+"""
 
 import logging
 from typing import Any
 
 import redis
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from hedgehog_project.redis import connect
@@ -15,18 +18,52 @@ from trading.models import Trader
 log = logging.getLogger(__name__)
 
 
-def locked(trader_id: int) -> Any:
+# What a look at a trader may change. Other columns are others' to write, at any moment.
+COLUMNS = (
+    "state",
+    "memory",
+    "wake_below",
+    "wake_above",
+    "armed_at",
+    "turn",
+    "waits_for",
+    "error",
+    "failures",
+    "retry_at",
+    "rebuy_told_at",
+    "finished_at",
+    "profit",
+    "leftover",
+)
+
+
+def read(trader_id: int) -> Any:
     """The trader with its symbol, and `trading_status` of its symbol's settings; None where there is none."""
+    return _with_status(Trader.objects.all(), trader_id)
+
+
+def locked(trader_id: int) -> Any:
+    """As `read`, with its row locked until the transaction ends."""
     # SQLite knows no row locks; there the transaction itself is the lock (IMMEDIATE).
-    rows = Trader.objects.select_for_update(of=("self",)).select_related("symbol")
-    return rows.annotate(trading_status=F("symbol__settings__status")).filter(pk=trader_id).first()
+    return _with_status(Trader.objects.select_for_update(of=("self",)), trader_id)
+
+
+def _with_status(rows: QuerySet[Trader], trader_id: int) -> Any:
+    rows = rows.select_related("symbol").annotate(trading_status=F("symbol__settings__status"))
+    return rows.filter(pk=trader_id).first()
+
+
+def claim(trader: Trader) -> bool:
+    """Locks the row of a trader that was read before; False where somebody has changed it since."""
+    rows = Trader.objects.select_for_update().filter(pk=trader.pk, turn=trader.turn)
+    return rows.values_list("pk", flat=True).first() is not None
 
 
 def save(trader: Trader) -> triggers.Trigger:
     """Saves the trader; what it waits for now is to be copied to Redis once that is committed."""
     trader.armed_at = timezone.now() if trader.is_armed else None
     trader.turn += 1
-    trader.save()
+    trader.save(update_fields=COLUMNS)
     return trigger_for(trader)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue, market_of
@@ -24,8 +25,12 @@ log = logging.getLogger(__name__)
 
 # How long a listing counts as fresh. Filters change seldom.
 FRESH = timedelta(minutes=10)
-# One that says that its symbol is halted: nothing else would tell that it trades again.
+# One that says that its symbol is halted or gone: nothing else would tell that it trades again.
 FRESH_WHILE_HALTED = timedelta(seconds=10)
+# One that is gone and where no trader lives.
+FRESH_WHILE_GONE = timedelta(minutes=1)
+# A symbol counts as gone once the venue says so again, so much later.
+GONE_AFTER = timedelta(seconds=5)
 
 DOLLARS = frozenset({"USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD1"})
 # Of symbols quoted in dollars; the usual budget is a multiple of it.
@@ -88,16 +93,28 @@ def first_budget(listed: Listed) -> Decimal:
 def refresh(symbol: Symbol, venue: Venue, exchange: Exchange) -> Listing:
     """Asks a venue about a symbol and keeps the answer. Raises the exchange's errors.
 
-    Refused: it has no such symbol; where it had one, that is marked as gone.
+    Refused: it has no such symbol; where it had one, that is noted, see `not_listed`.
     """
     try:
         listed = exchange.listed(symbol.name)
     except Refused as error:
         if error.code == NO_SUCH_SYMBOL:
-            gone = Listing.objects.filter(symbol=symbol, venue=venue)
-            gone.update(status=GONE, refreshed_at=timezone.now())
+            not_listed(Listing.objects.filter(symbol=symbol, venue=venue))
         raise
     return _save(symbol, venue, listed, exchange)
+
+
+def not_listed(rows: QuerySet[Listing]) -> int:
+    """Notes that the venue does not list these any more; how many count as gone by it.
+
+    One answer may be a moment's: it takes another, some seconds later.
+    """
+    now = timezone.now()
+    rows = rows.exclude(status=GONE)
+    gone = rows.filter(not_found_at__lte=now - GONE_AFTER)
+    count = gone.update(status=GONE, refreshed_at=now)
+    rows.filter(not_found_at=None).update(not_found_at=now)
+    return count
 
 
 def turn(wanted: Sequence[Symbol], status: TradingStatus, takes_back: bool = False) -> dict[str, str]:
@@ -188,6 +205,8 @@ def listing_values(listed: Listed) -> dict[str, Any]:
         "min_notional": listed.min_notional,
         "max_notional": listed.max_notional,
         "filters": listed.filters,
+        "allows_replacing": listed.allows_replacing,
+        "not_found_at": None,
         "refreshed_at": timezone.now(),
     }
 

@@ -4,9 +4,10 @@ No transaction may be open when it is called. Whoever calls may be killed before
 meanwhile, so that an answer may be older than what was learnt since.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from django.db import connection
 
@@ -18,7 +19,7 @@ from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport
 from trading.exchange.client import terms
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
-from trading.exchange.protocol import RECV_WINDOW_MS, Listed, NewOrder
+from trading.exchange.protocol import RECV_WINDOW_MS, Listed, NewOrder, Replacement
 from trading.exchange.replies import from_exchange_info, from_my_trade, from_order_reply
 from trading.models import Order, Switch
 from trading.models.switch import TradingMode
@@ -26,6 +27,10 @@ from trading.models.switch import TradingMode
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+Answer = TypeVar("Answer")
+
+# Reconciliation finds within a minute what shows again, where it is not lost in a bad line.
+SHOWN_WITHIN_MS = 150_000
 _NO_SUCH_ORDER = (-2011, -2013)
 _REFUSALS = (
     Refused("Filter failure: PRICE_FILTER (-1013)", -1013, Why.FILTER),
@@ -60,8 +65,10 @@ class Line:
         # Whoever looks at each order: where it is sent, where it arrives, and where it was taken.
         self.lookers: list[Looker] = []
         self._banned_until_ms = 0
-        # Of each order once: until when the exchange says that it does not know it, although it may.
+        # Of each order once: until when the exchange says that it does not know it, although it may; and of those the
+        # ones that no list shows either.
         self._denied_until_ms: dict[str, int] = {}
+        self._hidden: set[str] = set()
 
     def at(self, venue: Venue) -> "Line":
         """Takes the place of exchange_at. What was decided is committed now, and nothing is called yet."""
@@ -75,6 +82,13 @@ class Line:
 
     # --- orders -----------------------------------------------------------------------------------
     def place(self, order: NewOrder) -> OrderReport:
+        return self._sent(order, lambda: self._accept(order))
+
+    def replace(self, order: NewOrder, replaces: str) -> Replacement:
+        return self._sent(order, lambda: self._swap(order, replaces))
+
+    def _sent(self, order: NewOrder, accept: Callable[[], Answer]) -> Answer:
+        """Carries one request that places an order, along a bad line."""
         chance = self.world.chance
         if not TradingMode(Switch.row().mode).lets(order.side):
             raise Broken(f"I7: {order.client_order_id} is sent in spite of a halt")
@@ -87,20 +101,32 @@ class Line:
         self._may_be_banned()
         if chance.strikes("refused"):
             raise chance.choice(_REFUSALS)
-        if self.world.now_ms > order.not_after_ms:
+        if self.world.now_ms > order.not_after_ms or self.world.now.timestamp() > order.not_after:
             raise NotSent("The order was too late to be sent: this process was held up")
         if chance.strikes("never_arrives"):
             self._times_out()
         if chance.strikes("arrives_late"):
             # Signed at the last moment that the client allows, accepted at the last that the exchange's clock does.
             last_ms = order.not_after_ms + RECV_WINDOW_MS - self.world.clock_off_ms
-            self.world.later(chance.randint(0, max(0, last_ms - self.world.now_ms)), lambda: self._arrives(order))
+            self.world.later(chance.randint(0, max(0, last_ms - self.world.now_ms)), lambda: self._arrives(accept))
             self._times_out()
-        report = self._accept(order)
+        answer = accept()
         self._pause()
         if chance.strikes("answer_lost"):
             self._times_out()
-        return report
+        return answer
+
+    def _swap(self, order: NewOrder, replaces: str) -> Replacement:
+        """What cancelReplace does with STOP_ON_FAILURE and ONLY_NEW."""
+        resting = self._answer("GET order", {"symbol": order.symbol, "origClientOrderId": replaces})
+        if resting["status"] != "NEW":
+            return Replacement(None, None, NotFound("Order was not canceled due to cancel restrictions."))
+        values = {"symbol": order.symbol, "origClientOrderId": replaces}
+        cancelled = from_order_reply(self._answer("DELETE order", values))
+        try:
+            return Replacement(cancelled, self._accept(order))
+        except (Refused, Throttled) as refused:
+            return Replacement(cancelled, None, refused)
 
     def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
         self._may_be_denied(client_order_id)
@@ -126,10 +152,10 @@ class Line:
             looker.has_arrived(order)
         return report
 
-    def _arrives(self, order: NewOrder) -> None:
+    def _arrives(self, accept: Callable[[], object]) -> None:
         # Nobody hears of a refusal: its sender has given up waiting.
-        with suppress(Refused):
-            self._accept(order)
+        with suppress(Refused, NotFound):
+            accept()
 
     # --- questions --------------------------------------------------------------------------------
     def order(self, symbol: str, client_order_id: str) -> OrderReport:
@@ -137,12 +163,27 @@ class Line:
         values = {"symbol": symbol, "origClientOrderId": client_order_id}
         return from_order_reply(self._ask("GET order", values))
 
-    def open_orders(self) -> list[OrderReport]:
-        return [from_order_reply(reply) for reply in self._ask("GET openOrders", {})]
+    def open_orders(self, symbol: str = "") -> list[OrderReport]:
+        return self._listed("GET openOrders", {"symbol": symbol} if symbol else {})
 
-    def orders(self, symbol: str, from_id: int = 1) -> list[OrderReport]:
-        values = {"symbol": symbol, "limit": "1000", "orderId": str(from_id)}
-        return [from_order_reply(reply) for reply in self._ask("GET allOrders", values)]
+    def _listed(self, request: str, values: dict[str, str]) -> list[OrderReport]:
+        found = [from_order_reply(reply) for reply in self._ask(request, values)]
+        return [report for report in found if not self._is_hidden(report.client_order_id)]
+
+    def was_hidden(self, client_order_id: str) -> bool:
+        """Whether the exchange hides this order everywhere, or did until lately: nobody can be blamed who goes on."""
+        until_ms = self._denied_until_ms.get(client_order_id, -1) + SHOWN_WITHIN_MS
+        return client_order_id in self._hidden and self.world.now_ms <= until_ms
+
+    def _is_hidden(self, client_order_id: str) -> bool:
+        is_denied = self.world.now_ms <= self._denied_until_ms.get(client_order_id, -1)
+        return client_order_id in self._hidden and is_denied
+
+    def orders(self, symbol: str, from_id: int | None = 1) -> list[OrderReport]:
+        values = {"symbol": symbol, "limit": "1000"}
+        if from_id is not None:
+            values["orderId"] = str(from_id)
+        return self._listed("GET allOrders", values)
 
     def fills(self, symbol: str, exchange_order_id: int) -> tuple[Fill, ...]:
         values = {"symbol": symbol, "orderId": str(exchange_order_id)}
@@ -199,7 +240,10 @@ class Line:
         """Where orders are looked up one may be missing for a moment."""
         now_ms, chance = self.world.now_ms, self.world.chance
         if client_order_id not in self._denied_until_ms and chance.strikes("denied"):
-            self._denied_until_ms[client_order_id] = now_ms + chance.randint(0, 2_000)
+            is_long = chance.strikes("denied_long")
+            self._denied_until_ms[client_order_id] = now_ms + chance.randint(0, 30_000 if is_long else 2_000)
+            if is_long:
+                self._hidden.add(client_order_id)
         if now_ms <= self._denied_until_ms.get(client_order_id, -1):
             self.failures += 1
             raise NotFound("Order does not exist.")

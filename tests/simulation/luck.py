@@ -11,6 +11,7 @@ class Luck:
     dies: float = 0.12  # killed at any statement, call or copy
     overtaken: float = 0.15  # others run while it calls the exchange, or before and after
     held_up: float = 0.3  # of those: for seconds
+    thinks_long: float = 0.1  # a strategy: others may run meanwhile, as above
     # The line to the exchange.
     answer_lost: float = 0.06
     never_arrives: float = 0.05
@@ -19,6 +20,7 @@ class Luck:
     banned: float = 0.01  # for a while
     question_fails: float = 0.08
     denied: float = 0.05  # the exchange does not find an order for a moment
+    denied_long: float = 0.1  # of those: for long, wherever it is looked for
     # What is told.
     report_lost: float = 0.08
     report_twice: float = 0.15

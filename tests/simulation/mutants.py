@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,16 @@ from hedgehog_project.venues import Venue
 from tests.simulation import mutants_of_rules
 from tests.simulation.run import run
 from tests.simulation.surroundings import Patches
-from trading import gate, leader, outcomes, tasks, traders
+from trading import calls, gate, halting, leader, looks, outcomes, tasks, traders
 from trading.books import booking, reconcile
 from trading.core import orders
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import Position
 from trading.exchange.errors import OutcomeUnknown
 from trading.exchange.protocol import ARRIVES_WITHIN, Exchange, NewOrder
+from trading.looks import Send
 from trading.models import Order, Trader, TradingSettings
+from trading.traders import Context
 
 Plant = Callable[[Patches], None]
 
@@ -36,6 +38,7 @@ def resends_on_a_time_out(patches: Patches) -> None:
     class Impatient:
         def __init__(self, exchange: Exchange) -> None:
             self.exchange = exchange
+            self.replace = exchange.replace
 
         def place(self, order: NewOrder) -> OrderReport:
             try:
@@ -43,16 +46,16 @@ def resends_on_a_time_out(patches: Patches) -> None:
             except OutcomeUnknown:
                 return self.exchange.place(order)
 
-    def impatient(trader: int, order: NewOrder, venue: Venue, exchange_at: Any, task_id: str) -> Any:
-        at: Any = lambda venue: Impatient(exchange_at(venue))  # noqa: E731
-        return send(trader, order, venue, at, task_id)
+    def impatient(trader: int, sent: Send, venue: Venue, context: Context) -> Any:
+        at: Any = lambda venue: Impatient(context.exchange_at(venue))  # noqa: E731
+        return send(trader, sent, venue, replace(context, exchange_at=at))
 
     patches.set(traders, "_send", impatient)
 
 
 def marks_failed_on_5xx(patches: Patches) -> None:
     def close(trader_id: int, order: NewOrder, text: str, task_id: str) -> None:
-        traders._close(trader_id, order, outcomes.NotTaken(OrderStatus.NOT_PLACED, text), task_id)
+        traders._close(trader_id, Send(order), outcomes.NotTaken(OrderStatus.NOT_PLACED, text), task_id)
 
     patches.set(traders, "_show_unclear", close)
 
@@ -80,35 +83,32 @@ def sells_before_all_fills_are_known(patches: Patches) -> None:
 
 
 def takes_not_found_for_proof_at_once(patches: Patches) -> None:
-    not_found = traders._not_found
+    not_found = calls._not_found
 
-    def at_once(row: Order, *rest: Any) -> bool:
+    def at_once(row: Order, *rest: Any) -> Any:
         row.denied_at = row.submitted_at
         return not_found(row, *rest)
 
     patches.everywhere(ARRIVES_WITHIN, timedelta(0))
-    patches.set(traders, "DENIED_FOR", timedelta(0))
-    patches.set(traders, "_not_found", at_once)
+    patches.set(calls, "DENIED_FOR", timedelta(0))
+    patches.set(calls, "_not_found", at_once)
 
 
-def takes_one_denial_for_proof(patches: Patches) -> None:
-    not_found = traders._not_found
-
-    def the_first(row: Order, asked_at: datetime, *rest: Any) -> bool:
-        row.denied_at = asked_at - traders.DENIED_FOR
-        return not_found(row, asked_at, *rest)
-
-    patches.set(traders, "_not_found", the_first)
+def buys_again_before_the_first_is_made_impossible(patches: Patches) -> None:
+    """And does not cancel the first where it shows later."""
+    patches.set(calls, "make_impossible", lambda row, exchange: None)
+    patches.set(halting, "unwanted", lambda: Order.objects.none())
+    patches.set(looks, "CancelOrder", lambda row: None)
 
 
 def saves_the_order_after_the_call(patches: Patches) -> None:
     send = traders._send
 
-    def late(trader: int, order: NewOrder, *rest: Any) -> Any:
-        row = Order.objects.get(client_order_id=order.client_order_id)
+    def late(trader: int, sent: Send, *rest: Any) -> Any:
+        row = Order.objects.get(client_order_id=sent.order.client_order_id)
         Order.objects.filter(pk=row.pk).delete()
         try:
-            return send(trader, order, *rest)
+            return send(trader, sent, *rest)
         finally:
             row.save(force_insert=True)
 
@@ -184,13 +184,13 @@ def calls_inside_the_transaction(patches: Patches) -> None:
 
 
 def sends_an_order_however_late(patches: Patches) -> None:
-    to_send = traders._order_to_send
+    to_send = looks._order_to_send
 
     def patient(row: Order) -> NewOrder:
         order = to_send(row)
-        return replace(order, not_after_ms=order.not_after_ms + 60_000)
+        return replace(order, not_after_ms=order.not_after_ms + 60_000, not_after=order.not_after + 60)
 
-    patches.set(traders, "_order_to_send", patient)
+    patches.set(looks, "_order_to_send", patient)
 
 
 def buys_in_spite_of_a_halt(patches: Patches) -> None:
@@ -222,7 +222,7 @@ PLANTED: tuple[Plant, ...] = (
     forgets_the_commission_in_base,
     sells_before_all_fills_are_known,
     takes_not_found_for_proof_at_once,
-    takes_one_denial_for_proof,
+    buys_again_before_the_first_is_made_impossible,
     saves_the_order_after_the_call,
     books_a_fill_twice,
     lets_the_status_move_backwards,

@@ -1,6 +1,7 @@
 """Bugs planted in the rules of the strategy: what could be written in good faith of rebuys, stops and limits."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -10,13 +11,16 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from tests.simulation.line import Line
 from tests.simulation.surroundings import Patches
 from trading import gate, halting, slots, symbols, traders
 from trading.books import booking
 from trading.core import naive, orders
+from trading.core.events import OrderReported
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import Mode, Position
 from trading.exchange.errors import ExchangeError
+from trading.exchange.protocol import NewOrder, Replacement
 from trading.limits import protections, sizing
 from trading.limits.holds import Hold
 from trading.models import Order, Slot, Trader, TradingSettings
@@ -24,6 +28,7 @@ from trading.models.journal import write
 from trading.models.symbols import TradingStatus
 from trading.outcomes import report_of
 from trading.strategies import trailing
+from trading.traders import Context, Heard
 
 
 def tells_a_rebuy_twice(patches: Patches) -> None:
@@ -66,22 +71,27 @@ def rebuys_at_half_the_interval(patches: Patches) -> None:
 
 
 def stop_sells_before_its_cancel_is_confirmed(patches: Patches) -> None:
-    cancel = traders.cancel
+    cancelled = traders._cancelled
 
-    def hasty(order_id: int, exchange_at: Any, task_id: str = "", now: datetime | None = None) -> bool:
+    def hasty(order_id: int, context: Context, now: datetime | None = None) -> Heard:
         row = Order.objects.select_related("symbol").get(pk=order_id)
         if row.side != Side.SELL or not OrderStatus(row.status).is_open or row.status == OrderStatus.SUBMITTING:
-            return cancel(order_id, exchange_at, task_id, now)
-        needs_leader = traders.hear(
-            report_of(row, OrderStatus.CANCELED, "taken back"), "cancel", exchange_at, task_id
-        )
-        try:
-            exchange_at(Venue(row.venue)).cancel(row.symbol.name, row.client_order_id)
-        except ExchangeError:
-            return needs_leader
-        return needs_leader
+            return cancelled(order_id, context, now)
+        with suppress(ExchangeError):
+            context.exchange_at(Venue(row.venue)).cancel(row.symbol.name, row.client_order_id)
+        return [(row.trader_id, OrderReported(report_of(row, OrderStatus.CANCELED, "taken back"), "cancel"))]
 
-    patches.set(traders, "cancel", hasty)
+    patches.set(traders, "_cancelled", hasty)
+
+
+def replaces_a_sale_that_has_traded_in_part(patches: Patches) -> None:
+    """By one of the whole: what has traded is sold a second time, of the owner's own coins."""
+
+    def swap(line: Line, order: NewOrder, replaces: str) -> Replacement:
+        cancelled = line.cancel(order.symbol, replaces)
+        return Replacement(cancelled, line._accept(order))
+
+    patches.set(Line, "_swap", swap)
 
 
 def stops_out_too_soon(patches: Patches) -> None:
@@ -201,6 +211,7 @@ PLANTED = (
     opens_all_slots_at_once,
     rebuys_at_half_the_interval,
     stop_sells_before_its_cancel_is_confirmed,
+    replaces_a_sale_that_has_traded_in_part,
     stops_out_too_soon,
     retargets_what_the_market_has_not_left,
     abandons_a_part_filled_buy_by_a_retarget,

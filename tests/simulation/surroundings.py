@@ -17,7 +17,7 @@ from django.utils import timezone
 
 import hedgehog_project.redis
 from streamer import topics
-from trading import dispatch, doorbell, gate, leader, triggers
+from trading import dispatch, doorbell, gate, leader, looks, triggers
 from trading.exchange import client
 from trading.limits import protections
 from trading.models.symbols import forget_rules
@@ -95,6 +95,7 @@ def surround(world: "World") -> Iterator[None]:
         (topics.has_gap, bells.has_gap),
         (leader.fill_slots, world.watched(leader.fill_slots)),
         (gate.last_look, world.delayed(gate.last_look)),
+        (looks.think, world.thoughtful(looks.think)),
         *((getattr(triggers, name), getattr(bells, name)) for name in _TRIGGERS),
     ]
     for original, stand_in in stand_ins:

@@ -37,7 +37,7 @@ BELLS_LATE_BY = timedelta(seconds=20)
 FULFILLED_WITHIN = timedelta(seconds=30)
 # The least that can be sold, however the filters change, in base and in quote.
 MOST_STEP, MOST_NOTIONAL = Decimal("0.001"), Decimal(170)
-ASKS, IS_HEARD, TAKES_BACK = "asks for a trader beside it", "is heard", "takes back"
+ASKS, IS_HEARD, TAKES_BACK = "asks for a trader beside it", "is heard", "cancels"
 # What may hold back a sale: the mode of trading, the exchange's limits, an own order that is about to trade.
 _HOLDS_EXITS = re.compile(r"trading is halted|nothing is bought|the exchange's limits|it would meet|trading is off")
 
@@ -105,7 +105,7 @@ class RuleWatch:
         if self.watch.has_forgotten:
             return
         for other in self.world.desk.exchange.engine.open_orders():
-            if not is_ours(other.client_order_id):
+            if not is_ours(other.client_order_id) or self.world.line.was_hidden(other.client_order_id):
                 continue
             mine = trader_of(other.client_order_id) == trader_of(order.client_order_id)
             never(mine, f"R3: {order.client_order_id} is sent while {other.client_order_id} rests")
@@ -179,7 +179,7 @@ class RuleWatch:
                 over = trader.intervals["retarget_interval"]
                 highest = self._prices(trader.symbol, time_of(submitted_at) - BELLS_LATE_BY)[1]
                 has_left = over is not None and highest > from_units(price) * (1 + over)
-                never(not has_left, f"R2: trader {pk} takes its buy back, which the market has not left")
+                never(not has_left, f"R2: trader {pk} cancels its buy, which the market has not left")
         return heard
 
     def _is_held(self, pk: int) -> bool:

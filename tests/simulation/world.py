@@ -36,6 +36,7 @@ from trading import leader, tasks
 from trading.books.reconcile import last
 from trading.exchange.protocol import NewOrder
 from trading.limits.holds import Hold
+from trading.looks import Snapshot, Thought
 from trading.models import Listing, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.own_orders import is_ours
@@ -266,6 +267,17 @@ class World:
             return last_look(order)
 
         return look
+
+    def thoughtful(self, think: Callable[[Snapshot], Thought]) -> Callable[[Snapshot], Thought]:
+        """The same, and others may change the trader while its strategy thinks."""
+
+        def thinking(snapshot: Snapshot) -> Thought:
+            thought = think(snapshot)
+            if not connection.in_atomic_block and self.chance.strikes("thinks_long"):
+                self.let_others_run()
+            return thought
+
+        return thinking
 
     def let_others_run(self) -> None:
         """While a process calls the exchange, all others go on."""

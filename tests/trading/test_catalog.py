@@ -71,6 +71,10 @@ def test_again_changes_no_settings_and_refreshes_the_rules(symbol: Symbol) -> No
 def test_symbol_that_is_gone_is_marked_and_comes_back(symbol: Symbol) -> None:
     sync(Catalog(EVERY))
     assert sync(Catalog(EVERY[1:])).gone == 1
+    # One answer may be a moment's.
+    assert Listing.objects.get(symbol=symbol).status == "TRADING"
+    denied_a_while_ago(symbol)
+    assert sync(Catalog(EVERY[1:])).gone == 1
     listing = Listing.objects.get(symbol=symbol)
     assert listing.status == GONE
     assert not listing.rules().is_trading
@@ -154,16 +158,43 @@ class TestKeepingFresh:
     def test_one_that_is_gone_is_marked_and_not_asked_about_all_the_time(self, many: list[Symbol]) -> None:
         exchange = Catalog([listed(symbol.base_asset) for symbol in many[1:]])
         leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        denied_a_while_ago(many[0])
+        Listing.objects.update(refreshed_at=timezone.now() - timedelta(hours=1))
+        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert Listing.objects.get(symbol=many[0]).status == GONE
         Listing.objects.update(refreshed_at=timezone.now() - symbols.FRESH_WHILE_HALTED)
         leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
-        assert (exchange.asked_all, exchange.asked) == (1, [])
+        assert (exchange.asked_all, exchange.asked) == (2, [])
 
-    def test_a_single_one_that_is_gone_is_marked_too(self, symbol: Symbol) -> None:
+    def test_one_that_is_gone_is_asked_about_as_often_as_a_halted_one_while_a_trader_lives_there(
+        self, trader: Trader
+    ) -> None:
+        exchange = Catalog([listed("BTC")])
+        Listing.objects.update(status=GONE, refreshed_at=timezone.now() - symbols.FRESH_WHILE_HALTED)
+        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        assert exchange.asked == ["ETHUSDT"]
+
+    def test_a_single_one_is_gone_after_two_answers(self, symbol: Symbol) -> None:
         Listing.objects.update(refreshed_at=timezone.now() - timedelta(hours=1))
         exchange = Catalog([listed("BTC")])
         leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
-        assert (exchange.asked, Listing.objects.get().status) == (["ETHUSDT"], GONE)
+        assert (exchange.asked, Listing.objects.get().status) == (["ETHUSDT"], "TRADING")
+        denied_a_while_ago(symbol)
+        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        assert (exchange.asked, Listing.objects.get().status) == (["ETHUSDT"] * 2, GONE)
+
+    def test_one_that_was_denied_for_a_moment_trades_on(self, symbol: Symbol) -> None:
+        an_hour_ago = timezone.now() - timedelta(hours=1)
+        Listing.objects.update(not_found_at=an_hour_ago, refreshed_at=an_hour_ago)
+        exchange = Catalog([listed("ETH")])
+        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        row = Listing.objects.get()
+        assert (exchange.asked, row.status, row.not_found_at) == (["ETHUSDT"], "TRADING", None)
+
+
+def denied_a_while_ago(symbol: Symbol) -> None:
+    denied = Listing.objects.filter(symbol=symbol, not_found_at__isnull=False)
+    assert denied.update(not_found_at=timezone.now() - symbols.GONE_AFTER) == 1
 
 
 def test_known_symbols_are_not_asked_about_again(symbol: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Orders that a trader takes back: a buy left behind, a sale before it gets out; and own orders that would meet."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal as D
 from typing import Any
 
@@ -10,15 +11,18 @@ from django.utils import timezone
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
-from tests.support.scripted_exchange import ScriptedExchange
-from trading import halting, leader, traders, triggers
+from tests.support.scripted_exchange import ScriptedExchange, raises
+from tests.trading.test_traders import look_again
+from trading import calls, halting, leader, traders, triggers
 from trading.core.decisions import ANY_PRICE
 from trading.core.events import Nudged, TradeSeen
-from trading.core.orders import OrderReport, OrderStatus, OrderType, Side
+from trading.core.orders import OPEN, OrderReport, OrderStatus, OrderType, Side
 from trading.core.position import TraderState
-from trading.exchange.errors import NotFound, OutcomeUnknown, Throttled
-from trading.models import JournalEntry, Order, Trader, TradingSettings
+from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
+from trading.exchange.protocol import ARRIVES_WITHIN, NewOrder, Replacement
+from trading.models import JournalEntry, Listing, Order, Trader, TradingSettings
 from trading.models.switch import TradingMode
+from trading.models.symbols import forget_rules
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -71,7 +75,7 @@ def test_buy_that_was_left_behind_is_placed_anew_at_the_new_price(
     traders.wake(follows.pk, at("3040"), exchange)
     assert [order.price for order in orders(follows, Side.BUY)] == [D(2997), D("3036.96")]
     story = dict(JournalEntry.objects.filter(trader=follows).values_list("decision", "reason"))
-    assert story["takes back BUY 0.0667 ETHUSDT at 2997"] == "the market, 3030, has left it more than 1 % behind"
+    assert story["cancels BUY 0.0667 ETHUSDT at 2997"] == "the market, 3030, has left it more than 1 % behind"
 
 
 def test_intent_is_committed_before_an_order_is_taken_back(follows: Trader, exchange: ScriptedExchange) -> None:
@@ -154,7 +158,7 @@ def test_cancel_that_was_throttled_keeps_the_intent(follows: Trader, exchange: S
     with pytest.raises(Throttled):
         traders.wake(follows.pk, at("3030"), exchange)
     assert orders(follows, Side.BUY)[0].cancel_reason
-    assert "takes its buy back" in fresh(follows).waits_for
+    assert "cancels its buy" in fresh(follows).waits_for
 
 
 # --- getting out ----------------------------------------------------------------------------------
@@ -173,7 +177,7 @@ def test_stop_loss_takes_the_sale_back_and_sells_at_the_market(stops: Trader, ex
     assert ended.profit is not None
     assert ended.profit < -10
     story = dict(JournalEntry.objects.filter(trader=stops).values_list("decision", "reason"))
-    assert story["takes back SELL 0.0666 ETHUSDT at 3005.99"] == "stop-loss: 2840 is more than 5 % under the buy"
+    assert story["cancels SELL 0.0666 ETHUSDT at 3005.99"] == "stop-loss: 2840 is more than 5 % under the buy"
     assert story["orders SELL 0.0666 ETHUSDT at the market, about 2840"] == (
         "gets out at the market: the price had fallen to 2840"
     )
@@ -292,7 +296,8 @@ def test_exit_waits_for_an_own_buy_that_can_not_be_taken_back(stops: Trader, exc
 
     exchange.cancel = loses  # type: ignore[method-assign]
     traders.wake(stops.pk, at("2840"), exchange)
-    assert [order.status for order in orders(stops, Side.SELL)] == [OrderStatus.CANCELED]
+    # Its sale rests on meanwhile: nothing could take its place.
+    assert [order.status for order in orders(stops, Side.SELL)] == [OrderStatus.NEW]
     assert fresh(stops).waits_for == "it would meet the buy of the trader in slot 2, 2846.15"
     assert fresh(stops).retry_at is not None
     # The leader has it taken back until it is.
@@ -318,3 +323,125 @@ def test_sold_by_a_market_order_costs_what_it_brought(stops: Trader, exchange: S
     assert fresh(stops).profit == (
         D("0.0666") * 2700 * D("0.999") - D("0.0666") / D("0.0666333") * D("0.0667") * 2997
     ).quantize(D("0.00000001"), rounding="ROUND_FLOOR")
+
+
+# --- a sale in the place of another, in one request -----------------------------------------------
+@pytest.fixture
+def replaces(stops: Trader) -> Trader:
+    """As `stops`; its exchange cancels and places in one request."""
+    Listing.objects.update(allows_replacing=True)
+    forget_rules()
+    return stops
+
+
+def test_stop_replaces_the_sale_in_one_request(
+    replaces: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(symbol: str, client_order_id: str) -> OrderReport:
+        raise AssertionError("the sale is cancelled by a request of its own")
+
+    cancel, replaced = exchange.cancel, exchange.replace
+
+    def in_one(order: NewOrder, resting: str) -> Replacement:
+        with monkeypatch.context() as patch:
+            patch.setattr(exchange, "cancel", cancel)
+            return replaced(order, resting)
+
+    monkeypatch.setattr(exchange, "cancel", never)
+    monkeypatch.setattr(exchange, "replace", in_one)
+    traders.wake(replaces.pk, at("2840"), exchange)
+    first, exit_ = orders(replaces, Side.SELL)
+    assert (first.status, exit_.status, exit_.type) == (OrderStatus.CANCELED, OrderStatus.NEW, OrderType.MARKET)
+    assert exit_.replaces == first
+    traders.hear(exchange.fill_all(exit_.client_order_id), "report", exchange)
+    assert fresh(replaces).state == TraderState.FINISHED
+
+
+def test_stop_that_follows_replaces_the_sale_that_was_placed_in_anothers_stead(
+    replaces: Trader, exchange: ScriptedExchange
+) -> None:
+    give(replaces, exit_slippage="0.01")
+    for price in ("2840", "2780"):
+        traders.wake(replaces.pk, at(price), exchange)
+    assert [order.status for order in orders(replaces, Side.SELL)] == [OrderStatus.CANCELED] * 2 + [OrderStatus.NEW]
+    assert [order.price for order in orders(replaces, Side.SELL)][1:] == [D("2811.6"), D("2752.2")]
+
+
+def test_sale_that_traded_in_part_is_not_replaced_by_one_of_the_whole(
+    replaces: Trader, exchange: ScriptedExchange
+) -> None:
+    """Its report is on its way: another sale of the whole would sell coins that are not the trader's."""
+    exchange.fill(orders(replaces, Side.SELL)[0].client_order_id, D("0.0266"))
+    traders.wake(replaces.pk, at("2840"), exchange)
+    states = [(order.status, order.quantity) for order in orders(replaces, Side.SELL)]
+    assert states == [
+        (OrderStatus.CANCELED, D("0.0666")),
+        (OrderStatus.NOT_PLACED, D("0.0666")),
+        (OrderStatus.NEW, D("0.04")),
+    ]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Refused("Market is closed. (-1013)", -1013, Why.MARKET_CLOSED), Throttled("wait", 3), NotSent("no line")],
+)
+def test_sale_rests_on_where_the_exchange_refuses_another_in_its_place(
+    replaces: Trader, exchange: ScriptedExchange, error: Exception
+) -> None:
+    exchange.before.append(raises(error))
+    traders.wake(replaces.pk, at("2840"), exchange)
+    first, refused = orders(replaces, Side.SELL)
+    ended = OrderStatus.REJECTED if isinstance(error, Refused) else OrderStatus.NOT_PLACED
+    assert (first.status, first.cancel_reason, refused.status) == (OrderStatus.NEW, "", ended)
+    assert not halting.unwanted().exists()
+    look_again(replaces, exchange)
+    traders.wake(replaces.pk, at("2840"), exchange)
+    assert [order.status for order in orders(replaces, Side.SELL)][-1] == OrderStatus.NEW
+    assert orders(replaces, Side.SELL)[0].status == OrderStatus.CANCELED
+
+
+def test_sale_that_was_cancelled_and_not_replaced_is_placed_again(
+    replaces: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(order: NewOrder, resting: str) -> Replacement:
+        refused = Refused("Too much (-1013)", -1013, Why.FILTER)
+        return Replacement(exchange.cancel(order.symbol, resting), None, refused)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange, "replace", half)
+        traders.wake(replaces.pk, at("2840"), exchange)
+    # Once more at once, and then after growing waits: it holds what nothing sells.
+    states = [(order.status, order.type) for order in orders(replaces, Side.SELL)[1:]]
+    assert states == [(OrderStatus.REJECTED, OrderType.MARKET), (OrderStatus.NEW, OrderType.MARKET)]
+
+
+@pytest.mark.parametrize("was_done", [True, False])
+def test_replacing_whose_outcome_is_unclear_is_asked_about(
+    replaces: Trader, exchange: ScriptedExchange, was_done: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replaced = exchange.replace
+
+    def lost(order: NewOrder, resting: str) -> Replacement:
+        if was_done:
+            replaced(order, resting)
+        raise OutcomeUnknown("timed out")
+
+    monkeypatch.setattr(exchange, "replace", lost)
+    traders.wake(replaces.pk, at("2840"), exchange)
+    first, unclear = orders(replaces, Side.SELL)
+    assert (first.status, unclear.status) == (OrderStatus.NEW, OrderStatus.SUBMITTING)
+    # While it is unclear nobody cancels the one that it was to replace: that would undo what may be under way.
+    assert not halting.unwanted().exists()
+    for event in (at("2800"), Nudged("look", is_urgent=True)):
+        traders.wake(replaces.pk, event, exchange)
+    assert len(orders(replaces, Side.SELL)) == 2
+    late = unclear.submitted_at + ARRIVES_WITHIN + timedelta(seconds=1)
+    for now in (late, late + calls.DENIED_FOR):
+        traders.ask(unclear.pk, exchange, now=now)
+    unclear.refresh_from_db()
+    assert unclear.status == (OrderStatus.NEW if was_done else OrderStatus.NOT_PLACED)
+    # Now the other is known to be unwanted: the leader has it cancelled, and what is left is sold.
+    assert [order.pk for order in halting.unwanted()] == [first.pk]
+    traders.cancel(first.pk, exchange)
+    assert [order.status for order in orders(replaces, Side.SELL) if order.status in OPEN] == [OrderStatus.NEW]
+    assert len([order for order in exchange.kept.values() if order.status.is_open]) == 1

@@ -14,7 +14,7 @@ from streamer.topics import report_topic
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.trading.rows import make_trader
 from tests.trading.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
-from trading import gate, leader, tasks, traders
+from trading import calls, gate, leader, tasks, traders
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.dispatch import GROUP, acknowledge, deliveries
@@ -181,7 +181,7 @@ def test_old_order_of_the_same_id_is_not_taken_for_ours(
     monkeypatch.setattr(exchange, "order", lambda symbol, client_order_id: namesake)
     traders.ask(ours.pk, exchange, now=later(ours))
     assert only_order(trader).status == OrderStatus.SUBMITTING
-    traders.ask(ours.pk, exchange, now=later(ours) + traders.DENIED_FOR)
+    traders.ask(ours.pk, exchange, now=later(ours) + calls.DENIED_FOR)
     assert (only_order(trader).status, only_order(trader).executed) == (OrderStatus.NOT_PLACED, D(0))
 
 

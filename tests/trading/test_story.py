@@ -106,6 +106,7 @@ def test_each_scene_leads_to_its_task_in_flower(cycle: Trader) -> None:
         ("ends: finished", "-1", "bad"),
         ("was refused", "0", "bad"),
         ("is held back", "0", "wait"),
+        ("cancels BUY", "0", "act"),
         ("takes back BUY", "0", "act"),
         ("begins", "0", ""),
     ],

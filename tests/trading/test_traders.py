@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from hedgehog_project.redis import connect
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
-from trading import endings, traders, triggers
+from trading import calls, endings, traders, triggers
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -126,7 +126,7 @@ def test_order_that_never_arrived_is_sent_again_only_once_proven_absent(
     traders.wake(trader.pk, TRADE, exchange)
     traders.ask(order.pk, exchange, now=later(order))
     assert only_order(trader).status == OrderStatus.SUBMITTING
-    traders.ask(order.pk, exchange, now=later(order) + traders.DENIED_FOR)
+    traders.ask(order.pk, exchange, now=later(order) + calls.DENIED_FOR)
     order.refresh_from_db()
     assert order.status == OrderStatus.NOT_PLACED
     assert fresh(trader).wake_below == ANY_PRICE
@@ -233,8 +233,8 @@ def test_order_that_the_exchange_forgot_ends(trader: Trader, exchange: ScriptedE
     traders.ask(order.pk, exchange)
     traders.ask(order.pk, exchange, now=later(order))
     assert only_order(trader).status == OrderStatus.NEW  # A fresh "no such order" proves nothing.
-    traders.ask(order.pk, exchange, now=later(order) + traders.DENIED_FOR)
-    assert only_order(trader).status == OrderStatus.CANCELED
+    traders.ask(order.pk, exchange, now=later(order) + calls.FORGOTTEN_AFTER)
+    assert only_order(trader).status == OrderStatus.NOT_FOUND
     look_again(trader, exchange)
     assert fresh(trader).wake_below == ANY_PRICE
 

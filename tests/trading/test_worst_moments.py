@@ -14,13 +14,13 @@ from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.trading.test_leader import publish_price, rung
 from tests.trading.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
-from trading import leader, traders, triggers
+from trading import calls, halting, leader, traders, triggers
 from trading.books import orphans
 from trading.books import reconcile as reconcile_module
 from trading.books.reconcile import reconcile
-from trading.core.orders import OrderReport, OrderStatus, Side
+from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
-from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown
+from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Throttled
 from trading.exchange.protocol import NewOrder
 from trading.models import Order, Orphan, Reconciliation, Trader
 from trading.models.orphans import Resolution
@@ -102,10 +102,159 @@ def test_order_that_stays_denied_has_ended(trader: Trader, exchange: ScriptedExc
     # The leader asks again soon, not reconciliation after a minute.
     leader.ask_about_stuck_orders(later(order) + timedelta(seconds=3))
     assert rung(bells, "ask") == [order.pk]
-    traders.ask(order.pk, exchange, now=later(order) + traders.DENIED_FOR - timedelta(seconds=1))
+    traders.ask(order.pk, exchange, now=later(order) + calls.FORGOTTEN_AFTER - timedelta(seconds=1))
     assert only_order(trader).status == OrderStatus.NEW
-    traders.ask(order.pk, exchange, now=later(order) + traders.DENIED_FOR)
-    assert only_order(trader).status == OrderStatus.CANCELED
+    traders.ask(order.pk, exchange, now=later(order) + calls.FORGOTTEN_AFTER)
+    assert only_order(trader).status == OrderStatus.NOT_FOUND
+
+
+class DeniesAll(ScriptedExchange):
+    """One that says of every order that it has, wherever it is asked: no such order. They may show later."""
+
+    is_denying = True
+
+    def order(self, symbol: str, client_order_id: str) -> OrderReport:
+        if self.is_denying:
+            raise NotFound("Order does not exist.")
+        return super().order(symbol, client_order_id)
+
+    def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
+        if self.is_denying:
+            raise NotFound("Unknown order sent.")
+        return super().cancel(symbol, client_order_id)
+
+    def open_orders(self, symbol: str = "") -> list[OrderReport]:
+        return [] if self.is_denying else super().open_orders(symbol)
+
+    def orders(self, symbol: str, from_id: int | None = 1) -> list[OrderReport]:
+        return [] if self.is_denying else super().orders(symbol, from_id)
+
+    def trades(self, symbol: str, from_id: int = 0) -> list[tuple[int, Fill]]:
+        return [] if self.is_denying else super().trades(symbol, from_id)
+
+
+def denied_for(order: Order, exchange: ScriptedExchange) -> None:
+    """The exchange is asked at 5, 7, 9 and 11 seconds, as the leader does."""
+    for seconds in (5.001, 7, 9, 11):
+        traders.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=seconds))
+
+
+class TestSecondOrder:
+    """An answer is lost, and the exchange denies what it has accepted."""
+
+    def test_waits_until_the_first_is_cancelled_by_its_name(self, trader: Trader) -> None:
+        exchange = Denies(after=[answer_lost])
+        traders.wake(trader.pk, TRADE, exchange)
+        exchange.denials = 4
+        denied_for(only_order(trader), exchange)
+        first = only_order(trader)
+        assert (first.status, exchange.kept[first.client_order_id].status) == (OrderStatus.CANCELED,) * 2
+        look_again(trader, exchange)
+        traders.wake(trader.pk, TRADE, exchange)
+        assert [order.status.is_open for order in exchange.kept.values()] == [False, True]
+
+    @pytest.mark.parametrize("shown_by", ["open_orders", "orders"])
+    def test_waits_where_a_list_shows_the_first(self, trader: Trader, shown_by: str) -> None:
+        exchange = DeniesAll(after=[answer_lost])
+        traders.wake(trader.pk, TRADE, exchange)
+        shows = getattr(super(DeniesAll, exchange), shown_by)
+        setattr(exchange, shown_by, lambda symbol, *_: shows(symbol))
+        denied_for(only_order(trader), exchange)
+        assert only_order(trader).status == OrderStatus.NEW
+        assert len(exchange.placed) == 1
+
+    def test_waits_where_a_trade_is_of_an_order_that_no_list_shows(self, trader: Trader) -> None:
+        exchange = DeniesAll(after=[answer_lost])
+        traders.wake(trader.pk, TRADE, exchange)
+        order = only_order(trader)
+        exchange.fill(order.client_order_id, D("0.01"))
+        exchange.trades = super(DeniesAll, exchange).trades  # type: ignore[method-assign]
+        with pytest.raises(OutcomeUnknown, match="does not list"):
+            denied_for(order, exchange)
+        assert only_order(trader).status == OrderStatus.SUBMITTING
+
+    def test_is_not_sent_while_a_question_fails(self, trader: Trader, monkeypatch: pytest.MonkeyPatch) -> None:
+        exchange = DeniesAll(before=[raises(OutcomeUnknown("timed out"))])
+        traders.wake(trader.pk, TRADE, exchange)
+        fails = lambda symbol, *_: (_ for _ in ()).throw(OutcomeUnknown("timed out"))  # noqa: E731
+        monkeypatch.setattr(exchange, "orders", fails)
+        with pytest.raises(OutcomeUnknown):
+            denied_for(only_order(trader), exchange)
+        assert only_order(trader).status == OrderStatus.SUBMITTING
+        monkeypatch.undo()
+        traders.ask(only_order(trader).pk, exchange, now=later(only_order(trader)) + calls.DENIED_FOR)
+        assert only_order(trader).status == OrderStatus.NOT_PLACED
+
+    @pytest.fixture
+    def two(self, trader: Trader) -> tuple[DeniesAll, Order, Order]:
+        """Everything is denied for too long: the second is sent, and the first rests all the while."""
+        exchange = DeniesAll(after=[answer_lost])
+        traders.wake(trader.pk, TRADE, exchange)
+        denied_for(only_order(trader), exchange)
+        assert only_order(trader).status == OrderStatus.NOT_PLACED
+        traders.wake(trader.pk, TRADE, exchange)
+        exchange.is_denying = False
+        first, second = Order.objects.filter(trader=trader).order_by("id")
+        return exchange, first, second
+
+    def test_makes_the_first_one_unwanted_where_that_shows(
+        self, trader: Trader, two: tuple[DeniesAll, Order, Order]
+    ) -> None:
+        exchange, first, second = two
+        shown = exchange.order("ETHUSDT", first.client_order_id)
+        assert not traders.hear(shown, "report", exchange)
+        first.refresh_from_db()
+        second.refresh_from_db()
+        assert (first.status, first.is_late, second.status) == (OrderStatus.CANCELED, True, OrderStatus.NEW)
+        assert exchange.kept[first.client_order_id].status == OrderStatus.CANCELED
+        # The second is its buy, as before.
+        assert fresh(trader).state == TraderState.BUYING
+        traders.hear(exchange.fill_all(second.client_order_id), "report", exchange)
+        assert only_order(trader, Side.SELL).quantity == D("0.0666")
+
+    def test_fills_of_the_first_are_booked_and_sold(
+        self, trader: Trader, two: tuple[DeniesAll, Order, Order]
+    ) -> None:
+        exchange, first, second = two
+        traders.hear(exchange.fill_all(first.client_order_id), "report", exchange)
+        traders.hear(exchange.fill_all(second.client_order_id), "report", exchange)
+        assert only_order(trader, Side.SELL).quantity == D("0.1332")
+
+    def test_halt_sees_the_first_and_cancels_it(
+        self, trader: Trader, two: tuple[DeniesAll, Order, Order], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        exchange, first, second = two
+        fails = lambda symbol, name: (_ for _ in ()).throw(Throttled("wait", 3))  # noqa: E731
+        monkeypatch.setattr(exchange, "cancel", fails)
+        with pytest.raises(Throttled):
+            traders.hear(exchange.order("ETHUSDT", first.client_order_id), "report", exchange)
+        assert {order.pk for order in halting.resting_buys()} == {first.pk, second.pk}
+        # Whether trading is halted or not, the leader has the late one cancelled.
+        assert [order.pk for order in halting.unwanted()] == [first.pk]
+
+    def test_comparison_of_the_books_finds_the_first(
+        self, trader: Trader, two: tuple[DeniesAll, Order, Order]
+    ) -> None:
+        exchange, first, second = two
+        found = reconcile(Venue.MOCK, exchange)
+        assert (found.repaired, found.left) == (1, 0)
+        first.refresh_from_db()
+        assert first.status == OrderStatus.CANCELED
+        assert [order.client_order_id for order in exchange.open_orders()] == [second.client_order_id]
+
+
+def test_order_that_the_exchange_knows_again_is_open_again(trader: Trader) -> None:
+    """It was acknowledged, and denied for a while."""
+    exchange = DeniesAll()
+    traders.wake(trader.pk, TRADE, exchange)
+    denied_for(only_order(trader), exchange)
+    assert only_order(trader).status == OrderStatus.NEW
+    traders.ask(only_order(trader).pk, exchange, now=later(only_order(trader)) + calls.FORGOTTEN_AFTER)
+    assert only_order(trader).status == OrderStatus.NOT_FOUND
+    exchange.is_denying = False
+    reconcile(Venue.MOCK, exchange)
+    assert (only_order(trader).status, only_order(trader).is_late) == (OrderStatus.NEW, False)
+    assert fresh(trader).state == TraderState.BUYING
 
 
 def test_orphan_that_is_denied_for_a_moment_is_not_forgotten(trader: Trader) -> None:
@@ -113,7 +262,7 @@ def test_orphan_that_is_denied_for_a_moment_is_not_forgotten(trader: Trader) -> 
     exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.05"), "hh-77-b-1", 0))
     reconcile(Venue.MOCK, exchange)
     open_orders, exchange.denials = exchange.open_orders, 1
-    exchange.open_orders = list  # type: ignore[method-assign]
+    exchange.open_orders = lambda symbol="": []  # type: ignore[method-assign]
     reconcile(Venue.MOCK, exchange)
     exchange.open_orders = open_orders  # type: ignore[method-assign]
     assert reconcile(Venue.MOCK, exchange).left == 1
@@ -136,7 +285,7 @@ def test_orphan_whose_cancel_is_denied_while_it_rests_is_not_taken_for_cancelled
 
 
 # --- an order that was proven absent and shows after all -----------------------------------------------
-def test_late_order_beside_another_one_does_not_end_the_comparison(
+def test_late_order_beside_another_one_is_cancelled_by_the_comparison(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     exchange.after.append(answer_lost)
@@ -147,8 +296,9 @@ def test_late_order_beside_another_one_does_not_end_the_comparison(
     traders.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 2
     row = reconcile(Venue.MOCK, exchange)
-    assert (row.stopped, row.left) == ("", 1)
+    assert (row.stopped, row.repaired, row.left) == ("", 1, 0)
     assert late.client_order_id in row.text
+    assert [order.status.is_open for order in exchange.kept.values()] == [False, True]
     assert Reconciliation.objects.count() == 1
 
 

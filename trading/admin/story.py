@@ -262,7 +262,7 @@ def _tone(entry: JournalEntry, trader: Trader) -> str:
         return "bad"
     if entry.decision.startswith(("is held back", "pauses", "waits")):
         return "wait"
-    return "act" if entry.decision.startswith(("orders", "takes back", "asks")) else ""
+    return "act" if entry.decision.startswith(("orders", "cancels", "takes back", "asks")) else ""
 
 
 def _shown(scene: Scene, trader: Trader) -> dict[str, Any]:

@@ -178,7 +178,8 @@ def _take(trader: Trader, reports: Sequence[OrderReport], event: str, task_id: s
     trader.arm(Triggers())
     # Should this process die before it wakes the trader, the leader does.
     trader.retry_at = timezone.now()
-    trader.save(update_fields=["state", "wake_below", "wake_above", "retry_at"])
+    trader.turn += 1
+    trader.save(update_fields=["state", "wake_below", "wake_above", "retry_at", "turn"])
 
 
 def _wake(trader: Trader, by: str, exchange_at: ExchangeAt, task_id: str) -> None:

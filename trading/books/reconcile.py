@@ -223,10 +223,11 @@ class _Comparison:
         now = self._try(row.client_order_id, lambda: exchange.order(there.symbol, there.client_order_id))
         if now is None or not now.status.is_open:
             return
-        left = self.row.left
+        left, before = self.row.left, _state(row)
         self._repair(row, now)
         row.refresh_from_db()
-        if not OrderStatus(row.status).is_open and not self.is_dry and self.row.left == left:
+        # One that shows late is booked as open, and cancelled at once.
+        if _state(row) == before and not self.is_dry and self.row.left == left:
             self._leave(
                 f"{row.client_order_id}, {row}: {_here(_state(row))} here, and {self.venue} still has it open: "
                 "cancel it there"

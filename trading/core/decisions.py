@@ -49,6 +49,22 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Replace:
+    """Places a sale in the stead of a resting one, in one step where the exchange offers that.
+
+    Where the new one is refused, the resting one rests on.
+    """
+
+    order: Order
+    by: PlaceSell
+    reason: str
+
+    @property
+    def memory(self) -> Memory | None:
+        return self.by.memory
+
+
+@dataclass(frozen=True)
 class TellRebuy:
     """Asks the leader, once in a trader's life, for another trader beside it."""
 
@@ -79,7 +95,7 @@ class Wait:
     memory: Memory | None = None
 
 
-Decision = PlaceBuy | PlaceSell | Cancel | TellRebuy | Finish | Wait
+Decision = PlaceBuy | PlaceSell | Cancel | Replace | TellRebuy | Finish | Wait
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,17 @@ from trading.core.orders import OrderReport
 
 @dataclass(frozen=True)
 class TradeSeen:
-    """A public trade whose price the trader waited for. `age_s`: how long ago it was when the trader woke."""
+    """A public trade whose price the trader waited for.
+
+    `age_s`: how long ago it was when the trader woke. `is_urgent`: even if the trader waits for its next try.
+    """
 
     symbol: str
     trade_id: int
     price: Decimal
     at_ms: int
     age_s: float = 0.0
+    is_urgent: bool = False
 
     def __str__(self) -> str:
         return f"trade {self.trade_id} at {plain(self.price)}"

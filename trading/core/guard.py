@@ -7,12 +7,22 @@ more than the budget, or have two orders at a time.
 from decimal import Decimal
 from typing import Any
 
-from trading.core.decisions import Cancel, Decision, Finish, PlaceBuy, PlaceSell, TellRebuy, Triggers, Wait
-from trading.core.events import Event, OrderReported
-from trading.core.money import ZERO, plain, round_down, round_up
+from trading.core.decisions import (
+    Cancel,
+    Decision,
+    Finish,
+    PlaceBuy,
+    PlaceSell,
+    Replace,
+    TellRebuy,
+    Triggers,
+    Wait,
+)
+from trading.core.events import Event, OrderReported, TradeSeen
+from trading.core.money import ZERO, floor_to, plain, round_down, round_up
 from trading.core.orders import UNASKED_ENDS, Order, OrderStatus, Side, unvalued
 from trading.core.position import Mode, Position, TraderState
-from trading.core.risk import Rules
+from trading.core.risk import Rules, refusal
 from trading.core.strategy import Strategy
 
 _OFF = Wait("trading is off for this symbol")
@@ -31,7 +41,7 @@ def decide(strategy: Strategy, position: Position, event: Event, rules: Rules, s
         return _OFF if position.mode == Mode.OFF else _retired()
     decision = _asked(strategy, "decide", position, event, rules, settings)
     _check(strategy, decision)
-    held = _held(position, decision, rules)
+    held = _held(position, event, decision, rules)
     if held is not None:
         return held
     if isinstance(decision, Finish):
@@ -65,7 +75,7 @@ def not_filled_yet(order: Order) -> Wait:
 def _asked(strategy: Strategy, function: str, *args: Any) -> Any:
     try:
         return getattr(strategy, function)(*args)
-    except Exception as error:  # whatever a stranger's function raises is its author's to read
+    except BaseException as error:  # whatever a stranger's function raises, SystemExit too, is its author's to read
         raise StrategyFails(f"{strategy.name}.{function} fails: {type(error).__name__}: {error}") from error
 
 
@@ -73,9 +83,10 @@ def _check(strategy: Strategy, decision: object) -> None:
     if not isinstance(decision, Decision):
         raise StrategyFails(f"{strategy.name}.decide answers {decision!r}, which is no decision")
     who = f"{strategy.name}.decide answers a {type(decision).__name__}"
-    if isinstance(decision, PlaceBuy | PlaceSell):
+    order = decision.by if isinstance(decision, Replace) else decision
+    if isinstance(order, PlaceBuy | PlaceSell):
         for name in ("price", "quantity"):
-            amount = getattr(decision, name)
+            amount = getattr(order, name)
             if not _is_amount(amount) or amount <= 0:
                 raise StrategyFails(f"{who} whose {name} is {amount!r}, no Decimal above 0")
     memory = getattr(decision, "memory", None) or {}
@@ -89,15 +100,15 @@ def _is_amount(value: object) -> bool:
 
 def _unsettled(position: Position) -> Wait | None:
     """What must be known before anything can be decided."""
-    resting = position.open_order
-    if resting is None:
+    for resting in position.open_orders:
+        if resting.cancel_reason:
+            return Wait(f"cancels its {resting.side.lower()}: {resting.cancel_reason}")
+        if resting.status == OrderStatus.SUBMITTING:
+            return not_filled_yet(resting)
+    if not position.open_orders:
         for order in position.orders:
             if not order.is_whole:
                 return Wait(f"not all fills of the {order.side.lower()} are known yet", needs_fills=order)
-    elif resting.cancel_reason:
-        return Wait(f"takes its {resting.side.lower()} back: {resting.cancel_reason}")
-    elif resting.status == OrderStatus.SUBMITTING:
-        return not_filled_yet(resting)
     return None
 
 
@@ -105,12 +116,12 @@ def _retired() -> Finish:
     return Finish(TraderState.RETIRED, ZERO, ZERO, "its symbol shuts down, and nothing was bought")
 
 
-def _held(position: Position, decision: Decision, rules: Rules) -> Wait | None:
+def _held(position: Position, event: Event, decision: Decision, rules: Rules) -> Wait | None:
     """Why the strategy does not get what it wants; None where it does."""
     resting = position.open_order
     if isinstance(decision, Wait):
         return None
-    if resting is not None and not isinstance(decision, Cancel | TellRebuy):
+    if resting is not None and not isinstance(decision, Cancel | Replace | TellRebuy):
         return not_filled_yet(resting)
     if position.mode == Mode.OFF and not isinstance(decision, Finish):
         return _OFF
@@ -121,13 +132,35 @@ def _held(position: Position, decision: Decision, rules: Rules) -> Wait | None:
             return Wait(f"its strategy would spend more than its budget, {plain(position.budget)}")
         case PlaceSell(quantity=quantity) if quantity > position.owned(rules.base_asset):
             return Wait(f"its strategy would sell more than it owns, {plain(position.owned(rules.base_asset))}")
-        case Cancel(order=order) if order != resting:
-            return Wait("its strategy would take back an order that does not rest")
+        case Cancel(order=order) | Replace(order=order) if order != resting:
+            return Wait("its strategy would cancel an order that does not rest")
+        case Replace(by=sale) if resting is not None and (
+            resting.side != Side.SELL or sale.quantity > position.owned(rules.base_asset)
+        ):
+            return Wait("its strategy would replace an order by a sale of more than it owns")
+        case Cancel() | Replace() if resting is not None and resting.side == Side.SELL:
+            return _sale_rests_on(position, event, resting, decision, rules)
         case TellRebuy() if position.has_told_rebuy:
             return Wait("it has asked for a trader beside it")
         case TellRebuy() if position.mode != Mode.ON:
             return Wait("its symbol shuts down: it asks for no trader beside it")
     return None
+
+
+def _sale_rests_on(
+    position: Position, event: Event, resting: Order, decision: Cancel | Replace, rules: Rules
+) -> Wait | None:
+    """Why a resting sale stays: no other order could take its place. None where one could."""
+    if isinstance(decision, Replace):
+        price, quantity = decision.by.price, decision.by.quantity
+    else:
+        market = event.price if isinstance(event, TradeSeen) else resting.price
+        price, quantity = floor_to(market, rules.tick), floor_to(position.owned(rules.base_asset), rules.step)
+    why_not = refusal(rules, Side.SELL, price, quantity)
+    if why_not is None and resting.executed and not rules.is_trading:
+        # It would have to be cancelled first, for nothing says how much of it trades meanwhile.
+        why_not = f"{rules.symbol} is not trading now ({rules.status})"
+    return None if why_not is None else Wait(f"its sale rests on, for no other could take its place: {why_not}")
 
 
 def _pause(position: Position, event: Event, decision: Decision) -> Wait | None:

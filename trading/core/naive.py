@@ -8,7 +8,17 @@ reached: a price that equals one changes nothing.
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 
-from trading.core.decisions import ANY_PRICE, Cancel, Decision, Memory, TellRebuy, Triggers, Wait
+from trading.core.decisions import (
+    ANY_PRICE,
+    Cancel,
+    Decision,
+    Memory,
+    PlaceSell,
+    Replace,
+    TellRebuy,
+    Triggers,
+    Wait,
+)
 from trading.core.events import Event, TradeSeen
 from trading.core.guard import not_filled_yet
 from trading.core.money import EXACT, ONE, just_over, just_under, plain
@@ -85,7 +95,7 @@ def decide(position: Position, event: Event, rules: Rules, settings: Settings) -
         return not_filled_yet(resting)
     price = event.price
     return (
-        _stop(position, resting, price, settings)
+        _stop(position, resting, price, rules, settings)
         or _retarget(resting, price, settings)
         or _rebuy(position, price, settings)
         or Wait(not_filled_yet(resting).reason, memory=_followed(position, resting, price, settings))
@@ -129,25 +139,36 @@ def _bought_at(position: Position) -> Decimal:
 # --- getting out ----------------------------------------------------------------------------------
 
 
-def _stop(position: Position, resting: Order, price: Decimal, settings: Settings) -> Cancel | None:
+def _stop(
+    position: Position, resting: Order, price: Decimal, rules: Rules, settings: Settings
+) -> Replace | Wait | None:
     floor = _stop_under(position, resting, settings)
     if floor is None or price >= floor:
         return None
-    if LEAVES_AT in position.memory:
+    if _is_leaving(position, resting):
         why = f"the market, {plain(price)}, has fallen through it"
     elif floor == _stop_loss_under(position, settings):
         why = f"stop-loss: {plain(price)} is more than {_words(settings.stop_loss_interval)} under the buy"
     else:
         highest = plain(_highest(position))
         why = f"trailing stop: {plain(price)} is more than {_words(settings.trailing_stop_interval)} under {highest}"
-    return Cancel(resting, why, {**position.memory, LEAVES_AT: plain(price)})
+    sale = leave(position, rules, price, settings.exit_slippage, {**position.memory, LEAVES_AT: plain(price)})
+    if isinstance(sale, PlaceSell):
+        return Replace(resting, sale, why)
+    return Wait(f"{why}; its sale rests on, for no other could take its place: {sale.reason}")
+
+
+def _is_leaving(position: Position, resting: Order) -> bool:
+    """Whether the resting sale is one that gets out, and not the one that was to bring the profit."""
+    left_at = position.memory.get(LEAVES_AT)
+    return left_at is not None and resting.price <= Decimal(left_at)
 
 
 def _stop_under(position: Position, resting: Order, settings: Settings) -> Decimal | None:
-    """Under which price a resting sale is taken back, to get out."""
+    """Under which price a resting sale is replaced by one that gets out."""
     if resting.side == Side.BUY:
         return None
-    if LEAVES_AT in position.memory:
+    if _is_leaving(position, resting):
         # It is on its way out by a limit order. Where the market falls through that one as well, it follows.
         return resting.price * (ONE - (settings.exit_slippage or 0))
     floors = [_stop_loss_under(position, settings)]
@@ -175,7 +196,7 @@ def _followed(position: Position, resting: Order, price: Decimal, settings: Sett
 def _follows_from(position: Position, resting: Order, settings: Settings) -> Decimal | None:
     """The price at which the trailing stop is drawn up."""
     interval = settings.trailing_stop_interval
-    if resting.side == Side.BUY or interval is None or LEAVES_AT in position.memory:
+    if resting.side == Side.BUY or interval is None or _is_leaving(position, resting):
         return None
     with localcontext(EXACT):
         return just_over(_highest(position) * (ONE + interval * STEP))

@@ -21,10 +21,11 @@ class OrderType(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """Binance's order states (enums.md, "Order status"), and two that are ours."""
+    """Binance's order states (enums.md, "Order status"), and three that are ours."""
 
     SUBMITTING = "SUBMITTING"  # Ours: saved, perhaps sent. It may be live on the exchange.
     NOT_PLACED = "NOT_PLACED"  # Ours: proven never to have reached the exchange's book.
+    NOT_FOUND = "NOT_FOUND"  # Ours: it was accepted once, and the exchange says that it has no such order.
     PENDING_NEW = "PENDING_NEW"  # Accepted; its order list waits for another order.
     NEW = "NEW"  # Rests on the book.
     PARTIALLY_FILLED = "PARTIALLY_FILLED"  # A part has traded, the rest rests on the book.
@@ -46,19 +47,22 @@ UNASKED_ENDS = {
     OrderStatus.REJECTED: "was rejected",
     OrderStatus.EXPIRED: "has expired",
     OrderStatus.EXPIRED_IN_MATCH: "was ended by self-trade prevention",
+    OrderStatus.NOT_FOUND: "is no longer known to the exchange",
 }
 OPEN = frozenset({OrderStatus.SUBMITTING, OrderStatus.PENDING_NEW, OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
+
+# What we concluded ourselves. The exchange's word weighs more, should it show the order after all.
+PROVEN_BY_US = frozenset({OrderStatus.NOT_PLACED, OrderStatus.NOT_FOUND})
 
 _ENDS = frozenset(OrderStatus) - OPEN - {OrderStatus.NOT_PLACED}
 # From each state, the states that a report may move an order to. What is not here is a late or repeated report.
 MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.SUBMITTING: frozenset(OrderStatus) - {OrderStatus.SUBMITTING},
-    # The exchange's word weighs more than our proof: should it show the order after all, it is live.
-    OrderStatus.NOT_PLACED: frozenset(OrderStatus) - {OrderStatus.SUBMITTING, OrderStatus.NOT_PLACED},
     OrderStatus.PENDING_NEW: _ENDS | {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED},
     OrderStatus.NEW: _ENDS | {OrderStatus.PARTIALLY_FILLED},
     OrderStatus.PARTIALLY_FILLED: _ENDS - {OrderStatus.REJECTED},
     **{end: frozenset() for end in _ENDS},
+    **{proven: frozenset(OrderStatus) - PROVEN_BY_US - {OrderStatus.SUBMITTING} for proven in PROVEN_BY_US},
 }
 
 
@@ -104,7 +108,7 @@ class OrderReport:
 class Order:
     """An order of ours as the database knows it.
 
-    `price` of a market order is what it was expected to bring. `cancel_reason`: why its trader takes it back; empty
+    `price` of a market order is what it was expected to bring. `cancel_reason`: why its trader cancels it; empty
     where it does not.
     """
 

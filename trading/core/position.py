@@ -54,8 +54,13 @@ class Position:
         return tuple(order for order in self.orders if order.side == side)
 
     @property
+    def open_orders(self) -> tuple[Order, ...]:
+        """Two while one takes the other's place, or where one shows that was taken for never placed."""
+        return tuple(order for order in self.orders if order.status.is_open)
+
+    @property
     def open_order(self) -> Order | None:
-        return next((order for order in self.orders if order.status.is_open), None)
+        return next(iter(self.open_orders), None)
 
     @property
     def bought(self) -> Decimal:

@@ -31,6 +31,7 @@ class Rules:
     max_position: Decimal = ZERO  # MAX_POSITION: the most of the base asset that may be owned, with open buys
     max_orders: int = 0  # MAX_NUM_ORDERS: the most that may rest on the symbol's book
     maker_fee: Decimal = Decimal("0.001")
+    allows_replacing: bool = False  # one request may cancel an order and place another (cancelReplaceAllowed)
     is_trading: bool = True
     status: str = "TRADING"
 
@@ -38,7 +39,8 @@ class Rules:
 def refusal(rules: Rules, side: Side, price: Decimal, quantity: Decimal) -> str | None:
     """Why the exchange would refuse this order, in words for people; None where its filters let it pass."""
     what = f"{side} {plain(quantity)} {rules.base_asset} at {plain(price)}"
-    if not rules.is_trading:
+    # Whether a sale can be had is the exchange's to say, each time: what is believed of a listing may be out of date.
+    if side == Side.BUY and not rules.is_trading:
         return f"{rules.symbol} is not trading now ({rules.status})"
     if price <= 0 or price < rules.min_price:
         return f"{what}: the price is under the least, {plain(rules.min_price)}"

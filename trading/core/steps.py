@@ -65,8 +65,6 @@ def sell_or_finish(
     why_not = refusal(rules, Side.SELL, price, quantity)
     if why_not is None:
         return PlaceSell(price, quantity, reason, is_market, is_exit, memory)
-    if not rules.is_trading:
-        return Wait(why_not)
     if position.sold and (quantity == 0 or quantity < max(rules.step, rules.min_quantity)):
         return Finish(
             TraderState.FINISHED,

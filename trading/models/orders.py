@@ -31,7 +31,18 @@ class Order(models.Model):
     executed = AmountField("executed quantity", default=Decimal(0))
     reason = models.CharField(max_length=300, blank=True, help_text="Why it was refused or ended.")
     cancel_reason = models.CharField(
-        max_length=200, blank=True, help_text="Why its trader takes it back; the leader has it asked for until it is."
+        max_length=200, blank=True, help_text="Why its trader cancels it; the leader has it asked for until it is."
+    )
+    replaces = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="replaced_by",
+        help_text="The resting order whose place it was sent to take.",
+    )
+    is_late = models.BooleanField(
+        default=False, help_text="It showed after it had been taken for never placed: it is cancelled by itself."
     )
     # An exchange never accepts it later than this plus recvWindow: see traders.py.
     submitted_at = models.DateTimeField(default=timezone.now)
@@ -44,11 +55,22 @@ class Order(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            # I2: one live order per trader and side.
+            # I2: one live order per trader and side; beside it at most one that was sent to take its place, which the
+            # exchange accepts only once the other is cancelled, and one that showed late, which is being cancelled.
             models.UniqueConstraint(
                 fields=["trader", "side"],
-                condition=models.Q(status__in=sorted(OPEN)),
+                condition=models.Q(status__in=sorted(OPEN), replaces__isnull=True, is_late=False),
                 name="one_open_order_per_trader_and_side",
+            ),
+            models.UniqueConstraint(
+                fields=["replaces"],
+                condition=models.Q(status__in=sorted(OPEN), replaces__isnull=False),
+                name="one_open_order_takes_anothers_place",
+            ),
+            models.UniqueConstraint(
+                fields=["trader", "side", "is_late"],
+                condition=models.Q(status__in=sorted(OPEN), is_late=True),
+                name="one_late_order_at_a_time",
             ),
             models.CheckConstraint(
                 condition=models.Q(status__in=[status.value for status in OrderStatus]), name="known_order_status"

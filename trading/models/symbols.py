@@ -65,6 +65,12 @@ class Listing(models.Model):
     maker_fee = AmountField(default=Decimal("0.001"), help_text="As a fraction: 0.001 is 0.1 %.")
     fee_asked_at = models.DateTimeField(null=True, blank=True, help_text="Empty: the fee is that of the documents.")
     filters = models.JSONField(default=list, help_text="As exchangeInfo gave them.")
+    allows_replacing = models.BooleanField(
+        default=False, help_text="One request may cancel an order and place another (cancelReplaceAllowed)."
+    )
+    not_found_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the venue first said that it has no such symbol; it takes two answers."
+    )
     refreshed_at = models.DateTimeField()
 
     class Meta:
@@ -89,6 +95,7 @@ class Listing(models.Model):
             max_notional=self.max_notional,
             **bounds_of(self.filters),
             maker_fee=self.maker_fee,
+            allows_replacing=self.allows_replacing,
             is_trading=self.status == "TRADING",
             status=self.status,
         )

@@ -62,6 +62,11 @@ def find(name: str) -> Strategy:
         raise UnknownStrategy(f"there is no strategy {name!r}: is its module named in HEDGEHOG_STRATEGIES?") from None
 
 
+def ships(strategy: Strategy) -> bool:
+    """Whether it is one of ours."""
+    return any(strategy is each for each in OWN)
+
+
 def may_ask_for_more(name: str) -> bool:
     """Whether traders of this strategy ask for others beside them: those that read a rebuy_interval."""
     strategy = known().strategies.get(name)

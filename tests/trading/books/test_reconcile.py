@@ -124,7 +124,8 @@ class TestOrdersThatWeKnow:
         buy = buys(trader, exchange)
         old = exchange.open_orders()
         traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
-        exchange.open_orders = lambda: [*old, exchange.kept[Order.objects.get(side=Side.SELL).client_order_id]]  # type: ignore[method-assign]
+        sale = exchange.kept[Order.objects.get(side=Side.SELL).client_order_id]
+        exchange.open_orders = lambda symbol="": [*old, sale]  # type: ignore[method-assign]
         assert compare(exchange) == (0, 0)
         buy.refresh_from_db()
         assert (buy.status, buy.fills.count()) == (OrderStatus.FILLED, 1)
@@ -135,7 +136,7 @@ class TestOrdersThatWeKnow:
         buy = buys(trader, exchange)
         ask = exchange.open_orders
 
-        def open_orders() -> list[OrderReport]:
+        def open_orders(symbol: str = "") -> list[OrderReport]:
             found = ask()  # NEW on the list, FILLED in our books by the time that they are compared.
             traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
             return found

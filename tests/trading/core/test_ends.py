@@ -21,6 +21,9 @@ ENDED = [
     (Side.BUY, OrderStatus.CANCELED, DUST, TraderState.DUST, Finish, "too little to sell", Finish),
     (Side.BUY, OrderStatus.REJECTED, NONE, TraderState.WAITING, Wait, "was rejected: buys again", PlaceBuy),
     (Side.BUY, OrderStatus.NOT_PLACED, NONE, TraderState.WAITING, Wait, "waits for the next trade", PlaceBuy),
+    (Side.BUY, OrderStatus.NOT_FOUND, NONE, TraderState.WAITING, Wait, "no longer known", PlaceBuy),
+    (Side.BUY, OrderStatus.NOT_FOUND, SOME, TraderState.HOLDING, PlaceSell, "over 0.4307", PlaceSell),
+    (Side.BUY, OrderStatus.NOT_FOUND, DUST, TraderState.DUST, Finish, "too little to sell", Finish),
     (Side.BUY, OrderStatus.EXPIRED, NONE, TraderState.WAITING, Wait, "has expired: buys again", PlaceBuy),
     (Side.BUY, OrderStatus.EXPIRED, SOME, TraderState.HOLDING, PlaceSell, "over 0.4307", PlaceSell),
     (Side.BUY, OrderStatus.EXPIRED, DUST, TraderState.DUST, Finish, "too little to sell", Finish),
@@ -41,6 +44,9 @@ ENDED = [
     (Side.SELL, OrderStatus.CANCELED, "44", TraderState.DUST, Finish, "too little to sell", Finish),
     (Side.SELL, OrderStatus.REJECTED, NONE, TraderState.HOLDING, Wait, "was rejected: sells again", PlaceSell),
     (Side.SELL, OrderStatus.NOT_PLACED, NONE, TraderState.HOLDING, PlaceSell, "over 0.4307", PlaceSell),
+    (Side.SELL, OrderStatus.NOT_FOUND, NONE, TraderState.HOLDING, Wait, "no longer known", PlaceSell),
+    (Side.SELL, OrderStatus.NOT_FOUND, SOME, TraderState.HOLDING, Wait, "no longer known", PlaceSell),
+    (Side.SELL, OrderStatus.NOT_FOUND, "44", TraderState.DUST, Finish, "too little to sell", Finish),
     (Side.SELL, OrderStatus.EXPIRED, NONE, TraderState.HOLDING, Wait, "has expired: sells again", PlaceSell),
     (Side.SELL, OrderStatus.EXPIRED, SOME, TraderState.HOLDING, Wait, "has expired: sells again", PlaceSell),
     (Side.SELL, OrderStatus.EXPIRED, "44", TraderState.DUST, Finish, "too little to sell", Finish),
@@ -86,7 +92,12 @@ def test_every_end_leads_to_a_named_state_and_a_next_step(
 
 def test_the_table_has_every_end() -> None:
     """Of each side; those that may have traded in part with and without a part."""
-    partial = {OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.EXPIRED_IN_MATCH}
+    partial = {
+        OrderStatus.CANCELED,
+        OrderStatus.EXPIRED,
+        OrderStatus.EXPIRED_IN_MATCH,
+        OrderStatus.NOT_FOUND,
+    }
     wanted = {
         (side, status, is_part)
         for side in Side

@@ -9,7 +9,7 @@ import pytest
 from tests.trading.core.test_strategy import BOUGHT, NUDGE, SETTINGS, SOLD, TRADE, decide, order, position, triggers
 from tests.trading.core.test_strategy import RULES as XRP_RULES
 from trading.core import guard
-from trading.core.decisions import Cancel, Decision, Finish, PlaceBuy, PlaceSell, TellRebuy, Triggers, Wait
+from trading.core.decisions import Cancel, Decision, Finish, PlaceBuy, PlaceSell, Replace, TellRebuy, Triggers, Wait
 from trading.core.events import OrderReported, TradeSeen
 from trading.core.naive import HIGHEST, LEAVES_AT, Settings
 from trading.core.orders import OrderReport, OrderStatus, Side
@@ -74,22 +74,22 @@ def test_the_original_s_row_of_the_sale(bought_at: str) -> None:
         (position(HELD, SELL), "1.0201", FOLLOWS, Wait),
         # stop-loss: strictly under buy * (1 - 5 %)
         (position(HELD, SELL), ".95", STOPS, Wait),
-        (position(HELD, SELL), ".9499", STOPS, Cancel),
-        (position(HELD, SELL, mode=Mode.SHUTDOWN), ".9499", STOPS, Cancel),
+        (position(HELD, SELL), ".9499", STOPS, Replace),
+        (position(HELD, SELL, mode=Mode.SHUTDOWN), ".9499", STOPS, Replace),
         (position(HELD, SELL, mode=Mode.OFF), ".9499", STOPS, Wait),
         (position(BUY), ".5", STOPS, Wait),
         (position(HELD, replace(SELL, cancel_reason="stop-loss")), ".9", STOPS, Wait),
         # trailing stop: strictly under the highest since * (1 - 5 %), which is at first the buy
         (position(HELD, SELL), ".95", TRAILS, Wait),
-        (position(HELD, SELL), ".9499", TRAILS, Cancel),
+        (position(HELD, SELL), ".9499", TRAILS, Replace),
         (position(HELD, SELL, highest="1.01"), ".9595", TRAILS, Wait),
-        (position(HELD, SELL, highest="1.01"), ".9594", TRAILS, Cancel),
+        (position(HELD, SELL, highest="1.01"), ".9594", TRAILS, Replace),
         # where both are set the higher one counts
-        (position(HELD, SELL), ".9499", replace(STOPS, trailing_stop_interval=D("0.1")), Cancel),
-        (position(HELD, SELL), ".9499", replace(TRAILS, stop_loss_interval=D("0.1")), Cancel),
+        (position(HELD, SELL), ".9499", replace(STOPS, trailing_stop_interval=D("0.1")), Replace),
+        (position(HELD, SELL), ".9499", replace(TRAILS, stop_loss_interval=D("0.1")), Replace),
         # one that is gone through by a limit is followed down
         (position(HELD, EXIT, leaves_at=".949"), ".9306", LIMITED, Wait),
-        (position(HELD, EXIT, leaves_at=".949"), ".9305", LIMITED, Cancel),
+        (position(HELD, EXIT, leaves_at=".949"), ".9305", LIMITED, Replace),
     ],
 )  # fmt: skip
 def test_prices_and_what_follows(stands: Position, price: str, settings: Settings, expected: type) -> None:
@@ -97,7 +97,7 @@ def test_prices_and_what_follows(stands: Position, price: str, settings: Setting
     assert said(decision) == expected.__name__
     # Whatever woke it wakes it again only where something follows from it.
     armed = triggers(stands, settings)
-    if expected in (Cancel, TellRebuy):
+    if expected in (Cancel, Replace, TellRebuy):
         assert armed.are_crossed_by(D(price))
     if expected is Wait and stands.mode == Mode.ON:
         assert not armed.are_crossed_by(D(price))
@@ -105,7 +105,7 @@ def test_prices_and_what_follows(stands: Position, price: str, settings: Setting
 
 def test_stop_is_told_before_a_rebuy() -> None:
     both = replace(STOPS, rebuy_interval=D("0.01"))
-    assert said(decide(position(HELD, SELL), at(".9"), RULES, both)) == "Cancel"
+    assert said(decide(position(HELD, SELL), at(".9"), RULES, both)) == "Replace"
     assert said(decide(position(HELD, SELL), at(".98"), RULES, both)) == "TellRebuy"
 
 
@@ -152,9 +152,39 @@ def test_with_a_slippage_it_is_sold_by_a_limit_under_the_price() -> None:
 
 def test_stop_remembers_at_which_price_it_left() -> None:
     decision = decide(position(HELD, SELL, highest="1.01"), at(".94"), RULES, TRAILS)
-    assert isinstance(decision, Cancel)
+    assert isinstance(decision, Replace)
     assert decision.order == SELL
     assert decision.memory == {HIGHEST: "1.01", LEAVES_AT: "0.94"}
+    assert (decision.by.price, decision.by.quantity, decision.by.is_market) == (D("0.94"), D(20), True)
+
+
+def test_profit_sale_that_rests_on_stops_anew_only_under_the_stop() -> None:
+    """The exchange refused the sale that was to take its place, and the market has recovered since."""
+    rests_on = position(HELD, SELL, leaves_at="0.94")
+    assert said(decide(rests_on, at(".96"), RULES, STOPS)) == "Wait"
+    assert triggers(rests_on, STOPS) == Triggers(below=D("0.95") - UNIT)
+    assert said(decide(rests_on, at(".9499"), RULES, STOPS)) == "Replace"
+
+
+def test_sale_is_never_cancelled_while_no_other_could_take_its_place() -> None:
+    """Most of it has traded: the rest is worth less than the exchange takes an order for."""
+    nearly = replace(SELL, status=OrderStatus.PARTIALLY_FILLED, executed=D(16), fills=())
+    rules = replace(RULES, min_notional=D(5))
+    for wants in (
+        decide(position(HELD, nearly), at(".9"), rules, STOPS),
+        guard.decide(_Reckless(Cancel(nearly, "back")), position(HELD, nearly), at(".9"), rules, None),
+    ):
+        assert isinstance(wants, Wait)
+        assert "no other could take its place" in wants.reason
+        assert "under the least notional" in wants.reason
+
+
+def test_sale_that_has_traded_in_part_rests_on_while_its_symbol_does_not_trade() -> None:
+    part = replace(SELL, status=OrderStatus.PARTIALLY_FILLED, executed=D(5), fills=())
+    halted = replace(RULES, is_trading=False, status="BREAK")
+    assert said(decide(position(HELD, part), at(".9"), halted, STOPS)) == "Wait"
+    # Of a whole one the exchange is asked: one request cancels it and places the other, or does neither.
+    assert said(decide(position(HELD, SELL), at(".9"), halted, STOPS)) == "Replace"
 
 
 def test_late_fills_of_the_sale_that_was_taken_back_count() -> None:

@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading.core.orders import MOVES, OPEN, Fill, Order, OrderReport, OrderStatus, Side, commissions, fold
+from trading.core.orders import (
+    MOVES,
+    OPEN,
+    PROVEN_BY_US,
+    Fill,
+    Order,
+    OrderReport,
+    OrderStatus,
+    Side,
+    commissions,
+    fold,
+)
 
 S = OrderStatus
 ORDER = Order("hh-1-b-x", Side.BUY, D(100), D(10), S.SUBMITTING)
@@ -44,7 +55,7 @@ def test_status_only_moves_forward(before: OrderStatus, said: OrderStatus, after
 
 def test_every_status_has_its_moves_and_an_ended_order_none() -> None:
     assert set(MOVES) == set(OrderStatus)
-    ended = set(OrderStatus) - OPEN - {S.NOT_PLACED}
+    ended = set(OrderStatus) - OPEN - PROVEN_BY_US
     assert all(not MOVES[status] for status in ended)
 
 

@@ -163,8 +163,11 @@ def test_what_can_not_work_waits_and_says_why(rules: Rules, stands: Position, ev
     assert reason in decision.reason
 
 
-def test_halted_symbol_keeps_what_it_holds() -> None:
-    decision = decide(position(BOUGHT), NUDGE, replace(RULES, is_trading=False, status="BREAK"), SETTINGS)
+def test_what_is_believed_of_a_listing_stops_no_sale_and_every_buy() -> None:
+    """Nobody knows better than the exchange whether it trades: it is asked."""
+    halted = replace(RULES, is_trading=False, status="GONE")
+    assert isinstance(decide(position(BOUGHT), NUDGE, halted, SETTINGS), PlaceSell)
+    decision = decide(position(), TRADE, halted, SETTINGS)
     assert isinstance(decision, Wait)
 
 

@@ -1,0 +1,154 @@
+"""A strategy that loops, sleeps or wants to end the process: its trader shows it, and everybody else trades on."""
+
+import threading
+import time
+from collections.abc import Iterator
+from decimal import Decimal as D
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from tests.support.scripted_exchange import ScriptedExchange
+from tests.trading.test_traders import TRADE, fresh
+from trading import looks, traders
+from trading.core import naive
+from trading.core.decisions import Triggers, Wait
+from trading.core.guard import StrategyFails
+from trading.models import JournalEntry, Order, Trader
+from trading.strategies import registry, time_limit
+from trading.strategies.time_limit import left_behind, within_time
+
+STRATEGY: Any = SimpleNamespace(name="mine")
+
+
+def loops() -> None:
+    while True:
+        pass
+
+
+def loops_whatever_is_raised() -> None:
+    while True:
+        try:
+            time.sleep(0.01)
+        except Exception:  # noqa: BLE001
+            continue
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_limit, "LIMIT_S", 0.2)
+
+
+@pytest.mark.parametrize("function", [loops, loops_whatever_is_raised])
+def test_function_that_loops_is_given_up_and_ended(function: Any) -> None:
+    with pytest.raises(StrategyFails, match=r"mine thinks for more than 0\.2 s"):
+        within_time(STRATEGY, function, 0.2)
+    assert left_behind() == 0
+    assert not [thread for thread in threading.enumerate() if thread.name == "strategy-mine"]
+
+
+def test_function_that_can_not_be_ended_is_counted_until_it_ends() -> None:
+    gate = threading.Event()
+    with pytest.raises(StrategyFails):
+        within_time(STRATEGY, lambda: gate.wait(10), 0.1)
+    assert left_behind() == 1
+    gate.set()
+    deadline = time.monotonic() + 5
+    while left_behind() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert left_behind() == 0
+
+
+def test_what_it_gives_and_what_it_raises_is_handed_on() -> None:
+    assert within_time(STRATEGY, lambda: 7) == 7
+    with pytest.raises(ZeroDivisionError):
+        within_time(STRATEGY, lambda: 1 // 0)
+
+
+def test_those_that_ship_cost_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "Thread", lambda *args, **kwargs: pytest.fail("a thread"))
+    assert within_time(naive, lambda: 7) == 7  # type: ignore[arg-type]
+
+
+# --- and its trader -------------------------------------------------------------------------------
+@pytest.fixture
+def mine(monkeypatch: pytest.MonkeyPatch, trader: Trader) -> Iterator[Any]:
+    """The trader's strategy: one of the user's own, which the test says what to do."""
+    strategy: Any = SimpleNamespace(
+        name="naive",
+        Settings=naive.Settings,
+        decide=lambda *_: Wait("thinks"),
+        triggers=lambda *_: Triggers(below=D(1)),
+    )
+    monkeypatch.setattr(registry, "find", lambda name: strategy)
+    monkeypatch.setattr("trading.models.traders.find", lambda name: strategy)
+    yield strategy
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.databases
+class TestItsTrader:
+    @pytest.mark.usefixtures("impatient")
+    @pytest.mark.parametrize("where", ["decide", "triggers"])
+    def test_shows_that_it_is_failing(
+        self, trader: Trader, mine: Any, where: str, exchange: ScriptedExchange
+    ) -> None:
+        setattr(mine, where, lambda *_: loops())
+        traders.wake(trader.pk, TRADE, exchange)
+        row = fresh(trader)
+        assert "thinks for more than 0.2 s" in row.error
+        assert (row.failures, row.retry_at is not None) == (1, True)
+        assert JournalEntry.objects.filter(trader=trader, decision="failed").count() == 1
+
+    @pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt(), GeneratorExit(), MemoryError("no")])
+    def test_takes_no_thread_with_it(
+        self, trader: Trader, mine: Any, error: BaseException, exchange: ScriptedExchange
+    ) -> None:
+        def leaves(*_: object) -> None:
+            raise error
+
+        mine.decide = leaves
+        traders.wake(trader.pk, TRADE, exchange)
+        assert type(error).__name__ in fresh(trader).error
+
+    def test_thinks_with_no_transaction_open_and_no_row_locked(
+        self, trader: Trader, mine: Any, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(time_limit, "ships", lambda strategy: True)  # in the task's own thread
+        seen = []
+
+        def looks_around(*_: object) -> Wait:
+            seen.append(connection.in_atomic_block)
+            return Wait("looks around")
+
+        mine.decide = looks_around
+        traders.wake(trader.pk, TRADE, exchange)
+        assert seen == [False]
+
+    def test_changed_by_somebody_else_meanwhile_thinks_again(
+        self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Two tasks for one trader: the slower one finds that the other has bought."""
+        think, thoughts = looks.think, []
+
+        def slowly(snapshot: looks.Snapshot) -> looks.Thought:
+            thought = think(snapshot)
+            thoughts.append(thought)
+            if len(thoughts) == 1:
+                traders.wake(trader.pk, TRADE, exchange)
+            return thought
+
+        monkeypatch.setattr(looks, "think", slowly)
+        traders.wake(trader.pk, TRADE, exchange)
+        assert Order.objects.filter(trader=trader).count() == len(exchange.placed) == 1
+        assert len(thoughts) > 2
+
+    def test_changed_all_the_time_gives_up(
+        self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(looks, "claim", lambda row: False)
+        with pytest.raises(looks.Overtaken, match="all the time"):
+            traders.wake(trader.pk, TRADE, exchange)
+        assert exchange.placed == []

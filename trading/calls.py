@@ -1,0 +1,116 @@
+"""What is asked of an exchange for one order of ours. Each call returns what there is to hear, and wakes nobody."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from trading.books.booking import as_core
+from trading.core.events import OrderReported
+from trading.core.orders import OrderReport, OrderStatus
+from trading.exchange.errors import NotFound, OutcomeUnknown
+from trading.exchange.protocol import ARRIVES_WITHIN, Exchange
+from trading.models import FillMark, Order
+from trading.outcomes import is_namesake, report_of
+
+# Once an order can't arrive any more, "not found" may mean that it was never placed. One such answer is no proof: an
+# exchange may deny for a moment what it has, and a clock may have been set forward. The proof begins once it is given
+# again so much later, by whatever clock, and nothing else was heard in between.
+DENIED_FOR = ARRIVES_WITHIN
+# One that was acknowledged is denied for longer before it counts as gone: that it was there is certain.
+FORGOTTEN_AFTER = timedelta(seconds=60)
+
+
+def query(row: Order, exchange: Exchange, asked_at: datetime, source: str = "query") -> OrderReported | None:
+    """What became of an order; None while that is not clear. Raises the exchange's errors but NotFound."""
+    try:
+        report = exchange.order(row.symbol.name, row.client_order_id)
+    except NotFound as error:
+        return _not_found(row, exchange, asked_at, str(error), source)
+    if is_namesake(row, report):
+        text = f"an order of that id was placed long before it, as number {report.exchange_order_id}"
+        return _not_found(row, exchange, asked_at, text, source)
+    Order.objects.filter(pk=row.pk, denied_at__isnull=False).update(denied_at=None)
+    return OrderReported(with_fills(row, report, exchange), source)
+
+
+def cancel(row: Order, exchange: Exchange, asked_at: datetime) -> OrderReported | None:
+    """Cancels an order that is known to rest; where it loses to a fill or the outcome is unclear, what became of it.
+
+    Raises the exchange's errors but NotFound.
+    """
+    try:
+        report = exchange.cancel(row.symbol.name, row.client_order_id)
+    except (NotFound, OutcomeUnknown):
+        return query(row, exchange, asked_at, source="cancel")
+    return OrderReported(with_fills(row, report, exchange), "cancel")
+
+
+def with_fills(row: Order, report: OrderReport, exchange: Exchange) -> OrderReport:
+    """The report with the order's fills, where it tells of more than is booked."""
+    if report.executed <= as_core(row).booked:
+        return report
+    return replace(report, fills=exchange.fills(report.symbol, report.exchange_order_id))
+
+
+# --- an order that is not found -------------------------------------------------------------------
+
+
+def _not_found(row: Order, exchange: Exchange, asked_at: datetime, text: str, source: str) -> OrderReported | None:
+    """What the order is, where the exchange says again that there is none; None while that may yet change."""
+    if asked_at < row.submitted_at + ARRIVES_WITHIN:
+        return None  # It may still arrive: that it is not there yet says nothing.
+    if row.denied_at is None:
+        Order.objects.filter(pk=row.pk, denied_at=None).update(denied_at=asked_at)
+        return None
+    if asked_at < row.denied_at + (DENIED_FOR if row.status == OrderStatus.SUBMITTING else FORGOTTEN_AFTER):
+        return None
+    found = make_impossible(row, exchange)
+    if found is not None:
+        return OrderReported(with_fills(row, found, exchange), source)
+    if row.status == OrderStatus.SUBMITTING:
+        return OrderReported(report_of(row, OrderStatus.NOT_PLACED, "The exchange never got it."), source)
+    # It was acknowledged once: the exchange has begun its books anew, as testnet does every month.
+    reason = f"The exchange no longer knows it: {text}"
+    return OrderReported(report_of(row, OrderStatus.NOT_FOUND, reason), source)
+
+
+def make_impossible(row: Order, exchange: Exchange) -> OrderReport | None:
+    """Sees to it that an order that is not found can't trade any more; the order, where it shows all the same.
+
+    It is cancelled by its client order id, which does no harm where there is none, and then looked for among the open
+    orders, all orders and the trades: each is kept elsewhere, and one may show what another denies. Raises the
+    exchange's errors: nothing is proven then.
+    """
+    symbol = row.symbol.name
+    try:
+        return exchange.cancel(symbol, row.client_order_id)
+    except NotFound:
+        pass
+    if there := _named(row, exchange.open_orders(symbol)):
+        return there
+    since = _order_before(row)
+    orders = exchange.orders(symbol, since)
+    if there := _named(row, orders):
+        return there
+    # A trade tells its order's number alone. One of a later order that no list shows may be of this one.
+    mark = FillMark.objects.filter(venue=row.venue, symbol=symbol).values_list("trade_id", flat=True).first()
+    traded = {order_id for order_id, _ in exchange.trades(symbol, mark or 0)}
+    listed = {report.exchange_order_id for report in orders}
+    first = since or min(listed, default=0)
+    if any(order_id > first for order_id in traded - listed):
+        raise OutcomeUnknown(f"A trade of {symbol} is of an order that the exchange does not list yet")
+    return None
+
+
+def _named(row: Order, reports: Iterable[OrderReport]) -> OrderReport | None:
+    same = (report for report in reports if report.client_order_id == row.client_order_id)
+    return next((report for report in same if not is_namesake(row, report)), None)
+
+
+def _order_before(row: Order) -> int | None:
+    """The exchange's number of our last order in the symbol before this one; None where there is none.
+
+    Numbers grow, but on an exchange that begins its books anew: so the last one, not the highest.
+    """
+    before = Order.objects.filter(venue=row.venue, symbol=row.symbol_id, pk__lt=row.pk).order_by("-pk")
+    return before.filter(exchange_order_id__isnull=False).values_list("exchange_order_id", flat=True).first()

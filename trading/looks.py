@@ -1,0 +1,434 @@
+"""One look at a trader: read where it stands, let its strategy decide, and save what follows. Nothing is called here.
+
+The strategy decides on a snapshot, with no transaction open and no row locked: however long it thinks, nobody waits.
+The row's version is compared when the outcome is saved; where somebody was quicker, the look begins anew.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Q, prefetch_related_objects
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from trading import doorbell, gate, triggers
+from trading.books.booking import as_core, book, position_with
+from trading.core import guard
+from trading.core.decisions import (
+    ANY_PRICE,
+    Cancel,
+    Decision,
+    Finish,
+    PlaceBuy,
+    PlaceSell,
+    Replace,
+    TellRebuy,
+    Triggers,
+    Wait,
+)
+from trading.core.events import Event, Nudged, OrderReported, TradeSeen
+from trading.core.money import ZERO
+from trading.core.orders import OPEN, PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold
+from trading.core.position import Mode, Position, TraderState, state_of
+from trading.core.risk import Rules
+from trading.endings import count_again, end
+from trading.exchange.protocol import SEND_WITHIN, NewOrder
+from trading.limits.holds import Hold
+from trading.models import Order, Trader
+from trading.models.journal import write, write_once
+from trading.models.symbols import rules_of
+from trading.outcomes import report_of
+from trading.own_orders import new_client_order_id
+from trading.saving import claim, read, save
+from trading.strategies.registry import UnknownStrategy
+from trading.strategies.time_limit import within_time
+from trading.strategies.typed import BadSettings
+from trading.waits import back_off, hold_back, look_again, wait
+
+log = logging.getLogger(__name__)
+
+# Whoever finds a trader changed by somebody else looks again, so many times: each time somebody got further.
+MAX_TRIES = 20
+SHOWED_LATE = "it showed after it had been taken for never placed"
+
+
+class Overtaken(Exception):
+    """Somebody else has changed the trader since it was read."""
+
+
+# --- what a look comes to: at most one of these is to be done -------------------------------------
+
+
+@dataclass(frozen=True)
+class Send:
+    """An order is saved and goes out now. `replaces`: the client order id of the resting one whose place it takes."""
+
+    order: NewOrder
+    replaces: str = ""
+
+
+@dataclass(frozen=True)
+class CancelOrder:
+    row: int
+
+
+@dataclass(frozen=True)
+class FetchFills:
+    """An order has ended, and not all of its fills are known."""
+
+    report: OrderReport
+
+
+@dataclass(frozen=True)
+class AskPrices:
+    """What these assets are worth in `quote`."""
+
+    assets: tuple[str, ...]
+    quote: str
+
+
+@dataclass(frozen=True)
+class ClearTheWay:
+    """Own buys, by their rows, are to be cancelled: a sale that gets out would meet them."""
+
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class HeldByMode:
+    """The mode of trading did not let an order of this side pass."""
+
+    side: Side
+
+
+Step = Send | CancelOrder | FetchFills | AskPrices | ClearTheWay | HeldByMode
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What came of a look. `needs_leader`: a cycle has ended, or another trader is asked for."""
+
+    step: Step | None = None
+    venue: Venue = Venue.MOCK
+    needs_leader: bool = False
+    trigger: triggers.Trigger | None = None
+
+
+NOTHING_TO_DO = Looked()
+
+
+# --- one look -------------------------------------------------------------------------------------
+
+
+@dataclass
+class Snapshot:
+    """A trader as it was read, with the orders that matter, and what is new."""
+
+    trader: Trader
+    event: Event
+    task_id: str
+    rows: dict[str, Order] = field(default_factory=dict)  # by client order id
+    position: Position = field(default_factory=Position)
+    rules: Rules | None = None
+    # The order that is reported was taken for never placed, and its trader has gone on without it.
+    is_late: bool = False
+
+    @property
+    def reported(self) -> Order | None:
+        """The row that the event tells of."""
+        return self.rows[self.event.report.client_order_id] if isinstance(self.event, OrderReported) else None
+
+
+@dataclass(frozen=True)
+class Thought:
+    """What a strategy wants, and which prices concern its trader then; or why it can't say."""
+
+    decision: Decision | None = None
+    armed: Triggers = field(default_factory=Triggers)
+    cant: str = ""  # a setting or a module has to be mended: it looks again soon
+    fails: str = ""  # its code fails: it looks again after a growing wait
+
+
+def look(trader_id: int, event: Event, task_id: str = "") -> Looked:
+    """Takes in an event. Raises Overtaken where others keep changing the trader."""
+    for _ in range(MAX_TRIES):
+        snapshot = _read(trader_id, event, task_id)
+        if snapshot is None:
+            return NOTHING_TO_DO
+        thought = None if snapshot.trader.has_ended else think(snapshot)
+        try:
+            with transaction.atomic():
+                if not claim(snapshot.trader):
+                    raise Overtaken(f"trader {trader_id} is being changed by others all the time")
+                return _take_in(snapshot, thought)
+        except Overtaken as error:
+            overtaken = error
+    raise overtaken
+
+
+def _read(trader_id: int, event: Event, task_id: str) -> Snapshot | None:
+    """The trader as it stands with the event; None where the event changes nothing for it."""
+    trader = read(trader_id)
+    if trader is None:
+        return None
+    is_late = False
+    if isinstance(event, OrderReported):
+        rows = _rows_of(trader, Q(client_order_id=event.report.client_order_id))
+        row = rows[event.report.client_order_id]
+        known = as_core(row)
+        told = fold(known, event.report)
+        if told == known:
+            return None
+        event = replace(event, was_asked=bool(row.cancel_reason))
+        others = [as_core(other) for other in rows.values() if other is not row]
+        has_gone_on = trader.has_ended or any(other.status.is_open for other in others)
+        is_late = known.status in PROVEN_BY_US and told.status.is_open and has_gone_on
+        told = replace(told, cancel_reason=SHOWED_LATE) if is_late else told
+        orders = [*others, told]
+    elif trader.has_ended or (trader.retry_at and trader.retry_at > timezone.now() and _can_wait(event)):
+        return None  # An old bell: the trader waits for its next try.
+    else:
+        # WAITING means that nothing could have traded.
+        rows = {} if trader.state == TraderState.WAITING else _rows_of(trader)
+        orders = [as_core(row) for row in rows.values()]
+    # Those that could have traded, in the order in which they were placed.
+    places = {name: place for place, name in enumerate(rows)}
+    orders.sort(key=lambda order: places[order.client_order_id])
+    traded = [order for order in orders if order.status.is_open or order.executed]
+    position = replace(position_with(trader, traded), mode=Mode(trader.trading_status or Mode.OFF))
+    return Snapshot(trader, event, task_id, rows, position, rules_of(trader.symbol_id, trader.venue), is_late)
+
+
+def _rows_of(trader: Trader, also: Q | None = None) -> dict[str, Order]:
+    """Its orders that traded or still may, oldest first, with their fills."""
+    matter = Q(status__in=OPEN) | Q(executed__gt=ZERO)
+    rows = list(trader.orders.filter(matter if also is None else matter | also).order_by("id"))
+    prefetch_related_objects([row for row in rows if row.executed], "fills")
+    return {row.client_order_id: row for row in rows}
+
+
+def _can_wait(event: Event) -> bool:
+    return isinstance(event, TradeSeen | Nudged) and not event.is_urgent
+
+
+def think(snapshot: Snapshot) -> Thought:
+    """What its strategy makes of the snapshot. Nothing is locked meanwhile, and it is given up after a while."""
+    if snapshot.rules is None:
+        return Thought()
+    position, event, rules = snapshot.position, snapshot.event, snapshot.rules
+    try:
+        strategy, settings = snapshot.trader.by()
+    except (UnknownStrategy, BadSettings) as error:
+        return Thought(cant=f"it can't decide: {error}")
+
+    def decide() -> Thought:
+        decision = guard.decide(strategy, position, event, rules, settings)
+        if not isinstance(decision, Wait | TellRebuy):
+            return Thought(decision)
+        after = replace(
+            position,
+            memory=position.memory if decision.memory is None else decision.memory,
+            has_told_rebuy=position.has_told_rebuy or isinstance(decision, TellRebuy),
+        )
+        return Thought(decision, guard.triggers(strategy, after, rules, settings))
+
+    try:
+        return within_time(strategy, decide)
+    except guard.StrategyFails as error:
+        log.exception("a strategy fails: trader=%s", snapshot.trader.pk)
+        return Thought(fails=str(error))
+
+
+# --- what follows, in one transaction, with the trader's row locked -------------------------------
+
+
+def _take_in(snapshot: Snapshot, thought: Thought | None) -> Looked:
+    """Books what was reported, does as was decided, and saves the trader."""
+    trader, reported = snapshot.trader, snapshot.reported
+    if reported is not None:
+        _book(snapshot, reported)
+    if thought is None:
+        count_again(trader, str(snapshot.event), snapshot.task_id)
+        return NOTHING_TO_DO
+    trader.retry_at = None
+    trader.state = state_of(snapshot.position)
+    trader.arm(Triggers())
+    trader.waits_for = ""
+    looked = _follow(snapshot, thought)
+    if snapshot.is_late and reported is not None:
+        looked = replace(looked, step=CancelOrder(reported.pk))
+    return replace(looked, venue=Venue(trader.venue), trigger=save(trader))
+
+
+def _book(snapshot: Snapshot, row: Order) -> None:
+    """Books what the event reports of this order."""
+    trader, event = snapshot.trader, snapshot.event
+    assert isinstance(event, OrderReported)
+    if snapshot.is_late:
+        # The leader goes by that where this process dies.
+        row.is_late, row.cancel_reason = True, SHOWED_LATE
+        row.save(update_fields=["is_late", "cancel_reason", "updated_at"])
+        if trader.has_ended:
+            transaction.on_commit(lambda: doorbell.cancel(row.pk, trader.pk, trader.symbol.name))
+    book(row, event.report)
+    trader.error, trader.failures = "", 0
+    done = f"books {row.side.lower()}: {row.status.lower().replace('_', ' ')}"
+    write(trader, str(event), done, row.reason, row, snapshot.task_id)
+
+
+def _follow(snapshot: Snapshot, thought: Thought) -> Looked:
+    trader, position, event, task_id = snapshot.trader, snapshot.position, snapshot.event, snapshot.task_id
+    if thought.cant:
+        look_again(trader, Wait(thought.cant), event, task_id)
+        return NOTHING_TO_DO
+    if thought.fails:
+        # What was reported is booked all the same: the books don't depend on what a strategy makes of them.
+        trader.waits_for = "it can't decide: its strategy fails"
+        back_off(trader, thought.fails)
+        write_once(trader, str(event), "failed", trader.error, task_id)
+        return NOTHING_TO_DO
+    if thought.decision is None:
+        unknown = Wait(f"{trader.venue} has not told the rules of {trader.symbol.name} yet")
+        next_one = Triggers() if position.orders else Triggers(below=ANY_PRICE)
+        wait(trader, position, unknown, next_one, event, task_id)
+        return NOTHING_TO_DO
+    looked = _act_on(snapshot, thought.decision)
+    match thought.decision:
+        case Wait() as decision:
+            wait(trader, replace(position, memory=trader.memory), decision, thought.armed, event, task_id)
+        case TellRebuy(reason=reason):
+            after = replace(position, memory=trader.memory, has_told_rebuy=True)
+            wait(trader, after, Wait(f"has asked for another trader: {reason}"), thought.armed, event, task_id)
+    return looked
+
+
+def _act_on(snapshot: Snapshot, decision: Decision) -> Looked:
+    trader, event, task_id = snapshot.trader, snapshot.event, snapshot.task_id
+    match decision:
+        case PlaceBuy() | PlaceSell():
+            return _place(snapshot, decision)
+        case Cancel():
+            return _cancel(snapshot, decision)
+        case Replace():
+            return _replace(snapshot, decision)
+        case TellRebuy():
+            _remember(trader, decision.memory)
+            trader.rebuy_told_at = timezone.now()
+            write(trader, str(event), "asks for a trader beside it", decision.reason, task_id=task_id)
+            return Looked(needs_leader=True)
+        case Finish():
+            end(trader, decision)
+            text = f"{trader.symbol.name} #{trader.slot} at {trader.venue} ends: {decision.reason}"
+            transaction.on_commit(lambda: log.info(text))
+            write(trader, str(event), f"ends: {decision.state.lower()}", decision.reason, task_id=task_id)
+            return Looked(needs_leader=True)
+        case Wait():
+            _remember(trader, decision.memory)
+            if decision.needs_values:
+                return Looked(AskPrices(decision.needs_values, trader.symbol.quote_asset))
+            if decision.needs_fills is not None and isinstance(event, Nudged):
+                row = snapshot.rows[decision.needs_fills.client_order_id]
+                return Looked(FetchFills(report_of(row, OrderStatus(row.status), row.reason)))
+            return NOTHING_TO_DO
+
+
+def _remember(trader: Trader, memory: Mapping[str, str] | None) -> None:
+    if memory is not None:
+        trader.memory = dict(memory)
+
+
+def _place(snapshot: Snapshot, decision: PlaceBuy | PlaceSell) -> Looked:
+    held = _held(snapshot, decision)
+    if held is not None:
+        return held
+    _remember(snapshot.trader, decision.memory)
+    row = _saved(snapshot, decision)
+    return Looked(Send(_order_to_send(row)))
+
+
+def _cancel(snapshot: Snapshot, decision: Cancel) -> Looked:
+    trader, row = snapshot.trader, snapshot.rows[decision.order.client_order_id]
+    # Nothing could be placed in its stead: it rests on.
+    held = gate.mode_hold(Side(row.side))
+    if held is not None:
+        hold_back(trader, held, str(snapshot.event), snapshot.task_id)
+        return Looked(HeldByMode(Side(row.side)))
+    _remember(trader, decision.memory)
+    return _want_cancelled(snapshot, row, decision.reason)
+
+
+def _replace(snapshot: Snapshot, decision: Replace) -> Looked:
+    held = _held(snapshot, decision.by)
+    if held is not None:
+        return held
+    _remember(snapshot.trader, decision.memory)
+    row = snapshot.rows[decision.order.client_order_id]
+    looked = _want_cancelled(snapshot, row, decision.reason)
+    assert snapshot.rules is not None
+    if not snapshot.rules.allows_replacing or row.status != OrderStatus.NEW:
+        return looked  # One after the other: how much there is to sell is known once it is cancelled.
+    new = _saved(snapshot, decision.by, replaces=row)
+    return Looked(Send(_order_to_send(new), replaces=row.client_order_id))
+
+
+def _want_cancelled(snapshot: Snapshot, row: Order, reason: str) -> Looked:
+    trader = snapshot.trader
+    row.cancel_reason, row.asked_at = reason[:200], timezone.now()
+    row.save(update_fields=["cancel_reason", "asked_at", "updated_at"])
+    trader.waits_for = f"cancels its {row.side.lower()}: {reason}"[:300]
+    write(trader, str(snapshot.event), f"cancels {row}", reason, row, snapshot.task_id)
+    return Looked(CancelOrder(row.pk))
+
+
+def _held(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell) -> Looked | None:
+    """Asks the gate; None where the order may be placed."""
+    side = Side.BUY if isinstance(wanted, PlaceBuy) else Side.SELL
+    assert snapshot.rules is not None
+    held: Hold | None = gate.hold(snapshot.trader, side, wanted.price, wanted.quantity, snapshot.rules)
+    if held is None:
+        return None
+    hold_back(snapshot.trader, held, str(snapshot.event), snapshot.task_id)
+    if held.is_mode:
+        return Looked(HeldByMode(side))
+    if held.in_the_way and isinstance(wanted, PlaceSell) and wanted.is_exit:
+        return Looked(ClearTheWay(held.in_the_way))
+    return NOTHING_TO_DO
+
+
+def _saved(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell, replaces: Order | None = None) -> Order:
+    """The intent: an order's row, before anything is sent."""
+    trader = snapshot.trader
+    side = Side.BUY if isinstance(wanted, PlaceBuy) else Side.SELL
+    is_market = isinstance(wanted, PlaceSell) and wanted.is_market
+    row = Order.objects.create(
+        trader=trader,
+        symbol=trader.symbol,
+        venue=trader.venue,
+        side=side,
+        type=OrderType.MARKET if is_market else OrderType.LIMIT,
+        price=wanted.price,
+        quantity=wanted.quantity,
+        client_order_id=new_client_order_id(trader.pk, side),
+        submitted_at=timezone.now(),
+        replaces=replaces,
+    )
+    trader.state = TraderState.BUYING if side == Side.BUY else TraderState.SELLING
+    write(trader, str(snapshot.event), f"orders {row}", wanted.reason, row, snapshot.task_id)
+    return row
+
+
+def _order_to_send(row: Order) -> NewOrder:
+    return NewOrder(
+        symbol=row.symbol.name,
+        side=Side(row.side),
+        price=row.price,
+        quantity=row.quantity,
+        client_order_id=row.client_order_id,
+        type=OrderType(row.type),
+        not_after_ms=round((row.submitted_at + SEND_WITHIN).timestamp() * 1000),
+        not_after=time.monotonic() + SEND_WITHIN / timedelta(seconds=1),
+    )
