@@ -102,6 +102,10 @@ def _all_kinds() -> list[Kind]:
     placing = frozenset({PLACE})
     return [
         *lost,
+        Kind("order_denied", LOST,
+             "An order is accepted, and no answer and no report tells of it. For a while (deny_s) the exchange says "
+             "that it has no such order; with everywhere=1 no list of orders and trades shows it either.",
+             Hook.BEFORE, placing, {"deny_s": 12, "everywhere": 0}),
         Kind("throttled_429", REFUSED,
              "Answers HTTP 429 with -1003 and Retry-After, to every request until that time (retry_after_s).",
              Hook.BEFORE, options={"retry_after_s": 5}),

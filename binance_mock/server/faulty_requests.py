@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, auto
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from binance_mock.amounts import ZERO, floor_to
 from binance_mock.desk import Desk
@@ -17,6 +17,7 @@ from binance_mock.faults.faults import Fault, Occasion
 from binance_mock.faults.kinds import CANCEL, REQUESTS, Hook
 from binance_mock.orders import MarketTrade, Order, Side
 from binance_mock.protocol.security import RECV_WINDOW_MS
+from binance_mock.server.denials import Denials
 from binance_mock.server.false_answers import ERRORS, Page, false_answer
 from binance_mock.store import StoreFailed
 
@@ -59,6 +60,8 @@ class Asked(Generic[T]):
     endpoint: str
     values: Mapping[str, str]
     carry_out: Callable[[], T]
+    # An answer with its result changed.
+    edited: Callable[[T, Callable[[Any], Any]], T]
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class FaultyRequests:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._ban: Ban | None = None
+        self.denials = Denials()
 
     def banned(self, now_ms: int) -> Refused | None:
         """The refusal that everybody gets meanwhile."""
@@ -104,6 +108,11 @@ class FaultyRequests:
         faults, now_ms = self._desk.faults, self._desk.now_ms()
         if banned := self.banned(now_ms):
             return Done(Way.FALSE, said=banned)
+        if denied := self.denials.refusal(asked.endpoint, asked.values, now_ms):
+            return Done(Way.FALSE, said=denied)
+        if self.denials.hides_from(asked.endpoint, now_ms):
+            answer = asked.edited(asked.carry_out(), lambda rows: self.denials.shown(rows, now_ms))
+            return Done(Way.TRUE, answer)
         if not any(faults.watches(hook) for hook in REQUESTS):
             return Done(Way.TRUE, asked.carry_out())
         order = self._open_order(asked.values)
@@ -133,6 +142,8 @@ class FaultyRequests:
         match fault.kind.name:
             case "never_arrives":
                 return Done(Way.CUT, fault=fault)
+            case "order_denied":
+                return self._deny(fault, asked, now_ms)
             case "accepted_late":
                 return self._accept_late(fault, asked, now_ms)
             case "throttled_429" | "banned_418":
@@ -143,6 +154,19 @@ class FaultyRequests:
                 message = "Too many new orders; current limit is 50 orders per 10 SECOND."
                 return Done(Way.FALSE, said=Refused(-1015, message, 429, fault.options["retry_after_s"]))
         return Done(Way.FALSE, said=false_answer(fault.kind.name))
+
+    def _deny(self, fault: Fault, asked: Asked[T], now_ms: int) -> Done[T]:
+        """Carries a placing out, and answers nothing: not now, and not when the order is asked about."""
+        symbol, name = asked.values.get("symbol", ""), asked.values.get("newClientOrderId", "")
+        # Before anybody hears of it.
+        self.denials.begin(name, now_ms + fault.options["deny_s"] * 1000, bool(fault.options["everywhere"]))
+        answer = asked.carry_out()
+        try:
+            self.denials.number(name, self._desk.exchange.order(symbol, None, name).order_id)
+        except Refused:
+            self.denials.end(name)
+            return Done(Way.TRUE, answer)  # It was refused: there is nothing to deny.
+        return Done(Way.CUT, fault=fault)
 
     def _accept_late(self, fault: Fault, asked: Asked[T], now_ms: int) -> Done[T]:
         """Answers as if nobody knew, and carries the request out later: all is checked then, its window as well."""

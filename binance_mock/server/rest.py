@@ -1,5 +1,6 @@
 """REST: unwraps the request, checks who asks, and wraps the answer or the refusal."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -30,7 +31,7 @@ def routes(desk: Desk, faulty: FaultyRequests) -> list[web.RouteDef]:
             return _response({"timestamp": desk.now_ms(), "status": 404, "error": "Not Found"}, 404, {})
         body = (await request.read()).decode(errors="replace") if request.body_exists else ""
         values = dict([*parse_qsl(request.raw_path.partition("?")[2]), *parse_qsl(body)])
-        asked = Asked(f"{request.method} {path}", values, partial(_answer, desk, operation, request, body))
+        asked = Asked(f"{request.method} {path}", values, partial(_answer, desk, operation, request, body), _edited)
         return await answered(request, faulty.serve(asked))
 
     return [web.route("*", prefix + "{path:.+}", partial(handle, table)) for prefix, table in TABLES.items()]
@@ -62,6 +63,12 @@ def _answer(desk: Desk, operation: Operation, request: web.Request, body: str) -
         status, succeeded = 500, False
     headers = desk.limits.headers(now_ms, with_orders=operation.places_orders and succeeded)
     return _response(answer, status, headers | retry)
+
+
+def _edited(response: web.Response, change: Callable[[Any], Any]) -> web.Response:
+    assert isinstance(response.body, bytes)
+    response.body = _encode(change(msgspec.json.decode(response.body)))
+    return response
 
 
 def _values(request: web.Request, body: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -55,13 +56,15 @@ class WsApi:
     def publish(self, changes: Changes) -> None:
         if not changes.events or all(session.subscription is None for session in self._sessions):
             return
+        now_ms, denials = self._desk.now_ms(), self._bad_days.requests.denials
         passing = [
             Passing(
                 _encode(event),
                 Occasion(event.get("s", ""), event.get("S", "")),
                 (Hook.USER_EVENT, Hook.REPORT) if event["e"] == "executionReport" else (Hook.USER_EVENT,),
             )
-            for event in account_events(changes, self._desk.now_ms())
+            for event in account_events(changes, now_ms)
+            if not denials.is_denied(event.get("c", ""), now_ms)
         ]
         self._bad_days.frames.passed(USER_EVENTS, passing, self._tell)
 
@@ -86,7 +89,7 @@ class WsApi:
     def _answer(self, session: Session, message: str) -> None:
         """Answers a request, on a bad day as a fault that strikes it wants it."""
         method, request_id, values = _outline(message)
-        asked = Asked(ENDPOINTS.get(method, method), values, lambda: self._reply(session, message))
+        asked = Asked(ENDPOINTS.get(method, method), values, lambda: self._reply(session, message), _edited)
         done = self._bad_days.requests.serve(asked)
         match done:
             case Done(Way.TRUE, answer=dict() as reply):
@@ -181,6 +184,10 @@ class WsApi:
         for session in list(self._sessions):
             session.announce_shutdown(self._desk.now_ms())
         await asyncio.gather(*(session.close() for session in list(self._sessions)))
+
+
+def _edited(reply: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
+    return {**reply, "result": change(reply["result"])} if "result" in reply else reply
 
 
 def _outline(message: str) -> tuple[str, Any, dict[str, str]]:

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from binance_mock.faults.kinds import KINDS, REQUESTS
-from tests.binance_mock.running import Mock
+from tests.binance_mock.running import Mock, events
 
 ORDER = {"symbol": "ETHUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1", "price": "2900"}
 CUT = -1  # stands for the status of a connection that was cut
@@ -90,7 +90,7 @@ ANSWERS: dict[str, tuple[int, int | str | None, bool]] = {
     "body_garbage": (200, None, True),
 }
 # Their tests have names of their own below.
-OTHERS = {"accepted_late", "answer_delayed", "cancel_loses_to_fill", "cancel_meets_part_fill"}
+OTHERS = {"order_denied", "accepted_late", "answer_delayed", "cancel_loses_to_fill", "cancel_meets_part_fill"}
 
 
 def test_every_fault_of_requests_has_a_test() -> None:
@@ -130,6 +130,39 @@ def test_a_late_order_is_not_found_at_first_and_accepted_in_its_window(bad: Mock
     assert ask(bad, "late")[1]["code"] == -2013
     until(lambda: is_placed(bad, "late"))
     assert struck(bad, "accepted_late") == 1
+
+
+@pytest.mark.parametrize("everywhere", [0, 1])
+def test_an_accepted_order_is_denied_for_a_while_and_then_known(bad: Mock, everywhere: int) -> None:
+    bad.fault("order_denied", deny_s=1, everywhere=everywhere)
+    assert place(bad, "denied", price="3100")[0] == CUT
+    assert place(bad, "known")[0] == 200
+    assert (ask(bad, "denied")[1]["code"], cancel(bad, "denied")[1]["code"]) == (-2013, -2011)
+    there = {row["clientOrderId"] for row in bad.signed("GET", "allOrders", symbol="ETHUSDT").json()}
+    assert ("denied" in there, "known" in there) == (not everywhere, True)
+    trades = len(bad.signed("GET", "myTrades", symbol="ETHUSDT").json())
+    until(lambda: ask(bad, "denied")[0] == 200)
+    assert len(bad.signed("GET", "myTrades", symbol="ETHUSDT").json()) == trades + everywhere
+    assert ask(bad, "denied")[1]["status"] == "FILLED"
+
+
+def test_a_denied_order_is_told_by_no_report(bad: Mock) -> None:
+    bad.fault("order_denied", deny_s=1)
+    socket = bad.user_events()
+    place(bad, "denied")
+    place(bad, "known")
+    reports = [event for event in events(socket, 3) if event["e"] == "executionReport"]
+    assert [report["c"] for report in reports] == ["known"]
+    socket.close()
+    until(lambda: ask(bad, "denied")[0] == 200)
+    assert is_placed(bad, "denied")
+
+
+def test_an_order_that_is_refused_is_not_denied(bad: Mock) -> None:
+    bad.fault("order_denied", deny_s=60)
+    assert place(bad, "refused", quantity="0.0000001")[1]["code"] == -1013
+    assert place(bad, "refused")[0] == 200
+    assert ask(bad, "refused")[0] == 200
 
 
 def test_a_late_order_chooses_a_time_within_its_window(bad: Mock) -> None:

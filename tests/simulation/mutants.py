@@ -132,11 +132,10 @@ def lets_the_status_move_backwards(patches: Patches) -> None:
 
 
 def buys_again_while_a_buy_is_unclear(patches: Patches) -> None:
-    def open_order(position: Position) -> orders.Order | None:
-        acknowledged = (o for o in position.orders if o.status.is_open and o.status != OrderStatus.SUBMITTING)
-        return next(acknowledged, None)
+    def open_orders(position: Position) -> tuple[orders.Order, ...]:
+        return tuple(o for o in position.orders if o.status.is_open and o.status != OrderStatus.SUBMITTING)
 
-    patches.set(Position, "open_order", property(open_order))
+    patches.set(Position, "open_orders", property(open_orders))
 
 
 def takes_missing_orders_for_cancelled(patches: Patches) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from tests.simulation.line import Line
 from tests.simulation.surroundings import Patches
-from trading import gate, halting, slots, symbols, traders
+from trading import gate, halting, looks, slots, symbols, traders
 from trading.books import booking
 from trading.core import naive, orders
 from trading.core.events import OrderReported
@@ -146,7 +146,7 @@ def trades_on_while_a_symbol_is_off(patches: Patches) -> None:
         def __new__(cls, mode: object) -> Mode:  # type: ignore[misc]
             return Mode.ON
 
-    patches.set(traders, "Mode", Deaf)
+    patches.set(looks, "Mode", Deaf)
 
 
 def sends_what_was_saved_before_its_symbol_was_turned_off(patches: Patches) -> None:
