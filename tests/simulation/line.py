@@ -171,7 +171,7 @@ class Line:
         return [from_exchange_info(book.rules.info) for book in self.world.desk.exchange.engine.books.values()]
 
     def maker_fee(self, symbol: str) -> Decimal:
-        return self.world.desk.exchange.engine.rates.maker
+        return self.world.desk.exchange.engine.rates.standard.maker
 
     # --- the line itself --------------------------------------------------------------------------
     def _ask(self, request: str, values: dict[str, str]) -> Any:
