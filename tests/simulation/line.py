@@ -18,10 +18,11 @@ from hedgehog_project.venues import Venue
 from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport
+from trading.exchange import replies as ours
 from trading.exchange.client import terms
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import RECV_WINDOW_MS, Listed, NewOrder
-from trading.exchange.replies import from_commission, from_exchange_info, from_my_trade, from_order_reply
+from trading.exchange.replies import from_exchange_info, from_my_trade, from_order_reply
 from trading.models import Order, Switch
 from trading.models.switch import TradingMode
 
@@ -174,7 +175,7 @@ class Line:
 
     def fees(self, symbol: str) -> Fees:
         engine = self.world.desk.exchange.engine
-        return from_commission(replies.commission(symbol, engine.rates, engine.fees_in_bnb))
+        return ours.from_commission(replies.commission(symbol, engine.rates, engine.fees_in_bnb))
 
     # --- the line itself --------------------------------------------------------------------------
     def _ask(self, request: str, values: dict[str, str]) -> Any:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from trading.core import guard
 from trading.core.fees import Fees
 from trading.core.orders import Fill
-from trading.core.steps import profit_price
+from trading.core.steps import sale_price
 from trading.core.strategy import (
     ANY_PRICE,
     Cancel,
@@ -223,8 +223,7 @@ class Walk:
             assert limit <= market
             assert limit * quantity <= self.position.budget
         else:
-            assert self.position.bought_at is not None
-            assert limit >= profit_price(self.position.bought_at, self.settings.profit_interval, self.rules)
+            assert limit >= sale_price(self.position, self.settings.profit_interval, self.rules, takes=True)
         name = f"hh-{len(self.position.orders)}"
         placed = Order(name, side, limit, quantity, OrderStatus.NEW)
         self.position = replace(self.position, orders=(*self.position.orders, placed))
