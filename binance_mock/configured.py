@@ -12,6 +12,7 @@ from binance_mock.amounts import cut
 from binance_mock.desk import Desk, Market, clock_ms, open_desk
 from binance_mock.engine import FillRule
 from binance_mock.exchange import open_exchange
+from binance_mock.fees import Rates, rates_of
 from binance_mock.market.csv_trades import BadFile
 from binance_mock.market.manual import ManualMarket
 from binance_mock.market.paper import NoExchangeInfo, PaperMarket, fetch_exchange_info
@@ -20,6 +21,7 @@ from binance_mock.market.simulated import SimulatedMarket
 from binance_mock.protocol.limits import Limits
 from binance_mock.protocol.security import Account
 from binance_mock.store import Store
+from hedgehog_project import commission
 from hedgehog_project.keys import BadKey, PublicKey
 from hedgehog_project.venues import Venue, place
 
@@ -50,6 +52,13 @@ def _fill_rule() -> FillRule:
         return FillRule(settings.MOCK_FILL)
     except ValueError:
         raise BadSettings(f"MOCK_FILL is strict or touch, not “{settings.MOCK_FILL}”") from None
+
+
+def _rates() -> Rates:
+    try:
+        return rates_of(commission.read(settings.MOCK_COMMISSION))
+    except ValueError as error:
+        raise BadSettings(f"MOCK_COMMISSION: {error}") from None
 
 
 def _account() -> Account:
@@ -104,7 +113,7 @@ def _with_open_orders(info: dict[str, Any], store: Store) -> dict[str, Any]:
 async def desk_from_settings() -> Desk:
     """Raises BadSettings and StoreFailed."""
     deposits, fill_rule = read_balances(settings.MOCK_BALANCES), _fill_rule()
-    account = _account()
+    account, rates = _account(), _rates()
     store = Store(Path(settings.HEDGEHOG_HOME) / FILE)
     market, info = await _market(store)
     exchange = open_exchange(
@@ -113,6 +122,7 @@ async def desk_from_settings() -> Desk:
         deposits,
         clock_ms(),
         fill_rule=fill_rule,
+        rates=rates,
         fees_in_bnb=settings.MOCK_FEES_IN_BNB,
     )
     limits = Limits(orders_per_10s=settings.MOCK_ORDERS_PER_10S)

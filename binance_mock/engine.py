@@ -73,6 +73,9 @@ class Engine:
         self.rates = rates or Rates()
         # Commissions are paid in BNB, at a discount, where the account has enough of it.
         self.fees_in_bnb = fees_in_bnb
+        # Assets that have a pair with BNB: by way of them it has a price in every quote asset that they have one in.
+        pairs = [{each.base, each.quote} for each in rules.values() if BNB in (each.base, each.quote)]
+        self._ways_to_bnb = tuple(asset for pair in pairs for asset in pair - {BNB})
         self._exchange_filters = exchange_filters
         self._touch = fill_rule is FillRule.TOUCH
         self._last_order_id = last_order_id
@@ -323,8 +326,7 @@ class Engine:
         )
         self.ledger.pay(pays, paid)
         self.ledger.receive(gets, got)
-        rate = self.rates.maker if is_maker else self.rates.taker
-        commission, commission_asset = self._commission(rules, times(got, rate), gets, times(quote, rate))
+        commission, commission_asset = self._commission(rules, got, gets, quote, is_buyer=is_buyer, is_maker=is_maker)
         self.ledger.charge(commission_asset, commission)
         order = order.after(trade.quantity, quote, trade.time_ms)
         fill = Fill(
@@ -343,16 +345,16 @@ class Engine:
         self._report(changes, Execution.TRADE, order, trade.time_ms, fill)
         return order
 
-    def _commission(self, rules: SymbolRules, amount: Decimal, asset: str, worth: Decimal) -> tuple[Decimal, str]:
-        """What is taken of which asset: of what was received, or in BNB where that is on and there is enough.
-
-        `worth` is the commission in the symbol's quote.
-        """
+    def _commission(
+        self, rules: SymbolRules, got: Decimal, asset: str, quote: Decimal, *, is_buyer: bool, is_maker: bool
+    ) -> tuple[Decimal, str]:
+        """What is taken of which asset: of what was received, or in BNB where that is on and there is enough."""
         if self.fees_in_bnb:
-            discounted = in_bnb(rules.quote, worth, self._last_price)
-            if discounted is not None and discounted <= self.ledger.free(BNB):
-                return discounted, BNB
-        return amount, asset
+            standard, others = self.rates.of(quote, is_buyer=is_buyer, is_maker=is_maker)
+            in_all = in_bnb(rules.quote, standard, others, self._last_price, self._ways_to_bnb)
+            if in_all is not None and in_all <= self.ledger.free(BNB):
+                return in_all, BNB
+        return sum(self.rates.of(got, is_buyer=is_buyer, is_maker=is_maker), ZERO), asset
 
     def _last_price(self, symbol: str) -> Decimal | None:
         book = self.books.get(symbol)

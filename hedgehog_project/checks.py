@@ -12,6 +12,7 @@ import redis
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
+from hedgehog_project import commission
 from hedgehog_project.venues import Venue, key_settings, place
 
 PORTS = ("WEB_PORT", "FLOWER_PORT", "MOCK_PORT")
@@ -101,6 +102,16 @@ def check_mock(**_: Any) -> list[CheckMessage]:
                     id="hedgehog.E006",
                 )
             )
+    try:
+        commission.read(settings.MOCK_COMMISSION)
+    except ValueError as error:
+        found.append(
+            Error(
+                f"MOCK_COMMISSION: {error}",
+                hint="Write it like MOCK_COMMISSION=maker=0.001,taker=0.001,tax_maker=0.0011,tax_taker=0.0011.",
+                id="hedgehog.E011",
+            )
+        )
     return found
 
 

@@ -32,6 +32,7 @@ MOCK_EXCHANGE_INFO = env.str("MOCK_EXCHANGE_INFO", default="")
 # Unfilled orders that the mock takes in 10 seconds: Binance's own limit.
 MOCK_ORDERS_PER_10S = env.int("MOCK_ORDERS_PER_10S", default=50)
 # Whether the mock account pays commissions in BNB, a quarter less, as long as it has some.
+MOCK_COMMISSION = env.str("MOCK_COMMISSION", default="")
 MOCK_FEES_IN_BNB = env.bool("MOCK_FEES_IN_BNB", default=False)
 
 # --- keys and addresses: see venues.py ----------------------------------------------------------

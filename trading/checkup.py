@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 import websocket
 from django.conf import settings as django_settings
@@ -30,7 +31,7 @@ from trading.models import Listing, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
-from trading.symbols import listing_values
+from trading.symbols import fee_columns, fee_values, listing_values
 
 SOCKET_S = 5.0
 # A clock this far off is still accepted, but something is wrong with it.
@@ -211,7 +212,7 @@ def _symbol(checked: _Checked, symbol: Symbol) -> Finding:
     except ExchangeError as error:
         return Finding(Level.MEND, f"{symbol} can't be asked about: {error}", "Try again")
     symbol.base_asset, symbol.quote_asset = listed.base_asset, listed.quote_asset
-    listing = Listing(symbol=symbol, venue=checked.venue, **listing_values(listed))
+    listing = Listing(symbol=symbol, venue=checked.venue, **listing_values(listed), **_fees(checked, symbol))
     _want(checked, symbol)
     if problem := settings.why_not(listing):
         return Finding(Level.MEND, problem)
@@ -233,6 +234,14 @@ def _symbol(checked: _Checked, symbol: Symbol) -> Finding:
     except ExchangeError as error:
         return Finding(Level.MEND, f"{symbol}: {order} would be refused: {error}")
     return Finding(Level.OK, f"{text}; {order} would be taken")
+
+
+def _fees(checked: _Checked, symbol: Symbol) -> dict[str, Any]:
+    """Those columns of a listing, as they are known, or else as the account is told now."""
+    known = Listing.objects.filter(symbol=symbol, venue=checked.venue, fee_asked_at__isnull=False).first()
+    if known is not None:
+        return fee_columns(known.fees)
+    return {} if checked.balances is None else fee_values(symbol.name, checked.venue, checked.inspector)
 
 
 def _first_step(settings: TradingSettings, trade: TradeSeen, rules: Rules) -> Decision:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
+from trading.core.fees import Fees
 from trading.exchange.client import exchange_at
 from trading.exchange.codes import NO_SUCH_SYMBOL
 from trading.exchange.errors import ExchangeError, KeyRejected, Refused
@@ -218,11 +220,16 @@ def _save(symbol: Symbol, venue: Venue, listed: Listed, exchange: Exchange) -> L
     return listing
 
 
+def fee_columns(fees: Fees) -> dict[str, Decimal]:
+    """Those of a Listing."""
+    return {f"{name}_fee": rate for name, rate in asdict(fees).items()}
+
+
 def fee_values(name: str, venue: Venue, exchange: Exchange) -> dict[str, Any]:
-    """The columns of a Listing that the account's own fee fills; none where that can't be had now."""
+    """The columns of a Listing that the account's own fees fill; none where those can't be had now."""
     try:
-        return {"maker_fee": exchange.maker_fee(name), "fee_asked_at": timezone.now()}
+        return {**fee_columns(exchange.fees(name)), "fee_asked_at": timezone.now()}
     except ExchangeError as error:
-        # The documents' 0.1 % stays, or what was known before.
+        # The documents' 0.1 % stay, or what was known before.
         log.warning("commission not known: symbol=%s venue=%s error=%s", name, venue, error)
         return {}

@@ -97,7 +97,7 @@ def trade_fee(desk: Desk, params: Params, now_ms: int) -> list[dict[str, str]]:
     params.finish()
     engine = desk.exchange.engine
     symbols = [engine.book(wanted).rules.symbol] if wanted else list(engine.books)
-    maker, taker = text(engine.rates.maker), text(engine.rates.taker)
+    maker, taker = text(engine.rates.standard.maker), text(engine.rates.standard.taker)
     return [{"symbol": symbol, "makerCommission": maker, "takerCommission": taker} for symbol in symbols]
 
 

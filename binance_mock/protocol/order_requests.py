@@ -67,7 +67,7 @@ def test(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
     params.finish()
     engine = desk.exchange.engine
     engine.check(new, now_ms)
-    return replies.test_commission(engine.rates, engine.fees_in_bnb) if wants_rates else {}
+    return replies.test_commission(engine.rates, new.side, engine.fees_in_bnb) if wants_rates else {}
 
 
 def _which(params: Params, id_name: str = "orderId", client_name: str = "origClientOrderId") -> tuple[Any, Any]:

@@ -1,12 +1,13 @@
 """The shapes of answers about orders, fills and the account, with every documented field."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
 from binance_mock.amounts import ZERO, text, times
-from binance_mock.fees import BNB, BNB_DISCOUNT, Rates
-from binance_mock.orders import Balance, Changes, Fill, Order, OrderType, PreventedMatch, PublicTrade
+from binance_mock.fees import BNB, BNB_DISCOUNT, Part, Rates
+from binance_mock.orders import Balance, Changes, Fill, Order, OrderType, PreventedMatch, PublicTrade, Side
 
 UID = 1
 # The account belongs to no group of accounts that share self-trade prevention (stp_faq.md).
@@ -188,11 +189,11 @@ def balances(of: Mapping[str, Balance], *, omit_zero: bool = False) -> list[dict
 
 def account(of: Mapping[str, Balance], rates: Rates, updated_ms: int, *, omit_zero: bool) -> dict[str, Any]:
     return {
-        "makerCommission": _points(rates.maker),
-        "takerCommission": _points(rates.taker),
-        "buyerCommission": 0,
-        "sellerCommission": 0,
-        "commissionRates": _rates(rates.maker, rates.taker),
+        "makerCommission": _points(rates.standard.maker),
+        "takerCommission": _points(rates.standard.taker),
+        "buyerCommission": _points(rates.standard.buyer),
+        "sellerCommission": _points(rates.standard.seller),
+        "commissionRates": _rates(rates.standard),
         "canTrade": True,
         "canWithdraw": False,
         "canDeposit": False,
@@ -212,8 +213,16 @@ def _points(rate: Decimal) -> int:
     return int(rate * 10_000)
 
 
-def _rates(maker: Decimal, taker: Decimal) -> dict[str, str]:
-    return {"maker": text(maker), "taker": text(taker), "buyer": _NOTHING, "seller": _NOTHING}
+def _rates(part: Part) -> dict[str, str]:
+    return {each.name: text(getattr(part, each.name)) for each in fields(part)}
+
+
+def _for_order(part: Part, side: Side) -> dict[str, str]:
+    is_buyer = side is Side.BUY
+    return {
+        "maker": text(part.rate(is_buyer=is_buyer, is_maker=True)),
+        "taker": text(part.rate(is_buyer=is_buyer, is_maker=False)),
+    }
 
 
 def _discount(fees_in_bnb: bool) -> dict[str, Any]:
@@ -228,20 +237,19 @@ def _discount(fees_in_bnb: bool) -> dict[str, Any]:
 def commission(symbol: str, rates: Rates, fees_in_bnb: bool) -> dict[str, Any]:
     return {
         "symbol": symbol,
-        "standardCommission": _rates(rates.maker, rates.taker),
-        "specialCommission": _rates(ZERO, ZERO),
-        "taxCommission": _rates(ZERO, ZERO),
+        "standardCommission": _rates(rates.standard),
+        "specialCommission": _rates(rates.special),
+        "taxCommission": _rates(rates.tax),
         "discount": _discount(fees_in_bnb),
     }
 
 
-def test_commission(rates: Rates, fees_in_bnb: bool) -> dict[str, Any]:
-    """The answer to a test order with computeCommissionRates."""
-    nothing = {"maker": _NOTHING, "taker": _NOTHING}
+def test_commission(rates: Rates, side: Side, fees_in_bnb: bool) -> dict[str, Any]:
+    """The answer to a test order with computeCommissionRates: what buyers or sellers pay is in both rates."""
     return {
-        "standardCommissionForOrder": {"maker": text(rates.maker), "taker": text(rates.taker)},
-        "specialCommissionForOrder": dict(nothing),
-        "taxCommissionForOrder": dict(nothing),
+        "standardCommissionForOrder": _for_order(rates.standard, side),
+        "specialCommissionForOrder": _for_order(rates.special, side),
+        "taxCommissionForOrder": _for_order(rates.tax, side),
         "discount": _discount(fees_in_bnb),
     }
 

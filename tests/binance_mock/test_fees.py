@@ -1,16 +1,19 @@
 """Commissions: out of what is received, or in BNB a quarter less where the account has BNB and wants it."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from binance_mock.amounts import cut
 from binance_mock.engine import Engine
-from binance_mock.fees import in_bnb
+from binance_mock.fees import Part, Rates, in_bnb
 from binance_mock.orders import Fill
 from binance_mock.rules import read_symbols
 from binance_mock.symbols import LISTINGS, exchange_info
-from tests.binance_mock.running import Mock, events
+from tests.binance_mock.running import Mock, events, start
 from tests.binance_mock.support import NOW, amounts, limit, market, trade
+from tests.support.processes import Processes
 
 INFO = exchange_info([LISTINGS["ETHUSDT"], LISTINGS["BNBUSDT"], LISTINGS["ETHBTC"]])
 
@@ -92,12 +95,92 @@ def test_bought_bnb_pays_for_itself() -> None:
         ("USDT", {"BNBUSDT": "500"}, "0.00300000"),
         ("BNB", {}, "1.50000000"),
         ("TRY", {"TRYBNB": "0.001"}, "0.00150000"),
-        ("TRY", {}, None),
+        ("TRY", {"USDTTRY": "30", "BNBUSDT": "500"}, "0.00010000"),
+        ("TRY", {"USDTTRY": "30"}, None),
     ],
 )
-def test_bnb_is_priced_in_the_quote_either_way_round(quote: str, prices: dict[str, str], paid: str | None) -> None:
-    found = in_bnb(quote, Decimal(2), lambda symbol: Decimal(prices[symbol]) if symbol in prices else None)
+def test_bnb_is_priced_in_the_quote_either_way_round_or_by_way_of_another_asset(
+    quote: str, prices: dict[str, str], paid: str | None
+) -> None:
+    found = in_bnb(quote, Decimal(2), Decimal(0), lambda symbol: Decimal(prices.get(symbol, 0)) or None, ("USDT",))
     assert (found if found is None else format(found, "f")) == paid
+
+
+# --- every part of a commission ---------------------------------------------------------------------------
+# The rates of the FAQ's example, a sale of 0.49975 at 35,000.
+OF_FAQ = Rates(
+    standard=Part(Decimal("0.00000010"), Decimal("0.00000020"), Decimal("0.00000030"), Decimal("0.00000040")),
+    special=Part(Decimal("0.01"), Decimal("0.02"), Decimal("0.03"), Decimal("0.04")),
+    tax=Part(Decimal("0.00000112"), Decimal("0.00000114"), Decimal("0.00000118"), Decimal("0.00000116")),
+)
+
+
+def test_standard_special_and_tax_are_added_up_as_in_the_faq() -> None:
+    standard, others = OF_FAQ.of(Decimal("17491.25"), is_buyer=False, is_maker=False)
+    assert (standard, others) == (Decimal("0.01049475"), Decimal("1049.475") + Decimal("0.04022987"))
+
+
+def test_the_discount_of_bnb_touches_the_standard_part_alone() -> None:
+    standard, others = OF_FAQ.of(Decimal("17491.25"), is_buyer=False, is_maker=False)
+    found = in_bnb("USDT", standard, others, {"BNBUSDT": Decimal(260)}.get, ())
+    # A quarter off 0.01049475, nothing off the rest.
+    assert found == Decimal("4.03662731")
+
+
+@pytest.mark.parametrize(
+    ("side", "takes", "rate"),
+    [("BUY", False, "0.0017"), ("BUY", True, "0.0027"), ("SELL", False, "0.0032"), ("SELL", True, "0.0042")],
+)
+@pytest.mark.parametrize("in_what", ["received", "BNB"])
+def test_account_pages_and_fills_agree_to_the_last_unit(
+    processes: Processes, tmp_path: Path, side: str, takes: bool, rate: str, in_what: str
+) -> None:
+    mock = start(
+        processes,
+        tmp_path,
+        MOCK_BALANCES="USDT:100000,ETH:10,BNB:5",
+        MOCK_COMMISSION="maker=0.0005,taker=0.001,buyer=0.0001,tax_maker=0.0011,tax_taker=0.0016,special_seller=0.0016",
+        MOCK_FEES_IN_BNB=int(in_what == "BNB"),
+    )
+    mock.trade("900", symbol="BNBUSDT")
+    mock.trade("3000")
+    order = {"symbol": "ETHUSDT", "side": side, "quantity": "0.3337"}
+    order |= (
+        {"type": "MARKET"}
+        if takes
+        else {"type": "LIMIT", "timeInForce": "GTC", "price": "2990.01" if side == "BUY" else "3010.01"}
+    )
+    told = mock.signed("POST", "order/test", **order, computeCommissionRates="true").json()
+    mock.signed("POST", "order", **order)
+    mock.trade("2980" if side == "BUY" else "3020")
+    (fill,) = mock.signed("GET", "myTrades", symbol="ETHUSDT").json()
+    assert fill["isMaker"] is not takes
+
+    of_account = mock.signed("GET", "account/commission", symbol="ETHUSDT").json()
+    role, part = "taker" if takes else "maker", "buyer" if side == "BUY" else "seller"
+    rates = {}
+    for kind in ("standard", "special", "tax"):
+        page = of_account[f"{kind}Commission"]
+        rates[kind] = Decimal(page[role]) + Decimal(page[part])
+        assert Decimal(told[f"{kind}CommissionForOrder"][role]) == rates[kind]
+    assert sum(rates.values()) == Decimal(rate)
+    assert mock.signed("GET", "account").json()["commissionRates"] == of_account["standardCommission"]
+
+    received = Decimal(fill["qty"] if side == "BUY" and in_what == "received" else fill["quoteQty"])
+    parts = {kind: cut(received * of_kind) for kind, of_kind in rates.items()}
+    if in_what == "BNB":
+        parts["standard"] = cut(parts["standard"] * (1 - Decimal(of_account["discount"]["discount"])))
+        expected, asset = cut(sum(parts.values(), Decimal(0)) / 900), "BNB"
+    else:
+        expected, asset = sum(parts.values(), Decimal(0)), "ETH" if side == "BUY" else "USDT"
+    assert (Decimal(fill["commission"]), fill["commissionAsset"]) == (expected, asset)
+
+
+def test_commissions_without_a_setting_are_those_of_the_documents(mock: Mock) -> None:
+    shown = mock.signed("GET", "account/commission", symbol="ETHUSDT").json()
+    nothing = {"maker": "0.00000000", "taker": "0.00000000", "buyer": "0.00000000", "seller": "0.00000000"}
+    assert shown["standardCommission"] == {**nothing, "maker": "0.00100000", "taker": "0.00100000"}
+    assert (shown["specialCommission"], shown["taxCommission"]) == (nothing, nothing)
 
 
 def test_it_is_switched_while_it_runs_and_all_that_is_told_agrees(mock: Mock) -> None:

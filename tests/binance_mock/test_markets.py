@@ -291,6 +291,7 @@ def test_a_market_that_can_not_be_is_one_clear_line(processes: Processes, home: 
     [
         ("MOCK_BALANCES", "USDT", "is no balance"),
         ("MOCK_BALANCES", "USDT:-5", "is no balance"),
+        ("MOCK_COMMISSION", "maker=1", "MOCK_COMMISSION: “maker=1” is no rate"),
         ("MOCK_BALANCES", "USDT:1e400", "is no balance"),
     ],
 )

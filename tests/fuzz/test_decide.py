@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.fuzz.conftest import BOUNDED
 from trading.core import guard, naive
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
+from trading.core.fees import Fees
 from trading.core.money import floor_to
 from trading.core.orders import Fill, Order, OrderReport, OrderStatus, Side
 from trading.core.risk import Rules, refusal
@@ -40,7 +41,7 @@ def all_rules(draw: st.DrawFn) -> Rules:
         max_quantity=draw(BOUNDS),
         min_notional=draw(BOUNDS),
         max_notional=draw(BOUNDS),
-        maker_fee=draw(FEES),
+        fees=Fees(draw(FEES), draw(FEES), draw(FEES), draw(FEES)),
         is_trading=draw(st.booleans()),
     )
 

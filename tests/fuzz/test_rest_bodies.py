@@ -31,6 +31,8 @@ TRADE: dict[str, Any] = {
     "symbol": "ETHUSDT", "id": 28457, "orderId": 100234, "price": "4.0", "qty": "12.0", "quoteQty": "48.0",
     "commission": "10.1", "commissionAsset": "BNB", "time": 1499865549590, "isBuyer": True, "isMaker": False,
 }  # fmt: skip
+RATES = {"maker": "0.001", "taker": "0.001", "buyer": "0", "seller": "0"}
+COMMISSION: dict[str, Any] = {"standardCommission": RATES, "specialCommission": RATES, "taxCommission": RATES}
 ERRORS = st.fixed_dictionaries(
     {
         "code": st.sampled_from([-1000, -1003, -1006, -1007, -1008, -1013, -1015, -1022, -2010, -2011, -2013, -2015])
@@ -46,7 +48,7 @@ BODIES = st.one_of(
     encoded(bent(ORDER)),
     encoded(st.lists(bent(ORDER) | bent(TRADE), max_size=2)),
     encoded(bent({"balances": [{"asset": "ETH", "free": "1", "locked": "0"}]})),
-    encoded(bent({"symbols": [{"symbol": "ETHUSDT"}], "price": "3000", "standardCommission": {"maker": "0.001"}})),
+    encoded(bent({"symbols": [{"symbol": "ETHUSDT"}], "price": "3000", **COMMISSION})),
 )
 STATUSES = st.sampled_from([200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 409, 418, 429, 500, 502, 503, 504])
 HEADERS = st.dictionaries(
@@ -63,7 +65,7 @@ QUESTIONS: list[Callable[[BinanceExchange], object]] = [
     lambda exchange: exchange.balances(),
     lambda exchange: exchange.listed("ETHUSDT"),
     lambda exchange: exchange.price("ETHUSDT"),
-    lambda exchange: exchange.maker_fee("ETHUSDT"),
+    lambda exchange: exchange.fees("ETHUSDT"),
     lambda exchange: exchange.cancel("ETHUSDT", "hh-1-b-1"),
 ]
 _numbers = count()

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from django.db import connection
 
 from binance_mock.errors import Refused as EngineRefused
+from binance_mock.protocol import replies
 from binance_mock.protocol.operations import REST
 from binance_mock.protocol.params import Params
 from hedgehog_project.venues import Venue
+from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport
+from trading.exchange import replies as ours
 from trading.exchange.client import terms
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import RECV_WINDOW_MS, Listed, NewOrder, Replacement
@@ -211,8 +214,9 @@ class Line:
         self._question()
         return [from_exchange_info(book.rules.info) for book in self.world.desk.exchange.engine.books.values()]
 
-    def maker_fee(self, symbol: str) -> Decimal:
-        return self.world.desk.exchange.engine.rates.maker
+    def fees(self, symbol: str) -> Fees:
+        engine = self.world.desk.exchange.engine
+        return ours.from_commission(replies.commission(symbol, engine.rates, engine.fees_in_bnb))
 
     # --- the line itself --------------------------------------------------------------------------
     def _ask(self, request: str, values: dict[str, str]) -> Any:

@@ -4,8 +4,10 @@ All is drawn from the world's seed, each rule so that it acts in a part of the w
 """
 
 from decimal import Decimal
+from random import Random
 from typing import TYPE_CHECKING, Any
 
+from binance_mock.fees import Part, Rates
 from hedgehog_project.venues import Venue
 from trading.models import AccountProtections, Symbol, SymbolProtections
 from trading.models.protections import HighOf
@@ -17,9 +19,26 @@ if TYPE_CHECKING:
 
 TRADER_BUDGET = Decimal(200)
 PROFIT = Decimal("0.0005")
+_USUAL, _HALF = Decimal("0.001"), Decimal("0.0005")
+# The usual one; no maker's; a tax; what sellers pay more than buyers, and something special.
+COMMISSIONS = (
+    Rates(),
+    Rates(),
+    Rates(),
+    Rates(Part(taker=_USUAL)),
+    Rates(Part(taker=_USUAL)),
+    Rates(tax=Part(_USUAL, _USUAL)),
+    Rates(Part(_HALF, _USUAL), tax=Part(buyer=_HALF, seller=Decimal("0.0011"))),
+    Rates(Part(_HALF, _HALF, seller=_HALF), special=Part(maker=Decimal("0.0002"), taker=Decimal("0.0007"))),
+)
 STRATEGIES = ("naive", "naive", "naive", "trailing")
 # In how many of the worlds a symbol, or the account, is protected at all.
 IS_PROTECTED = 0.3
+
+
+def draw_rates(seed: int) -> Rates:
+    """What the exchange takes. By dice of its own: a world with the usual rates is what it would be without them."""
+    return Random(f"rates {seed}").choice(COMMISSIONS)
 
 
 def draw_settings(chance: "Chance", strategy: str, money: Decimal) -> dict[str, Any]:

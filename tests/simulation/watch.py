@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from binance_mock.fees import Rates
 from binance_mock.orders import Changes, Fill, Order, Side
+from tests.simulation.costs import Cycle
 from tests.simulation.line import Broken
 from tests.simulation.rows import ZERO, never, read, time_of
 from tests.simulation.world import FOREIGN, MONEY, PRICES, World
@@ -31,6 +33,8 @@ class Books:
     names: dict[int, str] = field(default_factory=dict)
     money: dict[str, Decimal] = field(default_factory=lambda: dict(MONEY))
     owned: dict[int, Decimal] = field(default_factory=dict)
+    rates: Rates = field(default_factory=Rates)
+    cycles: dict[int, Cycle] = field(default_factory=dict)  # by trader
 
     def take(self, changes: Changes, now: datetime) -> None:
         for report in changes.reports:
@@ -52,13 +56,14 @@ class Books:
             self.money[asset] = self.money.get(asset, ZERO) + amount
         trader = trader_of(self.names[fill.order_id])
         assert trader is not None
+        self.cycles.setdefault(trader, Cycle()).take(fill, base, self.rates)
         got = sign * fill.quantity - (fill.commission if fill.commission_asset == base else ZERO)
         self.owned[trader] = self.owned.get(trader, ZERO) + got
 
 
 class Watch:
     def __init__(self, world: World) -> None:
-        self.world, self.books = world, Books()
+        self.world, self.books = world, Books(rates=world.desk.exchange.engine.rates)
         world.desk.exchange.listeners.append(lambda changes: self.books.take(changes, world.now))
         self.has_forgotten, self._restored_at = False, world.now - SLEEPS_AT_MOST
         self._last_fill = 0

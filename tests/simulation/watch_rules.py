@@ -36,6 +36,7 @@ BELLS_LATE_BY = timedelta(seconds=20)
 # A wish is fulfilled within this time, although beats, bells and requests are lost.
 FULFILLED_WITHIN = timedelta(seconds=30)
 # The least that can be sold, however the filters change, in base and in quote.
+TICK = Decimal("0.01")
 MOST_STEP, MOST_NOTIONAL = Decimal("0.001"), Decimal(170)
 ASKS, IS_HEARD, TAKES_BACK = "asks for a trader beside it", "is heard", "cancels"
 # What may hold back a sale: the mode of trading, the exchange's limits, an own order that is about to trade.
@@ -231,8 +232,10 @@ class RuleWatch:
     def _sale(self, pk: int, trader: _Trader, kind: str, price: Decimal, at: datetime) -> None:
         """At a profit, or after a stop."""
         buys = read("SELECT max(price) FROM trading_order WHERE trader_id = %s AND side = 'BUY' AND executed > 0", pk)
-        bought_at, intervals = from_units(buys[0][0]), trader.intervals
-        if kind != OrderType.MARKET and price >= bought_at * (1 + intervals["profit_interval"]):  # type: ignore[operator]
+        bought_at, intervals, cost = from_units(buys[0][0]), trader.intervals, self.watch.books.cycles[pk].unit_cost
+        profit = intervals["profit_interval"]
+        assert profit is not None
+        if kind != OrderType.MARKET and price + TICK >= cost * (1 + profit):
             return
         loss, trail = intervals.get("stop_loss_interval"), intervals.get("trailing_stop_interval")
         lowest, highest = self._prices(trader.symbol, trader.created_at - BELLS_LATE_BY, at)
@@ -240,22 +243,36 @@ class RuleWatch:
         stops += [max(highest, bought_at) * (1 - trail)] if trail is not None else []
         never(
             not stops or lowest >= max(stops),
-            f"R3: trader {pk} sells at {price} what it bought at {bought_at}, and no stop was crossed: {lowest}",
+            f"R3: trader {pk} sells at {price} what has cost {cost:.2f}, and no stop was crossed: {lowest}",
         )
 
     def _endings(self, traders: list[tuple[Any, ...]]) -> None:
         """Nobody ends holding what could be sold, but where a person gave it up."""
-        for pk, symbol, _, _, _, _, state, finished_at, *_ in traders:
+        for pk, symbol, _, _, _, _, state, finished_at, _, profit, _ in traders:
             if finished_at is None or pk in self._over:
                 continue
             self._over.add(pk)
             owned = self.watch.books.owned.get(pk, ZERO)
+            if state == "FINISHED":
+                self._pays(pk, from_units(profit))
             too_much = {
                 "RETIRED": owned != 0,
                 "FINISHED": owned >= MOST_STEP,
                 "DUST": floor_to(owned, MOST_STEP) * PRICES[symbol] >= MOST_NOTIONAL,
             }
             never(too_much.get(state, False), f"R2: trader {pk} ends {state} with {owned} that it could sell")
+
+    def _pays(self, pk: int, booked: Decimal) -> None:
+        """A cycle that no stop has ended has lost nothing, and what it says that it brought is what it brought."""
+        cycle = self.watch.books.cycles[pk]
+        # Each fill cuts its amounts to eight decimals, one in BNB those of a dear asset.
+        cuts = cycle.fills * (Decimal("0.00001") if cycle.is_in_bnb else Decimal("0.00000002"))
+        never(abs(booked - cycle.profit) > cuts, f"I5: trader {pk} books {booked}, and brought {cycle.profit:.8f}")
+        has_left = read("SELECT 1 FROM trading_trader WHERE id = %s AND memory LIKE '%leaves_at%'", pk)
+        never(
+            not has_left and cycle.net + cycle.taking < -cuts,
+            f"R3: trader {pk} ends at {cycle.net:.8f}, and no stop has ended it",
+        )
 
     def _wishes(self, traders: list[tuple[Any, ...]], settings: dict[str, tuple[Any, ...]]) -> None:
         """What people have wished for comes true, in its time."""

@@ -92,7 +92,8 @@ class World:
         info = exchange_info([LISTINGS[symbol] for symbol in [*PRICES, BNB_PAIR]])
         # In every other world commissions are paid in BNB, until it has none left.
         in_bnb = self.chance.random() < 0.5
-        exchange = open_exchange(Store(":memory:"), info, MONEY, self.exchange_ms, fees_in_bnb=in_bnb)
+        rates = rules.draw_rates(seed)
+        exchange = open_exchange(Store(":memory:"), info, MONEY, self.exchange_ms, rates=rates, fees_in_bnb=in_bnb)
         self.desk: Desk = open_desk(
             exchange, ManualMarket(), Account("key", "secret"), now_ms=lambda: self.exchange_ms
         )

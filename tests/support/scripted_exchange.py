@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from hedgehog_project.venues import Venue
+from trading.core.fees import Fees
 from trading.core.money import quote_of
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.exchange.errors import NotFound, OutcomeUnknown, Refused
@@ -148,8 +149,8 @@ class ScriptedExchange:
     def all_listed(self) -> list[Listed]:
         raise OutcomeUnknown("This exchange lists nothing.")
 
-    def maker_fee(self, symbol: str) -> Decimal:
-        return FEE
+    def fees(self, symbol: str) -> Fees:
+        return Fees.flat(FEE)
 
 
 def answer_lost(order: NewOrder) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from trading.core.fees import Fees
 from trading.exchange.codes import NO_SUCH_SYMBOL
 from trading.exchange.errors import OutcomeUnknown, Refused, Throttled
 from trading.exchange.protocol import Listed
@@ -49,8 +50,8 @@ class Catalog:
             raise Refused("Invalid symbol.", NO_SUCH_SYMBOL)
         return found
 
-    def maker_fee(self, symbol: str) -> Decimal:
+    def fees(self, symbol: str) -> Fees:
         if len(self.fees_asked) >= self.fees_left:
             raise Throttled("the limits are used up", 20.0)
         self.fees_asked.append(symbol)
-        return Decimal("0.00075")
+        return Fees.flat(Decimal("0.00075"))

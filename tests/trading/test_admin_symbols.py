@@ -14,6 +14,7 @@ from streamer.models import wanted
 from tests.trading.conftest import make_symbol
 from trading import symbols
 from trading.admin.strategy_form import column
+from trading.core.fees import Fees
 from trading.exchange.errors import KeyRejected, Refused
 from trading.exchange.protocol import Listed
 from trading.models import Listing, Symbol, TradingSettings
@@ -58,8 +59,8 @@ class Exchange:
             filters=[],
         )
 
-    def maker_fee(self, name: str) -> D:
-        return D("0.001")
+    def fees(self, name: str) -> Fees:
+        return Fees()
 
 
 class TestTurning:
@@ -240,3 +241,18 @@ def test_tabs_part_the_symbols(admin_client: Client, symbol: Symbol, shown: str,
     symbols.named("XRPUSDT")
     listed = admin_client.get(f"{LIST}?show={shown}").context["cl"].result_list
     assert [row.name for row in listed] == names
+
+
+@pytest.mark.parametrize(
+    ("fees", "words"),
+    [
+        (Fees(), "0.1 %"),
+        (Fees(D(0), D("0.001"), D(0), D("0.001")), "0 % resting, 0.1 % taking"),
+        (Fees.flat(D("0.0021")), "0.21 %"),
+        (Fees(D("0.001"), D("0.001"), D("0.0026"), D("0.0026")), "buys 0.1 %; sales 0.26 %"),
+    ],
+)
+def test_a_listing_shows_what_each_side_pays(admin_client: Client, symbol: Symbol, fees: Fees, words: str) -> None:
+    Listing.objects.update(**symbols.fee_columns(fees))
+    for page in (f"{LIST}{symbol.pk}/change/", "/admin/trading/listing/"):
+        assert words in admin_client.get(page).content.decode()

@@ -13,6 +13,7 @@ from hedgehog_project.venues import Venue
 from tests.trading.conftest import make_symbol
 from tests.trading.listed import Catalog, listed
 from trading import catalog, leader, symbols
+from trading.core.fees import Fees
 from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Symbol, Trader, TradingSettings
 from trading.models.symbols import GONE, TradingStatus, forget_rules, rules_of
@@ -37,7 +38,7 @@ def test_every_symbol_gets_settings_and_stays_off() -> None:
     ]
     ether = Listing.objects.get(symbol__name="ETHUSDT", venue="mock")
     assert (ether.tick_size, ether.step_size, ether.status) == (D("0.01"), D("0.001"), "TRADING")
-    assert (ether.maker_fee, ether.fee_asked_at) == (D("0.001"), None)
+    assert (ether.fees, ether.fee_asked_at) == (Fees.flat(D("0.001")), None)
     assert Symbol.objects.get(name="ETHBTC").quote_asset == "BTC"
 
 
@@ -59,12 +60,12 @@ def test_dry_run_counts_the_same_and_writes_nothing() -> None:
 
 
 def test_again_changes_no_settings_and_refreshes_the_rules(symbol: Symbol) -> None:
-    Listing.objects.update(maker_fee=D("0.0002"))
+    Listing.objects.update(**symbols.fee_columns(Fees.flat(D("0.0002"))))
     assert sync(Catalog(EVERY)).new == 3
     settings = TradingSettings.objects.get(symbol=symbol)
     assert (settings.status, settings.budget, settings.chunks) == ("on", D(200), 1)
     listing = Listing.objects.get(symbol=symbol)
-    assert (listing.step_size, listing.maker_fee) == (D("0.001"), D("0.0002"))
+    assert (listing.step_size, listing.fees) == (D("0.001"), Fees.flat(D("0.0002")))
     assert sync(Catalog(EVERY)) == catalog.Synced(listed=4, trading=3, new=0, gone=0)
 
 
@@ -147,7 +148,7 @@ class TestKeepingFresh:
         leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert sorted(exchange.fees_asked) == sorted(symbol.name for symbol in many)
-        assert set(Listing.objects.values_list("maker_fee", flat=True)) == {D("0.00075")}
+        assert {listing.fees for listing in Listing.objects.all()} == {Fees.flat(D("0.00075"))}
 
     def test_full_budget_ends_the_questions_for_now(self, many: list[Symbol]) -> None:
         exchange = Catalog([listed(symbol.base_asset) for symbol in many], fees_left=2)

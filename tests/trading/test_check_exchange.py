@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from pytest_django import Settings
 
 from hedgehog_project.ports import HOST, free_port
@@ -19,7 +20,7 @@ from trading.checkup import Level
 from trading.exchange import inspector
 from trading.exchange.inspector import Inspector, Reached
 from trading.exchange.rights import MAY_WITHDRAW
-from trading.models import Symbol, TradingSettings
+from trading.models import Listing, Symbol, TradingSettings
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +66,23 @@ def test_good_venue_is_ok_in_every_line_and_nothing_is_placed(at_mock: MockExcha
     ):
         assert words in shown
     assert at_mock.client().orders("ETHUSDT") == []
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_whether_a_buy_could_be_sold_again_is_reckoned_with_the_accounts_own_commissions(
+    symbol: Symbol, processes: Processes, tmp_path: Path, settings: Settings, is_known: bool
+) -> None:
+    """A share of 5.2 buys 0.0017: at 10 % for takers less than 5 USDT of it could be sold again."""
+    mock, _ = start_mock(
+        processes, str(tmp_path), MOCK_COMMISSION="" if is_known else "taker=0.1", MOCK_BALANCES="USDT:10000"
+    )
+    mock.trade("ETHUSDT", "3000")
+    settings.MOCK_PORT, settings.MOCK_API_KEY, settings.MOCK_API_SECRET = mock.port, KEY, SECRET
+    TradingSettings.objects.update(budget=D("5.2"))
+    if is_known:
+        Listing.objects.update(buy_taker_fee=D("0.1"), fee_asked_at=timezone.now())
+    (problem,) = to_mend(check("mock")[0])
+    assert problem.startswith("ETHUSDT at 3000: what it buys could not be sold again")
 
 
 def test_live_key_is_looked_at_for_what_it_may_do(live: Settings, symbol: Symbol) -> None:

@@ -24,6 +24,7 @@ from tests.support.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.processes import Processes
 from trading import traders
 from trading.core.events import TradeSeen
+from trading.core.fees import Fees
 from trading.core.orders import OrderStatus, Side
 from trading.exchange import client as client_module
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
@@ -49,7 +50,7 @@ class TestTrade:
     def test_on_asks_the_exchange_and_streams_the_symbol(self) -> None:
         assert run("trade", "ethusdt", "on") == "ETHUSDT: trading is on (mock)\n"
         listing = Listing.objects.get(symbol__name="ETHUSDT", venue="mock")
-        assert (listing.tick_size, listing.step_size, listing.maker_fee) == (D("0.01"), D("0.0001"), D("0.001"))
+        assert (listing.tick_size, listing.step_size, listing.fees) == (D("0.01"), D("0.0001"), Fees())
         assert is_on("ETHUSDT")
         assert StreamedSymbol.objects.get(symbol="ETHUSDT", market="mock").is_on
 

@@ -23,6 +23,7 @@ from tests.support.scripted_http import (
     reset,
     silent,
 )
+from trading.core.fees import Fees
 from trading.core.orders import OrderReport, OrderStatus, OrderType, Side
 from trading.exchange import client as client_module
 from trading.exchange.client import BinanceExchange
@@ -156,7 +157,7 @@ class TestAgainstTheMock:
         assert (listed.status, listed.base_asset, listed.quote_asset) == ("TRADING", "ETH", "USDT")
         assert (listed.tick_size, listed.step_size, listed.min_notional) == (D("0.01"), D("0.0001"), D(5))
         assert {each["filterType"] for each in listed.filters} >= {"PRICE_FILTER", "LOT_SIZE", "NOTIONAL"}
-        assert exchange.maker_fee("ETHUSDT") == D("0.001")
+        assert exchange.fees("ETHUSDT") == Fees.flat(D("0.001"))
 
     @pytest.mark.parametrize(
         ("order", "code", "words"),
@@ -410,7 +411,7 @@ QUESTIONS: dict[str, Callable[[BinanceExchange], object]] = {
     "price": lambda exchange: exchange.price("ETHUSDT"),
     "balances": lambda exchange: exchange.balances(),
     "listed": lambda exchange: exchange.listed("ETHUSDT"),
-    "maker_fee": lambda exchange: exchange.maker_fee("ETHUSDT"),
+    "fees": lambda exchange: exchange.fees("ETHUSDT"),
 }
 
 

@@ -55,7 +55,7 @@ def follows(trader: Trader, exchange: ScriptedExchange) -> Trader:
 
 @pytest.fixture
 def stops(trader: Trader, exchange: ScriptedExchange) -> Trader:
-    """It has bought at 2997, sells at 3005.99, and gets out under 2847.15."""
+    """It has bought at 2997, sells at 3006, and gets out under 2847.15."""
     give(trader, stop_loss_interval="0.05")
     traders.wake(trader.pk, at("3000"), exchange)
     traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
@@ -177,7 +177,7 @@ def test_stop_loss_takes_the_sale_back_and_sells_at_the_market(stops: Trader, ex
     assert ended.profit is not None
     assert ended.profit < -10
     story = dict(JournalEntry.objects.filter(trader=stops).values_list("decision", "reason"))
-    assert story["cancels SELL 0.0666 ETHUSDT at 3005.99"] == "stop-loss: 2840 is more than 5 % under the buy"
+    assert story["cancels SELL 0.0666 ETHUSDT at 3006"] == "stop-loss: 2840 is more than 5 % under the buy"
     assert story["orders SELL 0.0666 ETHUSDT at the market, about 2840"] == (
         "gets out at the market: the price had fallen to 2840"
     )
@@ -242,15 +242,15 @@ def test_trailing_stop_follows_the_highest_price(trader: Trader, exchange: Scrip
 
 # --- own orders that would meet -------------------------------------------------------------------
 def test_own_orders_that_would_meet_are_held_back(trader: Trader, exchange: ScriptedExchange) -> None:
-    """One sells at 3005.99 when the next would buy at 3006, or over it: Binance would end one of the two."""
+    """One sells at 3006 when the next would buy at 3006, or over it: Binance would end one of the two."""
     traders.wake(trader.pk, at("3000"), exchange)
     traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
     settings = TradingSettings.objects.select_related("symbol").get()
     other = Trader.born(settings, Venue.MOCK, 2)
-    traders.wake(other.pk, at("3009.00"), exchange)
+    traders.wake(other.pk, at("3009.01"), exchange)
     held = fresh(other)
     assert orders(other, Side.BUY) == []
-    assert held.waits_for == "it would meet the sell of the trader in slot 1, 3005.99"
+    assert held.waits_for == "it would meet the sell of the trader in slot 1, 3006"
     assert held.retry_at is not None
     Trader.objects.filter(pk=other.pk).update(retry_at=None)
     traders.wake(other.pk, at("3008.98"), exchange)  # 3005.97102

@@ -171,7 +171,7 @@ def test_report_is_booked_sold_and_acknowledged(world: World) -> None:
     assert client.xpending(topic, GROUP)["pending"] == 1
     doorbell.report("mock", str(entry, "utf-8"), execution_report(buy))  # type: ignore[arg-type]
     sell = world.wait_for(lambda: Order.objects.filter(side=Side.SELL, status=OrderStatus.NEW).first(), "the sell")
-    assert (sell.price, sell.quantity) == (D("3005.99"), D("0.0666"))
+    assert (sell.price, sell.quantity) == (D("3006"), D("0.0666"))
     assert world.on_the_exchange() == [sell.client_order_id]
     world.wait_for(lambda: client.xpending(topic, GROUP)["pending"] == 0, "the entry to be acknowledged")
 

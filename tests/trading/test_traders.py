@@ -61,12 +61,12 @@ def test_whole_cycle_buys_sells_what_it_owns_and_books_its_profit(trader: Trader
     assert not traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
     sell = only_order(trader, Side.SELL)
     # 0.0667 less 0.1 %, in whole steps
-    assert (sell.status, sell.price, sell.quantity) == (OrderStatus.NEW, D("3005.99"), D("0.0666"))
+    assert (sell.status, sell.price, sell.quantity) == (OrderStatus.NEW, D("3006"), D("0.0666"))
     assert traders.hear(exchange.fill_all(sell.client_order_id), "report", exchange)
     ended = fresh(trader)
     assert (ended.state, ended.leftover) == (TraderState.FINISHED, D("0.0000333"))
-    # 0.0666 x 3005.99, less 0.1 %, less 0.0666 / 0.0666333 of 0.0667 x 2997
-    assert ended.profit == D("0.19873507")
+    # 0.0666 x 3006, less 0.1 %, less 0.0666 / 0.0666333 of 0.0667 x 2997
+    assert ended.profit == D("0.1994004")
     assert Fill.objects.filter(order__trader=trader).count() == 3
     story = list(JournalEntry.objects.filter(trader=trader).values_list("event", "decision"))
     assert story[0] == ("trade 1 at 3000", "orders BUY 0.0667 ETHUSDT at 2997")

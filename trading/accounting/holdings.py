@@ -10,11 +10,9 @@ from hedgehog_project.venues import Venue
 from trading import overview
 from trading.accounting.arithmetic import Arithmetic, arithmetic
 from trading.books.booking import positions_of
+from trading.core.fees import USUAL_RATE
 from trading.core.money import EXACT, ONE, ZERO, quote_of
 from trading.models import Listing, Order, Trader
-
-# The documents' 0.1 %, where a venue has not told ours.
-USUAL_FEE = Decimal("0.001")
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def value_of(quantity: Decimal, price: Decimal | None, fee: Decimal) -> Decimal 
 
 
 def fees_of(venue: Venue, symbol_ids: Iterable[int]) -> dict[int, Decimal]:
-    """Our commission as a maker in each of these symbols, as a fraction."""
+    """Our commission of a resting sale in each of these symbols, as a fraction."""
     wanted = set(symbol_ids)
-    known = dict(Listing.objects.filter(venue=venue, symbol__in=wanted).values_list("symbol_id", "maker_fee"))
-    return {pk: known.get(pk, USUAL_FEE) for pk in wanted}
+    known = dict(Listing.objects.filter(venue=venue, symbol__in=wanted).values_list("symbol_id", "sell_maker_fee"))
+    return {pk: known.get(pk, USUAL_RATE) for pk in wanted}

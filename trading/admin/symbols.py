@@ -1,6 +1,5 @@
 """Symbols: what streams, what trades, how, and what it brought."""
 
-from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -28,6 +27,7 @@ from trading.admin.protections import ProtectionsInline, symbol_state
 from trading.admin.strategy_form import StrategyInline
 from trading.admin.turning import TurningAdmin, log_many, tell_problems
 from trading.admin.why import shown
+from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.models import Listing, Switch, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
@@ -82,7 +82,7 @@ class SettingsInline(StrategyInline):
 
 class ListingInline(TabularInline):
     model = Listing
-    fields = ("venue", "status", "tick_size", "step_size", "min_quantity", "least", "maker_fee_percent", "refreshed")
+    fields = ("venue", "status", "tick_size", "step_size", "min_quantity", "least", "fees_", "refreshed")
     readonly_fields = fields
     can_delete = False
     extra = 0
@@ -94,9 +94,9 @@ class ListingInline(TabularInline):
     def least(self, listing: Listing) -> str:
         return plain(listing.min_notional)
 
-    @display(description="Maker fee")
-    def maker_fee_percent(self, listing: Listing) -> str:
-        return show.percent(listing.maker_fee)
+    @display(description="Commission")
+    def fees_(self, listing: Listing) -> str:
+        return fees_in_words(listing.fees)
 
     @display(description="Refreshed")
     def refreshed(self, listing: Listing) -> SafeString | str:
@@ -314,6 +314,16 @@ def last_price(trade: overview.LastTrade | None, unit: str) -> SafeString:
     )
 
 
+def fees_in_words(fees: Fees) -> str:
+    """0.1 %, or what differs: buys 0 % resting, 0.1 % taking; sales 0.1 %."""
+    sides = [(fees.buy_maker, fees.buy_taker), (fees.sell_maker, fees.sell_taker)]
+    texts = [
+        show.percent(maker) if maker == taker else f"{show.percent(maker)} resting, {show.percent(taker)} taking"
+        for maker, taker in sides
+    ]
+    return texts[0] if texts[0] == texts[1] else f"buys {texts[0]}; sales {texts[1]}"
+
+
 def _traders_link(symbol: Any, count: int, shown: str) -> SafeString | str:
     if not count:
         return "0"
@@ -324,7 +334,7 @@ def _traders_link(symbol: Any, count: int, shown: str) -> SafeString | str:
 
 @admin.register(Listing)
 class ListingAdmin(ReadOnlyAdmin):
-    list_display = ("symbol", "where", "status", "tick_size", "step_size", "min_notional", "fee", "refreshed")
+    list_display = ("symbol", "where", "status", "tick_size", "step_size", "min_notional", "fees_", "refreshed")
     list_filter = ("venue", "status")
     list_select_related = ("symbol",)
     search_fields = ("symbol__name",)
@@ -333,9 +343,9 @@ class ListingAdmin(ReadOnlyAdmin):
     def where(self, listing: Listing) -> SafeString:
         return show.venue(listing.venue)
 
-    @display(description="Maker fee", ordering="maker_fee")
-    def fee(self, listing: Listing) -> str:
-        return show.percent(listing.maker_fee or Decimal(0))
+    @display(description="Commission", ordering="sell_maker_fee")
+    def fees_(self, listing: Listing) -> str:
+        return fees_in_words(listing.fees)
 
     @display(description="Refreshed", ordering="refreshed_at")
     def refreshed(self, listing: Listing) -> SafeString | str:

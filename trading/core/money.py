@@ -51,19 +51,21 @@ def buy_quantity(budget: Decimal, price: Decimal, step: Decimal) -> Decimal:
         return floor_to(budget / price, step)
 
 
-def sell_price(
-    bought_at: Decimal, profit_interval: Decimal, tick: Decimal, buy_fee: Decimal, sell_fee: Decimal
-) -> Decimal:
-    """The price that returns the wanted profit after both commissions.
+def cost_after(price: Decimal, buy_fee: Decimal) -> Decimal:
+    """What a unit bought at this price costs once the commission, a fraction (0.001 = 0.1 %), is taken out of it."""
+    return EXACT.divide(price, ONE - buy_fee)
 
-    floor_tick(bought_at * (1 + buy_fee) * (1 + profit_interval) * (1 + sell_fee)), fees as fractions (0.001 = 0.1 %).
-    Where a tick is so large a part of the price that this would not return the commissions, it is the first price
-    that does: no rounding makes each cycle a loss.
+
+def sell_price(cost: Decimal, profit_interval: Decimal, tick: Decimal, sell_fee: Decimal) -> Decimal:
+    """The price that returns the wanted profit on what a unit has cost, after the commission of the sale.
+
+    floor_tick(cost * (1 + profit_interval) * (1 + sell_fee)), fractions as 0.001 = 0.1 %. Where a tick is so large a
+    part of the price that this would not return the cost, it is the first price that does: no rounding makes each
+    cycle a loss.
     """
     with localcontext(EXACT):
-        wanted = floor_to(bought_at * (ONE + buy_fee) * (ONE + profit_interval) * (ONE + sell_fee), tick)
-        # A commission on what was bought leaves less to sell, one on the sale leaves less of what it brings.
-        even = bought_at / ((ONE - buy_fee) * (ONE - sell_fee))
+        wanted = floor_to(cost * (ONE + profit_interval) * (ONE + sell_fee), tick)
+        even = cost / (ONE - sell_fee)
         return wanted if wanted >= even else ceil_to(even, tick)
 
 

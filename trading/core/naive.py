@@ -21,11 +21,11 @@ from trading.core.decisions import (
 )
 from trading.core.events import Event, TradeSeen
 from trading.core.guard import not_filled_yet
-from trading.core.money import EXACT, ONE, just_over, just_under, plain
+from trading.core.money import EXACT, ONE, just_over, just_under, plain, round_up
 from trading.core.orders import Order, Side
 from trading.core.position import Position
 from trading.core.risk import Rules
-from trading.core.steps import buy_under, leave, percent, profit_price, sell_or_finish
+from trading.core.steps import buy_under, leave, percent, sale_price, sell_or_finish
 
 name = "naive"
 
@@ -126,9 +126,11 @@ def _sell(position: Position, rules: Rules, settings: Settings) -> Decision:
     left_at = position.memory.get(LEAVES_AT)
     if left_at is not None:
         return leave(position, rules, Decimal(left_at), settings.exit_slippage, position.memory)
-    bought_at = _bought_at(position)
-    reason = f"{percent(settings.profit_interval)} over {plain(bought_at)} after fees of both sides"
-    return sell_or_finish(position, rules, profit_price(bought_at, settings.profit_interval, rules), reason)
+    cost = position.unit_cost(rules.base_asset, rules.quote_asset, rules.fees) or _bought_at(position)
+    reason = (
+        f"{percent(settings.profit_interval)} over its cost, {plain(round_up(cost))}, after the sale's commission"
+    )
+    return sell_or_finish(position, rules, sale_price(position, settings.profit_interval, rules), reason)
 
 
 def _bought_at(position: Position) -> Decimal:

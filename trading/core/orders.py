@@ -173,13 +173,18 @@ def commissions(orders: Iterable[Order]) -> dict[str, Decimal]:
     return total
 
 
+def third_asset_fills(orders: Iterable[Order], assets: tuple[str, str]) -> list[Fill]:
+    """Those whose commission was paid in neither of these assets, base and quote, but in a third one (BNB)."""
+    fills = (fill for order in orders for fill in order.fills)
+    return [fill for fill in fills if fill.commission and fill.commission_asset not in assets]
+
+
 def third_asset_value(orders: Iterable[Order], assets: tuple[str, str]) -> Decimal:
-    """What the commissions in neither of these assets, base and quote, were worth in quote, as far as it is known."""
-    fills = [fill for order in orders for fill in order.fills if fill.commission_asset not in assets]
-    return sum((fill.commission_quote or ZERO for fill in fills), ZERO)
+    """What the commissions in third assets were worth in quote, as far as it is known."""
+    return sum((fill.commission_quote or ZERO for fill in third_asset_fills(orders, assets)), ZERO)
 
 
 def unvalued(orders: Iterable[Order], assets: tuple[str, str]) -> tuple[str, ...]:
     """The third assets in which commissions were paid that nobody has valued yet, in order of their names."""
-    fills = [fill for order in orders for fill in order.fills if fill.commission and fill.commission_quote is None]
-    return tuple(sorted({fill.commission_asset for fill in fills} - set(assets)))
+    fills = third_asset_fills(orders, assets)
+    return tuple(sorted({fill.commission_asset for fill in fills if fill.commission_quote is None}))

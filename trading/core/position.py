@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal, localcontext
 from enum import StrEnum
 
+from trading.core.fees import USUAL_FEES, Fees
 from trading.core.money import EXACT, QUOTE_UNIT, ZERO
-from trading.core.orders import Order, Side, commissions, third_asset_value, total_quote
+from trading.core.orders import Order, Side, commissions, third_asset_fills, third_asset_value, total_quote
 
 
 class TraderState(StrEnum):
@@ -79,6 +80,23 @@ class Position:
     def owned(self, base_asset: str) -> Decimal:
         """What is left to sell: bought, less sold, less the commissions that were taken in the base asset."""
         return self.bought - self.sold - commissions(self.orders).get(base_asset, ZERO)
+
+    def unit_cost(self, base_asset: str, quote_asset: str, fees: Fees = USUAL_FEES) -> Decimal | None:
+        """What a unit of what was bought has really cost, in quote; None before anything was bought.
+
+        That is what was paid for all known fills, with the commissions in quote and the value of those in a third
+        asset, over what commissions in the base asset have left. Where nobody knows the value of one in a third
+        asset, our rate in the symbol stands for it: without such a commission's discount, so it is no less.
+        """
+        buys = self.of(Side.BUY)
+        got = sum((order.booked for order in buys), ZERO) - commissions(self.orders).get(base_asset, ZERO)
+        if got <= 0:
+            return None
+        paid = total_quote(buys) + commissions(buys).get(quote_asset, ZERO)
+        for fill in third_asset_fills(buys, (base_asset, quote_asset)):
+            rate = fees.buy_maker if fill.is_maker else fees.buy_taker
+            paid += EXACT.multiply(fill.quote, rate) if fill.commission_quote is None else fill.commission_quote
+        return EXACT.divide(paid, got)
 
     def profit(self, base_asset: str, quote_asset: str) -> Decimal:
         """Realised profit in quote: what the sold part brought, less what that part cost, net of commissions.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from trading.core.fees import USUAL_FEES, Fees
 from trading.core.money import ZERO, floor_to, plain, quote_of
 from trading.core.orders import Side
 
@@ -30,10 +31,15 @@ class Rules:
     sell_factor_max: Decimal = ZERO
     max_position: Decimal = ZERO  # MAX_POSITION: the most of the base asset that may be owned, with open buys
     max_orders: int = 0  # MAX_NUM_ORDERS: the most that may rest on the symbol's book
-    maker_fee: Decimal = Decimal("0.001")
     allows_replacing: bool = False  # one request may cancel an order and place another (cancelReplaceAllowed)
+    fees: Fees = USUAL_FEES
     is_trading: bool = True
     status: str = "TRADING"
+
+    @property
+    def maker_fee(self) -> Decimal:
+        """The commission of a resting sale: an older name, for strategies that use it."""
+        return self.fees.sell_maker
 
 
 def refusal(rules: Rules, side: Side, price: Decimal, quantity: Decimal) -> str | None:

@@ -4,7 +4,7 @@ from decimal import Decimal, localcontext
 
 from trading.core.decisions import Decision, Finish, Memory, PlaceBuy, PlaceSell, Wait
 from trading.core.events import Event, TradeSeen
-from trading.core.money import EXACT, buy_price, buy_quantity, floor_to, plain, sell_price
+from trading.core.money import EXACT, ONE, buy_price, buy_quantity, cost_after, floor_to, plain, sell_price
 from trading.core.orders import Side
 from trading.core.position import Position, TraderState
 from trading.core.risk import Rules, refusal, too_far
@@ -17,9 +17,23 @@ def percent(fraction: Decimal) -> str:
     return f"{plain(fraction * 100)} %"
 
 
+def sale_price(position: Position, profit_interval: Decimal, rules: Rules, *, takes: bool = False) -> Decimal:
+    """The price in whole ticks that returns the wanted profit on what was bought.
+
+    What the buys have cost is known, whatever side they were on and whatever paid their commissions; of the sale to
+    come the commission is estimated, as of one that rests. `takes`: as of one that fills at once.
+    """
+    cost = position.unit_cost(rules.base_asset, rules.quote_asset, rules.fees)
+    if cost is None:
+        if position.bought_at is None:
+            raise ValueError("nothing was bought that could be sold")
+        return profit_price(position.bought_at, profit_interval, rules)
+    return sell_price(cost, profit_interval, rules.tick, rules.fees.sell_max if takes else rules.fees.sell_maker)
+
+
 def profit_price(bought_at: Decimal, profit_interval: Decimal, rules: Rules) -> Decimal:
-    """The price that returns the wanted profit after the commissions of both sides, in whole ticks."""
-    return sell_price(bought_at, profit_interval, rules.tick, rules.maker_fee, rules.maker_fee)
+    """What sale_price will probably say of a buy at this price, resting or not: an estimate, before there is one."""
+    return sell_price(cost_after(bought_at, rules.fees.buy_max), profit_interval, rules.tick, rules.fees.sell_maker)
 
 
 def buy_under(
@@ -37,12 +51,16 @@ def buy_under(
     why_not = refusal(rules, Side.BUY, price, quantity) or too_far(rules, Side.BUY, price, event.price)
     if why_not:
         return Wait(why_not)
-    # What is bought must be sellable after its commission, or the position could never be closed.
-    sellable = floor_to(quantity * (1 - rules.maker_fee), rules.step)
-    to_sell_at = profit_price(price, profit_interval, rules)
-    why_not = refusal(rules, Side.SELL, to_sell_at, sellable) or too_far(rules, Side.SELL, to_sell_at, event.price)
-    if why_not:
-        return Wait(f"what it buys could not be sold again: {why_not}")
+    # What is bought must be sellable after its commission, or the position could never be closed. Under the market it
+    # rests; but the market may have come down to it by the time it arrives, and then it takes.
+    for buy_fee in sorted({rules.fees.buy_maker, rules.fees.buy_taker}):
+        sellable = floor_to(EXACT.multiply(quantity, ONE - buy_fee), rules.step)
+        to_sell_at = sell_price(cost_after(price, buy_fee), profit_interval, rules.tick, rules.fees.sell_maker)
+        why_not = refusal(rules, Side.SELL, to_sell_at, sellable) or too_far(
+            rules, Side.SELL, to_sell_at, event.price
+        )
+        if why_not:
+            return Wait(f"what it buys could not be sold again: {why_not}")
     return PlaceBuy(price, quantity, f"{percent(buy_down_interval)} under {plain(event.price)}")
 
 

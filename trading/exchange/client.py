@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError
 from hedgehog_project.budget import ORDERS_1D, ORDERS_10S, Budget, OverBudget, budget_at
 from hedgehog_project.keys import Key
 from hedgehog_project.venues import Venue, place
+from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport, OrderType, Side
 from trading.exchange.clock import clock_at
@@ -31,7 +32,14 @@ from trading.exchange.errors import (
     Throttled,
 )
 from trading.exchange.protocol import Exchange, Listed, NewOrder, Replacement
-from trading.exchange.replies import from_account, from_exchange_info, from_my_trade, from_order_reply, rows_of
+from trading.exchange.replies import (
+    from_account,
+    from_commission,
+    from_exchange_info,
+    from_my_trade,
+    from_order_reply,
+    rows_of,
+)
 from trading.exchange.rights import KeyRights, from_restrictions, refuse_withdraw_key
 from trading.exchange.transport import Rest
 
@@ -164,13 +172,8 @@ class BinanceExchange:
     def price(self, symbol: str) -> Decimal:
         return self._ask(lambda reply: Decimal(reply["price"]), "ticker/price", weight=2, signed=False, symbol=symbol)
 
-    def maker_fee(self, symbol: str) -> Decimal:
-        return self._ask(
-            lambda reply: Decimal(reply["standardCommission"]["maker"]),
-            "account/commission",
-            weight=20,
-            symbol=symbol,
-        )
+    def fees(self, symbol: str) -> Fees:
+        return self._ask(from_commission, "account/commission", weight=20, symbol=symbol)
 
     def key_rights(self) -> KeyRights | None:
         """What the key may do; None where the exchange has no answer to that, as most have not but Binance itself."""

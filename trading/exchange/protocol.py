@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
+from trading.core.fees import Fees
 from trading.core.orders import Fill, OrderReport, OrderType, Side
 from trading.exchange.errors import ExchangeError
 
@@ -107,5 +108,5 @@ class Exchange(Protocol):
     def price(self, symbol: str) -> Decimal:
         """The price of the last trade. Raises Refused where the exchange has no such symbol."""
 
-    def maker_fee(self, symbol: str) -> Decimal:
-        """The commission on a resting order's fills, as a fraction."""
+    def fees(self, symbol: str) -> Fees:
+        """Our commissions in a symbol, all kinds added up."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal, localcontext
 from typing import Any
 
-from trading.core.money import EXACT, ZERO, quote_of, round_down
+from trading.core.fees import Fees
+from trading.core.money import EXACT, ZERO, quote_of, round_down, round_up
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.exchange.protocol import Listed
 
@@ -107,6 +108,35 @@ def from_my_trade(reply: Mapping[str, Any]) -> Fill:
 def from_account(reply: Mapping[str, Any]) -> dict[str, tuple[Decimal, Decimal]]:
     """Free and locked amount by asset."""
     return {row["asset"]: (Decimal(row["free"]), Decimal(row["locked"])) for row in rows_of(reply["balances"])}
+
+
+def from_commission(reply: Mapping[str, Any]) -> Fees:
+    """Query Commission Rates: what a fill pays is the sum of all kinds, for its role and for its side (FAQ).
+
+    Exchanges that know but one kind leave the others out, or buyer and seller; without the standard commission of
+    makers and takers it is no answer.
+    """
+    standard = reply["standardCommission"]
+    more = [reply.get("specialCommission") or {}, reply.get("taxCommission") or {}]
+
+    def added_up(name: str, of_standard: Any) -> Decimal:
+        return sum((_rate(kind.get(name) or 0) for kind in more), _rate(of_standard))
+
+    maker, taker = added_up("maker", standard["maker"]), added_up("taker", standard["taker"])
+    buyer, seller = added_up("buyer", standard.get("buyer") or 0), added_up("seller", standard.get("seller") or 0)
+    return Fees(
+        buy_maker=round_up(maker + buyer),
+        buy_taker=round_up(taker + buyer),
+        sell_maker=round_up(maker + seller),
+        sell_taker=round_up(taker + seller),
+    )
+
+
+def _rate(told: Any) -> Decimal:
+    rate = Decimal(str(told))
+    if not -1 < rate < 1:
+        raise ValueError(f"{told} is no share of anything")
+    return rate
 
 
 def rows_of(reply: Any) -> list[Any]:

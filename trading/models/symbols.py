@@ -12,6 +12,7 @@ from django.db.models.query_utils import DeferredAttribute
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from trading.core.fees import USUAL_RATE, Fees
 from trading.core.money import plain, share_of
 from trading.core.risk import Rules
 from trading.core.strategy import Strategy
@@ -62,8 +63,14 @@ class Listing(models.Model):
     max_quantity = AmountField(default=Decimal(0))
     min_notional = AmountField(default=Decimal(0))
     max_notional = AmountField(default=Decimal(0))
-    maker_fee = AmountField(default=Decimal("0.001"), help_text="As a fraction: 0.001 is 0.1 %.")
-    fee_asked_at = models.DateTimeField(null=True, blank=True, help_text="Empty: the fee is that of the documents.")
+    # All kinds of commission added up, as fractions: 0.001 is 0.1 %.
+    buy_maker_fee = AmountField(default=USUAL_RATE, help_text="Of a buy that rests, as a fraction: 0.001 is 0.1 %.")
+    buy_taker_fee = AmountField(default=USUAL_RATE, help_text="Of a buy that takes.")
+    sell_maker_fee = AmountField(default=USUAL_RATE, help_text="Of a sale that rests.")
+    sell_taker_fee = AmountField(default=USUAL_RATE, help_text="Of a sale that takes.")
+    fee_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="Empty: the fees are those of the documents."
+    )
     filters = models.JSONField(default=list, help_text="As exchangeInfo gave them.")
     allows_replacing = models.BooleanField(
         default=False, help_text="One request may cancel an order and place another (cancelReplaceAllowed)."
@@ -80,6 +87,10 @@ class Listing(models.Model):
     def __str__(self) -> str:
         return f"{self.symbol} at {self.venue}"
 
+    @property
+    def fees(self) -> Fees:
+        return Fees(self.buy_maker_fee, self.buy_taker_fee, self.sell_maker_fee, self.sell_taker_fee)
+
     def rules(self) -> Rules:
         return Rules(
             symbol=self.symbol.name,
@@ -94,7 +105,7 @@ class Listing(models.Model):
             min_notional=self.min_notional,
             max_notional=self.max_notional,
             **bounds_of(self.filters),
-            maker_fee=self.maker_fee,
+            fees=self.fees,
             allows_replacing=self.allows_replacing,
             is_trading=self.status == "TRADING",
             status=self.status,

@@ -1,4 +1,4 @@
-"""Trailing: follow the price down before buying and up before selling, never selling under the naive profit price.
+"""Trailing: follow the price down before buying and up before selling, never selling for less than its profit.
 
 While nothing is bought it remembers the lowest price, and buys once the market has risen by the trail over it. Once
 the market has reached the profit price it remembers the highest, and sells once the market has fallen by the trail
@@ -17,7 +17,7 @@ from trading.core.money import EXACT, ONE, ZERO, floor_to, just_over, just_under
 from trading.core.orders import Order, Side
 from trading.core.position import Position
 from trading.core.risk import Rules
-from trading.core.steps import MOST_AGE_S, buy_under, percent, profit_price, sell_or_finish
+from trading.core.steps import MOST_AGE_S, buy_under, percent, sale_price, sell_or_finish
 
 name = "trailing"
 
@@ -159,9 +159,8 @@ def _follow_up(position: Position, event: Event, rules: Rules, settings: Setting
 
 
 def _floor(position: Position, rules: Rules, settings: Settings) -> Decimal:
-    """The naive profit price of what was bought: it never sells for less."""
-    assert position.bought_at is not None
-    return profit_price(position.bought_at, settings.profit_interval, rules)
+    """The price that returns its profit: it never sells for less. Its sales are meant to fill at once: they take."""
+    return sale_price(position, settings.profit_interval, rules, takes=True)
 
 
 def _waits_to_sell(high: Decimal, trail: Decimal) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading.core.money import buy_price, buy_quantity, floor_to, plain, quote_of, sell_price, share_of
+from trading.core.money import buy_price, buy_quantity, cost_after, floor_to, plain, quote_of, sell_price, share_of
 
 FEE = D("0.001")
 amounts = st.decimals("0.00000001", "90000000000", places=8)
@@ -22,7 +22,7 @@ steps = st.sampled_from([D(text) for text in ("0.00000001", "0.0001", "0.01", "0
     ],
 )
 def test_sell_price_returns_profit_after_both_fees(bought_at: str, profit: str, tick: str, expected: str) -> None:
-    assert sell_price(D(bought_at), D(profit), D(tick), FEE, FEE) == D(expected)
+    assert sell_price(cost_after(D(bought_at), FEE), D(profit), D(tick), FEE) == D(expected)
 
 
 def test_buy_price_is_under_the_market_by_the_interval() -> None:
@@ -65,7 +65,7 @@ def test_what_is_bought_never_costs_more_than_the_budget(price: D, budget: D, st
 @given(st.decimals("1", "100000", places=2), st.decimals("0.0001", "0.4", places=4))
 def test_a_sale_above_its_price_pays_both_fees_and_the_profit_but_for_a_tick(price: D, profit: D) -> None:
     tick = D("0.01")
-    sold_at = sell_price(price, profit, tick, FEE, FEE)
+    sold_at = sell_price(cost_after(price, FEE), profit, tick, FEE)
     # One unit bought at `price` leaves 1 - fee of it; selling that brings at least what was paid, less one tick.
     assert (sold_at + tick) * (1 - FEE) * (1 - FEE) >= price * (1 + profit) * (1 - FEE**2) ** 2
 
@@ -80,12 +80,12 @@ def test_a_sale_above_its_price_pays_both_fees_and_the_profit_but_for_a_tick(pri
     ],
 )
 def test_no_rounding_makes_a_sale_a_loss(bought_at: str, tick: str, expected: str) -> None:
-    assert sell_price(D(bought_at), D("0.0005"), D(tick), FEE, FEE) == D(expected)
+    assert sell_price(cost_after(D(bought_at), FEE), D("0.0005"), D(tick), FEE) == D(expected)
 
 
 @given(st.integers(1, 100_000), st.decimals("0.0001", "0.4", places=4), st.sampled_from(["0.00000001", "0.01", "1"]))
 def test_what_is_sold_at_its_price_brings_at_least_what_it_cost(ticks: int, profit: D, tick: str) -> None:
     bought_at = ticks * D(tick)
-    sold_at = sell_price(bought_at, profit, D(tick), FEE, FEE)
+    sold_at = sell_price(cost_after(bought_at, FEE), profit, D(tick), FEE)
     assert sold_at * (1 - FEE) * (1 - FEE) >= bought_at
     assert sold_at % D(tick) == 0

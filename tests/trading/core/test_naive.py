@@ -15,7 +15,6 @@ from trading.core.naive import HIGHEST, LEAVES_AT, Settings
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import Mode, Position, TraderState
 from trading.core.risk import Rules
-from trading.core.steps import profit_price
 
 RULES = Rules("S", "B", "Q", tick=D("0.0001"), step=D(1))
 UNIT = D("0.00000001")
@@ -39,13 +38,12 @@ def said(decision: Decision) -> str:
     return type(decision).__name__
 
 
-@pytest.mark.parametrize("bought_at", ["1.00"])
-def test_the_original_s_row_of_the_sale(bought_at: str) -> None:
+def test_the_original_s_row_of_the_sale() -> None:
     """Filled buy 1.00, profit 1 % -> SELL 1.0120: after 0.1 % of commission on both sides."""
-    assert profit_price(D(bought_at), D("0.01"), RULES) == D("1.0120")
-    decision = decide(position(HELD), NUDGE, RULES, replace(SETTINGS, profit_interval=D("0.01")))
+    held = order(Side.BUY, OrderStatus.FILLED, "1.00", "20", "20", "0.02", "B")
+    decision = decide(position(held), NUDGE, RULES, replace(SETTINGS, profit_interval=D("0.01")))
     assert isinstance(decision, PlaceSell)
-    assert (decision.price, decision.quantity, decision.is_market) == (D("1.0120"), D(20), False)
+    assert (decision.price, decision.quantity, decision.is_market) == (D("1.0120"), D(19), False)
 
 
 @pytest.mark.parametrize(

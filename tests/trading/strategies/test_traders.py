@@ -46,7 +46,7 @@ def test_trailing_follows_in_its_row_and_completes_a_cycle(symbol: Symbol, excha
     assert buy.price == D(2930)
     traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
     holds = Trader.objects.get(pk=trader.pk)
-    floor = D("2938.79")  # 0.1 % over 2930, after both commissions, in whole ticks
+    floor = D("2938.8")  # 0.1 % over what 2930 and its commission cost, after that of the sale, in whole ticks
     assert (holds.state, holds.wake_above, holds.retry_at) == (TraderState.HOLDING, floor, None)
     assert see(trader, "3000", exchange).memory["high"] == "3000"
     assert see(trader, "2980", exchange).state == TraderState.HOLDING

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trading.core import guard
+from trading.core.fees import Fees
 from trading.core.orders import Fill
-from trading.core.steps import profit_price
+from trading.core.steps import sale_price
 from trading.core.strategy import (
     ANY_PRICE,
     Cancel,
@@ -35,7 +36,7 @@ from trading.strategies import trailing
 from trading.strategies.trailing import Settings
 
 # Trail 1 %, followed in steps of 0.1 %; without commissions 2 % profit from 100 is 102.
-RULES = Rules("ETHUSDT", "ETH", "USDT", tick=D("0.01"), step=D("0.01"), min_notional=D(5), maker_fee=D(0))
+RULES = Rules("ETHUSDT", "ETH", "USDT", tick=D("0.01"), step=D("0.01"), min_notional=D(5), fees=Fees.flat(D(0)))
 SETTINGS = Settings(D("0.01"), D("0.02"), D("0.05"))
 STRATEGY: Strategy = trailing
 
@@ -175,7 +176,7 @@ def test_only_prices_that_change_something_wake_it(position: Position, below: D 
 MOVES = st.lists(st.integers(-300, 300), min_size=1, max_size=120)  # in hundredths of a per cent
 INTERVALS = st.integers(1, 300).map(lambda each: D(each).scaleb(-4))
 ALL_RULES = st.builds(
-    lambda tick, fee: replace(RULES, tick=tick, maker_fee=fee),
+    lambda tick, fee: replace(RULES, tick=tick, fees=Fees.flat(fee)),
     st.sampled_from([D("0.01"), D("0.1"), D(1)]),
     st.sampled_from([D(0), D("0.001")]),
 )
@@ -222,8 +223,7 @@ class Walk:
             assert limit <= market
             assert limit * quantity <= self.position.budget
         else:
-            assert self.position.bought_at is not None
-            assert limit >= profit_price(self.position.bought_at, self.settings.profit_interval, self.rules)
+            assert limit >= sale_price(self.position, self.settings.profit_interval, self.rules, takes=True)
         name = f"hh-{len(self.position.orders)}"
         placed = Order(name, side, limit, quantity, OrderStatus.NEW)
         self.position = replace(self.position, orders=(*self.position.orders, placed))

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("trading", "0010_denied_orders"),
+        ("trading", "0011_commission_rates"),
     ]
 
     operations = [

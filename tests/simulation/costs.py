@@ -1,0 +1,58 @@
+"""What a cycle has cost and brought, by the exchange's own fills and rates."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from binance_mock.fees import BNB, BNB_DISCOUNT, Rates
+from binance_mock.orders import Fill
+from tests.simulation.rows import ZERO
+
+
+@dataclass
+class Cycle:
+    """Amounts in quote but where another is named. Commissions in BNB count at what the exchange reckoned them at."""
+
+    paid: Decimal = ZERO
+    received: Decimal = ZERO
+    owned: Decimal = ZERO  # base
+    sold: Decimal = ZERO  # base
+    fees_of_buys: Decimal = ZERO  # those that were not taken of what was bought
+    fees_of_sales: Decimal = ZERO
+    taking: Decimal = ZERO  # what sales that took paid more than resting ones
+    is_in_bnb: bool = False
+    fills: int = 0
+
+    def take(self, fill: Fill, base: str, rates: Rates) -> None:
+        self.fills += 1
+        in_base = fill.commission if fill.commission_asset == base else ZERO
+        fee = ZERO if in_base else fill.commission
+        if fill.commission_asset == BNB:
+            self.is_in_bnb = self.is_in_bnb or bool(fill.commission)
+            standard, others = rates.of(fill.quote_quantity, is_buyer=fill.is_buyer, is_maker=fill.is_maker)
+            fee = standard * (1 - BNB_DISCOUNT) + others
+        if fill.is_buyer:
+            self.paid += fill.quote_quantity
+            self.owned += fill.quantity - in_base
+            self.fees_of_buys += fee
+            return
+        self.received += fill.quote_quantity
+        self.owned -= fill.quantity
+        self.sold += fill.quantity
+        self.fees_of_sales += fee
+        if not fill.is_maker:
+            self.taking += max(ZERO, fee - sum(rates.of(fill.quote_quantity, is_buyer=False, is_maker=True)))
+
+    @property
+    def unit_cost(self) -> Decimal:
+        return (self.paid + self.fees_of_buys) / (self.owned + self.sold)
+
+    @property
+    def net(self) -> Decimal:
+        """What was sold brought, less what that part had cost with its share of the commissions."""
+        return self.received - self.fees_of_sales - self.unit_cost * self.sold
+
+    @property
+    def profit(self) -> Decimal:
+        """As it is booked: all commissions count at once, also those of what is left."""
+        left = self.owned / (self.owned + self.sold)
+        return self.net - self.fees_of_buys * left
