@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from trading.books.booking import as_core
-from trading.core.events import OrderReported
-from trading.core.orders import OrderReport, OrderStatus
+from trading.core.events import BalanceSeen, OrderReported
+from trading.core.money import ZERO
+from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
 from trading.exchange.errors import NotFound, OutcomeUnknown
 from trading.exchange.protocol import ARRIVES_WITHIN, Exchange
 from trading.models import FillMark, Order
@@ -50,6 +51,15 @@ def with_fills(row: Order, report: OrderReport, exchange: Exchange) -> OrderRepo
     if report.executed <= as_core(row).booked:
         return report
     return replace(report, fills=exchange.fills(report.symbol, report.exchange_order_id))
+
+
+def balance(row: Order, exchange: Exchange, is_certain: bool) -> BalanceSeen:
+    """What the account has of an order's base asset. Raises the exchange's errors."""
+    asset = row.symbol.base_asset
+    free, locked = exchange.balances().get(asset, (ZERO, ZERO))
+    sales = Order.objects.filter(venue=row.venue, side=Side.SELL, status__in=OPEN, symbol__base_asset=asset)
+    ours = sum((quantity - executed for quantity, executed in sales.values_list("quantity", "executed")), ZERO)
+    return BalanceSeen(asset, free, max(locked - ours, ZERO), is_certain)
 
 
 # --- an order that is not found -------------------------------------------------------------------

@@ -5,10 +5,11 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils import timezone
 
+from trading import leftovers
 from trading.books.booking import position_of
 from trading.core.decisions import Finish, Triggers
 from trading.core.money import ZERO, plain, quote_of
-from trading.core.position import TraderState
+from trading.core.position import LEAVES_TO_THE_NEXT, Position, TraderState
 from trading.models import Fill, Trader
 from trading.models.journal import write
 from trading.saving import copy, locked, save
@@ -20,7 +21,7 @@ def retire(trader_id: int, why: str) -> bool:
         trader = locked(trader_id)
         if trader is None or trader.has_ended or position_of(trader).orders:
             return False
-        end(trader, Finish(TraderState.RETIRED, Decimal(0), Decimal(0), why))
+        end(trader, Finish(TraderState.RETIRED, Decimal(0), Decimal(0), why), Position())
         trigger = save(trader)
         write(trader, "leader", "retires", why)
     copy(trigger)
@@ -38,18 +39,22 @@ def abandon(trader_id: int, by: str) -> bool:
             return False
         base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
         owned = position.owned(base)
-        end(trader, Finish(TraderState.ABANDONED, position.profit(base, quote), owned, f"abandoned by {by}"))
+        decision = Finish(TraderState.ABANDONED, position.profit(base, quote), owned, f"abandoned by {by}")
+        end(trader, decision, position)
         trigger = save(trader)
         write(trader, f"{by} in the admin", "is abandoned", f"{plain(owned)} {base} is left on the account")
     copy(trigger)
     return True
 
 
-def end(trader: Trader, decision: Finish) -> None:
-    """Changes the row; the caller saves it."""
+def end(trader: Trader, decision: Finish, position: Position) -> None:
+    """Changes the row, which the caller saves, and leaves to the symbol's next sale what could not be sold."""
     trader.state = decision.state
     trader.profit = decision.profit
     trader.leftover = decision.leftover
+    trader.leftover_cost = position.cost_of_owned(trader.symbol.base_asset)
+    if decision.state in LEAVES_TO_THE_NEXT:
+        leftovers.add(trader, trader.leftover, trader.leftover_cost)
     trader.finished_at = timezone.now()
     trader.arm(Triggers())
     trader.retry_at = None
@@ -65,10 +70,13 @@ def count_again(trader: Trader, event: str, task_id: str) -> None:
     base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
     position = position_of(trader)
     profit, leftover = position.profit(base, quote), position.owned(base)
+    cost = position.cost_of_owned(base)
     has_changed = (profit, leftover) != (trader.profit, trader.leftover)
-    trader.profit, trader.leftover = profit, leftover
+    if trader.state in LEAVES_TO_THE_NEXT:
+        leftovers.add(trader, leftover - trader.leftover, cost - trader.leftover_cost)
+    trader.profit, trader.leftover, trader.leftover_cost = profit, leftover, cost
     trader.turn += 1
-    trader.save(update_fields=["profit", "leftover", "turn"])
+    trader.save(update_fields=["profit", "leftover", "leftover_cost", "turn"])
     if not has_changed:
         return
     reason = f"profit {plain(profit)} {quote}; {plain(leftover)} {base} is left on the account"

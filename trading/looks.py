@@ -9,13 +9,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Q, prefetch_related_objects
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading import doorbell, gate, triggers
+from trading import doorbell, gate, leftovers, triggers
 from trading.books.booking import as_core, book, position_with
 from trading.core import guard
 from trading.core.decisions import (
@@ -30,11 +31,11 @@ from trading.core.decisions import (
     Triggers,
     Wait,
 )
-from trading.core.events import Event, Nudged, OrderReported, TradeSeen
-from trading.core.money import ZERO
+from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, TradeSeen
+from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OPEN, PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold
 from trading.core.position import Mode, Position, TraderState, state_of
-from trading.core.risk import Rules
+from trading.core.risk import Rules, refusal
 from trading.endings import count_again, end
 from trading.exchange.protocol import SEND_WITHIN, NewOrder
 from trading.limits.holds import Hold
@@ -134,6 +135,8 @@ class Snapshot:
     rows: dict[str, Order] = field(default_factory=dict)  # by client order id
     position: Position = field(default_factory=Position)
     rules: Rules | None = None
+    # What it turns out to lack on the account.
+    missing: Decimal = ZERO
     # The order that is reported was taken for never placed, and its trader has gone on without it.
     is_late: bool = False
 
@@ -200,7 +203,22 @@ def _read(trader_id: int, event: Event, task_id: str) -> Snapshot | None:
     orders.sort(key=lambda order: places[order.client_order_id])
     traded = [order for order in orders if order.status.is_open or order.executed]
     position = replace(position_with(trader, traded), mode=Mode(trader.trading_status or Mode.OFF))
-    return Snapshot(trader, event, task_id, rows, position, rules_of(trader.symbol_id, trader.venue), is_late)
+    rules = rules_of(trader.symbol_id, trader.venue)
+    snapshot = Snapshot(trader, event, task_id, rows, position, rules, is_late=is_late)
+    return _as_the_account_says(snapshot, event) if isinstance(event, BalanceSeen) else snapshot
+
+
+def _as_the_account_says(snapshot: Snapshot, seen: BalanceSeen) -> Snapshot:
+    """The account is the truth: no more is owned than it has, and no more can be sold than is free of that.
+
+    What is there can be sold at once. That nothing is there is believed once the exchange has said so for a while.
+    """
+    step = snapshot.rules.step if snapshot.rules else ZERO
+    there = seen.free + seen.elsewhere
+    lacking = max(snapshot.position.owned(seen.asset) - there, ZERO)
+    missing = lacking if seen.is_certain or floor_to(there, step) > 0 else ZERO
+    position = replace(snapshot.position, missing=snapshot.position.missing + missing, free=seen.free)
+    return replace(snapshot, position=position, missing=missing)
 
 
 def _rows_of(trader: Trader, also: Q | None = None) -> dict[str, Order]:
@@ -254,6 +272,8 @@ def _take_in(snapshot: Snapshot, thought: Thought | None) -> Looked:
     if thought is None:
         count_again(trader, str(snapshot.event), snapshot.task_id)
         return NOTHING_TO_DO
+    if snapshot.missing:
+        _note_missing(snapshot)
     trader.retry_at = None
     trader.state = state_of(snapshot.position)
     trader.arm(Triggers())
@@ -262,6 +282,19 @@ def _take_in(snapshot: Snapshot, thought: Thought | None) -> Looked:
     if snapshot.is_late and reported is not None:
         looked = replace(looked, step=CancelOrder(reported.pk))
     return replace(looked, venue=Venue(trader.venue), trigger=save(trader))
+
+
+def _note_missing(snapshot: Snapshot) -> None:
+    trader = snapshot.trader
+    trader.missing += snapshot.missing
+    asset = trader.symbol.base_asset
+    cost = plain(snapshot.position.cost_of_missing(asset))
+    reason = (
+        f"the account lacks {plain(snapshot.missing)} {asset} of what it bought: sold by hand, spent, or taken as a "
+        f"commission? What is there is sold. The {cost} {trader.symbol.quote_asset} that it cost are neither profit "
+        "nor loss"
+    )
+    write(trader, str(snapshot.event), "misses a part", reason, task_id=snapshot.task_id)
 
 
 def _book(snapshot: Snapshot, row: Order) -> None:
@@ -321,7 +354,7 @@ def _act_on(snapshot: Snapshot, decision: Decision) -> Looked:
             write(trader, str(event), "asks for a trader beside it", decision.reason, task_id=task_id)
             return Looked(needs_leader=True)
         case Finish():
-            end(trader, decision)
+            end(trader, decision, snapshot.position)
             text = f"{trader.symbol.name} #{trader.slot} at {trader.venue} ends: {decision.reason}"
             transaction.on_commit(lambda: log.info(text))
             write(trader, str(event), f"ends: {decision.state.lower()}", decision.reason, task_id=task_id)
@@ -346,8 +379,30 @@ def _place(snapshot: Snapshot, decision: PlaceBuy | PlaceSell) -> Looked:
     if held is not None:
         return held
     _remember(snapshot.trader, decision.memory)
-    row = _saved(snapshot, decision)
+    row = _saved(snapshot, _with_leftovers(snapshot, decision) if isinstance(decision, PlaceSell) else decision)
     return Looked(Send(_order_to_send(row)))
+
+
+def _with_leftovers(snapshot: Snapshot, sale: PlaceSell) -> PlaceSell:
+    """The sale with what earlier cycles have left over, where that makes another step. Exits sell their own alone:
+    the account may lack what was left over, and a stop must not wait for that to be found out.
+    """
+    rules, trader = snapshot.rules, snapshot.trader
+    assert rules is not None
+    owned = snapshot.position.owned(rules.base_asset)
+    if sale.is_exit or snapshot.position.free is not None or sale.quantity != floor_to(owned, rules.step):
+        return sale
+    row = leftovers.there(trader)
+    if row is None:
+        return sale
+    quantity = floor_to(owned + row.quantity, rules.step)
+    if quantity == sale.quantity or refusal(rules, Side.SELL, sale.price, quantity):
+        return sale
+    if sale.is_market and rules.max_market_quantity and quantity > rules.max_market_quantity:
+        return sale
+    with_it = f"{sale.reason}; with {plain(row.quantity)} {rules.base_asset} that earlier cycles have left over"
+    leftovers.take(trader, row)
+    return replace(sale, quantity=quantity, reason=with_it)
 
 
 def _cancel(snapshot: Snapshot, decision: Cancel) -> Looked:

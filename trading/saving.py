@@ -34,6 +34,10 @@ COLUMNS = (
     "finished_at",
     "profit",
     "leftover",
+    "leftover_cost",
+    "carried",
+    "carried_cost",
+    "missing",
 )
 
 

@@ -19,10 +19,10 @@ from trading import calls, doorbell, gate
 from trading.books.booking import book, is_news, position_of
 from trading.core.events import Event, Nudged, OrderReported
 from trading.core.money import ZERO
-from trading.core.orders import OPEN, OrderReport, OrderStatus
+from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
 from trading.core.position import state_of
 from trading.endings import value_commissions
-from trading.exchange.errors import KeyRejected, NotSent, OutcomeUnknown, Refused, Throttled
+from trading.exchange.errors import ExchangeError, KeyRejected, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import Exchange, NewOrder
 from trading.limits.holds import Hold
 from trading.looks import AskPrices, CancelOrder, ClearTheWay, FetchFills, HeldByMode, Looked, Send, look
@@ -33,6 +33,9 @@ from trading.saving import copy, locked, save
 from trading.waits import FILLS_COME_WITHIN, back_off, hold_back
 
 log = logging.getLogger(__name__)
+
+# After so many refusals in a row for want of balance, seconds apart, what is not there is taken for gone.
+CERTAIN_AFTER = 3
 
 ExchangeAt = Callable[[Venue], Exchange]
 Heard = list[tuple[int, Event]]  # events, each with the trader that is to hear it
@@ -176,6 +179,8 @@ def _send(trader_id: int, send: Send, venue: Venue, context: Context) -> Heard:
         row = _row(order.client_order_id)
         _close(trader_id, send, not_taken(row, error), context.task_id)
         see_to(row, error)
+        if isinstance(error, Refused) and error.why == Why.BALANCE and order.side == Side.SELL:
+            return _ask_for_the_balance(trader_id, row, context.exchange_at(venue))
     return []
 
 
@@ -310,6 +315,18 @@ def _value(trader_id: int, wanted: AskPrices, exchange: Exchange, task_id: str) 
         for asset, price in prices.items():
             value_commissions(trader, asset, f"{asset}{wanted.quote}", price, task_id)
     return [(trader_id, Nudged("its commissions are valued", is_urgent=True))]
+
+
+def _ask_for_the_balance(trader_id: int, row: Order, exchange: Exchange) -> Heard:
+    """What the account has of what could not be sold, where the exchange says for the second time that it has not."""
+    failures = Trader.objects.values_list("failures", flat=True).get(pk=trader_id)
+    if failures < 2:
+        return []
+    try:
+        return [(trader_id, calls.balance(row, exchange, is_certain=failures > CERTAIN_AFTER))]
+    except ExchangeError as error:
+        log.warning("balance not known: order=%s error=%s", row.client_order_id, error)
+        return []  # The sale is tried again, and the balance asked for then.
 
 
 def _fetch_fills(trader_id: int, report: OrderReport, exchange: Exchange) -> Event:

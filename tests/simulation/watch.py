@@ -82,7 +82,7 @@ class Watch:
         )
         traders = read(
             "SELECT t.id, s.name, t.slot, t.state, t.finished_at, t.retry_at, t.wake_below, t.turn, t.budget,"
-            " t.wake_above, t.armed_at, t.leftover"
+            " t.wake_above, t.armed_at, t.leftover, t.carried, t.missing"
             " FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id ORDER BY t.id"
         )
         self._slots(traders)
@@ -94,7 +94,8 @@ class Watch:
         self._own_orders(rows)
         self._statuses(rows)
         self._fills()
-        self._money()
+        self._money(traders)
+        self._leftovers()
         self._budgets(rows, traders)
         self._ended_traders(traders)
         self._after_a_comparison(rows)
@@ -191,7 +192,7 @@ class Watch:
             same = tuple(map(from_units, amounts)) == theirs and asset == there.commission_asset
             never(not same or self.books.names[there.order_id] != name, f"I4: trade {trade_id} is booked otherwise")
 
-    def _money(self) -> None:
+    def _money(self, traders: list[tuple[Any, ...]]) -> None:
         ledger = self.world.desk.exchange.engine.ledger
         for asset, holding in ledger.holdings.items():
             expected = self.books.money.get(asset, ZERO)
@@ -203,9 +204,30 @@ class Watch:
             if order.side == Side.SELL and is_ours(name) and not self.world.line.was_hidden(name):
                 trader = trader_of(order.client_order_id)
                 selling[trader] = selling.get(trader, ZERO) + order.remaining
+        carried = {row[0]: from_units(row[12]) for row in traders}
         for trader, owned in self.books.owned.items():
-            left = owned - selling.get(trader, ZERO)
+            left = owned + carried.get(trader, ZERO) - selling.get(trader, ZERO)
             never(left < 0, f"I5: trader {trader} sells {-left} more than it owns")
+
+    def _leftovers(self) -> None:
+        """What all have left and nobody has taken along is what is there to be taken."""
+        there = {
+            symbol: (from_units(quantity), from_units(cost))
+            for symbol, quantity, cost in read(
+                "SELECT s.name, l.quantity, l.cost FROM trading_leftover l JOIN trading_symbol s ON s.id = l.symbol_id"
+            )
+        }
+        rows = read(
+            "SELECT s.name, sum(CASE WHEN t.state IN ('FINISHED', 'DUST') THEN t.leftover ELSE 0 END) - sum(t.carried),"
+            " sum(CASE WHEN t.state IN ('FINISHED', 'DUST') THEN t.leftover_cost ELSE 0 END) - sum(t.carried_cost)"
+            " FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id GROUP BY s.name"
+        )
+        for symbol, quantity, cost in rows:
+            expected = from_units(quantity), from_units(cost)
+            never(
+                there.get(symbol, (ZERO, ZERO)) != expected,
+                f"I5: {there.get(symbol)} of {symbol} are left over, and the cycles have left {expected}",
+            )
 
     def _nobody_sleeps(self, rows: list[tuple[Any, ...]], traders: list[tuple[Any, ...]]) -> None:
         # Where the clock has leapt over the leader's beats nobody could help.
@@ -216,7 +238,7 @@ class Watch:
                 never(
                     asked_at is None or time_of(asked_at) < late, f"I6: {name} is unclear, and nobody asks about it"
                 )
-        for pk, symbol, _, _, finished_at, retry_at, wake_below, _, _, wake_above, armed_at, _ in traders:
+        for pk, symbol, _, _, finished_at, retry_at, wake_below, _, _, wake_above, armed_at, *_ in traders:
             if finished_at is not None:
                 continue
             never(retry_at is not None and time_of(retry_at) < late, f"I6: trader {pk} was not tried again")
@@ -258,11 +280,11 @@ class Watch:
 
     def _ended_traders(self, traders: list[tuple[Any, ...]]) -> None:
         """What an ended trader says is left is what the exchange's fills leave."""
-        for pk, _, _, state, finished_at, *_, leftover in traders:
+        for pk, _, _, state, finished_at, *_, leftover, carried, missing in traders:
             if finished_at is None or pk in self._over:
                 continue
             self._over.add(pk)
-            owned = self.books.owned.get(pk, ZERO)
+            owned = self.books.owned.get(pk, ZERO) + from_units(carried) - from_units(missing)
             if state != "ABANDONED":
                 never(
                     owned != from_units(leftover),

@@ -28,6 +28,10 @@ class Arithmetic:
     net: Decimal
     owned: Decimal  # base, still held
     owned_cost: Decimal
+    carried: Decimal = ZERO  # base, taken over of earlier cycles' left-overs
+    carried_cost: Decimal = ZERO
+    missing: Decimal = ZERO  # base, what the account lacks
+    missing_cost: Decimal = ZERO  # neither profit nor loss
 
     @property
     def bought_at(self) -> Decimal | None:
@@ -46,6 +50,7 @@ def arithmetic(position: Position, base_asset: str, quote_asset: str) -> Arithme
     net = position.profit(base_asset, quote_asset)
     # From the others, so that the terms add up although the profit was rounded.
     cost = received - fees_quote - worth - net
+    missing_cost = position.cost_of_missing(base_asset)
     return Arithmetic(
         bought=position.bought,
         paid=paid,
@@ -58,5 +63,9 @@ def arithmetic(position: Position, base_asset: str, quote_asset: str) -> Arithme
         fees_worth=worth,
         net=net,
         owned=position.owned(base_asset),
-        owned_cost=paid - cost,
+        owned_cost=paid + position.carried_cost - cost - missing_cost,
+        carried=position.carried,
+        carried_cost=position.carried_cost,
+        missing=position.missing,
+        missing_cost=missing_cost,
     )

@@ -14,6 +14,7 @@ from trading.books.booking import position_of
 from trading.books.orphans import unresolved
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, Fill, OrderStatus, Side
+from trading.core.position import Position
 from trading.exchange.protocol import Exchange
 from trading.models import Fill as FillRow
 from trading.models import Order, Orphan, Symbol, Trader
@@ -178,13 +179,13 @@ def _sleepers(venue: Venue, now: datetime) -> Iterable[Difference]:
 
 
 def _budgets(venue: Venue) -> Iterable[Difference]:
+    late = set(Order.objects.filter(venue=venue, is_late=True).values_list("client_order_id", flat=True))
     for trader in Trader.objects.filter(venue=venue, orders__side=Side.BUY).select_related("symbol").distinct():
-        buys = position_of(trader).of(Side.BUY)
-        bound = sum(
-            (order.price * (order.quantity if order.status.is_open else order.executed) for order in buys), ZERO
-        )
+        # One that showed after it had been taken for never placed was bought beside another.
+        orders = tuple(order for order in position_of(trader).orders if order.client_order_id not in late)
+        bound = Position(orders, carried=trader.carried).spent
         if bound > trader.budget:
-            yield Difference("I7", f"{trader} has bound {bound} of a budget of {trader.budget}")
+            yield Difference("I7", f"{trader} has bound {plain(bound)} of a budget of {plain(trader.budget)}")
 
 
 def _symbols(venue: Venue) -> list[str]:

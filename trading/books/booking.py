@@ -25,6 +25,9 @@ def position_with(trader: Trader, orders: Iterable[core.Order]) -> Position:
         budget=trader.budget,
         has_told_rebuy=trader.rebuy_told_at is not None,
         memory=trader.memory,
+        carried=trader.carried,
+        carried_cost=trader.carried_cost,
+        missing=trader.missing,
     )
 
 

@@ -50,4 +50,21 @@ class Nudged:
         return self.why if self.is_urgent else f"leader: {self.why}"
 
 
-Event = TradeSeen | OrderReported | Nudged
+@dataclass(frozen=True)
+class BalanceSeen:
+    """What the account has of what the trader sells, asked because the exchange says that it is not enough.
+
+    `free` can be sold; `elsewhere` is locked by orders that are not ours. `is_certain`: the exchange has said so for
+    a while.
+    """
+
+    asset: str
+    free: Decimal
+    elsewhere: Decimal
+    is_certain: bool
+
+    def __str__(self) -> str:
+        return f"balance: {plain(self.free)} {self.asset} free"
+
+
+Event = TradeSeen | OrderReported | BalanceSeen | Nudged

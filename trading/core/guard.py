@@ -19,10 +19,11 @@ from trading.core.decisions import (
     Wait,
 )
 from trading.core.events import Event, OrderReported, TradeSeen
-from trading.core.money import ZERO, floor_to, plain, round_down, round_up
+from trading.core.money import EXACT, ONE, ZERO, floor_to, plain, round_down, round_up
 from trading.core.orders import UNASKED_ENDS, Order, OrderStatus, Side, unvalued
 from trading.core.position import Mode, Position, TraderState
 from trading.core.risk import Rules, refusal
+from trading.core.steps import holds_too_little
 from trading.core.strategy import Strategy
 
 _OFF = Wait("trading is off for this symbol")
@@ -126,10 +127,14 @@ def _held(position: Position, event: Event, decision: Decision, rules: Rules) ->
     if position.mode == Mode.OFF and not isinstance(decision, Finish):
         return _OFF
     match decision:
-        case PlaceBuy() if position.bought:
+        case PlaceBuy(price=price) if position.bought and not holds_too_little(position, rules, price):
             return Wait("its strategy would buy a second time")
-        case PlaceBuy(price=price, quantity=quantity) if price * quantity > position.budget:
+        case PlaceBuy(price=price, quantity=quantity) if price * quantity + position.spent > position.budget:
             return Wait(f"its strategy would spend more than its budget, {plain(position.budget)}")
+        case PlaceBuy(price=price, quantity=quantity) if why_not := _could_not_be_sold(
+            position, price, quantity, rules
+        ):
+            return Wait(f"what its strategy would buy could not be sold again: {why_not}")
         case PlaceSell(quantity=quantity) if quantity > position.owned(rules.base_asset):
             return Wait(f"its strategy would sell more than it owns, {plain(position.owned(rules.base_asset))}")
         case Cancel(order=order) | Replace(order=order) if order != resting:
@@ -138,6 +143,8 @@ def _held(position: Position, event: Event, decision: Decision, rules: Rules) ->
             resting.side != Side.SELL or sale.quantity > position.owned(rules.base_asset)
         ):
             return Wait("its strategy would replace an order by a sale of more than it owns")
+        case Cancel() if resting is not None and resting.side == Side.BUY and resting.executed:
+            return _buy_rests_on(position, resting, rules)
         case Cancel() | Replace() if resting is not None and resting.side == Side.SELL:
             return _sale_rests_on(position, event, resting, decision, rules)
         case TellRebuy() if position.has_told_rebuy:
@@ -145,6 +152,22 @@ def _held(position: Position, event: Event, decision: Decision, rules: Rules) ->
         case TellRebuy() if position.mode != Mode.ON:
             return Wait("its symbol shuts down: it asks for no trader beside it")
     return None
+
+
+def _could_not_be_sold(position: Position, price: Decimal, quantity: Decimal, rules: Rules) -> str | None:
+    """Why nothing of it could be sold at the price that it was bought for, after the commission."""
+    owned = position.owned(rules.base_asset) + EXACT.multiply(quantity, ONE - rules.fees.buy_max)
+    return refusal(rules, Side.SELL, price, floor_to(owned, rules.step))
+
+
+def _buy_rests_on(position: Position, resting: Order, rules: Rules) -> Wait | None:
+    """Why a buy that has traded in part stays: that part could neither be sold nor made more. None: it could."""
+    part = position.owned(rules.base_asset) - EXACT.multiply(resting.executed - resting.booked, rules.fees.buy_max)
+    why_not = refusal(rules, Side.SELL, resting.price, floor_to(part, rules.step))
+    left = position.budget - EXACT.multiply(resting.price, resting.executed)
+    if why_not is None or (position.mode == Mode.ON and left >= rules.min_notional):
+        return None
+    return Wait(f"its buy is kept until what has traded of it can be sold: {why_not}")
 
 
 def _sale_rests_on(
@@ -173,8 +196,8 @@ def _pause(position: Position, event: Event, decision: Decision) -> Wait | None:
     if position.open_order is not None:
         return None
     how = UNASKED_ENDS[event.report.status]
-    if event.report.side == Side.BUY and position.bought == 0:
+    if event.report.side == Side.BUY and not isinstance(decision, PlaceSell | Finish):
         return Wait(f"its buy {how}: buys again after a pause", pauses=True)
-    if event.report.side == Side.SELL and isinstance(decision, PlaceSell):
+    if event.report.side == Side.SELL and not isinstance(decision, Finish):
         return Wait(f"its sell {how}: sells again after a pause", pauses=True)
     return None

@@ -51,6 +51,25 @@ def buy_quantity(budget: Decimal, price: Decimal, step: Decimal) -> Decimal:
         return floor_to(budget / price, step)
 
 
+# A buy is made smaller by this part at most, so that whole steps are left of it after its commission.
+MAX_CUT = Decimal("0.01")
+
+
+def whole_after(quantity: Decimal, step: Decimal, fee: Decimal) -> Decimal:
+    """The greatest quantity up to this one of which the commission, a fraction of it, leaves whole steps.
+
+    Where that is more than MAX_CUT less, the quantity itself: what is left over then goes into a later sale.
+
+    >>> whole_after(Decimal("1.0499"), Decimal("0.0001"), Decimal("0.001"))
+    Decimal('1.0000')
+    """
+    if step <= 0 or fee <= 0:
+        return quantity
+    _, parts = fee.as_integer_ratio()
+    whole = floor_to(quantity, step * parts)
+    return whole if whole >= EXACT.multiply(quantity, ONE - MAX_CUT) else quantity
+
+
 def cost_after(price: Decimal, buy_fee: Decimal) -> Decimal:
     """What a unit bought at this price costs once the commission, a fraction (0.001 = 0.1 %), is taken out of it."""
     return EXACT.divide(price, ONE - buy_fee)

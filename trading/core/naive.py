@@ -25,7 +25,7 @@ from trading.core.money import EXACT, ONE, just_over, just_under, plain, round_u
 from trading.core.orders import Order, Side
 from trading.core.position import Position
 from trading.core.risk import Rules
-from trading.core.steps import buy_under, leave, percent, sale_price, sell_or_finish
+from trading.core.steps import buy_more, buy_under, leave, may_buy_more, percent, sale_price, sell_or_finish
 
 name = "naive"
 
@@ -89,7 +89,9 @@ def decide(position: Position, event: Event, rules: Rules, settings: Settings) -
     resting = position.open_order
     if resting is None:
         if position.bought == 0:
-            return buy_under(position, event, rules, settings.buy_down_interval, settings.profit_interval)
+            return buy_under(position, event, rules, *_how_to_buy(settings))
+        if _may_buy_more(position, rules, settings) and isinstance(event, TradeSeen):
+            return buy_more(position, event, rules, *_how_to_buy(settings))
         return _sell(position, rules, settings)
     if not isinstance(event, TradeSeen):
         return not_filled_yet(resting)
@@ -105,7 +107,8 @@ def decide(position: Position, event: Event, rules: Rules, settings: Settings) -
 def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
     resting = position.open_order
     if resting is None:
-        return Triggers() if position.bought else Triggers(below=ANY_PRICE)
+        buys = position.bought == 0 or _may_buy_more(position, rules, settings)
+        return Triggers(below=ANY_PRICE) if buys else Triggers()
     floors = [
         floor for floor in (_rebuy_under(position, settings), _stop_under(position, resting, settings)) if floor
     ]
@@ -117,6 +120,27 @@ def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
     return Triggers(
         below=max((just_under(floor) for floor in floors if floor is not None), default=None), above=above
     )
+
+
+# --- buying ---------------------------------------------------------------------------------------
+
+
+def _how_to_buy(settings: Settings) -> tuple[Decimal, Decimal, Decimal | None]:
+    return settings.buy_down_interval, settings.profit_interval, worst_exit(settings)
+
+
+def worst_exit(settings: Settings) -> Decimal | None:
+    """The lowest part of its buy's price at which it may have to sell; None where it never gets out at a loss."""
+    stops = [each for each in (settings.stop_loss_interval, settings.trailing_stop_interval) if each is not None]
+    if not stops:
+        return None
+    return EXACT.multiply(ONE - max(stops), ONE - (settings.exit_slippage or 0))
+
+
+def _may_buy_more(position: Position, rules: Rules, settings: Settings) -> bool:
+    """Whether it holds too little to sell it at its price, and has enough left to make it more."""
+    is_leaving = LEAVES_AT in position.memory
+    return not is_leaving and may_buy_more(position, rules, sale_price(position, settings.profit_interval, rules))
 
 
 # --- what is bought is sold -----------------------------------------------------------------------
@@ -157,7 +181,7 @@ def _stop(
     sale = leave(position, rules, price, settings.exit_slippage, {**position.memory, LEAVES_AT: plain(price)})
     if isinstance(sale, PlaceSell):
         return Replace(resting, sale, why)
-    return Wait(f"{why}; its sale rests on, for no other could take its place: {sale.reason}")
+    return Wait(f"{why}; its sale rests on, for what is left is too little for another")
 
 
 def _is_leaving(position: Position, resting: Order) -> bool:

@@ -18,7 +18,8 @@ class TraderState(StrEnum):
     HOLDING = "HOLDING"  # Bought; the sell order is not placed yet.
     SELLING = "SELLING"  # The sell order rests, or has been sent.
     FINISHED = "FINISHED"  # Sold. The profit is booked.
-    DUST = "DUST"  # Ended holding less than the exchange lets it sell.
+    DUST = "DUST"  # Ended without a sale: all that it holds is less than one step, or than the minimum quantity.
+    MISSING = "MISSING"  # Ended: what it held is no longer on the account.
     RETIRED = "RETIRED"  # Ended before it bought anything: its slot is no longer wanted.
     ABANDONED = "ABANDONED"  # Given up by a person: what it held is theirs to look after.
 
@@ -27,7 +28,17 @@ class TraderState(StrEnum):
         return self in ENDED
 
 
-ENDED = frozenset({TraderState.FINISHED, TraderState.DUST, TraderState.RETIRED, TraderState.ABANDONED})
+ENDED = frozenset(
+    {
+        TraderState.FINISHED,
+        TraderState.DUST,
+        TraderState.MISSING,
+        TraderState.RETIRED,
+        TraderState.ABANDONED,
+    }
+)
+# Where what is left over belongs to the symbol's next sale, and not to a person.
+LEAVES_TO_THE_NEXT = frozenset({TraderState.FINISHED, TraderState.DUST})
 
 
 class Mode(StrEnum):
@@ -42,7 +53,10 @@ class Mode(StrEnum):
 class Position:
     """A trader's orders that were ever accepted, oldest first, and what follows from their fills.
 
-    `budget` is its share, in quote. `memory` is what its strategy wrote down with an earlier decision.
+    `budget` is its share, in quote. `memory` is what its strategy wrote down with an earlier decision. `carried` is
+    what it has taken over of earlier cycles' left-overs, in base, at `carried_cost` in quote. `missing` is what it
+    should own and the account does not have. `free` is what the account has free of the base asset, where that was
+    asked just now: more can't be sold.
     """
 
     orders: tuple[Order, ...] = ()
@@ -50,6 +64,10 @@ class Position:
     mode: Mode = Mode.ON
     has_told_rebuy: bool = False
     memory: Mapping[str, str] = field(default_factory=dict)
+    carried: Decimal = ZERO
+    carried_cost: Decimal = ZERO
+    missing: Decimal = ZERO
+    free: Decimal | None = None
 
     def of(self, side: Side) -> tuple[Order, ...]:
         return tuple(order for order in self.orders if order.side == side)
@@ -78,11 +96,27 @@ class Position:
         return sum((order.executed for order in self.of(Side.SELL)), ZERO)
 
     def owned(self, base_asset: str) -> Decimal:
-        """What is left to sell: bought, less sold, less the commissions that were taken in the base asset."""
-        return self.bought - self.sold - commissions(self.orders).get(base_asset, ZERO)
+        """What is left to sell: bought and carried over, less sold, commissions in base and what is missing."""
+        fees = commissions(self.orders).get(base_asset, ZERO)
+        return self.bought + self.carried - self.sold - fees - self.missing
+
+    @property
+    def spent(self) -> Decimal:
+        """What of the budget is bound, at its buys' own prices: what may still be bought, and what is held of them.
+
+        What was carried over is none of it: it was another cycle's budget.
+        """
+        buys = self.of(Side.BUY)
+        resting = (order for order in buys if order.status.is_open)
+        still_open = sum((order.price * (order.quantity - order.executed) for order in resting), ZERO)
+        cost = sum((order.price * order.executed for order in buys), ZERO)
+        if not self.bought:
+            return still_open
+        held = max(self.bought - max(self.sold - self.carried, ZERO), ZERO)
+        return still_open + EXACT.divide(EXACT.multiply(cost, held), self.bought)
 
     def unit_cost(self, base_asset: str, quote_asset: str, fees: Fees = USUAL_FEES) -> Decimal | None:
-        """What a unit of what was bought has really cost, in quote; None before anything was bought.
+        """What a unit of what it bought itself has really cost, in quote; None before anything was bought.
 
         That is what was paid for all known fills, with the commissions in quote and the value of those in a third
         asset, over what commissions in the base asset have left. Where nobody knows the value of one in a third
@@ -105,14 +139,27 @@ class Position:
         What could not be sold (less than a step) keeps its cost: it is still owned, so it is neither profit nor loss
         yet.
         """
-        sells = self.of(Side.SELL)
-        paid, received = total_quote(self.of(Side.BUY)), total_quote(sells)
+        received = total_quote(self.of(Side.SELL))
         fees = commissions(self.orders).get(quote_asset, ZERO)
         fees += third_asset_value(self.orders, (base_asset, quote_asset))
-        got = self.owned(base_asset) + self.sold
         with localcontext(EXACT):
-            cost = paid * self.sold / got if got > 0 else ZERO
-            return (received - fees - cost).quantize(QUOTE_UNIT, rounding=ROUND_FLOOR)
+            return (received - fees - self._cost_of(self.sold, base_asset)).quantize(QUOTE_UNIT, rounding=ROUND_FLOOR)
+
+    def cost_of_owned(self, base_asset: str) -> Decimal:
+        """What that has cost which is left to sell, in quote, before commissions in quote and in third assets."""
+        return self._cost_of(self.owned(base_asset), base_asset).quantize(QUOTE_UNIT, ROUND_FLOOR, EXACT)
+
+    def cost_of_missing(self, base_asset: str) -> Decimal:
+        """The same of what the account lacks: neither profit nor loss of its trading."""
+        return self._cost_of(self.missing, base_asset).quantize(QUOTE_UNIT, ROUND_FLOOR, EXACT)
+
+    def _cost_of(self, quantity: Decimal, base_asset: str) -> Decimal:
+        """The part of all that was paid that falls to so much of all that it ever had to sell."""
+        had = self.owned(base_asset) + self.sold + self.missing
+        if had <= 0:
+            return ZERO
+        paid = total_quote(self.of(Side.BUY)) + self.carried_cost
+        return EXACT.divide(EXACT.multiply(paid, quantity), had)
 
 
 def state_of(position: Position) -> TraderState:

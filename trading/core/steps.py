@@ -1,12 +1,24 @@
 """What strategies are put together from: buying under the market, selling at a price, ending a cycle."""
 
+from dataclasses import replace
 from decimal import Decimal, localcontext
 
 from trading.core.decisions import Decision, Finish, Memory, PlaceBuy, PlaceSell, Wait
 from trading.core.events import Event, TradeSeen
-from trading.core.money import EXACT, ONE, buy_price, buy_quantity, cost_after, floor_to, plain, sell_price
+from trading.core.money import (
+    EXACT,
+    ONE,
+    buy_price,
+    buy_quantity,
+    cost_after,
+    floor_to,
+    plain,
+    quote_of,
+    sell_price,
+    whole_after,
+)
 from trading.core.orders import Side
-from trading.core.position import Position, TraderState
+from trading.core.position import Mode, Position, TraderState
 from trading.core.risk import Rules, refusal, too_far
 
 # The market may have moved away from a trade that is older.
@@ -36,10 +48,23 @@ def profit_price(bought_at: Decimal, profit_interval: Decimal, rules: Rules) -> 
     return sell_price(cost_after(bought_at, rules.fees.buy_max), profit_interval, rules.tick, rules.fees.sell_maker)
 
 
+# A market may fall through a stop by this much before what is held is sold.
+GAP = Decimal("0.9")
+
+
 def buy_under(
-    position: Position, event: Event, rules: Rules, buy_down_interval: Decimal, profit_interval: Decimal
+    position: Position,
+    event: Event,
+    rules: Rules,
+    buy_down_interval: Decimal,
+    profit_interval: Decimal,
+    worst_exit: Decimal | None = None,
 ) -> Decision:
-    """Spends the budget so far under the trade that woke it. `profit_interval`: over which it will be sold again."""
+    """Spends what is left of the budget so far under the trade that woke it.
+
+    `profit_interval`: over which it will be sold again; `worst_exit`: the lowest part of the buy's price at which it
+    may have to be sold, for example 0.95 for a stop-loss of 5 %. Nothing is bought that could not be sold then.
+    """
     if not isinstance(event, TradeSeen):
         return Wait("waits for the next trade")
     if event.age_s > MOST_AGE_S:
@@ -47,21 +72,56 @@ def buy_under(
     price = buy_price(event.price, buy_down_interval, rules.tick)
     if price <= 0:
         return Wait(f"the market, {plain(event.price)}, is too low for a buy price at tick {plain(rules.tick)}")
-    quantity = buy_quantity(position.budget, price, rules.step)
+    quantity = buy_quantity(position.budget - position.spent, price, rules.step)
+    quantity = whole_after(quantity, rules.step, rules.fees.buy_maker)
     why_not = refusal(rules, Side.BUY, price, quantity) or too_far(rules, Side.BUY, price, event.price)
     if why_not:
         return Wait(why_not)
     # What is bought must be sellable after its commission, or the position could never be closed. Under the market it
     # rests; but the market may have come down to it by the time it arrives, and then it takes.
     for buy_fee in sorted({rules.fees.buy_maker, rules.fees.buy_taker}):
-        sellable = floor_to(EXACT.multiply(quantity, ONE - buy_fee), rules.step)
+        sellable = floor_to(position.owned(rules.base_asset) + EXACT.multiply(quantity, ONE - buy_fee), rules.step)
         to_sell_at = sell_price(cost_after(price, buy_fee), profit_interval, rules.tick, rules.fees.sell_maker)
         why_not = refusal(rules, Side.SELL, to_sell_at, sellable) or too_far(
             rules, Side.SELL, to_sell_at, event.price
         )
         if why_not:
             return Wait(f"what it buys could not be sold again: {why_not}")
+        if worst_exit is not None:
+            leaves_at = floor_to(EXACT.multiply(EXACT.multiply(price, worst_exit), GAP), rules.tick)
+            why_not = refusal(rules, Side.SELL, leaves_at, sellable)
+            if why_not:
+                return Wait(f"it could not get out of what it buys: {why_not}")
     return PlaceBuy(price, quantity, f"{percent(buy_down_interval)} under {plain(event.price)}")
+
+
+def holds_too_little(position: Position, rules: Rules, price: Decimal) -> bool:
+    """Whether it holds what could be sold by its quantity, and no sale of it at this price would be accepted."""
+    quantity = floor_to(position.owned(rules.base_asset), rules.step)
+    is_dust = quantity <= 0 or quantity < rules.min_quantity
+    return not is_dust and refusal(rules, Side.SELL, price, quantity) is not None
+
+
+def may_buy_more(position: Position, rules: Rules, price: Decimal) -> bool:
+    """Whether it holds too little to sell it at this price, and has enough of its budget left to make it more."""
+    left = position.budget - position.spent
+    return position.mode == Mode.ON and holds_too_little(position, rules, price) and left >= rules.min_notional
+
+
+def buy_more(
+    position: Position,
+    event: Event,
+    rules: Rules,
+    buy_down_interval: Decimal,
+    profit_interval: Decimal,
+    worst_exit: Decimal | None = None,
+) -> Decision:
+    """Carries what it holds, too little to be sold by itself, into another buy out of what is left of its budget."""
+    more = buy_under(position, event, rules, buy_down_interval, profit_interval, worst_exit)
+    if not isinstance(more, PlaceBuy):
+        return more
+    held = f"{plain(position.owned(rules.base_asset))} {rules.base_asset}"
+    return replace(more, reason=f"{more.reason}: the {held} that it holds are too little to be sold alone")
 
 
 def sell_or_finish(
@@ -74,30 +134,42 @@ def sell_or_finish(
     is_exit: bool = False,
     memory: Memory | None = None,
 ) -> Decision:
-    """Sells all that is owned at this price; ends the cycle where nothing is left that can be sold."""
+    """Sells all that is owned at this price; ends the cycle where less is left than one step or the least quantity.
+
+    What is more than that and still can't be sold, as where it is worth less than the exchange takes an order for, is
+    held: it waits until it can.
+    """
     owned = position.owned(rules.base_asset)
     quantity = floor_to(owned, rules.step)
+    if quantity == 0 or quantity < rules.min_quantity:
+        return _end(position, rules)
+    if position.free is not None:
+        quantity = min(quantity, floor_to(position.free, rules.step))
+    if rules.max_quantity:
+        quantity = min(quantity, floor_to(rules.max_quantity, rules.step))
     if is_market and rules.max_market_quantity:
         quantity = min(quantity, floor_to(rules.max_market_quantity, rules.step))
-    profit = position.profit(rules.base_asset, rules.quote_asset)
+    if quantity == 0:
+        return Wait(f"its {plain(owned)} {rules.base_asset} are not free on the account: other orders hold them")
     why_not = refusal(rules, Side.SELL, price, quantity)
     if why_not is None:
         return PlaceSell(price, quantity, reason, is_market, is_exit, memory)
-    if position.sold and (quantity == 0 or quantity < max(rules.step, rules.min_quantity)):
-        return Finish(
-            TraderState.FINISHED,
-            profit,
-            owned,
-            f"sold {plain(position.sold)}: profit {plain(profit)} {rules.quote_asset}",
-        )
-    if quantity == 0 or quantity < rules.min_quantity or quantity * price < rules.min_notional:
-        return Finish(
-            TraderState.DUST,
-            profit,
-            owned,
-            f"{plain(owned)} {rules.base_asset} is left, too little to sell: {why_not}",
-        )
-    return Wait(why_not)
+    if is_exit and position.sold > owned and quote_of(price, quantity) < rules.min_notional:
+        return _end(position, rules)  # Nothing more can come of it here: the rest goes into the symbol's next sale.
+    return Wait(f"it holds {plain(owned)} {rules.base_asset} until that can be sold: {why_not}")
+
+
+def _end(position: Position, rules: Rules) -> Finish:
+    base, quote = rules.base_asset, rules.quote_asset
+    owned, profit = position.owned(base), position.profit(base, quote)
+    gone = f"; {plain(position.missing)} {base} are missing on the account" if position.missing else ""
+    if position.sold:
+        text = f"sold {plain(position.sold)}: profit {plain(profit)} {quote}{gone}"
+        return Finish(TraderState.FINISHED, profit, owned, text)
+    if position.missing:
+        text = f"what it held is no longer on the account: {plain(position.missing)} {base} are missing"
+        return Finish(TraderState.MISSING, profit, owned, text)
+    return Finish(TraderState.DUST, profit, owned, f"{plain(owned)} {base} is left, less than can be sold")
 
 
 def leave(position: Position, rules: Rules, price: Decimal, slippage: Decimal | None, memory: Memory) -> Decision:

@@ -18,7 +18,7 @@ from trading.core.decisions import (
     Triggers,
     Wait,
 )
-from trading.core.events import Event, Nudged, OrderReported, TradeSeen
+from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, TradeSeen
 from trading.core.orders import Order, OrderStatus, Side
 from trading.core.position import ENDED, Mode, Position, TraderState, state_of
 from trading.core.risk import Rules
@@ -26,6 +26,7 @@ from trading.core.risk import Rules
 __all__ = [
     "ANY_PRICE",
     "ENDED",
+    "BalanceSeen",
     "Cancel",
     "Decision",
     "Event",

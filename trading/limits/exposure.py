@@ -1,4 +1,4 @@
-"""What is bound: open buys at their price, and what live traders hold at its cost. In quote."""
+"""What is bound: open buys at their price, what live traders hold, and left-overs, at their cost. In quote."""
 
 from collections import defaultdict
 from decimal import Decimal
@@ -7,6 +7,7 @@ from django.db.models import BigIntegerField, F, Q, QuerySet
 from django.db.models.functions import Cast
 
 from hedgehog_project.venues import Venue
+from trading import leftovers
 from trading.core.money import EXACT, QUOTE_UNIT, ZERO
 from trading.core.orders import OPEN, Side
 from trading.models import Order
@@ -14,6 +15,7 @@ from trading.models.fields import PLACES
 
 # Amounts are kept in units of 1e-8, so a price times a quantity is in units of 1e-16.
 _PRODUCT = Decimal(1).scaleb(-2 * PLACES)
+_ONE = 10**PLACES
 
 
 def of_live_traders(venue: Venue | str, symbol_id: int | None = None) -> QuerySet[Order]:
@@ -26,7 +28,8 @@ def bound(venue: Venue | str, symbol_id: int | None = None, quote_asset: str = "
     """What is bound of one symbol, or of all that are quoted in an asset, at a venue.
 
     A buy counts at its own price, which is the most that it costs: what is open of it, and what has executed, less
-    the part that is sold. Commissions do not count. One query, whatever has ended.
+    the part that is sold or missing. What was left over counts at its cost, whether a trader has taken it along or
+    not. Commissions do not count. Two queries, whatever has ended.
     """
     rows = of_live_traders(venue, symbol_id).filter(Q(status__in=OPEN) | Q(executed__gt=ZERO))
     if symbol_id is None:
@@ -36,10 +39,16 @@ def bound(venue: Venue | str, symbol_id: int | None = None, quote_asset: str = "
     sold: dict[int, int] = defaultdict(int)
     still_open = 0
     # Whole numbers: a Decimal for each of thousands of cells would take longer than the query.
-    units = (Cast(F(name), BigIntegerField()) for name in ("price", "quantity", "executed"))
-    names = ("units_price", "units_quantity", "units_executed")
+    columns = ("price", "quantity", "executed", "trader__carried", "trader__carried_cost", "trader__missing")
+    names = tuple(f"units_{column}" for column in columns)
+    units = (Cast(F(column), BigIntegerField()) for column in columns)
     rows = rows.annotate(**dict(zip(names, units, strict=True)))
-    for trader, side, status, price, quantity, executed in rows.values_list("trader_id", "side", "status", *names):
+    for trader, side, status, price, quantity, executed, *rest in rows.values_list(
+        "trader_id", "side", "status", *names
+    ):
+        if trader not in bought:
+            carried, carried_cost, missing = rest
+            bought[trader], cost[trader], sold[trader] = carried, carried_cost * _ONE, missing
         if side == Side.SELL:
             sold[trader] += executed
             continue
@@ -49,4 +58,5 @@ def bound(venue: Venue | str, symbol_id: int | None = None, quote_asset: str = "
             still_open += price * (quantity - executed)
     # Rounded up, for a limit's sake.
     held = sum(-(-cost[each] * max(bought[each] - sold[each], 0) // bought[each]) for each in bought if bought[each])
-    return EXACT.quantize(EXACT.multiply(Decimal(still_open + held), _PRODUCT), QUOTE_UNIT).normalize(EXACT)
+    now_bound = EXACT.multiply(Decimal(still_open + held), _PRODUCT) + leftovers.cost(venue, quote_asset, symbol_id)
+    return EXACT.quantize(now_bound, QUOTE_UNIT).normalize(EXACT)

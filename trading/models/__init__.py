@@ -10,7 +10,7 @@ from trading.models.protections import AccountProtections, HeldBack, HighWater, 
 from trading.models.reconciliations import FillMark, Reconciliation
 from trading.models.switch import Switch
 from trading.models.symbols import Listing, Symbol, TradingSettings
-from trading.models.traders import Slot, Trader
+from trading.models.traders import Leftover, Slot, Trader
 
 __all__ = [
     "AccountProtections",
@@ -21,6 +21,7 @@ __all__ = [
     "HeldBack",
     "HighWater",
     "JournalEntry",
+    "Leftover",
     "Listing",
     "Order",
     "Orphan",

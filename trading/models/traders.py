@@ -49,6 +49,12 @@ class Trader(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     profit = AmountField(null=True, blank=True, help_text="Realised, in the quote asset, net of commissions.")
     leftover = AmountField(default=Decimal(0), help_text="In the base asset: too little to sell, still owned.")
+    leftover_cost = AmountField(default=Decimal(0), help_text="What that has cost, in the quote asset.")
+    carried = AmountField(default=Decimal(0), help_text="What it sells of earlier cycles' left-overs, in base.")
+    carried_cost = AmountField(default=Decimal(0), help_text="What that has cost, in the quote asset.")
+    missing = AmountField(
+        default=Decimal(0), help_text="In the base asset: what it should own, and the account does not have."
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -124,6 +130,21 @@ class Trader(models.Model):
     @property
     def is_armed(self) -> bool:
         return self.wake_below is not None or self.wake_above is not None
+
+
+class Leftover(models.Model):
+    """What ended cycles have left of a symbol at a venue; a later sale takes it along. See leftovers.py."""
+
+    symbol = models.ForeignKey(Symbol, on_delete=models.PROTECT, related_name="leftovers")
+    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    quantity = AmountField(default=Decimal(0), help_text="In the base asset.")
+    cost = AmountField(default=Decimal(0), help_text="In the quote asset.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["symbol", "venue"], name="one_leftover_per_symbol_and_venue")]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} at {self.venue}"
 
 
 class Slot(models.Model):

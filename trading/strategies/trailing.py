@@ -17,7 +17,7 @@ from trading.core.money import EXACT, ONE, ZERO, floor_to, just_over, just_under
 from trading.core.orders import Order, Side
 from trading.core.position import Position
 from trading.core.risk import Rules
-from trading.core.steps import MOST_AGE_S, buy_under, percent, sale_price, sell_or_finish
+from trading.core.steps import MOST_AGE_S, buy_more, buy_under, may_buy_more, percent, sale_price, sell_or_finish
 
 name = "trailing"
 
@@ -84,6 +84,8 @@ def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
         if low is None:
             return Triggers(below=ANY_PRICE)
         return Triggers(below=low * (ONE - trail * STEP), above=low * (ONE + trail))
+    if may_buy_more(position, rules, _floor(position, rules, settings)):
+        return Triggers(below=ANY_PRICE)
     if high is None:
         return Triggers(below=_rebuys_at(position, settings), above=_floor(position, rules, settings))
     return Triggers(below=high * (ONE - trail), above=high * (ONE + trail * STEP))
@@ -137,6 +139,8 @@ def _left_behind(position: Position, resting: Order, rules: Rules, settings: Set
 
 def _follow_up(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
     trail, floor = settings.trail_interval, _floor(position, rules, settings)
+    if may_buy_more(position, rules, floor) and isinstance(event, TradeSeen):
+        return buy_more(position, event, rules, ZERO, settings.profit_interval)
     at_floor = sell_or_finish(position, rules, floor, "")
     if not isinstance(at_floor, PlaceSell):
         return at_floor

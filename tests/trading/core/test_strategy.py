@@ -8,6 +8,7 @@ import pytest
 from trading.core import guard, naive
 from trading.core.decisions import ANY_PRICE, Decision, Finish, PlaceBuy, PlaceSell, Triggers, Wait
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
+from trading.core.money import floor_to, whole_after
 from trading.core.naive import Settings
 from trading.core.orders import Fill, Order, OrderReport, OrderStatus, Side
 from trading.core.position import Mode, Position, TraderState, state_of
@@ -135,11 +136,66 @@ def test_off_places_nothing_but_a_sale_that_filled_still_ends_the_cycle() -> Non
     assert isinstance(decide(replace(off, orders=(BOUGHT, SOLD)), NUDGE, RULES, SETTINGS), Finish)
 
 
-def test_too_little_to_sell_ends_as_dust_with_the_amount() -> None:
-    bought = order(Side.BUY, OrderStatus.CANCELED, executed="3", commission="0.003")
-    decision = decide(position(bought), NUDGE, RULES, SETTINGS)
-    assert isinstance(decision, Finish)
-    assert (decision.state, decision.leftover) == (TraderState.DUST, D("2.997"))
+BIT = order(Side.BUY, OrderStatus.CANCELED, executed="3", commission="0.003")
+
+
+def test_less_than_can_ever_be_sold_ends_as_dust_with_the_amount() -> None:
+    for rules in (replace(RULES, step=D(5)), replace(RULES, min_quantity=D("2.998"))):
+        decision = decide(position(BIT), NUDGE, rules, SETTINGS)
+        assert isinstance(decision, Finish)
+        assert (decision.state, decision.leftover) == (TraderState.DUST, D("2.997"))
+
+
+def test_what_is_worth_too_little_to_be_sold_is_held_and_carried_into_another_buy() -> None:
+    stands = position(BIT)
+    decision = decide(stands, NUDGE, RULES, SETTINGS)
+    assert isinstance(decision, Wait)
+    assert "it holds 2.997 XRP until that can be sold" in decision.reason
+    assert triggers(stands, SETTINGS) == Triggers(below=ANY_PRICE)
+    more = decide(stands, TRADE, RULES, SETTINGS)
+    assert isinstance(more, PlaceBuy)
+    # Both together stay within its budget of 20.
+    assert more.quantity == D("43.4")
+    assert more.price * more.quantity + stands.spent <= D(20)
+
+
+def test_what_is_worth_too_little_is_held_where_nothing_is_left_to_buy_more() -> None:
+    for stands in (position(BIT, budget="6"), position(BIT, mode=Mode.SHUTDOWN)):
+        assert isinstance(decide(stands, TRADE, RULES, SETTINGS), Wait)
+        assert triggers(stands, SETTINGS) == Triggers()
+
+
+def test_nothing_is_bought_that_a_stop_could_not_sell() -> None:
+    """A budget of 5.2 where orders begin at 5: after a stop of 5 % it would be 4.93."""
+    stops = replace(SETTINGS, stop_loss_interval=D("0.05"))
+    for settings, budget, is_bought in (
+        (SETTINGS, "5.2", True),
+        (stops, "5.2", False),
+        (stops, "6.1", True),
+        (replace(SETTINGS, trailing_stop_interval=D("0.05")), "5.2", False),
+        (replace(stops, exit_slippage=D("0.2")), "5.9", False),
+    ):
+        decision = decide(position(budget=budget), TRADE, RULES, settings)
+        assert isinstance(decision, PlaceBuy) == is_bought, (settings, decision)
+        assert is_bought or "could not get out" in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("quantity", "step", "fee", "whole"),
+    [
+        ("1.0499", "0.0001", "0.001", "1.0499"),  # 5 % less: not worth it
+        ("1.0049", "0.0001", "0.001", "1.0"),
+        ("0.0667", "0.0001", "0.001", "0.0667"),
+        ("1.0049", "0.0001", "0", "1.0049"),  # paid in BNB: whole anyway
+        ("1.6049", "0.0001", "0.00075", "1.6"),
+        ("1.0049", "0", "0.001", "1.0049"),
+    ],
+)
+def test_buy_is_sized_so_that_whole_steps_are_left_of_it(quantity: str, step: str, fee: str, whole: str) -> None:
+    found = whole_after(D(quantity), D(step), D(fee))
+    assert found == D(whole)
+    if found != D(quantity):
+        assert floor_to(found * (1 - D(fee)), D(step)) == found * (1 - D(fee))
 
 
 @pytest.mark.parametrize(

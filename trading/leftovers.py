@@ -1,0 +1,43 @@
+"""Left-overs: what ended cycles could not sell of a symbol, less than a step each, until a later sale takes it along.
+
+They belong to no trader and stay on the account, with what they have cost. Whoever changes them holds their row
+locked, after its trader's own: that order is everybody's.
+"""
+
+from decimal import Decimal
+
+from django.db.models import Sum
+
+from trading.core.money import ZERO
+from trading.models import Leftover, Trader
+
+
+def add(trader: Trader, quantity: Decimal, cost: Decimal) -> None:
+    """Adds what a trader leaves, in base and in quote; less than nothing where a late fill takes it back."""
+    if not quantity and not cost:
+        return
+    row, _ = Leftover.objects.select_for_update().get_or_create(venue=trader.venue, symbol=trader.symbol)
+    row.quantity += quantity
+    row.cost += cost
+    row.save(update_fields=["quantity", "cost"])
+
+
+def there(trader: Trader) -> Leftover | None:
+    """The left-overs of its symbol, locked until the transaction ends; None where there are none."""
+    rows = Leftover.objects.select_for_update().filter(venue=trader.venue, symbol=trader.symbol_id)
+    return rows.filter(quantity__gt=ZERO).first()
+
+
+def take(trader: Trader, row: Leftover) -> None:
+    """Gives all of them to a trader. The caller saves the trader."""
+    trader.carried += row.quantity
+    trader.carried_cost += row.cost
+    row.quantity = row.cost = ZERO
+    row.save(update_fields=["quantity", "cost"])
+
+
+def cost(venue: str, quote_asset: str = "", symbol_id: int | None = None) -> Decimal:
+    """What they have cost at a venue: of a symbol, or of all symbols that are quoted in an asset."""
+    rows = Leftover.objects.filter(venue=venue)
+    rows = rows.filter(symbol__quote_asset=quote_asset) if symbol_id is None else rows.filter(symbol=symbol_id)
+    return rows.aggregate(total=Sum("cost"))["total"] or ZERO
