@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from trading.books.booking import position_of
 from trading.core.decisions import Finish, Triggers
-from trading.core.events import OrderReported
-from trading.core.money import ZERO, plain, quote_of
+from trading.core.events import Event
+from trading.core.money import ZERO, plain
+from trading.core.orders import UNVALUED, unvalued
 from trading.core.position import TraderState
 from trading.models import Fill, Trader
 from trading.models.journal import write
@@ -51,6 +52,7 @@ def end(trader: Trader, decision: Finish) -> None:
     trader.state = decision.state
     trader.profit = decision.profit
     trader.leftover = decision.leftover
+    trader.has_unvalued_fees = _has_unvalued_fees(trader)
     trader.finished_at = timezone.now()
     trader.arm(Triggers())
     trader.retry_at = None
@@ -58,29 +60,21 @@ def end(trader: Trader, decision: Finish) -> None:
     trader.error = ""
 
 
-def count_again(trader: Trader, event: OrderReported, task_id: str) -> None:
+def count_again(trader: Trader, event: Event, task_id: str) -> None:
     """What comes to light after a cycle's end still counts: in its profit, and in what is left on the account."""
     base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
     position = position_of(trader)
-    profit, leftover = position.profit(base, quote), position.owned(base)
-    if (profit, leftover) == (trader.profit, trader.leftover):
+    counted = position.profit(base, quote), position.owned(base), bool(unvalued(position.orders, (base, quote)))
+    if counted == (trader.profit, trader.leftover, trader.has_unvalued_fees):
         return
-    trader.profit, trader.leftover = profit, leftover
-    trader.save(update_fields=["profit", "leftover"])
-    reason = f"profit {plain(profit)} {quote}; {plain(leftover)} {base} is left on the account"
+    trader.profit, trader.leftover, trader.has_unvalued_fees = counted
+    trader.save(update_fields=["profit", "leftover", "has_unvalued_fees"])
+    unknown = f" {UNVALUED}" if trader.has_unvalued_fees else ""
+    reason = f"profit {plain(counted[0])} {quote}{unknown}; {plain(counted[1])} {base} is left on the account"
     write(trader, str(event), "counts again", reason, task_id=task_id)
 
 
-def value_commissions(trader: Trader, asset: str, pair: str, price: Decimal | None, task_id: str) -> None:
-    """Values its commissions in a third asset at this price; as nothing where the exchange has no such pair."""
-    fills = list(Fill.objects.filter(order__trader=trader, commission_asset=asset, commission_quote=None))
-    for fill in fills:
-        fill.commission_quote = ZERO if price is None else quote_of(fill.commission, price)
-    Fill.objects.bulk_update(fills, ["commission_quote"])
-    total = sum((fill.commission for fill in fills), ZERO)
-    why = (
-        f"there is no {pair} to value them by: they count as nothing"
-        if price is None
-        else f"{pair} at {plain(price)}"
-    )
-    write(trader, "answer", f"values commissions of {plain(total)} {asset}", why, task_id=task_id)
+def _has_unvalued_fees(trader: Trader) -> bool:
+    assets = (trader.symbol.base_asset, trader.symbol.quote_asset)
+    unknown = Fill.objects.filter(order__trader=trader, commission__gt=ZERO, commission_quote=None)
+    return unknown.exclude(commission_asset__in=assets).exists()

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 
 from django.db import transaction
 from django.utils import timezone
@@ -20,11 +19,11 @@ from trading.core import guard
 from trading.core.decisions import ANY_PRICE, Cancel, Decision, Finish, PlaceBuy, PlaceSell, TellRebuy, Triggers, Wait
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
 from trading.core.money import ZERO
-from trading.core.orders import OPEN, OrderReport, OrderStatus, OrderType, Side
+from trading.core.orders import OPEN, OrderReport, OrderStatus, OrderType, Side, to_be_valued
 from trading.core.position import Mode, Position, TraderState, state_of
 from trading.core.risk import Rules
-from trading.endings import count_again, end, value_commissions
-from trading.exchange.errors import KeyRejected, NotFound, NotSent, OutcomeUnknown, Refused, Throttled
+from trading.endings import count_again, end
+from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled
 from trading.exchange.protocol import ARRIVES_WITHIN, SEND_WITHIN, Exchange, NewOrder
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
@@ -34,6 +33,7 @@ from trading.own_orders import new_client_order_id
 from trading.saving import copy, locked, save
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
+from trading.valuing import Wanted, again, value
 from trading.waits import FILLS_COME_WITHIN, back_off, hold_back, look_again, wait
 
 log = logging.getLogger(__name__)
@@ -53,8 +53,7 @@ class _Step:
     send: NewOrder | None = None
     take_back: int | None = None  # an order's row
     fetch: OrderReport | None = None
-    value: tuple[str, ...] = ()  # assets, whose price in `quote` is to be asked
-    quote: str = ""
+    value: Wanted | None = None  # what commissions were worth is to be asked
     needs_leader: bool = False  # a cycle has ended, or another trader is asked for
     held: Side | None = None  # what the mode of trading did not let pass
     in_the_way: tuple[int, ...] = ()  # rows of own buys that keep it from getting out
@@ -70,9 +69,10 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
     back, and could not be, the exchange's errors are raised.
     """
     next_event: Event | None = event
-    needs_leader = has_cleared = False
+    needs_leader = has_cleared = has_valued = False
     while next_event is not None:
-        step = _look(trader_id, next_event, task_id)
+        heard = next_event
+        step = _look(trader_id, heard, task_id, has_valued)
         needs_leader = needs_leader or step.needs_leader
         next_event = None
         if step.send is not None:
@@ -81,8 +81,9 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
             needs_leader = cancel(step.take_back, exchange_at, task_id) or needs_leader
         elif step.fetch is not None:
             next_event = _fetch_fills(trader_id, step.fetch, exchange_at(step.venue))
-        elif step.value:
-            next_event = _value(trader_id, step, exchange_at(step.venue), task_id)
+        elif step.value is not None:
+            value(trader_id, step.value, step.venue, exchange_at, task_id)
+            has_valued, next_event = True, again(heard)
         elif step.in_the_way and not has_cleared:
             needs_leader = _clear_the_way(trader_id, step.in_the_way, exchange_at, task_id) or needs_leader
             has_cleared = True
@@ -193,8 +194,8 @@ def note_failure(trader_id: int, error: Exception, task_id: str = "") -> None:
     copy(trigger)
 
 
-def _look(trader_id: int, event: Event, task_id: str) -> _Step:
-    """Lock, book, decide, save."""
+def _look(trader_id: int, event: Event, task_id: str, has_valued: bool = False) -> _Step:
+    """Lock, book, decide, save. `has_valued`: what its commissions were worth was asked just now, for this event."""
     with transaction.atomic():
         trader = locked(trader_id)
         if trader is None:
@@ -205,14 +206,16 @@ def _look(trader_id: int, event: Event, task_id: str) -> _Step:
         if trader.has_ended and has_changed and isinstance(event, OrderReported):
             count_again(trader, event, task_id)
             _take_back_what_came_late(event.report)
+            return _Step(value=_late_commissions(trader), venue=Venue(trader.venue))
         if trader.has_ended or not has_changed:
             return _Step()
-        if trader.retry_at and trader.retry_at > timezone.now() and _can_wait(event):
+        if not has_valued and trader.retry_at and trader.retry_at > timezone.now() and _can_wait(event):
             return _Step()  # An old bell: the trader waits for its next try.
         # Nothing that could have traded: that is what WAITING means.
         is_empty = trader.state == TraderState.WAITING and not isinstance(event, OrderReported)
         position = position_with(trader, ()) if is_empty else position_of(trader)
-        position = replace(position, mode=Mode(trader.trading_status or Mode.OFF))
+        mode = Mode(trader.trading_status or Mode.OFF)
+        position = replace(position, mode=mode, has_tried_values=has_valued)
         rules = rules_of(trader.symbol_id, trader.venue)
         trader.retry_at = None
         step = _act(trader, position, rules, event, task_id)
@@ -284,6 +287,13 @@ def _take_back_what_came_late(report: OrderReport) -> None:
         transaction.on_commit(lambda: doorbell.cancel(row.pk, row.trader_id, row.symbol.name))
 
 
+def _late_commissions(trader: Trader) -> Wanted | None:
+    """Those of fills that came to light after its end."""
+    base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
+    assets = to_be_valued(position_of(trader).orders, (base, quote))
+    return Wanted(assets, quote, can_wait=True) if assets else None
+
+
 def _act_on(
     trader: Trader, position: Position, decision: Decision, rules: Rules, event: Event, task_id: str
 ) -> _Step:
@@ -338,7 +348,8 @@ def _act_on(
         case Wait():
             _remember(trader, decision)
             if decision.needs_values:
-                return _Step(value=decision.needs_values, quote=trader.symbol.quote_asset)
+                quote = trader.symbol.quote_asset
+                return _Step(value=Wanted(decision.needs_values, quote, decision.values_can_wait))
             if decision.needs_fills is not None and isinstance(event, Nudged):
                 return _Step(fetch=_to_fetch(trader, decision.needs_fills.client_order_id))
             return _Step()
@@ -417,25 +428,6 @@ def _close(trader_id: int, order: NewOrder, outcome: NotTaken, task_id: str, hel
                 hold_back(trader, held, "answer", task_id)
             trigger = save(trader)
     copy(trigger)
-
-
-def _value(trader_id: int, step: _Step, exchange: Exchange, task_id: str) -> Event | None:
-    """Asks what commissions in third assets were worth when the cycle ended."""
-    prices: dict[str, Decimal | None] = {}
-    for asset in step.value:
-        try:
-            prices[asset] = exchange.price(f"{asset}{step.quote}")
-        except KeyRejected:
-            raise
-        except Refused:
-            prices[asset] = None  # The exchange has no such pair.
-    with transaction.atomic():
-        trader = locked(trader_id)
-        if trader is None or trader.has_ended:
-            return None
-        for asset, price in prices.items():
-            value_commissions(trader, asset, f"{asset}{step.quote}", price, task_id)
-    return Nudged("its commissions are valued", is_urgent=True)
 
 
 def _fetch_fills(trader_id: int, report: OrderReport, exchange: Exchange) -> Event:

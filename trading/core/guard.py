@@ -10,7 +10,7 @@ from typing import Any
 from trading.core.decisions import Cancel, Decision, Finish, PlaceBuy, PlaceSell, TellRebuy, Triggers, Wait
 from trading.core.events import Event, OrderReported
 from trading.core.money import ZERO, plain, round_down, round_up
-from trading.core.orders import UNASKED_ENDS, Order, OrderStatus, Side, unvalued
+from trading.core.orders import UNASKED_ENDS, Order, OrderStatus, Side, to_be_valued
 from trading.core.position import Mode, Position, TraderState
 from trading.core.risk import Rules
 from trading.core.strategy import Strategy
@@ -34,11 +34,7 @@ def decide(strategy: Strategy, position: Position, event: Event, rules: Rules, s
     held = _held(position, decision, rules)
     if held is not None:
         return held
-    if isinstance(decision, Finish):
-        assets = unvalued(position.orders, (rules.base_asset, rules.quote_asset))
-        if assets:
-            return Wait(f"asks what its commissions in {', '.join(assets)} are worth", needs_values=assets)
-    return _pause(position, event, decision) or decision
+    return _pause(position, event, decision) or _values(position, decision, rules) or decision
 
 
 def triggers(strategy: Strategy, position: Position, rules: Rules, settings: Any) -> Triggers:
@@ -128,6 +124,23 @@ def _held(position: Position, decision: Decision, rules: Rules) -> Wait | None:
         case TellRebuy() if position.mode != Mode.ON:
             return Wait("its symbol shuts down: it asks for no trader beside it")
     return None
+
+
+def _values(position: Position, decision: Decision, rules: Rules) -> Wait | None:
+    """What must be asked first: a sale is priced by what its commissions were worth, and a cycle ends net of them.
+
+    A sale waits for one answer, whatever that is; one that gets out for none.
+    """
+    is_sale = isinstance(decision, PlaceSell)
+    if isinstance(decision, PlaceSell):
+        is_asked = not decision.is_exit and not position.has_tried_values
+    else:
+        is_asked = isinstance(decision, Finish)
+    assets = to_be_valued(position.orders, (rules.base_asset, rules.quote_asset)) if is_asked else ()
+    if not assets:
+        return None
+    reason = f"asks what its commissions in {', '.join(assets)} are worth"
+    return Wait(reason, needs_values=assets, values_can_wait=is_sale)
 
 
 def _pause(position: Position, event: Event, decision: Decision) -> Wait | None:

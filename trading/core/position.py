@@ -43,6 +43,7 @@ class Position:
     """A trader's orders that were ever accepted, oldest first, and what follows from their fills.
 
     `budget` is its share, in quote. `memory` is what its strategy wrote down with an earlier decision.
+    `has_tried_values`: what its commissions were worth was asked just now; what is still unknown can't be told now.
     """
 
     orders: tuple[Order, ...] = ()
@@ -50,6 +51,7 @@ class Position:
     mode: Mode = Mode.ON
     has_told_rebuy: bool = False
     memory: Mapping[str, str] = field(default_factory=dict)
+    has_tried_values: bool = False
 
     def of(self, side: Side) -> tuple[Order, ...]:
         return tuple(order for order in self.orders if order.side == side)

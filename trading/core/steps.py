@@ -5,7 +5,7 @@ from decimal import Decimal, localcontext
 from trading.core.decisions import Decision, Finish, Memory, PlaceBuy, PlaceSell, Wait
 from trading.core.events import Event, TradeSeen
 from trading.core.money import EXACT, ONE, buy_price, buy_quantity, cost_after, floor_to, plain, sell_price
-from trading.core.orders import Side
+from trading.core.orders import UNVALUED, Side, unvalued
 from trading.core.position import Position, TraderState
 from trading.core.risk import Rules, refusal, too_far
 
@@ -80,6 +80,7 @@ def sell_or_finish(
     if is_market and rules.max_market_quantity:
         quantity = min(quantity, floor_to(rules.max_market_quantity, rules.step))
     profit = position.profit(rules.base_asset, rules.quote_asset)
+    unknown = f" {UNVALUED}" if unvalued(position.orders, (rules.base_asset, rules.quote_asset)) else ""
     why_not = refusal(rules, Side.SELL, price, quantity)
     if why_not is None:
         return PlaceSell(price, quantity, reason, is_market, is_exit, memory)
@@ -90,7 +91,7 @@ def sell_or_finish(
             TraderState.FINISHED,
             profit,
             owned,
-            f"sold {plain(position.sold)}: profit {plain(profit)} {rules.quote_asset}",
+            f"sold {plain(position.sold)}: profit {plain(profit)} {rules.quote_asset}{unknown}",
         )
     if quantity == 0 or quantity < rules.min_quantity or quantity * price < rules.min_notional:
         return Finish(

@@ -145,7 +145,7 @@ class BinanceExchange:
         return self._ask(parse, "exchangeInfo", weight=20, signed=False, showPermissionSets="false")
 
     def price(self, symbol: str) -> Decimal:
-        return self._ask(lambda reply: Decimal(reply["price"]), "ticker/price", weight=2, signed=False, symbol=symbol)
+        return self._ask(_price, "ticker/price", weight=2, signed=False, symbol=symbol)
 
     def fees(self, symbol: str) -> Fees:
         return self._ask(from_commission, "account/commission", weight=20, symbol=symbol)
@@ -286,6 +286,13 @@ def terms(order: NewOrder) -> dict[str, str]:
     if order.type == OrderType.MARKET:
         return {"type": "MARKET"}
     return {"type": "LIMIT", "timeInForce": "GTC", "price": plain(order.price)}
+
+
+def _price(reply: Any) -> Decimal:
+    price = Decimal(reply["price"])
+    if not price.is_finite():
+        raise ValueError(f"{price} is no price")
+    return price
 
 
 def _orders(reply: Any) -> list[OrderReport]:
