@@ -19,7 +19,7 @@ class Cycle:
     fees_of_buys: Decimal = ZERO  # those that were not taken of what was bought
     fees_of_sales: Decimal = ZERO
     taking: Decimal = ZERO  # what sales that took paid more than resting ones
-    is_in_bnb: bool = False
+    in_bnb: Decimal = ZERO
     fills: int = 0
 
     def take(self, fill: Fill, base: str, rates: Rates) -> None:
@@ -27,9 +27,9 @@ class Cycle:
         in_base = fill.commission if fill.commission_asset == base else ZERO
         fee = ZERO if in_base else fill.commission
         if fill.commission_asset == BNB:
-            self.is_in_bnb = self.is_in_bnb or bool(fill.commission)
             standard, others = rates.of(fill.quote_quantity, is_buyer=fill.is_buyer, is_maker=fill.is_maker)
             fee = standard * (1 - BNB_DISCOUNT) + others
+            self.in_bnb += fee
         if fill.is_buyer:
             self.paid += fill.quote_quantity
             self.owned += fill.quantity - in_base

@@ -37,6 +37,8 @@ BELLS_LATE_BY = timedelta(seconds=20)
 FULFILLED_WITHIN = timedelta(seconds=30)
 # The least that can be sold, however the filters change, in base and in quote.
 TICK = Decimal("0.01")
+# How far a price may move between a fill and its valuing, and how much of a cost commissions in BNB are.
+MOVED, OF_COST = Decimal("0.1"), Decimal("0.003")
 MOST_STEP, MOST_NOTIONAL = Decimal("0.001"), Decimal(170)
 ASKS, IS_HEARD, TAKES_BACK = "asks for a trader beside it", "is heard", "takes back"
 # What may hold back a sale: the mode of trading, the exchange's limits, an own order that is about to trade.
@@ -235,7 +237,8 @@ class RuleWatch:
         bought_at, intervals, cost = from_units(buys[0][0]), trader.intervals, self.watch.books.cycles[pk].unit_cost
         profit = intervals["profit_interval"]
         assert profit is not None
-        if kind != OrderType.MARKET and price + TICK >= cost * (1 + profit):
+        doubt = MOVED * OF_COST if self.world.bnb.moves and self.watch.books.cycles[pk].in_bnb else ZERO
+        if kind != OrderType.MARKET and price + TICK >= cost * (1 + profit - doubt):
             return
         loss, trail = intervals.get("stop_loss_interval"), intervals.get("trailing_stop_interval")
         lowest, highest = self._prices(trader.symbol, trader.created_at - BELLS_LATE_BY, at)
@@ -264,13 +267,17 @@ class RuleWatch:
 
     def _pays(self, pk: int, booked: Decimal) -> None:
         """A cycle that no stop has ended has lost nothing, and what it says that it brought is what it brought."""
-        cycle = self.watch.books.cycles[pk]
-        # Each fill cuts its amounts to eight decimals, one in BNB those of a dear asset.
-        cuts = cycle.fills * (Decimal("0.00001") if cycle.is_in_bnb else Decimal("0.00000002"))
-        never(abs(booked - cycle.profit) > cuts, f"I5: trader {pk} books {booked}, and brought {cycle.profit:.8f}")
-        has_left = read("SELECT 1 FROM trading_trader WHERE id = %s AND memory LIKE '%leaves_at%'", pk)
+        cycle, bnb = self.watch.books.cycles[pk], self.world.bnb
+        ((memory, is_unvalued),) = read("SELECT memory, has_unvalued_fees FROM trading_trader WHERE id = %s", pk)
+        is_unknown = bool(cycle.in_bnb) and not bnb.is_known
+        never(bool(is_unvalued) != is_unknown, f"I5: trader {pk} says {is_unvalued} of commissions of unknown value")
+        # Each fill cuts its amounts to eight decimals, one in BNB those of a dear asset, whose price may have moved.
+        cuts = cycle.fills * (Decimal("0.00002") if cycle.in_bnb else Decimal("0.00000002"))
+        cuts += cycle.in_bnb * MOVED if bnb.moves else ZERO
+        brought = cycle.profit + (cycle.in_bnb if is_unknown else ZERO)
+        never(abs(booked - brought) > cuts, f"I5: trader {pk} books {booked}, and brought {brought:.8f}")
         never(
-            not has_left and cycle.net + cycle.taking < -cuts,
+            "leaves_at" not in memory and cycle.net + cycle.taking < -cuts,
             f"R3: trader {pk} ends at {cycle.net:.8f}, and no stop has ended it",
         )
 
