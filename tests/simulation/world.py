@@ -362,7 +362,7 @@ class World:
         self._listings_are_refreshed(symbol)
 
     def _change_filters(self, symbol: str) -> None:
-        step = self.chance.choice(["0.00001", "0.0001", "0.001"])
+        step = self.chance.choice(["0.00001", "0.0001", "0.001", "0"])
         lot = {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "90000", "stepSize": step}
         least = {
             "filterType": "NOTIONAL",
