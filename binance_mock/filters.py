@@ -42,45 +42,47 @@ def check(
     if price is not None:
         _notional(rules, new.quote_quantity or times(price, new.quantity), is_market)
     limits = rules.filters
-    most_orders = limits.get("MAX_NUM_ORDERS")
-    if most_orders and open_orders >= int(most_orders["maxNumOrders"]):
+    most_orders = _bound(limits.get("MAX_NUM_ORDERS"), "maxNumOrders")
+    if most_orders and open_orders >= most_orders:
         raise filter_failure("MAX_NUM_ORDERS")
-    most = limits.get("MAX_POSITION")
-    if most and new.side is Side.BUY and position() + quantity > Decimal(most["maxPosition"]):
+    most = _bound(limits.get("MAX_POSITION"), "maxPosition")
+    if most and new.side is Side.BUY and position() + quantity > most:
         raise filter_failure("MAX_POSITION")
 
 
 def check_exchange(limits: Iterable[Filter], open_orders: int) -> None:
     """Raises Refused where a filter of the whole exchange forbids one more order."""
     for limit in limits:
-        if limit["filterType"] == "EXCHANGE_MAX_NUM_ORDERS" and open_orders >= int(limit["maxNumOrders"]):
+        most = _bound(limit, "maxNumOrders")
+        if limit["filterType"] == "EXCHANGE_MAX_NUM_ORDERS" and most and open_orders >= most:
             raise filter_failure("EXCHANGE_MAX_NUM_ORDERS")
+
+
+def _bound(limit: Filter | None, name: str) -> Decimal:
+    """0 where there is none: a bound of 0 is switched off, one that is missing as well."""
+    return Decimal(str((limit or {}).get(name) or "0"))
 
 
 def _minutes(rules: SymbolRules, *names: str) -> int:
     """How far back the first of these filters looks that the symbol has."""
     limit = next((rules.filters[name] for name in names if name in rules.filters), {})
-    return int(limit.get("avgPriceMins", AVERAGE_MINUTES))
+    told = limit.get("avgPriceMins")
+    return AVERAGE_MINUTES if told is None else int(told)
 
 
 def _price(limit: Filter | None, price: Decimal) -> None:
     if price <= 0:
         raise Refused(-1013, "Invalid price.")
-    if limit is None:
-        return
-    low, high = Decimal(limit["minPrice"]), Decimal(limit["maxPrice"])
-    # A bound or a tick of 0 is switched off.
-    if price < low or (high and price > high) or not is_multiple(price, Decimal(limit["tickSize"])):
+    low, high = _bound(limit, "minPrice"), _bound(limit, "maxPrice")
+    if price < low or (high and price > high) or not is_multiple(price, _bound(limit, "tickSize")):
         raise filter_failure("PRICE_FILTER")
 
 
 def _lot(name: str, limit: Filter | None, quantity: Decimal) -> None:
     if quantity <= 0:
         raise Refused(-1013, "Invalid quantity.")
-    if limit is None:
-        return
-    low, high = Decimal(limit["minQty"]), Decimal(limit["maxQty"])
-    if quantity < low or (high and quantity > high) or not is_multiple(quantity, Decimal(limit["stepSize"])):
+    low, high = _bound(limit, "minQty"), _bound(limit, "maxQty")
+    if quantity < low or (high and quantity > high) or not is_multiple(quantity, _bound(limit, "stepSize")):
         raise filter_failure(name)
 
 
@@ -94,18 +96,18 @@ def _percent_price(rules: SymbolRules, new: NewOrder, average_of: Callable[[int]
         side = "bid" if new.side is Side.BUY else "ask"
         up_key, down_key = f"{side}MultiplierUp", f"{side}MultiplierDown"
     limit = rules.filters.get(name)
-    if limit and not average * Decimal(limit[down_key]) <= new.price <= average * Decimal(limit[up_key]):
+    down, up = _bound(limit, down_key), _bound(limit, up_key)
+    if new.price < average * down or (up and new.price > average * up):
         raise filter_failure(name)
 
 
 def _notional(rules: SymbolRules, notional: Decimal, is_market: bool) -> None:
-    limit = rules.filters.get("MIN_NOTIONAL")
-    if limit and (not is_market or limit["applyToMarket"]) and notional < Decimal(limit["minNotional"]):
+    limit = rules.filters.get("MIN_NOTIONAL", {})
+    if (not is_market or limit.get("applyToMarket")) and notional < _bound(limit, "minNotional"):
         raise filter_failure("MIN_NOTIONAL")
-    limit = rules.filters.get("NOTIONAL")
-    if limit is None:
-        return
-    too_small = (not is_market or limit["applyMinToMarket"]) and notional < Decimal(limit["minNotional"])
-    too_large = (not is_market or limit["applyMaxToMarket"]) and notional > Decimal(limit["maxNotional"])
+    limit = rules.filters.get("NOTIONAL", {})
+    most = _bound(limit, "maxNotional")
+    too_small = (not is_market or limit.get("applyMinToMarket")) and notional < _bound(limit, "minNotional")
+    too_large = (not is_market or limit.get("applyMaxToMarket")) and most and notional > most
     if too_small or too_large:
         raise filter_failure("NOTIONAL")

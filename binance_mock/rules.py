@@ -8,6 +8,8 @@ from typing import Any
 
 from binance_mock.orders import SelfTrade
 
+MAX_DIGITS = 8
+
 
 class SymbolStatus(StrEnum):
     """enums.md, "Symbol status": orders are taken, and trades happen, while TRADING only."""
@@ -30,6 +32,9 @@ class SymbolRules:
     order_types: frozenset[str]
     self_trade: SelfTrade
     self_trade_allowed: frozenset[str]
+    # The decimals that a price and a quantity may have: those of the assets.
+    price_digits: int
+    quantity_digits: int
     filters: Mapping[str, Mapping[str, Any]]
     info: Mapping[str, Any] = field(repr=False)
 
@@ -38,15 +43,21 @@ class SymbolRules:
         return self.status == "TRADING"
 
     def _amount(self, name: str, key: str) -> Decimal:
-        return Decimal(str(self.filters.get(name, {}).get(key, "0")))
+        return Decimal(str(self.filters.get(name, {}).get(key) or "0"))
 
     @property
     def tick(self) -> Decimal:
-        return self._amount("PRICE_FILTER", "tickSize")
+        """The least unit of a price where the filter is switched off, or is none."""
+        return self._amount("PRICE_FILTER", "tickSize") or Decimal(1).scaleb(-self.price_digits)
 
     @property
     def step(self) -> Decimal:
-        return self._amount("LOT_SIZE", "stepSize")
+        """The least unit of a quantity where the filter is switched off, or is none."""
+        return self._amount("LOT_SIZE", "stepSize") or Decimal(1).scaleb(-self.quantity_digits)
+
+    @property
+    def has_step(self) -> bool:
+        return self._amount("LOT_SIZE", "stepSize") > 0
 
     @property
     def least_notional(self) -> Decimal:
@@ -104,9 +115,17 @@ def read_symbol(info: Mapping[str, Any]) -> SymbolRules:
         order_types=frozenset(info["orderTypes"]),
         self_trade=default,
         self_trade_allowed=modes | {default},
+        price_digits=_digits(info, "quoteAssetPrecision", "quotePrecision"),
+        quantity_digits=_digits(info, "baseAssetPrecision"),
         filters={entry["filterType"]: entry for entry in info["filters"]},
         info=info,
     )
+
+
+def _digits(info: Mapping[str, Any], *names: str) -> int:
+    """Of the first of these that is told; amounts have eight at most."""
+    told = next((info[name] for name in names if name in info), MAX_DIGITS)
+    return min(MAX_DIGITS, max(0, int(told)))
 
 
 def read_symbols(exchange_info: Mapping[str, Any]) -> dict[str, SymbolRules]:

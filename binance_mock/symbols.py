@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from binance_mock.amounts import UNIT, floor_to, text
+from binance_mock.amounts import floor_to, text
 from binance_mock.rules import read_symbols
 
 # Assets that prices are quoted in, for telling a symbol's two assets apart.
@@ -95,10 +95,10 @@ def listings_of(info: Mapping[str, Any]) -> dict[str, Listing]:
     """What the simulated market makes of such a file: for symbols that are not built in, a price of 20,000 ticks."""
     found = {}
     for name, rules in read_symbols(info).items():
-        tick = rules.tick or UNIT
+        tick = rules.tick
         price = LISTINGS[name].price if name in LISTINGS else tick * 20_000
-        # A usual trade is worth some dozen times the least that is taken.
-        least = rules.least_notional or price * rules.step
+        # A usual trade is worth some dozen times the least that is taken; where nothing is too little, that of one.
+        least = rules.least_notional or price * (rules.step if rules.has_step else 1)
         typical = max(floor_to(least * 30 / price, rules.step), rules.step)
         found[name] = Listing(rules.base, rules.quote, tick, rules.step, price, typical)
     return found

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 SIDES = ("maker", "taker", "buyer", "seller")
 NAMES = tuple(f"{kind}{side}" for kind in ("", "special_", "tax_") for side in SIDES)
 USUAL = {"maker": Decimal("0.001"), "taker": Decimal("0.001")}
-MOST = Decimal("0.1")
+MAX_RATE = Decimal("0.1")
 
 
 def read(text: str) -> dict[str, Decimal]:
@@ -23,7 +23,7 @@ def read(text: str) -> dict[str, Decimal]:
             rate = Decimal(amount)
         except InvalidOperation:
             rate = Decimal(-1)
-        if not (rate.is_finite() and 0 <= rate <= MOST and rate == round(rate, 8)):
-            raise ValueError(f"“{entry}” is no rate from 0 to {MOST}: write a fraction, such as {name}=0.001")
+        if not (rate.is_finite() and 0 <= rate <= MAX_RATE and rate == round(rate, 8)):
+            raise ValueError(f"“{entry}” is no rate from 0 to {MAX_RATE}: write a fraction, such as {name}=0.001")
         rates[name] = rate
     return rates

@@ -8,7 +8,8 @@ from django.utils import timezone
 from trading import leftovers
 from trading.books.booking import position_of
 from trading.core.decisions import Finish, Triggers
-from trading.core.money import ZERO, plain, quote_of
+from trading.core.money import ZERO, plain
+from trading.core.orders import UNVALUED, unvalued
 from trading.core.position import LEAVES_TO_THE_NEXT, Position, TraderState
 from trading.models import Fill, Trader
 from trading.models.journal import write
@@ -55,6 +56,7 @@ def end(trader: Trader, decision: Finish, position: Position) -> None:
     trader.leftover_cost = position.cost_of_owned(trader.symbol.base_asset)
     if decision.state in LEAVES_TO_THE_NEXT:
         leftovers.add(trader, trader.leftover, trader.leftover_cost)
+    trader.has_unvalued_fees = _has_unvalued_fees(trader)
     trader.finished_at = timezone.now()
     trader.arm(Triggers())
     trader.retry_at = None
@@ -69,30 +71,23 @@ def count_again(trader: Trader, event: str, task_id: str) -> None:
     """
     base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
     position = position_of(trader)
-    profit, leftover = position.profit(base, quote), position.owned(base)
     cost = position.cost_of_owned(base)
-    has_changed = (profit, leftover) != (trader.profit, trader.leftover)
+    counted = position.profit(base, quote), position.owned(base), bool(unvalued(position.orders, (base, quote)))
+    has_changed = counted != (trader.profit, trader.leftover, trader.has_unvalued_fees)
     if trader.state in LEAVES_TO_THE_NEXT:
-        leftovers.add(trader, leftover - trader.leftover, cost - trader.leftover_cost)
-    trader.profit, trader.leftover, trader.leftover_cost = profit, leftover, cost
+        leftovers.add(trader, counted[1] - trader.leftover, cost - trader.leftover_cost)
+    trader.profit, trader.leftover, trader.has_unvalued_fees = counted
+    trader.leftover_cost = cost
     trader.turn += 1
-    trader.save(update_fields=["profit", "leftover", "leftover_cost", "turn"])
+    trader.save(update_fields=["profit", "leftover", "leftover_cost", "has_unvalued_fees", "turn"])
     if not has_changed:
         return
-    reason = f"profit {plain(profit)} {quote}; {plain(leftover)} {base} is left on the account"
+    unknown = f" {UNVALUED}" if trader.has_unvalued_fees else ""
+    reason = f"profit {plain(counted[0])} {quote}{unknown}; {plain(counted[1])} {base} is left on the account"
     write(trader, event, "counts again", reason, task_id=task_id)
 
 
-def value_commissions(trader: Trader, asset: str, pair: str, price: Decimal | None, task_id: str) -> None:
-    """Values its commissions in a third asset at this price; as nothing where the exchange has no such pair."""
-    fills = list(Fill.objects.filter(order__trader=trader, commission_asset=asset, commission_quote=None))
-    for fill in fills:
-        fill.commission_quote = ZERO if price is None else quote_of(fill.commission, price)
-    Fill.objects.bulk_update(fills, ["commission_quote"])
-    total = sum((fill.commission for fill in fills), ZERO)
-    why = (
-        f"there is no {pair} to value them by: they count as nothing"
-        if price is None
-        else f"{pair} at {plain(price)}"
-    )
-    write(trader, "answer", f"values commissions of {plain(total)} {asset}", why, task_id=task_id)
+def _has_unvalued_fees(trader: Trader) -> bool:
+    assets = (trader.symbol.base_asset, trader.symbol.quote_asset)
+    unknown = Fill.objects.filter(order__trader=trader, commission__gt=ZERO, commission_quote=None)
+    return unknown.exclude(commission_asset__in=assets).exists()

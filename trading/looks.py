@@ -33,7 +33,7 @@ from trading.core.decisions import (
 )
 from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, TradeSeen
 from trading.core.money import ZERO, floor_to, plain
-from trading.core.orders import OPEN, PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold
+from trading.core.orders import OPEN, PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold, to_be_valued
 from trading.core.position import Mode, Position, TraderState, state_of
 from trading.core.risk import Rules, refusal
 from trading.endings import count_again, end
@@ -48,6 +48,7 @@ from trading.saving import claim, read, save
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.time_limit import within_time
 from trading.strategies.typed import BadSettings
+from trading.valuing import Wanted
 from trading.waits import back_off, hold_back, look_again, wait
 
 log = logging.getLogger(__name__)
@@ -85,14 +86,6 @@ class FetchFills:
 
 
 @dataclass(frozen=True)
-class AskPrices:
-    """What these assets are worth in `quote`."""
-
-    assets: tuple[str, ...]
-    quote: str
-
-
-@dataclass(frozen=True)
 class ClearTheWay:
     """Own buys, by their rows, are to be cancelled: a sale that gets out would meet them."""
 
@@ -106,7 +99,7 @@ class HeldByMode:
     side: Side
 
 
-Step = Send | CancelOrder | FetchFills | AskPrices | ClearTheWay | HeldByMode
+Step = Send | CancelOrder | FetchFills | Wanted | ClearTheWay | HeldByMode
 
 
 @dataclass(frozen=True)
@@ -156,10 +149,13 @@ class Thought:
     fails: str = ""  # its code fails: it looks again after a growing wait
 
 
-def look(trader_id: int, event: Event, task_id: str = "") -> Looked:
-    """Takes in an event. Raises Overtaken where others keep changing the trader."""
+def look(trader_id: int, event: Event, task_id: str = "", has_valued: bool = False) -> Looked:
+    """Takes in an event. Raises Overtaken where others keep changing the trader.
+
+    `has_valued`: what its commissions were worth was asked just now, for this event.
+    """
     for _ in range(MAX_TRIES):
-        snapshot = _read(trader_id, event, task_id)
+        snapshot = _read(trader_id, event, task_id, has_valued)
         if snapshot is None:
             return NOTHING_TO_DO
         thought = None if snapshot.trader.has_ended else think(snapshot)
@@ -173,7 +169,7 @@ def look(trader_id: int, event: Event, task_id: str = "") -> Looked:
     raise overtaken
 
 
-def _read(trader_id: int, event: Event, task_id: str) -> Snapshot | None:
+def _read(trader_id: int, event: Event, task_id: str, has_valued: bool) -> Snapshot | None:
     """The trader as it stands with the event; None where the event changes nothing for it."""
     trader = read(trader_id)
     if trader is None:
@@ -192,7 +188,7 @@ def _read(trader_id: int, event: Event, task_id: str) -> Snapshot | None:
         is_late = known.status in PROVEN_BY_US and told.status.is_open and has_gone_on
         told = replace(told, cancel_reason=SHOWED_LATE) if is_late else told
         orders = [*others, told]
-    elif trader.has_ended or (trader.retry_at and trader.retry_at > timezone.now() and _can_wait(event)):
+    elif trader.has_ended or (not has_valued and _waits(trader) and _can_wait(event)):
         return None  # An old bell: the trader waits for its next try.
     else:
         # WAITING means that nothing could have traded.
@@ -202,7 +198,8 @@ def _read(trader_id: int, event: Event, task_id: str) -> Snapshot | None:
     places = {name: place for place, name in enumerate(rows)}
     orders.sort(key=lambda order: places[order.client_order_id])
     traded = [order for order in orders if order.status.is_open or order.executed]
-    position = replace(position_with(trader, traded), mode=Mode(trader.trading_status or Mode.OFF))
+    mode = Mode(trader.trading_status or Mode.OFF)
+    position = replace(position_with(trader, traded), mode=mode, has_tried_values=has_valued)
     rules = rules_of(trader.symbol_id, trader.venue)
     snapshot = Snapshot(trader, event, task_id, rows, position, rules, is_late=is_late)
     return _as_the_account_says(snapshot, event) if isinstance(event, BalanceSeen) else snapshot
@@ -227,6 +224,10 @@ def _rows_of(trader: Trader, also: Q | None = None) -> dict[str, Order]:
     rows = list(trader.orders.filter(matter if also is None else matter | also).order_by("id"))
     prefetch_related_objects([row for row in rows if row.executed], "fills")
     return {row.client_order_id: row for row in rows}
+
+
+def _waits(trader: Trader) -> bool:
+    return trader.retry_at is not None and trader.retry_at > timezone.now()
 
 
 def _can_wait(event: Event) -> bool:
@@ -271,7 +272,7 @@ def _take_in(snapshot: Snapshot, thought: Thought | None) -> Looked:
         _book(snapshot, reported)
     if thought is None:
         count_again(trader, str(snapshot.event), snapshot.task_id)
-        return NOTHING_TO_DO
+        return Looked(_late_commissions(snapshot), Venue(trader.venue))
     if snapshot.missing:
         _note_missing(snapshot)
     trader.retry_at = None
@@ -282,6 +283,13 @@ def _take_in(snapshot: Snapshot, thought: Thought | None) -> Looked:
     if snapshot.is_late and reported is not None:
         looked = replace(looked, step=CancelOrder(reported.pk))
     return replace(looked, venue=Venue(trader.venue), trigger=save(trader))
+
+
+def _late_commissions(snapshot: Snapshot) -> Wanted | None:
+    """Those of fills that came to light after the cycle's end."""
+    base, quote = snapshot.trader.symbol.base_asset, snapshot.trader.symbol.quote_asset
+    assets = to_be_valued(snapshot.position.orders, (base, quote))
+    return Wanted(assets, quote, can_wait=True) if assets else None
 
 
 def _note_missing(snapshot: Snapshot) -> None:
@@ -362,7 +370,8 @@ def _act_on(snapshot: Snapshot, decision: Decision) -> Looked:
         case Wait():
             _remember(trader, decision.memory)
             if decision.needs_values:
-                return Looked(AskPrices(decision.needs_values, trader.symbol.quote_asset))
+                quote = trader.symbol.quote_asset
+                return Looked(Wanted(decision.needs_values, quote, decision.values_can_wait))
             if decision.needs_fills is not None and isinstance(event, Nudged):
                 row = snapshot.rows[decision.needs_fills.client_order_id]
                 return Looked(FetchFills(report_of(row, OrderStatus(row.status), row.reason)))

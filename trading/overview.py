@@ -26,7 +26,7 @@ from hedgehog_project.venues import Venue, market_of
 from streamer import topics
 from streamer.models import StreamedSymbol
 from trading.core.money import ZERO, plain
-from trading.core.orders import OPEN, OrderStatus
+from trading.core.orders import OPEN, UNVALUED, OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Order, Symbol, Trader
 from trading.models.fields import AmountField
@@ -50,6 +50,8 @@ WITHOUT = {
 LIVE = Q(finished_at__isnull=True)
 # In these words, for they are those of the index trader_ended, which holds every column that is summed.
 ENDED = Q(finished_at__isnull=False)
+# Cycles with commissions of unknown value, which their profits leave out.
+UNKNOWN = Q(has_unvalued_fees=True)
 NOTHING = Value(Decimal(0), output_field=AmountField())
 
 
@@ -74,6 +76,7 @@ class SymbolLine:
     traders: int  # live ones
     cycles_finished: int
     profit: Decimal
+    unvalued: int  # ended cycles with commissions of unknown value, which the profit leaves out
 
     @property
     def is_of_interest(self) -> bool:
@@ -87,6 +90,8 @@ class Profit:
     asset: str
     total: Decimal
     last_day: Decimal
+    unvalued: int = 0  # cycles with commissions of unknown value, which the sums leave out
+    unvalued_last_day: int = 0
 
 
 @dataclass
@@ -96,10 +101,13 @@ class Hour:
     begins: datetime
     cycles: int = 0
     profit: dict[str, Decimal] = field(default_factory=dict)
+    unvalued: Counter[str] = field(default_factory=Counter)  # cycles with commissions of unknown value
 
 
 def with_figures(symbols: QuerySet[Symbol], venue: Venue) -> QuerySet[Any]:
-    """Gives each symbol `is_streaming`, `live_traders`, `cycles_finished` and `profit` at the venue, in one query."""
+    """Gives each symbol `is_streaming`, `live_traders`, `cycles_finished`, `profit` and `unvalued` (the cycles whose
+    commissions it leaves out) at the venue, in one query.
+    """
     streamed = StreamedSymbol.objects.filter(market=market_of(venue), symbol=OuterRef("name"), is_on=True)
     own = Trader.objects.filter(venue=venue, symbol=OuterRef("pk")).order_by().values("symbol")
 
@@ -112,6 +120,7 @@ def with_figures(symbols: QuerySet[Symbol], venue: Venue) -> QuerySet[Any]:
         live_traders=of_traders(LIVE, Count("pk"), Value(0)),
         cycles_finished=of_traders(ENDED & Q(state=TraderState.FINISHED), Count("pk"), Value(0)),
         profit=of_traders(ENDED, Sum("profit"), NOTHING),
+        unvalued=of_traders(ENDED & UNKNOWN, Count("pk"), Value(0)),
     )
 
 
@@ -165,6 +174,7 @@ def symbol_lines(venue: Venue) -> list[SymbolLine]:
             traders=symbol.live_traders,
             cycles_finished=symbol.cycles_finished,
             profit=symbol.profit,
+            unvalued=symbol.unvalued,
         )
         for symbol in symbols
     ]
@@ -201,16 +211,24 @@ def profits(venue: Venue, now: datetime | None = None) -> list[Profit]:
             cycles=Count("pk"),
             total=Sum("profit"),
             day=Coalesce(Sum("profit", filter=Q(finished_at__gte=since)), NOTHING),
+            unvalued=Count("pk", filter=UNKNOWN),
+            unvalued_day=Count("pk", filter=UNKNOWN & Q(finished_at__gte=since)),
         )
     )
     assets = _quote_assets()
     cycles: Counter[str] = Counter()
     found: dict[str, Profit] = {}
-    for symbol_id, count, total, day in rows:
+    for symbol_id, count, total, day, unvalued, unvalued_day in rows:
         asset = assets[symbol_id]
         cycles[asset] += count
         so_far = found.get(asset, Profit(asset, ZERO, ZERO))
-        found[asset] = Profit(asset, so_far.total + total, so_far.last_day + day)
+        found[asset] = Profit(
+            asset,
+            so_far.total + total,
+            so_far.last_day + day,
+            so_far.unvalued + unvalued,
+            so_far.unvalued_last_day + unvalued_day,
+        )
     return sorted(found.values(), key=lambda profit: (-cycles[profit.asset], profit.asset))
 
 
@@ -224,15 +242,16 @@ def hours(venue: Venue, now: datetime | None = None) -> list[Hour]:
         # As text, "2026-11-22 13" in UTC on both databases: on SQLite TruncHour calls Python for every row.
         .annotate(hour=Substr(Cast("finished_at", CharField()), 1, 13))
         .values_list("hour", "symbol_id")
-        .annotate(cycles=Count("pk"), gained=Coalesce(Sum("profit"), NOTHING))
+        .annotate(cycles=Count("pk"), gained=Coalesce(Sum("profit"), NOTHING), unvalued=Count("pk", filter=UNKNOWN))
     )
     assets = _quote_assets()
-    for text, symbol_id, cycles, profit in rows:
+    for text, symbol_id, cycles, profit, unvalued in rows:
         hour = found.get(datetime.strptime(text, "%Y-%m-%d %H").replace(tzinfo=UTC))
         if hour is not None:  # None: finished after `now`, for clocks of several machines differ a little.
             hour.cycles += cycles
             asset = assets[symbol_id]
             hour.profit[asset] = hour.profit.get(asset, ZERO) + profit
+            hour.unvalued[asset] += unvalued
     return list(found.values())
 
 
@@ -295,6 +314,11 @@ def rounded(value: Decimal, digits: int = 6) -> str:
     """The number with about so many digits, yet at least 2 decimals: 12.345678 -> 12.3457."""
     places = min(8, max(2, digits - 1 - value.adjusted())) if value else 2
     return plain(round(value, places))
+
+
+def marked(text: str, unvalued: int | bool) -> str:
+    """A sum, with what it leaves out."""
+    return f"{text} {UNVALUED}" if unvalued else text
 
 
 def age(seconds: float) -> str:

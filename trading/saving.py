@@ -38,6 +38,7 @@ COLUMNS = (
     "carried",
     "carried_cost",
     "missing",
+    "has_unvalued_fees",
 )
 
 

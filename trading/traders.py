@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 
 from django.db import transaction
 from django.utils import timezone
@@ -21,15 +20,15 @@ from trading.core.events import Event, Nudged, OrderReported
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
 from trading.core.position import state_of
-from trading.endings import value_commissions
-from trading.exchange.errors import ExchangeError, KeyRejected, NotSent, OutcomeUnknown, Refused, Throttled, Why
+from trading.exchange.errors import ExchangeError, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import Exchange, NewOrder
 from trading.limits.holds import Hold
-from trading.looks import AskPrices, CancelOrder, ClearTheWay, FetchFills, HeldByMode, Looked, Send, look
+from trading.looks import CancelOrder, ClearTheWay, FetchFills, HeldByMode, Looked, Send, look
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
 from trading.outcomes import NotTaken, not_taken, report_of, see_to
 from trading.saving import copy, locked, save
+from trading.valuing import Wanted, again, value
 from trading.waits import FILLS_COME_WITHIN, back_off, hold_back
 
 log = logging.getLogger(__name__)
@@ -58,16 +57,18 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
     """
     context = Context(exchange_at, task_id)
     events: deque[tuple[int, Event]] = deque([(trader_id, event)])
-    needs_leader, has_cleared = False, set[int]()
+    needs_leader, has_cleared, has_valued = False, set[int](), set[int]()
     while events:
         who, event = events.popleft()
-        looked = look(who, event, task_id)
+        looked = look(who, event, task_id, who in has_valued)
         needs_leader = needs_leader or looked.needs_leader
         if isinstance(looked.step, ClearTheWay):
             if who in has_cleared:
                 copy(looked.trigger)
                 continue
             has_cleared.add(who)
+        if isinstance(looked.step, Wanted):
+            has_valued.add(who)
         # A step that raises leaves what others were to hear to the leader.
         events.extend(_do(who, looked, event, context))
         # After the call, which is what is urgent: a copy that comes late does no harm, see triggers.py.
@@ -143,8 +144,9 @@ def _do(trader_id: int, looked: Looked, event: Event, context: Context) -> Heard
             return _cancelled(row, context)
         case FetchFills(report=report):
             return [(trader_id, _fetch_fills(trader_id, report, at(looked.venue)))]
-        case AskPrices() as wanted:
-            return _value(trader_id, wanted, at(looked.venue), context.task_id)
+        case Wanted() as wanted:
+            value(trader_id, wanted, looked.venue, at, context.task_id)
+            return [(trader_id, again(event))]
         case ClearTheWay(rows=rows):
             # What was decided on is still the case.
             return [*_clear_the_way(trader_id, rows, context), (trader_id, _urgent(event))]
@@ -201,9 +203,11 @@ def _replaced(trader_id: int, send: Send, exchange: Exchange, task_id: str) -> H
         resting = _row(send.replaces)
         event = calls.cancel(resting, exchange, timezone.now()) if OrderStatus(resting.status).is_open else None
         return [] if event is None else [(trader_id, event)]
-    assert isinstance(problem, Refused | Throttled | NotSent)
-    _close(trader_id, Send(send.order), not_taken(row, problem), task_id)
-    see_to(row, problem)
+    if isinstance(problem, Refused | Throttled | NotSent):
+        _close(trader_id, Send(send.order), not_taken(row, problem), task_id)
+        see_to(row, problem)
+    else:
+        _show_unclear(trader_id, send.order, str(problem), task_id)
     return heard
 
 
@@ -296,25 +300,6 @@ def _end_unsent(trader_id: int, row: Order, text: str, task_id: str) -> None:
 
 
 # --- questions ------------------------------------------------------------------------------------
-
-
-def _value(trader_id: int, wanted: AskPrices, exchange: Exchange, task_id: str) -> Heard:
-    """Asks what commissions in third assets were worth when the cycle ended."""
-    prices: dict[str, Decimal | None] = {}
-    for asset in wanted.assets:
-        try:
-            prices[asset] = exchange.price(f"{asset}{wanted.quote}")
-        except KeyRejected:
-            raise
-        except Refused:
-            prices[asset] = None  # The exchange has no such pair.
-    with transaction.atomic():
-        trader = locked(trader_id)
-        if trader is None or trader.has_ended:
-            return []
-        for asset, price in prices.items():
-            value_commissions(trader, asset, f"{asset}{wanted.quote}", price, task_id)
-    return [(trader_id, Nudged("its commissions are valued", is_urgent=True))]
 
 
 def _ask_for_the_balance(trader_id: int, row: Order, exchange: Exchange) -> Heard:

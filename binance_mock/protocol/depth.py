@@ -24,7 +24,7 @@ def _side(book: SymbolBook, side: Side, limit: int) -> list[list[str]]:
     sign = -1 if side is Side.BUY else 1
     at = dict(own)
     tick, last = book.rules.tick, book.last
-    if last is not None and tick > 0:
+    if last is not None:
         for step in range(1, min(limit, MOST_LEVELS) + 1):
             price = last.price + sign * step * tick
             if price <= 0:
@@ -36,6 +36,6 @@ def _side(book: SymbolBook, side: Side, limit: int) -> list[list[str]]:
 
 def _made_up(book: SymbolBook, price: Decimal, tick: Decimal) -> Decimal:
     """Some lots, worth about as much at each level; the same again for the same price."""
-    least = book.rules.filters.get("NOTIONAL", {}).get("minNotional", "5")
-    lots = Decimal(20 * (1 + int(price / tick) % _PERIOD)) * Decimal(str(least))
+    least = book.rules.least_notional or Decimal(5)
+    lots = Decimal(20 * (1 + int(price / tick) % _PERIOD)) * least
     return max(floor_to(lots / price, book.rules.step), book.rules.step)

@@ -1,9 +1,10 @@
 """Reads a new order from a request's parameters, refusing what Binance refuses before its matching engine."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
-from binance_mock.amounts import ZERO
-from binance_mock.errors import Refused, bad_combination, mandatory, not_required, rejected
+from binance_mock.amounts import ZERO, is_multiple
+from binance_mock.errors import Refused, bad_combination, mandatory, not_required, rejected, too_precise
 from binance_mock.orders import NewOrder, OrderType, SelfTrade, Side, TimeInForce
 from binance_mock.protocol.params import Params
 from binance_mock.rules import SymbolRules
@@ -37,6 +38,8 @@ def read(params: Params, rules: SymbolRules) -> NewOrder:
         raise not_required("stopPrice")
     tif = params.choice("timeInForce", TimeInForce, Refused(-1115, "Invalid timeInForce."))
     price, quantity, quote_quantity = _amounts(params, kind)
+    _check_digits({"price": price, "quoteOrderQty": quote_quantity}, rules.price_digits)
+    _check_digits({"quantity": quantity}, rules.quantity_digits)
     if kind is OrderType.LIMIT and tif is None:
         raise mandatory("timeInForce")
     if kind is not OrderType.LIMIT and tif is not None:
@@ -77,6 +80,13 @@ def _amounts(params: Params, kind: OrderType) -> tuple[Decimal, Decimal, Decimal
     if not market_quantity and not quote_quantity:
         raise Refused(-1013, "Invalid quantity.")
     return ZERO, market_quantity or ZERO, quote_quantity or ZERO
+
+
+def _check_digits(amounts: Mapping[str, Decimal], digits: int) -> None:
+    """Raises Refused (-1111) for more decimals than the asset has."""
+    for name, amount in amounts.items():
+        if not is_multiple(amount, Decimal(1).scaleb(-digits)):
+            raise too_precise(name)
 
 
 def _strategy_type(params: Params) -> int | None:

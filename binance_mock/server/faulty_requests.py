@@ -186,7 +186,7 @@ class FaultyRequests:
         ahead = [each for each in book.side(order.side) if _is_ahead(each, order)]
         quantity = sum((each.remaining for each in ahead), shares[fault.kind.name])
         # One tick through the limit fills it under either fill rule; nothing is left that trades at that price.
-        tick = book.rules.tick or Decimal("0.00000001")
+        tick = book.rules.tick
         price = order.price - tick if order.side is Side.BUY else order.price + tick
         trade = MarketTrade(order.symbol, price, quantity, order.side is Side.BUY)
         try:

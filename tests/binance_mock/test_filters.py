@@ -1,15 +1,21 @@
 """Filters as filters.md describes them, each with Binance's own words; changed one at a time on a small exchange."""
 
+import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from binance_mock.engine import Engine
 from binance_mock.errors import Refused
+from binance_mock.market.simulated import SimulatedMarket
 from binance_mock.orders import NewOrder
 from binance_mock.rules import read_symbols
+from binance_mock.symbols import LISTINGS, exchange_info, listings_of
+from tests.binance_mock.running import start
 from tests.binance_mock.support import INFO, NOW, amounts, limit, market, trade
+from tests.support.processes import Processes
 
 MINUTE_MS = 60_000
 
@@ -103,3 +109,67 @@ def test_an_average_looks_as_far_back_as_its_filter_says(minutes: int, average: 
     book.traded(book.last._replace(trade_id=2, price=Decimal(1000), time_ms=later))
     assert refusal(engine, limit("SELL", average, "1"), later) == ""
     assert refusal(engine, limit("SELL", "3000", "1"), later) == "-1013 Filter failure: PERCENT_PRICE"
+
+
+# --- what is switched off, or not there ---------------------------------------------------------------------
+OFF: list[dict[str, Any]] = [
+    {"filterType": "PRICE_FILTER", "minPrice": "0", "maxPrice": "0.00000000", "tickSize": "0"},
+    {"filterType": "LOT_SIZE", "minQty": "0", "maxQty": "0", "stepSize": "0.00000000"},
+    {"filterType": "MARKET_LOT_SIZE", "minQty": "0", "maxQty": "0", "stepSize": "0"},
+    {"filterType": "PERCENT_PRICE", "multiplierUp": "0", "multiplierDown": "0", "avgPriceMins": 0},
+    {"filterType": "PERCENT_PRICE_BY_SIDE", "bidMultiplierUp": "0", "askMultiplierUp": "0"},
+    {"filterType": "MIN_NOTIONAL", "minNotional": "0"},
+    {"filterType": "NOTIONAL", "minNotional": "0", "maxNotional": "0", "applyMaxToMarket": True},
+    {"filterType": "MAX_POSITION", "maxPosition": "0"},
+    {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 0},
+]
+FINE = [limit("BUY", "2900.00000001", "0.00000001"), limit("SELL", "9000", "99.12345678"), market("BUY", "0.0000001")]
+
+
+@pytest.mark.parametrize("new", FINE)
+@pytest.mark.parametrize(
+    "filters",
+    [
+        OFF,
+        [],
+        [{"filterType": each["filterType"]} for each in OFF],
+        [{**each, **dict.fromkeys(each.keys() - {"filterType"})} for each in OFF],
+    ],
+    ids=["0", "no filters", "no bounds", "null"],
+)
+def test_a_bound_of_0_and_one_that_is_missing_forbid_nothing(filters: list[dict[str, Any]], new: NewOrder) -> None:
+    of_exchange = {"filterType": "EXCHANGE_MAX_NUM_ORDERS", "maxNumOrders": 0}
+    assert refusal(engine_with(*filters, exchange=(of_exchange,)), new) == ""
+
+
+def test_prices_and_quantities_have_the_decimals_of_their_assets(processes: Processes, tmp_path: Path) -> None:
+    """Without a tick and a step as well: -1111, as Binance says."""
+    (entry,) = exchange_info([LISTINGS["ETHUSDT"]])["symbols"]
+    entry |= {"filters": [], "baseAssetPrecision": 3, "quoteAssetPrecision": 2, "quotePrecision": 8}
+    file = tmp_path / "exchange_info.json"
+    file.write_text(json.dumps({"symbols": [entry]}))
+    mock = start(processes, tmp_path, MOCK_EXCHANGE_INFO=file)
+    mock.trade("3000")
+
+    def said(**values: str) -> int:
+        order = {"symbol": "ETHUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", **values}
+        return int(mock.signed("POST", "order/test", **order).json().get("code", 0))
+
+    assert said(price="2990.01", quantity="0.001") == 0
+    assert said(price="2990.010", quantity="0.0010") == 0
+    assert said(price="2990.001", quantity="0.001") == -1111
+    assert said(price="2990.01", quantity="0.0001") == -1111
+    depth = mock.get("depth", symbol="ETHUSDT", limit=2)
+    assert [price for price, _ in depth["bids"]] == ["2999.99000000", "2999.98000000"]
+
+
+def test_a_simulated_market_moves_where_nothing_is_said_of_ticks_and_steps() -> None:
+    (entry,) = exchange_info([LISTINGS["ETHUSDT"]])["symbols"]
+    entry |= {"symbol": "ODDUSDT", "baseAsset": "ODD", "filters": []}
+    listings = listings_of({"symbols": [entry]})
+    market = SimulatedMarket(1, listings)
+    market.activate("ODDUSDT", None, 0, NOW)
+    trades = [trade for seconds in range(10) for trade in market.until(NOW + seconds * 1000, 1000)]
+    assert len(trades) > 50
+    assert all(trade.quantity > 0 and trade.price > 0 for trade in trades)
+    assert sum(trade.quantity for trade in trades) > len(trades)

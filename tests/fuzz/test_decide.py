@@ -22,7 +22,7 @@ def amounts(least: str, most: str) -> st.SearchStrategy[Decimal]:
     return st.decimals(Decimal(least), Decimal(most), places=8, allow_nan=False, allow_infinity=False)
 
 
-STEPS = st.sampled_from([Decimal(10) ** -places for places in range(-1, 9)])
+STEPS = st.sampled_from([Decimal(0), *(Decimal(10) ** -places for places in range(-1, 9))])
 FEES = st.sampled_from([Decimal(0), Decimal("0.001"), Decimal("0.00075"), Decimal("0.02")])
 BOUNDS = st.just(Decimal(0)) | amounts("0.00000001", "1000")
 
@@ -109,6 +109,8 @@ def test_every_decision_keeps_to_what_is_owned_and_to_the_budget(
     assert isinstance(decision, get_args(Decision))
     assert guard.decide(naive, position, event, rules, settings) == decision
     is_clear = position.open_order is None and all(order.is_whole for order in position.orders)
+    if isinstance(decision, PlaceBuy | PlaceSell):
+        assert decision.price % UNIT == decision.quantity % UNIT == 0
     match decision:
         case PlaceBuy(price, quantity):
             assert is_clear

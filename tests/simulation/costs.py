@@ -19,7 +19,7 @@ class Cycle:
     fees_of_buys: Decimal = ZERO  # those that were not taken of what was bought
     fees_of_sales: Decimal = ZERO
     taking: Decimal = ZERO  # what sales that took paid more than resting ones
-    is_in_bnb: bool = False
+    in_bnb: Decimal = ZERO
     fills: int = 0
 
     def take(self, fill: Fill, base: str, rates: Rates) -> None:
@@ -27,9 +27,9 @@ class Cycle:
         in_base = fill.commission if fill.commission_asset == base else ZERO
         fee = ZERO if in_base else fill.commission
         if fill.commission_asset == BNB:
-            self.is_in_bnb = self.is_in_bnb or bool(fill.commission)
             standard, others = rates.of(fill.quote_quantity, is_buyer=fill.is_buyer, is_maker=fill.is_maker)
             fee = standard * (1 - BNB_DISCOUNT) + others
+            self.in_bnb += fee
         if fill.is_buyer:
             self.paid += fill.quote_quantity
             self.owned += fill.quantity - in_base
@@ -46,13 +46,16 @@ class Cycle:
     def unit_cost(self) -> Decimal:
         return (self.paid + self.fees_of_buys) / (self.owned + self.sold)
 
-    @property
-    def net(self) -> Decimal:
-        """What was sold brought, less what that part had cost with its share of the commissions."""
-        return self.received - self.fees_of_sales - self.unit_cost * self.sold
+    def net(self, carried: Decimal = ZERO) -> Decimal:
+        """What was sold of its own brought, less what that had cost with its share of the commissions.
 
-    @property
-    def profit(self) -> Decimal:
+        `carried`: what was sold along of earlier cycles' left-overs, which may have been bought dearer.
+        """
+        own = self.sold - min(carried, self.sold)
+        return (self.received - self.fees_of_sales) * own / self.sold - self.unit_cost * own if self.sold else ZERO
+
+    def profit(self, carried: Decimal = ZERO, carried_cost: Decimal = ZERO) -> Decimal:
         """As it is booked: all commissions count at once, also those of what is left."""
-        left = self.owned / (self.owned + self.sold)
-        return self.net - self.fees_of_buys * left
+        had = self.owned + self.sold + carried
+        cost = (self.paid + carried_cost) * self.sold / had
+        return self.received - self.fees_of_sales - self.fees_of_buys - cost

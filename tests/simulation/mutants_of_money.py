@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.simulation.surroundings import Patches
+from trading import valuing
 from trading.core.fees import USUAL_FEES, Fees
 from trading.core.money import cost_after
 from trading.core.position import Position
@@ -27,7 +28,17 @@ def prices_a_buy_that_took_as_a_maker(patches: Patches) -> None:
     patches.set(Position, "unit_cost", as_maker)
 
 
+def takes_an_unknown_commission_for_nothing(patches: Patches) -> None:
+    rate_of = valuing.rate_of
+
+    def known(*asked: Any) -> valuing.Rate:
+        return rate_of(*asked) or valuing.Rate(Decimal(0), "no pair: it counts as nothing")
+
+    patches.set(valuing, "rate_of", known)
+
+
 PLANTED = (
     reads_only_the_standard_commission,
     prices_a_buy_that_took_as_a_maker,
+    takes_an_unknown_commission_for_nothing,
 )

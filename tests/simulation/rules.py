@@ -3,11 +3,13 @@
 All is drawn from the world's seed, each rule so that it acts in a part of the worlds and leaves the others alone.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from binance_mock.fees import Part, Rates
+from binance_mock.symbols import Listing
 from hedgehog_project.venues import Venue
 from trading.models import AccountProtections, Symbol, SymbolProtections
 from trading.models.protections import HighOf
@@ -36,9 +38,33 @@ STRATEGIES = ("naive", "naive", "naive", "trailing")
 IS_PROTECTED = 0.3
 
 
-def draw_rates(seed: int) -> Rates:
-    """What the exchange takes. By dice of its own: a world with the usual rates is what it would be without them."""
-    return Random(f"rates {seed}").choice(COMMISSIONS)
+@dataclass(frozen=True)
+class BnbPair:
+    """The one pair with BNB that the exchange lists, and what traders learn from it of what BNB is worth in USDT."""
+
+    listing: Listing
+    is_known: bool = True
+    moves: bool = False  # with the market of another symbol
+
+
+def _bnb_pair(base: str, quote: str, price: str, **learnt: bool) -> BnbPair:
+    unit = Decimal("0.00000001")
+    return BnbPair(Listing(base, quote, unit, unit, Decimal(price), Decimal(1)), **learnt)
+
+
+# BNB is worth some 600 USDT in each. The exchange finds a way by ETH as well, and traders do not.
+BNB_PAIRS = (
+    _bnb_pair("BNB", "USDT", "600"),
+    _bnb_pair("USDT", "BNB", "0.00166667"),
+    _bnb_pair("BNB", "BTC", "0.00666667", moves=True),
+    _bnb_pair("BNB", "ETH", "0.2", is_known=False, moves=True),
+)
+
+
+def draw_costs(seed: int) -> tuple[Rates, BnbPair]:
+    """What the exchange takes, and how BNB is listed. By dice of their own: they move nothing else in the world."""
+    chance = Random(f"rates {seed}")
+    return chance.choice(COMMISSIONS), chance.choice(BNB_PAIRS)
 
 
 def draw_settings(chance: "Chance", strategy: str, money: Decimal) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 import hedgehog_project.redis
 from streamer import topics
-from trading import dispatch, doorbell, gate, leader, looks, triggers
+from trading import dispatch, doorbell, gate, leader, looks, triggers, valuing
 from trading.exchange import client
 from trading.limits import protections
 from trading.models.symbols import forget_rules
@@ -105,6 +105,7 @@ def surround(world: "World") -> Iterator[None]:
     patches.set(current_app, "send_task", bells.send_task)
     forget_rules()
     protections.forget()
+    valuing.forget_unlisted()
     _of_world.append(world)
     try:
         with connection.execute_wrapper(_point_before(world)):

@@ -214,11 +214,13 @@ class Watch:
         there = {
             symbol: (from_units(quantity), from_units(cost))
             for symbol, quantity, cost in read(
-                "SELECT s.name, l.quantity, l.cost FROM trading_leftover l JOIN trading_symbol s ON s.id = l.symbol_id"
+                "SELECT s.name, l.quantity, l.cost FROM trading_leftover l"
+                " JOIN trading_symbol s ON s.id = l.symbol_id"
             )
         }
         rows = read(
-            "SELECT s.name, sum(CASE WHEN t.state IN ('FINISHED', 'DUST') THEN t.leftover ELSE 0 END) - sum(t.carried),"
+            "SELECT s.name,"
+            " sum(CASE WHEN t.state IN ('FINISHED', 'DUST') THEN t.leftover ELSE 0 END) - sum(t.carried),"
             " sum(CASE WHEN t.state IN ('FINISHED', 'DUST') THEN t.leftover_cost ELSE 0 END) - sum(t.carried_cost)"
             " FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id GROUP BY s.name"
         )
@@ -258,25 +260,25 @@ class Watch:
                     never(is_it and armed < at < late, f"I6: trader {pk} sleeps through the trades that it waits for")
 
     def _budgets(self, rows: list[tuple[Any, ...]], traders: list[tuple[Any, ...]]) -> None:
-        budgets = {row[0]: from_units(row[8]) for row in traders}
-        here: dict[int, Decimal] = {}
-        there: dict[int, Decimal] = {}
+        here: dict[int, list[_Traded]] = {}
+        there: dict[int, list[_Traded]] = {}
         for name, status, executed, trader, _, _, side, price, quantity, _ in rows:
-            if side != Side.BUY:
-                continue
-            bound = quantity if OrderStatus(status) in OPEN else executed
             if self.world.line.was_hidden(name):
                 self._ever_hidden.add(name)
             if name in self._ever_hidden:
                 continue  # A second one may have been sent: both are what the trader has.
-            here[trader] = here.get(trader, ZERO) + from_units(price) * from_units(bound)
+            price, quantity, executed = map(from_units, (price, quantity, executed))
+            still_open = quantity - executed if OrderStatus(status) in OPEN else ZERO
+            here.setdefault(trader, []).append((side, price, still_open, executed))
             order = self.books.orders.get(name)
             if order is not None:
-                amount = order.quantity if order.is_open else order.executed
-                there[trader] = there.get(trader, ZERO) + order.price * amount
-        for bounds in (here, there):
-            for trader, total in bounds.items():
-                never(total > budgets[trader], f"I7: trader {trader} has bound {total} of {budgets[trader]}")
+                still_open = order.remaining if order.is_open else ZERO
+                there.setdefault(trader, []).append((order.side.value, order.price, still_open, order.executed))
+        for row in traders:
+            pk, budget, carried = row[0], from_units(row[8]), from_units(row[12])
+            for traded in (here, there):
+                total = _bound(traded.get(pk, []), carried)
+                never(total > budget, f"I7: trader {pk} has bound {total} of {budget}")
 
     def _ended_traders(self, traders: list[tuple[Any, ...]]) -> None:
         """What an ended trader says is left is what the exchange's fills leave."""
@@ -309,6 +311,19 @@ class Watch:
             ended_at = self.books.ended_at.get(name) if name not in self.world.unclear_then else None
             if ended_at is not None and ended_at < since and OrderStatus(status) in OPEN - {OrderStatus.SUBMITTING}:
                 raise Broken(f"I3: {name} had ended before the books were compared, and is {status} after it")
+
+
+_Traded = tuple[str, Decimal, Decimal, Decimal]  # side, price, what may still trade, what has
+
+
+def _bound(traded: list[_Traded], carried: Decimal) -> Decimal:
+    """What buys may still cost, and what those have cost whose coins are held; left-overs are sold first."""
+    bought = sum((executed for side, _, _, executed in traded if side == Side.BUY), ZERO)
+    sold = sum((executed for side, _, _, executed in traded if side == Side.SELL), ZERO)
+    cost = sum((price * executed for side, price, _, executed in traded if side == Side.BUY), ZERO)
+    still_open = sum((price * rest for side, price, rest, _ in traded if side == Side.BUY), ZERO)
+    held = max(bought - max(sold - carried, ZERO), ZERO)
+    return still_open + (cost * held / bought if bought else ZERO)
 
 
 _REACH: dict[OrderStatus, set[OrderStatus]] = {}

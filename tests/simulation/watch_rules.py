@@ -23,7 +23,6 @@ from tests.simulation.line import Broken
 from tests.simulation.rows import ZERO, never, read, time_of
 from tests.simulation.watch import Watch
 from tests.simulation.world import MONEY, PRICES, World
-from trading.core.money import floor_to
 from trading.core.orders import OrderType, Side
 from trading.exchange.protocol import NewOrder
 from trading.limits.holds import HELD_BACK
@@ -37,6 +36,8 @@ BELLS_LATE_BY = timedelta(seconds=20)
 FULFILLED_WITHIN = timedelta(seconds=30)
 # The least that can be sold, however the filters change, in base and in quote.
 TICK = Decimal("0.01")
+# How far a price may move between a fill and its valuing, and how much of a cost commissions in BNB are.
+MOVED, OF_COST = Decimal("0.1"), Decimal("0.003")
 MOST_STEP, MOST_NOTIONAL = Decimal("0.001"), Decimal(170)
 ASKS, IS_HEARD, TAKES_BACK = "asks for a trader beside it", "is heard", "cancels"
 # What may hold back a sale: the mode of trading, the exchange's limits, an own order that is about to trade.
@@ -80,7 +81,8 @@ class RuleWatch:
         }
         traders = read(
             "SELECT t.id, s.name, t.slot, t.strategy, t.strategy_settings, t.created_at, t.state, t.finished_at,"
-            " t.budget, t.profit, t.leftover FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id"
+            " t.budget, t.profit, t.carried, t.carried_cost, t.missing FROM trading_trader t"
+            " JOIN trading_symbol s ON s.id = t.symbol_id"
         )
         self._births(traders, settings)
         heard = self._journal()
@@ -235,7 +237,10 @@ class RuleWatch:
         bought_at, intervals, cost = from_units(buys[0][0]), trader.intervals, self.watch.books.cycles[pk].unit_cost
         profit = intervals["profit_interval"]
         assert profit is not None
-        if kind != OrderType.MARKET and price + TICK >= cost * (1 + profit):
+        doubt = MOVED * OF_COST if self.world.bnb.moves and self.watch.books.cycles[pk].in_bnb else ZERO
+        # One in BNB is valued by a price that has eight decimals.
+        ticks = TICK * 2 if self.watch.books.cycles[pk].in_bnb else TICK
+        if kind != OrderType.MARKET and price + ticks >= cost * (1 + profit - doubt):
             return
         loss, trail = intervals.get("stop_loss_interval"), intervals.get("trailing_stop_interval")
         lowest, highest = self._prices(trader.symbol, trader.created_at - BELLS_LATE_BY, at)
@@ -248,30 +253,37 @@ class RuleWatch:
 
     def _endings(self, traders: list[tuple[Any, ...]]) -> None:
         """Nobody ends holding what could be sold, but where a person gave it up."""
-        for pk, symbol, _, _, _, _, state, finished_at, _, profit, _ in traders:
+        for pk, symbol, _, _, _, _, state, finished_at, _, profit, *units in traders:
             if finished_at is None or pk in self._over:
                 continue
             self._over.add(pk)
-            owned = self.watch.books.owned.get(pk, ZERO)
+            carried, carried_cost, missing = map(from_units, units)
+            owned = self.watch.books.owned.get(pk, ZERO) + carried - missing
             if state == "FINISHED":
-                self._pays(pk, from_units(profit))
+                self._pays(pk, from_units(profit), carried, carried_cost)
+            # Where most of it was sold, the rest may be worth too little for another order.
+            is_rest = owned * PRICES[symbol] < MOST_NOTIONAL
             too_much = {
                 "RETIRED": owned != 0,
-                "FINISHED": owned >= MOST_STEP,
-                "DUST": floor_to(owned, MOST_STEP) * PRICES[symbol] >= MOST_NOTIONAL,
+                "FINISHED": owned >= MOST_STEP and not is_rest,
+                "DUST": owned >= MOST_STEP,
             }
             never(too_much.get(state, False), f"R2: trader {pk} ends {state} with {owned} that it could sell")
 
-    def _pays(self, pk: int, booked: Decimal) -> None:
+    def _pays(self, pk: int, booked: Decimal, carried: Decimal, carried_cost: Decimal) -> None:
         """A cycle that no stop has ended has lost nothing, and what it says that it brought is what it brought."""
-        cycle = self.watch.books.cycles[pk]
-        # Each fill cuts its amounts to eight decimals, one in BNB those of a dear asset.
-        cuts = cycle.fills * (Decimal("0.00001") if cycle.is_in_bnb else Decimal("0.00000002"))
-        never(abs(booked - cycle.profit) > cuts, f"I5: trader {pk} books {booked}, and brought {cycle.profit:.8f}")
-        has_left = read("SELECT 1 FROM trading_trader WHERE id = %s AND memory LIKE '%leaves_at%'", pk)
+        cycle, bnb = self.watch.books.cycles[pk], self.world.bnb
+        ((memory, is_unvalued),) = read("SELECT memory, has_unvalued_fees FROM trading_trader WHERE id = %s", pk)
+        is_unknown = bool(cycle.in_bnb) and not bnb.is_known
+        never(bool(is_unvalued) != is_unknown, f"I5: trader {pk} says {is_unvalued} of commissions of unknown value")
+        # Each fill cuts its amounts to eight decimals, one in BNB those of a dear asset, whose price may have moved.
+        cuts = cycle.fills * (Decimal("0.00002") if cycle.in_bnb else Decimal("0.00000002"))
+        cuts += cycle.in_bnb * MOVED if bnb.moves else ZERO
+        brought = cycle.profit(carried, carried_cost) + (cycle.in_bnb if is_unknown else ZERO)
+        never(abs(booked - brought) > cuts, f"I5: trader {pk} books {booked}, and brought {brought:.8f}")
         never(
-            not has_left and cycle.net + cycle.taking < -cuts,
-            f"R3: trader {pk} ends at {cycle.net:.8f}, and no stop has ended it",
+            "leaves_at" not in memory and cycle.net(carried) + cycle.taking < -cuts,
+            f"R3: trader {pk} ends at {cycle.net(carried):.8f}, and no stop has ended it",
         )
 
     def _wishes(self, traders: list[tuple[Any, ...]], settings: dict[str, tuple[Any, ...]]) -> None:

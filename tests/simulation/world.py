@@ -45,7 +45,6 @@ from trading.symbols import named, refresh
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MONEY = {"USDT": Decimal(100_000), "BNB": Decimal("0.004")}
 PRICES = {"ETHUSDT": Decimal(3000), "BTCUSDT": Decimal(90_000)}
-BNB_PAIR = "BNBUSDT"
 STRATEGY = ""  # By which all symbols are traded: `--strategy`; empty: by one that is drawn for each.
 RECONCILE_EVERY = timedelta(seconds=60)
 # A person's order, too far away ever to trade; nobody but its owner may touch it.
@@ -89,10 +88,10 @@ class World:
         self._steps_left: int | None = None
         self._depth = 0
         self._leaders = 0  # in the midst of filling slots
-        info = exchange_info([LISTINGS[symbol] for symbol in [*PRICES, BNB_PAIR]])
+        rates, self.bnb = rules.draw_costs(seed)
+        info = exchange_info([*(LISTINGS[symbol] for symbol in PRICES), self.bnb.listing])
         # In every other world commissions are paid in BNB, until it has none left.
         in_bnb = self.chance.random() < 0.5
-        rates = rules.draw_rates(seed)
         exchange = open_exchange(Store(":memory:"), info, MONEY, self.exchange_ms, rates=rates, fees_in_bnb=in_bnb)
         self.desk: Desk = open_desk(
             exchange, ManualMarket(), Account("key", "secret"), now_ms=lambda: self.exchange_ms
@@ -112,7 +111,8 @@ class World:
     def begin(self) -> None:
         """Symbols that are on, a first price, and a foreign order on each. To be called within `surround`."""
         luck, self.chance.luck = self.chance.luck, NO_MISFORTUNE
-        self.desk.exchange.trade([MarketTrade(BNB_PAIR, Decimal(600), Decimal(1), True)], self.exchange_ms)
+        bnb = self.bnb.listing
+        self.desk.exchange.trade([MarketTrade(bnb.symbol, bnb.price, Decimal(1), True)], self.exchange_ms)
         for symbol in PRICES:
             row = named(symbol)
             values = rules.draw_settings(self.chance, STRATEGY, MONEY["USDT"])
@@ -374,7 +374,7 @@ class World:
         self._listings_are_refreshed(symbol)
 
     def _change_filters(self, symbol: str) -> None:
-        step = self.chance.choice(["0.00001", "0.0001", "0.001"])
+        step = self.chance.choice(["0.00001", "0.0001", "0.001", "0"])
         lot = {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "90000", "stepSize": step}
         least = {
             "filterType": "NOTIONAL",

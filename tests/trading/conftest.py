@@ -21,6 +21,7 @@ from trading.limits import protections
 from trading.models import Listing, Profile, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus, forget_rules
 from trading.symbols import named
+from trading.valuing import forget_unlisted
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +29,7 @@ def no_kept_rules() -> None:
     """A test's rows may have the ids of the last test's, and its exchange the address of the last one's."""
     forget_rules()
     protections.forget()
+    forget_unlisted()
     budget_at.cache_clear()
 
 

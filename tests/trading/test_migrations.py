@@ -38,3 +38,37 @@ def test_the_one_rate_of_a_listing_stands_for_all_four_until_the_venue_is_asked_
     rates = [listing.buy_maker_fee, listing.buy_taker_fee, listing.sell_maker_fee, listing.sell_taker_fee]
     assert rates == [D("0.00075")] * 4
     assert listing.fee_asked_at is None
+
+
+def test_commissions_that_counted_as_nothing_for_want_of_a_pair_are_unknown_from_now_on() -> None:
+    apps = at("0010_denied_orders")
+    model = {name: apps.get_model("trading", name).objects for name in ("Symbol", "Trader", "Order", "Fill")}
+    symbol = model["Symbol"].create(name="SHIBDOGE", base_asset="SHIB", quote_asset="DOGE")
+    now = timezone.now()
+
+    def cycle(slot: int, asset: str, worth: str | None, **values: object) -> int:
+        trader = model["Trader"].create(symbol=symbol, venue="mock", slot=slot, budget=D(1), **values)
+        order = model["Order"].create(
+            trader=trader, symbol=symbol, venue="mock", side="BUY", price=D(1), quantity=D(1),
+            client_order_id=f"hh-{slot}", status="FILLED", executed=D(1),
+        )  # fmt: skip
+        model["Fill"].create(
+            order=order, trade_id=slot, price=D(1), quantity=D(1), quote=D(1), commission=D("0.001"),
+            commission_asset=asset, commission_quote=None if worth is None else D(worth), traded_at=now,
+        )  # fmt: skip
+        return int(trader.pk)
+
+    ended = {"state": "FINISHED", "finished_at": now, "profit": D("0.49")}
+    nothing = cycle(1, "BNB", "0", **ended)
+    cycle(2, "BNB", "0.3", **ended)
+    cycle(3, "SHIB", None, **ended)
+    cycle(4, "BNB", "0", state="HOLDING")
+    cycle(5, "BNB", None, state="HOLDING")
+
+    apps = at("0011_commission_rates")
+    traders = apps.get_model("trading", "Trader").objects.filter(has_unvalued_fees=True)
+    assert list(traders.values_list("pk", flat=True)) == [nothing]  # A cycle under way says so when it ends.
+    fills = apps.get_model("trading", "Fill").objects.order_by("trade_id")
+    assert list(fills.values_list("trade_id", "commission_quote", "is_unvaluable")) == [
+        (1, None, True), (2, D("0.3"), False), (3, None, False), (4, None, True), (5, None, False),
+    ]  # fmt: skip

@@ -281,21 +281,26 @@ def test_commissions_in_bnb_are_valued_once_and_the_profit_is_net_of_them(
     monkeypatch.setattr(exchange, "price", price)
     cycle_for_bnb(trader, exchange)
     ended = fresh(trader)
-    assert asked == ["BNBUSDT"]
+    assert asked == ["BNBUSDT"] * 2
     # All that was bought is owned, and sold.
     assert (ended.state, ended.leftover, only_order(trader, Side.SELL).quantity) == (
         TraderState.FINISHED,
         D(0),
         D("0.0667"),
     )
-    assert ended.profit == D("0.0667") * (D("3005.99") - D(2997)) - D("0.0005") * 600
+    # 2997 and 0.12 / 0.0667 of commission, 0.1 % profit, and 0.1 % for the sale; 3005.99 by our rate.
+    assert ended.profit == D("0.0667") * (D("3004.79") - D(2997)) - D("0.0005") * 600
+    assert not ended.has_unvalued_fees
     worth = FillRow.objects.order_by("trade_id").values_list("commission_asset", "commission", "commission_quote")
     assert list(worth) == [("BNB", D("0.0002"), D("0.12")), ("BNB", D("0.0003"), D("0.18"))]
-    line = JournalEntry.objects.get(decision__startswith="values")
-    assert (line.decision, line.reason) == ("values commissions of 0.0005 BNB", "BNBUSDT at 600")
+    lines = JournalEntry.objects.filter(decision__startswith="values").order_by("pk")
+    assert [(line.decision, line.reason) for line in lines] == [
+        ("values commissions of 0.0002 BNB", "BNBUSDT at 600"),
+        ("values commissions of 0.0003 BNB", "BNBUSDT at 600"),
+    ]
 
 
-def test_commission_that_no_pair_values_counts_as_nothing_and_the_journal_says_so(
+def test_commission_that_no_pair_values_is_unknown_and_everything_says_so(
     trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_such_pair(symbol: str) -> D:
@@ -303,15 +308,21 @@ def test_commission_that_no_pair_values_counts_as_nothing_and_the_journal_says_s
 
     monkeypatch.setattr(exchange, "price", no_such_pair)
     cycle_for_bnb(trader, exchange)
-    assert fresh(trader).profit == D("0.0667") * (D("3005.99") - D(2997))
-    line = JournalEntry.objects.get(decision__startswith="values")
-    assert line.reason == "there is no BNBUSDT to value them by: they count as nothing"
+    ended = fresh(trader)
+    # What is known, and that it is not all. The sale was priced by our rate.
+    assert (ended.profit, ended.has_unvalued_fees) == (D("0.0667") * (D("3005.99") - D(2997)), True)
+    assert set(FillRow.objects.values_list("commission_quote", "is_unvaluable")) == {(None, True)}
+    line = JournalEntry.objects.filter(decision__startswith="can't value").earliest("pk")
+    assert line.decision == "can't value commissions of 0.0002 BNB"
+    assert line.reason == "no pair of BNB and USDT is listed, nor one of each with USDT or BTC"
+    end = JournalEntry.objects.get(decision="ends: finished")
+    assert end.reason.endswith("USDT less commissions of unknown value")
 
 
 def test_cycle_waits_for_a_price_that_can_not_be_asked_now(
     trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    errors: list[Exception] = [Throttled("wait", 2.0), NotSent("no connection")]
+    errors: list[Exception] = [Throttled("wait", 2.0), NotSent("no connection"), NotSent("no line")]
 
     def price(symbol: str) -> D:
         if errors:
@@ -319,15 +330,21 @@ def test_cycle_waits_for_a_price_that_can_not_be_asked_now(
         return D(600)
 
     monkeypatch.setattr(exchange, "price", price)
-    with pytest.raises(NotSent):
+    with pytest.raises(NotSent, match="no connection"):
         cycle_for_bnb(trader, exchange)
+    # The sale did not wait: it was priced by our rate.
+    assert only_order(trader, Side.SELL).price == D("3005.99")
+    line = JournalEntry.objects.get(decision="goes on without the value of its commissions")
+    assert line.reason == "no line"
     # As the task does: it is tried again later.
     assert (fresh(trader).state, fresh(trader).has_ended) == (TraderState.HOLDING, False)
     Trader.objects.update(retry_at=timezone.now())
     with pytest.raises(Throttled):
         traders.wake(trader.pk, NUDGE, exchange)
     look_again(trader, exchange)
-    assert fresh(trader).state == TraderState.FINISHED
+    ended = fresh(trader)
+    assert (ended.state, ended.has_unvalued_fees) == (TraderState.FINISHED, False)
+    assert ended.profit == D("0.0667") * (D("3005.99") - D(2997)) - D("0.0005") * 600
 
 
 # --- fills that are not listed yet -------------------------------------------------------------------------------

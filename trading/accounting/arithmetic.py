@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from trading.core.money import QUOTE_UNIT, ZERO
-from trading.core.orders import Side, commissions, third_asset_value, total_quote
+from trading.core.orders import Side, commissions, third_asset_value, total_quote, unvalued
 from trading.core.strategy import Position
 
 
@@ -25,6 +25,7 @@ class Arithmetic:
     fees_quote: Decimal
     fees_third: dict[str, Decimal]  # by asset, in that asset
     fees_worth: Decimal  # what those in third assets were worth, as far as it is known
+    unvalued: tuple[str, ...]  # third assets with commissions whose value nobody knows: `net` leaves them out
     net: Decimal
     owned: Decimal  # base, still held
     owned_cost: Decimal
@@ -61,6 +62,7 @@ def arithmetic(position: Position, base_asset: str, quote_asset: str) -> Arithme
         fees_quote=fees_quote,
         fees_third=fees,
         fees_worth=worth,
+        unvalued=unvalued(position.orders, (base_asset, quote_asset)),
         net=net,
         owned=position.owned(base_asset),
         owned_cost=paid + position.carried_cost - cost - missing_cost,

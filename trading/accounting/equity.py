@@ -27,6 +27,8 @@ class Standing:
     held_value: Decimal = ZERO
     budget: Decimal = ZERO
     unpriced: int = 0
+    unvalued: int = 0
+    unvalued_held: int = 0
     holdings: list[Holding] = field(default_factory=list)
 
     @property
@@ -39,12 +41,14 @@ def standing(venue: Venue) -> dict[str, Standing]:
     found: dict[str, Standing] = defaultdict(Standing)
     for profit in overview.profits(venue):
         found[profit.asset].realised = profit.total
+        found[profit.asset].unvalued = profit.unvalued
     live = Trader.objects.filter(overview.LIVE, venue=venue).order_by()
     for asset, budget in live.values_list("symbol__quote_asset").annotate(Sum("budget")):
         found[asset].budget = budget
     for holding in holdings(venue):
         each = found[holding.trader.symbol.quote_asset]
         each.holdings.append(holding)
+        each.unvalued_held += bool(holding.terms.unvalued)
         value = holding.value
         if value is None:
             each.unpriced += 1
@@ -69,6 +73,8 @@ def record(venue: Venue, now: datetime | None = None) -> None:
             "held_value": each.held_value,
             "budget": each.budget,
             "unpriced": each.unpriced,
+            "unvalued": each.unvalued,
+            "unvalued_held": each.unvalued_held,
         }
         _, is_new = Equity.objects.update_or_create(venue=venue, asset=asset, hour=hour, defaults=values)
         if is_new:

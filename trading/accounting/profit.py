@@ -52,6 +52,8 @@ class Line:
     unrealised: Decimal | None = None  # None: nothing is held, or it does not belong to this line
     is_priced: bool = True  # False: it holds what nobody knows a price of
     trader: Trader | None = None  # of a cycle
+    unvalued: int = 0  # ended cycles with commissions of unknown value, which what is realised leaves out
+    unvalued_held: int = 0  # cycles under way with such commissions, which what is unrealised leaves out
 
     @property
     def share(self) -> Decimal | None:
@@ -75,6 +77,8 @@ class Line:
             budget=self.budget + other.budget,
             unrealised=_added(self.unrealised, other.unrealised),
             is_priced=self.is_priced and other.is_priced,
+            unvalued=self.unvalued + other.unvalued,
+            unvalued_held=self.unvalued_held + other.unvalued_held,
         )
 
 
@@ -109,6 +113,8 @@ CSV_COLUMNS = (
     "budget",
     "percent_of_budget",
     "unrealised_percent_of_budget",
+    "cycles_with_unvalued_commissions",
+    "held_with_unvalued_commissions",
 )
 
 
@@ -123,6 +129,8 @@ def csv_row(line: Line) -> list[Any]:
         plain(line.budget),
         _percent(line.share),
         _percent(line.unrealised_share),
+        line.unvalued,
+        line.unvalued_held,
     ]
 
 
@@ -165,14 +173,24 @@ def _places(venue: Venue, by: By, since: datetime | None, held: list[Holding]) -
 
     rows = _ended(venue, since).values_list("symbol_id", "slot")
     counted = set()
-    for symbol_id, slot, cycles, realised, budget in rows.annotate(Count("pk"), Sum("profit"), Sum("budget")):
+    sums = rows.annotate(Count("pk"), Sum("profit"), Sum("budget"), unvalued=Count("pk", filter=overview.UNKNOWN))
+    for symbol_id, slot, cycles, realised, budget, unvalued in sums:
         counted.add((symbol_id, slot))
         asset = symbols[symbol_id].quote_asset
-        add(symbol_id, slot, Line("", asset, cycles, realised, _mean(budget, cycles)))
+        add(symbol_id, slot, Line("", asset, cycles, realised, _mean(budget, cycles), unvalued=unvalued))
     for each in held:
         trader = each.trader
         budget = ZERO if (trader.symbol_id, trader.slot) in counted else trader.budget
-        line = Line("", trader.symbol.quote_asset, 0, ZERO, budget, each.unrealised, each.unrealised is not None)
+        line = Line(
+            "",
+            trader.symbol.quote_asset,
+            0,
+            ZERO,
+            budget,
+            each.unrealised,
+            each.unrealised is not None,
+            unvalued_held=int(bool(each.terms.unvalued)),
+        )
         add(trader.symbol_id, trader.slot, line)
     yield from (found[key] for key in sorted(found))
 
@@ -183,9 +201,11 @@ def _days(venue: Venue, since: datetime | None, budgets: Mapping[str, Decimal]) 
     rows = _ended(venue, since).annotate(day=Substr(Cast("finished_at", CharField()), 1, 10))
     assets = dict(Symbol.objects.order_by().values_list("pk", "quote_asset"))
     found: dict[tuple[str, str], Line] = {}
-    sums = rows.values_list("day", "symbol_id").annotate(Count("pk"), Sum("profit"))
-    for day, symbol_id, cycles, realised in sums:
-        line = Line(day, assets[symbol_id], cycles, realised, ZERO)
+    sums = rows.values_list("day", "symbol_id").annotate(
+        Count("pk"), Sum("profit"), unvalued=Count("pk", filter=overview.UNKNOWN)
+    )
+    for day, symbol_id, cycles, realised, unvalued in sums:
+        line = Line(day, assets[symbol_id], cycles, realised, ZERO, unvalued=unvalued)
         key = (day, line.asset)
         found[key] = found[key].plus(line) if key in found else line
     # A cycle that has ended since the budgets were summed is the only one of its asset: it has none yet.
@@ -196,7 +216,15 @@ def _days(venue: Venue, since: datetime | None, budgets: Mapping[str, Decimal]) 
 def _cycles(venue: Venue, since: datetime | None) -> Iterator[Line]:
     rows = _ended(venue, since).select_related("symbol").order_by("-finished_at", "-pk")
     for trader in rows.iterator(chunk_size=2_000):
-        yield Line(str(trader), trader.symbol.quote_asset, 1, trader.profit or ZERO, trader.budget, trader=trader)
+        yield Line(
+            str(trader),
+            trader.symbol.quote_asset,
+            1,
+            trader.profit or ZERO,
+            trader.budget,
+            trader=trader,
+            unvalued=int(trader.has_unvalued_fees),
+        )
 
 
 def _mean(total: Decimal, count: int) -> Decimal:

@@ -18,6 +18,7 @@ from trading.admin.navigation import environment
 from trading.admin.symbols import last_price
 from trading.books.reconcile import last, venues_in_use
 from trading.core.money import plain
+from trading.core.orders import UNVALUED
 from trading.core.strategy import TraderState
 from trading.limits import protected
 from trading.models import Order, Orphan, Switch, Trader
@@ -46,6 +47,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "cards": _cards(venue, profits, hours),
         "charts": json.dumps(_charts(hours, profits)),
         "profit_asset": profits[0].asset if profits else "",
+        "profit_unvalued": UNVALUED if profits and any(hour.unvalued[profits[0].asset] for hour in hours) else "",
         "symbols": _symbols(lines),
         "processes": [_process(state) for state in states],
         "budgets": [f"Of the limits of {budget.host} used: {obstacles.used(budget)}" for budget in budgets],
@@ -72,8 +74,9 @@ def _cards(venue: Venue, profits: list[overview.Profit], hours: list[overview.Ho
     return [
         {
             "title": "Profit so far",
-            "figures": [show.profit(profit.total, profit.asset) for profit in profits[:3]] or [show.NONE],
-            "text": ", ".join(f"{_signed(profit.last_day)} {profit.asset}" for profit in profits[:3]) + " in 24 h"
+            "figures": [show.profit(profit.total, profit.asset, profit.unvalued) for profit in profits[:3]]
+            or [show.NONE],
+            "text": ", ".join(_last_day(profit) for profit in profits[:3]) + " in 24 h"
             if profits
             else "No cycle has finished yet",
             "url": reverse("admin:trading_profit"),
@@ -97,6 +100,10 @@ def _cards(venue: Venue, profits: list[overview.Profit], hours: list[overview.Ho
             "url": f"{orders_page}?show=open",
         },
     ]
+
+
+def _last_day(profit: overview.Profit) -> str:
+    return overview.marked(f"{_signed(profit.last_day)} {profit.asset}", profit.unvalued_last_day)
 
 
 def _signed(value: Decimal) -> str:
@@ -126,7 +133,7 @@ def _symbols(lines: list[overview.SymbolLine]) -> list[dict[str, Any]]:
             "price": last_price(line.last_trade, line.quote_asset),
             "traders": line.traders,
             "cycles": line.cycles_finished,
-            "profit": show.profit(line.profit, line.quote_asset),
+            "profit": show.profit(line.profit, line.quote_asset, line.unvalued),
         }
         for line in shown[:MOST_SYMBOLS]
     ]
@@ -179,7 +186,7 @@ def _last_cycles(venue: Venue) -> list[dict[str, Any]]:
             "name": f"{trader.symbol.name} #{trader.slot}",
             "url": reverse("admin:trading_trader_change", args=(trader.pk,)),
             "state": show.state(trader.state),
-            "profit": show.profit(trader.profit, trader.symbol.quote_asset),
+            "profit": show.profit(trader.profit, trader.symbol.quote_asset, trader.has_unvalued_fees),
             "ended": show.ago(trader.finished_at),
             "took": overview.age((trader.finished_at - trader.created_at).total_seconds())
             if trader.finished_at

@@ -43,6 +43,7 @@ class EquityAdmin(ReadOnlyAdmin):
         ("begins", "where", "asset", "measured"),
         ("equity_", "realised_", "unrealised_"),
         ("held_cost", "held_value", "budget", "unpriced"),
+        ("unvalued", "unvalued_held"),
     )
     readonly_fields = ("begins", "where", "measured", "equity_", "realised_", "unrealised_")
 
@@ -60,15 +61,15 @@ class EquityAdmin(ReadOnlyAdmin):
 
     @display(description="Equity", ordering="equity")
     def equity_(self, row: Equity) -> SafeString | str:
-        return show.profit(row.equity, row.asset)
+        return show.profit(row.equity, row.asset, row.unvalued + row.unvalued_held)
 
     @display(description="Realised", ordering="realised")
     def realised_(self, row: Equity) -> SafeString | str:
-        return show.profit(row.realised, row.asset)
+        return show.profit(row.realised, row.asset, row.unvalued)
 
     @display(description="Unrealised", ordering="unrealised")
     def unrealised_(self, row: Equity) -> SafeString | str:
-        return show.profit(row.unrealised, row.asset)
+        return show.profit(row.unrealised, row.asset, row.unvalued_held)
 
     @display(description="Held, at cost", ordering="held_cost")
     def held(self, row: Equity) -> SafeString | str:
@@ -151,23 +152,27 @@ def _cards(standings: dict[str, Standing], totals: list[Line], span: str) -> lis
     return [
         {
             "title": "Equity",
-            "figures": [show.profit(each.equity, asset) for asset, each in of_assets] or [show.NONE],
+            "figures": [
+                show.profit(each.equity, asset, each.unvalued + each.unvalued_held) for asset, each in of_assets
+            ]
+            or [show.NONE],
             "text": "all that was brought so far, with what is held at the last price",
         },
         {
             "title": "Realised",
-            "figures": [show.profit(each.realised, asset) for asset, each in of_assets] or [show.NONE],
+            "figures": [show.profit(each.realised, asset, each.unvalued) for asset, each in of_assets] or [show.NONE],
             "text": "by ended cycles, net of commissions",
         },
         {
             "title": "Unrealised",
-            "figures": [show.profit(each.unrealised, asset) for asset, each in of_assets] or [show.NONE],
+            "figures": [show.profit(each.unrealised, asset, each.unvalued_held) for asset, each in of_assets]
+            or [show.NONE],
             "text": ", ".join(f"{overview.rounded(each.held_cost)} {asset} are held" for asset, each in of_assets)
             + "".join(f", {each.unpriced} without a known price" for _, each in of_assets if each.unpriced),
         },
         {
             "title": span,
-            "figures": [show.profit(line.realised, line.asset) for line in totals[:3]] or [show.NONE],
+            "figures": [show.profit(line.realised, line.asset, line.unvalued) for line in totals[:3]] or [show.NONE],
             "text": ", ".join(
                 f"{line.cycles:,} cycle{'' if line.cycles == 1 else 's'}"
                 + (f", {_percent(line.share)} of {line.asset} budgets" if line.share else "")
@@ -199,9 +204,9 @@ def _row(line: Line) -> dict[str, Any]:
     return {
         "name": name,
         "cycles": f"{line.cycles:,}",
-        "realised": show.profit(line.realised, line.asset),
+        "realised": show.profit(line.realised, line.asset, line.unvalued),
         "share": _percent(line.share),
-        "unrealised": show.profit(line.unrealised, line.asset) if line.is_priced else "unknown",
+        "unrealised": show.profit(line.unrealised, line.asset, line.unvalued_held) if line.is_priced else "unknown",
         "unrealised_share": _percent(line.unrealised_share),
     }
 

@@ -201,6 +201,8 @@ def filled(order: Order) -> str:
 def fee(fill: Fill, quote_asset: str) -> SafeString | str:
     """A commission as it was paid, and what it was worth where that is another asset."""
     paid = show.amount(fill.commission, fill.commission_asset)
+    if fill.is_unvaluable:
+        return format_html("{} (of unknown value)", paid)
     if fill.commission_quote is None:
         return paid
     return format_html("{} (worth {})", paid, show.amount(fill.commission_quote, quote_asset))

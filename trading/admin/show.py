@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from trading.core.money import plain
-from trading.core.orders import OrderStatus, Side
+from trading.core.orders import UNVALUED, OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.overview import age, rounded
 
@@ -70,19 +70,20 @@ def amount(value: Decimal | None, unit: str = "") -> SafeString | str:
     return format_html('<span class="hh-number">{} {}</span>', plain(value), unit)
 
 
-def profit(value: Decimal | None, unit: str = "") -> SafeString | str:
-    """A profit, green or red, short; the exact one shows when pointed at."""
+def profit(value: Decimal | None, unit: str = "", unvalued: int | bool = False) -> SafeString | str:
+    """A profit, green or red, short; the exact one shows when pointed at. `unvalued`: it leaves out commissions."""
     if value is None:
         return NONE
     colour = "hh-good" if value > 0 else "hh-bad" if value < 0 else ""
     sign = "+" if value > 0 else ""
     return format_html(
-        '<span class="hh-number"><span class="{}" title="{}">{}{}</span> {}</span>',
+        '<span class="hh-number"><span class="{}" title="{}">{}{}</span> {}</span>{}',
         colour,
         plain(value),
         sign,
         rounded(value),
         unit,
+        format_html(' <span class="hh-dim hh-mark">{}</span>', UNVALUED) if unvalued else "",
     )
 
 

@@ -109,7 +109,7 @@ def _facts(trader: Trader) -> list[tuple[str, Any]]:
         ("Began", _both(trader.created_at)),
         ("Ended", _both(trader.finished_at)),
         *([("Took", overview.age(took))] if took is not None else []),
-        ("Brought", show.profit(trader.profit, quote)),
+        ("Brought", show.profit(trader.profit, quote, trader.has_unvalued_fees)),
         ("Left over", show.amount(trader.leftover, base) if trader.leftover else show.NONE),
     ]
 
@@ -144,18 +144,25 @@ def _sum(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> dict[str
         rows.append((f"Sold {plain(terms.sold)} {base} for", show.amount(terms.received, quote), ""))
         rows.append(("less what that part had cost", _minus(terms.cost, quote), ""))
         rows.append((f"less commissions in {quote}", _minus(terms.fees_quote, quote), ""))
-        for asset, amount in terms.fees_third.items():
-            worth_ = _minus(terms.fees_worth, quote) if len(terms.fees_third) == 1 else show.NONE
-            rows.append((f"less commissions of {plain(amount)} {asset}, worth", worth_, ""))
+        rows += [_in_third_asset(terms, asset, quote) for asset in terms.fees_third]
     return {
         "rows": rows,
-        "net": show.amount(terms.net, quote),
+        "net": show.amount(terms.net, overview.marked(quote, bool(terms.unvalued))),
         "is_loss": terms.net < ZERO,
         "of_budget": _share(terms.net, trader.budget, "of the budget"),
         "of_cost": _share(terms.net, terms.cost, "of what the sold part had cost") if terms.sold else "",
         "held": _held(trader, terms, trade),
         "is_final": trader.has_ended,
     }
+
+
+def _in_third_asset(terms: Arithmetic, asset: str, quote: str) -> tuple[str, SafeString | str, str]:
+    text, worth_ = f"less commissions of {plain(terms.fees_third[asset])} {asset}, worth", show.NONE
+    if len(terms.fees_third) == 1 and (terms.fees_worth or not terms.unvalued):
+        worth_ = _minus(terms.fees_worth, quote)
+    if asset not in terms.unvalued:
+        return text, worth_, ""
+    return text, worth_, "of some nobody knows the value" if terms.fees_worth else "nobody knows their value"
 
 
 def _minus(amount: Decimal, unit: str) -> SafeString | str:
@@ -181,7 +188,7 @@ def _held(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> str:
     sign = "+" if whole > 0 else ""
     return (
         f"{text}. Sold at the last price, {plain(trade.price)}, it would bring {plain(value)} {quote} after its "
-        f"commission, and the cycle {sign}{plain(whole)} {quote}."
+        f"commission, and the cycle {overview.marked(f'{sign}{plain(whole)} {quote}', bool(terms.unvalued))}."
     )
 
 

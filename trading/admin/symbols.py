@@ -183,7 +183,7 @@ class SymbolAdmin(TurningAdmin):
 
     @display(description="Profit", ordering="profit")
     def profit_so_far(self, symbol: Any) -> SafeString | str:
-        return show.profit(symbol.profit, symbol.quote_asset)
+        return show.profit(symbol.profit, symbol.quote_asset, symbol.unvalued)
 
     @display(description="Budget", ordering="settings__budget")
     def budget(self, symbol: Any) -> str:
@@ -291,7 +291,7 @@ class SymbolAdmin(TurningAdmin):
                 "is_trading": overview.is_trading(symbol),
                 "is_shutting_down": overview.is_shutting_down(symbol),
                 "last_price": last_price(overview.last_trades([symbol.name], venue).get(symbol.name), ""),
-                "profit": show.profit(symbol.profit, symbol.quote_asset),
+                "profit": show.profit(symbol.profit, symbol.quote_asset, symbol.unvalued),
                 "live": _traders_link(symbol, symbol.live_traders, "live"),
                 "cycles": _traders_link(symbol, symbol.cycles_finished, "finished"),
                 "why": shown(why(symbol)),

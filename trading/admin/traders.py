@@ -85,7 +85,7 @@ class TraderAdmin(ReadOnlyAdmin):
 
     @display(description="Profit", ordering="profit")
     def profit_(self, trader: Trader) -> SafeString | str:
-        return show.profit(trader.profit, trader.symbol.quote_asset)
+        return show.profit(trader.profit, trader.symbol.quote_asset, trader.has_unvalued_fees)
 
     @display(description="Waits for, or what went wrong")
     def now(self, trader: Trader) -> SafeString | str:

@@ -85,12 +85,14 @@ class Finish:
 @dataclass(frozen=True)
 class Wait:
     """Nothing to do. `needs_fills`: an ended order's fills must be fetched first; `needs_values`: what commissions in
-    these assets are worth in quote must be asked first; `pauses`: not before a pause, the longer the more often.
+    these assets are worth in quote must be asked first, `values_can_wait` where that can't be told now; `pauses`: not
+    before a pause, the longer the more often.
     """
 
     reason: str
     needs_fills: Order | None = None
     needs_values: tuple[str, ...] = ()
+    values_can_wait: bool = False
     pauses: bool = False
     memory: Memory | None = None
 

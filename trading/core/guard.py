@@ -20,7 +20,7 @@ from trading.core.decisions import (
 )
 from trading.core.events import Event, OrderReported, TradeSeen
 from trading.core.money import EXACT, ONE, ZERO, floor_to, plain, round_down, round_up
-from trading.core.orders import UNASKED_ENDS, Order, OrderStatus, Side, unvalued
+from trading.core.orders import UNASKED_ENDS, Order, OrderStatus, Side, to_be_valued
 from trading.core.position import Mode, Position, TraderState
 from trading.core.risk import Rules, refusal
 from trading.core.steps import holds_too_little
@@ -45,11 +45,7 @@ def decide(strategy: Strategy, position: Position, event: Event, rules: Rules, s
     held = _held(position, event, decision, rules)
     if held is not None:
         return held
-    if isinstance(decision, Finish):
-        assets = unvalued(position.orders, (rules.base_asset, rules.quote_asset))
-        if assets:
-            return Wait(f"asks what its commissions in {', '.join(assets)} are worth", needs_values=assets)
-    return _pause(position, event, decision) or decision
+    return _pause(position, event, decision) or _values(position, decision, rules) or decision
 
 
 def triggers(strategy: Strategy, position: Position, rules: Rules, settings: Any) -> Triggers:
@@ -127,7 +123,9 @@ def _held(position: Position, event: Event, decision: Decision, rules: Rules) ->
     if position.mode == Mode.OFF and not isinstance(decision, Finish):
         return _OFF
     match decision:
-        case PlaceBuy(price=price) if position.bought and not holds_too_little(position, rules, price):
+        case PlaceBuy(price=price) if position.bought and (
+            position.sold or not holds_too_little(position, rules, price)
+        ):
             return Wait("its strategy would buy a second time")
         case PlaceBuy(price=price, quantity=quantity) if price * quantity + position.spent > position.budget:
             return Wait(f"its strategy would spend more than its budget, {plain(position.budget)}")
@@ -184,6 +182,23 @@ def _sale_rests_on(
         # It would have to be cancelled first, for nothing says how much of it trades meanwhile.
         why_not = f"{rules.symbol} is not trading now ({rules.status})"
     return None if why_not is None else Wait(f"its sale rests on, for no other could take its place: {why_not}")
+
+
+def _values(position: Position, decision: Decision, rules: Rules) -> Wait | None:
+    """What must be asked first: a sale is priced by what its commissions were worth, and a cycle ends net of them.
+
+    A sale waits for one answer, whatever that is; one that gets out for none.
+    """
+    is_sale = isinstance(decision, PlaceSell)
+    if isinstance(decision, PlaceSell):
+        is_asked = not decision.is_exit and not position.has_tried_values
+    else:
+        is_asked = isinstance(decision, Finish)
+    assets = to_be_valued(position.orders, (rules.base_asset, rules.quote_asset)) if is_asked else ()
+    if not assets:
+        return None
+    reason = f"asks what its commissions in {', '.join(assets)} are worth"
+    return Wait(reason, needs_values=assets, values_can_wait=is_sale)
 
 
 def _pause(position: Position, event: Event, decision: Decision) -> Wait | None:

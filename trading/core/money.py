@@ -11,21 +11,20 @@ QUOTE_UNIT = Decimal("0.00000001")
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
-    """The greatest multiple of `step` that is not above `value`. A step of 0 means that any value is allowed.
+    """The greatest multiple of `step` that is not above `value`. A step of 0 is none: Binance's finest is left.
 
     >>> floor_to(Decimal("102.2041"), Decimal("0.01"))
     Decimal('102.20')
     """
-    if step <= 0:
-        return value
+    step = step if step > 0 else QUOTE_UNIT
     with localcontext(EXACT):
         return (value // step) * step
 
 
 def ceil_to(value: Decimal, step: Decimal) -> Decimal:
-    """The least multiple of `step` that is not under `value`. A step of 0 means that any value is allowed."""
+    """The least multiple of `step` that is not under `value`. A step of 0 is none: Binance's finest is left."""
     down = floor_to(value, step)
-    return down if down == value else down + step
+    return down if down == value else EXACT.add(down, step if step > 0 else QUOTE_UNIT)
 
 
 def plain(value: Decimal) -> str:

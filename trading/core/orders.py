@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from trading.core.money import ZERO
 
+# What is said beside a sum that commissions of unknown value should have entered.
+UNVALUED = "less commissions of unknown value"
+
 
 class Side(StrEnum):
     BUY = "BUY"
@@ -78,8 +81,10 @@ class Fill:
     commission_asset: str
     is_maker: bool
     at_ms: int
-    # What a commission in a third asset (BNB) was worth, in quote; None until somebody has asked for its price.
+    # What a commission in a third asset (BNB) was worth, in quote; None until somebody has asked for its price, and
+    # where no price tells: then it is unvaluable.
     commission_quote: Decimal | None = None
+    is_unvaluable: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,6 +190,13 @@ def third_asset_value(orders: Iterable[Order], assets: tuple[str, str]) -> Decim
 
 
 def unvalued(orders: Iterable[Order], assets: tuple[str, str]) -> tuple[str, ...]:
-    """The third assets in which commissions were paid that nobody has valued yet, in order of their names."""
+    """The third assets in which commissions were paid whose value nobody knows, in order of their names."""
     fills = third_asset_fills(orders, assets)
     return tuple(sorted({fill.commission_asset for fill in fills if fill.commission_quote is None}))
+
+
+def to_be_valued(orders: Iterable[Order], assets: tuple[str, str]) -> tuple[str, ...]:
+    """Those of them whose price nobody has asked for yet."""
+    fills = third_asset_fills(orders, assets)
+    unasked = {fill.commission_asset for fill in fills if fill.commission_quote is None and not fill.is_unvaluable}
+    return tuple(sorted(unasked))

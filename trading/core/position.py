@@ -56,7 +56,8 @@ class Position:
     `budget` is its share, in quote. `memory` is what its strategy wrote down with an earlier decision. `carried` is
     what it has taken over of earlier cycles' left-overs, in base, at `carried_cost` in quote. `missing` is what it
     should own and the account does not have. `free` is what the account has free of the base asset, where that was
-    asked just now: more can't be sold.
+    asked just now: more can't be sold. `has_tried_values`: what its commissions were worth was asked just now; what
+    is still unknown can't be told now.
     """
 
     orders: tuple[Order, ...] = ()
@@ -68,6 +69,7 @@ class Position:
     carried_cost: Decimal = ZERO
     missing: Decimal = ZERO
     free: Decimal | None = None
+    has_tried_values: bool = False
 
     def of(self, side: Side) -> tuple[Order, ...]:
         return tuple(order for order in self.orders if order.side == side)

@@ -17,7 +17,7 @@ from trading.core.money import (
     sell_price,
     whole_after,
 )
-from trading.core.orders import Side
+from trading.core.orders import UNVALUED, Side, unvalued
 from trading.core.position import Mode, Position, TraderState
 from trading.core.risk import Rules, refusal, too_far
 
@@ -103,9 +103,13 @@ def holds_too_little(position: Position, rules: Rules, price: Decimal) -> bool:
 
 
 def may_buy_more(position: Position, rules: Rules, price: Decimal) -> bool:
-    """Whether it holds too little to sell it at this price, and has enough of its budget left to make it more."""
-    left = position.budget - position.spent
-    return position.mode == Mode.ON and holds_too_little(position, rules, price) and left >= rules.min_notional
+    """Whether it holds too little to sell it at this price, and has enough of its budget left to make it more.
+
+    Not once it has sold a part: what the rest has cost would be mixed with what that part had.
+    """
+    if position.mode != Mode.ON or position.sold:
+        return False
+    return holds_too_little(position, rules, price) and position.budget - position.spent >= rules.min_notional
 
 
 def buy_more(
@@ -136,8 +140,8 @@ def sell_or_finish(
 ) -> Decision:
     """Sells all that is owned at this price; ends the cycle where less is left than one step or the least quantity.
 
-    What is more than that and still can't be sold, as where it is worth less than the exchange takes an order for, is
-    held: it waits until it can.
+    What is more than that and worth less than the exchange takes an order for is held until it can be sold; the rest
+    of what was sold for the most part is left to the symbol's next sale.
     """
     owned = position.owned(rules.base_asset)
     quantity = floor_to(owned, rules.step)
@@ -154,17 +158,18 @@ def sell_or_finish(
     why_not = refusal(rules, Side.SELL, price, quantity)
     if why_not is None:
         return PlaceSell(price, quantity, reason, is_market, is_exit, memory)
-    if is_exit and position.sold > owned and quote_of(price, quantity) < rules.min_notional:
-        return _end(position, rules)  # Nothing more can come of it here: the rest goes into the symbol's next sale.
+    if position.sold > owned and quote_of(price, quantity) < rules.min_notional:
+        return _end(position, rules)  # The lesser part is left: it goes into the symbol's next sale.
     return Wait(f"it holds {plain(owned)} {rules.base_asset} until that can be sold: {why_not}")
 
 
 def _end(position: Position, rules: Rules) -> Finish:
     base, quote = rules.base_asset, rules.quote_asset
     owned, profit = position.owned(base), position.profit(base, quote)
+    unknown = f" {UNVALUED}" if unvalued(position.orders, (base, quote)) else ""
     gone = f"; {plain(position.missing)} {base} are missing on the account" if position.missing else ""
     if position.sold:
-        text = f"sold {plain(position.sold)}: profit {plain(profit)} {quote}{gone}"
+        text = f"sold {plain(position.sold)}: profit {plain(profit)} {quote}{unknown}{gone}"
         return Finish(TraderState.FINISHED, profit, owned, text)
     if position.missing:
         text = f"what it held is no longer on the account: {plain(position.missing)} {base} are missing"

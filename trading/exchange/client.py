@@ -170,7 +170,7 @@ class BinanceExchange:
         return self._ask(parse, "exchangeInfo", weight=20, signed=False, showPermissionSets="false")
 
     def price(self, symbol: str) -> Decimal:
-        return self._ask(lambda reply: Decimal(reply["price"]), "ticker/price", weight=2, signed=False, symbol=symbol)
+        return self._ask(_price, "ticker/price", weight=2, signed=False, symbol=symbol)
 
     def fees(self, symbol: str) -> Fees:
         return self._ask(from_commission, "account/commission", weight=20, symbol=symbol)
@@ -330,6 +330,13 @@ def _half_done(error: HalfDone, data: Any) -> Replacement:
         raise ValueError("placed without cancelling")  # STOP_ON_FAILURE rules that out.
     refused = data["newOrderResponse"] or data["cancelResponse"]
     return Replacement(cancelled, None, from_code(int(refused["code"]), str(refused["msg"])))
+
+
+def _price(reply: Any) -> Decimal:
+    price = Decimal(reply["price"])
+    if not price.is_finite():
+        raise ValueError(f"{price} is no price")
+    return price
 
 
 def _orders(reply: Any) -> list[OrderReport]:

@@ -32,6 +32,8 @@ from trading.exchange.errors import (
 CLOCK_IS_OFF = -1021
 TOO_MANY_ORDERS = -1015
 NO_SUCH_SYMBOL = -1121
+# With which a question about one symbol says that it is not listed: also that its name has letters that none has.
+NOT_LISTED = frozenset({NO_SUCH_SYMBOL, -1100})
 
 # Requests, connections, messages: too many from this address.
 _TOO_MANY = {-1003, -1034, -1181}

@@ -147,27 +147,43 @@ def rows_of(reply: Any) -> list[Any]:
 
 
 def from_exchange_info(entry: Mapping[str, Any]) -> Listed:
-    """One entry of exchangeInfo's symbols. filters.md says which filters there are."""
+    """One entry of exchangeInfo's symbols. filters.md says which filters there are.
+
+    Each of them may be missing, and each of their bounds missing or 0, which disables it. Without a tick a price has
+    the decimals of the quote asset, without a step a quantity those of the base asset.
+    """
     filters = {each["filterType"]: each for each in entry["filters"]}
-    price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
+    price, lot = filters.get("PRICE_FILTER", {}), filters.get("LOT_SIZE", {})
     # A symbol has the one or the other.
     notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
+    # quotePrecision: its older name.
+    quote_digits = entry.get("quoteAssetPrecision", entry.get("quotePrecision"))
     return Listed(
         symbol=entry["symbol"],
         status=entry["status"],
         base_asset=entry["baseAsset"],
         quote_asset=entry["quoteAsset"],
-        tick_size=Decimal(price["tickSize"]),
-        step_size=Decimal(lot["stepSize"]),
-        min_price=Decimal(price["minPrice"]),
-        max_price=Decimal(price["maxPrice"]),
-        min_quantity=Decimal(lot["minQty"]),
-        max_quantity=Decimal(lot["maxQty"]),
-        min_notional=Decimal(notional.get("minNotional", ZERO)),
-        max_notional=Decimal(notional.get("maxNotional", ZERO)),
+        tick_size=_bound(price, "tickSize") or _unit(quote_digits),
+        step_size=_bound(lot, "stepSize") or _unit(entry.get("baseAssetPrecision")),
+        min_price=_bound(price, "minPrice"),
+        max_price=_bound(price, "maxPrice"),
+        min_quantity=_bound(lot, "minQty"),
+        max_quantity=_bound(lot, "maxQty"),
+        min_notional=_bound(notional, "minNotional"),
+        max_notional=_bound(notional, "maxNotional"),
         filters=list(entry["filters"]),
         allows_replacing=bool(entry.get("cancelReplaceAllowed", False)),
     )
+
+
+def _bound(limit: Mapping[str, Any], name: str) -> Decimal:
+    """0 where there is none."""
+    return Decimal(limit.get(name) or 0)
+
+
+def _unit(digits: Any) -> Decimal:
+    """The least amount with so many decimals, eight at most; with eight where nobody says how many."""
+    return Decimal(1).scaleb(-min(8, max(0, int(8 if digits is None else digits))))
 
 
 def _fill(

@@ -1,16 +1,16 @@
 """What protections allow, how much of it is used, and what they hold back now: for people."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Sum
+from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading.core.money import ZERO, plain
-from trading.core.orders import OPEN
+from trading.core.orders import OPEN, UNVALUED
 from trading.limits import balances, drawdown, protections
 from trading.limits.exposure import bound, of_live_traders
 from trading.models import (
@@ -78,13 +78,18 @@ def _drawdown(limits: AccountProtections, most: Decimal, now: datetime) -> Gauge
     if row is None:
         return Gauge("Drawdown", f"not looked at yet, at most {_percent(most)}")
     text = (
-        f"{_percent(row.drawdown)} of {_percent(most)}; gain {plain(row.gain)} {limits.quote_asset}, its high "
-        f"{plain(row.high)}, of the day {plain(row.day_high)}"
+        f"{_percent(row.drawdown)} of {_percent(most)}; gain {plain(row.gain)} {limits.quote_asset}{_unknown(limits)}"
+        f", its high {plain(row.high)}, of the day {plain(row.day_high)}"
     )
     since = drawdown.unknown_since(row, now)
     return Gauge(
         "Drawdown", f"{text}; not known since {since:{MOMENT}}" if since else text, _part(row.drawdown, most)
     )
+
+
+def _unknown(limits: AccountProtections) -> str:
+    ended = Trader.objects.filter(finished_at__isnull=False, venue=limits.venue, has_unvalued_fees=True)
+    return f" {UNVALUED}" if ended.filter(symbol__quote_asset=limits.quote_asset).exists() else ""
 
 
 def symbol_gauges(symbol: Symbol, venue: Venue) -> Iterator[Gauge]:
@@ -103,8 +108,11 @@ def symbol_gauges(symbol: Symbol, venue: Venue) -> Iterator[Gauge]:
         ended = Trader.objects.filter(
             finished_at__isnull=False, finished_at__gte=midnight, venue=venue, symbol=symbol
         )
-        lost = max(ZERO, -(ended.aggregate(total=Sum("profit"))["total"] or ZERO))
-        yield _used("Lost this day (UTC)", lost, limits.most_day_loss, quote)
+        sums = ended.aggregate(total=Sum("profit"), unvalued=Count("pk", filter=Q(has_unvalued_fees=True)))
+        lost = max(ZERO, -(sums["total"] or ZERO))
+        used = _used("Lost this day (UTC)", lost, limits.most_day_loss, quote)
+        more = ", and commissions of unknown value" if sums["unvalued"] else ""
+        yield replace(used, text=used.text + more)
     if limits.losses_in_a_row is not None:
         yield Gauge("Losses in a row", f"{limits.losses_in_a_row} pause it for {limits.pause_minutes} min")
     if limits.most_trade_age_s is not None:

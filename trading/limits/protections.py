@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import redis
 from django.conf import settings
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 from django.utils import timezone
 
 from hedgehog_project.redis import hurried_client
@@ -160,11 +160,13 @@ def _day_loss(buy: _Buy, limits: SymbolProtections) -> Held | None:
     cycles = Trader.objects.filter(
         finished_at__isnull=False, finished_at__gte=buy.midnight, venue=buy.venue, symbol=buy.trader.symbol_id
     )
-    lost = -(cycles.aggregate(total=Sum("profit"))["total"] or ZERO)
+    sums = cycles.aggregate(total=Sum("profit"), unvalued=Count("pk", filter=Q(has_unvalued_fees=True)))
+    lost = -(sums["total"] or ZERO)
     if lost < most:
         return None
     topic = f"{buy.symbol} has lost the most of a day, {plain(most)} {buy.quote}"
-    reason = f"{topic}: {plain(lost)} since midnight UTC"
+    more = " and commissions of unknown value" if sums["unvalued"] else ""
+    reason = f"{topic}: {plain(lost)}{more} since midnight UTC"
     return Held(Rule.DAY_LOSS, reason, topic, min(LONG, buy.midnight + timedelta(days=1) - buy.now))
 
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading.core.money import EXACT, ZERO, plain, share_of
+from trading.core.orders import UNVALUED
 from trading.limits import balances
 from trading.limits.exposure import bound
 from trading.models import AccountProtections, Trader, TradingSettings
@@ -32,15 +33,19 @@ def next_size(settings: TradingSettings, venue: Venue, now: datetime | None = No
     if settings.compounds:
         brought = realised(settings.symbol_id, venue)
         total += brought
+        unknown = f" {UNVALUED}" if _ended(settings.symbol_id, venue).filter(has_unvalued_fees=True).exists() else ""
         how = "with the profit" if brought > 0 else "less the loss"
-        text += f" {how} of {plain(abs(brought))} {quote} so far" if brought else ""
+        text += f" {how} of {plain(abs(brought))} {quote}{unknown} so far" if brought else ""
     return _part(total, settings, text)
 
 
 def realised(symbol_id: int, venue: Venue) -> Decimal:
     """What the ended cycles of a symbol have brought at a venue, net, in quote."""
-    ended = Trader.objects.filter(finished_at__isnull=False, venue=venue, symbol=symbol_id)
-    return ended.aggregate(total=Sum("profit"))["total"] or ZERO
+    return _ended(symbol_id, venue).aggregate(total=Sum("profit"))["total"] or ZERO
+
+
+def _ended(symbol_id: int, venue: Venue) -> QuerySet[Trader]:
+    return Trader.objects.filter(finished_at__isnull=False, venue=venue, symbol=symbol_id)
 
 
 def _of_balance(settings: TradingSettings, venue: Venue, now: datetime) -> Size:

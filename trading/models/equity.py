@@ -29,6 +29,13 @@ class Equity(models.Model):
         default=0, help_text="Holdings whose price was unknown: they count at their cost."
     )
 
+    unvalued = models.PositiveIntegerField(
+        default=0, help_text="Ended cycles with commissions of unknown value, which what is realised leaves out."
+    )
+    unvalued_held = models.PositiveIntegerField(
+        default=0, help_text="Cycles under way with such commissions, which what is unrealised leaves out."
+    )
+
     class Meta:
         ordering = ["-hour", "asset"]
         verbose_name_plural = "equity"

@@ -104,6 +104,9 @@ class Fill(models.Model):
     commission_quote = AmountField(
         null=True, blank=True, help_text="What a commission in a third asset, such as BNB, was worth in quote."
     )
+    is_unvaluable = models.BooleanField(
+        default=False, help_text="No price tells what its commission was worth: that stays unknown."
+    )
     is_maker = models.BooleanField(default=True)
     traded_at = models.DateTimeField()
 
@@ -125,4 +128,5 @@ class Fill(models.Model):
             is_maker=self.is_maker,
             at_ms=round(self.traded_at.timestamp() * 1000),
             commission_quote=self.commission_quote,
+            is_unvaluable=self.is_unvaluable,
         )

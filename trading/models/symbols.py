@@ -113,21 +113,24 @@ class Listing(models.Model):
 
 
 def bounds_of(filters: list[dict[str, Any]]) -> dict[str, Any]:
-    """Those fields of Rules that a listing has no column for (filters.md)."""
+    """Those fields of Rules that a listing has no column for (filters.md). A bound that is missing or 0 is none."""
     named = {each["filterType"]: each for each in filters}
     both, by_side = named.get("PERCENT_PRICE", {}), named.get("PERCENT_PRICE_BY_SIDE", {})
 
     def factor(side: str, bound: str) -> Decimal:
         return Decimal(by_side.get(f"{side}Multiplier{bound}") or both.get(f"multiplier{bound}") or 0)
 
+    def amount(name: str, bound: str) -> Decimal:
+        return Decimal(named.get(name, {}).get(bound) or 0)
+
     return {
         "buy_factor_min": factor("bid", "Down"),
         "buy_factor_max": factor("bid", "Up"),
         "sell_factor_min": factor("ask", "Down"),
         "sell_factor_max": factor("ask", "Up"),
-        "max_market_quantity": Decimal(named.get("MARKET_LOT_SIZE", {}).get("maxQty", 0)),
-        "max_position": Decimal(named.get("MAX_POSITION", {}).get("maxPosition", 0)),
-        "max_orders": int(named.get("MAX_NUM_ORDERS", {}).get("maxNumOrders", 0)),
+        "max_market_quantity": amount("MARKET_LOT_SIZE", "maxQty"),
+        "max_position": amount("MAX_POSITION", "maxPosition"),
+        "max_orders": int(amount("MAX_NUM_ORDERS", "maxNumOrders")),
     }
 
 

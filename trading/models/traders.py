@@ -48,6 +48,9 @@ class Trader(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
     profit = AmountField(null=True, blank=True, help_text="Realised, in the quote asset, net of commissions.")
+    has_unvalued_fees = models.BooleanField(
+        default=False, help_text="It paid commissions of unknown value, which are missing in its profit."
+    )
     leftover = AmountField(default=Decimal(0), help_text="In the base asset: too little to sell, still owned.")
     leftover_cost = AmountField(default=Decimal(0), help_text="What that has cost, in the quote asset.")
     carried = AmountField(default=Decimal(0), help_text="What it sells of earlier cycles' left-overs, in base.")
@@ -85,7 +88,17 @@ class Trader(models.Model):
             ),
             # Every column that profits are summed from: sums over all ended cycles read the index alone.
             models.Index(
-                fields=["venue", "symbol", "finished_at", "state", "profit", "slot", "budget", "leftover"],
+                fields=[
+                    "venue",
+                    "symbol",
+                    "finished_at",
+                    "state",
+                    "profit",
+                    "slot",
+                    "budget",
+                    "leftover",
+                    "has_unvalued_fees",
+                ],
                 condition=models.Q(finished_at__isnull=False),
                 name="trader_ended",
             ),

@@ -218,6 +218,8 @@ class TestCommand:
             "budget": "500",
             "percent_of_budget": "-0.1",
             "unrealised_percent_of_budget": "",
+            "cycles_with_unvalued_commissions": "0",
+            "held_with_unvalued_commissions": "0",
         }
         assert len(list(csv.DictReader(io.StringIO(run("--by", "cycle", "--csv"))))) == 4
 

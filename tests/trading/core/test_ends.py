@@ -49,18 +49,18 @@ ENDED = [
     (Side.SELL, OrderStatus.FILLED, "46.3", TraderState.FINISHED, Finish, "sold 46.3", Finish),
     (Side.SELL, OrderStatus.CANCELED, NONE, TraderState.HOLDING, Wait, "was cancelled: sells again", PlaceSell),
     (Side.SELL, OrderStatus.CANCELED, SOME, TraderState.HOLDING, Wait, "was cancelled: sells again", PlaceSell),
-    (Side.SELL, OrderStatus.CANCELED, "44", TraderState.HOLDING, Wait, ": sells again", PlaceBuy),
+    (Side.SELL, OrderStatus.CANCELED, "44", TraderState.FINISHED, Finish, "sold 44", Finish),
     (Side.SELL, OrderStatus.REJECTED, NONE, TraderState.HOLDING, Wait, "was rejected: sells again", PlaceSell),
     (Side.SELL, OrderStatus.NOT_PLACED, NONE, TraderState.HOLDING, PlaceSell, "over its cost, 0.43113114", PlaceSell),
     (Side.SELL, OrderStatus.NOT_FOUND, NONE, TraderState.HOLDING, Wait, "no longer known", PlaceSell),
     (Side.SELL, OrderStatus.NOT_FOUND, SOME, TraderState.HOLDING, Wait, "no longer known", PlaceSell),
-    (Side.SELL, OrderStatus.NOT_FOUND, "44", TraderState.HOLDING, Wait, ": sells again", PlaceBuy),
+    (Side.SELL, OrderStatus.NOT_FOUND, "44", TraderState.FINISHED, Finish, "sold 44", Finish),
     (Side.SELL, OrderStatus.EXPIRED, NONE, TraderState.HOLDING, Wait, "has expired: sells again", PlaceSell),
     (Side.SELL, OrderStatus.EXPIRED, SOME, TraderState.HOLDING, Wait, "has expired: sells again", PlaceSell),
-    (Side.SELL, OrderStatus.EXPIRED, "44", TraderState.HOLDING, Wait, ": sells again", PlaceBuy),
+    (Side.SELL, OrderStatus.EXPIRED, "44", TraderState.FINISHED, Finish, "sold 44", Finish),
     (Side.SELL, OrderStatus.EXPIRED_IN_MATCH, NONE, TraderState.HOLDING, Wait, "prevention: sells", PlaceSell),
     (Side.SELL, OrderStatus.EXPIRED_IN_MATCH, SOME, TraderState.HOLDING, Wait, "prevention: sells", PlaceSell),
-    (Side.SELL, OrderStatus.EXPIRED_IN_MATCH, "44", TraderState.HOLDING, Wait, ": sells again", PlaceBuy),
+    (Side.SELL, OrderStatus.EXPIRED_IN_MATCH, "44", TraderState.FINISHED, Finish, "sold 44", Finish),
 ]
 
 
@@ -161,10 +161,58 @@ def test_profit_is_net_of_commissions_in_a_third_asset() -> None:
     assert (decision.profit, decision.leftover) == (D("46.4") * D("0.0012") - D("0.0307"), D(0))
 
 
-def test_nothing_is_asked_before_the_cycle_ends() -> None:
-    decision = decide(position(in_bnb(BOUGHT_FOR_BNB, "0.00002", None)), NUDGE, RULES, SETTINGS)
+def test_a_sale_is_placed_only_once_what_its_buy_cost_is_known() -> None:
+    stands = position(in_bnb(BOUGHT_FOR_BNB, "0.00002", None))
+    decision = decide(stands, NUDGE, RULES, SETTINGS)
+    assert isinstance(decision, Wait)
+    assert (decision.needs_values, decision.values_can_wait) == (("BNB",), True)
+    valued = decide(position(in_bnb(BOUGHT_FOR_BNB, "0.00002", "0.0150")), NUDGE, RULES, SETTINGS)
+    # 0.4307 and 0.0150 / 46.4 of commission, 0.1 % profit, and 0.1 % for the sale
+    assert isinstance(valued, PlaceSell)
+    assert (valued.price, valued.quantity) == (D("0.4318"), D("46.4"))
+
+
+def test_a_sale_does_not_wait_for_a_value_that_can_not_be_told_now() -> None:
+    stands = replace(position(in_bnb(BOUGHT_FOR_BNB, "0.00002", None)), has_tried_values=True)
+    decision = decide(stands, NUDGE, RULES, SETTINGS)
     assert isinstance(decision, PlaceSell)
-    assert decision.quantity == D("46.4")
+    # By our rate, 0.1 %, which is more than what BNB pays.
+    assert decision.price == D("0.4319")
+
+
+@pytest.mark.parametrize("has_tried", [False, True])
+def test_a_value_that_nobody_can_tell_is_not_asked_for_again(has_tried: bool) -> None:
+    bought, sold = (
+        replace(row, fills=(replace(row.fills[0], is_unvaluable=True),))
+        for row in (in_bnb(BOUGHT_FOR_BNB, "0.00002", None), in_bnb(SOLD_FOR_BNB, "0.00002", None))
+    )
+    sale = decide(replace(position(bought), has_tried_values=has_tried), NUDGE, RULES, SETTINGS)
+    assert isinstance(sale, PlaceSell)
+    end = decide(replace(position(bought, sold), has_tried_values=has_tried), NUDGE, RULES, SETTINGS)
+    assert isinstance(end, Finish)
+    assert end.reason.endswith("USDT less commissions of unknown value")
+
+
+def test_a_cycle_does_not_end_without_values_that_can_be_told_later() -> None:
+    orders = in_bnb(BOUGHT_FOR_BNB, "0.00002", "0.0123"), in_bnb(SOLD_FOR_BNB, "0.00002", None)
+    decision = decide(replace(position(*orders), has_tried_values=True), NUDGE, RULES, SETTINGS)
+    assert isinstance(decision, Wait)
+    assert (decision.needs_values, decision.values_can_wait) == (("BNB",), False)
+
+
+def test_who_gets_out_waits_for_no_value() -> None:
+    stands = position(in_bnb(BOUGHT_FOR_BNB, "0.00002", None), leaves_at="0.42")
+    decision = decide(stands, NUDGE, RULES, replace(SETTINGS, stop_loss_interval=D("0.01")))
+    assert isinstance(decision, PlaceSell)
+    assert decision.is_exit
+
+
+def test_a_pause_goes_before_a_question() -> None:
+    stands = position(in_bnb(BOUGHT_FOR_BNB, "0.00002", None))
+    report = OrderReport("c", 1, "XRPUSDT", Side.SELL, OrderStatus.CANCELED, D("0.4319"), D("46.4"), D(0))
+    decision = decide(stands, OrderReported(report, "report"), RULES, SETTINGS)
+    assert isinstance(decision, Wait)
+    assert decision.pauses
 
 
 # --- filters that look at the market ------------------------------------------------------------------------

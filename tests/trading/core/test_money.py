@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading.core.money import buy_price, buy_quantity, cost_after, floor_to, plain, quote_of, sell_price, share_of
+from trading.core.money import (
+    buy_price,
+    buy_quantity,
+    ceil_to,
+    cost_after,
+    floor_to,
+    plain,
+    quote_of,
+    sell_price,
+    share_of,
+)
 
 FEE = D("0.001")
 amounts = st.decimals("0.00000001", "90000000000", places=8)
@@ -49,6 +59,14 @@ def test_floor_is_the_greatest_multiple_not_above(value: D, step: D) -> None:
 @given(amounts)
 def test_a_step_of_zero_changes_nothing(value: D) -> None:
     assert floor_to(value, D(0)) == value
+
+
+def test_without_a_step_the_finest_that_binance_has_is_left() -> None:
+    third = D(1) / 3
+    assert floor_to(third, D(0)) == D("0.33333333")
+    assert ceil_to(third, D(0)) == D("0.33333334")
+    assert ceil_to(D("0.33333333"), D(0)) == D("0.33333333")
+    assert sell_price(D("2997.1234567"), D("0.0005"), D(0), FEE) % D("0.00000001") == 0
 
 
 @given(amounts)

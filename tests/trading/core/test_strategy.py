@@ -95,6 +95,7 @@ def test_filled_buy_sells_what_is_owned_after_the_commission() -> None:
 
 def test_commission_in_another_asset_leaves_all_of_it_to_sell() -> None:
     bought = order(Side.BUY, OrderStatus.FILLED, executed="46.4", commission="0.0001", asset="BNB")
+    bought = replace(bought, fills=(replace(bought.fills[0], commission_quote=D("0.06")),))
     decision = decide(position(bought), NUDGE, RULES, SETTINGS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D("46.4")

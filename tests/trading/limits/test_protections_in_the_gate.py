@@ -126,7 +126,7 @@ def test_with_everything_set_an_order_costs_a_dozen_queries_however_many_traders
     row = Trader.objects.select_related("symbol").get(pk=trader.pk)
     with transaction.atomic():
         assert protections.hold(row, Side.BUY, PRICE, QUANTITY) is None
-        with django_assert_num_queries(12):
+        with django_assert_num_queries(14):
             assert protections.hold(row, Side.BUY, PRICE, QUANTITY) is None
 
 

@@ -15,6 +15,7 @@ from trading.accounting.holdings import Holding
 from trading.accounting.profit import CSV_COLUMNS, OF_BUDGET, By, Line, csv_row
 from trading.admin.show import percent
 from trading.core.money import ZERO, plain
+from trading.core.orders import UNVALUED
 from trading.management.arguments import add_venue, date
 from trading.management.tables import table
 from trading.models import Switch
@@ -63,7 +64,7 @@ def as_text(venue: Venue, by: By, since: datetime | None, places: list[Line], he
     if not shown:
         return [f"No cycle has ended at {venue}{when}, and nothing is held."]
     head = [by.upper(), "CYCLES", "REALISED", "", "OF BUDGET"]
-    rows = [[*head, *(["UNREALISED", "OF BUDGET"] if is_by_place else [])]]
+    rows = [[*head, *(["UNREALISED", "OF BUDGET"] if is_by_place else []), ""]]
     rows += [_row(line, is_by_place) for line in (*shown, *profit.totals(places))]
     told = [f"Profit at {venue}{when}, net of commissions", "", *table(rows, right={1, 2, 4, 5, 6})]
     told += ["", OF_BUDGET]
@@ -84,7 +85,9 @@ def as_text(venue: Venue, by: By, since: datetime | None, places: list[Line], he
 
 def _row(line: Line, is_by_place: bool) -> list[str]:
     row = [line.name, f"{line.cycles:,}", _signed(line), line.asset, _share(line.share)]
-    return [*row, *([_unrealised(line), _share(line.unrealised_share)] if is_by_place else [])]
+    unrealised = [_unrealised(line), _share(line.unrealised_share)] if is_by_place else []
+    unvalued = line.unvalued + (line.unvalued_held if is_by_place else 0)
+    return [*row, *unrealised, f"{UNVALUED}, in {unvalued:,} of them" if unvalued else ""]
 
 
 def _share(share: Decimal | None) -> str:

@@ -99,6 +99,7 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
                 "traders": line.traders,
                 "cycles_finished": line.cycles_finished,
                 "profit": plain(line.profit),
+                "cycles_with_unvalued_commissions": line.unvalued,
             }
             for line in facts["lines"]
         ],
@@ -140,14 +141,17 @@ def as_text(facts: dict[str, Any]) -> str:
                 overview.age(trade.age_s) if trade else "",
                 str(line.traders),
                 str(line.cycles_finished),
-                f"{plain(line.profit)} {line.quote_asset}",
+                overview.marked(f"{plain(line.profit)} {line.quote_asset}", line.unvalued),
             ]
         )
     states = [["PROCESS", "STATE", "SEEN", ""]]
     for state in facts["processes"]:
         seen = "never" if state.age_s is None else f"{overview.age(state.age_s)} ago"
         states.append([state.name, "up" if state.alive else "DOWN", seen, state.note])
-    profit = ", ".join(f"{plain(profit.total)} {profit.asset}" for profit in facts["profits"])
+    profits = (
+        overview.marked(f"{plain(profit.total)} {profit.asset}", profit.unvalued) for profit in facts["profits"]
+    )
+    profit = ", ".join(profits)
     switch, budget = facts["switch"], facts["budget"]
     dust = ", ".join(f"{plain(each.amount)} {each.asset} in {each.cycles}" for each in facts["dust"])
     held_back = switch.mode_text
