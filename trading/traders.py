@@ -16,7 +16,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading import calls, doorbell, gate
 from trading.books.booking import book, is_news, position_of
-from trading.core.events import Event, Nudged, OrderReported
+from trading.core.events import Event, Nudged, OrderReported, TradeSeen
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
 from trading.core.position import state_of
@@ -158,9 +158,9 @@ def _do(trader_id: int, looked: Looked, event: Event, context: Context) -> Heard
 
 def _urgent(event: Event) -> Event:
     """The event as one that its trader hears although it waits for its next try."""
-    if isinstance(event, OrderReported):
-        return Nudged("own buys have made way", is_urgent=True)
-    return replace(event, is_urgent=True)
+    if isinstance(event, TradeSeen):
+        return replace(event, is_urgent=True)
+    return Nudged("own buys have made way", is_urgent=True)
 
 
 def _send(trader_id: int, send: Send, venue: Venue, context: Context) -> Heard:

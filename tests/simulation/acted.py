@@ -25,6 +25,12 @@ _QUERIES = {
     "of compounded profits": (
         "SELECT count(*) FROM trading_journalentry WHERE decision = 'begins' AND reason LIKE '% so far, in %'"
     ),
+    "a sale in the place of another": "SELECT count(*) FROM trading_order WHERE replaces_id IS NOT NULL",
+    "left-overs taken along": "SELECT count(*) FROM trading_trader WHERE carried > 0",
+    "a part missing": "SELECT count(*) FROM trading_trader WHERE missing > 0",
+    "all of it missing": "SELECT count(*) FROM trading_trader WHERE state = 'MISSING'",
+    "made more": "SELECT count(*) FROM trading_journalentry WHERE reason LIKE '% too little to be sold alone'",
+    "orders that showed late": "SELECT count(*) FROM trading_order WHERE is_late",
     "of a share": (
         "SELECT count(*) FROM trading_journalentry WHERE decision = 'begins' AND reason LIKE '% are bound, in %'"
     ),

@@ -37,6 +37,7 @@ class Luck:
     feed_gap: float = 0.01  # trades are missing and being fetched
     # The exchange, its owner and other hands.
     owner_cancels: float = 0.03
+    owner_takes: float = 0.02  # some of what is free of what traders hold, or of what was left over
     exchange_expires: float = 0.02
     prevents_self_trade: float = 0.01
     halts_symbol: float = 0.006

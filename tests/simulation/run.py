@@ -139,7 +139,11 @@ def _live(world: World, outcome: Outcome) -> None:
         watch.check_what_was_forgotten()
         return
     watch.check_the_end()
-    differences = audit(Venue.MOCK, world.line, MONEY)
+    start = {
+        asset: MONEY.get(asset, Decimal(0)) - world.taken_away.get(asset, Decimal(0))
+        for asset in {*MONEY, *world.taken_away}
+    }
+    differences = audit(Venue.MOCK, world.line, start)
     if differences:
         raise AssertionError("; ".join(map(str, differences)))
 

@@ -195,7 +195,7 @@ class Watch:
     def _money(self, traders: list[tuple[Any, ...]]) -> None:
         ledger = self.world.desk.exchange.engine.ledger
         for asset, holding in ledger.holdings.items():
-            expected = self.books.money.get(asset, ZERO)
+            expected = self.books.money.get(asset, ZERO) - self.world.taken_away.get(asset, ZERO)
             never(holding.free + holding.locked != expected, f"I5: {asset} differs from what the fills moved")
             never(bool(holding.missing), f"I5: {asset} appeared from nowhere")
         selling: dict[int | None, Decimal] = {}

@@ -102,6 +102,8 @@ class World:
         # All that was traded on the symbols' markets, and when.
         self.trades: dict[str, list[tuple[datetime, Decimal]]] = {symbol: [] for symbol in PRICES}
         self.chunks: dict[str, int] = {}
+        # What its owner has taken from the account, by asset.
+        self.taken_away: dict[str, Decimal] = {}
         # When the last beats came that no process died in.
         self.beats: deque[datetime] = deque([self.now], BEATS_THAT_HELP)
         # When a comparison of the books has begun that then succeeded, and which orders were unclear then.
@@ -352,6 +354,8 @@ class World:
         elif resting and strikes("prevents_self_trade"):
             order = self.chance.choice(resting)
             self._end_at_exchange(order, OrderStatus.EXPIRED_IN_MATCH, Execution.TRADE_PREVENTION)
+        if strikes("owner_takes"):
+            self._take_away(self.chance.choice(list(PRICES)))
         if strikes("redis_emptied"):
             self.bells.empty()
         if strikes("halts_symbol"):
@@ -363,6 +367,15 @@ class World:
                 seconds=self.chance.randint(2, 15)
             )
         self.people.act()
+
+    def _take_away(self, symbol: str) -> None:
+        """Somebody sells or withdraws coins by hand: a little, or all that is free."""
+        asset, ledger = symbol.removesuffix("USDT"), self.desk.exchange.engine.ledger
+        amount = ledger.free(asset)
+        if self.chance.random() < 0.7:
+            amount = min(amount, Decimal("0.0001"))
+        ledger.deposit(asset, -amount)
+        self.taken_away[asset] = self.taken_away.get(asset, Decimal(0)) + amount
 
     def _halt(self, symbol: str) -> None:
         self.desk.exchange.set_status(symbol, SymbolStatus.BREAK)

@@ -18,6 +18,7 @@ from trading.exchange.protocol import ARRIVES_WITHIN, NewOrder
 from trading.models import Fill, JournalEntry, Order, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.own_orders import new_client_order_id, trader_of
+from trading.traders import ExchangeAt
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -38,7 +39,7 @@ def later(order: Order) -> datetime:
     return order.submitted_at + ARRIVES_WITHIN + timedelta(milliseconds=1)
 
 
-def look_again(trader: Trader, exchange: ScriptedExchange) -> None:
+def look_again(trader: Trader, exchange: ExchangeAt) -> None:
     """Its time to try again has come, and the leader nudges it."""
     Trader.objects.filter(pk=trader.pk).update(retry_at=timezone.now())
     traders.wake(trader.pk, NUDGE, exchange)

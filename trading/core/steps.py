@@ -95,6 +95,11 @@ def buy_under(
     return PlaceBuy(price, quantity, f"{percent(buy_down_interval)} under {plain(event.price)}")
 
 
+def least_budget(min_notional: Decimal, worst_exit: Decimal | None) -> Decimal:
+    """What a trader needs so that what it buys can be sold again, also where it gets out at its worst."""
+    return min_notional if worst_exit is None else EXACT.divide(min_notional, EXACT.multiply(worst_exit, GAP))
+
+
 def holds_too_little(position: Position, rules: Rules, price: Decimal) -> bool:
     """Whether it holds what could be sold by its quantity, and no sale of it at this price would be accepted."""
     quantity = floor_to(position.owned(rules.base_asset), rules.step)

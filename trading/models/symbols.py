@@ -13,14 +13,15 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading.core.fees import USUAL_RATE, Fees
-from trading.core.money import plain, share_of
+from trading.core.money import ceil_to, plain, share_of
 from trading.core.risk import Rules
+from trading.core.steps import least_budget
 from trading.core.strategy import Strategy
 from trading.models.choices import choices_of
 from trading.models.fields import Above, AmountField, Below
 from trading.models.profiles import Profile
 from trading.models.switch import Switch
-from trading.strategies.registry import UnknownStrategy, find
+from trading.strategies.registry import UnknownStrategy, find, worst_exit
 from trading.strategies.typed import BadSettings, from_texts, typed
 
 MOST_CHUNKS = 100
@@ -313,18 +314,22 @@ class TradingSettings(models.Model):
 
     def unworkable(self, listing: Listing) -> str | None:
         """What of it lies in the settings: they can be changed while the symbol is halted."""
-        if self.sizing == Sizing.FIXED and self.share < listing.min_notional:
-            least = listing.min_notional * self.chunks
-            return (
-                f"Each of the {self.chunks} traders would have {plain(self.share)} {self.symbol.quote_asset}, and "
-                f"{listing.venue} takes no order of {self.symbol} under {plain(listing.min_notional)}: "
-                f"raise the budget above {plain(least)} or lower the chunks."
-            )
         try:
-            self.by()
+            strategy, settings = self.by()
         except (UnknownStrategy, BadSettings) as error:
             return f"No trader could trade by these settings: {error}"
-        return None
+        if self.sizing != Sizing.FIXED:
+            return None
+        # Whatever sells what was bought must be worth an order too: also a stop.
+        least = ceil_to(least_budget(listing.min_notional, worst_exit(strategy, settings)), Decimal("0.01"))
+        if self.share >= least:
+            return None
+        stop = " at its stop" if least > ceil_to(listing.min_notional, Decimal("0.01")) else ""
+        return (
+            f"Each of the {self.chunks} traders would have {plain(self.share)} {self.symbol.quote_asset}, and "
+            f"{listing.venue} takes no order of {self.symbol} under {plain(listing.min_notional)}{stop}: "
+            f"raise the budget above {plain(least * self.chunks)} or lower the chunks."
+        )
 
     def clean(self) -> None:
         if self.status != TradingStatus.ON or not self.chunks or not self.budget:

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -60,6 +61,12 @@ def find(name: str) -> Strategy:
         return known().strategies[name]
     except KeyError:
         raise UnknownStrategy(f"there is no strategy {name!r}: is its module named in HEDGEHOG_STRATEGIES?") from None
+
+
+def worst_exit(strategy: Strategy, settings: Any) -> Decimal | None:
+    """The lowest part of a buy's price at which its traders may have to sell, where it is one of ours that says so."""
+    says: Callable[[Any], Decimal | None] | None = getattr(strategy, "worst_exit", None) if ships(strategy) else None
+    return None if says is None else says(settings)
 
 
 def ships(strategy: Strategy) -> bool:
