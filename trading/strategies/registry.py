@@ -64,7 +64,7 @@ def find(name: str) -> Strategy:
 
 
 def worst_exit(strategy: Strategy, settings: Any) -> Decimal | None:
-    """The lowest part of a buy's price at which its traders may have to sell, where it is one of ours that says so."""
+    """The lowest part of a buy's price at which its traders may have to sell, where one of ours says so."""
     says: Callable[[Any], Decimal | None] | None = getattr(strategy, "worst_exit", None) if ships(strategy) else None
     return None if says is None else says(settings)
 

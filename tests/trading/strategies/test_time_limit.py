@@ -69,7 +69,7 @@ def test_what_it_gives_and_what_it_raises_is_handed_on() -> None:
 
 def test_those_that_ship_cost_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading, "Thread", lambda *args, **kwargs: pytest.fail("a thread"))
-    assert within_time(naive, lambda: 7) == 7  # type: ignore[arg-type]
+    assert within_time(naive, lambda: 7) == 7
 
 
 # --- and its trader -------------------------------------------------------------------------------
