@@ -21,6 +21,7 @@ from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport
 from trading.exchange import replies as ours
 from trading.exchange.client import terms
+from trading.exchange.codes import NO_SUCH_SYMBOL
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import RECV_WINDOW_MS, Listed, NewOrder, Replacement
 from trading.exchange.replies import from_exchange_info, from_my_trade, from_order_reply
@@ -208,6 +209,8 @@ class Line:
 
     def listed(self, symbol: str) -> Listed:
         self._question()
+        if self.world.chance.strikes("symbol_denied"):
+            raise Refused("Invalid symbol. (-1121)", NO_SUCH_SYMBOL)
         return from_exchange_info(self.world.desk.exchange.engine.book(symbol).rules.info)
 
     def all_listed(self) -> list[Listed]:

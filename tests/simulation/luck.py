@@ -20,6 +20,7 @@ class Luck:
     banned: float = 0.01  # for a while
     question_fails: float = 0.08
     denied: float = 0.05  # the exchange does not find an order for a moment
+    symbol_denied: float = 0.1  # the exchange says for a moment that it lists no such symbol
     denied_long: float = 0.1  # of those: for long, wherever it is looked for
     # What is told.
     report_lost: float = 0.08

@@ -242,7 +242,7 @@ MUTANTS: dict[str, Plant] = {plant.__name__: plant for plant in PLANTED}
 
 
 # By an invariant, a rule, or a constraint of the database. Anything else says that the bug was planted badly.
-_CAUGHT = r"[IR][1-7]: |IntegrityError: "
+_CAUGHT = r"[IR][1-8]: |IntegrityError: "
 
 
 # The seed that caught each of them last. It is tried first; wherever code has changed, all the others may follow.

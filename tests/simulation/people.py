@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.simulation.rows import read
 from trading import doorbell, endings, halting, symbols
 from trading.limits import drawdown
-from trading.models import Symbol, Trader, TradingSettings
+from trading.models import Listing, Symbol, Trader, TradingSettings
 from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
 
@@ -66,8 +66,9 @@ class People:
         # Before the rows say so: whatever begins from now on may.
         was = self.not_on_since.pop(name, None), self.off_since.pop(name, None)
         if symbols.turn([Symbol.objects.get(name=name)], TradingStatus.ON):
-            # It does not trade at the exchange just now.
-            self._world.later(5_000, lambda: self._turn_on(name))
+            # It does not trade at the exchange just now; or its budget is too small for what orders are worth by now.
+            if Listing.objects.exclude(status="TRADING").filter(symbol__name=name).exists():
+                self._world.later(5_000, lambda: self._turn_on(name))
             for since, remembered in zip(was, (self.not_on_since, self.off_since), strict=True):
                 if since is not None:
                     remembered[name] = since

@@ -21,6 +21,7 @@ from tests.simulation.luck import NO_MISFORTUNE, Luck
 from tests.simulation.rows import read
 from tests.simulation.surroundings import prepare, surround
 from tests.simulation.watch import Watch
+from tests.simulation.watch_exits import ExitWatch
 from tests.simulation.watch_rules import RuleWatch
 from tests.simulation.world import MONEY, World
 from trading import halting
@@ -96,7 +97,7 @@ def run(seed: int, luck: Luck | None = None) -> Outcome:
 
 def _live(world: World, outcome: Outcome) -> None:
     watch = Watch(world)
-    rules = RuleWatch(world, watch)
+    rules, exits = RuleWatch(world, watch), ExitWatch(world, watch)
     world.begin()
     backup_at = restore_at = STEPS
     if world.chance.strikes("books_restored"):
@@ -115,6 +116,7 @@ def _live(world: World, outcome: Outcome) -> None:
         world.step()
         watch.check()
         rules.check()
+        exits.check()
     world.chance.luck, world.market_moves = NO_MISFORTUNE, False
     if watch.has_forgotten:
         # What people turned off is off again, and they have forgotten to turn it on.
@@ -130,6 +132,7 @@ def _live(world: World, outcome: Outcome) -> None:
         world.settle()
         watch.check()
         rules.check()
+        exits.check()
         is_clear = not read("SELECT 1 FROM trading_order WHERE status = %s", OrderStatus.SUBMITTING)
         if (world.now - calm_since).total_seconds() > CALM_S and world.is_quiet and is_clear:
             break

@@ -38,7 +38,7 @@ FULFILLED_WITHIN = timedelta(seconds=30)
 TICK = Decimal("0.01")
 # How far a price may move between a fill and its valuing, and how much of a cost commissions in BNB are.
 MOVED, OF_COST = Decimal("0.1"), Decimal("0.003")
-MOST_STEP, MOST_NOTIONAL = Decimal("0.001"), Decimal(170)
+MOST_STEP, MOST_NOTIONAL = Decimal("0.001"), Decimal(200)
 ASKS, IS_HEARD, TAKES_BACK = "asks for a trader beside it", "is heard", "cancels"
 # What may hold back a sale: the mode of trading, the exchange's limits, an own order that is about to trade.
 _HOLDS_EXITS = re.compile(r"trading is halted|nothing is bought|the exchange's limits|it would meet|trading is off")

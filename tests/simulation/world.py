@@ -391,7 +391,7 @@ class World:
         lot = {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "90000", "stepSize": step}
         least = {
             "filterType": "NOTIONAL",
-            "minNotional": self.chance.choice(["5", "10", "150"]),
+            "minNotional": self.chance.choice(["5", "10", "150", "199"]),
             "maxNotional": "9000000",
         }
         self.desk.exchange.change_filters(symbol, [lot, least])
@@ -407,6 +407,7 @@ class World:
         # Of those that are off and have no trader nobody asks.
         live = Trader.objects.filter(finished_at=None).values("symbol")
         is_wanted = Q(symbol__settings__status=TradingStatus.ON) | Q(symbol__in=live)
-        stale = Listing.objects.filter(is_wanted, refreshed_at__lt=START)
-        if stale.exists():
+        # Of a symbol that seems to be gone the leader asks again, as of one that nobody has asked about.
+        is_stale = Q(refreshed_at__lt=START) | Q(not_found_at__isnull=False)
+        if Listing.objects.filter(is_wanted, is_stale).exists():
             self.later(5_000, self.refresh)
