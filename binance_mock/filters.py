@@ -42,19 +42,19 @@ def check(
     if price is not None:
         _notional(rules, new.quote_quantity or times(price, new.quantity), is_market)
     limits = rules.filters
-    most_orders = _bound(limits.get("MAX_NUM_ORDERS"), "maxNumOrders")
-    if most_orders and open_orders >= most_orders:
+    max_orders = _bound(limits.get("MAX_NUM_ORDERS"), "maxNumOrders")
+    if max_orders and open_orders >= max_orders:
         raise filter_failure("MAX_NUM_ORDERS")
-    most = _bound(limits.get("MAX_POSITION"), "maxPosition")
-    if most and new.side is Side.BUY and position() + quantity > most:
+    max_position = _bound(limits.get("MAX_POSITION"), "maxPosition")
+    if max_position and new.side is Side.BUY and position() + quantity > max_position:
         raise filter_failure("MAX_POSITION")
 
 
 def check_exchange(limits: Iterable[Filter], open_orders: int) -> None:
     """Raises Refused where a filter of the whole exchange forbids one more order."""
     for limit in limits:
-        most = _bound(limit, "maxNumOrders")
-        if limit["filterType"] == "EXCHANGE_MAX_NUM_ORDERS" and most and open_orders >= most:
+        max_orders = _bound(limit, "maxNumOrders")
+        if limit["filterType"] == "EXCHANGE_MAX_NUM_ORDERS" and max_orders and open_orders >= max_orders:
             raise filter_failure("EXCHANGE_MAX_NUM_ORDERS")
 
 
@@ -106,8 +106,8 @@ def _notional(rules: SymbolRules, notional: Decimal, is_market: bool) -> None:
     if (not is_market or limit.get("applyToMarket")) and notional < _bound(limit, "minNotional"):
         raise filter_failure("MIN_NOTIONAL")
     limit = rules.filters.get("NOTIONAL", {})
-    most = _bound(limit, "maxNotional")
+    max_notional = _bound(limit, "maxNotional")
     too_small = (not is_market or limit.get("applyMinToMarket")) and notional < _bound(limit, "minNotional")
-    too_large = (not is_market or limit.get("applyMaxToMarket")) and most and notional > most
+    too_large = (not is_market or limit.get("applyMaxToMarket")) and max_notional and notional > max_notional
     if too_small or too_large:
         raise filter_failure("NOTIONAL")

@@ -47,12 +47,12 @@ class SymbolRules:
 
     @property
     def tick(self) -> Decimal:
-        """The least unit of a price where the filter is switched off, or is none."""
+        """The smallest unit of a price where the filter is switched off, or is none."""
         return self._amount("PRICE_FILTER", "tickSize") or Decimal(1).scaleb(-self.price_digits)
 
     @property
     def step(self) -> Decimal:
-        """The least unit of a quantity where the filter is switched off, or is none."""
+        """The smallest unit of a quantity where the filter is switched off, or is none."""
         return self._amount("LOT_SIZE", "stepSize") or Decimal(1).scaleb(-self.quantity_digits)
 
     @property

@@ -157,12 +157,11 @@ def _sum(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> dict[str
 
 
 def _in_third_asset(terms: Arithmetic, asset: str, quote: str) -> tuple[str, SafeString | str, str]:
-    text, worth_ = f"less commissions of {plain(terms.fees_third[asset])} {asset}, worth", show.NONE
-    if len(terms.fees_third) == 1 and (terms.fees_worth or not terms.unvalued):
-        worth_ = _minus(terms.fees_worth, quote)
-    if asset not in terms.unvalued:
-        return text, worth_, ""
-    return text, worth_, "of some nobody knows the value" if terms.fees_worth else "nobody knows their value"
+    text = f"less commissions of {plain(terms.fees_third[asset])} {asset}"
+    if asset in terms.unvalued and not terms.fees_worth:
+        return text, show.NONE, "nobody knows their value"
+    note = "of some nobody knows the value" if asset in terms.unvalued else ""
+    return f"{text}, worth", _minus(terms.fees_worth, quote) if len(terms.fees_third) == 1 else show.NONE, note
 
 
 def _minus(amount: Decimal, unit: str) -> SafeString | str:

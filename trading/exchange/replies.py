@@ -182,7 +182,7 @@ def _bound(limit: Mapping[str, Any], name: str) -> Decimal:
 
 
 def _unit(digits: Any) -> Decimal:
-    """The least amount with so many decimals, eight at most; with eight where nobody says how many."""
+    """The smallest amount with so many decimals, eight at most; with eight where nobody says how many."""
     return Decimal(1).scaleb(-min(8, max(0, int(8 if digits is None else digits))))
 
 

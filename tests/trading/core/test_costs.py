@@ -117,6 +117,10 @@ def test_a_sale_that_is_meant_to_take_counts_the_takers_commission() -> None:
     assert sale_price(stands, D("0.0005"), rules, takes=True) == D("3004.50")
 
 
+def test_rules_still_tell_a_makers_fee_to_strategies_that_ask_for_it() -> None:
+    assert replace(RULES, fees=Fees(D(1), D(2), D("0.0015"), D(3))).maker_fee == D("0.0015")
+
+
 def test_before_the_buy_the_dearer_of_both_its_rates_is_estimated() -> None:
     assert profit_price(D(3000), D("0.0005"), replace(RULES, fees=ZERO_MAKER)) == D("3004.50")
 
