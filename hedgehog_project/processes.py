@@ -9,19 +9,22 @@ from dataclasses import dataclass
 import redis
 from django.conf import settings
 
-from hedgehog_project.heartbeats import SILENT_S, Beat, beats
+from hedgehog_project import queues
+from hedgehog_project.heartbeats import Beat, beats
 from hedgehog_project.ports import HOST
 
-HEARTBEATS = ("streamer", "dispatcher", "worker", "beat")
-NAMES = ("redis", "mock_exchange", "streamer", "dispatcher", "worker", "beat", "web", "flower")
+HEARTBEATS = ("streamer", "dispatcher", "worker", "worker_exits", "beat")
+NAMES = ("redis", "mock_exchange", *HEARTBEATS, "web", "flower")
+# By which of its queues each of the workers is known. One that serves all of them is either.
+_SERVES = {"worker": queues.ENTRIES, "worker_exits": queues.EXITS}
 
 
 @dataclass(frozen=True)
 class ProcessState:
-    """One process as found just now."""
+    """One process as found just now; of those that run on several hosts all of a name together."""
 
     name: str
-    alive: bool
+    alive: bool  # one of them at least
     age_s: float | None  # since its last sign of life; None where there was none
     note: str  # for people: why it counts as down, or where it runs
 
@@ -62,17 +65,28 @@ def _redis_and_heartbeats(timeout_s: float) -> dict[str, ProcessState]:
     finally:
         client.close()
     answer = {"redis": ProcessState("redis", True, 0.0, _server(settings.REDIS_URL))}
-    return answer | {name: _heartbeat(name, known.get(name)) for name in HEARTBEATS}
+    return answer | {name: _heartbeat(name, [beat for beat in known if _is(beat, name)]) for name in HEARTBEATS}
 
 
-def _heartbeat(name: str, beat: Beat | None) -> ProcessState:
-    if beat is None:
+def _is(beat: Beat, name: str) -> bool:
+    return beat.name == name or _SERVES.get(name) in str(beat.facts.get("queues", "")).split()
+
+
+def _heartbeat(name: str, known: list[Beat]) -> ProcessState:
+    if not known:
         return ProcessState(name, False, None, "has not started yet")
-    age_s = beat.age_s()
-    if age_s > SILENT_S:
-        return ProcessState(name, False, age_s, f"silent; was process {beat.pid} on {beat.host}")
-    facts = ", ".join(f"{key} {value}" for key, value in beat.facts.items())
-    return ProcessState(name, True, age_s, facts or f"process {beat.pid} on {beat.host}")
+    newest = min(known, key=lambda beat: beat.age_s)
+    if not newest.is_fresh:
+        return ProcessState(name, False, newest.age_s, f"silent; was process {newest.pid} on {newest.host}")
+    fresh = [beat for beat in known if beat.is_fresh]
+    if len(fresh) == 1:
+        return ProcessState(name, True, newest.age_s, _facts(newest) or f"process {newest.pid} on {newest.host}")
+    where = "; ".join(f"{beat.pid} on {beat.host}: {_facts(beat)}".removesuffix(": ") for beat in fresh)
+    return ProcessState(name, True, newest.age_s, f"{len(fresh)} of them; {where}")
+
+
+def _facts(beat: Beat) -> str:
+    return ", ".join(f"{key} {value}" for key, value in beat.facts.items())
 
 
 def _http(name: str, port: int, path: str, timeout_s: float, *expected: int) -> dict[str, ProcessState]:

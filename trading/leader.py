@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from hedgehog_project.queues import ENTRIES, EXITS
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
@@ -54,13 +55,14 @@ def lead(now: datetime | None = None) -> None:
     fill_slots()
     watch_triggers()
     drawdown.watch(now)
-    if doorbell.is_queue_long(connect()):
-        return
-    ask_about_stuck_orders(now)
-    ask_about_passed_orders(now)
-    take_back_unwanted(now)
-    nudge_whoever_is_due(now)
-    ring_again()
+    # What waits in a long queue is not rung again: that would only make it longer. Each queue has its own workers.
+    if not doorbell.is_queue_long(connect(), EXITS):
+        ask_about_stuck_orders(now)
+        ask_about_passed_orders(now)
+        take_back_unwanted(now)
+    if not doorbell.is_queue_long(connect(), ENTRIES):
+        nudge_whoever_is_due(now)
+        ring_again()
     rearm_sleepers(now)
 
 

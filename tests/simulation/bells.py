@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
+from hedgehog_project.queues import OF_USE_S
 from streamer.topics import TradeEvent
 from tests.simulation.line import Broken
 from trading import doorbell, tasks
@@ -99,7 +100,7 @@ class Bells:
         if not self.world.is_dying:  # The dead clear nothing away.
             self.kept_until.pop(name, None)
 
-    def is_queue_long(self, client: object) -> bool:
+    def is_queue_long(self, client: object, queue: str = "") -> bool:
         return self.world.chance.strikes("queue_is_long")
 
     def last_trades(self, client: object, market: str, names: Iterable[str]) -> dict[str, TradeEvent]:
@@ -166,12 +167,12 @@ class Bells:
             self._unacknowledged.pop(entry, None)
 
     # --- Celery -----------------------------------------------------------------------------------
-    def send_task(self, name: str, kwargs: dict[str, Any], expires: float | None = None, **options: Any) -> None:
+    def send_task(self, name: str, kwargs: dict[str, Any], headers: dict[str, Any], **options: Any) -> None:
         """Takes the place of Celery's: a bell is lost, answered at once, later, or twice."""
         chance, task = self.world.chance, getattr(tasks, name.removeprefix("trading.tasks."))
         if chance.strikes("bell_lost"):
             return
-        until_ms = self.world.now_ms + round(expires * 1000) if expires else None
+        until_ms = self.world.now_ms + round(headers[OF_USE_S] * 1000) if OF_USE_S in headers else None
         era = self._times_emptied
         for _ in range(2 if chance.strikes("bell_twice") else 1):
             wait_ms = chance.randint(500, 6_000) if chance.strikes("bell_late") else chance.randint(0, 100)

@@ -112,8 +112,8 @@ class Processes:
         return self.start(*command, name=arguments[0], **environment)
 
     def worker(self, **environment: object) -> Process:
-        """Starts a Celery worker as `make run` does."""
-        return self.celery("worker", "-P", "threads", "-c", "8", "-E", "--loglevel=INFO", **environment)
+        """Starts a Celery worker that serves all queues."""
+        return self.celery("worker", "-c", "8", "-E", "--loglevel=INFO", **environment)
 
     def run(self, *arguments: str, timeout_s: float = 60, **environment: object) -> subprocess.CompletedProcess[str]:
         """`manage.py ARGUMENTS` to its end: its exit code, stdout and stderr."""

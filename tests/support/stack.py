@@ -23,7 +23,7 @@ from django.db import connections
 from django.db.utils import ConnectionHandler
 
 from hedgehog_project.env import database
-from hedgehog_project.heartbeats import beats
+from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import free_port
 from hedgehog_project.tether import PACE_S
 from tests.support.environment import ROOT, start_redis
@@ -32,7 +32,7 @@ from tests.support.processes import Process, Processes
 
 T = TypeVar("T")
 
-SERVICES = ("mock_exchange", "streamer", "dispatcher", "worker", "beat")
+SERVICES = ("mock_exchange", "streamer", "dispatcher", "worker", "worker_exits", "beat")
 HEARTS = frozenset(SERVICES) - {"mock_exchange"}
 
 
@@ -101,7 +101,7 @@ class Stack:
         """Until each of the services says that it is alive."""
         client = redis.Redis.from_url(self.redis_url)
         wanted = HEARTS & self.services.keys()
-        self.wait_for(lambda: wanted <= beats(client).keys(), 40, "a heartbeat of everybody")
+        self.wait_for(lambda: wanted <= alive(client), 40, "a heartbeat of everybody")
         if "mock_exchange" in self.services:
             self.wait_for(self.mock.is_up, 20, "the mock exchange")
 

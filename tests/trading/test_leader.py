@@ -9,6 +9,7 @@ import redis
 from celery import current_app
 from django.utils import timezone
 
+from hedgehog_project.queues import ENTRIES
 from hedgehog_project.venues import Venue
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, encode_trade, trade_topic
@@ -126,10 +127,10 @@ def test_due_and_forgotten_traders_are_nudged(trader: Trader, bells: list[tuple[
 def test_nobody_is_rung_again_while_the_workers_are_behind(
     trader: Trader, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    redis_client.rpush(doorbell.QUEUE, *range(doorbell.MANY + 1))
+    redis_client.rpush(ENTRIES, *range(doorbell.MANY + 1))
     leader.lead()
     assert rung(bells, "nudge") == []
-    redis_client.delete(doorbell.QUEUE)
+    redis_client.delete(ENTRIES)
     leader.lead()
     assert rung(bells, "nudge") == [trader.pk]
 

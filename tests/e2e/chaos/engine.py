@@ -14,7 +14,7 @@ import redis
 from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 
-from hedgehog_project.heartbeats import SILENT_S, beats
+from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import HOST
 from tests.e2e.books import BALANCES, describe, differences_in_the_end, set_up, turn_off, turn_on
 from tests.e2e.chaos.cancels import Cancels
@@ -220,7 +220,7 @@ class Chaos:
 
     def _all_alive(self) -> bool:
         with redis.Redis.from_url(self._stack.redis_url) as client:
-            heard = {name for name, beat in beats(client).items() if beat.age_s() < SILENT_S}
+            heard = alive(client)
         return heard >= HEARTS and self._stack.mock.is_up()
 
     def _wait(self, condition: Callable[[], object], timeout_s: float, what: str) -> None:
