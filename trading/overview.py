@@ -44,7 +44,8 @@ WITHOUT = {
     "mock_exchange": "The mock exchange is down: it takes no orders and fills none.",
     "streamer": "The streamer is down: no prices and no execution reports come.",
     "dispatcher": "The dispatcher is down: no trader hears of trades and reports.",
-    "worker": "No worker is up: no trader acts.",
+    "worker": "No worker for entries is up: no trader begins or buys.",
+    "worker_exits": "No worker for exits is up: no report is booked, nothing is cancelled, and nobody leads.",
     "beat": "Beat is down: nobody looks for missing traders and unclear orders.",
 }
 LIVE = Q(finished_at__isnull=True)

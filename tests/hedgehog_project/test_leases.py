@@ -85,9 +85,7 @@ def test_who_gives_it_up_is_not_waited_for(hosts: Hosts) -> None:
     assert look(hosts, two, seconds=1) == [True]
 
 
-def test_a_process_that_died_on_this_machine_is_not_waited_for(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_that_died_on_this_machine_is_not_waited_for(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "_place", lambda: "@this boot")
     dead = hosts.process("here", 2**22 + 1)  # above Linux's highest
     assert dead.has_it()

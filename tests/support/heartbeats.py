@@ -6,6 +6,7 @@ from typing import Any
 
 import redis
 
+from hedgehog_project import progress, queues
 from hedgehog_project.heartbeats import KEY
 
 
@@ -22,3 +23,12 @@ def plant(
     at = time.time() - age_s
     value = {"name": name, "host": host, "pid": pid, "at": at, "since": at - up_s, "facts": facts}
     client.hset(KEY, f"{name}@{host}:{pid}", json.dumps(value))
+
+
+def all_well(client: "redis.Redis") -> None:
+    """As if every process were up and had just done what it does."""
+    for name in ("streamer", "dispatcher", "beat"):
+        plant(client, name)
+    plant(client, "worker", queues=queues.ENTRIES)
+    plant(client, "worker_exits", queues=f"{queues.EXITS} {queues.LEADER}")
+    progress.note(client, progress.LED)

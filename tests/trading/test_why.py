@@ -80,7 +80,7 @@ class TestReasons:
         states = [ProcessState(name, name not in ("streamer", "worker"), None, "") for name in processes.NAMES]
         assert reasons(well, states) == [
             "The streamer is down: no prices and no execution reports come.",
-            "No worker is up: no trader acts.",
+            "No worker for entries is up: no trader begins or buys.",
         ]
 
     def test_exchange_that_wants_silence(self, well: Symbol) -> None:
