@@ -186,7 +186,7 @@ class Dispatcher:
                 if rung:
                     entry_id, fields = entries[index]
                     trade = decode_trade(symbol, entry_id, fields[1])
-                    event = TradeSeen(symbol, trade.trade_id, Decimal(trade.price), trade.event_ms)
+                    event = TradeSeen(symbol, trade.trade_id, Decimal(trade.price), trade.event_ms, trade.age_s)
                     for trader_id in rung:
                         doorbell.wake(trader_id, symbol, event)
                     self.counts.woken += len(rung)

@@ -33,7 +33,12 @@ def is_queue_long(client: "redis.Redis", queue: str = ENTRIES) -> bool:
 
 def wake(trader_id: int, symbol: str, event: TradeSeen, queue: str = ENTRIES) -> None:
     """Wakes a trader with the trade that it waited for. Raises kombu's OperationalError without a broker."""
-    trade = {"trade_id": event.trade_id, "price": plain(event.price), "at_ms": event.at_ms}
+    trade = {
+        "trade_id": event.trade_id,
+        "price": plain(event.price),
+        "at_ms": event.at_ms,
+        "age_s": round(event.age_s, 3),
+    }
     _ring("trading.tasks.wake", {"trader": trader_id, "symbol": symbol, "trade": trade}, WAKE_EXPIRES_S, queue)
 
 

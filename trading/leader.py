@@ -5,7 +5,7 @@ It runs every second, and at once when a cycle ends. Two leaders at once are har
 
 import logging
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import redis
@@ -136,7 +136,7 @@ def ask_about_passed_orders(now: datetime) -> None:
     for venues, name, trade in _last_trades(resting.order_by().values_list("venue", "symbol__name").distinct()):
         price = Decimal(trade.price)
         passed = Q(side=Side.BUY, price__gt=price) | Q(side=Side.SELL, price__lt=price)
-        since = datetime.fromtimestamp(trade.event_ms / 1000, UTC)
+        since = _made_at(trade)
         for order in resting.filter(passed, venue__in=venues, symbol__name=name, submitted_at__lt=since):
             doorbell.ask(order.pk, order.trader_id, name)
 
@@ -189,7 +189,7 @@ def rearm_sleepers(now: datetime) -> int:
         price = Decimal(trade.price)
         is_crossed = Q(wake_below__gte=price) | Q(wake_above__lte=price)
         crossed = waiting.filter(is_crossed, venue__in=venues, symbol__name=name)
-        since = datetime.fromtimestamp(trade.event_ms / 1000, UTC) - UNHEARD
+        since = _made_at(trade) - UNHEARD
         for trader in crossed.filter(armed_at__lt=since).select_related("symbol"):
             if not triggers.set_trigger(client, trigger_for(trader)):
                 # Redis remembers a later turn: of the database before it was restored or made anew. Where the trader
@@ -208,6 +208,11 @@ def _last_trades(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[list[Venue]
         names = sorted({name for venue, name in wanted if venue in venues})
         for name, trade in last_trades(connect(), market, names).items():
             yield venues, name, trade
+
+
+def _made_at(trade: TradeEvent) -> datetime:
+    """When it was made, by the clock that the rows' times are of."""
+    return timezone.now() - timedelta(seconds=trade.age_s)
 
 
 def rebuild_triggers(client: "redis.Redis") -> int:

@@ -4,7 +4,6 @@ Figures are those of one venue, the switch's: play money and real money are neve
 elsewhere is told apart (`elsewhere`). Where Redis does not answer, prices are unknown (None), never an error.
 """
 
-import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -123,10 +122,7 @@ def last_trades(names: Iterable[str], venue: Venue) -> dict[str, LastTrade]:
         events = topics.last_trades(_reader(settings.REDIS_URL), market_of(venue), wanted) if wanted else {}
     except redis.RedisError:
         return {}  # The processes' list says that Redis is down; here the price is just not known.
-    now = time.time()
-    return {
-        name: LastTrade(Decimal(event.price), max(0.0, now - event.trade_ms / 1000)) for name, event in events.items()
-    }
+    return {name: LastTrade(Decimal(event.price), event.age_s) for name, event in events.items()}
 
 
 @cache

@@ -41,10 +41,8 @@ class BaseTask(Task):
             return None
 
     def _is_late(self) -> bool:
-        rung_at, of_use_s = self.request.get(RUNG_AT), self.request.get(OF_USE_S, self.of_use_s)
-        if rung_at is None or of_use_s is None:
-            return False
-        return shared_clock.now() - float(rung_at) > float(of_use_s)
+        of_use_s = self.request.get(OF_USE_S, self.of_use_s)
+        return of_use_s is not None and waited_s(self) > float(of_use_s)
 
     def _ring_again(self, kwargs: dict[str, Any], error: DatabaseError) -> None:
         words = " ".join(str(error).split())
@@ -57,3 +55,9 @@ class BaseTask(Task):
             doorbell.again(self.name, kwargs, self.request.get(OF_USE_S), queue)
         except OperationalError as away:
             log.warning("%s is left for now: %s", self.name, away)
+
+
+def waited_s(task: Task) -> float:
+    """How long ago the task was rung that is being done just now, by the clock that all hosts share."""
+    rung_at = task.request.get(RUNG_AT)
+    return 0.0 if rung_at is None else max(0.0, shared_clock.now() - float(rung_at))

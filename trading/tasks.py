@@ -1,7 +1,6 @@
 """The doors that the bells belong to: a task takes ids, fetches, calls one function, and may run twice and late."""
 
 import logging
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -27,7 +26,7 @@ from trading.exchange.replies import from_execution_report, own_id
 from trading.limits import balances
 from trading.models import Order
 from trading.models.journal import write
-from trading.task_base import BaseTask
+from trading.task_base import BaseTask, waited_s
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +39,8 @@ LONG_S = 900.0
 @shared_task(bind=True, base=BaseTask)
 def wake(self: Task, trader: int, symbol: str, trade: dict[str, Any]) -> None:
     """A trade reached the trader's trigger."""
-    age_s = max(0.0, time.time() - trade["at_ms"] / 1000)
+    # How old it was when it was rung, and how long that is ago: no clock is compared with the exchange's.
+    age_s = trade["age_s"] + waited_s(self)
     event = TradeSeen(symbol, trade["trade_id"], Decimal(trade["price"]), trade["at_ms"], age_s)
     _let_act(trader, event, _id(self))
 

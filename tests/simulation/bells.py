@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from hedgehog_project.queues import OF_USE_S
+from hedgehog_project import shared_clock
+from hedgehog_project.queues import RUNG_AT
 from streamer.topics import TradeEvent
 from tests.simulation.line import Broken
 from trading import doorbell, tasks
@@ -126,7 +127,8 @@ class Bells:
     def traded(self, symbol: str, trade_id: int, price: Decimal, quantity: Decimal) -> None:
         """A public trade: rings for whoever waits for its price."""
         at_ms = self.world.now_ms
-        self.last[symbol] = TradeEvent(symbol, trade_id, str(price), str(quantity), at_ms, at_ms, False)
+        made_ms = round(shared_clock.now() * 1000)
+        self.last[symbol] = TradeEvent(symbol, trade_id, str(price), str(quantity), at_ms, at_ms, False, made_ms)
         below, above = self.below.get(symbol, {}), self.above.get(symbol, {})
         crossed = [trader for trader, least in below.items() if float(price) <= least]
         crossed += [trader for trader, most in above.items() if float(price) >= most]
@@ -172,15 +174,20 @@ class Bells:
         chance, task = self.world.chance, getattr(tasks, name.removeprefix("trading.tasks."))
         if chance.strikes("bell_lost"):
             return
-        until_ms = self.world.now_ms + round(headers[OF_USE_S] * 1000) if OF_USE_S in headers else None
+        headers = {**headers, RUNG_AT: shared_clock.now()}
         era = self._times_emptied
         for _ in range(2 if chance.strikes("bell_twice") else 1):
             wait_ms = chance.randint(500, 6_000) if chance.strikes("bell_late") else chance.randint(0, 100)
-            self.world.later(wait_ms, lambda: self._answer(task, kwargs, until_ms, era))
+            self.world.later(wait_ms, lambda: self._answer(task, kwargs, headers, era))
 
-    def _answer(self, task: Any, kwargs: dict[str, Any], until_ms: int | None, era: int) -> None:
-        if era == self._times_emptied and (until_ms is None or self.world.now_ms <= until_ms):
+    def _answer(self, task: Any, kwargs: dict[str, Any], headers: dict[str, Any], era: int) -> None:
+        if era != self._times_emptied:
+            return
+        task.push_request(**headers)
+        try:
             self.world.run_process(lambda: task(**kwargs))
+        finally:
+            task.pop_request()
 
 
 ORDINARY = (ExchangeError, redis.RedisError)

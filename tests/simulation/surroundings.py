@@ -16,6 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 import hedgehog_project.redis
+from hedgehog_project import shared_clock
 from streamer import topics
 from trading import dispatch, doorbell, gate, leader, triggers
 from trading.exchange import client
@@ -85,6 +86,7 @@ def surround(world: "World") -> Iterator[None]:
         (time, clock),
         (secrets, SimpleNamespace(token_hex=lambda size: f"{ids.getrandbits(8 * size):0{2 * size}x}")),
         (hedgehog_project.redis.connect, lambda: bells),
+        (shared_clock.now, seconds),
         (client.exchange_at, world.line.at),
         (client.why_wait, world.line.why_wait) if hasattr(client, "why_wait") else (None, None),
         (dispatch.acknowledge, bells.acknowledge),

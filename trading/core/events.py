@@ -9,7 +9,7 @@ from trading.core.orders import OrderReport
 
 @dataclass(frozen=True)
 class TradeSeen:
-    """A public trade whose price the trader waited for. `age_s`: how long ago it was when the trader woke."""
+    """A public trade whose price the trader waited for. `age_s`: how long ago it was made, when the trader woke."""
 
     symbol: str
     trade_id: int
