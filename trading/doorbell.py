@@ -11,7 +11,7 @@ from celery import current_app
 
 from hedgehog_project import queues
 from hedgehog_project.queues import ENTRIES, IS_AGAIN, OF_USE_S
-from hedgehog_project.redis import connect
+from hedgehog_project.redis import connect, take
 from trading.core.events import TradeSeen
 from trading.core.money import plain
 from trading.exchange.replies import own_id
@@ -76,13 +76,13 @@ def reconcile(venue: str, entry_id: str | None = None) -> None:
 
 def reconcile_once(venue: str) -> None:
     """As reconcile, but not again within ONCE_S: many reports may tell of one unknown order."""
-    if connect().set(f"reconcile:rung:{venue}", 1, nx=True, ex=ONCE_S):
+    if take(connect(), f"reconcile:rung:{venue}", ONCE_S):
         reconcile(venue)
 
 
 def refresh_balances_once(venue: str) -> None:
     """Has a venue asked for the account's balances, but not again within ONCE_S."""
-    if connect().set(f"balances:rung:{venue}", 1, nx=True, ex=ONCE_S):
+    if take(connect(), f"balances:rung:{venue}", ONCE_S):
         _ring("trading.tasks.refresh_balances", {"venue": venue}, WAKE_EXPIRES_S)
 
 

@@ -18,7 +18,7 @@ from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, last_trades
-from trading import catalog, doorbell, endings, halting, slots, symbols, triggers
+from trading import catalog, doorbell, endings, halting, set_clocks, slots, symbols, triggers
 from trading.books.reconcile import venues_in_use
 from trading.core.decisions import ANY_PRICE
 from trading.core.orders import OPEN, OrderStatus, Side
@@ -52,6 +52,7 @@ _complaints: dict[int, str] = {}
 def lead(now: datetime | None = None) -> None:
     """One beat. Raises redis.RedisError and Django's database errors: the next beat tries again."""
     now = now or timezone.now()
+    set_clocks.mend(now)
     fill_slots()
     watch_triggers()
     drawdown.watch(now)

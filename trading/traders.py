@@ -7,7 +7,7 @@ next event. No transaction is open while an exchange is called, and no exchange 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
@@ -44,6 +44,9 @@ ExchangeAt = Callable[[Venue], Exchange]
 # exchange may deny for a moment what it has, and a clock may have been set forward. It counts once it is given again
 # so much later, by whatever clock, and nothing else was heard in between.
 DENIED_FOR = ARRIVES_WITHIN
+# It is asked every few seconds. Where more has passed the clock was set forward, or nobody was there to ask: the first
+# answer counts for nothing.
+DENIED_FOR_AT_MOST = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -139,9 +142,10 @@ def ask(
 
 def _not_found(row: Order, asked_at: datetime, text: str, exchange_at: ExchangeAt, task_id: str, source: str) -> bool:
     if asked_at < row.submitted_at + ARRIVES_WITHIN:
-        return False  # It may still arrive: that it is not there yet says nothing.
-    if row.denied_at is None:
-        Order.objects.filter(pk=row.pk, denied_at=None).update(denied_at=asked_at)
+        # It may still arrive: that it is not there yet says nothing. Was the clock set back, set_clocks.py sees to it.
+        return False
+    if row.denied_at is None or asked_at > row.denied_at + DENIED_FOR_AT_MOST:
+        Order.objects.filter(pk=row.pk, denied_at=row.denied_at).update(denied_at=asked_at)
         return False
     if asked_at < row.denied_at + DENIED_FOR:
         return False

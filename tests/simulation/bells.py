@@ -90,14 +90,13 @@ class Bells:
     def is_built(self, client: object) -> bool:
         return self.has_been_built
 
-    def set(self, name: str, value: object, nx: bool = False, ex: float = 0) -> bool:
-        """Redis's SET of a key that is there for a time, where it is not there already."""
+    def take(self, client: object, name: str, seconds: float) -> str | None:
         if self.kept_until.get(name, self.world.now) > self.world.now:
-            return False
-        self.kept_until[name] = self.world.now + timedelta(seconds=ex)
-        return True
+            return None
+        self.kept_until[name] = self.world.now + timedelta(seconds=seconds)
+        return "token"
 
-    def delete(self, name: str) -> None:
+    def give_back(self, client: object, name: str, token: str) -> None:
         if not self.world.is_dying:  # The dead clear nothing away.
             self.kept_until.pop(name, None)
 

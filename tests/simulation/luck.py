@@ -11,6 +11,7 @@ class Luck:
     dies: float = 0.12  # killed at any statement, call or copy
     overtaken: float = 0.15  # others run while it calls the exchange, or before and after
     held_up: float = 0.3  # of those: for seconds
+    clock_set: float = 0.02  # at each step: our wall clock, by up to six hours
     # The line to the exchange.
     answer_lost: float = 0.06
     never_arrives: float = 0.05

@@ -39,6 +39,7 @@ KEPT_S = 1.0
 LONG, SHORT, FEED = timedelta(seconds=60), timedelta(seconds=10), timedelta(seconds=3)
 # Whoever is held back has asked again so long after its rest, where its symbol is traded at all.
 ASKED_AGAIN_WITHIN = timedelta(seconds=10)
+LONGEST_HOLD = LONG + ASKED_AGAIN_WITHIN
 MINUTE = timedelta(seconds=60)
 
 Row = TypeVar("Row", AccountProtections, SymbolProtections)
