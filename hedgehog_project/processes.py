@@ -30,7 +30,10 @@ class ProcessState:
 
 
 def states(timeout_s: float = 0.8) -> list[ProcessState]:
-    """All processes in the order of NAMES, probed side by side. Never raises for one that is missing."""
+    """All processes in the order of NAMES, probed side by side. Never raises for one that is missing.
+
+    What has a port is looked for on this host; on one of `make host` nothing of that runs.
+    """
     probes: dict[str, Callable[[], dict[str, ProcessState]]] = {
         "redis": lambda: _redis_and_heartbeats(timeout_s),
         "mock_exchange": lambda: _http("mock_exchange", settings.MOCK_PORT, "/api/v3/ping", timeout_s, 200),
@@ -38,6 +41,9 @@ def states(timeout_s: float = 0.8) -> list[ProcessState]:
         # Flower asks for a login, and that is an answer.
         "flower": lambda: _http("flower", settings.FLOWER_PORT, "/healthcheck", timeout_s, 200, 401),
     }
+    names: tuple[str, ...] = NAMES
+    if settings.HEDGEHOG_PART == "host":
+        probes, names = {"redis": probes["redis"]}, ("redis", *HEARTBEATS)
     found: dict[str, ProcessState] = {}
     pool = ThreadPoolExecutor(len(probes), thread_name_prefix="probe")
     pending = {name: pool.submit(probe) for name, probe in probes.items()}
@@ -47,7 +53,7 @@ def states(timeout_s: float = 0.8) -> list[ProcessState]:
         except TookTooLong:
             continue  # Answers in drips: its sockets' own time-outs end the thread later.
     pool.shutdown(wait=False)
-    return [found.get(name) or ProcessState(name, False, None, "does not answer") for name in NAMES]
+    return [found.get(name) or ProcessState(name, False, None, "does not answer") for name in names]
 
 
 def _redis_and_heartbeats(timeout_s: float) -> dict[str, ProcessState]:

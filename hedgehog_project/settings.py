@@ -15,6 +15,8 @@ REDIS_URL = env.str("REDIS_URL", default="") or redis_url(HEDGEHOG_HOME)
 WEB_PORT = env.int("WEB_PORT", default=8000)
 FLOWER_PORT = env.int("FLOWER_PORT", default=5555)
 MOCK_PORT = env.int("MOCK_PORT", default=8090)
+# What `make run` starts: all, or on a further machine (`make host`) what any number of may run.
+HEDGEHOG_PART = one_of("HEDGEHOG_PART", "all", "host")
 
 # --- the market ---------------------------------------------------------------------------------
 # simulated | replay:FILE[@SPEED] | live (paper: real trades, mock orders) | manual (moves only by POST /mock/trade)
