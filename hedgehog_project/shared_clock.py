@@ -7,8 +7,8 @@ import redis
 
 from hedgehog_project.redis import hurried_client
 
-# So often the distance to our steady clock is asked anew: one of the two may drift, or Redis's own be set. A wall clock
-# that parts from the steady one by more is being set.
+# So often the distance to our steady clock is asked anew: one of the two may drift, or Redis's own be set. A wall
+# clock that parts from the steady one by more is being set.
 ASK_EVERY_S, SET_S = 10.0, 1.0
 
 

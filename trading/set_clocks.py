@@ -1,8 +1,8 @@
-"""What becomes of the times in the rows when a host's clock is set back: whatever lies in the future is made to be now.
+"""What becomes of the times in the rows when a host's clock is set back: those in the future are made to be now.
 
-Every such time is compared with now. Left as it is, what was tried a moment ago would be tried again only when the old
-time has come once more. A clock that is set forward makes what waits due, and nothing else: no wait is there to keep
-something from being done, but for the proof that an order was never placed (traders.py).
+Every such time is compared with now. Left as it is, what was tried a moment ago would be tried again only when the
+old time has come once more. A clock that is set forward makes what waits due, and nothing else: no wait is there to
+keep something from being done, but for the proof that an order was never placed (traders.py).
 """
 
 import logging

@@ -44,8 +44,8 @@ ExchangeAt = Callable[[Venue], Exchange]
 # exchange may deny for a moment what it has, and a clock may have been set forward. It counts once it is given again
 # so much later, by whatever clock, and nothing else was heard in between.
 DENIED_FOR = ARRIVES_WITHIN
-# It is asked every few seconds. Where more has passed the clock was set forward, or nobody was there to ask: the first
-# answer counts for nothing.
+# It is asked every few seconds. Where more has passed the clock was set forward, or nobody was there to ask: the
+# first answer counts for nothing.
 DENIED_FOR_AT_MOST = timedelta(seconds=60)
 
 
@@ -142,7 +142,7 @@ def ask(
 
 def _not_found(row: Order, asked_at: datetime, text: str, exchange_at: ExchangeAt, task_id: str, source: str) -> bool:
     if asked_at < row.submitted_at + ARRIVES_WITHIN:
-        # It may still arrive: that it is not there yet says nothing. Was the clock set back, set_clocks.py sees to it.
+        # It may still arrive: that it is not there yet says nothing. A clock set back: see set_clocks.py.
         return False
     if row.denied_at is None or asked_at > row.denied_at + DENIED_FOR_AT_MOST:
         Order.objects.filter(pk=row.pk, denied_at=row.denied_at).update(denied_at=asked_at)

@@ -17,8 +17,8 @@ LOOK_AGAIN = timedelta(seconds=5)
 FILLS_COME_WITHIN = timedelta(seconds=1)
 # A question to the exchange is tried for so long at most: nobody else shall ask the same meanwhile.
 ANSWERS_COME_WITHIN = timedelta(seconds=10)
-# However long the reason for it lasts: who has to wait longer looks again, and waits on. A time further ahead than this
-# is one of before the clock was set back.
+# However long the reason for it lasts: who has to wait longer looks again, and waits on. A time further ahead than
+# this is one of before the clock was set back.
 MOST_WAIT = timedelta(seconds=60)
 LONGEST_WAIT = MOST_WAIT + timedelta(seconds=1)
 

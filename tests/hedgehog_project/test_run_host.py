@@ -68,13 +68,14 @@ def test_it_starts_what_any_number_may_run_and_its_status_knows_nothing_of_the_r
     try:
         for command in (["migrate", "--verbosity=0"], ["setup", "--no-admin"]):
             assert processes.run(*command, DATABASE_URL=database, REDIS_URL=address).returncode == 0
-        given = {"DATABASE_URL": database, "REDIS_URL": address, "WEB_PORT": free_port()}
+        port = free_port()
+        given = {"DATABASE_URL": database, "REDIS_URL": address, "WEB_PORT": str(port)}
         launcher = host(processes, tmp_path, **given)
         processes.wait_for(lambda: "works along" in launcher.output or not launcher.is_running, UP_S, "the host")
         assert launcher.is_running, launcher.tail
         client = redis.Redis.from_url(address)
         assert alive(client) == {"streamer", "dispatcher", "worker", "worker_exits", "beat"}
-        with pytest.raises(OSError), socket.create_connection((HOST, int(given["WEB_PORT"])), 1):
+        with pytest.raises(OSError), socket.create_connection((HOST, port), 1):
             pass
         # A command in another terminal finds what the last start was given.
         environment = {name: value for name, value in os.environ.items() if name not in (*given, "HEDGEHOG_PART")}
