@@ -49,7 +49,7 @@ def _of_host(home: Path, rule: str) -> str:
         (
             rule,
             f"This host, {socket.gethostname()}, works along: streamer, dispatcher, workers; its beat stands by.",
-            "The mock exchange can be reached from its own machine alone: from here only real venues can be traded at.",
+            "The mock exchange is reached from its own machine alone: from here only real venues can be traded at.",
             "",
             f"  Status   {python()} manage.py status",
             f"  Logs     {home}/log/",

@@ -76,10 +76,11 @@ def _place() -> str:
 def _has_died_here(holder: str) -> bool:
     """Whether the holder was a process of this very machine that is no more: nobody has to wait for it."""
     who, _, where = holder.partition("@")
-    if not where or f"@{where}" != _place():
+    host, _, pid = who.rpartition(":")
+    if not where or (host, f"@{where}") != (socket.gethostname(), _place()):
         return False
     try:
-        os.kill(int(who.rpartition(":")[2]), 0)
+        os.kill(int(pid), 0)
     except ProcessLookupError:
         return True
     except (PermissionError, ValueError):

@@ -1,4 +1,4 @@
-"""When a market's trades were made, by the clock that our hosts share, whatever our own wall clocks say or are set to.
+"""When a market's trades were made, by the clock that our hosts share, whatever their wall clocks are set to.
 
 The exchange is asked for its time once a minute, and at once when its trades do not fit what it said. Between two
 questions our steady clock counts.

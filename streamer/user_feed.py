@@ -198,7 +198,7 @@ def _now_ms() -> int:
 
 
 def _retry_after_s(error: dict[str, Any]) -> float:
-    """How long the exchange wants us to stay away: `data.retryAfter` is a time in ms, as `serverTime` by its clock."""
+    """How long the exchange wants us to stay away: until `data.retryAfter`, in ms by its clock, as `serverTime`."""
     data = error.get("data")
     until_ms = data.get("retryAfter") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(until_ms, int):
