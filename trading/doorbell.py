@@ -10,10 +10,11 @@ import redis
 from celery import current_app
 
 from hedgehog_project import queues
-from hedgehog_project.queues import ENTRIES, IS_AGAIN, OF_USE_S
+from hedgehog_project.queues import ENTRIES, EXITS, IS_AGAIN, OF_USE_S
 from hedgehog_project.redis import connect, take
 from trading.core.events import TradeSeen
 from trading.core.money import plain
+from trading.core.position import TraderState
 from trading.exchange.replies import own_id
 from trading.own_orders import trader_of
 
@@ -29,6 +30,11 @@ MANY = 200
 def is_queue_long(client: "redis.Redis", queue: str = ENTRIES) -> bool:
     """Whether its workers are behind. Ringing again what waits in the queue would only make it longer."""
     return queues.length(client, queue) > MANY
+
+
+def queue_of(state: str) -> str:
+    """Where a trader in this state is rung: one that holds something may be about to get out."""
+    return EXITS if state in (TraderState.HOLDING, TraderState.SELLING) else ENTRIES
 
 
 def wake(trader_id: int, symbol: str, event: TradeSeen, queue: str = ENTRIES) -> None:

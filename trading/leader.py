@@ -4,7 +4,7 @@ It runs every second, and at once when a cycle ends. Two leaders at once are har
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -57,13 +57,13 @@ def lead(now: datetime | None = None) -> None:
     watch_triggers()
     drawdown.watch(now)
     # What waits in a long queue is not rung again: that would only make it longer. Each queue has its own workers.
-    if not doorbell.is_queue_long(connect(), EXITS):
+    behind = {queue for queue in (EXITS, ENTRIES) if doorbell.is_queue_long(connect(), queue)}
+    if EXITS not in behind:
         ask_about_stuck_orders(now)
         ask_about_passed_orders(now)
         take_back_unwanted(now)
-    if not doorbell.is_queue_long(connect(), ENTRIES):
-        nudge_whoever_is_due(now)
-        ring_again()
+    nudge_whoever_is_due(now, behind)
+    ring_again(behind)
     rearm_sleepers(now)
 
 
@@ -149,14 +149,17 @@ def take_back_unwanted(now: datetime) -> None:
         doorbell.cancel(*order)
 
 
-def nudge_whoever_is_due(now: datetime) -> None:
-    """Rings for traders whose next try is due, and for those that nothing else would ever wake."""
+def nudge_whoever_is_due(now: datetime, behind: Collection[str] = ()) -> None:
+    """Rings for traders whose next try is due, and for those that nothing else would ever wake.
+
+    Those whose queue is among `behind` wait until its workers have caught up.
+    """
     live = Trader.objects.filter(finished_at__isnull=True)
     due = live.filter(retry_at__lte=now)
     # Neither trigger, nor clock, nor open order: a process died at the wrong moment.
     forgotten = live.filter(retry_at=None, wake_below=None, wake_above=None).exclude(orders__status__in=OPEN)
-    for pk, symbol in (due | forgotten).distinct().values_list("pk", "symbol__name"):
-        doorbell.nudge(pk, symbol, "it is time to try again")
+    for pk, symbol, state in (due | forgotten).distinct().values_list("pk", "symbol__name", "state"):
+        _nudge(pk, symbol, state, "it is time to try again", behind)
 
 
 def watch_triggers() -> None:
@@ -168,16 +171,23 @@ def watch_triggers() -> None:
             doorbell.reconcile(venue)
 
 
-def ring_again() -> None:
-    """Rings for traders whose bell nobody answered."""
+def ring_again(behind: Collection[str] = ()) -> None:
+    """Rings for traders whose bell nobody answered; those whose queue is among `behind` later."""
     client = connect()
     unheard = triggers.rung_before(client, UNHEARD_S)
-    live = dict(Trader.objects.filter(pk__in=unheard, finished_at=None).values_list("pk", "symbol__name"))
-    for pk, symbol in live.items():
-        doorbell.nudge(pk, symbol, "nobody answered its bell")
-    gone = set(unheard) - live.keys()
+    live = Trader.objects.filter(pk__in=unheard, finished_at=None).values_list("pk", "symbol__name", "state")
+    gone = set(unheard)
+    for pk, symbol, state in live:
+        gone.discard(pk)
+        _nudge(pk, symbol, state, "nobody answered its bell", behind)
     if gone:
         triggers.forget(client, gone)
+
+
+def _nudge(pk: int, symbol: str, state: str, why: str, behind: Collection[str]) -> None:
+    queue = doorbell.queue_of(state)
+    if queue not in behind:
+        doorbell.nudge(pk, symbol, why, queue=queue)
 
 
 def rearm_sleepers(now: datetime) -> int:
