@@ -124,7 +124,7 @@ def _queues(waiting: Sequence[Queue]) -> list[Finding]:
     return [
         Finding(
             "queue",
-            f"The workers of the queue {each.name} are behind: {each.length} tasks wait, the oldest for "
+            f"The workers of the queue {each.name} are behind. Tasks that wait: {each.length}, the oldest for "
             f"{each.oldest_s:.0f} s.",
         )
         for each in waiting

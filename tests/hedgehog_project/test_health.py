@@ -57,7 +57,7 @@ def test_a_leader_that_does_not_come_to_its_end_is_told_of(well: "redis.Redis") 
 def test_a_queue_that_is_not_served_in_time_is_told_of(well: "redis.Redis") -> None:
     for age_s in (16, 20):
         well.rpush(EXITS, json.dumps({"headers": {RUNG_AT: shared_clock.now() - age_s}}))
-    assert found() == ["The workers of the queue exits are behind: 2 tasks wait, the oldest for 20 s."]
+    assert found() == ["The workers of the queue exits are behind. Tasks that wait: 2, the oldest for 20 s."]
     well.delete(EXITS)
     well.rpush(queues.ENTRIES, json.dumps({"headers": {RUNG_AT: shared_clock.now() - 14}}))
     assert found() == []

@@ -6,6 +6,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from tests.support.heartbeats import all_well, plant
+from tests.trading.rows import make_fill, make_order, make_trader
 from tests.trading.test_overview import publish
 from trading import health, symbols
 from trading.models import Switch, Symbol, TradingSettings
@@ -72,8 +73,10 @@ def test_without_redis_and_without_a_database_it_still_answers(
     assert "the server is away" in found[0]["text"]
 
 
-def test_the_overview_page_tells_it_in_red(admin_client: Client, well: "redis.Redis") -> None:
+def test_the_overview_page_tells_it_in_red(admin_client: Client, well: "redis.Redis", symbol: Symbol) -> None:
+    make_fill(make_order(make_trader(symbol)))
     plant(well, "worker", "garage", age_s=30)
     page = admin_client.get("/admin/").content.decode()
     assert "The host garage has been silent for 30 s: worker ran there." in page
     assert "The leader last came to its end " in page
+    assert "The last fill was traded <span" in page

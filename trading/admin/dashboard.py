@@ -149,12 +149,12 @@ def _progress(seen: Progress | None) -> list[str]:
     if seen is not None:
         found.append(f"The leader last came to its end {_ago(seen.led_s)}")
         found += [
-            f"In the queue {each.name} {each.length} tasks wait, the oldest for {overview.age(each.oldest_s)}"
+            f"Tasks that wait in the queue {each.name}: {each.length}, the oldest for {overview.age(each.oldest_s)}"
             for each in seen.queues
             if each.length
         ]
     fill = health.last_fill()
-    return [*found, f"The last fill was traded {show.ago(fill)}"] if fill else found
+    return [*found, format_html("The last fill was traded {}", show.ago(fill))] if fill else found
 
 
 def _ago(age_s: float | None) -> str:
