@@ -22,6 +22,7 @@ URL = "postgresql://u:p@127.0.0.1/n"
 def connect(
     postgres: Cluster, monkeypatch: pytest.MonkeyPatch, django_db_blocker: DjangoDbBlocker
 ) -> Iterator["Connect"]:
+    monkeypatch.setattr(sessions, "_serves", False)
     with django_db_blocker.unblock():
         connect = Connect(postgres.create(), monkeypatch)
         yield connect
@@ -80,13 +81,11 @@ def test_each_new_session_is_told_how_long_it_may_keep_others_waiting(connect: C
     }
 
 
-def test_only_processes_that_serve_end_long_statements(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "_serves", False)
+def test_only_processes_that_serve_end_long_statements(connect: Connect) -> None:
     assert shown(connect("?statement_timeout=2s"), "statement_timeout") == "0"
     sessions.serve()
     assert shown(connect(), "statement_timeout") == "30s"
     assert shown(connect("?statement_timeout=2s"), "statement_timeout") == "2s"
-    monkeypatch.setattr(sessions, "_serves", False)
 
 
 def test_the_address_may_say_otherwise(connect: Connect) -> None:
