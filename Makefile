@@ -16,10 +16,11 @@ FOR_RUN := $(VENV)/.for-run-$(VERSION)
 FOR_TEST := $(VENV)/.for-test-$(VERSION)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test bench simulate chaos lint format clean check-python
+.PHONY: help run host test bench simulate chaos lint format clean check-python
 
 help:
 	@echo 'make run     installs, prepares and starts everything; Ctrl-C stops it'
+	@echo 'make host    on a further machine: works along, on the DATABASE_URL and the REDIS_URL of the first one'
 	@echo 'make test    the linters, the types, all tests (once more on PostgreSQL where it is installed)'
 	@echo 'make bench   measures what is meant to be fast'
 	@echo 'make simulate  seeds of misfortune: SEEDS=500 FROM=0; SEED=1234 repeats one; MUTANTS=1 plants bugs'
@@ -32,6 +33,9 @@ help:
 
 run: $(FOR_RUN)
 	@exec $(BIN)/python -m hedgehog_project.run
+
+host: $(FOR_RUN)
+	@HEDGEHOG_PART=host exec $(BIN)/python -m hedgehog_project.run
 
 test: $(FOR_TEST) lint
 	$(BIN)/python -m pytest -q -m "not alone" -n 3 --dist loadfile

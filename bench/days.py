@@ -134,7 +134,7 @@ def set_up(options: argparse.Namespace) -> None:
 
 def trade(stack: Stack, options: argparse.Namespace, trades_in_file: int) -> Watch:
     """Lets it trade for the time given, or nearly until the file ends."""
-    stack.start("mock_exchange", "dispatcher", "worker", "beat")
+    stack.start("mock_exchange", "dispatcher", "worker", "worker_exits", "beat")
     stack.wait_until_up()
     # The market stands still until it is streamed.
     stack.wait_for(lambda: Listing.objects.exists() and Trader.objects.exists(), 30, "the first trader")

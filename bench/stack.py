@@ -9,6 +9,7 @@ from pathlib import Path
 import requests
 from django.core.management import call_command
 
+from hedgehog_project.heartbeats import alive
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, place
 from tests.support.processes import Process, Processes
@@ -51,10 +52,10 @@ def running(with_streamer: bool = True) -> Iterator[Stack]:
                 processes.manage("stream")
             processes.manage("dispatch")
             worker = processes.celery(
-                "worker", "-P", "threads", "-c", "8", "-E", "-I", "bench.noop", "--loglevel=WARNING",
+                "worker", "-c", "8", "-E", "-I", "bench.noop", "--loglevel=WARNING",
                 "--without-gossip", "--without-mingle",
             )  # fmt: skip
-            processes.wait_for(lambda: connect().hexists("heartbeats", "worker"), 30, "the worker")
+            processes.wait_for(lambda: "worker" in alive(connect()), 30, "the worker")
             yield Stack(processes, session, worker)
         finally:
             processes.stop_all()

@@ -1,5 +1,6 @@
 """What `make run` says once everything is up: where to look, how to log in, what goes on."""
 
+import socket
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ FIRST_PASSWORD = "first_password"
 def banner(home: Path, users: list[str]) -> str:
     """The text. Takes the first password with it, so that it is shown only once."""
     rule = "─" * 100
+    if settings.HEDGEHOG_PART == "host":
+        return _of_host(home, rule)
     manage = f"{python()} manage.py"
     password = home / FIRST_PASSWORD
     if password.exists():
@@ -34,6 +37,21 @@ def banner(home: Path, users: list[str]) -> str:
             f"  Admin    http://127.0.0.1:{settings.WEB_PORT}/   {login}",
             f"  Flower   http://127.0.0.1:{settings.FLOWER_PORT}/   {flower_login}",
             f"  Status   {manage} status",
+            f"  Logs     {home}/log/",
+            "  Stop     Ctrl-C",
+            rule,
+        )
+    )
+
+
+def _of_host(home: Path, rule: str) -> str:
+    return "\n".join(
+        (
+            rule,
+            f"This host, {socket.gethostname()}, works along: streamer, dispatcher, workers; its beat stands by.",
+            "The mock exchange is reached from its own machine alone: from here only real venues can be traded at.",
+            "",
+            f"  Status   {python()} manage.py status",
             f"  Logs     {home}/log/",
             "  Stop     Ctrl-C",
             rule,

@@ -12,7 +12,6 @@ be the newer one, and the higher count stands.
 import hashlib
 import logging
 import threading
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hedgehog_project import budget_steps as steps
+from hedgehog_project import shared_clock
 
 log = logging.getLogger(__name__)
 
@@ -170,10 +170,16 @@ class Budget:
 
     def stop(self, until_ms: int, why: str) -> None:
         """No process calls this address before that time. An earlier end does not shorten a later one."""
-        self._own.stop(until_ms, why)
-        is_new = steps.run(steps.STOP, [self._stop_key], [until_ms, why, max(1, until_ms - _now_ms())])
+        now_ms = _now_ms()
+        length_ms = max(1, until_ms - now_ms)
+        self._own.stop(until_ms, length_ms, why)
+        is_new = steps.run(steps.STOP, [self._stop_key], [until_ms, why, length_ms, now_ms])
         if is_new or is_new is None:
             log.warning("exchange=%s is not called until=%s why=%s", self.host, _time(until_ms), why)
+
+    def stop_for(self, wait_s: float, why: str) -> None:
+        """As stop, from now on."""
+        self.stop(_now_ms() + round(wait_s * 1000), why)
 
     def orders_are_full(self, window: Window, is_exit: bool) -> None:
         """The exchange has refused one order more: entries wait for the window's end, or for a lower count.
@@ -207,7 +213,7 @@ class Budget:
         found = steps.run(steps.STATE, keys, [])
         if found is None:
             counts = {window: Count(self._own.count(window, now_ms), self._own.limits[window]) for window in WINDOWS}
-            until_ms, why = self._own.stopped_until_ms, self._own.why
+            until_ms, length_ms, why = self._own.stopped_until_ms, self._own.stop_length_ms, self._own.why
         else:
             stop, limits, *counted = (
                 {_text(k): _text(v) for k, v in zip(r[::2], r[1::2], strict=True)} for r in found
@@ -220,7 +226,8 @@ class Budget:
                 for window, row in zip(WINDOWS, counted, strict=True)
             }
             until_ms, why = int(stop.get("until_ms", 0)), stop.get("why", "")
-        is_stopped = until_ms > now_ms
+            length_ms = int(stop.get("length_ms", until_ms))
+        is_stopped = 0 < until_ms - now_ms <= length_ms
         until = datetime.fromtimestamp(until_ms / 1000, UTC) if is_stopped else None
         return State(
             self.host,
@@ -245,8 +252,8 @@ class Budget:
         if answer is None:
             return None
         match answer:
-            case [b"stopped", until_ms, why]:
-                self._own.stop(int(until_ms), _text(why))
+            case [b"stopped", until_ms, length_ms, why]:
+                self._own.stop(int(until_ms), int(length_ms), _text(why))
                 raise _stopped(self.host, int(until_ms), _text(why), now_ms)
             case [b"full", place, used, limit]:
                 raise _over(windows[place][0], used, limit, is_exit, now_ms)
@@ -270,14 +277,15 @@ class _Own:
         self._lock = threading.Lock()
         self._counts: dict[Window, tuple[int, int]] = {}
         self.limits = {window: window.limit for window in WINDOWS}
-        self.stopped_until_ms = 0
+        self.stopped_until_ms = self.stop_length_ms = 0
         self.why = ""
 
     def check(
         self, weight: int, is_exit: bool, places_order: bool, now_ms: int, host: str, *, is_alone: bool
     ) -> None:
         """Raises OverBudget. Its own counts matter only where it is alone: others count as well."""
-        if self.stopped_until_ms > now_ms:
+        # More than its whole length is left only where the clock was set back: it is over.
+        if 0 < self.stopped_until_ms - now_ms <= self.stop_length_ms:
             raise _stopped(host, self.stopped_until_ms, self.why, now_ms)
         for window, amount in _windows(weight, places_order) if is_alone else ():
             used, limit = self.count(window, now_ms), self.limits[window]
@@ -296,10 +304,12 @@ class _Own:
         number, count = self._counts.get(window, (0, 0))
         return count if number == window.number(now_ms) else 0
 
-    def stop(self, until_ms: int, why: str) -> None:
+    def stop(self, until_ms: int, length_ms: int, why: str) -> None:
+        now_ms = until_ms - length_ms
         with self._lock:
-            if until_ms > self.stopped_until_ms:
-                self.stopped_until_ms, self.why = until_ms, why
+            is_over = self.stopped_until_ms - now_ms > self.stop_length_ms
+            if until_ms > self.stopped_until_ms or is_over:
+                self.stopped_until_ms, self.stop_length_ms, self.why = until_ms, length_ms, why
 
 
 def _windows(weight: int, places_order: bool) -> tuple[tuple[Window, int], ...]:
@@ -322,7 +332,8 @@ def _time(ms: int) -> str:
 
 
 def _now_ms() -> int:
-    return round(time.time() * 1000)
+    # All processes count in the same windows and know the same end of a stop, whatever their hosts' clocks say.
+    return round(shared_clock.now() * 1000)
 
 
 def _text(value: bytes | str) -> str:

@@ -16,9 +16,12 @@ PAUSE_S = 2.0
 
 # KEYS: stop, limits, each window. ARGV: now, share, whether to reserve; for each window amount, name, limit, kept ms.
 TAKE = """
-local until_ms = tonumber(redis.call('HGET', KEYS[1], 'until_ms') or 0)
-if until_ms > tonumber(ARGV[1]) then
-  return {'stopped', until_ms, redis.call('HGET', KEYS[1], 'why')}
+local stop = redis.call('HMGET', KEYS[1], 'until_ms', 'length_ms', 'why')
+local until_ms = tonumber(stop[1] or 0)
+local left_ms = until_ms - tonumber(ARGV[1])
+-- More than its whole length is left only where the clock was set back: it is over.
+if left_ms > 0 and left_ms <= tonumber(stop[2] or left_ms) then
+  return {'stopped', until_ms, tonumber(stop[2] or left_ms), stop[3]}
 end
 for i = 3, #KEYS do
   local a = 4 * (i - 2)
@@ -65,11 +68,14 @@ end
 return 1
 """
 
-# 1 where nobody had told so before. Two who are told at once differ by less than a second.
+# KEYS: stop. ARGV: until, why, its length, now. 1 where nobody had told so before: two who are told at once differ by
+# less than a second. One of before the clock was set back counts for nothing.
 STOP = """
-local before = tonumber(redis.call('HGET', KEYS[1], 'until_ms') or 0)
+local stop = redis.call('HMGET', KEYS[1], 'until_ms', 'length_ms')
+local before = tonumber(stop[1] or 0)
+if before - tonumber(ARGV[4]) > tonumber(stop[2] or before) then before = 0 end
 if tonumber(ARGV[1]) <= before then return 0 end
-redis.call('HSET', KEYS[1], 'until_ms', ARGV[1], 'why', ARGV[2])
+redis.call('HSET', KEYS[1], 'until_ms', ARGV[1], 'why', ARGV[2], 'length_ms', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 if tonumber(ARGV[1]) < before + 1000 then return 0 end
 return 1

@@ -1,35 +1,84 @@
 """The Celery app. Its settings are the CELERY_ names of settings.py."""
 
+import logging
 import os
 from functools import cache
 from typing import Any
 
+import redis
 from celery import Celery
-from celery.signals import heartbeat_sent, task_prerun
+from celery.signals import (
+    before_task_publish,
+    heartbeat_sent,
+    task_postrun,
+    task_prerun,
+    worker_init,
+    worker_shutdown,
+)
 from django.db import close_old_connections
 
+from hedgehog_project import queues, sessions, shared_clock
 from hedgehog_project.heartbeats import Heart
+from hedgehog_project.pool import LeaderStep
+from hedgehog_project.progress import running
 from hedgehog_project.redis import connect
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hedgehog_project.settings")
 
+log = logging.getLogger(__name__)
+
 app = Celery("hedgehog")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["consumer"].add(LeaderStep)
+
+# A task that runs for longer is stuck, unless it says of itself how long it may take.
+TAKES_S = 60.0
+# Of this worker's queues, for people.
+_serves: list[str] = []
+
+
+@before_task_publish.connect
+def _say_when(headers: dict[str, Any], **_: Any) -> None:
+    """Every task carries the time at which it was rung."""
+    headers[queues.RUNG_AT] = shared_clock.now()
+
+
+@worker_init.connect
+def _begin(sender: Any, **_: Any) -> None:
+    """What waits from before is dropped: the database knows what is due, and whoever waits is rung anew."""
+    sessions.serve()
+    _serves[:] = sorted(sender.app.amqp.queues.consume_from)
+    for name in _serves:
+        try:
+            queues.drop_stale(connect(), name, shared_clock.now())
+        except redis.RedisError as error:
+            log.warning("what waits in the queue %s is not looked at: %s", name, error)
 
 
 @cache
 def _worker_heart() -> Heart:
-    return Heart(connect(), "worker")
+    return Heart(connect(), "worker" if queues.ENTRIES in _serves else "worker_exits")
 
 
 @heartbeat_sent.connect
 def _worker_is_alive(**_: Any) -> None:
     """Sent every two seconds by the loop that fetches tasks: it stops when the loop hangs or has lost the broker."""
-    _worker_heart().beat()
+    _worker_heart().beat(queues=" ".join(_serves), **running.facts())
+
+
+@worker_shutdown.connect
+def _worker_ends(**_: Any) -> None:
+    _worker_heart().stop()
 
 
 @task_prerun.connect
-def _drop_dead_connections(**_: Any) -> None:
-    """Connections are used again by the next task (CELERY_DB_REUSE_MAX); one that the database has closed is not."""
+def _task_begins(task_id: str, task: Any, **_: Any) -> None:
+    running.begins(task_id, task.name, getattr(task, "takes_s", TAKES_S))
+    # Connections are used again by the next task (CELERY_DB_REUSE_MAX); one that the database has closed is not.
     close_old_connections()
+
+
+@task_postrun.connect
+def _task_ends(task_id: str, **_: Any) -> None:
+    running.ends(task_id)

@@ -7,6 +7,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from hedgehog_project import sessions
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -110,5 +112,5 @@ def database(folder: Path) -> dict[str, Any]:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=20000;",
         }
     else:
-        entry["OPTIONS"] = {"connect_timeout": 5, **entry.get("OPTIONS", {})}
+        sessions.configure(entry)
     return entry

@@ -17,6 +17,8 @@ persistent = True
 db = str(home() / "flower")
 state_save_interval = 10_000
 max_tasks = 20_000
+# A worker that is started anew has another name: its process id is in it.
+purge_offline_workers = 3600
 tasks_columns = "name,args,state,received,runtime,worker"
 
 # Flower leaves these two open to anyone even when it asks for a login elsewhere.

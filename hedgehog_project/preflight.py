@@ -12,6 +12,8 @@ from django.core.checks import ERROR, run_checks
 from django.db import connection
 
 from hedgehog_project.checks import PORTS
+from hedgehog_project.env import env
+from hedgehog_project.health import of_database
 from hedgehog_project.ports import free_port, why_not
 
 
@@ -76,6 +78,25 @@ def ports_are_free() -> None:
             raise Refusal(
                 f"Port {port} {reason}. Choose another: `make run {name}={free_port()}`, or {name} in .env."
             )
+
+
+def shares_with_others() -> None:
+    """Raises Refusal where a further host does not name the database and the Redis of the first one."""
+    wanted = (
+        ("DATABASE_URL", ("postgres", "psql", "pgsql"), "postgresql://…"),
+        ("REDIS_URL", ("redis",), "redis://…"),
+    )
+    for name, beginnings, example in wanted:
+        if not env.str(name, default="").startswith(beginnings):
+            raise Refusal(
+                f"A further host shares {name} with the first one: `make host {name}={example}`, or {name} in .env."
+            )
+
+
+def database_is_prepared() -> None:
+    """Raises Refusal where migrations are missing: that is the first host's to see to."""
+    for finding in of_database():
+        raise Refusal(f"{finding.text} On a further host nobody does that: start the first one of this version.")
 
 
 def database_answers() -> None:

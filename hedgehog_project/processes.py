@@ -9,25 +9,31 @@ from dataclasses import dataclass
 import redis
 from django.conf import settings
 
-from hedgehog_project.heartbeats import SILENT_S, Beat, beats
+from hedgehog_project import queues
+from hedgehog_project.heartbeats import Beat, beats
 from hedgehog_project.ports import HOST
 
-HEARTBEATS = ("streamer", "dispatcher", "worker", "beat")
-NAMES = ("redis", "mock_exchange", "streamer", "dispatcher", "worker", "beat", "web", "flower")
+HEARTBEATS = ("streamer", "dispatcher", "worker", "worker_exits", "beat")
+NAMES = ("redis", "mock_exchange", *HEARTBEATS, "web", "flower")
+# By which of its queues each of the workers is known. One that serves all of them is either.
+_SERVES = {"worker": queues.ENTRIES, "worker_exits": queues.EXITS}
 
 
 @dataclass(frozen=True)
 class ProcessState:
-    """One process as found just now."""
+    """One process as found just now; of those that run on several hosts all of a name together."""
 
     name: str
-    alive: bool
+    alive: bool  # one of them at least
     age_s: float | None  # since its last sign of life; None where there was none
     note: str  # for people: why it counts as down, or where it runs
 
 
 def states(timeout_s: float = 0.8) -> list[ProcessState]:
-    """All processes in the order of NAMES, probed side by side. Never raises for one that is missing."""
+    """All processes in the order of NAMES, probed side by side. Never raises for one that is missing.
+
+    What has a port is looked for on this host; on one of `make host` nothing of that runs.
+    """
     probes: dict[str, Callable[[], dict[str, ProcessState]]] = {
         "redis": lambda: _redis_and_heartbeats(timeout_s),
         "mock_exchange": lambda: _http("mock_exchange", settings.MOCK_PORT, "/api/v3/ping", timeout_s, 200),
@@ -35,6 +41,9 @@ def states(timeout_s: float = 0.8) -> list[ProcessState]:
         # Flower asks for a login, and that is an answer.
         "flower": lambda: _http("flower", settings.FLOWER_PORT, "/healthcheck", timeout_s, 200, 401),
     }
+    names: tuple[str, ...] = NAMES
+    if settings.HEDGEHOG_PART == "host":
+        probes, names = {"redis": probes["redis"]}, ("redis", *HEARTBEATS)
     found: dict[str, ProcessState] = {}
     pool = ThreadPoolExecutor(len(probes), thread_name_prefix="probe")
     pending = {name: pool.submit(probe) for name, probe in probes.items()}
@@ -44,7 +53,7 @@ def states(timeout_s: float = 0.8) -> list[ProcessState]:
         except TookTooLong:
             continue  # Answers in drips: its sockets' own time-outs end the thread later.
     pool.shutdown(wait=False)
-    return [found.get(name) or ProcessState(name, False, None, "does not answer") for name in NAMES]
+    return [found.get(name) or ProcessState(name, False, None, "does not answer") for name in names]
 
 
 def _redis_and_heartbeats(timeout_s: float) -> dict[str, ProcessState]:
@@ -62,17 +71,28 @@ def _redis_and_heartbeats(timeout_s: float) -> dict[str, ProcessState]:
     finally:
         client.close()
     answer = {"redis": ProcessState("redis", True, 0.0, _server(settings.REDIS_URL))}
-    return answer | {name: _heartbeat(name, known.get(name)) for name in HEARTBEATS}
+    return answer | {name: _heartbeat(name, [beat for beat in known if _is(beat, name)]) for name in HEARTBEATS}
 
 
-def _heartbeat(name: str, beat: Beat | None) -> ProcessState:
-    if beat is None:
+def _is(beat: Beat, name: str) -> bool:
+    return beat.name == name or _SERVES.get(name) in str(beat.facts.get("queues", "")).split()
+
+
+def _heartbeat(name: str, known: list[Beat]) -> ProcessState:
+    if not known:
         return ProcessState(name, False, None, "has not started yet")
-    age_s = beat.age_s()
-    if age_s > SILENT_S:
-        return ProcessState(name, False, age_s, f"silent; was process {beat.pid} on {beat.host}")
-    facts = ", ".join(f"{key} {value}" for key, value in beat.facts.items())
-    return ProcessState(name, True, age_s, facts or f"process {beat.pid} on {beat.host}")
+    newest = min(known, key=lambda beat: beat.age_s)
+    if not newest.is_fresh:
+        return ProcessState(name, False, newest.age_s, f"silent; was process {newest.pid} on {newest.host}")
+    fresh = [beat for beat in known if beat.is_fresh]
+    if len(fresh) == 1:
+        return ProcessState(name, True, newest.age_s, _facts(newest) or f"process {newest.pid} on {newest.host}")
+    where = "; ".join(f"{beat.pid} on {beat.host}: {_facts(beat)}".removesuffix(": ") for beat in fresh)
+    return ProcessState(name, True, newest.age_s, f"{len(fresh)} of them; {where}")
+
+
+def _facts(beat: Beat) -> str:
+    return ", ".join(f"{key} {value}" for key, value in beat.facts.items())
 
 
 def _http(name: str, port: int, path: str, timeout_s: float, *expected: int) -> dict[str, ProcessState]:

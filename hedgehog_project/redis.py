@@ -1,5 +1,6 @@
 """One way to Redis for all processes: its address, its time-outs, one connection pool a process."""
 
+import uuid
 from functools import cache
 
 import redis
@@ -9,6 +10,14 @@ from redis.retry import Retry
 
 # What a frozen or missing Redis may cost a caller, in seconds; and one that can do without it.
 SOCKET_TIMEOUT_S, HURRIED_TIMEOUT_S = 5.0, 0.2
+
+
+# KEYS: the key. ARGV: a token, for how many ms. Where more is left than that, Redis's clock was set back.
+_TAKE = """
+if redis.call('PTTL', KEYS[1]) > tonumber(ARGV[2]) then redis.call('DEL', KEYS[1]) end
+return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
+"""
+_GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
 @cache
@@ -38,3 +47,14 @@ def hurried_client() -> "redis.Redis":
         # Once more, for a connection that was closed while nobody used it.
         retry=Retry(NoBackoff(), 1),
     )
+
+
+def take(client: "redis.Redis", key: str, seconds: float) -> str | None:
+    """Takes a key for so long at most; None where somebody has it. Raises redis.RedisError."""
+    token = uuid.uuid4().hex
+    return token if client.eval(_TAKE, 1, key, token, round(seconds * 1000)) else None
+
+
+def give_back(client: "redis.Redis", key: str, token: str) -> None:
+    """Lets others take it, where it was not somebody else's by now. Raises redis.RedisError."""
+    client.eval(_GIVE_BACK, 1, key, token)

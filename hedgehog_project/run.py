@@ -1,4 +1,7 @@
-"""`make run`: prepares this installation, starts all processes under supervisor, shows their logs, ends them."""
+"""`make run`: prepares this installation, starts all processes under supervisor, shows their logs, ends them.
+
+`make host` on a further machine starts what any number of may run, on the database and the Redis of the first one.
+"""
 
 import os
 import shlex
@@ -19,7 +22,7 @@ from django.db import OperationalError, ProgrammingError, connections
 from hedgehog_project import embedded_redis, last_run, preflight
 from hedgehog_project.banner import banner
 from hedgehog_project.cli import advice
-from hedgehog_project.env import BASE_DIR, env, home
+from hedgehog_project.env import BASE_DIR, env, home, one_of
 from hedgehog_project.processes import states
 from hedgehog_project.terminal import Terminal
 
@@ -56,13 +59,22 @@ def run() -> int:
     preflight.paths_are_plain(folder, BASE_DIR)
     for name in ("run", "log"):
         (folder / name).mkdir(exist_ok=True)
+    is_host = one_of("HEDGEHOG_PART", "all", "host") == "host"
     with preflight.only_one(folder):
         preflight.nothing_left_over(folder)
+        if is_host:
+            preflight.shares_with_others()
         redis_command = prepare_redis(folder)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hedgehog_project.settings")
         django.setup()
         for warning in preflight.settings_are_sound():
             print(f"hedgehog: {warning}", file=sys.stderr)
+        if is_host:
+            preflight.database_answers()
+            preflight.database_is_prepared()
+            last_run.remember(folder)
+            connections.close_all()
+            return supervise(folder, redis_command, [])
         preflight.ports_are_free()
         preflight.database_answers()
         last_run.remember(folder)
@@ -93,6 +105,7 @@ def start_supervisor(folder: Path, redis_command: str) -> "subprocess.Popen[byte
         "TETHER": f"{shlex.join([*tether, '0'])} {shlex.quote(str(folder / 'run'))}",
         "EMBEDDED_REDIS": redis_command or "none",
         "HAS_EMBEDDED_REDIS": "true" if redis_command else "false",
+        "HAS_ALL": "true" if settings.HEDGEHOG_PART == "all" else "false",
     }
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(BASE_DIR / "supervisord.conf")]
     if os.geteuid() == 0:

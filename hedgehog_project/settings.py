@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from django.templatetags.static import static
+from kombu import Queue
 
+from hedgehog_project import queues
 from hedgehog_project.env import database, env, home, one_of
 from hedgehog_project.home import redis_url, secret
 
@@ -13,6 +15,8 @@ REDIS_URL = env.str("REDIS_URL", default="") or redis_url(HEDGEHOG_HOME)
 WEB_PORT = env.int("WEB_PORT", default=8000)
 FLOWER_PORT = env.int("FLOWER_PORT", default=5555)
 MOCK_PORT = env.int("MOCK_PORT", default=8090)
+# What `make run` starts: all, or on a further machine (`make host`) what any number of may run.
+HEDGEHOG_PART = one_of("HEDGEHOG_PART", "all", "host")
 
 # --- the market ---------------------------------------------------------------------------------
 # simulated | replay:FILE[@SPEED] | live (paper: real trades, mock orders) | manual (moves only by POST /mock/trade)
@@ -151,6 +155,16 @@ CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
+# A worker serves those that it is told to, else all; see queues.py.
+CELERY_TASK_QUEUES = [Queue(name, exchange=queues.ENTRIES, routing_key=name) for name in queues.NAMES]
+CELERY_TASK_DEFAULT_QUEUE = queues.ENTRIES
+CELERY_TASK_ROUTES = {
+    "trading.tasks.lead": {"queue": queues.LEADER},
+    "trading.tasks.report": {"queue": queues.EXITS},
+    "trading.tasks.ask": {"queue": queues.EXITS},
+    "trading.tasks.cancel": {"queue": queues.EXITS},
+}
+CELERY_WORKER_POOL = "hedgehog_project.pool:TaskPool"
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 # Fetch one task at a time: a killed worker then holds no others back.

@@ -2,9 +2,10 @@
 
     python -IS tether.py PARENT_PID STAMP COMMAND ...
 
-It becomes the command (exec), so it costs no process. On Linux the kernel kills the command when its parent ends,
-however that ends (PR_SET_PDEATHSIG); elsewhere the parent must do it. STAMP is a file that remembers the last start,
-or "-". Run by its path and with nothing but the standard library: it must be there in milliseconds.
+It becomes the command (exec), so it costs no process, and {pid} in a word of the command is its own. On Linux the
+kernel kills the command when its parent ends, however that ends (PR_SET_PDEATHSIG); elsewhere the parent must do it.
+STAMP is a file that remembers the last start, or "-". Run by its path and with nothing but the standard library: it
+must be there in milliseconds.
 """
 
 import ctypes
@@ -42,6 +43,7 @@ def main(arguments: list[str]) -> None:
     die_with(int(parent_pid) or os.getppid())
     if stamp != "-":
         keep_pace(Path(stamp))
+    command = [word.replace("{pid}", str(os.getpid())) for word in command]
     try:
         os.execvp(command[0], command)
     except OSError as error:

@@ -10,6 +10,7 @@ import msgspec
 from hedgehog_project.venues import Market, Place
 from streamer.connection import Connection, LostError, Patience
 from streamer.crew import Crew
+from streamer.exchange_clock import ExchangeClock
 from streamer.frames import Oddities, Reply, Shutdown, Unknown, decode_all
 from streamer.gaps import FETCHERS, GapFiller
 from streamer.inbox import Inbox
@@ -121,13 +122,15 @@ class MarketFeed:
         self._publisher = publisher
         self._crew = crew
         self._patience = patience or Patience()
+        self._clock = ExchangeClock(place.rest_url)
+        crew.start(f"clock-{market}", self._clock.run)
         self._filler = GapFiller(market, place.rest_url, place.api_key, publisher.inbox.deliver)
         for number in range(FETCHERS):
             crew.start(f"gaps-{market}-{number}", self._filler.run)
 
     def follow(self, symbols: set[str]) -> None:
         """From now on these are the symbols of the market. Those that stay keep their connection."""
-        self._publisher.follow(self.market, symbols, self._filler.ask)
+        self._publisher.follow(self.market, symbols, self._filler.ask, self._clock)
         for share in self._shares:
             share &= symbols
         new = sorted(symbols.difference(*self._shares))
@@ -146,6 +149,7 @@ class MarketFeed:
         for connection in self.connections:
             connection.stop()
         self._filler.stop()
+        self._clock.stop()
 
     def _open_connection(self) -> None:
         name = f"trades-{self.market}-{len(self.connections)}"

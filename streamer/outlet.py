@@ -27,10 +27,14 @@ class TopicPacker:
         gap = gap_key(market, symbol)
         self._gap_key = f"${len(gap.encode())}\r\n{gap}\r\n"
 
-    def add(self, trade: TradeEvent) -> str:
-        """XADD under the trade's own id. The value is that of topics.encode_trade, written out for speed."""
+    def add(self, trade: TradeEvent, shift_ms: int) -> str:
+        """XADD under the trade's own id. The value is that of topics.encode_trade, written out for speed.
+
+        `shift_ms` makes the exchange's time that of the clock that our hosts share.
+        """
         value = (
-            f"{trade.price},{trade.quantity},{trade.trade_ms},{trade.event_ms},{'1' if trade.buyer_is_maker else '0'}"
+            f"{trade.price},{trade.quantity},{trade.trade_ms},{trade.event_ms},"
+            f"{'1' if trade.buyer_is_maker else '0'},{trade.event_ms + shift_ms}"
         )
         entry_id = f"{trade.trade_id}-0"
         return f"{self._add}{len(entry_id)}\r\n{entry_id}\r\n$1\r\nt\r\n${len(value)}\r\n{value}\r\n"

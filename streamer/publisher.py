@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import redis
 
+from streamer.exchange_clock import ExchangeClock
 from streamer.gaps import Filled
 from streamer.inbox import Inbox, Item
 from streamer.outlet import Outlet, RedisRefusesError, TopicPacker
@@ -35,6 +36,10 @@ class Topic:
         self.ask_gap = ask_gap
         self.asked: Gap | None = None
 
+    def add(self, trades: Iterable[TradeEvent], shift_ms: int) -> list[str]:
+        """The commands that publish these trades."""
+        return [self.packer.add(trade, shift_ms) for trade in trades]
+
 
 class Publisher:
     """One thread (`run`) writes to Redis; the threads that read hand over through `inbox`."""
@@ -46,16 +51,18 @@ class Publisher:
         self._client = client
         self._outlet = Outlet(client)
         self._topics: dict[str, dict[str, Topic]] = {}
+        self._clocks: dict[str, ExchangeClock] = {}
         self._new: deque[Topic] = deque()  # whose place in Redis is not known yet
         self._stopping = threading.Event()
         self._complained: set[str] = set()
 
     # --- for other threads ----------------------------------------------------------------------
-    def follow(self, market: str, symbols: Iterable[str], ask_gap: AskGap) -> None:
+    def follow(self, market: str, symbols: Iterable[str], ask_gap: AskGap, clock: ExchangeClock) -> None:
         """From now on these are the symbols of a market; trades of others are skipped."""
         known = self._topics.get(market, {})
         topics = {symbol: known.get(symbol) or Topic(market, symbol, ask_gap) for symbol in symbols}
         self._new.extend(topic for symbol, topic in topics.items() if symbol not in known)
+        self._clocks[market] = clock
         self._topics = {**self._topics, market: topics}
 
     def last_trades(self) -> list[TradeEvent]:
@@ -100,25 +107,31 @@ class Publisher:
             if isinstance(item, Filled):
                 topic = self._topics.get(item.market, {}).get(item.symbol)
                 if topic is not None:
-                    commands += map(topic.packer.add, topic.sequence.close(item.gap, item.trades))
+                    shift_ms = self._clocks[item.market].shift_ms()
+                    commands += topic.add(topic.sequence.close(item.gap, item.trades), shift_ms)
                     commands += self._see_to_gap(topic)
                 continue
             market, trades = item
             topics = self._topics.get(market, {})
+            if not topics:
+                continue
+            clock = self._clocks[market]
+            clock.look_at(trades[-1].event_ms)
+            shift_ms = clock.shift_ms()
             for trade in trades:
                 topic = topics.get(trade.symbol)
                 if topic is None:
                     continue  # Turned off a moment ago.
                 verdict = topic.sequence.offer(trade)
                 if verdict is Verdict.PUBLISH:
-                    commands.append(topic.packer.add(trade))
+                    commands.append(topic.packer.add(trade, shift_ms))
                 elif verdict is Verdict.HELD:
-                    commands += map(topic.packer.add, topic.sequence.run())
+                    commands += topic.add(topic.sequence.run(), shift_ms)
                     commands += self._see_to_gap(topic)
                 elif verdict is Verdict.ANEW:
                     if self._is_ours_to_empty(topic, trade):
                         commands.append(topic.packer.delete)
-                    commands.append(topic.packer.add(trade))
+                    commands.append(topic.packer.add(trade, shift_ms))
                     commands += self._see_to_gap(topic)
         return commands
 

@@ -1,7 +1,6 @@
 """The few public GETs that a streamer needs, within the budget of the address, with the answers put into words."""
 
 import http.client
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -17,7 +16,7 @@ T = TypeVar("T")
 
 TIMEOUT_S = 5.0
 # Request weights (market-data-endpoints.md, general-endpoints.md).
-WEIGHTS = {"exchangeInfo": 20, "historicalTrades": 25, "aggTrades": 4}
+WEIGHTS = {"time": 1, "exchangeInfo": 20, "historicalTrades": 25, "aggTrades": 4}
 # What asks us to wait, and for how many seconds where it does not say: too many requests, a ban, the firewall. The
 # traders wait as well; but live frames should not, so the first is more than a gap's patience.
 _TOLD_TO_WAIT = {429: 20.0, 418: 120.0, 403: 120.0}
@@ -90,7 +89,7 @@ def _refusal(error: urllib.error.HTTPError, budget: Budget) -> Exception:
     told = error.headers.get("Retry-After", "")
     wait_s = max(1.0, float(told)) if told.isdecimal() else _TOLD_TO_WAIT[error.code]
     why = f"status {error.code}, code {answer.code}: {answer.msg}"
-    budget.stop(round((time.time() + wait_s) * 1000), why)
+    budget.stop_for(wait_s, why)
     return ThrottledError(f"the exchange asks us to wait ({why})", wait_s)
 
 

@@ -162,5 +162,6 @@ class Streamer:
         self._publisher.stop()
         busy = self._crew.join(FLUSH_S)
         self._progress.end()
+        self._heart.stop()
         if "publisher" in busy:
             log.warning("stopped before all was published: Redis is slow or away")

@@ -1,6 +1,6 @@
 """The Redis streams that carry events between rooms: their names and what their entries look like.
 
-    trade_events:{market}:{SYMBOL}    id {trade id}-0    t = "price,quantity,trade ms,event ms,maker"
+    trade_events:{market}:{SYMBOL}    id {trade id}-0    t = "price,quantity,trade ms,event ms,maker,made ms"
     execution_reports:{venue}         id *               kind = "event" | "connected", data = JSON
 
 While trades of a symbol are missing and being fetched, a key says so: trade_gap:{market}:{SYMBOL} = "first-last".
@@ -9,18 +9,27 @@ The data is the event alone, without the {"subscriptionId": …} around it;
 "connected" (data "{}") says that the user data stream has (re)connected: whoever keeps books must compare them now.
 """
 
+import time
+
 import msgspec
 import redis
+
+from hedgehog_project import shared_clock
 
 # Entries that a topic keeps; older ones fall away.
 TRADES_KEPT = 10_000
 REPORTS_KEPT = 10_000
+# A trade that lies ahead of the shared clock by more is of before that was set back. How old it is nobody knows: old.
+AHEAD_S, UNKNOWN_S = 10.0, 86_400.0
 # A gap is given up sooner (gaps.PATIENCE_S). The key of a streamer that has died goes by itself.
 GAP_KEY_S = 30
 
 
 class TradeEvent(msgspec.Struct, frozen=True, gc=False):
-    """One public trade. Price and quantity are plain decimals as the exchange wrote them; times are in ms."""
+    """One public trade. Price and quantity are plain decimals as the exchange wrote them; times are in ms.
+
+    `made_ms` is its event's time by the clock that our hosts share (shared_clock.py); 0 where nobody has told.
+    """
 
     symbol: str
     trade_id: int
@@ -29,6 +38,15 @@ class TradeEvent(msgspec.Struct, frozen=True, gc=False):
     trade_ms: int
     event_ms: int
     buyer_is_maker: bool
+    made_ms: int = 0
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it was made; neither the exchange's clock nor ours may have been set meanwhile."""
+        if not self.made_ms:
+            return max(0.0, time.time() - self.event_ms / 1000)
+        age_s = shared_clock.now() - self.made_ms / 1000
+        return max(0.0, age_s) if age_s >= -AHEAD_S else UNKNOWN_S
 
 
 def trade_topic(market: str, symbol: str) -> str:
@@ -45,14 +63,23 @@ def report_topic(venue: str) -> str:
 
 def encode_trade(event: TradeEvent) -> str:
     """The value of the field `t`."""
-    return f"{event.price},{event.quantity},{event.trade_ms},{event.event_ms},{int(event.buyer_is_maker)}"
+    maker = int(event.buyer_is_maker)
+    return f"{event.price},{event.quantity},{event.trade_ms},{event.event_ms},{maker},{event.made_ms}"
 
 
 def decode_trade(symbol: str, entry_id: bytes, value: bytes) -> TradeEvent:
     """The trade of a topic's entry. Raises ValueError for an entry that is none."""
-    price, quantity, trade_ms, event_ms, maker = value.decode().split(",")
+    # Entries of an older version have no last one.
+    price, quantity, trade_ms, event_ms, maker, *made_ms = value.decode().split(",")
     return TradeEvent(
-        symbol, int(entry_id.split(b"-")[0]), price, quantity, int(trade_ms), int(event_ms), maker == "1"
+        symbol,
+        int(entry_id.split(b"-")[0]),
+        price,
+        quantity,
+        int(trade_ms),
+        int(event_ms),
+        maker == "1",
+        int(made_ms[0]) if made_ms else 0,
     )
 
 

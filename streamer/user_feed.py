@@ -198,7 +198,10 @@ def _now_ms() -> int:
 
 
 def _retry_after_s(error: dict[str, Any]) -> float:
-    """How long the exchange wants us to stay away: `data.retryAfter` is a time in ms."""
+    """How long the exchange wants us to stay away: until `data.retryAfter`, in ms by its clock, as `serverTime`."""
     data = error.get("data")
     until_ms = data.get("retryAfter") if isinstance(data, dict) else None
-    return max(0.0, (until_ms - _now_ms()) / 1000) if isinstance(until_ms, int) else 0.0
+    if not isinstance(data, dict) or not isinstance(until_ms, int):
+        return 0.0
+    there_ms = data.get("serverTime")
+    return max(0.0, (until_ms - (there_ms if isinstance(there_ms, int) else _now_ms())) / 1000)

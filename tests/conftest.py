@@ -26,6 +26,7 @@ NEEDS_THE_MACHINE = tuple(
         "e2e",
         "simulation",
         "hedgehog_project/test_run.py",
+        "hedgehog_project/test_run_host.py",
         "streamer/test_stream_command.py",
         "binance_mock/test_durability.py",
     )

@@ -19,6 +19,9 @@ from trading.outcomes import is_namesake, report_of
 DENIED_FOR = ARRIVES_WITHIN
 # One that was acknowledged is denied for longer before it counts as gone: that it was there is certain.
 FORGOTTEN_AFTER = timedelta(seconds=60)
+# It is asked every few seconds. Where more has passed since the first answer the clock was set forward, or nobody was
+# there to ask: that answer counts for nothing.
+DENIED_AGAIN_WITHIN, FORGOTTEN_WITHIN = timedelta(seconds=60), timedelta(seconds=180)
 
 
 def query(row: Order, exchange: Exchange, asked_at: datetime, source: str = "query") -> OrderReported | None:
@@ -68,11 +71,13 @@ def balance(row: Order, exchange: Exchange, is_certain: bool) -> BalanceSeen:
 def _not_found(row: Order, exchange: Exchange, asked_at: datetime, text: str, source: str) -> OrderReported | None:
     """What the order is, where the exchange says again that there is none; None while that may yet change."""
     if asked_at < row.submitted_at + ARRIVES_WITHIN:
-        return None  # It may still arrive: that it is not there yet says nothing.
-    if row.denied_at is None:
-        Order.objects.filter(pk=row.pk, denied_at=None).update(denied_at=asked_at)
+        # It may still arrive: that it is not there yet says nothing. A clock set back: see set_clocks.py.
         return None
-    if asked_at < row.denied_at + (DENIED_FOR if row.status == OrderStatus.SUBMITTING else FORGOTTEN_AFTER):
+    is_unclear = row.status == OrderStatus.SUBMITTING
+    if row.denied_at is None or asked_at > row.denied_at + (DENIED_AGAIN_WITHIN if is_unclear else FORGOTTEN_WITHIN):
+        Order.objects.filter(pk=row.pk, denied_at=row.denied_at).update(denied_at=asked_at)
+        return None
+    if asked_at < row.denied_at + (DENIED_FOR if is_unclear else FORGOTTEN_AFTER):
         return None
     found = make_impossible(row, exchange)
     if found is not None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import redis
 
+from hedgehog_project.queues import EXITS
 from hedgehog_project.venues import Venue
 from streamer.topics import decode_trade, report_topic, trade_topic
 from trading import doorbell, triggers
@@ -126,7 +127,8 @@ class Dispatcher:
         """Hands on again what a dead dispatcher left, and the reports that no task has booked; how many entries."""
         taken = 0
         # A report that is not booked may just wait in a long queue.
-        topics = self._trades if doorbell.is_queue_long(self.client) else [*self._trades, *self._reports]
+        is_behind = doorbell.is_queue_long(self.client, EXITS)
+        topics = self._trades if is_behind else [*self._trades, *self._reports]
         pipeline = self.client.pipeline(transaction=False)
         for topic in topics:
             pipeline.execute_command("XAUTOCLAIM", topic, GROUP, self.name, TAKE_OVER_MS, "0-0", "COUNT", BATCH)
@@ -184,7 +186,7 @@ class Dispatcher:
                 if rung:
                     entry_id, fields = entries[index]
                     trade = decode_trade(symbol, entry_id, fields[1])
-                    event = TradeSeen(symbol, trade.trade_id, Decimal(trade.price), trade.event_ms)
+                    event = TradeSeen(symbol, trade.trade_id, Decimal(trade.price), trade.event_ms, trade.age_s)
                     for trader_id in rung:
                         doorbell.wake(trader_id, symbol, event)
                     self.counts.woken += len(rung)

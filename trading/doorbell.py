@@ -1,41 +1,57 @@
-"""Ringing the tasks by name: dispatch and the leader ring, tasks.py answers. Nobody waits at the door."""
+"""Ringing the tasks by name: dispatch and the leader ring, tasks.py answers. Nobody waits at the door.
+
+CELERY_TASK_ROUTES in settings.py says which queue a task goes to by its name; a wake or a nudge that may end in an
+exit is sent to EXITS by whoever rings.
+"""
 
 from typing import Any
 
 import redis
 from celery import current_app
 
-from hedgehog_project.redis import connect
+from hedgehog_project import queues
+from hedgehog_project.queues import ENTRIES, EXITS, IS_AGAIN, OF_USE_S
+from hedgehog_project.redis import connect, take
 from trading.core.events import TradeSeen
 from trading.core.money import plain
+from trading.core.position import TraderState
 from trading.exchange.replies import own_id
 from trading.own_orders import trader_of
 
-# A wake that comes later than this has lost its meaning: the trader is rung again.
+# A task that comes later than this has lost its meaning: whoever it is for is rung again.
 WAKE_EXPIRES_S = 5
 # However many reports of unknown orders come, the books are compared for them once in so long.
 ONCE_S = 5
 
-# Celery's list of waiting tasks in Redis, and how many are so many that a bell may just not have had its turn.
-QUEUE = "celery"
+# So many waiting tasks are so many that one may just not have had its turn.
 MANY = 200
 
 
-def is_queue_long(client: "redis.Redis") -> bool:
-    """Whether the workers are behind. Ringing again what waits in the queue would only make it longer."""
-    return int(client.llen(QUEUE)) > MANY
+def is_queue_long(client: "redis.Redis", queue: str = ENTRIES) -> bool:
+    """Whether its workers are behind. Ringing again what waits in the queue would only make it longer."""
+    return queues.length(client, queue) > MANY
 
 
-def wake(trader_id: int, symbol: str, event: TradeSeen) -> None:
+def queue_of(state: str) -> str:
+    """Where a trader in this state is rung: one that holds something may be about to get out."""
+    return EXITS if state in (TraderState.HOLDING, TraderState.SELLING) else ENTRIES
+
+
+def wake(trader_id: int, symbol: str, event: TradeSeen, queue: str = ENTRIES) -> None:
     """Wakes a trader with the trade that it waited for. Raises kombu's OperationalError without a broker."""
-    trade = {"trade_id": event.trade_id, "price": plain(event.price), "at_ms": event.at_ms}
-    _ring("trading.tasks.wake", {"trader": trader_id, "symbol": symbol, "trade": trade}, WAKE_EXPIRES_S)
+    trade = {
+        "trade_id": event.trade_id,
+        "price": plain(event.price),
+        "at_ms": event.at_ms,
+        "age_s": round(event.age_s, 3),
+    }
+    _ring("trading.tasks.wake", {"trader": trader_id, "symbol": symbol, "trade": trade}, WAKE_EXPIRES_S, queue)
 
 
-def nudge(trader_id: int, symbol: str, why: str, is_urgent: bool = False) -> None:
+def nudge(trader_id: int, symbol: str, why: str, is_urgent: bool = False, queue: str = ENTRIES) -> None:
     """Asks a trader to look again; where it is urgent, also before its next try is due."""
     whose = {"trader": trader_id, "symbol": symbol}
-    _ring("trading.tasks.nudge", {**whose, "why": why, "is_urgent": is_urgent}, WAKE_EXPIRES_S)
+    _ring("trading.tasks.nudge", {**whose, "why": why, "is_urgent": is_urgent}, WAKE_EXPIRES_S, queue)
 
 
 def ask(order_id: int, trader_id: int, symbol: str) -> None:
@@ -66,16 +82,31 @@ def reconcile(venue: str, entry_id: str | None = None) -> None:
 
 def reconcile_once(venue: str) -> None:
     """As reconcile, but not again within ONCE_S: many reports may tell of one unknown order."""
-    if connect().set(f"reconcile:rung:{venue}", 1, nx=True, ex=ONCE_S):
+    if take(connect(), f"reconcile:rung:{venue}", ONCE_S):
         reconcile(venue)
 
 
 def refresh_balances_once(venue: str) -> None:
     """Has a venue asked for the account's balances, but not again within ONCE_S."""
-    if connect().set(f"balances:rung:{venue}", 1, nx=True, ex=ONCE_S):
+    if take(connect(), f"balances:rung:{venue}", ONCE_S):
         _ring("trading.tasks.refresh_balances", {"venue": venue}, WAKE_EXPIRES_S)
 
 
-def _ring(task: str, kwargs: dict[str, Any], expires_s: float | None = None) -> None:
+def again(task: str, kwargs: dict[str, Any], of_use_s: float | None, queue: str | None) -> None:
+    """Rings once more what could not be done just now."""
+    _ring(task, kwargs, of_use_s, queue, is_again=True)
+
+
+def _ring(
+    task: str,
+    kwargs: dict[str, Any],
+    of_use_s: float | None = None,
+    queue: str | None = None,
+    is_again: bool = False,
+) -> None:
+    # Not Celery's own `expires`, which compares the clocks of two hosts: task_base.py looks at it.
+    headers: dict[str, Any] = {IS_AGAIN: True} if is_again else {}
+    if of_use_s is not None:
+        headers[OF_USE_S] = of_use_s
     # A broker that is away is the caller's to wait for, not to be retried here while events queue up behind.
-    current_app.send_task(task, kwargs=kwargs, expires=expires_s, retry=False)
+    current_app.send_task(task, kwargs=kwargs, headers=headers, retry=False, queue=queue)

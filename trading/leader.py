@@ -4,8 +4,8 @@ It runs every second, and at once when a cycle ends. Two leaders at once are har
 """
 
 import logging
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import redis
@@ -13,11 +13,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from hedgehog_project.queues import ENTRIES, EXITS
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, last_trades
-from trading import catalog, doorbell, endings, halting, slots, symbols, triggers
+from trading import catalog, doorbell, endings, halting, set_clocks, slots, symbols, triggers
 from trading.books.reconcile import venues_in_use
 from trading.core.decisions import ANY_PRICE
 from trading.core.orders import OPEN, OrderStatus, Side
@@ -51,16 +52,18 @@ _complaints: dict[int, str] = {}
 def lead(now: datetime | None = None) -> None:
     """One beat. Raises redis.RedisError and Django's database errors: the next beat tries again."""
     now = now or timezone.now()
+    set_clocks.mend(now)
     fill_slots()
     watch_triggers()
     drawdown.watch(now)
-    if doorbell.is_queue_long(connect()):
-        return
-    ask_about_stuck_orders(now)
-    ask_about_passed_orders(now)
-    take_back_unwanted(now)
-    nudge_whoever_is_due(now)
-    ring_again()
+    # What waits in a long queue is not rung again: that would only make it longer. Each queue has its own workers.
+    behind = {queue for queue in (EXITS, ENTRIES) if doorbell.is_queue_long(connect(), queue)}
+    if EXITS not in behind:
+        ask_about_stuck_orders(now)
+        ask_about_passed_orders(now)
+        take_back_unwanted(now)
+    nudge_whoever_is_due(now, behind)
+    ring_again(behind)
     rearm_sleepers(now)
 
 
@@ -134,7 +137,7 @@ def ask_about_passed_orders(now: datetime) -> None:
     for venues, name, trade in _last_trades(resting.order_by().values_list("venue", "symbol__name").distinct()):
         price = Decimal(trade.price)
         passed = Q(side=Side.BUY, price__gt=price) | Q(side=Side.SELL, price__lt=price)
-        since = datetime.fromtimestamp(trade.event_ms / 1000, UTC)
+        since = _made_at(trade)
         for order in resting.filter(passed, venue__in=venues, symbol__name=name, submitted_at__lt=since):
             doorbell.ask(order.pk, order.trader_id, name)
 
@@ -146,14 +149,17 @@ def take_back_unwanted(now: datetime) -> None:
         doorbell.cancel(*order)
 
 
-def nudge_whoever_is_due(now: datetime) -> None:
-    """Rings for traders whose next try is due, and for those that nothing else would ever wake."""
+def nudge_whoever_is_due(now: datetime, behind: Collection[str] = ()) -> None:
+    """Rings for traders whose next try is due, and for those that nothing else would ever wake.
+
+    Those whose queue is among `behind` wait until its workers have caught up.
+    """
     live = Trader.objects.filter(finished_at__isnull=True)
     due = live.filter(retry_at__lte=now)
     # Neither trigger, nor clock, nor open order: a process died at the wrong moment.
     forgotten = live.filter(retry_at=None, wake_below=None, wake_above=None).exclude(orders__status__in=OPEN)
-    for pk, symbol in (due | forgotten).distinct().values_list("pk", "symbol__name"):
-        doorbell.nudge(pk, symbol, "it is time to try again")
+    for pk, symbol, state in (due | forgotten).distinct().values_list("pk", "symbol__name", "state"):
+        _nudge(pk, symbol, state, "it is time to try again", behind)
 
 
 def watch_triggers() -> None:
@@ -165,16 +171,23 @@ def watch_triggers() -> None:
             doorbell.reconcile(venue)
 
 
-def ring_again() -> None:
-    """Rings for traders whose bell nobody answered."""
+def ring_again(behind: Collection[str] = ()) -> None:
+    """Rings for traders whose bell nobody answered; those whose queue is among `behind` later."""
     client = connect()
     unheard = triggers.rung_before(client, UNHEARD_S)
-    live = dict(Trader.objects.filter(pk__in=unheard, finished_at=None).values_list("pk", "symbol__name"))
-    for pk, symbol in live.items():
-        doorbell.nudge(pk, symbol, "nobody answered its bell")
-    gone = set(unheard) - live.keys()
+    live = Trader.objects.filter(pk__in=unheard, finished_at=None).values_list("pk", "symbol__name", "state")
+    gone = set(unheard)
+    for pk, symbol, state in live:
+        gone.discard(pk)
+        _nudge(pk, symbol, state, "nobody answered its bell", behind)
     if gone:
         triggers.forget(client, gone)
+
+
+def _nudge(pk: int, symbol: str, state: str, why: str, behind: Collection[str]) -> None:
+    queue = doorbell.queue_of(state)
+    if queue not in behind:
+        doorbell.nudge(pk, symbol, why, queue=queue)
 
 
 def rearm_sleepers(now: datetime) -> int:
@@ -187,7 +200,7 @@ def rearm_sleepers(now: datetime) -> int:
         price = Decimal(trade.price)
         is_crossed = Q(wake_below__gte=price) | Q(wake_above__lte=price)
         crossed = waiting.filter(is_crossed, venue__in=venues, symbol__name=name)
-        since = datetime.fromtimestamp(trade.event_ms / 1000, UTC) - UNHEARD
+        since = _made_at(trade) - UNHEARD
         for trader in crossed.filter(armed_at__lt=since).select_related("symbol"):
             if not triggers.set_trigger(client, trigger_for(trader)):
                 # Redis remembers a later turn: of the database before it was restored or made anew. Where the trader
@@ -206,6 +219,11 @@ def _last_trades(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[list[Venue]
         names = sorted({name for venue, name in wanted if venue in venues})
         for name, trade in last_trades(connect(), market, names).items():
             yield venues, name, trade
+
+
+def _made_at(trade: TradeEvent) -> datetime:
+    """When it was made, by the clock that the rows' times are of."""
+    return timezone.now() - timedelta(seconds=trade.age_s)
 
 
 def rebuild_triggers(client: "redis.Redis") -> int:

@@ -4,7 +4,6 @@ Figures are those of one venue, the switch's: play money and real money are neve
 elsewhere is told apart (`elsewhere`). Where Redis does not answer, prices are unknown (None), never an error.
 """
 
-import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -44,7 +43,8 @@ WITHOUT = {
     "mock_exchange": "The mock exchange is down: it takes no orders and fills none.",
     "streamer": "The streamer is down: no prices and no execution reports come.",
     "dispatcher": "The dispatcher is down: no trader hears of trades and reports.",
-    "worker": "No worker is up: no trader acts.",
+    "worker": "No worker for entries is up: no trader begins or buys.",
+    "worker_exits": "No worker for exits is up: no report is booked, nothing is cancelled, and nobody leads.",
     "beat": "Beat is down: nobody looks for missing traders and unclear orders.",
 }
 LIVE = Q(finished_at__isnull=True)
@@ -131,10 +131,7 @@ def last_trades(names: Iterable[str], venue: Venue) -> dict[str, LastTrade]:
         events = topics.last_trades(_reader(settings.REDIS_URL), market_of(venue), wanted) if wanted else {}
     except redis.RedisError:
         return {}  # The processes' list says that Redis is down; here the price is just not known.
-    now = time.time()
-    return {
-        name: LastTrade(Decimal(event.price), max(0.0, now - event.trade_ms / 1000)) for name, event in events.items()
-    }
+    return {name: LastTrade(Decimal(event.price), event.age_s) for name, event in events.items()}
 
 
 @cache

@@ -7,7 +7,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 @dataclass(frozen=True)
 class Ring:
-    """One row of the schedule. Each task's own `expires` lies under its period: a late bell is not rung twice."""
+    """One row of the schedule. How late a task may be done at all is its own to say: `of_use_s` in tasks.py."""
 
     name: str
     task: str

@@ -1,7 +1,6 @@
 """The doors that the bells belong to: a task takes ids, fetches, calls one function, and may run twice and late."""
 
 import logging
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +8,10 @@ from celery import Task, current_app, shared_task
 from celery.signals import worker_ready
 from kombu.exceptions import OperationalError
 
+from hedgehog_project import shared_clock
+from hedgehog_project.database_errors import passes
+from hedgehog_project.progress import LED, note
+from hedgehog_project.queues import ENTRIES, EXITS, drop_stale
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
 from trading import doorbell, leader, traders
@@ -23,36 +26,39 @@ from trading.exchange.replies import from_execution_report, own_id
 from trading.limits import balances
 from trading.models import Order
 from trading.models.journal import write
+from trading.task_base import BaseTask, waited_s
 
 log = logging.getLogger(__name__)
 
 # A report that could not be booked so many times never will be; they are three seconds apart.
 GIVE_UP_AFTER = 5
+# What asks about every symbol waits for the exchange's limits again and again.
+LONG_S = 900.0
 
 
-@shared_task(bind=True)
+@shared_task(bind=True, base=BaseTask)
 def wake(self: Task, trader: int, symbol: str, trade: dict[str, Any]) -> None:
     """A trade reached the trader's trigger."""
-    age_s = max(0.0, time.time() - trade["at_ms"] / 1000)
+    # How old it was when it was rung, and how long that is ago: no clock is compared with the exchange's.
+    age_s = trade["age_s"] + waited_s(self)
     event = TradeSeen(symbol, trade["trade_id"], Decimal(trade["price"]), trade["at_ms"], age_s)
     _let_act(trader, event, _id(self))
 
 
-@shared_task(bind=True)
+@shared_task(bind=True, base=BaseTask)
 def nudge(self: Task, trader: int, symbol: str, why: str, is_urgent: bool = False) -> None:
     """The leader, or a person, wants the trader to look again."""
     _let_act(trader, Nudged(why, is_urgent), _id(self))
 
 
-@shared_task(bind=True)
+@shared_task(bind=True, base=BaseTask)
 def report(self: Task, trader: int | None, symbol: str, venue: str, entry: str, data: dict[str, Any]) -> None:
     """The exchange reported something of an order of ours."""
     try:
         has_ended = traders.hear(from_execution_report(data), "report", exchange_at, _id(self), Venue(venue))
     except Exception as error:
-        if trader is not None:
-            traders.note_failure(trader, error, _id(self))
-        if deliveries(connect(), venue, entry) < GIVE_UP_AFTER:
+        _note_failure(trader, error, _id(self))
+        if passes(error) or deliveries(connect(), venue, entry) < GIVE_UP_AFTER:
             raise
         # It will never be booked. What it told is asked for instead.
         log.exception("a report can't be booked and is given up: venue=%s entry=%s", venue, entry)
@@ -63,73 +69,77 @@ def report(self: Task, trader: int | None, symbol: str, venue: str, entry: str, 
         leader.fill_slots()
 
 
-@shared_task(bind=True)
+@shared_task(bind=True, base=BaseTask)
 def ask(self: Task, trader: int, symbol: str, order: int) -> None:
     """An order of ours has been unclear for too long."""
     try:
         has_ended = traders.ask(order, exchange_at, _id(self))
     except ExchangeError as error:
         # No answer is no news: the trader shows it, and the leader asks again.
-        traders.note_failure(trader, error, _id(self))
+        _note_failure(trader, error, _id(self))
         return
     if has_ended:
         leader.fill_slots()
 
 
-@shared_task(bind=True)
+@shared_task(bind=True, base=BaseTask)
 def cancel(self: Task, trader: int, symbol: str, order: int) -> None:
     """An order of ours is to be taken back."""
     try:
         has_ended = traders.cancel(order, exchange_at, _id(self))
     except ExchangeError as error:
         # Whoever wanted it rings again while it rests.
-        traders.note_failure(trader, error, _id(self))
+        _note_failure(trader, error, _id(self))
         return
     if has_ended:
         leader.fill_slots()
 
 
-@shared_task(bind=True)
+@shared_task(bind=True, base=BaseTask, takes_s=LONG_S)
 def reconcile(self: Task, venue: str, entry: str | None = None) -> None:
     """The books shall be compared with the exchange's; `entry` is the "connected" that asked for it."""
     if _reconcile(Venue(venue), _id(self)) and entry:
         acknowledge(connect(), venue, entry)
 
 
-@shared_task(expires=0.9)
+@shared_task(base=BaseTask, is_rung_again=False)
 def lead() -> None:
-    """Every second: what is missing, stuck or forgotten."""
+    """Every second: what is missing, stuck or forgotten. However late it comes: beat lets no second one wait."""
+    client = connect()
+    for name in (EXITS, ENTRIES):
+        drop_stale(client, name, shared_clock.now())
     leader.lead()
+    note(client, LED)
 
 
-@shared_task(bind=True, expires=50)
+@shared_task(bind=True, base=BaseTask, of_use_s=50, is_rung_again=False, takes_s=LONG_S)
 def reconcile_all(self: Task) -> None:
     """Every minute: whatever report was lost is learnt here."""
     for venue in venues_in_use():
         _reconcile(venue, _id(self))
 
 
-@shared_task(expires=50)
+@shared_task(base=BaseTask, of_use_s=50, is_rung_again=False, takes_s=LONG_S)
 def record_equity() -> None:
     """Every minute: what trading has brought so far; an hour keeps its last."""
     for venue in venues_in_use():
         equity.record(venue)
 
 
-@shared_task(expires=4)
+@shared_task(base=BaseTask, of_use_s=30, is_rung_again=False, takes_s=LONG_S)
 def refresh_listings() -> None:
     """Every five seconds for symbols that are new, every ten minutes for each that is known."""
     leader.follow_the_switch()
     leader.refresh_listings(exchange_at)
 
 
-@shared_task
+@shared_task(base=BaseTask)
 def refresh_listing(symbol: str, venue: str) -> None:
     """An order was refused by a filter: the symbol's listing is out of date."""
     leader.refresh_listing(symbol, Venue(venue), exchange_at)
 
 
-@shared_task
+@shared_task(base=BaseTask)
 def refresh_balances(venue: str) -> None:
     """A limit or a budget wants to know what is free now."""
     try:
@@ -151,7 +161,7 @@ def _ask_instead(client_order_id: str, trader: int | None, symbol: str) -> None:
 def _compare_at_once(**_: Any) -> None:
     """Whatever happened while no worker was up is learnt when one begins."""
     try:
-        current_app.send_task("trading.tasks.reconcile_all", expires=50, retry=False)
+        current_app.send_task("trading.tasks.reconcile_all", retry=False)
     except OperationalError as error:
         log.warning("the books are compared within a minute, not at once: %s", error)
 
@@ -161,10 +171,16 @@ def _let_act(trader_id: int, event: Event, task_id: str) -> None:
         has_ended = traders.wake(trader_id, event, exchange_at, task_id)
     except Exception as error:
         # The trader keeps its state, shows the error, and is tried again after a growing wait.
-        traders.note_failure(trader_id, error, task_id)
+        _note_failure(trader_id, error, task_id)
         raise
     if has_ended:
         leader.fill_slots()
+
+
+def _note_failure(trader_id: int | None, error: Exception, task_id: str) -> None:
+    """Shows it on the trader. A database that is busy is nobody's failure: see task_base.py."""
+    if trader_id is not None and not passes(error):
+        traders.note_failure(trader_id, error, task_id)
 
 
 def _reconcile(venue: Venue, task_id: str) -> bool:

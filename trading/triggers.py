@@ -2,7 +2,8 @@
 
     triggers:below:{market}:{SYMBOL}   sorted set: trader id by the price at or below which a trade wakes it
     triggers:above:{market}:{SYMBOL}   the same by the price at or above which one does
-    triggers:rung                      sorted set: trader id by the time (s) at which it was rung and not heard since
+    triggers:rung                      sorted set: trader id by the time (s, shared clock) at which it was rung and
+                                       not heard since
     triggers:turns                     hash: trader id to the turn of its row that was copied last
     triggers:built                     there while the copy is whole; gone when Redis was emptied
 
@@ -10,16 +11,19 @@ A crossed trigger moves to `rung` in one step, so that a dispatcher may die at a
 again whose bell nobody answered.
 """
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 import redis
 
+from hedgehog_project import shared_clock
+
 RUNG = "triggers:rung"
 TURNS = "triggers:turns"
 BUILT = "triggers:built"
+# Hosts know the shared clock a little differently.
+AHEAD_S = 10.0
 
 # KEYS: below, above, rung. ARGV: price, now, most. Moves the traders one of whose triggers the price has reached.
 _RING = """
@@ -94,12 +98,19 @@ def ring(client: "redis.Redis", market: str, symbol: str, price: float, most: in
     None are left where there are fewer than `most`.
     """
     keys = [key_below(market, symbol), key_above(market, symbol), RUNG]
-    return [int(each) for each in client.eval(_RING, len(keys), *keys, price, time.time(), most)]
+    return [int(each) for each in client.eval(_RING, len(keys), *keys, price, shared_clock.now(), most)]
 
 
 def rung_before(client: "redis.Redis", seconds: float) -> list[int]:
-    """The traders that were rung more than `seconds` ago and not heard since."""
-    return [int(each) for each in client.zrangebyscore(RUNG, "-inf", time.time() - seconds)]  # type: ignore[arg-type]
+    """The traders that were rung more than `seconds` ago and not heard since. Raises redis.RedisError.
+
+    A time ahead of now is one of before the clock was set back.
+    """
+    now = shared_clock.now()
+    pipeline = client.pipeline(transaction=False)
+    pipeline.zrangebyscore(RUNG, "-inf", now - seconds)
+    pipeline.zrangebyscore(RUNG, now + AHEAD_S, "+inf")
+    return [int(each) for found in pipeline.execute() for each in found]
 
 
 def rebuild(client: "redis.Redis", triggers: Iterable[Trigger]) -> int:

@@ -17,7 +17,10 @@ LOOK_AGAIN = timedelta(seconds=5)
 FILLS_COME_WITHIN = timedelta(seconds=1)
 # A question to the exchange is tried for so long at most: nobody else shall ask the same meanwhile.
 ANSWERS_COME_WITHIN = timedelta(seconds=10)
+# However long the reason for it lasts: who has to wait longer looks again, and waits on. A time further ahead than
+# this is one of before the clock was set back.
 MOST_WAIT = timedelta(seconds=60)
+LONGEST_WAIT = MOST_WAIT + timedelta(seconds=1)
 
 
 def wait(trader: Trader, position: Position, decision: Wait, triggers: Triggers, event: Event, task_id: str) -> None:
@@ -53,7 +56,7 @@ def hold_back(trader: Trader, hold: Hold, event: str, task_id: str) -> None:
     """Shows what the gate says. A price does not wake the trader meanwhile: it could do nothing with it."""
     trader.waits_for = hold.reason[:300]
     trader.arm(Triggers())
-    trader.retry_at = timezone.now() + hold.wait + _spread(trader)
+    trader.retry_at = timezone.now() + min(MOST_WAIT, hold.wait) + _spread(trader)
     write_once(trader, event, HELD_BACK, hold.topic, task_id)
 
 
@@ -65,7 +68,7 @@ def back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:
     if wait is None:
         wait = min(MOST_WAIT, timedelta(seconds=2 ** min(trader.failures - 1, 6)))
     else:
-        wait += _spread(trader)
+        wait = min(MOST_WAIT, wait) + _spread(trader)
     trader.retry_at = timezone.now() + wait
 
 

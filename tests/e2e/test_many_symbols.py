@@ -60,7 +60,8 @@ def run(stack: Stack, *command: str) -> str:
 
 
 def streamed(client: "redis.Redis") -> int:
-    return int(beats(client)["streamer"].facts["symbols"])
+    (streamer,) = [beat for beat in beats(client) if beat.name == "streamer" and beat.is_fresh]
+    return int(streamer.facts["symbols"])
 
 
 @pytest.mark.timeout(240)

@@ -1,4 +1,4 @@
-"""Tasks for a real worker (`celery worker -I tests.hedgehog_project.tasks`): they tell which connection they had."""
+"""Tasks for a real worker (`celery worker -I tests.hedgehog_project.tasks`)."""
 
 import json
 import threading
@@ -18,3 +18,12 @@ def tell_connection(key: str) -> None:
         (backend,) = cursor.fetchone()
     time.sleep(0.02)  # long enough for the other threads to get some
     connect().rpush(key, json.dumps([threading.get_ident(), backend]))
+
+
+@shared_task(name="tests.keep_busy")
+def keep_busy(key: str) -> None:
+    """Keeps a thread busy until the Redis key is there."""
+    connect().incr(f"{key}:busy")
+    while not connect().exists(key):
+        time.sleep(0.02)
+    connect().incr(f"{key}:done")

@@ -249,6 +249,22 @@ class TestStop:
             another.stop(clock.now_ms + 60_100, "banned")
         assert caplog.text.count("is not called") == 1
 
+    def test_stop_lasts_no_longer_than_it_was_ordered_to_when_the_shared_clock_is_set_back(
+        self, budget: Budget, another: Budget, clock: Clock
+    ) -> None:
+        budget.stop_for(60, "banned")
+        with pytest.raises(OverBudget):
+            another.take(1)
+        clock.now_ms -= 6 * 3_600_000
+        for each in (budget, another, Budget(budget.host, "account")):
+            each.take(1)
+        assert budget.state().stopped_until is None
+        budget.stop_for(10, "banned again")
+        for each in (budget, another):
+            with pytest.raises(OverBudget, match="banned again") as over:
+                each.take(1)
+            assert over.value.wait_s == 10
+
     def test_redis_that_forgot_ends_no_stop_of_ones_own(self, budget: Budget, clock: Clock) -> None:
         budget.stop(clock.now_ms + 60_000, "banned")
         connect().flushall()

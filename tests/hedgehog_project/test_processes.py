@@ -1,6 +1,5 @@
 """Who is found alive, and how quickly."""
 
-import json
 import socket
 import threading
 import time
@@ -11,9 +10,10 @@ import pytest
 import redis
 from pytest_django import Settings
 
-from hedgehog_project.heartbeats import KEY, Heart
+from hedgehog_project.heartbeats import Heart
 from hedgehog_project.ports import HOST
 from hedgehog_project.processes import NAMES, ProcessState, states
+from tests.support.heartbeats import plant
 
 
 def found(timeout_s: float = 0.8) -> dict[str, ProcessState]:
@@ -67,10 +67,28 @@ def test_a_heartbeat_shows_age_and_facts(redis_client: "redis.Redis") -> None:
 
 
 def test_a_process_that_fell_silent_is_down_with_its_age(redis_client: "redis.Redis") -> None:
-    redis_client.hset(KEY, "worker", json.dumps({"at": time.time() - 60, "pid": 7, "host": "h"}))
+    plant(redis_client, "worker", age_s=60)
     state = found()["worker"]
     assert not state.alive
+    assert state.note == "silent; was process 7 on here"
     assert state.age_s == pytest.approx(60, abs=2)
+
+
+def test_a_process_is_alive_where_any_host_has_one_and_all_are_shown(redis_client: "redis.Redis") -> None:
+    plant(redis_client, "worker", "one", age_s=60)
+    plant(redis_client, "worker", "two", 8, done=5)
+    assert (found()["worker"].alive, found()["worker"].note) == (True, "done 5")
+    plant(redis_client, "worker", "three", 9)
+    state = found()["worker"]
+    assert state.alive
+    assert state.note == "2 of them; 9 on three; 8 on two: done 5"
+
+
+def test_a_worker_that_serves_all_queues_is_both(redis_client: "redis.Redis") -> None:
+    plant(redis_client, "worker", queues="celery")
+    assert (found()["worker"].alive, found()["worker_exits"].alive) == (True, False)
+    plant(redis_client, "worker", queues="celery exits leader")
+    assert (found()["worker"].alive, found()["worker_exits"].alive) == (True, True)
 
 
 def test_a_web_server_is_alive_when_it_answers_as_it_should(

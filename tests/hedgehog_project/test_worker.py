@@ -1,11 +1,15 @@
-"""A real worker and a real beat: their connections and their heartbeats."""
+"""Real workers and a real beat: their connections, threads and heartbeats."""
 
 import json
+import re
 
 import redis
+from celery import current_app
 
-from hedgehog_project.heartbeats import beats
-from tests.hedgehog_project.tasks import tell_connection
+from hedgehog_project import progress, queues
+from hedgehog_project.heartbeats import alive, beats
+from hedgehog_project.progress import LED
+from tests.hedgehog_project.tasks import keep_busy, tell_connection
 from tests.support.postgres import Cluster
 from tests.support.processes import Processes
 
@@ -16,9 +20,7 @@ def test_threads_keep_their_connections_and_survive_a_restart_of_the_database(
     processes: Processes, postgres: Cluster, redis_client: "redis.Redis"
 ) -> None:
     database = postgres.create()
-    processes.celery(
-        "worker", "-P", "threads", "-c", "4", "-E", "-I", "tests.hedgehog_project.tasks", DATABASE_URL=database
-    )
+    processes.celery("worker", "-c", "4", "-E", "-I", "tests.hedgehog_project.tasks", DATABASE_URL=database)
 
     def connections_of(key: str) -> set[tuple[int, int]]:
         for _ in range(TASKS):
@@ -39,12 +41,75 @@ def test_threads_keep_their_connections_and_survive_a_restart_of_the_database(
 def test_worker_and_beat_say_that_they_are_alive(processes: Processes, redis_client: "redis.Redis") -> None:
     assert processes.run("migrate", "--verbosity=0").returncode == 0
     worker, beat = processes.worker(), processes.celery("beat", "--pidfile=")
-    processes.wait_for(lambda: {"worker", "beat"} <= beats(redis_client).keys(), 30, "both heartbeats")
-    seen = beats(redis_client)
-    assert (seen["worker"].pid, seen["beat"].pid) == (worker.pid, beat.pid)
+    processes.wait_for(lambda: alive(redis_client) == {"worker", "beat"}, 30, "both heartbeats")
+    assert {(beat.name, beat.pid) for beat in beats(redis_client)} == {("worker", worker.pid), ("beat", beat.pid)}
     redis_client.delete("heartbeats")
-    processes.wait_for(lambda: {"worker", "beat"} <= beats(redis_client).keys(), 10, "the next heartbeats")
+    processes.wait_for(lambda: alive(redis_client) == {"worker", "beat"}, 10, "the next heartbeats")
     worker.kill()
     redis_client.delete("heartbeats")
-    processes.wait_for(lambda: "beat" in beats(redis_client), 10, "beat alone")
-    assert "worker" not in beats(redis_client)
+    processes.wait_for(lambda: alive(redis_client) == {"beat"}, 10, "beat alone")
+    assert beat.stop() == 0
+    assert beats(redis_client) == [], "who ends as it was asked to is missed by nobody"
+
+
+def test_the_leader_has_a_thread_that_nothing_else_can_keep_busy(
+    processes: Processes, redis_client: "redis.Redis"
+) -> None:
+    assert processes.run("migrate", "--verbosity=0").returncode == 0
+    worker = processes.celery(
+        "worker", "-c", "2", "-E", "-Q", "exits,leader", "-I", "tests.hedgehog_project.tasks", "--loglevel=INFO"
+    )
+    for _ in range(9):
+        keep_busy.apply_async(("let_go",), queue=queues.EXITS)
+    processes.wait_for(lambda: redis_client.get("let_go:busy") == b"2", 30, "both threads to be busy")
+    for _ in range(3):
+        redis_client.delete(progress.KEY)
+        current_app.send_task("trading.tasks.lead")
+        processes.wait_for(lambda: progress.age_s(redis_client, LED) is not None, 5, "the leader's end")
+    assert redis_client.llen(queues.EXITS) == 7, "others wait for a thread"
+    (beat,) = processes.wait_for(
+        lambda: [each for each in beats(redis_client) if each.facts.get("oldest_s", 0) > 0], 10, "its heartbeat"
+    )
+    assert (beat.name, beat.facts["queues"], beat.facts["running"]) == ("worker_exits", "exits leader", 2)
+    redis_client.set("let_go", 1)
+    processes.wait_for(lambda: redis_client.get("let_go:done") == b"9", 10, "all of them to be done")
+    processes.wait_for(lambda: beats(redis_client)[0].facts["done"] >= 12, 10, "that to be told")
+    assert worker.stop() == 0
+    assert "Traceback" not in worker.output
+
+
+def test_the_leader_goes_on_when_the_broker_was_away(processes: Processes, redis_client: "redis.Redis") -> None:
+    assert processes.run("migrate", "--verbosity=0").returncode == 0
+    processes.celery("worker", "-c", "2", "-Q", "leader", "--loglevel=INFO")
+    for _ in range(2):
+        current_app.send_task("trading.tasks.lead")
+        processes.wait_for(lambda: progress.age_s(redis_client, LED) is not None, 30, "the leader's end")
+        # Every connection of the worker breaks.
+        redis_client.client_kill_filter(_type="normal", skipme=True)
+        redis_client.delete(progress.KEY)
+
+
+def test_beat_lets_no_second_lead_wait(processes: Processes, redis_client: "redis.Redis") -> None:
+    for command in (["migrate", "--verbosity=0"], ["setup", "--no-admin"]):
+        assert processes.run(*command).returncode == 0
+    processes.celery("beat", "--pidfile=")
+    processes.wait_for(lambda: redis_client.llen(queues.LEADER), 30, "the first lead")
+    others = redis_client.llen(queues.ENTRIES)
+    processes.wait_for(lambda: redis_client.llen(queues.ENTRIES) >= others + 2, 20, "listings, every five seconds")
+    assert redis_client.llen(queues.LEADER) == 1
+
+
+def test_a_worker_drops_what_waits_from_yesterday_before_it_serves_anything(
+    processes: Processes, redis_client: "redis.Redis"
+) -> None:
+    for _ in range(50):
+        keep_busy.apply_async(("never",))
+    stale = [bytes(each) for each in redis_client.lrange(queues.ENTRIES, 0, -1)]  # type: ignore[arg-type]
+    redis_client.delete(queues.ENTRIES)
+    redis_client.rpush(queues.ENTRIES, *(re.sub(rb'"rung_at": [\d.]+', b'"rung_at": 1000', each) for each in stale))
+    keep_busy.apply_async(("fresh",))
+    redis_client.set("fresh", 1)
+    worker = processes.celery("worker", "-c", "2", "-I", "tests.hedgehog_project.tasks")
+    processes.wait_for(lambda: redis_client.get("fresh:done") == b"1", 30, "the fresh task to be done")
+    assert not redis_client.exists("never:busy")
+    assert "dropped 50 stale tasks from the queue celery: what is due is rung anew" in worker.output

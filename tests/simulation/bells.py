@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
+from hedgehog_project import shared_clock
+from hedgehog_project.queues import RUNG_AT
 from streamer.topics import TradeEvent
 from tests.simulation.line import Broken
 from trading import doorbell, tasks
@@ -88,18 +90,17 @@ class Bells:
     def is_built(self, client: object) -> bool:
         return self.has_been_built
 
-    def set(self, name: str, value: object, nx: bool = False, ex: float = 0) -> bool:
-        """Redis's SET of a key that is there for a time, where it is not there already."""
+    def take(self, client: object, name: str, seconds: float) -> str | None:
         if self.kept_until.get(name, self.world.now) > self.world.now:
-            return False
-        self.kept_until[name] = self.world.now + timedelta(seconds=ex)
-        return True
+            return None
+        self.kept_until[name] = self.world.now + timedelta(seconds=seconds)
+        return "token"
 
-    def delete(self, name: str) -> None:
+    def give_back(self, client: object, name: str, token: str) -> None:
         if not self.world.is_dying:  # The dead clear nothing away.
             self.kept_until.pop(name, None)
 
-    def is_queue_long(self, client: object) -> bool:
+    def is_queue_long(self, client: object, queue: str = "") -> bool:
         return self.world.chance.strikes("queue_is_long")
 
     def last_trades(self, client: object, market: str, names: Iterable[str]) -> dict[str, TradeEvent]:
@@ -125,7 +126,8 @@ class Bells:
     def traded(self, symbol: str, trade_id: int, price: Decimal, quantity: Decimal) -> None:
         """A public trade: rings for whoever waits for its price."""
         at_ms = self.world.now_ms
-        self.last[symbol] = TradeEvent(symbol, trade_id, str(price), str(quantity), at_ms, at_ms, False)
+        made_ms = round(shared_clock.now() * 1000)
+        self.last[symbol] = TradeEvent(symbol, trade_id, str(price), str(quantity), at_ms, at_ms, False, made_ms)
         below, above = self.below.get(symbol, {}), self.above.get(symbol, {})
         crossed = [trader for trader, least in below.items() if float(price) <= least]
         crossed += [trader for trader, most in above.items() if float(price) >= most]
@@ -166,20 +168,25 @@ class Bells:
             self._unacknowledged.pop(entry, None)
 
     # --- Celery -----------------------------------------------------------------------------------
-    def send_task(self, name: str, kwargs: dict[str, Any], expires: float | None = None, **options: Any) -> None:
+    def send_task(self, name: str, kwargs: dict[str, Any], headers: dict[str, Any], **options: Any) -> None:
         """Takes the place of Celery's: a bell is lost, answered at once, later, or twice."""
         chance, task = self.world.chance, getattr(tasks, name.removeprefix("trading.tasks."))
         if chance.strikes("bell_lost"):
             return
-        until_ms = self.world.now_ms + round(expires * 1000) if expires else None
+        headers = {**headers, RUNG_AT: shared_clock.now()}
         era = self._times_emptied
         for _ in range(2 if chance.strikes("bell_twice") else 1):
             wait_ms = chance.randint(500, 6_000) if chance.strikes("bell_late") else chance.randint(0, 100)
-            self.world.later(wait_ms, lambda: self._answer(task, kwargs, until_ms, era))
+            self.world.later(wait_ms, lambda: self._answer(task, kwargs, headers, era))
 
-    def _answer(self, task: Any, kwargs: dict[str, Any], until_ms: int | None, era: int) -> None:
-        if era == self._times_emptied and (until_ms is None or self.world.now_ms <= until_ms):
+    def _answer(self, task: Any, kwargs: dict[str, Any], headers: dict[str, Any], era: int) -> None:
+        if era != self._times_emptied:
+            return
+        task.push_request(**headers)
+        try:
             self.world.run_process(lambda: task(**kwargs))
+        finally:
+            task.pop_request()
 
 
 ORDINARY = (ExchangeError, redis.RedisError)

@@ -105,14 +105,14 @@ class Line:
         self._may_be_banned()
         if chance.strikes("refused"):
             raise chance.choice(_REFUSALS)
-        if self.world.now_ms > order.not_after_ms or self.world.now.timestamp() > order.not_after:
+        if self.world.wall_ms > order.not_after_ms or self.world.now.timestamp() > order.not_after:
             raise NotSent("The order was too late to be sent: this process was held up")
         if chance.strikes("never_arrives"):
             self._times_out()
         if chance.strikes("arrives_late"):
             # Signed at the last moment that the client allows, accepted at the last that the exchange's clock does.
             last_ms = order.not_after_ms + RECV_WINDOW_MS - self.world.clock_off_ms
-            self.world.later(chance.randint(0, max(0, last_ms - self.world.now_ms)), lambda: self._arrives(accept))
+            self.world.later(chance.randint(0, max(0, last_ms - self.world.wall_ms)), lambda: self._arrives(accept))
             self._times_out()
         answer = accept()
         self._pause()

@@ -12,6 +12,7 @@ class Luck:
     overtaken: float = 0.15  # others run while it calls the exchange, or before and after
     held_up: float = 0.3  # of those: for seconds
     thinks_long: float = 0.1  # a strategy: others may run meanwhile, as above
+    clock_set: float = 0.02  # at each step: our wall clock, by up to six hours
     # The line to the exchange.
     answer_lost: float = 0.06
     never_arrives: float = 0.05

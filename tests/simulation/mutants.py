@@ -18,7 +18,7 @@ from hedgehog_project.venues import Venue
 from tests.simulation import mutants_of_money, mutants_of_rules
 from tests.simulation.run import run
 from tests.simulation.surroundings import Patches
-from trading import calls, gate, halting, leader, looks, outcomes, tasks, traders
+from trading import calls, gate, halting, leader, looks, outcomes, set_clocks, tasks, traders
 from trading.books import booking, reconcile
 from trading.core import orders
 from trading.core.orders import OrderReport, OrderStatus, Side
@@ -204,6 +204,10 @@ def never_asks_about_unclear_orders(patches: Patches) -> None:
     patches.set(leader, "ask_about_stuck_orders", lambda now: None)
 
 
+def leaves_times_in_the_future_as_they_are(patches: Patches) -> None:
+    patches.set(set_clocks, "mend", lambda now: None)
+
+
 def spends_the_budget_of_all_slots(patches: Patches) -> None:
     position_with = booking.position_with
 
@@ -234,6 +238,7 @@ PLANTED: tuple[Plant, ...] = (
     buys_in_spite_of_a_halt,
     looks_at_a_halt_only_before_it_saves,
     never_asks_about_unclear_orders,
+    leaves_times_in_the_future_as_they_are,
     spends_the_budget_of_all_slots,
     *mutants_of_rules.PLANTED,
     *mutants_of_money.PLANTED,

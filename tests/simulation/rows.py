@@ -1,5 +1,7 @@
 """The rows as they are, past Django: for whoever looks at them after every step."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 from django.db import connection
 
 from tests.simulation.line import Broken
+from tests.simulation.wall import WallClock
 
 ZERO = Decimal(0)
 
@@ -19,8 +22,22 @@ def read(query: str, *values: object) -> list[tuple[Any, ...]]:
 
 
 def time_of(text: str | datetime) -> datetime:
+    """When a time of a row really was, whatever the clock that it was written by has been set to."""
     moment = datetime.fromisoformat(text) if isinstance(text, str) else text
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return _walls[-1].real(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+@contextmanager
+def by(wall: WallClock) -> Iterator[None]:
+    """Within it the rows' times are by this clock."""
+    _walls.append(wall)
+    try:
+        yield
+    finally:
+        _walls.pop()
+
+
+_walls: list[WallClock] = []
 
 
 def never(is_so: bool, what: str) -> None:

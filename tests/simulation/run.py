@@ -102,6 +102,8 @@ def _live(world: World, outcome: Outcome) -> None:
     backup_at = restore_at = STEPS
     if world.chance.strikes("books_restored"):
         backup_at, restore_at = sorted(world.chance.sample(range(STEPS), 2))
+        # Whose an order is that the database lacks is told by when it was placed.
+        world.wall.is_left_alone = True
     backup = b""
     for number in range(STEPS):
         outcome.steps += 1

@@ -16,8 +16,10 @@ from django.db import connection
 from django.utils import timezone
 
 import hedgehog_project.redis
+from hedgehog_project import shared_clock
 from streamer import topics
-from trading import dispatch, doorbell, gate, leader, looks, triggers, valuing
+from tests.simulation.rows import by
+from trading import dispatch, doorbell, gate, leader, looks, set_clocks, triggers, valuing
 from trading.exchange import client
 from trading.limits import protections
 from trading.models.symbols import forget_rules
@@ -30,7 +32,7 @@ _of_world: list["World"] = []
 
 
 def virtual_now() -> datetime:
-    return _of_world[-1].now if _of_world else _now()
+    return _of_world[-1].wall_now if _of_world else _now()
 
 
 def prepare() -> None:
@@ -72,12 +74,12 @@ def _our_modules() -> list[ModuleType]:
 def surround(world: "World") -> Iterator[None]:
     """Everything that the traders' code reaches for is the world's, until the block ends."""
     patches, bells = Patches(), world.bells
-    seconds = lambda: world.now.timestamp()  # noqa: E731
+    steady = lambda: world.now.timestamp()  # noqa: E731
     clock = SimpleNamespace(
-        time=seconds,
-        monotonic=seconds,
-        perf_counter=seconds,
-        time_ns=lambda: world.now_ms * 1_000_000,
+        time=lambda: world.wall_now.timestamp(),
+        monotonic=steady,
+        perf_counter=steady,
+        time_ns=lambda: world.wall_ms * 1_000_000,
         sleep=world.sleep,
     )
     ids = Random(world.seed)
@@ -85,6 +87,9 @@ def surround(world: "World") -> Iterator[None]:
         (time, clock),
         (secrets, SimpleNamespace(token_hex=lambda size: f"{ids.getrandbits(8 * size):0{2 * size}x}")),
         (hedgehog_project.redis.connect, lambda: bells),
+        (hedgehog_project.redis.take, bells.take),
+        (hedgehog_project.redis.give_back, bells.give_back),
+        (shared_clock.now, lambda: world.shared_s),
         (client.exchange_at, world.line.at),
         (client.why_wait, world.line.why_wait) if hasattr(client, "why_wait") else (None, None),
         (dispatch.acknowledge, bells.acknowledge),
@@ -106,9 +111,10 @@ def surround(world: "World") -> Iterator[None]:
     forget_rules()
     protections.forget()
     valuing.forget_unlisted()
+    set_clocks.forget()
     _of_world.append(world)
     try:
-        with connection.execute_wrapper(_point_before(world)):
+        with by(world.wall), connection.execute_wrapper(_point_before(world)):
             yield
     finally:
         _of_world.pop()

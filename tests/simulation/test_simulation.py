@@ -25,7 +25,17 @@ def test_whatever_happens_the_books_agree(capsys: pytest.CaptureFixture[str]) ->
         print(f"\n{ran.stdout}")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     # A world in which nothing ever went wrong, or nobody ever traded, would prove nothing.
-    for name in ("cycles", "orders", "fills", "dies", "overtaken", "answer lost", "arrives late", "report lost"):
+    for name in (
+        "cycles",
+        "orders",
+        "fills",
+        "dies",
+        "overtaken",
+        "answer lost",
+        "arrives late",
+        "report lost",
+        "clock set",
+    ):
         seen = re.search(rf"^{name} +([\d,]+)", ran.stdout, re.MULTILINE)
         assert seen is not None and int(seen[1].replace(",", "")) >= SEEDS / 4, f"{name} was hardly ever seen"
 

@@ -32,6 +32,7 @@ from tests.simulation.line import Line
 from tests.simulation.luck import NO_MISFORTUNE, Chance, Luck
 from tests.simulation.people import People
 from tests.simulation.rows import read, time_of
+from tests.simulation.wall import WallClock
 from trading import leader, tasks
 from trading.books.reconcile import last
 from trading.exchange.protocol import NewOrder
@@ -42,7 +43,10 @@ from trading.models.symbols import TradingStatus
 from trading.own_orders import is_ours
 from trading.symbols import named, refresh
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
+# At noon: a day ends for nobody whose clock is set.
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+# A listing of then is one that is to be asked about anew.
+LONG_AGO = START - timedelta(days=1)
 MONEY = {"USDT": Decimal(100_000), "BNB": Decimal("0.004")}
 PRICES = {"ETHUSDT": Decimal(3000), "BTCUSDT": Decimal(90_000)}
 STRATEGY = ""  # By which all symbols are traded: `--strategy`; empty: by one that is drawn for each.
@@ -75,6 +79,7 @@ class World:
         self.seed = seed
         self.chance = Chance(seed, luck)
         self.now = START
+        self.wall = WallClock(seed, lambda: self.now)
         # The exchange's clock against ours. It takes no timestamp of more than a second ahead of its own.
         self.clock_off_ms = self.chance.randint(-900, 1_500)
         self.line, self.bells, self.people = Line(self), Bells(self), People(self, list(PRICES))
@@ -140,6 +145,20 @@ class World:
     def exchange_ms(self) -> int:
         return self.now_ms + self.clock_off_ms
 
+    @property
+    def wall_now(self) -> datetime:
+        """What our hosts take for the time."""
+        return self.now + self.wall.off
+
+    @property
+    def wall_ms(self) -> int:
+        return round(self.wall_now.timestamp() * 1000)
+
+    @property
+    def shared_s(self) -> float:
+        """What Redis takes for the time, in seconds."""
+        return (self.wall_now if self.wall.is_redis_here else self.now).timestamp()
+
     def later(self, ms: int, do: Callable[[], object]) -> None:
         self._agenda.append(Later(self.now + timedelta(milliseconds=ms), do))
 
@@ -150,6 +169,8 @@ class World:
         """Passes some time; whatever is due by then happens."""
         self.lowest.clear()
         self.highest.clear()
+        # Between two deeds: while an order is on its way another rule holds, see SEND_WITHIN.
+        self.chance.struck["clock_set"] += self.wall.may_be_set(self.chance.luck.clock_set)
         self._pass(self.chance.randint(1, most_ms))
         if self.market_moves:
             self._misfortunes()
@@ -193,7 +214,7 @@ class World:
             self._changes_led, self._led_at = connection.connection.total_changes, self.now
 
     def _beat(self) -> None:
-        leader.lead(self.now)
+        leader.lead(self.wall_now)
         self.beats.append(self.now)
 
     def _reconcile(self) -> None:
@@ -399,7 +420,7 @@ class World:
 
     def _listings_are_refreshed(self, symbol: str) -> None:
         """Some time later: until then the traders know the old rules."""
-        Listing.objects.filter(symbol__name=symbol).update(refreshed_at=START - timedelta(days=1))
+        Listing.objects.filter(symbol__name=symbol).update(refreshed_at=LONG_AGO)
         self.later(self.chance.randint(0, 10_000), self.refresh)
 
     def refresh(self) -> None:
@@ -408,6 +429,6 @@ class World:
         live = Trader.objects.filter(finished_at=None).values("symbol")
         is_wanted = Q(symbol__settings__status=TradingStatus.ON) | Q(symbol__in=live)
         # Of a symbol that seems to be gone the leader asks again, as of one that nobody has asked about.
-        is_stale = Q(refreshed_at__lt=START) | Q(not_found_at__isnull=False)
+        is_stale = Q(refreshed_at=LONG_AGO) | Q(not_found_at__isnull=False)
         if Listing.objects.filter(is_wanted, is_stale).exists():
             self.later(5_000, self.refresh)

@@ -42,6 +42,8 @@ class Exchange:
         self.aggregates: list[dict[str, Any]] = []
         self.history_status = 200
         self.history_delay_s = 0.0
+        self.clock_off_s = 0.0
+        self._wall_ahead_s = time.time() - time.monotonic()
         self.user_answers: list[Callable[[dict[str, Any]], dict[str, Any]]] = []
         # What it has seen.
         self.paths: list[str] = []
@@ -66,6 +68,10 @@ class Exchange:
             f"ws{s}://{address}",
             hmac_key("the-key", "the-secret"),
         )
+
+    def now_ms(self) -> int:
+        """The exchange's time. It is nothing to it what a test sets this process's wall clock to."""
+        return round((time.monotonic() + self._wall_ahead_s + self.clock_off_s) * 1000)
 
     # --- orders of the test ---------------------------------------------------------------------
     def send(self, *payloads: str | bytes, to: str = "stream") -> None:
@@ -160,8 +166,10 @@ class Exchange:
         return {"result": None, "id": asked["id"]} if self.answers_subscriptions else None
 
     async def _rest(self, request: web.Request) -> web.Response:
-        self.rest_calls.append(request.path_qs)
         name, query = request.match_info["name"], request.query
+        if name == "time":
+            return web.json_response({"serverTime": self.now_ms()})
+        self.rest_calls.append(request.path_qs)
         limit = int(query.get("limit", 500))
         if name == "historicalTrades":
             await asyncio.sleep(self.history_delay_s)

@@ -22,6 +22,7 @@ def as_fields(event: object) -> dict[str, Any]:
 
 
 EXPECTED = {
+    "made_ms": 0,
     "symbol": "ETHUSDT",
     "trade_id": 7,
     "price": "100.00",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import redis
 
+from streamer.exchange_clock import ExchangeClock
 from streamer.gaps import Filled
 from streamer.inbox import Inbox
 from streamer.publisher import Publisher
@@ -19,13 +20,17 @@ from tests.streamer.conftest import Stage, until
 from tests.streamer.exchange import Exchange, combined, historical, trade
 from tests.support.environment import start_redis
 
+# Nobody asks the exchange for its time here.
+CLOCK = ExchangeClock("http://127.0.0.1:1")
+
 
 def test_a_trade_is_kept_as_it_came(stage: Stage, exchange: Exchange) -> None:
     stage.stream("ETHUSDT")
     exchange.send(combined({**trade(7), "p": "2683.80000000", "q": "0.00200000", "T": 1, "E": 2, "m": False}))
     until(lambda: stage.ids() == [7])
     found = last_trade(stage.client, "mock", "ETHUSDT")
-    assert found == TradeEvent("ETHUSDT", 7, "2683.80000000", "0.00200000", 1, 2, False)
+    assert found is not None
+    assert found == TradeEvent("ETHUSDT", 7, "2683.80000000", "0.00200000", 1, 2, False, found.made_ms)
 
 
 def test_doubled_and_shuffled_frames_come_out_once_and_in_order(stage: Stage, exchange: Exchange) -> None:
@@ -56,7 +61,7 @@ def test_a_gap_is_filled_from_rest_before_live_trades_go_on(
 
 
 def test_a_streamer_that_dies_in_a_gap_leaves_no_word_of_it_for_long(stage: Stage) -> None:
-    stage.publisher.follow("mock", ["ETHUSDT"], lambda symbol, gap: None)
+    stage.publisher.follow("mock", ["ETHUSDT"], lambda symbol, gap: None, CLOCK)
     stage.publisher.inbox.put("mock", [event(1), event(5)])
     until(lambda: has_gap(stage.client, "mock", "ETHUSDT"))
     assert 0 < stage.client.ttl(gap_key("mock", "ETHUSDT")) <= GAP_KEY_S
@@ -150,7 +155,7 @@ def test_two_streamers_publish_each_trade_once(stage: Stage, exchange: Exchange)
 
 
 def test_a_topic_keeps_the_newest_only(stage: Stage) -> None:
-    stage.publisher.follow("mock", ["ETHUSDT"], lambda symbol, gap: None)
+    stage.publisher.follow("mock", ["ETHUSDT"], lambda symbol, gap: None, CLOCK)
     for start in range(1, TRADES_KEPT + 5001, 500):
         stage.publisher.inbox.put("mock", [event(i) for i in range(start, start + 500)])
         until(lambda: stage.publisher.published == start + 499)  # noqa: B023
@@ -224,7 +229,7 @@ def test_a_killed_redis_is_waited_for_with_the_newest_trades_kept(
     exchange: Exchange, mortal_redis: MortalRedis, caplog: pytest.LogCaptureFixture
 ) -> None:
     stage = Stage(exchange, mortal_redis.client)
-    stage.publisher.follow("mock", ["ETHUSDT"], lambda symbol, gap: deliver_nothing(stage, gap))
+    stage.publisher.follow("mock", ["ETHUSDT"], lambda symbol, gap: deliver_nothing(stage, gap), CLOCK)
     inbox = stage.publisher.inbox
     inbox.put("mock", [event(1)])
     until(lambda: stage.publisher.published == 1)
@@ -277,7 +282,7 @@ def test_a_frozen_redis_is_waited_for(exchange: Exchange, mortal_redis: MortalRe
 
 def test_stopping_does_not_wait_for_a_redis_that_is_away(exchange: Exchange, mortal_redis: MortalRedis) -> None:
     publisher = Publisher(mortal_redis.client)
-    publisher.follow("mock", ["ETHUSDT"], lambda symbol, gap: None)
+    publisher.follow("mock", ["ETHUSDT"], lambda symbol, gap: None, CLOCK)
     mortal_redis.kill()
     publisher.inbox.put("mock", [event(1)])
     publisher.stop()

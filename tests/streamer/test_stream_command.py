@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import redis
 
-from hedgehog_project.heartbeats import beats
+from hedgehog_project.heartbeats import alive, beats
 from hedgehog_project.ports import free_port
 from streamer.topics import report_topic, trade_topic
 from tests.streamer.conftest import until
@@ -48,8 +48,9 @@ def test_named_symbols_stream_until_sigterm(
     exchange.send_trades(1, 2)
     processes.wait_for(lambda: ids(redis_client, "ETHUSDT") == [b"1-0", b"2-0"])
     processes.wait_for(lambda: redis_client.xlen(report_topic("mock")) == 1)
-    processes.wait_for(lambda: "streamer" in beats(redis_client))
-    facts = beats(redis_client)["streamer"].facts
+    processes.wait_for(lambda: "streamer" in alive(redis_client))
+    (beat,) = beats(redis_client)
+    facts = beat.facts
     assert facts["symbols"] == 1
     assert facts["reconnects"] == 0
     assert "frames_per_s" in facts

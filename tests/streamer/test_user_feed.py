@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from streamer import user_feed
 from streamer.topics import report_topic
 from tests.streamer.conftest import HURRIED, Stage, until
 from tests.streamer.exchange import Exchange
@@ -105,6 +106,13 @@ def test_a_busy_exchange_is_asked_again_soon(stage: Stage, exchange: Exchange) -
     feed = stage.user_stream()
     until(lambda: feed.subscribed)
     assert feed.problem == ""
+
+
+def test_how_long_to_stay_away_is_told_by_the_exchange_s_clock() -> None:
+    there_ms = round((time.time() - 6 * 3600) * 1000)
+    data = {"serverTime": there_ms, "retryAfter": there_ms + 20_000}
+    assert user_feed._retry_after_s({"data": data}) == 20
+    assert user_feed._retry_after_s({"data": {"retryAfter": "soon"}}) == 0
 
 
 def test_an_answer_that_never_comes_is_not_waited_for(

@@ -17,7 +17,7 @@ from pathlib import Path
 import redis
 
 from hedgehog_project import embedded_redis
-from hedgehog_project.ports import free_port
+from hedgehog_project.ports import HOST, free_port
 from tests.support import postgres
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -38,15 +38,24 @@ def tethered(command: list[str]) -> list[str]:
     return [sys.executable, "-IS", str(TETHER), str(os.getpid()), "-", *command]
 
 
-def start_redis(folder: Path, port: int | None = None) -> tuple[subprocess.Popen[bytes], str]:
-    """A Redis without persistence on a free port, ready to answer: the process and its address."""
+def start_redis(folder: Path, port: int | None = None, also_at: str = "") -> tuple[subprocess.Popen[bytes], str]:
+    """A Redis without persistence on a free port, ready to answer: the process and its address.
+
+    `also_at`: another address of this machine, for other hosts.
+    """
     port = port or free_port()
     password = "tests-only"
     config = embedded_redis.configure(folder, port, password, durable=False)
+    if also_at:
+        with config.open("a") as file:
+            file.write(f"bind {HOST} {also_at}\n")  # The last one counts.
     log = folder / "valkey.log"
-    with log.open("ab") as file:
+    with log.open("ab") as output:
         process = subprocess.Popen(
-            tethered([str(embedded_redis.binary()), str(config)]), stdin=subprocess.DEVNULL, stdout=file, stderr=file
+            tethered([str(embedded_redis.binary()), str(config)]),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
     address = embedded_redis.url(port, password)
     client = redis.Redis.from_url(address)

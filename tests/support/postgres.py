@@ -41,7 +41,9 @@ def _owner() -> str | None:
 class Cluster:
     """A server of its own on a free port of 127.0.0.1, with its data in a temporary folder. Fast, not durable."""
 
-    def __init__(self) -> None:
+    def __init__(self, also_at: str = "") -> None:
+        """`also_at`: another address of this machine, at which the hosts of its network may connect."""
+        self._addresses = ",".join(filter(None, (HOST, also_at)))
         folder = bin_folder()
         if folder is None:
             raise RuntimeError(NOT_INSTALLED)
@@ -61,6 +63,9 @@ class Cluster:
                 "initdb", "--username", USER, "--pwfile", str(password_file), "--auth=scram-sha-256",
                 "--encoding=UTF8", "--no-locale", "--no-sync",
             )  # fmt: skip
+            if also_at:
+                with (self._home / "data" / "pg_hba.conf").open("a") as rules:
+                    rules.write("host all all samenet scram-sha-256\n")
             self.start()
         except BaseException:
             shutil.rmtree(self._home, ignore_errors=True)
@@ -69,8 +74,8 @@ class Cluster:
     def start(self) -> None:
         """Starts the server and waits until it answers."""
         options = (
-            f"-c listen_addresses={HOST} -c port={self.port} -c unix_socket_directories='' -c max_connections=100 "
-            "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c timezone=UTC"
+            f"-c listen_addresses={self._addresses} -c port={self.port} -c unix_socket_directories='' "
+            "-c max_connections=100 -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c timezone=UTC"
         )
         self._run("pg_ctl", "start", "-w", "-t", "30", "-l", str(self._home / "log"), "-o", options)
 

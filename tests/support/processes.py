@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -79,6 +79,9 @@ class Process:
 class Processes:
     """Starts processes with one environment, and ends those that are left when the test is over."""
 
+    # Comes before each command: a program that becomes it, on another host.
+    prefix: Sequence[str] = ()
+
     def __init__(self, folder: Path, **environment: object) -> None:
         """`environment` is added to the test run's own; logs go to `folder`."""
         self._folder = folder
@@ -95,7 +98,7 @@ class Processes:
         name = name or Path(command[0]).name
         process = Process(
             name,
-            list(command),
+            [*self.prefix, *command],
             self.environment | {key: str(value) for key, value in environment.items()},
             self._folder / f"{name}-{len(self._started)}.log",
         )
@@ -112,13 +115,13 @@ class Processes:
         return self.start(*command, name=arguments[0], **environment)
 
     def worker(self, **environment: object) -> Process:
-        """Starts a Celery worker as `make run` does."""
-        return self.celery("worker", "-P", "threads", "-c", "8", "-E", "--loglevel=INFO", **environment)
+        """Starts a Celery worker that serves all queues."""
+        return self.celery("worker", "-c", "8", "-E", "--loglevel=INFO", **environment)
 
     def run(self, *arguments: str, timeout_s: float = 60, **environment: object) -> subprocess.CompletedProcess[str]:
         """`manage.py ARGUMENTS` to its end: its exit code, stdout and stderr."""
         return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [*self.prefix, sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             env=self.environment | {key: str(value) for key, value in environment.items()},
             stdin=subprocess.DEVNULL,

@@ -23,7 +23,7 @@ from django.db import connections
 from django.db.utils import ConnectionHandler
 
 from hedgehog_project.env import database
-from hedgehog_project.heartbeats import beats
+from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import free_port
 from hedgehog_project.tether import PACE_S
 from tests.support.environment import ROOT, start_redis
@@ -32,7 +32,7 @@ from tests.support.processes import Process, Processes
 
 T = TypeVar("T")
 
-SERVICES = ("mock_exchange", "streamer", "dispatcher", "worker", "beat")
+SERVICES = ("mock_exchange", "streamer", "dispatcher", "worker", "worker_exits", "beat")
 HEARTS = frozenset(SERVICES) - {"mock_exchange"}
 
 
@@ -97,11 +97,18 @@ class Stack:
             self.services[name] = self.processes.start(*command_of(name), name=name, **settings)
             self.started_at[name] = time.time()
 
+    def start_again(self) -> None:
+        """Starts whoever has ended, at once, and asks nobody why."""
+        for name, service in self.services.items():
+            if not service.is_running:
+                self._killed.discard(name)
+                self.start(name)
+
     def wait_until_up(self) -> None:
         """Until each of the services says that it is alive."""
         client = redis.Redis.from_url(self.redis_url)
         wanted = HEARTS & self.services.keys()
-        self.wait_for(lambda: wanted <= beats(client).keys(), 40, "a heartbeat of everybody")
+        self.wait_for(lambda: wanted <= alive(client), 40, "a heartbeat of everybody")
         if "mock_exchange" in self.services:
             self.wait_for(self.mock.is_up, 20, "the mock exchange")
 

@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django_celery_beat.models import PeriodicTask
 from pytest_django import Settings
 
-from hedgehog_project.heartbeats import beats
+from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import HOST, free_port
 from streamer.models import StreamedSymbol
 from tests.support.environment import start_redis
@@ -237,7 +237,7 @@ class TestDispatch:
         prepared.wait_for(lambda: "Connection refused" in dispatcher.output, 10, "that it says so")
         start()
         client = redis.Redis.from_url(address)
-        prepared.wait_for(lambda: "dispatcher" in beats(client), 10, "its heartbeat")
+        prepared.wait_for(lambda: "dispatcher" in alive(client), 10, "its heartbeat")
         prepared.wait_for(lambda: "Redis is back" in dispatcher.output, 10, "that it goes on")
         assert dispatcher.output.count("Connection refused") == 1
         assert dispatcher.stop(2) == 0

@@ -9,6 +9,7 @@ import redis
 from celery import current_app
 from django.utils import timezone
 
+from hedgehog_project.queues import ENTRIES, EXITS
 from hedgehog_project.venues import Venue
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, encode_trade, trade_topic
@@ -126,12 +127,34 @@ def test_due_and_forgotten_traders_are_nudged(trader: Trader, bells: list[tuple[
 def test_nobody_is_rung_again_while_the_workers_are_behind(
     trader: Trader, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    redis_client.rpush(doorbell.QUEUE, *range(doorbell.MANY + 1))
+    redis_client.rpush(ENTRIES, *range(doorbell.MANY + 1))
     leader.lead()
     assert rung(bells, "nudge") == []
-    redis_client.delete(doorbell.QUEUE)
+    redis_client.delete(ENTRIES)
     leader.lead()
     assert rung(bells, "nudge") == [trader.pk]
+
+
+def test_who_holds_something_is_rung_in_the_queue_of_exits_whatever_waits_for_entries(
+    trader: Trader, redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queues: list[str] = []
+    triggers.rebuild(redis_client, [])
+    monkeypatch.setattr(current_app, "send_task", lambda name, queue=None, **_: queues.append(queue))
+    leader.nudge_whoever_is_due(timezone.now())
+    Trader.objects.update(state=TraderState.HOLDING)
+    leader.nudge_whoever_is_due(timezone.now())
+    redis_client.zadd(triggers.RUNG, {str(trader.pk): 1.0})
+    leader.ring_again()
+    assert queues == [ENTRIES, EXITS, EXITS]
+    queues.clear()
+    redis_client.rpush(ENTRIES, *range(doorbell.MANY + 1))
+    leader.lead()
+    assert set(queues) == {EXITS}
+    queues.clear()
+    redis_client.rpush(EXITS, *range(doorbell.MANY + 1))
+    leader.lead()
+    assert queues == []
 
 
 def test_trader_with_an_open_order_is_left_in_peace(

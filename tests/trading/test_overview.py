@@ -190,7 +190,7 @@ def test_alarms_say_what_a_missing_process_means() -> None:
         return overview.alarms(venue, [ProcessState(name, name not in down, None, "") for name in processes.NAMES])
 
     assert alarms() == []
-    assert alarms("worker", "flower") == ["No worker is up: no trader acts."]
+    assert alarms("worker", "flower") == ["No worker for entries is up: no trader begins or buys."]
     assert alarms("mock_exchange") == ["The mock exchange is down: it takes no orders and fills none."]
     assert alarms("mock_exchange", venue=Venue.LIVE) == []
     assert alarms("redis", "worker", "beat") == ["Redis does not answer: no event and no task reaches anybody."]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -15,10 +16,11 @@ from hedgehog_project import processes as probes
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue
 from streamer.models import StreamedSymbol
+from tests.support.heartbeats import all_well, plant
 from tests.support.processes import Processes
 from tests.trading.rows import make_cycle, make_order, make_story, make_trader
 from tests.trading.test_overview import publish
-from trading import halting, symbols
+from trading import halting, health, symbols
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
 from trading.exchange.client import budget_of
@@ -41,7 +43,8 @@ def run(*arguments: str) -> tuple[str, int]:
 
 
 @pytest.fixture
-def all_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def all_up(monkeypatch: pytest.MonkeyPatch, redis_client: "redis.Redis") -> None:
+    all_well(redis_client)
     monkeypatch.setattr(probes, "states", lambda: UP)
 
 
@@ -60,9 +63,11 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
     publish("ETHUSDT", "3000.10000000", age_s=2)
     text, code = run("--json")
     told: dict[str, Any] = json.loads(text)
+    last_fill = health.last_fill()
     age_s = told["symbols"][1].pop("last_trade_age_s")
     assert 2 <= age_s < 10
     assert told.pop("weight_used") >= 0
+    assert told.pop("leader_age_s") < 5
     assert told == {
         "venue": "mock",
         "mode": "active",
@@ -105,6 +110,9 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
             {"name": "redis", "alive": True, "age_s": 0.0},
             {"name": "streamer", "alive": True, "age_s": 0.412},
         ],
+        "findings": [],
+        "queues": [{"name": name, "length": 0, "oldest_s": 0.0} for name in ("leader", "exits", "celery")],
+        "last_fill": last_fill.isoformat() if last_fill else None,
     }
     assert code == 0
 
@@ -120,7 +128,8 @@ def test_exit_code_says_that_something_is_down_after_all_is_shown(
     assert "worker" in text
 
 
-def test_table_reads_well(day: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_table_reads_well(day: Symbol, redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> None:
+    all_well(redis_client)
     monkeypatch.setattr(probes, "states", lambda: DOWN)
     lines = run()[0].splitlines()
     assert lines[0] == "New traders trade on mock. Profit so far: 0.12345678 USDT."
@@ -140,7 +149,12 @@ def test_table_reads_well(day: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
     start = next(n for n, line in enumerate(lines) if line.startswith("PROCESS"))
     states = [line.split()[:2] for line in lines[start + 1 : start + 4]]
     assert states == [["redis", "up"], ["streamer", "up"], ["worker", "DOWN"]]
-    assert lines[-2:] == ["Note: No worker is up: no trader acts.", "Note: ETHUSDT: no price is known yet."]
+    assert lines[-5].startswith("Leader's last end: 0 s ago; tasks that wait: leader 0, exits 0, celery 0")
+    assert lines[-3:] == [
+        "Note: No worker for entries is up: no trader begins or buys.",
+        "Note: No price of ETHUSDT has come yet.",
+        "Note: ETHUSDT: no price is known yet.",
+    ]
 
 
 def test_what_holds_trading_back_is_said_first_and_who_waits_for_it(day: Symbol, all_up: None) -> None:
@@ -170,6 +184,28 @@ def test_stop_that_the_exchange_ordered_is_said_with_its_end(day: Symbol, all_up
     text, _ = run()
     assert f"takes nothing until {until:%d %b %H:%M:%S} UTC, and nothing is sent: banned (418)." in text
     assert json.loads(run("--json")[0])["stopped_why"] == "banned (418)"
+
+
+def test_what_does_not_get_on_is_said_and_is_a_failure_though_every_process_is_up(
+    day: Symbol, all_up: None, redis_client: "redis.Redis"
+) -> None:
+    publish("ETHUSDT", "3000")
+    assert run()[1] == 0
+    plant(redis_client, "worker", "garage", age_s=40)
+    plant(redis_client, "streamer", "garage", age_s=41)
+    text, code = run()
+    assert code == 1
+    assert "Note: The host garage has been silent for 40 s: streamer, worker ran there." in text.splitlines()
+    assert json.loads(run("--json")[0])["findings"] == [
+        {"about": "host", "text": "The host garage has been silent for 40 s: streamer, worker ran there."}
+    ]
+    dismissed, _ = run("--dismiss")
+    assert dismissed.splitlines() == [
+        "streamer on garage (process 7) is not told of any more.",
+        "worker on garage (process 7) is not told of any more.",
+    ]
+    assert run()[1] == 0
+    assert run("--dismiss")[0] == "Nobody is silent.\n"
 
 
 def test_watch_shows_it_again_until_ctrl_c(day: Symbol, all_up: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def running(
         stack.prepare()
         with Proxy(stack.mock.port) as proxy, django_db_blocker.unblock(), stack.looked_into():
             stack.start("mock_exchange")
-            stack.start("worker", MOCK_PORT=proxy.port)
+            stack.start("worker", "worker_exits", MOCK_PORT=proxy.port)
             stack.wait_until_up()
             yield stack, proxy
     finally:

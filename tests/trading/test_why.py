@@ -16,6 +16,7 @@ from pytest_django.fixtures import Settings
 
 from hedgehog_project import processes
 from hedgehog_project.processes import ProcessState
+from hedgehog_project.queues import ENTRIES
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
 from tests.trading.rows import make_order, make_story, make_trader
@@ -79,7 +80,7 @@ class TestReasons:
         states = [ProcessState(name, name not in ("streamer", "worker"), None, "") for name in processes.NAMES]
         assert reasons(well, states) == [
             "The streamer is down: no prices and no execution reports come.",
-            "No worker is up: no trader acts.",
+            "No worker for entries is up: no trader begins or buys.",
         ]
 
     def test_exchange_that_wants_silence(self, well: Symbol) -> None:
@@ -88,7 +89,7 @@ class TestReasons:
         assert reason.endswith("banned (418).")
 
     def test_workers_that_are_behind(self, well: Symbol) -> None:
-        connect().rpush(doorbell.QUEUE, *range(doorbell.MANY + 1))
+        connect().rpush(ENTRIES, *range(doorbell.MANY + 1))
         assert reasons(well) == ["The workers are behind: many tasks wait for them."]
 
     def test_market_that_is_quiet_or_does_not_stream(self, well: Symbol, redis_client: "redis.Redis") -> None:

@@ -11,8 +11,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from hedgehog_project import processes
+from hedgehog_project.health import Progress, look
 from hedgehog_project.venues import Venue
-from trading import obstacles, overview
+from trading import health, obstacles, overview
 from trading.admin import show
 from trading.admin.navigation import environment
 from trading.admin.symbols import last_price
@@ -34,7 +35,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     lines = overview.symbol_lines(venue)
     hours = overview.hours(venue)
     profits = overview.profits(venue)
-    states = processes.states()
+    states, seen = processes.states(), look()
     budgets = obstacles.budgets(venues_in_use())
     text, colour = environment(request)
     return context | {
@@ -42,7 +43,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "venue": venue,
         "environment_badge": show.badge(text, colour),
         "mode_badge": show.mode(Switch.row().mode),
-        "alarms": [*obstacles.stops(budgets), *overview.alarms(venue, states)],
+        "alarms": [*obstacles.stops(budgets), *health.alarms(venue, states, health.findings(venue, seen))],
         "hints": [*overview.hints(venue, lines), *protected.hints(venue)],
         "cards": _cards(venue, profits, hours),
         "charts": json.dumps(_charts(hours, profits)),
@@ -50,6 +51,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "profit_unvalued": UNVALUED if profits and any(hour.unvalued[profits[0].asset] for hour in hours) else "",
         "symbols": _symbols(lines),
         "processes": [_process(state) for state in states],
+        "progress": _progress(seen),
         "budgets": [f"Of the limits of {budget.host} used: {obstacles.used(budget)}" for budget in budgets],
         "unclear": [_unclear(order) for order in obstacles.unclear_orders().select_related("symbol")[:ROWS]],
         "waiting": obstacles.waiting(venue),
@@ -146,6 +148,24 @@ def _process(state: processes.ProcessState) -> dict[str, Any]:
         "age": "" if state.age_s is None else f"{overview.age(state.age_s)} ago",
         "note": state.note,
     }
+
+
+def _progress(seen: Progress | None) -> list[str]:
+    """How far everything gets: the leader, the queues, the fills."""
+    found = []
+    if seen is not None:
+        found.append(f"The leader last came to its end {_ago(seen.led_s)}")
+        found += [
+            f"Tasks that wait in the queue {each.name}: {each.length}, the oldest for {overview.age(each.oldest_s)}"
+            for each in seen.queues
+            if each.length
+        ]
+    fill = health.last_fill()
+    return [*found, format_html("The last fill was traded {}", show.ago(fill))] if fill else found
+
+
+def _ago(age_s: float | None) -> str:
+    return "never yet" if age_s is None else f"{overview.age(age_s)} ago"
 
 
 def _open_orders(venue: Venue) -> list[dict[str, Any]]:

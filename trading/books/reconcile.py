@@ -18,7 +18,7 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from hedgehog_project.redis import connect
+from hedgehog_project.redis import connect, give_back, take
 from hedgehog_project.venues import Venue
 from trading import traders
 from trading.books import fill_marks, orphans
@@ -85,17 +85,19 @@ def venues_in_use() -> list[Venue]:
 @contextmanager
 def alone(venue: Venue) -> Iterator[bool]:
     """Whether nobody else compares the books of this venue just now; where Redis is away, nobody can tell."""
-    key, has_it = f"reconcile:alone:{venue}", True
+    key, token, has_it = f"reconcile:alone:{venue}", None, True
     try:
-        has_it = bool(connect().set(key, 1, nx=True, ex=ALONE_S))
+        token = take(connect(), key, ALONE_S)
+        has_it = token is not None
     except redis.RedisError as error:
         log.warning("comparing the books without knowing whether another does: %s", error)
     try:
         yield has_it
     finally:
-        if has_it:
+        if token is not None:
             try:
-                connect().delete(key)
+                # Not another one's: this comparison may have taken longer than it may be alone.
+                give_back(connect(), key, token)
             except redis.RedisError as error:
                 log.warning("the next comparison may have to wait for %s s: %s", ALONE_S, error)
 

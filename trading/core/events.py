@@ -11,7 +11,7 @@ from trading.core.orders import OrderReport
 class TradeSeen:
     """A public trade whose price the trader waited for.
 
-    `age_s`: how long ago it was when the trader woke. `is_urgent`: even if the trader waits for its next try.
+    `age_s`: how long ago it was made, when the trader woke. `is_urgent`: even if the trader waits for its next try.
     """
 
     symbol: str

@@ -297,7 +297,7 @@ class BinanceExchange:
     def _tell_others(self, error: Throttled, is_exit: bool) -> None:
         match error.scope:
             case Scope.ADDRESS:
-                self._budget.stop(round((time.time() + error.wait_s) * 1000), str(error))
+                self._budget.stop_for(error.wait_s, str(error))
             case Scope.ORDERS:
                 window = ORDERS_1D if is_about_the_day(str(error)) else ORDERS_10S
                 self._budget.orders_are_full(window, is_exit)

@@ -4,6 +4,7 @@ import re
 import ssl
 import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -167,7 +168,7 @@ def _throttled(error: BinanceAPIException, code: int, status: int, message: str,
     if status in (418, 429) or code in _TOO_MANY:
         wait_s = _retry_after_s(error, _BAN_S if status == 418 else _PAUSE_S)
         if banned := _BANNED_UNTIL.search(message):
-            wait_s = max(wait_s, int(banned[1]) / 1000 - time.time())
+            wait_s = max(wait_s, int(banned[1]) / 1000 - _time_there(error))
         return Throttled(f"The exchange asks us to wait: {text}", min(wait_s, _MOST_BAN_S), Scope.ADDRESS)
     if status == 403 and code == 0:
         return Throttled(f"The exchange's firewall refused the request: {text}", _BAN_S, Scope.ADDRESS)
@@ -194,6 +195,15 @@ def _by_message(code: int, message: str, text: str) -> ExchangeError:
         if message.startswith(begins):
             return Refused(f"{advice}: {text}", code, why)
     return Refused(text, code)
+
+
+def _time_there(error: BinanceAPIException) -> float:
+    """The exchange's time, of which it tells the end of a ban; ours where the answer does not say."""
+    headers = getattr(error.response, "headers", None) or {}
+    try:
+        return parsedate_to_datetime(headers["Date"]).timestamp()
+    except (KeyError, ValueError):
+        return time.time()
 
 
 def _retry_after_s(error: BinanceAPIException, default: float) -> float:

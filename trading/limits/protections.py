@@ -39,6 +39,7 @@ KEPT_S = 1.0
 LONG, SHORT, FEED = timedelta(seconds=60), timedelta(seconds=10), timedelta(seconds=3)
 # Whoever is held back has asked again so long after its rest, where its symbol is traded at all.
 ASKED_AGAIN_WITHIN = timedelta(seconds=10)
+LONGEST_HOLD = LONG + ASKED_AGAIN_WITHIN
 MINUTE = timedelta(seconds=60)
 
 Row = TypeVar("Row", AccountProtections, SymbolProtections)
@@ -127,7 +128,7 @@ def _feed(buy: _Buy, limits: SymbolProtections) -> Held | None:
     topic = f"{name} has had no trade for {most_s} s"
     if trade is None:
         return Held(Rule.OLD_TRADE, f"no trade of {name} is known", topic, FEED)
-    age_s = time.time() - trade.event_ms / 1000
+    age_s = trade.age_s
     if age_s <= most_s:
         return None
     return Held(Rule.OLD_TRADE, f"the last trade of {name} is {age_s:.0f} s old, over {most_s}", topic, FEED)

@@ -14,7 +14,7 @@ import redis
 from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 
-from hedgehog_project.heartbeats import SILENT_S, beats
+from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import HOST
 from tests.e2e.books import BALANCES, describe, differences_in_the_end, set_up, turn_off, turn_on
 from tests.e2e.chaos.cancels import Cancels
@@ -131,7 +131,7 @@ class Chaos:
             well_at = time.time()
             result.struck, result.times_set = misfortunes.struck, misfortunes.times_set
             result.acted = _acted_between(began, well_at)
-            result.orders, result.cycles = _orders_between(began, well_at), _cycles_between(began, well_at)
+            result.orders, result.cycles = orders_between(began, well_at), cycles_between(began, well_at)
             result.problems += [f"{kind} has never struck" for kind in misfortunes.idle]
             cancels.is_on.clear()
             if step.needs_a_person or not Switch.row().is_active:
@@ -143,10 +143,10 @@ class Chaos:
             result.kills = [(victim, _first_cycle_after(at)) for victim, at in restarts]
             # What is held is sold, nothing is bought any more.
             halt("the test", mode=TradingMode.REDUCING, cancels_buys=needs_cancels(step.kinds))
-            self._wait(lambda: not _under_way().exists(), SETTLES_WITHIN_S, "every cycle has come to its end")
+            self._wait(lambda: not under_way().exists(), SETTLES_WITHIN_S, "every cycle has come to its end")
             result.settled = time.time() - since
             turn_off()
-            self._wait(lambda: not _live().exists(), SETTLES_WITHIN_S, "every trader has ended")
+            self._wait(lambda: not live().exists(), SETTLES_WITHIN_S, "every trader has ended")
             market.stop()
         result.differences += map(str, differences_in_the_end(self._stack))
         orphans = Orphan.objects.filter(resolution=Resolution.UNRESOLVED)
@@ -220,7 +220,7 @@ class Chaos:
 
     def _all_alive(self) -> bool:
         with redis.Redis.from_url(self._stack.redis_url) as client:
-            heard = {name for name, beat in beats(client).items() if beat.age_s() < SILENT_S}
+            heard = alive(client)
         return heard >= HEARTS and self._stack.mock.is_up()
 
     def _wait(self, condition: Callable[[], object], timeout_s: float, what: str) -> None:
@@ -242,15 +242,15 @@ def _halt_and_resume(began: float) -> None:
             resume("the test")
 
 
-def _live() -> "QuerySet[Trader]":
+def live() -> "QuerySet[Trader]":
     return Trader.objects.filter(finished_at__isnull=True)
 
 
-def _under_way() -> "QuerySet[Trader]":
-    return _live().filter(~Q(state=TraderState.WAITING) | Q(orders__status__in=OPEN))
+def under_way() -> "QuerySet[Trader]":
+    return live().filter(~Q(state=TraderState.WAITING) | Q(orders__status__in=OPEN))
 
 
-def _orders_between(begin: float, end: float) -> int:
+def orders_between(begin: float, end: float) -> int:
     return Order.objects.filter(submitted_at__gt=_time(begin), submitted_at__lt=_time(end)).count()
 
 
@@ -267,7 +267,7 @@ def _acted_between(begin: float, end: float) -> Counter[str]:
     )
 
 
-def _cycles_between(begin: float, end: float) -> int:
+def cycles_between(begin: float, end: float) -> int:
     ended = Trader.objects.filter(finished_at__gt=_time(begin), finished_at__lt=_time(end))
     return ended.filter(state=TraderState.FINISHED).count()
 

@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.e2e.chaos.engine import Chaos
+from tests.e2e.chaos.hosts import Hosts
 from tests.e2e.chaos.report import written
 from tests.e2e.chaos.results import Result
-from tests.e2e.chaos.steps import Step, all_steps, chosen
-from tests.support import postgres
+from tests.e2e.chaos.steps import HOSTS, Step, all_steps, chosen
+from tests.support import network, postgres
 from tests.support.environment import ROOT
 
 SQLITE, POSTGRES, BOTH = "sqlite", "postgres", "both"
@@ -38,25 +39,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.database == POSTGRES:
             return 2
         databases.remove(POSTGRES)
+    # Two hosts share one database: it is nothing that SQLite could do.
+    hosts = [step for step in steps if step.name == HOSTS and POSTGRES in databases]
+    steps = [step for step in steps if step.name != HOSTS]
+    if hosts and not network.is_possible():
+        print(f"{HOSTS} is skipped: it {network.NOT_POSSIBLE}.")
+        hosts = []
+    planned = len(databases) * len(steps) + len(hosts)
     folder = Path(options.report).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / LOGS, ignore_errors=True)
-    print(f"{len(steps)} steps on {' and '.join(databases)}, SEED={options.seed}", flush=True)
+    print(f"{planned} steps on {' and '.join(databases)}, SEED={options.seed}", flush=True)
     results: list[Result] = []
-    shown = Shown([step for _ in databases for step in steps])
+    shown = Shown([*(step for _ in databases for step in steps), *hosts])
     began = time.time()
     try:
         for database in databases:
             for result in _run(database, steps, folder / LOGS):
                 results.append(result)
                 shown.done(result)
+        for step in hosts:
+            results.append(_run_hosts(step, folder / LOGS))
+            shown.done(results[-1])
     except KeyboardInterrupt:
         print("\nStopped. The report tells of the steps that were done.", file=sys.stderr)
     finally:
         path = folder / REPORT
-        path.write_text(written(results, options.seed, _commit(), time.time() - began, len(databases) * len(steps)))
+        path.write_text(written(results, options.seed, _commit(), time.time() - began, planned))
         print(f"{path} is written.")
-    return 0 if len(results) == len(databases) * len(steps) and all(result.has_passed for result in results) else 1
+    return 0 if len(results) == planned and all(result.has_passed for result in results) else 1
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -85,6 +96,16 @@ def _run(database: str, steps: Sequence[Step], logs: Path) -> Iterator[Result]:
                                 break
                 finally:
                     _keep(Path(folder), logs / f"{database}-from-{first}")
+
+
+def _run_hosts(step: Step, logs: Path) -> Result:
+    with tempfile.TemporaryDirectory(prefix="hedgehog-chaos-") as folder:
+        try:
+            with Hosts(Path(folder)) as hosts:
+                return hosts.run(step)
+        finally:
+            for host in Path(folder).iterdir():
+                _keep(host, logs / f"{HOSTS}-{host.name}")
 
 
 @contextmanager

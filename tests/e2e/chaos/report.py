@@ -70,6 +70,11 @@ def _steps(results: Sequence[Result]) -> Iterable[str]:
         times = f"{waited} | {_seconds(result.recovery)} | {_seconds(result.settled)}"
         counts = f"{result.times_set} | {result.struck.total()} | {result.orders} | {result.cycles}"
         yield f"| {result.database} | {name} | {counts} | {times} | {len(result.differences)} | {killed} |"
+    notes = [(result.step.name, note) for result in results for note in result.notes]
+    if notes:
+        yield ""
+    for step_name, note in notes:
+        yield f"- {step_name}: {note}"
 
 
 def _recoveries(results: Sequence[Result]) -> Iterable[str]:

@@ -28,6 +28,7 @@ class Result:
     settled: float | None = None
     # Each process that was killed, and how long after its restart the next cycle finished.
     kills: list[tuple[str, float | None]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # further figures, in words
     fell: list[str] = field(default_factory=list)  # who ended though nobody killed it
     exceptions: Counter[str] = field(default_factory=Counter)
     differences: list[str] = field(default_factory=list)
@@ -49,11 +50,13 @@ class Result:
         if self.step.lanes:
             words.append(f"struck {self.struck.total():4}")
         words.append(f"{self.orders:4} orders, {self.cycles:3} cycles meanwhile")
-        words.append(", ".join(f"{number} {rule}" for rule, number in self.acted.items()))
-        words.append(f"next cycle after {_seconds(self.recovery)}, all ended after {_seconds(self.settled)}")
+        if self.acted:
+            words.append(", ".join(f"{number} {rule}" for rule, number in self.acted.items()))
+        if self.recovery is not None:
+            words.append(f"next cycle after {_seconds(self.recovery)}, all ended after {_seconds(self.settled)}")
         if self.kills:
             words.append("killed " + ", ".join(f"{name} ({_seconds(s)})" for name, s in self.kills))
-        words += self.fell
+        words += [*self.notes, *self.fell]
         words += [f"FAILED: {problem.splitlines()[0]}" for problem in (*self.differences, *self.problems)]
         return "; ".join(words)
 

@@ -10,6 +10,8 @@ from tests.support.stack import SERVICES
 
 EVERYBODY = (*SERVICES, "redis")
 KILLS = "kills"
+# Two hosts on one PostgreSQL: see hosts.py.
+HOSTS, HOSTS_SECONDS = "hosts", 180.0
 MIXES = 10
 MIX_SECONDS = 30.0
 MIXED_AT_LEAST, MIXED_AT_MOST = 2, 5
@@ -122,7 +124,8 @@ def mix(number: int, seed: int, seconds: float = MIX_SECONDS, victims: int = KIL
 def all_steps(seed: int, seconds: float) -> list[Step]:
     """The long form."""
     alone_steps = [alone(kind, seed, seconds) for kind in KINDS]
-    return [killing(seed), parade(seed), *alone_steps, *(mix(number, seed) for number in range(1, MIXES + 1))]
+    mixes = [mix(number, seed) for number in range(1, MIXES + 1)]
+    return [killing(seed), parade(seed), *alone_steps, *mixes, Step(HOSTS, seed, HOSTS_SECONDS)]
 
 
 def chosen(steps: Sequence[Step], names: str) -> list[Step]:

@@ -3,6 +3,7 @@
 import multiprocessing
 import re
 import time
+from email.utils import formatdate
 from multiprocessing.synchronize import Event
 from typing import Any
 
@@ -95,6 +96,16 @@ def test_what_one_process_is_told_the_others_keep_to_until_its_time() -> None:
     assert [round(at - told[0], 2) for at in calls if told[0] + 0.1 < at < told[0] + 1.9] == []
     assert any(at > told[0] + 1.9 for at in calls), "nobody went on afterwards"
     assert sum(1 for of in times if of) >= 2, "only one process got to ask"
+
+
+@pytest.mark.parametrize("hours", [-6, 6])
+def test_the_end_of_a_ban_is_told_by_the_exchange_s_clock(hours: int) -> None:
+    there = time.time() + hours * 3600
+    until_ms = round((there + 300) * 1000)
+    banned = answer(418, {"code": -1003, "msg": f"IP banned until {until_ms}."}, Date=formatdate(there, usegmt=True))
+    with ScriptedServer(banned) as server, pytest.raises(Throttled) as throttled:
+        client_of(server.url).place(limit_order())
+    assert throttled.value.wait_s == pytest.approx(300, abs=2)
 
 
 def test_ban_stops_the_streamer_s_questions_too_and_their_ban_ours() -> None:

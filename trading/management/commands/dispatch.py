@@ -61,6 +61,7 @@ class Command(BaseCommand):
             counts = dispatcher.counts
             heart.beat(trades=counts.trades, woken=counts.woken, reports=counts.reports)
         self._finish(dispatcher)
+        heart.stop()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self.running = False

@@ -10,7 +10,10 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
 from hedgehog_project import processes
-from trading import obstacles, overview
+from hedgehog_project.health import look
+from hedgehog_project.heartbeats import dismiss
+from hedgehog_project.redis import connect
+from trading import health, obstacles, overview
 from trading.core.money import plain
 from trading.limits import protected, protections
 from trading.management.tables import table
@@ -21,21 +24,31 @@ CLEAR = "\x1b[2J\x1b[H"
 
 
 class Command(BaseCommand):
-    help = "Shows symbols, orders and processes. Exits with 1 when a process is down."
+    help = "Shows symbols, orders and processes. Exits with 1 when a process is down, or something does not get on."
     requires_system_checks = ["redis"]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         how = parser.add_mutually_exclusive_group()
         how.add_argument("--json", action="store_true", help="for programs: one JSON object")
         how.add_argument("--watch", action="store_true", help="show it again every 2 s, until Ctrl-C")
+        how.add_argument(
+            "--dismiss", action="store_true", help="tell no more of hosts and processes that are silent now"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["watch"]:
             self._watch()
             return
+        if options["dismiss"]:
+            gone = dismiss(connect())
+            for beat in gone:
+                self.stdout.write(f"{beat.name} on {beat.host} (process {beat.pid}) is not told of any more.")
+            if not gone:
+                self.stdout.write("Nobody is silent.")
+            return
         facts = gather()
         self.stdout.write(json.dumps(as_json(facts), indent=2) if options["json"] else as_text(facts))
-        if not all(state.alive for state in facts["processes"]):
+        if facts["findings"] or not all(state.alive for state in facts["processes"]):
             # The text has said which; there is nothing to add on stderr.
             raise SystemExit(1)
 
@@ -56,7 +69,7 @@ def gather() -> dict[str, Any]:
     venue = Switch.current()
     lines = overview.symbol_lines(venue)
     orders, submitting = overview.order_counts(venue)
-    states = processes.states()
+    states, seen = processes.states(), look()
     has_redis = all(state.alive for state in states if state.name == "redis")
     return {
         "venue": venue,
@@ -71,6 +84,9 @@ def gather() -> dict[str, Any]:
         "orders_open": orders,
         "orders_submitting": submitting,
         "processes": states,
+        "seen": seen,
+        "findings": health.findings(venue, seen),
+        "last_fill": health.last_fill(),
         "profits": overview.profits(venue),
         "hints": [*overview.hints(venue, lines), *protected.hints(venue)],
     }
@@ -78,7 +94,7 @@ def gather() -> dict[str, Any]:
 
 def as_json(facts: dict[str, Any]) -> dict[str, Any]:
     """For programs. Decimals are strings; what is not known is null."""
-    switch, budget = facts["switch"], facts["budget"]
+    switch, budget, seen = facts["switch"], facts["budget"], facts["seen"]
     return {
         "venue": str(facts["venue"]),
         "mode": str(switch.mode),
@@ -124,6 +140,13 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
             }
             for state in facts["processes"]
         ],
+        "findings": [{"about": each.about, "text": each.text} for each in facts["findings"]],
+        "leader_age_s": seen.led_s if seen else None,
+        "queues": [
+            {"name": each.name, "length": each.length, "oldest_s": round(each.oldest_s, 3)}
+            for each in (seen.queues if seen else ())
+        ],
+        "last_fill": facts["last_fill"].isoformat() if facts["last_fill"] else None,
     }
 
 
@@ -155,6 +178,7 @@ def as_text(facts: dict[str, Any]) -> str:
     switch, budget = facts["switch"], facts["budget"]
     dust = ", ".join(f"{plain(each.amount)} {each.asset} in {each.cycles}" for each in facts["dust"])
     held_back = switch.mode_text
+    alarms = health.alarms(facts["venue"], facts["processes"], facts["findings"])
     parts = [
         *(
             [f"{held_back[0].upper()}{held_back[1:]}. `manage.py resume` lets trading go on.", ""]
@@ -170,9 +194,24 @@ def as_text(facts: dict[str, Any]) -> str:
         *([f"Used of the limits of {budget.host}: {obstacles.used(budget)}"] if budget else []),
         *(f"Waits, {row.traders} of the traders: {row.reason}" for row in facts["waiting"]),
         *_table(states),
-        *(f"Note: {note}" for note in (*overview.alarms(facts["venue"], facts["processes"]), *facts["hints"])),
+        *_progress(facts),
+        *(f"Note: {note}" for note in (*alarms, *facts["hints"])),
     ]
     return "\n".join(parts)
+
+
+def _progress(facts: dict[str, Any]) -> list[str]:
+    """How far everything gets: the leader, the queues, the fills."""
+    seen, fill = facts["seen"], facts["last_fill"]
+    if seen is None:
+        return []
+    led = "never yet" if seen.led_s is None else f"{overview.age(seen.led_s)} ago"
+    waiting = ", ".join(
+        f"{each.name} {each.length}" + (f" (oldest {overview.age(each.oldest_s)})" if each.length else "")
+        for each in seen.queues
+    )
+    fills = f"; last fill {fill:%d %b %H:%M:%S} UTC" if fill else ""
+    return [f"Leader's last end: {led}; tasks that wait: {waiting}{fills}", ""]
 
 
 def _table(rows: list[list[str]], right: Collection[int] = ()) -> list[str]:

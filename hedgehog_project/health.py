@@ -1,0 +1,144 @@
+"""Whether the service gets on, and not only whether its processes live: what is amiss, in words for people.
+
+A process may beat and do nothing: all threads of a worker may wait for a lock, a queue may grow, the leader may never
+come to its end. What a process that is down means is told elsewhere; see trading/overview.py.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from hedgehog_project import progress, queues
+from hedgehog_project.heartbeats import Beat, beats, missing
+from hedgehog_project.queues import LEADER, Queue
+
+# The leader runs every second, and a task waits for milliseconds: whatever is this late does not get on.
+LATE_S = 15.0
+# That no migration is missing stays true for a while.
+_MIGRATED_FOR_S = 60.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is amiss. `about` is for programs: database, migrations, redis, leader, queue, worker, host."""
+
+    about: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What Redis tells of the processes of all hosts."""
+
+    beats: Sequence[Beat]
+    queues: Sequence[Queue]
+    led_s: float | None  # since the leader last came to its end; None: not since Redis was emptied
+
+
+def look(timeout_s: float = 0.8) -> Progress | None:
+    """None where Redis does not answer."""
+    client = redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=None
+    )
+    try:
+        seconds, micros = client.time()
+        return Progress(
+            beats(client), queues.look(client, seconds + micros / 1e6), progress.age_s(client, progress.LED)
+        )
+    except redis.RedisError:
+        return None
+    finally:
+        client.close()
+
+
+def findings(seen: Progress | None) -> list[Finding]:
+    """What is amiss by what Redis tells."""
+    if seen is None:
+        return [Finding("redis", "Redis does not answer: no event and no task reaches anybody.")]
+    return [*_silent(seen.beats), *_leader(seen), *_queues(seen.queues), *_stuck(seen.beats)]
+
+
+def of_database() -> list[Finding]:
+    """What is amiss with the database."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        missing_ones = _missing_migrations()
+    except (DatabaseError, InterfaceError) as error:
+        connection.close()
+        return [Finding("database", f"The database does not answer: {' '.join(str(error).split())}")]
+    if not missing_ones:
+        return []
+    text = f"{missing_ones} migrations are missing: run `manage.py migrate`, or `make run`, which does."
+    return [Finding("migrations", text)]
+
+
+_migrated_until = 0.0
+
+
+def _missing_migrations() -> int:
+    global _migrated_until
+    if time.monotonic() < _migrated_until:
+        return 0
+    executor = MigrationExecutor(connection)
+    count = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    _migrated_until = 0.0 if count else time.monotonic() + _MIGRATED_FOR_S
+    return count
+
+
+def _silent(known: Sequence[Beat]) -> list[Finding]:
+    """Processes that were there and are gone; where all of a host are, the host."""
+    found = []
+    silent = missing(known)
+    lively = {beat.host for beat in known if beat.is_fresh}
+    for host in sorted({beat.host for beat in silent} - lively):
+        gone = [beat for beat in silent if beat.host == host]
+        names = ", ".join(sorted({beat.name for beat in gone}))
+        age_s = min(beat.age_s for beat in gone)
+        text = f"The host {host} has been silent for {age_s:.0f} s: {names} ran there."
+        found.append(Finding("host", text))
+    for beat in silent:
+        if beat.host in lively:
+            text = f"{beat.name} on {beat.host} (process {beat.pid}) has been silent for {beat.age_s:.0f} s."
+            found.append(Finding("host", text))
+    return found
+
+
+def _leader(seen: Progress) -> list[Finding]:
+    if not any(LEADER in _served(beat) for beat in seen.beats if beat.is_fresh):
+        return [Finding("leader", "No worker serves the queue leader: nobody makes traders or asks about orders.")]
+    if seen.led_s is None:
+        return [Finding("leader", "The leader has not come to its end yet.")]
+    if seen.led_s <= LATE_S:
+        return []
+    text = f"The leader last came to its end {seen.led_s:.0f} s ago: missing traders and unclear orders wait for it."
+    return [Finding("leader", text)]
+
+
+def _queues(waiting: Sequence[Queue]) -> list[Finding]:
+    return [
+        Finding(
+            "queue",
+            f"The workers of the queue {each.name} are behind. Tasks that wait: {each.length}, the oldest for "
+            f"{each.oldest_s:.0f} s.",
+        )
+        for each in waiting
+        if each.oldest_s > LATE_S
+    ]
+
+
+def _stuck(known: Sequence[Beat]) -> list[Finding]:
+    return [
+        Finding("worker", f"{beat.name} on {beat.host} (process {beat.pid}) does not get on: {beat.facts['stuck']}.")
+        for beat in known
+        if beat.is_fresh and beat.facts.get("stuck")
+    ]
+
+
+def _served(beat: Beat) -> list[str]:
+    return str(beat.facts.get("queues", "")).split()

@@ -1,0 +1,89 @@
+"""The queues of tasks in Redis: who is served where, how long each is and how old its oldest task, and what is stale.
+
+    leader    `lead` alone, with a thread of its own: late is better than never, and never is one behind another
+    exits     what gets out of the market or clears up: sales after a stop, cancels, reports, questions about orders
+    celery    everything else, entries above all; and what names no queue
+
+Every task carries the time at which it was rung, by the clock that all hosts share. A queue holds nothing that is
+lost with it: the database knows what is due, and the topics hand reports on again.
+"""
+
+import json
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+
+log = logging.getLogger(__name__)
+
+LEADER, EXITS, ENTRIES = "leader", "exits", "celery"
+NAMES = (LEADER, EXITS, ENTRIES)
+# Headers of a task: when it was rung, for how many seconds it is of use, and whether it was tried before.
+RUNG_AT, OF_USE_S, IS_AGAIN = "rung_at", "of_use_s", "is_again"
+# Whatever waits longer has been rung anew, or is not wanted any more.
+STALE_S = 30.0
+
+# KEYS: the queue. ARGV: rung before. The oldest come last; of a task without a time nobody knows how old it is. How
+# many were dropped. Found by halving: a queue of a night holds 100,000.
+_DROP = """
+local function is_old(index)
+  local ok, message = pcall(cjson.decode, redis.call('LINDEX', KEYS[1], index))
+  local headers = ok and type(message) == 'table' and message['headers']
+  local at = type(headers) == 'table' and tonumber(headers['rung_at'])
+  return not at or at < tonumber(ARGV[1])
+end
+local length = redis.call('LLEN', KEYS[1])
+local fresh, old = 0, length
+while fresh < old do
+  local middle = math.floor((fresh + old) / 2)
+  if is_old(middle) then old = middle else fresh = middle + 1 end
+end
+if old == length then return 0 end
+if old == 0 then redis.call('DEL', KEYS[1]) else redis.call('LTRIM', KEYS[1], 0, old - 1) end
+return length - old
+"""
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What waits in a queue."""
+
+    name: str
+    length: int
+    oldest_s: float  # since its oldest task was rung; 0 where nothing waits
+
+
+def length(client: "redis.Redis", name: str) -> int:
+    """How many tasks wait. Raises redis.RedisError."""
+    return int(client.llen(name))
+
+
+def look(client: "redis.Redis", now: float) -> list[Queue]:
+    """All queues, in one round trip. Raises redis.RedisError."""
+    pipeline = client.pipeline(transaction=False)
+    for name in NAMES:
+        pipeline.llen(name)
+        pipeline.lindex(name, -1)
+    answers = iter(pipeline.execute())
+    return [Queue(name, int(next(answers)), _age_s(next(answers), now)) for name in NAMES]
+
+
+def drop_stale(client: "redis.Redis", name: str, now: float) -> int:
+    """Drops the tasks that were rung more than STALE_S ago, in one step; how many. Raises redis.RedisError.
+
+    Any number may do so at once: what was rung just now stays.
+    """
+    dropped = int(client.eval(_DROP, 1, name, now - STALE_S))
+    if dropped:
+        log.warning("dropped %s stale tasks from the queue %s: what is due is rung anew", dropped, name)
+    return dropped
+
+
+def _age_s(message: Any, now: float) -> float:
+    if message is None:
+        return 0.0
+    try:
+        return max(0.0, now - float(json.loads(message)["headers"][RUNG_AT]))
+    except (ValueError, KeyError, TypeError):
+        return STALE_S  # Of another program, or an older version: nobody knows.

@@ -1,0 +1,72 @@
+"""Sessions on PostgreSQL: how long one of ours may keep others waiting, and how soon a dead peer is noticed.
+
+A host that dies sends nothing: without these its open transactions keep their row locks for hours. They are set when
+a connection is made, by a statement: pgbouncer refuses them as start-up parameters. For each there may be another
+value in DATABASE_URL's query: postgresql://…/hedgehog?lock_timeout=8s
+"""
+
+import re
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+# What the server is asked to keep to. Transactions of ours take milliseconds.
+DEFAULTS = {
+    "idle_in_transaction_session_timeout": "10s",
+    "lock_timeout": "4s",
+    "tcp_keepalives_idle": "10s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "20s",
+}
+# Of processes that serve: tasks, web pages. An export or a migration may take its time.
+SERVING = {"statement_timeout": "30s"}
+# What the client's own side keeps to: seconds, and of the last one milliseconds (libpq's names).
+CLIENT = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+_VALUE = re.compile(r"\d+(ms|s|min|h)?")
+
+_serves = False
+
+
+def configure(entry: dict[str, Any]) -> None:
+    """Completes a DATABASES entry for PostgreSQL. Raises ImproperlyConfigured for a value that is none."""
+    given = dict(entry.get("OPTIONS", {}))
+    session: dict[str, str] = dict(DEFAULTS)
+    for name in (*DEFAULTS, *SERVING):
+        if name in given:
+            value = str(given[name] if name == "tcp_user_timeout" else given.pop(name))
+            if not _VALUE.fullmatch(value):
+                raise ImproperlyConfigured(f"DATABASE_URL: {name} must be a time such as 8s or 500ms, not {value!r}")
+            session[name] = value
+    if not str(given.get("tcp_user_timeout", 0)).isdecimal():
+        raise ImproperlyConfigured("DATABASE_URL: tcp_user_timeout must be a number of milliseconds, such as 20000")
+    entry["OPTIONS"] = CLIENT | given
+    entry["SESSION"] = session
+
+
+def serve() -> None:
+    """From now on this process is one that serves: no statement of its new connections takes longer than a while."""
+    global _serves
+    _serves = True
+
+
+def _set(connection: BaseDatabaseWrapper, **_: Any) -> None:
+    if connection.vendor != "postgresql":
+        return
+    session: dict[str, str] = connection.settings_dict.get("SESSION", DEFAULTS)
+    values = (SERVING | session) if _serves else {n: v for n, v in session.items() if n not in SERVING}
+    pairs = [part for pair in values.items() for part in pair]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(['set_config(%s, %s, false)'] * len(values))}", pairs)
+
+
+connection_created.connect(_set, dispatch_uid="hedgehog_project.sessions")

@@ -1,0 +1,99 @@
+"""What is amiss although every process beats, or because one does not any more."""
+
+import json
+
+import pytest
+import redis
+from django.db import OperationalError, connection
+from pytest_django.fixtures import Settings
+
+from hedgehog_project import health, progress, queues, shared_clock
+from hedgehog_project.health import Finding
+from hedgehog_project.queues import EXITS, RUNG_AT
+from tests.support.heartbeats import all_well, plant
+
+
+@pytest.fixture
+def well(redis_client: "redis.Redis") -> "redis.Redis":
+    all_well(redis_client)
+    return redis_client
+
+
+def found() -> list[str]:
+    return [each.text for each in health.findings(health.look())]
+
+
+def test_nothing_is_amiss_where_all_get_on(well: "redis.Redis") -> None:
+    assert found() == []
+
+
+def test_without_redis_nothing_is_known(settings: Settings) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    assert [each.about for each in health.findings(health.look())] == ["redis"]
+
+
+def test_a_host_that_is_gone_is_named_and_what_ran_there(well: "redis.Redis") -> None:
+    plant(well, "worker", "garage", age_s=30)
+    plant(well, "beat", "garage", age_s=31)
+    assert found() == ["The host garage has been silent for 30 s: beat, worker ran there."]
+    plant(well, "worker", "garage", 8, up_s=5)
+    assert found() == ["beat on garage (process 7) has been silent for 31 s."]
+
+
+def test_a_second_worker_of_a_host_that_is_gone_is_named(well: "redis.Redis") -> None:
+    plant(well, "worker", "here", 9, age_s=30, queues="celery")
+    assert found() == ["worker on here (process 9) has been silent for 30 s."]
+
+
+def test_a_leader_that_does_not_come_to_its_end_is_told_of(well: "redis.Redis") -> None:
+    well.hincrby(progress.KEY, progress.LED, -20)
+    assert found() == ["The leader last came to its end 20 s ago: missing traders and unclear orders wait for it."]
+    well.delete(progress.KEY)
+    assert found() == ["The leader has not come to its end yet."]
+    plant(well, "worker_exits", queues=EXITS)
+    assert found() == ["No worker serves the queue leader: nobody makes traders or asks about orders."]
+
+
+def test_a_queue_that_is_not_served_in_time_is_told_of(well: "redis.Redis") -> None:
+    for age_s in (16, 20):
+        well.rpush(EXITS, json.dumps({"headers": {RUNG_AT: shared_clock.now() - age_s}}))
+    assert found() == ["The workers of the queue exits are behind. Tasks that wait: 2, the oldest for 20 s."]
+    well.delete(EXITS)
+    well.rpush(queues.ENTRIES, json.dumps({"headers": {RUNG_AT: shared_clock.now() - 14}}))
+    assert found() == []
+
+
+def test_a_task_that_does_not_end_is_told_of_though_its_worker_beats(well: "redis.Redis") -> None:
+    running = progress.Running()
+    running.begins("a", "trading.tasks.wake", takes_s=60)
+    running.begins("b", "trading.tasks.reconcile_all", takes_s=900)
+    assert "stuck" not in running.facts()
+    running.begins("c", "trading.tasks.nudge", takes_s=-1)
+    facts = running.facts()
+    assert (facts["running"], facts["done"], facts["stuck"]) == (3, 0, "nudge for 0 s")
+    plant(well, "worker", queues="celery", **facts)
+    assert found() == ["worker on here (process 7) does not get on: nudge for 0 s."]
+    for task in "abcc":
+        running.ends(task)
+    assert running.facts() == {"done": 3, "running": 0}
+
+
+@pytest.mark.django_db
+class TestDatabase:
+    def test_nothing_is_amiss_where_it_answers(self) -> None:
+        assert health.of_database() == []
+
+    def test_one_that_does_not_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def away() -> None:
+            raise OperationalError("connection refused")
+
+        monkeypatch.setattr(connection, "cursor", away)
+        monkeypatch.setattr(connection, "close", lambda: None)
+        assert health.of_database() == [Finding("database", "The database does not answer: connection refused")]
+
+    def test_migrations_that_are_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(health, "_migrated_until", 0.0)
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM django_migrations WHERE app = 'hedgehog_project'")
+        assert [each.about for each in health.of_database()] == ["migrations"]
+        assert health.of_database()[0].text.startswith("1 migrations are missing: run `manage.py migrate`")

@@ -1,0 +1,110 @@
+"""The queues on a real Redis, with messages as Celery writes them."""
+
+import itertools
+import json
+import logging
+import time
+
+import pytest
+import redis
+from celery import current_app
+
+from hedgehog_project import queues, shared_clock
+from hedgehog_project.queues import ENTRIES, EXITS, LEADER, RUNG_AT
+from trading import doorbell
+
+NIGHT = 8 * 3600.0
+
+
+def ring(count: int, name: str = "trading.tasks.nudge") -> None:
+    for _ in range(count):
+        current_app.send_task(name, kwargs={"n": next(_numbers)}, retry=False)
+
+
+_numbers = itertools.count()
+
+
+def age(client: "redis.Redis", queue: str, seconds: float) -> None:
+    """Makes what waits in a queue so much older."""
+    messages = [json.loads(message) for message in client.lrange(queue, 0, -1)]
+    for message in messages:
+        message["headers"][RUNG_AT] -= seconds
+    client.delete(queue)
+    client.rpush(queue, *map(json.dumps, messages))
+
+
+def test_each_task_has_its_queue(redis_client: "redis.Redis") -> None:
+    doorbell.ask(1, 1, "ETHUSDT")
+    doorbell.cancel(1, 1, "ETHUSDT")
+    doorbell.report("mock", "1-0", {"c": "x", "s": "ETHUSDT"})
+    doorbell.nudge(1, "ETHUSDT", "a stop", queue=EXITS)
+    doorbell.nudge(1, "ETHUSDT", "test")
+    doorbell.reconcile("mock")
+    current_app.send_task("trading.tasks.lead")
+    current_app.send_task("somebody.elses")
+    waiting = {queue.name: queue.length for queue in queues.look(redis_client, shared_clock.now())}
+    assert waiting == {LEADER: 1, EXITS: 4, ENTRIES: 3}
+
+
+def test_a_queue_tells_how_old_its_oldest_task_is(redis_client: "redis.Redis") -> None:
+    assert [(each.length, each.oldest_s) for each in queues.look(redis_client, time.time())] == [(0, 0.0)] * 3
+    ring(1)
+    age(redis_client, ENTRIES, 12)
+    ring(2)
+    entries = queues.look(redis_client, shared_clock.now())[2]
+    assert (entries.name, entries.length) == (ENTRIES, 3)
+    assert entries.oldest_s == pytest.approx(12, abs=2)
+
+
+def test_what_is_stale_is_dropped_and_what_was_rung_just_now_stays(redis_client: "redis.Redis") -> None:
+    ring(7)
+    age(redis_client, ENTRIES, queues.STALE_S + 1)
+    ring(3)
+    assert queues.drop_stale(redis_client, ENTRIES, shared_clock.now()) == 7
+    # Another worker that starts at the same moment finds nothing to drop.
+    assert queues.drop_stale(redis_client, ENTRIES, shared_clock.now()) == 0
+    assert redis_client.llen(ENTRIES) == 3
+
+
+@pytest.mark.parametrize("fresh", [0, 1, 2, 5])
+@pytest.mark.parametrize("stale", [0, 1, 2, 5])
+def test_however_many_are_stale_the_cut_is_in_the_right_place(
+    redis_client: "redis.Redis", stale: int, fresh: int
+) -> None:
+    ring(stale)
+    if stale:
+        age(redis_client, ENTRIES, NIGHT)
+    ring(fresh)
+    assert queues.drop_stale(redis_client, ENTRIES, shared_clock.now()) == stale
+    assert redis_client.llen(ENTRIES) == fresh
+
+
+def test_a_queue_of_yesterday_is_dropped_in_a_moment_and_said_in_one_line(
+    redis_client: "redis.Redis", caplog: pytest.LogCaptureFixture
+) -> None:
+    ring(1)
+    age(redis_client, ENTRIES, NIGHT)
+    message = redis_client.lindex(ENTRIES, 0)
+    pipeline = redis_client.pipeline(transaction=False)
+    for _ in range(100):
+        pipeline.lpush(ENTRIES, *[str(message, "utf-8")] * 1_000)  # type: ignore[arg-type]
+    pipeline.execute()
+    ring(2)
+    began = time.monotonic()
+    with caplog.at_level(logging.WARNING, "hedgehog_project"):
+        assert queues.drop_stale(redis_client, ENTRIES, shared_clock.now()) == 100_001
+    assert time.monotonic() - began < 0.5
+    assert redis_client.llen(ENTRIES) == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        "dropped 100001 stale tasks from the queue celery: what is due is rung anew"
+    ]
+
+
+@pytest.mark.parametrize("message", [b"{", b"7", b"[]", b'{"headers": {}}', b'{"headers": {"rung_at": "soon"}}'])
+def test_a_task_without_a_time_is_dropped(redis_client: "redis.Redis", message: bytes) -> None:
+    """It is of a version before this one, or another program's."""
+    redis_client.rpush(ENTRIES, message)
+    ring(1)
+    assert queues.look(redis_client, shared_clock.now())[2].oldest_s == queues.STALE_S
+    assert queues.drop_stale(redis_client, ENTRIES, shared_clock.now()) == 1
+    assert redis_client.llen(ENTRIES) == 1

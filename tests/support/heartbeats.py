@@ -1,0 +1,34 @@
+"""Heartbeats of processes that there are none of."""
+
+import json
+import time
+from typing import Any
+
+import redis
+
+from hedgehog_project import progress, queues
+from hedgehog_project.heartbeats import KEY
+
+
+def plant(
+    client: "redis.Redis",
+    name: str,
+    host: str = "here",
+    pid: int = 7,
+    age_s: float = 0.0,
+    up_s: float = 60.0,
+    **facts: Any,
+) -> None:
+    """The last sign of life of a process that had run for `up_s` by then."""
+    at = time.time() - age_s
+    value = {"name": name, "host": host, "pid": pid, "at": at, "since": at - up_s, "facts": facts}
+    client.hset(KEY, f"{name}@{host}:{pid}", json.dumps(value))
+
+
+def all_well(client: "redis.Redis") -> None:
+    """As if every process were up and had just done what it does."""
+    for name in ("streamer", "dispatcher", "beat"):
+        plant(client, name)
+    plant(client, "worker", queues=queues.ENTRIES)
+    plant(client, "worker_exits", queues=f"{queues.EXITS} {queues.LEADER}")
+    progress.note(client, progress.LED)

@@ -1,0 +1,156 @@
+"""What all tasks have in common: late ones are left out, and a busy database is nobody's error."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import redis
+from celery import current_app
+from django.db import OperationalError
+from kombu.exceptions import OperationalError as BrokerAway
+
+from hedgehog_project import shared_clock
+from hedgehog_project.queues import EXITS, IS_AGAIN, OF_USE_S, RUNG_AT
+from tests.trading.rows import make_trader
+from trading import doorbell, leader, tasks, traders
+from trading.models import JournalEntry, Symbol, Trader
+
+pytestmark = pytest.mark.django_db
+
+NUDGE = {"trader": 1, "symbol": "ETHUSDT", "why": "test"}
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What was rung, with its options."""
+    rung: list[dict[str, Any]] = []
+    monkeypatch.setattr(current_app, "send_task", lambda name, **options: rung.append({"name": name, **options}))
+    return rung
+
+
+@pytest.fixture
+def woken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The traders that were woken."""
+    found: list[int] = []
+
+    def wake(trader: int, *_: object) -> bool:
+        found.append(trader)
+        return False
+
+    monkeypatch.setattr(traders, "wake", wake)
+    return found
+
+
+@contextmanager
+def received(task: Any, **headers: Any) -> Iterator[None]:
+    """As a worker has it that has fetched the task with these headers."""
+    task.push_request(**headers)
+    try:
+        yield
+    finally:
+        task.pop_request()
+
+
+def locked() -> OperationalError:
+    cause = sqlite3.OperationalError("database is locked")
+    cause.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    error = OperationalError("database is locked")
+    error.__cause__ = cause
+    return error
+
+
+def fail(error: Exception) -> Any:
+    def wake(*_: object) -> bool:
+        raise error
+
+    return wake
+
+
+@pytest.mark.parametrize(("age_s", "is_answered"), [(0, True), (4, True), (6, False), (-21_600, True)])
+def test_a_task_that_comes_late_is_left_out(woken: list[int], age_s: float, is_answered: bool) -> None:
+    with received(tasks.nudge, **{RUNG_AT: shared_clock.now() - age_s, OF_USE_S: 5}):
+        tasks.nudge(**NUDGE)
+    assert woken == [1] * is_answered
+
+
+@pytest.mark.parametrize("hours", [-6, 6])
+def test_a_host_whose_clock_is_wrong_leaves_nothing_out(
+    woken: list[int], monkeypatch: pytest.MonkeyPatch, hours: int, redis_client: "redis.Redis"
+) -> None:
+    rung_at = shared_clock.now()
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + hours * 3600)
+    monkeypatch.setattr(shared_clock, "_clock", shared_clock.SharedClock())
+    with received(tasks.nudge, **{RUNG_AT: rung_at, OF_USE_S: 5}):
+        tasks.nudge(**NUDGE)
+    assert woken == [1]
+
+
+def test_the_leader_is_never_too_late(monkeypatch: pytest.MonkeyPatch, redis_client: "redis.Redis") -> None:
+    led: list[int] = []
+    monkeypatch.setattr(leader, "lead", lambda: led.append(1))
+    with received(tasks.lead, **{RUNG_AT: shared_clock.now() - 3600}):
+        tasks.lead()
+    assert led == [1]
+
+
+def test_a_locked_database_is_no_error_of_the_trader_and_is_tried_again_once(
+    symbol: Symbol, sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trader = make_trader(symbol)
+    monkeypatch.setattr(traders, "wake", fail(locked()))
+    nudge = {**NUDGE, "trader": trader.pk}
+    with received(tasks.nudge, **{OF_USE_S: 5}, delivery_info={"routing_key": EXITS}):
+        tasks.nudge(**nudge)
+    again = {IS_AGAIN: True, OF_USE_S: 5}
+    assert sent == [
+        {"name": "trading.tasks.nudge", "kwargs": nudge, "headers": again, "retry": False, "queue": EXITS}
+    ]
+    with received(tasks.nudge, **again):
+        tasks.nudge(**nudge)
+    assert len(sent) == 1, "after that the leader rings when it is still due"
+    assert Trader.objects.get(pk=trader.pk).error == ""
+    assert not JournalEntry.objects.exists()
+
+
+def test_a_report_that_meets_a_locked_database_is_never_given_up(
+    symbol: Symbol, sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trader = make_trader(symbol)
+    acknowledged: list[str] = []
+    monkeypatch.setattr(traders, "hear", fail(locked()))
+    monkeypatch.setattr(tasks, "from_execution_report", lambda data: None)
+    monkeypatch.setattr(tasks, "deliveries", lambda *_: 99)
+    monkeypatch.setattr(tasks, "acknowledge", lambda client, venue, entry: acknowledged.append(entry))
+    tasks.report(trader=trader.pk, symbol="ETHUSDT", venue="mock", entry="1-0", data={})
+    assert [each["name"] for each in sent] == ["trading.tasks.report"]
+    assert acknowledged == []
+    assert Trader.objects.get(pk=trader.pk).error == ""
+
+
+def test_what_the_schedule_rings_comes_again_by_itself(
+    sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leader, "lead", fail(locked()))
+    tasks.lead()
+    assert sent == []
+
+
+def test_a_broker_that_is_away_leaves_it_to_the_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise BrokerAway("no broker")
+
+    monkeypatch.setattr(traders, "wake", fail(locked()))
+    monkeypatch.setattr(doorbell, "again", away)
+    tasks.nudge(**NUDGE)
+
+
+def test_any_other_error_is_raised_and_shown(symbol: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
+    trader = make_trader(symbol)
+    monkeypatch.setattr(traders, "wake", fail(ZeroDivisionError("oops")))
+    with pytest.raises(ZeroDivisionError):
+        tasks.nudge(**{**NUDGE, "trader": trader.pk})
+    assert Trader.objects.get(pk=trader.pk).error == "ZeroDivisionError: oops"

@@ -1,0 +1,71 @@
+"""What becomes of the times in the rows when a host's clock is set back: those in the future are made to be now.
+
+Every such time is compared with now. Left as it is, what was tried a moment ago would be tried again only when the
+old time has come once more. A clock that is set forward makes what waits due, and nothing else: no wait is there to
+keep something from being done, but for the proof that an order was never placed (traders.py).
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+
+from hedgehog_project.venues import Venue
+from trading.core.orders import OPEN
+from trading.limits.protections import LONGEST_HOLD
+from trading.models import FillMark, HeldBack, HighWater, Listing, Order, Orphan, Trader
+from trading.waits import LONGEST_WAIT
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 10.0
+# Hosts' clocks differ by a little, and a row may be written by another one.
+CLOCKS = timedelta(seconds=10)
+NOTHING = timedelta(0)
+
+_looked_at: float | None = None
+
+
+def mend(now: datetime) -> None:
+    """Looks every EVERY_S seconds. For the leader; several at once do no harm."""
+    global _looked_at
+    if _looked_at is not None and 0 <= time.monotonic() - _looked_at < EVERY_S:
+        return
+    _looked_at = time.monotonic()
+    found = {}
+    for rows, field, longest in _times():
+        ahead = rows.filter(**{f"{field}__gt": now + longest + CLOCKS})
+        # Usually there are none, and an update would take the database's lock for that.
+        if ahead.exists():
+            found[f"{rows.model._meta.verbose_name} {field}"] = ahead.update(**{field: now})
+    if found:
+        words = ", ".join(f"{count} of {name}" for name, count in found.items())
+        log.warning("a clock was set back: times in the future are made to be now: %s", words)
+
+
+def forget() -> None:
+    """The next one looks."""
+    global _looked_at
+    _looked_at = None
+
+
+def _times() -> Iterator[tuple[QuerySet[Any], str, timedelta]]:
+    """Rows, one of their times, and how far ahead of now it may lie."""
+    live = Trader.objects.filter(finished_at__isnull=True)
+    yield live, "retry_at", LONGEST_WAIT
+    yield live, "armed_at", NOTHING
+    yield Trader.objects.all(), "finished_at", NOTHING
+    for field in ("asked_at", "denied_at"):
+        yield Order.objects.filter(status__in=OPEN), field, NOTHING
+    for venue in Venue:  # as the indexes begin with it
+        for field in ("submitted_at", "updated_at"):
+            yield Order.objects.filter(venue=venue), field, NOTHING
+    for field in ("refreshed_at", "fee_asked_at", "not_found_at"):
+        yield Listing.objects.all(), field, NOTHING
+    yield HighWater.objects.all(), "looked_at", NOTHING
+    yield HeldBack.objects.all(), "holds_until", LONGEST_HOLD
+    yield FillMark.objects.all(), "looked_at", NOTHING
+    yield Orphan.objects.all(), "last_seen", NOTHING

@@ -1,0 +1,63 @@
+"""What all tasks have in common: when one is too late to be of use, and what if the database is busy."""
+
+import logging
+from typing import Any
+
+from celery import Task
+from django.db import Error as DatabaseError
+from kombu.exceptions import OperationalError
+
+from hedgehog_project import shared_clock
+from hedgehog_project.database_errors import passes
+from hedgehog_project.queues import IS_AGAIN, OF_USE_S, RUNG_AT
+from trading import doorbell
+
+log = logging.getLogger(__name__)
+
+
+class BaseTask(Task):
+    """The base of the tasks.
+
+    A lock that did not come in time, a deadlock, a connection that was lost: nothing of that is the fault of what was
+    to be done. It is rung again once, at once; after that whoever rang it does so when it is still due.
+    """
+
+    # For how many seconds after it was rung it is of use, where its ringer does not say; None: however late it comes.
+    of_use_s: float | None = None
+    # After so many seconds it is stuck, and people are told.
+    takes_s = 60.0
+    # Of what the schedule rings the next one comes by itself.
+    is_rung_again = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._is_late():
+            return None
+        try:
+            return self.run(*args, **kwargs)
+        except DatabaseError as error:
+            if not passes(error):
+                raise
+            self._ring_again(kwargs, error)
+            return None
+
+    def _is_late(self) -> bool:
+        of_use_s = self.request.get(OF_USE_S, self.of_use_s)
+        return of_use_s is not None and waited_s(self) > float(of_use_s)
+
+    def _ring_again(self, kwargs: dict[str, Any], error: DatabaseError) -> None:
+        words = " ".join(str(error).split())
+        is_again = bool(self.request.get(IS_AGAIN)) or not self.is_rung_again
+        log.warning("%s is %s: the database says %s", self.name, "left for now" if is_again else "tried again", words)
+        if is_again:
+            return
+        queue = (self.request.delivery_info or {}).get("routing_key")
+        try:
+            doorbell.again(self.name, kwargs, self.request.get(OF_USE_S), queue)
+        except OperationalError as away:
+            log.warning("%s is left for now: %s", self.name, away)
+
+
+def waited_s(task: Task) -> float:
+    """How long ago the task was rung that is being done just now, by the clock that all hosts share."""
+    rung_at = task.request.get(RUNG_AT)
+    return 0.0 if rung_at is None else max(0.0, shared_clock.now() - float(rung_at))
