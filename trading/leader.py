@@ -27,6 +27,7 @@ from trading.limits import drawdown, sizing
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import GONE, TradingStatus
+from trading.one_by_one import each
 from trading.saving import trigger_for
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
@@ -49,19 +50,35 @@ _complaints: dict[int, str] = {}
 
 
 def lead(now: datetime | None = None) -> None:
-    """One beat. Raises redis.RedisError and Django's database errors: the next beat tries again."""
+    """One beat. One duty that fails keeps none of the others from being done.
+
+    Raises redis.RedisError and Django's database errors once all were tried: the next beat tries again.
+    """
     now = now or timezone.now()
-    fill_slots()
-    watch_triggers()
-    drawdown.watch(now)
-    if doorbell.is_queue_long(connect()):
-        return
-    ask_about_stuck_orders(now)
-    ask_about_passed_orders(now)
-    take_back_unwanted(now)
-    nudge_whoever_is_due(now)
-    ring_again()
-    rearm_sleepers(now)
+    each(
+        (
+            fill_slots,
+            watch_triggers,
+            lambda: drawdown.watch(now),
+            lambda: None if doorbell.is_queue_long(connect()) else _ring_for_all(now),
+        ),
+        lambda duty: duty(),
+    )
+
+
+def _ring_for_all(now: datetime) -> None:
+    """Rings for whoever was forgotten. With many tasks waiting a bell may just not have had its turn."""
+    each(
+        (
+            ask_about_stuck_orders,
+            ask_about_passed_orders,
+            take_back_unwanted,
+            nudge_whoever_is_due,
+            lambda now: ring_again(),
+            rearm_sleepers,
+        ),
+        lambda ring: ring(now),
+    )
 
 
 def fill_slots() -> int:
@@ -231,7 +248,8 @@ def refresh_listings(exchange_at: ExchangeAt) -> None:
     # Without its assets no commission can be told from what was bought: such a symbol is asked about at once.
     known = Listing.objects.filter(is_fresh).exclude(symbol__base_asset="", status="TRADING")
     fresh = set(known.values_list("venue", "symbol_id"))
-    for venue in {venue for venue, _ in wanted}:
+
+    def refresh_at(venue: Venue) -> None:
         of_venue = {symbol.name: symbol for where, symbol in wanted if where == venue}
         stale = {name: symbol for name, symbol in of_venue.items() if (venue, symbol.pk) not in fresh}
         if len(stale) < catalog.ALL_AT_ONCE:
@@ -240,6 +258,8 @@ def refresh_listings(exchange_at: ExchangeAt) -> None:
         else:
             _refresh_many(stale, venue, exchange_at)
         _ask_fees(list(of_venue.values()), venue, exchange_at)
+
+    each(sorted({venue for venue, _ in wanted}), refresh_at)
 
 
 def refresh_listing(name: str, venue: Venue, exchange_at: ExchangeAt) -> None:

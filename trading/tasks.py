@@ -23,6 +23,7 @@ from trading.exchange.replies import from_execution_report, own_id
 from trading.limits import balances
 from trading.models import Order
 from trading.models.journal import write
+from trading.one_by_one import each
 
 log = logging.getLogger(__name__)
 
@@ -105,15 +106,13 @@ def lead() -> None:
 @shared_task(bind=True, expires=50)
 def reconcile_all(self: Task) -> None:
     """Every minute: whatever report was lost is learnt here."""
-    for venue in venues_in_use():
-        _reconcile(venue, _id(self))
+    each(venues_in_use(), lambda venue: _reconcile(venue, _id(self)))
 
 
 @shared_task(expires=50)
 def record_equity() -> None:
     """Every minute: what trading has brought so far; an hour keeps its last."""
-    for venue in venues_in_use():
-        equity.record(venue)
+    each(venues_in_use(), equity.record)
 
 
 @shared_task(expires=4)
