@@ -20,16 +20,18 @@ from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.books.reconcile import venues_in_use
 from trading.models import Reconciliation
 
+COUNTS = ("orders", "fills", "repaired", "left", "unchecked")
+
 
 class ReconciliationsShown(ShowFilter):
-    parts = (("all", "All"), ("repaired", "Repaired something"), ("left", "Left something"))
+    parts = (("all", "All"), ("repaired", "Repaired something"), ("left", "Left something or did not check it"))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
             case "repaired":
                 return queryset.filter(repaired__gt=0)
             case "left":
-                return queryset.filter(~Q(stopped="") | Q(left__gt=0))
+                return queryset.filter(~Q(stopped="") | Q(left__gt=0) | Q(unchecked__gt=0))
         return queryset
 
 
@@ -45,7 +47,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     search_help_text = "Search in what was found"
     list_before_template = "trading/reconcile_now.html"
     fieldsets = (
-        (None, {"fields": (("began", "where", "is_"), ("orders", "fills", "repaired", "left"), "lines", "stopped")}),
+        (None, {"fields": (("began", "where", "is_"), COUNTS, "lines", "stopped")}),
         ("How", {"fields": (("took", "task"),)}),
     )
     readonly_fields = ("began", "where", "is_", "lines", "took", "task")
@@ -64,7 +66,9 @@ class ReconciliationAdmin(ReadOnlyAdmin):
             return show.badge("not compared", "danger", row.stopped)
         if row.left:
             return show.badge("differ", "danger")
-        return show.badge("repaired", "warning") if row.repaired else show.badge("agree", "success")
+        if row.repaired:
+            return show.badge("repaired", "warning")
+        return show.badge("not all checked", "warning") if row.unchecked else show.badge("agree", "success")
 
     @display(description="What was found")
     def lines(self, row: Reconciliation) -> SafeString | str:

@@ -14,6 +14,7 @@ from trading.books.booking import position_of
 from trading.books.orphans import unresolved
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, Fill, OrderStatus, Side
+from trading.exchange.errors import KeyRejected, Refused
 from trading.exchange.protocol import Exchange
 from trading.models import Fill as FillRow
 from trading.models import Order, Orphan, Symbol, Trader
@@ -35,19 +36,46 @@ class Difference:
         return f"{self.invariant}: {self.what}"
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What is wrong, and the symbols whose fills could not be checked, with the reason."""
+
+    differences: list[Difference]
+    unchecked: dict[str, str]
+
+
 def audit(venue: Venue, exchange: Exchange, start: dict[str, Decimal] | None = None) -> list[Difference]:
+    """As `examine`; what could not be checked counts as a difference."""
+    found = examine(venue, exchange, start)
+    return [*found.differences, *(Difference("I4", f"{name}: {why}") for name, why in found.unchecked.items())]
+
+
+def examine(venue: Venue, exchange: Exchange, start: dict[str, Decimal] | None = None) -> Findings:
     """Everything that is wrong, while nothing trades: a fill between two looks would count as a difference.
 
     `start`: the account's balances before our first order, where only we have traded on it since; checks I5.
-    Raises the exchange's errors.
+    A symbol that the exchange refuses, as one that it lists no more, is left out; other errors of its are raised.
     """
     found = [*_slots(venue), *_own_orders(venue), *_open_orders(venue, exchange)]
     booked = _booked(venue)
-    theirs = {name: exchange.trades(name) for name in _symbols(venue)}
-    found += _fills(venue, booked, theirs)
+    theirs, unchecked = _trades(exchange, _symbols(venue))
+    found += _fills(venue, {key: fills for key, fills in booked.items() if key[0] not in unchecked}, theirs)
     if start is not None:
-        found += _balances(venue, exchange, start, theirs)
-    return [*found, *_sleepers(venue, timezone.now()), *_budgets(venue)]
+        found += _balances(venue, exchange, start, theirs, unchecked)
+    return Findings([*found, *_sleepers(venue, timezone.now()), *_budgets(venue)], unchecked)
+
+
+def _trades(exchange: Exchange, symbols: Iterable[str]) -> tuple[dict[str, list[tuple[int, Fill]]], dict[str, str]]:
+    """The account's fills by symbol, and of which symbols the exchange refused to tell them, and why."""
+    told, refused = {}, {}
+    for name in symbols:
+        try:
+            told[name] = exchange.trades(name)
+        except KeyRejected:
+            raise  # Refused as well, and nothing is said of the symbol.
+        except Refused as error:
+            refused[name] = str(error)
+    return told, refused
 
 
 def _slots(venue: Venue) -> Iterable[Difference]:
@@ -98,6 +126,7 @@ def _fills(
     ours = {
         (symbol, order_id): executed
         for symbol, order_id, executed in rows.values_list("symbol__name", "exchange_order_id", "executed")
+        if symbol in theirs
     }
     traded = dict.fromkeys(ours, ZERO)
     for symbol, trades in theirs.items():
@@ -130,7 +159,11 @@ def _essence(fill: Fill) -> tuple[int, str, str, str, str]:
 
 
 def _balances(
-    venue: Venue, exchange: Exchange, start: dict[str, Decimal], theirs: dict[str, list[tuple[int, Fill]]]
+    venue: Venue,
+    exchange: Exchange,
+    start: dict[str, Decimal],
+    theirs: dict[str, list[tuple[int, Fill]]],
+    unchecked: Iterable[str],
 ) -> Iterable[Difference]:
     expected = dict(start)
 
@@ -155,8 +188,11 @@ def _balances(
         for order_id, fill in pairs:
             if (name, order_id) in sides:
                 count(symbols[name], sides[name, order_id], fill)
+    # What orphans of a symbol have moved that can't be asked about is not known.
+    vague = Symbol.objects.filter(name__in=Orphan.objects.filter(venue=venue, symbol__in=unchecked).values("symbol"))
+    unknown = {asset for symbol in vague for asset in (symbol.base_asset, symbol.quote_asset)}
     actual = {asset: free + locked for asset, (free, locked) in exchange.balances().items()}
-    for asset in sorted(expected.keys() | actual.keys()):
+    for asset in sorted((expected.keys() | actual.keys()) - unknown):
         if expected.get(asset, ZERO) != actual.get(asset, ZERO):
             yield Difference(
                 "I5", f"{asset}: {actual.get(asset, ZERO)} on the account, {expected.get(asset, ZERO)} by our fills"

@@ -23,7 +23,8 @@ from trading.core.events import Nudged
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OPEN, OrderReport, Side
 from trading.core.position import state_of
-from trading.exchange.errors import NotFound
+from trading.exchange.codes import NO_SUCH_SYMBOL
+from trading.exchange.errors import NotFound, Refused
 from trading.exchange.protocol import Exchange
 from trading.models import Listing, Order, Orphan, Symbol, Trader
 from trading.models.journal import write
@@ -332,13 +333,18 @@ def cancel(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> str:
     was_cancelled = False
     if orphan.is_open:
         try:
-            report = exchange.cancel(orphan.symbol, orphan.client_order_id)
+            report: OrderReport | None = exchange.cancel(orphan.symbol, orphan.client_order_id)
             was_cancelled = True
         except NotFound:
             report = exchange.order(orphan.symbol, orphan.client_order_id)  # It has ended meanwhile,
             if report.status.is_open:  # or is denied for a moment.
                 raise ValidationError("It still rests: the exchange did not find it to cancel. Try again.") from None
-        orphan.executed, orphan.status = max(orphan.executed, report.executed), report.status
+        except Refused as error:
+            if error.code != NO_SUCH_SYMBOL:
+                raise
+            report = None  # Its symbol is gone, and nothing can rest there.
+        if report is not None:
+            orphan.executed, orphan.status = max(orphan.executed, report.executed), report.status
     note = left_of(orphan)
     _resolve(orphan, Resolution.CANCELED if was_cancelled else Resolution.LEFT, by, note)
     return note

@@ -25,7 +25,7 @@ from trading.books import fill_marks, orphans
 from trading.books.shortages import shortages
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderReport, OrderStatus
-from trading.exchange.errors import ExchangeError, KeyRejected, Throttled
+from trading.exchange.errors import ExchangeError, KeyRejected, Refused, Throttled
 from trading.exchange.protocol import Exchange
 from trading.limits import balances
 from trading.models import Order, Orphan, Reconciliation, Switch, Trader
@@ -141,15 +141,37 @@ class _Comparison:
 
     # --- fills ------------------------------------------------------------------------------------
     def _look_at_fills(self, exchange: Exchange, unknown: Sequence[OrderReport]) -> list[fill_marks.Look]:
+        """A question that fails concerns its symbol alone: it is asked again, after those of the others."""
         known = Orphan.objects.filter(venue=self.venue).values_list("client_order_id", flat=True)
         seen = set(known.filter(client_order_id__in=[report.client_order_id for report in unknown]))
         news = {report.symbol for report in unknown if report.client_order_id not in seen}
-        looks = []
+        looks: list[fill_marks.Look] = []
+        failed: dict[str, str] = {}
+        unanswered = 0
         for symbol in fill_marks.due(self.venue, news, self.is_thorough):
-            look = self._try(f"fills of {symbol}", partial(fill_marks.look, exchange, self.venue, symbol))
-            if look is not None:
-                self.row.fills += look.fills
-                looks.append(look)
+            if unanswered == fill_marks.MOST_UNANSWERED:
+                self._leave("the exchange does not answer: the fills of the other symbols have their turn later")
+                break
+            try:
+                looks.append(fill_marks.look(exchange, self.venue, symbol))
+            except (Throttled, KeyRejected):
+                if not self.is_dry:
+                    # Those that were looked at have had their turn: else the next comparison comes no further.
+                    fill_marks.move(self.venue, looks)
+                raise
+            except ExchangeError as error:
+                unanswered = 0 if isinstance(error, Refused) else unanswered + 1
+                failed[symbol] = str(error)
+                if not self.is_dry:
+                    fill_marks.note_failure(self.venue, symbol, error)
+            else:
+                unanswered = 0
+        self.row.fills = sum(look.fills for look in looks)
+        if not self.is_dry:
+            fill_marks.note_answers(self.venue, [look.symbol for look in looks])
+        unchecked = fill_marks.unchecked(self.venue) | failed
+        self.row.unchecked = len(unchecked)
+        self.lines += [f"fills of {symbol} can't be checked: {why}" for symbol, why in sorted(unchecked.items())]
         return looks
 
     # --- orders that the database lacks -----------------------------------------------------------
