@@ -20,7 +20,7 @@ from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.books.reconcile import venues_in_use
 from trading.models import Reconciliation
 
-COUNTS = ("orders", "fills", "repaired", "left", "unchecked")
+COUNTS = ("orders", "fills", "repaired", "late", "left", "unchecked")
 
 
 class ReconciliationsShown(ShowFilter):
@@ -37,7 +37,7 @@ class ReconciliationsShown(ShowFilter):
 
 @admin.register(Reconciliation)
 class ReconciliationAdmin(ReadOnlyAdmin):
-    list_display = ("began", "where", "is_", "orders", "fills", "repaired", "left", "lines", "took", "task")
+    list_display = ("began", "where", "is_", "orders", "fills", "repaired", "late", "left", "lines", "took", "task")
     list_filter = (
         ReconciliationsShown,
         ("venue", ChoicesDropdownFilter),

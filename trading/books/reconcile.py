@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import TypeVar
@@ -25,10 +26,12 @@ from trading.books import fill_marks, orphans
 from trading.books.shortages import shortages
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderReport, OrderStatus
-from trading.exchange.errors import ExchangeError, KeyRejected, Refused, Throttled
+from trading.exchange.client import clock_offset
+from trading.exchange.errors import ExchangeError, KeyRejected, NotFound, Refused, Throttled
 from trading.exchange.protocol import Exchange
 from trading.limits import balances
 from trading.models import Order, Orphan, Reconciliation, Switch, Trader
+from trading.outcomes import is_namesake
 from trading.own_orders import trader_of
 from trading.traders import ExchangeAt
 
@@ -42,6 +45,8 @@ SOURCE = "reconciliation"
 LOOK_AGAIN_S = 1.0
 # A comparison that takes longer no longer keeps others away.
 ALONE_S = 20
+# A report that nobody booked is handed on again after three seconds. What is older than this was lost.
+REPORTS_TAKE = timedelta(seconds=15)
 
 
 def reconcile(
@@ -51,7 +56,8 @@ def reconcile(
 
     Raises nothing of the exchange's: where it could not go on, `stopped` says why. `is_dry`: changes nothing, and
     what would be repaired counts as repaired. `is_thorough`: looks at the fills of every symbol, not of those alone
-    that could have traded since. What is reported just now may count as repaired: a report can be that late.
+    that could have traded since. What changed there so lately that its report may be on its way is taken in as well,
+    and counts as late.
     """
     row = Reconciliation(venue=venue, task_id=task_id)
     comparison = _Comparison(venue, exchange_at, row, is_dry, is_thorough)
@@ -219,25 +225,39 @@ class _Comparison:
         if _state(row) != before and (not OrderStatus(row.status).is_open or (there and not _differs(row, there))):
             return  # Its report has come meanwhile.
         told = f"{row.client_order_id}, {row}: {_here(before)} here, {_there(there)}"
-        if self.is_dry:
-            self._mended(told)
-            return
-        before = _state(row)
+        before, answer = _state(row), there
 
         def learn() -> bool:
-            if there is None:
+            nonlocal answer
+            exchange = self.exchange_at(self.venue)
+            answer = answer or _answer(exchange, row)
+            if self.is_dry:
+                return False
+            if answer is None:
                 return traders.ask(row.pk, self.exchange_at, self.row.task_id, source=SOURCE)
             booked = sum((fill.quantity for fill in row.fills.all()), Decimal(0))
-            report = there
-            if there.executed > booked and not there.fills:
-                report = orphans.with_fills(there, self.exchange_at(self.venue))
+            report = answer
+            if answer.executed > booked and not answer.fills:
+                report = orphans.with_fills(answer, exchange)
             return traders.hear(report, SOURCE, self.exchange_at, self.row.task_id)
 
         if self._try(told, learn) is None:
             return
+        if self.is_dry:
+            self._mended(told, is_late=self._is_late(answer))
+            return
         row.refresh_from_db()
         if _state(row) != before:
-            self._mended(f"{told}: {_here(_state(row))} now")
+            self._mended(f"{told}: {_here(_state(row))} now", is_late=self._is_late(answer))
+
+    def _is_late(self, answer: OrderReport | None) -> bool:
+        """Whether the report of this may just be on its way: then it was no difference."""
+        if answer is None or not answer.at_ms:
+            return False
+        return (
+            timezone.now() + clock_offset(self.venue) - datetime.fromtimestamp(answer.at_ms / 1000, UTC)
+            < REPORTS_TAKE
+        )
 
     def _ended_only_here(self, row: Order, there: OrderReport) -> None:
         """The list may be older than our order's end. Where it is not, the order's own reports may still open it."""
@@ -286,7 +306,10 @@ class _Comparison:
             self._leave(f"{what}: its trader has another open order of that side: cancel one of the two there")
             return None
 
-    def _mended(self, line: str, count: int = 1) -> None:
+    def _mended(self, line: str, count: int = 1, is_late: bool = False) -> None:
+        if is_late:
+            self.row.late += count
+            return
         self.row.repaired += count
         self.lines.append(line)
 
@@ -300,6 +323,15 @@ _State = tuple[str, Decimal, int]
 
 def _orders(venue: Venue) -> QuerySet[Order]:
     return Order.objects.filter(venue=venue).select_related("symbol")
+
+
+def _answer(exchange: Exchange, row: Order) -> OrderReport | None:
+    """What the exchange says of an order; None where it says that it has none. Raises the exchange's other errors."""
+    try:
+        report = exchange.order(row.symbol.name, row.client_order_id)
+    except NotFound:
+        return None
+    return None if is_namesake(row, report) else report
 
 
 def _state(row: Order) -> _State:

@@ -13,7 +13,10 @@ MOST_KEPT = 1_000
 
 
 class Reconciliation(models.Model):
-    """One comparison at one venue. Where it says the same as the one before, that one is dropped."""
+    """One comparison at one venue. Where it says the same as the one before, that one is dropped.
+
+    What was late is no difference: the exchange had just said it, and reports take a moment.
+    """
 
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
     began_at = models.DateTimeField(default=timezone.now)
@@ -21,6 +24,7 @@ class Reconciliation(models.Model):
     orders = models.PositiveIntegerField(default=0, help_text="Open orders of ours that were compared.")
     fills = models.PositiveIntegerField(default=0, help_text="New fills of the account that were looked at.")
     repaired = models.PositiveIntegerField(default=0, help_text="Differences that ours were repaired by.")
+    late = models.PositiveIntegerField(default=0, help_text="Changes whose reports were on their way.")
     unchecked = models.PositiveIntegerField(default=0, help_text="Symbols whose fills could not be asked for.")
     left = models.PositiveIntegerField(default=0, help_text="Differences that could not be repaired from here.")
     stopped = models.CharField(max_length=300, blank=True, help_text="Why it did not come to its end.")
@@ -55,6 +59,7 @@ class Reconciliation(models.Model):
             words += "no difference so far" if self.stopped else "no difference in what was checked"
         else:
             words += "the books agree"
+        words += f", {_count(self.late, 'report')} on {'its' if self.late == 1 else 'their'} way" if self.late else ""
         words += f"; {_count(self.unchecked, 'symbol')} not checked" if self.unchecked else ""
         return f"{words}; stopped: {self.stopped}" if self.stopped else words
 

@@ -1,5 +1,7 @@
 """Reconciliation: whatever was lost on the way is learnt from the exchange's own books."""
 
+import time
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal as D
 
@@ -211,6 +213,56 @@ class TestQuestionsThatFail:
         assert not FillMark.objects.exists()
         assert compare(exchange) == (1, 0)
         assert FillMark.objects.get().trade_id == Fill.objects.get().trade_id
+
+
+class TestReportsThatAreOnTheirWay:
+    """What the exchange has said a moment ago was not lost: its report is just not booked yet."""
+
+    @staticmethod
+    def changed(exchange: ScriptedExchange, key: str, ago_s: float) -> None:
+        at_ms = round((time.time() - ago_s) * 1000)
+        exchange.kept[key] = replace(exchange.kept[key], at_ms=at_ms)
+
+    def test_fill_of_a_second_ago_is_taken_in_and_called_no_difference(
+        self, trader: Trader, exchange: ScriptedExchange, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        buy = buys(trader, exchange)
+        exchange.fill_all(buy.client_order_id)
+        self.changed(exchange, buy.client_order_id, ago_s=1)
+        row = reconcile(Venue.MOCK, exchange)
+        assert (row.repaired, row.left, row.late, row.text) == (0, 0, 1, "")
+        assert row.told().endswith("the books agree, 1 report on its way")
+        assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
+        assert not [record for record in caplog.records if record.name == module.__name__]
+
+    def test_cancel_of_a_second_ago_is_as_well(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        buy = buys(trader, exchange)
+        exchange.end(buy.client_order_id, OrderStatus.CANCELED)
+        self.changed(exchange, buy.client_order_id, ago_s=1)
+        row = reconcile(Venue.MOCK, exchange)
+        assert (row.repaired, row.late) == (0, 1)
+        buy.refresh_from_db()
+        assert buy.status == OrderStatus.CANCELED
+
+    def test_what_changed_longer_ago_than_reports_take_was_lost_and_is_repaired(
+        self, trader: Trader, exchange: ScriptedExchange
+    ) -> None:
+        buy = buys(trader, exchange)
+        exchange.fill_all(buy.client_order_id)
+        self.changed(exchange, buy.client_order_id, ago_s=module.REPORTS_TAKE.total_seconds() + 1)
+        row = reconcile(Venue.MOCK, exchange)
+        assert (row.repaired, row.late) == (1, 0)
+        assert row.told().endswith("1 difference repaired")
+
+    def test_dry_run_calls_it_late_as_well(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        buy = buys(trader, exchange)
+        exchange.end(buy.client_order_id, OrderStatus.CANCELED)
+        self.changed(exchange, buy.client_order_id, ago_s=1)
+        row = reconcile(Venue.MOCK, exchange, is_dry=True)
+        assert (row.differences, row.late) == (0, 1)
+        assert row.told(is_dry=True).endswith("the books agree, 1 report on its way")
+        buy.refresh_from_db()
+        assert buy.status == OrderStatus.NEW
 
 
 class TestSymbolsThatCanNotBeAskedAbout:
