@@ -23,6 +23,7 @@ from trading.core.decisions import ANY_PRICE
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import TraderState
 from trading.exchange.errors import ExchangeError
+from trading.identity import runs
 from trading.limits import drawdown, sizing
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.journal import write
@@ -57,6 +58,7 @@ def lead(now: datetime | None = None) -> None:
     now = now or timezone.now()
     each(
         (
+            lambda: runs.beat(now),
             fill_slots,
             watch_triggers,
             lambda: drawdown.watch(now),

@@ -20,6 +20,7 @@ from trading.dispatch import acknowledge, deliveries
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.exchange.replies import from_execution_report, own_id
+from trading.identity import runs
 from trading.limits import balances
 from trading.models import Order
 from trading.models.journal import write
@@ -51,8 +52,10 @@ def report(self: Task, trader: int | None, symbol: str, venue: str, entry: str, 
     try:
         has_ended = traders.hear(from_execution_report(data), "report", exchange_at, _id(self), Venue(venue))
     except Exception as error:
-        if trader is not None:
-            traders.note_failure(trader, error, _id(self))
+        # By its row: an adopted order's name tells a trader of another database.
+        whose = Order.objects.filter(client_order_id=own_id(data)).values_list("trader_id", flat=True).first()
+        if whose is not None:
+            traders.note_failure(whose, error, _id(self))
         if deliveries(connect(), venue, entry) < GIVE_UP_AFTER:
             raise
         # It will never be booked. What it told is asked for instead.
@@ -168,6 +171,8 @@ def _let_act(trader_id: int, event: Event, task_id: str) -> None:
 
 def _reconcile(venue: Venue, task_id: str) -> bool:
     """Whether the books could be compared."""
+    # Also where the leader's bells wait: what is placed from now on is placed while this installation runs.
+    runs.beat()
     with alone(venue) as is_alone:
         return is_alone and not compare_books(venue, exchange_at, task_id).stopped
 

@@ -24,13 +24,15 @@ from trading.core.orders import OPEN, OrderReport, OrderStatus, OrderType, Side
 from trading.core.position import Mode, Position, TraderState, state_of
 from trading.core.risk import Rules
 from trading.endings import count_again, end, value_commissions
+from trading.exchange.client import clock_offset
 from trading.exchange.errors import KeyRejected, NotFound, NotSent, OutcomeUnknown, Refused, Throttled
 from trading.exchange.protocol import ARRIVES_WITHIN, SEND_WITHIN, Exchange, NewOrder
+from trading.identity import copies
+from trading.identity.names import new_client_order_id
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
 from trading.models.symbols import rules_of
 from trading.outcomes import NotTaken, is_namesake, not_taken, report_of, see_to
-from trading.own_orders import new_client_order_id
 from trading.saving import copy, locked, save
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
@@ -106,6 +108,7 @@ def hear(
     if row is None:
         log.warning("order not in the database: client_order_id=%s symbol=%s", report.client_order_id, report.symbol)
         if venue is not None:
+            copies.heard(venue, report, clock_offset(venue))
             doorbell.reconcile_once(venue)
         return False
     if not is_news(row, report):
@@ -314,10 +317,10 @@ def _act_on(
         case Cancel():
             row = trader.orders.select_related("symbol").get(client_order_id=decision.order.client_order_id)
             # Nothing could be placed in its stead: it rests on.
-            held = gate.mode_hold(Side(row.side))
+            held = gate.cancel_hold(trader, Side(row.side))
             if held is not None:
                 hold_back(trader, held, str(event), task_id)
-                return _Step(held=Side(row.side))
+                return _Step(held=Side(row.side) if held.is_mode else None)
             _remember(trader, decision)
             row.cancel_reason = decision.reason[:200]
             row.save(update_fields=["cancel_reason", "updated_at"])

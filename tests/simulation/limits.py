@@ -39,7 +39,8 @@ class Limits:
         limits = AccountProtections.objects.first()
         if limits is None or limits.quote_reserve is None:
             return
-        free = self.world.desk.exchange.engine.ledger.balances()["USDT"].free
+        # What others have spent of it since nobody could know.
+        free = self.world.desk.exchange.engine.ledger.balances()["USDT"].free + self.world.others.bound
         never(
             free < limits.quote_reserve, f"R6: {order.client_order_id} leaves {free} of {limits.quote_reserve} USDT"
         )

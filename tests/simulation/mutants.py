@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 
 from hedgehog_project.venues import Venue
-from tests.simulation import mutants_of_rules
+from tests.simulation import mutants_of_identity, mutants_of_rules
 from tests.simulation.run import run
 from tests.simulation.surroundings import Patches
 from trading import gate, leader, outcomes, tasks, traders
@@ -237,6 +237,7 @@ PLANTED: tuple[Plant, ...] = (
     never_asks_about_unclear_orders,
     spends_the_budget_of_all_slots,
     *mutants_of_rules.PLANTED,
+    *mutants_of_identity.PLANTED,
 )
 MUTANTS: dict[str, Plant] = {plant.__name__: plant for plant in PLANTED}
 

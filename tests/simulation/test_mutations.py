@@ -12,7 +12,7 @@ from tests.support.environment import ROOT
 # Read, not imported: planting them needs a world of its own.
 PLANTED = [
     node.name
-    for file in ("mutants.py", "mutants_of_rules.py")
+    for file in ("mutants.py", "mutants_of_rules.py", "mutants_of_identity.py")
     for node in ast.parse((ROOT / "tests" / "simulation" / file).read_text()).body
     if isinstance(node, ast.FunctionDef) and [each.arg for each in node.args.args] == ["patches"]
 ]

@@ -18,6 +18,7 @@ from trading import doorbell
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.books.reconcile import venues_in_use
+from trading.identity import others
 from trading.models import Reconciliation
 
 COUNTS = ("orders", "fills", "repaired", "late", "left", "unchecked")
@@ -97,7 +98,8 @@ class ReconciliationAdmin(ReadOnlyAdmin):
         return [now, *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        return super().changelist_view(request, {**(extra_context or {}), "may_compare": self._may(request)})
+        shown = {"may_compare": self._may(request), "told": others.told()}
+        return super().changelist_view(request, {**(extra_context or {}), **shown})
 
     def _may(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("trading.change_reconciliation"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
@@ -16,10 +16,10 @@ from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, Fill, OrderStatus, Side
 from trading.exchange.errors import KeyRejected, Refused
 from trading.exchange.protocol import Exchange
+from trading.identity.names import Names
 from trading.models import Fill as FillRow
 from trading.models import Order, Orphan, Symbol, Trader
 from trading.models.orphans import Resolution
-from trading.own_orders import is_ours
 
 # A trader may sleep through an event that it waits for no longer than this.
 SLEEPS_AT_MOST = timedelta(seconds=10)
@@ -101,8 +101,10 @@ def _open_orders(venue: Venue, exchange: Exchange) -> Iterable[Difference]:
     there = {report.client_order_id: report for report in exchange.open_orders()}
     here = {row.client_order_id: row for row in Order.objects.filter(venue=venue, status__in=OPEN)}
     orphans = {row.client_order_id: row for row in unresolved(venue)}
-    for key in sorted(there.keys() - here.keys() - orphans.keys()):
-        if is_ours(key):
+    let_go = set(_let_go(venue).values_list("client_order_id", flat=True))
+    names = Names.now()
+    for key in sorted(there.keys() - here.keys() - orphans.keys() - let_go):
+        if names.is_ours(key):
             yield Difference("I3", f"{venue} holds the order {key} open, and the database does not")
     for key, orphan in sorted(orphans.items()):
         yield Difference("I3", f"orphan {key}, {orphan}, waits to be adopted or cancelled: {orphan.why}")
@@ -110,11 +112,15 @@ def _open_orders(venue: Venue, exchange: Exchange) -> Iterable[Difference]:
         yield Difference("I3", f"the database holds the order {key} open ({here[key].status}), and {venue} does not")
 
 
+def _let_go(venue: Venue) -> "QuerySet[Order]":
+    return Order.objects.filter(venue=venue, status=OrderStatus.LET_GO)
+
+
 def _booked(venue: Venue) -> dict[tuple[str, int], list[Fill]]:
     """Our fills by symbol and the exchange's order id."""
     booked: dict[tuple[str, int], list[Fill]] = {}
-    rows = FillRow.objects.filter(order__venue=venue).select_related("order__symbol")
-    for row in rows.iterator():
+    rows = FillRow.objects.filter(order__venue=venue).exclude(order__status=OrderStatus.LET_GO)
+    for row in rows.select_related("order__symbol").iterator():
         booked.setdefault((row.order.symbol.name, row.order.exchange_order_id or 0), []).append(row.as_core())
     return booked
 
@@ -122,7 +128,8 @@ def _booked(venue: Venue) -> dict[tuple[str, int], list[Fill]]:
 def _fills(
     venue: Venue, booked: dict[tuple[str, int], list[Fill]], theirs: dict[str, list[tuple[int, Fill]]]
 ) -> Iterable[Difference]:
-    rows = Order.objects.filter(venue=venue, exchange_order_id__isnull=False)
+    # What was let go of may trade on, and nobody here hears of it.
+    rows = Order.objects.filter(venue=venue, exchange_order_id__isnull=False).exclude(status=OrderStatus.LET_GO)
     ours = {
         (symbol, order_id): executed
         for symbol, order_id, executed in rows.values_list("symbol__name", "exchange_order_id", "executed")

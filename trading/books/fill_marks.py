@@ -13,13 +13,13 @@ from django.db.models import Max
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading.core.orders import OPEN, Fill, OrderReport
+from trading.core.orders import OPEN, Fill, OrderReport, OrderStatus
 from trading.exchange.errors import ExchangeError, Refused
 from trading.exchange.protocol import Exchange
+from trading.identity.names import Names
 from trading.models import Fill as FillRow
 from trading.models import FillMark, Order, Orphan, Switch, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
-from trading.own_orders import is_ours
 
 EVERY = timedelta(hours=1)
 # The most symbols of one comparison, those first that have waited longest: the rest have their turn in the next.
@@ -40,6 +40,7 @@ class Look:
     began_at: datetime
     fills: int = 0  # new ones of the account, not of ours alone
     missing: tuple[OrderReport, ...] = field(default=())  # orders of ours with the fills that our books lack
+    strangers: tuple[OrderReport, ...] = field(default=())  # orders of other installations that have traded
     mark: tuple[int, int] = (0, 0)  # the newest fill and its order; 0: there is none yet
 
 
@@ -103,7 +104,7 @@ def _in_use(venue: Venue) -> set[str]:
     return names
 
 
-def look(exchange: Exchange, venue: Venue, symbol: str) -> Look:
+def look(exchange: Exchange, venue: Venue, symbol: str, names: Names) -> Look:
     """Asks for the fills since the last look. Raises the exchange's errors."""
     began_at = timezone.now()
     row = FillMark.objects.filter(venue=venue, symbol=symbol).first()
@@ -116,10 +117,18 @@ def look(exchange: Exchange, venue: Venue, symbol: str) -> Look:
     if not news:
         return Look(symbol, began_at, mark=mark)
     newest = (news[-1][1].trade_id, news[-1][0])
-    return Look(symbol, began_at, len(news), _missing(exchange, venue, symbol, news), newest)
+    traded = _not_booked(exchange, venue, symbol, news)
+    gone = Order.objects.filter(client_order_id__in=[report.client_order_id for report in traded])
+    let_go = set(gone.filter(status=OrderStatus.LET_GO).values_list("client_order_id", flat=True))
+    missing = tuple(
+        report for report in traded if names.is_ours(report.client_order_id) and report.client_order_id not in let_go
+    )
+    strangers = tuple(report for report in traded if names.stranger(report.client_order_id))
+    return Look(symbol, began_at, len(news), missing, strangers, newest)
 
 
-def _missing(exchange: Exchange, venue: Venue, symbol: str, pairs: Pairs) -> tuple[OrderReport, ...]:
+def _not_booked(exchange: Exchange, venue: Venue, symbol: str, pairs: Pairs) -> tuple[OrderReport, ...]:
+    """The account's orders of these fills that our books lack, each with them."""
     booked = set(
         FillRow.objects.filter(
             order__venue=venue, order__symbol__name=symbol, trade_id__gte=pairs[0][1].trade_id
@@ -134,9 +143,7 @@ def _missing(exchange: Exchange, venue: Venue, symbol: str, pairs: Pairs) -> tup
     # Fills carry no client order id: the orders do.
     orders = {report.exchange_order_id: report for report in exchange.orders(symbol, min(fills))}
     return tuple(
-        replace(orders[order_id], fills=tuple(news))
-        for order_id, news in fills.items()
-        if order_id in orders and is_ours(orders[order_id].client_order_id)
+        replace(orders[order_id], fills=tuple(news)) for order_id, news in fills.items() if order_id in orders
     )
 
 

@@ -6,9 +6,9 @@ report, and an order's books only move forward. Two comparisons side by side do 
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -26,13 +26,16 @@ from trading.books import fill_marks, orphans
 from trading.books.shortages import shortages
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderReport, OrderStatus
-from trading.exchange.client import clock_offset
 from trading.exchange.errors import ExchangeError, KeyRejected, NotFound, Refused, Throttled
 from trading.exchange.protocol import Exchange
+from trading.identity import copies, others
+from trading.identity.names import Names
+from trading.identity.runs import Runs
+from trading.identity.verdicts import Judge, Whose
 from trading.limits import balances
 from trading.models import Order, Orphan, Reconciliation, Switch, Trader
 from trading.outcomes import is_namesake
-from trading.own_orders import trader_of
+from trading.own_orders import Name, read
 from trading.traders import ExchangeAt
 
 log = logging.getLogger(__name__)
@@ -56,8 +59,8 @@ def reconcile(
 
     Raises nothing of the exchange's: where it could not go on, `stopped` says why. `is_dry`: changes nothing, and
     what would be repaired counts as repaired. `is_thorough`: looks at the fills of every symbol, not of those alone
-    that could have traded since. What changed there so lately that its report may be on its way is taken in as well,
-    and counts as late.
+    that could have traded since, and at orphans that have ended. What changed there so lately that its report may be
+    on its way is taken in as well, and counts as late.
     """
     row = Reconciliation(venue=venue, task_id=task_id)
     comparison = _Comparison(venue, exchange_at, row, is_dry, is_thorough)
@@ -116,27 +119,37 @@ class _Comparison:
     is_dry: bool
     is_thorough: bool
     lines: list[str] = field(default_factory=list)
+    judge: Judge = field(default_factory=lambda: Judge(Names(), Runs(), timedelta(0), False))
 
     def run(self, exchange: Exchange) -> None:
         """Raises Throttled, KeyRejected, and whatever keeps it from the list of open orders."""
         # Our rows first: an order that is placed meanwhile is then on the exchange's list only. What is SUBMITTING is
         # the leader's to ask about.
         rows = list(_orders(self.venue).filter(status__in=OPEN).exclude(status=OrderStatus.SUBMITTING))
+        self.judge = Judge.at(self.venue, timezone.now())
         open_there = {report.client_order_id: report for report in exchange.open_orders()}
         self.row.orders = len(rows)
         # Unknown orders go to their traders before ours are repaired: a trader that hears of its buy's fill would
         # else place a second sale beside one that it does not know.
-        unknown = orphans.unknown_of(open_there.values())
+        unknown = orphans.unknown_of(open_there.values(), self.judge.names)
         looks = self._look_at_fills(exchange, unknown)
         missing = {report.client_order_id: report for look in looks for report in look.missing}
-        self._give_away({each.client_order_id: each for each in (*unknown, *orphans.unknown_of(missing.values()))})
+        unknown += orphans.unknown_of(missing.values(), self.judge.names)
+        if self.is_thorough:
+            unknown += self._ended_orphans(exchange)
+        self._give_away({each.client_order_id: each for each in unknown})
+        self._note_strangers(open_there, looks)
         for row in rows:
             there = missing.pop(row.client_order_id, None) or open_there.get(row.client_order_id)
             if there is None or _differs(row, there):
                 self._repair(row, there)
         for row in _orders(self.venue).filter(client_order_id__in=missing):
             self._repair(row, missing[row.client_order_id])
-        ended = _orders(self.venue).exclude(status__in=OPEN).exclude(pk__in=[row.pk for row in rows])
+        ended = (
+            _orders(self.venue)
+            .exclude(status__in=(*OPEN, OrderStatus.LET_GO))
+            .exclude(pk__in=[row.pk for row in rows])
+        )
         for row in ended.filter(client_order_id__in=open_there):
             self._ended_only_here(row, open_there[row.client_order_id])
         self._look_at_orphans(exchange, open_there)
@@ -159,7 +172,7 @@ class _Comparison:
                 self._leave("the exchange does not answer: the fills of the other symbols have their turn later")
                 break
             try:
-                looks.append(fill_marks.look(exchange, self.venue, symbol))
+                looks.append(fill_marks.look(exchange, self.venue, symbol, self.judge.names))
             except (Throttled, KeyRejected):
                 if not self.is_dry:
                     # Those that were looked at have had their turn: else the next comparison comes no further.
@@ -181,31 +194,79 @@ class _Comparison:
         return looks
 
     # --- orders that the database lacks -----------------------------------------------------------
+    def _ended_orphans(self, exchange: Exchange) -> list[OrderReport]:
+        """What the exchange says of orphans that have ended, which no list of open orders shows."""
+        found = []
+        for orphan in orphans.worth_another_try(self.venue, self.judge.names):
+            report = self._try(str(orphan), partial(exchange.order, orphan.symbol, orphan.client_order_id))
+            found += [report] if report is not None else []
+        return found
+
     def _give_away(self, unknown: dict[str, OrderReport]) -> None:
-        """Gives each to the trader that can claim it; what nobody can is an orphan."""
-        groups: dict[tuple[str, int | None], list[OrderReport]] = {}
+        """Gives each to the trader that can claim it; what nobody can is an orphan. Strangers' are left alone."""
+        self._look_for_a_copy(unknown.values())
+        groups: dict[tuple[str, Name | None], list[OrderReport]] = {}
         for report in unknown.values():
-            groups.setdefault((report.symbol, trader_of(report.client_order_id)), []).append(report)
+            if self.judge.verdict(report).whose != Whose.STRANGER:
+                groups.setdefault((report.symbol, read(report.client_order_id)), []).append(report)
         for group in groups.values():
+            verdicts = [self.judge.verdict(report) for report in group]
+            why_not = next((verdict.why for verdict in verdicts if verdict.whose != Whose.OURS), "")
             if self.is_dry:
                 for report in group:
-                    self._leave(f"{_told(report)}: the database lacks it")
-                continue
-            names = ", ".join(_told(report) for report in group)
-            try:
-                exchange = self.exchange_at(self.venue)
-                group = [orphans.with_fills(report, exchange) for report in group]
-                claim = orphans.claim(self.venue, group, self.exchange_at, self.row.task_id)
-            except (Throttled, KeyRejected):
-                raise
-            except ExchangeError as error:
-                self._leave(f"{names}: {error}")
-                continue
-            if not claim.why_not:
-                told = f"{names}: the database lacked it; its trader has it again"
-                self._mended(told, len(group) + claim.learned)
-            for report in group if claim.why_not else ():
-                orphans.record(self.venue, report, claim.why_not)
+                    self._leave(f"{_told(report)}: the database lacks it{f', {why_not}' if why_not else ''}")
+            elif why_not:
+                for report, verdict in zip(group, verdicts, strict=True):
+                    orphans.record(self.venue, report, why_not, is_of_copy=verdict.whose == Whose.COPY)
+            else:
+                self._claim(group)
+
+    def _look_for_a_copy(self, unknown: Iterable[OrderReport]) -> None:
+        """Where one shows itself nothing is claimed any more, of what was placed before as well."""
+        found = [report for report in unknown if self.judge.verdict(report).whose == Whose.COPY]
+        if not found:
+            return
+        self.judge = replace(self.judge, is_copied=True)
+        if not self.is_dry:
+            others.note(self.venue, [self._seen(report) for report in found])
+
+    def _claim(self, group: list[OrderReport]) -> None:
+        names = ", ".join(_told(report) for report in group)
+        try:
+            exchange = self.exchange_at(self.venue)
+            group = [orphans.with_fills(report, exchange) for report in group]
+            claim = orphans.claim(self.venue, group, self.exchange_at, self.row.task_id)
+        except (Throttled, KeyRejected):
+            raise
+        except ExchangeError as error:
+            self._leave(f"{names}: {error}")
+            return
+        if not claim.why_not:
+            self._mended(f"{names}: the database lacked it; its trader has it again", len(group) + claim.learned)
+        for report in group if claim.why_not else ():
+            orphans.record(self.venue, report, claim.why_not)
+
+    def _note_strangers(self, open_there: dict[str, OrderReport], looks: Sequence[fill_marks.Look]) -> None:
+        """Says who else trades on this key. A copy needs a person; a stranger is no difference of the books."""
+        reports = [*open_there.values(), *(report for look in looks for report in look.strangers)]
+        theirs = [report for report in reports if self._is_strangers(report)]
+        if self.is_dry:
+            self.lines += others.told_of(self.venue, [report.client_order_id for report in theirs])
+        else:
+            others.note(self.venue, [self._seen(report) for report in theirs])
+            others.count_open(self.venue, open_there)
+            self.lines += others.told(self.venue)
+        for sentence in copies.told(self.venue):
+            self._leave(sentence)
+
+    def _is_strangers(self, report: OrderReport) -> bool:
+        if self.judge.names.stranger(report.client_order_id):
+            return True
+        is_known = Order.objects.filter(client_order_id=report.client_order_id).exists
+        return self.judge.verdict(report).whose == Whose.STRANGER and not is_known()
+
+    def _seen(self, report: OrderReport) -> others.Seen:
+        return report.client_order_id, self.judge.placed_at(report)
 
     def _look_at_orphans(self, exchange: Exchange, open_there: dict[str, OrderReport]) -> None:
         if self.is_dry:
@@ -254,10 +315,8 @@ class _Comparison:
         """Whether the report of this may just be on its way: then it was no difference."""
         if answer is None or not answer.at_ms:
             return False
-        return (
-            timezone.now() + clock_offset(self.venue) - datetime.fromtimestamp(answer.at_ms / 1000, UTC)
-            < REPORTS_TAKE
-        )
+        now_there = timezone.now() + self.judge.offset
+        return now_there - datetime.fromtimestamp(answer.at_ms / 1000, UTC) < REPORTS_TAKE
 
     def _ended_only_here(self, row: Order, there: OrderReport) -> None:
         """The list may be older than our order's end. Where it is not, the order's own reports may still open it."""

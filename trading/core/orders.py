@@ -21,10 +21,11 @@ class OrderType(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """Binance's order states (enums.md, "Order status"), and two that are ours."""
+    """Binance's order states (enums.md, "Order status"), and three that are ours."""
 
     SUBMITTING = "SUBMITTING"  # Ours: saved, perhaps sent. It may be live on the exchange.
     NOT_PLACED = "NOT_PLACED"  # Ours: proven never to have reached the exchange's book.
+    LET_GO = "LET_GO"  # Ours: another installation has it now, and nobody here asks about it.
     PENDING_NEW = "PENDING_NEW"  # Accepted; its order list waits for another order.
     NEW = "NEW"  # Rests on the book.
     PARTIALLY_FILLED = "PARTIALLY_FILLED"  # A part has traded, the rest rests on the book.
@@ -49,16 +50,17 @@ UNASKED_ENDS = {
 }
 OPEN = frozenset({OrderStatus.SUBMITTING, OrderStatus.PENDING_NEW, OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 
-_ENDS = frozenset(OrderStatus) - OPEN - {OrderStatus.NOT_PLACED}
+_ENDS = frozenset(OrderStatus) - OPEN - {OrderStatus.NOT_PLACED, OrderStatus.LET_GO}
+_REPORTED = frozenset(OrderStatus) - {OrderStatus.SUBMITTING, OrderStatus.LET_GO}
 # From each state, the states that a report may move an order to. What is not here is a late or repeated report.
 MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
-    OrderStatus.SUBMITTING: frozenset(OrderStatus) - {OrderStatus.SUBMITTING},
+    OrderStatus.SUBMITTING: _REPORTED,
     # The exchange's word weighs more than our proof: should it show the order after all, it is live.
-    OrderStatus.NOT_PLACED: frozenset(OrderStatus) - {OrderStatus.SUBMITTING, OrderStatus.NOT_PLACED},
+    OrderStatus.NOT_PLACED: _REPORTED - {OrderStatus.NOT_PLACED},
     OrderStatus.PENDING_NEW: _ENDS | {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED},
     OrderStatus.NEW: _ENDS | {OrderStatus.PARTIALLY_FILLED},
     OrderStatus.PARTIALLY_FILLED: _ENDS - {OrderStatus.REJECTED},
-    **{end: frozenset() for end in _ENDS},
+    **{end: frozenset() for end in (*_ENDS, OrderStatus.LET_GO)},
 }
 
 

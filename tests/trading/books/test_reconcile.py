@@ -14,7 +14,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
-from tests.trading.rows import make_trader
+from tests.trading.rows import make_trader, own_id
 from tests.trading.test_overview import NO_REDIS
 from trading import tasks, traders
 from trading.books import fill_marks
@@ -534,7 +534,7 @@ class TestOrdersThatTheDatabaseLacks:
         traders.hear(exchange.fill_all(buys(trader, exchange).client_order_id), "report", exchange)
         sale = Order.objects.get(side=Side.SELL)
         exchange.end(sale.client_order_id, OrderStatus.CANCELED)
-        later = NewOrder("ETHUSDT", Side.SELL, sale.price, sale.quantity, f"hh-{trader.pk}-s-later", 0)
+        later = NewOrder("ETHUSDT", Side.SELL, sale.price, sale.quantity, own_id(trader, "s-later"), 0)
         exchange.place(later)
         exchange.fill_all(later.client_order_id)
         compare(exchange)
@@ -545,7 +545,7 @@ class TestOrdersThatTheDatabaseLacks:
         assert not Orphan.objects.exists()
 
     def test_sale_without_its_buy_is_not_claimed(self, trader: Trader, exchange: ScriptedExchange) -> None:
-        exchange.place(NewOrder("ETHUSDT", Side.SELL, D(3100), D("0.1"), f"hh-{trader.pk}-s-1", 0))
+        exchange.place(NewOrder("ETHUSDT", Side.SELL, D(3100), D("0.1"), own_id(trader, "s-1"), 0))
         assert compare(exchange) == (0, 1)
         assert "sells more than its trader" in Orphan.objects.get().why
 
@@ -558,8 +558,8 @@ class TestOrdersThatTheDatabaseLacks:
         assert exchange.kept["web_1"].status == OrderStatus.NEW
 
     def test_ended_order_that_traded_is_found_by_its_fills(self, trader: Trader, exchange: ScriptedExchange) -> None:
-        exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.1"), "hh-77-b-1", 0))
-        exchange.fill_all("hh-77-b-1")
+        exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.1"), own_id(77), 0))
+        exchange.fill_all(own_id(77))
         assert compare(exchange) == (0, 1)
         orphan = Orphan.objects.get()
         assert (orphan.status, orphan.executed, orphan.why) == (

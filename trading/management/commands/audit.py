@@ -12,6 +12,7 @@ from trading.books.audit import examine
 from trading.books.reconcile import venues_in_use
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
+from trading.identity import others
 
 # What is under way between two looks is no difference; what both looks show is.
 LOOK_AGAIN_S = 3.0
@@ -60,6 +61,8 @@ class Command(BaseCommand):
             if not differences:
                 what = "what could be checked of our books and the exchange's agrees" if found.unchecked else AGREE
                 self.stdout.write(f"{venue}: {what}")
+            for sentence in others.told(venue):
+                self.stdout.write(f"{venue}: {sentence}")
         if silent:
             raise CommandError("; ".join(silent))
         if differ:
