@@ -26,7 +26,7 @@ from trading.exchange.client import exchange_at
 from trading.exchange.protocol import Exchange, NewOrder
 from trading.leader import fill_slots, refresh_listings
 from trading.models import Order, Switch, TradingSettings
-from trading.own_orders import is_ours
+from trading.own_orders import read
 from trading.schedule import make_schedule
 from trading.symbols import named, set_trading
 from trading.triggers import key_below
@@ -109,7 +109,7 @@ async def measure(stack: Stack) -> Waits:
             while True:
                 event = json.loads((await own.receive(timeout=10)).data).get("event", {})
                 is_new = event.get("e") == "executionReport" and event["x"] == "NEW"
-                if is_new and is_ours(event["c"]):
+                if is_new and read(event["c"]):
                     waits.ours.append((time.perf_counter() - began) * 1000)
                     await asyncio.to_thread(take_back, exchange, event["c"])
                     break

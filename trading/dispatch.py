@@ -9,10 +9,12 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import redis
+from django.db import DatabaseError
 
 from hedgehog_project.queues import EXITS
 from hedgehog_project.venues import Venue
@@ -20,7 +22,9 @@ from streamer.topics import decode_trade, report_topic, trade_topic
 from trading import doorbell, triggers
 from trading.core.events import TradeSeen
 from trading.exchange.replies import own_id
-from trading.own_orders import is_ours
+from trading.identity.names import Names
+from trading.identity.others import Seen
+from trading.own_orders import read
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +52,8 @@ class Counts:
 class Dispatcher:
     """One consumer of the group. Any number may run side by side, on any machine.
 
+    `names` says which reports are ours; None: nobody knows yet, and those of every Hedgehog are handed on.
+    `strangers` are the newest orders of other installations, by venue and identity, for whoever keeps them.
     `markets` maps a market to the symbols whose trades may concern a trader; `venues` are those with own orders.
     The client must be the dispatcher's own: it gets entries as they come, which is twice as quick as dictionaries.
     """
@@ -57,6 +63,8 @@ class Dispatcher:
     markets: dict[str, list[str]] = field(default_factory=dict)
     venues: Sequence[str] = ()
     counts: Counts = field(default_factory=Counts)
+    names: Names | None = None
+    strangers: dict[tuple[str, str], Seen] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for command in ("XREADGROUP", "XAUTOCLAIM", "ZRANGE"):
@@ -202,13 +210,35 @@ class Dispatcher:
                 doorbell.reconcile(venue, entry_id.decode())
                 continue
             event = _own_report(values.get(b"data", b""))
-            if event is None:
+            if event is None or self._is_strangers(venue, event):
                 idle.append(entry_id)  # Balances, or an order that is not ours.
                 continue
             doorbell.report(venue, entry_id.decode(), event)
             self.counts.reports += 1
         if idle:
             self._done.append((topic, idle))
+
+    def _is_strangers(self, venue: str, event: dict[str, Any]) -> bool:
+        """Another installation may place thousands: they are noted, and none of them becomes a task."""
+        key, name = own_id(event), read(own_id(event))
+        if name is None or self._may_be_ours(key, venue, name.identity):
+            return False
+        placed_at = datetime.fromtimestamp(int(event["O"]) / 1000, UTC) if event.get("O") else None
+        self.strangers[venue, name.identity] = (key, placed_at)
+        return True
+
+    def _may_be_ours(self, client_order_id: str, venue: str, identity: str) -> bool:
+        if self.names is None or self.names.is_ours(client_order_id):
+            return True
+        if (venue, identity) in self.strangers:
+            return False
+        # Not seen before: the identity of this installation may just have been changed.
+        try:
+            self.names = Names.now()
+        except DatabaseError as error:
+            log.error("whose an order is can't be told; it is handed on: order=%s error=%s", client_order_id, error)
+            return True
+        return self.names.is_ours(client_order_id)
 
 
 def acknowledge(client: "redis.Redis", venue: str, entry_id: str) -> None:
@@ -223,11 +253,11 @@ def deliveries(client: "redis.Redis", venue: str, entry_id: str) -> int:
 
 
 def _own_report(data: bytes) -> dict[str, Any] | None:
-    """The execution report of an order of ours; None for everything else."""
+    """The execution report of a Hedgehog's order; None for everything else."""
     try:
         event = json.loads(data)
-        concerns_us = event.get("e") == "executionReport" and is_ours(own_id(event))
-    except (ValueError, KeyError, AttributeError) as error:
+        concerns_us = event.get("e") == "executionReport" and read(own_id(event)) is not None
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
         log.error("a report that can't be read is skipped: error=%s data=%.300s", error, data)
         return None
     return event if concerns_us else None

@@ -12,6 +12,7 @@ from trading.core.orders import OPEN, Side
 from trading.core.risk import Rules
 from trading.exchange.client import why_wait
 from trading.exchange.protocol import NewOrder
+from trading.identity import copies
 from trading.limits import protections
 from trading.limits.holds import Hold
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
@@ -32,6 +33,7 @@ def hold(trader: Trader, side: Side, price: Decimal, quantity: Decimal, rules: R
     venue = Venue(trader.venue)
     return (
         mode_hold(side)
+        or copies.hold(trader, side)
         or _budget_hold(venue, side)
         or _full_book_hold(venue, trader.symbol_id, side, rules)
         or _self_trade_hold(trader, side, price)
@@ -46,6 +48,11 @@ def mode_hold(side: Side) -> Hold | None:
         return None
     row = Switch.row()
     return Hold(row.mode_text, REST, row.mode_text, is_mode=True)
+
+
+def cancel_hold(trader: Trader, side: Side) -> Hold | None:
+    """What would hold back an order that is to take the place of a cancelled one: then nothing is to be cancelled."""
+    return mode_hold(side) or copies.hold(trader, side)
 
 
 def last_look(order: NewOrder) -> Hold | None:

@@ -24,10 +24,12 @@ from trading.core.decisions import ANY_PRICE
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import TraderState
 from trading.exchange.errors import ExchangeError
+from trading.identity import runs
 from trading.limits import drawdown, sizing
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import GONE, TradingStatus
+from trading.one_by_one import each
 from trading.saving import trigger_for
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
@@ -50,21 +52,29 @@ _complaints: dict[int, str] = {}
 
 
 def lead(now: datetime | None = None) -> None:
-    """One beat. Raises redis.RedisError and Django's database errors: the next beat tries again."""
+    """One beat. One duty that fails keeps none of the others from being done.
+
+    Raises redis.RedisError and Django's database errors once all were tried: the next beat tries again.
+    """
     now = now or timezone.now()
-    set_clocks.mend(now)
-    fill_slots()
-    watch_triggers()
-    drawdown.watch(now)
+    client = connect()
     # What waits in a long queue is not rung again: that would only make it longer. Each queue has its own workers.
-    behind = {queue for queue in (EXITS, ENTRIES) if doorbell.is_queue_long(connect(), queue)}
-    if EXITS not in behind:
-        ask_about_stuck_orders(now)
-        ask_about_passed_orders(now)
-        take_back_unwanted(now)
-    nudge_whoever_is_due(now, behind)
-    ring_again(behind)
-    rearm_sleepers(now)
+    behind = {queue for queue in (EXITS, ENTRIES) if doorbell.is_queue_long(client, queue)}
+    asks = (ask_about_stuck_orders, ask_about_passed_orders, take_back_unwanted)
+    each(
+        (
+            set_clocks.mend,
+            runs.beat,
+            lambda now: fill_slots(),
+            lambda now: watch_triggers(),
+            drawdown.watch,
+            *(asks if EXITS not in behind else ()),
+            lambda now: nudge_whoever_is_due(now, behind),
+            lambda now: ring_again(behind),
+            rearm_sleepers,
+        ),
+        lambda duty: duty(now),
+    )
 
 
 def fill_slots() -> int:
@@ -251,7 +261,8 @@ def refresh_listings(exchange_at: ExchangeAt) -> None:
     gone = Listing.objects.filter(status=GONE, refreshed_at__gt=now - symbols.FRESH_WHILE_GONE)
     # Where a trader lives what it holds may be sellable again at any moment.
     fresh |= set(gone.values_list("venue", "symbol_id")) - live
-    for venue in {venue for venue, _ in wanted}:
+
+    def refresh_at(venue: Venue) -> None:
         of_venue = {symbol.name: symbol for where, symbol in wanted if where == venue}
         stale = {name: symbol for name, symbol in of_venue.items() if (venue, symbol.pk) not in fresh}
         if len(stale) < catalog.ALL_AT_ONCE:
@@ -260,6 +271,8 @@ def refresh_listings(exchange_at: ExchangeAt) -> None:
         else:
             _refresh_many(stale, venue, exchange_at)
         _ask_fees(list(of_venue.values()), venue, exchange_at)
+
+    each(sorted({venue for venue, _ in wanted}), refresh_at)
 
 
 def refresh_listing(name: str, venue: Venue, exchange_at: ExchangeAt) -> None:

@@ -38,12 +38,13 @@ from trading.core.position import Mode, Position, TraderState, state_of
 from trading.core.risk import Rules, refusal
 from trading.endings import count_again, end
 from trading.exchange.protocol import SEND_WITHIN, NewOrder
+from trading.identity import copies
+from trading.identity.names import new_client_order_id
 from trading.limits.holds import Hold
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
 from trading.models.symbols import rules_of
 from trading.outcomes import report_of
-from trading.own_orders import new_client_order_id
 from trading.saving import claim, read, save
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.time_limit import within_time
@@ -402,8 +403,8 @@ def _with_leftovers(snapshot: Snapshot, sale: PlaceSell) -> PlaceSell:
     if sale.is_exit or snapshot.position.free is not None or sale.quantity != floor_to(owned, rules.step):
         return sale
     row = leftovers.there(trader)
-    if row is None:
-        return sale
+    if row is None or copies.copy_at(trader.venue) is not None:
+        return sale  # A copy may sell what both have left over.
     quantity = floor_to(owned + row.quantity, rules.step)
     if quantity == sale.quantity or refusal(rules, Side.SELL, sale.price, quantity):
         return sale
@@ -417,10 +418,10 @@ def _with_leftovers(snapshot: Snapshot, sale: PlaceSell) -> PlaceSell:
 def _cancel(snapshot: Snapshot, decision: Cancel) -> Looked:
     trader, row = snapshot.trader, snapshot.rows[decision.order.client_order_id]
     # Nothing could be placed in its stead: it rests on.
-    held = gate.mode_hold(Side(row.side))
+    held = gate.cancel_hold(trader, Side(row.side))
     if held is not None:
         hold_back(trader, held, str(snapshot.event), snapshot.task_id)
-        return Looked(HeldByMode(Side(row.side)))
+        return Looked(HeldByMode(Side(row.side))) if held.is_mode else NOTHING_TO_DO
     _remember(trader, decision.memory)
     return _want_cancelled(snapshot, row, decision.reason)
 

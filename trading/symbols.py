@@ -232,4 +232,7 @@ def fee_values(name: str, venue: Venue, exchange: Exchange) -> dict[str, Any]:
     except ExchangeError as error:
         # The documents' 0.1 % stay, or what was known before.
         log.warning("commission not known: symbol=%s venue=%s error=%s", name, venue, error)
+        if isinstance(error, Refused) and not isinstance(error, KeyRejected):
+            # It is about this symbol, and may be said for ever: the others have their turn before it is asked again.
+            return {"fee_asked_at": timezone.now()}
         return {}

@@ -23,9 +23,11 @@ from trading.dispatch import acknowledge, deliveries
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.exchange.replies import from_execution_report, own_id
+from trading.identity import runs
 from trading.limits import balances
 from trading.models import Order
 from trading.models.journal import write
+from trading.one_by_one import each
 from trading.task_base import BaseTask, waited_s
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,9 @@ def report(self: Task, trader: int | None, symbol: str, venue: str, entry: str, 
     try:
         has_ended = traders.hear(from_execution_report(data), "report", exchange_at, _id(self), Venue(venue))
     except Exception as error:
-        _note_failure(trader, error, _id(self))
+        # By its row: an adopted order's name tells a trader of another database.
+        whose = Order.objects.filter(client_order_id=own_id(data)).values_list("trader_id", flat=True).first()
+        _note_failure(whose, error, _id(self))
         if passes(error) or deliveries(connect(), venue, entry) < GIVE_UP_AFTER:
             raise
         # It will never be booked. What it told is asked for instead.
@@ -115,15 +119,13 @@ def lead() -> None:
 @shared_task(bind=True, base=BaseTask, of_use_s=50, is_rung_again=False, takes_s=LONG_S)
 def reconcile_all(self: Task) -> None:
     """Every minute: whatever report was lost is learnt here."""
-    for venue in venues_in_use():
-        _reconcile(venue, _id(self))
+    each(venues_in_use(), lambda venue: _reconcile(venue, _id(self)))
 
 
 @shared_task(base=BaseTask, of_use_s=50, is_rung_again=False, takes_s=LONG_S)
 def record_equity() -> None:
     """Every minute: what trading has brought so far; an hour keeps its last."""
-    for venue in venues_in_use():
-        equity.record(venue)
+    each(venues_in_use(), equity.record)
 
 
 @shared_task(base=BaseTask, of_use_s=30, is_rung_again=False, takes_s=LONG_S)
@@ -185,6 +187,8 @@ def _note_failure(trader_id: int | None, error: Exception, task_id: str) -> None
 
 def _reconcile(venue: Venue, task_id: str) -> bool:
     """Whether the books could be compared."""
+    # Also where the leader's bells wait: what is placed from now on is placed while this installation runs.
+    runs.beat()
     with alone(venue) as is_alone:
         return is_alone and not compare_books(venue, exchange_at, task_id).stopped
 

@@ -18,6 +18,7 @@ from trading.core.money import plain
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.client import why_wait
+from trading.identity import copies
 from trading.limits import protections, sizing
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.switch import why_not
@@ -66,6 +67,7 @@ def _reasons(symbol: Symbol, venue: Venue, trade: LastTrade | None, states: list
     switch = Switch.row()
     if not switch.is_active:
         yield f"{switch.mode_text[0].upper()}{switch.mode_text[1:]}."
+    yield from copies.told(venue)
     problem = why_not(venue)
     if problem:
         yield f"New traders can't trade on {venue}: {problem}"

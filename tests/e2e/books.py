@@ -15,9 +15,9 @@ from trading.core.strategy import TraderState
 from trading.exchange.errors import Throttled
 from trading.exchange.protocol import Exchange
 from trading.halting import resume
+from trading.identity.names import Names
 from trading.models import Order, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
-from trading.own_orders import is_ours
 
 START = {"USDT": Decimal(10_000)}
 BALANCES = "USDT:10000"
@@ -67,11 +67,12 @@ def differences_in_the_end(stack: Stack) -> list[Difference]:
 
 def strangers(exchange: Exchange) -> Iterator[Difference]:
     """Orders of ours that one side does not know, or knows otherwise; also of those that ended long ago."""
+    names = Names.now()
     for symbol in Symbol.objects.all():
         there = {order.client_order_id: order for order in exchange.orders(symbol.name)}
         here = {row.client_order_id: row for row in Order.objects.filter(venue=Venue.MOCK, symbol=symbol)}
         for key in there.keys() - here.keys():
-            if is_ours(key):
+            if names.is_ours(key):
                 yield Difference("I3", f"the exchange knows the order {key}, and the database does not")
         for key, row in here.items():
             if key not in there:

@@ -21,8 +21,8 @@ from trading.books.booking import is_news
 from trading.core.events import TradeSeen
 from trading.exchange.errors import ExchangeError
 from trading.exchange.replies import from_execution_report, own_id
+from trading.identity.names import Names
 from trading.models import Order
-from trading.own_orders import is_ours
 from trading.triggers import Trigger
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Bells:
 
     def reported(self, event: dict[str, Any]) -> None:
         """An execution report, as the user data stream brings it."""
-        if not is_ours(own_id(event)) or self.world.chance.strikes("report_lost"):
+        if not Names(self.world.identity).is_ours(own_id(event)) or self.world.chance.strikes("report_lost"):
             return
         for _ in range(2 if self.world.chance.strikes("report_twice") else 1):
             entry = f"{next(self._entries)}-0"

@@ -15,7 +15,7 @@ from typing import Any
 from django.db import transaction
 
 from hedgehog_project.venues import Venue
-from tests.simulation import mutants_of_money, mutants_of_rules
+from tests.simulation import mutants_of_identity, mutants_of_money, mutants_of_rules
 from tests.simulation.run import run
 from tests.simulation.surroundings import Patches
 from trading import calls, gate, halting, leader, looks, outcomes, set_clocks, tasks, traders
@@ -242,6 +242,7 @@ PLANTED: tuple[Plant, ...] = (
     spends_the_budget_of_all_slots,
     *mutants_of_rules.PLANTED,
     *mutants_of_money.PLANTED,
+    *mutants_of_identity.PLANTED,
 )
 MUTANTS: dict[str, Plant] = {plant.__name__: plant for plant in PLANTED}
 

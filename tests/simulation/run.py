@@ -18,7 +18,7 @@ from hedgehog_project.venues import Venue
 from tests.simulation.acted import acted
 from tests.simulation.line import Broken
 from tests.simulation.luck import NO_MISFORTUNE, Luck
-from tests.simulation.rows import read
+from tests.simulation.rows import ZERO, read
 from tests.simulation.surroundings import prepare, surround
 from tests.simulation.watch import Watch
 from tests.simulation.watch_exits import ExitWatch
@@ -29,6 +29,7 @@ from trading.books.audit import audit
 from trading.books.reconcile import reconcile
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
+from trading.identity import runs
 from trading.limits import protections
 from trading.models import Fill, Order, Trader, TradingSettings
 from trading.models.symbols import TradingStatus, forget_rules
@@ -102,8 +103,9 @@ def _live(world: World, outcome: Outcome) -> None:
     backup_at = restore_at = STEPS
     if world.chance.strikes("books_restored"):
         backup_at, restore_at = sorted(world.chance.sample(range(STEPS), 2))
-        # Whose an order is that the database lacks is told by when it was placed.
-        world.wall.is_left_alone = True
+        # Whose an order is that the database lacks is told by when it was placed. What a copy has placed before can't
+        # be told from what the backup has forgotten.
+        world.wall.is_left_alone, world.others.has_copy = True, False
     backup = b""
     for number in range(STEPS):
         outcome.steps += 1
@@ -111,6 +113,7 @@ def _live(world: World, outcome: Outcome) -> None:
             backup = connection.connection.serialize()
         if number == restore_at:
             connection.connection.deserialize(backup)
+            runs.end()
             world.bells.empty()  # Everything was stopped for it.
             forget_rules()
             protections.forget()
@@ -120,6 +123,7 @@ def _live(world: World, outcome: Outcome) -> None:
         rules.check()
         exits.check()
     world.chance.luck, world.market_moves = NO_MISFORTUNE, False
+    world.others.stop_copy()
     if watch.has_forgotten:
         # What people turned off is off again, and they have forgotten to turn it on.
         halting.resume("anna")
@@ -144,9 +148,10 @@ def _live(world: World, outcome: Outcome) -> None:
         watch.check_what_was_forgotten()
         return
     watch.check_the_end()
+    moved, gone = world.others.moved, world.taken_away
     start = {
-        asset: MONEY.get(asset, Decimal(0)) - world.taken_away.get(asset, Decimal(0))
-        for asset in {*MONEY, *world.taken_away}
+        asset: MONEY.get(asset, ZERO) + moved.get(asset, ZERO) - gone.get(asset, ZERO)
+        for asset in {*MONEY, *moved, *gone}
     }
     differences = audit(Venue.MOCK, world.line, start)
     if differences:

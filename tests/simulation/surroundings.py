@@ -44,6 +44,17 @@ def prepare() -> None:
                 field.__dict__.pop("_get_default", None)
 
 
+class _Ids:
+    """In the place of `secrets`."""
+
+    def __init__(self, seed: int) -> None:
+        self._dice = Random(seed)
+        self.choice = self._dice.choice
+
+    def token_hex(self, size: int) -> str:
+        return f"{self._dice.getrandbits(8 * size):0{2 * size}x}"
+
+
 class Patches:
     """What is put in the place of something else, until it is undone."""
 
@@ -82,10 +93,9 @@ def surround(world: "World") -> Iterator[None]:
         time_ns=lambda: world.wall_ms * 1_000_000,
         sleep=world.sleep,
     )
-    ids = Random(world.seed)
     stand_ins: list[tuple[Any, Any]] = [
         (time, clock),
-        (secrets, SimpleNamespace(token_hex=lambda size: f"{ids.getrandbits(8 * size):0{2 * size}x}")),
+        (secrets, _Ids(world.seed)),
         (hedgehog_project.redis.connect, lambda: bells),
         (hedgehog_project.redis.take, bells.take),
         (hedgehog_project.redis.give_back, bells.give_back),

@@ -3,6 +3,7 @@
 What can only be true once something is settled is said exactly so: see `after_a_comparison` and `_nobody_sleeps`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -16,7 +17,7 @@ from tests.simulation.rows import ZERO, never, read, time_of
 from tests.simulation.world import FOREIGN, MONEY, PRICES, World
 from trading.core.orders import MOVES, OPEN, OrderStatus, OrderType
 from trading.models.fields import from_units
-from trading.own_orders import is_ours, trader_of
+from trading.own_orders import trader_of
 
 # While bells, beats and processes are lost, a promise of a few seconds takes several tries.
 SLEEPS_AT_MOST = timedelta(seconds=45)
@@ -35,11 +36,12 @@ class Books:
     owned: dict[int, Decimal] = field(default_factory=dict)
     rates: Rates = field(default_factory=Rates)
     cycles: dict[int, Cycle] = field(default_factory=dict)  # by trader
+    is_ours: Callable[[str], bool] = lambda name: True
 
     def take(self, changes: Changes, now: datetime) -> None:
         for report in changes.reports:
             order = report.order
-            if not is_ours(order.client_order_id):
+            if not self.is_ours(order.client_order_id):
                 continue
             self.orders[order.client_order_id] = order
             self.names[order.order_id] = order.client_order_id
@@ -54,6 +56,8 @@ class Books:
         moved = [(base, sign * fill.quantity), ("USDT", -sign * fill.quote_quantity)]
         for asset, amount in [*moved, (fill.commission_asset, -fill.commission)]:
             self.money[asset] = self.money.get(asset, ZERO) + amount
+        if fill.order_id not in self.names:
+            return  # Another installation's, on the same account.
         trader = trader_of(self.names[fill.order_id])
         assert trader is not None
         self.cycles.setdefault(trader, Cycle()).take(fill, base, self.rates)
@@ -63,7 +67,8 @@ class Books:
 
 class Watch:
     def __init__(self, world: World) -> None:
-        self.world, self.books = world, Books(rates=world.desk.exchange.engine.rates)
+        self.world = world
+        self.books = Books(rates=world.desk.exchange.engine.rates, is_ours=world.is_ours)
         world.desk.exchange.listeners.append(lambda changes: self.books.take(changes, world.now))
         self.has_forgotten, self._restored_at = False, world.now - SLEEPS_AT_MOST
         self._last_fill = 0
@@ -89,6 +94,7 @@ class Watch:
         if self.world.now > self._restored_at + SLEEPS_AT_MOST:
             self._nobody_sleeps(rows, traders)
         self._foreign_hands()
+        self.world.others.check()
         if self.has_forgotten:
             return  # What was placed since the backup may stand beside what is placed anew.
         self._own_orders(rows)
@@ -142,7 +148,7 @@ class Watch:
         busy: set[int | None] = set()
         for there in self.world.desk.exchange.engine.open_orders():
             name = there.client_order_id
-            if not is_ours(name):
+            if not self.world.is_ours(name):
                 continue
             row = ours.get(name)
             never(row is None, f"I3: {name} is open there, and the database does not know it")
@@ -201,7 +207,7 @@ class Watch:
         selling: dict[int | None, Decimal] = {}
         for order in self.world.desk.exchange.engine.open_orders():
             name = order.client_order_id
-            if order.side == Side.SELL and is_ours(name) and not self.world.line.was_hidden(name):
+            if order.side == Side.SELL and self.world.is_ours(name) and not self.world.line.was_hidden(name):
                 trader = trader_of(order.client_order_id)
                 selling[trader] = selling.get(trader, ZERO) + order.remaining
         carried = {row[0]: from_units(row[12]) for row in traders}
@@ -293,9 +299,8 @@ class Watch:
                     f"I5: trader {pk} ended with {owned}, and says {from_units(leftover)}",
                 )
             for order in self.world.desk.exchange.engine.open_orders():
-                never(
-                    trader_of(order.client_order_id) == pk, f"I3: {order.client_order_id} of an ended trader is open"
-                )
+                is_its = self.world.is_ours(order.client_order_id) and trader_of(order.client_order_id) == pk
+                never(is_its, f"I3: {order.client_order_id} of an ended trader is open")
 
     def _foreign_hands(self) -> None:
         left = [o for o in self.world.desk.exchange.engine.open_orders() if o.client_order_id == FOREIGN]

@@ -28,7 +28,7 @@ from trading.exchange.protocol import NewOrder
 from trading.limits.holds import HELD_BACK
 from trading.models.fields import from_units
 from trading.models.symbols import Sizing, TradingStatus
-from trading.own_orders import is_ours, trader_of
+from trading.own_orders import trader_of
 
 # A bell may be that late: what it told was seen on the market before.
 BELLS_LATE_BY = timedelta(seconds=20)
@@ -108,7 +108,8 @@ class RuleWatch:
         if self.watch.has_forgotten:
             return
         for other in self.world.desk.exchange.engine.open_orders():
-            if not is_ours(other.client_order_id) or self.world.line.was_hidden(other.client_order_id):
+            name = other.client_order_id
+            if not self.world.is_ours(name) or self.world.line.was_hidden(name):
                 continue
             mine = trader_of(other.client_order_id) == trader_of(order.client_order_id)
             never(mine, f"R3: {order.client_order_id} is sent while {other.client_order_id} rests")
@@ -290,7 +291,7 @@ class RuleWatch:
         """What people have wished for comes true, in its time."""
         due: dict[object, str] = {}
         live = [row for row in traders if row[7] is None]
-        resting = [o for o in self.world.desk.exchange.engine.open_orders() if is_ours(o.client_order_id)]
+        resting = [o for o in self.world.desk.exchange.engine.open_orders() if self.world.is_ours(o.client_order_id)]
         for symbol, (status, takes_back, *_) in settings.items():
             mine = [row for row in live if row[1] == symbol]
             if status == TradingStatus.SHUTDOWN and not mine:

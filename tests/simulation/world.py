@@ -30,6 +30,7 @@ from tests.simulation import rules
 from tests.simulation.bells import ORDINARY, Bells
 from tests.simulation.line import Line
 from tests.simulation.luck import NO_MISFORTUNE, Chance, Luck
+from tests.simulation.others import Others
 from tests.simulation.people import People
 from tests.simulation.rows import read, time_of
 from tests.simulation.wall import WallClock
@@ -38,9 +39,9 @@ from trading.books.reconcile import last
 from trading.exchange.protocol import NewOrder
 from trading.limits.holds import Hold
 from trading.looks import Snapshot, Thought
-from trading.models import Listing, Trader, TradingSettings
+from trading.models import Installation, Listing, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
-from trading.own_orders import is_ours
+from trading.own_orders import read as read_name
 from trading.symbols import named, refresh
 
 # At noon: a day ends for nobody whose clock is set.
@@ -101,6 +102,8 @@ class World:
         self.desk: Desk = open_desk(
             exchange, ManualMarket(), Account("key", "secret"), now_ms=lambda: self.exchange_ms
         )
+        self.identity = ""
+        self.others = Others(self)
         # What was done this step, for whoever watches: the least and the highest price of each symbol.
         self.lowest: dict[str, Decimal] = {}
         self.highest: dict[str, Decimal] = {}
@@ -118,6 +121,7 @@ class World:
     def begin(self) -> None:
         """Symbols that are on, a first price, and a foreign order on each. To be called within `surround`."""
         luck, self.chance.luck = self.chance.luck, NO_MISFORTUNE
+        self.identity = Installation.own().identity
         bnb = self.bnb.listing
         self.desk.exchange.trade([MarketTrade(bnb.symbol, bnb.price, Decimal(1), True)], self.exchange_ms)
         for symbol in PRICES:
@@ -135,6 +139,14 @@ class World:
         rules.draw_protections(self.chance, [named(symbol) for symbol in PRICES], free)
         self.desk.exchange.listeners.append(self._report)
         self.chance.luck = luck
+
+    def is_ours(self, client_order_id: str) -> bool:
+        """Whether it was placed by this installation, and not by another one or a copy."""
+        name = read_name(client_order_id)
+        return name is not None and name.identity == self.identity and client_order_id not in self.others.names
+
+    def price(self, symbol: str) -> Decimal:
+        return self._prices[symbol]
 
     # --- time -------------------------------------------------------------------------------------
     @property
@@ -366,7 +378,7 @@ class World:
 
     def _misfortunes(self) -> None:
         strikes = self.chance.strikes
-        resting = [order for order in self.desk.exchange.engine.open_orders() if is_ours(order.client_order_id)]
+        resting = [order for order in self.desk.exchange.engine.open_orders() if self.is_ours(order.client_order_id)]
         if resting and strikes("owner_cancels"):
             order = self.chance.choice(resting)
             self.desk.exchange.cancel(order.symbol, order.order_id, None, self.exchange_ms, "web_1")
@@ -388,6 +400,7 @@ class World:
                 seconds=self.chance.randint(2, 15)
             )
         self.people.act()
+        self.others.act()
 
     def _take_away(self, symbol: str) -> None:
         """Somebody sells or withdraws coins by hand: a little, or all that is free."""

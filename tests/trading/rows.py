@@ -8,7 +8,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
-from trading.models import Fill, JournalEntry, Order, Symbol, Trader
+from trading.models import Fill, Installation, JournalEntry, Order, Symbol, Trader
 
 
 def make_trader(symbol: Symbol, slot: int = 1, venue: Venue = Venue.MOCK, **values: object) -> Trader:
@@ -31,6 +31,12 @@ def make_cycle(symbol: Symbol, profit: str, ended: datetime | None = None, venue
         created_at=ended - timedelta(seconds=30),
         finished_at=ended,
     )
+
+
+def own_id(trader: Trader | int, tail: str = "b-1") -> str:
+    """The name of an order that this installation could have placed: for its trader, its side and anything."""
+    number = trader if isinstance(trader, int) else trader.pk
+    return f"hh-{Installation.own().identity}-{number}-{tail}"
 
 
 def make_order(

@@ -154,7 +154,7 @@ def test_queries_of_a_list_do_not_grow_with_its_rows(
 def test_queries_of_a_traders_page_do_not_grow_with_its_orders(
     admin_client: Client, story: Trader, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         text_of(admin_client, change(story))
 
 

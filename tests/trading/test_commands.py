@@ -5,6 +5,7 @@ import signal
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal as D
 from io import StringIO
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.support.environment import start_redis
 from tests.support.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.processes import Processes
 from trading import traders
+from trading.books import reconcile as reconcile_module
 from trading.core.events import TradeSeen
 from trading.core.fees import Fees
 from trading.core.orders import OrderStatus, Side
@@ -117,10 +119,13 @@ def test_missing_exchange_is_one_clear_line(command: tuple[str, ...]) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_reconcile_repairs_what_differs(trader: Trader, at_mock: MockExchange) -> None:
+def test_reconcile_repairs_what_differs(
+    trader: Trader, at_mock: MockExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
     traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), lambda _: at_mock.client())
     assert run("reconcile") == "mock: 1 open order and 0 new fills compared; the books agree\n"
     at_mock.trade("ETHUSDT", "2996")
+    monkeypatch.setattr(reconcile_module, "REPORTS_TAKE", timedelta(0))
     told, difference = run("reconcile").splitlines()
     assert told == "mock: 1 open order and 1 new fill compared; 1 difference repaired"
     assert "new here, filled with 0.0667 there: filled with 0.0667 now" in difference

@@ -24,11 +24,11 @@ from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import NotSent, OutcomeUnknown
 from trading.exchange.protocol import NewOrder
+from trading.identity.names import new_client_order_id
 from trading.management import settling
 from trading.models import JournalEntry, Order, Switch, Symbol, Trader
 from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
-from trading.own_orders import new_client_order_id
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 

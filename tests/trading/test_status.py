@@ -74,6 +74,8 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
         "mode_why": "",
         "mode_by": "",
         "mode_since": None,
+        "identity": "",
+        "other_installations": [],
         "stopped_until": None,
         "stopped_why": "",
         "orders_used_10s": 0,

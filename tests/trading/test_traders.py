@@ -17,7 +17,7 @@ from trading.exchange.errors import KeyRejected, NotSent, OutcomeUnknown, Refuse
 from trading.exchange.protocol import ARRIVES_WITHIN, NewOrder
 from trading.models import Fill, JournalEntry, Order, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
-from trading.own_orders import new_client_order_id, trader_of
+from trading.own_orders import Name, new_client_order_id, new_identity, read, trader_of
 from trading.traders import ExchangeAt
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
@@ -318,14 +318,28 @@ def test_abandoning_needs_all_orders_ended_and_keeps_the_amount(trader: Trader, 
 
 
 def test_client_order_ids_keep_to_the_alphabet_and_length_of_binance() -> None:
-    ids = {new_client_order_id(10**9, side) for side in Side for _ in range(100)}
+    longest = 10**10 - 1
+    ids = {new_client_order_id(new_identity(), longest, side) for side in Side for _ in range(100)}
     assert len(ids) == 200
     assert all(len(each) <= 36 and each.replace("-", "").isalnum() for each in ids)
+    assert {read(each) is not None and trader_of(each) for each in ids} == {longest}
 
 
 @pytest.mark.parametrize(
-    ("client_order_id", "trader_id"),
-    [("hh-12-b-0f", 12), ("hh-", None), ("hh-x-b-0f", None), ("web-12-b-0f", None), ("hh", None)],
+    ("client_order_id", "name"),
+    [
+        ("hh-k7m2x9-12-b-0f", Name("k7m2x9", 12)),
+        ("hh-234567-12-s-0f", Name("234567", 12)),
+        ("hh-12-b-0f1e2d3c4b5a6978", Name("", 12)),
+        ("hh-234567-b-0f", Name("", 234567)),
+        ("hh-k7m2xo-12-b-0f", None),  # o is in no identity
+        ("hh-k7m2x9-b-0f", None),
+        ("hh-k7m2x9-12-x-0f", None),
+        ("hh-12-b-", None),
+        ("hh-x-b-0f", None),
+        ("web-12-b-0f", None),
+        ("hh-", None),
+    ],
 )
-def test_client_order_id_names_its_trader(client_order_id: str, trader_id: int | None) -> None:
-    assert trader_of(client_order_id) == trader_id
+def test_client_order_id_names_its_installation_and_its_trader(client_order_id: str, name: Name | None) -> None:
+    assert read(client_order_id) == name

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
+from tests.trading.rows import own_id
 from tests.trading.test_leader import publish_price, rung
 from tests.trading.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
 from trading import calls, halting, leader, traders, triggers
@@ -322,7 +323,7 @@ def test_trader_that_got_an_order_back_is_woken_also_after_a_kill(
 ) -> None:
     """Else nothing would arm its rebuy and its stops while the order rests."""
     Trader.objects.update(created_at=timezone.now() - timedelta(hours=1))
-    exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.05"), f"hh-{trader.pk}-b-1", 0))
+    exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.05"), own_id(trader), 0))
 
     def killed(*args: object, **options: object) -> None:
         raise SystemExit

@@ -4,6 +4,7 @@ from django.contrib.admin import site
 
 from trading.admin import (
     equity,
+    installations,
     journal,
     orders,
     orphans,
@@ -19,6 +20,7 @@ from trading.admin import (
 
 __all__ = [
     "equity",
+    "installations",
     "journal",
     "orders",
     "orphans",

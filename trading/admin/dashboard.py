@@ -21,6 +21,7 @@ from trading.books.reconcile import last, venues_in_use
 from trading.core.money import plain
 from trading.core.orders import UNVALUED
 from trading.core.strategy import TraderState
+from trading.identity import copies, others
 from trading.limits import protected
 from trading.models import Order, Orphan, Switch, Trader
 from trading.models.orphans import Resolution
@@ -43,7 +44,12 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "venue": venue,
         "environment_badge": show.badge(text, colour),
         "mode_badge": show.mode(Switch.row().mode),
-        "alarms": [*obstacles.stops(budgets), *health.alarms(venue, states, health.findings(venue, seen))],
+        "alarms": [
+            *copies.told(),
+            *others.told(),
+            *obstacles.stops(budgets),
+            *health.alarms(venue, states, health.findings(venue, seen)),
+        ],
         "hints": [*overview.hints(venue, lines), *protected.hints(venue)],
         "cards": _cards(venue, profits, hours),
         "charts": json.dumps(_charts(hours, profits)),

@@ -15,6 +15,7 @@ from trading.admin.reconciliations import ReconciliationsShown
 from trading.admin.show import flower_url
 from trading.admin.symbols import SymbolsShown
 from trading.admin.traders import TradersShown
+from trading.identity import copies
 from trading.models import Switch
 
 TABS: dict[str, type[ShowFilter]] = {
@@ -47,7 +48,11 @@ def on_every_page(request: HttpRequest) -> dict[str, Any]:
     """Why trading is held back, and whether the reader may change that."""
     if not request.user.is_authenticated:
         return {}
-    return {"held_back": Switch.row().mode_text, "may_halt": request.user.has_perm("trading.change_switch")}
+    return {
+        "held_back": Switch.row().mode_text,
+        "may_halt": request.user.has_perm("trading.change_switch"),
+        "copies": copies.told(),
+    }
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -61,6 +66,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _models_item("trading", "equity", "payments", "Profit") | {"link": reverse("admin:trading_profit")},
         _models_item("trading", "reconciliation", "balance"),
         _models_item("trading", "orphan", "help_center"),
+        _models_item("trading", "otherinstallation", "group_work", "Other installations"),
         _models_item("trading", "accountprotections", "shield", "Protections"),
         _models_item("trading", "heldback", "front_hand", "Held back"),
         _models_item("trading", "switch", "toggle_on", "Switch"),

@@ -23,6 +23,7 @@ from trading.books import orphans
 from trading.core.money import plain
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
+from trading.identity import others
 from trading.models import Orphan
 from trading.models.orphans import Resolution
 
@@ -59,6 +60,7 @@ class OrphanAdmin(ReadOnlyAdmin):
     search_fields = ("client_order_id", "exchange_order_id", "symbol")
     search_help_text = "Search by order id or symbol"
     change_form_template = "trading/orphan.html"
+    list_before_template = "trading/others.html"
     actions = ("adopt_chosen", "cancel_chosen")
 
     @display(description="Order", ordering="client_order_id")
@@ -100,6 +102,9 @@ class OrphanAdmin(ReadOnlyAdmin):
     @display(description="Venue", ordering="venue")
     def where(self, orphan: Orphan) -> SafeString:
         return show.venue(orphan.venue)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return super().changelist_view(request, {**(extra_context or {}), "told": others.told()})
 
     # --- several at once --------------------------------------------------------------------------
     def has_resolve_permission(self, request: HttpRequest) -> bool:

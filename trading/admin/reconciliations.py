@@ -18,24 +18,27 @@ from trading import doorbell
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.books.reconcile import venues_in_use
+from trading.identity import others
 from trading.models import Reconciliation
+
+COUNTS = ("orders", "fills", "repaired", "late", "left", "unchecked")
 
 
 class ReconciliationsShown(ShowFilter):
-    parts = (("all", "All"), ("repaired", "Repaired something"), ("left", "Left something"))
+    parts = (("all", "All"), ("repaired", "Repaired something"), ("left", "Left something or did not check it"))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
             case "repaired":
                 return queryset.filter(repaired__gt=0)
             case "left":
-                return queryset.filter(~Q(stopped="") | Q(left__gt=0))
+                return queryset.filter(~Q(stopped="") | Q(left__gt=0) | Q(unchecked__gt=0))
         return queryset
 
 
 @admin.register(Reconciliation)
 class ReconciliationAdmin(ReadOnlyAdmin):
-    list_display = ("began", "where", "is_", "orders", "fills", "repaired", "left", "lines", "took", "task")
+    list_display = ("began", "where", "is_", "orders", "fills", "repaired", "late", "left", "lines", "took", "task")
     list_filter = (
         ReconciliationsShown,
         ("venue", ChoicesDropdownFilter),
@@ -45,7 +48,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     search_help_text = "Search in what was found"
     list_before_template = "trading/reconcile_now.html"
     fieldsets = (
-        (None, {"fields": (("began", "where", "is_"), ("orders", "fills", "repaired", "left"), "lines", "stopped")}),
+        (None, {"fields": (("began", "where", "is_"), COUNTS, "lines", "stopped")}),
         ("How", {"fields": (("took", "task"),)}),
     )
     readonly_fields = ("began", "where", "is_", "lines", "took", "task")
@@ -64,7 +67,9 @@ class ReconciliationAdmin(ReadOnlyAdmin):
             return show.badge("not compared", "danger", row.stopped)
         if row.left:
             return show.badge("differ", "danger")
-        return show.badge("repaired", "warning") if row.repaired else show.badge("agree", "success")
+        if row.repaired:
+            return show.badge("repaired", "warning")
+        return show.badge("not all checked", "warning") if row.unchecked else show.badge("agree", "success")
 
     @display(description="What was found")
     def lines(self, row: Reconciliation) -> SafeString | str:
@@ -93,7 +98,8 @@ class ReconciliationAdmin(ReadOnlyAdmin):
         return [now, *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        return super().changelist_view(request, {**(extra_context or {}), "may_compare": self._may(request)})
+        shown = {"may_compare": self._may(request), "told": others.told()}
+        return super().changelist_view(request, {**(extra_context or {}), **shown})
 
     def _may(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("trading.change_reconciliation"))

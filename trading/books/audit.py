@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
@@ -15,11 +15,12 @@ from trading.books.orphans import unresolved
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, Fill, OrderStatus, Side
 from trading.core.position import Position
+from trading.exchange.errors import KeyRejected, Refused
 from trading.exchange.protocol import Exchange
+from trading.identity.names import Names
 from trading.models import Fill as FillRow
 from trading.models import Order, Orphan, Symbol, Trader
 from trading.models.orphans import Resolution
-from trading.own_orders import is_ours
 
 # A trader may sleep through an event that it waits for no longer than this.
 SLEEPS_AT_MOST = timedelta(seconds=10)
@@ -36,19 +37,46 @@ class Difference:
         return f"{self.invariant}: {self.what}"
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What is wrong, and the symbols whose fills could not be checked, with the reason."""
+
+    differences: list[Difference]
+    unchecked: dict[str, str]
+
+
 def audit(venue: Venue, exchange: Exchange, start: dict[str, Decimal] | None = None) -> list[Difference]:
+    """As `examine`; what could not be checked counts as a difference."""
+    found = examine(venue, exchange, start)
+    return [*found.differences, *(Difference("I4", f"{name}: {why}") for name, why in found.unchecked.items())]
+
+
+def examine(venue: Venue, exchange: Exchange, start: dict[str, Decimal] | None = None) -> Findings:
     """Everything that is wrong, while nothing trades: a fill between two looks would count as a difference.
 
     `start`: the account's balances before our first order, where only we have traded on it since; checks I5.
-    Raises the exchange's errors.
+    A symbol that the exchange refuses, as one that it lists no more, is left out; other errors of its are raised.
     """
     found = [*_slots(venue), *_own_orders(venue), *_open_orders(venue, exchange)]
     booked = _booked(venue)
-    theirs = {name: exchange.trades(name) for name in _symbols(venue)}
-    found += _fills(venue, booked, theirs)
+    theirs, unchecked = _trades(exchange, _symbols(venue))
+    found += _fills(venue, {key: fills for key, fills in booked.items() if key[0] not in unchecked}, theirs)
     if start is not None:
-        found += _balances(venue, exchange, start, theirs)
-    return [*found, *_sleepers(venue, timezone.now()), *_budgets(venue)]
+        found += _balances(venue, exchange, start, theirs, unchecked)
+    return Findings([*found, *_sleepers(venue, timezone.now()), *_budgets(venue)], unchecked)
+
+
+def _trades(exchange: Exchange, symbols: Iterable[str]) -> tuple[dict[str, list[tuple[int, Fill]]], dict[str, str]]:
+    """The account's fills by symbol, and of which symbols the exchange refused to tell them, and why."""
+    told, refused = {}, {}
+    for name in symbols:
+        try:
+            told[name] = exchange.trades(name)
+        except KeyRejected:
+            raise  # Refused as well, and nothing is said of the symbol.
+        except Refused as error:
+            refused[name] = str(error)
+    return told, refused
 
 
 def _slots(venue: Venue) -> Iterable[Difference]:
@@ -74,8 +102,10 @@ def _open_orders(venue: Venue, exchange: Exchange) -> Iterable[Difference]:
     there = {report.client_order_id: report for report in exchange.open_orders()}
     here = {row.client_order_id: row for row in Order.objects.filter(venue=venue, status__in=OPEN)}
     orphans = {row.client_order_id: row for row in unresolved(venue)}
-    for key in sorted(there.keys() - here.keys() - orphans.keys()):
-        if is_ours(key):
+    let_go = set(_let_go(venue).values_list("client_order_id", flat=True))
+    names = Names.now()
+    for key in sorted(there.keys() - here.keys() - orphans.keys() - let_go):
+        if names.is_ours(key):
             yield Difference("I3", f"{venue} holds the order {key} open, and the database does not")
     for key, orphan in sorted(orphans.items()):
         yield Difference("I3", f"orphan {key}, {orphan}, waits to be adopted or cancelled: {orphan.why}")
@@ -83,11 +113,15 @@ def _open_orders(venue: Venue, exchange: Exchange) -> Iterable[Difference]:
         yield Difference("I3", f"the database holds the order {key} open ({here[key].status}), and {venue} does not")
 
 
+def _let_go(venue: Venue) -> "QuerySet[Order]":
+    return Order.objects.filter(venue=venue, status=OrderStatus.LET_GO)
+
+
 def _booked(venue: Venue) -> dict[tuple[str, int], list[Fill]]:
     """Our fills by symbol and the exchange's order id."""
     booked: dict[tuple[str, int], list[Fill]] = {}
-    rows = FillRow.objects.filter(order__venue=venue).select_related("order__symbol")
-    for row in rows.iterator():
+    rows = FillRow.objects.filter(order__venue=venue).exclude(order__status=OrderStatus.LET_GO)
+    for row in rows.select_related("order__symbol").iterator():
         booked.setdefault((row.order.symbol.name, row.order.exchange_order_id or 0), []).append(row.as_core())
     return booked
 
@@ -95,10 +129,12 @@ def _booked(venue: Venue) -> dict[tuple[str, int], list[Fill]]:
 def _fills(
     venue: Venue, booked: dict[tuple[str, int], list[Fill]], theirs: dict[str, list[tuple[int, Fill]]]
 ) -> Iterable[Difference]:
-    rows = Order.objects.filter(venue=venue, exchange_order_id__isnull=False)
+    # What was let go of may trade on, and nobody here hears of it.
+    rows = Order.objects.filter(venue=venue, exchange_order_id__isnull=False).exclude(status=OrderStatus.LET_GO)
     ours = {
         (symbol, order_id): executed
         for symbol, order_id, executed in rows.values_list("symbol__name", "exchange_order_id", "executed")
+        if symbol in theirs
     }
     traded = dict.fromkeys(ours, ZERO)
     for symbol, trades in theirs.items():
@@ -131,7 +167,11 @@ def _essence(fill: Fill) -> tuple[int, str, str, str, str]:
 
 
 def _balances(
-    venue: Venue, exchange: Exchange, start: dict[str, Decimal], theirs: dict[str, list[tuple[int, Fill]]]
+    venue: Venue,
+    exchange: Exchange,
+    start: dict[str, Decimal],
+    theirs: dict[str, list[tuple[int, Fill]]],
+    unchecked: Iterable[str],
 ) -> Iterable[Difference]:
     expected = dict(start)
 
@@ -156,8 +196,11 @@ def _balances(
         for order_id, fill in pairs:
             if (name, order_id) in sides:
                 count(symbols[name], sides[name, order_id], fill)
+    # What orphans of a symbol have moved that can't be asked about is not known.
+    vague = Symbol.objects.filter(name__in=Orphan.objects.filter(venue=venue, symbol__in=unchecked).values("symbol"))
+    unknown = {asset for symbol in vague for asset in (symbol.base_asset, symbol.quote_asset)}
     actual = {asset: free + locked for asset, (free, locked) in exchange.balances().items()}
-    for asset in sorted(expected.keys() | actual.keys()):
+    for asset in sorted((expected.keys() | actual.keys()) - unknown):
         if expected.get(asset, ZERO) != actual.get(asset, ZERO):
             yield Difference(
                 "I5", f"{asset}: {actual.get(asset, ZERO)} on the account, {expected.get(asset, ZERO)} by our fills"

@@ -7,7 +7,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from trading.core import orders as core
 from trading.core.money import ZERO
-from trading.core.orders import OPEN, OrderReport, fold
+from trading.core.orders import OPEN, OrderReport, OrderStatus, fold
 from trading.core.position import Position
 from trading.models import Fill, Order, Trader
 
@@ -69,7 +69,7 @@ def book(row: Order, report: OrderReport) -> bool:
     """
     before = as_core(row)
     after = fold(before, report)
-    if after == before:
+    if after == before or before.status == OrderStatus.LET_GO:
         return False
     row.status = after.status
     row.executed = after.executed

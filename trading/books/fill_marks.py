@@ -2,7 +2,7 @@
 
 Reports tell of fills; this finds those that no report and no open order tells of any more: of orders that we hold
 for ended, or that the database lacks. A look weighs 20 of the address's requests: only symbols are looked at whose
-orders have moved since, and every other one once an hour.
+orders have moved since, and every other one once an hour. A symbol may be gone there: its question fails for good.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,21 @@ from django.db.models import Max
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading.core.orders import OPEN, Fill, OrderReport
+from trading.core.orders import OPEN, Fill, OrderReport, OrderStatus
+from trading.exchange.errors import ExchangeError, Refused
 from trading.exchange.protocol import Exchange
+from trading.identity.names import Names
 from trading.models import Fill as FillRow
 from trading.models import FillMark, Order, Orphan, Switch, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
-from trading.own_orders import is_ours
 
 EVERY = timedelta(hours=1)
 # The most symbols of one comparison, those first that have waited longest: the rest have their turn in the next.
 MOST_SYMBOLS = 25
+# After so many questions in a row without an answer the exchange is away, not a symbol wrong.
+MOST_UNANSWERED = 3
+# How long a symbol rests that the exchange has refused; each time twice as long.
+FIRST_REST, MOST_REST = timedelta(minutes=1), timedelta(hours=1)
 
 Pairs = list[tuple[int, Fill]]
 
@@ -35,26 +40,57 @@ class Look:
     began_at: datetime
     fills: int = 0  # new ones of the account, not of ours alone
     missing: tuple[OrderReport, ...] = field(default=())  # orders of ours with the fills that our books lack
+    strangers: tuple[OrderReport, ...] = field(default=())  # orders of other installations that have traded
     mark: tuple[int, int] = (0, 0)  # the newest fill and its order; 0: there is none yet
 
 
 def due(venue: Venue, news: set[str], is_thorough: bool) -> list[str]:
-    """The symbols to look at now; `news` are those where something unknown was seen."""
-    marks = dict(FillMark.objects.filter(venue=venue).values_list("symbol", "looked_at"))
+    """The symbols to look at now; `news` are those where something unknown was seen.
+
+    Those whose last question failed come last, and those that the exchange has refused not before their time.
+    """
+    rows = {row.symbol: row for row in FillMark.objects.filter(venue=venue)}
+    marks = {symbol: row.looked_at for symbol, row in rows.items() if row.looked_at}
     if is_thorough:
         ever = Order.objects.filter(venue=venue).order_by().values_list("symbol__name", flat=True).distinct()
-        return sorted({*ever, *marks, *news, *_in_use(venue)})
-    long_ago = timezone.now() - EVERY
+        return sorted({*ever, *rows, *news, *_in_use(venue)})
+    now = timezone.now()
+    long_ago = now - EVERY
     since = min((looked_at for looked_at in marks.values() if looked_at > long_ago), default=long_ago)
     moves = Order.objects.filter(venue=venue, updated_at__gte=since).order_by().values_list("symbol__name")
     moved = dict(moves.annotate(Max("updated_at")))
     waiting = {
         symbol: marks.get(symbol, long_ago)
-        for symbol in {*marks, *moved, *_in_use(venue)}
+        for symbol in {*rows, *moved, *_in_use(venue)}
         if symbol not in marks or marks[symbol] <= long_ago or moved.get(symbol, long_ago) >= marks[symbol]
     }
-    others = sorted(waiting.keys() - news, key=lambda symbol: (waiting[symbol], symbol))
-    return [*sorted(news), *others][:MOST_SYMBOLS]
+    failing = {row.symbol: row for row in rows.values() if row.failures}
+    healthy = sorted(waiting.keys() - news - failing.keys(), key=lambda symbol: (waiting[symbol], symbol))
+    again = [row for row in failing.values() if row.symbol in {*waiting, *news} and not row.rests(now)]
+    again.sort(key=lambda row: (row.tried_at or long_ago, row.symbol))
+    return [*sorted(news - failing.keys()), *healthy, *(row.symbol for row in again)][:MOST_SYMBOLS]
+
+
+def note_failure(venue: Venue, symbol: str, error: ExchangeError) -> None:
+    """Moves a symbol's turn to the end of the line. What the exchange refuses rests, longer each time."""
+    now = timezone.now()
+    row = FillMark.objects.filter(venue=venue, symbol=symbol).first() or FillMark(venue=venue, symbol=symbol)
+    row.failures += 1
+    row.tried_at, row.error = now, str(error)[:300]
+    is_refused = isinstance(error, Refused)
+    row.retry_at = now + min(MOST_REST, FIRST_REST * 2 ** min(row.failures - 1, 10)) if is_refused else None
+    row.save()
+
+
+def note_answers(venue: Venue, symbols: Sequence[str]) -> None:
+    """These have been answered: whatever failed before is over."""
+    failed = FillMark.objects.filter(venue=venue, symbol__in=symbols, failures__gt=0)
+    failed.update(failures=0, error="", retry_at=None)
+
+
+def unchecked(venue: Venue) -> dict[str, str]:
+    """The symbols whose last question failed, and why."""
+    return dict(FillMark.objects.filter(venue=venue, failures__gt=0).values_list("symbol", "error"))
 
 
 def _in_use(venue: Venue) -> set[str]:
@@ -68,7 +104,7 @@ def _in_use(venue: Venue) -> set[str]:
     return names
 
 
-def look(exchange: Exchange, venue: Venue, symbol: str) -> Look:
+def look(exchange: Exchange, venue: Venue, symbol: str, names: Names) -> Look:
     """Asks for the fills since the last look. Raises the exchange's errors."""
     began_at = timezone.now()
     row = FillMark.objects.filter(venue=venue, symbol=symbol).first()
@@ -81,10 +117,18 @@ def look(exchange: Exchange, venue: Venue, symbol: str) -> Look:
     if not news:
         return Look(symbol, began_at, mark=mark)
     newest = (news[-1][1].trade_id, news[-1][0])
-    return Look(symbol, began_at, len(news), _missing(exchange, venue, symbol, news), newest)
+    traded = _not_booked(exchange, venue, symbol, news)
+    gone = Order.objects.filter(client_order_id__in=[report.client_order_id for report in traded])
+    let_go = set(gone.filter(status=OrderStatus.LET_GO).values_list("client_order_id", flat=True))
+    missing = tuple(
+        report for report in traded if names.is_ours(report.client_order_id) and report.client_order_id not in let_go
+    )
+    strangers = tuple(report for report in traded if names.stranger(report.client_order_id))
+    return Look(symbol, began_at, len(news), missing, strangers, newest)
 
 
-def _missing(exchange: Exchange, venue: Venue, symbol: str, pairs: Pairs) -> tuple[OrderReport, ...]:
+def _not_booked(exchange: Exchange, venue: Venue, symbol: str, pairs: Pairs) -> tuple[OrderReport, ...]:
+    """The account's orders of these fills that our books lack, each with them."""
     booked = set(
         FillRow.objects.filter(
             order__venue=venue, order__symbol__name=symbol, trade_id__gte=pairs[0][1].trade_id
@@ -99,9 +143,7 @@ def _missing(exchange: Exchange, venue: Venue, symbol: str, pairs: Pairs) -> tup
     # Fills carry no client order id: the orders do.
     orders = {report.exchange_order_id: report for report in exchange.orders(symbol, min(fills))}
     return tuple(
-        replace(orders[order_id], fills=tuple(news))
-        for order_id, news in fills.items()
-        if order_id in orders and is_ours(orders[order_id].client_order_id)
+        replace(orders[order_id], fills=tuple(news)) for order_id, news in fills.items() if order_id in orders
     )
 
 
@@ -111,7 +153,7 @@ def move(venue: Venue, looks: Sequence[Look]) -> None:
         if each.missing and _is_lacking(venue, each):
             continue
         trade_id, order_id = each.mark
-        values = {"trade_id": trade_id, "exchange_order_id": order_id, "looked_at": each.began_at}
+        values = {"trade_id": trade_id, "exchange_order_id": order_id, "looked_at": each.began_at, "failures": 0}
         FillMark.objects.update_or_create(venue=venue, symbol=each.symbol, defaults=values)
 
 

@@ -23,14 +23,18 @@ from trading.core.events import Nudged
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OPEN, OrderReport, Side
 from trading.core.position import state_of
-from trading.exchange.errors import NotFound
+from trading.exchange.codes import NO_SUCH_SYMBOL
+from trading.exchange.errors import NotFound, Refused
 from trading.exchange.protocol import Exchange
+from trading.identity import copies
+from trading.identity.names import Names
+from trading.identity.verdicts import Judge, Whose
 from trading.models import Listing, Order, Orphan, Symbol, Trader
 from trading.models.journal import write
 from trading.models.orphans import Resolution
 from trading.models.symbols import rules_of
 from trading.outcomes import is_namesake
-from trading.own_orders import is_ours, trader_of
+from trading.own_orders import Name, read, trader_of
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
 from trading.traders import ExchangeAt
@@ -47,9 +51,9 @@ GONE_AFTER = timedelta(seconds=90)
 _Order = OrderReport | core.Order
 
 
-def unknown_of(reports: Iterable[OrderReport]) -> list[OrderReport]:
-    """Those of our orders that no row knows. To be asked after the exchange was: a row stands before its order."""
-    ours = {report.client_order_id: report for report in reports if is_ours(report.client_order_id)}
+def unknown_of(reports: Iterable[OrderReport], names: Names) -> list[OrderReport]:
+    """Those that may be ours and that no row knows. To be asked after the exchange: rows come before calls."""
+    ours = {report.client_order_id: report for report in reports if names.is_ours(report.client_order_id)}
     known = set(Order.objects.filter(client_order_id__in=ours).values_list("client_order_id", flat=True))
     return [report for key, report in ours.items() if key not in known]
 
@@ -161,6 +165,7 @@ def _take(trader: Trader, reports: Sequence[OrderReport], event: str, task_id: s
             client_order_id=report.client_order_id,
             status=report.status,
             submitted_at=_placed(report) or timezone.now(),
+            is_claimed=True,
         )
         book(row, report)
         write(trader, event, f"adopts {row}", f"the database lacked it: {_so_far(report)}", row, task_id)
@@ -189,7 +194,7 @@ def _wake(trader: Trader, by: str, exchange_at: ExchangeAt, task_id: str) -> Non
 # --- nobody's -------------------------------------------------------------------------------------
 
 
-def record(venue: Venue, report: OrderReport, why: str = "") -> None:
+def record(venue: Venue, report: OrderReport, why: str = "", is_of_copy: bool = False) -> None:
     """Keeps an order that nobody could claim, as the exchange shows it. What is known already is not undone."""
     orphan, is_new = Orphan.objects.get_or_create(
         venue=venue,
@@ -204,6 +209,7 @@ def record(venue: Venue, report: OrderReport, why: str = "") -> None:
             "status": report.status,
             "placed_at": _placed(report),
             "why": why[:300],
+            "is_of_copy": is_of_copy,
         },
     )
     if is_new or orphan.is_resolved:
@@ -211,8 +217,9 @@ def record(venue: Venue, report: OrderReport, why: str = "") -> None:
     orphan.executed = max(orphan.executed, report.executed)
     orphan.status = report.status if orphan.is_open else orphan.status
     orphan.why = why[:300] or orphan.why
+    orphan.is_of_copy = orphan.is_of_copy or is_of_copy
     orphan.last_seen = timezone.now()
-    orphan.save(update_fields=["executed", "status", "why", "last_seen"])
+    orphan.save(update_fields=["executed", "status", "why", "is_of_copy", "last_seen"])
 
 
 def look_again(orphan: Orphan, exchange: Exchange) -> None:
@@ -223,6 +230,13 @@ def look_again(orphan: Orphan, exchange: Exchange) -> None:
         if orphan.last_seen > timezone.now() - GONE_AFTER:
             return
         _resolve(orphan, Resolution.ENDED, BY_ITSELF, f"the exchange no longer knows it: {error}")
+
+
+def worth_another_try(venue: Venue, names: Names) -> list[Orphan]:
+    """Those that have ended and whose traders may claim them by now: a person may have said whose they are."""
+    ended = [orphan for orphan in unresolved(venue) if not orphan.is_open and orphan.executed]
+    own = [orphan for orphan in ended if orphan.origin is not None and orphan.origin.identity == names.own]
+    return [orphan for orphan in own if not orphan.is_of_copy]
 
 
 def unresolved(venue: Venue) -> list[Orphan]:
@@ -237,9 +251,9 @@ def settle(venue: Venue) -> None:
         orphan = Orphan.objects.get(venue=venue, client_order_id=row.client_order_id)
         orphan.trader = row.trader
         _resolve(orphan, Resolution.ADOPTED, BY_ITSELF, "")
-    groups: dict[tuple[str, int | None], list[Orphan]] = {}
+    groups: dict[tuple[str, Name | None], list[Orphan]] = {}
     for orphan in unresolved(venue):
-        groups.setdefault((orphan.symbol, orphan.trader_number), []).append(orphan)
+        groups.setdefault((orphan.symbol, orphan.origin), []).append(orphan)
     for (name, _), group in groups.items():
         for orphan in [orphan for orphan in group if not orphan.is_open and not orphan.executed]:
             _resolve(orphan, Resolution.ENDED, BY_ITSELF, "nothing of it had traded")
@@ -267,8 +281,7 @@ def adopt(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> Trader:
 
     Raises ValidationError for people, and the exchange's errors.
     """
-    if orphan.is_resolved:
-        raise ValidationError(f"It is {orphan.resolution.lower()} already.")
+    _refuse_unless_ours(orphan)
     venue = Venue(orphan.venue)
     exchange = exchange_at(venue)
     symbol = symbols.named(orphan.symbol)
@@ -277,10 +290,12 @@ def adopt(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> Trader:
     # Its sale may be known here as an orphan, its buy not at all: the position is whole only with both.
     done = Orphan.objects.filter(venue=venue, symbol=orphan.symbol).exclude(resolution=Resolution.UNRESOLVED)
     done_ids = set(done.values_list("client_order_id", flat=True))
+    judge = Judge.at(venue, timezone.now())
     theirs = [
         report
-        for report in unknown_of(exchange.orders(orphan.symbol))
-        if trader_of(report.client_order_id) == orphan.trader_number
+        for report in unknown_of(exchange.orders(orphan.symbol), judge.names)
+        if read(report.client_order_id) == orphan.origin
+        and judge.verdict(report).whose not in (Whose.COPY, Whose.STRANGER)
         and report.client_order_id not in done_ids
         and (report.executed or report.status.is_open)
     ]
@@ -300,7 +315,8 @@ def adopt(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> Trader:
                 slot=max(settings.chunks, _highest_slot(symbol, venue)) + 1,
                 budget=max(settings.share, _bound(reports)),
             )
-            write(trader, by, "begins", f"adopts orders of trader {orphan.trader_number} that the database lacked")
+            whose = f"trader {orphan.origin.trader}" if orphan.origin else "a trader"
+            write(trader, by, "begins", f"adopts orders of {whose} that the database lacked")
             _take(trader, reports, by, "")
     except (UnknownStrategy, BadSettings) as error:
         raise ValidationError(f"Its settings must be mended first: {error}") from error
@@ -327,22 +343,37 @@ def cancel(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> str:
 
     Raises ValidationError for people, and the exchange's errors.
     """
-    if orphan.is_resolved:
-        raise ValidationError(f"It is {orphan.resolution.lower()} already.")
+    _refuse_unless_ours(orphan)
     exchange = exchange_at(Venue(orphan.venue))
     was_cancelled = False
     if orphan.is_open:
         try:
-            report = exchange.cancel(orphan.symbol, orphan.client_order_id)
+            report: OrderReport | None = exchange.cancel(orphan.symbol, orphan.client_order_id)
             was_cancelled = True
         except NotFound:
             report = exchange.order(orphan.symbol, orphan.client_order_id)  # It has ended meanwhile,
             if report.status.is_open:  # or is denied for a moment.
                 raise ValidationError("It still rests: the exchange did not find it to cancel. Try again.") from None
-        orphan.executed, orphan.status = max(orphan.executed, report.executed), report.status
+        except Refused as error:
+            if error.code != NO_SUCH_SYMBOL:
+                raise
+            report = None  # Its symbol is gone, and nothing can rest there.
+        if report is not None:
+            orphan.executed, orphan.status = max(orphan.executed, report.executed), report.status
     note = left_of(orphan)
     _resolve(orphan, Resolution.CANCELED if was_cancelled else Resolution.LEFT, by, note)
     return note
+
+
+def _refuse_unless_ours(orphan: Orphan) -> None:
+    if orphan.is_resolved:
+        raise ValidationError(f"It is {orphan.resolution.lower()} already.")
+    copy = copies.copy_at(orphan.venue)
+    if copy is not None and orphan.origin is not None and orphan.origin.identity == copy.identity:
+        raise ValidationError(
+            "A copy of this installation is alive, and may have placed it. Say first which one lives on: "
+            "`manage.py identity`."
+        )
 
 
 def left_of(orphan: Orphan) -> str:

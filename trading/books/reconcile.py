@@ -6,9 +6,10 @@ report, and an order's books only move forward. Two comparisons side by side do 
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import TypeVar
@@ -25,11 +26,16 @@ from trading.books import fill_marks, orphans
 from trading.books.shortages import shortages
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderReport, OrderStatus
-from trading.exchange.errors import ExchangeError, KeyRejected, Throttled
+from trading.exchange.errors import ExchangeError, KeyRejected, NotFound, Refused, Throttled
 from trading.exchange.protocol import Exchange
+from trading.identity import copies, others
+from trading.identity.names import Names
+from trading.identity.runs import Runs
+from trading.identity.verdicts import Judge, Whose
 from trading.limits import balances
 from trading.models import Order, Orphan, Reconciliation, Switch, Trader
-from trading.own_orders import trader_of
+from trading.outcomes import is_namesake
+from trading.own_orders import Name, read
 from trading.traders import ExchangeAt
 
 log = logging.getLogger(__name__)
@@ -42,6 +48,8 @@ SOURCE = "reconciliation"
 LOOK_AGAIN_S = 1.0
 # A comparison that takes longer no longer keeps others away.
 ALONE_S = 20
+# A report that nobody booked is handed on again after three seconds. What is older than this was lost.
+REPORTS_TAKE = timedelta(seconds=15)
 
 
 def reconcile(
@@ -51,7 +59,8 @@ def reconcile(
 
     Raises nothing of the exchange's: where it could not go on, `stopped` says why. `is_dry`: changes nothing, and
     what would be repaired counts as repaired. `is_thorough`: looks at the fills of every symbol, not of those alone
-    that could have traded since. What is reported just now may count as repaired: a report can be that late.
+    that could have traded since, and at orphans that have ended. What changed there so lately that its report may be
+    on its way is taken in as well, and counts as late.
     """
     row = Reconciliation(venue=venue, task_id=task_id)
     comparison = _Comparison(venue, exchange_at, row, is_dry, is_thorough)
@@ -112,27 +121,37 @@ class _Comparison:
     is_dry: bool
     is_thorough: bool
     lines: list[str] = field(default_factory=list)
+    judge: Judge = field(default_factory=lambda: Judge(Names(), Runs(), timedelta(0), False))
 
     def run(self, exchange: Exchange) -> None:
         """Raises Throttled, KeyRejected, and whatever keeps it from the list of open orders."""
         # Our rows first: an order that is placed meanwhile is then on the exchange's list only. What is SUBMITTING is
         # the leader's to ask about.
         rows = list(_orders(self.venue).filter(status__in=OPEN).exclude(status=OrderStatus.SUBMITTING))
+        self.judge = Judge.at(self.venue, timezone.now())
         open_there = {report.client_order_id: report for report in exchange.open_orders()}
         self.row.orders = len(rows)
         # Unknown orders go to their traders before ours are repaired: a trader that hears of its buy's fill would
         # else place a second sale beside one that it does not know.
-        unknown = orphans.unknown_of(open_there.values())
+        unknown = orphans.unknown_of(open_there.values(), self.judge.names)
         looks = self._look_at_fills(exchange, unknown)
         missing = {report.client_order_id: report for look in looks for report in look.missing}
-        self._give_away({each.client_order_id: each for each in (*unknown, *orphans.unknown_of(missing.values()))})
+        unknown += orphans.unknown_of(missing.values(), self.judge.names)
+        if self.is_thorough:
+            unknown += self._ended_orphans(exchange)
+        self._give_away({each.client_order_id: each for each in unknown})
+        self._note_strangers(open_there, looks)
         for row in rows:
             there = missing.pop(row.client_order_id, None) or open_there.get(row.client_order_id)
             if there is None or _differs(row, there):
                 self._repair(row, there)
         for row in _orders(self.venue).filter(client_order_id__in=missing):
             self._repair(row, missing[row.client_order_id])
-        ended = _orders(self.venue).exclude(status__in=OPEN).exclude(pk__in=[row.pk for row in rows])
+        ended = (
+            _orders(self.venue)
+            .exclude(status__in=(*OPEN, OrderStatus.LET_GO))
+            .exclude(pk__in=[row.pk for row in rows])
+        )
         for row in ended.filter(client_order_id__in=open_there):
             self._ended_only_here(row, open_there[row.client_order_id])
         self._look_at_orphans(exchange, open_there)
@@ -143,43 +162,113 @@ class _Comparison:
 
     # --- fills ------------------------------------------------------------------------------------
     def _look_at_fills(self, exchange: Exchange, unknown: Sequence[OrderReport]) -> list[fill_marks.Look]:
+        """A question that fails concerns its symbol alone: it is asked again, after those of the others."""
         known = Orphan.objects.filter(venue=self.venue).values_list("client_order_id", flat=True)
         seen = set(known.filter(client_order_id__in=[report.client_order_id for report in unknown]))
         news = {report.symbol for report in unknown if report.client_order_id not in seen}
-        looks = []
+        looks: list[fill_marks.Look] = []
+        failed: dict[str, str] = {}
+        unanswered = 0
         for symbol in fill_marks.due(self.venue, news, self.is_thorough):
-            look = self._try(f"fills of {symbol}", partial(fill_marks.look, exchange, self.venue, symbol))
-            if look is not None:
-                self.row.fills += look.fills
-                looks.append(look)
+            if unanswered == fill_marks.MOST_UNANSWERED:
+                self._leave("the exchange does not answer: the fills of the other symbols have their turn later")
+                break
+            try:
+                looks.append(fill_marks.look(exchange, self.venue, symbol, self.judge.names))
+            except (Throttled, KeyRejected):
+                if not self.is_dry:
+                    # Those that were looked at have had their turn: else the next comparison comes no further.
+                    fill_marks.move(self.venue, looks)
+                raise
+            except ExchangeError as error:
+                unanswered = 0 if isinstance(error, Refused) else unanswered + 1
+                failed[symbol] = str(error)
+                if not self.is_dry:
+                    fill_marks.note_failure(self.venue, symbol, error)
+            else:
+                unanswered = 0
+        self.row.fills = sum(look.fills for look in looks)
+        if not self.is_dry:
+            fill_marks.note_answers(self.venue, [look.symbol for look in looks])
+        unchecked = fill_marks.unchecked(self.venue) | failed
+        self.row.unchecked = len(unchecked)
+        self.lines += [f"fills of {symbol} can't be checked: {why}" for symbol, why in sorted(unchecked.items())]
         return looks
 
     # --- orders that the database lacks -----------------------------------------------------------
+    def _ended_orphans(self, exchange: Exchange) -> list[OrderReport]:
+        """What the exchange says of orphans that have ended, which no list of open orders shows."""
+        found = []
+        for orphan in orphans.worth_another_try(self.venue, self.judge.names):
+            report = self._try(str(orphan), partial(exchange.order, orphan.symbol, orphan.client_order_id))
+            found += [report] if report is not None else []
+        return found
+
     def _give_away(self, unknown: dict[str, OrderReport]) -> None:
-        """Gives each to the trader that can claim it; what nobody can is an orphan."""
-        groups: dict[tuple[str, int | None], list[OrderReport]] = {}
+        """Gives each to the trader that can claim it; what nobody can is an orphan. Strangers' are left alone."""
+        self._look_for_a_copy(unknown.values())
+        groups: dict[tuple[str, Name | None], list[OrderReport]] = {}
         for report in unknown.values():
-            groups.setdefault((report.symbol, trader_of(report.client_order_id)), []).append(report)
+            if self.judge.verdict(report).whose != Whose.STRANGER:
+                groups.setdefault((report.symbol, read(report.client_order_id)), []).append(report)
         for group in groups.values():
+            verdicts = [self.judge.verdict(report) for report in group]
+            why_not = next((verdict.why for verdict in verdicts if verdict.whose != Whose.OURS), "")
             if self.is_dry:
                 for report in group:
-                    self._leave(f"{_told(report)}: the database lacks it")
-                continue
-            names = ", ".join(_told(report) for report in group)
-            try:
-                exchange = self.exchange_at(self.venue)
-                group = [orphans.with_fills(report, exchange) for report in group]
-                claim = orphans.claim(self.venue, group, self.exchange_at, self.row.task_id)
-            except (Throttled, KeyRejected):
-                raise
-            except ExchangeError as error:
-                self._leave(f"{names}: {error}")
-                continue
-            if not claim.why_not:
-                told = f"{names}: the database lacked it; its trader has it again"
-                self._mended(told, len(group) + claim.learned)
-            for report in group if claim.why_not else ():
-                orphans.record(self.venue, report, claim.why_not)
+                    self._leave(f"{_told(report)}: the database lacks it{f', {why_not}' if why_not else ''}")
+            elif why_not:
+                for report, verdict in zip(group, verdicts, strict=True):
+                    orphans.record(self.venue, report, why_not, is_of_copy=verdict.whose == Whose.COPY)
+            else:
+                self._claim(group)
+
+    def _look_for_a_copy(self, unknown: Iterable[OrderReport]) -> None:
+        """Where one shows itself nothing is claimed any more, of what was placed before as well."""
+        found = [report for report in unknown if self.judge.verdict(report).whose == Whose.COPY]
+        if not found:
+            return
+        self.judge = replace(self.judge, is_copied=True)
+        if not self.is_dry:
+            others.note(self.venue, [self._seen(report) for report in found])
+
+    def _claim(self, group: list[OrderReport]) -> None:
+        names = ", ".join(_told(report) for report in group)
+        try:
+            exchange = self.exchange_at(self.venue)
+            group = [orphans.with_fills(report, exchange) for report in group]
+            claim = orphans.claim(self.venue, group, self.exchange_at, self.row.task_id)
+        except (Throttled, KeyRejected):
+            raise
+        except ExchangeError as error:
+            self._leave(f"{names}: {error}")
+            return
+        if not claim.why_not:
+            self._mended(f"{names}: the database lacked it; its trader has it again", len(group) + claim.learned)
+        for report in group if claim.why_not else ():
+            orphans.record(self.venue, report, claim.why_not)
+
+    def _note_strangers(self, open_there: dict[str, OrderReport], looks: Sequence[fill_marks.Look]) -> None:
+        """Says who else trades on this key. A copy needs a person; a stranger is no difference of the books."""
+        reports = [*open_there.values(), *(report for look in looks for report in look.strangers)]
+        theirs = [report for report in reports if self._is_strangers(report)]
+        if self.is_dry:
+            self.lines += others.told_of(self.venue, [report.client_order_id for report in theirs])
+        else:
+            others.note(self.venue, [self._seen(report) for report in theirs])
+            others.count_open(self.venue, open_there)
+            self.lines += others.told(self.venue)
+        for sentence in copies.told(self.venue):
+            self._leave(sentence)
+
+    def _is_strangers(self, report: OrderReport) -> bool:
+        if self.judge.names.stranger(report.client_order_id):
+            return True
+        is_known = Order.objects.filter(client_order_id=report.client_order_id).exists
+        return self.judge.verdict(report).whose == Whose.STRANGER and not is_known()
+
+    def _seen(self, report: OrderReport) -> others.Seen:
+        return report.client_order_id, self.judge.placed_at(report)
 
     def _look_at_orphans(self, exchange: Exchange, open_there: dict[str, OrderReport]) -> None:
         if self.is_dry:
@@ -199,25 +288,37 @@ class _Comparison:
         if _state(row) != before and (not OrderStatus(row.status).is_open or (there and not _differs(row, there))):
             return  # Its report has come meanwhile.
         told = f"{row.client_order_id}, {row}: {_here(before)} here, {_there(there)}"
-        if self.is_dry:
-            self._mended(told)
-            return
-        before = _state(row)
+        before, answer = _state(row), there
 
         def learn() -> bool:
-            if there is None:
+            nonlocal answer
+            exchange = self.exchange_at(self.venue)
+            answer = answer or _answer(exchange, row)
+            if self.is_dry:
+                return False
+            if answer is None:
                 return traders.ask(row.pk, self.exchange_at, self.row.task_id, source=SOURCE)
             booked = sum((fill.quantity for fill in row.fills.all()), Decimal(0))
-            report = there
-            if there.executed > booked and not there.fills:
-                report = orphans.with_fills(there, self.exchange_at(self.venue))
+            report = answer
+            if answer.executed > booked and not answer.fills:
+                report = orphans.with_fills(answer, exchange)
             return traders.hear(report, SOURCE, self.exchange_at, self.row.task_id)
 
         if self._try(told, learn) is None:
             return
+        if self.is_dry:
+            self._mended(told, is_late=self._is_late(answer))
+            return
         row.refresh_from_db()
         if _state(row) != before:
-            self._mended(f"{told}: {_here(_state(row))} now")
+            self._mended(f"{told}: {_here(_state(row))} now", is_late=self._is_late(answer))
+
+    def _is_late(self, answer: OrderReport | None) -> bool:
+        """Whether the report of this may just be on its way: then it was no difference."""
+        if answer is None or not answer.at_ms:
+            return False
+        now_there = timezone.now() + self.judge.offset
+        return now_there - datetime.fromtimestamp(answer.at_ms / 1000, UTC) < REPORTS_TAKE
 
     def _ended_only_here(self, row: Order, there: OrderReport) -> None:
         """The list may be older than our order's end. Where it is not, the order's own reports may still open it."""
@@ -267,7 +368,10 @@ class _Comparison:
             self._leave(f"{what}: its trader has another open order of that side: cancel one of the two there")
             return None
 
-    def _mended(self, line: str, count: int = 1) -> None:
+    def _mended(self, line: str, count: int = 1, is_late: bool = False) -> None:
+        if is_late:
+            self.row.late += count
+            return
         self.row.repaired += count
         self.lines.append(line)
 
@@ -281,6 +385,15 @@ _State = tuple[str, Decimal, int]
 
 def _orders(venue: Venue) -> QuerySet[Order]:
     return Order.objects.filter(venue=venue).select_related("symbol")
+
+
+def _answer(exchange: Exchange, row: Order) -> OrderReport | None:
+    """What the exchange says of an order; None where it says that it has none. Raises the exchange's other errors."""
+    try:
+        report = exchange.order(row.symbol.name, row.client_order_id)
+    except NotFound:
+        return None
+    return None if is_namesake(row, report) else report
 
 
 def _state(row: Order) -> _State:

@@ -7,6 +7,7 @@ from hedgehog_project.venues import Venue
 from trading.books.booking import positions_of
 from trading.core.money import ZERO, plain
 from trading.core.orders import Side
+from trading.identity import others
 from trading.models import Trader
 
 NAMED_AT_MOST = 3
@@ -31,18 +32,19 @@ def shortages(venue: Venue, balances: dict[str, tuple[Decimal, Decimal]]) -> dic
         sells = [order for order in position.of(Side.SELL) if order.status.is_open]
         selling[base] += sum((order.quantity - order.executed for order in sells), ZERO)
     found = {}
+    perhaps = others.perhaps_the_reason(venue)
     for asset, amount in sorted(owned.items()):
         free, locked = balances.get(asset, (ZERO, ZERO))
         if free + locked < amount:
             found[asset] = (
                 f"{asset}: our traders own {plain(amount)}, the account holds {plain(free + locked)}. "
-                f"{plain(amount - free - locked)} {asset} is missing: was it sold, spent or withdrawn? Put it back, "
-                f"or abandon traders that can't sell any more ({_some(owners[asset])})."
+                f"{plain(amount - free - locked)} {asset} is missing: was it sold, spent or withdrawn?{perhaps} "
+                f"Put it back, or abandon traders that can't sell any more ({_some(owners[asset])})."
             )
         elif free < amount - selling[asset]:
             found[asset] = (
                 f"{asset}: our traders have {plain(amount - selling[asset])} yet to sell, and only {plain(free)} is "
-                f"free. Other orders of the account hold the rest: cancel them, or wait for them to end."
+                f"free. Other orders of the account hold the rest: cancel them, or wait for them to end.{perhaps}"
             )
     return found
 

@@ -29,6 +29,7 @@ class OrderStatus(StrEnum):
     SUBMITTING = "SUBMITTING"  # Ours: saved, perhaps sent. It may be live on the exchange.
     NOT_PLACED = "NOT_PLACED"  # Ours: proven never to have reached the exchange's book.
     NOT_FOUND = "NOT_FOUND"  # Ours: it was accepted once, and the exchange says that it has no such order.
+    LET_GO = "LET_GO"  # Ours: another installation has it now, and nobody here asks about it.
     PENDING_NEW = "PENDING_NEW"  # Accepted; its order list waits for another order.
     NEW = "NEW"  # Rests on the book.
     PARTIALLY_FILLED = "PARTIALLY_FILLED"  # A part has traded, the rest rests on the book.
@@ -57,15 +58,16 @@ OPEN = frozenset({OrderStatus.SUBMITTING, OrderStatus.PENDING_NEW, OrderStatus.N
 # What we concluded ourselves. The exchange's word weighs more, should it show the order after all.
 PROVEN_BY_US = frozenset({OrderStatus.NOT_PLACED, OrderStatus.NOT_FOUND})
 
-_ENDS = frozenset(OrderStatus) - OPEN - {OrderStatus.NOT_PLACED}
+_ENDS = frozenset(OrderStatus) - OPEN - {OrderStatus.NOT_PLACED, OrderStatus.LET_GO}
+_REPORTED = frozenset(OrderStatus) - {OrderStatus.SUBMITTING, OrderStatus.LET_GO}
 # From each state, the states that a report may move an order to. What is not here is a late or repeated report.
 MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
-    OrderStatus.SUBMITTING: frozenset(OrderStatus) - {OrderStatus.SUBMITTING},
+    OrderStatus.SUBMITTING: _REPORTED,
     OrderStatus.PENDING_NEW: _ENDS | {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED},
     OrderStatus.NEW: _ENDS | {OrderStatus.PARTIALLY_FILLED},
     OrderStatus.PARTIALLY_FILLED: _ENDS - {OrderStatus.REJECTED},
-    **{end: frozenset() for end in _ENDS},
-    **{proven: frozenset(OrderStatus) - PROVEN_BY_US - {OrderStatus.SUBMITTING} for proven in PROVEN_BY_US},
+    **{end: frozenset() for end in (*_ENDS, OrderStatus.LET_GO)},
+    **dict.fromkeys(PROVEN_BY_US, _REPORTED - PROVEN_BY_US),
 }
 
 

@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
@@ -367,6 +368,11 @@ def exchange_at(venue: Venue) -> Exchange:
             refuse_withdraw_key(where, exchange.key_rights)
         clients[venue] = exchange
     return clients[venue]
+
+
+def clock_offset(venue: Venue) -> timedelta:
+    """What to add to our time to have the venue's, as far as this process had to learn it."""
+    return timedelta(milliseconds=clock_at(place(venue).rest_url).offset_ms)
 
 
 def budget_of(venue: Venue) -> Budget:

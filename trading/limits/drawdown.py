@@ -18,6 +18,7 @@ from trading.models import AccountProtections, HighWater, Switch, Trader, Tradin
 from trading.models.protections import HighOf
 from trading.models.switch import TradingMode
 from trading.models.symbols import Sizing, TradingStatus
+from trading.one_by_one import each
 
 log = logging.getLogger(__name__)
 
@@ -32,17 +33,20 @@ _SEVERITY = (TradingMode.ACTIVE, TradingMode.REDUCING, TradingMode.HALTED)
 
 def watch(now: datetime) -> None:
     """Looks at every venue with a drawdown set, where it is time to. For the leader; two at once are harmless."""
-    for limits in AccountProtections.objects.filter(most_drawdown__isnull=False):
-        row = HighWater.objects.filter(venue=limits.venue).first()
-        if row is not None and row.looked_at > now - EVERY:
-            continue
-        seen = standing(Venue(limits.venue)).get(limits.quote_asset) or Standing()
-        if seen.unpriced:
-            # A price that nobody knows tells of no gain and no loss. `unknown_since` tells people.
-            log.debug("drawdown not known: venue=%s holdings_without_price=%s", limits.venue, seen.unpriced)
-            continue
-        with transaction.atomic():
-            _take_in(limits, seen.equity, capital_of(limits, seen), now)
+    each(AccountProtections.objects.filter(most_drawdown__isnull=False), lambda limits: _look(limits, now))
+
+
+def _look(limits: AccountProtections, now: datetime) -> None:
+    row = HighWater.objects.filter(venue=limits.venue).first()
+    if row is not None and row.looked_at > now - EVERY:
+        return
+    seen = standing(Venue(limits.venue)).get(limits.quote_asset) or Standing()
+    if seen.unpriced:
+        # A price that nobody knows tells of no gain and no loss. `unknown_since` tells people.
+        log.debug("drawdown not known: venue=%s holdings_without_price=%s", limits.venue, seen.unpriced)
+        return
+    with transaction.atomic():
+        _take_in(limits, seen.equity, capital_of(limits, seen), now)
 
 
 def _take_in(limits: AccountProtections, gain: Decimal, capital: Decimal, now: datetime) -> None:

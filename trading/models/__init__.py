@@ -2,6 +2,7 @@
 
 from trading.models.balances import Balance
 from trading.models.equity import Equity
+from trading.models.installations import Installation, OtherInstallation, Run
 from trading.models.journal import JournalEntry
 from trading.models.orders import Fill, Order
 from trading.models.orphans import Orphan
@@ -20,13 +21,16 @@ __all__ = [
     "FillMark",
     "HeldBack",
     "HighWater",
+    "Installation",
     "JournalEntry",
     "Leftover",
     "Listing",
     "Order",
     "Orphan",
+    "OtherInstallation",
     "Profile",
     "Reconciliation",
+    "Run",
     "Slot",
     "Switch",
     "Symbol",

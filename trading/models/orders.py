@@ -50,6 +50,9 @@ class Order(models.Model):
     denied_at = models.DateTimeField(
         null=True, blank=True, help_text="When the exchange first said that it has no such order."
     )
+    is_claimed = models.BooleanField(
+        default=False, help_text="Found on the exchange and given to its trader; this database had not sent it."
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

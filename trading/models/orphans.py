@@ -12,7 +12,7 @@ from trading.core.orders import OrderStatus, Side
 from trading.models.choices import choices_of
 from trading.models.fields import AmountField
 from trading.models.traders import Trader
-from trading.own_orders import trader_of
+from trading.own_orders import Name, read
 
 
 class Resolution(StrEnum):
@@ -21,13 +21,13 @@ class Resolution(StrEnum):
     UNRESOLVED = "UNRESOLVED"  # Somebody has to say what shall become of it.
     ADOPTED = "ADOPTED"  # A trader has it now: it is an order like any other.
     CANCELED = "CANCELED"  # Cancelled on the exchange. What had executed is left on the account.
-    LEFT = "LEFT"  # It had ended; what it bought or sold is left on the account, for its owner to look after.
+    LEFT = "LEFT"  # What it bought or sold is left on the account, for its owner or its installation to look after.
     ENDED = "ENDED"  # It ended by itself, and nothing of it had traded.
     CLOSED = "CLOSED"  # It is one of a finished cycle: what was bought was sold again, nothing is left of it.
 
 
 class Orphan(models.Model):
-    """An order with our prefix that no row of ours knows; as the exchange showed it last."""
+    """An order with a name of ours that no row knows; as the exchange showed it last."""
 
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
     # A name, not a row: the database may lack the symbol as well.
@@ -43,6 +43,7 @@ class Orphan(models.Model):
     first_seen = models.DateTimeField(default=timezone.now)
     last_seen = models.DateTimeField(default=timezone.now)
     why = models.CharField(max_length=300, blank=True, help_text="Why no trader could claim it by itself.")
+    is_of_copy = models.BooleanField(default=False, help_text="A living copy of this installation placed it.")
     resolution = models.CharField(max_length=12, choices=choices_of(Resolution), default=Resolution.UNRESOLVED)
     resolved_at = models.DateTimeField(null=True, blank=True)
     resolved_by = models.CharField(max_length=150, blank=True)
@@ -75,6 +76,6 @@ class Orphan(models.Model):
         return self.resolution != Resolution.UNRESOLVED
 
     @property
-    def trader_number(self) -> int | None:
-        """The trader that its id names, in the database that it came from."""
-        return trader_of(self.client_order_id)
+    def origin(self) -> Name | None:
+        """The installation and its trader that the name tells."""
+        return read(self.client_order_id)

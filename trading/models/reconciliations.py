@@ -1,5 +1,7 @@
 """What comparing our books with the exchange's came to, and how far its fills have been looked at."""
 
+from datetime import datetime
+
 from django.db import models
 from django.utils import timezone
 
@@ -11,7 +13,10 @@ MOST_KEPT = 1_000
 
 
 class Reconciliation(models.Model):
-    """One comparison at one venue. Where it says the same as the one before, that one is dropped."""
+    """One comparison at one venue. Where it says the same as the one before, that one is dropped.
+
+    What was late is no difference: the exchange had just said it, and reports take a moment.
+    """
 
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
     began_at = models.DateTimeField(default=timezone.now)
@@ -19,6 +24,8 @@ class Reconciliation(models.Model):
     orders = models.PositiveIntegerField(default=0, help_text="Open orders of ours that were compared.")
     fills = models.PositiveIntegerField(default=0, help_text="New fills of the account that were looked at.")
     repaired = models.PositiveIntegerField(default=0, help_text="Differences that ours were repaired by.")
+    late = models.PositiveIntegerField(default=0, help_text="Changes whose reports were on their way.")
+    unchecked = models.PositiveIntegerField(default=0, help_text="Symbols whose fills could not be asked for.")
     left = models.PositiveIntegerField(default=0, help_text="Differences that could not be repaired from here.")
     stopped = models.CharField(max_length=300, blank=True, help_text="Why it did not come to its end.")
     text = models.TextField(blank=True, help_text="Each difference, one a line.")
@@ -48,8 +55,12 @@ class Reconciliation(models.Model):
             words += f", {self.left} left" if self.left else ""
         elif self.left:
             words += f"{_count(self.left, 'difference')} left"
+        elif self.stopped or self.unchecked:
+            words += "no difference so far" if self.stopped else "no difference in what was checked"
         else:
-            words += "the books agree" if not self.stopped else "no difference so far"
+            words += "the books agree"
+        words += f", {_count(self.late, 'report')} on {'its' if self.late == 1 else 'their'} way" if self.late else ""
+        words += f"; {_count(self.unchecked, 'symbol')} not checked" if self.unchecked else ""
         return f"{words}; stopped: {self.stopped}" if self.stopped else words
 
     def keep(self) -> None:
@@ -75,10 +86,19 @@ class FillMark(models.Model):
     # Both: an exchange that has begun its books anew, as testnet does every month, has another fill of that id.
     trade_id = models.BigIntegerField(default=0, help_text="0: none yet.")
     exchange_order_id = models.BigIntegerField(default=0)
-    looked_at = models.DateTimeField()
+    looked_at = models.DateTimeField(null=True, blank=True, help_text="When its fills were last told.")
+    # Whether the last question failed, so many times in a row; a symbol that the exchange refuses rests meanwhile.
+    failures = models.PositiveIntegerField(default=0)
+    tried_at = models.DateTimeField(null=True, blank=True)
+    retry_at = models.DateTimeField(null=True, blank=True)
+    error = models.CharField(max_length=300, blank=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["venue", "symbol"], name="one_mark_per_venue_and_symbol")]
 
     def __str__(self) -> str:
         return f"{self.symbol} at {self.venue}: fill {self.trade_id}"
+
+    def rests(self, now: datetime) -> bool:
+        """Whether the exchange has refused it and its next turn is not come. A clock that was set back ends it."""
+        return bool(self.retry_at and self.tried_at and self.tried_at <= now < self.retry_at)

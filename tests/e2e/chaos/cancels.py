@@ -6,7 +6,7 @@ from typing import Self
 
 from tests.support.market import MockExchange
 from trading.exchange.errors import ExchangeError
-from trading.own_orders import is_ours
+from trading.own_orders import read
 
 
 class Cancels:
@@ -40,7 +40,7 @@ class Cancels:
                 if not self.is_on.is_set():
                     continue
                 try:
-                    ours = [order for order in self._mock.state()["openOrders"] if is_ours(order["clientOrderId"])]
+                    ours = [order for order in self._mock.state()["openOrders"] if read(order["clientOrderId"])]
                     if ours:
                         order = self._random.choice(ours)
                         client.cancel(order["symbol"], order["clientOrderId"])

@@ -14,14 +14,15 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from tests.support.market import MockExchange
 from trading import traders
-from trading.books.audit import audit
+from trading.books.audit import audit, examine
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.client import BinanceExchange
 from trading.exchange.protocol import NewOrder
 from trading.management.commands import audit as command
-from trading.models import Fill, Order, Symbol, Trader
+from trading.models import Fill, FillMark, Order, Symbol, Trader
+from trading.symbols import named
 
 # Each test in one transaction: what it does to constraints is undone with it.
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
@@ -220,6 +221,69 @@ class TestCommand:
         with pytest.raises(CommandError, match="the books differ"):
             call_command("audit", "mock", stderr=errors)
         assert [line[:9] for line in errors.getvalue().splitlines()] == ["mock: I3:", "mock: I4:", "mock: I4:"]
+
+
+@pytest.mark.usefixtures("traded")
+class TestSymbolThatIsGone:
+    """The exchange lists it no more, and refuses every question about it."""
+
+    @pytest.fixture(autouse=True)
+    def gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An order of it is in the books, from better days."""
+        symbol = named("OLDUSDT")
+        trader = Trader.objects.create(
+            symbol=symbol, venue=Venue.MOCK, slot=1, budget=D(200), state=TraderState.FINISHED,
+            finished_at=timezone.now(), profit=D(0),
+        )  # fmt: skip
+        Order.objects.create(
+            trader=trader, symbol=symbol, venue=Venue.MOCK, side=Side.BUY, price=D(1), quantity=D(1), executed=D(1),
+            client_order_id="hh-9-b-old", status=OrderStatus.FILLED, exchange_order_id=999_999,
+        )  # fmt: skip
+        monkeypatch.setattr(command, "LOOK_AGAIN_S", 0)
+
+    def test_all_others_are_checked(self, exchange: BinanceExchange) -> None:
+        commission_of_a_unit_less(exchange)
+        found = examine(Venue.MOCK, exchange, START)
+        assert [each.invariant for each in found.differences] == ["I4", "I4", "I5"]
+        assert list(found.unchecked) == ["OLDUSDT"]
+        assert "Invalid symbol" in found.unchecked["OLDUSDT"]
+
+    def test_command_names_it_and_does_not_say_that_the_books_agree(self) -> None:
+        out, errors = StringIO(), StringIO()
+        with pytest.raises(CommandError, match="not checked: OLDUSDT") as raised:
+            call_command("audit", "mock", stdout=out, stderr=errors)
+        assert raised.value.returncode == 2
+        assert out.getvalue() == "mock: what could be checked of our books and the exchange's agrees\n"
+        assert errors.getvalue().startswith("mock: OLDUSDT is not checked: ")
+
+    def test_difference_weighs_more(self, exchange: BinanceExchange) -> None:
+        commission_of_a_unit_less(exchange)
+        with pytest.raises(CommandError, match="the books differ") as raised:
+            call_command("audit", "mock", stdout=StringIO(), stderr=StringIO())
+        assert raised.value.returncode == 1
+
+    def test_reconcile_says_it_as_well(self, exchange: BinanceExchange) -> None:
+        order_id, fill = exchange.trades("ETHUSDT")[-1]  # What earlier tests have traded has been looked at.
+        FillMark.objects.create(
+            venue=Venue.MOCK, symbol="ETHUSDT", trade_id=fill.trade_id, exchange_order_id=order_id,
+            looked_at=timezone.now(),
+        )  # fmt: skip
+        out = StringIO()
+        with pytest.raises(CommandError, match="not every symbol could be checked") as raised:
+            call_command("reconcile", "mock", stdout=out)
+        assert raised.value.returncode == 2
+        assert "no difference in what was checked; 1 symbol not checked" in out.getvalue()
+        assert "fills of OLDUSDT can't be checked" in out.getvalue()
+
+
+def test_one_venue_that_does_not_answer_keeps_no_other_from_being_checked(
+    traded: Symbol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "venues_in_use", lambda: [Venue.TESTNET, Venue.MOCK])
+    out = StringIO()
+    with pytest.raises(CommandError, match="testnet: There is no key"):
+        call_command("audit", stdout=out)
+    assert out.getvalue() == "mock: our books and the exchange's agree\n"
 
 
 @pytest.mark.parametrize("start", ["USDT", "USDT:much", "USDT:1:2", "USDT:1 BTC:2", "USDT:nan", "USDT:-1"])

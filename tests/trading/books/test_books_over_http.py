@@ -17,6 +17,7 @@ from tests.support.market import MockExchange, start_mock
 from tests.support.processes import Processes
 from trading import traders
 from trading.books import orphans
+from trading.books import reconcile as reconcile_module
 from trading.books.audit import audit
 from trading.books.reconcile import reconcile
 from trading.core.events import TradeSeen
@@ -47,6 +48,12 @@ def exchange(at_mock: MockExchange) -> BinanceExchange:
             looked_at=timezone.now() - timedelta(days=1),
         )  # fmt: skip
     return client
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has just changed there counts as a difference, as it would half a minute later."""
+    monkeypatch.setattr(reconcile_module, "REPORTS_TAKE", timedelta(0))
 
 
 @pytest.fixture

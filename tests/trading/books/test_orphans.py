@@ -12,8 +12,9 @@ from tests.support.scripted_exchange import ScriptedExchange
 from trading import leader, traders
 from trading.books import orphans
 from trading.books.reconcile import reconcile
-from trading.core.orders import OrderStatus, Side
+from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
+from trading.exchange.errors import Refused
 from trading.exchange.protocol import NewOrder
 from trading.management.commands import orphans as command
 from trading.models import Fill, JournalEntry, Order, Orphan, Symbol, Trader, TradingSettings
@@ -124,6 +125,18 @@ def test_cancelled_orphan_shows_what_is_left_on_the_account(resting: Orphan, exc
     assert (resting.resolution, resting.resolved_by, resting.note) == (Resolution.CANCELED, "admin", note)
     assert note == "0.02 ETH was bought at about 2900, which is on the account."
     assert reconcile(Venue.MOCK, exchange).differences == 0
+
+
+def test_orphan_of_a_symbol_that_is_gone_can_be_done_with(
+    resting: Orphan, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(symbol: str, client_order_id: str) -> OrderReport:
+        raise Refused("Invalid symbol. (-1121)", -1121)
+
+    monkeypatch.setattr(exchange, "cancel", refuses)
+    assert orphans.cancel(resting, "admin", exchange) == "Nothing of it had traded."
+    resting.refresh_from_db()
+    assert resting.resolution == Resolution.LEFT
 
 
 def test_cancel_that_loses_to_a_fill_leaves_what_was_bought(resting: Orphan, exchange: ScriptedExchange) -> None:

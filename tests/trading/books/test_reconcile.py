@@ -1,5 +1,7 @@
 """Reconciliation: whatever was lost on the way is learnt from the exchange's own books."""
 
+import time
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal as D
 
@@ -12,7 +14,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
-from tests.trading.rows import make_trader
+from tests.trading.rows import make_trader, own_id
 from tests.trading.test_overview import NO_REDIS
 from trading import tasks, traders
 from trading.books import fill_marks
@@ -23,7 +25,7 @@ from trading.core.orders import Fill as CoreFill
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.endings import abandon
-from trading.exchange.errors import NotSent, Throttled
+from trading.exchange.errors import NotSent, Refused, Throttled
 from trading.exchange.protocol import NewOrder
 from trading.models import Fill, FillMark, JournalEntry, Order, Orphan, Reconciliation, Trader
 from trading.models.orphans import Resolution
@@ -214,6 +216,199 @@ class TestQuestionsThatFail:
         assert FillMark.objects.get().trade_id == Fill.objects.get().trade_id
 
 
+class TestReportsThatAreOnTheirWay:
+    """What the exchange has said a moment ago was not lost: its report is just not booked yet."""
+
+    @staticmethod
+    def changed(exchange: ScriptedExchange, key: str, ago_s: float) -> None:
+        at_ms = round((time.time() - ago_s) * 1000)
+        exchange.kept[key] = replace(exchange.kept[key], at_ms=at_ms)
+
+    def test_fill_of_a_second_ago_is_taken_in_and_called_no_difference(
+        self, trader: Trader, exchange: ScriptedExchange, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        buy = buys(trader, exchange)
+        exchange.fill_all(buy.client_order_id)
+        self.changed(exchange, buy.client_order_id, ago_s=1)
+        row = reconcile(Venue.MOCK, exchange)
+        assert (row.repaired, row.left, row.late, row.text) == (0, 0, 1, "")
+        assert row.told().endswith("the books agree, 1 report on its way")
+        assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
+        assert not [record for record in caplog.records if record.name == module.__name__]
+
+    def test_cancel_of_a_second_ago_is_as_well(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        buy = buys(trader, exchange)
+        exchange.end(buy.client_order_id, OrderStatus.CANCELED)
+        self.changed(exchange, buy.client_order_id, ago_s=1)
+        row = reconcile(Venue.MOCK, exchange)
+        assert (row.repaired, row.late) == (0, 1)
+        buy.refresh_from_db()
+        assert buy.status == OrderStatus.CANCELED
+
+    def test_what_changed_longer_ago_than_reports_take_was_lost_and_is_repaired(
+        self, trader: Trader, exchange: ScriptedExchange
+    ) -> None:
+        buy = buys(trader, exchange)
+        exchange.fill_all(buy.client_order_id)
+        self.changed(exchange, buy.client_order_id, ago_s=module.REPORTS_TAKE.total_seconds() + 1)
+        row = reconcile(Venue.MOCK, exchange)
+        assert (row.repaired, row.late) == (1, 0)
+        assert row.told().endswith("1 difference repaired")
+
+    def test_dry_run_calls_it_late_as_well(self, trader: Trader, exchange: ScriptedExchange) -> None:
+        buy = buys(trader, exchange)
+        exchange.end(buy.client_order_id, OrderStatus.CANCELED)
+        self.changed(exchange, buy.client_order_id, ago_s=1)
+        row = reconcile(Venue.MOCK, exchange, is_dry=True)
+        assert (row.differences, row.late) == (0, 1)
+        assert row.told(is_dry=True).endswith("the books agree, 1 report on its way")
+        buy.refresh_from_db()
+        assert buy.status == OrderStatus.NEW
+
+
+class TestSymbolsThatCanNotBeAskedAbout:
+    """A symbol that the exchange lists no more: every question about it is refused, for good."""
+
+    @pytest.fixture
+    def refused(self, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The symbols whose fills were asked for; those that begin with OLD are refused."""
+        asked: list[str] = []
+        answer = exchange.trades
+
+        def trades(symbol: str, from_id: int = 0) -> list[tuple[int, CoreFill]]:
+            asked.append(symbol)
+            if symbol.startswith("OLD"):
+                raise Refused("Invalid symbol. (-1121)", -1121)
+            return answer(symbol, from_id)
+
+        monkeypatch.setattr(exchange, "trades", trades)
+        return asked
+
+    @staticmethod
+    def traded_once(*names: str) -> None:
+        for number, name in enumerate(names):
+            make_symbol(name)
+            looked_at = timezone.now() - fill_marks.EVERY - timedelta(hours=1, minutes=number)
+            FillMark.objects.create(venue=Venue.MOCK, symbol=name, looked_at=looked_at)
+
+    def test_its_failing_concerns_it_alone(
+        self, trader: Trader, exchange: ScriptedExchange, refused: list[str]
+    ) -> None:
+        self.traded_once("OLDUSDT")
+        buy = buys(trader, exchange)
+        exchange.fill_all(buy.client_order_id)
+        row = reconcile(Venue.MOCK, exchange)
+        assert (row.repaired, row.left, row.unchecked) == (1, 0, 1)
+        assert "fills of OLDUSDT can't be checked: Invalid symbol. (-1121)" in row.text
+        assert row.told().endswith("1 difference repaired; 1 symbol not checked")
+        assert not row.told().endswith("agree")
+
+    def test_it_is_asked_again_after_a_wait_that_grows_and_is_shown_meanwhile(
+        self, trader: Trader, exchange: ScriptedExchange, refused: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.traded_once("OLDUSDT")
+        now, waits = timezone.now(), []
+        monkeypatch.setattr(timezone, "now", lambda: now)
+        for _ in range(10):
+            refused.clear()
+            row = reconcile(Venue.MOCK, exchange)
+            assert "OLDUSDT" in refused
+            mark = FillMark.objects.get(symbol="OLDUSDT")
+            assert mark.retry_at is not None
+            waits.append(round((mark.retry_at - now).total_seconds()))
+            now += timedelta(seconds=waits[-1] - 1)
+            refused.clear()
+            row = reconcile(Venue.MOCK, exchange)
+            assert ("OLDUSDT" in refused, row.unchecked) == (False, 1)
+            now += timedelta(seconds=1)
+        assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600]
+
+    def test_many_of_them_starve_nobody(
+        self, trader: Trader, exchange: ScriptedExchange, refused: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(fill_marks, "MOST_SYMBOLS", 3)
+        self.traded_once("OLD1USDT", "OLD2USDT", "OLD3USDT", "OLD4USDT")
+        make_symbol("ADAUSDT")
+        FillMark.objects.create(
+            venue=Venue.MOCK, symbol="ADAUSDT", looked_at=timezone.now() - fill_marks.EVERY - timedelta(seconds=1)
+        )
+        for _ in range(2):
+            reconcile(Venue.MOCK, exchange)
+        assert {"ADAUSDT", "ETHUSDT"} <= set(refused)
+        FillMark.objects.update(retry_at=None)
+        assert fill_marks.due(Venue.MOCK, set(), False) == ["OLD4USDT", "OLD3USDT", "OLD2USDT"]
+
+    def test_unknown_order_in_it_takes_no_turn_from_the_others(
+        self, trader: Trader, exchange: ScriptedExchange, refused: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(fill_marks, "MOST_SYMBOLS", 1)
+        self.traded_once("OLDUSDT")
+        reconcile(Venue.MOCK, exchange)
+        make_symbol("ADAUSDT")
+        FillMark.objects.create(venue=Venue.MOCK, symbol="ADAUSDT")
+        assert fill_marks.due(Venue.MOCK, {"OLDUSDT"}, False) == ["ADAUSDT"]
+
+    def test_it_is_looked_at_again_once_it_is_listed_again(
+        self, trader: Trader, exchange: ScriptedExchange, refused: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.traded_once("OLDUSDT")
+        reconcile(Venue.MOCK, exchange)
+        monkeypatch.undo()
+        monkeypatch.setattr(module, "LOOK_AGAIN_S", 0)
+        FillMark.objects.update(retry_at=timezone.now() - timedelta(seconds=1))
+        row = reconcile(Venue.MOCK, exchange)
+        assert (row.unchecked, row.text) == (0, "")
+        mark = FillMark.objects.get(symbol="OLDUSDT")
+        assert (mark.failures, mark.error, mark.retry_at) == (0, "", None)
+
+    def test_thorough_comparison_asks_in_any_case(
+        self, trader: Trader, exchange: ScriptedExchange, refused: list[str]
+    ) -> None:
+        self.traded_once("OLDUSDT")
+        for _ in range(2):
+            reconcile(Venue.MOCK, exchange, is_thorough=True)
+        assert refused.count("OLDUSDT") == 2
+
+    def test_comparison_that_is_told_to_wait_comes_further_next_time(
+        self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.traded_once(*(f"A{number}USDT" for number in range(4)))
+        asked: list[str] = []
+
+        def trades(symbol: str, from_id: int = 0) -> list[tuple[int, CoreFill]]:
+            if len(asked) % 3 == 2:
+                asked.append("")
+                raise Throttled("Too many requests", 30)
+            asked.append(symbol)
+            return []
+
+        monkeypatch.setattr(exchange, "trades", trades)
+        stopped = [reconcile(Venue.MOCK, exchange).stopped for _ in range(3)]
+        assert stopped == ["Too many requests", "Too many requests", ""]
+        assert sorted(filter(None, asked)) == ["A0USDT", "A1USDT", "A2USDT", "A3USDT", "ETHUSDT"]
+
+    def test_exchange_that_does_not_answer_makes_no_symbol_wait(
+        self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nor is each of many symbols asked for seconds in vain."""
+        names = [f"A{number}USDT" for number in range(6)]
+        self.traded_once(*names)
+        asked: list[str] = []
+
+        def silent(symbol: str, from_id: int = 0) -> list[tuple[int, CoreFill]]:
+            asked.append(symbol)
+            raise NotSent("no line")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(exchange, "trades", silent)
+            row = reconcile(Venue.MOCK, exchange)
+        assert (len(asked), row.left) == (fill_marks.MOST_UNANSWERED, 1)
+        assert "the exchange does not answer" in row.text
+        assert not FillMark.objects.filter(retry_at__isnull=False).exists()
+        assert reconcile(Venue.MOCK, exchange).unchecked == 0
+        assert not FillMark.objects.filter(failures__gt=0).exists()
+
+
 class TestFills:
     def test_only_fills_after_the_last_one_are_asked_for(
         self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
@@ -340,7 +535,7 @@ class TestOrdersThatTheDatabaseLacks:
         traders.hear(exchange.fill_all(buys(trader, exchange).client_order_id), "report", exchange)
         sale = Order.objects.get(side=Side.SELL)
         exchange.end(sale.client_order_id, OrderStatus.CANCELED)
-        later = NewOrder("ETHUSDT", Side.SELL, sale.price, sale.quantity, f"hh-{trader.pk}-s-later", 0)
+        later = NewOrder("ETHUSDT", Side.SELL, sale.price, sale.quantity, own_id(trader, "s-later"), 0)
         exchange.place(later)
         exchange.fill_all(later.client_order_id)
         compare(exchange)
@@ -351,7 +546,7 @@ class TestOrdersThatTheDatabaseLacks:
         assert not Orphan.objects.exists()
 
     def test_sale_without_its_buy_is_not_claimed(self, trader: Trader, exchange: ScriptedExchange) -> None:
-        exchange.place(NewOrder("ETHUSDT", Side.SELL, D(3100), D("0.1"), f"hh-{trader.pk}-s-1", 0))
+        exchange.place(NewOrder("ETHUSDT", Side.SELL, D(3100), D("0.1"), own_id(trader, "s-1"), 0))
         assert compare(exchange) == (0, 1)
         assert "sells more than its trader" in Orphan.objects.get().why
 
@@ -364,8 +559,8 @@ class TestOrdersThatTheDatabaseLacks:
         assert exchange.kept["web_1"].status == OrderStatus.NEW
 
     def test_ended_order_that_traded_is_found_by_its_fills(self, trader: Trader, exchange: ScriptedExchange) -> None:
-        exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.1"), "hh-77-b-1", 0))
-        exchange.fill_all("hh-77-b-1")
+        exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.1"), own_id(77), 0))
+        exchange.fill_all(own_id(77))
         assert compare(exchange) == (0, 1)
         orphan = Orphan.objects.get()
         assert (orphan.status, orphan.executed, orphan.why) == (

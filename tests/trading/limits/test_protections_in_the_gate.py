@@ -21,6 +21,7 @@ from tests.trading.rows import make_order, make_trader
 from trading import traders
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side
+from trading.identity.names import new_client_order_id
 from trading.limits import protected, protections
 from trading.models import (
     HeldBack,
@@ -30,7 +31,6 @@ from trading.models import (
     Trader,
 )
 from trading.models.protections import Rule
-from trading.own_orders import new_client_order_id
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 

@@ -8,19 +8,22 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from hedgehog_project.venues import Venue
-from trading.books.audit import audit
+from trading.books.audit import examine
 from trading.books.reconcile import venues_in_use
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
+from trading.identity import others
 
 # What is under way between two looks is no difference; what both looks show is.
 LOOK_AGAIN_S = 3.0
+AGREE = "our books and the exchange's agree"
 
 
 class Command(BaseCommand):
     help = (
         "Checks every invariant against the exchange's own books: one trader a slot, one order a side, no order "
-        "unknown or forgotten, every fill booked once, balances, budgets. Changes nothing. Exit 1 for a difference."
+        "unknown or forgotten, every fill booked once, balances, budgets. Changes nothing. Exit 0: all agrees; 1: a "
+        "difference, or the exchange did not answer; 2: no difference, but not every symbol could be checked."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,22 +37,38 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         venues = [Venue(options["venue"])] if options["venue"] else venues_in_use()
         start = _amounts(options["start"]) if options["start"] else None
-        failed = False
+        differ: list[Venue] = []
+        unchecked: list[str] = []
+        silent: list[str] = []
         for venue in venues:
             try:
-                differences = set(audit(venue, exchange_at(venue), start))
+                found = examine(venue, exchange_at(venue), start)
+                differences = set(found.differences)
                 if differences:
                     time.sleep(LOOK_AGAIN_S)
-                    differences &= set(audit(venue, exchange_at(venue), start))
+                    found = examine(venue, exchange_at(venue), start)
+                    differences &= set(found.differences)
             except ExchangeError as error:
-                raise CommandError(f"{venue}: {error}") from None
+                # The other venues' books are looked at all the same.
+                silent.append(f"{venue}: {error}")
+                continue
             for difference in sorted(differences, key=str):
                 self.stderr.write(f"{venue}: {difference}")
-            failed = failed or bool(differences)
+            for symbol, why in sorted(found.unchecked.items()):
+                self.stderr.write(f"{venue}: {symbol} is not checked: {why}")
+            differ += [venue] if differences else []
+            unchecked += found.unchecked
             if not differences:
-                self.stdout.write(f"{venue}: our books and the exchange's agree")
-        if failed:
+                what = "what could be checked of our books and the exchange's agrees" if found.unchecked else AGREE
+                self.stdout.write(f"{venue}: {what}")
+            for sentence in others.told(venue):
+                self.stdout.write(f"{venue}: {sentence}")
+        if silent:
+            raise CommandError("; ".join(silent))
+        if differ:
             raise CommandError("the books differ: see above, and run `manage.py reconcile`")
+        if unchecked:
+            raise CommandError(f"not checked: {', '.join(sorted(unchecked))}", returncode=2)
 
 
 def _amounts(text: str) -> dict[str, Decimal]:

@@ -19,11 +19,15 @@ from hedgehog_project.redis import new_client
 from hedgehog_project.venues import Venue
 from streamer.models import StreamedSymbol
 from trading.dispatch import Dispatcher
+from trading.identity import others
+from trading.identity.names import Names
 
 log = logging.getLogger("trading.dispatch")
 
 # How often it looks whether other symbols stream now, and for what a dead dispatcher left.
 LOOK_EVERY_S = 1.0
+# How often it writes down which other installations it has seen.
+KEEP_EVERY_S = 10.0
 # A wait after Redis did not answer.
 PAUSE_S = 0.5
 
@@ -35,7 +39,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.running = True
+        self.running, self.keep_at = True, 0.0
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         client = new_client()
@@ -72,6 +76,8 @@ class Command(BaseCommand):
             markets: dict[str, list[str]] = {}
             for market, symbol in StreamedSymbol.objects.filter(is_on=True).values_list("market", "symbol"):
                 markets.setdefault(market, []).append(symbol)
+            dispatcher.names = Names.now()
+            self._keep_strangers(dispatcher)
         except DatabaseError as error:
             log.error("the database does not answer; going on with what is known: %s", error)
             return
@@ -79,6 +85,14 @@ class Command(BaseCommand):
         venues = [venue.value for venue in Venue]
         if markets != dispatcher.markets or not dispatcher.venues:
             dispatcher.listen_to(markets, venues)
+
+    def _keep_strangers(self, dispatcher: Dispatcher) -> None:
+        if time.monotonic() < self.keep_at:
+            return
+        self.keep_at = time.monotonic() + KEEP_EVERY_S
+        seen, dispatcher.strangers = dispatcher.strangers, {}
+        for (venue, _), order in seen.items():
+            others.note(venue, [order])
 
     def _finish(self, dispatcher: Dispatcher) -> None:
         # What is not acknowledged is handed on twice, which does no harm.

@@ -10,6 +10,7 @@ from trading.books import orphans
 from trading.core.money import plain
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
+from trading.identity import copies, others
 from trading.models import Orphan
 from trading.models.orphans import Resolution
 
@@ -18,8 +19,9 @@ BY = "manage.py orphans"
 
 class Command(BaseCommand):
     help = (
-        "Lists the orders with our prefix that the database lacks and no trader could claim. adopt: a new trader "
-        "lives out their cycle. cancel: cancels the order on the exchange; one that has ended is left as it is."
+        "Lists the orders of this installation that the database lacks and no trader could claim. adopt: a new "
+        "trader lives out their cycle. cancel: cancels it on the exchange; one that has ended is left as it is. "
+        "Orders of other installations are none: see `manage.py identity`."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -45,6 +47,8 @@ class Command(BaseCommand):
             raise CommandError(f"{orphan.venue}: {error}") from None
 
     def _list(self) -> None:
+        for sentence in (*copies.told(), *others.told()):
+            self.stdout.write(sentence)
         found = Orphan.objects.filter(resolution=Resolution.UNRESOLVED).order_by("id")
         if not found:
             self.stdout.write("No orphan: every order of ours on the exchange is in the database.")

@@ -15,7 +15,8 @@ class Command(BaseCommand):
     help = (
         "Compares our books with the exchange's and repairs ours from there: open orders, the state of each, fills "
         "since the last known one, balances, and orders of ours that the database lacks. Done every minute anyway. "
-        "Exit 0: the books agree now; 1: something is left that needs a person, or the exchange did not answer."
+        "Exit 0: the books agree now; 1: something is left that needs a person, or the exchange did not answer; 2: "
+        "no difference is left, but not every symbol could be checked."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,6 +36,9 @@ class Command(BaseCommand):
             raise CommandError("the books differ; nothing was changed")
         if any(row.left for row in rows):
             raise CommandError("some differences need a person; `manage.py orphans` shows orders to adopt or cancel")
+
+        if any(row.unchecked for row in rows):
+            raise CommandError("not every symbol could be checked: see above", returncode=2)
 
     def _tell(self, row: Reconciliation, is_dry: bool) -> None:
         self.stdout.write(f"{row.venue}: {row.told(is_dry)}")

@@ -10,15 +10,16 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from hedgehog_project.home import write_secret
-from trading.models import Switch, Symbol
+from trading.identity import runs
+from trading.models import Installation, Switch, Symbol
 from trading.schedule import make_schedule
 from trading.symbols import named, set_trading
 
 
 class Command(BaseCommand):
     help = (
-        "Prepares an empty database: the schedule, the switch on the mock exchange, the symbols of HEDGEHOG_SYMBOLS "
-        "turned on, and an admin user with a random password. What is there already is left alone."
+        "Prepares an empty database: its identity, the schedule, the switch on the mock exchange, the symbols of "
+        "HEDGEHOG_SYMBOLS turned on, and an admin user with a random password. What is there already is left alone."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -28,6 +29,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         make_schedule()
         Switch.objects.get_or_create(pk=1)
+        Installation.own()
+        # What runs from now on may run on a restored backup: it is another run.
+        runs.end()
         if not Symbol.objects.exists():
             for name in settings.HEDGEHOG_SYMBOLS:
                 set_trading(named(name), True)

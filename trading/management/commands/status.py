@@ -15,9 +15,10 @@ from hedgehog_project.heartbeats import dismiss
 from hedgehog_project.redis import connect
 from trading import health, obstacles, overview
 from trading.core.money import plain
+from trading.identity import copies, others
 from trading.limits import protected, protections
 from trading.management.tables import table
-from trading.models import Switch
+from trading.models import Installation, OtherInstallation, Switch
 
 WATCH_S = 2.0
 CLEAR = "\x1b[2J\x1b[H"
@@ -74,6 +75,9 @@ def gather() -> dict[str, Any]:
     return {
         "venue": venue,
         "switch": Switch.row(),
+        "identity": Installation.identity_if_any(),
+        "other_installations": list(OtherInstallation.objects.all()),
+        "told_of_others": [*copies.told(), *others.told()],
         # Without Redis nobody knows what the processes together have used.
         "budget": obstacles.budgets([venue])[0] if has_redis else None,
         "unclear": obstacles.unclear_orders().count(),
@@ -101,6 +105,18 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
         "mode_why": switch.mode_why,
         "mode_by": switch.mode_by,
         "mode_since": None if switch.is_active else switch.mode_at.isoformat(),
+        "identity": facts["identity"],
+        "other_installations": [
+            {
+                "venue": row.venue,
+                "identity": row.identity,
+                "is_copy": row.identity == facts["identity"],
+                "first_seen": row.first_seen.isoformat(),
+                "last_seen": row.last_seen.isoformat(),
+                "open_orders": row.open_orders,
+            }
+            for row in facts["other_installations"]
+        ],
         "stopped_until": budget.stopped_until.isoformat() if budget and budget.stopped_until else None,
         "stopped_why": budget.why if budget else "",
         "weight_used": budget.weight.used if budget else None,
@@ -185,6 +201,7 @@ def as_text(facts: dict[str, Any]) -> str:
             if held_back
             else []
         ),
+        *(line for told in facts["told_of_others"] for line in (told, "")),
         *(f"{stop}." for stop in obstacles.stops([budget] if budget else [])),
         f"New traders trade on {facts['venue']}. Profit so far: {profit or 'none yet'}.",
         *_table(symbols, right={3, 4, 5, 6, 7}),

@@ -1,0 +1,114 @@
+"""Copies of this installation: as long as one is known, nothing is placed that may be the copy's as well.
+
+A copy has the same identity and the same traders. It shows itself by placing an order of our identity while this one
+runs. What both have in their books, because it was bought before the home was copied, both would sell: the second
+sale would take coins that are the owner's. So nothing is bought, and only what this run has bought is sold.
+
+Before a copy has shown itself, a position that this run has inherited is sold a little late: whoever has bought it,
+and runs still, sells it at once, and is seen. docs/identity.md.
+"""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Max, Q, QuerySet
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from trading import own_orders
+from trading.core.money import ZERO
+from trading.core.orders import OPEN, OrderReport, Side
+from trading.identity import others, runs
+from trading.identity.others import moment
+from trading.identity.runs import Runs, When
+from trading.limits.holds import Hold
+from trading.models import Installation, Order, Orphan, OtherInstallation, Trader
+
+# How long a trader rests that is held back; whoever decides which one lives on rings all.
+REST = timedelta(seconds=60)
+TOPIC = "a copy of this installation is alive"
+# What was bought before this run is sold so long after its last order has changed, and up to so much later. Two that
+# have both inherited it began at different moments, and so differ in that.
+LATE_BY, SPREAD = timedelta(seconds=2), timedelta(seconds=3)
+LATE_TOPIC = "bought before the last start, it is sold a little late: a copy of this installation would show itself"
+
+
+def copy_at(venue: Venue | str) -> OtherInstallation | None:
+    """The copy that was seen at a venue, until a person decides. One query: each order asks."""
+    own = Installation.objects.values("identity")
+    return OtherInstallation.objects.filter(venue=venue, identity__in=own).first()
+
+
+def heard(venue: Venue, report: OrderReport, offset: timedelta) -> None:
+    """Takes in the report of an order that the database lacks: a copy is known from its first one on."""
+    name = own_orders.read(report.client_order_id)
+    if name is None or not name.identity or name.identity != Installation.identity_if_any():
+        return
+    placed_at = runs.by_our_clock(report.placed_ms, offset)
+    if Runs.at(timezone.now()).when(placed_at) == When.RUNNING:
+        others.note(venue, [(report.client_order_id, placed_at)])
+
+
+def hold(trader: Trader, side: Side) -> Hold | None:
+    """What a copy that is known, or may be, holds back of this trader."""
+    copy = copy_at(trader.venue)
+    if copy is None:
+        return _until_a_copy_had_its_turn(trader) if side == Side.SELL else None
+    if side == Side.SELL and _is_surely_ours(trader, copy):
+        return None
+    return Hold(f"{TOPIC}: say which one lives on, by `manage.py identity`", REST, TOPIC)
+
+
+def _until_a_copy_had_its_turn(trader: Trader) -> Hold | None:
+    now = timezone.now()
+    began_at = runs.began_at(now)
+    if began_at is None:
+        return None
+    inherited = _traded(trader).filter(submitted_at__lt=began_at).aggregate(last=Max("updated_at"))
+    if inherited["last"] is None:
+        return None
+    # In its first seconds a run has not compared the books yet.
+    late_by = LATE_BY + SPREAD * (began_at.microsecond / 1_000_000)
+    wait = max(began_at + runs.MARGIN, _last_change(trader) + late_by) - now
+    # A wait that is longer than any of these can be is a clock that was set.
+    return Hold(LATE_TOPIC, wait, LATE_TOPIC) if timedelta(0) < wait <= runs.MARGIN else None
+
+
+def _is_surely_ours(trader: Trader, copy: OtherInstallation) -> bool:
+    """Whether all that the trader holds was bought by itself, in this run, and the copy does not sell it."""
+    began_at = runs.began_at(timezone.now())
+    if began_at is None or _traded(trader).filter(Q(is_claimed=True) | Q(submitted_at__lt=began_at)).exists():
+        return False
+    # Both may have had this trader before the home was copied. Then what the copy sells for it, it had not bought.
+    theirs = Orphan.objects.filter(
+        venue=trader.venue, is_of_copy=True, client_order_id__startswith=f"hh-{copy.identity}-{trader.pk}-"
+    )
+    net = ZERO
+    for orphan in theirs:
+        reach = orphan.quantity if orphan.is_open else orphan.executed
+        net += reach if orphan.side == Side.BUY else -reach
+    return net >= 0
+
+
+def _traded(trader: Trader) -> "QuerySet[Order]":
+    return Order.objects.filter(Q(status__in=OPEN) | Q(executed__gt=ZERO), trader=trader)
+
+
+def _last_change(trader: Trader) -> datetime:
+    changed = trader.orders.aggregate(last=Max("updated_at"))["last"]
+    return changed or trader.created_at
+
+
+def told(venue: Venue | str | None = None) -> list[str]:
+    """One sentence for each venue where a copy was seen, or for this one."""
+    # One query: each page asks.
+    rows = OtherInstallation.objects.filter(identity__in=Installation.objects.values("identity"))
+    return [sentence(row) for row in (rows if venue is None else rows.filter(venue=venue))]
+
+
+def sentence(row: OtherInstallation) -> str:
+    at = f" at {moment(row.placed_at)}" if row.placed_at else ""
+    return (
+        f"A copy of this installation (identity {row.identity}) is alive at {row.venue} since "
+        f"{moment(row.first_seen)}: it placed {row.last_order}{at}, while this one ran. Nothing is bought here, and "
+        "only what this run has bought is sold, until you say which one lives on: `manage.py identity`."
+    )

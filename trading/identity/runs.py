@@ -1,0 +1,96 @@
+"""When this installation ran, as far as its database can prove it.
+
+An order of our identity that the database lacks was placed by whoever used this database before a backup of it was
+restored, or by a copy of it. Only a copy places orders while this one runs: each of ours is saved before it is sent.
+
+A restored backup knows of the run in which it was made, until then, and of those that began after it was restored.
+A power cut may lose what was committed last: then it loses the last signs of the run as well.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
+
+from django.utils import timezone
+
+from trading.models import Installation, Run
+
+# How often a sign is written.
+EVERY = timedelta(seconds=5)
+# A break that is longer ends a run: a backup may have been restored meanwhile.
+BREAK = timedelta(seconds=60)
+# How far the exchange's clock and ours may be apart, and how long an order may be on its way.
+MARGIN = timedelta(seconds=10)
+MOST_KEPT = 500
+
+
+class When(Enum):
+    """When an order was placed, by the runs of this installation."""
+
+    RUNNING = auto()
+    NOT_RUNNING = auto()
+    UNSURE = auto()  # About when a run began or ended, or the exchange does not tell.
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs at one moment: when each began, and until when it is known to have gone on; None: it still does.
+
+    `kept_at`: a person has said that what a copy placed until then is to be taken in.
+    """
+
+    spans: tuple[tuple[datetime, datetime | None], ...] = ()
+    kept_at: datetime | None = None
+
+    @classmethod
+    def at(cls, now: datetime) -> "Runs":
+        rows = list(Run.objects.all()[:MOST_KEPT])
+        kept_at = Installation.objects.filter(pk=1).values_list("kept_at", flat=True).first()
+        return cls(tuple((row.began_at, None if _goes_on(row, now) else row.last_at) for row in rows), kept_at)
+
+    def when(self, placed_at: datetime | None) -> When:
+        """`placed_at` is by our clock."""
+        if placed_at is None:
+            return When.UNSURE
+        if self.kept_at and placed_at <= self.kept_at + MARGIN:
+            return When.NOT_RUNNING if placed_at <= self.kept_at else When.UNSURE
+        within = [(began, ended) for began, ended in self.spans if began <= placed_at <= (ended or placed_at)]
+        if any(began + MARGIN <= placed_at and not (ended and placed_at > ended - MARGIN) for began, ended in within):
+            return When.RUNNING
+        if within:
+            return When.UNSURE
+        return When.NOT_RUNNING
+
+
+def began_at(now: datetime) -> datetime | None:
+    """When the run began that goes on now; None where none does."""
+    newest = Run.objects.first()
+    return newest.began_at if newest is not None and _goes_on(newest, now) else None
+
+
+def by_our_clock(ms: int, offset: timedelta) -> datetime | None:
+    """A time of the exchange's; `offset` is what to add to our time to have it. None: the exchange did not tell."""
+    return datetime.fromtimestamp(ms / 1000, UTC) - offset if ms else None
+
+
+def beat(now: datetime | None = None) -> None:
+    """Writes a sign that this installation runs; begins a run where none goes on."""
+    now = now or timezone.now()
+    newest = Run.objects.first()
+    if newest is None or not _goes_on(newest, now):
+        Run.objects.create(began_at=now, last_at=now)
+        too_old = Run.objects.values_list("pk", flat=True)[MOST_KEPT:]
+        Run.objects.filter(pk__in=list(too_old)).delete()
+    elif now - newest.last_at >= EVERY:
+        # Another leader may have been quicker, and another process may have ended the run.
+        Run.objects.filter(pk=newest.pk, is_over=False, last_at__lt=now).update(last_at=now)
+
+
+def end() -> None:
+    """Whatever runs from now on is another run: a backup may just have been restored."""
+    Run.objects.filter(is_over=False).update(is_over=True)
+
+
+def _goes_on(row: Run, now: datetime) -> bool:
+    # A clock that was set back ends it as well.
+    return not row.is_over and -MARGIN <= now - row.last_at <= BREAK

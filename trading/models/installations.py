@@ -1,0 +1,82 @@
+"""This installation: its identity, when it ran, and the other installations that were seen on its keys."""
+
+from datetime import datetime
+
+from django.db import models
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from trading.models.choices import choices_of
+from trading.own_orders import IDENTITY_LENGTH, new_identity
+
+
+class Installation(models.Model):
+    """One row. A restored backup keeps the identity, and so does a copied home."""
+
+    identity = models.CharField(max_length=IDENTITY_LENGTH, default=new_identity)
+    made_at = models.DateTimeField(default=timezone.now)
+    kept_at = models.DateTimeField(
+        null=True, blank=True, help_text="What a copy had placed until then is taken in: a person said so."
+    )
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="only_one_installation")]
+
+    def __str__(self) -> str:
+        return f"Identity {self.identity}"
+
+    @classmethod
+    def own(cls) -> "Installation":
+        """The row, made where there is none yet."""
+        return cls.objects.get_or_create(pk=1)[0]
+
+    @classmethod
+    def identity_if_any(cls) -> str:
+        """Empty where nothing was ever placed: asking makes none."""
+        return cls.objects.filter(pk=1).values_list("identity", flat=True).first() or ""
+
+
+class Run(models.Model):
+    """A time in which this database was traded by without a break. identity/runs.py keeps the rows."""
+
+    began_at = models.DateTimeField(default=timezone.now)
+    last_at = models.DateTimeField(default=timezone.now, help_text="The last sign of it.")
+    is_over = models.BooleanField(default=False, help_text="What comes after it is another run, however soon.")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.began_at:%Y-%m-%d %H:%M:%S} to {self.last_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class OtherInstallation(models.Model):
+    """Another Hedgehog whose orders were seen at a venue. With our own identity: a copy of this installation."""
+
+    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    identity = models.CharField(max_length=IDENTITY_LENGTH)
+    first_seen = models.DateTimeField(default=timezone.now)
+    last_seen = models.DateTimeField(default=timezone.now)
+    placed_at = models.DateTimeField(null=True, blank=True, help_text="When its newest order was placed.")
+    last_order = models.CharField(max_length=36, blank=True, help_text="The client order id of its newest order.")
+    open_orders = models.PositiveIntegerField(default=0, help_text="At the last comparison of the books.")
+    was_ours_until = models.DateTimeField(
+        null=True, blank=True, help_text="This installation had that identity itself until then."
+    )
+    taken_over_at = models.DateTimeField(
+        null=True, blank=True, help_text="Its orders of before are this installation's to adopt or cancel."
+    )
+
+    class Meta:
+        ordering = ["venue", "first_seen"]
+        constraints = [
+            models.UniqueConstraint(fields=["venue", "identity"], name="each_other_installation_once_per_venue")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.identity} at {self.venue}"
+
+    def note(self, client_order_id: str, placed_at: datetime | None) -> None:
+        """Changes the row; the caller saves it."""
+        if not self.last_order or (placed_at and (self.placed_at is None or placed_at > self.placed_at)):
+            self.last_order, self.placed_at = client_order_id, placed_at
