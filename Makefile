@@ -24,7 +24,7 @@ help:
 	@echo 'make test    the linters, the types, all tests (once more on PostgreSQL where it is installed)'
 	@echo 'make bench   measures what is meant to be fast'
 	@echo 'make simulate  seeds of misfortune: SEEDS=500 FROM=0; SEED=1234 repeats one; MUTANTS=1 plants bugs'
-	@echo 'make chaos   every fault over the wire, on real processes: SECONDS=10 DATABASE=both ONLY=mix-3,kills SEED=1'
+	@echo 'make chaos   every fault over the wire, on real processes: SECONDS=10 DATABASE=both ONLY=mix-3,hosts SEED=1'
 	@echo 'make lint    the linters and the types alone'
 	@echo 'make format  puts the code into its form'
 	@echo 'make clean   removes the Python environments; var/ with the database stays'

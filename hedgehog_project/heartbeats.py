@@ -72,7 +72,7 @@ class Heart:
         self._name = name
         self._due = 0.0
         self._is_first = True
-        self._has_stopped = False
+        self._is_heard = self._has_stopped = False
 
     @property
     def _field(self) -> str:
@@ -88,13 +88,16 @@ class Heart:
         try:
             self._client.eval(_BEAT, 1, KEY, self._field, value, int(self._is_first), TOLD_FOR_S)
         except redis.RedisError:
+            self._is_heard = False
             return False  # The process itself says what a missing Redis means to it.
-        self._is_first = False
+        self._is_first, self._is_heard = False, True
         return True
 
     def stop(self) -> None:
         """This process ends as it was asked to: nobody is to miss it."""
         self._has_stopped = True
+        if not self._is_heard:
+            return  # A Redis that does not answer shall not hold up the end.
         try:
             self._client.hdel(KEY, self._field)
         except redis.RedisError:

@@ -163,13 +163,13 @@ def fills_one_slot_too_many(patches: Patches) -> None:
 
 
 def acknowledges_before_booking(patches: Patches) -> None:
-    report = tasks.report
+    report = tasks.report.run
 
     def hasty(venue: str, entry: str, **rest: Any) -> None:
         tasks.acknowledge(None, venue, entry)  # type: ignore[arg-type]
         report(venue=venue, entry=entry, **rest)
 
-    patches.set(tasks, "report", hasty)
+    patches.set(tasks.report, "run", hasty)
 
 
 def calls_inside_the_transaction(patches: Patches) -> None:
