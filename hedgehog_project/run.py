@@ -54,6 +54,7 @@ def run() -> int:
     os.umask(0o077)
     folder = home()
     preflight.paths_are_plain(folder, BASE_DIR)
+    preflight.has_room(folder)
     for name in ("run", "log"):
         (folder / name).mkdir(exist_ok=True)
     with preflight.only_one(folder):
