@@ -27,6 +27,7 @@ NEEDS_THE_MACHINE = tuple(
         "simulation",
         "hedgehog_project/test_run.py",
         "streamer/test_stream_command.py",
+        "trading/test_halt_always.py",
         "binance_mock/test_durability.py",
     )
 )

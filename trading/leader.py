@@ -51,6 +51,7 @@ _complaints: dict[int, str] = {}
 def lead(now: datetime | None = None) -> None:
     """One beat. Raises redis.RedisError and Django's database errors: the next beat tries again."""
     now = now or timezone.now()
+    halting.keep_request()
     fill_slots()
     watch_triggers()
     drawdown.watch(now)

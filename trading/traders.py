@@ -171,7 +171,13 @@ def cancel(order_id: int, exchange_at: ExchangeAt, task_id: str = "", now: datet
         report = exchange.cancel(row.symbol.name, row.client_order_id)
     except (NotFound, OutcomeUnknown):
         return ask(order_id, exchange_at, task_id, now, source="cancel")
-    return hear(_with_fills(row, report, exchange), "cancel", exchange_at, task_id)
+    return hear_of_cancel(row, report, exchange_at, task_id)
+
+
+def hear_of_cancel(row: Order, report: OrderReport, exchange_at: ExchangeAt, task_id: str = "") -> bool:
+    """Takes in the exchange's answer to a cancel. Whether the leader has to do by that."""
+    report = _with_fills(row, report, exchange_at(Venue(row.venue)))
+    return hear(report, "cancel", exchange_at, task_id)
 
 
 def _with_fills(row: Order, report: OrderReport, exchange: Exchange) -> OrderReport:

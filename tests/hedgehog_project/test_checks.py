@@ -155,7 +155,10 @@ def test_a_file_that_would_name_the_database_and_can_not_be_read_is_one_line(
 
 
 def test_a_full_home_keeps_no_command_from_a_database_that_is_elsewhere(processes: Processes, tmp_path: Path) -> None:
-    elsewhere = {"HEDGEHOG_HOME": tmp_path / "home", "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3"}
+    elsewhere: dict[str, Any] = {
+        "HEDGEHOG_HOME": tmp_path / "home",
+        "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
+    }
     with tiny_disk(tmp_path / "home", "64k"):
         assert processes.run("migrate", "--verbosity=0", **elsewhere).returncode == 0
         fill(tmp_path / "home")

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
+from hedgehog_project import halt_request
 from hedgehog_project.home import write_secret
 from trading.models import Switch, Symbol
 from trading.schedule import make_schedule
@@ -26,6 +27,8 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
+        # With room on the disk while there is some.
+        halt_request.prepare(settings.HEDGEHOG_HOME)
         make_schedule()
         Switch.objects.get_or_create(pk=1)
         if not Symbol.objects.exists():
