@@ -16,6 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 import hedgehog_project.redis
+from hedgehog_project import halt_request
 from streamer import topics
 from trading import dispatch, doorbell, gate, leader, triggers
 from trading.exchange import client
@@ -100,6 +101,8 @@ def surround(world: "World") -> Iterator[None]:
     for original, stand_in in stand_ins:
         if original is not None:
             patches.everywhere(original, stand_in)
+    for name in ("pending", "withdraw"):
+        patches.set(halt_request, name, getattr(world.people.requests, name))
     patches.set(timezone, "now", virtual_now)
     patches.set(current_app, "send_task", bells.send_task)
     forget_rules()
