@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 STUCK_AFTER = timedelta(seconds=2)
 # A bell that nobody answered for so long is rung again.
 UNHEARD_S = 3.0
+PRUNED_EVERY_S = 60
 # A listing of this age tells what the exchange says now.
 JUST_NOW = timedelta(seconds=5)
 UNHEARD = timedelta(seconds=UNHEARD_S)
@@ -63,6 +64,7 @@ def lead(now: datetime | None = None) -> None:
     nudge_whoever_is_due(now)
     ring_again()
     rearm_sleepers(now)
+    prune_triggers()
 
 
 def fill_slots() -> int:
@@ -175,7 +177,7 @@ def ring_again() -> None:
         doorbell.nudge(pk, symbol, "nobody answered its bell")
     gone = set(unheard) - live.keys()
     if gone:
-        triggers.forget(client, gone)
+        triggers.drop(client, gone)
 
 
 def rearm_sleepers(now: datetime) -> int:
@@ -191,11 +193,30 @@ def rearm_sleepers(now: datetime) -> int:
         since = datetime.fromtimestamp(trade.event_ms / 1000, UTC) - UNHEARD
         for trader in crossed.filter(armed_at__lt=since).select_related("symbol"):
             if not triggers.set_trigger(client, trigger_for(trader)):
-                # Redis remembers a later turn: of the database before it was restored or made anew. Where the trader
-                # is just being woken instead, it is woken once for nothing.
-                triggers.forget(client, [trader.pk])
-                triggers.set_trigger(client, trigger_for(trader))
+                _overrule(client, trader.pk)
             count += 1
+    return count
+
+
+def _overrule(client: "redis.Redis", trader_id: int) -> None:
+    """Redis remembers a later turn, or an end: of the database before it was restored or made anew, unless the row
+    says the same by now. Where the trader is just being woken instead, it is woken once for nothing.
+    """
+    was_seen = triggers.seen(client, trader_id)
+    trader = Trader.objects.filter(pk=trader_id, finished_at=None).select_related("symbol").first()
+    if trader is not None:
+        triggers.overrule(client, trigger_for(trader), was_seen)
+
+
+def prune_triggers() -> int:
+    """Each minute: takes out of Redis whatever belongs to no live trader; of how many."""
+    client = connect()
+    if not client.set("triggers:pruned", 1, nx=True, ex=PRUNED_EVERY_S):
+        return 0
+    live = Trader.objects.filter(finished_at=None)
+    count = triggers.prune(client, lambda: set(live.values_list("pk", flat=True)))
+    if count:
+        log.info("triggers of ended traders are taken away: traders=%s", count)
     return count
 
 

@@ -4,7 +4,7 @@ The functions of trading.triggers keep their promises here on dictionaries; the 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -38,6 +38,7 @@ class Bells:
         self.above: dict[str, dict[int, float]] = {}
         self.rung: dict[int, datetime] = {}
         self.turns: dict[int, int] = {}
+        self.ended: set[int] = set()
         self.has_been_built = False
         self.kept_until: dict[str, datetime] = {}
         self._handed_on: Counter[str] = Counter()
@@ -52,10 +53,11 @@ class Bells:
         self.world.point()
         if self.world.chance.strikes("copy_lost"):
             raise redis.ConnectionError("Redis is away")
-        if self.turns.get(trigger.trader, 0) > trigger.turn:
-            return False
         if trigger.has_ended:
             self.turns.pop(trigger.trader, None)
+            self.ended.add(trigger.trader)
+        elif trigger.trader in self.ended or self.turns.get(trigger.trader, 0) > trigger.turn:
+            return False
         else:
             self.turns[trigger.trader] = trigger.turn
         for side, price in ((self.below, trigger.below), (self.above, trigger.above)):
@@ -67,10 +69,29 @@ class Bells:
         self.rung.pop(trigger.trader, None)
         return True
 
-    def forget(self, client: object, traders: Iterable[int]) -> None:
+    def seen(self, client: object, trader: int) -> tuple[int, bool]:
+        return self.turns.get(trader, 0), trader in self.ended
+
+    def overrule(self, client: object, trigger: Trigger, was_seen: tuple[int, bool]) -> bool:
+        if self.seen(client, trigger.trader) != was_seen:
+            return False
+        self.turns.pop(trigger.trader, None)
+        self.ended.discard(trigger.trader)
+        return self.set_trigger(client, trigger)
+
+    def drop(self, client: object, traders: Iterable[int], sets: Iterable[str] = ()) -> None:
         for trader in traders:
+            self.ended.add(trader)
             self.rung.pop(trader, None)
             self.turns.pop(trader, None)
+            for waiting in (*self.below.values(), *self.above.values()) if sets else ():
+                waiting.pop(trader, None)
+
+    def prune(self, client: object, live: Callable[[], set[int]]) -> int:
+        waiting = {trader for side in (self.below, self.above) for of in side.values() for trader in of}
+        gone = (waiting | self.turns.keys() | self.rung.keys()) - live()
+        self.drop(client, sorted(gone), sets=("all",))
+        return len(gone)
 
     def rung_before(self, client: object, seconds: float) -> list[int]:
         return [trader for trader, at in self.rung.items() if (self.world.now - at).total_seconds() > seconds]
@@ -78,6 +99,8 @@ class Bells:
     def rebuild(self, client: object, triggers: Iterable[Trigger]) -> int:
         count = 0
         for trigger in triggers:
+            if trigger.trader in self.ended or self.turns.get(trigger.trader, 0) > trigger.turn:
+                continue
             for side, price in ((self.below, trigger.below), (self.above, trigger.above)):
                 if price is not None:
                     side.setdefault(trigger.symbol, {})[trigger.trader] = float(price)
@@ -118,6 +141,7 @@ class Bells:
         self.above.clear()
         self.rung.clear()
         self.turns.clear()
+        self.ended.clear()
         self._unacknowledged.clear()
         self.has_been_built = False
 

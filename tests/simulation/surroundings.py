@@ -116,7 +116,7 @@ def surround(world: "World") -> Iterator[None]:
         patches.undo()
 
 
-_TRIGGERS = ("set_trigger", "forget", "rung_before", "rebuild", "is_built")
+_TRIGGERS = ("set_trigger", "seen", "overrule", "drop", "prune", "rung_before", "rebuild", "is_built")
 
 
 def _point_before(world: "World") -> Callable[..., Any]:
