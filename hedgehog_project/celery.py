@@ -7,10 +7,13 @@ from typing import Any
 from celery import Celery
 from celery.signals import heartbeat_sent, task_prerun
 from django.db import close_old_connections
+from kombu.transport import TRANSPORT_ALIASES
 
 from hedgehog_project.heartbeats import Heart
 from hedgehog_project.redis import connect
 
+# By the name: the broker's address stays what it is.
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "hedgehog_project.broker:Transport"))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hedgehog_project.settings")
 
 app = Celery("hedgehog")

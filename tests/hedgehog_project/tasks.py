@@ -18,3 +18,10 @@ def tell_connection(key: str) -> None:
         (backend,) = cursor.fetchone()
     time.sleep(0.02)  # long enough for the other threads to get some
     connect().rpush(key, json.dumps([threading.get_ident(), backend]))
+
+
+@shared_task(name="tests.take_a_while")
+def take_a_while(key: str) -> None:
+    """Is under way for a moment, then counts itself in the Redis key."""
+    time.sleep(0.02)
+    connect().incr(key)
