@@ -1,13 +1,20 @@
 """Celery's way to Redis, as kombu has it, and outliving what Redis does: killed, full, read-only.
 
-celery.py puts it in the place of kombu's own. Each method here closes a way in which kombu 5.7 ends the worker, or
-prints a traceback a second; with one that does not, it can go.
+celery.py puts it in the place of kombu's own. Each method here closes a way in which kombu 5.7 ends the worker, keeps
+it away for long, or prints a traceback a second; with one that does not, it can go.
 """
 
 from typing import Any
 
+import kombu
+from celery.app import amqp
 from kombu.transport import redis as kombu_redis
 from redis.exceptions import ConnectionError, ResponseError
+
+from hedgehog_project.redis_health import PROBE, PROBE_KEPT_S, refusal
+
+# A Redis that is back is found so soon. Kombu's own wait grows to 30 s.
+RETRY_S = 2
 
 
 class _QoS(kombu_redis.QoS):
@@ -46,3 +53,23 @@ class _Channel(kombu_redis.Channel):
 
 class Transport(kombu_redis.Transport):
     Channel = _Channel
+
+    def establish_connection(self) -> Any:
+        """A connection on which nothing can be written is none: who wants it waits, and says why."""
+        established = super().establish_connection()
+        (*_, channel) = self._avail_channels  # type: ignore[attr-defined]
+        with channel.conn_or_acquire() as client:
+            try:
+                client.set(PROBE, 1, ex=PROBE_KEPT_S)
+            except ResponseError as error:
+                raise ConnectionError(f"Redis refuses writes: {refusal(error)}") from error
+        return established
+
+
+class Connection(kombu.Connection):
+    def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
+        return super().ensure_connection(*args, **{"interval_max": RETRY_S, **kwargs})
+
+
+class AMQP(amqp.AMQP):
+    Connection = Connection

@@ -16,7 +16,7 @@ from hedgehog_project.redis import connect
 TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "hedgehog_project.broker:Transport"))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hedgehog_project.settings")
 
-app = Celery("hedgehog")
+app = Celery("hedgehog", amqp="hedgehog_project.broker:AMQP")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -63,6 +63,13 @@ def refusal(error: redis.ResponseError) -> str:
     return words.rstrip(".")
 
 
+def words(error: redis.RedisError) -> str:
+    """What is wrong with Redis by an error that a call met, in a sentence without its end."""
+    if isinstance(error, redis.ResponseError):
+        return f"Redis refuses writes: {refusal(error)}"
+    return f"Redis does not answer: {away(error)}"
+
+
 def away(error: redis.RedisError) -> str:
     if isinstance(error.__cause__, ConnectionRefusedError) or isinstance(error.__context__, ConnectionRefusedError):
         return "nothing listens there"
