@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import redis
 from django.conf import settings
 
+from hedgehog_project import redis_health
 from hedgehog_project.heartbeats import SILENT_S, Beat, beats
 from hedgehog_project.ports import HOST
+from hedgehog_project.redis_health import Health
 
 HEARTBEATS = ("streamer", "dispatcher", "worker", "beat")
 NAMES = ("redis", "mock_exchange", "streamer", "dispatcher", "worker", "beat", "web", "flower")
@@ -21,9 +23,10 @@ class ProcessState:
     """One process as found just now."""
 
     name: str
-    alive: bool
+    alive: bool | None  # None: nobody can tell, for its sign of life could not be written
     age_s: float | None  # since its last sign of life; None where there was none
     note: str  # for people: why it counts as down, or where it runs
+    trouble: str = ""  # what is wrong with it though it answers, in a sentence without its end
 
 
 def states(timeout_s: float = 0.8) -> list[ProcessState]:
@@ -51,21 +54,28 @@ def _redis_and_heartbeats(timeout_s: float) -> dict[str, ProcessState]:
     client = redis.Redis.from_url(
         settings.REDIS_URL, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=None
     )
+    health = redis_health.look(client)
     try:
-        client.ping()
-        known = beats(client)
+        known = {} if health.away else beats(client)
     except redis.RedisError as error:
-        down = ProcessState("redis", False, None, _words(error))
-        return {"redis": down} | {
-            name: ProcessState(name, False, None, "unknown: Redis does not answer") for name in HEARTBEATS
-        }
+        health = Health(away=redis_health.away(error))
     finally:
         client.close()
-    answer = {"redis": ProcessState("redis", True, 0.0, _server(settings.REDIS_URL))}
-    return answer | {name: _heartbeat(name, known.get(name)) for name in HEARTBEATS}
+    if health.away:
+        down = ProcessState("redis", False, None, health.away)
+        unknown = "unknown: Redis does not answer"
+        return {"redis": down} | {name: ProcessState(name, None, None, unknown) for name in HEARTBEATS}
+    where = f"{_server(settings.REDIS_URL)}, {health.memory}"
+    if health.refuses:
+        answer = ProcessState("redis", False, 0.0, f"refuses writes: {health.refuses} ({health.memory})", health.text)
+    else:
+        answer = ProcessState("redis", True, 0.0, where)
+    return {"redis": answer} | {name: _heartbeat(name, known.get(name), health) for name in HEARTBEATS}
 
 
-def _heartbeat(name: str, beat: Beat | None) -> ProcessState:
+def _heartbeat(name: str, beat: Beat | None, health: Health) -> ProcessState:
+    if health.refuses and (beat is None or beat.age_s() > SILENT_S):
+        return ProcessState(name, None, beat.age_s() if beat else None, "unknown: Redis refuses writes")
     if beat is None:
         return ProcessState(name, False, None, "has not started yet")
     age_s = beat.age_s()
@@ -97,8 +107,6 @@ def _server(url: str) -> str:
 def _words(error: Exception) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "nothing listens there"
-    if isinstance(error, redis.AuthenticationError):
-        return "refuses the password of REDIS_URL"
-    if isinstance(error, TimeoutError | redis.TimeoutError):
+    if isinstance(error, TimeoutError):
         return "does not answer in time"
     return str(error) or type(error).__name__

@@ -27,7 +27,7 @@ class Health:
         """What is wrong with it, in a sentence without its end."""
         if self.refuses:
             return f"Redis refuses writes: {self.refuses} ({self.memory})"
-        return f"Redis does not answer: {self.away}" if self.away else ""
+        return f"Redis is away: {self.away}" if self.away else ""
 
     @property
     def memory(self) -> str:
@@ -67,14 +67,14 @@ def words(error: redis.RedisError) -> str:
     """What is wrong with Redis by an error that a call met, in a sentence without its end."""
     if isinstance(error, redis.ResponseError):
         return f"Redis refuses writes: {refusal(error)}"
-    return f"Redis does not answer: {away(error)}"
+    return f"Redis is away: {away(error)}"
 
 
 def away(error: redis.RedisError) -> str:
     if isinstance(error.__cause__, ConnectionRefusedError) or isinstance(error.__context__, ConnectionRefusedError):
         return "nothing listens there"
     if isinstance(error, redis.AuthenticationError):
-        return "it refuses the password of REDIS_URL"
+        return "refuses the password of REDIS_URL"
     if isinstance(error, redis.TimeoutError):
-        return "not in time"
+        return "does not answer in time"
     return str(error).rstrip(".") or type(error).__name__

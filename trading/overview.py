@@ -47,6 +47,7 @@ WITHOUT = {
     "worker": "No worker is up: no trader acts.",
     "beat": "Beat is down: nobody looks for missing traders and unclear orders.",
 }
+REFUSING = "What is held still gets out, unclear orders are asked about, and cancels go on; nothing new is bought."
 LIVE = Q(finished_at__isnull=True)
 # In these words, for they are those of the index trader_ended, which holds every column that is summed.
 ENDED = Q(finished_at__isnull=False)
@@ -256,10 +257,12 @@ def elsewhere(venue: Venue) -> list[str]:
 
 def alarms(venue: Venue, states: list[ProcessState]) -> list[str]:
     """What the processes that are down mean, in words for people."""
-    down = [state.name for state in states if not state.alive]
-    if "redis" in down:
+    down = [state.name for state in states if state.alive is False]
+    trouble = [f"{state.trouble}. {REFUSING}" for state in states if state.trouble]
+    if "redis" in down and not trouble:
         return [WITHOUT["redis"]]  # Of the others nothing is known then.
-    return [WITHOUT[name] for name in down if name in WITHOUT and (name != "mock_exchange" or venue == Venue.MOCK)]
+    others = [name for name in down if name != "redis" and (name != "mock_exchange" or venue == Venue.MOCK)]
+    return trouble + [WITHOUT[name] for name in others if name in WITHOUT]
 
 
 def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) -> list[str]:

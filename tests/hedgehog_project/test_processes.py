@@ -14,6 +14,7 @@ from pytest_django import Settings
 from hedgehog_project.heartbeats import KEY, Heart
 from hedgehog_project.ports import HOST
 from hedgehog_project.processes import NAMES, ProcessState, states
+from tests.support.refusing import FULL, full
 
 
 def found(timeout_s: float = 0.8) -> dict[str, ProcessState]:
@@ -71,6 +72,20 @@ def test_a_process_that_fell_silent_is_down_with_its_age(redis_client: "redis.Re
     state = found()["worker"]
     assert not state.alive
     assert state.age_s == pytest.approx(60, abs=2)
+
+
+def test_nobody_is_down_because_a_full_redis_takes_no_heartbeat(redis_client: "redis.Redis") -> None:
+    redis_client.hset(KEY, "worker", json.dumps({"at": time.time() - 60, "pid": 7, "host": "h"}))
+    Heart(redis_client, "streamer").beat()
+    with full(redis_client):
+        now = found()
+    assert (now["redis"].alive, now["redis"].note.partition(" (")[0]) == (False, f"refuses writes: {FULL}")
+    assert now["redis"].trouble.startswith(f"Redis refuses writes: {FULL} (")
+    for name in ("worker", "beat"):
+        assert (now[name].alive, now[name].note) == (None, "unknown: Redis refuses writes")
+    assert now["streamer"].alive, "its last heartbeat is fresh"
+    assert found()["worker"].alive is False
+    assert "MB used" in found()["redis"].note
 
 
 def test_a_web_server_is_alive_when_it_answers_as_it_should(

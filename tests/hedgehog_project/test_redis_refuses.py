@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -14,27 +14,9 @@ from hedgehog_project import budget, quiet, redis_health
 from hedgehog_project.quiet import OnceWhileRedisFails
 from tests.support.disk import fill, tiny_disk
 from tests.support.environment import start_redis
+from tests.support.refusing import FULL, full, read_only
 
 Refuses = Callable[["redis.Redis"], AbstractContextManager[None]]
-FULL = "its memory is full, and maxmemory-policy is noeviction"
-
-
-@contextmanager
-def full(client: "redis.Redis") -> Iterator[None]:
-    client.config_set("maxmemory", 1)
-    try:
-        yield
-    finally:
-        client.config_set("maxmemory", 0)
-
-
-@contextmanager
-def read_only(client: "redis.Redis") -> Iterator[None]:
-    client.execute_command("REPLICAOF", "127.0.0.1", "1")
-    try:
-        yield
-    finally:
-        client.execute_command("REPLICAOF", "NO", "ONE")
 
 
 @pytest.mark.parametrize(("refuses", "why"), [(full, FULL), (read_only, "it is a read-only replica")])
@@ -75,7 +57,7 @@ def test_disk_that_is_full_is_told_from_a_memory_that_is(tmp_path: Path) -> None
 
 def test_redis_that_is_not_there_is_away() -> None:
     found = redis_health.look(redis.Redis.from_url("redis://127.0.0.1:1/0"))
-    assert (found.away, found.text) == ("nothing listens there", "Redis does not answer: nothing listens there")
+    assert (found.away, found.text) == ("nothing listens there", "Redis is away: nothing listens there")
 
 
 def test_budget_goes_on_by_itself_and_says_why_once(
