@@ -14,8 +14,8 @@ from hedgehog_project.heartbeats import SILENT_S, Beat, beats
 from hedgehog_project.ports import HOST
 from hedgehog_project.redis_health import Health
 
-HEARTBEATS = ("streamer", "dispatcher", "worker", "beat")
-NAMES = ("redis", "mock_exchange", "streamer", "dispatcher", "worker", "beat", "web", "flower")
+HEARTBEATS = ("streamer", "dispatcher", "worker", "beat", "standby")
+NAMES = ("redis", "mock_exchange", "streamer", "dispatcher", "worker", "beat", "standby", "web", "flower")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Ringing the tasks by name: dispatch and the leader ring, tasks.py answers. Nobody waits at the door."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -66,16 +68,46 @@ def reconcile(venue: str, entry_id: str | None = None) -> None:
 
 def reconcile_once(venue: str) -> None:
     """As reconcile, but not again within ONCE_S: many reports may tell of one unknown order."""
-    if connect().set(f"reconcile:rung:{venue}", 1, nx=True, ex=ONCE_S):
+    if _is_first(f"reconcile:rung:{venue}"):
         reconcile(venue)
 
 
 def refresh_balances_once(venue: str) -> None:
     """Has a venue asked for the account's balances, but not again within ONCE_S."""
-    if connect().set(f"balances:rung:{venue}", 1, nx=True, ex=ONCE_S):
+    if _is_first(f"balances:rung:{venue}"):
         _ring("trading.tasks.refresh_balances", {"venue": venue}, WAKE_EXPIRES_S)
 
 
+# Who answers in this process itself, instead of a worker; None: the broker is told.
+_instead: Callable[[str, dict[str, Any]], None] | None = None
+# What was rung by this process alone, and until when not again, where Redis can't be asked.
+_rung_until: dict[str, float] = {}
+
+
+def answer_here(ring: Callable[[str, dict[str, Any]], None] | None) -> None:
+    """From now on hands each bell of this process, a task's name and what it is called with, to `ring`.
+
+    For the standby, while the broker takes none. None: the broker is told again.
+    """
+    global _instead
+    _instead = ring
+
+
+def _is_first(key: str) -> bool:
+    """Whether nobody has rung for this within ONCE_S; where Redis can't be asked, nobody in this process."""
+    try:
+        return bool(connect().set(key, 1, nx=True, ex=ONCE_S))
+    except redis.RedisError:
+        now = time.monotonic()
+        is_first = now >= _rung_until.get(key, 0.0)
+        if is_first:
+            _rung_until[key] = now + ONCE_S
+        return is_first
+
+
 def _ring(task: str, kwargs: dict[str, Any], expires_s: float | None = None) -> None:
+    if _instead is not None:
+        _instead(task, kwargs)
+        return
     # A broker that is away is the caller's to wait for, not to be retried here while events queue up behind.
     current_app.send_task(task, kwargs=kwargs, expires=expires_s, retry=False)

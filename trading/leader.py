@@ -4,13 +4,13 @@ It runs every second, and at once when a cycle ends. Two leaders at once are har
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import redis
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from hedgehog_project.redis import connect
@@ -20,6 +20,7 @@ from streamer.topics import TradeEvent, last_trades
 from trading import catalog, doorbell, endings, halting, slots, symbols, triggers
 from trading.books.reconcile import venues_in_use
 from trading.core.decisions import ANY_PRICE
+from trading.core.events import TradeSeen
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import TraderState
 from trading.exchange.errors import ExchangeError
@@ -27,7 +28,7 @@ from trading.limits import drawdown, sizing
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import GONE, TradingStatus
-from trading.saving import trigger_for
+from trading.saving import copy, trigger_for
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
 from trading.traders import ExchangeAt
@@ -39,10 +40,14 @@ STUCK_AFTER = timedelta(seconds=2)
 # A bell that nobody answered for so long is rung again.
 UNHEARD_S = 3.0
 PRUNED_EVERY_S = 60
+# There while somebody leads: the standby goes by it.
+LED, LED_KEPT_S = "leader:led", 5
 # A listing of this age tells what the exchange says now.
 JUST_NOW = timedelta(seconds=5)
 UNHEARD = timedelta(seconds=UNHEARD_S)
 
+# What a bell for a trader says whose time has come.
+DUE = "it is time to try again"
 # What a bell for an order says: its row, its trader, its symbol.
 _TO_RING = ("pk", "trader_id", "symbol__name")
 # What kept a symbol's traders from beginning, as it was logged: not every second again.
@@ -53,9 +58,11 @@ def lead(now: datetime | None = None) -> None:
     """One beat. Raises redis.RedisError and Django's database errors: the next beat tries again."""
     now = now or timezone.now()
     halting.keep_request()
+    # What needs no Redis comes first.
+    drawdown.watch(now)
     fill_slots()
     watch_triggers()
-    drawdown.watch(now)
+    connect().set(LED, 1, ex=LED_KEPT_S)
     if doorbell.is_queue_long(connect()):
         return
     ask_about_stuck_orders(now)
@@ -65,6 +72,40 @@ def lead(now: datetime | None = None) -> None:
     ring_again()
     rearm_sleepers(now)
     prune_triggers()
+
+
+LastTrades = Callable[[Iterable[tuple[str, str]]], Iterator[tuple[list[Venue], str, TradeEvent]]]
+
+
+def stand_in(now: datetime, prices: LastTrades) -> None:
+    """What can't wait where Redis carries no bell and no price: one beat for those who hold something.
+
+    Its bells are answered by whoever calls this (standby.py). Nobody who holds nothing is woken: nothing is bought.
+    """
+    drawdown.watch(now)
+    take_back_unwanted(now)
+    ask_about_stuck_orders(now)
+    ask_about_passed_orders(now, prices)
+    wake_crossed(prices)
+    for pk, symbol in _due(now, _holding()):
+        doorbell.nudge(pk, symbol, DUE)
+
+
+def _holding() -> QuerySet[Trader]:
+    """Live traders that have bought something."""
+    bought = Order.objects.filter(trader=OuterRef("pk"), side=Side.BUY, executed__gt=0)
+    return Trader.objects.filter(Exists(bought), finished_at__isnull=True)
+
+
+def wake_crossed(prices: LastTrades) -> None:
+    """Rings for traders that hold something and one of whose triggers the market has reached, as dispatch would."""
+    waiting = _holding().filter(armed_at__isnull=False)
+    for venues, name, trade in prices(waiting.order_by().values_list("venue", "symbol__name").distinct()):
+        price = Decimal(trade.price)
+        is_crossed = Q(wake_below__gte=price) | Q(wake_above__lte=price)
+        event = TradeSeen(name, trade.trade_id, price, trade.event_ms)
+        for pk in waiting.filter(is_crossed, venue__in=venues, symbol__name=name).values_list("pk", flat=True):
+            doorbell.wake(pk, name, event)
 
 
 def fill_slots() -> int:
@@ -101,7 +142,8 @@ def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
             log.warning("no trader begins: symbol=%s error=%s", settings.symbol.name, error)
         _complaints[settings.symbol_id] = str(error)
         return False
-    triggers.set_trigger(connect(), trigger_for(trader))
+    # Redis may miss it: the leader arms it anew. The other slots shall have their traders.
+    copy(trigger_for(trader))
     return True
 
 
@@ -126,7 +168,7 @@ def ask_about_stuck_orders(now: datetime) -> None:
         doorbell.ask(*order)
 
 
-def ask_about_passed_orders(now: datetime) -> None:
+def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None) -> None:
     """Rings for resting orders that the market has traded through: they must have filled, and the report is missing.
 
     Reconciliation would find them as well, but only each minute.
@@ -134,7 +176,8 @@ def ask_about_passed_orders(now: datetime) -> None:
     late = now - UNHEARD
     resting = Order.objects.filter(status__in=OPEN - {OrderStatus.SUBMITTING}, submitted_at__lt=late)
     resting = resting.filter(Q(asked_at=None) | Q(asked_at__lt=late)).select_related("symbol")
-    for venues, name, trade in _last_trades(resting.order_by().values_list("venue", "symbol__name").distinct()):
+    pairs = resting.order_by().values_list("venue", "symbol__name").distinct()
+    for venues, name, trade in (last_trades or _last_trades)(pairs):
         price = Decimal(trade.price)
         passed = Q(side=Side.BUY, price__gt=price) | Q(side=Side.SELL, price__lt=price)
         since = datetime.fromtimestamp(trade.event_ms / 1000, UTC)
@@ -151,12 +194,15 @@ def take_back_unwanted(now: datetime) -> None:
 
 def nudge_whoever_is_due(now: datetime) -> None:
     """Rings for traders whose next try is due, and for those that nothing else would ever wake."""
-    live = Trader.objects.filter(finished_at__isnull=True)
+    for pk, symbol in _due(now, Trader.objects.filter(finished_at__isnull=True)):
+        doorbell.nudge(pk, symbol, DUE)
+
+
+def _due(now: datetime, live: QuerySet[Trader]) -> Iterable[tuple[int, str]]:
     due = live.filter(retry_at__lte=now)
     # Neither trigger, nor clock, nor open order: a process died at the wrong moment.
     forgotten = live.filter(retry_at=None, wake_below=None, wake_above=None).exclude(orders__status__in=OPEN)
-    for pk, symbol in (due | forgotten).distinct().values_list("pk", "symbol__name"):
-        doorbell.nudge(pk, symbol, "it is time to try again")
+    return (due | forgotten).distinct().values_list("pk", "symbol__name")
 
 
 def watch_triggers() -> None:

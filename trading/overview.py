@@ -46,6 +46,7 @@ WITHOUT = {
     "dispatcher": "The dispatcher is down: no trader hears of trades and reports.",
     "worker": "No worker is up: no trader acts.",
     "beat": "Beat is down: nobody looks for missing traders and unclear orders.",
+    "standby": "The standby is down: nobody gets out while Redis is full or away.",
 }
 REFUSING = "What is held still gets out, unclear orders are asked about, and cancels go on; nothing new is bought."
 LIVE = Q(finished_at__isnull=True)

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from hedgehog_project.venues import Venue
 from trading import doorbell, gate, triggers
@@ -287,7 +289,14 @@ def _take_back_what_came_late(report: OrderReport) -> None:
         # The leader goes by that where the bell is lost.
         row.cancel_reason = "its trader had ended when it showed"
         row.save(update_fields=["cancel_reason", "updated_at"])
-        transaction.on_commit(lambda: doorbell.cancel(row.pk, row.trader_id, row.symbol.name))
+        transaction.on_commit(partial(_ring_for_cancel, row))
+
+
+def _ring_for_cancel(row: Order) -> None:
+    try:
+        doorbell.cancel(row.pk, row.trader_id, row.symbol.name)
+    except OperationalError as away:
+        log.warning("nobody is rung to cancel it: order=%s error=%s", row.client_order_id, away)
 
 
 def _act_on(

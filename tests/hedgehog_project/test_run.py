@@ -227,6 +227,7 @@ def test_a_second_one_in_the_same_home_is_refused(stack: Stack, launcher: Proces
         ("manage.py", "stream"),
         ("manage.py", "dispatch"),
         ("manage.py", "mock_exchange"),
+        ("manage.py", "standby"),
         ("celery", "worker"),
         ("celery", "beat"),
         ("celery", "flower"),
@@ -252,9 +253,9 @@ def test_after_all_these_kills_everything_is_alive_again(stack: Stack, launcher:
             answers = [stack.get("WEB_PORT", "/healthz"), stack.get("MOCK_PORT", "/api/v3/ping")]
         except (redis.ConnectionError, OSError):
             return False  # Not yet.
-        return beating == 4 and [status for status, _ in answers] == [200, 200]
+        return beating == 5 and [status for status, _ in answers] == [200, 200]
 
-    stack.processes.wait_for(all_are_alive, 30, "four new heartbeats and two answers")
+    stack.processes.wait_for(all_are_alive, 30, "five new heartbeats and two answers")
     client.close()
 
 

@@ -9,7 +9,10 @@ from trading.core.orders import OrderReport
 
 @dataclass(frozen=True)
 class TradeSeen:
-    """A public trade whose price the trader waited for. `age_s`: how long ago it was when the trader woke."""
+    """A public trade whose price the trader waited for. `age_s`: how long ago it was when the trader woke.
+
+    Where `trade_id` is 0 the exchange was asked for its last price instead.
+    """
 
     symbol: str
     trade_id: int
@@ -18,6 +21,8 @@ class TradeSeen:
     age_s: float = 0.0
 
     def __str__(self) -> str:
+        if not self.trade_id:
+            return f"asked for the price: {plain(self.price)}"
         return f"trade {self.trade_id} at {plain(self.price)}"
 
 

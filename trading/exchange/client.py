@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -138,6 +138,13 @@ class BinanceExchange:
 
     def price(self, symbol: str) -> Decimal:
         return self._ask(lambda reply: Decimal(reply["price"]), "ticker/price", weight=2, signed=False, symbol=symbol)
+
+    def prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
+        def parse(reply: Any) -> dict[str, Decimal]:
+            return {row["symbol"]: Decimal(row["price"]) for row in rows_of(reply) if row["symbol"] in symbols}
+
+        # Of all symbols: where several are named, one that is not listed any more fails the answer for the others.
+        return self._ask(parse, "ticker/price", weight=4, is_exit=True, signed=False)
 
     def maker_fee(self, symbol: str) -> Decimal:
         return self._ask(

@@ -1,5 +1,6 @@
 """What traders ask of an exchange. All methods raise the errors of errors.py and nothing else."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -82,6 +83,9 @@ class Exchange(Protocol):
 
     def price(self, symbol: str) -> Decimal:
         """The price of the last trade. Raises Refused where the exchange has no such symbol."""
+
+    def prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
+        """The price of the last trade of each of these that the exchange lists: one request, however many."""
 
     def maker_fee(self, symbol: str) -> Decimal:
         """The commission on a resting order's fills, as a fraction."""
