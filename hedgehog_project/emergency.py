@@ -33,7 +33,8 @@ class Emergency:
         self.problem = ""  # why it does not hold here, in words
         self.held_at = wanted.at
         self.last_words = self._first_words
-        self._timer: threading.Timer | None = None
+        self.has_spoken = False  # whether it was said how far the halt reaches
+        self._timers: list[threading.Timer] = []
 
     def file(self) -> None:
         try:
@@ -44,13 +45,26 @@ class Emergency:
     def watch(self, seconds: float) -> None:
         """Ends this process so much later with `last_words`, unless it has ended or is watched anew."""
         self.rest()
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-        self._timer.start()
+        self._later(seconds, self._end)
+
+    def remind(self, seconds: float) -> None:
+        """Says so much later how far the halt reaches, unless that was said by then, and lets the process go on."""
+        self._later(seconds, self._speak)
 
     def rest(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        while self._timers:
+            self._timers.pop().cancel()
+
+    def _later(self, seconds: float, do: Callable[[], object]) -> None:
+        timer = threading.Timer(max(0.0, seconds), do)
+        timer.daemon = True
+        timer.start()
+        self._timers.append(timer)
+
+    def _speak(self) -> None:
+        if not self.has_spoken:
+            with contextlib.suppress(OSError):
+                os.write(2, f"hedgehog: {self._first_words()}\n".encode())
 
     def _first_words(self) -> str:
         return f"The settings and the database take too long. {self.words()}"
@@ -93,7 +107,13 @@ def begin(arguments: Sequence[str]) -> Emergency | None:
     wanted = halt_request.request(mode, options["by"] or user(), options["why"], options["cancel"])
     _current = Emergency(home_path(), wanted)
     _current.file()
-    _current.watch(WITHIN_S - _age_s())
+    left_s = WITHIN_S - _age_s()
+    if options["cancel"]:
+        # What is cancelled takes as long as was asked for.
+        _current.watch(left_s + options["timeout"])
+        _current.remind(left_s)
+    else:
+        _current.watch(left_s)
     return _current
 
 
@@ -127,7 +147,7 @@ def _halt(arguments: Sequence[str]) -> dict[str, Any] | None:
     if not arguments or arguments[0] != "halt":
         return None
     parser = _Quiet(add_help=False)
-    add_arguments(parser)
+    add_arguments(parser, float)
     # Django's own, which are nothing to us.
     for name in ("--settings", "--pythonpath"):
         parser.add_argument(name)

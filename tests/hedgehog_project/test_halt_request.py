@@ -96,7 +96,8 @@ def test_request_is_filed_for_a_halt_alone(
     monkeypatch.setitem(os.environ, "HEDGEHOG_HOME", str(tmp_path))
     monkeypatch.setattr(emergency, "_current", None)
     # It would end the tests.
-    monkeypatch.setattr(emergency.Emergency, "watch", lambda self, seconds: None)
+    for name in ("watch", "remind"):
+        monkeypatch.setattr(emergency.Emergency, name, lambda self, seconds: None)
     emergency.begin(arguments)
     found = halt_request.pending(tmp_path)
     assert (found.mode if found else None) == mode

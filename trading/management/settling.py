@@ -52,6 +52,7 @@ class _Settling:
         self._out, self._what, self._stays, self._until = out, what, stays, until
         self._said = ""
         self._left: dict[int, str] = {}  # what is not settled, by the order's row
+        self._told: dict[int, _Answer] = {}  # what was cancelled at the exchange, and could not be booked yet
 
     def run(self, on_their_way: Rows, resting: Rows) -> None:
         watch = emergency.current()
@@ -71,7 +72,7 @@ class _Settling:
             if not going and not rows:
                 break
             self._left = {row.pk: f"  {name_of(row)}: unclear whether the exchange has it" for row in going}
-            self._left |= {row.pk: f"  {name_of(row)}: rests" for row in rows}
+            self._left |= {row.pk: f"  {name_of(row)}: {self._how(row)}" for row in rows}
             if time.monotonic() > self._until:
                 raise CommandError(self._last_words())
             self._cancel(rows)
@@ -85,6 +86,9 @@ class _Settling:
             "more."
         )
 
+    def _how(self, row: Order) -> str:
+        return "cancelled at the exchange, not booked here yet" if row.pk in self._told else "rests"
+
     def _last_words(self) -> str:
         head = f"{self._stays}, but not all orders are settled: {len(self._left)}. The leader goes on with these; "
         return "\n".join((f"{head}`manage.py status` shows how many are left.", *self._left.values()))
@@ -93,11 +97,13 @@ class _Settling:
         """First at the exchange, side by side, and then here."""
         if not rows:
             return
-        with ThreadPoolExecutor(min(AT_ONCE, len(rows)), thread_name_prefix="cancel") as pool:
-            answers = list(pool.map(_cancel_there, rows))
-        gone = [answer.row for answer in answers if answer.report is not None]
-        self._left |= {row.pk: f"  {name_of(row)}: cancelled at the exchange, not booked here yet" for row in gone}
-        for answer in answers:
+        booked: list[int] = []
+        resting = [row for row in rows if row.pk not in self._told]
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="cancel") as pool:
+            answers = list(pool.map(_cancel_there, resting))
+        self._told |= {answer.row.pk: answer for answer in answers if answer.report is not None}
+        self._left |= {row.pk: f"  {name_of(row)}: {self._how(row)}" for row in rows}
+        for answer in (*self._told.values(), *(each for each in answers if each.report is None)):
             if answer.problem:
                 self._say(f"  {name_of(answer.row)}: {answer.problem}; trying again")
                 continue
@@ -106,8 +112,11 @@ class _Settling:
                 book = partial(traders.hear_of_cancel, answer.row, answer.report, exchange_at)
             if self._is_done(answer.row, book):
                 self._left.pop(answer.row.pk, None)
+                booked.append(answer.row.pk)
                 answer.row.refresh_from_db(fields=["status", "executed"])
                 self._out.write(f"  {name_of(answer.row)}: {answer.row.status.replace('_', ' ').lower()}")
+        for pk in booked:
+            self._told.pop(pk, None)
 
     def _ask(self, rows: Iterable[Order]) -> None:
         for row in rows:
