@@ -26,7 +26,7 @@ from trading.exchange.protocol import SEND_WITHIN, NewOrder
 from trading.models import Order, Switch, Trader
 from trading.models.switch import TradingMode
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
 
