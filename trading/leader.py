@@ -81,8 +81,11 @@ def stand_in(now: datetime, prices: LastTrades) -> None:
     """What can't wait where Redis carries no bell and no price: one beat for those who hold something.
 
     Its bells are answered by whoever calls this (standby.py). Nobody who holds nothing is woken: nothing is bought.
+    What is turned off ends all the same.
     """
     drawdown.watch(now)
+    _retire_unwanted(Switch.current())
+    symbols.end_shutdowns()
     take_back_unwanted(now)
     ask_about_stuck_orders(now)
     ask_about_passed_orders(now, prices)

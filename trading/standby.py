@@ -171,7 +171,7 @@ class _Prices:
             # A price that is asked for is at least as new as the question.
             told = {name: _trade(name, price) for name, price in found.items()}
             self._told[venue] = (now, told)
-        return {name: told[name] for name in names if name in told}
+        return {name: told[name] for name in sorted(names) if name in told}
 
 
 def _trade(name: str, price: Decimal) -> TradeEvent:

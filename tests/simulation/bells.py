@@ -11,9 +11,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import redis
+from kombu.exceptions import OperationalError
 
 from streamer.topics import TradeEvent
 from tests.simulation.line import Broken
+from tests.simulation.standing_by import Refusing
 from trading import doorbell, tasks
 from trading.books.booking import is_news
 from trading.core.events import TradeSeen
@@ -43,14 +45,21 @@ class Bells:
         self.kept_until: dict[str, datetime] = {}
         self._handed_on: Counter[str] = Counter()
         self.last: dict[str, TradeEvent] = {}
+        self.refusing = Refusing(world)
         self.gaps: dict[str, datetime] = {}  # by symbol: until when trades of it are missing
         self._entries = count(1)
         self._times_emptied = 0
         self._unacknowledged: dict[str, dict[str, Any]] = {}
 
+    def _write(self) -> None:
+        """What each command that writes does first."""
+        if self.refusing:
+            raise redis.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
+
     # --- trading.triggers, in Redis ---------------------------------------------------------------
     def set_trigger(self, client: object, trigger: Trigger) -> bool:
         self.world.point()
+        self._write()
         if self.world.chance.strikes("copy_lost"):
             raise redis.ConnectionError("Redis is away")
         if trigger.has_ended:
@@ -80,6 +89,7 @@ class Bells:
         return self.set_trigger(client, trigger)
 
     def drop(self, client: object, traders: Iterable[int], sets: Iterable[str] = ()) -> None:
+        self._write()
         for trader in traders:
             self.ended.add(trader)
             self.rung.pop(trader, None)
@@ -97,6 +107,7 @@ class Bells:
         return [trader for trader, at in self.rung.items() if (self.world.now - at).total_seconds() > seconds]
 
     def rebuild(self, client: object, triggers: Iterable[Trigger]) -> int:
+        self._write()
         count = 0
         for trigger in triggers:
             if trigger.trader in self.ended or self.turns.get(trigger.trader, 0) > trigger.turn:
@@ -112,11 +123,15 @@ class Bells:
         return self.has_been_built
 
     def set(self, name: str, value: object, nx: bool = False, ex: float = 0) -> bool:
-        """Redis's SET of a key that is there for a time, where it is not there already."""
-        if self.kept_until.get(name, self.world.now) > self.world.now:
+        """Redis's SET of a key that is there for a time."""
+        self._write()
+        if nx and self.exists(name):
             return False
         self.kept_until[name] = self.world.now + timedelta(seconds=ex)
         return True
+
+    def exists(self, name: str) -> bool:
+        return self.kept_until.get(name, self.world.now) > self.world.now
 
     def delete(self, name: str) -> None:
         if not self.world.is_dying:  # The dead clear nothing away.
@@ -148,6 +163,8 @@ class Bells:
     # --- dispatch ---------------------------------------------------------------------------------
     def traded(self, symbol: str, trade_id: int, price: Decimal, quantity: Decimal) -> None:
         """A public trade: rings for whoever waits for its price."""
+        if self.refusing:
+            return  # No topic takes it.
         at_ms = self.world.now_ms
         self.last[symbol] = TradeEvent(symbol, trade_id, str(price), str(quantity), at_ms, at_ms, False)
         below, above = self.below.get(symbol, {}), self.above.get(symbol, {})
@@ -163,6 +180,11 @@ class Bells:
         """An execution report, as the user data stream brings it."""
         if not is_ours(own_id(event)) or self.world.chance.strikes("report_lost"):
             return
+        if self.refusing:
+            # The streamer keeps it in memory.
+            wait_ms = round((self.refusing.until - self.world.now).total_seconds() * 1000) + 1
+            self.world.later(wait_ms, lambda: self.reported(event))
+            return
         for _ in range(2 if self.world.chance.strikes("report_twice") else 1):
             entry = f"{next(self._entries)}-0"
             self._unacknowledged[entry] = event
@@ -170,7 +192,9 @@ class Bells:
 
     def _hand_over(self, entry: str) -> None:
         event = self._unacknowledged.get(entry)
-        if event is not None:
+        if event is not None and self.refusing:
+            self.world.later(TAKEN_OVER_AFTER_MS, lambda: self._hand_over(entry))
+        elif event is not None:
             self._handed_on[entry] += 1
             doorbell.report("mock", entry, event)
             self.world.later(TAKEN_OVER_AFTER_MS, lambda: self._hand_over(entry))
@@ -192,6 +216,8 @@ class Bells:
     # --- Celery -----------------------------------------------------------------------------------
     def send_task(self, name: str, kwargs: dict[str, Any], expires: float | None = None, **options: Any) -> None:
         """Takes the place of Celery's: a bell is lost, answered at once, later, or twice."""
+        if self.refusing:
+            raise OperationalError("Redis refuses writes")
         chance, task = self.world.chance, getattr(tasks, name.removeprefix("trading.tasks."))
         if chance.strikes("bell_lost"):
             return
@@ -206,4 +232,4 @@ class Bells:
             self.world.run_process(lambda: task(**kwargs))
 
 
-ORDINARY = (ExchangeError, redis.RedisError)
+ORDINARY = (ExchangeError, redis.RedisError, OperationalError)

@@ -202,6 +202,10 @@ def looks_at_a_halt_only_before_it_saves(patches: Patches) -> None:
     patches.everywhere(gate.last_look, lambda order: None)
 
 
+def lets_nobody_out_while_redis_refuses_writes(patches: Patches) -> None:
+    patches.set(leader, "stand_in", lambda now, prices: None)
+
+
 _HALTED = "trading is halted"
 
 
@@ -247,6 +251,7 @@ PLANTED: tuple[Plant, ...] = (
     buys_in_spite_of_a_halt,
     looks_at_a_halt_only_before_it_saves,
     heeds_a_halt_only_once_it_is_in_the_database,
+    lets_nobody_out_while_redis_refuses_writes,
     never_asks_about_unclear_orders,
     spends_the_budget_of_all_slots,
     *mutants_of_rules.PLANTED,

@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 import hedgehog_project.redis
-from hedgehog_project import halt_request
+from hedgehog_project import halt_request, redis_health
 from streamer import topics
 from trading import dispatch, doorbell, gate, leader, triggers
 from trading.exchange import client
@@ -103,6 +103,7 @@ def surround(world: "World") -> Iterator[None]:
             patches.everywhere(original, stand_in)
     for name in ("pending", "withdraw"):
         patches.set(halt_request, name, getattr(world.people.requests, name))
+    patches.set(redis_health, "look", bells.refusing.health)
     patches.set(timezone, "now", virtual_now)
     patches.set(current_app, "send_task", bells.send_task)
     forget_rules()

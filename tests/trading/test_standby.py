@@ -20,6 +20,7 @@ from trading.core.orders import OrderStatus, OrderType, Side
 from trading.core.strategy import TraderState
 from trading.exchange.errors import NotSent
 from trading.models import Order, Symbol, Trader, TradingSettings
+from trading.models.symbols import TradingStatus
 from trading.standby import Standby
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
@@ -118,6 +119,16 @@ def test_nobody_buys_meanwhile(
     with full(redis_client):
         assert step(acting) == []
     assert at.placed == []
+
+
+def test_symbol_that_is_turned_off_meanwhile_ends(
+    trader: Trader, acting: tuple[Standby, InTurn], redis_client: "redis.Redis"
+) -> None:
+    with full(redis_client):
+        TradingSettings.objects.update(status=TradingStatus.SHUTDOWN)
+        step(acting)
+    trader.refresh_from_db()
+    assert (trader.state, TradingSettings.objects.get().status) == (TraderState.RETIRED, TradingStatus.OFF)
 
 
 def test_unclear_order_is_asked_about_and_an_unwanted_one_cancelled(
