@@ -41,7 +41,7 @@ def prepare(home: Path) -> bool:
     """Makes the file that a halt renames, where it is missing. Whether it is there with all its room."""
     try:
         if _size(home / READY) < SIZE and not (home / REQUEST).exists():
-            _write(home / READY, b"")
+            _write(home / READY, b"")  # spaces
         return _size(home / READY) >= SIZE
     except OSError:
         return False
@@ -56,9 +56,13 @@ def file(home: Path, wanted: Request) -> float:
         with contextlib.suppress(OSError):
             _write(filed, content)
         return time.time()
-    with contextlib.suppress(OSError):
+    try:
         if ready.exists():
             _write(ready, content)
+    except OSError:
+        # What stands in it now may be an earlier request, which wanted less. Nothing in it counts as the strictest.
+        with contextlib.suppress(OSError):
+            os.truncate(ready, 0)
     try:
         ready.replace(filed)
     except FileNotFoundError:
@@ -100,7 +104,8 @@ def withdraw(home: Path, only: Request | None = None) -> bool:
         # Another one was written over it meanwhile, and holds on.
         ready.replace(filed)
         return False
-    prepare(home)
+    with contextlib.suppress(OSError):
+        _write(ready, b"")
     return True
 
 

@@ -32,6 +32,8 @@ class Health:
     @property
     def memory(self) -> str:
         used = f"{self.used / 2**20:.1f}"
+        if not self.used:
+            return "memory unknown"
         return f"{used} of {self.limit / 2**20:.1f} MB used" if self.limit else f"{used} MB used"
 
 
@@ -40,6 +42,8 @@ def look(client: "redis.Redis") -> Health:
     try:
         memory = client.info("memory")
         found = Health(used=int(memory["used_memory"]), limit=int(memory.get("maxmemory", 0)))
+    except redis.ResponseError:
+        found = Health()  # INFO is not for everybody, see ACL.
     except redis.RedisError as error:
         return Health(away=away(error))
     try:

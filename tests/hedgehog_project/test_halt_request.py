@@ -52,6 +52,25 @@ def test_file_that_can_not_be_read_holds_back_everything(tmp_path: Path, content
     assert halt_request.withdraw(tmp_path, found)
 
 
+def test_request_that_could_not_be_written_never_wants_what_an_earlier_one_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halt_request.prepare(tmp_path)
+    halt_request.file(tmp_path, WANTED)
+    halt_request.withdraw(tmp_path)
+    assert (tmp_path / READY).read_bytes().strip() == b""
+    (tmp_path / READY).write_text('{"mode": "reducing"}')
+
+    def fail(path: Path, content: bytes) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(halt_request, "_write", fail)
+    halt_request.file(tmp_path, WANTED)
+    found = halt_request.pending(tmp_path)
+    assert found is not None
+    assert found.mode == "halted"
+
+
 def test_request_of_one_is_not_taken_away_with_that_of_another(tmp_path: Path) -> None:
     halt_request.file(tmp_path, WANTED)
     later = halt_request.request("halted", "bert", "", cancels_buys=False)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -53,6 +54,20 @@ def test_disk_that_is_full_is_told_from_a_memory_that_is(tmp_path: Path) -> None
         found.refuses
         == "it can't write its data to the disk: Errors writing to the AOF file: No space left on device"
     )
+
+
+def test_redis_whose_user_may_not_ask_for_its_memory_is_well(redis_client: "redis.Redis") -> None:
+    redis_client.acl_setuser("narrow", enabled=True, nopass=True, keys=["*"], commands=["+@all", "-info"])
+    try:
+        found = redis_health.look(redis.Redis(**{**_address(redis_client), "username": "narrow", "password": "x"}))
+    finally:
+        redis_client.acl_deluser("narrow")
+    assert (found.is_well, found.memory) == (True, "memory unknown")
+
+
+def _address(client: "redis.Redis") -> dict[str, Any]:
+    options = client.connection_pool.connection_kwargs
+    return {name: options[name] for name in ("host", "port")}
 
 
 def test_redis_that_is_not_there_is_away() -> None:

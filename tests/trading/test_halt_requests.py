@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal as D
 from io import StringIO
 from typing import Any
@@ -14,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from hedgehog_project import halt_request
+from hedgehog_project import emergency, halt_request
 from hedgehog_project.hurry import hurried
 from tests.support.scripted_exchange import ScriptedExchange
 from trading import gate, halting, leader, traders
@@ -78,6 +79,11 @@ def test_order_that_is_saved_when_the_request_comes_is_not_sent(
     assert (exchange.placed, Order.objects.get().status) == ([], OrderStatus.NOT_PLACED)
     trader.refresh_from_db()
     assert (trader.state, trader.failures) == (TraderState.WAITING, 0)
+
+
+def test_command_says_the_same_time_as_the_client_keeps() -> None:
+    """It must not import it: that would be trading's."""
+    assert timedelta(seconds=emergency.SENT_WITHIN_S) == SEND_WITHIN
 
 
 def test_request_is_shown_wherever_the_switch_is(db: None) -> None:
