@@ -14,12 +14,15 @@ from django.db import DatabaseError, DataError, IntegrityError, OperationalError
 from hedgehog_project import emergency
 from hedgehog_project.env import forgive
 from hedgehog_project.last_run import recall
+from hedgehog_project.redis_health import words as redis_words
 
 
 def advice(error: Exception) -> str:
     """One line for the operator: what is wrong, and what to do."""
     words = " ".join(str(error).split())
     match error:
+        case redis.ResponseError():
+            return f"{redis_words(error)}. See `manage.py status`."
         case redis.RedisError():
             return f"Redis does not answer: {words}. Start everything with `make run`, or set REDIS_URL."
         case OperationalError() | ProgrammingError() if any(
@@ -62,6 +65,8 @@ def main() -> None:
         DatabaseError,
         redis.ConnectionError,
         redis.TimeoutError,
+        redis.OutOfMemoryError,
+        redis.ReadOnlyError,
     ) as error:
         # What breaks a constraint is a fault of ours, not of the installation.
         if is_bare or isinstance(error, DataError | IntegrityError):

@@ -96,6 +96,8 @@ def halt_now(
     try:
         with hurried():
             _turn(mode, by, why, cancels_buys)
+        # Others, of other homes, only from now on.
+        held_at = time.time()
     except DatabaseError as error:
         everywhere = f"{in_a_line(error)}."
         is_away = connection.connection is None
@@ -116,7 +118,7 @@ def keep_request() -> bool:
     home = settings.HEDGEHOG_HOME
     if halt_request.pending(home) is None:
         return False
-    with transaction.atomic():
+    with hurried():
         row = _locked()
         wanted = halt_request.pending(home)
         if wanted is None:
@@ -230,7 +232,9 @@ def found_on_their_way(halted: Halted) -> OnTheWay:
 
 def in_the_end(halted: Halted, unclear: list[Order]) -> list[str]:
     """What is said once none of the orders that were on their way can be sent any more."""
-    lines = [f"No {'order' if halted.mode == TradingMode.HALTED else 'buy'} goes out any more."]
+    what = "order" if halted.mode == TradingMode.HALTED else "buy"
+    of = " of this home" if halted.everywhere else ""
+    lines = [f"No {what}{of} goes out any more."]
     if unclear:
         asks = "It is unclear whether the exchange has these; the leader asks until it is known"
         lines.append(f"{asks}: {len(unclear)}: {_names(unclear)}")

@@ -40,7 +40,7 @@ OLD_S = 60
 READ_S = 0.8
 # What it means to people when a process is down.
 WITHOUT = {
-    "redis": "Redis does not answer: no event and no task reaches anybody.",
+    "redis": "Redis does not answer: no event and no task reaches anybody. What is held still gets out.",
     "mock_exchange": "The mock exchange is down: it takes no orders and fills none.",
     "streamer": "The streamer is down: no prices and no execution reports come.",
     "dispatcher": "The dispatcher is down: no trader hears of trades and reports.",

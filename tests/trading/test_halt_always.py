@@ -128,7 +128,7 @@ def test_held_write_lock_halts_this_home_at_once_and_the_database_later(here: In
     with write_lock(here.home):
         ended = here.halt()
         holds_here_only(ended, here, "database is locked")
-        assert "No order goes out any more." in ended.stdout
+        assert "No order of this home goes out any more." in ended.stdout
         assert here.python(ASKS_THE_GATE) == "True"
         ended = here.run("resume")
         assert (ended.returncode, ended.stdout) == (

@@ -123,7 +123,7 @@ def test_halt_whose_row_can_not_be_written_says_so_and_holds(db: None, monkeypat
         f"for every process of HEDGEHOG_HOME {settings.HEDGEHOG_HOME} on this machine: none lets a new order out."
     )
     assert there.startswith("The database does not have it yet: database is locked. ")
-    assert sent == "No order goes out any more."
+    assert sent == "No order of this home goes out any more."
     assert gate.mode_hold(Side.SELL) is not None
     halting.keep_request()
     assert Switch.objects.get().mode_by == "anna"

@@ -200,7 +200,9 @@ def test_alarms_say_what_a_missing_process_means() -> None:
     assert alarms("worker", "flower") == ["No worker is up: no trader acts."]
     assert alarms("mock_exchange") == ["The mock exchange is down: it takes no orders and fills none."]
     assert alarms("mock_exchange", venue=Venue.LIVE) == []
-    assert alarms("redis", "worker", "beat") == ["Redis does not answer: no event and no task reaches anybody."]
+    assert alarms("redis", "worker", "beat") == [
+        "Redis does not answer: no event and no task reaches anybody. What is held still gets out."
+    ]
 
 
 @pytest.mark.parametrize(
