@@ -1,7 +1,7 @@
 """The first and the last words of `manage.py halt`, whatever else hangs or is set wrongly.
 
-It holds the orders of this home back before a setting is read (halt_request.py), and ends in time: what hangs is
-left, and what is known by then is said.
+It holds the orders of this home back before a setting is read (halt_request.py). After five seconds it says what is
+known by then; a slow machine may still go on, and what hangs is left later.
 """
 
 import contextlib
@@ -19,8 +19,8 @@ from hedgehog_project import halt_request
 from hedgehog_project.env import home_path
 from hedgehog_project.halt_request import Request
 
-# So long after its process was started the command says what it knows, and ends.
-WITHIN_S = 4.5
+# So long after its process was started the command says what it knows, and so long after it ends, whatever hangs.
+SAYS_WITHIN_S, ENDS_WITHIN_S = 4.5, 15.0
 # An order is signed so soon after it was saved, or never: trading/exchange/protocol.py, SEND_WITHIN.
 SENT_WITHIN_S = 2.0
 
@@ -32,8 +32,8 @@ class Emergency:
         self.home, self.wanted = home, wanted
         self.problem = ""  # why it does not hold here, in words
         self.held_at = wanted.at
+        # What is known, and was not said yet.
         self.last_words = self._first_words
-        self.has_spoken = False  # whether it was said how far the halt reaches
         self._timers: list[threading.Timer] = []
 
     def file(self) -> None:
@@ -48,7 +48,7 @@ class Emergency:
         self._later(seconds, self._end)
 
     def remind(self, seconds: float) -> None:
-        """Says so much later how far the halt reaches, unless that was said by then, and lets the process go on."""
+        """Says `last_words` so much later, and lets the process go on."""
         self._later(seconds, self._speak)
 
     def rest(self) -> None:
@@ -62,18 +62,16 @@ class Emergency:
         self._timers.append(timer)
 
     def _speak(self) -> None:
-        if not self.has_spoken:
-            with contextlib.suppress(OSError):
-                os.write(2, f"hedgehog: {self._first_words()}\n".encode())
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        with contextlib.suppress(OSError):
+            os.write(2, f"hedgehog: {self.last_words()}\n".encode())
 
     def _first_words(self) -> str:
         return f"The settings and the database take too long. {self.words()}"
 
     def _end(self) -> NoReturn:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-        with contextlib.suppress(OSError):
-            os.write(2, f"hedgehog: {self.last_words()}\n".encode())
+        self._speak()
         os._exit(1)
 
     def words(self) -> str:
@@ -107,13 +105,10 @@ def begin(arguments: Sequence[str]) -> Emergency | None:
     wanted = halt_request.request(mode, options["by"] or user(), options["why"], options["cancel"])
     _current = Emergency(home_path(), wanted)
     _current.file()
-    left_s = WITHIN_S - _age_s()
-    if options["cancel"]:
-        # What is cancelled takes as long as was asked for.
-        _current.watch(left_s + options["timeout"])
-        _current.remind(left_s)
-    else:
-        _current.watch(left_s)
+    age_s = _age_s()
+    # What is cancelled takes as long as was asked for.
+    _current.watch(ENDS_WITHIN_S - age_s + (options["timeout"] if options["cancel"] else 0.0))
+    _current.remind(SAYS_WITHIN_S - age_s)
     return _current
 
 

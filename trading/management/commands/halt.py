@@ -50,7 +50,6 @@ class Command(BaseCommand):
         if not halted.holds:
             raise CommandError("Nothing was halted.")
         if watch is not None:
-            watch.has_spoken = True
             watch.last_words = lambda: "Which orders were on their way can't be looked up in time."
         problems = self._wait_for_calls(halted, watch)
         if options["cancel"]:
