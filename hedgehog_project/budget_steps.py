@@ -8,6 +8,7 @@ from typing import Any
 import redis
 
 from hedgehog_project.redis import hurried_client
+from hedgehog_project.redis_health import words
 
 log = logging.getLogger(__name__)
 
@@ -119,11 +120,11 @@ class _Redis:
             self._not_before = time.monotonic() + PAUSE_S
             if not self._is_away:
                 self._is_away = True
-                log.warning("Redis does not answer; each process counts its requests for itself: %s", error)
+                log.warning("%s; each process counts its requests for itself", words(error))
             return None
         if self._is_away:
             self._is_away = False
-            log.info("Redis answers again; all processes share one budget of requests")
+            log.info("Redis is well again; all processes share one budget of requests")
         return answer
 
 

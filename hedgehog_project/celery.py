@@ -16,6 +16,7 @@ from celery.signals import (
     worker_shutdown,
 )
 from django.db import close_old_connections
+from kombu.transport import TRANSPORT_ALIASES
 
 from hedgehog_project import queues, sessions, shared_clock
 from hedgehog_project.heartbeats import Heart
@@ -23,11 +24,13 @@ from hedgehog_project.pool import LeaderStep
 from hedgehog_project.progress import running
 from hedgehog_project.redis import connect
 
+# By the name: the broker's address stays what it is.
+TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "hedgehog_project.broker:Transport"))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hedgehog_project.settings")
 
 log = logging.getLogger(__name__)
 
-app = Celery("hedgehog")
+app = Celery("hedgehog", amqp="hedgehog_project.broker:AMQP")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.steps["consumer"].add(LeaderStep)

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from typing import NoReturn
 
 import redis
 from django.conf import settings
@@ -10,13 +11,18 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError, ProgrammingError
 
+from hedgehog_project import emergency
+from hedgehog_project.env import forgive
 from hedgehog_project.last_run import recall
+from hedgehog_project.redis_health import words as redis_words
 
 
 def advice(error: Exception) -> str:
     """One line for the operator: what is wrong, and what to do."""
     words = " ".join(str(error).split())
     match error:
+        case redis.ResponseError():
+            return f"{redis_words(error)}. See `manage.py status`."
         case redis.RedisError():
             return f"Redis does not answer: {words}. Start everything with `make run`, or set REDIS_URL."
         case OperationalError() | ProgrammingError() if any(
@@ -35,7 +41,13 @@ def advice(error: Exception) -> str:
 
 def main() -> None:
     """manage.py: exits with 1 after one line. With --traceback, errors come through as they are."""
+    is_bare = "--traceback" in sys.argv
+    forgiven: list[str] = []
+    halt: emergency.Emergency | None = None
     try:
+        halt = emergency.begin(sys.argv[1:])
+        if sys.argv[1:2] in (["halt"], ["resume"]):
+            forgiven = forgive()
         recall()
         execute_from_command_line(sys.argv)
         sys.stdout.flush()
@@ -43,18 +55,34 @@ def main() -> None:
         # `head` has seen enough. Python would complain at its end (library/signal, "Note on SIGPIPE").
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        if "--traceback" in sys.argv or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        if is_bare or (halt is None and error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)):
             raise
         # What could not be written is given up, else Python would try again at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(f"hedgehog: {error.strerror}: {error.filename or 'standard output'}")
+        _exit(f"{error.strerror or error}: {error.filename or 'standard output'}", halt)
     except (
         ImproperlyConfigured,
         DatabaseError,
         redis.ConnectionError,
         redis.TimeoutError,
+        redis.OutOfMemoryError,
+        redis.ReadOnlyError,
     ) as error:
         # What breaks a constraint is a fault of ours, not of the installation.
-        if "--traceback" in sys.argv or isinstance(error, DataError | IntegrityError):
+        if is_bare or isinstance(error, DataError | IntegrityError):
             raise
-        sys.exit(f"hedgehog: {advice(error)}")
+        _exit(advice(error), halt)
+    except Exception as error:
+        if is_bare or halt is None:
+            raise
+        # A fault of ours, or of this Python: what holds all the same comes first.
+        _exit(f"{type(error).__name__}: {error}", halt)
+    finally:
+        for problem in forgiven:
+            print(f"hedgehog: {problem}. This command goes on without.", file=sys.stderr)
+        if halt is not None:
+            halt.rest()
+
+
+def _exit(problem: str, halt: emergency.Emergency | None) -> NoReturn:
+    sys.exit(f"hedgehog: {problem.rstrip('.')}. {halt.words()}" if halt else f"hedgehog: {problem}")

@@ -1,6 +1,8 @@
 """Where settings come from: the environment, then `.env`; and the folder that is this installation's home."""
 
+import io
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +34,14 @@ class Env(environ.FileAwareEnv):
     ) -> Any:
         try:
             return super().get_value(var, cast, default, parse_default)
-        except ValueError as error:
+        except UnicodeDecodeError:
+            problem = f"{var}_FILE {os.environ[f'{var}_FILE']} is no text"
+        except ValueError:
             kind = "a whole number" if cast is int else f"a {getattr(cast, '__name__', 'value')}"
-            raise ImproperlyConfigured(f"{var} must be {kind}, not {os.environ.get(var)!r}") from error
+            problem = f"{var} must be {kind}, not {os.environ.get(var)!r}"
         except OSError as error:
-            raise ImproperlyConfigured(f"{var}_FILE cannot be read: {error.strerror}: {error.filename}") from error
+            problem = f"{var}_FILE cannot be read: {error.strerror}: {error.filename}"
+        return refuse(var, problem, default)
 
     def secret(self, var: str, default: str = "") -> Secret:
         """A key or a password, without the white space around it, such as a file's last newline.
@@ -46,24 +51,70 @@ class Env(environ.FileAwareEnv):
         try:
             return Secret(self.ENVIRON.get(var, default).strip())
         except OSError as error:
-            raise ImproperlyConfigured(f"{var}_FILE cannot be read: {error.strerror}: {error.filename}") from error
+            problem = f"{var}_FILE cannot be read: {error.strerror}: {error.filename}"
         except UnicodeDecodeError:
-            raise ImproperlyConfigured(f"{var}_FILE {os.environ[f'{var}_FILE']} is no text") from None
+            problem = f"{var}_FILE {os.environ[f'{var}_FILE']} is no text"
+        return Secret(refuse(var, problem, default))
+
+
+# What a command of an emergency has found wrong and goes on without; None: for all others it is an error.
+_forgiven: list[str] | None = None
+# Which installation it is. A default in their place would be another one's.
+NEVER_FORGIVEN = frozenset({"HEDGEHOG_HOME", "DATABASE_URL"})
+
+
+def forgive() -> list[str]:
+    """From now on a setting that is wrong gets its default; the list that is returned tells of each.
+
+    For halt and resume: a port that is misspelt must not keep them from the database.
+    """
+    global _forgiven
+    if _forgiven is None:
+        _forgiven = []
+    return _forgiven
+
+
+def refuse(var: str, problem: str, default: Any) -> Any:
+    """The default, where wrong settings are forgiven. Raises ImproperlyConfigured where not."""
+    if _forgiven is None or var in NEVER_FORGIVEN or default is environ.Env.NOTSET:
+        raise ImproperlyConfigured(problem)
+    _forgiven.append(problem)
+    return default
 
 
 env = Env()
 # The names that the environment itself gives; `.env` comes after it.
 GIVEN = frozenset(os.environ)
-_file = Path(os.environ.get("HEDGEHOG_ENV_FILE", BASE_DIR / ".env"))
-if _file.is_file():
-    environ.Env.read_env(_file)
+_env_file = Path(os.environ.get("HEDGEHOG_ENV_FILE", BASE_DIR / ".env"))
+
+
+def _take_in(path: Path) -> tuple[str, bool]:
+    """Reads `.env`. What is wrong with it, in words, and whether it is read all the same."""
+    if not path.is_file():
+        return "", True
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}", False
+    try:
+        text, fault = content.decode(), ""
+    except UnicodeDecodeError:
+        # In Latin-1 every file is text, and names are ASCII: an emergency gets what can be read of it.
+        lines = re.findall(r"^(?:export )?[A-Z0-9_]+=.*$", content.decode("latin-1"), re.MULTILINE)
+        text, fault = "\n".join(lines), f"{path} is no UTF-8 text"
+    environ.Env.read_env(io.StringIO(text))
+    return fault, True
+
+
+_fault, _is_read = _take_in(_env_file)
 
 
 def one_of(var: str, default: str, *others: str) -> str:
     """A setting that knows only these values."""
     value: str = env.str(var, default=default)
     if value not in (default, *others):
-        raise ImproperlyConfigured(f"{var} must be one of {', '.join((default, *others))}, not {value!r}")
+        known = ", ".join((default, *others))
+        value = refuse(var, f"{var} must be one of {known}, not {value!r}", default)
     return value
 
 
@@ -73,13 +124,16 @@ def home_path() -> Path:
 
 
 def home() -> Path:
-    """HEDGEHOG_HOME, made where it is missing. Raises ImproperlyConfigured where it cannot be written to."""
+    """HEDGEHOG_HOME, made where it is missing. Raises ImproperlyConfigured where it cannot be made.
+
+    Whether there is room in it is asked by `make run` alone: a full disk must keep nobody from halting.
+    """
+    if _fault:
+        # What was not read may name another database.
+        refuse(".env", _fault, "" if _is_read else environ.Env.NOTSET)
     folder = home_path()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe.{os.getpid()}"
-        probe.write_text("A full disk shows itself here.\n")
-        probe.unlink()
     except OSError as error:
         raise ImproperlyConfigured(f"HEDGEHOG_HOME {folder} cannot be written to: {error.strerror}") from error
     return folder

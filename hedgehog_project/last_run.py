@@ -29,8 +29,11 @@ def recall() -> None:
     path = home_path() / FILE
     try:
         given = json.loads(path.read_text())
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return  # `make run` has not run here, or settings.py says what is wrong with this home.
+    except OSError as error:
+        # Without it another database would be taken for this installation's.
+        raise ImproperlyConfigured(f"{path} cannot be read: {error.strerror}") from error
     except ValueError:
         raise ImproperlyConfigured(f"{path} cannot be read: remove it, the next `make run` writes it anew") from None
     for setting in NAMES:

@@ -28,6 +28,16 @@ def paths_are_plain(*paths: Path) -> None:
             raise Refusal(f"The path {path} holds a %, which supervisor cannot take. Choose another HEDGEHOG_HOME.")
 
 
+def has_room(home: Path) -> None:
+    """Raises Refusal where nothing can be written to this folder: a full disk shows itself here."""
+    probe = home / f".probe.{os.getpid()}"
+    try:
+        probe.write_text("Nothing that anybody reads.\n")
+        probe.unlink()
+    except OSError as error:
+        raise Refusal(f"HEDGEHOG_HOME {home} cannot be written to: {error.strerror}") from error
+
+
 def only_one(home: Path) -> IO[str]:
     """Takes this home's lock, held while the file that is returned stays open. Raises Refusal where it is taken."""
     file = (home / "run" / "lock").open("a+")

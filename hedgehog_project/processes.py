@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import redis
 from django.conf import settings
 
-from hedgehog_project import queues
+from hedgehog_project import queues, redis_health
 from hedgehog_project.heartbeats import Beat, beats
 from hedgehog_project.ports import HOST
+from hedgehog_project.redis_health import Health
 
-HEARTBEATS = ("streamer", "dispatcher", "worker", "worker_exits", "beat")
+HEARTBEATS = ("streamer", "dispatcher", "worker", "worker_exits", "beat", "standby")
 NAMES = ("redis", "mock_exchange", *HEARTBEATS, "web", "flower")
 # By which of its queues each of the workers is known. One that serves all of them is either.
 _SERVES = {"worker": queues.ENTRIES, "worker_exits": queues.EXITS}
@@ -24,9 +25,10 @@ class ProcessState:
     """One process as found just now; of those that run on several hosts all of a name together."""
 
     name: str
-    alive: bool  # one of them at least
+    alive: bool | None  # one of them at least; None: nobody can tell, for its sign of life could not be written
     age_s: float | None  # since its last sign of life; None where there was none
     note: str  # for people: why it counts as down, or where it runs
+    trouble: str = ""  # what is wrong with it though it answers, in a sentence without its end
 
 
 def states(timeout_s: float = 0.8) -> list[ProcessState]:
@@ -60,28 +62,35 @@ def _redis_and_heartbeats(timeout_s: float) -> dict[str, ProcessState]:
     client = redis.Redis.from_url(
         settings.REDIS_URL, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=None
     )
+    health = redis_health.look(client)
     try:
-        client.ping()
-        known = beats(client)
+        known = [] if health.away else beats(client)
     except redis.RedisError as error:
-        down = ProcessState("redis", False, None, _words(error))
-        return {"redis": down} | {
-            name: ProcessState(name, False, None, "unknown: Redis does not answer") for name in HEARTBEATS
-        }
+        health = Health(away=redis_health.away(error))
     finally:
         client.close()
-    answer = {"redis": ProcessState("redis", True, 0.0, _server(settings.REDIS_URL))}
-    return answer | {name: _heartbeat(name, [beat for beat in known if _is(beat, name)]) for name in HEARTBEATS}
+    if health.away:
+        down = ProcessState("redis", False, None, health.away)
+        unknown = "unknown: Redis does not answer"
+        return {"redis": down} | {name: ProcessState(name, None, None, unknown) for name in HEARTBEATS}
+    if health.refuses:
+        answer = ProcessState("redis", False, 0.0, f"refuses writes: {health.refuses} ({health.memory})", health.text)
+    else:
+        answer = ProcessState("redis", True, 0.0, f"{_server(settings.REDIS_URL)}, {health.memory}")
+    found = {name: [beat for beat in known if _is(beat, name)] for name in HEARTBEATS}
+    return {"redis": answer} | {name: _heartbeat(name, beats_of, health) for name, beats_of in found.items()}
 
 
 def _is(beat: Beat, name: str) -> bool:
     return beat.name == name or _SERVES.get(name) in str(beat.facts.get("queues", "")).split()
 
 
-def _heartbeat(name: str, known: list[Beat]) -> ProcessState:
-    if not known:
+def _heartbeat(name: str, known: list[Beat], health: Health) -> ProcessState:
+    newest = min(known, key=lambda beat: beat.age_s, default=None)
+    if health.refuses and (newest is None or not newest.is_fresh):
+        return ProcessState(name, None, newest.age_s if newest else None, "unknown: Redis refuses writes")
+    if newest is None:
         return ProcessState(name, False, None, "has not started yet")
-    newest = min(known, key=lambda beat: beat.age_s)
     if not newest.is_fresh:
         return ProcessState(name, False, newest.age_s, f"silent; was process {newest.pid} on {newest.host}")
     fresh = [beat for beat in known if beat.is_fresh]
@@ -117,8 +126,6 @@ def _server(url: str) -> str:
 def _words(error: Exception) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "nothing listens there"
-    if isinstance(error, redis.AuthenticationError):
-        return "refuses the password of REDIS_URL"
-    if isinstance(error, TimeoutError | redis.TimeoutError):
+    if isinstance(error, TimeoutError):
         return "does not answer in time"
     return str(error) or type(error).__name__

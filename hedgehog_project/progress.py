@@ -53,6 +53,11 @@ def note(client: "redis.Redis", what: str) -> None:
     client.eval(_NOTE, 1, KEY, what)
 
 
+def forget(client: "redis.Redis", what: str) -> None:
+    """From here on only what is done from now on counts. Raises redis.RedisError."""
+    client.hdel(KEY, what)
+
+
 def age_s(client: "redis.Redis", what: str) -> float | None:
     """Seconds since it was last done; None where nobody knows of it. Raises redis.RedisError."""
     pipeline = client.pipeline(transaction=False)

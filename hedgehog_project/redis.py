@@ -10,6 +10,15 @@ from redis.retry import Retry
 
 # What a frozen or missing Redis may cost a caller, in seconds; and one that can do without it.
 SOCKET_TIMEOUT_S, HURRIED_TIMEOUT_S = 5.0, 0.2
+# What it may cost everybody in this process, where that is in a hurry.
+_hurried_s: float | None = None
+
+
+def hurry(seconds: float) -> None:
+    """From now on nobody in this process waits longer for Redis, nor tries for long."""
+    global _hurried_s
+    _hurried_s = seconds
+    connect.cache_clear()
 
 
 # KEYS: the key. ARGV: a token, for how many ms. Where more is left than that, Redis's clock was set back.
@@ -28,6 +37,8 @@ def connect() -> "redis.Redis":
 
 def new_client() -> "redis.Redis":
     """A client of one's own. Replies are bytes. Connects on first use."""
+    if _hurried_s is not None:
+        return hurried_client(_hurried_s)
     return redis.Redis.from_url(
         settings.REDIS_URL,
         socket_timeout=SOCKET_TIMEOUT_S,
@@ -37,12 +48,12 @@ def new_client() -> "redis.Redis":
     )
 
 
-def hurried_client() -> "redis.Redis":
+def hurried_client(timeout_s: float = HURRIED_TIMEOUT_S) -> "redis.Redis":
     """A client for those who can do without Redis and may not be held up by it: nothing is tried for long."""
     return redis.Redis.from_url(
         settings.REDIS_URL,
-        socket_timeout=HURRIED_TIMEOUT_S,
-        socket_connect_timeout=HURRIED_TIMEOUT_S,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
         socket_keepalive=True,
         # Once more, for a connection that was closed while nobody used it.
         retry=Retry(NoBackoff(), 1),

@@ -57,6 +57,7 @@ def run() -> int:
     os.umask(0o077)
     folder = home()
     preflight.paths_are_plain(folder, BASE_DIR)
+    preflight.has_room(folder)
     for name in ("run", "log"):
         (folder / name).mkdir(exist_ok=True)
     is_host = one_of("HEDGEHOG_PART", "all", "host") == "host"

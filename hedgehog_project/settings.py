@@ -178,6 +178,8 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 4.0
 CELERY_WORKER_SEND_TASK_EVENTS = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# A Redis that refuses writes is waited for as one that is away.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     # A killed worker's tasks come back within seconds. They are doorbells: ringing twice does no harm.
     "visibility_timeout": 30,
@@ -200,7 +202,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"once": {"()": "hedgehog_project.quiet.OnceWhileRedisFails"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["once"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
         **{

@@ -9,7 +9,7 @@ from hedgehog_project.processes import NAMES
 
 # Supervisor's own lines that people need; the rest is in its log.
 WORTH_SHOWING = ("exited:", "gave up:", "spawnerr:", "CRIT", "ERRO")
-COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)
+COLOURS = (36, 33, 32, 35, 34, 95, 96, 93, 92)
 WIDTH = max(map(len, (*NAMES, "supervisor")))
 MOST_BYTES = 1 << 18
 

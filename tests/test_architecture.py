@@ -22,12 +22,13 @@ FORBIDDEN = {
     "trading.models": ("trading.traders", "trading.leader", "trading.dispatch", "trading.tasks", "trading.admin"),
     "trading.strategies": ("trading.models", "trading.exchange", "trading.traders", "trading.tasks", "trading.admin"),
     "trading.traders": ("trading.leader", "trading.dispatch", "trading.tasks", "trading.admin"),
-    "trading.leader": ("trading.dispatch", "trading.tasks", "trading.admin"),
+    "trading.leader": ("trading.dispatch", "trading.tasks", "trading.standby", "trading.admin"),
     "trading.dispatch": ("trading.leader", "trading.tasks", "trading.admin"),
     "trading.limits": ("trading.traders", "trading.leader", "trading.dispatch", "trading.tasks", "trading.admin"),
     "trading.accounting": ("trading.traders", "trading.leader", "trading.dispatch", "trading.tasks", "trading.admin"),
     "trading.books": ("trading.leader", "trading.dispatch", "trading.tasks", "trading.admin"),
-    "trading.tasks": ("trading.admin",),
+    "trading.tasks": ("trading.standby", "trading.admin"),
+    "trading.standby": ("trading.admin",),
 }
 
 # Imports inside functions, with the reason for each.

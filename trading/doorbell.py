@@ -4,6 +4,8 @@ CELERY_TASK_ROUTES in settings.py says which queue a task goes to by its name; a
 exit is sent to EXITS by whoever rings.
 """
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -82,14 +84,41 @@ def reconcile(venue: str, entry_id: str | None = None) -> None:
 
 def reconcile_once(venue: str) -> None:
     """As reconcile, but not again within ONCE_S: many reports may tell of one unknown order."""
-    if take(connect(), f"reconcile:rung:{venue}", ONCE_S):
+    if _is_first(f"reconcile:rung:{venue}"):
         reconcile(venue)
 
 
 def refresh_balances_once(venue: str) -> None:
     """Has a venue asked for the account's balances, but not again within ONCE_S."""
-    if take(connect(), f"balances:rung:{venue}", ONCE_S):
+    if _is_first(f"balances:rung:{venue}"):
         _ring("trading.tasks.refresh_balances", {"venue": venue}, WAKE_EXPIRES_S)
+
+
+# Who answers in this process itself, instead of a worker; None: the broker is told.
+_instead: Callable[[str, dict[str, Any]], None] | None = None
+# What was rung by this process alone, and until when not again, where Redis can't be asked.
+_rung_until: dict[str, float] = {}
+
+
+def answer_here(ring: Callable[[str, dict[str, Any]], None] | None) -> None:
+    """From now on hands each bell of this process, a task's name and what it is called with, to `ring`.
+
+    For the standby, while the broker takes none. None: the broker is told again.
+    """
+    global _instead
+    _instead = ring
+
+
+def _is_first(key: str) -> bool:
+    """Whether nobody has rung for this within ONCE_S; where Redis can't be asked, nobody in this process."""
+    try:
+        return take(connect(), key, ONCE_S) is not None
+    except redis.RedisError:
+        now = time.monotonic()
+        is_first = now >= _rung_until.get(key, 0.0)
+        if is_first:
+            _rung_until[key] = now + ONCE_S
+        return is_first
 
 
 def again(task: str, kwargs: dict[str, Any], of_use_s: float | None, queue: str | None) -> None:
@@ -104,6 +133,9 @@ def _ring(
     queue: str | None = None,
     is_again: bool = False,
 ) -> None:
+    if _instead is not None:
+        _instead(task, kwargs)
+        return
     # Not Celery's own `expires`, which compares the clocks of two hosts: task_base.py looks at it.
     headers: dict[str, Any] = {IS_AGAIN: True} if is_again else {}
     if of_use_s is not None:

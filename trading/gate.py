@@ -6,6 +6,9 @@ Right before the call it looks once more: trading may have been halted meanwhile
 from datetime import timedelta
 from decimal import Decimal
 
+from django.conf import settings
+
+from hedgehog_project import halt_request
 from hedgehog_project.venues import Venue
 from trading.core.money import plain
 from trading.core.orders import OPEN, Side
@@ -16,7 +19,7 @@ from trading.identity import copies
 from trading.limits import protections
 from trading.limits.holds import Hold
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
-from trading.models.switch import TradingMode
+from trading.models.switch import TradingMode, requested_mode
 from trading.models.symbols import TradingStatus
 
 # How long a trader that is held back by the mode rests; a resume rings it at once.
@@ -42,7 +45,13 @@ def hold(trader: Trader, side: Side, price: Decimal, quantity: Decimal, rules: R
 
 
 def mode_hold(side: Side) -> Hold | None:
-    """What the mode of trading holds back."""
+    """What the mode of trading holds back: the switch's, or that of a halt which the database does not know yet."""
+    wanted = halt_request.pending(settings.HEDGEHOG_HOME)
+    if wanted is not None and not requested_mode(wanted).lets(side):
+        # Nothing is read for it: the database may be what is away.
+        asked = Switch(pk=1)
+        asked.obey(wanted)
+        return Hold(asked.mode_text, REST, asked.mode_text, is_mode=True)
     mode = Switch.objects.filter(pk=1).values_list("mode", flat=True).first()
     if TradingMode(mode or TradingMode.ACTIVE).lets(side):
         return None

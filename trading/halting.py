@@ -1,37 +1,175 @@
-"""The kill switch: halting and resuming, one function each, for the admin and the commands."""
+"""The kill switch: halting and resuming, one function each, for the admin and the commands.
+
+The switch's row is the truth. Beside it, a request in HEDGEHOG_HOME holds the orders of one home back where the row
+can't be written at once (hedgehog_project/halt_request.py); whoever leads turns it into the row.
+"""
 
 import logging
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from django.db import transaction
+from django.conf import settings
+from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from hedgehog_project import halt_request
+from hedgehog_project.halt_request import Request
+from hedgehog_project.hurry import hurried, hurried_look
+from trading.core.money import plain
 from trading.core.orders import OPEN, OrderStatus, Side
+from trading.exchange.protocol import ARRIVES_WITHIN, SEND_WITHIN
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
 
 log = logging.getLogger(__name__)
 
+# Between two looks at orders that may be on their way.
+LOOK_S = 0.05
+
 
 def halt(by: str, why: str = "", mode: TradingMode = TradingMode.HALTED, cancels_buys: bool = False) -> None:
-    """Lets no order pass any more, or none but sales, at every venue.
+    """Lets no order pass any more, or none but sales, at every venue. Raises Django's database errors.
 
-    Once this has returned no call of an exchange begins that the mode forbids; one that is on its way already is an
-    order in SUBMITTING, see `on_their_way`. With `cancels_buys` the leader has resting buys taken back, those as well
-    that turn out later to rest.
+    Once this has returned and is committed, a call that the mode forbids begins for such orders alone as were saved
+    before: they are in `on_their_way`, and each is signed within SEND_WITHIN of being saved or never. With
+    `cancels_buys` the leader cancels resting buys, those as well that turn out later to rest.
     """
     _turn(mode, by, why, cancels_buys)
 
 
+@dataclass(frozen=True)
+class Halted:
+    """How far a halt reaches. `here` and `everywhere` say in words what keeps it from that; empty where it does."""
+
+    mode: TradingMode
+    since: datetime
+    here: str  # all processes of this home, by the request
+    everywhere: str  # all processes that use the database, by the row
+    is_away: bool = False  # there was no connection to the database
+
+    @property
+    def holds(self) -> bool:
+        """Whether anybody is held back by it."""
+        return not (self.here and self.everywhere)
+
+    def lines(self) -> list[str]:
+        what = "order" if self.mode == TradingMode.HALTED else "buy"
+        since = f"since {clock(self.since)}"
+        if not self.everywhere:
+            reach = f"no new {what} is let out by any process that uses this database, on any machine, at any venue"
+            return [f"Trading is {self.mode} {since}: {reach}."]
+        if self.here:
+            return [
+                f"Trading is NOT {self.mode}. {self.here} The database does not have it either: {self.everywhere}"
+            ]
+        return [
+            f"Trading is {self.mode} {since} for every process of HEDGEHOG_HOME {settings.HEDGEHOG_HOME} on this "
+            f"machine: none lets a new {what} out.",
+            f"The database does not have it yet: {self.everywhere} It is written there as soon as a leader of this "
+            "home can. Until then a process with another home goes on where it reaches the database; without it "
+            f"nobody can save a new {what}, nor let one out.",
+        ]
+
+
+def halt_now(
+    by: str, why: str, mode: TradingMode, cancels_buys: bool, filed: tuple[Request, float] | None = None
+) -> Halted:
+    """As `halt`, for a person: within seconds, also while the database is locked, full or away. Raises nothing.
+
+    `filed`: the request that holds here already, and since when.
+    """
+    here = everywhere = ""
+    is_away = False
+    if filed is not None:
+        wanted, held_at = filed
+    else:
+        wanted = halt_request.request(mode, by, why, cancels_buys)
+        held_at = wanted.at
+        try:
+            held_at = halt_request.file(settings.HEDGEHOG_HOME, wanted)
+        except OSError as error:
+            here = f"The request in {settings.HEDGEHOG_HOME} could not be made: {error.strerror or error}."
+    try:
+        with hurried():
+            _turn(mode, by, why, cancels_buys)
+        # Others, of other homes, only from now on.
+        held_at = time.time()
+    except DatabaseError as error:
+        everywhere = f"{in_a_line(error)}."
+        is_away = connection.connection is None
+        connection.close()
+    try:
+        if not everywhere:
+            halt_request.withdraw(settings.HEDGEHOG_HOME, wanted)
+        elif not here and halt_request.pending(settings.HEDGEHOG_HOME) is None:
+            # Another person's halt or resume has taken it away meanwhile.
+            halt_request.file(settings.HEDGEHOG_HOME, wanted)
+    except OSError as error:
+        log.warning("the request of a halt: home=%s error=%s", settings.HEDGEHOG_HOME, error)
+    return Halted(mode, datetime.fromtimestamp(held_at, UTC), here, everywhere, is_away)
+
+
+def keep_request() -> bool:
+    """Writes a request of this home into the switch's row. Whether there was one. Raises Django's database errors."""
+    home = settings.HEDGEHOG_HOME
+    if halt_request.pending(home) is None:
+        return False
+    with hurried():
+        row = _locked()
+        wanted = halt_request.pending(home)
+        if wanted is None:
+            return False  # Somebody has resumed, which takes it away before it lets go of the row.
+        row.obey(wanted)
+        row.save()
+    log.warning("a halt that was requested in %s is in the database now: %s", home, row.mode_text)
+    try:
+        halt_request.withdraw(home, wanted)
+    except OSError as error:
+        log.warning("the request of a halt can't be taken away: home=%s error=%s", home, error)
+    return True
+
+
 def resume(by: str) -> int:
-    """Lets every order pass again, and rings whoever waits for a time; how many traders that are."""
-    with transaction.atomic():
-        _turn(TradingMode.ACTIVE, by, "", False)
-        # The leader nudges whoever is due, within a second.
-        waiting = Trader.objects.filter(finished_at__isnull=True, retry_at__gt=timezone.now())
-        return waiting.update(retry_at=timezone.now())
+    """Lets every order pass again, and rings whoever waits for a time; how many traders that are.
+
+    Raises Django's database errors, and OSError where a request of this home can't be taken away: then all stays as
+    it is.
+    """
+    home = settings.HEDGEHOG_HOME
+    wanted = halt_request.pending(home)
+    try:
+        with hurried():
+            _locked()
+            _turn(TradingMode.ACTIVE, by, "", False)
+            # The leader nudges whoever is due, within a second.
+            waiting = Trader.objects.filter(finished_at__isnull=True, retry_at__gt=timezone.now())
+            count = waiting.update(retry_at=timezone.now())
+            # While the row is locked: a leader would else write it into the row once more.
+            halt_request.withdraw(home)
+    except DatabaseError:
+        if wanted is not None and halt_request.pending(home) is None:
+            halt_request.file(home, wanted)
+        raise
+    return count
+
+
+def resume_here() -> bool:
+    """Takes away a request that never reached the row, while the row can't be written. Whether trading goes on.
+
+    Raises Django's database errors, and OSError.
+    """
+    mode = Switch.objects.filter(pk=1).values_list("mode", flat=True).first()
+    return mode in (None, TradingMode.ACTIVE) and halt_request.withdraw(settings.HEDGEHOG_HOME)
+
+
+def _locked() -> Switch:
+    """The row itself, without a request: nobody else turns it meanwhile."""
+    Switch.objects.get_or_create(pk=1)
+    return Switch.objects.select_for_update().get(pk=1)
 
 
 def _turn(mode: TradingMode, by: str, why: str, cancels_buys: bool) -> None:
@@ -46,6 +184,85 @@ def _turn(mode: TradingMode, by: str, why: str, cancels_buys: bool) -> None:
     transaction.on_commit(
         lambda: log.warning("trading is %s: by=%s why=%s cancels_buys=%s", mode, by, why, cancels_buys)
     )
+
+
+@dataclass(frozen=True)
+class OnTheWay:
+    """Orders that were saved before trading was held back, as they were found right after."""
+
+    rows: list[Order]
+    wait_s: float  # so much later none of them can be sent any more
+    until: datetime  # the same by the clock
+
+    def lines(self) -> list[str]:
+        if not self.rows:
+            return []
+        reach = clock(self.until + ARRIVES_WITHIN - SEND_WITHIN)
+        head = f"Saved before, and sent until {clock(self.until)} or never (no exchange takes one after {reach})"
+        return [f"{head}: {len(self.rows)}: {_names(self.rows)}"]
+
+    def wait(self) -> list[Order]:
+        """Waits until none can be sent any more; those whose outcome is not known then. Raises DatabaseError."""
+        give_up = time.monotonic() + self.wait_s
+        unclear = self.rows
+        while unclear and time.monotonic() < give_up:
+            time.sleep(LOOK_S)
+            unclear = _still_unclear(unclear)
+        return unclear
+
+
+def found_on_their_way(halted: Halted) -> OnTheWay:
+    """To be asked once trading is held back. Raises Django's database errors.
+
+    Whoever saves an order looks at the mode once more before it calls (gate.last_look). So an order that was not
+    committed yet when this looked is not sent, and one that was is signed within SEND_WITHIN, or never.
+    """
+    # By our own clock, whatever that of the machine says which saved them. From this look on; where only the request
+    # holds, and so only for this home, since it was filed.
+    until = timezone.now() + SEND_WITHIN
+    if halted.is_away:
+        raise OperationalError(f"each is sent until {clock(halted.since + SEND_WITHIN)} or never")
+    if halted.everywhere:
+        until = halted.since + SEND_WITHIN
+    with hurried_look():
+        rows = on_their_way().select_related("symbol")
+        found = list(rows.filter(side=Side.BUY) if halted.mode == TradingMode.REDUCING else rows)
+    return OnTheWay(found, (until - timezone.now()).total_seconds(), until)
+
+
+def in_the_end(halted: Halted, unclear: list[Order]) -> list[str]:
+    """What is said once none of the orders that were on their way can be sent any more."""
+    what = "order" if halted.mode == TradingMode.HALTED else "buy"
+    of = " of this home" if halted.everywhere else ""
+    lines = [f"No {what}{of} goes out any more."]
+    if unclear:
+        asks = "It is unclear whether the exchange has these; the leader asks until it is known"
+        lines.append(f"{asks}: {len(unclear)}: {_names(unclear)}")
+    return lines
+
+
+def _names(rows: list[Order]) -> str:
+    return "; ".join(name_of(row) for row in rows)
+
+
+def _still_unclear(rows: list[Order]) -> list[Order]:
+    if not rows:
+        return []
+    with hurried_look():
+        return list(on_their_way().filter(pk__in=[row.pk for row in rows]).select_related("symbol"))
+
+
+def name_of(row: Order) -> str:
+    return f"{row.side} {plain(row.quantity)} {row.symbol.name} at {plain(row.price)} ({row.venue})"
+
+
+def clock(at: datetime) -> str:
+    return f"{at:%H:%M:%S} UTC"
+
+
+def in_a_line(error: Exception) -> str:
+    """An error's words without their line breaks and the full stop."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def wants_buys_back() -> bool:

@@ -4,23 +4,25 @@ It runs every second, and at once when a cycle ends. Two leaders at once are har
 """
 
 import logging
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import redis
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from hedgehog_project.progress import LED, note
 from hedgehog_project.queues import ENTRIES, EXITS
-from hedgehog_project.redis import connect
+from hedgehog_project.redis import connect, take
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, last_trades
 from trading import catalog, doorbell, endings, halting, set_clocks, slots, symbols, triggers
 from trading.books.reconcile import venues_in_use
 from trading.core.decisions import ANY_PRICE
+from trading.core.events import TradeSeen
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import TraderState
 from trading.exchange.errors import ExchangeError
@@ -30,7 +32,7 @@ from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettin
 from trading.models.journal import write
 from trading.models.symbols import GONE, TradingStatus
 from trading.one_by_one import each
-from trading.saving import trigger_for
+from trading.saving import copy, trigger_for
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
 from trading.traders import ExchangeAt
@@ -41,10 +43,13 @@ log = logging.getLogger(__name__)
 STUCK_AFTER = timedelta(seconds=2)
 # A bell that nobody answered for so long is rung again.
 UNHEARD_S = 3.0
+PRUNED_EVERY_S = 60
 # A listing of this age tells what the exchange says now.
 JUST_NOW = timedelta(seconds=5)
 UNHEARD = timedelta(seconds=UNHEARD_S)
 
+# What a bell for a trader says whose time has come.
+DUE = "it is time to try again"
 # What a bell for an order says: its row, its trader, its symbol.
 _TO_RING = ("pk", "trader_id", "symbol__name")
 # What kept a symbol's traders from beginning, as it was logged: not every second again.
@@ -57,17 +62,31 @@ def lead(now: datetime | None = None) -> None:
     Raises redis.RedisError and Django's database errors once all were tried: the next beat tries again.
     """
     now = now or timezone.now()
+    now = now or timezone.now()
+    each(
+        (
+            set_clocks.mend,
+            runs.beat,
+            # What needs no Redis comes first.
+            lambda now: halting.keep_request(),
+            drawdown.watch,
+            lambda now: fill_slots(),
+            lambda now: watch_triggers(),
+            _ring_whoever_waits,
+            lambda now: prune_triggers(),
+        ),
+        lambda duty: duty(now),
+    )
+    note(connect(), LED)
+
+
+def _ring_whoever_waits(now: datetime) -> None:
     client = connect()
     # What waits in a long queue is not rung again: that would only make it longer. Each queue has its own workers.
     behind = {queue for queue in (EXITS, ENTRIES) if doorbell.is_queue_long(client, queue)}
     asks = (ask_about_stuck_orders, ask_about_passed_orders, take_back_unwanted)
     each(
         (
-            set_clocks.mend,
-            runs.beat,
-            lambda now: fill_slots(),
-            lambda now: watch_triggers(),
-            drawdown.watch,
             *(asks if EXITS not in behind else ()),
             lambda now: nudge_whoever_is_due(now, behind),
             lambda now: ring_again(behind),
@@ -75,6 +94,43 @@ def lead(now: datetime | None = None) -> None:
         ),
         lambda duty: duty(now),
     )
+
+
+LastTrades = Callable[[Iterable[tuple[str, str]]], Iterator[tuple[list[Venue], str, TradeEvent]]]
+
+
+def stand_in(now: datetime, prices: LastTrades) -> None:
+    """What can't wait where Redis carries no bell and no price: one beat for those who hold something.
+
+    Its bells are answered by whoever calls this (standby.py). Nobody who holds nothing is woken: nothing is bought.
+    What is turned off ends all the same.
+    """
+    drawdown.watch(now)
+    _retire_unwanted(Switch.current())
+    symbols.end_shutdowns()
+    take_back_unwanted(now)
+    ask_about_stuck_orders(now)
+    ask_about_passed_orders(now, prices)
+    wake_crossed(prices)
+    for pk, symbol, state in _due(now, _holding()):
+        _nudge(pk, symbol, state, DUE)
+
+
+def _holding() -> QuerySet[Trader]:
+    """Live traders that have bought something."""
+    bought = Order.objects.filter(trader=OuterRef("pk"), side=Side.BUY, executed__gt=0)
+    return Trader.objects.filter(Exists(bought), finished_at__isnull=True)
+
+
+def wake_crossed(prices: LastTrades) -> None:
+    """Rings for traders that hold something and one of whose triggers the market has reached, as dispatch would."""
+    waiting = _holding().filter(armed_at__isnull=False)
+    for venues, name, trade in prices(waiting.order_by().values_list("venue", "symbol__name").distinct()):
+        price = Decimal(trade.price)
+        is_crossed = Q(wake_below__gte=price) | Q(wake_above__lte=price)
+        event = TradeSeen(name, trade.trade_id, price, trade.event_ms, trade.age_s)
+        for pk in waiting.filter(is_crossed, venue__in=venues, symbol__name=name).values_list("pk", flat=True):
+            doorbell.wake(pk, name, event, EXITS)
 
 
 def fill_slots() -> int:
@@ -111,7 +167,8 @@ def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
             log.warning("no trader begins: symbol=%s error=%s", settings.symbol.name, error)
         _complaints[settings.symbol_id] = str(error)
         return False
-    triggers.set_trigger(connect(), trigger_for(trader))
+    # Redis may miss it: the leader arms it anew. The other slots shall have their traders.
+    copy(trigger_for(trader))
     return True
 
 
@@ -136,7 +193,7 @@ def ask_about_stuck_orders(now: datetime) -> None:
         doorbell.ask(*order)
 
 
-def ask_about_passed_orders(now: datetime) -> None:
+def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None) -> None:
     """Rings for resting orders that the market has traded through: they must have filled, and the report is missing.
 
     Reconciliation would find them as well, but only each minute.
@@ -144,7 +201,8 @@ def ask_about_passed_orders(now: datetime) -> None:
     late = now - UNHEARD
     resting = Order.objects.filter(status__in=OPEN - {OrderStatus.SUBMITTING}, submitted_at__lt=late)
     resting = resting.filter(Q(asked_at=None) | Q(asked_at__lt=late)).select_related("symbol")
-    for venues, name, trade in _last_trades(resting.order_by().values_list("venue", "symbol__name").distinct()):
+    pairs = resting.order_by().values_list("venue", "symbol__name").distinct()
+    for venues, name, trade in (last_trades or _last_trades)(pairs):
         price = Decimal(trade.price)
         passed = Q(side=Side.BUY, price__gt=price) | Q(side=Side.SELL, price__lt=price)
         since = _made_at(trade)
@@ -164,12 +222,15 @@ def nudge_whoever_is_due(now: datetime, behind: Collection[str] = ()) -> None:
 
     Those whose queue is among `behind` wait until its workers have caught up.
     """
-    live = Trader.objects.filter(finished_at__isnull=True)
+    for pk, symbol, state in _due(now, Trader.objects.filter(finished_at__isnull=True)):
+        _nudge(pk, symbol, state, DUE, behind)
+
+
+def _due(now: datetime, live: QuerySet[Trader]) -> Iterable[tuple[int, str, str]]:
     due = live.filter(retry_at__lte=now)
     # Neither trigger, nor clock, nor open order: a process died at the wrong moment.
     forgotten = live.filter(retry_at=None, wake_below=None, wake_above=None).exclude(orders__status__in=OPEN)
-    for pk, symbol, state in (due | forgotten).distinct().values_list("pk", "symbol__name", "state"):
-        _nudge(pk, symbol, state, "it is time to try again", behind)
+    return (due | forgotten).distinct().values_list("pk", "symbol__name", "state")
 
 
 def watch_triggers() -> None:
@@ -191,10 +252,10 @@ def ring_again(behind: Collection[str] = ()) -> None:
         gone.discard(pk)
         _nudge(pk, symbol, state, "nobody answered its bell", behind)
     if gone:
-        triggers.forget(client, gone)
+        triggers.drop(client, gone)
 
 
-def _nudge(pk: int, symbol: str, state: str, why: str, behind: Collection[str]) -> None:
+def _nudge(pk: int, symbol: str, state: str, why: str, behind: Collection[str] = ()) -> None:
     queue = doorbell.queue_of(state)
     if queue not in behind:
         doorbell.nudge(pk, symbol, why, queue=queue)
@@ -213,11 +274,30 @@ def rearm_sleepers(now: datetime) -> int:
         since = _made_at(trade) - UNHEARD
         for trader in crossed.filter(armed_at__lt=since).select_related("symbol"):
             if not triggers.set_trigger(client, trigger_for(trader)):
-                # Redis remembers a later turn: of the database before it was restored or made anew. Where the trader
-                # is just being woken instead, it is woken once for nothing.
-                triggers.forget(client, [trader.pk])
-                triggers.set_trigger(client, trigger_for(trader))
+                _overrule(client, trader.pk)
             count += 1
+    return count
+
+
+def _overrule(client: "redis.Redis", trader_id: int) -> None:
+    """Redis remembers a later turn, or an end: of the database before it was restored or made anew, unless the row
+    says the same by now. Where the trader is just being woken instead, it is woken once for nothing.
+    """
+    was_seen = triggers.seen(client, trader_id)
+    trader = Trader.objects.filter(pk=trader_id, finished_at=None).select_related("symbol").first()
+    if trader is not None:
+        triggers.overrule(client, trigger_for(trader), was_seen)
+
+
+def prune_triggers() -> int:
+    """Each minute: takes out of Redis whatever belongs to no live trader; of how many."""
+    client = connect()
+    if not take(client, "triggers:pruned", PRUNED_EVERY_S):
+        return 0
+    live = Trader.objects.filter(finished_at=None)
+    count = triggers.prune(client, lambda: set(live.values_list("pk", flat=True)))
+    if count:
+        log.info("triggers of ended traders are taken away: traders=%s", count)
     return count
 
 

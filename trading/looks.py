@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 
 from django.db import transaction
 from django.db.models import Q, prefetch_related_objects
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from hedgehog_project.venues import Venue
 from trading import doorbell, gate, leftovers, triggers
@@ -315,11 +317,18 @@ def _book(snapshot: Snapshot, row: Order) -> None:
         row.is_late, row.cancel_reason = True, SHOWED_LATE
         row.save(update_fields=["is_late", "cancel_reason", "updated_at"])
         if trader.has_ended:
-            transaction.on_commit(lambda: doorbell.cancel(row.pk, trader.pk, trader.symbol.name))
+            transaction.on_commit(partial(_ring_for_cancel, row.pk, trader))
     book(row, event.report)
     trader.error, trader.failures = "", 0
     done = f"books {row.side.lower()}: {row.status.lower().replace('_', ' ')}"
     write(trader, str(event), done, row.reason, row, snapshot.task_id)
+
+
+def _ring_for_cancel(order_id: int, trader: Trader) -> None:
+    try:
+        doorbell.cancel(order_id, trader.pk, trader.symbol.name)
+    except OperationalError as away:
+        log.warning("nobody is rung to cancel it, the leader will be: order=%s error=%s", order_id, away)
 
 
 def _follow(snapshot: Snapshot, thought: Thought) -> Looked:

@@ -39,14 +39,16 @@ OLD_S = 60
 READ_S = 0.8
 # What it means to people when a process is down.
 WITHOUT = {
-    "redis": "Redis does not answer: no event and no task reaches anybody.",
+    "redis": "Redis does not answer: no event and no task reaches anybody. What is held still gets out.",
     "mock_exchange": "The mock exchange is down: it takes no orders and fills none.",
     "streamer": "The streamer is down: no prices and no execution reports come.",
     "dispatcher": "The dispatcher is down: no trader hears of trades and reports.",
     "worker": "No worker for entries is up: no trader begins or buys.",
     "worker_exits": "No worker for exits is up: no report is booked, nothing is cancelled, and nobody leads.",
     "beat": "Beat is down: nobody looks for missing traders and unclear orders.",
+    "standby": "The standby is down: nobody gets out while Redis is full or away.",
 }
+REFUSING = "What is held still gets out, unclear orders are asked about, and cancels go on; nothing new is bought."
 LIVE = Q(finished_at__isnull=True)
 # In these words, for they are those of the index trader_ended, which holds every column that is summed.
 ENDED = Q(finished_at__isnull=False)
@@ -272,10 +274,12 @@ def elsewhere(venue: Venue) -> list[str]:
 
 def alarms(venue: Venue, states: list[ProcessState]) -> list[str]:
     """What the processes that are down mean, in words for people."""
-    down = [state.name for state in states if not state.alive]
-    if "redis" in down:
+    down = [state.name for state in states if state.alive is False]
+    trouble = [f"{state.trouble}. {REFUSING}" for state in states if state.trouble]
+    if "redis" in down and not trouble:
         return [WITHOUT["redis"]]  # Of the others nothing is known then.
-    return [WITHOUT[name] for name in down if name in WITHOUT and (name != "mock_exchange" or venue == Venue.MOCK)]
+    others = [name for name in down if name != "redis" and (name != "mock_exchange" or venue == Venue.MOCK)]
+    return trouble + [WITHOUT[name] for name in others if name in WITHOUT]
 
 
 def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) -> list[str]:

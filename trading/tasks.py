@@ -10,7 +10,6 @@ from kombu.exceptions import OperationalError
 
 from hedgehog_project import shared_clock
 from hedgehog_project.database_errors import passes
-from hedgehog_project.progress import LED, note
 from hedgehog_project.queues import ENTRIES, EXITS, drop_stale
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
@@ -113,7 +112,6 @@ def lead() -> None:
     for name in (EXITS, ENTRIES):
         drop_stale(client, name, shared_clock.now())
     leader.lead()
-    note(client, LED)
 
 
 @shared_task(bind=True, base=BaseTask, of_use_s=50, is_rung_again=False, takes_s=LONG_S)

@@ -122,6 +122,11 @@ def cancel(order_id: int, exchange_at: ExchangeAt, task_id: str = "", now: datet
     return needs_leader
 
 
+def hear_of_cancel(row: Order, report: OrderReport, exchange_at: ExchangeAt, task_id: str = "") -> bool:
+    """Processes the exchange's answer to a cancel. Returns whether the leader should run."""
+    return hear(calls.with_fills(row, report, exchange_at(Venue(row.venue))), "cancel", exchange_at, task_id)
+
+
 def note_failure(trader_id: int, error: Exception, task_id: str = "") -> None:
     """Writes a task's failure on its trader, which keeps its state and is tried again after a growing wait."""
     with transaction.atomic():

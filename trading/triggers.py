@@ -4,14 +4,18 @@
     triggers:above:{market}:{SYMBOL}   the same by the price at or above which one does
     triggers:rung                      sorted set: trader id by the time (s, shared clock) at which it was rung and
                                        not heard since
-    triggers:turns                     hash: trader id to the turn of its row that was copied last
+    triggers:turns                     hash: trader id to the turn of its row that was copied last; live ones alone
+    triggers:ended                     sorted set: trader id by the time (s) at which it was heard that it has ended
     triggers:built                     there while the copy is whole; gone when Redis was emptied
 
 A crossed trigger moves to `rung` in one step, so that a dispatcher may die at any moment: the leader rings those
 again whose bell nobody answered.
+
+A copy may come late, after its trader has ended. While `ended` remembers that, nothing arms the trader any more; then
+the leader, which takes away each minute what has no live row (prune), is the one who sees to it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -21,9 +25,11 @@ from hedgehog_project import shared_clock
 
 RUNG = "triggers:rung"
 TURNS = "triggers:turns"
+ENDED = "triggers:ended"
 BUILT = "triggers:built"
 # Hosts know the shared clock a little differently.
 AHEAD_S = 10.0
+REBUILT_AT_ONCE = 1_000
 
 # KEYS: below, above, rung. ARGV: price, now, most. Moves the traders one of whose triggers the price has reached.
 _RING = """
@@ -39,17 +45,50 @@ end
 return ids
 """
 
-# KEYS: below, above, rung, turns. ARGV: trader, turn, two prices or empty, 1 if it has ended. Two threads that have
-# saved one trader may come here in the wrong order: the older one then changes nothing.
+# How long it is remembered that a trader has ended. A later copy comes from a process that was held up so long.
+ENDED_KEPT_S = 3_600
+
+# KEYS: below, above, rung, turns, ended. ARGV from `first` on, for each trader: its id, its turn, two prices or
+# empty, 1 if it has ended. Two threads that have saved one trader may come here in the wrong order: the older one
+# then changes nothing.
 _SET = """
-if tonumber(redis.call('HGET', KEYS[4], ARGV[1]) or '0') > tonumber(ARGV[2]) then return 0 end
-if ARGV[5] == '1' then redis.call('HDEL', KEYS[4], ARGV[1]) else redis.call('HSET', KEYS[4], ARGV[1], ARGV[2]) end
-for side = 1, 2 do
-  local price = ARGV[2 + side]
-  if price == '' then redis.call('ZREM', KEYS[side], ARGV[1]) else redis.call('ZADD', KEYS[side], price, ARGV[1]) end
+local now, count = redis.call('TIME')[1], 0
+for i = first, #ARGV, 5 do
+  local id, turn, is_news = ARGV[i], ARGV[i + 1], true
+  if ARGV[i + 4] == '1' then
+    redis.call('HDEL', KEYS[4], id)
+    redis.call('ZADD', KEYS[5], now, id)
+  elseif redis.call('ZSCORE', KEYS[5], id)
+      or tonumber(redis.call('HGET', KEYS[4], id) or '0') > tonumber(turn) then
+    is_news = false
+  else
+    redis.call('HSET', KEYS[4], id, turn)
+  end
+  if is_news then
+    for side = 1, 2 do
+      local price = ARGV[i + 1 + side]
+      if price == '' then redis.call('ZREM', KEYS[side], id) else redis.call('ZADD', KEYS[side], price, id) end
+    end
+    redis.call('ZREM', KEYS[3], id)
+    count = count + 1
+  end
 end
-redis.call('ZREM', KEYS[3], ARGV[1])
-return 1
+return count
+"""
+_SET_ALL = f"local first = 1 {_SET}"
+
+# KEYS: turns, ended. ARGV: trader.
+_SEEN = """
+return {redis.call('HGET', KEYS[1], ARGV[1]) or '', redis.call('ZSCORE', KEYS[2], ARGV[1]) or ''}
+"""
+# KEYS: those of _SET. ARGV: what `seen` found, and one trader.
+_OVERRULE = f"""
+local first = 3
+if (redis.call('HGET', KEYS[4], ARGV[3]) or '') ~= ARGV[1] then return 0 end
+if (redis.call('ZSCORE', KEYS[5], ARGV[3]) or '') ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[4], ARGV[3])
+redis.call('ZREM', KEYS[5], ARGV[3])
+{_SET}
 """
 
 
@@ -76,20 +115,69 @@ def key_above(market: str, symbol: str) -> str:
 
 def set_trigger(client: "redis.Redis", trigger: Trigger) -> bool:
     """Arms or disarms a trader that has been heard; False where a later turn was quicker. Raises redis.RedisError."""
-    market, symbol = trigger.market, trigger.symbol
-    keys = [key_below(market, symbol), key_above(market, symbol), RUNG, TURNS]
+    keys = _keys(trigger.market, trigger.symbol)
+    return bool(client.eval(_SET_ALL, len(keys), *keys, *_args(trigger)))
+
+
+def seen(client: "redis.Redis", trader: int) -> tuple[bytes, bytes]:
+    """What is remembered of a trader: its turn and its end; to be asked before its row. Raises redis.RedisError."""
+    turn, ended = client.eval(_SEEN, 2, TURNS, ENDED, trader)
+    return turn, ended
+
+
+def overrule(client: "redis.Redis", trigger: Trigger, was_seen: tuple[bytes, bytes]) -> bool:
+    """As set_trigger, whatever is remembered, for a row that was read after that was seen; False where it is more by
+    now.
+
+    What Redis remembers may be of a database from before a backup was restored. Raises redis.RedisError.
+    """
+    keys = _keys(trigger.market, trigger.symbol)
+    return bool(client.eval(_OVERRULE, len(keys), *keys, *was_seen, *_args(trigger)))
+
+
+def _keys(market: str, symbol: str) -> list[str]:
+    return [key_below(market, symbol), key_above(market, symbol), RUNG, TURNS, ENDED]
+
+
+def _args(trigger: Trigger) -> list[str | int]:
     # A float keeps the order of prices, equal ones stay equal: that is all that a score is for.
     scores = ["" if price is None else repr(float(price)) for price in (trigger.below, trigger.above)]
-    return bool(client.eval(_SET, len(keys), *keys, trigger.trader, trigger.turn, *scores, int(trigger.has_ended)))
+    return [trigger.trader, trigger.turn, *scores, int(trigger.has_ended)]
 
 
-def forget(client: "redis.Redis", traders: Iterable[int]) -> None:
-    """Drops traders that have ended. Raises redis.RedisError."""
+def drop(client: "redis.Redis", traders: Iterable[int], sets: Iterable[str] = ()) -> None:
+    """Takes away traders that have ended, also out of these sets of triggers, and remembers that they have.
+
+    Raises redis.RedisError.
+    """
     names = [str(trader) for trader in traders]
+    seconds, _ = client.time()
     pipeline = client.pipeline(transaction=False)
-    pipeline.zrem(RUNG, *names)
+    # First: from here on no late copy arms them again.
+    pipeline.zadd(ENDED, dict.fromkeys(names, seconds))
     pipeline.hdel(TURNS, *names)
+    for key in (RUNG, *sets):
+        pipeline.zrem(key, *names)
     pipeline.execute()
+
+
+def prune(client: "redis.Redis", live: Callable[[], set[int]]) -> int:
+    """Takes away whatever belongs to no live trader; how many such traders there were. Raises redis.RedisError.
+
+    `live` is asked after Redis was: a trader is copied once its row is there, so none that lives is missed.
+    """
+    sets = [str(key, "utf-8") for key in client.scan_iter("triggers:*:*:*", count=1000)]
+    seconds, _ = client.time()
+    pipeline = client.pipeline(transaction=False)
+    pipeline.zremrangebyscore(ENDED, "-inf", seconds - ENDED_KEPT_S)
+    pipeline.hkeys(TURNS)
+    for key in (RUNG, *sets):
+        pipeline.zrange(key, 0, -1)
+    _, *known = pipeline.execute()
+    gone = {int(each) for found in known for each in found} - live()
+    if gone:
+        drop(client, gone, sets)
+    return len(gone)
 
 
 def ring(client: "redis.Redis", market: str, symbol: str, price: float, most: int = 1000) -> list[int]:
@@ -114,18 +202,25 @@ def rung_before(client: "redis.Redis", seconds: float) -> list[int]:
 
 
 def rebuild(client: "redis.Redis", triggers: Iterable[Trigger]) -> int:
-    """Puts back what Redis has lost; of how many traders. What is there already stays."""
-    pipeline = client.pipeline(transaction=False)
+    """Puts back what Redis has lost; of how many traders. What was copied later stays. Raises redis.RedisError."""
     count = 0
+    of_symbols: dict[tuple[str, str], list[str | int]] = {}
     for trigger in triggers:
-        keys = key_below(trigger.market, trigger.symbol), key_above(trigger.market, trigger.symbol)
-        for key, price in zip(keys, (trigger.below, trigger.above), strict=True):
-            if price is not None:
-                pipeline.zadd(key, {str(trigger.trader): float(price)})
+        args = of_symbols.setdefault((trigger.market, trigger.symbol), [])
+        args += _args(trigger)
         count += trigger.below is not None or trigger.above is not None
-    pipeline.set(BUILT, 1)
-    pipeline.execute()
+        if len(args) >= REBUILT_AT_ONCE * 5:
+            _set_all(client, trigger.market, trigger.symbol, args)
+            args.clear()
+    for (market, symbol), args in of_symbols.items():
+        _set_all(client, market, symbol, args)
+    client.set(BUILT, 1)
     return count
+
+
+def _set_all(client: "redis.Redis", market: str, symbol: str, args: list[str | int]) -> None:
+    keys = _keys(market, symbol)
+    client.eval(_SET_ALL, len(keys), *keys, *args)
 
 
 def is_built(client: "redis.Redis") -> bool:

@@ -27,3 +27,10 @@ def keep_busy(key: str) -> None:
     while not connect().exists(key):
         time.sleep(0.02)
     connect().incr(f"{key}:done")
+
+
+@shared_task(name="tests.take_a_while")
+def take_a_while(key: str) -> None:
+    """Is under way for a moment, then counts itself in the Redis key."""
+    time.sleep(0.02)
+    connect().incr(key)

@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from hedgehog_project import checks
 from hedgehog_project.venues import Venue, place
+from tests.support.disk import fill, tiny_disk
 from tests.support.processes import Processes
 
 PEM = ECC.generate(curve="Ed25519").export_key(format="PEM")
@@ -145,6 +146,33 @@ def test_what_keeps_a_command_from_starting_is_one_line(
     assert line in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert "top-secret" not in result.stderr
+
+
+def test_a_file_that_would_name_the_database_and_can_not_be_read_is_one_line(
+    processes: Processes, tmp_path: Path
+) -> None:
+    """With the defaults in their place a command would look at another database."""
+    broken, home = tmp_path / "broken.env", tmp_path / "home"
+    broken.write_bytes(b"\xff\xfeDATABASE_URL=sqlite:////elsewhere\n")
+    ended = processes.run("showmigrations", "trading", HEDGEHOG_ENV_FILE=broken)
+    assert (ended.returncode, ended.stderr) == (1, f"hedgehog: {broken} is no UTF-8 text\n")
+    home.mkdir()
+    (home / "last_run.json").mkdir()
+    ended = processes.run("showmigrations", "trading", HEDGEHOG_HOME=home)
+    assert ended.returncode == 1
+    assert ended.stderr == f"hedgehog: {home}/last_run.json cannot be read: Is a directory\n"
+
+
+def test_a_full_home_keeps_no_command_from_a_database_that_is_elsewhere(processes: Processes, tmp_path: Path) -> None:
+    elsewhere: dict[str, Any] = {
+        "HEDGEHOG_HOME": tmp_path / "home",
+        "DATABASE_URL": f"sqlite:///{tmp_path}/db.sqlite3",
+    }
+    with tiny_disk(tmp_path / "home", "64k"):
+        assert processes.run("migrate", "--verbosity=0", **elsewhere).returncode == 0
+        fill(tmp_path / "home")
+        ended = processes.run("showmigrations", "trading", **elsewhere)
+        assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_a_database_without_tables_is_told_from_one_that_is_missing(processes: Processes, tmp_path: Path) -> None:

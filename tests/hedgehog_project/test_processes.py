@@ -14,6 +14,7 @@ from hedgehog_project.heartbeats import Heart
 from hedgehog_project.ports import HOST
 from hedgehog_project.processes import NAMES, ProcessState, states
 from tests.support.heartbeats import plant
+from tests.support.refusing import FULL, full
 
 
 def found(timeout_s: float = 0.8) -> dict[str, ProcessState]:
@@ -89,6 +90,20 @@ def test_a_worker_that_serves_all_queues_is_both(redis_client: "redis.Redis") ->
     assert (found()["worker"].alive, found()["worker_exits"].alive) == (True, False)
     plant(redis_client, "worker", queues="celery exits leader")
     assert (found()["worker"].alive, found()["worker_exits"].alive) == (True, True)
+
+
+def test_nobody_is_down_because_a_full_redis_takes_no_heartbeat(redis_client: "redis.Redis") -> None:
+    plant(redis_client, "worker", age_s=60)
+    Heart(redis_client, "streamer").beat()
+    with full(redis_client):
+        now = found()
+    assert (now["redis"].alive, now["redis"].note.partition(" (")[0]) == (False, f"refuses writes: {FULL}")
+    assert now["redis"].trouble.startswith(f"Redis refuses writes: {FULL} (")
+    for name in ("worker", "beat"):
+        assert (now[name].alive, now[name].note) == (None, "unknown: Redis refuses writes")
+    assert now["streamer"].alive, "its last heartbeat is fresh"
+    assert found()["worker"].alive is False
+    assert "MB used" in found()["redis"].note
 
 
 def test_a_web_server_is_alive_when_it_answers_as_it_should(

@@ -24,6 +24,7 @@ import redis
 
 from hedgehog_project.heartbeats import beats
 from hedgehog_project.ports import HOST, free_port
+from tests.support.disk import tiny_disk
 from tests.support.environment import ROOT
 from tests.support.processes import Process, Processes
 
@@ -142,16 +143,9 @@ def test_a_wrong_setting_is_one_line_before_anything_starts(fresh: Stack, wrong:
     assert words in line
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root may mount a tiny disk")
 def test_a_full_disk_is_one_line(fresh: Stack) -> None:
-    fresh.home.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "none", fresh.home], check=False)
-    if mounted.returncode:
-        pytest.skip("this container may not mount")
-    try:
+    with tiny_disk(fresh.home, "4k"):
         (line,) = refusal(fresh)
-    finally:
-        subprocess.run(["umount", fresh.home], check=True)
     assert line.startswith("hedgehog: ")
     assert "No space left on device" in line
     assert str(fresh.home) in line
@@ -235,6 +229,7 @@ def test_a_second_one_in_the_same_home_is_refused(stack: Stack, launcher: Proces
         ("manage.py", "mock_exchange"),
         ("celery", "worker", "-Q celery"),
         ("celery", "worker", "-Q exits,leader"),
+        ("manage.py", "standby"),
         ("celery", "beat"),
         ("celery", "flower"),
         ("gunicorn",),

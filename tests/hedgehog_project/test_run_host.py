@@ -13,6 +13,7 @@ import redis
 
 from hedgehog_project.heartbeats import alive, beats
 from hedgehog_project.ports import HOST, free_port
+from hedgehog_project.processes import HEARTBEATS
 from tests.support.environment import ROOT, start_redis
 from tests.support.postgres import Cluster
 from tests.support.processes import Process, Processes
@@ -74,7 +75,7 @@ def test_it_starts_what_any_number_may_run_and_its_status_knows_nothing_of_the_r
         processes.wait_for(lambda: "works along" in launcher.output or not launcher.is_running, UP_S, "the host")
         assert launcher.is_running, launcher.tail
         client = redis.Redis.from_url(address)
-        assert alive(client) == {"streamer", "dispatcher", "worker", "worker_exits", "beat"}
+        assert alive(client) == set(HEARTBEATS)
         with pytest.raises(OSError), socket.create_connection((HOST, port), 1):
             pass
         # A command in another terminal finds what the last start was given.

@@ -2,18 +2,28 @@
 
 import json
 import re
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
+import pytest
 import redis
 from celery import current_app
+from kombu.exceptions import OperationalError
 
 from hedgehog_project import progress, queues
+from hedgehog_project.broker import Transport
 from hedgehog_project.heartbeats import alive, beats
+from hedgehog_project.ports import free_port
 from hedgehog_project.progress import LED
-from tests.hedgehog_project.tasks import keep_busy, tell_connection
+from tests.hedgehog_project.tasks import keep_busy, take_a_while, tell_connection
+from tests.support.environment import start_redis
 from tests.support.postgres import Cluster
 from tests.support.processes import Processes
 
 TASKS = 40
+KILLS = 6
 
 
 def test_threads_keep_their_connections_and_survive_a_restart_of_the_database(
@@ -113,3 +123,57 @@ def test_a_worker_drops_what_waits_from_yesterday_before_it_serves_anything(
     processes.wait_for(lambda: redis_client.get("fresh:done") == b"1", 30, "the fresh task to be done")
     assert not redis_client.exists("never:busy")
     assert "dropped 50 stale tasks from the queue celery: what is due is rung anew" in worker.output
+
+
+def test_worker_lives_on_when_its_redis_is_killed_under_its_tasks(processes: Processes, tmp_path: Path) -> None:
+    """Kombu's own ended it with every second kill; each time its tasks were under way."""
+    port = free_port()
+    server, address = start_redis(tmp_path / "redis", port)
+    client = redis.Redis.from_url(address)
+    worker = processes.celery(
+        "worker", "-P", "threads", "-c", "8", "-I", "tests.hedgehog_project.tasks", REDIS_URL=address
+    )
+
+    stop = threading.Event()
+
+    def flood() -> None:
+        """Some task always ends at the moment when Redis does."""
+        while not stop.wait(0.003):
+            with suppress(OperationalError), current_app.connection(address) as broker:
+                while not stop.wait(0.003):
+                    current_app.send_task(take_a_while.name, args=("done",), connection=broker, retry=False)
+
+    def is_done_or_has_ended() -> bool:
+        with suppress(redis.RedisError):
+            return int(client.get("done") or 0) > 20 or not worker.is_running
+        return not worker.is_running
+
+    thread = threading.Thread(target=flood, daemon=True)
+    thread.start()
+    try:
+        for kill in range(KILLS + 1):
+            processes.wait_for(is_done_or_has_ended, 40, f"tasks done after {kill} kills")
+            assert worker.is_running, worker.tail
+            if kill < KILLS:
+                server.kill()
+                server.wait()
+                server, _ = start_redis(tmp_path / f"redis-{kill}", port)
+    finally:
+        stop.set()
+        thread.join()
+        server.kill()
+        server.wait()
+
+
+def test_task_that_is_acknowledged_on_a_lost_connection_is_a_lost_connection() -> None:
+    """Not an AttributeError, which nobody expects there."""
+    connection = current_app.connection()
+    channel: Any = connection.default_channel
+    assert isinstance(channel.connection, Transport)
+    channel._disconnect_pools()
+    channel.connection.client = None
+    with pytest.raises(connection.recoverable_connection_errors):
+        channel.qos.ack("a tag")
+    channel.qos._delivered["a tag"] = object()
+    channel.qos.restore_unacked()
+    assert not channel.qos._delivered

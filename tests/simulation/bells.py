@@ -4,18 +4,20 @@ The functions of trading.triggers keep their promises here on dictionaries; the 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import redis
+from kombu.exceptions import OperationalError
 
 from hedgehog_project import shared_clock
 from hedgehog_project.queues import RUNG_AT
 from streamer.topics import TradeEvent
 from tests.simulation.line import Broken
+from tests.simulation.standing_by import Refusing
 from trading import doorbell, tasks
 from trading.books.booking import is_news
 from trading.core.events import TradeSeen
@@ -40,24 +42,34 @@ class Bells:
         self.above: dict[str, dict[int, float]] = {}
         self.rung: dict[int, datetime] = {}
         self.turns: dict[int, int] = {}
+        self.ended: set[int] = set()
         self.has_been_built = False
         self.kept_until: dict[str, datetime] = {}
+        self.noted: set[str] = set()  # what is told to be getting done
         self._handed_on: Counter[str] = Counter()
         self.last: dict[str, TradeEvent] = {}
+        self.refusing = Refusing(world)
         self.gaps: dict[str, datetime] = {}  # by symbol: until when trades of it are missing
         self._entries = count(1)
         self._times_emptied = 0
         self._unacknowledged: dict[str, dict[str, Any]] = {}
 
+    def _write(self) -> None:
+        """What each command that writes does first."""
+        if self.refusing:
+            raise redis.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
+
     # --- trading.triggers, in Redis ---------------------------------------------------------------
     def set_trigger(self, client: object, trigger: Trigger) -> bool:
         self.world.point()
+        self._write()
         if self.world.chance.strikes("copy_lost"):
             raise redis.ConnectionError("Redis is away")
-        if self.turns.get(trigger.trader, 0) > trigger.turn:
-            return False
         if trigger.has_ended:
             self.turns.pop(trigger.trader, None)
+            self.ended.add(trigger.trader)
+        elif trigger.trader in self.ended or self.turns.get(trigger.trader, 0) > trigger.turn:
+            return False
         else:
             self.turns[trigger.trader] = trigger.turn
         for side, price in ((self.below, trigger.below), (self.above, trigger.above)):
@@ -69,17 +81,40 @@ class Bells:
         self.rung.pop(trigger.trader, None)
         return True
 
-    def forget(self, client: object, traders: Iterable[int]) -> None:
+    def seen(self, client: object, trader: int) -> tuple[int, bool]:
+        return self.turns.get(trader, 0), trader in self.ended
+
+    def overrule(self, client: object, trigger: Trigger, was_seen: tuple[int, bool]) -> bool:
+        if self.seen(client, trigger.trader) != was_seen:
+            return False
+        self.turns.pop(trigger.trader, None)
+        self.ended.discard(trigger.trader)
+        return self.set_trigger(client, trigger)
+
+    def drop(self, client: object, traders: Iterable[int], sets: Iterable[str] = ()) -> None:
+        self._write()
         for trader in traders:
+            self.ended.add(trader)
             self.rung.pop(trader, None)
             self.turns.pop(trader, None)
+            for waiting in (*self.below.values(), *self.above.values()) if sets else ():
+                waiting.pop(trader, None)
+
+    def prune(self, client: object, live: Callable[[], set[int]]) -> int:
+        waiting = {trader for side in (self.below, self.above) for of in side.values() for trader in of}
+        gone = (waiting | self.turns.keys() | self.rung.keys()) - live()
+        self.drop(client, sorted(gone), sets=("all",))
+        return len(gone)
 
     def rung_before(self, client: object, seconds: float) -> list[int]:
         return [trader for trader, at in self.rung.items() if (self.world.now - at).total_seconds() > seconds]
 
     def rebuild(self, client: object, triggers: Iterable[Trigger]) -> int:
+        self._write()
         count = 0
         for trigger in triggers:
+            if trigger.trader in self.ended or self.turns.get(trigger.trader, 0) > trigger.turn:
+                continue
             for side, price in ((self.below, trigger.below), (self.above, trigger.above)):
                 if price is not None:
                     side.setdefault(trigger.symbol, {})[trigger.trader] = float(price)
@@ -91,10 +126,22 @@ class Bells:
         return self.has_been_built
 
     def take(self, client: object, name: str, seconds: float) -> str | None:
+        self._write()
         if self.kept_until.get(name, self.world.now) > self.world.now:
             return None
         self.kept_until[name] = self.world.now + timedelta(seconds=seconds)
         return "token"
+
+    def note(self, client: object, what: str) -> None:
+        self._write()
+        self.noted.add(what)
+
+    def forget(self, client: object, what: str) -> None:
+        self._write()
+        self.noted.discard(what)
+
+    def age_s(self, client: object, what: str) -> float | None:
+        return 0.0 if what in self.noted else None
 
     def give_back(self, client: object, name: str, token: str) -> None:
         if not self.world.is_dying:  # The dead clear nothing away.
@@ -119,12 +166,15 @@ class Bells:
         self.above.clear()
         self.rung.clear()
         self.turns.clear()
+        self.ended.clear()
         self._unacknowledged.clear()
         self.has_been_built = False
 
     # --- dispatch ---------------------------------------------------------------------------------
     def traded(self, symbol: str, trade_id: int, price: Decimal, quantity: Decimal) -> None:
         """A public trade: rings for whoever waits for its price."""
+        if self.refusing:
+            return  # No topic takes it.
         at_ms = self.world.now_ms
         made_ms = round(shared_clock.now() * 1000)
         self.last[symbol] = TradeEvent(symbol, trade_id, str(price), str(quantity), at_ms, at_ms, False, made_ms)
@@ -141,6 +191,11 @@ class Bells:
         """An execution report, as the user data stream brings it."""
         if not Names(self.world.identity).is_ours(own_id(event)) or self.world.chance.strikes("report_lost"):
             return
+        if self.refusing:
+            # The streamer keeps it in memory.
+            wait_ms = round((self.refusing.until - self.world.now).total_seconds() * 1000) + 1
+            self.world.later(wait_ms, lambda: self.reported(event))
+            return
         for _ in range(2 if self.world.chance.strikes("report_twice") else 1):
             entry = f"{next(self._entries)}-0"
             self._unacknowledged[entry] = event
@@ -148,7 +203,9 @@ class Bells:
 
     def _hand_over(self, entry: str) -> None:
         event = self._unacknowledged.get(entry)
-        if event is not None:
+        if event is not None and self.refusing:
+            self.world.later(TAKEN_OVER_AFTER_MS, lambda: self._hand_over(entry))
+        elif event is not None:
             self._handed_on[entry] += 1
             doorbell.report("mock", entry, event)
             self.world.later(TAKEN_OVER_AFTER_MS, lambda: self._hand_over(entry))
@@ -170,6 +227,8 @@ class Bells:
     # --- Celery -----------------------------------------------------------------------------------
     def send_task(self, name: str, kwargs: dict[str, Any], headers: dict[str, Any], **options: Any) -> None:
         """Takes the place of Celery's: a bell is lost, answered at once, later, or twice."""
+        if self.refusing:
+            raise OperationalError("Redis refuses writes")
         chance, task = self.world.chance, getattr(tasks, name.removeprefix("trading.tasks."))
         if chance.strikes("bell_lost"):
             return
@@ -189,4 +248,4 @@ class Bells:
             task.pop_request()
 
 
-ORDINARY = (ExchangeError, redis.RedisError)
+ORDINARY = (ExchangeError, redis.RedisError, OperationalError)

@@ -4,7 +4,7 @@ No transaction may be open when it is called. Whoever calls may be killed before
 meanwhile, so that an answer may be older than what was learnt since.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -206,6 +206,10 @@ class Line:
 
     def price(self, symbol: str) -> Decimal:
         return Decimal(self._ask("GET ticker/price", {"symbol": symbol})["price"])
+
+    def prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
+        rows = self._ask("GET ticker/price", {})
+        return {row["symbol"]: Decimal(row["price"]) for row in rows if row["symbol"] in symbols}
 
     def listed(self, symbol: str) -> Listed:
         self._question()

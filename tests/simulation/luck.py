@@ -33,6 +33,7 @@ class Luck:
     books_restored: float = 0.15  # once a world: the database is put back to what it was some time ago
     copy_lost: float = 0.03
     redis_emptied: float = 0.004
+    redis_refuses: float = 0.006  # for a while, up to a minute and a half
     beat_lost: float = 0.6
     queue_is_long: float = 0.02
     leaders_meet: float = 0.03  # at each statement of one

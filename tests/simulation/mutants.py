@@ -26,7 +26,8 @@ from trading.core.position import Position
 from trading.exchange.errors import OutcomeUnknown
 from trading.exchange.protocol import ARRIVES_WITHIN, Exchange, NewOrder
 from trading.looks import Send
-from trading.models import Order, Trader, TradingSettings
+from trading.models import Order, Switch, Trader, TradingSettings
+from trading.models.switch import TradingMode
 from trading.traders import Context
 
 Plant = Callable[[Patches], None]
@@ -200,6 +201,21 @@ def looks_at_a_halt_only_before_it_saves(patches: Patches) -> None:
     patches.everywhere(gate.last_look, lambda order: None)
 
 
+def lets_nobody_out_while_redis_refuses_writes(patches: Patches) -> None:
+    patches.set(leader, "stand_in", lambda now, prices: None)
+
+
+_HALTED = "trading is halted"
+
+
+def heeds_a_halt_only_once_it_is_in_the_database(patches: Patches) -> None:
+    def by_the_row(side: Side) -> gate.Hold | None:
+        mode = Switch.objects.filter(pk=1).values_list("mode", flat=True).first() or TradingMode.ACTIVE
+        return None if TradingMode(mode).lets(side) else gate.Hold(_HALTED, gate.REST, _HALTED, is_mode=True)
+
+    patches.everywhere(gate.mode_hold, by_the_row)
+
+
 def never_asks_about_unclear_orders(patches: Patches) -> None:
     patches.set(leader, "ask_about_stuck_orders", lambda now: None)
 
@@ -237,6 +253,8 @@ PLANTED: tuple[Plant, ...] = (
     sends_an_order_however_late,
     buys_in_spite_of_a_halt,
     looks_at_a_halt_only_before_it_saves,
+    heeds_a_halt_only_once_it_is_in_the_database,
+    lets_nobody_out_while_redis_refuses_writes,
     never_asks_about_unclear_orders,
     leaves_times_in_the_future_as_they_are,
     spends_the_budget_of_all_slots,

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hedgehog_project.halt_request import Request
 from tests.simulation.rows import read
 from trading import doorbell, endings, halting, symbols
 from trading.limits import drawdown
@@ -16,6 +18,20 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
+class Requests:
+    """Takes the place of hedgehog_project.halt_request: the file of a home, in memory."""
+
+    def __init__(self) -> None:
+        self.wanted: Request | None = None
+
+    def pending(self, home: Path) -> Request | None:
+        return self.wanted
+
+    def withdraw(self, home: Path, only: Request | None = None) -> bool:
+        was, self.wanted = self.wanted, None
+        return was is not None
+
+
 class People:
     def __init__(self, world: "World", names: list[str]) -> None:
         self._world, self._names = world, names
@@ -25,6 +41,7 @@ class People:
         # How often a symbol was shut down, and how often it had turned itself off when it was turned on again.
         self.wishes: Counter[str] = Counter()
         self._will_resume = False
+        self.requests = Requests()
 
     def act(self) -> None:
         """One look at each of the deeds that they might do."""
@@ -78,7 +95,14 @@ class People:
     def _halt(self) -> None:
         chance = self._world.chance
         mode = chance.choice([TradingMode.REDUCING, TradingMode.HALTED])
-        halting.halt("anna", "", mode, cancels_buys=chance.random() < 0.5)
+        cancels = chance.random() < 0.5
+        if chance.random() < 0.3:
+            # The database is locked just now: a leader writes it into the row.
+            self.wishes["halts requested"] += 1
+            at = self._world.now.timestamp()
+            self.requests.wanted = Request(mode, "anna", "", cancels, at, token=str(at))
+        else:
+            halting.halt("anna", "", mode, cancels)
         self._world.later(chance.randint(2_000, 30_000), self._resume)
 
     def _resume(self) -> None:

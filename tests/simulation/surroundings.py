@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 import hedgehog_project.redis
-from hedgehog_project import shared_clock
+from hedgehog_project import halt_request, progress, redis_health, shared_clock
 from streamer import topics
 from tests.simulation.rows import by
 from trading import dispatch, doorbell, gate, leader, looks, set_clocks, triggers, valuing
@@ -100,6 +100,7 @@ def surround(world: "World") -> Iterator[None]:
         (hedgehog_project.redis.take, bells.take),
         (hedgehog_project.redis.give_back, bells.give_back),
         (shared_clock.now, lambda: world.shared_s),
+        *((getattr(progress, name), getattr(bells, name)) for name in ("note", "forget", "age_s")),
         (client.exchange_at, world.line.at),
         (client.why_wait, world.line.why_wait) if hasattr(client, "why_wait") else (None, None),
         (dispatch.acknowledge, bells.acknowledge),
@@ -116,6 +117,9 @@ def surround(world: "World") -> Iterator[None]:
     for original, stand_in in stand_ins:
         if original is not None:
             patches.everywhere(original, stand_in)
+    for name in ("pending", "withdraw"):
+        patches.set(halt_request, name, getattr(world.people.requests, name))
+    patches.set(redis_health, "look", bells.refusing.health)
     patches.set(timezone, "now", virtual_now)
     patches.set(current_app, "send_task", bells.send_task)
     forget_rules()
@@ -131,7 +135,7 @@ def surround(world: "World") -> Iterator[None]:
         patches.undo()
 
 
-_TRIGGERS = ("set_trigger", "forget", "rung_before", "rebuild", "is_built")
+_TRIGGERS = ("set_trigger", "seen", "overrule", "drop", "prune", "rung_before", "rebuild", "is_built")
 
 
 def _point_before(world: "World") -> Callable[..., Any]:

@@ -249,6 +249,7 @@ class Watch:
         for pk, symbol, _, _, finished_at, retry_at, wake_below, _, _, wake_above, armed_at, *_ in traders:
             if finished_at is not None:
                 continue
+            late = self._late(pk, now)
             never(retry_at is not None and time_of(retry_at) < late, f"I6: trader {pk} was not tried again")
             if wake_below is None and wake_above is None and retry_at is None and pk not in busy:
                 since = self._restless.setdefault(pk, now)
@@ -264,6 +265,15 @@ class Watch:
                 for at, price in self.world.trades[symbol]:
                     is_it = (below is not None and price <= below) or (above is not None and price >= above)
                     never(is_it and armed < at < late, f"I6: trader {pk} sleeps through the trades that it waits for")
+
+    def _late(self, trader: int, now: datetime) -> datetime:
+        """What a trader waits for since then, somebody ought to have told it."""
+        late = min(now - SLEEPS_AT_MOST, self.world.beats[0])
+        refusing = self.world.bells.refusing.held_up_since(SLEEPS_AT_MOST)
+        if refusing is not None and self.books.owned.get(trader, ZERO) <= 0:
+            # Nothing is bought while Redis refuses writes.
+            return min(late, refusing - SLEEPS_AT_MOST)
+        return late
 
     def _budgets(self, rows: list[tuple[Any, ...]], traders: list[tuple[Any, ...]]) -> None:
         here: dict[int, list[_Traded]] = {}

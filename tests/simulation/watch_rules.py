@@ -42,7 +42,8 @@ MOST_STEP, MOST_NOTIONAL = Decimal("0.001"), Decimal(200)
 ASKS, IS_HEARD, TAKES_BACK = "asks for a trader beside it", "is heard", "cancels"
 # What may hold back a sale: the mode of trading, the exchange's limits, an own order that is about to trade.
 _HOLDS_EXITS = re.compile(
-    r"trading is halted|nothing is bought|the exchange's limits|it would meet|trading is off|a copy of this installation"
+    "trading is halted|nothing is bought|the exchange's limits|it would meet|trading is off|"
+    "a copy of this installation"
 )
 
 

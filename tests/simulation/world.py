@@ -33,6 +33,7 @@ from tests.simulation.luck import NO_MISFORTUNE, Chance, Luck
 from tests.simulation.others import Others
 from tests.simulation.people import People
 from tests.simulation.rows import read, time_of
+from tests.simulation.standing_by import StandingBy
 from tests.simulation.wall import WallClock
 from trading import leader, tasks
 from trading.books.reconcile import last
@@ -84,6 +85,7 @@ class World:
         # The exchange's clock against ours. It takes no timestamp of more than a second ahead of its own.
         self.clock_off_ms = self.chance.randint(-900, 1_500)
         self.line, self.bells, self.people = Line(self), Bells(self), People(self, list(PRICES))
+        self.standby = StandingBy(self)
         self.market_moves = True
         self.reconciled_at = self._led_at = self.now
         self._changes_led = -1
@@ -221,7 +223,9 @@ class World:
         """Where no row has changed since its last beat it would find nothing new: some of those are left out."""
         changes = connection.connection.total_changes
         is_new = changes != self._changes_led or self.now > self._led_at + LEADS_WITHIN
-        if is_new and not self.chance.strikes("beat_lost"):
+        if self.bells.refusing or self.standby.has_work:
+            self.standby.step()
+        if is_new and not self.bells.refusing and not self.chance.strikes("beat_lost"):
             self.run_process(self._beat)
             self._changes_led, self._led_at = connection.connection.total_changes, self.now
 
@@ -391,6 +395,8 @@ class World:
             self._take_away(self.chance.choice(list(PRICES)))
         if strikes("redis_emptied"):
             self.bells.empty()
+        if strikes("redis_refuses"):
+            self.bells.refusing.strike()
         if strikes("halts_symbol"):
             self._halt(self.chance.choice(list(PRICES)))
         if strikes("changes_filters"):

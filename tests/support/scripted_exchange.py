@@ -1,7 +1,7 @@
 """An exchange that does what a test says: it keeps orders in a dictionary, and faults happen on cue."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -131,6 +131,9 @@ class ScriptedExchange:
 
     def price(self, symbol: str) -> Decimal:
         return self.last_price
+
+    def prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
+        return dict.fromkeys(symbols, self.last_price)
 
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         """What `money` has become by the fills; nothing of it counts as locked."""

@@ -32,7 +32,7 @@ from tests.support.processes import Process, Processes
 
 T = TypeVar("T")
 
-SERVICES = ("mock_exchange", "streamer", "dispatcher", "worker", "worker_exits", "beat")
+SERVICES = ("mock_exchange", "streamer", "dispatcher", "worker", "worker_exits", "beat", "standby")
 HEARTS = frozenset(SERVICES) - {"mock_exchange"}
 
 

@@ -41,7 +41,9 @@ def test_halt_and_resume_from_the_overview_are_written_down(symbol: Symbol, admi
     make_order(make_trader(symbol, 2))
     page = admin_client.post(MODE, {"mode": "halted", "why": "news", "cancels_buys": "1"}, follow=True)
     text = page.content.decode()
-    assert "Trading is halted: no new order is sent. Resting buys are being taken back: 1." in text
+    assert "no new order is let out by any process that uses this database, on any machine, at any venue." in text
+    assert "No order goes out any more." in text
+    assert "The leader cancels the resting buys: 1." in text
     row = Switch.objects.get()
     assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "admin", "news", True)
     admin_client.post(MODE, {"mode": "active"})
@@ -54,7 +56,7 @@ def test_halt_and_resume_from_the_overview_are_written_down(symbol: Symbol, admi
 
 def test_sell_only_is_a_mode_of_its_own(symbol: Symbol, admin_client: Client) -> None:
     text = admin_client.post(MODE, {"mode": "reducing"}, follow=True).content.decode()
-    assert "no new buy is sent" in text
+    assert "no new buy is let out" in text
     assert "Nothing is bought, only sold (by admin, since " in text
     assert Switch.objects.get().mode == TradingMode.REDUCING
 

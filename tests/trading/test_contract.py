@@ -151,6 +151,8 @@ class TestAgainstTheMock:
         assert exchange.price("ETHUSDT") == D("2991.5")
         with pytest.raises(Refused):
             exchange.price("NOPEUSDT")
+        # One that is not listed any more, or never traded, fails the answer for no other.
+        assert exchange.prices({"ETHUSDT", "NOPEUSDT", "XRPUSDT"}) == {"ETHUSDT": D("2991.5")}
 
     def test_listing_has_the_filters_and_the_fee(self, exchange: BinanceExchange) -> None:
         listed = exchange.listed("ETHUSDT")
@@ -409,6 +411,7 @@ QUESTIONS: dict[str, Callable[[BinanceExchange], object]] = {
     "trades": lambda exchange: exchange.trades("ETHUSDT"),
     "orders": lambda exchange: exchange.orders("ETHUSDT"),
     "price": lambda exchange: exchange.price("ETHUSDT"),
+    "prices": lambda exchange: exchange.prices({"ETHUSDT"}),
     "balances": lambda exchange: exchange.balances(),
     "listed": lambda exchange: exchange.listed("ETHUSDT"),
     "fees": lambda exchange: exchange.fees("ETHUSDT"),

@@ -293,7 +293,41 @@ def test_late_copy_of_an_older_turn_changes_no_trigger(redis_client: "redis.Redi
     assert triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0) == []
 
 
-def test_ended_trader_leaves_nothing_in_redis(redis_client: "redis.Redis") -> None:
-    set_trigger(redis_client, Trigger(1, "mock", "ETHUSDT", None, turn=9))
-    triggers.forget(redis_client, [1])
-    assert redis_client.keys("triggers:*") == []
+ENDS = Trigger(1, "mock", "ETHUSDT", None, turn=9, has_ended=True)
+
+
+@pytest.mark.parametrize("price", [ANY_PRICE, None])
+def test_late_copy_never_arms_a_trader_that_has_ended(redis_client: "redis.Redis", price: Decimal | None) -> None:
+    late = Trigger(1, "mock", "ETHUSDT", price, turn=8)
+    set_trigger(redis_client, ENDS)
+    assert not set_trigger(redis_client, late)
+    assert triggers.rebuild(redis_client, [late]) == (late.below is not None)
+    assert triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0) == []
+    assert not redis_client.exists(triggers.TURNS)
+
+
+def test_trader_of_a_restored_database_is_armed_though_redis_remembers_its_end(redis_client: "redis.Redis") -> None:
+    set_trigger(redis_client, ENDS)
+    armed = Trigger(1, "mock", "ETHUSDT", ANY_PRICE, turn=1)
+    was_seen = triggers.seen(redis_client, 1)
+    assert triggers.overrule(redis_client, armed, was_seen)
+    # Whoever saw an older state overrules nothing: the trader may have ended since.
+    set_trigger(redis_client, ENDS)
+    assert not triggers.overrule(redis_client, armed, (b"1", b""))
+    assert triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0) == []
+
+
+def test_what_has_no_live_trader_is_taken_away_and_ends_are_forgotten_in_time(
+    redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for trader in range(1, 5):
+        set_trigger(redis_client, Trigger(trader, "mock", "ETHUSDT", ANY_PRICE, turn=3, above=Decimal(4000)))
+    redis_client.zadd(triggers.RUNG, {"5": 1.0})
+    assert triggers.prune(redis_client, lambda: {1, 2}) == 3
+    assert redis_client.hkeys(triggers.TURNS) == [b"1", b"2"]
+    assert redis_client.zrange(triggers.key_above("mock", "ETHUSDT"), 0, -1) == [b"1", b"2"]
+    assert not redis_client.exists(triggers.RUNG)
+    assert not set_trigger(redis_client, Trigger(3, "mock", "ETHUSDT", ANY_PRICE, turn=3))
+    monkeypatch.setattr(triggers, "ENDED_KEPT_S", -1)
+    assert triggers.prune(redis_client, lambda: {1, 2}) == 0
+    assert not redis_client.exists(triggers.ENDED)

@@ -23,7 +23,7 @@ from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import NotSent, OutcomeUnknown
-from trading.exchange.protocol import NewOrder
+from trading.exchange.protocol import SEND_WITHIN, NewOrder
 from trading.identity.names import new_client_order_id
 from trading.management import settling
 from trading.models import JournalEntry, Order, Switch, Symbol, Trader
@@ -288,7 +288,7 @@ def test_leader_rings_for_resting_buys_while_they_are_wanted_back(
 # --- the commands ---------------------------------------------------------------------------------------
 def test_halt_says_what_it_does_and_resume_what_it_ends(trader: Trader, at: ScriptedExchange) -> None:
     shown = run("halt", "--by", "anna", "--why", "news")
-    assert shown.startswith("Trading is halted. No new order is sent from now on, at any venue.\n")
+    assert shown.startswith("Trading is halted since ")
     row = Switch.objects.get()
     assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "anna", "news", False)
     assert "trading is halted: news (by anna" in run("resume", "--by", "bert")
@@ -305,17 +305,17 @@ def test_halt_with_cancel_takes_resting_buys_back_and_leaves_sales(trader: Trade
     filled = Order.objects.get(trader=others[1])
     at.fill_all(filled.client_order_id)  # Nobody has heard of it: the cancel will lose.
     shown = run("halt", "--cancel", "--by", "anna")
-    assert "Resting buys to take back: 2\n" in shown
+    assert "Resting buys to cancel: 2\n" in shown
     assert "  BUY 0.0667 ETHUSDT at 2997 (mock): canceled\n" in shown
     assert "  BUY 0.0667 XRPUSDT at 2997 (mock): filled\n" in shown
-    assert "Taken back: 1. Filled before, all or in part: 1. No buy rests any more.\n" in shown
+    assert "Cancelled: 1. Filled before, all or in part: 1. No buy rests any more.\n" in shown
     assert [each.side for each in at.open_orders()] == [Side.SELL]
 
 
 def test_dry_run_changes_nothing(trader: Trader, at: ScriptedExchange) -> None:
     traders.wake(trader.pk, TRADE, at)
     shown = run("halt", "--cancel", "--reduce", "--dry-run")
-    assert "Trading would be reducing.\nResting buys that would be taken back: 1\n" in shown
+    assert "Trading would be reducing.\nResting buys that would be cancelled: 1\n" in shown
     assert (Switch.row().mode, order().status) == (TradingMode.ACTIVE, OrderStatus.NEW)
 
 
@@ -332,14 +332,53 @@ def test_commands_of_an_emergency_check_no_settings(command: str) -> None:
     assert load_command_class("trading", command).requires_system_checks == []
 
 
-def test_halt_that_can_not_finish_says_what_is_left_and_stays_halted(trader: Trader, at: ScriptedExchange) -> None:
+def test_halt_lists_what_is_unclear_once_nothing_can_be_sent_any_more(trader: Trader, at: ScriptedExchange) -> None:
     at.before.append(raises(OutcomeUnknown("connection reset")))
     traders.wake(trader.pk, TRADE, at)
-    with pytest.raises(
-        CommandError, match=r"stays halted, but not all orders are settled: 1, the first is BUY 0\.0667"
-    ):
-        run("halt", "--timeout", "0.05")
+    out, began = StringIO(), time.monotonic()
+    with pytest.raises(CommandError, match="Not every order that was on its way is clear"):
+        call_command("halt", stdout=out)
+    assert SEND_WITHIN.total_seconds() <= time.monotonic() - began < 4
+    first, saved, sent, unclear = out.getvalue().splitlines()
+    assert first.startswith("Trading is halted since ")
+    assert saved.startswith("Saved before, and sent until ")
+    assert saved.endswith(": 1: BUY 0.0667 ETHUSDT at 2997 (mock)")
+    assert sent == "No order goes out any more."
+    assert unclear.endswith(": 1: BUY 0.0667 ETHUSDT at 2997 (mock)")
     assert Switch.row().mode == TradingMode.HALTED
+
+
+def test_halt_lists_what_could_not_be_cancelled(
+    trader: Trader, at: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traders.wake(trader.pk, TRADE, at)
+
+    def away(symbol: str, client_order_id: str) -> OrderReport:
+        raise NotSent("no connection")
+
+    monkeypatch.setattr(at, "cancel", away)
+    with pytest.raises(CommandError, match=r"stays halted, but not all orders are settled: 1\.") as error:
+        run("halt", "--cancel", "--timeout", "0.05")
+    assert str(error.value).endswith("\n  BUY 0.0667 ETHUSDT at 2997 (mock): rests")
+
+
+def test_all_are_cancelled_at_the_exchange_before_the_first_is_booked(
+    trader: Trader, at: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A strategy that hangs, or a database that is locked, keeps the others from resting no longer."""
+    other = make_trader(make_symbol("BTCUSDT"))
+    for each in (trader, other):
+        traders.wake(each.pk, TradeSeen(each.symbol.name, 1, D(3000), 0), at)
+    rested: list[int] = []
+    booked = traders.hear_of_cancel
+
+    def book(*args: Any) -> bool:
+        rested.append(len(at.open_orders()))
+        return booked(*args)
+
+    monkeypatch.setattr(traders, "hear_of_cancel", book)
+    run("halt", "--cancel")
+    assert rested == [0, 0]
 
 
 def test_halt_goes_on_trying_while_the_exchange_is_away(

@@ -65,8 +65,8 @@ class TestOff:
 
     def test_cancel_takes_buys_back(self, buying: Trader) -> None:
         said = run("trade", "ETHUSDT", "off", "--cancel")
-        assert "Resting orders to take back: 1" in said
-        assert "Taken back: 1. Filled before, all or in part: 0. No order rests any more." in said
+        assert "Resting orders to cancel: 1" in said
+        assert "Cancelled: 1. Filled before, all or in part: 0. No order rests any more." in said
         assert Order.objects.get().status == OrderStatus.CANCELED
 
     def test_cancel_takes_sells_back_and_shows_what_is_held(self, selling: Trader, at: ScriptedExchange) -> None:

@@ -185,6 +185,13 @@ def test_frozen_redis_does_not_hold_a_page_up(symbol: Symbol, settings: Settings
         assert time.monotonic() - before < 2 * overview.READ_S
 
 
+def test_alarm_of_a_full_redis_says_what_goes_on_and_calls_nobody_down() -> None:
+    full = "Redis refuses writes: its memory is full (2.0 of 2.0 MB used)"
+    states = [ProcessState("redis", False, 0.0, "", full), ProcessState("worker", None, None, "unknown")]
+    (alarm,) = overview.alarms(Venue.MOCK, states)
+    assert alarm.startswith(f"{full}. What is held still gets out")
+
+
 def test_alarms_say_what_a_missing_process_means() -> None:
     def alarms(*down: str, venue: Venue = Venue.MOCK) -> list[str]:
         return overview.alarms(venue, [ProcessState(name, name not in down, None, "") for name in processes.NAMES])
@@ -193,7 +200,9 @@ def test_alarms_say_what_a_missing_process_means() -> None:
     assert alarms("worker", "flower") == ["No worker for entries is up: no trader begins or buys."]
     assert alarms("mock_exchange") == ["The mock exchange is down: it takes no orders and fills none."]
     assert alarms("mock_exchange", venue=Venue.LIVE) == []
-    assert alarms("redis", "worker", "beat") == ["Redis does not answer: no event and no task reaches anybody."]
+    assert alarms("redis", "worker", "beat") == [
+        "Redis does not answer: no event and no task reaches anybody. What is held still gets out."
+    ]
 
 
 @pytest.mark.parametrize(

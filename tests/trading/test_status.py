@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -128,6 +129,18 @@ def test_exit_code_says_that_something_is_down_after_all_is_shown(
     assert code == 1
     assert "ETHUSDT" in text
     assert "worker" in text
+
+
+def test_process_of_which_nobody_can_tell_is_not_called_down(
+    day: Symbol, redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    all_well(redis_client)
+    unknown = ProcessState("worker", None, 12.0, "unknown: Redis refuses writes")
+    monkeypatch.setattr(probes, "states", lambda: [*UP, unknown])
+    text, code = run()
+    assert code == 1
+    assert re.search(r"^worker +unknown +12 s ago +unknown: Redis refuses writes$", text, re.MULTILINE)
+    assert json.loads(run("--json")[0])["processes"][-1] == {"name": "worker", "alive": None, "age_s": 12.0}
 
 
 def test_table_reads_well(day: Symbol, redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,7 +136,7 @@ class TestReasons:
         settings.REDIS_URL = NO_REDIS
         states = [ProcessState(name, name != "redis", None, "") for name in processes.NAMES]
         assert reasons(well, states) == [
-            "Redis does not answer: no event and no task reaches anybody.",
+            "Redis does not answer: no event and no task reaches anybody. What is held still gets out.",
             "No price is known yet.",
         ]
 

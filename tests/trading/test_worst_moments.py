@@ -369,11 +369,15 @@ def test_stop_whose_cancel_fails_for_minutes_is_tried_until_it_succeeds(
 
 
 # --- Redis that is older or newer than the database -------------------------------------------------------
+@pytest.mark.parametrize("is_ended", [False, True])
 def test_trader_of_a_database_that_began_anew_is_armed_though_redis_remembers_a_later_turn(
-    trader: Trader, redis_client: "redis.Redis"
+    trader: Trader, redis_client: "redis.Redis", is_ended: bool
 ) -> None:
     """Redis keeps its file where the database was restored or made anew: its turns are those of another trader."""
-    redis_client.hset(triggers.TURNS, str(trader.pk), 50)
+    if is_ended:
+        redis_client.zadd(triggers.ENDED, {str(trader.pk): 1})
+    else:
+        redis_client.hset(triggers.TURNS, str(trader.pk), 50)
     publish_price(redis_client, "3000")
     Trader.objects.update(wake_below=D(3000))
     leader.rearm_sleepers(timezone.now())

@@ -151,6 +151,7 @@ def _process(state: processes.ProcessState) -> dict[str, Any]:
     return {
         "name": state.name.replace("_", " "),
         "alive": state.alive,
+        "is_down": state.alive is False,
         "age": "" if state.age_s is None else f"{overview.age(state.age_s)} ago",
         "note": state.note,
     }

@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, 
 
 from trading.core.money import plain
 from trading.models import TradingSettings
-from trading.strategies.registry import about, known
+from trading.strategies.registry import OWN, about, known
 from trading.strategies.typed import BadSettings, Typed, from_texts, typed
 
 
@@ -63,8 +63,11 @@ def field_of(setting: Typed) -> forms.Field:
 
 
 def column(name: str) -> forms.Field:
-    """The field of a column that strategies share, as the first one that reads it says it."""
-    settings = (setting for strategy in known().strategies.values() for setting in typed(strategy.Settings))
+    """The field of a column that strategies share, as the first one of ours that reads it says it.
+
+    Of ours: every process imports the admin when it starts, and a user's module may hang.
+    """
+    settings = (setting for strategy in OWN for setting in typed(strategy.Settings))
     return field_of(next(setting for setting in settings if setting.name == name))
 
 

@@ -1,14 +1,17 @@
 """The page of the switch: at which venue new traders trade, and whether anybody trades at all."""
 
+import logging
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from unfold.admin import ModelAdmin
 
+from hedgehog_project.hurry import hurried
 from hedgehog_project.venues import Market, Venue, default_market
 from trading import halting
 from trading.admin import show
@@ -16,6 +19,8 @@ from trading.admin.base import back
 from trading.models import Switch, Trader
 from trading.models.switch import TradingMode, turn_switch, why_not
 from trading.overview import LIVE
+
+log = logging.getLogger(__name__)
 
 # What a person types to say that real money is meant.
 WORD = "live"
@@ -49,20 +54,18 @@ class SwitchAdmin(ModelAdmin):
             mode = TradingMode(request.POST.get("mode", ""))
         except ValueError:
             return self._page(request, "Choose active, reducing or halted.")
+        level = messages.WARNING
         if mode == TradingMode.ACTIVE:
-            count = halting.resume(by)
-            done = f"Trading is active again. Traders that are rung: {count}."
+            level, lines = _resume(by)
         else:
-            cancels = "cancels_buys" in request.POST
-            halting.halt(by, request.POST.get("why", ""), mode, cancels)
-            done = f"Trading is {mode}: no new {'order' if mode == TradingMode.HALTED else 'buy'} is sent."
-            if cancels:
-                done += f" Resting buys are being taken back: {halting.resting_buys().count()}."
-            on_their_way = halting.on_their_way().count()
-            if on_their_way:
-                done += f" Orders that were on their way already, and are asked about: {on_their_way}."
-        self.log_change(request, Switch.row(), done)
-        self.message_user(request, done, messages.SUCCESS if mode == TradingMode.ACTIVE else messages.WARNING)
+            lines = _halt(by, request.POST.get("why", ""), mode, "cancels_buys" in request.POST)
+        try:
+            with hurried():
+                self.log_change(request, Switch.row(), " ".join(lines))
+        except DatabaseError as error:
+            log.warning("not written into the admin's history: %s error=%s", " ".join(lines), error)
+        for line in lines:
+            self.message_user(request, line, level)
         return back(request, "admin:trading_switch_changelist")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -127,6 +130,37 @@ class SwitchAdmin(ModelAdmin):
             ],
         }
         return TemplateResponse(request, "trading/switch.html", context, status=400 if error else 200)
+
+
+def _halt(by: str, why: str, mode: TradingMode, cancels: bool) -> list[str]:
+    """As `manage.py halt` does and says it."""
+    halted = halting.halt_now(by, why, mode, cancels)
+    lines = halted.lines()
+    if not halted.holds:
+        return lines
+    try:
+        found = halting.found_on_their_way(halted)
+        lines += found.lines()
+        unclear = found.wait()
+        resting = halting.resting_buys().count()
+    except DatabaseError as error:
+        return [*lines, f"Which orders were saved before can't be looked up: {halting.in_a_line(error)}."]
+    lines += halting.in_the_end(halted, unclear)
+    if cancels:
+        lines.append(f"The leader cancels the resting buys: {resting}.")
+    return lines
+
+
+def _resume(by: str) -> tuple[int, list[str]]:
+    """The kind of message, and what it says."""
+    try:
+        return messages.SUCCESS, [f"Trading is active again. Traders that are rung: {halting.resume(by)}."]
+    except DatabaseError as error:
+        if halting.resume_here():
+            return messages.SUCCESS, ["Trading is active again. The halt had not reached the database."]
+        return messages.ERROR, [f"Trading stays {Switch.row().mode}: {halting.in_a_line(error)}. Try again."]
+    except OSError as error:
+        return messages.ERROR, [f"Trading stays {Switch.row().mode}: {error.strerror}: {error.filename}"]
 
 
 def _venues() -> list[tuple[Venue, str, str]]:

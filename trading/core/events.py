@@ -9,7 +9,7 @@ from trading.core.orders import OrderReport
 
 @dataclass(frozen=True)
 class TradeSeen:
-    """A public trade whose price the trader waited for.
+    """A public trade whose price the trader waited for; where `trade_id` is 0, what the exchange said when asked.
 
     `age_s`: how long ago it was made, when the trader woke. `is_urgent`: even if the trader waits for its next try.
     """
@@ -22,6 +22,8 @@ class TradeSeen:
     is_urgent: bool = False
 
     def __str__(self) -> str:
+        if not self.trade_id:
+            return f"asked for the price: {plain(self.price)}"
         return f"trade {self.trade_id} at {plain(self.price)}"
 
 

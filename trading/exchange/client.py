@@ -4,7 +4,7 @@ import math
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -172,6 +172,13 @@ class BinanceExchange:
 
     def price(self, symbol: str) -> Decimal:
         return self._ask(_price, "ticker/price", weight=2, signed=False, symbol=symbol)
+
+    def prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
+        def parse(reply: Any) -> dict[str, Decimal]:
+            return {row["symbol"]: Decimal(row["price"]) for row in rows_of(reply) if row["symbol"] in symbols}
+
+        # Of all symbols: where several are named, one that is not listed any more fails the answer for the others.
+        return self._ask(parse, "ticker/price", weight=4, is_exit=True, signed=False)
 
     def fees(self, symbol: str) -> Fees:
         return self._ask(from_commission, "account/commission", weight=20, symbol=symbol)

@@ -1,6 +1,7 @@
 """What traders ask of an exchange. All methods raise the errors of errors.py and nothing else."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -107,6 +108,9 @@ class Exchange(Protocol):
 
     def price(self, symbol: str) -> Decimal:
         """The price of the last trade. Raises Refused where the exchange has no such symbol."""
+
+    def prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
+        """The price of the last trade of each of these that the exchange lists: one request, however many."""
 
     def fees(self, symbol: str) -> Fees:
         """Our commissions in a symbol, all kinds added up."""

@@ -16,7 +16,7 @@ from trading.accounting.equity import Standing, standing
 from trading.core.money import EXACT, ZERO, plain
 from trading.models import AccountProtections, HighWater, Switch, Trader, TradingSettings
 from trading.models.protections import HighOf
-from trading.models.switch import TradingMode
+from trading.models.switch import TradingMode, is_stricter
 from trading.models.symbols import Sizing, TradingStatus
 from trading.one_by_one import each
 
@@ -28,7 +28,6 @@ UNSEEN = timedelta(seconds=30)
 # Who it was, for the switch's page.
 BY = "protections"
 FRACTION = Decimal("0.00000001")
-_SEVERITY = (TradingMode.ACTIVE, TradingMode.REDUCING, TradingMode.HALTED)
 
 
 def watch(now: datetime) -> None:
@@ -85,7 +84,7 @@ def _hold_back(limits: AccountProtections, row: HighWater, top: Decimal) -> bool
     if limits.venue not in (now_is.venue, Venue.LIVE):
         # Of play money that is left elsewhere, nothing is bought any more; it shall not stop real money's traders.
         return False
-    if _SEVERITY.index(TradingMode(now_is.mode)) >= _SEVERITY.index(mode):
+    if not is_stricter(mode, TradingMode(now_is.mode)):
         # Somebody has held back as much already, for a reason of theirs. Whoever resumes shall hear of this one.
         return False
     of = "the day" if limits.drawdown_from == HighOf.DAY else "all time"

@@ -1,5 +1,6 @@
 """The switch: at which venue new traders trade, and whether anybody trades at all."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from django.conf import settings
@@ -7,6 +8,8 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.utils import timezone
 
+from hedgehog_project import halt_request
+from hedgehog_project.halt_request import Request
 from hedgehog_project.venues import Venue, place
 from trading.core.orders import Side
 from trading.exchange.client import exchange_at
@@ -23,6 +26,19 @@ class TradingMode(StrEnum):
 
     def lets(self, side: Side) -> bool:
         return self == TradingMode.ACTIVE or (self == TradingMode.REDUCING and side == Side.SELL)
+
+
+_SEVERITY = (TradingMode.ACTIVE, TradingMode.REDUCING, TradingMode.HALTED)
+
+
+def requested_mode(wanted: Request) -> TradingMode:
+    """What a request that may be half written asks for; the strictest where that can't be told."""
+    return TradingMode.REDUCING if wanted.mode == TradingMode.REDUCING else TradingMode.HALTED
+
+
+def is_stricter(mode: TradingMode, other: TradingMode) -> bool:
+    """Whether it holds more back than the other."""
+    return _SEVERITY.index(mode) > _SEVERITY.index(other)
 
 
 class Switch(models.Model):
@@ -60,8 +76,24 @@ class Switch(models.Model):
 
     @classmethod
     def row(cls) -> "Switch":
-        """The switch; as it is at first where nobody ever turned it."""
-        return cls.objects.filter(pk=1).first() or cls(pk=1)
+        """The switch; as it is at first where nobody ever turned it.
+
+        What it does not know yet of a halt that was requested in this home (halt_request.py) is put into what is
+        returned, which is not to be saved.
+        """
+        found = cls.objects.filter(pk=1).first() or cls(pk=1)
+        wanted = halt_request.pending(settings.HEDGEHOG_HOME)
+        if wanted is not None:
+            found.obey(wanted)
+        return found
+
+    def obey(self, wanted: Request) -> None:
+        """Takes in what a halt wants; what holds back as much or more already stays, with its reason."""
+        mode = requested_mode(wanted)
+        self.cancels_buys = (self.cancels_buys and not self.is_active) or wanted.cancels_buys
+        if is_stricter(mode, TradingMode(self.mode)):
+            self.mode, self.mode_by, self.mode_why = mode, wanted.by, wanted.why
+            self.mode_at = datetime.fromtimestamp(wanted.at, UTC)
 
     @property
     def is_active(self) -> bool:

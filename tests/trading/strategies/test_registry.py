@@ -7,6 +7,7 @@ import pytest
 from django.core.management.base import BaseCommand
 from pytest_django import Settings
 
+from tests.support.processes import Processes
 from trading.strategies import registry
 from trading.strategies.checks import check_strategies
 
@@ -96,6 +97,15 @@ def test_module_that_is_no_strategy_keeps_nobody_from_halting(
     write(tmp_path, monkeypatch, settings, strategy_of_mine="def decide(:")
     BaseCommand().check()  # what `manage.py halt` does first; it raises SystemCheckError for errors
     assert "strategy_of_mine: can't be imported: SyntaxError" in capsys.readouterr().err
+
+
+def test_module_that_hangs_when_it_is_imported_keeps_no_process_from_starting(
+    tmp_path: Path, processes: Processes
+) -> None:
+    (tmp_path / "strategy_of_mine.py").write_text("while True: pass")
+    started = {"HEDGEHOG_STRATEGIES": "strategy_of_mine", "PYTHONPATH": tmp_path}
+    ended = processes.run("shell", "-c", "print('up')", timeout_s=30, **started)
+    assert ended.stdout.endswith("up\n"), ended.stderr
 
 
 def test_two_of_one_name_the_first_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:

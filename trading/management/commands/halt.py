@@ -1,15 +1,18 @@
-"""`manage.py halt`: no new order from now on, everywhere; with --cancel, resting buys are taken back."""
+"""`manage.py halt`: no new order from now on, everywhere; with --cancel, resting buys are cancelled."""
 
-import getpass
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
+from hedgehog_project import emergency
+from hedgehog_project.emergency import Emergency
+from hedgehog_project.hurry import hurry
 from trading import halting
+from trading.halting import Halted, clock, in_a_line, name_of
 from trading.management.arguments import seconds
-from trading.management.settling import name_of, settle
-from trading.models import Switch
+from trading.management.settling import settle
 from trading.models.switch import TradingMode
 
 
@@ -17,51 +20,74 @@ class Command(BaseCommand):
     # Whatever else is set wrongly, this works.
     requires_system_checks: list[str] = []
     help = (
-        "Stops trading: no new order is sent, at any venue, from the moment that this returns. Orders that rest stay "
-        "where they are; --cancel takes the buys among them back. `manage.py resume` lets trading go on."
+        "Stops trading: no new order is let out, at any venue. Says within seconds how far that reaches, and which "
+        "orders were on their way. Orders that rest stay where they are; --cancel cancels the buys among them. "
+        "`manage.py resume` lets trading go on."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--cancel", action="store_true", help="take resting buys back")
-        parser.add_argument("--reduce", action="store_true", help="hold back buys only: what is held is still sold")
-        parser.add_argument("--why", default="", metavar="TEXT", help="shown wherever somebody wonders")
-        parser.add_argument("--by", default="", metavar="NAME", help="who halts; default: the user of this terminal")
-        parser.add_argument(
-            "--timeout", type=seconds, default=60.0, metavar="S", help="give up waiting; default: 60 s"
-        )
-        parser.add_argument("--dry-run", action="store_true", help="show what would be taken back, change nothing")
+        emergency.add_arguments(parser, seconds)
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        hurry()
+        super().run_from_argv(argv)
 
     def handle(self, *args: Any, **options: Any) -> None:
         mode = TradingMode.REDUCING if options["reduce"] else TradingMode.HALTED
         if options["dry_run"]:
             self._show_what_would_be_done(mode, options["cancel"])
             return
-        halting.halt(options["by"] or user(), options["why"], mode, options["cancel"])
-        held_back = "No new buy is sent" if mode == TradingMode.REDUCING else "No new order is sent"
-        self.stdout.write(f"Trading is {mode}. {held_back} from now on, at any venue.")
-        settle(
-            self.stdout,
-            on_their_way=halting.on_their_way,
-            resting=halting.resting_buys if options["cancel"] else None,
-            what="buys",
-            stays=f"Trading stays {Switch.row().mode}",
-            timeout_s=options["timeout"],
+        watch = emergency.current()
+        halted = halting.halt_now(
+            options["by"] or emergency.user(),
+            options["why"],
+            mode,
+            options["cancel"],
+            filed=(watch.wanted, watch.held_at) if watch is not None and not watch.problem else None,
         )
+        for line in halted.lines():
+            self.stdout.write(line)
+        if not halted.holds:
+            raise CommandError("Nothing was halted.")
+        if watch is not None:
+            watch.last_words = lambda: "Which orders were on their way can't be looked up in time."
+        problems = self._wait_for_calls(halted, watch)
+        if options["cancel"]:
+            settle(
+                self.stdout,
+                on_their_way=halting.on_their_way,
+                resting=halting.resting_buys,
+                what="buys",
+                stays=f"Trading stays {mode}",
+                timeout_s=options["timeout"],
+            )
+        elif problems:
+            raise CommandError(" ".join(problems))
+        if halted.everywhere:
+            raise CommandError("The database does not have it yet.")
         self.stdout.write("`manage.py resume` lets trading go on.")
+
+    def _wait_for_calls(self, halted: Halted, watch: Emergency | None) -> list[str]:
+        """Waits until no call can begin any more; what nobody knows then, in words."""
+        what = "order" if halted.mode == TradingMode.HALTED else "buy"
+        try:
+            found = halting.found_on_their_way(halted)
+            for line in found.lines():
+                self.stdout.write(line)
+            if watch is not None:
+                watch.last_words = lambda: f"The {what}s above are sent until {clock(found.until)} or never."
+            unclear = found.wait()
+        except DatabaseError as error:
+            return [f"Which {what}s were saved before can't be looked up: {in_a_line(error)}."]
+        for line in halting.in_the_end(halted, unclear):
+            self.stdout.write(line)
+        return ["Not every order that was on its way is clear."] if unclear else []
 
     def _show_what_would_be_done(self, mode: TradingMode, cancels: bool) -> None:
         self.stdout.write(f"Trading would be {mode}.")
         rows = list(halting.resting_buys().select_related("symbol")) if cancels else []
         if cancels:
-            self.stdout.write(f"Resting buys that would be taken back: {len(rows)}")
+            self.stdout.write(f"Resting buys that would be cancelled: {len(rows)}")
         for row in rows:
             self.stdout.write(f"  {name_of(row)}")
         self.stdout.write("Nothing was changed: this is a dry run.")
-
-
-def user() -> str:
-    """Who sits at this terminal; empty where the system has no name for it, as in a container."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return ""

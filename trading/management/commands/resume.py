@@ -3,10 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
+from hedgehog_project import emergency
+from hedgehog_project.hurry import hurry
 from trading import halting
-from trading.management.commands.halt import user
+from trading.halting import in_a_line
 from trading.models import Switch
 
 
@@ -18,10 +21,22 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--by", default="", metavar="NAME", help="default: the user of this terminal")
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        hurry()
+        super().run_from_argv(argv)
+
     def handle(self, *args: Any, **options: Any) -> None:
         row = Switch.row()
         if row.is_active:
             self.stdout.write("Trading is active already.")
             return
-        count = halting.resume(options["by"] or user())
+        try:
+            count = halting.resume(options["by"] or emergency.user())
+        except DatabaseError as error:
+            if not halting.resume_here():
+                raise CommandError(f"Trading stays {row.mode}: {in_a_line(error)}. Try again.") from None
+            self.stdout.write("Trading is active again. The halt had not reached the database.")
+            return
+        except OSError as error:
+            raise CommandError(f"Trading stays {row.mode}: {error.strerror}: {error.filename}") from None
         self.stdout.write(f"Trading is active again. Until now: {row.mode_text}. Traders that are rung: {count}")

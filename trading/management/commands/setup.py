@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
+from hedgehog_project import halt_request
 from hedgehog_project.home import write_secret
 from trading.identity import runs
 from trading.models import Installation, Switch, Symbol
@@ -27,6 +28,8 @@ class Command(BaseCommand):
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
+        # With room on the disk while there is some.
+        halt_request.prepare(settings.HEDGEHOG_HOME)
         make_schedule()
         Switch.objects.get_or_create(pk=1)
         Installation.own()

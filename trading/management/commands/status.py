@@ -21,6 +21,7 @@ from trading.management.tables import table
 from trading.models import Installation, OtherInstallation, Switch
 
 WATCH_S = 2.0
+STATES = {True: "up", False: "DOWN", None: "unknown"}
 CLEAR = "\x1b[2J\x1b[H"
 
 
@@ -186,7 +187,7 @@ def as_text(facts: dict[str, Any]) -> str:
     states = [["PROCESS", "STATE", "SEEN", ""]]
     for state in facts["processes"]:
         seen = "never" if state.age_s is None else f"{overview.age(state.age_s)} ago"
-        states.append([state.name, "up" if state.alive else "DOWN", seen, state.note])
+        states.append([state.name, STATES[state.alive], seen, state.note])
     profits = (
         overview.marked(f"{plain(profit.total)} {profit.asset}", profit.unvalued) for profit in facts["profits"]
     )

@@ -11,7 +11,7 @@ from trading.books.booking import positions_of
 from trading.catalog import known
 from trading.core.money import plain
 from trading.management.arguments import seconds
-from trading.management.settling import name_of, settle
+from trading.management.settling import settle
 from trading.models import Switch, Symbol, Trader
 from trading.models.symbols import TradingStatus
 from trading.symbols import turn
@@ -76,9 +76,9 @@ class Command(BaseCommand):
     def _show_what_is_left(self, wanted: list[Symbol], status: TradingStatus) -> None:
         """What rests, what is on its way and what is held, at every venue."""
         for row in halting.resting(wanted).select_related("symbol"):
-            self.stdout.write(f"  rests: {name_of(row)}")
+            self.stdout.write(f"  rests: {halting.name_of(row)}")
         for row in halting.on_their_way(wanted).select_related("symbol"):
-            self.stdout.write(f"  not clear yet whether it rests: {name_of(row)}")
+            self.stdout.write(f"  not clear yet whether it rests: {halting.name_of(row)}")
         live = Trader.objects.filter(symbol__in=wanted, finished_at__isnull=True).order_by("symbol__name", "slot")
         under_way = 0
         for trader, position in positions_of(live):

@@ -1,0 +1,53 @@
+"""`manage.py standby`: the process that lets traders get out while Redis is full or away."""
+
+import logging
+import signal
+import time
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, close_old_connections, connection
+
+from hedgehog_project import redis
+from hedgehog_project.heartbeats import Heart
+from hedgehog_project.hurry import REDIS_WAIT_S
+from trading.exchange.client import exchange_at
+from trading.standby import EVERY_S, Standby
+
+log = logging.getLogger("trading.standby")
+
+
+class Command(BaseCommand):
+    help = (
+        "Does nothing while Redis is well. While it is full, read-only or away, and so carries no task, it asks the "
+        "exchange for prices, lets traders get out of what they hold, asks about unclear orders and cancels. Also "
+        "writes a halt into the database that was requested while that was locked. Runs until it is stopped."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.running = True
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        # What traders copy to Redis must not hold up the next of them.
+        redis.hurry(REDIS_WAIT_S)
+        standby = Standby(redis.new_client(), exchange_at)
+        heart = Heart(redis.new_client(), "standby")
+        trouble = ""
+        while self.running:
+            began = time.monotonic()
+            close_old_connections()
+            try:
+                standby.step()
+                trouble = ""
+            except DatabaseError as error:
+                if trouble != str(error):
+                    log.error("the database does not do what it should; trying again: %s", error)
+                trouble = str(error)
+                connection.close()
+            heart.beat(acts="yes" if standby.is_acting else "no")
+            time.sleep(max(0.0, began + EVERY_S - time.monotonic()))
+        standby.stop()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        self.running = False
