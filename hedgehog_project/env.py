@@ -7,6 +7,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from hedgehog_project.proxies import keep_loopback_direct
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -55,6 +57,8 @@ GIVEN = frozenset(os.environ)
 _file = Path(os.environ.get("HEDGEHOG_ENV_FILE", BASE_DIR / ".env"))
 if _file.is_file():
     environ.Env.read_env(_file)
+# Here, for every process of ours reads its settings before it calls anybody.
+keep_loopback_direct()
 
 
 def one_of(var: str, default: str, *others: str) -> str:

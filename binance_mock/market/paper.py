@@ -39,7 +39,11 @@ async def fetch_exchange_info(rest_url: str, home: Path) -> dict[str, Any]:
     url = f"{rest_url}/api/v3/exchangeInfo"
     try:
         timeout = aiohttp.ClientTimeout(total=_FETCH_TIMEOUT_S)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
+        # trust_env: through the proxy that the environment names, as all others go.
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
+            session.get(url) as response,
+        ):
             response.raise_for_status()
             body = await response.read()
         info: dict[str, Any] = json.loads(body)

@@ -39,8 +39,15 @@ class Stack:
         self.mark = f"HEDGEHOG_TEST_MARK={uuid.uuid4()}"
         name, _, value = self.mark.partition("=")
         self.ports = {name: free_port() for name in ("WEB_PORT", "FLOWER_PORT", "MOCK_PORT")}
+        # A proxy that nobody is: what runs on this machine is reached without one.
+        nobody = f"http://{HOST}:{free_port()}"
         self.processes = Processes(
-            folder, **{name: value}, **self.ports, HEDGEHOG_HOME=self.home, REDIS_URL="", DATABASE_URL=""
+            folder,
+            **{name: value, "http_proxy": nobody, "ALL_PROXY": nobody},
+            **self.ports,
+            HEDGEHOG_HOME=self.home,
+            REDIS_URL="",
+            DATABASE_URL="",
         )
 
     def start(self, **environment: object) -> Process:
@@ -210,6 +217,14 @@ def test_a_command_in_another_terminal_finds_what_make_run_was_given(stack: Stac
     )
     assert told.returncode == 0, told.stdout + told.stderr
     assert {state["name"] for state in json.loads(told.stdout)["processes"]} >= {"mock_exchange", "web", "flower"}
+
+
+def test_it_trades_though_the_environment_names_a_proxy_that_is_away(stack: Stack, launcher: Process) -> None:
+    def has_ordered() -> bool:
+        told = json.loads(stack.processes.run("status", "--json").stdout)
+        return bool(told["orders_open"] or sum(line["cycles_finished"] for line in told["symbols"]))
+
+    stack.processes.wait_for(has_ordered, UP_S, "an order")
 
 
 @needs_proc
