@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hedgehog_project import budget_steps as steps
+from hedgehog_project.outside import whole_number
 
 log = logging.getLogger(__name__)
 
@@ -155,11 +156,10 @@ class Budget:
         keys: list[str] = []
         args: list[int | str] = []
         for place, (window, amount) in enumerate(taken.windows):
-            text = headers.get(window.header, "")
-            heard = text if text.isdecimal() else ""
+            told = whole_number(headers.get(window.header, ""))
             # Across the turn of a window nobody knows which of the two a header tells of.
             is_same = window.number(taken.at_ms) == window.number(now_ms)
-            heard = heard if is_same else ""
+            heard = "" if told is None or not is_same else str(told)
             if heard:
                 self._own.hear(window, int(heard), now_ms)
             keys += [self._key(window, taken.at_ms), self._key(window, now_ms)]

@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.request import getproxies, proxy_bypass
 
 import pytest
@@ -111,7 +112,7 @@ def test_paper_trading_asks_for_the_symbols_through_the_proxy(
 def test_commands_reach_the_mock_whatever_proxy_is_named(processes: Processes, tmp_path: Path, no_proxy: str) -> None:
     nobody = f"http://{HOST}:{free_port()}"
     named = {**dict.fromkeys(VARIABLES, nobody), "no_proxy": no_proxy, "NO_PROXY": no_proxy}
-    environment = {"HEDGEHOG_HOME": tmp_path, "MOCK_API_KEY": KEY, "MOCK_API_SECRET": SECRET, **named}
+    environment: dict[str, Any] = {"HEDGEHOG_HOME": tmp_path, "MOCK_API_KEY": KEY, "MOCK_API_SECRET": SECRET, **named}
     mock, _ = start_mock(processes, str(tmp_path), **named)
     assert processes.run("migrate", "--verbosity=0", **environment).returncode == 0
 

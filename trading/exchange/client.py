@@ -28,7 +28,14 @@ from trading.exchange.errors import (
     Throttled,
 )
 from trading.exchange.protocol import Exchange, Listed, NewOrder
-from trading.exchange.replies import from_account, from_exchange_info, from_my_trade, from_order_reply, rows_of
+from trading.exchange.replies import (
+    amount,
+    from_account,
+    from_exchange_info,
+    from_my_trade,
+    from_order_reply,
+    rows_of,
+)
 from trading.exchange.rights import KeyRights, from_restrictions, refuse_withdraw_key
 from trading.exchange.transport import Rest
 
@@ -137,7 +144,7 @@ class BinanceExchange:
         return self._ask(parse, "exchangeInfo", weight=20, signed=False, showPermissionSets="false")
 
     def price(self, symbol: str) -> Decimal:
-        return self._ask(lambda reply: Decimal(reply["price"]), "ticker/price", weight=2, signed=False, symbol=symbol)
+        return self._ask(lambda reply: amount(reply["price"]), "ticker/price", weight=2, signed=False, symbol=symbol)
 
     def maker_fee(self, symbol: str) -> Decimal:
         return self._ask(
