@@ -1,5 +1,6 @@
 """Asks a running mock exchange for its state, to reset its account, or to misbehave, over HTTP."""
 
+import http.client
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -7,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from hedgehog_project.outside import UNREADABLE
 from hedgehog_project.venues import Venue, place
 
 TIMEOUT_S = 3.0
@@ -62,7 +64,7 @@ def _ask(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str
             raise RefusedError(message) from None
         text = said[:200].decode(errors="replace")
         raise UnreachableError(f"The mock exchange at {mock.rest_url} answers {error.code}: {text}") from None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, http.client.HTTPException, *UNREADABLE) as error:
         reason = getattr(error, "reason", error)
         raise UnreachableError(f"The mock exchange does not answer at {mock.rest_url} ({reason}).") from None
 
@@ -75,5 +77,5 @@ def _message(body: bytes) -> str | None:
     """What an answer {"code", "msg"} says; None where it is none."""
     try:
         return msgspec.json.decode(body, type=_Said).msg
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None
