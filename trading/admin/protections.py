@@ -8,12 +8,12 @@ from django.db import transaction
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, StackedInline
+from unfold.admin import StackedInline
 from unfold.decorators import display
 
 from hedgehog_project.venues import Venue
 from trading.admin import show
-from trading.admin.base import ReadOnlyAdmin
+from trading.admin.base import PlainHistory, ReadOnlyAdmin
 from trading.admin.forms import AmountInput
 from trading.admin.percent import PercentField
 from trading.limits import protected, protections, sizing
@@ -38,7 +38,7 @@ class AccountProtectionsForm(forms.ModelForm):
 
 
 @admin.register(AccountProtections)
-class AccountProtectionsAdmin(ModelAdmin):
+class AccountProtectionsAdmin(PlainHistory):
     """One row for each venue. A row is emptied, never deleted: its drawdown remembers a high."""
 
     form = AccountProtectionsForm
