@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -253,6 +253,9 @@ class SymbolAdmin(TurningAdmin):
         if formset.model in (TradingSettings, SymbolProtections) and formset.has_changed():
             # It is its own now.
             TradingSettings.objects.filter(symbol=form.instance).update(profile=None)
+        if formset.model is SymbolProtections and any(not each.is_any_set for each, _ in formset.changed_objects):
+            words = f"{form.instance}: every protection is empty, nothing of its own holds its buys back."
+            self.message_user(request, words, messages.WARNING)
 
     # --- the page of one, and of a new one ----------------------------------------------------------
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
