@@ -7,10 +7,20 @@ import sys
 import redis
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
+from django.core.management import BaseCommand, ManagementUtility
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError, ProgrammingError
 
+from hedgehog_project.interrupt import INTERRUPTED, raise_again
 from hedgehog_project.last_run import recall
+
+
+class Commands(ManagementUtility):
+    """Django's own, in which Ctrl-C is a command's to handle only once that has been imported."""
+
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        command = super().fetch_command(subcommand)
+        raise_again()
+        return command
 
 
 def advice(error: Exception) -> str:
@@ -37,8 +47,10 @@ def main() -> None:
     """manage.py: exits with 1 after one line. With --traceback, errors come through as they are."""
     try:
         recall()
-        execute_from_command_line(sys.argv)
+        Commands(sys.argv).execute()
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # `head` has seen enough. Python would complain at its end (library/signal, "Note on SIGPIPE").
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
