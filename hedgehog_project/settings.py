@@ -128,6 +128,7 @@ ROOT_URLCONF = "hedgehog_project.urls"
 WSGI_APPLICATION = "hedgehog_project.wsgi.application"
 
 DATABASES = {"default": database(HEDGEHOG_HOME)}
+DATABASE_ROUTERS = ["binance_mock.router.NoTables"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
