@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import BaseCommand, ManagementUtility
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError, ProgrammingError
 
+from hedgehog_project.hiding import hidden
 from hedgehog_project.interrupt import INTERRUPTED, raise_again
 from hedgehog_project.last_run import recall
 
@@ -26,6 +27,8 @@ class Commands(ManagementUtility):
 def advice(error: Exception) -> str:
     """One line for the operator: what is wrong, and what to do."""
     words = " ".join(str(error).split())
+    if isinstance(error, redis.RedisError | DatabaseError):
+        words = hidden(words)  # Other errors may say that there are no settings to know secrets from.
     match error:
         case redis.RedisError():
             return f"Redis does not answer: {words}. Start everything with `make run`, or set REDIS_URL."

@@ -7,6 +7,7 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from hedgehog_project import addresses
 from hedgehog_project.proxies import keep_loopback_direct
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -36,7 +37,7 @@ class Env(environ.FileAwareEnv):
             kind = "a whole number" if cast is int else f"a {getattr(cast, '__name__', 'value')}"
             raise ImproperlyConfigured(f"{var} must be {kind}, not {os.environ.get(var)!r}") from error
         except OSError as error:
-            raise ImproperlyConfigured(f"{var}_FILE cannot be read: {error.strerror}: {error.filename}") from error
+            raise _unreadable(var, error) from None
 
     def secret(self, var: str, default: str = "") -> Secret:
         """A key or a password, without the white space around it, such as a file's last newline.
@@ -46,9 +47,28 @@ class Env(environ.FileAwareEnv):
         try:
             return Secret(self.ENVIRON.get(var, default).strip())
         except OSError as error:
-            raise ImproperlyConfigured(f"{var}_FILE cannot be read: {error.strerror}: {error.filename}") from error
+            raise _unreadable(var, error) from None
         except UnicodeDecodeError:
-            raise ImproperlyConfigured(f"{var}_FILE {os.environ[f'{var}_FILE']} is no text") from None
+            raise ImproperlyConfigured(f"{var}_FILE names a file that is no text") from None
+
+    def address(self, var: str) -> Secret:
+        """The address of a server, which may hold a password. Raises ImproperlyConfigured, and repeats nothing."""
+        value = self.secret(var)
+        if problem := addresses.fault(value):
+            raise ImproperlyConfigured(f"{var} cannot be read: it {problem}")
+        return value
+
+    def place(self, var: str, default: str) -> str:
+        """The address of an exchange, which is shown. Raises ImproperlyConfigured where it could hold a password."""
+        value: str = self.str(var, default=default)
+        if "@" in value:
+            raise ImproperlyConfigured(f"{var} must name a host, and no user or password")
+        return value
+
+
+def _unreadable(var: str, error: OSError) -> ImproperlyConfigured:
+    # Not the file's name: it may be the secret itself, in the wrong place.
+    return ImproperlyConfigured(f"{var}_FILE cannot be read: {error.strerror}. It names a file that holds {var}")
 
 
 env = Env()
@@ -89,20 +109,38 @@ def home() -> Path:
 
 def database(folder: Path) -> dict[str, Any]:
     """Django's DATABASES entry for DATABASE_URL; SQLite in `folder` where it is not set."""
-    address = env.str("DATABASE_URL", default="")
+    address = env.secret("DATABASE_URL")
     if address:
-        # The address may hold a password: messages show only what is wrong with it.
-        advice = "write postgresql://user:password@host:5432/name or sqlite:////path/to/file"
-        if not address.startswith(("postgres://", "postgresql://", "psql://", "pgsql://", "sqlite://")):
-            raise ImproperlyConfigured(f"DATABASE_URL names neither PostgreSQL nor SQLite: {advice}")
-        try:
-            entry: dict[str, Any] = environ.Env.db_url_config(address)
-        except ValueError as error:
-            raise ImproperlyConfigured(f"DATABASE_URL cannot be read ({error}): {advice}") from error
-        if entry["NAME"] in ("", ":memory:"):  # Every process would have a memory of its own.
-            raise ImproperlyConfigured(f"DATABASE_URL names no database: {advice}")
+        return database_at(address, "DATABASE_URL")
+    return _completed({"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "hedgehog.sqlite3")})
+
+
+def database_at(address: str, named: str) -> dict[str, Any]:
+    """Django's DATABASES entry for an address. Raises ImproperlyConfigured, which names the setting `named`.
+
+    The address may hold a password: messages show only what is wrong with it.
+    """
+    advice = "write postgresql://user:password@host:5432/name or sqlite:////path/to/file"
+    if not address.startswith(("postgres://", "postgresql://", "psql://", "pgsql://", "sqlite://")):
+        raise ImproperlyConfigured(f"{named} names neither PostgreSQL nor SQLite: {advice}")
+    if address.startswith("sqlite://"):
+        is_file = address.startswith("sqlite:///") or address == "sqlite://:memory:"
+        problem = "" if is_file else "names a host, and SQLite has none"
     else:
-        entry = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "hedgehog.sqlite3")}
+        problem = addresses.fault(address, is_lenient=True)
+    if problem:
+        raise ImproperlyConfigured(f"{named} cannot be read: it {problem}; {advice}")
+    try:
+        entry: dict[str, Any] = environ.Env.db_url_config(address)
+    except ValueError:
+        raise ImproperlyConfigured(f"{named} cannot be read: {advice}") from None
+    if entry["NAME"] in ("", ":memory:"):  # Every process would have a memory of its own.
+        raise ImproperlyConfigured(f"{named} names no database: {advice}")
+    return _completed(entry)
+
+
+def _completed(entry: dict[str, Any]) -> dict[str, Any]:
+    """With what every connection of ours needs."""
     entry |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
     if entry["ENGINE"].endswith("sqlite3"):
         # IMMEDIATE: a transaction takes the write lock when it begins. With SQLite's default most of several
@@ -115,4 +153,7 @@ def database(folder: Path) -> dict[str, Any]:
         }
     else:
         entry["OPTIONS"] = {"connect_timeout": 5, **entry.get("OPTIONS", {})}
+        entry["USER"], entry["PASSWORD"] = Secret(entry["USER"] or ""), Secret(entry["PASSWORD"] or "")
+        passwords = {name: Secret(value) for name, value in entry["OPTIONS"].items() if "password" in name.lower()}
+        entry["OPTIONS"] |= passwords
     return entry

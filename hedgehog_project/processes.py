@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import redis
 from django.conf import settings
 
+from hedgehog_project.addresses import shown
 from hedgehog_project.heartbeats import SILENT_S, Beat, beats
 from hedgehog_project.ports import HOST
 
@@ -61,7 +62,7 @@ def _redis_and_heartbeats(timeout_s: float) -> dict[str, ProcessState]:
         }
     finally:
         client.close()
-    answer = {"redis": ProcessState("redis", True, 0.0, _server(settings.REDIS_URL))}
+    answer = {"redis": ProcessState("redis", True, 0.0, shown(settings.REDIS_URL))}
     return answer | {name: _heartbeat(name, known.get(name)) for name in HEARTBEATS}
 
 
@@ -87,11 +88,6 @@ def _http(name: str, port: int, path: str, timeout_s: float, *expected: int) -> 
     if status not in expected:
         return {name: ProcessState(name, False, None, f"port {port} answers with HTTP {status}")}
     return {name: ProcessState(name, True, 0.0, f"port {port}")}
-
-
-def _server(url: str) -> str:
-    """A Redis address without its password."""
-    return url.rpartition("@")[2].removeprefix("redis://")
 
 
 def _words(error: Exception) -> str:

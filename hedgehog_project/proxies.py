@@ -4,8 +4,19 @@ import os
 import sys
 from collections.abc import MutableMapping
 
+from django.core.exceptions import ImproperlyConfigured
+
+from hedgehog_project.addresses import fault
+
 # In each form that requests, urllib, aiohttp or websocket-client compares a host with.
 LOOPBACK = ("localhost", "127.0.0.1", "127.0.0.0/8", "::1", "[::1]")
+
+
+def must_be_readable() -> None:
+    """Raises ImproperlyConfigured for a proxy that no library could read: each would repeat a piece of it."""
+    for name, address in os.environ.items():
+        if name.lower().endswith("_proxy") and name.lower() != "no_proxy" and (problem := fault(address)):
+            raise ImproperlyConfigured(f"{name} cannot be read: it {problem}")
 
 
 def keep_loopback_direct(environment: MutableMapping[str, str] = os.environ) -> None:

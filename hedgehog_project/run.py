@@ -75,7 +75,7 @@ def run() -> int:
 
 def prepare_redis(folder: Path) -> str:
     """The embedded Redis's command; its address is written down for all. Empty where REDIS_URL names another."""
-    if env.str("REDIS_URL", default=""):
+    if env.address("REDIS_URL"):
         return ""
     port, password = embedded_redis.choose(folder / "redis.url")
     config = embedded_redis.configure(folder / "redis", port, password)

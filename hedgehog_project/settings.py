@@ -4,12 +4,15 @@ from pathlib import Path
 
 from django.templatetags.static import static
 
-from hedgehog_project.env import database, env, home, one_of
+from hedgehog_project import proxies
+from hedgehog_project.env import Secret, database, env, home, one_of
 from hedgehog_project.home import redis_url, secret
+
+proxies.must_be_readable()
 
 # --- the installation ---------------------------------------------------------------------------
 HEDGEHOG_HOME = home()
-REDIS_URL = env.str("REDIS_URL", default="") or redis_url(HEDGEHOG_HOME)
+REDIS_URL = env.address("REDIS_URL") or Secret(redis_url(HEDGEHOG_HOME))
 WEB_PORT = env.int("WEB_PORT", default=8000)
 FLOWER_PORT = env.int("FLOWER_PORT", default=5555)
 MOCK_PORT = env.int("MOCK_PORT", default=8090)
@@ -62,18 +65,18 @@ MOCK_KEY_MAY_WITHDRAW = env.bool("MOCK_KEY_MAY_WITHDRAW", default=False)
 
 # By default Binance's own: general-api-information.md, web-socket-streams.md, and general-info.md of testnet and
 # demo-mode.
-LIVE_REST_URL = env.str("LIVE_REST_URL", default="https://api.binance.com")
-LIVE_WS_API_URL = env.str("LIVE_WS_API_URL", default="wss://ws-api.binance.com:443/ws-api/v3")
-LIVE_STREAM_URL = env.str("LIVE_STREAM_URL", default="wss://stream.binance.com:9443")
-TESTNET_REST_URL = env.str("TESTNET_REST_URL", default="https://testnet.binance.vision")
-TESTNET_WS_API_URL = env.str("TESTNET_WS_API_URL", default="wss://ws-api.testnet.binance.vision/ws-api/v3")
-TESTNET_STREAM_URL = env.str("TESTNET_STREAM_URL", default="wss://stream.testnet.binance.vision")
-DEMO_REST_URL = env.str("DEMO_REST_URL", default="https://demo-api.binance.com")
-DEMO_WS_API_URL = env.str("DEMO_WS_API_URL", default="wss://demo-ws-api.binance.com/ws-api/v3")
-DEMO_STREAM_URL = env.str("DEMO_STREAM_URL", default="wss://demo-stream.binance.com")
+LIVE_REST_URL = env.place("LIVE_REST_URL", default="https://api.binance.com")
+LIVE_WS_API_URL = env.place("LIVE_WS_API_URL", default="wss://ws-api.binance.com:443/ws-api/v3")
+LIVE_STREAM_URL = env.place("LIVE_STREAM_URL", default="wss://stream.binance.com:9443")
+TESTNET_REST_URL = env.place("TESTNET_REST_URL", default="https://testnet.binance.vision")
+TESTNET_WS_API_URL = env.place("TESTNET_WS_API_URL", default="wss://ws-api.testnet.binance.vision/ws-api/v3")
+TESTNET_STREAM_URL = env.place("TESTNET_STREAM_URL", default="wss://stream.testnet.binance.vision")
+DEMO_REST_URL = env.place("DEMO_REST_URL", default="https://demo-api.binance.com")
+DEMO_WS_API_URL = env.place("DEMO_WS_API_URL", default="wss://demo-ws-api.binance.com/ws-api/v3")
+DEMO_STREAM_URL = env.place("DEMO_STREAM_URL", default="wss://demo-stream.binance.com")
 
 # --- Django -------------------------------------------------------------------------------------
-SECRET_KEY = env.str("SECRET_KEY", default="") or secret(HEDGEHOG_HOME, "secret_key")
+SECRET_KEY = env.secret("SECRET_KEY") or Secret(secret(HEDGEHOG_HOME, "secret_key"))
 DEBUG = env.bool("DEBUG", default=False)
 DEFAULT_EXCEPTION_REPORTER_FILTER = "hedgehog_project.debug_page.HidesKeys"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
@@ -185,7 +188,9 @@ LOG_LEVEL = one_of("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {"()": "hedgehog_project.hiding.Lines", "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {

@@ -129,7 +129,7 @@ class Connection:
         """One connection, from the handshake on. Returns when stopped; raises where it is lost."""
         ws = FrameSocket(self._patience.connect_s)
         try:
-            ws.connect(url)
+            _connect(ws, url)
             ws.heard_at = self._born = data_at = time.monotonic()
             pinged = False
             self.connected = True
@@ -224,6 +224,16 @@ class Connection:
         self.reconnects += 1
         log.warning("reconnect connection=%s reason=%r wait_s=%.2f", self.name, reason, wait_s)
         self._pause(wait_s)
+
+
+def _connect(ws: FrameSocket, url: str) -> None:
+    try:
+        ws.connect(url)
+    except OSError:
+        raise  # Some of ssl's are ValueErrors as well.
+    except ValueError:
+        # A proxy's address may hold a password: nothing of it is repeated.
+        raise LostError("the address of the exchange, or that of a proxy, can't be read") from None
 
 
 def _retry_after_s(error: websocket.WebSocketBadStatusException) -> float | None:
