@@ -256,11 +256,18 @@ class Budget:
         return f"{self._keys[window]}:{window.number(now_ms)}"
 
 
+def account_of(api_key: str) -> str:
+    """What tells one account's counts from another's. It tells nothing of the key."""
+    return hashlib.sha256(api_key.encode()).hexdigest()[:12]
+
+
 @cache
-def budget_at(rest_url: str, api_key: str = "") -> Budget:
-    """The budget that this process's threads share for an address and a key. The key itself is kept nowhere."""
-    account = hashlib.sha256(api_key.encode()).hexdigest()[:12]
-    return Budget(urlsplit(rest_url).netloc, account)
+def budget_at(rest_url: str, api_key: str = "", account: str = "") -> Budget:
+    """The budget that this process's threads share for an address and a key, which itself is kept nowhere.
+
+    `account`: for who has no key, but knows what account_of() has made of it.
+    """
+    return Budget(urlsplit(rest_url).netloc, account or account_of(api_key))
 
 
 class _Own:

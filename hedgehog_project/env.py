@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from hedgehog_project import addresses
 from hedgehog_project.proxies import keep_loopback_direct
+from hedgehog_project.tether import drop_keys, may_have
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -42,8 +43,11 @@ class Env(environ.FileAwareEnv):
     def secret(self, var: str, default: str = "") -> Secret:
         """A key or a password, without the white space around it, such as a file's last newline.
 
-        `$` at its beginning is part of it; str() would take the rest for a variable's name, and show it.
+        `$` at its beginning is part of it; str() would take the rest for a variable's name, and show it. A key that
+        this process is not given is empty, whatever its default is.
         """
+        if not may_have(var):
+            return Secret()
         try:
             return Secret(self.ENVIRON.get(var, default).strip())
         except OSError as error:
@@ -77,6 +81,8 @@ GIVEN = frozenset(os.environ)
 _file = Path(os.environ.get("HEDGEHOG_ENV_FILE", BASE_DIR / ".env"))
 if _file.is_file():
     environ.Env.read_env(_file)
+# Those of `.env` as well.
+drop_keys()
 # Here, for every process of ours reads its settings before it calls anybody.
 keep_loopback_direct()
 

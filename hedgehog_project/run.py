@@ -22,6 +22,7 @@ from hedgehog_project.cli import advice
 from hedgehog_project.env import BASE_DIR, env, home
 from hedgehog_project.processes import states
 from hedgehog_project.terminal import Terminal
+from hedgehog_project.venues import facts_of_keys
 
 TETHER = BASE_DIR / "hedgehog_project" / "tether.py"
 LOOK_S = 0.1
@@ -93,6 +94,7 @@ def start_supervisor(folder: Path, redis_command: str) -> "subprocess.Popen[byte
         "TETHER": f"{shlex.join([*tether, '0'])} {shlex.quote(str(folder / 'run'))}",
         "EMBEDDED_REDIS": redis_command or "none",
         "HAS_EMBEDDED_REDIS": "true" if redis_command else "false",
+        "HEDGEHOG_KEY_FACTS": facts_of_keys(),
     }
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(BASE_DIR / "supervisord.conf")]
     if os.geteuid() == 0:

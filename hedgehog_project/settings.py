@@ -58,6 +58,8 @@ MOCK_PRIVATE_KEY_PASSWORD = env.secret("MOCK_PRIVATE_KEY_PASSWORD")
 MOCK_API_SECRET = env.secret("MOCK_API_SECRET", default="" if MOCK_PRIVATE_KEY else "mock-secret")
 # The public key that the mock verifies with, instead of the secret: what one gives to Binance.
 MOCK_PUBLIC_KEY = env.str("MOCK_PUBLIC_KEY", default="")
+# What `make run` tells processes that are given no keys of those that there are: venues.py.
+HEDGEHOG_KEY_FACTS = env.str("HEDGEHOG_KEY_FACTS", default="")
 # A live key that may withdraw is refused, unless this says that it is meant.
 HEDGEHOG_ALLOW_WITHDRAW_KEY = env.bool("HEDGEHOG_ALLOW_WITHDRAW_KEY", default=False)
 # Whether the mock says of its key that it may withdraw.
