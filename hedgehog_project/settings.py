@@ -82,6 +82,8 @@ SECRET_KEY = env.secret("SECRET_KEY") or Secret(secret(HEDGEHOG_HOME, "secret_ke
 DEBUG = env.bool("DEBUG", default=False)
 DEFAULT_EXCEPTION_REPORTER_FILTER = "hedgehog_project.debug_page.HidesKeys"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+# Web servers in front of this one, each of which adds to X-Forwarded-For whom it serves.
+PROXIES = env.int("PROXIES", default=0)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # After a login at /admin/login/ itself; Django's own default is a page that is not here.
 LOGIN_REDIRECT_URL = "admin:index"
@@ -111,6 +113,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "trading.login.says_when_to_wait",
 ]
 
 TEMPLATES = [
@@ -136,6 +139,7 @@ DATABASES = {"default": database(HEDGEHOG_HOME)}
 DATABASE_ROUTERS = ["binance_mock.router.NoTables"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+AUTHENTICATION_BACKENDS = ["trading.models.logins.Backend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -224,5 +228,6 @@ UNFOLD = {
     "STYLES": [lambda request: static("trading/admin.css")],
     "SCRIPTS": [lambda request: static("trading/admin.js")],
     "TABS": "trading.admin.navigation.tabs",
+    "LOGIN": {"form": "trading.login.LoginForm"},
     "SIDEBAR": {"show_search": True, "navigation": "trading.admin.navigation.sidebar"},
 }

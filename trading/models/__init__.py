@@ -3,6 +3,7 @@
 from trading.models.balances import Balance
 from trading.models.equity import Equity
 from trading.models.journal import JournalEntry
+from trading.models.logins import WrongPasswords
 from trading.models.orders import Fill, Order
 from trading.models.orphans import Orphan
 from trading.models.profiles import Profile
@@ -32,4 +33,5 @@ __all__ = [
     "SymbolProtections",
     "Trader",
     "TradingSettings",
+    "WrongPasswords",
 ]
