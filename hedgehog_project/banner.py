@@ -1,6 +1,7 @@
 """What `make run` says once everything is up: where to look, how to log in, what goes on."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from django.conf import settings
@@ -12,8 +13,8 @@ from hedgehog_project.home import FLOWER_PASSWORD, FLOWER_USER
 FIRST_PASSWORD = "first_password"
 
 
-def banner(home: Path, users: list[str]) -> str:
-    """The text. Takes the first password with it, so that it is shown only once."""
+def banner(home: Path, users: list[str], problems: Sequence[str] = ()) -> str:
+    """The text. Takes the first password with it, so that it is shown only once. `problems`: of symbols."""
     rule = "─" * 100
     manage = f"{python()} manage.py"
     password = home / FIRST_PASSWORD
@@ -36,6 +37,7 @@ def banner(home: Path, users: list[str]) -> str:
             f"  Status   {manage} status",
             f"  Logs     {home}/log/",
             "  Stop     Ctrl-C",
+            *(["", *(f"  ! {problem}" for problem in problems)] if problems else []),
             rule,
         )
     )

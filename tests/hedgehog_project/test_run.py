@@ -78,6 +78,7 @@ class Stack:
             HEDGEHOG_HOME=self.home,
             REDIS_URL="",
             DATABASE_URL="",
+            HEDGEHOG_SYMBOLS="ETHUSDT,BTCUSDT,ETHUSDTT",
             **KEYS,
         )
 
@@ -216,6 +217,11 @@ def test_the_first_start_tells_how_to_log_in_once(stack: Stack, launcher: Proces
     assert f"http://127.0.0.1:{stack.ports['WEB_PORT']}/" in launcher.output
     check = "from django.contrib.auth import authenticate as a; print('is', a(username='admin', password='%s'))"
     assert "is admin" in stack.processes.run("shell", "-c", check % password[1]).stdout
+
+
+def test_the_first_start_names_a_symbol_that_the_exchange_does_not_list(stack: Stack, launcher: Process) -> None:
+    words = "HEDGEHOG_SYMBOLS: The mock exchange lists no ETHUSDTT; it lists ETHUSDT"
+    assert words in launcher.output.partition("Hedgehog is up")[2]
 
 
 def test_logs_are_shown_with_their_names_and_kept(stack: Stack, launcher: Process) -> None:

@@ -58,6 +58,9 @@ class Exchange:
             filters=[],
         )
 
+    def all_listed(self) -> list[Listed]:
+        return [self.listed(self.name)]
+
     def maker_fee(self, name: str) -> D:
         return D("0.001")
 

@@ -82,6 +82,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
                 "traders": 0,
                 "cycles_finished": 0,
                 "profit": "0",
+                "exchange_says": None,
             },
             {
                 "symbol": "ETHUSDT",
@@ -91,6 +92,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
                 "traders": 2,
                 "cycles_finished": 1,
                 "profit": "0.12345678",
+                "exchange_says": None,
             },
         ],
         "held_back": [],

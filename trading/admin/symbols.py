@@ -19,7 +19,7 @@ from unfold.decorators import display
 
 from hedgehog_project.venues import market_of
 from streamer.models import StreamedSymbol
-from trading import overview, profiles, symbols
+from trading import overview, profiles, said, symbols
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.admin.changing import ChangeSettingsForm
@@ -112,7 +112,7 @@ class ListingInline(TabularInline):
 @admin.register(Symbol)
 class SymbolAdmin(TurningAdmin):
     list_display = (
-        "name",
+        "named",
         "streaming",
         "trading",
         "price",
@@ -154,10 +154,18 @@ class SymbolAdmin(TurningAdmin):
         changelist = super().get_changelist_instance(request)
         trades = overview.last_trades([symbol.name for symbol in changelist.result_list], Switch.current())
         may_change = self.has_change_permission(request)
+        told = said.of(Switch.current(), [each for each in changelist.result_list if overview.is_trading(each)])
         for symbol in changelist.result_list:
+            symbol.said = told.get(symbol.pk, "")
             symbol.last_trade = trades.get(symbol.name)
             symbol.may_turn = may_change
         return changelist
+
+    @display(description="Name", ordering="name")
+    def named(self, symbol: Any) -> SafeString | str:
+        if not symbol.said:
+            return str(symbol.name)
+        return format_html('{}<div class="hh-bad hh-wrap">{}</div>', symbol.name, symbol.said)
 
     @display(description="Streaming", ordering="is_streaming")
     def streaming(self, symbol: Any) -> SafeString:

@@ -28,4 +28,47 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="ListingProblem",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "venue",
+                    models.CharField(
+                        choices=[("live", "live"), ("testnet", "testnet"), ("demo", "demo"), ("mock", "mock")],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "problem",
+                    models.CharField(
+                        choices=[("NOT_LISTED", "not listed"), ("NOT_PERMITTED", "not permitted")], max_length=16
+                    ),
+                ),
+                ("said", models.CharField(blank=True, help_text="In the exchange's words.", max_length=300)),
+                (
+                    "near",
+                    models.JSONField(
+                        default=list, help_text="Names that the venue lists and that are spelled alike."
+                    ),
+                ),
+                ("said_at", models.DateTimeField()),
+                (
+                    "symbol",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="listing_problems",
+                        to="trading.symbol",
+                    ),
+                ),
+            ],
+            options={
+                "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("symbol", "venue"), name="one_listing_problem_per_symbol_and_venue"
+                    )
+                ],
+            },
+        ),
     ]

@@ -10,7 +10,7 @@ from trading.models.profiles import Profile
 from trading.models.protections import AccountProtections, HeldBack, HighWater, SymbolProtections
 from trading.models.reconciliations import FillMark, Reconciliation
 from trading.models.switch import Switch
-from trading.models.symbols import Listing, Symbol, TradingSettings
+from trading.models.symbols import Listing, ListingProblem, Symbol, TradingSettings
 from trading.models.traders import Slot, Trader
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "HighWater",
     "JournalEntry",
     "Listing",
+    "ListingProblem",
     "Order",
     "Orphan",
     "Profile",

@@ -99,6 +99,7 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
                 "traders": line.traders,
                 "cycles_finished": line.cycles_finished,
                 "profit": plain(line.profit),
+                "exchange_says": line.said or None,
             }
             for line in facts["lines"]
         ],
