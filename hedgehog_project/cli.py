@@ -19,7 +19,8 @@ class Commands(ManagementUtility):
     """Django's own, in which Ctrl-C is a command's to handle only once that has been imported."""
 
     def fetch_command(self, subcommand: str) -> BaseCommand:
-        command = super().fetch_command(subcommand)
+        # `move-database`, as one types it; a module can't be called so.
+        command = super().fetch_command(subcommand.replace("-", "_"))
         raise_again()
         return command
 

@@ -2,8 +2,9 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
@@ -17,7 +18,11 @@ HIDDEN = "<secret>"
 
 def known_secrets() -> list[str]:
     """All of them as texts, the longest first: none is a piece of one that comes later."""
-    return sorted({secret for secret in _secrets() if len(secret) >= SHORTEST}, key=len, reverse=True)
+    return _long_ones(_secrets())
+
+
+def _long_ones(secrets: Iterable[str]) -> list[str]:
+    return sorted({secret for secret in secrets if len(secret) >= SHORTEST}, key=len, reverse=True)
 
 
 def _secrets() -> Iterator[str]:
@@ -27,24 +32,33 @@ def _secrets() -> Iterator[str]:
         yield from map(str, (given.api_key, given.secret, given.private_key, given.password))
     yield str(settings.SECRET_KEY)
     for entry in settings.DATABASES.values():
-        yield str(entry.get("PASSWORD") or "")
-        yield from (str(value) for name, value in entry.get("OPTIONS", {}).items() if "password" in name.lower())
+        yield from _passwords(entry)
     password = urlsplit(settings.REDIS_URL).password or ""
     yield from (password, unquote(password))
 
 
+def _passwords(entry: Mapping[str, Any]) -> Iterator[str]:
+    yield str(entry.get("PASSWORD") or "")
+    yield from (str(value) for name, value in entry.get("OPTIONS", {}).items() if "password" in name.lower())
+
+
 @cache
-def _pattern() -> re.Pattern[str]:
-    secrets = "|".join(map(re.escape, known_secrets()))
-    users = "|".join(re.escape(user) for entry in settings.DATABASES.values() if (user := entry.get("USER")))
-    # PostgreSQL names the user that it turned away.
-    named = rf'|(?<=user )"(?:{users})"|(?<=role )"(?:{users})"' if users else ""
-    return re.compile(rf"(?<!\w)(?:{secrets})(?!\w){named}" if secrets else rf"(?!){named}")
+def _known() -> re.Pattern[str]:
+    return _pattern(known_secrets(), settings.DATABASES.values())
 
 
-def hidden(text: str) -> str:
-    """The text without any of them, and without the database's user."""
-    return _pattern().sub(HIDDEN, text)
+def _pattern(secrets: Sequence[str], databases: Iterable[Mapping[str, Any]]) -> re.Pattern[str]:
+    parts = [rf"(?<!\w)(?:{'|'.join(map(re.escape, secrets))})(?!\w)"] if secrets else []
+    for entry in databases:
+        if user := entry.get("USER"):  # PostgreSQL names the one that it turned away.
+            parts += [rf'(?<=user )"{re.escape(user)}"', rf'(?<=role )"{re.escape(user)}"']
+    return re.compile("|".join(parts) or "(?!)")
+
+
+def hidden(text: str, database: Mapping[str, Any] | None = None) -> str:
+    """The text without any of them, and without the database's user. `database`: another one beside that in use."""
+    text = _known().sub(HIDDEN, text)
+    return _pattern(_long_ones(_passwords(database)), [database]).sub(HIDDEN, text) if database else text
 
 
 class Lines(logging.Formatter):
