@@ -64,7 +64,7 @@ def get(rest_url: str, path: str, params: Mapping[str, str | int], shape: type[T
     url = f"{rest_url}/api/v3/{path}?{urllib.parse.urlencode(params)}"
     request = urllib.request.Request(url, headers={"X-MBX-APIKEY": api_key} if api_key else {})
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+        with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
             headers = _lower(answer.headers)
             body = answer.read()
     except urllib.error.HTTPError as error:
@@ -80,8 +80,18 @@ def get(rest_url: str, path: str, params: Mapping[str, str | int], shape: type[T
         raise UnreachableError(f"{rest_url} answers {path} with something else ({error})") from None
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is not followed: it would carry the key to somebody else."""
+
+    def redirect_request(self, *args: object) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
+
+
 def _refusal(error: urllib.error.HTTPError, budget: Budget) -> Exception:
-    if error.code >= 500:
+    if error.code >= 500 or error.code < 400:
         return UnreachableError(f"the exchange answers with status {error.code}")
     try:
         answer = msgspec.json.decode(error.read(), type=_Error)

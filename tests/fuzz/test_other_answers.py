@@ -137,6 +137,19 @@ def test_whatever_answers_a_handshake_the_connection_is_made_anew(head: bytes) -
     assert connection.lost
 
 
+def test_the_streamer_follows_no_redirect(redis_client: object) -> None:
+    with answers(200, b"{}", "") as elsewhere:
+
+        def redirect(connection: socket.socket) -> bool:
+            head = f"HTTP/1.1 302 Found\r\nLocation: {elsewhere.url}/x\r\nContent-Length: 0\r\n\r\n"
+            connection.sendall(head.encode())
+            return False
+
+        with ScriptedServer(redirect) as server, pytest.raises(rest.UnreachableError, match="status 302"):
+            rest.get(server.url, "historicalTrades", {}, Info, "the-key")
+        assert elsewhere.requests == []
+
+
 def test_a_socket_follows_no_redirect() -> None:
     with answers(200, b"", "") as elsewhere:
 
