@@ -14,7 +14,10 @@ VENV ?= .venv-$(VERSION)
 BIN := $(VENV)/bin
 FOR_RUN := $(VENV)/.for-run-$(VERSION)
 FOR_TEST := $(VENV)/.for-test-$(VERSION)
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# As python -m does, but Ctrl-C ends it without a traceback.
+QUIETLY := import runpy, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); sys.argv.pop(0); \
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+PIP := $(BIN)/python -c '$(QUIETLY)' pip install --quiet --disable-pip-version-check
 
 .PHONY: help run host test bench simulate chaos lint format clean check-python
 
@@ -80,7 +83,7 @@ check-python:
 # Made anew where it was made by another Python, for example before an upgrade of the system.
 $(FOR_RUN): requirements.txt | check-python
 	@[ "$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$(VERSION)" ] || \
-	    { echo 'Making $(VENV) with $(PYTHON) $(VERSION).'; $(PYTHON) -m venv --clear $(VENV); }
+	    { echo 'Making $(VENV) with $(PYTHON) $(VERSION).'; $(PYTHON) -c '$(QUIETLY)' venv --clear $(VENV); }
 	@echo 'Installing requirements.txt into $(VENV).'
 	@$(PIP) -r requirements.txt
 	@touch $@

@@ -96,6 +96,11 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_BUSY:
+                raise StoreFailed(
+                    f"The mock exchange's file {self.path} is locked: another mock exchange runs already. Stop that "
+                    "one (`make run` starts one), or give this one a HEDGEHOG_HOME and a MOCK_PORT of its own."
+                ) from error
             raise StoreFailed(f"The mock exchange's file {self.path} can't be {what}: {error}") from error
 
     def close(self) -> None:

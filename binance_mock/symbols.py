@@ -1,7 +1,6 @@
 """The symbols that the exchange lists by itself, in exchangeInfo's form, with what their markets are like in 2026."""
 
 import gzip
-import json
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from binance_mock.amounts import floor_to, text
 from binance_mock.rules import read_symbols
+from hedgehog_project.outside import read_json
 
 # Assets that prices are quoted in, for telling a symbol's two assets apart.
 QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "TRY", "EUR", "BRL", "JPY", "BTC", "ETH", "BNB")
@@ -76,6 +76,10 @@ def listing_for(symbol: str, tick: Decimal, step: Decimal, price: Decimal) -> Li
     return Listing(symbol.removesuffix(quote), quote, tick, step, price, step)
 
 
+# What reading something else than an exchangeInfo raises.
+NO_EXCHANGE_INFO = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+
+
 class BadExchangeInfo(Exception):
     """A file is no exchangeInfo; the message is one line for people."""
 
@@ -84,9 +88,9 @@ def read_exchange_info(path: Path) -> dict[str, Any]:
     """An exchangeInfo as an exchange has answered it, kept as JSON, or as JSON in gzip. Raises BadExchangeInfo."""
     try:
         body = path.read_bytes()
-        info: dict[str, Any] = json.loads(gzip.decompress(body) if path.suffix == ".gz" else body)
+        info: dict[str, Any] = read_json(gzip.decompress(body) if path.suffix == ".gz" else body)
         read_symbols(info)
-    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, *NO_EXCHANGE_INFO) as error:
         raise BadExchangeInfo(f"{path} can't be read as exchangeInfo: {error or type(error).__name__}") from None
     return {"exchangeFilters": [], **info}
 

@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from django.conf import settings
@@ -13,8 +14,8 @@ from hedgehog_project.home import FLOWER_PASSWORD, FLOWER_USER
 FIRST_PASSWORD = "first_password"
 
 
-def banner(home: Path, users: list[str]) -> str:
-    """The text. Takes the first password with it, so that it is shown only once."""
+def banner(home: Path, users: list[str], problems: Sequence[str] = ()) -> str:
+    """The text. Takes the first password with it, so that it is shown only once. `problems`: of symbols."""
     rule = "─" * 100
     if settings.HEDGEHOG_PART == "host":
         return _of_host(home, rule)
@@ -39,6 +40,7 @@ def banner(home: Path, users: list[str]) -> str:
             f"  Status   {manage} status",
             f"  Logs     {home}/log/",
             "  Stop     Ctrl-C",
+            *(["", *(f"  ! {problem}" for problem in problems)] if problems else []),
             rule,
         )
     )

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from hedgehog_project import budget_steps as steps
 from hedgehog_project import shared_clock
+from hedgehog_project.outside import whole_number
 
 log = logging.getLogger(__name__)
 
@@ -155,11 +156,10 @@ class Budget:
         keys: list[str] = []
         args: list[int | str] = []
         for place, (window, amount) in enumerate(taken.windows):
-            text = headers.get(window.header, "")
-            heard = text if text.isdecimal() else ""
+            told = whole_number(headers.get(window.header, ""))
             # Across the turn of a window nobody knows which of the two a header tells of.
             is_same = window.number(taken.at_ms) == window.number(now_ms)
-            heard = heard if is_same else ""
+            heard = "" if told is None or not is_same else str(told)
             if heard:
                 self._own.hear(window, int(heard), now_ms)
             keys += [self._key(window, taken.at_ms), self._key(window, now_ms)]
@@ -263,11 +263,18 @@ class Budget:
         return f"{self._keys[window]}:{window.number(now_ms)}"
 
 
+def account_of(api_key: str) -> str:
+    """What tells one account's counts from another's. It tells nothing of the key."""
+    return hashlib.sha256(api_key.encode()).hexdigest()[:12]
+
+
 @cache
-def budget_at(rest_url: str, api_key: str = "") -> Budget:
-    """The budget that this process's threads share for an address and a key. The key itself is kept nowhere."""
-    account = hashlib.sha256(api_key.encode()).hexdigest()[:12]
-    return Budget(urlsplit(rest_url).netloc, account)
+def budget_at(rest_url: str, api_key: str = "", account: str = "") -> Budget:
+    """The budget that this process's threads share for an address and a key, which itself is kept nowhere.
+
+    `account`: for who has no key, but knows what account_of() has made of it.
+    """
+    return Budget(urlsplit(rest_url).netloc, account or account_of(api_key))
 
 
 class _Own:

@@ -190,8 +190,8 @@ def address_fault(address: str, scheme: str, path: str) -> str:
     try:
         parts = urlsplit(address)
         host, _port = parts.hostname, parts.port
-    except ValueError as error:
-        return f"is no address ({error})"
+    except ValueError:
+        return "is no address"
     if parts.scheme not in (scheme, f"{scheme}s"):
         return f"must begin with {scheme}s://"
     if not host or parts.username or parts.password or any(letter.isspace() for letter in address):
@@ -207,8 +207,8 @@ def address_fault(address: str, scheme: str, path: str) -> str:
 def check_redis_url(**_: Any) -> list[CheckMessage]:
     try:
         redis.ConnectionPool.from_url(settings.REDIS_URL)
-    except ValueError as error:
-        # The address may hold a password: it is not repeated here.
+    except ValueError:
+        # The address may hold a password: neither it nor what is said of it is repeated here.
         hint = "Write redis://:password@host:6379/0, or leave it out to use the Redis that comes with Hedgehog."
-        return [Error(f"REDIS_URL cannot be read ({error})", hint=hint, id="hedgehog.E008")]
+        return [Error("REDIS_URL cannot be read", hint=hint, id="hedgehog.E008")]
     return []

@@ -8,18 +8,32 @@ from typing import NoReturn
 import redis
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
+from django.core.management import BaseCommand, ManagementUtility
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError, ProgrammingError
 
 from hedgehog_project import emergency
 from hedgehog_project.env import forgive
+from hedgehog_project.hiding import hidden
+from hedgehog_project.interrupt import INTERRUPTED, raise_again
 from hedgehog_project.last_run import recall
 from hedgehog_project.redis_health import words as redis_words
+
+
+class Commands(ManagementUtility):
+    """Django's own, in which Ctrl-C is a command's to handle only once that has been imported."""
+
+    def fetch_command(self, subcommand: str) -> BaseCommand:
+        # `move-database`, as one types it; a module can't be called so.
+        command = super().fetch_command(subcommand.replace("-", "_"))
+        raise_again()
+        return command
 
 
 def advice(error: Exception) -> str:
     """One line for the operator: what is wrong, and what to do."""
     words = " ".join(str(error).split())
+    if isinstance(error, redis.RedisError | DatabaseError):
+        words = hidden(words)  # Other errors may say that there are no settings to know secrets from.
     match error:
         case redis.ResponseError():
             return f"{redis_words(error)}. See `manage.py status`."
@@ -49,8 +63,10 @@ def main() -> None:
         if sys.argv[1:2] in (["halt"], ["resume"]):
             forgiven = forgive()
         recall()
-        execute_from_command_line(sys.argv)
+        Commands(sys.argv).execute()
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # `head` has seen enough. Python would complain at its end (library/signal, "Note on SIGPIPE").
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

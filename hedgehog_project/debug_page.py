@@ -1,4 +1,4 @@
-"""What Django's page for an unhandled error shows with DEBUG=1: no keys."""
+"""What Django's page for an unhandled error shows with DEBUG=1: no keys and no passwords."""
 
 from collections.abc import ItemsView
 from pprint import pformat
@@ -8,17 +8,14 @@ from typing import Any
 from django.http import HttpRequest
 from django.views.debug import SafeExceptionReporterFilter
 
-from hedgehog_project.venues import Venue, key_settings
+from hedgehog_project.hiding import known_secrets
 
 
 class HidesKeys(SafeExceptionReporterFilter):
     """Django's own goes by the names of settings. The headers of a request lie under any name in any frame."""
 
     def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> ItemsView[str, Any]:
-        given = [key_settings(venue) for venue in Venue]
-        keys = [
-            str(key) for each in given for key in (each.api_key, each.secret, each.private_key, each.password) if key
-        ]
+        keys = known_secrets()
         found = super().get_traceback_frame_variables(request, tb_frame)
         return {name: self.cleansed_substitute if _shows(value, keys) else value for name, value in found}.items()
 

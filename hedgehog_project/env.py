@@ -9,7 +9,9 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from hedgehog_project import sessions
+from hedgehog_project import addresses, sessions
+from hedgehog_project.proxies import keep_loopback_direct
+from hedgehog_project.tether import drop_keys, may_have
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -40,21 +42,43 @@ class Env(environ.FileAwareEnv):
             kind = "a whole number" if cast is int else f"a {getattr(cast, '__name__', 'value')}"
             problem = f"{var} must be {kind}, not {os.environ.get(var)!r}"
         except OSError as error:
-            problem = f"{var}_FILE cannot be read: {error.strerror}: {error.filename}"
+            problem = _unreadable(var, error)
         return refuse(var, problem, default)
 
     def secret(self, var: str, default: str = "") -> Secret:
         """A key or a password, without the white space around it, such as a file's last newline.
 
-        `$` at its beginning is part of it; str() would take the rest for a variable's name, and show it.
+        `$` at its beginning is part of it; str() would take the rest for a variable's name, and show it. A key that
+        this process is not given is empty, whatever its default is.
         """
+        if not may_have(var):
+            return Secret()
         try:
             return Secret(self.ENVIRON.get(var, default).strip())
         except OSError as error:
-            problem = f"{var}_FILE cannot be read: {error.strerror}: {error.filename}"
+            problem = _unreadable(var, error)
         except UnicodeDecodeError:
-            problem = f"{var}_FILE {os.environ[f'{var}_FILE']} is no text"
+            problem = f"{var}_FILE names a file that is no text"
         return Secret(refuse(var, problem, default))
+
+    def address(self, var: str) -> Secret:
+        """The address of a server, which may hold a password. Raises ImproperlyConfigured, and repeats nothing."""
+        value = self.secret(var)
+        if problem := addresses.fault(value):
+            return Secret(refuse(var, f"{var} cannot be read: it {problem}", ""))
+        return value
+
+    def place(self, var: str, default: str) -> str:
+        """The address of an exchange, which is shown. Raises ImproperlyConfigured where it could hold a password."""
+        value: str = self.str(var, default=default)
+        if "@" in value:
+            return str(refuse(var, f"{var} must name a host, and no user or password", default))
+        return value
+
+
+def _unreadable(var: str, error: OSError) -> str:
+    # Not the file's name: it may be the secret itself, in the wrong place.
+    return f"{var}_FILE cannot be read: {error.strerror}. It names a file that holds {var}"
 
 
 # What a command of an emergency has found wrong and goes on without; None: for all others it is an error.
@@ -107,6 +131,10 @@ def _take_in(path: Path) -> tuple[str, bool]:
 
 
 _fault, _is_read = _take_in(_env_file)
+# Those of `.env` as well.
+drop_keys()
+# Here, for every process of ours reads its settings before it calls anybody.
+keep_loopback_direct()
 
 
 def one_of(var: str, default: str, *others: str) -> str:
@@ -141,20 +169,38 @@ def home() -> Path:
 
 def database(folder: Path) -> dict[str, Any]:
     """Django's DATABASES entry for DATABASE_URL; SQLite in `folder` where it is not set."""
-    address = env.str("DATABASE_URL", default="")
+    address = env.secret("DATABASE_URL")
     if address:
-        # The address may hold a password: messages show only what is wrong with it.
-        advice = "write postgresql://user:password@host:5432/name or sqlite:////path/to/file"
-        if not address.startswith(("postgres://", "postgresql://", "psql://", "pgsql://", "sqlite://")):
-            raise ImproperlyConfigured(f"DATABASE_URL names neither PostgreSQL nor SQLite: {advice}")
-        try:
-            entry: dict[str, Any] = environ.Env.db_url_config(address)
-        except ValueError as error:
-            raise ImproperlyConfigured(f"DATABASE_URL cannot be read ({error}): {advice}") from error
-        if entry["NAME"] in ("", ":memory:"):  # Every process would have a memory of its own.
-            raise ImproperlyConfigured(f"DATABASE_URL names no database: {advice}")
+        return database_at(address, "DATABASE_URL")
+    return _completed({"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "hedgehog.sqlite3")})
+
+
+def database_at(address: str, named: str) -> dict[str, Any]:
+    """Django's DATABASES entry for an address. Raises ImproperlyConfigured, which names the setting `named`.
+
+    The address may hold a password: messages show only what is wrong with it.
+    """
+    advice = "write postgresql://user:password@host:5432/name or sqlite:////path/to/file"
+    if not address.startswith(("postgres://", "postgresql://", "psql://", "pgsql://", "sqlite://")):
+        raise ImproperlyConfigured(f"{named} names neither PostgreSQL nor SQLite: {advice}")
+    if address.startswith("sqlite://"):
+        is_file = address.startswith("sqlite:///") or address == "sqlite://:memory:"
+        problem = "" if is_file else "names a host, and SQLite has none"
     else:
-        entry = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(folder / "hedgehog.sqlite3")}
+        problem = addresses.fault(address, is_lenient=True)
+    if problem:
+        raise ImproperlyConfigured(f"{named} cannot be read: it {problem}; {advice}")
+    try:
+        entry: dict[str, Any] = environ.Env.db_url_config(address)
+    except ValueError:
+        raise ImproperlyConfigured(f"{named} cannot be read: {advice}") from None
+    if entry["NAME"] in ("", ":memory:"):  # Every process would have a memory of its own.
+        raise ImproperlyConfigured(f"{named} names no database: {advice}")
+    return _completed(entry)
+
+
+def _completed(entry: dict[str, Any]) -> dict[str, Any]:
+    """With what every connection of ours needs."""
     entry |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
     if entry["ENGINE"].endswith("sqlite3"):
         # IMMEDIATE: a transaction takes the write lock when it begins. With SQLite's default most of several
@@ -167,4 +213,7 @@ def database(folder: Path) -> dict[str, Any]:
         }
     else:
         sessions.configure(entry)
+        entry["USER"], entry["PASSWORD"] = Secret(entry["USER"] or ""), Secret(entry["PASSWORD"] or "")
+        passwords = {name: Secret(value) for name, value in entry["OPTIONS"].items() if "password" in name.lower()}
+        entry["OPTIONS"] |= passwords
     return entry

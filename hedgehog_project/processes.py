@@ -10,6 +10,7 @@ import redis
 from django.conf import settings
 
 from hedgehog_project import queues, redis_health
+from hedgehog_project.addresses import shown
 from hedgehog_project.heartbeats import Beat, beats
 from hedgehog_project.ports import HOST
 from hedgehog_project.redis_health import Health
@@ -76,7 +77,7 @@ def _redis_and_heartbeats(timeout_s: float) -> dict[str, ProcessState]:
     if health.refuses:
         answer = ProcessState("redis", False, 0.0, f"refuses writes: {health.refuses} ({health.memory})", health.text)
     else:
-        answer = ProcessState("redis", True, 0.0, f"{_server(settings.REDIS_URL)}, {health.memory}")
+        answer = ProcessState("redis", True, 0.0, f"{shown(settings.REDIS_URL)}, {health.memory}")
     found = {name: [beat for beat in known if _is(beat, name)] for name in HEARTBEATS}
     return {"redis": answer} | {name: _heartbeat(name, beats_of, health) for name, beats_of in found.items()}
 
@@ -116,11 +117,6 @@ def _http(name: str, port: int, path: str, timeout_s: float, *expected: int) -> 
     if status not in expected:
         return {name: ProcessState(name, False, None, f"port {port} answers with HTTP {status}")}
     return {name: ProcessState(name, True, 0.0, f"port {port}")}
-
-
-def _server(url: str) -> str:
-    """A Redis address without its password."""
-    return url.rpartition("@")[2].removeprefix("redis://")
 
 
 def _words(error: Exception) -> str:

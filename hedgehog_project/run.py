@@ -3,21 +3,26 @@
 `make host` on a further machine starts what any number of may run, on the database and the Redis of the first one.
 """
 
+import contextlib
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import Future
+from io import StringIO
 from pathlib import Path
 from types import FrameType
 
 import django
+import redis
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
-from django.db import OperationalError, ProgrammingError, connections
+from django.db import DatabaseError, OperationalError, ProgrammingError, connections
 
 from hedgehog_project import embedded_redis, last_run, preflight
 from hedgehog_project.banner import banner
@@ -25,12 +30,15 @@ from hedgehog_project.cli import advice
 from hedgehog_project.env import BASE_DIR, env, home, one_of
 from hedgehog_project.processes import states
 from hedgehog_project.terminal import Terminal
+from hedgehog_project.venues import facts_of_keys
 
 TETHER = BASE_DIR / "hedgehog_project" / "tether.py"
 LOOK_S = 0.1
 PROBE_S = 0.5
 # Said once when something is still not up after so long.
 PATIENCE_S = 30.0
+# How long the banner waits for what the exchange says of the symbols.
+CHECK_S = 8.0
 # supervisord stops everything well within this; then it is killed, and its processes with it.
 STOP_S = 9.0
 
@@ -88,7 +96,7 @@ def run() -> int:
 
 def prepare_redis(folder: Path) -> str:
     """The embedded Redis's command; its address is written down for all. Empty where REDIS_URL names another."""
-    if env.str("REDIS_URL", default=""):
+    if env.address("REDIS_URL"):
         return ""
     port, password = embedded_redis.choose(folder / "redis.url")
     config = embedded_redis.configure(folder / "redis", port, password)
@@ -107,6 +115,7 @@ def start_supervisor(folder: Path, redis_command: str) -> "subprocess.Popen[byte
         "EMBEDDED_REDIS": redis_command or "none",
         "HAS_EMBEDDED_REDIS": "true" if redis_command else "false",
         "HAS_ALL": "true" if settings.HEDGEHOG_PART == "all" else "false",
+        "HEDGEHOG_KEY_FACTS": facts_of_keys(),
     }
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(BASE_DIR / "supervisord.conf")]
     if os.geteuid() == 0:
@@ -119,6 +128,23 @@ def start_supervisor(folder: Path, redis_command: str) -> "subprocess.Popen[byte
         # Ctrl-C is for us; we tell supervisord.
         start_new_session=True,
     )
+
+
+def start_check() -> "Future[list[str]]":
+    """Has the exchange asked which of the symbols that are on it does not trade: a sentence for each, in the end."""
+
+    def check() -> list[str]:
+        told = StringIO()
+        # What could not be asked is asked again every few seconds, and shown by `manage.py status`.
+        with contextlib.suppress(CommandError, DatabaseError, redis.RedisError):
+            call_command("symbols", "check", stdout=told, stderr=StringIO())
+        connections.close_all()
+        return told.getvalue().splitlines()
+
+    future: Future[list[str]] = Future()
+    # Nobody waits for it at the end.
+    threading.Thread(target=lambda: future.set_result(check()), daemon=True).start()
+    return future
 
 
 def supervise(folder: Path, redis_command: str, users: list[str]) -> int:
@@ -137,6 +163,8 @@ def supervise(folder: Path, redis_command: str, users: list[str]) -> int:
     next_probe: float | None = started + PROBE_S
     told_at: float | None = None
     is_late = False
+    checking: Future[list[str]] | None = None
+    checked_by = 0.0
     while supervisor.poll() is None:
         terminal.show_new_lines()
         now = time.monotonic()
@@ -151,11 +179,14 @@ def supervise(folder: Path, redis_command: str, users: list[str]) -> int:
             down = [state for state in states() if not state.alive or (state.age_s or 0) > now - started]
             next_probe = now + PROBE_S if down else None
             if not down:
-                terminal.say(banner(folder, users))
+                checking, checked_by = start_check(), now + CHECK_S
             elif now > started + PATIENCE_S and not is_late:
                 is_late = True
                 for state in down:
                     terminal.say(f"Still waiting for {state.name} ({state.note}): see {folder}/log/{state.name}.log")
+        if checking is not None and (checking.done() or now > checked_by):
+            terminal.say(banner(folder, users, checking.result() if checking.done() else []))
+            checking = None
         time.sleep(LOOK_S)
     terminal.show_new_lines()
     if told_at is None:

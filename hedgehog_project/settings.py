@@ -5,13 +5,15 @@ from pathlib import Path
 from django.templatetags.static import static
 from kombu import Queue
 
-from hedgehog_project import queues
-from hedgehog_project.env import database, env, home, one_of
+from hedgehog_project import proxies, queues
+from hedgehog_project.env import Secret, database, env, home, one_of
 from hedgehog_project.home import redis_url, secret
+
+proxies.must_be_readable()
 
 # --- the installation ---------------------------------------------------------------------------
 HEDGEHOG_HOME = home()
-REDIS_URL = env.str("REDIS_URL", default="") or redis_url(HEDGEHOG_HOME)
+REDIS_URL = env.address("REDIS_URL") or Secret(redis_url(HEDGEHOG_HOME))
 WEB_PORT = env.int("WEB_PORT", default=8000)
 FLOWER_PORT = env.int("FLOWER_PORT", default=5555)
 MOCK_PORT = env.int("MOCK_PORT", default=8090)
@@ -60,6 +62,8 @@ MOCK_PRIVATE_KEY_PASSWORD = env.secret("MOCK_PRIVATE_KEY_PASSWORD")
 MOCK_API_SECRET = env.secret("MOCK_API_SECRET", default="" if MOCK_PRIVATE_KEY else "mock-secret")
 # The public key that the mock verifies with, instead of the secret: what one gives to Binance.
 MOCK_PUBLIC_KEY = env.str("MOCK_PUBLIC_KEY", default="")
+# What `make run` tells processes that are given no keys of those that there are: venues.py.
+HEDGEHOG_KEY_FACTS = env.str("HEDGEHOG_KEY_FACTS", default="")
 # A live key that may withdraw is refused, unless this says that it is meant.
 HEDGEHOG_ALLOW_WITHDRAW_KEY = env.bool("HEDGEHOG_ALLOW_WITHDRAW_KEY", default=False)
 # Whether the mock says of its key that it may withdraw.
@@ -67,21 +71,23 @@ MOCK_KEY_MAY_WITHDRAW = env.bool("MOCK_KEY_MAY_WITHDRAW", default=False)
 
 # By default Binance's own: general-api-information.md, web-socket-streams.md, and general-info.md of testnet and
 # demo-mode.
-LIVE_REST_URL = env.str("LIVE_REST_URL", default="https://api.binance.com")
-LIVE_WS_API_URL = env.str("LIVE_WS_API_URL", default="wss://ws-api.binance.com:443/ws-api/v3")
-LIVE_STREAM_URL = env.str("LIVE_STREAM_URL", default="wss://stream.binance.com:9443")
-TESTNET_REST_URL = env.str("TESTNET_REST_URL", default="https://testnet.binance.vision")
-TESTNET_WS_API_URL = env.str("TESTNET_WS_API_URL", default="wss://ws-api.testnet.binance.vision/ws-api/v3")
-TESTNET_STREAM_URL = env.str("TESTNET_STREAM_URL", default="wss://stream.testnet.binance.vision")
-DEMO_REST_URL = env.str("DEMO_REST_URL", default="https://demo-api.binance.com")
-DEMO_WS_API_URL = env.str("DEMO_WS_API_URL", default="wss://demo-ws-api.binance.com/ws-api/v3")
-DEMO_STREAM_URL = env.str("DEMO_STREAM_URL", default="wss://demo-stream.binance.com")
+LIVE_REST_URL = env.place("LIVE_REST_URL", default="https://api.binance.com")
+LIVE_WS_API_URL = env.place("LIVE_WS_API_URL", default="wss://ws-api.binance.com:443/ws-api/v3")
+LIVE_STREAM_URL = env.place("LIVE_STREAM_URL", default="wss://stream.binance.com:9443")
+TESTNET_REST_URL = env.place("TESTNET_REST_URL", default="https://testnet.binance.vision")
+TESTNET_WS_API_URL = env.place("TESTNET_WS_API_URL", default="wss://ws-api.testnet.binance.vision/ws-api/v3")
+TESTNET_STREAM_URL = env.place("TESTNET_STREAM_URL", default="wss://stream.testnet.binance.vision")
+DEMO_REST_URL = env.place("DEMO_REST_URL", default="https://demo-api.binance.com")
+DEMO_WS_API_URL = env.place("DEMO_WS_API_URL", default="wss://demo-ws-api.binance.com/ws-api/v3")
+DEMO_STREAM_URL = env.place("DEMO_STREAM_URL", default="wss://demo-stream.binance.com")
 
 # --- Django -------------------------------------------------------------------------------------
-SECRET_KEY = env.str("SECRET_KEY", default="") or secret(HEDGEHOG_HOME, "secret_key")
+SECRET_KEY = env.secret("SECRET_KEY") or Secret(secret(HEDGEHOG_HOME, "secret_key"))
 DEBUG = env.bool("DEBUG", default=False)
 DEFAULT_EXCEPTION_REPORTER_FILTER = "hedgehog_project.debug_page.HidesKeys"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+# Web servers in front of this one, each of which adds to X-Forwarded-For whom it serves.
+PROXIES = env.int("PROXIES", default=0)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # After a login at /admin/login/ itself; Django's own default is a page that is not here.
 LOGIN_REDIRECT_URL = "admin:index"
@@ -111,6 +117,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "trading.login.says_when_to_wait",
 ]
 
 TEMPLATES = [
@@ -133,8 +140,10 @@ ROOT_URLCONF = "hedgehog_project.urls"
 WSGI_APPLICATION = "hedgehog_project.wsgi.application"
 
 DATABASES = {"default": database(HEDGEHOG_HOME)}
+DATABASE_ROUTERS = ["binance_mock.router.NoTables"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+AUTHENTICATION_BACKENDS = ["trading.models.logins.Backend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -201,7 +210,9 @@ LOG_LEVEL = one_of("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "line": {"()": "hedgehog_project.hiding.Lines", "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    },
     "filters": {"once": {"()": "hedgehog_project.quiet.OnceWhileRedisFails"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["once"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
@@ -234,5 +245,6 @@ UNFOLD = {
     "STYLES": [lambda request: static("trading/admin.css")],
     "SCRIPTS": [lambda request: static("trading/admin.js")],
     "TABS": "trading.admin.navigation.tabs",
+    "LOGIN": {"form": "trading.login.LoginForm"},
     "SIDEBAR": {"show_search": True, "navigation": "trading.admin.navigation.sidebar"},
 }

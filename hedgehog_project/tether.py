@@ -4,20 +4,44 @@
 
 It becomes the command (exec), so it costs no process, and {pid} in a word of the command is its own. On Linux the
 kernel kills the command when its parent ends, however that ends (PR_SET_PDEATHSIG); elsewhere the parent must do it.
-STAMP is a file that remembers the last start, or "-". Run by its path and with nothing but the standard library: it
-must be there in milliseconds.
+Of the exchanges' keys the command gets those that HEDGEHOG_KEYS names, and it leaves no core on disk, in which they
+might stand. STAMP is a file that remembers the last start, or "-". Run by its path and with nothing but the standard
+library: it must be there in milliseconds.
 """
 
 import ctypes
 import os
+import re
+import resource
 import signal
 import sys
 import time
+from collections.abc import MutableMapping
 from pathlib import Path
 
 # A process that ends at once again and again is started again for ever, but not in a busy loop.
 PACE_S = 2.0
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+# Which keys a process is given: all where it is not set, else of these prefixes or names: none, MOCK, MOCK_API_KEY.
+GIVEN = "HEDGEHOG_KEYS"
+ALL = "all"
+_KEYS = re.compile(r"(?:BINANCE|TESTNET|DEMO|MOCK)_(?:API_KEY|API_SECRET|PRIVATE_KEY|PRIVATE_KEY_PASSWORD)")
+
+
+def may_have(setting: str, environment: MutableMapping[str, str] = os.environ) -> bool:
+    """Whether a process of this environment may have what this setting holds: anything that is no key, some keys."""
+    parts = environment.get(GIVEN, ALL).split(",")
+    is_given = any(part == ALL or setting == part or setting.startswith(f"{part}_") for part in parts)
+    return is_given or not _KEYS.fullmatch(setting)
+
+
+def drop_keys(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Takes the keys that this process is not given out of its environment, and out of that of its children."""
+    for name in list(environment):
+        if not may_have(name.removesuffix("_FILE"), environment):
+            del environment[name]
 
 
 def die_with(parent_pid: int) -> None:
@@ -44,6 +68,8 @@ def main(arguments: list[str]) -> None:
     if stamp != "-":
         keep_pace(Path(stamp))
     command = [word.replace("{pid}", str(os.getpid())) for word in command]
+    drop_keys()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
         os.execvp(command[0], command)
     except OSError as error:

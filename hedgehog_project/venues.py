@@ -1,5 +1,6 @@
 """Where trades come from (a market) and where orders go (a venue), and their addresses and keys."""
 
+import json
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -7,7 +8,9 @@ from functools import lru_cache
 
 from django.conf import settings
 
+from hedgehog_project.budget import account_of
 from hedgehog_project.keys import BadKey, Key, hmac_key, private_key
+from hedgehog_project.tether import may_have
 
 
 class Venue(StrEnum):
@@ -31,7 +34,8 @@ class Place:
     ws_api_url: str
     stream_url: str  # without /ws or /stream
     key: Key | None = None
-    why_no_key: str = ""  # for people
+    why_no_key: str = ""  # for people; empty where there is a key, though another process may have it
+    account: str = ""  # budget.account_of its key
 
     @property
     def api_key(self) -> str:
@@ -55,22 +59,46 @@ class KeySettings:
 
 def place(venue: Venue) -> Place:
     """The addresses and the key of a venue, as settings have them now."""
-    try:
-        key, problem = _key(key_settings(venue)), ""
-    except BadKey as error:
-        key, problem = None, f"There is no key for {venue}: {error}"
+    key, problem, account = _key_of(venue)
     if venue == Venue.MOCK:
         address = f"127.0.0.1:{settings.MOCK_PORT}"
-        return Place(f"http://{address}", f"ws://{address}/ws-api/v3", f"ws://{address}", key, problem)
+        return Place(f"http://{address}", f"ws://{address}/ws-api/v3", f"ws://{address}", key, problem, account)
     rest_url, ws_api_url, stream_url = (
         str(getattr(settings, f"{venue.upper()}_{of}_URL")).rstrip("/") for of in ("REST", "WS_API", "STREAM")
     )
-    return Place(rest_url, ws_api_url, stream_url, key, problem)
+    return Place(rest_url, ws_api_url, stream_url, key, problem, account)
+
+
+def has_keys(venue: Venue) -> bool:
+    """Whether this process is given a key of this venue, where there is one. Others ask a worker: exchange/remote."""
+    return may_have(f"{_prefix(venue)}_API_SECRET")
+
+
+def facts_of_keys() -> str:
+    """What processes without keys may know of them, as the value of HEDGEHOG_KEY_FACTS for them."""
+    return json.dumps({venue: [where.why_no_key, where.account] for venue in Venue for where in (place(venue),)})
+
+
+def _key_of(venue: Venue) -> tuple[Key | None, str, str]:
+    """The key, why there is none, and its account."""
+    if not has_keys(venue):
+        instead = [f"This process is given no key of {venue}", ""]
+        problem, account = json.loads(settings.HEDGEHOG_KEY_FACTS or "{}").get(venue, instead)
+        return None, problem, account
+    try:
+        key = _key(key_settings(venue))
+    except BadKey as error:
+        return None, f"There is no key for {venue}: {error}", account_of("")
+    return key, "", account_of(key.api_key)
+
+
+def _prefix(venue: Venue) -> str:
+    return "BINANCE" if venue == Venue.LIVE else venue.upper()
 
 
 def key_settings(venue: Venue) -> KeySettings:
     """The live key's settings begin with BINANCE, those of the others with the venue's name."""
-    prefix = "BINANCE" if venue == Venue.LIVE else venue.upper()
+    prefix = _prefix(venue)
     names = ("API_KEY", "API_SECRET", "PRIVATE_KEY", "PRIVATE_KEY_PASSWORD")
     return KeySettings(prefix, *(getattr(settings, f"{prefix}_{name}") for name in names))
 

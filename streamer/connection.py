@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import websocket
 
+from hedgehog_project.outside import whole_number
 from streamer.wire import FrameSocket
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,8 @@ PACE_S = 0.002
 # A batch of this size is worth its cost by itself: the next is read at once.
 LARGE_BATCH = 50
 
+# The longest ban lasts three days (limits.md).
+MOST_TOLD_S = 259_200.0
 # Told to wait by the exchange: 403 firewall, 418 banned, 429 too many.
 _TOLD_TO_WAIT = (403, 418, 429)
 
@@ -126,7 +129,7 @@ class Connection:
         """One connection, from the handshake on. Returns when stopped; raises where it is lost."""
         ws = FrameSocket(self._patience.connect_s)
         try:
-            ws.connect(url)
+            _connect(ws, url)
             ws.heard_at = self._born = data_at = time.monotonic()
             pinged = False
             self.connected = True
@@ -216,16 +219,26 @@ class Connection:
         wait_s = limit_s * random.uniform(0.5, 1.0)
         # "At once" only behind a connection that has lasted: nobody can make us reconnect in a tight loop.
         if told_s or (told_s == 0.0 and self._failures == 0):
-            wait_s = told_s
+            wait_s = min(told_s, MOST_TOLD_S)
         self._failures += 1
         self.reconnects += 1
         log.warning("reconnect connection=%s reason=%r wait_s=%.2f", self.name, reason, wait_s)
         self._pause(wait_s)
 
 
+def _connect(ws: FrameSocket, url: str) -> None:
+    try:
+        ws.connect(url)
+    except OSError:
+        raise  # Some of ssl's are ValueErrors as well.
+    except ValueError:
+        # A proxy's address may hold a password: nothing of it is repeated.
+        raise LostError("the address of the exchange, or that of a proxy, can't be read") from None
+
+
 def _retry_after_s(error: websocket.WebSocketBadStatusException) -> float | None:
-    value = (error.resp_headers or {}).get("retry-after", "")
-    return float(value) if str(value).isdecimal() else None
+    seconds = whole_number(str((error.resp_headers or {}).get("retry-after", "")))
+    return None if seconds is None else float(seconds)
 
 
 def _in_words(error: Exception) -> str:

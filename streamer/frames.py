@@ -10,12 +10,15 @@ from typing import Annotated, Any
 
 import msgspec
 
+from hedgehog_project.outside import UNREADABLE
 from streamer.topics import TradeEvent
 
 log = logging.getLogger(__name__)
 
 # How much of a frame a log line shows.
 SHOWN_CHARACTERS = 500
+# Binance's prices and quantities have eight decimals and fit into 64 bits.
+LONGEST_AMOUNT = 40
 
 # What Redis takes as the first half of an entry's id, less one bit.
 _Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -69,8 +72,11 @@ def decode(payload: bytes) -> Frame:
     """What this frame is. Never raises: what cannot be read is Unknown."""
     try:
         trade = _decode_combined(payload).data
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return _decode_other(payload)
+    except UNREADABLE:
+        try:
+            return _decode_other(payload)
+        except UNREADABLE:  # What could be read may still be nested too deep to be written down.
+            return Unknown("not readable")
     return trade if is_amount(trade.price) and is_amount(trade.quantity) else Unknown("trade without a price")
 
 
@@ -89,13 +95,16 @@ def decode_all(payloads: list[bytes]) -> tuple[list[TradeEvent], list[tuple[byte
 
 def is_amount(text: str) -> bool:
     """Whether this is a plain decimal above zero, as Binance writes prices and quantities."""
+    if len(text) > LONGEST_AMOUNT:
+        return False
     return text.replace(".", "", 1).isdecimal() and text.isascii() and float(text) > 0
 
 
 def _decode_other(payload: bytes) -> Frame:
+    """Raises one of UNREADABLE."""
     try:
         fields = _decode_any(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return Unknown("not JSON")
     if not isinstance(fields, dict):
         return Unknown("not an object")
@@ -110,7 +119,7 @@ def _decode_other(payload: bytes) -> Frame:
     if kind == "trade":
         try:
             trade = _decode_raw(msgspec.json.encode(inner))
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             return Unknown("broken trade")
         return trade if is_amount(trade.price) and is_amount(trade.quantity) else Unknown("trade without a price")
     stream = str(fields.get("stream", ""))

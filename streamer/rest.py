@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from hedgehog_project.budget import Budget, OverBudget, budget_at
+from hedgehog_project.outside import UNREADABLE, storable, whole_number
 
 T = TypeVar("T")
 
@@ -20,6 +21,7 @@ WEIGHTS = {"time": 1, "exchangeInfo": 20, "historicalTrades": 25, "aggTrades": 4
 # What asks us to wait, and for how many seconds where it does not say: too many requests, a ban, the firewall. The
 # traders wait as well; but live frames should not, so the first is more than a gap's patience.
 _TOLD_TO_WAIT = {429: 20.0, 418: 120.0, 403: 120.0}
+_MOST_WAIT_S = 259_200  # The longest ban (limits.md).
 
 
 class UnreachableError(Exception):
@@ -61,7 +63,7 @@ def get(rest_url: str, path: str, params: Mapping[str, str | int], shape: type[T
     url = f"{rest_url}/api/v3/{path}?{urllib.parse.urlencode(params)}"
     request = urllib.request.Request(url, headers={"X-MBX-APIKEY": api_key} if api_key else {})
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+        with _OPENER.open(request, timeout=TIMEOUT_S) as answer:
             headers = _lower(answer.headers)
             body = answer.read()
     except urllib.error.HTTPError as error:
@@ -73,22 +75,32 @@ def get(rest_url: str, path: str, params: Mapping[str, str | int], shape: type[T
         budget.settle(taken, headers, weight, 0)
     try:
         return msgspec.json.decode(body, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise UnreachableError(f"{rest_url} answers {path} with something else ({error})") from None
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is not followed: it would carry the key to somebody else."""
+
+    def redirect_request(self, *args: object) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
+
+
 def _refusal(error: urllib.error.HTTPError, budget: Budget) -> Exception:
-    if error.code >= 500:
+    if error.code >= 500 or error.code < 400:
         return UnreachableError(f"the exchange answers with status {error.code}")
     try:
         answer = msgspec.json.decode(error.read(), type=_Error)
-    except (msgspec.MsgspecError, UnicodeDecodeError, OSError):
+    except (*UNREADABLE, OSError, http.client.HTTPException):
         answer = _Error(0, str(error.reason))  # A proxy's page, not Binance's answer: the status says it all.
     if error.code not in _TOLD_TO_WAIT:
-        return RefusedError(error.code, answer.code, answer.msg)
-    told = error.headers.get("Retry-After", "")
-    wait_s = max(1.0, float(told)) if told.isdecimal() else _TOLD_TO_WAIT[error.code]
-    why = f"status {error.code}, code {answer.code}: {answer.msg}"
+        return RefusedError(error.code, answer.code, storable(answer.msg))
+    told = whole_number(error.headers.get("Retry-After", ""))
+    wait_s = _TOLD_TO_WAIT[error.code] if told is None else float(min(max(1, told), _MOST_WAIT_S))
+    why = f"status {error.code}, code {answer.code}: {storable(answer.msg)}"
     budget.stop_for(wait_s, why)
     return ThrottledError(f"the exchange asks us to wait ({why})", wait_s)
 

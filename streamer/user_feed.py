@@ -6,11 +6,12 @@ Subscribing is signed, for any kind of request as in Binance's web-socket-api/us
 import logging
 import time
 from collections import deque
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 import redis
 
+from hedgehog_project.outside import UNREADABLE
 from hedgehog_project.venues import Place, Venue
 from streamer.connection import Connection, LostError, Patience
 from streamer.frames import Oddities
@@ -24,6 +25,7 @@ ANSWER_S = 10.0
 REFUSED_WAIT_S = 60.0
 BACKLOG_MAX = 10_000
 RETRY_S = 0.5
+MOST_MS = 10**14  # in the year 5138
 
 _WRONG_CLOCK = -1021
 # Binance's errors.md
@@ -90,7 +92,7 @@ class UserFeed(Connection):
             try:
                 message = _decode_message(payload)
                 event = _decode_event(message.event) if message.event else None
-            except (msgspec.MsgspecError, UnicodeDecodeError):
+            except UNREADABLE:
                 self.oddities.note("broken", payload)
                 continue
             if event is not None:
@@ -122,7 +124,7 @@ class UserFeed(Connection):
         """`serverShutdown` may come without an envelope."""
         try:
             kind = _decode_event(payload).e
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             kind = ""
         if kind == "serverShutdown":
             raise LostError("the exchange announced a shutdown", wait_s=0.0)
@@ -133,9 +135,10 @@ class UserFeed(Connection):
         if message.status != 200:
             self._on_refusal(ws, asked, message.error if isinstance(message.error, dict) else {})
         elif asked == "time":
-            if not isinstance(message.result, dict) or not isinstance(message.result.get("serverTime"), int):
+            server_ms = message.result.get("serverTime") if isinstance(message.result, dict) else None
+            if not is_time_ms(server_ms):
                 raise LostError("the exchange does not tell its time")
-            self._clock_offset_ms = message.result["serverTime"] - _now_ms()
+            self._clock_offset_ms = server_ms - _now_ms()
             log.warning("clock_resynced venue=%s offset_ms=%d", self.venue, self._clock_offset_ms)
             self._subscribe(ws)
         elif not self.subscribed:
@@ -201,7 +204,12 @@ def _retry_after_s(error: dict[str, Any]) -> float:
     """How long the exchange wants us to stay away: until `data.retryAfter`, in ms by its clock, as `serverTime`."""
     data = error.get("data")
     until_ms = data.get("retryAfter") if isinstance(data, dict) else None
-    if not isinstance(data, dict) or not isinstance(until_ms, int):
+    if not isinstance(data, dict) or not is_time_ms(until_ms):
         return 0.0
     there_ms = data.get("serverTime")
-    return max(0.0, (until_ms - (there_ms if isinstance(there_ms, int) else _now_ms())) / 1000)
+    return max(0.0, (until_ms - (there_ms if is_time_ms(there_ms) else _now_ms())) / 1000)
+
+
+def is_time_ms(value: object) -> TypeGuard[int]:
+    """Whether this can be a time: a larger number fits neither a request nor a float."""
+    return isinstance(value, int) and 0 <= value < MOST_MS

@@ -34,7 +34,8 @@ class FrameSocket(websocket.WebSocket):
         self._sent_at: deque[float] = deque(maxlen=MESSAGES_PER_S)
 
     def connect(self, url: str, **options: object) -> None:
-        super().connect(url, **options)
+        # A redirect is not followed: what is signed would go to somebody else.
+        super().connect(url, **{"redirect_limit": 0, **options})
         # From here on whoever reads waits with select(), together with its other reasons to wake up.
         self.sock.setblocking(False)
 

@@ -11,6 +11,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from trading import said
 from trading.exchange.client import exchange_at
 from trading.exchange.protocol import Exchange, Listed
 from trading.models import Listing, Switch, Symbol, TradingSettings
@@ -110,6 +111,7 @@ def save_listings(venue: Venue, batch: Sequence[Listed]) -> None:
             unique_fields=["symbol", "venue"],
             update_fields=list(listing_values(batch[0])),
         )
+        said.listed_again(venue, here.values())
 
 
 def _save_assets(here: Mapping[str, Symbol], told: Sequence[Listed]) -> None:
@@ -143,7 +145,7 @@ def _told_together(venue: Venue, names: Sequence[str]) -> dict[str, Symbol]:
         listed = {each.symbol: each for each in exchange_at(venue).all_listed()}
     missing = [name for name in names if name not in listed]
     if missing:
-        raise no_such_symbol(venue, *missing)
+        raise no_such_symbol(venue, *missing, listed=listed)
     for batch in _batches(names):
         told = [listed[name] for name in batch]
         with transaction.atomic():
@@ -157,10 +159,14 @@ def refresh_many(venue: Venue, stale: Mapping[str, Symbol], exchange: Exchange) 
 
     Raises the exchange's errors.
     """
-    listed = [each for each in exchange.all_listed() if each.symbol in stale]
+    everything = exchange.all_listed()
+    names = [each.symbol for each in everything]
+    listed = [each for each in everything if each.symbol in stale]
     for batch in _batches(listed):
         save_listings(venue, batch)
     gone = stale.keys() - {each.symbol for each in listed}
+    for name in sorted(gone):
+        said.not_listed(stale[name], venue, "not among the symbols that it lists", lambda: names)
     if gone and not_listed(Listing.objects.filter(venue=venue, symbol__name__in=gone)):
         log.warning("not listed any more: venue=%s symbols=%s", venue, ",".join(sorted(gone)))
 

@@ -16,6 +16,7 @@ import websocket
 from django.conf import settings as django_settings
 
 from hedgehog_project.keys import Key
+from hedgehog_project.outside import Unreadable, read_json
 from hedgehog_project.venues import Place, Venue, place
 from trading.core import guard
 from trading.core.events import TradeSeen
@@ -92,14 +93,14 @@ class _Checked:
 def _sockets(venue: Venue, where: Place, offset_ms: int) -> Iterator[Finding]:
     begun = time.monotonic()
     try:
-        socket = websocket.create_connection(f"{where.stream_url}/stream", timeout=SOCKET_S)
+        socket = _connected(f"{where.stream_url}/stream")
         yield Finding(Level.OK, f"streams {where.stream_url} connect in {_since_ms(begun)} ms")
         socket.close()
     except (OSError, websocket.WebSocketException) as error:
         yield _no_socket("streams", where.stream_url, error, "No prices come in")
     begun = time.monotonic()
     try:
-        socket = websocket.create_connection(where.ws_api_url, timeout=SOCKET_S)
+        socket = _connected(where.ws_api_url)
         yield Finding(Level.OK, f"WebSocket API {where.ws_api_url} connects in {_since_ms(begun)} ms")
         if where.key:
             yield _subscription(socket, where.key, offset_ms)
@@ -108,14 +109,21 @@ def _sockets(venue: Venue, where: Place, offset_ms: int) -> Iterator[Finding]:
         yield _no_socket("WebSocket API", where.ws_api_url, error, "Nobody tells when an order fills")
 
 
+def _connected(url: str) -> "websocket.WebSocket":
+    # A redirect is not followed: what is signed would go to somebody else.
+    return websocket.create_connection(url, timeout=SOCKET_S, redirect_limit=0)
+
+
 def _subscription(socket: "websocket.WebSocket", key: Key, offset_ms: int) -> Finding:
-    """Raises OSError, WebSocketException, and ValueError for what is no JSON."""
+    """Raises OSError, WebSocketException, and ValueError for what is no answer."""
     params = key.signed({}, round(time.time() * 1000) + offset_ms)
     socket.send(json.dumps({"id": 1, "method": "userDataStream.subscribe.signature", "params": params}))
-    reply = json.loads(socket.recv())
+    reply = read_json(socket.recv())
+    if not isinstance(reply, dict):
+        raise Unreadable("the answer to a subscription is no object")
     if reply.get("status") == 200:
         return Finding(Level.OK, "the stream of own orders can be subscribed to")
-    error = reply.get("error", {})
+    error = reply["error"] if isinstance(reply.get("error"), dict) else {}
     return Finding(
         Level.MEND,
         f"the stream of own orders is refused: {error.get('msg')} ({error.get('code')})",

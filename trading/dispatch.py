@@ -4,7 +4,6 @@ A tick costs the same for one trader as for 100,000: a batch of trades is compar
 symbol on each side, and only when one is crossed are traders looked up at all.
 """
 
-import json
 import logging
 import time
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import redis
 from django.db import DatabaseError
 
+from hedgehog_project.outside import read_json
 from hedgehog_project.queues import EXITS
 from hedgehog_project.venues import Venue
 from streamer.topics import decode_trade, report_topic, trade_topic
@@ -33,6 +33,8 @@ BATCH = 500
 BLOCK_MS = 500
 # What another dispatcher took and did not finish within this time is taken over; so is a report nobody booked.
 TAKE_OVER_MS = 3_000
+# Binance's own limit (trading-endpoints.md, newClientOrderId). What is longer is none of ours.
+LONGEST_ID = 36
 # Traders rung in one round trip where a price crosses very many triggers at once.
 RING_MOST = 1_000
 
@@ -255,8 +257,9 @@ def deliveries(client: "redis.Redis", venue: str, entry_id: str) -> int:
 def _own_report(data: bytes) -> dict[str, Any] | None:
     """The execution report of a Hedgehog's order; None for everything else."""
     try:
-        event = json.loads(data)
-        concerns_us = event.get("e") == "executionReport" and read(own_id(event)) is not None
+        event = read_json(data)
+        client_order_id = own_id(event) if event.get("e") == "executionReport" else ""
+        concerns_us = len(client_order_id) <= LONGEST_ID and read(client_order_id) is not None
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         log.error("a report that can't be read is skipped: error=%s data=%.300s", error, data)
         return None

@@ -8,7 +8,8 @@ from datetime import timedelta
 import redis
 from kombu.exceptions import OperationalError
 
-from trading import doorbell
+from hedgehog_project.venues import Venue
+from trading import doorbell, said
 from trading.core.money import plain, quote_of
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.exchange.errors import KeyRejected, NotSent, Refused, Throttled, Why
@@ -55,6 +56,8 @@ def see_to(row: Order, error: Exception) -> None:
                 doorbell.reconcile_once(row.venue)
             case Refused(why=Why.FILTER | Why.MARKET_CLOSED):
                 doorbell.refresh_listing(row.symbol.name, row.venue)
+            case Refused(why=Why.NOT_PERMITTED):
+                said.not_permitted(row.symbol, Venue(row.venue), str(error))
     except (OperationalError, redis.RedisError) as away:
         log.warning("nobody is rung to mend a refusal: order=%s error=%s", row.client_order_id, away)
 

@@ -24,6 +24,7 @@ from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue, market_of
 from streamer import topics
 from streamer.models import StreamedSymbol
+from trading import said
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, UNVALUED, OrderStatus
 from trading.core.strategy import TraderState
@@ -79,6 +80,7 @@ class SymbolLine:
     cycles_finished: int
     profit: Decimal
     unvalued: int  # ended cycles with commissions of unknown value, which the profit leaves out
+    said: str = ""  # by the exchange, of a symbol that is on and can't be traded there
 
     @property
     def is_of_interest(self) -> bool:
@@ -162,6 +164,7 @@ def symbol_lines(venue: Venue) -> list[SymbolLine]:
     )
     symbols = list(with_figures(Symbol.objects.filter(wanted).order_by("name"), venue))
     trades = last_trades([symbol.name for symbol in symbols], venue)
+    told = said.of(venue, (symbol for symbol in symbols if is_trading(symbol)))
     return [
         SymbolLine(
             pk=symbol.pk,
@@ -174,6 +177,7 @@ def symbol_lines(venue: Venue) -> list[SymbolLine]:
             cycles_finished=symbol.cycles_finished,
             profit=symbol.profit,
             unvalued=symbol.unvalued,
+            said=told.get(symbol.pk, ""),
         )
         for symbol in symbols
     ]
@@ -291,10 +295,11 @@ def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) ->
         found.append("There is no symbol yet: add one under Symbols.")
     elif not on:
         found.append("No symbol is trading: turn one on under Symbols.")
+    found += _first([line.said for line in on if line.said])
     deaf = [line.name for line in on if not line.is_streaming]
     if deaf:
         found.append(f"{_some(deaf)}: trading is on, but prices do not stream. Turn streaming on.")
-    mute = [line.name for line in on if line.is_streaming and line.last_trade is None]
+    mute = [line.name for line in on if line.is_streaming and line.last_trade is None and not line.said]
     if mute:
         found.append(f"{_some(mute)}: no price is known yet.")
     old = [line.name for line in on if line.is_streaming and line.last_trade and line.last_trade.age_s > OLD_S]
@@ -332,6 +337,11 @@ def age(seconds: float) -> str:
 
 def _count(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _first(sentences: list[str], shown: int = 5) -> list[str]:
+    rest = len(sentences) - shown
+    return sentences[:shown] + ([f"Of {rest} more symbols the exchange says the like."] if rest > 0 else [])
 
 
 def _some(names: list[str], shown: int = 5) -> str:

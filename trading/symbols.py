@@ -15,9 +15,10 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
+from trading import said
 from trading.core.fees import Fees
 from trading.exchange.client import exchange_at
-from trading.exchange.codes import NO_SUCH_SYMBOL
+from trading.exchange.codes import NO_SUCH_SYMBOL, NOT_LISTED
 from trading.exchange.errors import ExchangeError, KeyRejected, Refused
 from trading.exchange.protocol import Exchange, Listed
 from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
@@ -57,7 +58,7 @@ def add(name: str) -> Symbol:
         except KeyRejected:
             raise  # Refused as well, and nothing is said of the symbol.
         except Refused:
-            raise no_such_symbol(venue, name) from None
+            raise no_such_symbol(venue, name, listed=_names_at(exchange)) from None
     is_new = not TradingSettings.objects.filter(symbol__name=name).exists()
     symbol = named(name)
     _save(symbol, venue, listed, exchange)
@@ -78,10 +79,18 @@ def told_to_people(venue: Venue, about: str) -> Iterator[None]:
         raise ValidationError(f"{venue} can't be asked about {about} now: {error}. Is it running?") from error
 
 
-def no_such_symbol(venue: Venue, *names: str) -> ValidationError:
-    return ValidationError(
-        f"{venue} knows no symbol {', '.join(names)}. Is it spelled as on Binance, such as ETHUSDT?"
-    )
+def no_such_symbol(venue: Venue, *names: str, listed: Iterable[str] = ()) -> ValidationError:
+    text = f"{venue} knows no symbol {', '.join(names)}. Is it spelled as on Binance, such as ETHUSDT?"
+    near = said.near(listed, *names)
+    return ValidationError(f"{text} It lists {', '.join(near)}." if near else text)
+
+
+def _names_at(exchange: Exchange) -> list[str]:
+    """All that it lists; none where it can't be asked: they are for advice only."""
+    try:
+        return [each.symbol for each in exchange.all_listed()]
+    except ExchangeError:
+        return []
 
 
 def first_budget(listed: Listed) -> Decimal:
@@ -102,6 +111,8 @@ def refresh(symbol: Symbol, venue: Venue, exchange: Exchange) -> Listing:
     except Refused as error:
         if error.code == NO_SUCH_SYMBOL:
             not_listed(Listing.objects.filter(symbol=symbol, venue=venue))
+        if error.code in NOT_LISTED:
+            said.not_listed(symbol, venue, str(error), lambda: _names_at(exchange))
         raise
     return _save(symbol, venue, listed, exchange)
 
@@ -136,7 +147,7 @@ def turn(wanted: Sequence[Symbol], status: TradingStatus, takes_back: bool = Fal
             listings = {each.symbol_id: each for each in Listing.objects.filter(venue=venue, symbol__in=wanted)}
             for row in rows:
                 listing = listings.get(row.symbol_id)
-                problem = row.why_not(listing) if listing else None
+                problem = row.why_not(listing) if listing else said.just_now(row.symbol, venue)
                 if problem:
                     problems[row.symbol.name] = problem
             stream_from(market_of(venue), *(row.symbol.name for row in rows if row.symbol.name not in problems))
@@ -217,6 +228,7 @@ def _save(symbol: Symbol, venue: Venue, listed: Listed, exchange: Exchange) -> L
     Symbol.objects.filter(pk=symbol.pk).update(base_asset=listed.base_asset, quote_asset=listed.quote_asset)
     values = {**listing_values(listed), **fee_values(symbol.name, venue, exchange)}
     listing, _ = Listing.objects.update_or_create(symbol=symbol, venue=venue, defaults=values)
+    said.listed_again(venue, [symbol])
     return listing
 
 

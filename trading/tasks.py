@@ -19,6 +19,7 @@ from trading.books.reconcile import alone, venues_in_use
 from trading.books.reconcile import reconcile as compare_books
 from trading.core.events import Event, Nudged, TradeSeen
 from trading.dispatch import acknowledge, deliveries
+from trading.exchange import remote
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.exchange.replies import from_execution_report, own_id
@@ -137,6 +138,12 @@ def refresh_listings() -> None:
 def refresh_listing(symbol: str, venue: str) -> None:
     """An order was refused by a filter: the symbol's listing is out of date."""
     leader.refresh_listing(symbol, Venue(venue), exchange_at)
+
+
+@shared_task(base=BaseTask, is_rung_again=False)
+def ask_exchange(venue: str, method: str, args: list[Any], kwargs: dict[str, Any], reply_to: str) -> None:
+    """A process without keys, which waits for the reply, wants to know something of an exchange."""
+    remote.serve(venue, method, args, kwargs, reply_to, exchange_at)
 
 
 @shared_task(base=BaseTask)

@@ -13,7 +13,7 @@ from hedgehog_project.processes import ProcessState
 from hedgehog_project.queues import ENTRIES, EXITS
 from hedgehog_project.redis import hurried_client
 from hedgehog_project.venues import Venue, market_of
-from trading import doorbell, obstacles, overview, symbols
+from trading import doorbell, obstacles, overview, said, symbols
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -74,8 +74,11 @@ def _reasons(symbol: Symbol, venue: Venue, trade: LastTrade | None, states: list
     yield from overview.alarms(venue, states)
     if any(state.alive for state in states if state.name == "redis"):
         yield from _by_redis(venue)
+    unlisted = said.problem(venue, symbol)
+    if unlisted:
+        yield unlisted
     yield from _by_feed(symbol, venue, trade)
-    yield from _by_rules(symbol, venue)
+    yield from _by_rules(symbol, venue, is_listed=not unlisted)
     yield from (
         f"A protection holds it back: {row.reason}." for row in protections.holding(venue).filter(symbol=symbol)
     )
@@ -105,10 +108,10 @@ def _by_feed(symbol: Symbol, venue: Venue, trade: LastTrade | None) -> Iterator[
         yield f"The market is quiet since {since:%d %b %H:%M:%S} UTC: no trade for {overview.age(trade.age_s)}."
 
 
-def _by_rules(symbol: Symbol, venue: Venue) -> Iterator[str]:
+def _by_rules(symbol: Symbol, venue: Venue, is_listed: bool) -> Iterator[str]:
     """What about its settings can't work with the venue's rules."""
     listing = symbol.listings.filter(venue=venue).first()
-    if listing is None:
+    if listing is None and is_listed:
         yield f"Its filters at {venue} are not known yet: the exchange is asked every few seconds while it is on."
     settings = getattr(symbol, "settings", None)
     if settings is None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import time
@@ -17,6 +16,8 @@ import redis.asyncio
 from binance_mock.exchange import Exchange
 from binance_mock.orders import MarketTrade
 from binance_mock.rules import read_symbols
+from binance_mock.symbols import NO_EXCHANGE_INFO
+from hedgehog_project.outside import read_json
 from streamer.topics import decode_trade, trade_topic
 
 logger = logging.getLogger(__name__)
@@ -39,12 +40,16 @@ async def fetch_exchange_info(rest_url: str, home: Path) -> dict[str, Any]:
     url = f"{rest_url}/api/v3/exchangeInfo"
     try:
         timeout = aiohttp.ClientTimeout(total=_FETCH_TIMEOUT_S)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as response:
+        # trust_env: through the proxy that the environment names, as all others go.
+        async with (
+            aiohttp.ClientSession(timeout=timeout, trust_env=True) as session,
+            session.get(url) as response,
+        ):
             response.raise_for_status()
             body = await response.read()
-        info: dict[str, Any] = json.loads(body)
+        info: dict[str, Any] = read_json(body)
         read_symbols(info)
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, LookupError) as error:
+    except (aiohttp.ClientError, TimeoutError, OSError, *NO_EXCHANGE_INFO) as error:
         return _cached(cache, url, error)
     draft = cache.with_suffix(f".{os.getpid()}")
     draft.write_bytes(body)
@@ -55,9 +60,9 @@ async def fetch_exchange_info(rest_url: str, home: Path) -> dict[str, Any]:
 def _cached(cache: Path, url: str, error: Exception) -> dict[str, Any]:
     reason = str(error) or type(error).__name__
     try:
-        info: dict[str, Any] = json.loads(cache.read_bytes())
+        info: dict[str, Any] = read_json(cache.read_bytes())
         read_symbols(info)
-    except (OSError, ValueError, LookupError):
+    except (OSError, *NO_EXCHANGE_INFO):
         raise NoExchangeInfo(
             f"MARKET=live needs {url} once, to learn the symbols' rules, and it can't be had: {reason}"
         ) from None

@@ -1,6 +1,5 @@
 """The parameters of one request: read by name, checked as Binance checks them, none left unread."""
 
-import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -9,6 +8,7 @@ from typing import TypeVar
 
 from binance_mock.errors import Refused, bad_combination, illegal, mandatory, not_valid, too_precise
 from binance_mock.rules import SymbolStatus
+from hedgehog_project.outside import read_json
 
 _AMOUNT = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 _NUMBER = r"^[0-9]{1,20}$"
@@ -61,7 +61,7 @@ class Params:
             symbol = self.symbol_or_none()
             return [symbol] if symbol else None
         try:
-            symbols = json.loads(self.raw("symbols") or "")
+            symbols = read_json(self.raw("symbols") or "")
         except ValueError:
             raise illegal("symbols", _SYMBOLS) from None
         if not isinstance(symbols, list) or not symbols or not all(isinstance(each, str) for each in symbols):
@@ -74,7 +74,7 @@ class Params:
         """One name, or a JSON list of names; empty where there is none."""
         value = self.raw(name) or "[]"
         try:
-            names = json.loads(value) if value.startswith("[") else [value]
+            names = read_json(value) if value.startswith("[") else [value]
         except ValueError:
             raise not_valid(name) from None
         return [str(each) for each in names]

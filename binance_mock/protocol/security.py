@@ -31,7 +31,7 @@ class Account:
         """Raises Refused: -2014 for none, -2015 for a wrong one."""
         if not api_key:
             raise bad_key_format()
-        if not hmac.compare_digest(api_key.encode(), self.api_key.encode()):
+        if not hmac.compare_digest(_bytes(api_key), _bytes(self.api_key)):
             raise bad_key()
 
     def check_signature(self, payload: str, signature: str | None) -> None:
@@ -42,9 +42,14 @@ class Account:
             if not self.public_key.is_signed(payload, signature):
                 raise bad_signature()
             return
-        wanted = hmac.new(self.api_secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
-        if not hmac.compare_digest(wanted.encode(), signature.lower().encode()):
+        wanted = hmac.new(_bytes(self.api_secret), _bytes(payload), hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(wanted.encode(), _bytes(signature.lower())):
             raise bad_signature()
+
+
+def _bytes(text: str) -> bytes:
+    """As it came over the wire: aiohttp keeps bytes that are no UTF-8 as halves of characters."""
+    return text.encode(errors="surrogateescape")
 
 
 def signed_payload(query: str, body: str) -> str:

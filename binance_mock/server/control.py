@@ -22,6 +22,7 @@ from binance_mock.orders import Changes, MarketTrade
 from binance_mock.protocol import replies
 from binance_mock.rules import SymbolStatus
 from binance_mock.store import StoreFailed
+from hedgehog_project.outside import read_json
 
 
 class _SymbolChange(msgspec.Struct):
@@ -77,10 +78,10 @@ def _trade(desk: Desk, body: bytes) -> Changes:
             -1020, f"The market is {desk.market.name}: only MARKET=manual takes trades by hand.", status=409
         )
     try:
-        asked = msgspec.json.decode(body, type=dict[str, Any])
+        asked = read_json(body)
         symbol, price, quantity = asked["symbol"], Decimal(str(asked["price"])), Decimal(str(asked["quantity"]))
         buyer_is_maker = asked.get("buyer_is_maker", False)
-    except (msgspec.DecodeError, KeyError, InvalidOperation):
+    except (ValueError, LookupError, TypeError, AttributeError, InvalidOperation):
         raise Refused(-1102, 'Send {"symbol": "ETHUSDT", "price": "3000.00", "quantity": "1"}.') from None
     book = desk.book(str(symbol))
     numbers = (price, quantity)
@@ -91,8 +92,8 @@ def _trade(desk: Desk, body: bytes) -> Changes:
 
 def _symbol(desk: Desk, body: bytes) -> Changes:
     try:
-        asked = msgspec.json.decode(body, type=_SymbolChange)
-    except msgspec.DecodeError as error:
+        asked = msgspec.convert(read_json(body), _SymbolChange)
+    except ValueError as error:
         raise Refused(-1102, f'Send {{"symbol": "ETHUSDT", "status": "HALT"}}: {error}.') from None
     desk.book(asked.symbol)
     if asked.filters:

@@ -19,6 +19,7 @@ from binance_mock.errors import Refused
 from binance_mock.faults.faults import BadFault, Fault
 from binance_mock.faults.kinds import KINDS
 from binance_mock.protocol.operations import REST
+from hedgehog_project.outside import read_json
 
 
 def routes(desk: Desk, changed: Callable[[], None], healed: Callable[[], None]) -> list[web.RouteDef]:
@@ -40,8 +41,8 @@ def routes(desk: Desk, changed: Callable[[], None], healed: Callable[[], None]) 
 
         def act() -> dict[str, Any]:
             try:
-                wanted = msgspec.json.decode(body, type=dict[str, Any])
-            except msgspec.DecodeError:
+                wanted = msgspec.convert(read_json(body), dict[str, Any])
+            except ValueError:
                 raise BadFault('Send {"kind": "answer_lost", "probability": 0.2, "for_s": 30}.') from None
             return faults.turn_on(wanted, desk.now_ms()).shown(desk.now_ms())
 

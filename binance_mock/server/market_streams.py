@@ -1,7 +1,6 @@
 """The market streams: /ws and /stream, who is subscribed to what, and trades sent to them in batches."""
 
 import asyncio
-import json
 import time
 from collections import deque
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from binance_mock.server.bad_days import BadDays
 from binance_mock.server.connection import Connection, text_frame
 from binance_mock.server.faulty_frames import Broken, Passing
 from binance_mock.server.handshake import wants_micro
+from hedgehog_project.outside import Unreadable, read_json
 
 MESSAGES_PER_S = 5
 STREAMS_PER_CONNECTION = 1024
@@ -182,8 +182,8 @@ class MarketStreams:
 
     def _reply(self, subscriber: Subscriber, message: str) -> dict[str, Any]:
         try:
-            asked = json.loads(message)
-        except ValueError as error:
+            asked = read_json(message)
+        except Unreadable as error:
             return {"error": {"code": 3, "msg": f"Invalid JSON: {error}"}}
         if not isinstance(asked, dict):
             return {"error": {"code": 2, "msg": "Invalid request: a request is an object"}}

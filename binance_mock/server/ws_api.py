@@ -25,6 +25,7 @@ from binance_mock.server.faulty_requests import GARBAGE_BYTES, Asked, Done, Way
 from binance_mock.server.handshake import wants_micro
 from binance_mock.server.session import Session
 from binance_mock.store import StoreFailed
+from hedgehog_project.outside import Unreadable, read_json
 
 _encode = msgspec.json.Encoder().encode
 # By method: what REST calls the same operation.
@@ -203,8 +204,8 @@ def _outline(message: str) -> tuple[str, Any, dict[str, str]]:
 
 def _object(message: str) -> dict[str, Any]:
     try:
-        asked = json.loads(message, parse_float=str)
-    except ValueError:
+        asked = read_json(message, parse_float=str)
+    except Unreadable:
         raise Refused(-1135, "Invalid JSON Request") from None
     if not isinstance(asked, dict):
         raise Refused(-1135, "Invalid JSON Request")

@@ -192,6 +192,19 @@ def test_only_one_exchange_may_have_the_file(tmp_path: Path) -> None:
     assert first.marks()["a"] == "b"
 
 
+@pytest.mark.parametrize(("has_own_port", "has_own_home"), [(False, False), (True, False), (False, True)])
+def test_a_second_one_says_in_one_line_that_there_is_one(
+    processes: Processes, home: Path, tmp_path: Path, has_own_port: bool, has_own_home: bool
+) -> None:
+    mock = running.start(processes, home)
+    port, folder = free_port() if has_own_port else mock.port, tmp_path / "other" if has_own_home else home
+    second = processes.run("mock_exchange", MOCK_PORT=port, HEDGEHOG_HOME=folder, MARKET="manual")
+    assert second.returncode == 1
+    (line,) = second.stderr.splitlines()
+    assert ("Is another mock exchange running?" if has_own_home else "another mock exchange runs already") in line
+    assert mock.state()
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [(b"This is no database at all. " * 100, "not a database"), (None, "unable to open")],

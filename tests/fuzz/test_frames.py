@@ -1,8 +1,11 @@
 """Frames of every kind, whole, cut and broken: what is a trade becomes one, and all else is told as what it is."""
 
+import contextlib
 import json
+import selectors
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,10 +19,11 @@ from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, place
 from streamer.connection import LostError
 from streamer.frames import Reply, Shutdown, Unknown, decode, is_amount
-from streamer.topics import TradeEvent
+from streamer.topics import TradeEvent, report_topic
 from streamer.user_feed import UserFeed
 from streamer.wire import FrameSocket
 from tests.fuzz.conftest import BOUNDED
+from tests.fuzz.hostile import VALUES, can_be_kept, hostile, written
 from trading.dispatch import _own_report
 from trading.exchange.replies import from_execution_report
 from trading.own_orders import read
@@ -61,6 +65,9 @@ PAYLOADS = st.one_of(
     encoded(wrapped),
     encoded(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=5)),
     st.tuples(encoded(wrapped), st.integers(0, 100)).map(lambda pair: pair[0][: pair[1]]),
+    hostile(TRADE, *KEYS),
+    hostile({"stream": "ethusdt@trade", "data": TRADE}, *KEYS),
+    hostile({"id": 1, "result": None}, *KEYS),
 )
 
 
@@ -75,11 +82,25 @@ def test_every_frame_is_something(payload: bytes) -> None:
         assert frame.trade_id >= 0
 
 
+def test_a_frame_that_is_nested_hundreds_deep_is_unknown() -> None:
+    deep = b'{"a":' * 500 + b"1" + b"}" * 500
+    for payload in (deep, written(TRADE, p=deep), written({"stream": "s"}, data=deep), written({}, e=deep)):
+        assert isinstance(_with_little_stack_left(payload), Unknown)
+
+
+def _with_little_stack_left(payload: bytes, frames: int = 550) -> object:
+    """A thread of the streamer is a few dozen calls deep; a library's own may be more."""
+    return _with_little_stack_left(payload, frames - 1) if frames else decode(payload)
+
+
 @BOUNDED
-@given(st.binary(max_size=300) | encoded(JSON) | encoded(bent(REPORT)))
+@given(st.binary(max_size=300) | encoded(JSON) | encoded(bent(REPORT)) | hostile(REPORT))
 def test_dispatch_hands_on_reports_of_our_orders_and_stumbles_over_nothing(payload: bytes) -> None:
     event = _own_report(payload)
-    assert event is None or (event["e"] == "executionReport" and read(event.get("C") or event["c"]) is not None)
+    if event is not None:
+        assert event["e"] == "executionReport"
+        assert read(event.get("C") or event["c"]) is not None
+        assert can_be_kept(event)
 
 
 @BOUNDED
@@ -105,17 +126,42 @@ class Deaf:
         return len(payload)
 
 
-MESSAGES = bent({"id": 1, "status": 200, "result": {}}) | bent({"subscriptionId": 0, "event": REPORT}) | JSON
+ANSWER: dict[str, Any] = {"id": 1, "status": 200, "result": {}}
+REFUSAL: dict[str, Any] = {"id": 1, "status": 400, "error": {"code": -1021, "msg": "Timestamp", "data": {}}}
+MESSAGES = bent(ANSWER) | bent(REFUSAL) | bent({"subscriptionId": 0, "event": REPORT}) | JSON
+HOSTILE = st.one_of(
+    hostile(ANSWER, "error", "status"),
+    hostile(REFUSAL),
+    hostile({"subscriptionId": 0, "event": REPORT}),
+    # What is asked for after a wrong clock.
+    st.sampled_from(VALUES).map(lambda value: b'{"id":2,"status":200,"result":{"serverTime":' + value + b"}}"),
+    st.sampled_from(VALUES).map(
+        lambda value: b'{"id":1,"status":418,"error":{"code":-1003,"msg":"m","data":{"retryAfter":' + value + b"}}}"
+    ),
+)
 
 
 @BOUNDED
-@given(payloads=st.lists(st.binary(max_size=60) | encoded(MESSAGES), max_size=4))
+@given(payloads=st.lists(st.binary(max_size=60) | encoded(MESSAGES) | HOSTILE, max_size=4))
 def test_the_user_stream_takes_everything_or_connects_anew(feed: UserFeed, payloads: list[bytes]) -> None:
     feed.opened(Deaf())  # type: ignore[arg-type]
     try:
         feed.received(Deaf(), payloads)  # type: ignore[arg-type]
     except LostError as lost:
         assert str(lost)
+        assert lost.wait_s is None or 0 <= lost.wait_s < 10**12
+
+
+@BOUNDED
+@given(payload=hostile({"e": "executionReport", "c": "hh-1-b-1"}) | HOSTILE)
+def test_what_stands_in_the_topic_can_be_read_by_dispatch_or_is_skipped(feed: UserFeed, payload: bytes) -> None:
+    feed.opened(Deaf())  # type: ignore[arg-type]
+    with contextlib.suppress(LostError):
+        feed.received(Deaf(), [payload])  # type: ignore[arg-type]
+    kept: Any = connect().xrange(report_topic(Venue.MOCK))
+    for _, fields in kept:
+        event = _own_report(fields[b"data"])
+        assert event is None or can_be_kept(event)
 
 
 def _frame(payload: bytes) -> bytes:
@@ -157,6 +203,29 @@ def _is_whole(stream: bytes) -> bool:
 def test_frames_come_out_as_they_went_in_however_they_are_cut(payloads: list[bytes], cuts: list[int]) -> None:
     stream = b"".join(map(_frame, payloads))
     assert list(_read(stream, [cut for cut in cuts if cut < len(stream)])) == payloads
+
+
+def test_a_frame_of_a_megabyte_comes_out_whole_and_is_something() -> None:
+    payload = written(TRADE, p=b'"' + b"9" * 2**20 + b'"')
+    here, there = socket.socketpair()
+    ws = FrameSocket(patience_s=5)
+    ws.sock, ws.connected = here, True
+    here.setblocking(False)
+    # More than the sockets' buffers hold.
+    long = b"\x81\x7f" + struct.pack(">Q", len(payload)) + payload
+    sender = threading.Thread(target=there.sendall, args=(long,), daemon=True)
+    sender.start()
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(here, selectors.EVENT_READ)
+            assert selector.select(5)
+        (frame,) = ws.frames()
+    finally:
+        here.close()
+        sender.join(5)
+        there.close()
+    assert frame == payload
+    assert isinstance(decode(frame), Unknown)
 
 
 @BOUNDED

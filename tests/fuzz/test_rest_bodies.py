@@ -1,6 +1,5 @@
 """Answers of every status, body and header: each question and each placing ends in a value or in an error of ours."""
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -14,11 +13,13 @@ from hypothesis import strategies as st
 from requests.adapters import BaseAdapter
 
 from hedgehog_project.keys import hmac_key
+from hedgehog_project.outside import Unreadable, read_json
 from tests.fuzz.conftest import BOUNDED
+from tests.fuzz.hostile import can_be_kept, hostile
 from tests.fuzz.test_frames import JSON, bent, encoded
 from trading.core.orders import Side
 from trading.exchange.client import BinanceExchange
-from trading.exchange.errors import ExchangeError, NotFound, NotSent, OutcomeUnknown, Refused
+from trading.exchange.errors import ExchangeError, NotFound, NotSent, OutcomeUnknown, Refused, Throttled
 from trading.exchange.protocol import NewOrder
 
 ORDER: dict[str, Any] = {
@@ -49,11 +50,16 @@ BODIES = st.one_of(
     encoded(st.lists(bent(ORDER) | bent(TRADE), max_size=2)),
     encoded(bent({"balances": [{"asset": "ETH", "free": "1", "locked": "0"}]})),
     encoded(bent({"symbols": [{"symbol": "ETHUSDT"}], "price": "3000", **COMMISSION})),
+    hostile(ORDER),
+    hostile(TRADE).map(lambda row: b"[" + row + b"]"),
+    hostile({"code": -2010, "msg": "Account has insufficient balance for requested action."}),
+    hostile({"code": -1003, "msg": "banned until 1659146400000."}),
+    hostile({"symbols": [], "balances": [], "price": "3000", "rateLimits": []}),
 )
 STATUSES = st.sampled_from([200, 200, 200, 201, 204, 302, 400, 401, 403, 404, 409, 418, 429, 500, 502, 503, 504])
 HEADERS = st.dictionaries(
     st.sampled_from(["Retry-After", "X-MBX-USED-WEIGHT-1M", "X-MBX-ORDER-COUNT-10S", "Date", "Content-Type"]),
-    st.sampled_from(["0", "1", "-1", "1e9", "nan", "", "later", "5900"]),
+    st.sampled_from(["0", "1", "-1", "1e9", "nan", "", "later", "5900", "9" * 5_000, "inf", "\u0663", "a\xff\0"]),
     max_size=2,
 )
 QUESTIONS: list[Callable[[BinanceExchange], object]] = [
@@ -114,6 +120,7 @@ def test_a_question_has_an_answer_or_an_error_of_ours(
         question(exchange_that_answers(status, body, headers))
     except ExchangeError as error:
         assert str(error)
+        assert can_be_kept(str(error)), "it is written on the trader, into Redis, into logs"
 
 
 @BOUNDED
@@ -133,10 +140,24 @@ def test_a_placing_that_may_have_been_accepted_is_never_called_failed(
             assert not isinstance(error, Refused | NotFound), "a body that is not Binance's proves nothing"
 
 
+def test_half_a_character_in_an_error_is_told_and_not_stumbled_over() -> None:
+    body = b'{"code":-2010,"msg":"Account has insufficient balance \\ud800 for \\u0000 this."}'
+    with pytest.raises(Refused, match="insufficient balance") as refused:
+        exchange_that_answers(400, body, {}).order("ETHUSDT", "hh-1-b-1")
+    assert can_be_kept(str(refused.value))
+    assert refused.value.code == -2010
+
+
+def test_too_many_requests_are_heard_whatever_the_body_is() -> None:
+    for body in (b"[" * 100_000, b"[1]", b'"\xff"', b""):
+        with pytest.raises(Throttled):
+            exchange_that_answers(429, body, {}).cancel("ETHUSDT", "hh-1-b-1")
+
+
 def _is_binances(body: bytes) -> bool:
     try:
-        answer = json.loads(body)
-    except ValueError:
+        answer = read_json(body)
+    except Unreadable:
         return False
     code = answer.get("code") if isinstance(answer, dict) else None
     return isinstance(code, int) and code < 0

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import pickle
+from ast import literal_eval
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from Crypto.PublicKey import ECC, RSA
 from pytest_django import Settings
 
 from hedgehog_project.keys import BadKey, Key, KeyKind, PublicKey, hmac_key, private_key
-from hedgehog_project.venues import Venue, place
+from hedgehog_project.tether import GIVEN, may_have
+from hedgehog_project.venues import Venue, key_settings, place
 from tests.support.processes import Processes
 
 ED25519, RSA_2048 = ECC.generate(curve="Ed25519"), RSA.generate(2048)
@@ -188,3 +190,64 @@ class TestFromTheShell:
             if file.name != "bytes":
                 for line in file.read_text().splitlines():
                     assert line.startswith("-----") or line not in text, file.name
+
+
+class TestWhoIsGivenThem:
+    """HEDGEHOG_KEYS, as supervisord.conf sets it for each program."""
+
+    NAMES = [
+        f"{prefix}_{part}"
+        for prefix in ("BINANCE", "TESTNET", "DEMO", "MOCK")
+        for part in ("API_KEY", "API_SECRET", "PRIVATE_KEY", "PRIVATE_KEY_PASSWORD")
+    ]
+    LOOKS = (
+        "import os; from django.conf import settings\n"
+        f"print([name for name in {NAMES!r} if getattr(settings, name)])\n"
+        "print([name for name, value in os.environ.items() if 'planted' in value])"
+    )
+
+    @pytest.fixture
+    def planted(self, processes: Processes, tmp_path: Path) -> Processes:
+        """Half of the keys stand in the environment, by value or by file, the others in .env."""
+        (tmp_path / "file").write_text("planted-in-a-file")
+        lines = [f"{name}=planted-in-env-file" for name in self.NAMES[::3]]
+        (tmp_path / ".env").write_text("\n".join([*lines, "LOG_LEVEL=ERROR"]))
+        processes.environment |= dict.fromkeys(self.NAMES[1::3], "planted")
+        processes.environment |= {f"{name}_FILE": str(tmp_path / "file") for name in self.NAMES[2::3]}
+        processes.environment["HEDGEHOG_ENV_FILE"] = str(tmp_path / ".env")
+        return processes
+
+    @pytest.mark.parametrize(
+        ("given", "wanted"),
+        [
+            ("none", []),
+            ("MOCK", [name for name in NAMES if name.startswith("MOCK_")]),
+            ("MOCK_API_KEY", ["MOCK_API_KEY"]),
+            ("all", NAMES),
+            ("TESTNET,MOCK_API_SECRET", [*NAMES[4:8], "MOCK_API_SECRET"]),
+        ],
+    )
+    def test_a_process_has_those_that_it_is_given_wherever_they_stand(
+        self, planted: Processes, given: str, wanted: list[str]
+    ) -> None:
+        looked = planted.run("shell", "--no-imports", "-c", self.LOOKS, HEDGEHOG_KEYS=given)
+        has, carries = looked.stdout.splitlines()
+        assert has == str(wanted), looked.stderr
+        assert set(literal_eval(carries)) <= set(wanted)
+
+    def test_the_command_that_is_tethered_does_not_even_begin_with_others(self, planted: Processes) -> None:
+        shows = planted.start("env", name="env", HEDGEHOG_KEYS="MOCK")
+        assert shows.wait() == 0
+        names = {line.partition("=")[0].removesuffix("_FILE") for line in shows.output.splitlines()}
+        # Those of .env are not here yet.
+        assert names & set(self.NAMES) == {name for name in self.NAMES[12:] if self.NAMES.index(name) % 3}
+
+    def test_all_keys_that_settings_know_are_meant(self) -> None:
+        assert sorted(self.NAMES) == sorted(
+            f"{key_settings(venue).prefix}_{part.upper()}"
+            for venue in Venue
+            for part in ("api_key", "api_secret", "private_key", "private_key_password")
+        )
+        assert not [name for name in self.NAMES if may_have(name, {GIVEN: "none"})]
+        assert may_have("MOCK_PUBLIC_KEY", {GIVEN: "none"})
+        assert all(may_have(name, {}) for name in self.NAMES)

@@ -21,15 +21,45 @@ from pathlib import Path
 
 import pytest
 import redis
+import requests
 
 from hedgehog_project.heartbeats import beats
 from hedgehog_project.ports import HOST, free_port
 from tests.support.disk import tiny_disk
 from tests.support.environment import ROOT
+from tests.support.forms import main_form
 from tests.support.processes import Process, Processes
 
 # The machine may be busy with other tests.
 UP_S = 60
+# Each with a word of its own, to be looked for wherever it must not stand.
+KEYS = {
+    "BINANCE_API_KEY": "OtterApiKeyOfLive",
+    "BINANCE_API_SECRET": "BadgerSecretOfLive",
+    "MOCK_API_KEY": "LizardApiKeyOfTheMock",
+    "MOCK_API_SECRET": "BeaverSecretOfTheMock",
+}
+# Those that sign, the exchange that verifies, and what a page needs to turn its faults. All else gets none.
+HOLDERS = {
+    "streamer": set(KEYS),
+    "worker": set(KEYS),
+    "mock_exchange": {"MOCK_API_KEY", "MOCK_API_SECRET"},
+    "web": {"MOCK_API_KEY"},
+    "dispatcher": set(),
+    "beat": set(),
+    "flower": set(),
+    "redis": set(),
+}
+WORDS = {
+    "streamer": ("manage.py", "stream"),
+    "dispatcher": ("manage.py", "dispatch"),
+    "mock_exchange": ("manage.py", "mock_exchange"),
+    "worker": ("celery", "worker"),
+    "beat": ("celery", "beat"),
+    "flower": ("celery", "flower"),
+    "web": ("gunicorn",),
+    "redis": ("valkey-server",),
+}
 
 
 class Stack:
@@ -40,8 +70,17 @@ class Stack:
         self.mark = f"HEDGEHOG_TEST_MARK={uuid.uuid4()}"
         name, _, value = self.mark.partition("=")
         self.ports = {name: free_port() for name in ("WEB_PORT", "FLOWER_PORT", "MOCK_PORT")}
+        # A proxy that nobody is: what runs on this machine is reached without one.
+        nobody = f"http://{HOST}:{free_port()}"
         self.processes = Processes(
-            folder, **{name: value}, **self.ports, HEDGEHOG_HOME=self.home, REDIS_URL="", DATABASE_URL=""
+            folder,
+            **{name: value, "http_proxy": nobody, "ALL_PROXY": nobody},
+            **self.ports,
+            HEDGEHOG_HOME=self.home,
+            REDIS_URL="",
+            DATABASE_URL="",
+            HEDGEHOG_SYMBOLS="ETHUSDT,BTCUSDT,ETHUSDTT",
+            **KEYS,
         )
 
     def start(self, **environment: object) -> Process:
@@ -174,6 +213,11 @@ def test_the_first_start_tells_how_to_log_in_once(stack: Stack, launcher: Proces
     assert "is admin" in stack.processes.run("shell", "-c", check % password[1]).stdout
 
 
+def test_the_first_start_names_a_symbol_that_the_exchange_does_not_list(stack: Stack, launcher: Process) -> None:
+    words = "HEDGEHOG_SYMBOLS: The mock exchange lists no ETHUSDTT; it lists ETHUSDT"
+    assert words in launcher.output.partition("Hedgehog is up")[2]
+
+
 def test_logs_are_shown_with_their_names_and_kept(stack: Stack, launcher: Process) -> None:
     assert re.search(r"^web +\| .*Listening at", launcher.output, re.MULTILINE)
     assert "Listening at" in (stack.home / "log" / "web.log").read_text()
@@ -206,10 +250,48 @@ def test_a_command_in_another_terminal_finds_what_make_run_was_given(stack: Stac
     assert {state["name"] for state in json.loads(told.stdout)["processes"]} >= {"mock_exchange", "web", "flower"}
 
 
+def test_it_trades_though_the_environment_names_a_proxy_that_is_away(stack: Stack, launcher: Process) -> None:
+    def has_ordered() -> bool:
+        told = json.loads(stack.processes.run("status", "--json").stdout)
+        return bool(told["orders_open"] or sum(line["cycles_finished"] for line in told["symbols"]))
+
+    stack.processes.wait_for(has_ordered, UP_S, "an order")
+
+
+@needs_proc
+@pytest.mark.parametrize("name", HOLDERS)
+def test_only_processes_that_sign_have_keys_in_their_environment(stack: Stack, launcher: Process, name: str) -> None:
+    pids = [pid for pid, command in stack.pids().items() if all(word in command for word in WORDS[name])]
+    assert pids
+    for pid in pids:
+        environment = (Path("/proc") / str(pid) / "environ").read_text(errors="replace")
+        assert {key for key, value in KEYS.items() if value in environment} == HOLDERS[name], pid
+        assert re.search(r"Max core file size +0 ", (Path("/proc") / str(pid) / "limits").read_text())
+
+
+def test_a_page_that_needs_a_key_has_a_worker_ask(stack: Stack, launcher: Process) -> None:
+    script = "from django.contrib.auth.models import User; u = User.objects.get(); u.set_password('p'); u.save()"
+    assert stack.processes.run("shell", "-c", script).returncode == 0
+    with requests.Session() as browser:
+        site = f"http://{HOST}:{stack.ports['WEB_PORT']}"
+        form = main_form(browser.get(f"{site}/admin/login/", timeout=5).text).values
+        browser.post(f"{site}/admin/login/", {**form, "username": "admin", "password": "p"}, timeout=5)
+        page = browser.get(f"{site}/admin/trading/symbol/add/", timeout=5).text
+        added = browser.post(
+            f"{site}/admin/trading/symbol/add/", {**main_form(page).values, "name": "XRPUSDT"}, timeout=20
+        )
+        assert "XRPUSDT is here." in added.text
+        page = browser.get(f"{site}/admin/trading/symbol/add/", timeout=5).text
+        refused = browser.post(
+            f"{site}/admin/trading/symbol/add/", {**main_form(page).values, "name": "XRPUSDTT"}, timeout=20
+        )
+        assert "knows no symbol XRPUSDTT" in refused.text
+
+
 @needs_proc
 def test_no_secret_stands_on_a_command_line(stack: Stack, launcher: Process) -> None:
     password = (stack.home / "redis.url").read_text().split(":")[2].partition("@")[0]
-    secrets = [password, (stack.home / "flower_password").read_text().strip()]
+    secrets = [password, (stack.home / "flower_password").read_text().strip(), *KEYS.values()]
     assert len(stack.pids()) >= 9
     assert not [command for command in stack.pids().values() for secret in secrets if secret in command]
 
@@ -221,22 +303,7 @@ def test_a_second_one_in_the_same_home_is_refused(stack: Stack, launcher: Proces
 
 
 @needs_proc
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("manage.py", "stream"),
-        ("manage.py", "dispatch"),
-        ("manage.py", "mock_exchange"),
-        ("celery", "worker", "-Q celery"),
-        ("celery", "worker", "-Q exits,leader"),
-        ("manage.py", "standby"),
-        ("celery", "beat"),
-        ("celery", "flower"),
-        ("gunicorn",),
-        ("valkey-server",),
-    ],
-    ids=lambda words: words[-1],
-)
+@pytest.mark.parametrize("words", WORDS.values(), ids=lambda words: words[-1])
 def test_a_killed_process_is_back_within_seconds(stack: Stack, launcher: Process, words: tuple[str, ...]) -> None:
     old = stack.pid_of(*words)
     assert old
@@ -269,6 +336,15 @@ def test_ctrl_c_ends_all_within_ten_seconds_and_leaves_none(stack: Stack, launch
     assert time.monotonic() - began < 10
     assert stack.pids() == {}
     assert launcher.output.rstrip().endswith("Hedgehog has stopped.")
+
+
+def test_nothing_that_was_said_or_logged_all_day_holds_a_secret(stack: Stack, launcher: Process) -> None:
+    logs = {path.name: path.read_text(errors="replace") for path in (stack.home / "log").iterdir()}
+    assert len(logs) >= len(WORDS)
+    secrets = [(stack.home / name).read_text().strip() for name in ("flower_password", "secret_key")]
+    secrets += [*KEYS.values(), (stack.home / "redis.url").read_text().split(":")[2].partition("@")[0]]
+    for name, text in {**logs, "make run": launcher.output}.items():
+        assert not [secret for secret in secrets if secret in text], name
 
 
 @needs_proc

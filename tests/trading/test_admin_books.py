@@ -8,16 +8,21 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
 from hedgehog_project.venues import Venue
 from tests.support.chromium import Browser
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.books.test_orphans import orphan_of, place
+from trading import traders
 from trading.admin import orphans as pages
 from trading.books.reconcile import reconcile
-from trading.core.orders import OrderStatus
-from trading.models import Order, Orphan, Reconciliation, Symbol
+from trading.core.events import Nudged
+from trading.core.orders import OrderStatus, Side
+from trading.exchange.errors import NotSent
+from trading.exchange.protocol import NewOrder
+from trading.models import Order, Orphan, Reconciliation, Symbol, Trader
 from trading.models.orphans import Resolution
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -121,3 +126,23 @@ def test_pages_fit_their_window(
         chromium.open(f"{live_server.url}{url}")
         assert chromium.evaluate("document.documentElement.scrollWidth") <= 1400, url
     assert chromium.errors == []
+
+
+def test_without_keys_an_orphan_is_adopted_and_a_worker_sends_what_follows(
+    admin_client: Client, orphan: Orphan, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that serves the admin asks by a worker, and places nothing that way."""
+
+    def refuses(order: NewOrder) -> None:
+        raise NotSent("This process has no key")
+
+    exchange.fill_all("hh-77-b-1")
+    exchange.placed.clear()
+    exchange.before.append(refuses)
+    admin_client.post(reverse("admin:trading_orphan_adopt", args=(orphan.pk,)))
+    trader = Trader.objects.get(symbol__name="ETHUSDT")
+    assert exchange.placed == []
+    assert not trader.has_ended
+    Trader.objects.filter(pk=trader.pk).update(retry_at=timezone.now())
+    traders.wake(trader.pk, Nudged("it is time to try again"), exchange)
+    assert [order.side for order in exchange.placed] == [Side.SELL]

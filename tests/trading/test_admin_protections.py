@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from tests.support.forms import main_form
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from tests.trading.limited import keep_balances, limit, limit_account
@@ -19,7 +20,7 @@ from tests.trading.rows import make_order, make_trader
 from trading import doorbell, traders
 from trading.core.events import TradeSeen
 from trading.limits import protected, protections
-from trading.models import AccountProtections, HeldBack, Symbol, SymbolProtections, Trader, TradingSettings
+from trading.models import AccountProtections, HeldBack, Profile, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.models.symbols import Sizing
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -191,3 +192,38 @@ def test_status_as_json_has_what_holds_as_well(held: Trader) -> None:
             "orders_today": 1,
         }
     ]
+
+
+def test_account_protections_without_a_limit_are_no_row(admin_client: Client) -> None:
+    shown = admin_client.post(f"{PAGES}add/", {**EMPTY, **CHOICES, "venue": "mock"}, follow=True).content.decode()
+    assert "Nothing is set: fill in at least one limit." in shown
+    assert not AccountProtections.objects.exists()
+
+
+def test_account_protections_that_are_emptied_say_that_nothing_is_held_back(admin_client: Client) -> None:
+    row = AccountProtections.objects.create(venue="mock", most_exposure=D(5))
+    url = f"{PAGES}{row.pk}/change/"
+    shown = admin_client.post(url, {**EMPTY, **CHOICES}, follow=True).content.decode()
+    assert "every limit is empty, nothing is held back." in shown
+    assert AccountProtections.objects.get().holds_nothing_back
+
+
+def test_a_pause_alone_is_no_protection_of_a_symbol(admin_client: Client, symbol: Symbol) -> None:
+    form = main_form(admin_client.get(of(symbol)).content.decode())
+    shown = admin_client.post(of(symbol), {**form.values, "protections-0-pause_minutes": "30"}).content.decode()
+    assert "A pause alone holds nothing back" in shown
+    assert not SymbolProtections.objects.exists()
+
+
+def test_protections_of_a_symbol_that_are_emptied_say_so(admin_client: Client, symbol: Symbol) -> None:
+    limit(symbol, most_bound=D(300))
+    form = main_form(admin_client.get(of(symbol)).content.decode())
+    values = {**form.values, "protections-0-most_bound": "", "_save": "Save"}
+    shown = admin_client.post(of(symbol), values, follow=True).content.decode()
+    assert "ETHUSDT: every protection is empty" in shown
+
+
+def test_a_profile_that_sets_nothing_is_not_made(admin_client: Client) -> None:
+    shown = admin_client.post("/admin/trading/profile/add/", {"name": "empty"}).content.decode()
+    assert "Nothing is set" in shown
+    assert not Profile.objects.filter(name="empty").exists()

@@ -59,6 +59,9 @@ class Exchange:
             filters=[],
         )
 
+    def all_listed(self) -> list[Listed]:
+        return [self.listed(self.name)]
+
     def fees(self, name: str) -> Fees:
         return Fees()
 

@@ -91,6 +91,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
                 "cycles_finished": 0,
                 "profit": "0",
                 "cycles_with_unvalued_commissions": 0,
+                "exchange_says": None,
             },
             {
                 "symbol": "ETHUSDT",
@@ -101,6 +102,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
                 "cycles_finished": 1,
                 "profit": "0.12345678",
                 "cycles_with_unvalued_commissions": 0,
+                "exchange_says": None,
             },
         ],
         "held_back": [],

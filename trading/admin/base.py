@@ -3,12 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.contrib.admin.models import LogEntry
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter
+
+
+class PlainHistory(ModelAdmin):
+    """Its history tells of changes only: a page that was saved as it stood is none."""
+
+    def log_change(self, request: HttpRequest, object: Any, message: Any) -> LogEntry:
+        # One that nobody keeps.
+        return super().log_change(request, object, message) if message else LogEntry()
 
 
 class ReadOnlyAdmin(ModelAdmin):

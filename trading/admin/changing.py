@@ -110,6 +110,17 @@ class ProfileForm(SomeSettings):
         initial["empty"] = [name for name, value in values.items() if value is None]
         super().__init__(*args, initial=initial, **kwargs)
 
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if not self.errors and not (self.settings or self._others):
+            raise ValidationError("Nothing is set: fill in at least one of the settings that it shall give.")
+        return cleaned
+
+    @property
+    def _others(self) -> dict[str, Any]:
+        """What the profile has and this form has no field for: it stays."""
+        return {name: value for name, value in self.instance.values.items() if name not in self.fields}
+
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if Profile.objects.filter(name=name).exclude(pk=self.instance.pk).exists():
@@ -118,9 +129,7 @@ class ProfileForm(SomeSettings):
 
     def save(self) -> Profile:
         self.instance.name, self.instance.about = self.cleaned_data["name"], self.cleaned_data["about"]
-        # What this form has no field for stays.
-        others = {name: value for name, value in self.instance.values.items() if name not in self.fields}
-        self.instance.values = others | profiles.as_text(self.settings)
+        self.instance.values = self._others | profiles.as_text(self.settings)
         self.instance.save()
         return self.instance
 

@@ -26,7 +26,3 @@ class PercentField(forms.DecimalField):
         if isinstance(exponent, int) and -exponent > PLACES - 2:
             raise forms.ValidationError(f"At most {PLACES - 2} decimals.")
         return percent.scaleb(-2)
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        # Per cent against the fraction: what is shown is what was typed.
-        return super().has_changed(self.prepare_value(initial), data)

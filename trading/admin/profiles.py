@@ -60,7 +60,10 @@ class ProfileAdmin(ModelAdmin):
         if request.method == "POST" and form.is_valid():
             is_new = profile.pk is None
             saved = form.save()
-            (self.log_addition if is_new else self.log_change)(request, saved, "Added." if is_new else "Changed.")
+            if is_new:
+                self.log_addition(request, saved, "Added.")
+            elif form.has_changed():
+                self.log_change(request, saved, "Changed.")
             self.message_user(request, f"{saved} is saved. Symbols keep what they have until it is applied to them.")
             return HttpResponseRedirect(reverse("admin:trading_profile_changelist"))
         context = {

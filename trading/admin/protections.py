@@ -3,17 +3,17 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import transaction
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, StackedInline
+from unfold.admin import StackedInline
 from unfold.decorators import display
 
 from hedgehog_project.venues import Venue
 from trading.admin import show
-from trading.admin.base import ReadOnlyAdmin
+from trading.admin.base import PlainHistory, ReadOnlyAdmin
 from trading.admin.forms import AmountInput
 from trading.admin.percent import PercentField
 from trading.limits import protected, protections, sizing
@@ -36,9 +36,16 @@ class AccountProtectionsForm(forms.ModelForm):
         model = AccountProtections
         fields = "__all__"
 
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        is_new = self.instance.pk is None  # One that is there already may be emptied.
+        if is_new and not self.errors and all(cleaned.get(name) is None for name in AccountProtections.LIMITS):
+            raise forms.ValidationError("Nothing is set: fill in at least one limit.")
+        return cleaned
+
 
 @admin.register(AccountProtections)
-class AccountProtectionsAdmin(ModelAdmin):
+class AccountProtectionsAdmin(PlainHistory):
     """One row for each venue. A row is emptied, never deleted: its drawdown remembers a high."""
 
     form = AccountProtectionsForm
@@ -89,6 +96,8 @@ class AccountProtectionsAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         transaction.on_commit(lambda: protections.has_changed(venue=obj.venue))
+        if obj.holds_nothing_back:
+            self.message_user(request, f"{obj}: every limit is empty, nothing is held back.", messages.WARNING)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -139,6 +148,15 @@ def _lines(rows: Any) -> list[dict[str, Any]]:
     ]
 
 
+class ProtectionsForm(forms.ModelForm):
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        is_new = self.instance.pk is None  # One that is there already may be emptied.
+        if is_new and not self.errors and self.has_changed() and not any(map(cleaned.get, SymbolProtections.LIMITS)):
+            self.add_error("losses_in_a_row", "A pause alone holds nothing back: after how many losses in a row?")
+        return cleaned
+
+
 class ProtectionsFormSet(BaseInlineFormSet):
     """Whoever is held back asks again once an edit is saved."""
 
@@ -152,6 +170,7 @@ class ProtectionsFormSet(BaseInlineFormSet):
 
 class ProtectionsInline(StackedInline):
     model = SymbolProtections
+    form = ProtectionsForm
     formset = ProtectionsFormSet
     formfield_overrides = AMOUNTS
     fields = (

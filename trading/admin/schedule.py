@@ -11,8 +11,9 @@ from django_celery_beat.models import (
     PeriodicTask,
     SolarSchedule,
 )
-from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from trading.admin.base import PlainHistory
 
 for model in (PeriodicTask, IntervalSchedule, CrontabSchedule, SolarSchedule, ClockedSchedule):
     admin.site.unregister(model)
@@ -33,7 +34,7 @@ class PeriodicTaskForm(beat.PeriodicTaskForm):
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):
+class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, PlainHistory):
     form = PeriodicTaskForm
     # Not when it last ran: beat writes that down every few minutes only.
     list_display = ("name", "enabled", "interval", "crontab", "task")
@@ -42,20 +43,20 @@ class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):
 
 
 @admin.register(IntervalSchedule)
-class IntervalScheduleAdmin(ModelAdmin):
+class IntervalScheduleAdmin(PlainHistory):
     pass
 
 
 @admin.register(CrontabSchedule)
-class CrontabScheduleAdmin(beat.CrontabScheduleAdmin, ModelAdmin):
+class CrontabScheduleAdmin(beat.CrontabScheduleAdmin, PlainHistory):
     inlines = ()
 
 
 @admin.register(SolarSchedule)
-class SolarScheduleAdmin(ModelAdmin):
+class SolarScheduleAdmin(PlainHistory):
     pass
 
 
 @admin.register(ClockedSchedule)
-class ClockedScheduleAdmin(ModelAdmin):
+class ClockedScheduleAdmin(PlainHistory):
     list_display = ("clocked_time",)

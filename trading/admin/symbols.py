@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -18,7 +18,7 @@ from unfold.decorators import display
 
 from hedgehog_project.venues import market_of
 from streamer.models import StreamedSymbol
-from trading import overview, profiles, symbols
+from trading import overview, profiles, said, symbols
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.admin.changing import ChangeSettingsForm
@@ -112,7 +112,7 @@ class ListingInline(TabularInline):
 @admin.register(Symbol)
 class SymbolAdmin(TurningAdmin):
     list_display = (
-        "name",
+        "named",
         "streaming",
         "trading",
         "price",
@@ -154,10 +154,18 @@ class SymbolAdmin(TurningAdmin):
         changelist = super().get_changelist_instance(request)
         trades = overview.last_trades([symbol.name for symbol in changelist.result_list], Switch.current())
         may_change = self.has_change_permission(request)
+        told = said.of(Switch.current(), [each for each in changelist.result_list if overview.is_trading(each)])
         for symbol in changelist.result_list:
+            symbol.said = told.get(symbol.pk, "")
             symbol.last_trade = trades.get(symbol.name)
             symbol.may_turn = may_change
         return changelist
+
+    @display(description="Name", ordering="name")
+    def named(self, symbol: Any) -> SafeString | str:
+        if not symbol.said:
+            return str(symbol.name)
+        return format_html('{}<div class="hh-bad hh-wrap">{}</div>', symbol.name, symbol.said)
 
     @display(description="Streaming", ordering="is_streaming")
     def streaming(self, symbol: Any) -> SafeString:
@@ -253,6 +261,9 @@ class SymbolAdmin(TurningAdmin):
         if formset.model in (TradingSettings, SymbolProtections) and formset.has_changed():
             # It is its own now.
             TradingSettings.objects.filter(symbol=form.instance).update(profile=None)
+        if formset.model is SymbolProtections and any(not each.is_any_set for each, _ in formset.changed_objects):
+            words = f"{form.instance}: every protection is empty, nothing of its own holds its buys back."
+            self.message_user(request, words, messages.WARNING)
 
     # --- the page of one, and of a new one ----------------------------------------------------------
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:

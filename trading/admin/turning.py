@@ -14,7 +14,7 @@ from django.urls import path
 from unfold.admin import ModelAdmin
 
 from trading import halting, symbols
-from trading.admin.base import back
+from trading.admin.base import PlainHistory, back
 from trading.core.strategy import TraderState
 from trading.models import Symbol, Trader
 from trading.models.symbols import TradingStatus
@@ -30,7 +30,7 @@ TRADING = {
 MOST_PROBLEMS = 5
 
 
-class TurningAdmin(ModelAdmin):
+class TurningAdmin(PlainHistory):
     """The part of the symbols' admin that turns them."""
 
     def get_urls(self) -> list[Any]:

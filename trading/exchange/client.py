@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import requests
 from binance.exceptions import BinanceAPIException, BinanceRequestException
@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from hedgehog_project.budget import ORDERS_1D, ORDERS_10S, Budget, OverBudget, budget_at
 from hedgehog_project.keys import Key
-from hedgehog_project.venues import Venue, place
+from hedgehog_project.venues import Place, Venue, place
 from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport, OrderType, Side
@@ -33,6 +33,7 @@ from trading.exchange.errors import (
     Throttled,
 )
 from trading.exchange.protocol import Exchange, Listed, NewOrder, Replacement
+from trading.exchange.remote import RemoteExchange
 from trading.exchange.replies import (
     from_account,
     from_commission,
@@ -360,20 +361,17 @@ _of_thread = threading.local()
 
 
 def exchange_at(venue: Venue) -> Exchange:
-    """This thread's client of a venue; it keeps its connection.
+    """This thread's client of a venue; it keeps its connection. In a process without keys, a worker's.
 
     Raises KeyRejected where there is no key for it or a live key may withdraw, Throttled or NotSent where that can't
     be asked.
     """
-    clients: dict[Venue, BinanceExchange] = _of_thread.__dict__.setdefault("clients", {})
+    clients: dict[Venue, Exchange] = _of_thread.__dict__.setdefault("clients", {})
     if venue not in clients:
         where = place(venue)
-        if where.key is None:
+        if where.why_no_key:
             raise KeyRejected(where.why_no_key)
-        exchange = BinanceExchange(where.rest_url, where.key)
-        if venue == Venue.LIVE:
-            refuse_withdraw_key(where, exchange.key_rights)
-        clients[venue] = exchange
+        clients[venue] = _remote(venue) if where.key is None else _signing(venue, where, where.key)
     return clients[venue]
 
 
@@ -382,10 +380,25 @@ def clock_offset(venue: Venue) -> timedelta:
     return timedelta(milliseconds=clock_at(place(venue).rest_url).offset_ms)
 
 
+def _signing(venue: Venue, where: Place, key: Key) -> Exchange:
+    exchange = BinanceExchange(where.rest_url, key)
+    if venue == Venue.LIVE:
+        refuse_withdraw_key(where, exchange.key_rights)
+    return exchange
+
+
+def _remote(venue: Venue) -> Exchange:
+    """Another process has the key."""
+    exchange = RemoteExchange(venue)
+    if venue == Venue.LIVE:
+        exchange.check()
+    return cast(Exchange, exchange)
+
+
 def budget_of(venue: Venue) -> Budget:
     """The budget of a venue's address and of our key there; `.state()` is for people."""
     where = place(venue)
-    return budget_at(where.rest_url, where.api_key)
+    return budget_at(where.rest_url, where.api_key) if where.key else budget_at(where.rest_url, "", where.account)
 
 
 def why_wait(venue: Venue, side: str) -> tuple[str, float] | None:

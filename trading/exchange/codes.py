@@ -33,8 +33,10 @@ from trading.exchange.errors import (
 CLOCK_IS_OFF = -1021
 TOO_MANY_ORDERS = -1015
 NO_SUCH_SYMBOL = -1121
+# What is asked for a symbol that no symbol could be.
+ILLEGAL_CHARACTERS = -1100
 # With which a question about one symbol says that it is not listed: also that its name has letters that none has.
-NOT_LISTED = frozenset({NO_SUCH_SYMBOL, -1100})
+NOT_LISTED = frozenset({NO_SUCH_SYMBOL, ILLEGAL_CHARACTERS})
 
 # Requests, connections, messages: too many from this address.
 _TOO_MANY = {-1003, -1034, -1181}
@@ -64,6 +66,8 @@ _ADVICE = {
 _MESSAGES: tuple[tuple[str, Why, str], ...] = (
     ("Account has insufficient balance", Why.BALANCE, "Add funds, lower the budget, or let other orders end"),
     ("Market is closed", Why.MARKET_CLOSED, "The symbol does not trade now"),
+    ("This symbol is not permitted", Why.NOT_PERMITTED, "The account may not trade the symbol: ask Binance why"),
+    ("This symbol is restricted", Why.NOT_PERMITTED, "The account may not trade the symbol: ask Binance why"),
     ("Order would immediately match", Why.WOULD_MATCH, "The market has moved to the order's price"),
     ("Order would trigger immediately", Why.WOULD_MATCH, "The market has moved to the order's price"),
     ("Filter failure: PRICE_FILTER", Why.FILTER, "The price does not fit the symbol's price steps or bounds"),

@@ -11,6 +11,7 @@ class Why(StrEnum):
     BALANCE = "BALANCE"  # The account has not enough of what the order needs.
     MARKET_CLOSED = "MARKET_CLOSED"  # The symbol does not trade now.
     WOULD_MATCH = "WOULD_MATCH"  # A maker-only or stop order would have traded at once.
+    NOT_PERMITTED = "NOT_PERMITTED"  # The account may not trade the symbol.
     FILTER = "FILTER"  # The price, the quantity or the number of orders does not pass the symbol's filters.
     OTHER = "OTHER"
 

@@ -12,6 +12,9 @@ from trading.core.money import EXACT, ZERO, quote_of, round_down, round_up
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.exchange.protocol import Listed
 
+# Before the point and behind it: more than any of Binance's has.
+MAX_DIGITS = 24
+
 
 def from_order_reply(reply: Mapping[str, Any]) -> OrderReport:
     """The reply to a placing (FULL), a cancel, or a query of an order: rest-api, "Trading endpoints"."""
@@ -23,9 +26,9 @@ def from_order_reply(reply: Mapping[str, Any]) -> OrderReport:
         symbol=reply["symbol"],
         side=Side(reply["side"]),
         status=OrderStatus(reply["status"]),
-        price=Decimal(reply["price"]) or _average(reply),
-        quantity=Decimal(reply["origQty"]),
-        executed=Decimal(reply["executedQty"]),
+        price=amount(reply["price"]) or _average(reply),
+        quantity=amount(reply["origQty"]),
+        executed=amount(reply["executedQty"]),
         fills=tuple(
             _fill(
                 trade_id=fill["tradeId"],
@@ -47,11 +50,11 @@ def from_order_reply(reply: Mapping[str, Any]) -> OrderReport:
 
 def _average(reply: Mapping[str, Any]) -> Decimal:
     """What a market order, whose price is 0, has brought for one; 0 where nothing of it has traded."""
-    executed = Decimal(reply["executedQty"])
+    executed = amount(reply["executedQty"])
     if not executed:
         return ZERO
     with localcontext(EXACT):
-        return round_down(Decimal(reply["cummulativeQuoteQty"]) / executed)
+        return round_down(amount(reply["cummulativeQuoteQty"]) / executed)
 
 
 def from_execution_report(event: Mapping[str, Any]) -> OrderReport:
@@ -76,9 +79,9 @@ def from_execution_report(event: Mapping[str, Any]) -> OrderReport:
         symbol=event["s"],
         side=Side(event["S"]),
         status=OrderStatus(event["X"]),
-        price=Decimal(event["p"]),
-        quantity=Decimal(event["q"]),
-        executed=Decimal(event["z"]),
+        price=amount(event["p"]),
+        quantity=amount(event["q"]),
+        executed=amount(event["z"]),
         fills=fills,
         reason="" if reason == "NONE" else reason,
         at_ms=int(event["T"]),
@@ -107,7 +110,7 @@ def from_my_trade(reply: Mapping[str, Any]) -> Fill:
 
 def from_account(reply: Mapping[str, Any]) -> dict[str, tuple[Decimal, Decimal]]:
     """Free and locked amount by asset."""
-    return {row["asset"]: (Decimal(row["free"]), Decimal(row["locked"])) for row in rows_of(reply["balances"])}
+    return {row["asset"]: (amount(row["free"]), amount(row["locked"])) for row in rows_of(reply["balances"])}
 
 
 def from_commission(reply: Mapping[str, Any]) -> Fees:
@@ -178,12 +181,24 @@ def from_exchange_info(entry: Mapping[str, Any]) -> Listed:
 
 def _bound(limit: Mapping[str, Any], name: str) -> Decimal:
     """0 where there is none."""
-    return Decimal(limit.get(name) or 0)
+    return amount(limit.get(name) or 0)
 
 
 def _unit(digits: Any) -> Decimal:
     """The smallest amount with so many decimals, eight at most; with eight where nobody says how many."""
     return Decimal(1).scaleb(-min(8, max(0, int(8 if digits is None else digits))))
+
+
+def amount(value: Any) -> Decimal:
+    """A price, a quantity or a fee. Raises ValueError for what is none, such as NaN.
+
+    Of 1e999999999 the plain text alone would fill the memory.
+    """
+    number = Decimal(str(value) if isinstance(value, float) else value)
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int) or exponent < -MAX_DIGITS or number.adjusted() > MAX_DIGITS:
+        raise ValueError("no amount that an exchange could mean")
+    return number
 
 
 def _fill(
@@ -199,10 +214,10 @@ def _fill(
 ) -> Fill:
     return Fill(
         trade_id=int(trade_id),
-        price=Decimal(price),
-        quantity=Decimal(quantity),
-        quote=Decimal(quote) if quote else quote_of(Decimal(price), Decimal(quantity)),
-        commission=Decimal(commission),
+        price=amount(price),
+        quantity=amount(quantity),
+        quote=amount(quote) if quote else quote_of(amount(price), amount(quantity)),
+        commission=amount(commission),
         commission_asset=commission_asset,
         is_maker=bool(is_maker),
         at_ms=int(at_ms),

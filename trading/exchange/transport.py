@@ -1,21 +1,26 @@
 """python-binance at one venue's address, with its traps closed, and connections that prove when nothing was sent."""
 
 import http.client
+import json
 import math
 import time
 from typing import Any
 
 import requests
 from binance.client import Client
-from binance.exceptions import BinanceRequestException
+from binance.exceptions import BinanceAPIException, BinanceRequestException
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 
 from hedgehog_project.keys import Key, KeyKind
+from hedgehog_project.outside import Unreadable, read_json, storable
 from trading.exchange.errors import NotSent
 from trading.exchange.protocol import RECV_WINDOW_MS
+
+# How much of an answer that can't be read is told.
+SHOWN_BYTES = 500
 
 
 class Rest(Client):
@@ -60,11 +65,20 @@ class Rest(Client):
 
     @staticmethod
     def _handle_response(response: requests.Response) -> Any:
-        """As python-binance does, which fails on an error whose body is JSON but no object: that is no answer."""
+        """As python-binance does, which stumbles over bodies that are no answer: what can't be read is none."""
+        is_error = not 200 <= response.status_code < 300
+        shown = storable(response.content[:SHOWN_BYTES].decode(errors="replace"))
         try:
-            return Client._handle_response(response)
-        except (AttributeError, RecursionError) as error:
-            raise BinanceRequestException(f"HTTP {response.status_code}: {response.text:.200}") from error
+            answer = read_json(response.content) if response.content else {}
+        except Unreadable as unreadable:
+            if not is_error:
+                raise BinanceRequestException(f"Invalid Response: {shown}") from unreadable
+            answer = None
+        if is_error:
+            # What is no object is the page of something in between: the status says it all.
+            said = answer if isinstance(answer, dict) else {"msg": shown}
+            raise BinanceAPIException(response, response.status_code, json.dumps(said))
+        return answer
 
 
 class _Connection(HTTPSConnection):

@@ -4,13 +4,14 @@ from trading.models.balances import Balance
 from trading.models.equity import Equity
 from trading.models.installations import Installation, OtherInstallation, Run
 from trading.models.journal import JournalEntry
+from trading.models.logins import WrongPasswords
 from trading.models.orders import Fill, Order
 from trading.models.orphans import Orphan
 from trading.models.profiles import Profile
 from trading.models.protections import AccountProtections, HeldBack, HighWater, SymbolProtections
 from trading.models.reconciliations import FillMark, Reconciliation
 from trading.models.switch import Switch
-from trading.models.symbols import Listing, Symbol, TradingSettings
+from trading.models.symbols import Listing, ListingProblem, Symbol, TradingSettings
 from trading.models.traders import Leftover, Slot, Trader
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "JournalEntry",
     "Leftover",
     "Listing",
+    "ListingProblem",
     "Order",
     "Orphan",
     "OtherInstallation",
@@ -37,4 +39,5 @@ __all__ = [
     "SymbolProtections",
     "Trader",
     "TradingSettings",
+    "WrongPasswords",
 ]

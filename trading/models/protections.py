@@ -91,16 +91,12 @@ class SymbolProtections(models.Model):
     def __str__(self) -> str:
         return f"Protections of {self.symbol}"
 
+    # None of them may be 0.
+    LIMITS = ("most_bound", "most_open_orders", "most_day_loss", "losses_in_a_row", "most_trade_age_s", "heeds_gaps")
+
     @property
     def is_any_set(self) -> bool:
-        limits = (
-            self.most_bound,
-            self.most_open_orders,
-            self.most_day_loss,
-            self.losses_in_a_row,
-            self.most_trade_age_s,
-        )
-        return self.heeds_gaps or any(limit is not None for limit in limits)
+        return any(getattr(self, name) for name in self.LIMITS)
 
 
 class AccountProtections(models.Model):
@@ -180,6 +176,13 @@ class AccountProtections(models.Model):
         if self.most_drawdown is None:
             # Should it be set again, its high begins then.
             HighWater.objects.filter(venue=self.venue).delete()
+
+    LIMITS = ("most_exposure", "quote_reserve", "bnb_reserve", "most_orders_a_minute", "most_drawdown")
+
+    @property
+    def holds_nothing_back(self) -> bool:
+        """Whether every limit is empty."""
+        return all(getattr(self, name) is None for name in self.LIMITS)
 
     @property
     def is_any_set(self) -> bool:

@@ -113,8 +113,8 @@ def why_not(venue: Venue) -> str | None:
     """What keeps new traders from trading at this venue, in words for people."""
     if venue == Venue.LIVE and not settings.HEDGEHOG_ALLOW_LIVE:
         return "Real money needs HEDGEHOG_ALLOW_LIVE=1 in the environment or .env."
-    where = place(venue)
-    return None if where.key else f"{where.why_no_key}."
+    problem = place(venue).why_no_key
+    return f"{problem}." if problem else None
 
 
 def turn_switch(venue: Venue, by: str, may_trade_live: bool, is_confirmed: bool) -> None:

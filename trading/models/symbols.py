@@ -3,6 +3,7 @@
 import time
 from datetime import timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -111,6 +112,33 @@ class Listing(models.Model):
             is_trading=self.status == "TRADING",
             status=self.status,
         )
+
+
+class Problem(StrEnum):
+    """Why a venue lets nobody, or not us, trade a symbol, where no listing tells it."""
+
+    NOT_LISTED = "NOT_LISTED"  # It has no such symbol: misspelled, or taken off.
+    NOT_PERMITTED = "NOT_PERMITTED"  # It refuses this account's orders in the symbol.
+
+
+class ListingProblem(models.Model):
+    """What a venue last said of a symbol that can't be traded there. said.py keeps it, and puts it into words."""
+
+    symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="listing_problems")
+    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    problem = models.CharField(max_length=16, choices=choices_of(Problem))
+    said = models.CharField(max_length=300, blank=True, help_text="In the exchange's words.")
+    near: Any = models.JSONField(default=list, help_text="Names that the venue lists and that are spelled alike.")
+    said_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()  # The symbol's page shows it.
+        constraints = [
+            models.UniqueConstraint(fields=["symbol", "venue"], name="one_listing_problem_per_symbol_and_venue")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} at {self.venue}: {self.problem}"
 
 
 def bounds_of(filters: list[dict[str, Any]]) -> dict[str, Any]:

@@ -92,8 +92,9 @@ class Command(BaseCommand):
     def _redis(self) -> "redis.Redis":
         try:
             return connect()
-        except (ValueError, redis.RedisError) as error:
-            raise CommandError(f"REDIS_URL is not an address of Redis: {error}") from error
+        except (ValueError, redis.RedisError):
+            # It may hold a password: nothing of it is repeated.
+            raise CommandError("REDIS_URL is not an address of Redis: write redis://:password@host:6379/0") from None
 
     def _user_venues(self) -> dict[Venue, Place]:
         """The venues where we have a key. A live key is used only where live trading is allowed."""

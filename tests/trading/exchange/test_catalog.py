@@ -102,6 +102,8 @@ ABOUT = {
     "Order would immediately match and take.": Why.WOULD_MATCH,
     "Order would trigger immediately.": Why.WOULD_MATCH,
     "Price * QTY is zero or less.": Why.FILTER,
+    "This symbol is not permitted for this account.": Why.NOT_PERMITTED,
+    "This symbol is restricted for this account.": Why.NOT_PERMITTED,
 }
 
 

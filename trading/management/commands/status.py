@@ -133,6 +133,7 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
                 "cycles_finished": line.cycles_finished,
                 "profit": plain(line.profit),
                 "cycles_with_unvalued_commissions": line.unvalued,
+                "exchange_says": line.said or None,
             }
             for line in facts["lines"]
         ],

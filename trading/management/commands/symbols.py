@@ -3,13 +3,14 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 from django.template.defaultfilters import pluralize
 
 from hedgehog_project.venues import Venue
-from trading import catalog, profiles
+from trading import catalog, profiles, said
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Profile, Switch, TradingSettings
@@ -20,12 +21,16 @@ class Command(BaseCommand):
     help = "Seeds a symbol with settings, turned off, for all that the exchange lists; lists them; applies profiles."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        commands = parser.add_subparsers(dest="what", required=True, metavar="sync|list|apply")
+        commands = parser.add_subparsers(dest="what", required=True, metavar="sync|check|list|apply")
 
         sync = commands.add_parser("sync", help="settings, turned off, for every symbol that the exchange lists")
         sync.add_argument("--quote", default="", metavar="ASSET", help="only those quoted in it, such as USDT")
         sync.add_argument("--venue", choices=[venue.value for venue in Venue], help="default: the switch's")
         sync.add_argument("--dry-run", action="store_true", help="count, change nothing")
+
+        commands.add_parser(
+            "check", help="asks the exchange about the symbols that are on; exit 1 where one can't trade"
+        )
 
         listing = commands.add_parser("list", help="one line a symbol")
         _add_which(listing)
@@ -41,10 +46,12 @@ class Command(BaseCommand):
         _add_which(apply)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        options["quote"] = options["quote"].strip().upper()
+        options["quote"] = options.get("quote", "").strip().upper()
         match options["what"]:
             case "sync":
                 self._sync(Venue(options["venue"] or Switch.current()), options["quote"], options["dry_run"])
+            case "check":
+                self._check(Switch.current())
             case "list":
                 self._list(_which(options), options["names"])
             case "apply":
@@ -66,6 +73,20 @@ class Command(BaseCommand):
             f"{found.gone} gone and marked.{would}"
         )
 
+    def _check(self, venue: Venue) -> None:
+        on = {row.symbol.name: row.symbol for row in _which({"quote": "", "on": True})}
+        try:
+            catalog.refresh_many(venue, on, exchange_at(venue))
+        except ExchangeError as error:
+            raise CommandError(f"{venue} can't be asked for its symbols now: {error}") from None
+        told = said.of(venue, on.values())
+        for symbol in on.values():
+            first = "HEDGEHOG_SYMBOLS: " if symbol.name in settings.HEDGEHOG_SYMBOLS else ""
+            if symbol.pk in told:
+                self.stdout.write(f"{first}{told[symbol.pk]}")
+        if told:
+            raise CommandError(f"{len(told)} of {len(on)} can't be traded at {venue}.")
+
     def _progress(self, done: int, of: int) -> None:
         """Only for people: a log needs the last line alone."""
         if self.stderr.isatty() and of > catalog.BATCH:
@@ -74,6 +95,7 @@ class Command(BaseCommand):
     def _list(self, rows: "QuerySet[TradingSettings]", names_only: bool) -> None:
         venue = Switch.current()
         listings = {each.symbol_id: each for each in Listing.objects.filter(venue=venue).defer("filters")}
+        told = said.of(venue, [row.symbol for row in rows], with_listings=False)
         lines = []
         if not rows:
             self.stderr.write("No symbol here fits. `manage.py symbols sync` gets all that the exchange lists.")
@@ -83,7 +105,7 @@ class Command(BaseCommand):
                 continue
             listing = listings.get(row.symbol_id)
             listed = listing.status if listing else "not known"
-            state = "not listed any more" if listed == GONE else listed
+            state = told.get(row.symbol_id) or ("not listed any more" if listed == GONE else listed)
             profile = str(row.profile or "-")
             size = row.size_in_words
             lines.append(f"{row.symbol.name:<14} {row.status:<9} {profile:<10} {size:<24} {venue}: {state}")

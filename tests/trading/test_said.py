@@ -1,0 +1,203 @@
+"""A symbol that the exchange does not list, or lets nobody trade: said wherever the symbol is."""
+
+import json
+from datetime import timedelta
+from html import unescape
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.db.models import F
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from tests.support.market import MockExchange
+from tests.support.scripted_exchange import ScriptedExchange, raises
+from tests.trading.conftest import make_symbol
+from trading import leader, said, symbols, traders
+from trading.core.events import TradeSeen
+from trading.exchange.client import exchange_at
+from trading.exchange.codes import from_api
+from trading.exchange.errors import OutcomeUnknown, Refused, Why
+from trading.exchange.protocol import Listed
+from trading.models import Listing, ListingProblem, Symbol, Trader
+from trading.models.symbols import GONE, Problem, TradingStatus
+from trading.symbols import named, set_trading, turn
+from trading.why import why
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+
+WORDS = "The mock exchange lists no ETHUSDTT; it lists ETHUSDT"
+
+
+def run(*command: str) -> tuple[str, str]:
+    out = StringIO()
+    try:
+        call_command(*command, stdout=out, stderr=StringIO())
+    except CommandError as error:
+        return out.getvalue(), str(error)
+    except SystemExit:
+        pass  # `status`, where a process is down.
+    return out.getvalue(), ""
+
+
+@pytest.fixture
+def misspelt(db: None, at_mock: MockExchange, redis_client: object) -> Symbol:
+    """Turned on by the first start, which can't ask; then the leader has asked."""
+    symbol = named("ETHUSDTT")
+    set_trading(symbol, True)
+    leader.refresh_listings(exchange_at)
+    return symbol
+
+
+def test_what_the_exchange_said_is_kept_with_the_names_that_are_spelled_alike(misspelt: Symbol) -> None:
+    row = ListingProblem.objects.get()
+    assert (row.symbol, row.venue, row.problem) == (misspelt, Venue.MOCK, Problem.NOT_LISTED)
+    assert row.near[0] == "ETHUSDT"
+    assert "Invalid symbol" in row.said
+    ListingProblem.objects.update(said_at=F("said_at") - timedelta(hours=1))
+    leader.refresh_listings(exchange_at)
+    assert timezone.now() - ListingProblem.objects.get().said_at < timedelta(minutes=1)
+
+
+def test_it_is_said_on_every_page_that_shows_the_symbol(admin_client: Client, misspelt: Symbol) -> None:
+    pages = (
+        reverse("admin:index"),
+        reverse("admin:trading_symbol_changelist"),
+        reverse("admin:trading_symbol_change", args=(misspelt.pk,)),
+    )
+    for page in pages:
+        assert WORDS in unescape(admin_client.get(page).content.decode()), page
+
+
+def test_it_is_said_by_every_command_that_shows_the_symbol(misspelt: Symbol) -> None:
+    assert WORDS in run("status")[0]
+    assert WORDS in run("why", "ETHUSDTT")[0]
+    assert WORDS in run("symbols", "list")[0]
+    (line,) = json.loads(run("status", "--json")[0])["symbols"]
+    assert line["exchange_says"].startswith(WORDS)
+
+
+def test_only_what_is_wrong_is_said(misspelt: Symbol) -> None:
+    reasons = why(Symbol.objects.get(), []).reasons
+    assert [reason.partition(",")[0] for reason in reasons] == [WORDS, "No price is known yet."]
+    assert "no price is known yet" not in run("status")[0]
+
+
+def test_a_check_asks_now_and_names_the_setting_that_a_symbol_came_by(
+    at_mock: MockExchange, redis_client: object, settings: Any
+) -> None:
+    settings.HEDGEHOG_SYMBOLS = ["ETHUSDT", "ETHUSDTT"]
+    for name in ("ETHUSDT", "ETHUSDTT", "BTCUSD"):
+        set_trading(named(name), True)
+    out, error = run("symbols", "check")
+    assert [line.partition(",")[0].rstrip(".") for line in out.splitlines()] == [
+        "The mock exchange lists no BTCUSD; it lists BTCUSDT",
+        f"HEDGEHOG_SYMBOLS: {WORDS}",
+    ]
+    assert error == "2 of 3 can't be traded at mock."
+    turn(list(Symbol.objects.exclude(name="ETHUSDT")), TradingStatus.OFF)
+    assert run("symbols", "check") == ("", "")
+
+
+def test_trade_refuses_to_turn_it_on_and_says_what_may_be_meant(at_mock: MockExchange) -> None:
+    _, error = run("trade", "ETHUSDTT", "on")
+    assert "mock knows no symbol ETHUSDTT." in error
+    assert "It lists ETHUSDT" in error
+    assert not Symbol.objects.exists()
+    _, error = run("trade", "ETHUSDTT", "BTCUSDDT", "SOLUDST", "on")
+    assert "It lists ETHUSDT" in error
+    _, error = run("trade", "QQQQQ", "on")
+    assert error.endswith("such as ETHUSDT?")
+
+
+def test_the_button_refuses_it_as_well_while_the_word_is_fresh(admin_client: Client, misspelt: Symbol) -> None:
+    turn([misspelt], TradingStatus.OFF)
+    button = reverse("admin:trading_symbol_turn", args=(misspelt.pk, "trading", "on"))
+    assert WORDS in unescape(admin_client.post(button, follow=True).content.decode())
+    misspelt.settings.refresh_from_db()
+    assert misspelt.settings.status == TradingStatus.OFF
+    # Nobody asks about what is off: an older word may be out of date.
+    ListingProblem.objects.update(said_at=F("said_at") - timedelta(minutes=2))
+    admin_client.post(button)
+    misspelt.settings.refresh_from_db()
+    assert misspelt.settings.status == TradingStatus.ON
+
+
+def test_once_it_is_listed_nothing_is_said_any_more(at_mock: MockExchange, redis_client: object) -> None:
+    symbol = named("XRPUSDT")
+    said.not_listed(symbol, Venue.MOCK, "Invalid symbol", list)
+    set_trading_anyway(symbol)
+    leader.refresh_listings(exchange_at)
+    assert Listing.objects.get(symbol=symbol).status == "TRADING"
+    assert not ListingProblem.objects.exists()
+    assert said.of(Venue.MOCK, [symbol]) == {}
+
+
+def set_trading_anyway(symbol: Symbol) -> None:
+    ListingProblem.objects.update(said_at=F("said_at") - timedelta(hours=1))
+    set_trading(symbol, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("BREAK", "The mock exchange lists ETHUSDT, but it does not trade there now (BREAK)."),
+        (GONE, "The mock exchange no longer lists ETHUSDT."),
+    ],
+)
+def test_a_listing_that_does_not_trade_is_said_as_well(
+    admin_client: Client, symbol: Symbol, status: str, words: str
+) -> None:
+    Listing.objects.update(status=status)
+    assert words in run("status")[0]
+    for page in ("admin:index", "admin:trading_symbol_changelist"):
+        assert words in unescape(admin_client.get(reverse(page)).content.decode())
+
+
+@pytest.mark.parametrize("text", ["This symbol is not permitted", "This symbol is restricted"])
+def test_that_the_account_may_not_trade_it_is_said_until_it_is_no_longer_refused(
+    trader: Trader, exchange: ScriptedExchange, text: str
+) -> None:
+    refused = from_api(_api_error(f"{text} for this account."))
+    assert isinstance(refused, Refused)
+    assert refused.why == Why.NOT_PERMITTED
+    exchange.before.append(raises(refused))
+    traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, trader.budget, 0), exchange)
+    (words,) = said.of(Venue.MOCK, [trader.symbol]).values()
+    assert words.startswith("The mock exchange does not let this account trade ETHUSDT: ")
+    assert text in words
+    assert words in why(trader.symbol, []).reasons
+    # Refused orders are tried again each minute.
+    ListingProblem.objects.update(said_at=F("said_at") - timedelta(minutes=6))
+    assert said.of(Venue.MOCK, [trader.symbol]) == {}
+
+
+def _api_error(message: str) -> Any:
+    error: Any = type("Answer", (), {})()
+    error.code, error.status_code, error.message, error.response = -2010, 400, message, None
+    return error
+
+
+def test_an_exchange_that_is_away_says_nothing_of_a_symbol(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    def away(symbol: str) -> Listed:
+        raise OutcomeUnknown("No proper answer")
+
+    exchange.listed = away  # type: ignore[method-assign]
+    with pytest.raises(OutcomeUnknown):
+        symbols.refresh(symbol, Venue.MOCK, exchange)
+    assert not ListingProblem.objects.exists()
+
+
+def test_where_names_can_not_be_had_the_symbol_is_said_without_advice(exchange: ScriptedExchange) -> None:
+    symbol = make_symbol("ABCUSDT")
+    Listing.objects.all().delete()
+    with pytest.raises(Refused):
+        symbols.refresh(symbol, Venue.MOCK, exchange)  # it lists nothing, and fails when asked for all
+    assert said.of(Venue.MOCK, [symbol]) == {symbol.pk: "The mock exchange lists no ABCUSDT: is it spelled as there?"}
+    with pytest.raises(ValidationError, match="lists no ABCUSDT"):
+        set_trading(symbol, True)
