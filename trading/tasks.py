@@ -59,10 +59,12 @@ def report(self: Task, trader: int | None, symbol: str, venue: str, entry: str, 
     try:
         has_ended = traders.hear(from_execution_report(data), "report", exchange_at, _id(self), Venue(venue))
     except Exception as error:
+        if passes(error):
+            raise
         # By its row: an adopted order's name tells a trader of another database.
         whose = Order.objects.filter(client_order_id=own_id(data)).values_list("trader_id", flat=True).first()
         _note_failure(whose, error, _id(self))
-        if passes(error) or deliveries(connect(), venue, entry) < GIVE_UP_AFTER:
+        if deliveries(connect(), venue, entry) < GIVE_UP_AFTER:
             raise
         # It will never be booked. What it told is asked for instead.
         log.exception("a report can't be booked and is given up: venue=%s entry=%s", venue, entry)

@@ -134,7 +134,7 @@ def test_a_late_order_is_not_found_at_first_and_accepted_in_its_window(bad: Mock
 
 @pytest.mark.parametrize("everywhere", [0, 1])
 def test_an_accepted_order_is_denied_for_a_while_and_then_known(bad: Mock, everywhere: int) -> None:
-    bad.fault("order_denied", deny_s=1, everywhere=everywhere)
+    bad.fault("order_denied", deny_s=3, everywhere=everywhere)
     assert place(bad, "denied", price="3100")[0] == CUT
     assert place(bad, "known")[0] == 200
     assert (ask(bad, "denied")[1]["code"], cancel(bad, "denied")[1]["code"]) == (-2013, -2011)
@@ -147,7 +147,7 @@ def test_an_accepted_order_is_denied_for_a_while_and_then_known(bad: Mock, every
 
 
 def test_a_denied_order_is_told_by_no_report(bad: Mock) -> None:
-    bad.fault("order_denied", deny_s=1)
+    bad.fault("order_denied", deny_s=3)
     socket = bad.user_events()
     place(bad, "denied")
     place(bad, "known")
@@ -332,7 +332,7 @@ def test_a_wrong_key_can_not_turn_a_fault_on(bad: Mock) -> None:
     assert not [fault for fault in bad.faults() if fault["is_on"]]
 
 
-def until(holds: Callable[[], bool], within_s: float = 4) -> None:
+def until(holds: Callable[[], bool], within_s: float = 10) -> None:
     ends = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < ends, "it does not come to pass"

@@ -144,13 +144,14 @@ def test_a_silent_user_stream_is_probed_but_not_thought_dead(stage: Stage, excha
 def test_reports_wait_for_redis_and_its_return_is_told(
     exchange: Exchange,
     mortal_redis: MortalRedis,  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     stage = Stage(exchange, mortal_redis.client)
     feed = stage.user_stream()
     until(lambda: published(stage) == [("connected", {})])
     mortal_redis.kill()
     exchange.send(report(REPORT), to="user")
-    time.sleep(0.3)
+    until(lambda: "redis_away" in caplog.text)
     mortal_redis.start()
     until(lambda: published(stage) == [("event", REPORT), ("connected", {})])
     assert feed.reconnects == 0
