@@ -86,11 +86,10 @@ def test_halt_cancels_at_the_exchange_while_a_strategy_hangs_in_the_worker(stack
         print(f"{took:.1f} s\n{ended.stdout}{ended.stderr}")
         assert took < WITHIN_S + CANCEL_S + 2
         assert ended.stdout.startswith("Trading is halted since ")
-        assert "Resting buys to cancel: 1" in ended.stdout
         assert stack.mock.client().open_orders() == []
-        # Booked as well where the strategy does not hold the database's one lock.
+        # The leader may have been quicker; booked here as well where nobody holds the database's one lock.
+        settled = "No buy rests any more." in ended.stdout
         name = "BUY 0.2001 ETHUSDT at 2998.5 (mock)"
-        settled = f"{name}: canceled" in ended.stdout
         assert settled or f"{name}: cancelled at the exchange, not booked here yet" in ended.stderr
     finally:
         hangs.unlink()

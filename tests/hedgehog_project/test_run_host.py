@@ -87,7 +87,7 @@ def test_it_starts_what_any_number_may_run_and_its_status_knows_nothing_of_the_r
         )  # fmt: skip
         assert status.stdout, status.stderr
         names = {each["name"]: each["alive"] for each in json.loads(status.stdout)["processes"]}
-        assert names == dict.fromkeys(("redis", "streamer", "dispatcher", "worker", "worker_exits", "beat"), True)
+        assert names == dict.fromkeys(("redis", *HEARTBEATS), True)
         launcher.signal(signal.SIGINT)
         assert launcher.wait(11) == 0, launcher.tail
         assert beats(client) == [], "a host that is stopped is missed by nobody"
