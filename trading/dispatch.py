@@ -197,7 +197,9 @@ class Dispatcher:
                     entry_id, fields = entries[index]
                     trade = decode_trade(symbol, entry_id, fields[1])
                     event = TradeSeen(symbol, trade.trade_id, Decimal(trade.price), trade.event_ms, trade.age_s)
-                    for trader_id in rung:
+                    for trader_id in rung.holding:
+                        doorbell.wake(trader_id, symbol, event, EXITS)
+                    for trader_id in rung.others:
                         doorbell.wake(trader_id, symbol, event)
                     self.counts.woken += len(rung)
                 if len(rung) < RING_MOST:

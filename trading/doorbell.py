@@ -16,7 +16,6 @@ from hedgehog_project.queues import ENTRIES, EXITS, IS_AGAIN, OF_USE_S
 from hedgehog_project.redis import connect, take
 from trading.core.events import TradeSeen
 from trading.core.money import plain
-from trading.core.position import TraderState
 from trading.exchange.replies import own_id
 from trading.own_orders import trader_of
 
@@ -34,9 +33,9 @@ def is_queue_long(client: "redis.Redis", queue: str = ENTRIES) -> bool:
     return queues.length(client, queue) > MANY
 
 
-def queue_of(state: str) -> str:
-    """Where a trader in this state is rung: one that holds something may be about to get out."""
-    return EXITS if state in (TraderState.HOLDING, TraderState.SELLING) else ENTRIES
+def queue_of(holds: bool) -> str:
+    """Where a trader is rung: one that holds something may be about to get out."""
+    return EXITS if holds else ENTRIES
 
 
 def wake(trader_id: int, symbol: str, event: TradeSeen, queue: str = ENTRIES) -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import redis
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from hedgehog_project.progress import LED, note
@@ -112,19 +112,13 @@ def stand_in(now: datetime, prices: LastTrades) -> None:
     ask_about_stuck_orders(now)
     ask_about_passed_orders(now, prices)
     wake_crossed(prices)
-    for pk, symbol, state in _due(now, _holding()):
-        _nudge(pk, symbol, state, DUE)
-
-
-def _holding() -> QuerySet[Trader]:
-    """Live traders that have bought something."""
-    bought = Order.objects.filter(trader=OuterRef("pk"), side=Side.BUY, executed__gt=0)
-    return Trader.objects.filter(Exists(bought), finished_at__isnull=True)
+    for pk, symbol, holds in _due(now, Trader.objects.filter(holds=True, finished_at__isnull=True)):
+        _nudge(pk, symbol, holds, DUE)
 
 
 def wake_crossed(prices: LastTrades) -> None:
     """Rings for traders that hold something and one of whose triggers the market has reached, as dispatch would."""
-    waiting = _holding().filter(armed_at__isnull=False)
+    waiting = Trader.objects.filter(holds=True, finished_at__isnull=True, armed_at__isnull=False)
     for venues, name, trade in prices(waiting.order_by().values_list("venue", "symbol__name").distinct()):
         price = Decimal(trade.price)
         is_crossed = Q(wake_below__gte=price) | Q(wake_above__lte=price)
@@ -222,15 +216,15 @@ def nudge_whoever_is_due(now: datetime, behind: Collection[str] = ()) -> None:
 
     Those whose queue is among `behind` wait until its workers have caught up.
     """
-    for pk, symbol, state in _due(now, Trader.objects.filter(finished_at__isnull=True)):
-        _nudge(pk, symbol, state, DUE, behind)
+    for pk, symbol, holds in _due(now, Trader.objects.filter(finished_at__isnull=True)):
+        _nudge(pk, symbol, holds, DUE, behind)
 
 
-def _due(now: datetime, live: QuerySet[Trader]) -> Iterable[tuple[int, str, str]]:
+def _due(now: datetime, live: QuerySet[Trader]) -> Iterable[tuple[int, str, bool]]:
     due = live.filter(retry_at__lte=now)
     # Neither trigger, nor clock, nor open order: a process died at the wrong moment.
     forgotten = live.filter(retry_at=None, wake_below=None, wake_above=None).exclude(orders__status__in=OPEN)
-    return (due | forgotten).distinct().values_list("pk", "symbol__name", "state")
+    return (due | forgotten).distinct().values_list("pk", "symbol__name", "holds")
 
 
 def watch_triggers() -> None:
@@ -246,17 +240,17 @@ def ring_again(behind: Collection[str] = ()) -> None:
     """Rings for traders whose bell nobody answered; those whose queue is among `behind` later."""
     client = connect()
     unheard = triggers.rung_before(client, UNHEARD_S)
-    live = Trader.objects.filter(pk__in=unheard, finished_at=None).values_list("pk", "symbol__name", "state")
+    live = Trader.objects.filter(pk__in=unheard, finished_at=None).values_list("pk", "symbol__name", "holds")
     gone = set(unheard)
-    for pk, symbol, state in live:
+    for pk, symbol, holds in live:
         gone.discard(pk)
-        _nudge(pk, symbol, state, "nobody answered its bell", behind)
+        _nudge(pk, symbol, holds, "nobody answered its bell", behind)
     if gone:
         triggers.drop(client, gone)
 
 
-def _nudge(pk: int, symbol: str, state: str, why: str, behind: Collection[str] = ()) -> None:
-    queue = doorbell.queue_of(state)
+def _nudge(pk: int, symbol: str, holds: bool, why: str, behind: Collection[str] = ()) -> None:
+    queue = doorbell.queue_of(holds)
     if queue not in behind:
         doorbell.nudge(pk, symbol, why, queue=queue)
 

@@ -280,6 +280,7 @@ def _take_in(snapshot: Snapshot, thought: Thought | None) -> Looked:
         _note_missing(snapshot)
     trader.retry_at = None
     trader.state = state_of(snapshot.position)
+    trader.holds = bool(snapshot.position.bought)
     trader.arm(Triggers())
     trader.waits_for = ""
     looked = _follow(snapshot, thought)

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 # What a look at a trader may change. Other columns are others' to write, at any moment.
 COLUMNS = (
     "state",
+    "holds",
     "memory",
     "wake_below",
     "wake_above",
@@ -83,6 +84,7 @@ def trigger_for(trader: Trader) -> triggers.Trigger:
         trader.turn,
         has_ended=trader.has_ended,
         above=trader.wake_above,
+        holds=trader.holds,
     )
 
 

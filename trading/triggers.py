@@ -5,6 +5,7 @@
     triggers:rung                      sorted set: trader id by the time (s, shared clock) at which it was rung and
                                        not heard since
     triggers:turns                     hash: trader id to the turn of its row that was copied last; live ones alone
+    triggers:holding                   set: the live traders that have bought something, and may want to get out
     triggers:ended                     sorted set: trader id by the time (s) at which it was heard that it has ended
     triggers:built                     there while the copy is whole; gone when Redis was emptied
 
@@ -26,34 +27,40 @@ from hedgehog_project import shared_clock
 RUNG = "triggers:rung"
 TURNS = "triggers:turns"
 ENDED = "triggers:ended"
+HOLDING = "triggers:holding"
 BUILT = "triggers:built"
 # Hosts know the shared clock a little differently.
 AHEAD_S = 10.0
 REBUILT_AT_ONCE = 1_000
 
-# KEYS: below, above, rung. ARGV: price, now, most. Moves the traders one of whose triggers the price has reached.
+# KEYS: below, above, rung, holding. ARGV: price, now, most. Moves the traders one of whose triggers the price has
+# reached. How many of them hold something, those, and the others.
 _RING = """
 local found = redis.call('ZRANGE', KEYS[1], ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[3])
 for _, id in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[3] - #found)) do
   table.insert(found, id)
 end
-local ids = {}
+local ids, others = {0}, {}
 for _, id in ipairs(found) do
-  if redis.call('ZREM', KEYS[1], id) + redis.call('ZREM', KEYS[2], id) > 0 then table.insert(ids, id) end
+  if redis.call('ZREM', KEYS[1], id) + redis.call('ZREM', KEYS[2], id) > 0 then
+    if redis.call('SISMEMBER', KEYS[4], id) == 1 then table.insert(ids, id) else table.insert(others, id) end
+  end
   redis.call('ZADD', KEYS[3], ARGV[2], id)
 end
+ids[1] = #ids - 1
+for _, id in ipairs(others) do table.insert(ids, id) end
 return ids
 """
 
 # How long it is remembered that a trader has ended. A later copy comes from a process that was held up so long.
 ENDED_KEPT_S = 3_600
 
-# KEYS: below, above, rung, turns, ended. ARGV from `first` on, for each trader: its id, its turn, two prices or
-# empty, 1 if it has ended. Two threads that have saved one trader may come here in the wrong order: the older one
-# then changes nothing.
+# KEYS: below, above, rung, turns, ended, holding. ARGV from `first` on, for each trader: its id, its turn, two prices
+# or empty, 1 if it has ended, 1 if it holds something. Two threads that have saved one trader may come here in the
+# wrong order: the older one then changes nothing.
 _SET = """
 local now, count = redis.call('TIME')[1], 0
-for i = first, #ARGV, 5 do
+for i = first, #ARGV, 6 do
   local id, turn, is_news = ARGV[i], ARGV[i + 1], true
   if ARGV[i + 4] == '1' then
     redis.call('HDEL', KEYS[4], id)
@@ -70,6 +77,7 @@ for i = first, #ARGV, 5 do
       if price == '' then redis.call('ZREM', KEYS[side], id) else redis.call('ZADD', KEYS[side], price, id) end
     end
     redis.call('ZREM', KEYS[3], id)
+    redis.call(ARGV[i + 5] == '1' and ARGV[i + 4] ~= '1' and 'SADD' or 'SREM', KEYS[6], id)
     count = count + 1
   end
 end
@@ -103,6 +111,7 @@ class Trigger:
     turn: int = 0
     has_ended: bool = False
     above: Decimal | None = None
+    holds: bool = False  # it has bought something: whatever wakes it may be an exit
 
 
 def key_below(market: str, symbol: str) -> str:
@@ -136,13 +145,13 @@ def overrule(client: "redis.Redis", trigger: Trigger, was_seen: tuple[bytes, byt
 
 
 def _keys(market: str, symbol: str) -> list[str]:
-    return [key_below(market, symbol), key_above(market, symbol), RUNG, TURNS, ENDED]
+    return [key_below(market, symbol), key_above(market, symbol), RUNG, TURNS, ENDED, HOLDING]
 
 
 def _args(trigger: Trigger) -> list[str | int]:
     # A float keeps the order of prices, equal ones stay equal: that is all that a score is for.
     scores = ["" if price is None else repr(float(price)) for price in (trigger.below, trigger.above)]
-    return [trigger.trader, trigger.turn, *scores, int(trigger.has_ended)]
+    return [trigger.trader, trigger.turn, *scores, int(trigger.has_ended), int(trigger.holds)]
 
 
 def drop(client: "redis.Redis", traders: Iterable[int], sets: Iterable[str] = ()) -> None:
@@ -156,6 +165,7 @@ def drop(client: "redis.Redis", traders: Iterable[int], sets: Iterable[str] = ()
     # First: from here on no late copy arms them again.
     pipeline.zadd(ENDED, dict.fromkeys(names, seconds))
     pipeline.hdel(TURNS, *names)
+    pipeline.srem(HOLDING, *names)
     for key in (RUNG, *sets):
         pipeline.zrem(key, *names)
     pipeline.execute()
@@ -171,6 +181,7 @@ def prune(client: "redis.Redis", live: Callable[[], set[int]]) -> int:
     pipeline = client.pipeline(transaction=False)
     pipeline.zremrangebyscore(ENDED, "-inf", seconds - ENDED_KEPT_S)
     pipeline.hkeys(TURNS)
+    pipeline.smembers(HOLDING)
     for key in (RUNG, *sets):
         pipeline.zrange(key, 0, -1)
     _, *known = pipeline.execute()
@@ -180,13 +191,25 @@ def prune(client: "redis.Redis", live: Callable[[], set[int]]) -> int:
     return len(gone)
 
 
-def ring(client: "redis.Redis", market: str, symbol: str, price: float, most: int = 1000) -> list[int]:
+@dataclass(frozen=True)
+class Rung:
+    """Traders whose price has come."""
+
+    holding: list[int]  # may want to get out
+    others: list[int]
+
+    def __len__(self) -> int:
+        return len(self.holding) + len(self.others)
+
+
+def ring(client: "redis.Redis", market: str, symbol: str, price: float, most: int = 1000) -> Rung:
     """Traders one of whose triggers this price has reached; they count as rung from now on.
 
     None are left where there are fewer than `most`.
     """
-    keys = [key_below(market, symbol), key_above(market, symbol), RUNG]
-    return [int(each) for each in client.eval(_RING, len(keys), *keys, price, shared_clock.now(), most)]
+    keys = [key_below(market, symbol), key_above(market, symbol), RUNG, HOLDING]
+    count, *ids = map(int, client.eval(_RING, len(keys), *keys, price, shared_clock.now(), most))
+    return Rung(ids[:count], ids[count:])
 
 
 def rung_before(client: "redis.Redis", seconds: float) -> list[int]:
@@ -209,7 +232,7 @@ def rebuild(client: "redis.Redis", triggers: Iterable[Trigger]) -> int:
         args = of_symbols.setdefault((trigger.market, trigger.symbol), [])
         args += _args(trigger)
         count += trigger.below is not None or trigger.above is not None
-        if len(args) >= REBUILT_AT_ONCE * 5:
+        if len(args) >= REBUILT_AT_ONCE * 6:
             _set_all(client, trigger.market, trigger.symbol, args)
             args.clear()
     for (market, symbol), args in of_symbols.items():

@@ -9,6 +9,7 @@ import pytest
 import redis
 from celery import current_app
 
+from hedgehog_project.queues import ENTRIES, EXITS
 from hedgehog_project.redis import new_client
 from streamer.topics import TradeEvent, encode_trade, report_topic, trade_topic
 from trading import dispatch, triggers
@@ -283,14 +284,33 @@ def test_two_dispatchers_share_the_work(dispatcher: Dispatcher, redis_client: "r
     assert len(bells.of("report")) == 20
 
 
+def test_who_holds_something_is_woken_first_and_in_the_queue_of_exits(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[tuple[int, str]] = []
+    monkeypatch.setattr(
+        current_app, "send_task", lambda name, kwargs, queue, **_: woken.append((kwargs["trader"], queue))
+    )
+    for trader in range(1, 7):
+        holds = trader in (3, 5)
+        set_trigger(redis_client, Trigger(trader, "mock", "ETHUSDT", Decimal(3000), turn=1, holds=holds))
+    # It has sold: the next one that wakes it is none of its exits.
+    set_trigger(redis_client, Trigger(5, "mock", "ETHUSDT", Decimal(3000), turn=2))
+    publish(redis_client, 1, "2999")
+    dispatcher.step()
+    assert woken == [(3, EXITS), *((trader, ENTRIES) for trader in (1, 2, 4, 5, 6))]
+    set_trigger(redis_client, Trigger(3, "mock", "ETHUSDT", None, turn=2, has_ended=True, holds=True))
+    assert not redis_client.exists(triggers.HOLDING)
+
+
 def test_late_copy_of_an_older_turn_changes_no_trigger(redis_client: "redis.Redis") -> None:
     armed = Trigger(1, "mock", "ETHUSDT", ANY_PRICE, turn=8)
     assert set_trigger(redis_client, armed)
     assert not set_trigger(redis_client, Trigger(1, "mock", "ETHUSDT", None, turn=7))
-    assert triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0) == [1]
+    assert triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0).others == [1]
     assert set_trigger(redis_client, armed)
     assert set_trigger(redis_client, Trigger(1, "mock", "ETHUSDT", None, turn=9))
-    assert triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0) == []
+    assert len(triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0)) == 0
 
 
 ENDS = Trigger(1, "mock", "ETHUSDT", None, turn=9, has_ended=True)
@@ -302,7 +322,7 @@ def test_late_copy_never_arms_a_trader_that_has_ended(redis_client: "redis.Redis
     set_trigger(redis_client, ENDS)
     assert not set_trigger(redis_client, late)
     assert triggers.rebuild(redis_client, [late]) == (late.below is not None)
-    assert triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0) == []
+    assert len(triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0)) == 0
     assert not redis_client.exists(triggers.TURNS)
 
 
@@ -314,7 +334,7 @@ def test_trader_of_a_restored_database_is_armed_though_redis_remembers_its_end(r
     # Whoever saw an older state overrules nothing: the trader may have ended since.
     set_trigger(redis_client, ENDS)
     assert not triggers.overrule(redis_client, armed, (b"1", b""))
-    assert triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0) == []
+    assert len(triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0)) == 0
 
 
 def test_what_has_no_live_trader_is_taken_away_and_ends_are_forgotten_in_time(

@@ -142,7 +142,7 @@ def test_who_holds_something_is_rung_in_the_queue_of_exits_whatever_waits_for_en
     triggers.rebuild(redis_client, [])
     monkeypatch.setattr(current_app, "send_task", lambda name, queue=None, **_: queues.append(queue))
     leader.nudge_whoever_is_due(timezone.now())
-    Trader.objects.update(state=TraderState.HOLDING)
+    Trader.objects.update(holds=True)
     leader.nudge_whoever_is_due(timezone.now())
     redis_client.zadd(triggers.RUNG, {str(trader.pk): 1.0})
     leader.ring_again()

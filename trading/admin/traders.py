@@ -163,7 +163,7 @@ class TraderAdmin(ReadOnlyAdmin):
         def wake(trader: Trader) -> None:
             try:
                 why = f"{request.user.get_username()} asked it to look again"
-                doorbell.nudge(trader.pk, trader.symbol.name, why, is_urgent=True)
+                doorbell.nudge(trader.pk, trader.symbol.name, why, True, doorbell.queue_of(trader.holds))
             except (OperationalError, redis.RedisError) as error:
                 self.message_user(request, f"The bell did not ring: {error}. Is Redis up?", messages.ERROR)
             else:

@@ -15,7 +15,6 @@ from unfold.admin import ModelAdmin
 
 from trading import halting, symbols
 from trading.admin.base import PlainHistory, back
-from trading.core.strategy import TraderState
 from trading.models import Symbol, Trader
 from trading.models.symbols import TradingStatus
 
@@ -127,9 +126,7 @@ def _what_is_left(turned: Sequence[Symbol], status: TradingStatus, takes_back: b
     """What rests and what is held, at every venue; begins with a space, empty where there is nothing."""
     resting, buys = halting.resting(turned).count(), halting.resting_buys(turned).count()
     ending = (resting if status == TradingStatus.OFF else buys) if takes_back else 0
-    holding = Trader.objects.filter(
-        symbol__in=turned, finished_at__isnull=True, state__in=[TraderState.HOLDING, TraderState.SELLING]
-    ).count()
+    holding = Trader.objects.filter(symbol__in=turned, finished_at__isnull=True, holds=True).count()
     facts = []
     if resting:
         facts.append(f"{resting} order{pluralize(resting)} rest{pluralize(resting, 's,')}")

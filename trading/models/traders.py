@@ -23,6 +23,8 @@ class Trader(models.Model):
     slot = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=10, choices=choices_of(TraderState), default=TraderState.WAITING)
 
+    holds = models.BooleanField(default=False, help_text="It has bought something, and may want to get out.")
+
     budget = AmountField(help_text="This trader's share, in the quote asset.")
     strategy = models.CharField(max_length=32, default="naive")
     strategy_settings = models.JSONField(default=dict, help_text="Those of its strategy, as texts.")
