@@ -12,6 +12,7 @@ MEASUREMENTS = {
     "streamer": "CPU of 100,000 frames from a socket to Redis",
     "triggers": "a tick with 1 and with 100,000 waiting traders",
     "latency": "from a trade on the wire to an accepted order",
+    "stops": "how long 10 and 200 stops wait for their turn (3 minutes)",
     "cycles": "full cycles a second with 100 traders",
     "days": "recorded days traded in 5 chunks: profit and books (9 minutes; its own --help)",
 }

@@ -12,11 +12,13 @@ from django.core.management import call_command
 from hedgehog_project.heartbeats import alive
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, place
-from tests.support.processes import Process, Processes
+from tests.support.processes import Processes
+from tests.support.stack import command_of
 
 # Far from what a measurement may reach: the mock's limit is not what is measured.
 NO_LIMIT = 1_000_000
 MONEY = "USDT:10000000"
+WORKERS = {"worker", "worker_exits"}
 
 
 @dataclass
@@ -25,17 +27,17 @@ class Stack:
 
     processes: Processes
     session: requests.Session
-    worker: Process
 
     def trade(self, symbol: str, price: str, quantity: str = "1") -> None:
         """One public trade on the mock exchange."""
-        answer = self.session.post(
-            f"{place(Venue.MOCK).rest_url}/mock/trade",
-            json={"symbol": symbol, "price": price, "quantity": quantity},
-            headers={"X-MBX-APIKEY": place(Venue.MOCK).api_key},
-            timeout=10,
-        )
-        answer.raise_for_status()
+        self.control("POST", "trade", symbol=symbol, price=price, quantity=quantity)
+
+    def control(self, method: str, path: str, **body: object) -> None:
+        """A request to the mock exchange's own controls: docs/mock-exchange.md."""
+        where = place(Venue.MOCK)
+        headers = {"X-MBX-APIKEY": where.api_key}
+        address = f"{where.rest_url}/mock/{path}"
+        self.session.request(method, address, json=body, headers=headers, timeout=10).raise_for_status()
 
 
 @contextmanager
@@ -51,12 +53,12 @@ def running(with_streamer: bool = True) -> Iterator[Stack]:
             if with_streamer:
                 processes.manage("stream")
             processes.manage("dispatch")
-            worker = processes.celery(
-                "worker", "-c", "8", "-E", "-I", "bench.noop", "--loglevel=WARNING",
-                "--without-gossip", "--without-mingle",
-            )  # fmt: skip
-            processes.wait_for(lambda: "worker" in alive(connect()), 30, "the worker")
-            yield Stack(processes, session, worker)
+            for name in sorted(WORKERS):
+                words = command_of(name)
+                options = words[words.index("worker") :]
+                processes.celery(*options, "-I", "bench.noop", "--loglevel=WARNING")
+            processes.wait_for(lambda: alive(connect()) >= WORKERS, 30, "the workers")
+            yield Stack(processes, session)
         finally:
             processes.stop_all()
 

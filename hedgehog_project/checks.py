@@ -23,6 +23,9 @@ MARKET_HINT = (
     "Write MARKET=simulated, MARKET=live or MARKET=replay:FILE@SPEED (a CSV, .gz or .zip; @SPEED is optional)."
 )
 
+# More would only wait for Python's one lock.
+MAX_THREADS = 200
+
 
 @register()
 def check_ports(**_: Any) -> list[CheckMessage]:
@@ -42,6 +45,19 @@ def check_ports(**_: Any) -> list[CheckMessage]:
             )
         seen.setdefault(port, name)
     return found
+
+
+@register()
+def check_threads(**_: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"{name}={getattr(settings, name)} is not between 1 and {MAX_THREADS}",
+            hint="Leave it out to have the usual number; each thread holds a connection to the database.",
+            id="hedgehog.E013",
+        )
+        for name in ("WORKER_THREADS", "EXIT_THREADS")
+        if not 1 <= getattr(settings, name) <= MAX_THREADS
+    ]
 
 
 @register()

@@ -92,12 +92,20 @@ def main() -> None:
         if is_bare or halt is None:
             raise
         # A fault of ours, or of this Python: what holds all the same comes first.
-        _exit(f"{type(error).__name__}: {error}", halt)
+        _exit(f"{type(error).__name__}: {_without_secrets(str(error))}", halt)
     finally:
         for problem in forgiven:
             print(f"hedgehog: {problem}. This command goes on without.", file=sys.stderr)
         if halt is not None:
             halt.rest()
+
+
+def _without_secrets(text: str) -> str:
+    """As far as the settings can be read that know them."""
+    try:
+        return hidden(text)
+    except ImproperlyConfigured:
+        return text
 
 
 def _exit(problem: str, halt: emergency.Emergency | None) -> NoReturn:

@@ -15,6 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from hedgehog_project import progress, queues
 from hedgehog_project.heartbeats import Beat, beats, missing
+from hedgehog_project.hiding import hidden
 from hedgehog_project.queues import LEADER, Queue
 
 # The leader runs every second, and a task waits for milliseconds: whatever is this late does not get on.
@@ -71,7 +72,7 @@ def of_database() -> list[Finding]:
         missing_ones = _missing_migrations()
     except (DatabaseError, InterfaceError) as error:
         connection.close()
-        return [Finding("database", f"The database does not answer: {' '.join(str(error).split())}")]
+        return [Finding("database", f"The database does not answer: {hidden(' '.join(str(error).split()))}")]
     if not missing_ones:
         return []
     text = f"{missing_ones} migrations are missing: run `manage.py migrate`, or `make run`, which does."

@@ -110,7 +110,7 @@ def start_supervisor(folder: Path, redis_command: str) -> "subprocess.Popen[byte
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONUNBUFFERED": "1",
         "HEDGEHOG_HOME": str(folder),
-        "WEB_PORT": str(settings.WEB_PORT),
+        **{name: str(getattr(settings, name)) for name in ("WEB_PORT", "WORKER_THREADS", "EXIT_THREADS")},
         "TETHER": f"{shlex.join([*tether, '0'])} {shlex.quote(str(folder / 'run'))}",
         "EMBEDDED_REDIS": redis_command or "none",
         "HAS_EMBEDDED_REDIS": "true" if redis_command else "false",

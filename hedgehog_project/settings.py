@@ -19,6 +19,10 @@ FLOWER_PORT = env.int("FLOWER_PORT", default=5555)
 MOCK_PORT = env.int("MOCK_PORT", default=8090)
 # What `make run` starts: all, or on a further machine (`make host`) what any number of may run.
 HEDGEHOG_PART = one_of("HEDGEHOG_PART", "all", "host")
+# Calls to an exchange that are under way at a time: of entries and all that has time; of exits, cancels and reports.
+# Each holds a connection to the database.
+WORKER_THREADS = env.int("WORKER_THREADS", default=8)
+EXIT_THREADS = env.int("EXIT_THREADS", default=24)
 
 # --- the market ---------------------------------------------------------------------------------
 # simulated | replay:FILE[@SPEED] | live (paper: real trades, mock orders) | manual (moves only by POST /mock/trade)

@@ -134,16 +134,17 @@ def test_a_late_order_is_not_found_at_first_and_accepted_in_its_window(bad: Mock
 
 @pytest.mark.parametrize("everywhere", [0, 1])
 def test_an_accepted_order_is_denied_for_a_while_and_then_known(bad: Mock, everywhere: int) -> None:
+    denied, known = f"denied-{everywhere}", f"known-{everywhere}"
     bad.fault("order_denied", deny_s=3, everywhere=everywhere)
-    assert place(bad, "denied", price="3100")[0] == CUT
-    assert place(bad, "known")[0] == 200
-    assert (ask(bad, "denied")[1]["code"], cancel(bad, "denied")[1]["code"]) == (-2013, -2011)
+    assert place(bad, denied, price="3100")[0] == CUT
+    assert place(bad, known)[0] == 200
+    assert (ask(bad, denied)[1]["code"], cancel(bad, denied)[1]["code"]) == (-2013, -2011)
     there = {row["clientOrderId"] for row in bad.signed("GET", "allOrders", symbol="ETHUSDT").json()}
-    assert ("denied" in there, "known" in there) == (not everywhere, True)
+    assert (denied in there, known in there) == (not everywhere, True)
     trades = len(bad.signed("GET", "myTrades", symbol="ETHUSDT").json())
-    until(lambda: ask(bad, "denied")[0] == 200)
+    until(lambda: ask(bad, denied)[0] == 200)
     assert len(bad.signed("GET", "myTrades", symbol="ETHUSDT").json()) == trades + everywhere
-    assert ask(bad, "denied")[1]["status"] == "FILLED"
+    assert ask(bad, denied)[1]["status"] == "FILLED"
 
 
 def test_a_denied_order_is_told_by_no_report(bad: Mock) -> None:

@@ -5,6 +5,7 @@ comes back, not more often than every two seconds, as it does there.
 """
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -19,6 +20,7 @@ from typing import TypeVar
 from unittest import mock
 
 import redis
+from django.conf import settings as configured
 from django.db import connections
 from django.db.utils import ConnectionHandler
 
@@ -42,7 +44,7 @@ def command_of(name: str) -> list[str]:
     config.read(ROOT / "supervisord.conf")
     words = shlex.split(config[f"program:{name}"]["command"].replace("%%", "%"))
     assert words[0].startswith("%(ENV_TETHER)s")
-    return words[1:]
+    return [re.sub(r"%\(ENV_(\w+)\)s", lambda found: str(getattr(configured, found[1])), word) for word in words[1:]]
 
 
 class Stack:

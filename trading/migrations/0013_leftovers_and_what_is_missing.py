@@ -14,15 +14,19 @@ UNIT = Decimal("0.00000001")
 
 def gather(apps: Any, schema_editor: Any) -> None:
     """What ended cycles have left so far, with its part of what they paid, becomes the symbols' left-overs."""
-    traders, fills = apps.get_model("trading", "Trader"), apps.get_model("trading", "Fill")
-    ended = traders.objects.filter(finished_at__isnull=False, state__in=("FINISHED", "DUST"), leftover__gt=Decimal(0))
+    database = schema_editor.connection.alias
+    traders, leftovers = apps.get_model("trading", "Trader"), apps.get_model("trading", "Leftover")
+    fills = apps.get_model("trading", "Fill").objects.using(database)
+    ended = traders.objects.using(database).filter(
+        finished_at__isnull=False, state__in=("FINISHED", "DUST"), leftover__gt=Decimal(0)
+    )
     pools: dict[tuple[int, str], tuple[Decimal, Decimal]] = {}
     last = 0
     while batch := list(
         ended.filter(pk__gt=last).order_by("pk").values_list("pk", "symbol_id", "venue", "leftover")[:500]
     ):
         last = batch[-1][0]
-        sums = fills.objects.filter(order__trader__in=[pk for pk, *_ in batch]).order_by()
+        sums = fills.filter(order__trader__in=[pk for pk, *_ in batch]).order_by()
         traded = {
             (pk, side): (quantity, quote)
             for pk, side, quantity, quote in sums.values_list("order__trader", "order__side").annotate(
@@ -39,9 +43,9 @@ def gather(apps: Any, schema_editor: Any) -> None:
             quantity, total = pools.get((symbol, venue), (Decimal(0), Decimal(0)))
             pools[symbol, venue] = (quantity + leftover, total + cost)
             changed.append(traders(pk=pk, leftover_cost=cost))
-        traders.objects.bulk_update(changed, ["leftover_cost"])
-    apps.get_model("trading", "Leftover").objects.bulk_create(
-        apps.get_model("trading", "Leftover")(symbol_id=symbol, venue=venue, quantity=quantity, cost=cost)
+        traders.objects.using(database).bulk_update(changed, ["leftover_cost"])
+    leftovers.objects.using(database).bulk_create(
+        leftovers(symbol_id=symbol, venue=venue, quantity=quantity, cost=cost)
         for (symbol, venue), (quantity, cost) in pools.items()
     )
 

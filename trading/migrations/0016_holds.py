@@ -5,8 +5,10 @@ from django.db.models import Exists, OuterRef
 
 
 def fill(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    bought = apps.get_model("trading", "Order").objects.filter(trader=OuterRef("pk"), side="BUY", executed__gt=0)
-    live = apps.get_model("trading", "Trader").objects.filter(finished_at__isnull=True)
+    database = schema_editor.connection.alias
+    orders = apps.get_model("trading", "Order").objects.using(database)
+    bought = orders.filter(trader=OuterRef("pk"), side="BUY", executed__gt=0)
+    live = apps.get_model("trading", "Trader").objects.using(database).filter(finished_at__isnull=True)
     live.filter(Exists(bought)).update(holds=True)
 
 

@@ -47,6 +47,7 @@ class Command(BaseCommand):
                 connection.close()
             heart.beat(acts="yes" if standby.is_acting else "no")
             time.sleep(max(0.0, began + EVERY_S - time.monotonic()))
+        heart.stop()
         standby.stop()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:

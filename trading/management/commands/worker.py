@@ -11,9 +11,10 @@ from django.core.management.base import BaseCommand
 from hedgehog_project import halt_request
 from hedgehog_project.keeper import Keeper
 
-# As in supervisord.conf, but for all queues.
+# Those of both workers in supervisord.conf, in one for all queues.
 WORKER = [
-    *("--quiet", "-A", "hedgehog_project", "worker", "-n", "worker-{pid}@%h", "-c", "8", "-E"),
+    *("--quiet", "-A", "hedgehog_project", "worker", "-n", "worker-{pid}@%h"),
+    *("-c", str(settings.WORKER_THREADS + settings.EXIT_THREADS), "-E"),
     *("--loglevel=INFO", "--without-gossip", "--without-mingle"),
 ]
 

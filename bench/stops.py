@@ -1,0 +1,125 @@
+"""How long stops wait for their turn: one fall of the market reaches the stops of many traders at once.
+
+    python -m bench.stops
+
+10 and 200 traders in ten symbols hold something, with a sale that rests; each is to be cancelled and sold at the
+market. Once with an exchange that answers at once, and once with one that takes two seconds for each answer. Times
+are from the trade that reached the stops to the arrival of each stop's order at the exchange, by its clock. The floor
+places as many orders from as many threads, and does nothing else.
+"""
+
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+
+from bench import stack
+from bench.cycles import PRICES
+from hedgehog_project.venues import Venue
+from trading import leader
+from trading.core.orders import OrderStatus, OrderType, Side
+from trading.exchange.client import exchange_at
+from trading.exchange.protocol import NewOrder
+from trading.models import Order, Switch, TradingSettings
+from trading.schedule import make_schedule
+from trading.symbols import named, set_trading
+
+SLOW_MS = 2_000
+PATIENCE_S = 90.0
+# Traders in each symbol, and how long each answer takes.
+RUNS = ((1, 0), (20, 0), (1, SLOW_MS), (20, SLOW_MS))
+STRATEGY = {"profit_interval": Decimal("0.2"), "rebuy_interval": None, "stop_loss_interval": Decimal("0.05")}
+
+
+def prepare(chunks: int) -> None:
+    call_command("flush", interactive=False, verbosity=0)
+    make_schedule()
+    Switch.objects.get_or_create(pk=1)
+    for name in PRICES:
+        set_trading(named(name), True)
+    TradingSettings.objects.update(chunks=chunks, budget=Decimal(100 * chunks), **STRATEGY)
+
+
+def wait_for(count: int, side: Side, statuses: tuple[OrderStatus, ...]) -> None:
+    give_up = time.monotonic() + PATIENCE_S
+    while Order.objects.filter(side=side, status__in=statuses).count() < count:
+        assert time.monotonic() < give_up, f"not all of {count} {side} are {statuses} in time"
+        time.sleep(0.1)
+
+
+def slow_down(market: stack.Stack, delay_ms: int) -> None:
+    market.control("POST", "faults", kind="answer_delayed", delay_ms=delay_ms, probability=1)
+
+
+def fall(market: stack.Stack, factor: str) -> None:
+    for name, price in PRICES.items():
+        market.trade(name, f"{price * Decimal(factor):.4f}", "1000000")
+
+
+def stops(market: stack.Stack, chunks: int, delay_ms: int) -> list[float]:
+    """Seconds from the fall to the arrival of each stop."""
+    count = chunks * len(PRICES)
+    leader.fill_slots()
+    fall(market, "1")
+    wait_for(count, Side.BUY, (OrderStatus.NEW,))
+    fall(market, "0.99")
+    wait_for(count, Side.SELL, (OrderStatus.NEW,))
+    time.sleep(2)
+    if delay_ms:
+        slow_down(market, delay_ms)
+    began = time.time()
+    fall(market, "0.93")
+    placed = Order.objects.filter(side=Side.SELL, type=OrderType.MARKET)
+    give_up = time.monotonic() + PATIENCE_S
+    while placed.exclude(exchange_order_id=None).count() < count and time.monotonic() < give_up:
+        time.sleep(0.2)
+    market.control("DELETE", "faults")
+    names = set(placed.values_list("client_order_id", flat=True))
+    exchange = exchange_at(Venue.MOCK)
+    there = [order for name in PRICES for order in exchange.orders(name) if order.client_order_id in names]
+    return sorted(order.placed_ms / 1000 - began for order in there)
+
+
+def floor(count: int) -> float:
+    """Seconds in which as many orders are placed by as many threads."""
+
+    def one(number: int) -> None:
+        not_after_ms = round(time.time() * 1000) + 60_000
+        order = NewOrder("ETHUSDT", Side.BUY, Decimal(1500), Decimal("0.01"), f"floor-{number}", not_after_ms)
+        exchange_at(Venue.MOCK).place(order)
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(settings.EXIT_THREADS) as pool:
+        list(pool.map(one, range(count)))
+    return time.monotonic() - began
+
+
+def main() -> None:
+    stack.migrate()
+    print(
+        f"{connection.display_name}, {settings.EXIT_THREADS} threads for exits; seconds from the fall of the market"
+    )
+    print(f"{'':40}{'sent':>6}{'first':>8}{'p50':>8}{'p90':>8}{'last':>8}{'floor':>8}")
+    for chunks, delay_ms in RUNS:
+        prepare(chunks)
+        with stack.running() as market:
+            for name, price in PRICES.items():
+                market.trade(name, str(price))
+            leader.refresh_listings(exchange_at)
+            market.processes.celery("beat", "--pidfile=")
+            took = stops(market, chunks, delay_ms)
+            if delay_ms:
+                slow_down(market, delay_ms)
+            least = floor(len(took))
+        count = chunks * len(PRICES)
+        title = f"{count} stops, each answer after {delay_ms / 1000:g} s"
+        shares = (took[0], statistics.median(took), took[int(len(took) * 0.9)], took[-1], least)
+        print(f"{title:40}{len(took):>6}{''.join(f'{each:8.2f}' for each in shares)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
