@@ -10,6 +10,8 @@ places as many orders from as many threads, and does nothing else.
 
 import statistics
 import time
+import uuid
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -24,12 +26,12 @@ from trading import leader
 from trading.core.orders import OrderStatus, OrderType, Side
 from trading.exchange.client import exchange_at
 from trading.exchange.protocol import NewOrder
-from trading.models import Order, Switch, TradingSettings
+from trading.models import Order, Switch, Trader, TradingSettings
 from trading.schedule import make_schedule
 from trading.symbols import named, set_trading
 
 SLOW_MS = 2_000
-PATIENCE_S = 90.0
+PATIENCE_S = 60.0
 # Traders in each symbol, and how long each answer takes.
 RUNS = ((1, 0), (20, 0), (1, SLOW_MS), (20, SLOW_MS))
 STRATEGY = {"profit_interval": Decimal("0.2"), "rebuy_interval": None, "stop_loss_interval": Decimal("0.05")}
@@ -44,11 +46,15 @@ def prepare(chunks: int) -> None:
     TradingSettings.objects.update(chunks=chunks, budget=Decimal(100 * chunks), **STRATEGY)
 
 
-def wait_for(count: int, side: Side, statuses: tuple[OrderStatus, ...]) -> None:
+def trade_until(market: stack.Stack, factor: str, count: int, side: Side) -> None:
+    """Until so many orders of this side rest."""
     give_up = time.monotonic() + PATIENCE_S
-    while Order.objects.filter(side=side, status__in=statuses).count() < count:
-        assert time.monotonic() < give_up, f"not all of {count} {side} are {statuses} in time"
-        time.sleep(0.1)
+    while Order.objects.filter(side=side, status=OrderStatus.NEW).count() < count:
+        fall(market, factor)
+        if time.monotonic() > give_up:
+            waits = Counter(Trader.objects.filter(finished_at=None).values_list("state", "waits_for", "error"))
+            raise AssertionError(f"not all of {count} {side} in time: {waits.most_common(3)}")
+        time.sleep(1)
 
 
 def slow_down(market: stack.Stack, delay_ms: int) -> None:
@@ -64,10 +70,8 @@ def stops(market: stack.Stack, chunks: int, delay_ms: int) -> list[float]:
     """Seconds from the fall to the arrival of each stop."""
     count = chunks * len(PRICES)
     leader.fill_slots()
-    fall(market, "1")
-    wait_for(count, Side.BUY, (OrderStatus.NEW,))
-    fall(market, "0.99")
-    wait_for(count, Side.SELL, (OrderStatus.NEW,))
+    trade_until(market, "1", count, Side.BUY)
+    trade_until(market, "0.99", count, Side.SELL)
     time.sleep(2)
     if delay_ms:
         slow_down(market, delay_ms)
@@ -86,10 +90,12 @@ def stops(market: stack.Stack, chunks: int, delay_ms: int) -> list[float]:
 
 def floor(count: int) -> float:
     """Seconds in which as many orders are placed by as many threads."""
+    run = uuid.uuid4().hex[:8]
 
     def one(number: int) -> None:
         not_after_ms = round(time.time() * 1000) + 60_000
-        order = NewOrder("ETHUSDT", Side.BUY, Decimal(1500), Decimal("0.01"), f"floor-{number}", not_after_ms)
+        name = ("ETHUSDT", "BNBUSDT", "SOLUSDT")[number % 3]
+        order = NewOrder(name, Side.BUY, Decimal(PRICES[name]) / 2, Decimal("0.1"), f"{run}-{number}", not_after_ms)
         exchange_at(Venue.MOCK).place(order)
 
     began = time.monotonic()

@@ -12,7 +12,7 @@ import redis
 from celery import current_app
 
 from hedgehog_project import queues
-from hedgehog_project.queues import ENTRIES, EXITS, IS_AGAIN, OF_USE_S
+from hedgehog_project.queues import ENTRIES, EXITS, IS_AGAIN, OF_USE_S, STALE_S
 from hedgehog_project.redis import connect, take
 from trading.core.events import TradeSeen
 from trading.core.money import plain
@@ -46,7 +46,9 @@ def wake(trader_id: int, symbol: str, event: TradeSeen, queue: str = ENTRIES) ->
         "at_ms": event.at_ms,
         "age_s": round(event.age_s, 3),
     }
-    _ring("trading.tasks.wake", {"trader": trader_id, "symbol": symbol, "trade": trade}, WAKE_EXPIRES_S, queue)
+    # An exit is late at worst, and never given up: a queue of many stops is worked off.
+    of_use_s = STALE_S if queue == EXITS else WAKE_EXPIRES_S
+    _ring("trading.tasks.wake", {"trader": trader_id, "symbol": symbol, "trade": trade}, of_use_s, queue)
 
 
 def nudge(trader_id: int, symbol: str, why: str, is_urgent: bool = False, queue: str = ENTRIES) -> None:

@@ -90,7 +90,7 @@ def _ring_whoever_waits(now: datetime) -> None:
             *(asks if EXITS not in behind else ()),
             lambda now: nudge_whoever_is_due(now, behind),
             lambda now: ring_again(behind),
-            rearm_sleepers,
+            lambda now: rearm_sleepers(now, behind),
         ),
         lambda duty: duty(now),
     )
@@ -111,20 +111,25 @@ def stand_in(now: datetime, prices: LastTrades) -> None:
     take_back_unwanted(now)
     ask_about_stuck_orders(now)
     ask_about_passed_orders(now, prices)
-    wake_crossed(prices)
+    wake_crossed(Trader.objects.filter(armed_at__isnull=False), prices)
     for pk, symbol, holds in _due(now, Trader.objects.filter(holds=True, finished_at__isnull=True)):
         _nudge(pk, symbol, holds, DUE)
 
 
-def wake_crossed(prices: LastTrades) -> None:
-    """Rings for traders that hold something and one of whose triggers the market has reached, as dispatch would."""
-    waiting = Trader.objects.filter(holds=True, finished_at__isnull=True, armed_at__isnull=False)
+def wake_crossed(waiting: QuerySet[Trader], prices: LastTrades) -> set[int]:
+    """Rings, as dispatch would, for whoever holds something and has a trigger that the market has reached; for whom.
+
+    Whoever gets out must not wait for another trade: in a quiet market it comes in an hour.
+    """
+    waiting, woken = waiting.filter(holds=True, finished_at__isnull=True), set[int]()
     for venues, name, trade in prices(waiting.order_by().values_list("venue", "symbol__name").distinct()):
         price = Decimal(trade.price)
         is_crossed = Q(wake_below__gte=price) | Q(wake_above__lte=price)
         event = TradeSeen(name, trade.trade_id, price, trade.event_ms, trade.age_s)
         for pk in waiting.filter(is_crossed, venue__in=venues, symbol__name=name).values_list("pk", flat=True):
             doorbell.wake(pk, name, event, EXITS)
+            woken.add(pk)
+    return woken
 
 
 def fill_slots() -> int:
@@ -240,26 +245,37 @@ def ring_again(behind: Collection[str] = ()) -> None:
     """Rings for traders whose bell nobody answered; those whose queue is among `behind` later."""
     client = connect()
     unheard = triggers.rung_before(client, UNHEARD_S)
-    live = Trader.objects.filter(pk__in=unheard, finished_at=None).values_list("pk", "symbol__name", "holds")
+    live = Trader.objects.filter(pk__in=unheard, finished_at=None)
+    woken = set() if EXITS in behind else wake_crossed(live, _last_trades)
     gone = set(unheard)
-    for pk, symbol, holds in live:
+    for pk, symbol, holds in live.values_list("pk", "symbol__name", "holds"):
         gone.discard(pk)
-        _nudge(pk, symbol, holds, "nobody answered its bell", behind)
+        if pk not in woken and _nudge(pk, symbol, holds, "nobody answered its bell", behind):
+            woken.add(pk)
+    triggers.rung_now(client, woken)
     if gone:
         triggers.drop(client, gone)
 
 
-def _nudge(pk: int, symbol: str, holds: bool, why: str, behind: Collection[str] = ()) -> None:
+def _nudge(pk: int, symbol: str, holds: bool, why: str, behind: Collection[str] = ()) -> bool:
     queue = doorbell.queue_of(holds)
-    if queue not in behind:
-        doorbell.nudge(pk, symbol, why, queue=queue)
+    if queue in behind:
+        return False
+    doorbell.nudge(pk, symbol, why, queue=queue)
+    return True
 
 
-def rearm_sleepers(now: datetime) -> int:
-    """Arms traders anew whose trigger the market has crossed without waking them: Redis lost it. How many."""
+def rearm_sleepers(now: datetime, behind: Collection[str] = ()) -> int:
+    """Arms traders anew whose trigger the market has crossed without waking them: Redis lost it. How many.
+
+    Those that hold something are woken at once, also where the market had crossed it before they were armed.
+    """
     client = connect()
     late = now - UNHEARD
     waiting = Trader.objects.filter(finished_at__isnull=True, armed_at__lt=late)
+    if EXITS not in behind:
+        triggers.rung_now(client, wake_crossed(waiting.exclude(pk__in=triggers.rung(client)), _last_trades))
+    waiting = waiting.filter(holds=False)
     count = 0
     for venues, name, trade in _last_trades(waiting.order_by().values_list("venue", "symbol__name").distinct()):
         price = Decimal(trade.price)

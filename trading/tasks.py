@@ -4,6 +4,7 @@ import logging
 from decimal import Decimal
 from typing import Any
 
+import redis
 from celery import Task, current_app, shared_task
 from celery.signals import worker_ready
 from kombu.exceptions import OperationalError
@@ -11,7 +12,7 @@ from kombu.exceptions import OperationalError
 from hedgehog_project import shared_clock
 from hedgehog_project.database_errors import passes
 from hedgehog_project.queues import ENTRIES, EXITS, drop_stale
-from hedgehog_project.redis import connect
+from hedgehog_project.redis import connect, take
 from hedgehog_project.venues import Venue
 from trading import doorbell, leader, traders
 from trading.accounting import equity
@@ -36,6 +37,7 @@ log = logging.getLogger(__name__)
 GIVE_UP_AFTER = 5
 # What asks about every symbol waits for the exchange's limits again and again.
 LONG_S = 900.0
+FILL_EVERY_S = 0.2
 
 
 @shared_task(bind=True, base=BaseTask)
@@ -72,7 +74,7 @@ def report(self: Task, trader: int | None, symbol: str, venue: str, entry: str, 
         has_ended = False
     acknowledge(connect(), venue, entry)
     if has_ended:
-        leader.fill_slots()
+        _fill_slots()
 
 
 @shared_task(bind=True, base=BaseTask)
@@ -85,7 +87,7 @@ def ask(self: Task, trader: int, symbol: str, order: int) -> None:
         _note_failure(trader, error, _id(self))
         return
     if has_ended:
-        leader.fill_slots()
+        _fill_slots()
 
 
 @shared_task(bind=True, base=BaseTask)
@@ -98,7 +100,7 @@ def cancel(self: Task, trader: int, symbol: str, order: int) -> None:
         _note_failure(trader, error, _id(self))
         return
     if has_ended:
-        leader.fill_slots()
+        _fill_slots()
 
 
 @shared_task(bind=True, base=BaseTask, takes_s=LONG_S)
@@ -183,7 +185,17 @@ def _let_act(trader_id: int, event: Event, task_id: str) -> None:
         _note_failure(trader_id, error, task_id)
         raise
     if has_ended:
-        leader.fill_slots()
+        _fill_slots()
+
+
+def _fill_slots() -> None:
+    """Once for many cycles that end at a time: what gets out must not wait for it. Beat does it each second."""
+    try:
+        if take(connect(), "slots:filled", FILL_EVERY_S) is None:
+            return
+    except redis.RedisError:
+        pass
+    leader.fill_slots()
 
 
 def _note_failure(trader_id: int | None, error: Exception, task_id: str) -> None:

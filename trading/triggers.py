@@ -19,6 +19,7 @@ the leader, which takes away each minute what has no live row (prune), is the on
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import redis
 
@@ -222,6 +223,19 @@ def rung_before(client: "redis.Redis", seconds: float) -> list[int]:
     pipeline.zrangebyscore(RUNG, "-inf", now - seconds)
     pipeline.zrangebyscore(RUNG, now + AHEAD_S, "+inf")
     return [int(each) for found in pipeline.execute() for each in found]
+
+
+def rung(client: "redis.Redis") -> list[int]:
+    """The traders that were rung and not heard since. Raises redis.RedisError."""
+    found: Any = client.zrange(RUNG, 0, -1)
+    return [int(each) for each in found]
+
+
+def rung_now(client: "redis.Redis", traders: Iterable[int]) -> None:
+    """Notes that they were rung just now, and are not waited for twice. Raises redis.RedisError."""
+    times = dict.fromkeys(map(str, traders), shared_clock.now())
+    if times:
+        client.zadd(RUNG, times)
 
 
 def rebuild(client: "redis.Redis", triggers: Iterable[Trigger]) -> int:

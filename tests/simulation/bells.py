@@ -40,7 +40,7 @@ class Bells:
         # By symbol and trader: the prices at or below which, at or above which a trade wakes it.
         self.below: dict[str, dict[int, float]] = {}
         self.above: dict[str, dict[int, float]] = {}
-        self.rung: dict[int, datetime] = {}
+        self.rung_at: dict[int, datetime] = {}
         self.turns: dict[int, int] = {}
         self.ended: set[int] = set()
         self.has_been_built = False
@@ -78,7 +78,7 @@ class Bells:
                 waiting.pop(trigger.trader, None)
             else:
                 waiting[trigger.trader] = float(price)
-        self.rung.pop(trigger.trader, None)
+        self.rung_at.pop(trigger.trader, None)
         return True
 
     def seen(self, client: object, trader: int) -> tuple[int, bool]:
@@ -95,19 +95,26 @@ class Bells:
         self._write()
         for trader in traders:
             self.ended.add(trader)
-            self.rung.pop(trader, None)
+            self.rung_at.pop(trader, None)
             self.turns.pop(trader, None)
             for waiting in (*self.below.values(), *self.above.values()) if sets else ():
                 waiting.pop(trader, None)
 
     def prune(self, client: object, live: Callable[[], set[int]]) -> int:
         waiting = {trader for side in (self.below, self.above) for of in side.values() for trader in of}
-        gone = (waiting | self.turns.keys() | self.rung.keys()) - live()
+        gone = (waiting | self.turns.keys() | self.rung_at.keys()) - live()
         self.drop(client, sorted(gone), sets=("all",))
         return len(gone)
 
     def rung_before(self, client: object, seconds: float) -> list[int]:
-        return [trader for trader, at in self.rung.items() if (self.world.now - at).total_seconds() > seconds]
+        return [trader for trader, at in self.rung_at.items() if (self.world.now - at).total_seconds() > seconds]
+
+    def rung(self, client: object) -> list[int]:
+        return sorted(self.rung_at)
+
+    def rung_now(self, client: object, traders: Iterable[int]) -> None:
+        self._write()
+        self.rung_at |= dict.fromkeys(sorted(traders), self.world.now)
 
     def rebuild(self, client: object, triggers: Iterable[Trigger]) -> int:
         self._write()
@@ -164,7 +171,7 @@ class Bells:
         self._times_emptied += 1
         self.below.clear()
         self.above.clear()
-        self.rung.clear()
+        self.rung_at.clear()
         self.turns.clear()
         self.ended.clear()
         self._unacknowledged.clear()
@@ -184,7 +191,7 @@ class Bells:
         for trader in crossed:
             below.pop(trader, None)
             above.pop(trader, None)
-            self.rung[trader] = self.world.now
+            self.rung_at[trader] = self.world.now
             doorbell.wake(trader, symbol, TradeSeen(symbol, trade_id, price, at_ms))
 
     def reported(self, event: dict[str, Any]) -> None:

@@ -135,7 +135,18 @@ def surround(world: "World") -> Iterator[None]:
         patches.undo()
 
 
-_TRIGGERS = ("set_trigger", "seen", "overrule", "drop", "prune", "rung_before", "rebuild", "is_built")
+_TRIGGERS = (
+    "set_trigger",
+    "seen",
+    "overrule",
+    "drop",
+    "prune",
+    "rung_before",
+    "rung",
+    "rung_now",
+    "rebuild",
+    "is_built",
+)
 
 
 def _point_before(world: "World") -> Callable[..., Any]:
