@@ -70,20 +70,25 @@ def amount(value: Decimal | None, unit: str = "") -> SafeString | str:
     return format_html('<span class="hh-number">{} {}</span>', plain(value), unit)
 
 
-def profit(value: Decimal | None, unit: str = "", unvalued: int | bool = False) -> SafeString | str:
-    """A profit, green or red, short; the exact one shows when pointed at. `unvalued`: it leaves out commissions."""
+def profit(
+    value: Decimal | None, unit: str = "", unvalued: int | bool = False, left_over: object = None
+) -> SafeString | str:
+    """A profit, green or red, short; the exact one shows when pointed at. `unvalued`: it leaves out commissions;
+    `left_over`: what it leaves out because it is not sold yet, in words.
+    """
     if value is None:
         return NONE
     colour = "hh-good" if value > 0 else "hh-bad" if value < 0 else ""
     sign = "+" if value > 0 else ""
     return format_html(
-        '<span class="hh-number"><span class="{}" title="{}">{}{}</span> {}</span>{}',
+        '<span class="hh-number"><span class="{}" title="{}">{}{}</span> {}</span>{}{}',
         colour,
         plain(value),
         sign,
         rounded(value),
         unit,
         format_html(' <span class="hh-dim hh-mark">{}</span>', UNVALUED) if unvalued else "",
+        format_html('<span class="hh-dim hh-left">{}</span>', left_over) if left_over else "",
     )
 
 

@@ -19,6 +19,7 @@ from unfold.decorators import display
 from hedgehog_project.venues import market_of
 from streamer.models import StreamedSymbol
 from trading import overview, profiles, said, symbols
+from trading.accounting.left_over import left_over
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.admin.changing import ChangeSettingsForm
@@ -155,7 +156,9 @@ class SymbolAdmin(TurningAdmin):
         trades = overview.last_trades([symbol.name for symbol in changelist.result_list], Switch.current())
         may_change = self.has_change_permission(request)
         told = said.of(Switch.current(), [each for each in changelist.result_list if overview.is_trading(each)])
+        left = left_over(Switch.current(), trades)
         for symbol in changelist.result_list:
+            symbol.left_over = left.get(symbol.pk)
             symbol.said = told.get(symbol.pk, "")
             symbol.last_trade = trades.get(symbol.name)
             symbol.may_turn = may_change
@@ -191,7 +194,7 @@ class SymbolAdmin(TurningAdmin):
 
     @display(description="Profit", ordering="profit")
     def profit_so_far(self, symbol: Any) -> SafeString | str:
-        return show.profit(symbol.profit, symbol.quote_asset, symbol.unvalued)
+        return show.profit(symbol.profit, symbol.quote_asset, symbol.unvalued, symbol.left_over)
 
     @display(description="Budget", ordering="settings__budget")
     def budget(self, symbol: Any) -> str:
@@ -296,13 +299,19 @@ class SymbolAdmin(TurningAdmin):
         extra_context = {**(extra_context or {}), "show_save_and_add_another": False}
         if symbol is not None:
             venue = Switch.current()
+            trades = overview.last_trades([symbol.name], venue)
             context = {
                 "symbol": symbol,
                 "venue": venue,
                 "is_trading": overview.is_trading(symbol),
                 "is_shutting_down": overview.is_shutting_down(symbol),
-                "last_price": last_price(overview.last_trades([symbol.name], venue).get(symbol.name), ""),
-                "profit": show.profit(symbol.profit, symbol.quote_asset, symbol.unvalued),
+                "last_price": last_price(trades.get(symbol.name), ""),
+                "profit": show.profit(
+                    symbol.profit,
+                    symbol.quote_asset,
+                    symbol.unvalued,
+                    left_over(venue, trades, symbol.pk).get(symbol.pk),
+                ),
                 "live": _traders_link(symbol, symbol.live_traders, "live"),
                 "cycles": _traders_link(symbol, symbol.cycles_finished, "finished"),
                 "why": shown(why(symbol)),
