@@ -110,7 +110,7 @@ def test_overview_shows_what_is_unclear_and_what_waits(symbol: Symbol, admin_cli
     waiting = shown(admin_client, "/admin/trading/trader/?show=waiting")
     assert waiting.count('class="hh-clip" title="49 of 50') == 2
     dust = shown(admin_client, "/admin/trading/trader/?show=dust")
-    assert "0.0012 ETH</span> is left, too little to sell" in dust
+    assert "0.0012 ETH</span> was left over, too little to sell by itself" in dust
 
 
 def test_page_of_a_trader_shows_what_a_commission_in_bnb_was_worth(symbol: Symbol, admin_client: Client) -> None:

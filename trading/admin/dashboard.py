@@ -187,7 +187,7 @@ def _open_orders(venue: Venue) -> list[dict[str, Any]]:
         {
             "symbol": order.symbol.name,
             "side": show.side(order.side),
-            "status": show.status(order.status),
+            "status": show.order_status(order),
             "price": show.amount(order.price),
             "quantity": show.amount(order.quantity),
             "age": show.ago(order.submitted_at),
