@@ -9,7 +9,7 @@ STATE_MEANS = {
     TraderState.BUYING: "Its buy rests on the book, or is on its way.",
     TraderState.HOLDING: "It has bought, and its sale is not placed: not yet, or the exchange takes none so small.",
     TraderState.SELLING: "Its sale rests on the book, or is on its way.",
-    TraderState.FINISHED: "It has sold, and its profit is booked. Less than a step may be left over.",
+    TraderState.FINISHED: "It has sold, and its profit is booked. What is too little to sell alone is left over.",
     TraderState.DUST: (
         "It ended without a sale: what it held is less than one step, or than the minimum quantity. A later sale of "
         "the symbol takes it along."
@@ -52,8 +52,8 @@ def notes(order: Order) -> list[str]:
     found = []
     is_open = OrderStatus(order.status).is_open
     if order.is_late:
-        end = ": it is cancelled by itself" if is_open else ", and was cancelled by itself"
-        found.append(f"late: it showed after it had been taken for never placed{end}")
+        end = "is" if is_open else "was"
+        found.append(f"late: it showed after it had been taken for never placed, and {end} cancelled by itself")
     elif order.cancel_reason:
         found.append(f"{'being cancelled' if is_open else 'cancel asked for'}: {order.cancel_reason}")
     if order.denied_at and is_open:

@@ -185,7 +185,7 @@ class TestOrders:
     def test_order_that_shows_late_is_marked_late_and_told_in_the_story(
         self, late: Order, admin_client: Client
     ) -> None:
-        words = "late: it showed after it had been taken for never placed: it is cancelled by itself"
+        words = "late: it showed after it had been taken for never placed, and is cancelled by itself"
         assert words in shown(admin_client, "trading_order_change", late.pk)
         listed = shown(admin_client, "trading_order_changelist", query="?show=late")
         assert words in listed

@@ -23,7 +23,7 @@ class Standing:
     """What one quote asset comes to now; the fields are those of the model Equity.
 
     What ended cycles have left over is no part of what is held. Where its price is unknown it counts at its cost, and
-    not as `unpriced`: it is less than a step, and of a symbol that may be off for good.
+    not as `unpriced`: it is too little to sell alone, and of a symbol that may be off for good.
     """
 
     realised: Decimal = ZERO

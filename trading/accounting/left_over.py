@@ -1,6 +1,6 @@
 """What ended cycles have left over, for whoever shows a profit: how much, what it has cost, what it is worth now.
 
-Less than a step each, it goes into a later sale: until then it is owned, and neither profit nor loss.
+Too little to be sold by itself, it goes into a later sale: until then it is owned, and neither profit nor loss.
 """
 
 from collections.abc import Iterable, Mapping

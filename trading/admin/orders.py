@@ -182,7 +182,7 @@ class OrderAdmin(ReadOnlyAdmin):
     def means(self, order: Order) -> str:
         return STATUS_MEANS[OrderStatus(order.status)]
 
-    @display(description="Besides")
+    @display(description="Notes")
     def besides(self, order: Order) -> str:
         return "; ".join(notes(order)) or show.NONE
 

@@ -160,10 +160,10 @@ def _sum(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> dict[str
         got = f"leaves {plain(terms.bought - terms.fees_base)} {base} for the same money"
         rows.append(("Commissions in what was bought", show.amount(terms.fees_base, base), got))
     if terms.carried:
-        carried = f"Left over of earlier cycles, sold with it: {plain(terms.carried)} {base}, which cost"
+        carried = f"Left over of earlier cycles, sold with it: {plain(terms.carried)} {base}, at its cost"
         rows.append((carried, show.amount(terms.carried_cost, quote), ""))
     if terms.missing:
-        lacks = f"Missing on the account: {plain(terms.missing)} {base}, which cost"
+        lacks = f"Missing on the account: {plain(terms.missing)} {base}, at its cost"
         rows.append((lacks, show.amount(terms.missing_cost, quote), "neither profit nor loss"))
     if terms.sold or terms.net:
         rows.append((f"Sold {plain(terms.sold)} {base} for", show.amount(terms.received, quote), ""))

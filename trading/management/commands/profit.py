@@ -84,7 +84,7 @@ def as_text(
 def _left_over(left: list[LeftOver]) -> list[str]:
     if not left:
         return []
-    head = "Left over of ended cycles, less than a step each, to be sold with a later sale, and no part of what is"
+    head = "Left over of ended cycles, too little to sell alone, to be sold with a later sale, and no part of what is"
     told = [f"{head} realised:", *(f"  {each.symbol}: {each.in_short}" for each in left[:MOST_LEFT])]
     if len(left) > MOST_LEFT:
         told += [f"  in all, {total}" for total in by_quote_asset(left).values()]
