@@ -166,12 +166,13 @@ def _free(settings: TradingSettings | None, venue: Venue) -> str:
 
 def story_now(trader: Trader, orders: Iterable[Order], symbol: Symbol, trade: LastTrade | None) -> str:
     """What a live trader does just now and what it waits for, in words for people. `orders`: all of its."""
-    resting = next((order for order in orders if order.status in OPEN), None)
+    # Two where one takes the other's place, or one has shown late.
+    resting = sorted((order for order in orders if order.status in OPEN), key=lambda order: (order.is_late, order.pk))
     parts = []
     if trader.error:
         parts.append(f"met an error: {trader.error}")
-    if resting is not None:
-        parts.append(_resting(resting, symbol, trade))
+    if resting:
+        parts += [_resting(order, symbol, trade) for order in resting]
     elif trader.waits_for and trader.waits_for not in trader.error:
         parts.append(trader.waits_for)
     elif trader.state == TraderState.HOLDING:

@@ -90,6 +90,12 @@ class TestMissing:
             "BNBUSDT slot 2: the account lacks all of what it bought, 0.748251 BNB, so its cycle has ended."
         ]
 
+    def test_end_of_one_that_has_lost_all_is_bad_in_its_story_though_it_lost_no_money(self, lacks: Trader) -> None:
+        ended(lacks, TraderState.MISSING, hours=1)
+        lacks.refresh_from_db()
+        write(lacks, "balance: 0 BNB free", "ends: missing", "what it held is no longer on the account", task_id="t")
+        assert story_of(lacks)["scenes"][-1]["tone"] == "bad"
+
     def test_why_says_it_and_the_symbols_page_does(self, lacks: Trader, admin_client: Client) -> None:
         assert f"Note: {LACKS}" in said("why", "BNBUSDT").splitlines()
         assert json.loads(said("why", "BNBUSDT", "--json"))["missing"] == [LACKS]
@@ -194,6 +200,16 @@ class TestOrders:
             "The buy was never placed",
             "The buy rests on the book: late, for it had been taken for never placed",
         ]
+
+    def test_now_tells_of_the_order_that_counts_and_then_of_the_late_one(self, late: Order) -> None:
+        make_order(late.trader, price=D(2980))
+        now = story_of(late.trader)["now"]
+        assert now.index("at 2980") < now.index("at 2997") < now.index("late: it showed")
+
+    def test_overview_says_of_an_unclear_order_that_it_is_denied(self, denied: Order, admin_client: Client) -> None:
+        Order.objects.update(submitted_at=timezone.now() - timedelta(seconds=20))
+        row = shown(admin_client, "index").split("It is unclear whether the exchange has it")[1].split("</tr>")[0]
+        assert "denied: since 09:08:07 UTC" in row
 
     def test_order_that_was_cancelled_after_it_showed_late_is_told_as_past(self, late: Order) -> None:
         late.status = OrderStatus.CANCELED

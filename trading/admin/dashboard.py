@@ -27,6 +27,7 @@ from trading.identity import copies, others
 from trading.limits import protected
 from trading.models import Order, Orphan, Switch, Trader
 from trading.models.orphans import Resolution
+from trading.words import notes
 
 ROWS = 10
 MOST_SYMBOLS = 20
@@ -207,6 +208,7 @@ def _unclear(order: Order) -> dict[str, Any]:
     return {
         "name": f"{order.side.lower()} {order.symbol.name} at {plain(order.price)}",
         "asked": format_html("asked {}", show.ago(order.asked_at)) if order.asked_at else "not asked yet",
+        "notes": notes(order),
         "age": show.ago(order.submitted_at),
         "url": reverse("admin:trading_order_change", args=(order.pk,)),
     }

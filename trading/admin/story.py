@@ -299,7 +299,7 @@ def _done(entry: JournalEntry, base: str, quote: str) -> str:
 
 def _tone(entry: JournalEntry, trader: Trader) -> str:
     if entry.decision.startswith("ends"):
-        return "bad" if (trader.profit or ZERO) < 0 else "good"
+        return "bad" if (trader.profit or ZERO) < 0 or trader.state == TraderState.MISSING else "good"
     if entry.decision in (
         "failed",
         "misses a part",
