@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
@@ -153,12 +154,14 @@ class SymbolAdmin(TurningAdmin):
     # --- the list --------------------------------------------------------------------------------
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist = super().get_changelist_instance(request)
-        trades = overview.last_trades([symbol.name for symbol in changelist.result_list], Switch.current())
+        venue = Switch.current()
+        trades = overview.last_trades([symbol.name for symbol in changelist.result_list], venue)
         may_change = self.has_change_permission(request)
-        told = said.of(Switch.current(), [each for each in changelist.result_list if overview.is_trading(each)])
-        left = left_over(Switch.current(), trades)
+        told = said.of(venue, [each for each in changelist.result_list if overview.is_trading(each)])
+        # Asked for where the list is shown: an action leads to another page.
+        left = SimpleLazyObject(lambda: left_over(venue, trades))
         for symbol in changelist.result_list:
-            symbol.left_over = left.get(symbol.pk)
+            symbol.left_over = left
             symbol.said = told.get(symbol.pk, "")
             symbol.last_trade = trades.get(symbol.name)
             symbol.may_turn = may_change
@@ -194,7 +197,7 @@ class SymbolAdmin(TurningAdmin):
 
     @display(description="Profit", ordering="profit")
     def profit_so_far(self, symbol: Any) -> SafeString | str:
-        return show.profit(symbol.profit, symbol.quote_asset, symbol.unvalued, symbol.left_over)
+        return show.profit(symbol.profit, symbol.quote_asset, symbol.unvalued, symbol.left_over.get(symbol.pk))
 
     @display(description="Budget", ordering="settings__budget")
     def budget(self, symbol: Any) -> str:
