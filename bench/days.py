@@ -31,7 +31,7 @@ from streamer.topics import decode_trade, last_trades, trade_topic
 from tests.support.environment import ROOT
 from tests.support.stack import Stack
 from trading.accounting.holdings import fees_of, holdings, value_of
-from trading.accounting.profit import left_over
+from trading.accounting.left_over import left_over
 from trading.books.audit import audit
 from trading.core.money import ZERO, plain
 from trading.core.orders import Side
@@ -194,7 +194,7 @@ def result(stack: Stack, options: argparse.Namespace, watch: Watch, days: float,
     unrealised = sum((terms.net - terms.owned_cost for terms in held), worth)
     owned = sum((terms.owned for terms in held), ZERO)
     cost = sum((terms.owned_cost for terms in held), ZERO)
-    left = "".join(f", and {plain(amount)} left over" for _, amount in left_over(Venue.MOCK))
+    left = "".join(f", and {plain(each.quantity)} left over" for each in left_over(Venue.MOCK).values())
     balances = stack.mock.client().balances()
     account = ", ".join(f"{plain(free + locked)} {asset}" for asset, (free, locked) in sorted(balances.items()))
     stop = "" if options.stop_loss is None else f", stop-loss {plain(options.stop_loss * 100)} %"

@@ -3,15 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 
-from django.db.models import Case, CharField, Count, F, Q, QuerySet, Sum, When
+from django.db.models import Case, CharField, Count, F, Q, QuerySet, When
 from django.utils import timezone
 
 from hedgehog_project.budget import State
 from hedgehog_project.venues import Venue
 from trading.core.orders import OPEN, OrderStatus
-from trading.core.strategy import TraderState
 from trading.exchange.client import budget_of
 from trading.models import Order, Trader
 
@@ -27,15 +25,6 @@ class Waiting:
     reason: str
     traders: int
     is_error: bool
-
-
-@dataclass(frozen=True)
-class Dust:
-    """What ended cycles of an asset could not sell, still owned."""
-
-    asset: str
-    amount: Decimal
-    cycles: int
 
 
 def budgets(venues: Iterable[Venue]) -> list[State]:
@@ -77,15 +66,3 @@ def waiting(venue: Venue, most: int = MOST_REASONS) -> list[Waiting]:
         .order_by("-count", "says")
     )
     return [Waiting(says, count, bool(error)) for says, error, count in rows[:most]]
-
-
-def dust(venue: Venue) -> list[Dust]:
-    """What the cycles that ended as DUST have left, by asset."""
-    rows = (
-        Trader.objects.filter(venue=venue, state=TraderState.DUST)
-        .order_by()
-        .values_list("symbol__base_asset")
-        .annotate(amount=Sum("leftover"), cycles=Count("pk"))
-        .order_by("symbol__base_asset")
-    )
-    return [Dust(asset, amount, cycles) for asset, amount, cycles in rows]

@@ -295,7 +295,7 @@ def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) ->
         found.append("There is no symbol yet: add one under Symbols.")
     elif not on:
         found.append("No symbol is trading: turn one on under Symbols.")
-    found += _first([line.said for line in on if line.said])
+    found += _first([line.said for line in on if line.said], "Of {} more symbols the exchange says the like.")
     deaf = [line.name for line in on if not line.is_streaming]
     if deaf:
         found.append(f"{_some(deaf)}: trading is on, but prices do not stream. Turn streaming on.")
@@ -313,7 +313,29 @@ def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) ->
     unclear = Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=late).count()
     if unclear:
         found.append(f"{_count(unclear, 'order')} had no answer of the exchange for over a minute.")
-    return found + elsewhere(venue)
+    return (
+        found + _first(missing(venue, now=now), "Of {} more traders the account lacks something.") + elsewhere(venue)
+    )
+
+
+def missing(venue: Venue, symbol_id: int | None = None, now: datetime | None = None) -> list[str]:
+    """What the account lacks of what traders bought: of those that live, or ended within the last day."""
+    ended = Q(finished_at__gte=(now or timezone.now()) - timedelta(days=1))
+    rows = Trader.objects.filter(LIVE | ended, missing__gt=ZERO).select_related("symbol")
+    # By time alone, and the few that are found by venue here: SQLite would look at all that ever ended at the venue.
+    return [
+        _lacks(trader)
+        for trader in rows.order_by("symbol__name", "slot", "pk")
+        if trader.venue == venue and symbol_id in (None, trader.symbol_id)
+    ]
+
+
+def _lacks(trader: Trader) -> str:
+    what = "all" if trader.state == TraderState.MISSING else f"{plain(trader.missing)} {trader.symbol.base_asset}"
+    text = f"{trader.symbol.name} slot {trader.slot}: the account lacks {what} of what it bought"
+    if trader.state == TraderState.MISSING:
+        return f"{text}, {plain(trader.missing)} {trader.symbol.base_asset}, so its cycle has ended."
+    return f"{text}. What is there {'was' if trader.has_ended else 'is'} sold."
 
 
 def rounded(value: Decimal, digits: int = 6) -> str:
@@ -339,9 +361,9 @@ def _count(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def _first(sentences: list[str], shown: int = 5) -> list[str]:
+def _first(sentences: list[str], more: str, shown: int = 5) -> list[str]:
     rest = len(sentences) - shown
-    return sentences[:shown] + ([f"Of {rest} more symbols the exchange says the like."] if rest > 0 else [])
+    return sentences[:shown] + ([more.format(rest)] if rest > 0 else [])
 
 
 def _some(names: list[str], shown: int = 5) -> str:

@@ -27,6 +27,7 @@ from trading.models.traders import Slot
 from trading.overview import LastTrade
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
+from trading.words import notes
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,16 @@ class SlotLine:
 
 @dataclass(frozen=True)
 class Answer:
-    """`reasons` hold back every buy of the symbol; without any, each slot's own line is the answer."""
+    """`reasons` hold back every buy of the symbol; without any, each slot's own line is the answer.
+
+    `missing`: what the account lacks of what its traders bought.
+    """
 
     symbol: Symbol
     venue: Venue
     reasons: list[str]
     slots: list[SlotLine]
+    missing: list[str]
 
 
 def why(symbol: Symbol, states: list[ProcessState] | None = None) -> Answer:
@@ -54,7 +59,7 @@ def why(symbol: Symbol, states: list[ProcessState] | None = None) -> Answer:
     venue = Switch.current()
     trade = overview.last_trades([symbol.name], venue).get(symbol.name)
     reasons = list(_reasons(symbol, venue, trade, processes.states() if states is None else states))
-    return Answer(symbol, venue, reasons, _slots(symbol, venue, trade))
+    return Answer(symbol, venue, reasons, _slots(symbol, venue, trade), overview.missing(venue, symbol.pk))
 
 
 def _reasons(symbol: Symbol, venue: Venue, trade: LastTrade | None, states: list[ProcessState]) -> Iterator[str]:
@@ -161,12 +166,13 @@ def _free(settings: TradingSettings | None, venue: Venue) -> str:
 
 def story_now(trader: Trader, orders: Iterable[Order], symbol: Symbol, trade: LastTrade | None) -> str:
     """What a live trader does just now and what it waits for, in words for people. `orders`: all of its."""
-    resting = next((order for order in orders if order.status in OPEN), None)
+    # Two where one takes the other's place, or one has shown late.
+    resting = sorted((order for order in orders if order.status in OPEN), key=lambda order: (order.is_late, order.pk))
     parts = []
     if trader.error:
         parts.append(f"met an error: {trader.error}")
-    if resting is not None:
-        parts.append(_resting(resting, symbol, trade))
+    if resting:
+        parts += [_resting(order, symbol, trade) for order in resting]
     elif trader.waits_for and trader.waits_for not in trader.error:
         parts.append(trader.waits_for)
     elif trader.state == TraderState.HOLDING:
@@ -192,11 +198,15 @@ def wakes_at(trader: Trader) -> str:
 def _resting(order: Order, symbol: Symbol, trade: LastTrade | None) -> str:
     what = f"its {order.side.lower()} of {plain(order.quantity - order.executed)} {symbol.base_asset}"
     if order.status == OrderStatus.SUBMITTING:
-        return f"{what} at {plain(order.price)} has no answer of the exchange yet"
+        return _noted(f"{what} at {plain(order.price)} has no answer of the exchange yet", order)
     text = f"{what} rests at {plain(order.price)}"
     if order.executed:
         text += f" ({plain(order.executed)} have traded)"
-    return f"{text}, {away(order.price, trade.price)}" if trade else text
+    return _noted(f"{text}, {away(order.price, trade.price)}" if trade else text, order)
+
+
+def _noted(text: str, order: Order) -> str:
+    return "; ".join([text, *notes(order)])
 
 
 def away(price: Decimal, market: Decimal) -> str:

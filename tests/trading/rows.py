@@ -73,9 +73,8 @@ def make_fill(order: Order, trade_id: int = 1) -> Fill:
 
 def make_story(symbol: Symbol, slot: int = 1) -> Trader:
     """A live trader that has bought and now sells, with its journal."""
-    trader = make_trader(
-        symbol, slot, state=TraderState.SELLING, holds=True, waits_for="the sell at 3005.99 is not filled yet"
-    )
+    waits_for = "the sell at 3005.99 is not filled yet"
+    trader = make_trader(symbol, slot, state=TraderState.SELLING, holds=True, waits_for=waits_for)
     buy = make_order(trader)
     make_fill(buy)
     sell = make_order(trader, Side.SELL, price=Decimal("3005.99"))

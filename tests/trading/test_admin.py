@@ -208,16 +208,16 @@ class TestTraders:
         self, admin_client: Client, story: Trader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         rung: list[tuple[object, ...]] = []
-        monkeypatch.setattr(doorbell, "nudge", lambda *arguments, is_urgent: rung.append((*arguments, is_urgent)))
+        monkeypatch.setattr(doorbell, "nudge", lambda *arguments: rung.append(arguments))
         url = reverse("admin:trading_trader_wake", args=(story.pk,))
         assert admin_client.get(url).status_code == 405
         admin_client.post(url)
-        assert rung == [(story.pk, "ETHUSDT", "admin asked it to look again", True)]
+        assert rung == [(story.pk, "ETHUSDT", "admin asked it to look again", True, doorbell.queue_of(story.holds))]
 
     def test_wake_now_without_a_broker_is_a_message(
         self, admin_client: Client, story: Trader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def refuse(*arguments: object, is_urgent: bool) -> None:
+        def refuse(*arguments: object) -> None:
             raise redis.ConnectionError("refused")
 
         monkeypatch.setattr(doorbell, "nudge", refuse)

@@ -4,7 +4,6 @@ import io
 import json
 import re
 from datetime import timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from tests.trading.rows import make_cycle, make_order, make_story, make_trader
 from tests.trading.test_overview import publish
 from trading import halting, health, symbols
 from trading.core.orders import OrderStatus
-from trading.core.strategy import TraderState
 from trading.exchange.client import budget_of
 from trading.management.commands import status
 from trading.models import Order, Symbol
@@ -91,6 +89,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
                 "cycles_finished": 0,
                 "profit": "0",
                 "cycles_with_unvalued_commissions": 0,
+                "left_over": None,
                 "exchange_says": None,
             },
             {
@@ -102,6 +101,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
                 "cycles_finished": 1,
                 "profit": "0.12345678",
                 "cycles_with_unvalued_commissions": 0,
+                "left_over": None,
                 "exchange_says": None,
             },
         ],
@@ -110,7 +110,6 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
         "orders_submitting": 1,
         "orders_unclear": 0,
         "waiting": [],
-        "dust": [],
         "processes": [
             {"name": "redis", "alive": True, "age_s": 0.0},
             {"name": "streamer", "alive": True, "age_s": 0.412},
@@ -177,14 +176,12 @@ def test_table_reads_well(day: Symbol, redis_client: "redis.Redis", monkeypatch:
 def test_what_holds_trading_back_is_said_first_and_who_waits_for_it(day: Symbol, all_up: None) -> None:
     make_trader(day, 3, retry_at=timezone.now(), waits_for="trading is halted: news")
     make_trader(day, 4, retry_at=timezone.now(), error="insufficient balance", waits_for="old")
-    make_trader(day, 5, state=TraderState.DUST, finished_at=timezone.now(), leftover=Decimal("0.0012"))
     Order.objects.filter(status=OrderStatus.SUBMITTING).update(submitted_at=timezone.now() - timedelta(seconds=9))
     halting.halt("anna", "news")
     text, _ = run()
     assert text.startswith("Trading is halted: news (by anna, since ")
     assert "`manage.py resume` lets trading go on." in text.splitlines()[0]
     assert "of these unclear and asked about: 1" in text
-    assert "Dust, too little to sell: 0.0012 ETH in 1 cycles" in text
     assert "Waits, 1 of the traders: trading is halted: news" in text
     told = json.loads(run("--json")[0])
     assert (told["mode"], told["mode_by"], told["mode_why"], told["orders_unclear"]) == ("halted", "anna", "news", 1)
@@ -192,7 +189,6 @@ def test_what_holds_trading_back_is_said_first_and_who_waits_for_it(day: Symbol,
         {"reason": "insufficient balance", "traders": 1, "is_error": True},
         {"reason": "trading is halted: news", "traders": 1, "is_error": False},
     ]
-    assert told["dust"] == [{"asset": "ETH", "amount": "0.0012", "cycles": 1}]
 
 
 def test_stop_that_the_exchange_ordered_is_said_with_its_end(day: Symbol, all_up: None) -> None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading import overview
 from trading.accounting.holdings import Holding, holdings
+from trading.accounting.left_over import LeftOver, by_quote_asset, left_over
 from trading.core.money import ZERO
 from trading.models import Equity, Trader
 from trading.models.equity import HOURS_KEPT
@@ -19,7 +20,11 @@ from trading.models.equity import HOURS_KEPT
 
 @dataclass
 class Standing:
-    """What one quote asset comes to now; the fields are those of the model Equity."""
+    """What one quote asset comes to now; the fields are those of the model Equity.
+
+    What ended cycles have left over is no part of what is held. Where its price is unknown it counts at its cost, and
+    not as `unpriced`: it is too little to sell alone, and of a symbol that may be off for good.
+    """
 
     realised: Decimal = ZERO
     unrealised: Decimal = ZERO
@@ -29,11 +34,14 @@ class Standing:
     unpriced: int = 0
     unvalued: int = 0
     unvalued_held: int = 0
+    left_cost: Decimal = ZERO
+    left_value: Decimal = ZERO
     holdings: list[Holding] = field(default_factory=list)
+    left_over: list[LeftOver] = field(default_factory=list)
 
     @property
     def equity(self) -> Decimal:
-        return self.realised + self.unrealised
+        return self.realised + self.unrealised + self.left_value - self.left_cost
 
 
 def standing(venue: Venue) -> dict[str, Standing]:
@@ -56,6 +64,9 @@ def standing(venue: Venue) -> dict[str, Standing]:
         each.held_cost += holding.terms.owned_cost
         each.held_value += value
         each.unrealised += holding.terms.net + value - holding.terms.owned_cost
+    for asset, total in by_quote_asset(left_over(venue).values()).items():
+        each = found[asset]
+        each.left_cost, each.left_value, each.left_over = total.cost, total.value, list(total.found)
     return dict(found)
 
 
@@ -71,6 +82,8 @@ def record(venue: Venue, now: datetime | None = None) -> None:
             "equity": each.equity,
             "held_cost": each.held_cost,
             "held_value": each.held_value,
+            "left_cost": each.left_cost,
+            "left_value": each.left_value,
             "budget": each.budget,
             "unpriced": each.unpriced,
             "unvalued": each.unvalued,

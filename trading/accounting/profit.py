@@ -5,8 +5,7 @@ hold sold at the last price, is told apart. Sums over ended cycles are the datab
 alone.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +18,7 @@ from django.db.models.functions import Cast, Substr
 from hedgehog_project.venues import Venue
 from trading import overview
 from trading.accounting.holdings import Holding, holdings
+from trading.accounting.left_over import LeftOver, left_over
 from trading.core.money import ZERO, plain
 from trading.core.strategy import TraderState
 from trading.models import Symbol, Trader
@@ -54,6 +54,7 @@ class Line:
     trader: Trader | None = None  # of a cycle
     unvalued: int = 0  # ended cycles with commissions of unknown value, which what is realised leaves out
     unvalued_held: int = 0  # cycles under way with such commissions, which what is unrealised leaves out
+    left_over: LeftOver | None = None  # what ended cycles have left of a symbol; of lines by symbol alone
 
     @property
     def share(self) -> Decimal | None:
@@ -88,11 +89,12 @@ def lines(
     since: datetime | None = None,
     held: list[Holding] | None = None,
     places: list[Line] | None = None,
+    left: Iterable[LeftOver] | None = None,
 ) -> Iterator[Line]:
     """The report's lines: symbols and slots by name, days and cycles newest first.
 
-    `since` looks at when cycles ended. What the caller knows already: `held`, what `holdings` said, and `places`, the
-    same report's lines by symbol.
+    `since` looks at when cycles ended. What the caller knows already: `held`, what `holdings` said, `places`, the
+    same report's lines by symbol, and `left`, what `left_over` said, which lines by symbol show.
     """
     if by == By.CYCLE:
         return _cycles(venue, since)
@@ -101,7 +103,11 @@ def lines(
     held = holdings(venue) if held is None else held
     if by == By.DAY:
         return lines(venue, by, since, held, list(_places(venue, By.SYMBOL, since, held)))
-    return _places(venue, by, since, held)
+    if by == By.SLOT:
+        return _places(venue, by, since, held)
+    left = left_over(venue).values() if left is None else left
+    of_symbols = {each.symbol: each for each in left}
+    return (replace(line, left_over=of_symbols.get(line.name)) for line in _places(venue, by, since, held))
 
 
 CSV_COLUMNS = (
@@ -115,6 +121,9 @@ CSV_COLUMNS = (
     "unrealised_percent_of_budget",
     "cycles_with_unvalued_commissions",
     "held_with_unvalued_commissions",
+    "left_over",
+    "left_over_cost",
+    "left_over_value",
 )
 
 
@@ -131,7 +140,14 @@ def csv_row(line: Line) -> list[Any]:
         _percent(line.unrealised_share),
         line.unvalued,
         line.unvalued_held,
+        *_left_over(line.left_over),
     ]
+
+
+def _left_over(left: LeftOver | None) -> tuple[str, str, str]:
+    if left is None:
+        return "", "", ""
+    return plain(left.quantity), plain(left.cost), "" if left.value is None else plain(left.value)
 
 
 def _percent(share: Decimal | None) -> str:
@@ -144,15 +160,6 @@ def totals(told: list[Line]) -> list[Line]:
     for line in told:
         found[line.asset] = found.get(line.asset, Line("all", line.asset, 0, ZERO, ZERO)).plus(line)
     return sorted(found.values(), key=lambda line: (-line.cycles, line.asset))
-
-
-def left_over(venue: Venue) -> list[tuple[str, Decimal]]:
-    """By base asset, what ended cycles hold of what they could not sell: it counts nowhere, at what it has cost."""
-    found: dict[str, Decimal] = defaultdict(Decimal)
-    assets = dict(Symbol.objects.order_by().values_list("pk", "base_asset"))
-    for pk, amount in _ended(venue, None).values_list("symbol_id").annotate(Sum("leftover")):
-        found[assets[pk]] += amount
-    return sorted((asset, amount) for asset, amount in found.items() if amount)
 
 
 def _ended(venue: Venue, since: datetime | None) -> QuerySet[Trader]:

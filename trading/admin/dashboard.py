@@ -1,6 +1,7 @@
 """The start page: what goes on, whether it goes well, and why it may not."""
 
 import json
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from hedgehog_project import processes
 from hedgehog_project.health import Progress, look
 from hedgehog_project.venues import Venue
 from trading import health, obstacles, overview
+from trading.accounting.left_over import LeftOver, by_quote_asset, left_over
 from trading.admin import show
 from trading.admin.navigation import environment
 from trading.admin.symbols import last_price
@@ -25,6 +27,7 @@ from trading.identity import copies, others
 from trading.limits import protected
 from trading.models import Order, Orphan, Switch, Trader
 from trading.models.orphans import Resolution
+from trading.words import notes
 
 ROWS = 10
 MOST_SYMBOLS = 20
@@ -34,6 +37,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's DASHBOARD_CALLBACK. What refreshes itself is asked for by htmx, and comes without the frame."""
     venue = Switch.current()
     lines = overview.symbol_lines(venue)
+    left = left_over(venue, {line.name: line.last_trade for line in lines if line.last_trade})
     hours = overview.hours(venue)
     profits = overview.profits(venue)
     states, seen = processes.states(), look()
@@ -51,11 +55,11 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             *health.alarms(venue, states, health.findings(venue, seen)),
         ],
         "hints": [*overview.hints(venue, lines), *protected.hints(venue)],
-        "cards": _cards(venue, profits, hours),
+        "cards": _cards(venue, profits, hours, left.values()),
         "charts": json.dumps(_charts(hours, profits)),
         "profit_asset": profits[0].asset if profits else "",
         "profit_unvalued": UNVALUED if profits and any(hour.unvalued[profits[0].asset] for hour in hours) else "",
-        "symbols": _symbols(lines),
+        "symbols": _symbols(lines, left),
         "processes": [_process(state) for state in states],
         "progress": _progress(seen),
         "budgets": [f"Of the limits of {budget.host} used: {obstacles.used(budget)}" for budget in budgets],
@@ -63,9 +67,6 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "waiting": obstacles.waiting(venue),
         "reconciled": _reconciled(),
         "orphans": Orphan.objects.filter(resolution=Resolution.UNRESOLVED).count(),
-        "dust": [
-            {"amount": show.amount(each.amount, each.asset), "cycles": each.cycles} for each in obstacles.dust(venue)
-        ],
         "orders": _open_orders(venue),
         "cycles": _last_cycles(venue),
         "flower_url": show.flower_url(),
@@ -73,7 +74,10 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _cards(venue: Venue, profits: list[overview.Profit], hours: list[overview.Hour]) -> list[dict[str, Any]]:
+def _cards(
+    venue: Venue, profits: list[overview.Profit], hours: list[overview.Hour], left: Iterable[LeftOver]
+) -> list[dict[str, Any]]:
+    left_of = by_quote_asset(left)
     orders, submitting = overview.order_counts(venue)
     states = overview.traders_by_state(venue)
     last_hour = overview.cycles_since(venue, timezone.now() - timedelta(hours=1))
@@ -82,7 +86,10 @@ def _cards(venue: Venue, profits: list[overview.Profit], hours: list[overview.Ho
     return [
         {
             "title": "Profit so far",
-            "figures": [show.profit(profit.total, profit.asset, profit.unvalued) for profit in profits[:3]]
+            "figures": [
+                show.profit(profit.total, profit.asset, profit.unvalued, left_of.get(profit.asset))
+                for profit in profits[:3]
+            ]
             or [show.NONE],
             "text": ", ".join(_last_day(profit) for profit in profits[:3]) + " in 24 h"
             if profits
@@ -131,7 +138,7 @@ def _charts(hours: list[overview.Hour], profits: list[overview.Profit]) -> dict[
     }
 
 
-def _symbols(lines: list[overview.SymbolLine]) -> list[dict[str, Any]]:
+def _symbols(lines: list[overview.SymbolLine], left: Mapping[int, LeftOver]) -> list[dict[str, Any]]:
     shown = sorted((line for line in lines if line.is_of_interest), key=lambda line: (not line.is_trading, line.name))
     return [
         {
@@ -141,7 +148,7 @@ def _symbols(lines: list[overview.SymbolLine]) -> list[dict[str, Any]]:
             "price": last_price(line.last_trade, line.quote_asset),
             "traders": line.traders,
             "cycles": line.cycles_finished,
-            "profit": show.profit(line.profit, line.quote_asset, line.unvalued),
+            "profit": show.profit(line.profit, line.quote_asset, line.unvalued, left.get(line.pk)),
         }
         for line in shown[:MOST_SYMBOLS]
     ]
@@ -181,7 +188,7 @@ def _open_orders(venue: Venue) -> list[dict[str, Any]]:
         {
             "symbol": order.symbol.name,
             "side": show.side(order.side),
-            "status": show.status(order.status),
+            "status": show.order_status(order),
             "price": show.amount(order.price),
             "quantity": show.amount(order.quantity),
             "age": show.ago(order.submitted_at),
@@ -201,6 +208,7 @@ def _unclear(order: Order) -> dict[str, Any]:
     return {
         "name": f"{order.side.lower()} {order.symbol.name} at {plain(order.price)}",
         "asked": format_html("asked {}", show.ago(order.asked_at)) if order.asked_at else "not asked yet",
+        "notes": notes(order),
         "age": show.ago(order.submitted_at),
         "url": reverse("admin:trading_order_change", args=(order.pk,)),
     }

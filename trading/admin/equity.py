@@ -22,6 +22,7 @@ from hedgehog_project.venues import Venue
 from trading import overview
 from trading.accounting import equity, profit
 from trading.accounting.equity import Standing
+from trading.accounting.left_over import Total
 from trading.accounting.profit import CSV_COLUMNS, OF_BUDGET, By, Line, csv_row
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin
@@ -31,18 +32,20 @@ from trading.models import Equity, Switch
 SPANS = {"1": "24 hours", "7": "7 days", "30": "30 days", "": "All"}
 USUAL_SPAN = "7"
 MOST_LINES = 300
+MOST_LEFT = 8
 # More points than a chart has pixels for.
 MOST_POINTS = 400
 
 
 @admin.register(Equity)
 class EquityAdmin(ReadOnlyAdmin):
-    list_display = ("begins", "where", "equity_", "realised_", "unrealised_", "held", "budget_")
+    list_display = ("begins", "where", "equity_", "realised_", "unrealised_", "held", "left", "budget_")
     list_filter = (("venue", ChoicesDropdownFilter), "asset", ("hour", RangeDateTimeFilter))
     fields = (
         ("begins", "where", "asset", "measured"),
         ("equity_", "realised_", "unrealised_"),
         ("held_cost", "held_value", "budget", "unpriced"),
+        ("left_cost", "left_value"),
         ("unvalued", "unvalued_held"),
     )
     readonly_fields = ("begins", "where", "measured", "equity_", "realised_", "unrealised_")
@@ -75,6 +78,10 @@ class EquityAdmin(ReadOnlyAdmin):
     def held(self, row: Equity) -> SafeString | str:
         return show.amount(row.held_cost, row.asset)
 
+    @display(description="Left over, at cost", ordering="left_cost")
+    def left(self, row: Equity) -> SafeString | str:
+        return show.amount(row.left_cost, row.asset) if row.left_cost else show.NONE
+
     @display(description="Budgets", ordering="budget")
     def budget_(self, row: Equity) -> SafeString | str:
         return show.amount(row.budget, row.asset)
@@ -101,7 +108,8 @@ class EquityAdmin(ReadOnlyAdmin):
             )
         standings = equity.standing(venue)
         held = [holding for each in standings.values() for holding in each.holdings]
-        places = list(profit.lines(venue, By.SYMBOL, since, held))
+        left = [each for standing in standings.values() for each in standing.left_over]
+        places = list(profit.lines(venue, By.SYMBOL, since, held, left=left))
         found = iter(places) if by == By.SYMBOL else profit.lines(venue, by, since, held, places)
         lines = list(islice(found, MOST_LINES + 1))
         totals = profit.totals(places)
@@ -128,7 +136,8 @@ class EquityAdmin(ReadOnlyAdmin):
             "of_budget": OF_BUDGET,
             "has_more": len(lines) > MOST_LINES,
             "most": MOST_LINES,
-            "left": [show.amount(amount, of) for of, amount in islice(profit.left_over(venue), 8)],
+            "left": [f"{each.symbol} {each.in_short}" for each in left[:MOST_LEFT]],
+            "more_left": max(len(left) - MOST_LEFT, 0),
         }
         return TemplateResponse(request, "trading/profit.html", context)
 
@@ -156,11 +165,14 @@ def _cards(standings: dict[str, Standing], totals: list[Line], span: str) -> lis
                 show.profit(each.equity, asset, each.unvalued + each.unvalued_held) for asset, each in of_assets
             ]
             or [show.NONE],
-            "text": "all that was brought so far, with what is held at the last price",
+            "text": "all that was brought so far, with what is held and left over at the last price",
         },
         {
             "title": "Realised",
-            "figures": [show.profit(each.realised, asset, each.unvalued) for asset, each in of_assets] or [show.NONE],
+            "figures": [
+                show.profit(each.realised, asset, each.unvalued, _left(asset, each)) for asset, each in of_assets
+            ]
+            or [show.NONE],
             "text": "by ended cycles, net of commissions",
         },
         {
@@ -180,6 +192,10 @@ def _cards(standings: dict[str, Standing], totals: list[Line], span: str) -> lis
             ),
         },
     ]
+
+
+def _left(asset: str, standing: Standing) -> Total | None:
+    return Total(asset, tuple(standing.left_over)) if standing.left_over else None
 
 
 def _chart(venue: Venue, asset: str, days: int | None) -> dict[str, Any]:
@@ -204,7 +220,7 @@ def _row(line: Line) -> dict[str, Any]:
     return {
         "name": name,
         "cycles": f"{line.cycles:,}",
-        "realised": show.profit(line.realised, line.asset, line.unvalued),
+        "realised": show.profit(line.realised, line.asset, line.unvalued, line.left_over),
         "share": _percent(line.share),
         "unrealised": show.profit(line.unrealised, line.asset, line.unvalued_held) if line.is_priced else "unknown",
         "unrealised_share": _percent(line.unrealised_share),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -15,21 +15,41 @@ from unfold.decorators import display
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.core.money import quote_of
-from trading.core.orders import OPEN
+from trading.core.orders import OPEN, OrderStatus
 from trading.models import Fill, Order
+from trading.words import STATUS_MEANS, notes
+
+# By our own conclusion or a person's decision, not by what the exchange reported.
+GONE = (OrderStatus.NOT_PLACED, OrderStatus.NOT_FOUND, OrderStatus.LET_GO)
 
 
 class OrdersShown(ShowFilter):
-    parts = (("all", "All"), ("open", "Open"), ("filled", "Filled"), ("other", "Ended otherwise"))
+    parts = (
+        ("all", "All"),
+        ("open", "Open"),
+        ("unclear", "Unclear"),
+        ("late", "Late"),
+        ("filled", "Filled"),
+        ("gone", "Not on the exchange"),
+        ("other", "Ended otherwise"),
+    )
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
             case "open":
                 return queryset.filter(status__in=sorted(OPEN))
+            case "unclear":
+                return queryset.filter(
+                    Q(status=OrderStatus.SUBMITTING) | Q(denied_at__isnull=False), status__in=sorted(OPEN)
+                )
+            case "late":
+                return queryset.filter(is_late=True)
             case "filled":
-                return queryset.filter(status="FILLED")
+                return queryset.filter(status=OrderStatus.FILLED)
+            case "gone":
+                return queryset.filter(status__in=GONE)
             case "other":
-                return queryset.exclude(status__in=[*sorted(OPEN), "FILLED"])
+                return queryset.exclude(status__in=[*sorted(OPEN), OrderStatus.FILLED, *GONE])
         return queryset
 
 
@@ -85,10 +105,46 @@ class OrderAdmin(ReadOnlyAdmin):
     search_help_text = "Search by order id or symbol"
     inlines = (FillInline,)
     fieldsets = (
-        (None, {"fields": (("what", "symbol", "where"), ("price_", "quantity_", "filled"), ("is_", "of"), "reason")}),
-        ("At the exchange", {"fields": (("client_order_id", "exchange_order_id"), ("placed", "asked", "updated"))}),
+        (
+            None,
+            {
+                "fields": (
+                    ("what", "symbol", "where"),
+                    ("price_", "quantity_", "filled"),
+                    ("is_", "of"),
+                    "means",
+                    "besides",
+                    "reason",
+                )
+            },
+        ),
+        (
+            "At the exchange",
+            {
+                "fields": (
+                    ("client_order_id", "exchange_order_id"),
+                    ("placed", "asked", "updated"),
+                    ("denied", "instead_of"),
+                )
+            },
+        ),
     )
-    readonly_fields = ("what", "where", "price_", "quantity_", "filled", "is_", "of", "placed", "asked", "updated")
+    readonly_fields = (
+        "what",
+        "where",
+        "price_",
+        "quantity_",
+        "filled",
+        "is_",
+        "of",
+        "means",
+        "besides",
+        "placed",
+        "asked",
+        "updated",
+        "denied",
+        "instead_of",
+    )
 
     @display(description="Placed", ordering="submitted_at")
     def placed(self, order: Order) -> SafeString | str:
@@ -120,7 +176,27 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @display(description="Status", ordering="status")
     def is_(self, order: Order) -> SafeString:
-        return show.status(order.status)
+        return show.order_status(order)
+
+    @display(description="What that means")
+    def means(self, order: Order) -> str:
+        return STATUS_MEANS[OrderStatus(order.status)]
+
+    @display(description="Notes")
+    def besides(self, order: Order) -> str:
+        return "; ".join(notes(order)) or show.NONE
+
+    @display(description="Denied since")
+    def denied(self, order: Order) -> SafeString | str:
+        return show.moment(order.denied_at)
+
+    @display(description="Took the place of")
+    def instead_of(self, order: Order) -> SafeString | str:
+        if order.replaces_id is None or order.replaces is None:
+            return show.NONE
+        return show.link(
+            reverse("admin:trading_order_change", args=(order.replaces_id,)), order.replaces.client_order_id
+        )
 
     @display(description="Trader", ordering="trader")
     def of(self, order: Order) -> SafeString:

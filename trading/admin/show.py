@@ -12,7 +12,9 @@ from django.utils.safestring import SafeString
 from trading.core.money import plain
 from trading.core.orders import UNVALUED, OrderStatus, Side
 from trading.core.strategy import TraderState
+from trading.models import Order
 from trading.overview import age, rounded
+from trading.words import STATE_MEANS, STATUS_MEANS, notes
 
 # Unfold's colours of labels: info, danger, warning, success, primary; "" is grey.
 STATE_COLOURS = {
@@ -22,16 +24,22 @@ STATE_COLOURS = {
     TraderState.SELLING: "primary",
     TraderState.FINISHED: "success",
     TraderState.DUST: "warning",
+    TraderState.MISSING: "danger",
     TraderState.RETIRED: "",
+    TraderState.ABANDONED: "warning",
 }
 STATUS_COLOURS = {
     OrderStatus.SUBMITTING: "warning",
     OrderStatus.NOT_PLACED: "danger",
+    OrderStatus.NOT_FOUND: "danger",
+    OrderStatus.LET_GO: "warning",
     OrderStatus.PENDING_NEW: "info",
     OrderStatus.NEW: "info",
     OrderStatus.PARTIALLY_FILLED: "primary",
     OrderStatus.FILLED: "success",
+    OrderStatus.CANCELED: "",
     OrderStatus.REJECTED: "danger",
+    OrderStatus.EXPIRED: "",
     OrderStatus.EXPIRED_IN_MATCH: "warning",
 }
 VENUE_COLOURS = {"live": "danger", "testnet": "warning", "demo": "warning", "mock": ""}
@@ -44,11 +52,21 @@ def badge(text: str, colour: str = "", title: str = "") -> SafeString:
 
 
 def state(value: str) -> SafeString:
-    return badge(value.lower(), STATE_COLOURS.get(TraderState(value), ""))
+    """A trader's; what it means shows when pointed at."""
+    found = TraderState(value)
+    return badge(value.lower(), STATE_COLOURS[found], STATE_MEANS[found])
 
 
 def status(value: str) -> SafeString:
-    return badge(value.replace("_", " ").lower(), STATUS_COLOURS.get(OrderStatus(value), ""))
+    """An order's; what it means shows when pointed at."""
+    found = OrderStatus(value)
+    return badge(value.replace("_", " ").lower(), STATUS_COLOURS[found], STATUS_MEANS[found])
+
+
+def order_status(order: Order) -> SafeString:
+    """Its status, and the first word of each note; the notes show when pointed at."""
+    marks = [badge(note.partition(":")[0], "warning", note) for note in notes(order)]
+    return SafeString(" ".join([status(order.status), *marks]))
 
 
 def side(value: str) -> SafeString:
@@ -70,20 +88,25 @@ def amount(value: Decimal | None, unit: str = "") -> SafeString | str:
     return format_html('<span class="hh-number">{} {}</span>', plain(value), unit)
 
 
-def profit(value: Decimal | None, unit: str = "", unvalued: int | bool = False) -> SafeString | str:
-    """A profit, green or red, short; the exact one shows when pointed at. `unvalued`: it leaves out commissions."""
+def profit(
+    value: Decimal | None, unit: str = "", unvalued: int | bool = False, left_over: object = None
+) -> SafeString | str:
+    """A profit, green or red, short; the exact one shows when pointed at. `unvalued`: it leaves out commissions;
+    `left_over`: what it leaves out because it is not sold yet, in words.
+    """
     if value is None:
         return NONE
     colour = "hh-good" if value > 0 else "hh-bad" if value < 0 else ""
     sign = "+" if value > 0 else ""
     return format_html(
-        '<span class="hh-number"><span class="{}" title="{}">{}{}</span> {}</span>{}',
+        '<span class="hh-number"><span class="{}" title="{}">{}{}</span> {}</span>{}{}',
         colour,
         plain(value),
         sign,
         rounded(value),
         unit,
         format_html(' <span class="hh-dim hh-mark">{}</span>', UNVALUED) if unvalued else "",
+        format_html('<span class="hh-dim hh-left">{}</span>', left_over) if left_over else "",
     )
 
 

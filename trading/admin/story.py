@@ -17,15 +17,16 @@ from trading.accounting.arithmetic import Arithmetic, arithmetic
 from trading.accounting.holdings import fees_of, value_of
 from trading.admin import show
 from trading.admin.orders import fee, filled, worth
-from trading.books.booking import as_core
+from trading.books.booking import as_core, position_with
 from trading.core.money import ZERO, plain, quote_of
-from trading.core.orders import OPEN
-from trading.core.position import Position
+from trading.core.orders import OPEN, PROVEN_BY_US
+from trading.core.position import LEAVES_TO_THE_NEXT, TraderState
 from trading.models import Fill, JournalEntry, Order, Trader
 from trading.overview import LastTrade
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings, typed
 from trading.why import story_now, wakes_at
+from trading.words import STATE_MEANS, notes
 
 # A cycle's journal has a dozen lines; one that met a long outage may have many.
 MOST_LINES = 300
@@ -50,11 +51,16 @@ STATUS_WORDS = {
     "filled": "is filled",
     "partially filled": "is filled in part",
     "canceled": "is cancelled",
-    "rejected": "is refused",
+    "rejected": "is rejected",
     "expired": "has expired",
     "expired in match": "was ended by self-trade prevention",
     "not placed": "was never placed",
+    "not found": "is no longer known to the exchange",
+    "let go": "is another installation's now",
 }
+
+
+PROVEN = {status.replace("_", " ").lower() for status in PROVEN_BY_US}
 
 
 @dataclass
@@ -76,12 +82,14 @@ def story_of(trader: Trader) -> dict[str, Any]:
     entries = list(trader.journal.order_by("-id").select_related("order__symbol")[: MOST_LINES + 1])
     told = list(reversed(entries[:MOST_LINES]))
     traded = [as_core(order) for order in orders if order.status in OPEN or order.executed]
-    terms = arithmetic(Position(tuple(traded)), base, quote)
+    terms = arithmetic(position_with(trader, traded), base, quote)
     trade = overview.last_trades([trader.symbol.name], Venue(trader.venue)).get(trader.symbol.name)
     return {
         "trader": trader,
         "title": f"{trader.symbol.name} #{trader.slot}",
         "state": show.state(trader.state),
+        "means": STATE_MEANS[TraderState(trader.state)] if trader.has_ended else "",
+        "missing": _missing(trader, terms),
         "facts": _facts(trader),
         "now": "" if trader.has_ended else story_now(trader, orders, trader.symbol, trade),
         "trigger": wakes_at(trader),
@@ -111,7 +119,18 @@ def _facts(trader: Trader) -> list[tuple[str, Any]]:
         *([("Took", overview.age(took))] if took is not None else []),
         ("Brought", show.profit(trader.profit, quote, trader.has_unvalued_fees)),
         ("Left over", show.amount(trader.leftover, base) if trader.leftover else show.NONE),
+        *([("Missing on the account", show.amount(trader.missing, base))] if trader.missing else []),
     ]
+
+
+def _missing(trader: Trader, terms: Arithmetic) -> str:
+    """What of its buys the account does not have, in a sentence; empty where all is there."""
+    if not trader.missing:
+        return ""
+    base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
+    text = f"The account lacks {plain(trader.missing)} {base} of what it bought, which cost"
+    text += f" {plain(terms.missing_cost)} {quote}. That is neither profit nor loss"
+    return f"{text}." if trader.has_ended else f"{text}; what is there is sold."
 
 
 def _strategy_facts(trader: Trader) -> list[tuple[str, str]]:
@@ -140,6 +159,12 @@ def _sum(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> dict[str
     if terms.fees_base:
         got = f"leaves {plain(terms.bought - terms.fees_base)} {base} for the same money"
         rows.append(("Commissions in what was bought", show.amount(terms.fees_base, base), got))
+    if terms.carried:
+        carried = f"Left over of earlier cycles, sold with it: {plain(terms.carried)} {base}, at its cost"
+        rows.append((carried, show.amount(terms.carried_cost, quote), ""))
+    if terms.missing:
+        lacks = f"Missing on the account: {plain(terms.missing)} {base}, at its cost"
+        rows.append((lacks, show.amount(terms.missing_cost, quote), "neither profit nor loss"))
     if terms.sold or terms.net:
         rows.append((f"Sold {plain(terms.sold)} {base} for", show.amount(terms.received, quote), ""))
         rows.append(("less what that part had cost", _minus(terms.cost, quote), ""))
@@ -179,7 +204,9 @@ def _held(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> str:
         return ""
     text = f"{plain(terms.owned)} {base} {'are left' if trader.has_ended else 'are held'}"
     text += f", which cost {plain(terms.owned_cost)} {quote}"
-    if trader.has_ended or trade is None:
+    if trader.has_ended:
+        return f"{text}{': a later sale takes them along' if trader.state in LEAVES_TO_THE_NEXT else ''}."
+    if trade is None:
         return f"{text}."
     fee_share = fees_of(Venue(trader.venue), [trader.symbol_id])[trader.symbol_id]
     value = value_of(terms.owned, trade.price, fee_share) or ZERO
@@ -196,7 +223,8 @@ def _order(order: Order, base: str, quote: str) -> dict[str, Any]:
     return {
         "order": order,
         "side": show.side(order.side),
-        "status": show.status(order.status),
+        "status": show.order_status(order),
+        "notes": "; ".join(text for text in (order.reason, *notes(order)) if text),
         "price": plain(order.price),
         "quantity": show.amount(order.quantity, base),
         "worth": worth(order),
@@ -229,6 +257,7 @@ def scenes(entries: Iterable[JournalEntry], orders: list[Order], trader: Trader)
     to_book = {order.pk: _in_order(order) for order in orders}
     told = dict.fromkeys(to_book, ZERO)
     found: list[Scene] = []
+    proven = set[int]()  # orders of which we had concluded that the exchange has none
     for entry in entries:
         scene = found[-1] if found else None
         # Lines without a task stand alone: the leader may begin a trader, and retire it hours later.
@@ -237,7 +266,14 @@ def scenes(entries: Iterable[JournalEntry], orders: list[Order], trader: Trader)
             scene = Scene(entry.at, entry.event, entry.task_id)
             found.append(scene)
         order_page = reverse("admin:trading_order_change", args=(entry.order_id,)) if entry.order_id else ""
-        scene.lines.append({"text": _done(entry, base, quote), "reason": entry.reason, "order": order_page})
+        text = _done(entry, base, quote)
+        if entry.order is not None:
+            status = entry.decision.rpartition(": ")[2]
+            if status in PROVEN or entry.decision == "was not placed":
+                proven.add(entry.order.pk)
+            elif entry.order.pk in proven and entry.order.is_late and entry.decision.startswith("books"):
+                text += ": late, for it had been taken for never placed"
+        scene.lines.append({"text": text, "reason": entry.reason, "order": order_page})
         scene.tone = _tone(entry, trader) or scene.tone
         if entry.order_id in to_book and entry.decision.startswith("books"):
             waiting, known = to_book[entry.order_id], told[entry.order_id]
@@ -263,8 +299,15 @@ def _done(entry: JournalEntry, base: str, quote: str) -> str:
 
 def _tone(entry: JournalEntry, trader: Trader) -> str:
     if entry.decision.startswith("ends"):
-        return "bad" if (trader.profit or ZERO) < 0 else "good"
-    if entry.decision in ("failed", "was refused", "was not placed", "can't be booked", "asks about its order"):
+        return "bad" if (trader.profit or ZERO) < 0 or trader.state == TraderState.MISSING else "good"
+    if entry.decision in (
+        "failed",
+        "misses a part",
+        "was refused",
+        "was not placed",
+        "can't be booked",
+        "asks about its order",
+    ):
         return "bad"
     if entry.decision.startswith(("is held back", "pauses", "waits")):
         return "wait"

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
@@ -19,6 +20,7 @@ from unfold.decorators import display
 from hedgehog_project.venues import market_of
 from streamer.models import StreamedSymbol
 from trading import overview, profiles, said, symbols
+from trading.accounting.left_over import left_over
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.admin.changing import ChangeSettingsForm
@@ -152,10 +154,14 @@ class SymbolAdmin(TurningAdmin):
     # --- the list --------------------------------------------------------------------------------
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist = super().get_changelist_instance(request)
-        trades = overview.last_trades([symbol.name for symbol in changelist.result_list], Switch.current())
+        venue = Switch.current()
+        trades = overview.last_trades([symbol.name for symbol in changelist.result_list], venue)
         may_change = self.has_change_permission(request)
-        told = said.of(Switch.current(), [each for each in changelist.result_list if overview.is_trading(each)])
+        told = said.of(venue, [each for each in changelist.result_list if overview.is_trading(each)])
+        # Asked for where the list is shown: an action leads to another page.
+        left = SimpleLazyObject(lambda: left_over(venue, trades))
         for symbol in changelist.result_list:
+            symbol.left_over = left
             symbol.said = told.get(symbol.pk, "")
             symbol.last_trade = trades.get(symbol.name)
             symbol.may_turn = may_change
@@ -191,7 +197,7 @@ class SymbolAdmin(TurningAdmin):
 
     @display(description="Profit", ordering="profit")
     def profit_so_far(self, symbol: Any) -> SafeString | str:
-        return show.profit(symbol.profit, symbol.quote_asset, symbol.unvalued)
+        return show.profit(symbol.profit, symbol.quote_asset, symbol.unvalued, symbol.left_over.get(symbol.pk))
 
     @display(description="Budget", ordering="settings__budget")
     def budget(self, symbol: Any) -> str:
@@ -296,13 +302,19 @@ class SymbolAdmin(TurningAdmin):
         extra_context = {**(extra_context or {}), "show_save_and_add_another": False}
         if symbol is not None:
             venue = Switch.current()
+            trades = overview.last_trades([symbol.name], venue)
             context = {
                 "symbol": symbol,
                 "venue": venue,
                 "is_trading": overview.is_trading(symbol),
                 "is_shutting_down": overview.is_shutting_down(symbol),
-                "last_price": last_price(overview.last_trades([symbol.name], venue).get(symbol.name), ""),
-                "profit": show.profit(symbol.profit, symbol.quote_asset, symbol.unvalued),
+                "last_price": last_price(trades.get(symbol.name), ""),
+                "profit": show.profit(
+                    symbol.profit,
+                    symbol.quote_asset,
+                    symbol.unvalued,
+                    left_over(venue, trades, symbol.pk).get(symbol.pk),
+                ),
                 "live": _traders_link(symbol, symbol.live_traders, "live"),
                 "cycles": _traders_link(symbol, symbol.cycles_finished, "finished"),
                 "why": shown(why(symbol)),

@@ -22,6 +22,7 @@ from trading import doorbell, endings
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.admin.story import story_of
+from trading.core.money import ZERO
 from trading.core.orders import OPEN
 from trading.core.strategy import TraderState
 from trading.models import Trader
@@ -35,6 +36,7 @@ class TradersShown(ShowFilter):
         ("error", "With an error"),
         ("finished", "Finished"),
         ("dust", "Dust"),
+        ("missing", "Something is missing"),
         ("all", "All"),
     )
 
@@ -48,6 +50,8 @@ class TradersShown(ShowFilter):
                 )
             case "dust":
                 return queryset.filter(state=TraderState.DUST)
+            case "missing":
+                return queryset.filter(missing__gt=ZERO)
             case "error":
                 return queryset.filter(LIVE, Q(failures__gt=0) | ~Q(error=""))
             case "finished":
@@ -91,9 +95,15 @@ class TraderAdmin(ReadOnlyAdmin):
     def now(self, trader: Trader) -> SafeString | str:
         if trader.error:
             return format_html('<span class="hh-bad hh-clip" title="{}">{}</span>', trader.error, trader.error)
+        if trader.missing:
+            return format_html(
+                '<span class="hh-bad">{} of what it bought is missing on the account</span>',
+                show.amount(trader.missing, trader.symbol.base_asset),
+            )
         if trader.state == TraderState.DUST:
             return format_html(
-                "{} is left, too little to sell", show.amount(trader.leftover, trader.symbol.base_asset)
+                "{} was left over, too little to sell by itself",
+                show.amount(trader.leftover, trader.symbol.base_asset),
             )
         if not trader.waits_for:
             return show.NONE

@@ -11,6 +11,7 @@ from trading.why import Answer
 def shown(answer: Answer) -> dict[str, Any]:
     return {
         "reasons": answer.reasons,
+        "missing": answer.missing,
         "slots": [
             {
                 "name": show.link(reverse("admin:trading_trader_change", args=(line.trader.pk,)), f"#{line.number}")

@@ -52,7 +52,7 @@ class Cancel:
 class Replace:
     """Places a sale in the stead of a resting one, in one step where the exchange offers that.
 
-    Where the new one is refused, the resting one rests on.
+    Where the request is refused as a whole, the resting one rests on.
     """
 
     order: Order

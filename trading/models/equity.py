@@ -1,6 +1,7 @@
 """Equity: what trading at a venue had brought at the end of each hour, with what was held then."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 from django.db import models
 
@@ -21,9 +22,11 @@ class Equity(models.Model):
     measured_at = models.DateTimeField()
     realised = AmountField(help_text="What all ended cycles have brought, net of commissions.")
     unrealised = AmountField(help_text="What cycles under way would have brought, were all sold at the last price.")
-    equity = AmountField(help_text="Both together.")
+    equity = AmountField(help_text="Both together, with what left-overs would bring over their cost.")
     held_cost = AmountField(help_text="What was paid for what was held.")
     held_value = AmountField(help_text="What selling it would bring, after the commission.")
+    left_cost = AmountField(default=Decimal(0), help_text="What was paid for what ended cycles have left over.")
+    left_value = AmountField(default=Decimal(0), help_text="What selling that would bring, after the commission.")
     budget = AmountField(help_text="The budgets of all live traders.")
     unpriced = models.PositiveIntegerField(
         default=0, help_text="Holdings whose price was unknown: they count at their cost."

@@ -1,13 +1,16 @@
 """The strategy of docs/strategies.md is one, in forty lines, and its test passes."""
 
+import dataclasses
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pytest_django import Settings
 
 from tests.support.environment import ROOT
+from trading.core import steps
+from trading.core.strategy import Decision, Event, Position
 from trading.strategies import registry
 from trading.strategies.checks import check_strategies
 from trading.strategies.typed import METADATA
@@ -50,6 +53,26 @@ def test_the_documented_strategy_is_known_by_its_name(
 def test_it_has_some_forty_lines() -> None:
     lines = [line for line in FILES["dip.py"].splitlines() if line.strip()]
     assert len(lines) <= 42
+
+
+def told_under(heading: str) -> set[str]:
+    return set(re.findall(r"`(\w+)[`(]", TEXT.partition(f"## {heading}\n")[2].partition("\n## ")[0]))
+
+
+def test_each_decision_and_each_event_is_told() -> None:
+    assert told_under("What decide may answer") >= {each.__name__ for each in get_args(Decision)}
+    assert told_under("What decide sees") >= {each.__name__ for each in get_args(Event)}
+
+
+def test_each_field_of_a_position_and_each_building_block_that_is_told_exists() -> None:
+    fields = {each.name for each in dataclasses.fields(Position)} - {"has_tried_values", "carried_cost"}
+    assert told_under("What decide sees") >= fields
+    blocks = re.findall(
+        r"^\| ((?:`\w+`(?:, )?)+) \|", TEXT.partition("| building block |")[2].partition("\n## ")[0], re.M
+    )
+    names = re.findall(r"`(\w+)`", " ".join(blocks))
+    assert len(names) == 6
+    assert all(callable(getattr(steps, name)) for name in names)
 
 
 def test_each_key_of_the_metadata_is_told() -> None:

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand
 from hedgehog_project.venues import Venue
 from trading.accounting import equity, profit
 from trading.accounting.holdings import Holding
+from trading.accounting.left_over import LeftOver, by_quote_asset
 from trading.accounting.profit import CSV_COLUMNS, OF_BUDGET, By, Line, csv_row
 from trading.admin.show import percent
 from trading.core.money import ZERO, plain
@@ -49,20 +50,24 @@ class Command(BaseCommand):
             writer.writerow(CSV_COLUMNS)
             writer.writerows(csv_row(line) for line in profit.lines(venue, by, since))
             return
-        held = [holding for each in equity.standing(venue).values() for holding in each.holdings]
-        places = list(profit.lines(venue, By.SYMBOL, since, held))
-        for line in as_text(venue, by, since, places, held):
+        standings = equity.standing(venue).values()
+        held = [holding for each in standings for holding in each.holdings]
+        left = [each for standing in standings for each in standing.left_over]
+        places = list(profit.lines(venue, By.SYMBOL, since, held, left=left))
+        for line in as_text(venue, by, since, places, held, left):
             self.stdout.write(line)
 
 
-def as_text(venue: Venue, by: By, since: datetime | None, places: list[Line], held: list[Holding]) -> list[str]:
+def as_text(
+    venue: Venue, by: By, since: datetime | None, places: list[Line], held: list[Holding], left: list[LeftOver]
+) -> list[str]:
     """The report for people, with its totals. `places`: the lines by symbol."""
     is_by_place = by in (By.SYMBOL, By.SLOT)
-    found = profit.lines(venue, by, since, held, places)
+    found = iter(places) if by == By.SYMBOL else profit.lines(venue, by, since, held, places)
     shown = list(islice(found, MOST_CYCLES)) if by == By.CYCLE else list(found)
     when = f" since {since:%Y-%m-%d}" if since else ""
     if not shown:
-        return [f"No cycle has ended at {venue}{when}, and nothing is held."]
+        return [f"No cycle has ended at {venue}{when}, and nothing is held.", *_left_over(left)]
     head = [by.upper(), "CYCLES", "REALISED", "", "OF BUDGET"]
     rows = [[*head, *(["UNREALISED", "OF BUDGET"] if is_by_place else []), ""]]
     rows += [_row(line, is_by_place) for line in (*shown, *profit.totals(places))]
@@ -73,13 +78,16 @@ def as_text(venue: Venue, by: By, since: datetime | None, places: list[Line], he
         told.append(f"The newest {len(shown)} of {ended:,} cycles: --csv writes them all, --since fewer.")
     if any(not line.is_priced for line in places):
         told.append("?: something is held whose price is not known now.")
-    left = [f"{plain(amount)} {asset}" for asset, amount in profit.left_over(venue)]
-    if left:
-        more = f" and {len(left) - MOST_LEFT} assets more" if len(left) > MOST_LEFT else ""
-        told.append(
-            "Left over of ended cycles, still owned, and counted neither as profit nor as loss: "
-            f"{', '.join(left[:MOST_LEFT])}{more}."
-        )
+    return told + _left_over(left)
+
+
+def _left_over(left: list[LeftOver]) -> list[str]:
+    if not left:
+        return []
+    head = "Left over of ended cycles, too little to sell alone, to be sold with a later sale, and no part of what is"
+    told = [f"{head} realised:", *(f"  {each.symbol}: {each.in_short}" for each in left[:MOST_LEFT])]
+    if len(left) > MOST_LEFT:
+        told += [f"  in all, {total}" for total in by_quote_asset(left).values()]
     return told
 
 

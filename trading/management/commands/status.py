@@ -14,6 +14,7 @@ from hedgehog_project.health import look
 from hedgehog_project.heartbeats import dismiss
 from hedgehog_project.redis import connect
 from trading import health, obstacles, overview
+from trading.accounting.left_over import by_quote_asset, left_over
 from trading.core.money import plain
 from trading.identity import copies, others
 from trading.limits import protected, protections
@@ -84,7 +85,7 @@ def gather() -> dict[str, Any]:
         "unclear": obstacles.unclear_orders().count(),
         "waiting": obstacles.waiting(venue),
         "held_back": list(protections.holding(venue)),
-        "dust": obstacles.dust(venue),
+        "left_over": left_over(venue, {line.name: line.last_trade for line in lines if line.last_trade}),
         "lines": lines,
         "orders_open": orders,
         "orders_submitting": submitting,
@@ -133,6 +134,7 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
                 "cycles_finished": line.cycles_finished,
                 "profit": plain(line.profit),
                 "cycles_with_unvalued_commissions": line.unvalued,
+                "left_over": facts["left_over"][line.pk].as_json if line.pk in facts["left_over"] else None,
                 "exchange_says": line.said or None,
             }
             for line in facts["lines"]
@@ -146,9 +148,6 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
         "orders_unclear": facts["unclear"],
         "waiting": [
             {"reason": row.reason, "traders": row.traders, "is_error": row.is_error} for row in facts["waiting"]
-        ],
-        "dust": [
-            {"asset": each.asset, "amount": plain(each.amount), "cycles": each.cycles} for each in facts["dust"]
         ],
         "processes": [
             {
@@ -170,7 +169,8 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
 
 def as_text(facts: dict[str, Any]) -> str:
     """For people."""
-    symbols = [["SYMBOL", "STREAMING", "TRADING", "LAST PRICE", "AGE", "TRADERS", "CYCLES", "PROFIT"]]
+    left = facts["left_over"]
+    symbols = [["SYMBOL", "STREAMING", "TRADING", "LAST PRICE", "AGE", "TRADERS", "CYCLES", "PROFIT", "LEFT OVER"]]
     for line in facts["lines"]:
         trade = line.last_trade
         symbols.append(
@@ -183,18 +183,22 @@ def as_text(facts: dict[str, Any]) -> str:
                 str(line.traders),
                 str(line.cycles_finished),
                 overview.marked(f"{plain(line.profit)} {line.quote_asset}", line.unvalued),
+                left[line.pk].in_short if line.pk in left else "",
             ]
         )
+    if not left:
+        symbols = [row[:-1] for row in symbols]
     states = [["PROCESS", "STATE", "SEEN", ""]]
     for state in facts["processes"]:
         seen = "never" if state.age_s is None else f"{overview.age(state.age_s)} ago"
         states.append([state.name, STATES[state.alive], seen, state.note])
-    profits = (
-        overview.marked(f"{plain(profit.total)} {profit.asset}", profit.unvalued) for profit in facts["profits"]
+    left_of = by_quote_asset(left.values())
+    profit = ", ".join(
+        overview.marked(f"{plain(each.total)} {each.asset}", each.unvalued)
+        + (f" ({left_of[each.asset]})" if each.asset in left_of else "")
+        for each in facts["profits"]
     )
-    profit = ", ".join(profits)
     switch, budget = facts["switch"], facts["budget"]
-    dust = ", ".join(f"{plain(each.amount)} {each.asset} in {each.cycles}" for each in facts["dust"])
     held_back = switch.mode_text
     alarms = health.alarms(facts["venue"], facts["processes"], facts["findings"])
     parts = [
@@ -209,7 +213,6 @@ def as_text(facts: dict[str, Any]) -> str:
         *_table(symbols, right={3, 4, 5, 6, 7}),
         f"Orders open: {facts['orders_open']}, without an answer yet: {facts['orders_submitting']}"
         + (f", of these unclear and asked about: {facts['unclear']}" if facts["unclear"] else ""),
-        *([f"Dust, too little to sell: {dust} cycles"] if dust else []),
         *([f"Used of the limits of {budget.host}: {obstacles.used(budget)}"] if budget else []),
         *(f"Waits, {row.traders} of the traders: {row.reason}" for row in facts["waiting"]),
         *_table(states),

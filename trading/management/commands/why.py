@@ -33,6 +33,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
         "symbol": answer.symbol.name,
         "venue": str(answer.venue),
         "reasons": answer.reasons,
+        "missing": answer.missing,
         "slots": [
             {
                 "slot": line.number,
@@ -57,4 +58,5 @@ def as_text(answer: Answer) -> str:
     rows = [
         [f"#{line.number}", line.trader.state.lower() if line.trader else "-", line.text] for line in answer.slots
     ]
-    return "\n".join([*head, *(["", *table(rows)] if rows else [])])
+    notes = [f"Note: {each}" for each in answer.missing]
+    return "\n".join([*head, *(["", *table(rows)] if rows else []), *(["", *notes] if notes else [])])
