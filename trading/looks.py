@@ -179,14 +179,16 @@ def _read(trader_id: int, event: Event, task_id: str, has_valued: bool) -> Snaps
         return None
     is_late = False
     if isinstance(event, OrderReported):
-        rows = _rows_of(trader, Q(client_order_id=event.report.client_order_id))
+        reports = {report.client_order_id: report for report in (event.replaced, event.report) if report is not None}
+        rows = _rows_of(trader, Q(client_order_id__in=reports))
         row = rows[event.report.client_order_id]
         known = as_core(row)
-        told = fold(known, event.report)
-        if told == known:
+        folded = {name: fold(as_core(rows[name]), report) for name, report in reports.items()}
+        told = folded.pop(row.client_order_id)
+        if told == known and all(order == as_core(rows[name]) for name, order in folded.items()):
             return None
         event = replace(event, was_asked=bool(row.cancel_reason))
-        others = [as_core(other) for other in rows.values() if other is not row]
+        others = [folded.get(name) or as_core(other) for name, other in rows.items() if other is not row]
         has_gone_on = trader.has_ended or any(other.status.is_open for other in others)
         is_late = known.status in PROVEN_BY_US and told.status.is_open and has_gone_on
         told = replace(told, cancel_reason=SHOWED_LATE) if is_late else told
@@ -319,10 +321,17 @@ def _book(snapshot: Snapshot, row: Order) -> None:
         row.save(update_fields=["is_late", "cancel_reason", "updated_at"])
         if trader.has_ended:
             transaction.on_commit(partial(_ring_for_cancel, row.pk, trader))
-    book(row, event.report)
     trader.error, trader.failures = "", 0
-    done = f"books {row.side.lower()}: {row.status.lower().replace('_', ' ')}"
-    write(trader, str(event), done, row.reason, row, snapshot.task_id)
+    if event.replaced is not None:
+        resting = snapshot.rows[event.replaced.client_order_id]
+        _book_one(snapshot, resting, OrderReported(event.replaced, "cancel"))
+    _book_one(snapshot, row, event)
+
+
+def _book_one(snapshot: Snapshot, row: Order, told: OrderReported) -> None:
+    if book(row, told.report):
+        done = f"books {row.side.lower()}: {row.status.lower().replace('_', ' ')}"
+        write(snapshot.trader, str(told), done, row.reason, row, snapshot.task_id)
 
 
 def _ring_for_cancel(order_id: int, trader: Trader) -> None:

@@ -197,12 +197,10 @@ def _send(trader_id: int, send: Send, venue: Venue, context: Context) -> Heard:
 def _replaced(trader_id: int, send: Send, exchange: Exchange, task_id: str) -> Heard:
     """Cancels a resting order and places another in one request. Raises as `place` does where neither was done."""
     done = exchange.replace(send.order, send.replaces)
-    heard: Heard = []
-    if done.cancelled is not None:
-        resting = _row(send.replaces)
-        heard = [(trader_id, OrderReported(calls.with_fills(resting, done.cancelled, exchange), "cancel"))]
+    cancelled = done.cancelled and calls.with_fills(_row(send.replaces), done.cancelled, exchange)
     if done.placed is not None:
-        return [*heard, (trader_id, OrderReported(done.placed, "answer"))]
+        return [(trader_id, OrderReported(done.placed, "answer", replaced=cancelled))]
+    heard: Heard = [(trader_id, OrderReported(cancelled, "cancel"))] if cancelled is not None else []
     row = _row(send.order.client_order_id)
     problem = done.problem
     if done.cancelled is None:

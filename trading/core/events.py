@@ -29,11 +29,15 @@ class TradeSeen:
 
 @dataclass(frozen=True)
 class OrderReported:
-    """The exchange said something of one of the trader's orders. `was_asked`: the trader itself took it back."""
+    """The exchange said something of one of the trader's orders. `was_asked`: the trader itself cancelled it.
+
+    `replaced`: what the same answer says of the order whose place this one has taken.
+    """
 
     report: OrderReport
     source: str  # report, answer, query, cancel: how it was learnt
     was_asked: bool = False
+    replaced: OrderReport | None = None
 
     def __str__(self) -> str:
         report = self.report
