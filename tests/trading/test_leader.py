@@ -9,7 +9,7 @@ import redis
 from celery import current_app
 from django.utils import timezone
 
-from hedgehog_project.queues import ENTRIES, EXITS
+from hedgehog_project.queues import ENTRIES, EXITS, OF_USE_S, STALE_S
 from hedgehog_project.venues import Venue
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, encode_trade, trade_topic
@@ -176,6 +176,51 @@ def test_bell_that_nobody_answered_is_rung_again(
     leader.ring_again()
     assert rung(bells, "nudge") == [trader.pk]
     assert triggers.rung_before(redis_client, -1) == [trader.pk]
+
+
+def test_stop_whose_bell_nobody_answered_is_woken_by_the_newest_price(
+    trader: Trader, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
+) -> None:
+    """A look that brings no price would decide nothing, and wait for a trade that a quiet market never makes."""
+    publish_price(redis_client, "2790")
+    Trader.objects.update(holds=True, wake_below=Decimal(2850), wake_above=None)
+    redis_client.zadd(triggers.RUNG, {str(trader.pk): 1.0})
+    leader.ring_again()
+    assert rung(bells, "wake") == [trader.pk]
+    assert bells[-1][1]["trade"]["price"] == "2790"
+    assert rung(bells, "nudge") == []
+    leader.ring_again()
+    assert len(rung(bells, "wake")) == 1, "not each second: it may be waiting in the queue"
+    Trader.objects.update(wake_below=Decimal(2700))
+    redis_client.zadd(triggers.RUNG, {str(trader.pk): 1.0})
+    leader.ring_again()
+    assert rung(bells, "nudge") == [trader.pk], "the market is not there any more"
+
+
+def test_stop_that_was_armed_after_the_market_had_crossed_it_needs_no_other_trade(
+    trader: Trader, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
+) -> None:
+    publish_price(redis_client, "2790")
+    now = timezone.now() + timedelta(minutes=5)
+    Trader.objects.update(holds=False, wake_below=Decimal(2850), armed_at=now - timedelta(minutes=1))
+    leader.rearm_sleepers(now)
+    assert rung(bells, "wake") == [], "who would buy waits for the next trade"
+    Trader.objects.update(holds=True)
+    leader.rearm_sleepers(now, {EXITS})
+    assert rung(bells, "wake") == []
+    leader.rearm_sleepers(now)
+    leader.rearm_sleepers(now)
+    assert rung(bells, "wake") == [trader.pk]
+
+
+def test_bell_of_an_exit_is_of_use_for_as_long_as_it_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: dict[str, float] = {}
+    monkeypatch.setattr(
+        current_app, "send_task", lambda task, kwargs, queue, headers, **_: told.update({queue: headers[OF_USE_S]})
+    )
+    doorbell.wake(1, "ETHUSDT", TRADE)
+    doorbell.wake(1, "ETHUSDT", TRADE, EXITS)
+    assert told == {ENTRIES: doorbell.WAKE_EXPIRES_S, EXITS: STALE_S}
 
 
 def test_emptied_redis_gets_its_triggers_back_and_the_books_are_compared(
