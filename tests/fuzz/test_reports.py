@@ -109,7 +109,7 @@ def test_even_a_report_that_lies_can_not_open_an_ended_order(
         order = fold(order, report)
     after = fold(order, replace(life.reports[0], status=lie, executed=Decimal(executed)))
     if order.status not in OPEN:
-        assert after.status == order.status
+        assert after.status in (order.status, OrderStatus.FILLED)
     assert after.executed >= order.executed
 
 

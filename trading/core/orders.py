@@ -66,7 +66,9 @@ MOVES: dict[OrderStatus, frozenset[OrderStatus]] = {
     OrderStatus.PENDING_NEW: _ENDS | {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED},
     OrderStatus.NEW: _ENDS | {OrderStatus.PARTIALLY_FILLED},
     OrderStatus.PARTIALLY_FILLED: _ENDS - {OrderStatus.REJECTED},
-    **{end: frozenset() for end in (*_ENDS, OrderStatus.LET_GO)},
+    # An exchange that calls an ended order filled after all has changed its mind: nothing older says that.
+    **{end: frozenset({OrderStatus.FILLED}) - {end} for end in _ENDS},
+    OrderStatus.LET_GO: frozenset(),
     **dict.fromkeys(PROVEN_BY_US, _REPORTED - PROVEN_BY_US),
 }
 
