@@ -427,7 +427,8 @@ def _with_leftovers(snapshot: Snapshot, sale: PlaceSell) -> PlaceSell:
     quantity = floor_to(owned + row.quantity, rules.step)
     if quantity == sale.quantity or refusal(rules, Side.SELL, sale.price, quantity):
         return sale
-    if sale.is_market and rules.max_market_quantity and quantity > rules.max_market_quantity:
+    is_too_much = rules.max_market_quantity and quantity > rules.max_market_quantity
+    if sale.is_market and (is_too_much or floor_to(quantity, rules.market_step or rules.step) != quantity):
         return sale
     with_it = f"{sale.reason}; with {plain(row.quantity)} {rules.base_asset} that earlier cycles have left over"
     leftovers.take(trader, row)

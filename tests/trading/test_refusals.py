@@ -158,6 +158,7 @@ def test_bounds_are_read_from_the_filters_of_exchange_info() -> None:
         "sell_factor_min": D("0.3"),
         "sell_factor_max": D(4),
         "max_market_quantity": 0,
+        "market_step": 0,
         "max_position": D("10.5"),
         "max_orders": 0,
     }

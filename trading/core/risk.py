@@ -21,7 +21,9 @@ class Rules:
     max_price: Decimal = ZERO
     min_quantity: Decimal = ZERO
     max_quantity: Decimal = ZERO
-    max_market_quantity: Decimal = ZERO  # MARKET_LOT_SIZE: the most of one market order
+    # MARKET_LOT_SIZE: the most of one market order, and its step where that is coarser than `step`.
+    max_market_quantity: Decimal = ZERO
+    market_step: Decimal = ZERO
     min_notional: Decimal = ZERO
     max_notional: Decimal = ZERO
     # PERCENT_PRICE and PERCENT_PRICE_BY_SIDE: how far from the average price a buy and a sell may lie, as factors.

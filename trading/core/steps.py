@@ -158,6 +158,10 @@ def sell_or_finish(
         quantity = min(quantity, floor_to(rules.max_quantity, rules.step))
     if is_market and rules.max_market_quantity:
         quantity = min(quantity, floor_to(rules.max_market_quantity, rules.step))
+    if is_market and rules.market_step:
+        # What is less than one of its steps is sold at its price instead.
+        whole = floor_to(quantity, rules.market_step)
+        is_market, quantity = whole > 0, whole or quantity
     if quantity == 0:
         return Wait(f"its {plain(owned)} {rules.base_asset} are not free on the account: other orders hold them")
     why_not = refusal(rules, Side.SELL, price, quantity)

@@ -158,6 +158,7 @@ def bounds_of(filters: list[dict[str, Any]]) -> dict[str, Any]:
         "sell_factor_min": factor("ask", "Down"),
         "sell_factor_max": factor("ask", "Up"),
         "max_market_quantity": amount("MARKET_LOT_SIZE", "maxQty"),
+        "market_step": amount("MARKET_LOT_SIZE", "stepSize"),
         "max_position": amount("MAX_POSITION", "maxPosition"),
         "max_orders": int(amount("MAX_NUM_ORDERS", "maxNumOrders")),
     }

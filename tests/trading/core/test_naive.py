@@ -215,6 +215,16 @@ def test_what_the_venue_takes_at_the_market_at_once_is_no_more_than_it_says() ->
     assert decision.quantity == D(7)
 
 
+def test_at_the_market_whole_steps_of_market_orders_are_sold_and_the_rest_at_its_price() -> None:
+    """MARKET_LOT_SIZE may have a coarser step than LOT_SIZE (filters.md)."""
+    decision = decide(position(HELD, leaves_at="1"), NUDGE, replace(RULES, market_step=D(8)), STOPS)
+    assert isinstance(decision, PlaceSell)
+    assert (decision.quantity, decision.is_market) == (D(16), True)
+    decision = decide(position(HELD, leaves_at="1"), NUDGE, replace(RULES, market_step=D(50)), STOPS)
+    assert isinstance(decision, PlaceSell)
+    assert (decision.quantity, decision.is_market) == (D(20), False)
+
+
 # --- retarget -------------------------------------------------------------------------------------
 def test_buy_that_its_trader_took_back_is_placed_anew_without_a_pause() -> None:
     waits = decide(position(), cancelled(Side.BUY, True), RULES, FOLLOWS)
