@@ -21,6 +21,8 @@ from trading.own_orders import trader_of
 
 # While bells, beats and processes are lost, a promise of a few seconds takes several tries.
 SLEEPS_AT_MOST = timedelta(seconds=45)
+# A price that stays for so long is seen by a standby that asks for it, some of whose questions fail.
+LOOKED_AT_WITHIN = timedelta(seconds=10)
 _BASE = {symbol: symbol.removesuffix("USDT") for symbol in PRICES}
 
 
@@ -262,9 +264,20 @@ class Watch:
             ):
                 below, above = (None if units is None else from_units(units) for units in (wake_below, wake_above))
                 armed = max(time_of(armed_at), self._restored_at)
-                for at, price in self.world.trades[symbol]:
-                    is_it = (below is not None and price <= below) or (above is not None and price >= above)
-                    never(is_it and armed < at < late, f"I6: trader {pk} sleeps through the trades that it waits for")
+                crossing = [
+                    (at, (below is not None and price <= below) or (above is not None and price >= above))
+                    for at, price in self.world.trades[symbol]
+                ]
+                for at, is_it in crossing:
+                    if is_it and armed < at < late and self._was_to_be_seen(at, crossing):
+                        never(True, f"I6: trader {pk} sleeps through the trades that it waits for")
+
+    def _was_to_be_seen(self, at: datetime, crossing: list[tuple[datetime, bool]]) -> bool:
+        """While Redis refuses writes only the last price is looked at, about each second: a dip may pass unseen."""
+        refusing = self.world.bells.refusing
+        if refusing.since is None or not refusing.since <= at <= refusing.until:
+            return True
+        return all(is_it for other, is_it in crossing if at <= other <= at + LOOKED_AT_WITHIN)
 
     def _late(self, trader: int, now: datetime) -> datetime:
         """What a trader waits for since then, somebody ought to have told it."""
