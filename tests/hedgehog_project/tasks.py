@@ -1,5 +1,6 @@
 """Tasks for a real worker (`celery worker -I tests.hedgehog_project.tasks`)."""
 
+import ctypes
 import json
 import threading
 import time
@@ -34,3 +35,24 @@ def take_a_while(key: str) -> None:
     """Is under way for a moment, then counts itself in the Redis key."""
     time.sleep(0.02)
     connect().incr(key)
+
+
+@shared_task(name="tests.take_a_thread", takes_s=0.5)
+def take_a_thread(key: str, symbol: str = "") -> None:
+    """Does not end until the Redis key is there, though it should within half a second."""
+    connect().incr(f"{key}:taken")
+    while not connect().exists(key):
+        time.sleep(0.02)
+
+
+@shared_task(name="tests.hold_the_lock")
+def hold_the_lock() -> None:
+    """Lets no other thread of Python run, for a minute. Only once: it would come back."""
+    if connect().incr("held") == 1:
+        ctypes.PyDLL(None).sleep(60)
+
+
+@shared_task(name="tests.say")
+def say(key: str) -> None:
+    """Sets the Redis key."""
+    connect().set(key, 1)
