@@ -117,10 +117,10 @@ def test_people_are_told_by_the_next_process(tmp_path: Path, tasks: Running, red
     facts = of(tmp_path, Running(), up_s=10).facts()
     assert facts == {"restarted": "itself: its thread taken by tasks that do not end (lead for 0 s)"}
     all_well(redis_client)
-    plant(redis_client, "worker", pid=8, up_s=10, queues="celery", **facts)
+    plant(redis_client, "worker", pid=8, up_s=10, queues="celery", restarted=facts["restarted"])
     text = f"worker on here (process 8) has restarted {facts['restarted']}."
     assert [each.text for each in health.findings(health.look())] == [text]
-    plant(redis_client, "worker", pid=8, up_s=health.RESTARTED_S + 1, queues="celery", **facts)
+    plant(redis_client, "worker", pid=8, up_s=health.RESTARTED_S + 1, queues="celery", restarted=facts["restarted"])
     assert health.findings(health.look()) == []
     assert of(tmp_path, Running(), up_s=watchdog.TOLD_FOR_S + 1).facts() == {}
 
