@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from hedgehog_project import halt_request
 from hedgehog_project.halt_request import Request
+from hedgehog_project.hiding import hidden
 from hedgehog_project.hurry import hurried, hurried_look
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderStatus, Side
@@ -261,8 +262,8 @@ def clock(at: datetime) -> str:
 
 
 def in_a_line(error: Exception) -> str:
-    """An error's words without their line breaks and the full stop."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    """An error's words without their line breaks, the full stop, and what must not show."""
+    return hidden(" ".join(str(error).split()).rstrip(".")) or type(error).__name__
 
 
 def wants_buys_back() -> bool:
