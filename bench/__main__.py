@@ -14,10 +14,11 @@ MEASUREMENTS = {
     "latency": "from a trade on the wire to an accepted order",
     "stops": "how long 10 and 200 stops wait for their turn (3 minutes)",
     "cycles": "full cycles a second with 100 traders",
+    "recovery": "seconds until trading goes on after kill -9 of each process (6 minutes; its own --help)",
     "days": "recorded days traded in 5 chunks: profit and books (9 minutes; its own --help)",
 }
-# Only where they are named: they need a file, and their time.
-ON_DEMAND = {"days"}
+# Only where they are named: they need a file, or their time.
+ON_DEMAND = {"recovery", "days"}
 
 
 def main() -> int:
@@ -28,7 +29,10 @@ def main() -> int:
         epilog="\n".join(f"  {name:10} {what}" for name, what in MEASUREMENTS.items()),
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="default: all but days; options after one name are its own"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="default: all but recovery and days; options after one name are its own",
     )
     words = sys.argv[1:]
     # One name may be followed by options of its own.

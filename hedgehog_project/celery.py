@@ -13,16 +13,19 @@ from celery.signals import (
     task_postrun,
     task_prerun,
     worker_init,
+    worker_ready,
     worker_shutdown,
 )
+from django.conf import settings
 from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
 
 from hedgehog_project import queues, sessions, shared_clock
 from hedgehog_project.heartbeats import Heart
-from hedgehog_project.pool import LeaderStep
+from hedgehog_project.pool import TASKS, LeaderStep, TaskPool
 from hedgehog_project.progress import running
 from hedgehog_project.redis import connect
+from hedgehog_project.watchdog import Watchdog
 
 # By the name: the broker's address stays what it is.
 TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "hedgehog_project.broker:Transport"))
@@ -39,6 +42,7 @@ app.steps["consumer"].add(LeaderStep)
 TAKES_S = 60.0
 # Of this worker's queues, for people.
 _serves: list[str] = []
+_watchdogs: list[Watchdog] = []
 
 
 @before_task_publish.connect
@@ -59,25 +63,43 @@ def _begin(sender: Any, **_: Any) -> None:
             log.warning("what waits in the queue %s is not looked at: %s", name, error)
 
 
+@worker_ready.connect
+def _watch(sender: Any, **_: Any) -> None:
+    """Threads that no task gives back take the worker with them; other pools have their own ways."""
+    if isinstance(sender.pool, TaskPool):
+        _watchdogs.append(Watchdog(_name(), settings.HEDGEHOG_HOME, sender.pool.limit, dict.fromkeys(TASKS, 1)))
+        _watchdogs[-1].start()
+
+
+def _name() -> str:
+    return "worker" if queues.ENTRIES in _serves else "worker_exits"
+
+
 @cache
 def _worker_heart() -> Heart:
-    return Heart(connect(), "worker" if queues.ENTRIES in _serves else "worker_exits")
+    return Heart(connect(), _name())
 
 
 @heartbeat_sent.connect
 def _worker_is_alive(**_: Any) -> None:
     """Sent every two seconds by the loop that fetches tasks: it stops when the loop hangs or has lost the broker."""
-    _worker_heart().beat(queues=" ".join(_serves), **running.facts())
+    facts = running.facts()
+    for watchdog in _watchdogs:
+        facts |= watchdog.facts()
+    _worker_heart().beat(queues=" ".join(_serves), **facts)
 
 
 @worker_shutdown.connect
 def _worker_ends(**_: Any) -> None:
+    for watchdog in _watchdogs:
+        watchdog.stop()
     _worker_heart().stop()
 
 
 @task_prerun.connect
-def _task_begins(task_id: str, task: Any, **_: Any) -> None:
-    running.begins(task_id, task.name, getattr(task, "takes_s", TAKES_S))
+def _task_begins(task_id: str, task: Any, kwargs: dict[str, Any], **_: Any) -> None:
+    about = kwargs.get("symbol") or kwargs.get("venue") or ""
+    running.begins(task_id, task.name, getattr(task, "takes_s", TAKES_S), str(about))
     # Connections are used again by the next task (CELERY_DB_REUSE_MAX); one that the database has closed is not.
     close_old_connections()
 

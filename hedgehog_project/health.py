@@ -20,6 +20,8 @@ from hedgehog_project.queues import LEADER, Queue
 
 # The leader runs every second, and a task waits for milliseconds: whatever is this late does not get on.
 LATE_S = 15.0
+# So long it is amiss that a process has restarted itself: time to read it.
+RESTARTED_S = 300.0
 # That no migration is missing stays true for a while.
 _MIGRATED_FOR_S = 60.0
 
@@ -61,7 +63,7 @@ def findings(seen: Progress | None) -> list[Finding]:
     """What is amiss by what Redis tells."""
     if seen is None:
         return [Finding("redis", "Redis does not answer: no event and no task reaches anybody.")]
-    return [*_silent(seen.beats), *_leader(seen), *_queues(seen.queues), *_stuck(seen.beats)]
+    return [*_silent(seen.beats), *_leader(seen), *_queues(seen.queues), *_stuck(seen.beats), *_restarted(seen.beats)]
 
 
 def of_database() -> list[Finding]:
@@ -138,6 +140,17 @@ def _stuck(known: Sequence[Beat]) -> list[Finding]:
         Finding("worker", f"{beat.name} on {beat.host} (process {beat.pid}) does not get on: {beat.facts['stuck']}.")
         for beat in known
         if beat.is_fresh and beat.facts.get("stuck")
+    ]
+
+
+def _restarted(known: Sequence[Beat]) -> list[Finding]:
+    return [
+        Finding(
+            "worker",
+            f"{beat.name} on {beat.host} (process {beat.pid}) has restarted {beat.facts['restarted']}.",
+        )
+        for beat in known
+        if beat.is_fresh and beat.facts.get("restarted") and beat.up_s < RESTARTED_S
     ]
 
 

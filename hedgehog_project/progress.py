@@ -2,6 +2,9 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import redis
@@ -12,37 +15,69 @@ LED = "led"  # When the leader last came to its end.
 _NOTE = "return redis.call('HSET', KEYS[1], ARGV[1], redis.call('TIME')[1])"
 
 
+@dataclass(frozen=True)
+class RunningTask:
+    """One task that has begun and not ended. `about`: the symbol that it concerns, where it concerns one."""
+
+    name: str
+    about: str
+    age_s: float
+    takes_s: float
+
+    def __str__(self) -> str:
+        of = f" of {self.about}" if self.about else ""
+        return f"{self.name.rpartition('.')[2]}{of} for {self.age_s:.0f} s"
+
+
 class Running:
     """The tasks of this process. For all of its threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._tasks: dict[str, tuple[str, float, float]] = {}
+        # By a key of their own: name, what it is about, when it began, how long it may take.
+        self._tasks: dict[object, tuple[str, str, float, float]] = {}
         self._done = 0
 
-    def begins(self, task_id: str, name: str, takes_s: float) -> None:
+    def begins(self, key: object, name: str, takes_s: float, about: str = "") -> None:
         """`takes_s`: whoever takes longer is stuck."""
         with self._lock:
-            self._tasks[task_id] = (name.rpartition(".")[2], time.monotonic(), takes_s)
+            self._tasks[key] = (name, about, time.monotonic(), takes_s)
 
-    def ends(self, task_id: str) -> None:
+    def ends(self, key: object) -> None:
         with self._lock:
-            self._done += self._tasks.pop(task_id, None) is not None
+            self._done += self._tasks.pop(key, None) is not None
+
+    @contextmanager
+    def task(self, name: str, takes_s: float, about: str = "") -> Iterator[None]:
+        """What is done within it is such a task."""
+        key = object()
+        self.begins(key, name, takes_s, about)
+        try:
+            yield
+        finally:
+            self.ends(key)
+
+    def overdue(self, factor: float = 1.0) -> list[RunningTask]:
+        """The tasks that have run for so many times as long as they may, the oldest first."""
+        found = [task for task in self._now() if task.age_s > factor * task.takes_s]
+        return sorted(found, key=lambda task: -task.age_s)
 
     def facts(self) -> dict[str, Any]:
         """For the heartbeat: how many tasks were done, how long the oldest one has run, and which is stuck."""
+        tasks, stuck = self._now(), self.overdue()
+        facts: dict[str, Any] = {"done": self._done, "running": len(tasks)}
+        if tasks:
+            facts["oldest_s"] = round(max(task.age_s for task in tasks), 1)
+        if stuck:
+            facts["stuck"] = str(stuck[0])
+        return facts
+
+    def _now(self) -> list[RunningTask]:
         now = time.monotonic()
         with self._lock:
-            tasks = [(now - began, name, takes_s) for name, began, takes_s in self._tasks.values()]
-            done = self._done
-        facts: dict[str, Any] = {"done": done, "running": len(tasks)}
-        if tasks:
-            facts["oldest_s"] = round(max(tasks)[0], 1)
-        stuck = [(age_s, name) for age_s, name, takes_s in tasks if age_s > takes_s]
-        if stuck:
-            age_s, name = max(stuck)
-            facts["stuck"] = f"{name} for {age_s:.0f} s"
-        return facts
+            return [
+                RunningTask(name, about, now - began, takes_s) for name, about, began, takes_s in self._tasks.values()
+            ]
 
 
 running = Running()

@@ -39,6 +39,8 @@ class Patience:
     life_s: float = (23 * 60 + 50) * 60.0  # Binance closes after 24 h
     backoff_first_s: float = 0.25
     backoff_max_s: float = 10.0
+    refused_max_s: float = 1.0  # nobody listens there: no attempt that the exchange counts
+    refused_tries: int = 60  # of which so many in a row, then the usual backoff: it may be away for hours
     proven_s: float = 10.0  # a connection that lasted so long begins the backoff anew
     banned_s: float = 60.0
 
@@ -64,6 +66,7 @@ class Connection:
         self._patience = patience
         self._quiet_s = patience.quiet_s
         self._failures = 0
+        self._refused = 0  # in a row
         self._born = 0.0
         self._stopping = threading.Event()
         self._waker, self._woken = socket.socketpair()
@@ -122,6 +125,8 @@ class Connection:
                 self._lost(f"the exchange answered with status {error.status_code}", told_s)
             except websocket.WebSocketTimeoutException:
                 self._lost("time-out", None)
+            except ConnectionRefusedError as error:
+                self._refuses(_in_words(error))
             except (websocket.WebSocketException, OSError) as error:  # ssl.SSLError is an OSError
                 self._lost(_in_words(error), None)
 
@@ -215,12 +220,25 @@ class Connection:
         """Says so and waits: as long as told, else longer from failure to failure."""
         if time.monotonic() - self._born >= self._patience.proven_s:
             self._failures = 0
-        limit_s = min(self._patience.backoff_max_s, self._patience.backoff_first_s * 2 ** min(self._failures, 16))
-        wait_s = limit_s * random.uniform(0.5, 1.0)
+        wait_s = self._backoff_s(self._failures, self._patience.backoff_max_s)
         # "At once" only behind a connection that has lasted: nobody can make us reconnect in a tight loop.
         if told_s or (told_s == 0.0 and self._failures == 0):
             wait_s = min(told_s, MOST_TOLD_S)
         self._failures += 1
+        self._refused = 0
+        self._wait_to_reconnect(reason, wait_s)
+
+    def _refuses(self, reason: str) -> None:
+        """As when it is lost, but sooner for a while. No failure of the connection that comes after it."""
+        is_new = self._refused < self._patience.refused_tries
+        max_s = self._patience.refused_max_s if is_new else self._patience.backoff_max_s
+        self._refused += 1
+        self._wait_to_reconnect(reason, self._backoff_s(self._refused - 1, max_s))
+
+    def _backoff_s(self, failures: int, max_s: float) -> float:
+        return min(max_s, self._patience.backoff_first_s * 2 ** min(failures, 16)) * random.uniform(0.5, 1.0)
+
+    def _wait_to_reconnect(self, reason: str, wait_s: float) -> None:
         self.reconnects += 1
         log.warning("reconnect connection=%s reason=%r wait_s=%.2f", self.name, reason, wait_s)
         self._pause(wait_s)

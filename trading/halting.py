@@ -262,7 +262,7 @@ def clock(at: datetime) -> str:
 
 
 def in_a_line(error: Exception) -> str:
-    """An error's words without their line breaks and the full stop."""
+    """An error's words without their line breaks, the full stop, and what must not show."""
     return hidden(" ".join(str(error).split()).rstrip(".")) or type(error).__name__
 
 

@@ -261,7 +261,7 @@ def think(snapshot: Snapshot) -> Thought:
         return Thought(decision, guard.triggers(strategy, after, rules, settings))
 
     try:
-        return within_time(strategy, decide)
+        return within_time(strategy, decide, whose=snapshot.trader.pk)
     except guard.StrategyFails as error:
         log.exception("a strategy fails: trader=%s", snapshot.trader.pk)
         return Thought(fails=str(error))

@@ -22,6 +22,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from hedgehog_project import progress, redis_health
+from hedgehog_project.progress import running
 from hedgehog_project.redis_health import Health
 from hedgehog_project.venues import Venue
 from streamer.topics import TradeEvent
@@ -29,6 +30,7 @@ from trading import doorbell, halting, leader, tasks
 from trading.books.reconcile import venues_in_use
 from trading.core.money import plain
 from trading.exchange.errors import ExchangeError
+from trading.task_base import BaseTask
 from trading.traders import ExchangeAt
 
 log = logging.getLogger(__name__)
@@ -136,13 +138,20 @@ def _run(key: Key, do: Callable[[], object]) -> None:
     """What a worker does for a task: what it raises was shown on the trader, and it is rung for again."""
     close_old_connections()
     try:
-        do()
+        task = key[0]
+        with running.task(task, takes_s(task)):
+            do()
     except (ExchangeError, DatabaseError, redis.RedisError) as error:
         log.warning("%s of %s fails: %s", *key, error)
         if isinstance(error, DatabaseError):
             connection.close()
     except Exception:
         log.exception("%s of %s fails", *key)
+
+
+def takes_s(task: str) -> float:
+    """After which time it is stuck."""
+    return float(getattr(current_app.tasks.get(task), "takes_s", BaseTask.takes_s))
 
 
 class _Prices:

@@ -9,7 +9,7 @@ from celery import Task, current_app, shared_task
 from celery.signals import worker_ready
 from kombu.exceptions import OperationalError
 
-from hedgehog_project import shared_clock
+from hedgehog_project import shared_clock, watchdog
 from hedgehog_project.database_errors import passes
 from hedgehog_project.queues import ENTRIES, EXITS, drop_stale
 from hedgehog_project.redis import connect, take
@@ -29,6 +29,7 @@ from trading.limits import balances
 from trading.models import Order
 from trading.models.journal import write
 from trading.one_by_one import each
+from trading.strategies import time_limit
 from trading.task_base import BaseTask, waited_s
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ GIVE_UP_AFTER = 5
 # What asks about every symbol waits for the exchange's limits again and again.
 LONG_S = 900.0
 FILL_EVERY_S = 0.2
+
+watchdog.also(watchdog.Check(time_limit.does_not_end, time_limit.rest_after))
 
 
 @shared_task(bind=True, base=BaseTask)
@@ -110,7 +113,7 @@ def reconcile(self: Task, venue: str, entry: str | None = None) -> None:
         acknowledge(connect(), venue, entry)
 
 
-@shared_task(base=BaseTask, is_rung_again=False)
+@shared_task(base=BaseTask, is_rung_again=False, takes_s=30.0)
 def lead() -> None:
     """Every second: what is missing, stuck or forgotten. However late it comes: beat lets no second one wait."""
     client = connect()

@@ -1,10 +1,11 @@
 """Tasks for a real worker (`celery worker -I tests.hedgehog_project.tasks`)."""
 
+import ctypes
 import json
 import threading
 import time
 
-from celery import shared_task
+from celery import Task, shared_task
 from django.db import connection
 
 from hedgehog_project.redis import connect
@@ -34,3 +35,30 @@ def take_a_while(key: str) -> None:
     """Is under way for a moment, then counts itself in the Redis key."""
     time.sleep(0.02)
     connect().incr(key)
+
+
+class Brief(Task):
+    """Ends within half a second."""
+
+    takes_s = 0.5
+
+
+@shared_task(name="tests.take_a_thread", base=Brief)
+def take_a_thread(key: str, symbol: str = "") -> None:
+    """Does not end until the Redis key is there."""
+    connect().incr(f"{key}:taken")
+    while not connect().exists(key):
+        time.sleep(0.02)
+
+
+@shared_task(name="tests.hold_the_lock")
+def hold_the_lock() -> None:
+    """Lets no other thread of Python run, for a minute. Only once: it would come back."""
+    if connect().incr("held") == 1:
+        ctypes.PyDLL(None).sleep(60)
+
+
+@shared_task(name="tests.say")
+def say(key: str) -> None:
+    """Sets the Redis key."""
+    connect().set(key, 1)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from hedgehog_project.ports import free_port
 from hedgehog_project.venues import Market
 from streamer.connection import Patience
 from streamer.feeds import STREAMS_MAX, TradeConnection
@@ -206,3 +207,20 @@ def test_backoff_grows_to_its_cap_and_never_synchronises(monkeypatch: pytest.Mon
     caps = [min(10.0, 0.25 * 2**n) for n in range(12)]
     assert all(cap / 2 <= wait <= cap for wait, cap in zip(waits, caps, strict=True))
     assert len(set(waits[-5:])) == 5
+
+
+def test_exchange_at_which_nobody_listens_is_tried_each_second_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has restarted is found at once, and one that is away for hours fills no log."""
+    waits: list[float] = []
+    connection = TradeConnection("x", Market.MOCK, f"ws://127.0.0.1:{free_port()}", Inbox(), Patience())
+    connection.want(["ETHUSDT"])
+
+    def pause(wait_s: float) -> None:
+        waits.append(wait_s)
+        if len(waits) == 66:
+            connection.stop()
+
+    monkeypatch.setattr(connection, "_pause", pause)
+    connection.run()
+    caps = [min(1.0, 0.25 * 2**n) for n in range(60)] + [10.0] * 6
+    assert all(cap / 2 <= wait <= cap for wait, cap in zip(waits, caps, strict=True))

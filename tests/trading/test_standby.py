@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from datetime import timedelta
 from decimal import Decimal as D
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from hedgehog_project import progress
 from hedgehog_project.venues import Venue
+from hedgehog_project.watchdog import Watchdog
 from tests.support.refusing import full
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost
 from tests.trading.conftest import make_symbol
@@ -187,6 +189,20 @@ def test_who_is_under_way_is_not_rung_again_and_others_go_first_in(
             found._answer("trading.tasks.cancel", {"trader": holder.pk, "symbol": "ETHUSDT", "order": 7})
         found.step()
     assert [args[0] for _, _, args in turns.jobs] == [("beat", None), ("trading.tasks.cancel", 7)]
+
+
+def test_what_does_not_end_in_the_standby_is_known_to_its_watchdog(
+    acting: tuple[Standby, InTurn], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found, turns = acting
+    monkeypatch.setattr(doorbell.current_app.tasks["trading.tasks.cancel"], "takes_s", -1.0)
+    seen: list[str] = []
+    hung = Watchdog("standby", tmp_path, threads=2)
+    monkeypatch.setattr(tasks.traders, "cancel", lambda *_: seen.append(hung.why()))
+    found._answer("trading.tasks.cancel", {"trader": 1, "symbol": "ETHUSDT", "order": 7})
+    turns.run()
+    assert seen == ["1 of 2 threads taken by tasks that do not end (cancel for 0 s)"]
+    assert hung.why() == ""
 
 
 def test_one_price_is_asked_for_all_symbols_of_a_venue_and_kept_for_a_moment(at: ScriptedExchange) -> None:

@@ -14,6 +14,7 @@ import redis
 from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 
+from hedgehog_project.budget import ENTRIES_SHARE, WEIGHT
 from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import HOST
 from tests.e2e.books import BALANCES, describe, differences_in_the_end, set_up, turn_off, turn_on
@@ -210,13 +211,20 @@ class Chaos:
         return _first_cycle_after(since)
 
     def _look_for_a_stop(self) -> None:
-        """Until when the exchange has told everybody to stay away. A Redis that is away knows of none."""
+        """Until when everybody stays away: told by the exchange, or because this minute's request weight is used.
+
+        A Redis that is away knows of none.
+        """
+        host, now = f"{HOST}:{self._stack.mock.port}", time.time()
         try:
             with redis.Redis.from_url(self._stack.redis_url) as client:
-                until_ms = client.hget(f"budget:{HOST}:{self._stack.mock.port}:stop", "until_ms")
+                until_ms = client.hget(f"budget:{host}:stop", "until_ms")
+                used = client.hget(f"budget:{host}:weight:{WEIGHT.number(int(now * 1000))}", "used")
         except redis.RedisError:
             return
         self._stopped_until = max(self._stopped_until, int(until_ms or 0) / 1000)
+        if int(used or 0) > WEIGHT.limit * ENTRIES_SHARE:
+            self._stopped_until = max(self._stopped_until, now + WEIGHT.left_s(int(now * 1000)))
 
     def _all_alive(self) -> bool:
         with redis.Redis.from_url(self._stack.redis_url) as client:

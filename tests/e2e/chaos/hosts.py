@@ -244,7 +244,7 @@ class Hosts:
         """The host whose beat leads is gone: the other one's, which stood by, leads."""
         self._here.kill("beat")
         self._wait(lambda: self._holder_of_the_lease() == NAME, 20, f"the beat of {NAME} leads")
-        self._wait(lambda: self._beating("beat", but=NAME), 30, "our beat stands by")
+        self._wait(self._our_beat_stands_by, 30, "our beat stands by")
         time.sleep(2)  # It has seen the other one live.
         self._host.cut()
         for process in self._there.services.values():
@@ -271,13 +271,15 @@ class Hosts:
         before = done()
         self._wait(lambda: done() >= before + 10, UP_WITHIN_S, f"{host or 'the first host'} works")
 
-    def _beating(self, name: str = "", but: str = "") -> set[str]:
-        """The processes of the other host that live; or of `name` those of any host but one."""
-        return {
-            beat.name
-            for beat in beats(self._redis)
-            if beat.is_fresh and (beat.name == name and beat.host != but if name else beat.host == NAME)
-        }
+    def _beating(self) -> set[str]:
+        """The processes of the other host that live."""
+        return {beat.name for beat in beats(self._redis) if beat.is_fresh and beat.host == NAME}
+
+    def _our_beat_stands_by(self) -> bool:
+        """The new one: what the one before said is fresh for some seconds after it was killed."""
+        pid = self._here.services["beat"].pid
+        ours = [beat for beat in beats(self._redis) if (beat.name, beat.pid) == ("beat", pid) and beat.host != NAME]
+        return any(beat.facts.get("leads") != "yes" for beat in ours)
 
     def _told(self) -> list[str]:
         """What `manage.py status` finds amiss with hosts."""

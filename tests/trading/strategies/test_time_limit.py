@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal as D
 from types import SimpleNamespace
 from typing import Any
@@ -45,7 +45,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_function_that_loops_is_given_up_and_ended(function: Any) -> None:
     with pytest.raises(StrategyFails, match=r"mine thinks for more than 0\.2 s"):
         within_time(STRATEGY, function, 0.2)
-    assert left_behind() == 0
+    assert left_behind() == []
     assert not [thread for thread in threading.enumerate() if thread.name == "strategy-mine"]
 
 
@@ -53,12 +53,107 @@ def test_function_that_can_not_be_ended_is_counted_until_it_ends() -> None:
     gate = threading.Event()
     with pytest.raises(StrategyFails):
         within_time(STRATEGY, lambda: gate.wait(10), 0.1)
-    assert left_behind() == 1
+    assert [each.strategy for each in left_behind()] == ["mine"]
     gate.set()
     deadline = time.monotonic() + 5
     while left_behind() and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert left_behind() == 0
+    assert left_behind() == []
+
+
+def burns(gate: threading.Event) -> None:
+    """Can't be ended: whatever is raised in it is swallowed."""
+    while not gate.is_set():
+        try:
+            while not gate.is_set():
+                pass
+        except BaseException:  # noqa: BLE001
+            continue
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """Set in the end: all calls that wait for it have ended when the test is over."""
+    gate = threading.Event()
+    yield gate
+    gate.set()
+    deadline = time.monotonic() + 10
+    while left_behind() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert left_behind() == []
+
+
+def leave_behind(function: Callable[[], object], whose: int | None = None) -> None:
+    with pytest.raises(StrategyFails, match="thinks for more than"):
+        within_time(STRATEGY, function, 0.05, whose)
+
+
+def until_it_burns(count: int = 1) -> None:
+    deadline = time.monotonic() + 20
+    while sum(each.burns for each in left_behind()) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_trader_whose_last_call_uses_the_cpu_is_not_asked_and_others_are(gate: threading.Event) -> None:
+    leave_behind(lambda: burns(gate), whose=1)
+    until_it_burns()
+    with pytest.raises(StrategyFails, match=r"mine is not asked: the last call has not ended for \d+ s"):
+        within_time(STRATEGY, lambda: 7, whose=1)
+    assert within_time(STRATEGY, lambda: 7, whose=2) == 7
+
+
+def test_a_trader_whose_last_call_merely_waits_is_asked_again(gate: threading.Event) -> None:
+    leave_behind(lambda: gate.wait(20), whose=1)
+    time.sleep(1.1)
+    assert not left_behind()[0].burns
+    assert within_time(STRATEGY, lambda: 7, whose=1) == 7
+
+
+def test_a_strategy_with_many_calls_that_use_the_cpu_is_not_asked_for_anybody(
+    gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time_limit, "MAX_BURNING", 2)
+    for trader in (1, 2):
+        leave_behind(lambda: burns(gate), whose=trader)
+    until_it_burns(2)
+    with pytest.raises(StrategyFails, match="mine is not asked: 2 calls of it do not end"):
+        within_time(STRATEGY, lambda: 7, whose=3)
+    other: Any = SimpleNamespace(name="another")
+    assert within_time(other, lambda: 7) == 7
+
+
+def test_calls_that_use_the_cpu_for_long_are_worth_a_restart_and_so_are_many_that_wait(
+    gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_behind(lambda: burns(gate))
+    until_it_burns()
+    assert time_limit.does_not_end() == ""
+    monkeypatch.setattr(time_limit, "BURNS_FOR_S", 0.5)
+    assert "calls of the strategy mine that do not end use the CPU: 1, for" in time_limit.does_not_end()
+    monkeypatch.setattr(time_limit, "BURNS_FOR_S", 60.0)
+    monkeypatch.setattr(time_limit, "MAX_LEFT_BEHIND", 3)
+    for _ in range(2):
+        leave_behind(lambda: gate.wait(20))
+    assert time_limit.does_not_end() == "3 calls of the strategy mine do not end"
+    with pytest.raises(StrategyFails, match="3 calls of it do not end"):
+        within_time(STRATEGY, lambda: 7)
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_strategy_that_was_asked_when_a_process_stopped_rests_and_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(time_limit, "_resting", {})
+    patient = registry.find("patient")
+    stack = f'Timeout (0:00:30)!\nThread 0x1:\n  File "{patient.decide.__code__.co_filename}", line 3 in decide\n'
+    assert time_limit.rest_after('Thread 0x1:\n  File "/elsewhere.py", line 3 in decide\n', 120) == ""
+    assert within_time(patient, lambda: 7) == 7
+    assert time_limit.rest_after(stack, 120) == "the strategy patient was asked, and is not again for 120 s"
+    with pytest.raises(StrategyFails, match="patient is not asked: it has stopped a whole process; tried again in 1"):
+        within_time(patient, lambda: 7)
+    time_limit.rest_after(stack, 0)
+    assert within_time(patient, lambda: 7) == 7
 
 
 def test_what_it_gives_and_what_it_raises_is_handed_on() -> None:
