@@ -18,7 +18,7 @@ from hedgehog_project.redis_health import Health
 HEARTBEATS = ("streamer", "dispatcher", "worker", "worker_exits", "beat", "standby")
 NAMES = ("redis", "mock_exchange", *HEARTBEATS, "web", "flower")
 # By which of its queues each of the workers is known. One that serves all of them is either.
-_SERVES = {"worker": queues.ENTRIES, "worker_exits": queues.EXITS}
+_SERVES = {"worker": queues.ENTRIES, "worker_exits": queues.LEADER}
 
 
 @dataclass(frozen=True)

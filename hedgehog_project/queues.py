@@ -1,8 +1,12 @@
 """The queues of tasks in Redis: who is served where, how long each is and how old its oldest task, and what is stale.
 
     leader    `lead` alone, with a thread of its own: late is better than never, and never is one behind another
-    exits     what gets out of the market or clears up: sales after a stop, cancels, reports, questions about orders
+    exits     what gets out of the market or clears up: sales after a stop, cancels, questions about orders
+    reports   what the exchange has reported
     celery    everything else, entries above all; and what names no queue
+
+A worker serves the first of its queues in which something waits, in the order of SERVED. The one of entries helps
+with the others; `worker_exits` serves nothing but these and the leader.
 
 Every task carries the time at which it was rung, by the clock that all hosts share. A queue holds nothing that is
 lost with it: the database knows what is due, and the topics hand reports on again.
@@ -17,8 +21,10 @@ import redis
 
 log = logging.getLogger(__name__)
 
-LEADER, EXITS, ENTRIES = "leader", "exits", "celery"
-NAMES = (LEADER, EXITS, ENTRIES)
+LEADER, EXITS, REPORTS, ENTRIES = "leader", "exits", "reports", "celery"
+NAMES = (LEADER, EXITS, REPORTS, ENTRIES)
+# Which of them is served first. A report tells what an answer has mostly told before; a stop must not wait for it.
+SERVED = {EXITS: 0, REPORTS: 1, LEADER: 2, ENTRIES: 3}
 # Headers of a task: when it was rung, for how many seconds it is of use, and whether it was tried before.
 RUNG_AT, OF_USE_S, IS_AGAIN = "rung_at", "of_use_s", "is_again"
 # Whatever waits longer has been rung anew, or is not wanted any more.

@@ -16,7 +16,7 @@ import redis
 from django.db import DatabaseError
 
 from hedgehog_project.outside import read_json
-from hedgehog_project.queues import EXITS
+from hedgehog_project.queues import EXITS, REPORTS
 from hedgehog_project.venues import Venue
 from streamer.topics import decode_trade, report_topic, trade_topic
 from trading import doorbell, triggers
@@ -137,7 +137,7 @@ class Dispatcher:
         """Hands on again what a dead dispatcher left, and the reports that no task has booked; how many entries."""
         taken = 0
         # A report that is not booked may just wait in a long queue.
-        is_behind = doorbell.is_queue_long(self.client, EXITS)
+        is_behind = doorbell.is_queue_long(self.client, REPORTS)
         topics = self._trades if is_behind else [*self._trades, *self._reports]
         pipeline = self.client.pipeline(transaction=False)
         for topic in topics:

@@ -33,6 +33,11 @@ def is_queue_long(client: "redis.Redis", queue: str = ENTRIES) -> bool:
     return queues.length(client, queue) > MANY
 
 
+def do_exits_wait(client: "redis.Redis") -> bool:
+    """Whether stops wait for a thread; then nothing is begun that can wait. Raises redis.RedisError."""
+    return queues.length(client, EXITS) > 0
+
+
 def queue_of(holds: bool) -> str:
     """Where a trader is rung: one that holds something may be about to get out."""
     return EXITS if holds else ENTRIES

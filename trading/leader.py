@@ -70,7 +70,7 @@ def lead(now: datetime | None = None) -> None:
             # What needs no Redis comes first.
             lambda now: halting.keep_request(),
             drawdown.watch,
-            lambda now: fill_slots(),
+            lambda now: fill_slots_when_quiet(),
             lambda now: watch_triggers(),
             _ring_whoever_waits,
             lambda now: prune_triggers(),
@@ -130,6 +130,16 @@ def wake_crossed(waiting: QuerySet[Trader], prices: LastTrades) -> set[int]:
             doorbell.wake(pk, name, event, EXITS)
             woken.add(pk)
     return woken
+
+
+def fill_slots_when_quiet() -> int:
+    """As fill_slots, but not while stops wait for their turn: new traders would take the CPU from them."""
+    try:
+        if doorbell.do_exits_wait(connect()):
+            return 0
+    except redis.RedisError:
+        pass  # Slots are filled without Redis as well.
+    return fill_slots()
 
 
 def fill_slots() -> int:

@@ -227,6 +227,8 @@ def _rows_of(trader: Trader, also: Q | None = None) -> dict[str, Order]:
     """Its orders that traded or still may, oldest first, with their fills."""
     matter = Q(status__in=OPEN) | Q(executed__gt=ZERO)
     rows = list(trader.orders.filter(matter if also is None else matter | also).order_by("id"))
+    for row in rows:
+        row.symbol = trader.symbol  # It needs not be read once more for each.
     prefetch_related_objects([row for row in rows if row.executed], "fills")
     return {row.client_order_id: row for row in rows}
 

@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 
 from hedgehog_project import shared_clock, watchdog
 from hedgehog_project.database_errors import passes
-from hedgehog_project.queues import ENTRIES, EXITS, drop_stale
+from hedgehog_project.queues import ENTRIES, EXITS, REPORTS, drop_stale
 from hedgehog_project.redis import connect, take
 from hedgehog_project.venues import Venue
 from trading import doorbell, leader, traders
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 GIVE_UP_AFTER = 5
 # What asks about every symbol waits for the exchange's limits again and again.
 LONG_S = 900.0
-FILL_EVERY_S = 0.2
+FILL_EVERY_S = 0.5
 
 watchdog.also(watchdog.Check(time_limit.does_not_end, time_limit.rest_after))
 
@@ -117,7 +117,7 @@ def reconcile(self: Task, venue: str, entry: str | None = None) -> None:
 def lead() -> None:
     """Every second: what is missing, stuck or forgotten. However late it comes: beat lets no second one wait."""
     client = connect()
-    for name in (EXITS, ENTRIES):
+    for name in (EXITS, REPORTS, ENTRIES):
         drop_stale(client, name, shared_clock.now())
     leader.lead()
 
@@ -198,7 +198,7 @@ def _fill_slots() -> None:
             return
     except redis.RedisError:
         pass
-    leader.fill_slots()
+    leader.fill_slots_when_quiet()
 
 
 def _note_failure(trader_id: int | None, error: Exception, task_id: str) -> None:

@@ -197,7 +197,9 @@ def _send(trader_id: int, send: Send, venue: Venue, context: Context) -> Heard:
 def _replaced(trader_id: int, send: Send, exchange: Exchange, task_id: str) -> Heard:
     """Cancels a resting order and places another in one request. Raises as `place` does where neither was done."""
     done = exchange.replace(send.order, send.replaces)
-    cancelled = done.cancelled and calls.with_fills(_row(send.replaces), done.cancelled, exchange)
+    cancelled = done.cancelled
+    if cancelled is not None and cancelled.executed:
+        cancelled = calls.with_fills(_row(send.replaces), cancelled, exchange)
     if done.placed is not None:
         return [(trader_id, OrderReported(done.placed, "answer", replaced=cancelled))]
     heard: Heard = [(trader_id, OrderReported(cancelled, "cancel"))] if cancelled is not None else []

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from hedgehog_project import processes
 from hedgehog_project.processes import ProcessState
-from hedgehog_project.queues import ENTRIES, EXITS
+from hedgehog_project.queues import NAMES
 from hedgehog_project.redis import hurried_client
 from hedgehog_project.venues import Venue, market_of
 from trading import doorbell, obstacles, overview, said, symbols
@@ -97,7 +97,7 @@ def _by_redis(venue: Venue) -> Iterator[str]:
     if full:
         yield f"The exchange's limits leave no room for a buy for {full[1]:.0f} s: {full[0]}."
     try:
-        if any(doorbell.is_queue_long(hurried_client(), queue) for queue in (ENTRIES, EXITS)):
+        if any(doorbell.is_queue_long(hurried_client(), queue) for queue in NAMES):
             yield "The workers are behind: many tasks wait for them."
     except redis.RedisError:
         return  # The processes' list says so.

@@ -32,7 +32,7 @@ class After(threading.Event):
 
 
 def test_it_is_the_worker_of_make_run_for_all_queues() -> None:
-    command = " ".join(command_of("worker")).replace(" -Q celery -c 8 ", " -c 32 ")
+    command = " ".join(command_of("worker")).replace(" -Q exits,reports,celery -c 8 ", " -c 32 ")
     assert " ".join(("celery", *WORKER)) == command
 
 

@@ -4,13 +4,14 @@ import itertools
 import json
 import logging
 import time
+from typing import Any
 
 import pytest
 import redis
 from celery import current_app
 
 from hedgehog_project import queues, shared_clock
-from hedgehog_project.queues import ENTRIES, EXITS, LEADER, RUNG_AT
+from hedgehog_project.queues import ENTRIES, EXITS, LEADER, REPORTS, RUNG_AT
 from trading import doorbell
 
 NIGHT = 8 * 3600.0
@@ -43,15 +44,15 @@ def test_each_task_has_its_queue(redis_client: "redis.Redis") -> None:
     current_app.send_task("trading.tasks.lead")
     current_app.send_task("somebody.elses")
     waiting = {queue.name: queue.length for queue in queues.look(redis_client, shared_clock.now())}
-    assert waiting == {LEADER: 1, EXITS: 4, ENTRIES: 3}
+    assert waiting == {LEADER: 1, EXITS: 3, REPORTS: 1, ENTRIES: 3}
 
 
 def test_a_queue_tells_how_old_its_oldest_task_is(redis_client: "redis.Redis") -> None:
-    assert [(each.length, each.oldest_s) for each in queues.look(redis_client, time.time())] == [(0, 0.0)] * 3
+    assert [(each.length, each.oldest_s) for each in queues.look(redis_client, time.time())] == [(0, 0.0)] * 4
     ring(1)
     age(redis_client, ENTRIES, 12)
     ring(2)
-    entries = queues.look(redis_client, shared_clock.now())[2]
+    entries = queues.look(redis_client, shared_clock.now())[-1]
     assert (entries.name, entries.length) == (ENTRIES, 3)
     assert entries.oldest_s == pytest.approx(12, abs=2)
 
@@ -105,6 +106,17 @@ def test_a_task_without_a_time_is_dropped(redis_client: "redis.Redis", message: 
     """It is of a version before this one, or another program's."""
     redis_client.rpush(ENTRIES, message)
     ring(1)
-    assert queues.look(redis_client, shared_clock.now())[2].oldest_s == queues.STALE_S
+    assert queues.look(redis_client, shared_clock.now())[-1].oldest_s == queues.STALE_S
     assert queues.drop_stale(redis_client, ENTRIES, shared_clock.now()) == 1
     assert redis_client.llen(ENTRIES) == 1
+
+
+def test_a_worker_serves_exits_first_then_reports_then_everything_else() -> None:
+    with current_app.connection() as connection:
+        channel: Any = connection.default_channel
+        channel._active_queues = [ENTRIES, "somebody", REPORTS, LEADER, EXITS]
+        channel._update_queue_cycle()
+        assert channel._queue_cycle.consume(9) == [EXITS, REPORTS, LEADER, ENTRIES, "somebody"]
+        channel._queue_cycle.rotate(EXITS)
+        assert channel._queue_cycle.consume(1) == [EXITS], "however often it has been served"
+        channel._active_queues = []

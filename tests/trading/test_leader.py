@@ -157,6 +157,15 @@ def test_who_holds_something_is_rung_in_the_queue_of_exits_whatever_waits_for_en
     assert queues == []
 
 
+def test_nobody_begins_while_stops_wait_for_their_turn(symbol: Symbol, redis_client: "redis.Redis") -> None:
+    redis_client.rpush(EXITS, "a stop")
+    leader.lead()
+    assert not Trader.objects.exists()
+    redis_client.delete(EXITS)
+    leader.lead()
+    assert Trader.objects.count() == 1
+
+
 def test_trader_with_an_open_order_is_left_in_peace(
     trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
 ) -> None:

@@ -115,7 +115,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
             {"name": "streamer", "alive": True, "age_s": 0.412},
         ],
         "findings": [],
-        "queues": [{"name": name, "length": 0, "oldest_s": 0.0} for name in ("leader", "exits", "celery")],
+        "queues": [{"name": name, "length": 0, "oldest_s": 0.0} for name in ("leader", "exits", "reports", "celery")],
         "last_fill": last_fill.isoformat() if last_fill else None,
     }
     assert code == 0
@@ -165,7 +165,7 @@ def test_table_reads_well(day: Symbol, redis_client: "redis.Redis", monkeypatch:
     start = next(n for n, line in enumerate(lines) if line.startswith("PROCESS"))
     states = [line.split()[:2] for line in lines[start + 1 : start + 4]]
     assert states == [["redis", "up"], ["streamer", "up"], ["worker", "DOWN"]]
-    assert lines[-5].startswith("Leader's last end: 0 s ago; tasks that wait: leader 0, exits 0, celery 0")
+    assert lines[-5].startswith("Leader's last end: 0 s ago; tasks that wait: leader 0, exits 0, reports 0, celery 0")
     assert lines[-3:] == [
         "Note: No worker for entries is up: no trader begins or buys.",
         "Note: No price of ETHUSDT has come yet.",
