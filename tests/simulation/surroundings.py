@@ -106,6 +106,7 @@ def surround(world: "World") -> Iterator[None]:
         (dispatch.acknowledge, bells.acknowledge),
         (dispatch.deliveries, bells.deliveries),
         (doorbell.is_queue_long, bells.is_queue_long),
+        (doorbell.do_exits_wait, bells.is_queue_long),
         (topics.last_trades, bells.last_trades),
         (topics.last_trade, bells.last_trade),
         (topics.has_gap, bells.has_gap),
