@@ -7,20 +7,20 @@ from typing import Any
 
 from django.conf import settings
 
-from binance_mock import symbols
-from binance_mock.amounts import cut
-from binance_mock.desk import Desk, Market, clock_ms, open_desk
-from binance_mock.engine import FillRule
-from binance_mock.exchange import open_exchange
-from binance_mock.fees import Rates, rates_of
+from binance_mock.engine.amounts import cut
+from binance_mock.engine.fees import Rates, rates_of
+from binance_mock.engine.matching import FillRule
 from binance_mock.market.csv_trades import BadFile
 from binance_mock.market.manual import ManualMarket
 from binance_mock.market.paper import NoExchangeInfo, PaperMarket, fetch_exchange_info
 from binance_mock.market.replay import ReplayMarket, read_spec
 from binance_mock.market.simulated import SimulatedMarket
-from binance_mock.protocol.limits import Limits
-from binance_mock.protocol.security import Account
-from binance_mock.store import Store
+from binance_mock.state import listings as symbols
+from binance_mock.state.desk import Desk, Market, clock_ms, open_desk
+from binance_mock.state.exchange import open_exchange
+from binance_mock.state.limits import Limits
+from binance_mock.state.security import Account
+from binance_mock.state.store import Store
 from hedgehog_project import commission
 from hedgehog_project.keys import BadKey, PublicKey
 from hedgehog_project.venues import Venue, place

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from binance_mock.orders import MarketTrade
+from binance_mock.engine.orders import MarketTrade
 
 
 class ManualMarket:

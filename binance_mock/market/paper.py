@@ -13,10 +13,10 @@ from typing import Any
 import aiohttp
 import redis.asyncio
 
-from binance_mock.exchange import Exchange
-from binance_mock.orders import MarketTrade
-from binance_mock.rules import read_symbols
-from binance_mock.symbols import NO_EXCHANGE_INFO
+from binance_mock.engine.orders import MarketTrade
+from binance_mock.engine.rules import read_symbols
+from binance_mock.state.exchange import Exchange
+from binance_mock.state.listings import NO_EXCHANGE_INFO
 from hedgehog_project.outside import read_json
 from streamer.topics import decode_trade, trade_topic
 

@@ -6,10 +6,10 @@ from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
-from binance_mock.amounts import UNIT
+from binance_mock.engine.amounts import UNIT
+from binance_mock.engine.orders import MarketTrade
 from binance_mock.market.csv_trades import BadFile, FileTrade, TradeFile, symbol_of
-from binance_mock.orders import MarketTrade
-from binance_mock.symbols import LISTINGS, Listing, listing_for
+from binance_mock.state.listings import LISTINGS, Listing, listing_for
 
 # A longer silence of the file's own time is shortened to this.
 LONGEST_PAUSE_MS = 60_000.0

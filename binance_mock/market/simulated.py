@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from random import Random
 
-from binance_mock.amounts import floor_to
-from binance_mock.orders import MarketTrade
-from binance_mock.symbols import LISTINGS, Listing
+from binance_mock.engine.amounts import floor_to
+from binance_mock.engine.orders import MarketTrade
+from binance_mock.state.listings import LISTINGS, Listing
 
 RATE = 20.0  # trades a second, on average
 CALM_RATE = 10.5

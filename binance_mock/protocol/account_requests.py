@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from binance_mock.amounts import text
-from binance_mock.desk import Desk
-from binance_mock.errors import Refused, bad_combination
+from binance_mock.engine.amounts import text
+from binance_mock.engine.errors import Refused, bad_combination
 from binance_mock.protocol import replies
 from binance_mock.protocol.params import Params
+from binance_mock.state.desk import Desk
 
 _LONGEST_MS = 24 * 3_600_000
 

@@ -7,12 +7,12 @@ is new.
 import re
 from typing import Any
 
-from binance_mock.amounts import ZERO, text
-from binance_mock.book import SymbolBook
-from binance_mock.desk import Desk
+from binance_mock.engine.amounts import ZERO, text
+from binance_mock.engine.book import SymbolBook
 from binance_mock.protocol import market_events as events
-from binance_mock.protocol.candles import HOUR_MS, INTERVALS, MINUTE_MS, day_of, statistics
 from binance_mock.protocol.depth import MOST_LEVELS, levels
+from binance_mock.state.candles import HOUR_MS, INTERVALS, MINUTE_MS, day_of, statistics
+from binance_mock.state.desk import Desk
 
 _PARTIAL_DEPTH = re.compile(r"depth(5|10|20)(?:@100ms)?")
 _DIFF_DEPTH = re.compile(r"depth(?:@100ms)?")

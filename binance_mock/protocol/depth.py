@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from binance_mock.amounts import ZERO, floor_to, text
-from binance_mock.book import SymbolBook
-from binance_mock.orders import Side
+from binance_mock.engine.amounts import ZERO, floor_to, text
+from binance_mock.engine.book import SymbolBook
+from binance_mock.engine.orders import Side
 
 # The made-up book ends here on each side.
 MOST_LEVELS = 500

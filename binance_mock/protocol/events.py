@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from binance_mock.amounts import ZERO, text, times
-from binance_mock.orders import Changes, Deposit, Execution, Position, Report
+from binance_mock.engine.amounts import ZERO, text, times
+from binance_mock.engine.orders import Changes, Deposit, Execution, Position, Report
 from binance_mock.protocol.replies import TRADE_GROUP
 
 _NOTHING = text(ZERO)

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from binance_mock.amounts import ZERO, text
-from binance_mock.book import AVERAGE_MINUTES, SymbolBook
-from binance_mock.orders import PublicTrade
-from binance_mock.protocol.candles import Candle, Statistics
+from binance_mock.engine.amounts import ZERO, text
+from binance_mock.engine.book import AVERAGE_MINUTES, SymbolBook
+from binance_mock.engine.orders import PublicTrade
 from binance_mock.protocol.depth import levels
+from binance_mock.state.candles import Candle, Statistics
 
 
 def trade(trade: PublicTrade, now_ms: int) -> bytes:

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from binance_mock.amounts import ZERO, text
-from binance_mock.book import AVERAGE_MINUTES, SymbolBook
-from binance_mock.desk import Desk
-from binance_mock.errors import Refused, bad_combination, bad_symbol, mandatory
+from binance_mock.engine.amounts import ZERO, text
+from binance_mock.engine.book import AVERAGE_MINUTES, SymbolBook
+from binance_mock.engine.errors import Refused, bad_combination, bad_symbol, mandatory
 from binance_mock.protocol import replies
-from binance_mock.protocol.candles import INTERVALS
 from binance_mock.protocol.depth import levels
 from binance_mock.protocol.params import Params
+from binance_mock.state.candles import INTERVALS
+from binance_mock.state.desk import Desk
 
 
 def check_status(book: SymbolBook, status: str | None) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from binance_mock.amounts import ZERO, is_multiple
-from binance_mock.errors import Refused, bad_combination, mandatory, not_required, rejected, too_precise
-from binance_mock.orders import NewOrder, OrderType, SelfTrade, Side, TimeInForce
+from binance_mock.engine.amounts import ZERO, is_multiple
+from binance_mock.engine.errors import Refused, bad_combination, mandatory, not_required, rejected, too_precise
+from binance_mock.engine.orders import NewOrder, OrderType, SelfTrade, Side, TimeInForce
+from binance_mock.engine.rules import SymbolRules
 from binance_mock.protocol.params import Params
-from binance_mock.rules import SymbolRules
 
 # Order types that Binance has and this exchange does not offer; exchangeInfo does not list them either.
 _ELSEWHERE = {

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from binance_mock.desk import Desk
 from binance_mock.protocol import account_requests as account
 from binance_mock.protocol import market_requests as market
 from binance_mock.protocol import order_requests as orders
 from binance_mock.protocol import ticker_requests as tickers
 from binance_mock.protocol.params import Params
+from binance_mock.state.desk import Desk
 
 Run = Callable[[Desk, Params, int], Any]
 

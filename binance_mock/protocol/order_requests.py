@@ -4,11 +4,11 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from binance_mock.desk import Desk
-from binance_mock.errors import Refused, not_valid, rejected
-from binance_mock.orders import NewOrder, OrderStatus
+from binance_mock.engine.errors import Refused, not_valid, rejected
+from binance_mock.engine.orders import NewOrder, OrderStatus
 from binance_mock.protocol import new_order, replies
 from binance_mock.protocol.params import Params
+from binance_mock.state.desk import Desk
 
 
 class ReplyKind(StrEnum):

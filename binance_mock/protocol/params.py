@@ -6,8 +6,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from binance_mock.errors import Refused, bad_combination, illegal, mandatory, not_valid, too_precise
-from binance_mock.rules import SymbolStatus
+from binance_mock.engine.errors import Refused, bad_combination, illegal, mandatory, not_valid, too_precise
+from binance_mock.engine.rules import SymbolStatus
 from hedgehog_project.outside import read_json
 
 _AMOUNT = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"

@@ -5,9 +5,9 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
-from binance_mock.amounts import ZERO, text, times
-from binance_mock.fees import BNB, BNB_DISCOUNT, Part, Rates
-from binance_mock.orders import Balance, Changes, Fill, Order, OrderType, PreventedMatch, PublicTrade, Side
+from binance_mock.engine.amounts import ZERO, text, times
+from binance_mock.engine.fees import BNB, BNB_DISCOUNT, Part, Rates
+from binance_mock.engine.orders import Balance, Changes, Fill, Order, OrderType, PreventedMatch, PublicTrade, Side
 
 UID = 1
 # The account belongs to no group of accounts that share self-trade prevention (stp_faq.md).

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from binance_mock.amounts import ZERO, text
-from binance_mock.book import SymbolBook
-from binance_mock.desk import Desk
-from binance_mock.errors import Refused, bad_combination
-from binance_mock.protocol.candles import DAY_MS, HOUR_MS, MINUTE_MS, Statistics, bounds, day_of, statistics
+from binance_mock.engine.amounts import ZERO, text
+from binance_mock.engine.book import SymbolBook
+from binance_mock.engine.errors import Refused, bad_combination
 from binance_mock.protocol.depth import levels
 from binance_mock.protocol.market_requests import check_status
 from binance_mock.protocol.params import Params
+from binance_mock.state.candles import DAY_MS, HOUR_MS, MINUTE_MS, Statistics, bounds, day_of, statistics
+from binance_mock.state.desk import Desk
 
 _NOTHING = text(ZERO)
 _WINDOW = r"^(?:([1-9]|[1-5][0-9])m|([1-9]|1[0-9]|2[0-3])h|([1-7])d)$"

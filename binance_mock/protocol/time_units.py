@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from binance_mock.errors import Refused
+from binance_mock.engine.errors import Refused
 
 _OF_ANSWERS = frozenset(
     {"serverTime", "time", "updateTime", "transactTime", "workingTime", "openTime", "closeTime", "T"}

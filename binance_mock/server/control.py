@@ -14,14 +14,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from binance_mock.amounts import cut, text
-from binance_mock.desk import Desk
-from binance_mock.errors import Refused
+from binance_mock.engine.amounts import cut, text
+from binance_mock.engine.errors import Refused
+from binance_mock.engine.orders import Changes, MarketTrade
+from binance_mock.engine.rules import SymbolStatus
 from binance_mock.market.manual import ManualMarket
-from binance_mock.orders import Changes, MarketTrade
 from binance_mock.protocol import replies
-from binance_mock.rules import SymbolStatus
-from binance_mock.store import StoreFailed
+from binance_mock.state.desk import Desk
+from binance_mock.state.store import StoreFailed
 from hedgehog_project.outside import read_json
 
 

@@ -3,9 +3,9 @@
 import msgspec
 from aiohttp import web
 
-from binance_mock.desk import Desk
-from binance_mock.errors import Refused
+from binance_mock.engine.errors import Refused
 from binance_mock.protocol.time_units import is_micro
+from binance_mock.state.desk import Desk
 
 
 def wants_micro(desk: Desk, request: web.Request) -> bool:

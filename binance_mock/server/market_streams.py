@@ -10,18 +10,18 @@ from typing import Any
 import msgspec
 from aiohttp import WSCloseCode, web
 
-from binance_mock.desk import Desk
-from binance_mock.errors import Refused
+from binance_mock.engine.errors import Refused
+from binance_mock.engine.orders import Changes, PublicTrade
 from binance_mock.faults.faults import Occasion
 from binance_mock.faults.kinds import Hook
-from binance_mock.orders import Changes, PublicTrade
 from binance_mock.protocol import market_events as events
 from binance_mock.protocol import time_units
 from binance_mock.protocol.clock_streams import ClockStreams
-from binance_mock.server.bad_days import BadDays
 from binance_mock.server.connection import Connection, text_frame
-from binance_mock.server.faulty_frames import Broken, Passing
+from binance_mock.server.faults.frames import Broken, Passing
+from binance_mock.server.faults.schedule import BadDays
 from binance_mock.server.handshake import wants_micro
+from binance_mock.state.desk import Desk
 from hedgehog_project.outside import Unreadable, read_json
 
 MESSAGES_PER_S = 5

@@ -8,16 +8,16 @@ from urllib.parse import parse_qsl
 import msgspec
 from aiohttp import web
 
-from binance_mock.desk import Desk
-from binance_mock.errors import Refused
+from binance_mock.engine.errors import Refused
 from binance_mock.protocol.operations import REST, SAPI, Operation, perform
 from binance_mock.protocol.params import Params
-from binance_mock.protocol.security import check_time, signed_payload
 from binance_mock.protocol.time_units import answer as in_microseconds
 from binance_mock.protocol.time_units import is_micro
-from binance_mock.server.faulty_http import answered
-from binance_mock.server.faulty_requests import Asked, FaultyRequests
-from binance_mock.store import StoreFailed
+from binance_mock.server.faults.http import answered
+from binance_mock.server.faults.requests import Asked, FaultyRequests
+from binance_mock.state.desk import Desk
+from binance_mock.state.security import check_time, signed_payload
+from binance_mock.state.store import StoreFailed
 
 TABLES = {"/api/v3/": REST, "/sapi/v1/": SAPI}
 _encode = msgspec.json.Encoder().encode

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
-from binance_mock.desk import Desk
 from binance_mock.market.paper import PaperMarket
-from binance_mock.server import control, fault_control, rest
-from binance_mock.server.bad_days import BadDays
+from binance_mock.server import control, rest
+from binance_mock.server.faults import control as fault_control
+from binance_mock.server.faults.schedule import BadDays
 from binance_mock.server.market_streams import MarketStreams
 from binance_mock.server.ws_api import WsApi
-from binance_mock.store import StoreFailed
+from binance_mock.state.desk import Desk
+from binance_mock.state.store import StoreFailed
 
 logger = logging.getLogger(__name__)
 

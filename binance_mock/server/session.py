@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from binance_mock.errors import Refused
-from binance_mock.protocol.security import Account
+from binance_mock.engine.errors import Refused
 from binance_mock.server.connection import Connection
 from binance_mock.server.market_streams import in_micro
+from binance_mock.state.security import Account
 from hedgehog_project.keys import KeyKind
 
 _encode = msgspec.json.Encoder().encode

@@ -8,23 +8,23 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from binance_mock.desk import Desk
-from binance_mock.errors import Refused, bad_key_format
+from binance_mock.engine.errors import Refused, bad_key_format
+from binance_mock.engine.orders import Changes
 from binance_mock.faults.faults import Fault, Occasion
 from binance_mock.faults.kinds import Hook
-from binance_mock.orders import Changes
 from binance_mock.protocol.events import account_events
 from binance_mock.protocol.operations import REST, WS_API, perform
 from binance_mock.protocol.params import Params
-from binance_mock.protocol.security import check_time, signed_params
 from binance_mock.protocol.time_units import answer as in_microseconds
-from binance_mock.server.bad_days import BadDays
-from binance_mock.server.faulty_frames import Passing
-from binance_mock.server.faulty_http import answered
-from binance_mock.server.faulty_requests import GARBAGE_BYTES, Asked, Done, Way
+from binance_mock.server.faults.frames import Passing
+from binance_mock.server.faults.http import answered
+from binance_mock.server.faults.requests import GARBAGE_BYTES, Asked, Done, Way
+from binance_mock.server.faults.schedule import BadDays
 from binance_mock.server.handshake import wants_micro
 from binance_mock.server.session import Session
-from binance_mock.store import StoreFailed
+from binance_mock.state.desk import Desk
+from binance_mock.state.security import check_time, signed_params
+from binance_mock.state.store import StoreFailed
 from hedgehog_project.outside import Unreadable, read_json
 
 _encode = msgspec.json.Encoder().encode

@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 
-from binance_mock.engine import Engine, FillRule
-from binance_mock.orders import Changes, MarketTrade, NewOrder, Order, OrderType, Side, TimeInForce
-from binance_mock.rules import read_symbols
-from binance_mock.symbols import LISTINGS, exchange_info
+from binance_mock.engine.matching import Engine, FillRule
+from binance_mock.engine.orders import Changes, MarketTrade, NewOrder, Order, OrderType, Side, TimeInForce
+from binance_mock.engine.rules import read_symbols
+from binance_mock.state.listings import LISTINGS, exchange_info
 
 NOW = 1_700_000_000_000
 INFO = exchange_info([LISTINGS["ETHUSDT"], LISTINGS["BTCUSDT"], LISTINGS["ETHBTC"], LISTINGS["BNBUSDT"]])

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import requests
 
-from binance_mock.exchange import open_exchange
-from binance_mock.ledger import Ledger
-from binance_mock.orders import Changes, MarketTrade
-from binance_mock.store import TRADES_KEPT, Store, StoreFailed
+from binance_mock.engine.ledger import Ledger
+from binance_mock.engine.orders import Changes, MarketTrade
+from binance_mock.state.exchange import open_exchange
+from binance_mock.state.store import TRADES_KEPT, Store, StoreFailed
 from hedgehog_project.ports import free_port
 from tests.binance_mock import running
 from tests.binance_mock.running import Mock

@@ -4,10 +4,20 @@ from decimal import Decimal
 
 import pytest
 
-from binance_mock.amounts import ZERO
-from binance_mock.engine import FillRule
-from binance_mock.errors import Refused
-from binance_mock.orders import Balance, Deposit, NewOrder, OrderStatus, OrderType, Position, Report, SelfTrade, Side
+from binance_mock.engine.amounts import ZERO
+from binance_mock.engine.errors import Refused
+from binance_mock.engine.matching import FillRule
+from binance_mock.engine.orders import (
+    Balance,
+    Deposit,
+    NewOrder,
+    OrderStatus,
+    OrderType,
+    Position,
+    Report,
+    SelfTrade,
+    Side,
+)
 from tests.binance_mock.support import (
     NOW,
     amounts,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from binance_mock.symbols import LISTINGS, BadExchangeInfo, exchange_info, listings_of, read_exchange_info
+from binance_mock.state.listings import LISTINGS, BadExchangeInfo, exchange_info, listings_of, read_exchange_info
 from tests.support.market import start_mock
 from tests.support.processes import Processes
 from trading.exchange.protocol import Listed

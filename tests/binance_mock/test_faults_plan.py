@@ -11,7 +11,7 @@ from binance_mock.faults import words
 from binance_mock.faults.faults import ENDED_KEPT, BadFault, Fault, Faults, Occasion
 from binance_mock.faults.kinds import GROUPS, KINDS, Hook
 from binance_mock.faults.mix import FEWEST, MOST, random_mix
-from binance_mock.server.faulty_frames import broken
+from binance_mock.server.faults.frames import broken
 
 NOW = 1_700_000_000_000
 PLACED = Occasion("ETHUSDT", "BUY", "POST order")

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from binance_mock.amounts import cut
-from binance_mock.engine import Engine
-from binance_mock.fees import Part, Rates, in_bnb
-from binance_mock.orders import Fill
-from binance_mock.rules import read_symbols
-from binance_mock.symbols import LISTINGS, exchange_info
+from binance_mock.engine.amounts import cut
+from binance_mock.engine.fees import Part, Rates, in_bnb
+from binance_mock.engine.matching import Engine
+from binance_mock.engine.orders import Fill
+from binance_mock.engine.rules import read_symbols
+from binance_mock.state.listings import LISTINGS, exchange_info
 from tests.binance_mock.running import Mock, events, start
 from tests.binance_mock.support import NOW, amounts, limit, market, trade
 from tests.support.processes import Processes

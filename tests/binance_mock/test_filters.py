@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from binance_mock.engine import Engine
-from binance_mock.errors import Refused
+from binance_mock.engine.errors import Refused
+from binance_mock.engine.matching import Engine
+from binance_mock.engine.orders import NewOrder
+from binance_mock.engine.rules import read_symbols
 from binance_mock.market.simulated import SimulatedMarket
-from binance_mock.orders import NewOrder
-from binance_mock.rules import read_symbols
-from binance_mock.symbols import LISTINGS, exchange_info, listings_of
+from binance_mock.state.listings import LISTINGS, exchange_info, listings_of
 from tests.binance_mock.running import start
 from tests.binance_mock.support import INFO, NOW, amounts, limit, market, trade
 from tests.support.processes import Processes

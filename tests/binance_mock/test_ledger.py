@@ -6,20 +6,11 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from binance_mock.amounts import UNIT, ZERO
-from binance_mock.engine import Engine, FillRule
-from binance_mock.errors import Refused
-from binance_mock.orders import (
-    Changes,
-    Fill,
-    MarketTrade,
-    NewOrder,
-    OrderType,
-    SelfTrade,
-    Side,
-    TimeInForce,
-)
-from binance_mock.rules import read_symbols
+from binance_mock.engine.amounts import UNIT, ZERO
+from binance_mock.engine.errors import Refused
+from binance_mock.engine.matching import Engine, FillRule
+from binance_mock.engine.orders import Changes, Fill, MarketTrade, NewOrder, OrderType, SelfTrade, Side, TimeInForce
+from binance_mock.engine.rules import read_symbols
 from tests.binance_mock.support import INFO, NOW, amounts
 
 # Prices and sizes that meet often, with ticks and steps of each symbol.

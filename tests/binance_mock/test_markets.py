@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from binance_mock.engine.orders import MarketTrade
 from binance_mock.market.csv_trades import BadFile, TradeFile, symbol_of
 from binance_mock.market.replay import LONGEST_PAUSE_MS, REPEAT_PAUSE_MS, ReplayMarket, read_spec
 from binance_mock.market.simulated import SimulatedMarket
-from binance_mock.orders import MarketTrade
-from binance_mock.symbols import LISTINGS
+from binance_mock.state.listings import LISTINGS
 from hedgehog_project.ports import free_port
 from tests.binance_mock import running
 from tests.binance_mock.support import NOW

@@ -17,11 +17,11 @@ import redis
 from aiohttp import web
 
 from binance_mock import configured
-from binance_mock.exchange import Exchange, open_exchange
+from binance_mock.engine.orders import MarketTrade, NewOrder, OrderType, Side
 from binance_mock.market.paper import CACHE, NoExchangeInfo, PaperMarket, fetch_exchange_info
-from binance_mock.orders import MarketTrade, NewOrder, OrderType, Side
 from binance_mock.server.serve import make_app
-from binance_mock.store import Store
+from binance_mock.state.exchange import Exchange, open_exchange
+from binance_mock.state.store import Store
 from hedgehog_project import venues
 from hedgehog_project.ports import free_port
 from streamer.topics import TradeEvent, encode_trade, trade_topic

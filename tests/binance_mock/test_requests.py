@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from binance_mock.errors import Refused
-from binance_mock.protocol.limits import PATIENCE, Limits
-from binance_mock.protocol.security import Account, check_time, signed_params, signed_payload
+from binance_mock.engine.errors import Refused
+from binance_mock.state.limits import PATIENCE, Limits
+from binance_mock.state.security import Account, check_time, signed_params, signed_payload
 from tests.binance_mock import running
 from tests.binance_mock.running import KEY, Mock, sign
 from tests.binance_mock.support import NOW

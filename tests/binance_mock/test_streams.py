@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import requests
 
-from binance_mock.desk import Desk, open_desk
-from binance_mock.exchange import open_exchange
+from binance_mock.engine.orders import MarketTrade
 from binance_mock.market.manual import ManualMarket
-from binance_mock.orders import MarketTrade
 from binance_mock.protocol.clock_streams import ClockStreams
 from binance_mock.protocol.depth import MOST_LEVELS, levels
-from binance_mock.protocol.security import Account
-from binance_mock.store import Store
+from binance_mock.state.desk import Desk, open_desk
+from binance_mock.state.exchange import open_exchange
+from binance_mock.state.security import Account
+from binance_mock.state.store import Store
 from tests.binance_mock.running import Mock, call, events, signed_params
 from tests.binance_mock.support import INFO, NOW, amounts, limit
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from binance_mock.errors import Refused
-from binance_mock.exchange import Exchange, open_exchange
-from binance_mock.orders import MarketTrade
-from binance_mock.rules import SymbolStatus
-from binance_mock.store import Store
+from binance_mock.engine.errors import Refused
+from binance_mock.engine.orders import MarketTrade
+from binance_mock.engine.rules import SymbolStatus
+from binance_mock.state.exchange import Exchange, open_exchange
+from binance_mock.state.store import Store
 from tests.binance_mock.running import Mock
 from tests.binance_mock.support import INFO, NOW, amounts, limit
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from binance_mock.symbols import Listing, exchange_info
+from binance_mock.state.listings import Listing, exchange_info
 from hedgehog_project.heartbeats import beats
 from streamer.models import StreamedSymbol
 from streamer.topics import last_trades

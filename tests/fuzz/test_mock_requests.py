@@ -4,15 +4,15 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from binance_mock.desk import Desk, open_desk
-from binance_mock.errors import Refused
-from binance_mock.exchange import open_exchange
+from binance_mock.engine.errors import Refused
+from binance_mock.engine.orders import MarketTrade
 from binance_mock.market.manual import ManualMarket
-from binance_mock.orders import MarketTrade
 from binance_mock.protocol.operations import REST, WS_API, Operation, perform
 from binance_mock.protocol.params import Params
-from binance_mock.protocol.security import Account
-from binance_mock.store import Store
+from binance_mock.state.desk import Desk, open_desk
+from binance_mock.state.exchange import open_exchange
+from binance_mock.state.security import Account
+from binance_mock.state.store import Store
 from tests.binance_mock.support import INFO, NOW, RICH, amounts
 from tests.fuzz.conftest import BOUNDED
 

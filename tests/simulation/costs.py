@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from binance_mock.fees import BNB, BNB_DISCOUNT, Rates
-from binance_mock.orders import Fill
+from binance_mock.engine.fees import BNB, BNB_DISCOUNT, Rates
+from binance_mock.engine.orders import Fill
 from tests.simulation.rows import ZERO
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from django.db import connection
 
-from binance_mock.errors import Refused as EngineRefused
+from binance_mock.engine.errors import Refused as EngineRefused
 from binance_mock.protocol import replies
 from binance_mock.protocol.operations import REST
 from binance_mock.protocol.params import Params

@@ -10,11 +10,11 @@ from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING
 
-from binance_mock.errors import Refused
-from binance_mock.orders import Changes, Execution, Fill, Order
-from binance_mock.orders import NewOrder as EngineOrder
-from binance_mock.orders import OrderType as EngineType
-from binance_mock.orders import Side as EngineSide
+from binance_mock.engine.errors import Refused
+from binance_mock.engine.orders import Changes, Execution, Fill, Order
+from binance_mock.engine.orders import NewOrder as EngineOrder
+from binance_mock.engine.orders import OrderType as EngineType
+from binance_mock.engine.orders import Side as EngineSide
 from tests.simulation.rows import ZERO, never, read, time_of
 from trading.core.orders import Side
 from trading.exchange.protocol import NewOrder

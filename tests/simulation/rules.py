@@ -8,8 +8,8 @@ from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from binance_mock.fees import Part, Rates
-from binance_mock.symbols import Listing
+from binance_mock.engine.fees import Part, Rates
+from binance_mock.state.listings import Listing
 from hedgehog_project.venues import Venue
 from trading.models import AccountProtections, Symbol, SymbolProtections
 from trading.models.protections import HighOf

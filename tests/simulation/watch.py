@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from binance_mock.fees import Rates
-from binance_mock.orders import Changes, Fill, Order, Side
+from binance_mock.engine.fees import Rates
+from binance_mock.engine.orders import Changes, Fill, Order, Side
 from tests.simulation.costs import Cycle
 from tests.simulation.line import Broken
 from tests.simulation.rows import ZERO, never, read, time_of

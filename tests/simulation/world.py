@@ -13,18 +13,18 @@ from decimal import Decimal
 from django.db import connection
 from django.db.models import Q
 
-from binance_mock.desk import Desk, open_desk
-from binance_mock.exchange import open_exchange
+from binance_mock.engine.orders import Changes, Execution, MarketTrade, Order, OrderStatus, Report
+from binance_mock.engine.orders import NewOrder as EngineOrder
+from binance_mock.engine.orders import OrderType as EngineType
+from binance_mock.engine.orders import Side as EngineSide
+from binance_mock.engine.rules import SymbolStatus
 from binance_mock.market.manual import ManualMarket
-from binance_mock.orders import Changes, Execution, MarketTrade, Order, OrderStatus, Report
-from binance_mock.orders import NewOrder as EngineOrder
-from binance_mock.orders import OrderType as EngineType
-from binance_mock.orders import Side as EngineSide
 from binance_mock.protocol.events import account_events
-from binance_mock.protocol.security import Account
-from binance_mock.rules import SymbolStatus
-from binance_mock.store import Store
-from binance_mock.symbols import LISTINGS, exchange_info
+from binance_mock.state.desk import Desk, open_desk
+from binance_mock.state.exchange import open_exchange
+from binance_mock.state.listings import LISTINGS, exchange_info
+from binance_mock.state.security import Account
+from binance_mock.state.store import Store
 from hedgehog_project.venues import Venue
 from tests.simulation import rules
 from tests.simulation.bells import ORDINARY, Bells

@@ -10,7 +10,7 @@ import pytest
 import redis
 from pytest_django import Settings
 
-from binance_mock.symbols import LISTINGS, symbol_info
+from binance_mock.state.listings import LISTINGS, symbol_info
 from hedgehog_project.venues import Venue
 from tests.support.market import KEY, SECRET, start_mock
 from tests.support.processes import Processes

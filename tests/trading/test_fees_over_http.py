@@ -10,8 +10,8 @@ import redis
 from django.core.management import call_command
 from pytest_django import Settings
 
-from binance_mock.symbols import Listing as MockListing
-from binance_mock.symbols import exchange_info
+from binance_mock.state.listings import Listing as MockListing
+from binance_mock.state.listings import exchange_info
 from hedgehog_project.venues import Venue
 from tests.support.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.processes import Processes

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from binance_mock.configured import BadSettings, desk_from_settings
 from binance_mock.server.serve import HOST, serve
-from binance_mock.store import StoreFailed
+from binance_mock.state.store import StoreFailed
 
 logger = logging.getLogger("binance_mock")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from binance_mock.symbols import LISTINGS, symbol_info
+from binance_mock.state.listings import LISTINGS, symbol_info
 from tests.trading.core.test_strategy import NUDGE, order, position
 from trading.core import guard, naive
 from trading.core.events import TradeSeen

@@ -6,10 +6,10 @@ from typing import Any
 
 from aiohttp import WSCloseCode
 
-from binance_mock.desk import Desk
 from binance_mock.faults.faults import Fault, Occasion
 from binance_mock.faults.kinds import Hook
 from binance_mock.server.connection import Connection
+from binance_mock.state.desk import Desk
 
 # Connections by the hook that looks at them.
 Lines = Callable[[], Iterable[Connection]]

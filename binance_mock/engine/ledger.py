@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from binance_mock.amounts import ZERO
-from binance_mock.errors import insufficient_balance
-from binance_mock.orders import Balance
+from binance_mock.engine.amounts import ZERO
+from binance_mock.engine.errors import insufficient_balance
+from binance_mock.engine.orders import Balance
 
 
 @dataclass(slots=True)

@@ -7,10 +7,10 @@ import struct
 import msgspec
 from aiohttp import web
 
-from binance_mock.errors import Refused
+from binance_mock.engine.errors import Refused
 from binance_mock.faults.faults import Fault
-from binance_mock.server.false_answers import Page
-from binance_mock.server.faulty_requests import GARBAGE_BYTES, Done, Way
+from binance_mock.server.faults.answers import Page
+from binance_mock.server.faults.requests import GARBAGE_BYTES, Done, Way
 
 
 async def answered(request: web.Request, done: Done[web.Response]) -> web.StreamResponse:

@@ -17,13 +17,13 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from binance_mock import filters
-from binance_mock.amounts import ZERO, floor_to, quotient, times
-from binance_mock.book import SymbolBook
-from binance_mock.errors import Refused, bad_symbol, filter_failure, no_such_order, rejected, unknown_order
-from binance_mock.fees import BNB, Rates, in_bnb
-from binance_mock.ledger import Ledger
-from binance_mock.orders import (
+from binance_mock.engine import filters
+from binance_mock.engine.amounts import ZERO, floor_to, quotient, times
+from binance_mock.engine.book import SymbolBook
+from binance_mock.engine.errors import Refused, bad_symbol, filter_failure, no_such_order, rejected, unknown_order
+from binance_mock.engine.fees import BNB, Rates, in_bnb
+from binance_mock.engine.ledger import Ledger
+from binance_mock.engine.orders import (
     Changes,
     Deposit,
     Execution,
@@ -41,7 +41,7 @@ from binance_mock.orders import (
     Side,
     TimeInForce,
 )
-from binance_mock.rules import SymbolRules
+from binance_mock.engine.rules import SymbolRules
 
 
 class FillRule(StrEnum):

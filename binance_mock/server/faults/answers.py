@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from binance_mock.errors import Refused, bad_key, insufficient_balance, rejected
+from binance_mock.engine.errors import Refused, bad_key, insufficient_balance, rejected
 
 _BAD_GATEWAY = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"

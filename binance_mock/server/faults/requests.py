@@ -10,16 +10,16 @@ from decimal import Decimal
 from enum import Enum, auto
 from typing import Any, Generic, TypeVar
 
-from binance_mock.amounts import ZERO, floor_to
-from binance_mock.desk import Desk
-from binance_mock.errors import Refused
+from binance_mock.engine.amounts import ZERO, floor_to
+from binance_mock.engine.errors import Refused
+from binance_mock.engine.orders import MarketTrade, Order, Side
 from binance_mock.faults.faults import Fault, Occasion
 from binance_mock.faults.kinds import CANCEL, REQUESTS, Hook
-from binance_mock.orders import MarketTrade, Order, Side
-from binance_mock.protocol.security import RECV_WINDOW_MS
-from binance_mock.server.denials import Denials
-from binance_mock.server.false_answers import ERRORS, Page, false_answer
-from binance_mock.store import StoreFailed
+from binance_mock.server.faults.answers import ERRORS, Page, false_answer
+from binance_mock.server.faults.denials import Denials
+from binance_mock.state.desk import Desk
+from binance_mock.state.security import RECV_WINDOW_MS
+from binance_mock.state.store import StoreFailed
 
 # How long a late request is under way at least, and how long before the end of its window it arrives at the latest.
 LATE_MS, MARGIN_MS = 300, 100

@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from binance_mock.desk import Desk
-from binance_mock.errors import Refused
+from binance_mock.engine.errors import Refused
 from binance_mock.faults.faults import BadFault, Fault
 from binance_mock.faults.kinds import KINDS
 from binance_mock.protocol.operations import REST
+from binance_mock.state.desk import Desk
 from hedgehog_project.outside import read_json
 
 

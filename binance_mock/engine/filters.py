@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from binance_mock.amounts import is_multiple, quotient, times
-from binance_mock.book import AVERAGE_MINUTES
-from binance_mock.errors import Refused, filter_failure
-from binance_mock.orders import NewOrder, OrderType, Side
-from binance_mock.rules import SymbolRules
+from binance_mock.engine.amounts import is_multiple, quotient, times
+from binance_mock.engine.book import AVERAGE_MINUTES
+from binance_mock.engine.errors import Refused, filter_failure
+from binance_mock.engine.orders import NewOrder, OrderType, Side
+from binance_mock.engine.rules import SymbolRules
 
 Filter = Mapping[str, Any]
 

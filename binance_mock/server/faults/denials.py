@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from binance_mock.errors import Refused, no_such_order, unknown_order
+from binance_mock.engine.errors import Refused, no_such_order, unknown_order
 from binance_mock.faults.kinds import CANCEL
 
 _BY_NAME: Mapping[str, Callable[[], Refused]] = {"GET order": no_such_order, CANCEL: unknown_order}

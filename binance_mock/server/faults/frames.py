@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from binance_mock.desk import Desk
 from binance_mock.faults.faults import Fault, Occasion
 from binance_mock.faults.kinds import Hook
+from binance_mock.state.desk import Desk
 
 # A frame that waits for one to overtake it goes after this long in any case.
 HELD_S = 0.5

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
-from binance_mock.orders import SelfTrade
+from binance_mock.engine.orders import SelfTrade
 
 MAX_DIGITS = 8
 

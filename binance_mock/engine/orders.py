@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
-from binance_mock.amounts import ZERO, times
+from binance_mock.engine.amounts import ZERO, times
 
 
 class Side(StrEnum):

@@ -4,9 +4,9 @@ from bisect import bisect_left, insort
 from collections import deque
 from decimal import Decimal
 
-from binance_mock.amounts import ZERO, quotient
-from binance_mock.orders import Order, PublicTrade, Side
-from binance_mock.rules import SymbolRules
+from binance_mock.engine.amounts import ZERO, quotient
+from binance_mock.engine.orders import Order, PublicTrade, Side
+from binance_mock.engine.rules import SymbolRules
 
 # Binance's avgPriceMins: how far back the average price looks. A filter may look less far back, here never further.
 AVERAGE_MINUTES = 5

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from binance_mock.amounts import text
-from binance_mock.desk import Desk
+from binance_mock.engine.amounts import text
+from binance_mock.engine.rules import SymbolRules, SymbolStatus
 from binance_mock.faults.kinds import Hook
-from binance_mock.rules import SymbolRules, SymbolStatus
+from binance_mock.state.desk import Desk
 
 TIMES = 10
 # Filter: the fields that become coarser. Maxima stay.

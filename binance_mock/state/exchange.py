@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from binance_mock.engine import Engine, FillRule
-from binance_mock.errors import Refused, no_such_order, unknown_order
-from binance_mock.fees import Rates
-from binance_mock.orders import Changes, MarketTrade, NewOrder, Order
-from binance_mock.rules import SymbolRules, SymbolStatus, read_symbols
-from binance_mock.store import Store
+from binance_mock.engine.errors import Refused, no_such_order, unknown_order
+from binance_mock.engine.fees import Rates
+from binance_mock.engine.matching import Engine, FillRule
+from binance_mock.engine.orders import Changes, MarketTrade, NewOrder, Order
+from binance_mock.engine.rules import SymbolRules, SymbolStatus, read_symbols
+from binance_mock.state.store import Store
 
 Listener = Callable[[Changes], None]
 

@@ -8,7 +8,7 @@ while, longer each time (rest-api.md, "IP Limits"). The counts begin anew with t
 from dataclasses import dataclass
 from typing import Any
 
-from binance_mock.errors import Refused, banned, too_many_connections, too_many_orders, too_much_weight
+from binance_mock.engine.errors import Refused, banned, too_many_connections, too_many_orders, too_much_weight
 
 WEIGHT_PER_MINUTE = 6_000
 ORDERS_PER_10S = 50

@@ -8,8 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from binance_mock.amounts import floor_to, text
-from binance_mock.rules import read_symbols
+from binance_mock.engine.amounts import floor_to, text
+from binance_mock.engine.rules import read_symbols
 from hedgehog_project.outside import read_json
 
 # Assets that prices are quoted in, for telling a symbol's two assets apart.

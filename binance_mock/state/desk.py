@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
-from binance_mock.book import SymbolBook
-from binance_mock.exchange import Exchange
+from binance_mock.engine.book import SymbolBook
+from binance_mock.engine.orders import Changes, MarketTrade, Report
 from binance_mock.faults.faults import Faults
-from binance_mock.orders import Changes, MarketTrade, Report
-from binance_mock.protocol.candles import CandleSeries
-from binance_mock.protocol.limits import Limits
-from binance_mock.protocol.security import Account
-from binance_mock.store import TRADES_KEPT
+from binance_mock.state.candles import CandleSeries
+from binance_mock.state.exchange import Exchange
+from binance_mock.state.limits import Limits
+from binance_mock.state.security import Account
+from binance_mock.state.store import TRADES_KEPT
 
 
 class Market(Protocol):

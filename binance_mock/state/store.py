@@ -10,10 +10,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from binance_mock.amounts import text
-from binance_mock.book import AVERAGE_MINUTES
-from binance_mock.ledger import Holding, Ledger
-from binance_mock.orders import (
+from binance_mock.engine.amounts import text
+from binance_mock.engine.book import AVERAGE_MINUTES
+from binance_mock.engine.ledger import Holding, Ledger
+from binance_mock.engine.orders import (
     Changes,
     Fill,
     Order,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from binance_mock.errors import Refused, bad_key, bad_key_format, bad_signature, illegal, mandatory
+from binance_mock.engine.errors import Refused, bad_key, bad_key_format, bad_signature, illegal, mandatory
 from hedgehog_project.keys import PublicKey
 
 RECV_WINDOW_MS = 5_000

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from binance_mock.amounts import ZERO, quotient, text, times
-from binance_mock.orders import PublicTrade
+from binance_mock.engine.amounts import ZERO, quotient, text, times
+from binance_mock.engine.orders import PublicTrade
 
 SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS

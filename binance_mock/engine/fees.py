@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from binance_mock.amounts import ZERO, quotient, times
+from binance_mock.engine.amounts import ZERO, quotient, times
 from hedgehog_project.commission import SIDES, USUAL
 
 BNB = "BNB"

@@ -2,12 +2,12 @@
 
 import asyncio
 
-from binance_mock.desk import Desk
 from binance_mock.faults.kinds import Hook
-from binance_mock.server.faulty_exchange import FaultyExchange
-from binance_mock.server.faulty_frames import FaultyFrames
-from binance_mock.server.faulty_lines import FaultyLines, Lines
-from binance_mock.server.faulty_requests import FaultyRequests
+from binance_mock.server.faults.connections import FaultyLines, Lines
+from binance_mock.server.faults.exchange import FaultyExchange
+from binance_mock.server.faults.frames import FaultyFrames
+from binance_mock.server.faults.requests import FaultyRequests
+from binance_mock.state.desk import Desk
 
 _TICK_S = 0.2
 _TICKS_PER_LOOK = 5
