@@ -22,8 +22,8 @@ from binance_mock.state.limits import Limits
 from binance_mock.state.security import Account
 from binance_mock.state.store import Store
 from hedgehog_project import commission
-from hedgehog_project.keys import BadKey, PublicKey
 from hedgehog_project.venues import Venue, place
+from hedgehog_project.venues.keys import BadKey, PublicKey
 
 FILE = "mock_exchange.sqlite3"
 

@@ -15,7 +15,7 @@ def end_at_once() -> None:
 
     Who only uses a part of the project, such as a test, keeps what is his.
     """
-    if Path(sys.argv[0]).name == "manage.py" or sys.orig_argv[1:3] == ["-m", "hedgehog_project.run"]:
+    if Path(sys.argv[0]).name == "manage.py" or sys.orig_argv[1:3] == ["-m", "hedgehog_project.launch.run"]:
         signal.signal(signal.SIGINT, _end)
 
 

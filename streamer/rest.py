@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import msgspec
 
-from hedgehog_project.budget import Budget, OverBudget, budget_at
 from hedgehog_project.outside import UNREADABLE, storable, whole_number
+from hedgehog_project.venues.rate_limits import Budget, OverBudget, budget_at
 
 T = TypeVar("T")
 

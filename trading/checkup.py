@@ -15,9 +15,9 @@ from typing import Any
 import websocket
 from django.conf import settings as django_settings
 
-from hedgehog_project.keys import Key
 from hedgehog_project.outside import Unreadable, read_json
 from hedgehog_project.venues import Place, Venue, place
+from hedgehog_project.venues.keys import Key
 from trading.core import guard
 from trading.core.events import TradeSeen
 from trading.core.money import ZERO, plain

@@ -7,8 +7,8 @@ from datetime import timedelta
 from django.db.models import Case, CharField, Count, F, Q, QuerySet, When
 from django.utils import timezone
 
-from hedgehog_project.budget import State
 from hedgehog_project.venues import Venue
+from hedgehog_project.venues.rate_limits import State
 from trading.core.orders import OPEN, OrderStatus
 from trading.exchange.client import budget_of
 from trading.models import Order, Trader

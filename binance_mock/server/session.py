@@ -9,7 +9,7 @@ from binance_mock.engine.errors import Refused
 from binance_mock.server.connection import Connection
 from binance_mock.server.market_streams import in_micro
 from binance_mock.state.security import Account
-from hedgehog_project.keys import KeyKind
+from hedgehog_project.venues.keys import KeyKind
 
 _encode = msgspec.json.Encoder().encode
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from binance_mock.engine.errors import Refused, bad_key, bad_key_format, bad_signature, illegal, mandatory
-from hedgehog_project.keys import PublicKey
+from hedgehog_project.venues.keys import PublicKey
 
 RECV_WINDOW_MS = 5_000
 MOST_RECV_WINDOW_MS = 60_000

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from Crypto.PublicKey import ECC, RSA
 
-from hedgehog_project.keys import private_key
+from hedgehog_project.venues.keys import private_key
 from tests.binance_mock import running
 from tests.binance_mock.running import KEY, Mock, call
 from tests.support.processes import Processes

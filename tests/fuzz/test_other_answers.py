@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from binance_mock import client
-from hedgehog_project.budget import budget_at
-from hedgehog_project.keys import hmac_key
+from hedgehog_project.venues.keys import hmac_key
+from hedgehog_project.venues.rate_limits import budget_at
 from streamer import rest
 from streamer.connection import Connection, LostError, Patience
 from tests.fuzz.conftest import BOUNDED

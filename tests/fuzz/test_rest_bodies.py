@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.adapters import BaseAdapter
 
-from hedgehog_project.keys import hmac_key
 from hedgehog_project.outside import Unreadable, read_json
+from hedgehog_project.venues.keys import hmac_key
 from tests.fuzz.conftest import BOUNDED
 from tests.fuzz.hostile import can_be_kept, hostile
 from tests.fuzz.test_frames import JSON, bent, encoded

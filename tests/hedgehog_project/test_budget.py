@@ -11,10 +11,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from hedgehog_project import budget as budget_module
-from hedgehog_project import budget_steps
-from hedgehog_project.budget import ORDERS_1D, ORDERS_10S, Budget, Count, OverBudget, Taken
 from hedgehog_project.redis import connect
+from hedgehog_project.venues import rate_limit_scripts
+from hedgehog_project.venues import rate_limits as budget_module
+from hedgehog_project.venues.rate_limits import ORDERS_1D, ORDERS_10S, Budget, Count, OverBudget, Taken
 
 # The first millisecond of a day, and so of a minute and of ten seconds.
 NOON = 1_800_000_000_000 - 1_800_000_000_000 % 86_400_000
@@ -56,9 +56,9 @@ def another(host: str, clock: Clock) -> Budget:
 def no_redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nobody listens at Redis' address."""
     away = redis.Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
-    monkeypatch.setattr(budget_steps, "_registered", away.register_script)
+    monkeypatch.setattr(rate_limit_scripts, "_registered", away.register_script)
     yield
-    budget_steps._redis._not_before, budget_steps._redis._is_away = 0.0, False
+    rate_limit_scripts._redis._not_before, rate_limit_scripts._redis._is_away = 0.0, False
 
 
 def weight_header(used: int) -> dict[str, str]:
@@ -340,7 +340,7 @@ class TestWithoutRedis:
 
 def test_reservation_made_without_redis_is_settled_with_it(budget: Budget, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(budget_steps._redis, "_not_before", float("inf"))
+        patch.setattr(rate_limit_scripts._redis, "_not_before", float("inf"))
         taken = budget.take(20)
     budget.settle(taken, weight_header(30), 20, 0)
     assert budget.state().weight == Count(30, 6000)

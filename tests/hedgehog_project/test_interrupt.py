@@ -78,7 +78,7 @@ def test_while_a_command_is_imported_it_ends_without_a_word(environment: dict[st
     [
         "celery",
         "django.contrib.auth",
-        "hedgehog_project.preflight",
+        "hedgehog_project.launch.preflight",
         "hedgehog_project.settings",
         "trading.models.symbols",
         "trading.migrations.0004_orphans_and_reconciliations",
@@ -86,7 +86,7 @@ def test_while_a_command_is_imported_it_ends_without_a_word(environment: dict[st
     ],
 )
 def test_while_make_run_prepares_it_ends_without_a_traceback(environment: dict[str, str], module: str) -> None:
-    ended = pressed(["-m", "hedgehog_project.run"], environment, module)
+    ended = pressed(["-m", "hedgehog_project.launch.run"], environment, module)
     assert ended.returncode == INTERRUPTED
     assert ended.stdout + ended.stderr == ""
 
@@ -94,7 +94,7 @@ def test_while_make_run_prepares_it_ends_without_a_traceback(environment: dict[s
 def test_after_an_end_in_the_middle_of_the_migrations_the_next_start_goes_on(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    pressed(["-m", "hedgehog_project.run"], environment, "trading.management.commands.setup")
+    pressed(["-m", "hedgehog_project.launch.run"], environment, "trading.management.commands.setup")
     pressed(["manage.py", "migrate"], environment, "trading.migrations.0004_orphans_and_reconciliations")
     migrated = pressed(["manage.py", "migrate", "--verbosity=0"], environment, "nothing")
     assert (migrated.returncode, migrated.stderr) == (0, "")

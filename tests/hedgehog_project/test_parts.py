@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from hedgehog_project import embedded_redis, last_run
+from hedgehog_project import last_run
 from hedgehog_project.home import secret
+from hedgehog_project.launch import embedded_redis
+from hedgehog_project.launch.terminal import Log
 from hedgehog_project.ports import HOST, free_port, why_not
-from hedgehog_project.terminal import Log
 from tests.support.environment import ROOT, TETHER
 
 SLEEPER = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]

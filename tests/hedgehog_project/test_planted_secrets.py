@@ -96,7 +96,7 @@ def manage(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "manage.py", *arguments)
 
 
-MAKE_RUN = (sys.executable, "-m", "hedgehog_project.run")
+MAKE_RUN = (sys.executable, "-m", "hedgehog_project.launch.run")
 CELERY = (sys.executable, "-m", "celery", "-A", "hedgehog_project")
 GUNICORN = (sys.executable, "-m", "gunicorn", "hedgehog_project.wsgi", "--bind", f"{HOST}:0", "--no-control-socket")
 

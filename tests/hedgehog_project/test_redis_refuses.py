@@ -11,8 +11,9 @@ import redis
 from celery.beat import SchedulingError
 from kombu.exceptions import OperationalError
 
-from hedgehog_project import budget, quiet, redis_health
+from hedgehog_project import quiet, redis_health
 from hedgehog_project.quiet import OnceWhileRedisFails
+from hedgehog_project.venues import rate_limits
 from tests.support.disk import fill, tiny_disk
 from tests.support.environment import start_redis
 from tests.support.refusing import FULL, full, read_only
@@ -78,10 +79,10 @@ def test_redis_that_is_not_there_is_away() -> None:
 def test_budget_goes_on_by_itself_and_says_why_once(
     redis_client: "redis.Redis", caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budget.steps._redis, "_is_away", False)
-    own = budget.Budget("a.host", "a key")
+    monkeypatch.setattr(rate_limits.steps._redis, "_is_away", False)
+    own = rate_limits.Budget("a.host", "a key")
     for refuses in (full, read_only):
-        monkeypatch.setattr(budget.steps._redis, "_not_before", 0.0)
+        monkeypatch.setattr(rate_limits.steps._redis, "_not_before", 0.0)
         with refuses(redis_client):
             for _ in range(3):
                 taken = own.take(1, is_exit=True, places_order=True)

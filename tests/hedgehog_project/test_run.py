@@ -85,7 +85,7 @@ class Stack:
         )
 
     def start(self, **environment: object) -> Process:
-        return self.processes.start(sys.executable, "-m", "hedgehog_project.run", name="run", **environment)
+        return self.processes.start(sys.executable, "-m", "hedgehog_project.launch.run", name="run", **environment)
 
     def start_and_wait(self) -> Process:
         launcher = self.start()

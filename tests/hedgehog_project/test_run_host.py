@@ -23,7 +23,7 @@ UP_S = 60
 
 def host(processes: Processes, folder: Path, **environment: object) -> Process:
     return processes.start(
-        sys.executable, "-m", "hedgehog_project.run",
+        sys.executable, "-m", "hedgehog_project.launch.run",
         name="host", HEDGEHOG_PART="host", HEDGEHOG_HOME=folder / "host", **environment,
     )  # fmt: skip
 
@@ -42,7 +42,7 @@ def test_without_what_it_shares_it_starts_nothing(
     processes: Processes, tmp_path: Path, given: dict[str, str], words: str
 ) -> None:
     process = processes.start(
-        sys.executable, "-m", "hedgehog_project.run",
+        sys.executable, "-m", "hedgehog_project.launch.run",
         name="host", **{"HEDGEHOG_PART": "host", "HEDGEHOG_HOME": str(tmp_path / "host"), **given},
     )  # fmt: skip
     assert process.wait(30) == 1

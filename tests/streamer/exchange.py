@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from aiohttp import WSMsgType, web
 
-from hedgehog_project.keys import hmac_key
 from hedgehog_project.ports import HOST
 from hedgehog_project.venues import Place
+from hedgehog_project.venues.keys import hmac_key
 
 T = TypeVar("T")
 

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from hedgehog_project.budget import budget_at
-from hedgehog_project.keys import hmac_key
+from hedgehog_project.venues.keys import hmac_key
+from hedgehog_project.venues.rate_limits import budget_at
 from tests.support.market import KEY, SECRET
 from trading.core.orders import Side
 from trading.exchange.client import BinanceExchange

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import redis
 
-from hedgehog_project import embedded_redis
+from hedgehog_project.launch import embedded_redis
 from hedgehog_project.ports import HOST, free_port
 from tests.support import postgres
 

@@ -7,8 +7,8 @@ import threading
 from decimal import Decimal
 from typing import Any, Self
 
-from hedgehog_project.keys import hmac_key
 from hedgehog_project.ports import HOST, free_port
+from hedgehog_project.venues.keys import hmac_key
 from tests.support.processes import Process, Processes
 from trading.exchange.client import BinanceExchange
 

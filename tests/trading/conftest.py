@@ -11,8 +11,8 @@ import redis
 from django.utils import timezone
 from pytest_django import Settings
 
-from hedgehog_project.budget import budget_at
 from hedgehog_project.venues import Venue
+from hedgehog_project.venues.rate_limits import budget_at
 from tests.support.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.processes import Processes
 from tests.support.scripted_exchange import ScriptedExchange

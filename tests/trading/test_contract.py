@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import redis
 
-from hedgehog_project.keys import hmac_key
 from hedgehog_project.ports import HOST, free_port
+from hedgehog_project.venues.keys import hmac_key
 from tests.support.clients import forget_exchanges
 from tests.support.market import KEY, SECRET, MockExchange
 from tests.support.scripted_http import (

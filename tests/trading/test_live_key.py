@@ -16,8 +16,8 @@ from Crypto.PublicKey import ECC, RSA
 from django.views.debug import ExceptionReporter
 from pytest_django import Settings
 
-from hedgehog_project.keys import KeyKind
 from hedgehog_project.venues import Venue, place
+from hedgehog_project.venues.keys import KeyKind
 from streamer.topics import report_topic, trade_topic
 from tests.support.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.processes import Processes

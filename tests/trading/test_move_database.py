@@ -184,7 +184,7 @@ class TestIsRefused:
         ports = {name: free_port() for name in ("WEB_PORT", "FLOWER_PORT", "MOCK_PORT")}
         (tmp_path / "home" / "redis.url").unlink()
         running = environment.start(
-            sys.executable, "-m", "hedgehog_project.run", name="run", DATABASE_URL=filled, **ports
+            sys.executable, "-m", "hedgehog_project.launch.run", name="run", DATABASE_URL=filled, **ports
         )
         environment.wait_for(lambda: "Hedgehog is starting" in running.output, 30)
         code, _, error = move(environment, filled, f"sqlite:///{tmp_path}/new.sqlite3")

@@ -14,9 +14,9 @@ import requests
 from binance.exceptions import BinanceAPIException, BinanceRequestException
 from urllib3.exceptions import HTTPError
 
-from hedgehog_project.budget import ORDERS_1D, ORDERS_10S, Budget, OverBudget, budget_at
-from hedgehog_project.keys import Key
 from hedgehog_project.venues import Place, Venue, place
+from hedgehog_project.venues.keys import Key
+from hedgehog_project.venues.rate_limits import ORDERS_1D, ORDERS_10S, Budget, OverBudget, budget_at
 from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport, OrderType, Side

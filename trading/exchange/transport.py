@@ -14,8 +14,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import NewConnectionError
 
-from hedgehog_project.keys import Key, KeyKind
 from hedgehog_project.outside import Unreadable, read_json, storable
+from hedgehog_project.venues.keys import Key, KeyKind
 from trading.exchange.errors import NotSent
 from trading.exchange.protocol import RECV_WINDOW_MS
 

@@ -14,9 +14,9 @@ import redis
 from django.db import DatabaseError
 from django.db.models import Q, QuerySet
 
-from hedgehog_project.budget import ENTRIES_SHARE, WEIGHT
 from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import HOST
+from hedgehog_project.venues.rate_limits import ENTRIES_SHARE, WEIGHT
 from tests.e2e.books import BALANCES, describe, differences_in_the_end, set_up, turn_off, turn_on
 from tests.e2e.chaos.cancels import Cancels
 from tests.e2e.chaos.logs import Logs

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from hedgehog_project import budget as budget_module
-from hedgehog_project.budget import budget_at
 from hedgehog_project.venues import Venue
+from hedgehog_project.venues import rate_limits as budget_module
+from hedgehog_project.venues.rate_limits import budget_at
 from streamer import rest
 from tests.support.clients import ORDER_REPLY, client_of, forget_exchanges, limit_order
 from tests.support.market import KEY

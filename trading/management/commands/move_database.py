@@ -13,7 +13,7 @@ from django.db import DatabaseError
 from hedgehog_project.env import database_at, env
 from hedgehog_project.heartbeats import SILENT_S, beats
 from hedgehog_project.hiding import hidden
-from hedgehog_project.preflight import Refusal, only_one
+from hedgehog_project.launch.preflight import Refusal, only_one
 from hedgehog_project.redis import hurried_client
 from trading import moving
 from trading.core.money import plain

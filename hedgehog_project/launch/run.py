@@ -24,12 +24,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, OperationalError, ProgrammingError, connections
 
-from hedgehog_project import embedded_redis, last_run, preflight
-from hedgehog_project.banner import banner
+from hedgehog_project import last_run
 from hedgehog_project.cli import advice
 from hedgehog_project.env import BASE_DIR, env, home, one_of
+from hedgehog_project.launch import embedded_redis, preflight
+from hedgehog_project.launch.banner import banner
+from hedgehog_project.launch.terminal import Terminal
 from hedgehog_project.processes import states
-from hedgehog_project.terminal import Terminal
 from hedgehog_project.venues import facts_of_keys
 
 TETHER = BASE_DIR / "hedgehog_project" / "tether.py"

@@ -19,9 +19,9 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from hedgehog_project import budget_steps as steps
 from hedgehog_project import shared_clock
 from hedgehog_project.outside import whole_number
+from hedgehog_project.venues import rate_limit_scripts as steps
 
 log = logging.getLogger(__name__)
 
