@@ -23,10 +23,10 @@ from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, place
 from trading.core.orders import Side
 from trading.exchange.client import exchange_at
+from trading.exchange.order_ids import read
 from trading.exchange.protocol import Exchange, NewOrder
 from trading.leader import fill_slots, refresh_listings
 from trading.models import Order, Switch, TradingSettings
-from trading.own_orders import read
 from trading.schedule import make_schedule
 from trading.symbols import named, set_trading
 from trading.triggers import key_below

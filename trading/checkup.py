@@ -20,9 +20,9 @@ from hedgehog_project.venues import Place, Venue, place
 from hedgehog_project.venues.keys import Key
 from trading.core import guard
 from trading.core.events import TradeSeen
+from trading.core.filters import Rules
 from trading.core.money import ZERO, plain
 from trading.core.orders import Side
-from trading.core.risk import Rules
 from trading.core.strategy import Decision, PlaceBuy, Position, TraderState, Wait
 from trading.exchange.errors import ExchangeError, KeyRejected, Refused
 from trading.exchange.inspector import Inspector, Reached

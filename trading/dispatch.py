@@ -21,10 +21,10 @@ from hedgehog_project.venues import Venue
 from streamer.topics import decode_trade, report_topic, trade_topic
 from trading import doorbell, triggers
 from trading.core.events import TradeSeen
+from trading.exchange.order_ids import read
 from trading.exchange.replies import own_id
 from trading.identity.names import Names
 from trading.identity.others import Seen
-from trading.own_orders import read
 
 log = logging.getLogger(__name__)
 

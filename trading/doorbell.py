@@ -16,8 +16,8 @@ from hedgehog_project.queues import ENTRIES, EXITS, IS_AGAIN, OF_USE_S, STALE_S
 from hedgehog_project.redis import connect, take
 from trading.core.events import TradeSeen
 from trading.core.money import plain
+from trading.exchange.order_ids import trader_of
 from trading.exchange.replies import own_id
-from trading.own_orders import trader_of
 
 # A task that comes later than this has lost its meaning: whoever it is for is rung again.
 WAKE_EXPIRES_S = 5

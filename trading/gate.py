@@ -10,9 +10,9 @@ from django.conf import settings
 
 from hedgehog_project import halt_request
 from hedgehog_project.venues import Venue
+from trading.core.filters import Rules
 from trading.core.money import plain
 from trading.core.orders import OPEN, Side
-from trading.core.risk import Rules
 from trading.exchange.client import why_wait
 from trading.exchange.protocol import NewOrder
 from trading.identity import copies

@@ -34,10 +34,10 @@ from trading.core.decisions import (
     Wait,
 )
 from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, TradeSeen
+from trading.core.filters import Rules, refusal
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OPEN, PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold, to_be_valued
 from trading.core.position import Mode, Position, TraderState, state_of
-from trading.core.risk import Rules, refusal
 from trading.endings import count_again, end
 from trading.exchange.protocol import SEND_WITHIN, NewOrder
 from trading.identity import copies

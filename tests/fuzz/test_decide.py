@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.conftest import BOUNDED
-from trading.core import guard, naive
+from trading.core import guard
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
 from trading.core.fees import Fees
+from trading.core.filters import Rules, refusal
 from trading.core.money import floor_to
 from trading.core.orders import Fill, Order, OrderReport, OrderStatus, Side
-from trading.core.risk import Rules, refusal
 from trading.core.strategy import Cancel, Decision, Finish, Mode, PlaceBuy, PlaceSell, Position, TellRebuy, Wait
+from trading.strategies import naive
 
 UNIT = Decimal("0.00000001")
 

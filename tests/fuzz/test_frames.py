@@ -25,8 +25,8 @@ from streamer.wire import FrameSocket
 from tests.fuzz.conftest import BOUNDED
 from tests.fuzz.hostile import VALUES, can_be_kept, hostile, written
 from trading.dispatch import _own_report
+from trading.exchange.order_ids import read
 from trading.exchange.replies import from_execution_report
-from trading.own_orders import read
 
 TRADE: dict[str, Any] = {
     "e": "trade", "E": 1, "s": "ETHUSDT", "t": 12345, "p": "0.001", "q": "100", "T": 1, "m": True, "M": True

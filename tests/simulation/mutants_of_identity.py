@@ -1,8 +1,8 @@
 """Bugs planted in whose an order is: what could be written in good faith of two installations on one key."""
 
 from tests.simulation.surroundings import Patches
-from trading import own_orders
 from trading.core.orders import OrderReport
+from trading.exchange import order_ids
 from trading.identity import copies
 from trading.identity.names import Names
 from trading.identity.runs import Runs, When
@@ -16,7 +16,7 @@ def claims_a_strangers_order(patches: Patches) -> None:
     def of_its_trader(judge: Judge, report: OrderReport) -> Verdict:
         return verdict(judge, report) if own(judge.names, report.client_order_id) else Verdict(Whose.OURS)
 
-    patches.set(Names, "is_ours", lambda names, key: own_orders.read(key) is not None)
+    patches.set(Names, "is_ours", lambda names, key: order_ids.read(key) is not None)
     patches.set(Judge, "verdict", of_its_trader)
 
 

@@ -8,17 +8,18 @@ from django.utils import timezone
 
 from tests.simulation.surroundings import Patches
 from trading import leftovers, symbols, traders, valuing
-from trading.core import guard, naive, steps
-from trading.core import risk as filters
+from trading.core import filters as filters
+from trading.core import guard, steps
 from trading.core.decisions import Cancel, Finish, Wait
 from trading.core.fees import USUAL_FEES, Fees
+from trading.core.filters import Rules
 from trading.core.money import cost_after
 from trading.core.orders import Order, Side
 from trading.core.position import Position, TraderState
-from trading.core.risk import Rules
 from trading.exchange import replies
 from trading.models import Leftover, Trader
 from trading.models.symbols import GONE
+from trading.strategies import naive
 
 
 def reads_only_the_standard_commission(patches: Patches) -> None:

@@ -15,7 +15,7 @@ from tests.simulation.line import Line
 from tests.simulation.surroundings import Patches
 from trading import gate, halting, looks, slots, symbols, traders
 from trading.books import booking
-from trading.core import naive, orders
+from trading.core import orders
 from trading.core.events import OrderReported
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import Mode, Position
@@ -27,7 +27,7 @@ from trading.models import Order, Slot, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import TradingStatus
 from trading.outcomes import report_of
-from trading.strategies import trailing
+from trading.strategies import naive, trailing
 from trading.traders import Context, Heard
 
 

@@ -16,8 +16,8 @@ from tests.simulation.line import Broken
 from tests.simulation.rows import ZERO, never, read, time_of
 from tests.simulation.world import FOREIGN, MONEY, PRICES, World
 from trading.core.orders import MOVES, OPEN, OrderStatus, OrderType
+from trading.exchange.order_ids import trader_of
 from trading.models.fields import from_units
-from trading.own_orders import trader_of
 
 # While bells, beats and processes are lost, a promise of a few seconds takes several tries.
 SLEEPS_AT_MOST = timedelta(seconds=45)

@@ -37,12 +37,12 @@ from tests.simulation.standing_by import StandingBy
 from tests.simulation.wall import WallClock
 from trading import leader, tasks
 from trading.books.reconcile import last
+from trading.exchange.order_ids import read as read_name
 from trading.exchange.protocol import NewOrder
 from trading.limits.holds import Hold
 from trading.looks import Snapshot, Thought
 from trading.models import Installation, Listing, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
-from trading.own_orders import read as read_name
 from trading.symbols import named, refresh
 
 # At noon: a day ends for nobody whose clock is set.

@@ -25,6 +25,7 @@ from trading.core.orders import OPEN, OrderReport, Side
 from trading.core.position import state_of
 from trading.exchange.codes import NO_SUCH_SYMBOL
 from trading.exchange.errors import NotFound, Refused
+from trading.exchange.order_ids import Name, read, trader_of
 from trading.exchange.protocol import Exchange
 from trading.identity import copies
 from trading.identity.names import Names
@@ -34,7 +35,6 @@ from trading.models.journal import write
 from trading.models.orphans import Resolution
 from trading.models.symbols import rules_of
 from trading.outcomes import is_namesake
-from trading.own_orders import Name, read, trader_of
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
 from trading.traders import ExchangeAt

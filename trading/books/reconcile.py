@@ -27,6 +27,7 @@ from trading.books.shortages import shortages
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderReport, OrderStatus
 from trading.exchange.errors import ExchangeError, KeyRejected, NotFound, Refused, Throttled
+from trading.exchange.order_ids import Name, read
 from trading.exchange.protocol import Exchange
 from trading.identity import copies, others
 from trading.identity.names import Names
@@ -35,7 +36,6 @@ from trading.identity.verdicts import Judge, Whose
 from trading.limits import balances
 from trading.models import Order, Orphan, Reconciliation, Switch, Trader
 from trading.outcomes import is_namesake
-from trading.own_orders import Name, read
 from trading.traders import ExchangeAt
 
 log = logging.getLogger(__name__)

@@ -19,10 +19,10 @@ from trading.core.decisions import (
     Wait,
 )
 from trading.core.events import Event, OrderReported, TradeSeen
+from trading.core.filters import Rules, refusal
 from trading.core.money import EXACT, ONE, ZERO, floor_to, plain, round_down, round_up
 from trading.core.orders import UNASKED_ENDS, Order, OrderStatus, Side, to_be_valued
 from trading.core.position import Mode, Position, TraderState
-from trading.core.risk import Rules, refusal
 from trading.core.steps import holds_too_little
 from trading.core.strategy import Strategy
 

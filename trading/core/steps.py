@@ -5,6 +5,7 @@ from decimal import Decimal, localcontext
 
 from trading.core.decisions import Decision, Finish, Memory, PlaceBuy, PlaceSell, Wait
 from trading.core.events import Event, TradeSeen
+from trading.core.filters import Rules, refusal, too_far
 from trading.core.money import (
     EXACT,
     ONE,
@@ -19,7 +20,6 @@ from trading.core.money import (
 )
 from trading.core.orders import UNVALUED, Side, unvalued
 from trading.core.position import Mode, Position, TraderState
-from trading.core.risk import Rules, refusal, too_far
 
 # The market may have moved away from a trade that is older.
 MOST_AGE_S = 10.0

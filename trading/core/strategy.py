@@ -19,9 +19,9 @@ from trading.core.decisions import (
     Wait,
 )
 from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, TradeSeen
+from trading.core.filters import Rules
 from trading.core.orders import Order, OrderStatus, Side
 from trading.core.position import ENDED, Mode, Position, TraderState, state_of
-from trading.core.risk import Rules
 
 __all__ = [
     "ANY_PRICE",

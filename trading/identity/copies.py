@@ -14,9 +14,9 @@ from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading import own_orders
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, Side
+from trading.exchange import order_ids
 from trading.identity import others, runs
 from trading.identity.others import moment
 from trading.identity.runs import Runs, When
@@ -40,7 +40,7 @@ def copy_at(venue: Venue | str) -> OtherInstallation | None:
 
 def heard(venue: Venue, report: OrderReport, offset: timedelta) -> None:
     """Takes in the report of an order that the database lacks: a copy is known from its first one on."""
-    name = own_orders.read(report.client_order_id)
+    name = order_ids.read(report.client_order_id)
     if name is None or not name.identity or name.identity != Installation.identity_if_any():
         return
     placed_at = runs.by_our_clock(report.placed_ms, offset)

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from trading import own_orders
 from trading.core.orders import Side
+from trading.exchange import order_ids
 from trading.models import Installation, OtherInstallation
 
 
 def new_client_order_id(trader_id: int, side: Side) -> str:
-    return own_orders.new_client_order_id(Installation.own().identity, trader_id, side)
+    return order_ids.new_client_order_id(Installation.own().identity, trader_id, side)
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Names:
 
     def is_ours(self, client_order_id: str) -> bool:
         """Whether a row of ours may have this name. One that is older than identities may as well be a stranger's."""
-        name = own_orders.read(client_order_id)
+        name = order_ids.read(client_order_id)
         return name is not None and (name.identity in ("", self.own) or self.took_over_at(name.identity) is not None)
 
     def stranger(self, client_order_id: str) -> str:
         """The identity of the other installation that placed it; empty where none did."""
-        name = own_orders.read(client_order_id)
+        name = order_ids.read(client_order_id)
         return "" if name is None or self.is_ours(client_order_id) else name.identity
 
     def took_over_at(self, identity: str) -> datetime | None:

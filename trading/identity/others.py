@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading import own_orders
+from trading.exchange import order_ids
 from trading.models import Installation, OtherInstallation
 
 # One of which nothing rests and whose last order was seen longer ago is no news any more.
@@ -22,7 +22,7 @@ def note(venue: Venue | str, seen: Iterable[Seen], now: datetime | None = None) 
     now = now or timezone.now()
     by_identity: dict[str, list[Seen]] = defaultdict(list)
     for client_order_id, placed_at in seen:
-        name = own_orders.read(client_order_id)
+        name = order_ids.read(client_order_id)
         if name is not None and name.identity:
             by_identity[name.identity].append((client_order_id, placed_at))
     for identity, orders in by_identity.items():
@@ -37,7 +37,7 @@ def count_open(venue: Venue, open_orders: Iterable[str]) -> None:
     """Keeps how many orders of each rest; `open_orders`: the client order ids of all that rest at the venue."""
     counts: dict[str, int] = defaultdict(int)
     for client_order_id in open_orders:
-        name = own_orders.read(client_order_id)
+        name = order_ids.read(client_order_id)
         if name is not None:
             counts[name.identity] += 1
     for row in strangers(venue):
@@ -60,7 +60,7 @@ def told(venue: Venue | str | None = None, now: datetime | None = None) -> list[
 def told_of(venue: Venue, client_order_ids: Iterable[str]) -> list[str]:
     """As `told`, with those who placed these orders, and nothing is kept."""
     known = set(strangers(venue).values_list("identity", flat=True))
-    names = {own_orders.read(client_order_id) for client_order_id in client_order_ids}
+    names = {order_ids.read(client_order_id) for client_order_id in client_order_ids}
     new = sorted({name.identity for name in names if name is not None} - known)
     return [*told(venue), *(sentence(OtherInstallation(venue=venue, identity=identity)) for identity in new)]
 

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from hedgehog_project.venues import Venue
-from trading import own_orders
 from trading.core.orders import OrderReport
+from trading.exchange import order_ids
 from trading.exchange.client import clock_offset
 from trading.identity import copies
 from trading.identity.names import Names
@@ -53,7 +53,7 @@ class Judge:
 
     def verdict(self, report: OrderReport) -> Verdict:
         """Of an order that no row knows."""
-        name = own_orders.read(report.client_order_id)
+        name = order_ids.read(report.client_order_id)
         if name is None:
             return _NOBODYS
         if name.identity == "":

@@ -4,7 +4,7 @@ import django.utils.timezone
 from django.db import migrations, models
 
 import trading.core.orders
-import trading.own_orders
+import trading.exchange.order_ids
 
 
 class Migration(migrations.Migration):
@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
             name="Installation",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("identity", models.CharField(default=trading.own_orders.new_identity, max_length=6)),
+                ("identity", models.CharField(default=trading.exchange.order_ids.new_identity, max_length=6)),
                 ("made_at", models.DateTimeField(default=django.utils.timezone.now)),
                 (
                     "kept_at",

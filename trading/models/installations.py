@@ -6,8 +6,8 @@ from django.db import models
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from trading.exchange.order_ids import IDENTITY_LENGTH, new_identity
 from trading.models.choices import choices_of
-from trading.own_orders import IDENTITY_LENGTH, new_identity
 
 
 class Installation(models.Model):

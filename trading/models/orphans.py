@@ -9,10 +9,10 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading.core.money import plain
 from trading.core.orders import OrderStatus, Side
+from trading.exchange.order_ids import Name, read
 from trading.models.choices import choices_of
 from trading.models.fields import AmountField
 from trading.models.traders import Trader
-from trading.own_orders import Name, read
 
 
 class Resolution(StrEnum):

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading.core.fees import USUAL_RATE, Fees
+from trading.core.filters import Rules
 from trading.core.money import ceil_to, plain, share_of
-from trading.core.risk import Rules
 from trading.core.steps import least_budget
 from trading.core.strategy import Strategy
 from trading.models.choices import choices_of

@@ -13,9 +13,8 @@ from typing import Any
 
 from django.conf import settings
 
-from trading.core import naive
 from trading.core.strategy import Strategy
-from trading.strategies import trailing
+from trading.strategies import naive, trailing
 from trading.strategies.typed import BadSettings, NotTyped, from_texts, typed
 
 log = logging.getLogger(__name__)

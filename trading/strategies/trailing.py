@@ -12,11 +12,11 @@ from decimal import Decimal, localcontext
 
 from trading.core.decisions import ANY_PRICE, Cancel, Decision, PlaceBuy, PlaceSell, TellRebuy, Triggers, Wait
 from trading.core.events import Event, TradeSeen
+from trading.core.filters import Rules
 from trading.core.guard import not_filled_yet
 from trading.core.money import EXACT, ONE, ZERO, floor_to, just_over, just_under, plain
 from trading.core.orders import Order, Side
 from trading.core.position import Position
-from trading.core.risk import Rules
 from trading.core.steps import MOST_AGE_S, buy_more, buy_under, may_buy_more, percent, sale_price, sell_or_finish
 
 name = "trailing"

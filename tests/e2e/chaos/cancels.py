@@ -6,7 +6,7 @@ from typing import Self
 
 from tests.support.market import MockExchange
 from trading.exchange.errors import ExchangeError
-from trading.own_orders import read
+from trading.exchange.order_ids import read
 
 
 class Cancels:

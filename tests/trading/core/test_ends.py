@@ -8,9 +8,9 @@ import pytest
 from tests.trading.core.test_strategy import BOUGHT, NUDGE, RULES, SETTINGS, TRADE, decide, order, position
 from trading.core.decisions import Decision, Finish, PlaceBuy, PlaceSell, Wait
 from trading.core.events import OrderReported
+from trading.core.filters import Rules
 from trading.core.orders import OPEN, Order, OrderReport, OrderStatus, Side
 from trading.core.position import Mode, Position, TraderState, state_of
-from trading.core.risk import Rules
 
 NONE, SOME, DUST, ALL = "0", "20", "3", "46.4"
 ENDED = [

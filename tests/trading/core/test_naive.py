@@ -11,10 +11,10 @@ from tests.trading.core.test_strategy import RULES as XRP_RULES
 from trading.core import guard
 from trading.core.decisions import Cancel, Decision, Finish, PlaceBuy, PlaceSell, Replace, TellRebuy, Triggers, Wait
 from trading.core.events import OrderReported, TradeSeen
-from trading.core.naive import HIGHEST, LEAVES_AT, Settings
+from trading.core.filters import Rules
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import Mode, Position, TraderState
-from trading.core.risk import Rules
+from trading.strategies.naive import HIGHEST, LEAVES_AT, Settings
 
 RULES = Rules("S", "B", "Q", tick=D("0.0001"), step=D(1))
 UNIT = D("0.00000001")

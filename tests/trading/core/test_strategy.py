@@ -5,14 +5,15 @@ from decimal import Decimal as D
 
 import pytest
 
-from trading.core import guard, naive
+from trading.core import guard
 from trading.core.decisions import ANY_PRICE, Decision, Finish, PlaceBuy, PlaceSell, Triggers, Wait
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
+from trading.core.filters import Rules, refusal
 from trading.core.money import floor_to, whole_after
-from trading.core.naive import Settings
 from trading.core.orders import Fill, Order, OrderReport, OrderStatus, Side
 from trading.core.position import Mode, Position, TraderState, state_of
-from trading.core.risk import Rules, refusal
+from trading.strategies import naive
+from trading.strategies.naive import Settings
 
 RULES = Rules("XRPUSDT", "XRP", "USDT", tick=D("0.0001"), step=D("0.1"), min_quantity=D("0.1"), min_notional=D(5))
 SETTINGS = Settings(D("0.0025"), D("0.001"), rebuy_interval=None)

@@ -8,14 +8,15 @@ import pytest
 
 from binance_mock.state.listings import LISTINGS, symbol_info
 from tests.trading.core.test_strategy import NUDGE, order, position
-from trading.core import guard, naive
+from trading.core import guard
 from trading.core.events import TradeSeen
+from trading.core.filters import Rules, refusal, too_far
 from trading.core.orders import OrderStatus, Side
-from trading.core.risk import Rules, refusal, too_far
 from trading.core.strategy import Finish, PlaceBuy, PlaceSell
 from trading.exchange.protocol import Listed
 from trading.exchange.replies import from_exchange_info
 from trading.models.symbols import bounds_of
+from trading.strategies import naive
 
 INFO = symbol_info(LISTINGS["ETHUSDT"])
 UNIT = D("0.00000001")

@@ -13,11 +13,10 @@ from django.db import connection
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.test_traders import TRADE, fresh
 from trading import looks, traders
-from trading.core import naive
 from trading.core.decisions import Triggers, Wait
 from trading.core.guard import StrategyFails
 from trading.models import JournalEntry, Order, Trader
-from trading.strategies import registry, time_limit
+from trading.strategies import naive, registry, time_limit
 from trading.strategies.time_limit import left_behind, within_time
 
 STRATEGY: Any = SimpleNamespace(name="mine")

@@ -20,11 +20,11 @@ from trading.core.decisions import (
     Wait,
 )
 from trading.core.events import Event, TradeSeen
+from trading.core.filters import Rules
 from trading.core.guard import not_filled_yet
 from trading.core.money import EXACT, ONE, just_over, just_under, plain, round_up
 from trading.core.orders import Order, Side
 from trading.core.position import Position
-from trading.core.risk import Rules
 from trading.core.steps import buy_more, buy_under, leave, may_buy_more, percent, sale_price, sell_or_finish
 
 name = "naive"
