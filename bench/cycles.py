@@ -22,7 +22,7 @@ from trading.core.strategy import TraderState
 from trading.exchange.client import exchange_at
 from trading.models import Switch, Trader, TradingSettings
 from trading.schedule import make_schedule
-from trading.symbols import named, set_trading
+from trading.symbols.listings import named, set_trading
 
 # Each with a price of about today's.
 PRICES = {

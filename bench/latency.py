@@ -28,8 +28,8 @@ from trading.exchange.protocol import Exchange, NewOrder
 from trading.leader import fill_slots, refresh_listings
 from trading.models import Order, Switch, TradingSettings
 from trading.schedule import make_schedule
-from trading.symbols import named, set_trading
-from trading.triggers import key_below
+from trading.symbols.listings import named, set_trading
+from trading.waking.triggers import key_below
 
 SYMBOL = "ETHUSDT"
 SAMPLES = 200

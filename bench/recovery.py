@@ -37,9 +37,9 @@ from tests.support import postgres
 from tests.support.market import Swings
 from tests.support.stack import HEARTS, SERVICES, Stack
 from trading.core.orders import Side
-from trading.halting import halt
 from trading.models import Fill, Order
 from trading.models.switch import TradingMode
+from trading.risk.kill_switch import halt
 
 NOBODY = "nobody"
 VICTIMS = (*SERVICES, "redis", NOBODY)

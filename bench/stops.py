@@ -28,7 +28,7 @@ from trading.exchange.client import exchange_at
 from trading.exchange.protocol import NewOrder
 from trading.models import Order, Switch, Trader, TradingSettings
 from trading.schedule import make_schedule
-from trading.symbols import named, set_trading
+from trading.symbols.listings import named, set_trading
 
 SLOW_MS = 2_000
 PATIENCE_S = 60.0

@@ -14,7 +14,7 @@ from decimal import Decimal
 from hedgehog_project.redis import new_client
 from streamer.topics import trade_topic
 from trading.dispatch import BATCH, GROUP, Dispatcher
-from trading.triggers import Trigger, key_above, key_below, rebuild
+from trading.waking.triggers import Trigger, key_above, key_below, rebuild
 
 EVENTS = 100_000
 RUNS = 7

@@ -32,7 +32,7 @@ from trading.models import Listing, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
-from trading.symbols import fee_columns, fee_values, listing_values
+from trading.symbols.listings import fee_columns, fee_values, listing_values
 
 SOCKET_S = 5.0
 # A clock this far off is still accepted, but something is wrong with it.

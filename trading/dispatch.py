@@ -19,12 +19,12 @@ from hedgehog_project.outside import read_json
 from hedgehog_project.queues import EXITS, REPORTS
 from hedgehog_project.venues import Venue
 from streamer.topics import decode_trade, report_topic, trade_topic
-from trading import doorbell, triggers
 from trading.core.events import TradeSeen
 from trading.exchange.order_ids import read
 from trading.exchange.replies import own_id
 from trading.identity.names import Names
 from trading.identity.others import Seen
+from trading.waking import enqueue, triggers
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class Dispatcher:
         """Hands on again what a dead dispatcher left, and the reports that no task has booked; how many entries."""
         taken = 0
         # A report that is not booked may just wait in a long queue.
-        is_behind = doorbell.is_queue_long(self.client, REPORTS)
+        is_behind = enqueue.is_queue_long(self.client, REPORTS)
         topics = self._trades if is_behind else [*self._trades, *self._reports]
         pipeline = self.client.pipeline(transaction=False)
         for topic in topics:
@@ -198,9 +198,9 @@ class Dispatcher:
                     trade = decode_trade(symbol, entry_id, fields[1])
                     event = TradeSeen(symbol, trade.trade_id, Decimal(trade.price), trade.event_ms, trade.age_s)
                     for trader_id in rung.holding:
-                        doorbell.wake(trader_id, symbol, event, EXITS)
+                        enqueue.wake(trader_id, symbol, event, EXITS)
                     for trader_id in rung.others:
-                        doorbell.wake(trader_id, symbol, event)
+                        enqueue.wake(trader_id, symbol, event)
                     self.counts.woken += len(rung)
                 if len(rung) < RING_MOST:
                     break
@@ -211,13 +211,13 @@ class Dispatcher:
         for entry_id, fields in entries:
             values = dict(zip(fields[::2], fields[1::2], strict=True))
             if values.get(b"kind") == b"connected":
-                doorbell.reconcile(venue, entry_id.decode())
+                enqueue.reconcile(venue, entry_id.decode())
                 continue
             event = _own_report(values.get(b"data", b""))
             if event is None or self._is_strangers(venue, event):
                 idle.append(entry_id)  # Balances, or an order that is not ours.
                 continue
-            doorbell.report(venue, entry_id.decode(), event)
+            enqueue.report(venue, entry_id.decode(), event)
             self.counts.reports += 1
         if idle:
             self._done.append((topic, idle))

@@ -19,23 +19,26 @@ from hedgehog_project.redis import connect, take
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, last_trades
-from trading import catalog, doorbell, endings, halting, set_clocks, slots, symbols, triggers
-from trading.books.reconcile import venues_in_use
+from trading import set_clocks
 from trading.core.decisions import ANY_PRICE
 from trading.core.events import TradeSeen
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import TraderState
 from trading.exchange.errors import ExchangeError
 from trading.identity import runs
-from trading.limits import drawdown, sizing
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import GONE, TradingStatus
 from trading.one_by_one import each
-from trading.saving import copy, trigger_for
+from trading.reconciliation.reconcile import venues_in_use
+from trading.risk import drawdown, kill_switch, sizing
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
-from trading.traders import ExchangeAt
+from trading.symbols import listings, sync
+from trading.traders import cycle_end, slots
+from trading.traders.acting import ExchangeAt
+from trading.traders.rows import copy, trigger_for
+from trading.waking import enqueue, triggers
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +71,7 @@ def lead(now: datetime | None = None) -> None:
             set_clocks.mend,
             runs.beat,
             # What needs no Redis comes first.
-            lambda now: halting.keep_request(),
+            lambda now: kill_switch.keep_request(),
             drawdown.watch,
             lambda now: fill_slots_when_quiet(),
             lambda now: watch_triggers(),
@@ -83,7 +86,7 @@ def lead(now: datetime | None = None) -> None:
 def _ring_whoever_waits(now: datetime) -> None:
     client = connect()
     # What waits in a long queue is not rung again: that would only make it longer. Each queue has its own workers.
-    behind = {queue for queue in (EXITS, ENTRIES) if doorbell.is_queue_long(client, queue)}
+    behind = {queue for queue in (EXITS, ENTRIES) if enqueue.is_queue_long(client, queue)}
     asks = (ask_about_stuck_orders, ask_about_passed_orders, take_back_unwanted)
     each(
         (
@@ -107,7 +110,7 @@ def stand_in(now: datetime, prices: LastTrades) -> None:
     """
     drawdown.watch(now)
     _retire_unwanted(Switch.current())
-    symbols.end_shutdowns()
+    listings.end_shutdowns()
     take_back_unwanted(now)
     ask_about_stuck_orders(now)
     ask_about_passed_orders(now, prices)
@@ -127,7 +130,7 @@ def wake_crossed(waiting: QuerySet[Trader], prices: LastTrades) -> set[int]:
         is_crossed = Q(wake_below__gte=price) | Q(wake_above__lte=price)
         event = TradeSeen(name, trade.trade_id, price, trade.event_ms, trade.age_s)
         for pk in waiting.filter(is_crossed, venue__in=venues, symbol__name=name).values_list("pk", flat=True):
-            doorbell.wake(pk, name, event, EXITS)
+            enqueue.wake(pk, name, event, EXITS)
             woken.add(pk)
     return woken
 
@@ -135,7 +138,7 @@ def wake_crossed(waiting: QuerySet[Trader], prices: LastTrades) -> set[int]:
 def fill_slots_when_quiet() -> int:
     """As fill_slots, but not while stops wait for their turn: new traders would take the CPU from them."""
     try:
-        if doorbell.do_exits_wait(connect()):
+        if enqueue.do_exits_wait(connect()):
             return 0
     except redis.RedisError:
         pass  # Slots are filled without Redis as well.
@@ -146,7 +149,7 @@ def fill_slots() -> int:
     """Makes the missing traders of every symbol that is on, in its open slots; how many were made."""
     venue = Switch.current()
     _retire_unwanted(venue)
-    symbols.end_shutdowns()
+    listings.end_shutdowns()
     slots.close_unwanted(venue)
     slots.hear_rebuys(venue)
     wanted = list(TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol"))
@@ -190,7 +193,7 @@ def _retire_unwanted(venue: Venue) -> None:
     # Usually none: who of them has an open order is asked only then.
     for trader_id in unwanted.values_list("pk", flat=True):
         if not Order.objects.filter(trader=trader_id, status__in=OPEN).exists():
-            endings.retire(trader_id, "its slot is not wanted any more")
+            cycle_end.retire(trader_id, "its slot is not wanted any more")
 
 
 def ask_about_stuck_orders(now: datetime) -> None:
@@ -199,7 +202,7 @@ def ask_about_stuck_orders(now: datetime) -> None:
     is_unclear = Q(status=OrderStatus.SUBMITTING, submitted_at__lt=late) | Q(denied_at__isnull=False)
     stuck = Order.objects.filter(is_unclear, status__in=OPEN)
     for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_RING):
-        doorbell.ask(*order)
+        enqueue.ask(*order)
 
 
 def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None) -> None:
@@ -216,14 +219,14 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
         passed = Q(side=Side.BUY, price__gt=price) | Q(side=Side.SELL, price__lt=price)
         since = _made_at(trade)
         for order in resting.filter(passed, venue__in=venues, symbol__name=name, submitted_at__lt=since):
-            doorbell.ask(order.pk, order.trader_id, name)
+            enqueue.ask(order.pk, order.trader_id, name)
 
 
 def take_back_unwanted(now: datetime) -> None:
     """Rings for each resting order that its trader, a halt or a symbol's turning off wants back."""
     late = now - STUCK_AFTER
-    for order in halting.unwanted().filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_RING):
-        doorbell.cancel(*order)
+    for order in kill_switch.unwanted().filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_RING):
+        enqueue.cancel(*order)
 
 
 def nudge_whoever_is_due(now: datetime, behind: Collection[str] = ()) -> None:
@@ -248,7 +251,7 @@ def watch_triggers() -> None:
     if not triggers.is_built(client):
         log.warning("triggers rebuilt from the database: traders=%s", rebuild_triggers(client))
         for venue in venues_in_use():
-            doorbell.reconcile(venue)
+            enqueue.reconcile(venue)
 
 
 def ring_again(behind: Collection[str] = ()) -> None:
@@ -268,10 +271,10 @@ def ring_again(behind: Collection[str] = ()) -> None:
 
 
 def _nudge(pk: int, symbol: str, holds: bool, why: str, behind: Collection[str] = ()) -> bool:
-    queue = doorbell.queue_of(holds)
+    queue = enqueue.queue_of(holds)
     if queue in behind:
         return False
-    doorbell.nudge(pk, symbol, why, queue=queue)
+    enqueue.nudge(pk, symbol, why, queue=queue)
     return True
 
 
@@ -353,19 +356,19 @@ def refresh_listings(exchange_at: ExchangeAt) -> None:
     by_id = Symbol.objects.in_bulk([symbol for _, symbol in live])
     wanted |= {(Venue(venue), by_id[symbol]) for venue, symbol in live}
     now = timezone.now()
-    is_fresh = Q(refreshed_at__gt=now - symbols.FRESH, status="TRADING", not_found_at=None)
-    is_fresh |= Q(refreshed_at__gt=now - symbols.FRESH_WHILE_HALTED)
+    is_fresh = Q(refreshed_at__gt=now - listings.FRESH, status="TRADING", not_found_at=None)
+    is_fresh |= Q(refreshed_at__gt=now - listings.FRESH_WHILE_HALTED)
     # Without its assets no commission can be told from what was bought: such a symbol is asked about at once.
     known = Listing.objects.filter(is_fresh).exclude(symbol__base_asset="", status="TRADING")
     fresh = set(known.values_list("venue", "symbol_id"))
-    gone = Listing.objects.filter(status=GONE, refreshed_at__gt=now - symbols.FRESH_WHILE_GONE)
+    gone = Listing.objects.filter(status=GONE, refreshed_at__gt=now - listings.FRESH_WHILE_GONE)
     # Where a trader lives what it holds may be sellable again at any moment.
     fresh |= set(gone.values_list("venue", "symbol_id")) - live
 
     def refresh_at(venue: Venue) -> None:
         of_venue = {symbol.name: symbol for where, symbol in wanted if where == venue}
         stale = {name: symbol for name, symbol in of_venue.items() if (venue, symbol.pk) not in fresh}
-        if len(stale) < catalog.ALL_AT_ONCE:
+        if len(stale) < sync.ALL_AT_ONCE:
             for symbol in stale.values():
                 _refresh(symbol, venue, exchange_at)
         else:
@@ -384,23 +387,23 @@ def refresh_listing(name: str, venue: Venue, exchange_at: ExchangeAt) -> None:
 
 def _refresh(symbol: Symbol, venue: Venue, exchange_at: ExchangeAt) -> None:
     try:
-        symbols.refresh(symbol, venue, exchange_at(venue))
+        listings.refresh(symbol, venue, exchange_at(venue))
     except ExchangeError as error:
         log.warning("listing not refreshed: symbol=%s venue=%s error=%s", symbol.name, venue, error)
 
 
 def _refresh_many(stale: dict[str, Symbol], venue: Venue, exchange_at: ExchangeAt) -> None:
     try:
-        catalog.refresh_many(venue, stale, exchange_at(venue))
+        sync.refresh_many(venue, stale, exchange_at(venue))
     except ExchangeError as error:
         log.warning("listings not refreshed: symbols=%s venue=%s error=%s", len(stale), venue, error)
 
 
 def _ask_fees(wanted: list[Symbol], venue: Venue, exchange_at: ExchangeAt) -> None:
-    if not catalog.without_fee(venue, wanted).exists():
+    if not sync.without_fee(venue, wanted).exists():
         return
     try:
-        catalog.ask_fees(venue, wanted, exchange_at(venue))
+        sync.ask_fees(venue, wanted, exchange_at(venue))
     except ExchangeError as error:  # There is no client without a key.
         log.warning("commissions not known: venue=%s error=%s", venue, error)
 
@@ -411,4 +414,4 @@ def follow_the_switch() -> None:
     on = TradingSettings.objects.filter(status=TradingStatus.ON)
     # One that was turned off there stays off.
     known = StreamedSymbol.objects.filter(market=market).values("symbol")
-    symbols.stream_from(market, *on.exclude(symbol__name__in=known).values_list("symbol__name", flat=True))
+    listings.stream_from(market, *on.exclude(symbol__name__in=known).values_list("symbol__name", flat=True))

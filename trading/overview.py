@@ -24,7 +24,6 @@ from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue, market_of
 from streamer import topics
 from streamer.models import StreamedSymbol
-from trading import said
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, UNVALUED, OrderStatus
 from trading.core.strategy import TraderState
@@ -32,6 +31,7 @@ from trading.models import Order, Symbol, Trader
 from trading.models.fields import AmountField
 from trading.models.switch import why_not
 from trading.models.symbols import TradingStatus
+from trading.symbols import said
 
 HOURS = 24
 # A market that is traded this seldom, or a feed that is this late, deserves a word.

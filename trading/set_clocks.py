@@ -15,9 +15,9 @@ from django.db.models import QuerySet
 
 from hedgehog_project.venues import Venue
 from trading.core.orders import OPEN
-from trading.limits.protections import LONGEST_HOLD
 from trading.models import FillMark, HeldBack, HighWater, Listing, Order, Orphan, Trader
-from trading.waits import LONGEST_WAIT
+from trading.risk.protections import LONGEST_HOLD
+from trading.traders.retries import LONGEST_WAIT
 
 log = logging.getLogger(__name__)
 

@@ -26,12 +26,14 @@ from hedgehog_project.progress import running
 from hedgehog_project.redis_health import Health
 from hedgehog_project.venues import Venue
 from streamer.topics import TradeEvent
-from trading import doorbell, halting, leader, tasks
-from trading.books.reconcile import venues_in_use
+from trading import leader, tasks
 from trading.core.money import plain
 from trading.exchange.errors import ExchangeError
+from trading.reconciliation.reconcile import venues_in_use
+from trading.risk import kill_switch
 from trading.task_base import BaseTask
-from trading.traders import ExchangeAt
+from trading.traders.acting import ExchangeAt
+from trading.waking import enqueue
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ class Standby:
 
     def step(self) -> None:
         """Looks, and acts where it has to. Raises Django's database errors."""
-        halting.keep_request()
+        kill_switch.keep_request()
         health = redis_health.look(self._client)
         self._away_looks = self._away_looks + 1 if health.away else 0
         if health.refuses or self._away_looks >= LOOKS_UNTIL_AWAY:
@@ -81,7 +83,7 @@ class Standby:
 
     def stop(self, timeout_s: float = 3.0) -> None:
         """Lets what is under way end, for a moment."""
-        doorbell.answer_here(None)
+        enqueue.answer_here(None)
         self._pool.shutdown(wait=False, cancel_futures=True)
         give_up = time.monotonic() + timeout_s
         while time.monotonic() < give_up and any(not each.done() for each in self._under_way.values()):
@@ -90,7 +92,7 @@ class Standby:
     def _take_over(self, health: Health) -> None:
         if not self.is_acting:
             log.warning("%s: what is held still gets out, asked about and cancelled by the standby", health.text)
-            doorbell.answer_here(self._answer)
+            enqueue.answer_here(self._answer)
             self._reconcile_at = time.monotonic() + EVERY_S
         self.is_acting = True
 
@@ -111,11 +113,11 @@ class Standby:
     def _hand_back(self) -> None:
         # Copies of triggers that Redis did not take, and reports that it did not carry.
         count = leader.rebuild_triggers(self._client)
-        doorbell.answer_here(None)
+        enqueue.answer_here(None)
         self.is_acting = False
         log.warning("Redis is well again: the workers go on, triggers copied anew: traders=%s", count)
         for venue in venues_in_use():
-            doorbell.reconcile(venue)
+            enqueue.reconcile(venue)
 
     def _act(self) -> None:
         self._under_way = {key: each for key, each in self._under_way.items() if not each.done()}

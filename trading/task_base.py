@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 from hedgehog_project import shared_clock
 from hedgehog_project.database_errors import passes
 from hedgehog_project.queues import IS_AGAIN, OF_USE_S, RUNG_AT
-from trading import doorbell
+from trading.waking import enqueue
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class BaseTask(Task):
             return
         queue = (self.request.delivery_info or {}).get("routing_key")
         try:
-            doorbell.again(self.name, kwargs, self.request.get(OF_USE_S), queue)
+            enqueue.again(self.name, kwargs, self.request.get(OF_USE_S), queue)
         except OperationalError as away:
             log.warning("%s is left for now: %s", self.name, away)
 

@@ -14,10 +14,8 @@ from hedgehog_project.database_errors import passes
 from hedgehog_project.queues import ENTRIES, EXITS, REPORTS, drop_stale
 from hedgehog_project.redis import connect, take
 from hedgehog_project.venues import Venue
-from trading import doorbell, leader, traders
+from trading import leader
 from trading.accounting import equity
-from trading.books.reconcile import alone, venues_in_use
-from trading.books.reconcile import reconcile as compare_books
 from trading.core.events import Event, Nudged, TradeSeen
 from trading.dispatch import acknowledge, deliveries
 from trading.exchange import remote
@@ -25,12 +23,16 @@ from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.exchange.replies import from_execution_report, own_id
 from trading.identity import runs
-from trading.limits import balances
 from trading.models import Order
 from trading.models.journal import write
 from trading.one_by_one import each
+from trading.reconciliation.reconcile import alone, venues_in_use
+from trading.reconciliation.reconcile import reconcile as compare_books
+from trading.risk import balances
 from trading.strategies import time_limit
 from trading.task_base import BaseTask, waited_s
+from trading.traders import acting
+from trading.waking import enqueue
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +64,7 @@ def nudge(self: Task, trader: int, symbol: str, why: str, is_urgent: bool = Fals
 def report(self: Task, trader: int | None, symbol: str, venue: str, entry: str, data: dict[str, Any]) -> None:
     """The exchange reported something of an order of ours."""
     try:
-        has_ended = traders.hear(from_execution_report(data), "report", exchange_at, _id(self), Venue(venue))
+        has_ended = acting.hear(from_execution_report(data), "report", exchange_at, _id(self), Venue(venue))
     except Exception as error:
         if passes(error):
             raise
@@ -84,7 +86,7 @@ def report(self: Task, trader: int | None, symbol: str, venue: str, entry: str, 
 def ask(self: Task, trader: int, symbol: str, order: int) -> None:
     """An order of ours has been unclear for too long."""
     try:
-        has_ended = traders.ask(order, exchange_at, _id(self))
+        has_ended = acting.ask(order, exchange_at, _id(self))
     except ExchangeError as error:
         # No answer is no news: the trader shows it, and the leader asks again.
         _note_failure(trader, error, _id(self))
@@ -97,7 +99,7 @@ def ask(self: Task, trader: int, symbol: str, order: int) -> None:
 def cancel(self: Task, trader: int, symbol: str, order: int) -> None:
     """An order of ours is to be taken back."""
     try:
-        has_ended = traders.cancel(order, exchange_at, _id(self))
+        has_ended = acting.cancel(order, exchange_at, _id(self))
     except ExchangeError as error:
         # Whoever wanted it rings again while it rests.
         _note_failure(trader, error, _id(self))
@@ -168,7 +170,7 @@ def _ask_instead(client_order_id: str, trader: int | None, symbol: str) -> None:
     if row is None or trader is None:
         return  # Nobody's here: reconciliation tells what it is.
     write(row.trader, "report", "can't be booked", "it is given up, and the exchange asked instead", row)
-    doorbell.ask(row.pk, row.trader_id, symbol)
+    enqueue.ask(row.pk, row.trader_id, symbol)
 
 
 @worker_ready.connect
@@ -182,7 +184,7 @@ def _compare_at_once(**_: Any) -> None:
 
 def _let_act(trader_id: int, event: Event, task_id: str) -> None:
     try:
-        has_ended = traders.wake(trader_id, event, exchange_at, task_id)
+        has_ended = acting.wake(trader_id, event, exchange_at, task_id)
     except Exception as error:
         # The trader keeps its state, shows the error, and is tried again after a growing wait.
         _note_failure(trader_id, error, task_id)
@@ -204,7 +206,7 @@ def _fill_slots() -> None:
 def _note_failure(trader_id: int | None, error: Exception, task_id: str) -> None:
     """Shows it on the trader. A database that is busy is nobody's failure: see task_base.py."""
     if trader_id is not None and not passes(error):
-        traders.note_failure(trader_id, error, task_id)
+        acting.note_failure(trader_id, error, task_id)
 
 
 def _reconcile(venue: Venue, task_id: str) -> bool:

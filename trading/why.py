@@ -13,20 +13,22 @@ from hedgehog_project.processes import ProcessState
 from hedgehog_project.queues import NAMES
 from hedgehog_project.redis import hurried_client
 from hedgehog_project.venues import Venue, market_of
-from trading import doorbell, obstacles, overview, said, symbols
+from trading import obstacles, overview
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.client import why_wait
 from trading.identity import copies
-from trading.limits import protections, sizing
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.switch import why_not
 from trading.models.symbols import TradingStatus
 from trading.models.traders import Slot
 from trading.overview import LastTrade
+from trading.risk import protections, sizing
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
+from trading.symbols import listings, said
+from trading.waking import enqueue
 from trading.words import notes
 
 
@@ -97,14 +99,14 @@ def _by_redis(venue: Venue) -> Iterator[str]:
     if full:
         yield f"The exchange's limits leave no room for a buy for {full[1]:.0f} s: {full[0]}."
     try:
-        if any(doorbell.is_queue_long(hurried_client(), queue) for queue in NAMES):
+        if any(enqueue.is_queue_long(hurried_client(), queue) for queue in NAMES):
             yield "The workers are behind: many tasks wait for them."
     except redis.RedisError:
         return  # The processes' list says so.
 
 
 def _by_feed(symbol: Symbol, venue: Venue, trade: LastTrade | None) -> Iterator[str]:
-    if not symbols.is_streaming([symbol.name], market_of(venue)):
+    if not listings.is_streaming([symbol.name], market_of(venue)):
         yield f"Its prices do not stream from {market_of(venue)}: turn streaming on."
     if trade is None:
         yield "No price is known yet."

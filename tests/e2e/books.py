@@ -10,14 +10,14 @@ from django.db.models import Q
 
 from hedgehog_project.venues import Venue
 from tests.support.stack import Stack
-from trading.books.audit import Difference, audit
 from trading.core.strategy import TraderState
 from trading.exchange.errors import Throttled
 from trading.exchange.protocol import Exchange
-from trading.halting import resume
 from trading.identity.names import Names
 from trading.models import Order, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.reconciliation.audit import Difference, audit
+from trading.risk.kill_switch import resume
 
 START = {"USDT": Decimal(10_000)}
 BALANCES = "USDT:10000"

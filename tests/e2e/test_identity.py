@@ -15,11 +15,11 @@ from hedgehog_project.venues import Venue
 from tests.e2e.books import set_up, turn_off, turn_on
 from tests.support.market import MockExchange, Swings
 from tests.support.stack import SERVICES, Stack
-from trading.books.audit import audit
 from trading.core.strategy import TraderState
 from trading.exchange.errors import Throttled
 from trading.identity.runs import MARGIN
 from trading.models import Fill, Installation, Order, Orphan, OtherInstallation, Run, Trader
+from trading.reconciliation.audit import audit
 
 START = {"USDT": Decimal(10_000), "ETH": Decimal(1)}
 SETTINGS = {"chunks": 1, "buy_down_interval": "0.001", "profit_interval": "0.001", "rebuy_interval": None}

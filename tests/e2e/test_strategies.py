@@ -11,10 +11,10 @@ from tests.e2e.books import BALANCES, cycles, differences_in_the_end, turn_off, 
 from tests.e2e.conftest import MakeStack
 from tests.support.stack import Stack
 from tests.trading.strategies.conftest import PATIENT
-from trading import triggers
 from trading.core.orders import Side
 from trading.core.strategy import TraderState
 from trading.models import Order, Trader, TradingSettings
+from trading.waking import triggers
 
 
 @pytest.fixture

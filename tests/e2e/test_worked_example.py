@@ -9,10 +9,10 @@ import redis
 from tests.e2e.books import BALANCES, set_up, turn_on, wait_for
 from tests.e2e.conftest import MakeStack
 from tests.support.stack import Stack
-from trading import triggers
 from trading.core.orders import OPEN, OrderStatus
 from trading.core.position import TraderState
 from trading.models import Listing, Order, Trader, TradingSettings
+from trading.waking import triggers
 
 SYMBOL = "XRPUSDT"
 FILLED, OPENED = OrderStatus.FILLED, OrderStatus.NEW

@@ -12,7 +12,7 @@ from celery import current_app
 
 from hedgehog_project import queues, shared_clock
 from hedgehog_project.queues import ENTRIES, EXITS, LEADER, REPORTS, RUNG_AT
-from trading import doorbell
+from trading.waking import enqueue
 
 NIGHT = 8 * 3600.0
 
@@ -35,12 +35,12 @@ def age(client: "redis.Redis", queue: str, seconds: float) -> None:
 
 
 def test_each_task_has_its_queue(redis_client: "redis.Redis") -> None:
-    doorbell.ask(1, 1, "ETHUSDT")
-    doorbell.cancel(1, 1, "ETHUSDT")
-    doorbell.report("mock", "1-0", {"c": "x", "s": "ETHUSDT"})
-    doorbell.nudge(1, "ETHUSDT", "a stop", queue=EXITS)
-    doorbell.nudge(1, "ETHUSDT", "test")
-    doorbell.reconcile("mock")
+    enqueue.ask(1, 1, "ETHUSDT")
+    enqueue.cancel(1, 1, "ETHUSDT")
+    enqueue.report("mock", "1-0", {"c": "x", "s": "ETHUSDT"})
+    enqueue.nudge(1, "ETHUSDT", "a stop", queue=EXITS)
+    enqueue.nudge(1, "ETHUSDT", "test")
+    enqueue.reconcile("mock")
     current_app.send_task("trading.tasks.lead")
     current_app.send_task("somebody.elses")
     waiting = {queue.name: queue.length for queue in queues.look(redis_client, shared_clock.now())}

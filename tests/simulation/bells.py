@@ -1,6 +1,7 @@
 """What stands in for Redis and Celery: triggers, bells and the stream of reports, each of which may be lost.
 
-The functions of trading.triggers keep their promises here on dictionaries; the tasks that are rung are the real ones.
+The functions of trading.waking.triggers keep their promises here on dictionaries; the tasks that are rung are the
+real ones.
 """
 
 from collections import Counter
@@ -18,14 +19,15 @@ from hedgehog_project.queues import RUNG_AT
 from streamer.topics import TradeEvent
 from tests.simulation.line import Broken
 from tests.simulation.standing_by import Refusing
-from trading import doorbell, tasks
+from trading import tasks
 from trading.books.booking import is_news
 from trading.core.events import TradeSeen
 from trading.exchange.errors import ExchangeError
 from trading.exchange.replies import from_execution_report, own_id
 from trading.identity.names import Names
 from trading.models import Order
-from trading.triggers import Trigger
+from trading.waking import enqueue
+from trading.waking.triggers import Trigger
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -59,7 +61,7 @@ class Bells:
         if self.refusing:
             raise redis.OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
 
-    # --- trading.triggers, in Redis ---------------------------------------------------------------
+    # --- trading.waking.triggers, in Redis ---------------------------------------------------------------
     def set_trigger(self, client: object, trigger: Trigger) -> bool:
         self.world.point()
         self._write()
@@ -192,7 +194,7 @@ class Bells:
             below.pop(trader, None)
             above.pop(trader, None)
             self.rung_at[trader] = self.world.now
-            doorbell.wake(trader, symbol, TradeSeen(symbol, trade_id, price, at_ms))
+            enqueue.wake(trader, symbol, TradeSeen(symbol, trade_id, price, at_ms))
 
     def reported(self, event: dict[str, Any]) -> None:
         """An execution report, as the user data stream brings it."""
@@ -214,7 +216,7 @@ class Bells:
             self.world.later(TAKEN_OVER_AFTER_MS, lambda: self._hand_over(entry))
         elif event is not None:
             self._handed_on[entry] += 1
-            doorbell.report("mock", entry, event)
+            enqueue.report("mock", entry, event)
             self.world.later(TAKEN_OVER_AFTER_MS, lambda: self._hand_over(entry))
 
     def deliveries(self, client: object, venue: str, entry: str) -> int:

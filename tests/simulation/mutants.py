@@ -18,23 +18,26 @@ from hedgehog_project.venues import Venue
 from tests.simulation import mutants_of_identity, mutants_of_money, mutants_of_rules
 from tests.simulation.run import run
 from tests.simulation.surroundings import Patches
-from trading import calls, gate, halting, leader, looks, outcomes, set_clocks, tasks, traders
-from trading.books import booking, reconcile
+from trading import leader, set_clocks, tasks
+from trading.books import booking
 from trading.core import orders
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import Position
 from trading.exchange.errors import OutcomeUnknown
 from trading.exchange.protocol import ARRIVES_WITHIN, Exchange, NewOrder
-from trading.looks import Send
 from trading.models import Order, Switch, Trader, TradingSettings
 from trading.models.switch import TradingMode
-from trading.traders import Context
+from trading.reconciliation import reconcile
+from trading.risk import gate, kill_switch
+from trading.traders import acting, calls, looks, outcomes
+from trading.traders.acting import Context
+from trading.traders.looks import Send
 
 Plant = Callable[[Patches], None]
 
 
 def resends_on_a_time_out(patches: Patches) -> None:
-    send = traders._send
+    send = acting._send
 
     class Impatient:
         def __init__(self, exchange: Exchange) -> None:
@@ -51,14 +54,14 @@ def resends_on_a_time_out(patches: Patches) -> None:
         at: Any = lambda venue: Impatient(context.exchange_at(venue))  # noqa: E731
         return send(trader, sent, venue, replace(context, exchange_at=at))
 
-    patches.set(traders, "_send", impatient)
+    patches.set(acting, "_send", impatient)
 
 
 def marks_failed_on_5xx(patches: Patches) -> None:
     def close(trader_id: int, order: NewOrder, text: str, task_id: str) -> None:
-        traders._close(trader_id, Send(order), outcomes.NotTaken(OrderStatus.NOT_PLACED, text), task_id)
+        acting._close(trader_id, Send(order), outcomes.NotTaken(OrderStatus.NOT_PLACED, text), task_id)
 
-    patches.set(traders, "_show_unclear", close)
+    patches.set(acting, "_show_unclear", close)
 
 
 def ignores_a_late_fill(patches: Patches) -> None:
@@ -98,12 +101,12 @@ def takes_not_found_for_proof_at_once(patches: Patches) -> None:
 def buys_again_before_the_first_is_made_impossible(patches: Patches) -> None:
     """And does not cancel the first where it shows later."""
     patches.set(calls, "make_impossible", lambda row, exchange: None)
-    patches.set(halting, "unwanted", lambda: Order.objects.none())
+    patches.set(kill_switch, "unwanted", lambda: Order.objects.none())
     patches.set(looks, "CancelOrder", lambda row: None)
 
 
 def saves_the_order_after_the_call(patches: Patches) -> None:
-    send = traders._send
+    send = acting._send
 
     def late(trader: int, sent: Send, *rest: Any) -> Any:
         row = Order.objects.get(client_order_id=sent.order.client_order_id)
@@ -113,7 +116,7 @@ def saves_the_order_after_the_call(patches: Patches) -> None:
         finally:
             row.save(force_insert=True)
 
-    patches.set(traders, "_send", late)
+    patches.set(acting, "_send", late)
 
 
 def books_a_fill_twice(patches: Patches) -> None:
@@ -145,7 +148,7 @@ def takes_missing_orders_for_cancelled(patches: Patches) -> None:
     def assume(comparison: Any, row: Order, there: OrderReport | None) -> None:
         if there is None:
             ended = outcomes.report_of(row, OrderStatus.CANCELED, "not listed")
-            traders.hear(ended, "query", comparison.exchange_at)
+            acting.hear(ended, "query", comparison.exchange_at)
         else:
             repair(comparison, row, there)
 
@@ -174,13 +177,13 @@ def acknowledges_before_booking(patches: Patches) -> None:
 
 
 def calls_inside_the_transaction(patches: Patches) -> None:
-    wake = traders.wake
+    wake = acting.wake
 
     def inside(*args: Any, **kwargs: Any) -> bool:
         with transaction.atomic():
             return wake(*args, **kwargs)
 
-    patches.set(traders, "wake", inside)
+    patches.set(acting, "wake", inside)
 
 
 def sends_an_order_however_late(patches: Patches) -> None:

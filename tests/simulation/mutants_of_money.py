@@ -7,7 +7,6 @@ from typing import Any
 from django.utils import timezone
 
 from tests.simulation.surroundings import Patches
-from trading import leftovers, symbols, traders, valuing
 from trading.core import filters as filters
 from trading.core import guard, steps
 from trading.core.decisions import Cancel, Finish, Wait
@@ -20,6 +19,8 @@ from trading.exchange import replies
 from trading.models import Leftover, Trader
 from trading.models.symbols import GONE
 from trading.strategies import naive
+from trading.symbols import listings
+from trading.traders import acting, leftovers, valuing
 
 
 def reads_only_the_standard_commission(patches: Patches) -> None:
@@ -89,7 +90,7 @@ def cancels_a_buy_whose_part_can_not_be_sold(patches: Patches) -> None:
 
 
 def sells_for_ever_what_is_not_there(patches: Patches) -> None:
-    patches.set(traders, "_ask_for_the_balance", lambda *_: [])
+    patches.set(acting, "_ask_for_the_balance", lambda *_: [])
 
 
 def believes_that_a_symbol_is_gone(patches: Patches) -> None:
@@ -104,7 +105,7 @@ def believes_that_a_symbol_is_gone(patches: Patches) -> None:
         return count
 
     patches.everywhere(refusal, believer)
-    patches.everywhere(symbols.not_listed, at_once)
+    patches.everywhere(listings.not_listed, at_once)
 
 
 PLANTED = (

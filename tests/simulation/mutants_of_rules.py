@@ -13,7 +13,6 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from tests.simulation.line import Line
 from tests.simulation.surroundings import Patches
-from trading import gate, halting, looks, slots, symbols, traders
 from trading.books import booking
 from trading.core import orders
 from trading.core.events import OrderReported
@@ -21,14 +20,16 @@ from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import Mode, Position
 from trading.exchange.errors import ExchangeError
 from trading.exchange.protocol import NewOrder, Replacement
-from trading.limits import protections, sizing
-from trading.limits.holds import Hold
 from trading.models import Order, Slot, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import TradingStatus
-from trading.outcomes import report_of
+from trading.risk import gate, kill_switch, protections, sizing
+from trading.risk.holds import Hold
 from trading.strategies import naive, trailing
-from trading.traders import Context, Heard
+from trading.symbols import listings
+from trading.traders import acting, looks, slots
+from trading.traders.acting import Context, Heard
+from trading.traders.outcomes import report_of
 
 
 def tells_a_rebuy_twice(patches: Patches) -> None:
@@ -71,7 +72,7 @@ def rebuys_at_half_the_interval(patches: Patches) -> None:
 
 
 def stop_sells_before_its_cancel_is_confirmed(patches: Patches) -> None:
-    cancelled = traders._cancelled
+    cancelled = acting._cancelled
 
     def hasty(order_id: int, context: Context, now: datetime | None = None) -> Heard:
         row = Order.objects.select_related("symbol").get(pk=order_id)
@@ -81,7 +82,7 @@ def stop_sells_before_its_cancel_is_confirmed(patches: Patches) -> None:
             context.exchange_at(Venue(row.venue)).cancel(row.symbol.name, row.client_order_id)
         return [(row.trader_id, OrderReported(report_of(row, OrderStatus.CANCELED, "taken back"), "cancel"))]
 
-    patches.set(traders, "_cancelled", hasty)
+    patches.set(acting, "_cancelled", hasty)
 
 
 def replaces_a_sale_that_has_traded_in_part(patches: Patches) -> None:
@@ -136,7 +137,7 @@ def respawns_while_a_symbol_shuts_down(patches: Patches) -> None:
 
 
 def never_ends_a_shutdown(patches: Patches) -> None:
-    patches.everywhere(symbols.end_shutdowns, lambda: 0)
+    patches.everywhere(listings.end_shutdowns, lambda: 0)
 
 
 def trades_on_while_a_symbol_is_off(patches: Patches) -> None:
@@ -155,9 +156,9 @@ def sends_what_was_saved_before_its_symbol_was_turned_off(patches: Patches) -> N
 
 def takes_nothing_back_when_a_symbol_is_turned_off(patches: Patches) -> None:
     def by_their_traders_only() -> "QuerySet[Order]":
-        return halting.resting().exclude(cancel_reason="")
+        return kill_switch.resting().exclude(cancel_reason="")
 
-    patches.everywhere(halting.unwanted, by_their_traders_only)
+    patches.everywhere(kill_switch.unwanted, by_their_traders_only)
 
 
 def counts_what_is_open_and_not_what_is_held(patches: Patches) -> None:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from hedgehog_project.halt_request import Request
 from tests.simulation.rows import read
-from trading import doorbell, endings, halting, symbols
-from trading.limits import drawdown
 from trading.models import Listing, Symbol, Trader, TradingSettings
 from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
+from trading.risk import drawdown, kill_switch
+from trading.symbols import listings
+from trading.traders import cycle_end
+from trading.waking import enqueue
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -53,9 +55,9 @@ class People:
         if chance.strikes("halted"):
             self._halt()
         if chance.strikes("abandoned"):
-            self._with_a_trader(lambda trader: endings.abandon(trader.pk, "anna"))
+            self._with_a_trader(lambda trader: cycle_end.abandon(trader.pk, "anna"))
         if chance.strikes("urged"):
-            self._with_a_trader(lambda trader: doorbell.nudge(trader.pk, trader.symbol.name, "anna", is_urgent=True))
+            self._with_a_trader(lambda trader: enqueue.nudge(trader.pk, trader.symbol.name, "anna", is_urgent=True))
 
     def resume_after_a_drawdown(self) -> None:
         """Some time after it has held trading back, where it has."""
@@ -66,7 +68,7 @@ class People:
 
     def _turn_off(self, name: str, status: TradingStatus) -> None:
         world, takes_back = self._world, self._world.chance.random() < 0.6
-        symbols.turn([Symbol.objects.get(name=name)], status, takes_back)
+        listings.turn([Symbol.objects.get(name=name)], status, takes_back)
         self.wishes[f"turned {status}, what rests is taken back" if takes_back else f"turned {status}"] += 1
         self.not_on_since.setdefault(name, world.now)
         if status == TradingStatus.OFF:
@@ -82,7 +84,7 @@ class People:
         self.wishes["shutdowns ended"] += int(name not in self.off_since and by_itself.exists())
         # Before the rows say so: whatever begins from now on may.
         was = self.not_on_since.pop(name, None), self.off_since.pop(name, None)
-        if symbols.turn([Symbol.objects.get(name=name)], TradingStatus.ON):
+        if listings.turn([Symbol.objects.get(name=name)], TradingStatus.ON):
             # It does not trade at the exchange just now; or its budget is too small for what orders are worth by now.
             if Listing.objects.exclude(status="TRADING").filter(symbol__name=name).exists():
                 self._world.later(5_000, lambda: self._turn_on(name))
@@ -102,12 +104,12 @@ class People:
             at = self._world.now.timestamp()
             self.requests.wanted = Request(mode, "anna", "", cancels, at, token=str(at))
         else:
-            halting.halt("anna", "", mode, cancels)
+            kill_switch.halt("anna", "", mode, cancels)
         self._world.later(chance.randint(2_000, 30_000), self._resume)
 
     def _resume(self) -> None:
         self._will_resume = False
-        halting.resume("anna")
+        kill_switch.resume("anna")
 
     def _with_a_trader(self, do: Callable[[Trader], object]) -> None:
         live = list(Trader.objects.filter(finished_at=None).select_related("symbol").order_by("pk"))

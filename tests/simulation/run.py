@@ -24,15 +24,14 @@ from tests.simulation.watch import Watch
 from tests.simulation.watch_exits import ExitWatch
 from tests.simulation.watch_rules import RuleWatch
 from tests.simulation.world import MONEY, World
-from trading import halting
-from trading.books.audit import audit
-from trading.books.reconcile import reconcile
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
 from trading.identity import runs
-from trading.limits import protections
 from trading.models import Fill, Order, Trader, TradingSettings
 from trading.models.symbols import TradingStatus, forget_rules
+from trading.reconciliation.audit import audit
+from trading.reconciliation.reconcile import reconcile
+from trading.risk import kill_switch, protections
 
 STEPS = 60
 # What is under way when the misfortunes end is settled by then: proofs, growing waits, a comparison of the books.
@@ -126,7 +125,7 @@ def _live(world: World, outcome: Outcome) -> None:
     world.others.stop_copy()
     if watch.has_forgotten:
         # What people turned off is off again, and they have forgotten to turn it on.
-        halting.resume("anna")
+        kill_switch.resume("anna")
         TradingSettings.objects.update(status=TradingStatus.ON)
         # As after every restored backup, `manage.py reconcile`: by itself a quiet symbol is looked at once an hour.
         # Whoever is told that the exchange asks to wait tries it again.

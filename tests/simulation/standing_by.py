@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from hedgehog_project.redis_health import Health
-from trading import doorbell
 from trading.standby import Standby
+from trading.waking import enqueue
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -92,9 +92,9 @@ class StandingBy:
 
     def _as_this_process(self, do: Callable[[], Any]) -> None:
         """Whoever else rings meanwhile rings at the broker."""
-        doorbell.answer_here(self._standby._answer if self._standby.is_acting else None)
+        enqueue.answer_here(self._standby._answer if self._standby.is_acting else None)
         try:
             do()
         finally:
-            doorbell.answer_here(None)
+            enqueue.answer_here(None)
         self._is_alive = True

@@ -19,10 +19,12 @@ import hedgehog_project.redis
 from hedgehog_project import halt_request, progress, redis_health, shared_clock
 from streamer import topics
 from tests.simulation.rows import by
-from trading import dispatch, doorbell, gate, leader, looks, set_clocks, triggers, valuing
+from trading import dispatch, leader, set_clocks
 from trading.exchange import client
-from trading.limits import protections
 from trading.models.symbols import forget_rules
+from trading.risk import gate, protections
+from trading.traders import looks, valuing
+from trading.waking import enqueue, triggers
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -105,8 +107,8 @@ def surround(world: "World") -> Iterator[None]:
         (client.why_wait, world.line.why_wait) if hasattr(client, "why_wait") else (None, None),
         (dispatch.acknowledge, bells.acknowledge),
         (dispatch.deliveries, bells.deliveries),
-        (doorbell.is_queue_long, bells.is_queue_long),
-        (doorbell.do_exits_wait, bells.is_queue_long),
+        (enqueue.is_queue_long, bells.is_queue_long),
+        (enqueue.do_exits_wait, bells.is_queue_long),
         (topics.last_trades, bells.last_trades),
         (topics.last_trade, bells.last_trade),
         (topics.has_gap, bells.has_gap),

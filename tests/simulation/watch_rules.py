@@ -26,9 +26,9 @@ from tests.simulation.world import MONEY, PRICES, World
 from trading.core.orders import OrderType, Side
 from trading.exchange.order_ids import trader_of
 from trading.exchange.protocol import NewOrder
-from trading.limits.holds import HELD_BACK
 from trading.models.fields import from_units
 from trading.models.symbols import Sizing, TradingStatus
+from trading.risk.holds import HELD_BACK
 
 # A bell may be that late: what it told was seen on the market before.
 BELLS_LATE_BY = timedelta(seconds=20)

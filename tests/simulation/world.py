@@ -36,14 +36,14 @@ from tests.simulation.rows import read, time_of
 from tests.simulation.standing_by import StandingBy
 from tests.simulation.wall import WallClock
 from trading import leader, tasks
-from trading.books.reconcile import last
 from trading.exchange.order_ids import read as read_name
 from trading.exchange.protocol import NewOrder
-from trading.limits.holds import Hold
-from trading.looks import Snapshot, Thought
 from trading.models import Installation, Listing, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
-from trading.symbols import named, refresh
+from trading.reconciliation.reconcile import last
+from trading.risk.holds import Hold
+from trading.symbols.listings import named, refresh
+from trading.traders.looks import Snapshot, Thought
 
 # At noon: a day ends for nobody whose clock is set.
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -17,11 +17,11 @@ from tests.support.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.processes import Processes
 from tests.support.scripted_exchange import ScriptedExchange
 from trading.exchange import client as client_module
-from trading.limits import protections
 from trading.models import Listing, Profile, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus, forget_rules
-from trading.symbols import named
-from trading.valuing import forget_unlisted
+from trading.risk import protections
+from trading.symbols.listings import named
+from trading.traders.valuing import forget_unlisted
 
 
 @pytest.fixture(autouse=True)

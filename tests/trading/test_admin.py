@@ -13,9 +13,10 @@ from pytest_django.fixtures import Settings
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_story, make_trader
 from tests.trading.test_overview import NO_REDIS, publish
-from trading import doorbell, symbols
 from trading.core.strategy import TraderState
 from trading.models import Fill, JournalEntry, Listing, Order, Switch, Symbol, Trader
+from trading.symbols import listings
+from trading.waking import enqueue
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +41,7 @@ def text_of(client: Client, url: str) -> str:
 
 @pytest.fixture
 def story(symbol: Symbol) -> Trader:
-    symbols.set_streaming(symbol, True)
+    listings.set_streaming(symbol, True)
     publish("ETHUSDT", "3000.10")
     make_cycle(symbol, "0.00000001")
     return make_story(symbol)
@@ -208,11 +209,11 @@ class TestTraders:
         self, admin_client: Client, story: Trader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         rung: list[tuple[object, ...]] = []
-        monkeypatch.setattr(doorbell, "nudge", lambda *arguments: rung.append(arguments))
+        monkeypatch.setattr(enqueue, "nudge", lambda *arguments: rung.append(arguments))
         url = reverse("admin:trading_trader_wake", args=(story.pk,))
         assert admin_client.get(url).status_code == 405
         admin_client.post(url)
-        assert rung == [(story.pk, "ETHUSDT", "admin asked it to look again", True, doorbell.queue_of(story.holds))]
+        assert rung == [(story.pk, "ETHUSDT", "admin asked it to look again", True, enqueue.queue_of(story.holds))]
 
     def test_wake_now_without_a_broker_is_a_message(
         self, admin_client: Client, story: Trader, monkeypatch: pytest.MonkeyPatch
@@ -220,7 +221,7 @@ class TestTraders:
         def refuse(*arguments: object) -> None:
             raise redis.ConnectionError("refused")
 
-        monkeypatch.setattr(doorbell, "nudge", refuse)
+        monkeypatch.setattr(enqueue, "nudge", refuse)
         answer = admin_client.post(reverse("admin:trading_trader_wake", args=(story.pk,)), follow=True)
         assert "The bell did not ring: refused" in answer.content.decode()
 

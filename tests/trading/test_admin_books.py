@@ -15,15 +15,15 @@ from hedgehog_project.venues import Venue
 from tests.support.chromium import Browser
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.books.test_orphans import orphan_of, place
-from trading import traders
 from trading.admin import orphans as pages
-from trading.books.reconcile import reconcile
 from trading.core.events import Nudged
 from trading.core.orders import OrderStatus, Side
 from trading.exchange.errors import NotSent
 from trading.exchange.protocol import NewOrder
 from trading.models import Order, Orphan, Reconciliation, Symbol, Trader
 from trading.models.orphans import Resolution
+from trading.reconciliation.reconcile import reconcile
+from trading.traders import acting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -144,5 +144,5 @@ def test_without_keys_an_orphan_is_adopted_and_a_worker_sends_what_follows(
     assert exchange.placed == []
     assert not trader.has_ended
     Trader.objects.filter(pk=trader.pk).update(retry_at=timezone.now())
-    traders.wake(trader.pk, Nudged("it is time to try again"), exchange)
+    acting.wake(trader.pk, Nudged("it is time to try again"), exchange)
     assert [order.side for order in exchange.placed] == [Side.SELL]

@@ -10,11 +10,11 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.trading.rows import make_fill, make_order, make_trader
-from trading import halting
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.models import Switch, Symbol, Trader
 from trading.models.switch import TradingMode
+from trading.risk import kill_switch
 
 pytestmark = pytest.mark.django_db
 
@@ -78,20 +78,20 @@ def test_word_that_is_no_mode_changes_nothing(symbol: Symbol, admin_client: Clie
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_says_that_trading_is_halted_once(symbol: Symbol, admin_client: Client, page: str) -> None:
     assert HALTED not in shown(admin_client, page)
-    halting.halt("anna", "news")
+    kill_switch.halt("anna", "news")
     assert shown(admin_client, page).count(HALTED) == 1
     assert "Resume" in shown(admin_client, page)
 
 
 def test_banner_has_no_button_for_who_may_not_resume(symbol: Symbol, reader: Client) -> None:
-    halting.halt("anna", "news")
+    kill_switch.halt("anna", "news")
     text = shown(reader, OVERVIEW)
     assert HALTED in text
     assert "Resume" not in text
 
 
 def test_login_page_says_nothing_of_it(client: Client, symbol: Symbol) -> None:
-    halting.halt("anna", "news")
+    kill_switch.halt("anna", "news")
     assert "halted" not in client.get("/admin/login/").content.decode()
 
 

@@ -14,9 +14,10 @@ from pytest_django import DjangoAssertNumQueries
 from tests.trading.conftest import make_symbol
 from tests.trading.listed import Catalog, listed
 from tests.trading.rows import make_order, make_story, make_trader
-from trading import catalog, halting, symbols
 from trading.models import Listing, Profile, Symbol, SymbolProtections, TradingSettings
 from trading.models.symbols import GONE, TradingStatus
+from trading.risk import kill_switch
+from trading.symbols import listings, sync
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("seeded_profiles")]
 
@@ -27,7 +28,7 @@ PROFILES = "/admin/trading/profile/"
 @pytest.fixture
 def thousands(symbol: Symbol) -> Symbol:
     """Two thousand symbols beside the one that is on, seeded as by a sync."""
-    catalog.sync("mock", Catalog([listed("ETH"), *(listed(f"A{n}") for n in range(2000))]))  # type: ignore[arg-type]
+    sync.sync("mock", Catalog([listed("ETH"), *(listed(f"A{n}") for n in range(2000))]))  # type: ignore[arg-type]
     return symbol
 
 
@@ -183,7 +184,7 @@ class TestTurning:
         make_order(make_trader(symbol, 2))
         told = self.turn(admin_client, symbol, "off-cancel")
         assert "2 orders rest, 2 of them are being cancelled, 1 cycle holds what was bought." in told
-        assert {order.side for order in halting.unwanted()} == {"BUY", "SELL"}
+        assert {order.side for order in kill_switch.unwanted()} == {"BUY", "SELL"}
         assert LogEntry.objects.get().change_message == "Turned trading off-cancel."
 
     def test_shutdown_with_cancel_wants_the_buys_back(self, admin_client: Client, symbol: Symbol) -> None:
@@ -191,11 +192,11 @@ class TestTurning:
         make_order(make_trader(symbol, 2))
         told = act(admin_client, "trading_shutdown_and_cancel", symbol)
         assert "2 orders rest, 1 of them is being cancelled, 1 cycle holds what was bought." in told
-        assert [order.side for order in halting.unwanted()] == ["BUY"]
+        assert [order.side for order in kill_switch.unwanted()] == ["BUY"]
 
     def test_turning_is_no_change_of_settings(self, symbol: Symbol) -> None:
         TradingSettings.objects.update(profile=Profile.objects.get(name="lively"))
-        symbols.turn([symbol], TradingStatus.OFF)
+        listings.turn([symbol], TradingStatus.OFF)
         assert settings_of(symbol).profile is not None
 
 
@@ -243,8 +244,8 @@ class TestProfiles:
 
 def test_old_word_that_a_symbol_is_halted_does_not_keep_it_off(symbol: Symbol) -> None:
     Listing.objects.update(status="BREAK", refreshed_at=timezone.now())
-    assert "status BREAK" in symbols.turn([symbol], TradingStatus.ON)[symbol.name]
+    assert "status BREAK" in listings.turn([symbol], TradingStatus.ON)[symbol.name]
     Listing.objects.update(refreshed_at=timezone.now() - timedelta(minutes=5))
-    assert symbols.turn([symbol], TradingStatus.ON) == {}
+    assert listings.turn([symbol], TradingStatus.ON) == {}
     Listing.objects.update(status=GONE)
-    assert "status GONE" in symbols.turn([symbol], TradingStatus.ON)[symbol.name]
+    assert "status GONE" in listings.turn([symbol], TradingStatus.ON)[symbol.name]

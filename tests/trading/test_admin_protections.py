@@ -17,11 +17,13 @@ from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from tests.trading.limited import keep_balances, limit, limit_account
 from tests.trading.rows import make_order, make_trader
-from trading import doorbell, traders
 from trading.core.events import TradeSeen
-from trading.limits import protected, protections
+from trading.limits import protected
 from trading.models import AccountProtections, HeldBack, Profile, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.models.symbols import Sizing
+from trading.risk import protections
+from trading.traders import acting
+from trading.waking import enqueue
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +35,7 @@ CHOICES = {"quote_asset": "usdt", "drawdown_from": "day", "drawdown_mode": "halt
 
 @pytest.fixture(autouse=True)
 def no_bells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doorbell, "refresh_balances_once", lambda venue: None)
+    monkeypatch.setattr(enqueue, "refresh_balances_once", lambda venue: None)
 
 
 def page(client: Client, url: str) -> str:
@@ -49,7 +51,7 @@ def held(trader: Trader, exchange: ScriptedExchange) -> Trader:
     """A trader that its symbol's protections hold back."""
     limit(trader.symbol, most_bound=D(300), most_open_orders=5)
     make_order(make_trader(trader.symbol, 11))
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert exchange.placed == []
     return trader
 
@@ -73,12 +75,12 @@ def test_a_drawdown_that_means_nothing_is_refused(admin_client: Client, percent:
 
 def test_an_edit_is_heeded_at_once(admin_client: Client, trader: Trader, exchange: ScriptedExchange) -> None:
     row = limit_account(most_exposure=D(1))
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert exchange.placed == []
     admin_client.post(f"{PAGES}{row.pk}/change/", {**EMPTY, **CHOICES, "most_exposure": "1000"})
     trader.refresh_from_db()
     assert trader.retry_at is not None and trader.retry_at <= timezone.now()
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
 
 
@@ -124,7 +126,7 @@ def test_a_limit_of_the_account_is_told_once_for_all_the_symbols_that_it_holds_b
     keep_balances("1000")
     row = limit_account(quote_reserve=D(850))
     for name in names:
-        traders.wake(make_trader(make_symbol(name)).pk, TradeSeen(name, 1, D(3000), 0), exchange)
+        acting.wake(make_trader(make_symbol(name)).pk, TradeSeen(name, 1, D(3000), 0), exchange)
     reason = "850 USDT are to stay free at mock: 1000 are free and this buy needs 199.8999"
     told = f"XRPUSDT, TRXUSDT, SOLUSDT, LTCUSDT, ETHUSDT and 2 more: {reason}"
     assert protected.hints(Venue.MOCK) == [f"Held back by a protection: {told}."]
@@ -166,7 +168,7 @@ def test_a_symbols_page_shows_its_limits_and_takes_new_ones(
     admin_client.post(of(symbol), data)
     own.refresh_from_db()
     assert (own.most_bound, own.most_open_orders) == (D(400), None)
-    traders.wake(held.pk, TRADE, exchange)
+    acting.wake(held.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
 
 

@@ -12,13 +12,13 @@ from django.urls import reverse
 from hedgehog_project.venues import Market
 from streamer.models import wanted
 from tests.trading.conftest import make_symbol
-from trading import symbols
 from trading.admin.strategy_form import column
 from trading.core.fees import Fees
 from trading.exchange.errors import KeyRejected, Refused
 from trading.exchange.protocol import Listed
 from trading.models import Listing, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.symbols import listings
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +73,7 @@ class TestTurning:
         assert f'formaction="/admin/trading/symbol/{symbol.pk}/streaming/on/"' in shown
 
     def test_trading_on_also_streams_and_is_logged(self, admin_client: Client, symbol: Symbol) -> None:
-        symbols.set_trading(symbol, False)
+        listings.set_trading(symbol, False)
         assert "ETHUSDT: trading is on." in turn(admin_client, symbol, "trading", "on")
         assert is_on(symbol)
         assert wanted(Market.MOCK) == {"ETHUSDT"}
@@ -84,7 +84,7 @@ class TestTurning:
         assert wanted(Market.MOCK) == set()
 
     def test_what_cannot_work_is_told_and_stays_off(self, admin_client: Client, symbol: Symbol) -> None:
-        symbols.set_trading(symbol, False)
+        listings.set_trading(symbol, False)
         TradingSettings.objects.filter(symbol=symbol).update(budget=D(4))
         told = turn(admin_client, symbol, "trading", "on")
         assert "takes no order of ETHUSDT under 5" in told
@@ -128,7 +128,7 @@ class TestTurning:
 class TestAdding:
     @pytest.fixture(autouse=True)
     def exchange(self, monkeypatch: pytest.MonkeyPatch, db: None) -> None:
-        monkeypatch.setattr(symbols, "exchange_at", lambda venue: Exchange())
+        monkeypatch.setattr(listings, "exchange_at", lambda venue: Exchange())
 
     def add(self, client: Client, name: str) -> str:
         return client.post(f"{LIST}add/", {"name": name}, follow=True).content.decode()
@@ -192,7 +192,7 @@ class TestSettings:
     def test_saving_does_not_turn_trading_on_or_off(self, admin_client: Client, symbol: Symbol) -> None:
         self.save(admin_client, symbol)
         assert is_on(symbol)
-        symbols.set_trading(symbol, False)
+        listings.set_trading(symbol, False)
         self.save(admin_client, symbol)
         assert not is_on(symbol)
 
@@ -239,9 +239,9 @@ def test_symbols_are_never_deleted(admin_client: Client, symbol: Symbol) -> None
     [("all", ["BTCUSDT", "ETHUSDT", "XRPUSDT"]), ("trading", ["ETHUSDT"]), ("streaming", ["BTCUSDT", "ETHUSDT"])],
 )
 def test_tabs_part_the_symbols(admin_client: Client, symbol: Symbol, shown: str, names: list[str]) -> None:
-    symbols.set_trading(symbol, True)
-    symbols.set_streaming(symbols.named("BTCUSDT"), True)
-    symbols.named("XRPUSDT")
+    listings.set_trading(symbol, True)
+    listings.set_streaming(listings.named("BTCUSDT"), True)
+    listings.named("XRPUSDT")
     listed = admin_client.get(f"{LIST}?show={shown}").context["cl"].result_list
     assert [row.name for row in listed] == names
 
@@ -256,6 +256,6 @@ def test_tabs_part_the_symbols(admin_client: Client, symbol: Symbol, shown: str,
     ],
 )
 def test_a_listing_shows_what_each_side_pays(admin_client: Client, symbol: Symbol, fees: Fees, words: str) -> None:
-    Listing.objects.update(**symbols.fee_columns(fees))
+    Listing.objects.update(**listings.fee_columns(fees))
     for page in (f"{LIST}{symbol.pk}/change/", "/admin/trading/listing/"):
         assert words in admin_client.get(page).content.decode()

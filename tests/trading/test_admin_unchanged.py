@@ -15,9 +15,9 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 
 from tests.support.forms import main_form
 from tests.trading.limited import limit
-from trading import profiles
 from trading.models import AccountProtections, Profile, Symbol, SymbolProtections, TradingSettings
 from trading.schedule import make_schedule
+from trading.symbols import profiles
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("seeded_profiles")]
 

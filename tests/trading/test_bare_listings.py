@@ -14,15 +14,16 @@ from binance_mock.state.listings import LISTINGS, symbol_info
 from hedgehog_project.venues import Venue
 from tests.support.market import KEY, SECRET, start_mock
 from tests.support.processes import Processes
-from trading import symbols, traders
-from trading.books.audit import audit
-from trading.books.reconcile import reconcile
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, OrderType, Side
 from trading.core.strategy import TraderState
 from trading.exchange import client as client_module
 from trading.exchange.client import exchange_at
 from trading.models import Listing, Order, Trader, TradingSettings
+from trading.reconciliation.audit import audit
+from trading.reconciliation.reconcile import reconcile
+from trading.symbols import listings
+from trading.traders import acting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,7 +60,7 @@ def test_a_symbol_without_bounds_is_bought_and_sold(
     settings.MOCK_PORT, settings.MOCK_API_KEY, settings.MOCK_API_SECRET = mock.port, KEY, SECRET
     monkeypatch.setattr(client_module, "_of_thread", threading.local())
     mock.trade("ETHUSDT", "3000")
-    symbol = symbols.add("ETHUSDT")
+    symbol = listings.add("ETHUSDT")
     listing = Listing.objects.get()
     assert (listing.tick_size, listing.step_size, listing.min_notional) == (D(tick), D(step), D(0))
     TradingSettings.objects.filter(symbol=symbol).update(
@@ -67,7 +68,7 @@ def test_a_symbol_without_bounds_is_bought_and_sold(
         rebuy_interval=None, stop_loss_interval=D("0.02"),
     )  # fmt: skip
     trader = Trader.born(TradingSettings.objects.select_related("symbol").get(), Venue.MOCK, 1)
-    traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, D("3000.123"), 0), exchange_at)
+    acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, D("3000.123"), 0), exchange_at)
 
     def trade(price: str) -> None:
         mock.trade("ETHUSDT", price)
@@ -77,7 +78,7 @@ def test_a_symbol_without_bounds_is_bought_and_sold(
     assert Trader.objects.get().state == TraderState.SELLING, Trader.objects.get().error
     if ends_by == "a stop":
         mock.trade("ETHUSDT", "2900")
-        traders.wake(trader.pk, TradeSeen("ETHUSDT", 2, D(2900), 0), exchange_at)
+        acting.wake(trader.pk, TradeSeen("ETHUSDT", 2, D(2900), 0), exchange_at)
         exit_ = Order.objects.get(type=OrderType.MARKET)
         assert exit_.status == OrderStatus.FILLED
     else:

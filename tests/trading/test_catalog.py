@@ -12,11 +12,13 @@ from pytest_django import DjangoAssertNumQueries
 from hedgehog_project.venues import Venue
 from tests.trading.conftest import make_symbol
 from tests.trading.listed import Catalog, listed
-from trading import catalog, leader, symbols
+from trading import leader
 from trading.core.fees import Fees
 from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Symbol, Trader, TradingSettings
 from trading.models.symbols import GONE, TradingStatus, forget_rules, rules_of
+from trading.symbols import listings
+from trading.symbols import sync as catalog
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -60,7 +62,7 @@ def test_dry_run_counts_the_same_and_writes_nothing() -> None:
 
 
 def test_again_changes_no_settings_and_refreshes_the_rules(symbol: Symbol) -> None:
-    Listing.objects.update(**symbols.fee_columns(Fees.flat(D("0.0002"))))
+    Listing.objects.update(**listings.fee_columns(Fees.flat(D("0.0002"))))
     assert sync(Catalog(EVERY)).new == 3
     settings = TradingSettings.objects.get(symbol=symbol)
     assert (settings.status, settings.budget, settings.chunks) == ("on", D(200), 1)
@@ -163,7 +165,7 @@ class TestKeepingFresh:
         Listing.objects.update(refreshed_at=timezone.now() - timedelta(hours=1))
         leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert Listing.objects.get(symbol=many[0]).status == GONE
-        Listing.objects.update(refreshed_at=timezone.now() - symbols.FRESH_WHILE_HALTED)
+        Listing.objects.update(refreshed_at=timezone.now() - listings.FRESH_WHILE_HALTED)
         leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert (exchange.asked_all, exchange.asked) == (2, [])
 
@@ -171,7 +173,7 @@ class TestKeepingFresh:
         self, trader: Trader
     ) -> None:
         exchange = Catalog([listed("BTC")])
-        Listing.objects.update(status=GONE, refreshed_at=timezone.now() - symbols.FRESH_WHILE_HALTED)
+        Listing.objects.update(status=GONE, refreshed_at=timezone.now() - listings.FRESH_WHILE_HALTED)
         leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert exchange.asked == ["ETHUSDT"]
 
@@ -195,15 +197,15 @@ class TestKeepingFresh:
 
 def denied_a_while_ago(symbol: Symbol) -> None:
     denied = Listing.objects.filter(symbol=symbol, not_found_at__isnull=False)
-    assert denied.update(not_found_at=timezone.now() - symbols.GONE_AFTER) == 1
+    assert denied.update(not_found_at=timezone.now() - listings.GONE_AFTER) == 1
 
 
 def test_known_symbols_are_not_asked_about_again(symbol: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
     exchange = Catalog([listed("ETH")])
-    monkeypatch.setattr(symbols, "exchange_at", lambda venue: exchange)
+    monkeypatch.setattr(listings, "exchange_at", lambda venue: exchange)
     assert catalog.known(["ethusdt", "ETHUSDT "]) == [symbol]
     assert exchange.asked == []
-    Listing.objects.update(refreshed_at=timezone.now() - symbols.FRESH)
+    Listing.objects.update(refreshed_at=timezone.now() - listings.FRESH)
     assert catalog.known(["ETHUSDT"]) == [symbol]
     assert exchange.asked == ["ETHUSDT"]
 
@@ -214,7 +216,7 @@ class TestKnown:
     @pytest.fixture
     def exchange(self, monkeypatch: pytest.MonkeyPatch) -> Catalog:
         exchange = Catalog([listed("ETH"), *(listed(f"A{n}") for n in range(300)), listed("OLD", status="BREAK")])
-        monkeypatch.setattr(symbols, "exchange_at", lambda venue: exchange)
+        monkeypatch.setattr(listings, "exchange_at", lambda venue: exchange)
         monkeypatch.setattr(catalog, "exchange_at", lambda venue: exchange)
         return exchange
 
@@ -245,33 +247,33 @@ class TestKnown:
 
 class TestShutdown:
     def test_turns_off_after_the_last_cycle(self, trader: Trader) -> None:
-        symbols.turn([trader.symbol], TradingStatus.SHUTDOWN, takes_back=True)
-        assert symbols.end_shutdowns() == 0
+        listings.turn([trader.symbol], TradingStatus.SHUTDOWN, takes_back=True)
+        assert listings.end_shutdowns() == 0
         Trader.objects.update(state="FINISHED", finished_at=timezone.now())
-        assert symbols.end_shutdowns() == 1
+        assert listings.end_shutdowns() == 1
         row = TradingSettings.objects.get(symbol=trader.symbol)
         assert (row.status, row.takes_back) == ("off", False)
 
     def test_a_cycle_at_another_venue_is_waited_for(self, trader: Trader) -> None:
         Trader.objects.update(venue=Venue.TESTNET)
-        symbols.turn([trader.symbol], TradingStatus.SHUTDOWN)
-        assert symbols.end_shutdowns() == 0
+        listings.turn([trader.symbol], TradingStatus.SHUTDOWN)
+        assert listings.end_shutdowns() == 0
 
     def test_the_leader_retires_who_has_not_bought_replaces_nobody_and_turns_off(self, symbol: Symbol) -> None:
         TradingSettings.objects.update(chunks=3)
         leader.fill_slots()
         before = Trader.objects.filter(finished_at=None).count()
         assert before >= 1
-        symbols.turn([symbol], TradingStatus.SHUTDOWN)
+        listings.turn([symbol], TradingStatus.SHUTDOWN)
         leader.fill_slots()
         assert not Trader.objects.filter(finished_at=None).exists()
         assert Trader.objects.count() == before
         assert TradingSettings.objects.get().status == TradingStatus.OFF
 
     def test_turned_on_again_meanwhile_it_stays_on(self, symbol: Symbol) -> None:
-        symbols.turn([symbol], TradingStatus.SHUTDOWN)
-        symbols.turn([symbol], TradingStatus.ON)
-        assert symbols.end_shutdowns() == 0
+        listings.turn([symbol], TradingStatus.SHUTDOWN)
+        listings.turn([symbol], TradingStatus.ON)
+        assert listings.end_shutdowns() == 0
         assert TradingSettings.objects.get().status == TradingStatus.ON
 
 
@@ -281,7 +283,7 @@ def test_hundreds_are_turned_on_in_few_queries(django_assert_max_num_queries: Dj
     TradingSettings.objects.filter(pk=poor.pk).update(budget=D(4))
     every = list(Symbol.objects.all())
     with django_assert_max_num_queries(20):
-        problems = symbols.turn(every, TradingStatus.ON)
+        problems = listings.turn(every, TradingStatus.ON)
     assert list(problems) == ["A7USDT"]
     assert TradingSettings.objects.filter(status="on").count() == 599
-    assert len(symbols.is_streaming([symbol.name for symbol in every], "mock")) == 599
+    assert len(listings.is_streaming([symbol.name for symbol in every], "mock")) == 599

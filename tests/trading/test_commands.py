@@ -23,14 +23,14 @@ from streamer.models import StreamedSymbol
 from tests.support.environment import start_redis
 from tests.support.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.processes import Processes
-from trading import traders
-from trading.books import reconcile as reconcile_module
 from trading.core.events import TradeSeen
 from trading.core.fees import Fees
 from trading.core.orders import OrderStatus, Side
 from trading.exchange import client as client_module
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
-from trading.symbols import named
+from trading.reconciliation import reconcile as reconcile_module
+from trading.symbols.listings import named
+from trading.traders import acting
 
 
 def run(*command: str) -> str:
@@ -122,7 +122,7 @@ def test_missing_exchange_is_one_clear_line(command: tuple[str, ...]) -> None:
 def test_reconcile_repairs_what_differs(
     trader: Trader, at_mock: MockExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), lambda _: at_mock.client())
+    acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), lambda _: at_mock.client())
     assert run("reconcile") == "mock: 1 open order and 0 new fills compared; the books agree\n"
     at_mock.trade("ETHUSDT", "2996")
     monkeypatch.setattr(reconcile_module, "REPORTS_TAKE", timedelta(0))

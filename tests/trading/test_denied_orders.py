@@ -8,12 +8,12 @@ import pytest
 from hedgehog_project.venues import Venue
 from tests.support.market import MockExchange
 from tests.trading.test_traders import TRADE, fresh, later, look_again, only_order
-from trading import calls, traders
-from trading.books.reconcile import reconcile
 from trading.core.orders import OrderStatus
 from trading.core.position import TraderState
 from trading.exchange.client import exchange_at
 from trading.models import Order, Trader
+from trading.reconciliation.reconcile import reconcile
+from trading.traders import acting, calls
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,14 +24,14 @@ def deny(mock: MockExchange, deny_s: int, everywhere: int) -> None:
 
 def ask_until_it_counts(order: Order) -> None:
     for now in (later(order), later(order) + timedelta(seconds=2), later(order) + calls.DENIED_FOR):
-        traders.ask(order.pk, exchange_at, now=now)
+        acting.ask(order.pk, exchange_at, now=now)
 
 
 def test_order_that_is_denied_by_its_name_is_found_on_a_list_and_none_is_sent_beside_it(
     trader: Trader, at_mock: MockExchange
 ) -> None:
     deny(at_mock, deny_s=60, everywhere=0)
-    traders.wake(trader.pk, TRADE, exchange_at)
+    acting.wake(trader.pk, TRADE, exchange_at)
     assert only_order(trader).status == OrderStatus.SUBMITTING
     ask_until_it_counts(only_order(trader))
     assert only_order(trader).status == OrderStatus.NEW
@@ -41,12 +41,12 @@ def test_order_that_is_denied_by_its_name_is_found_on_a_list_and_none_is_sent_be
 
 def test_order_that_is_denied_everywhere_is_cancelled_when_it_shows(trader: Trader, at_mock: MockExchange) -> None:
     deny(at_mock, deny_s=2, everywhere=1)
-    traders.wake(trader.pk, TRADE, exchange_at)
+    acting.wake(trader.pk, TRADE, exchange_at)
     first = only_order(trader)
     ask_until_it_counts(first)
     assert only_order(trader).status == OrderStatus.NOT_PLACED
     look_again(trader, exchange_at)
-    traders.wake(trader.pk, TRADE, exchange_at)
+    acting.wake(trader.pk, TRADE, exchange_at)
     second = Order.objects.exclude(pk=first.pk).get()
     time.sleep(2.1)
     assert len(at_mock.client().open_orders()) == 2

@@ -12,10 +12,11 @@ from celery import current_app
 from hedgehog_project.queues import ENTRIES, EXITS
 from hedgehog_project.redis import new_client
 from streamer.topics import TradeEvent, encode_trade, report_topic, trade_topic
-from trading import dispatch, triggers
+from trading import dispatch
 from trading.core.strategy import ANY_PRICE
 from trading.dispatch import GROUP, Dispatcher
-from trading.triggers import Trigger, set_trigger
+from trading.waking import triggers
+from trading.waking.triggers import Trigger, set_trigger
 
 MARKETS = {"mock": ["ETHUSDT", "BTCUSDT"]}
 

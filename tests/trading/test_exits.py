@@ -13,7 +13,7 @@ from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange, raises
 from tests.trading.test_traders import look_again
-from trading import calls, halting, leader, traders, triggers
+from trading import leader
 from trading.core.decisions import ANY_PRICE
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OPEN, OrderReport, OrderStatus, OrderType, Side
@@ -23,6 +23,9 @@ from trading.exchange.protocol import ARRIVES_WITHIN, NewOrder, Replacement
 from trading.models import JournalEntry, Listing, Order, Trader, TradingSettings
 from trading.models.switch import TradingMode
 from trading.models.symbols import forget_rules
+from trading.risk import kill_switch
+from trading.traders import acting, calls
+from trading.waking import triggers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -49,7 +52,7 @@ def orders(trader: Trader, side: Side) -> list[Order]:
 def follows(trader: Trader, exchange: ScriptedExchange) -> Trader:
     """Its buy rests at 2997, and follows a market that leaves it 1 % behind: over 3026.97."""
     give(trader, retarget_interval="0.01")
-    traders.wake(trader.pk, at("3000"), exchange)
+    acting.wake(trader.pk, at("3000"), exchange)
     return trader
 
 
@@ -57,8 +60,8 @@ def follows(trader: Trader, exchange: ScriptedExchange) -> Trader:
 def stops(trader: Trader, exchange: ScriptedExchange) -> Trader:
     """It has bought at 2997, sells at 3006, and gets out under 2847.15."""
     give(trader, stop_loss_interval="0.05")
-    traders.wake(trader.pk, at("3000"), exchange)
-    traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+    acting.wake(trader.pk, at("3000"), exchange)
+    acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
     return trader
 
 
@@ -67,12 +70,12 @@ def test_buy_that_was_left_behind_is_placed_anew_at_the_new_price(
     follows: Trader, exchange: ScriptedExchange
 ) -> None:
     assert fresh(follows).wake_above == D("3026.97000001")
-    traders.wake(follows.pk, at("3026.97"), exchange)
+    acting.wake(follows.pk, at("3026.97"), exchange)
     assert [order.status for order in orders(follows, Side.BUY)] == [OrderStatus.NEW]
-    traders.wake(follows.pk, at("3030"), exchange)
+    acting.wake(follows.pk, at("3030"), exchange)
     assert [order.status for order in orders(follows, Side.BUY)] == [OrderStatus.CANCELED]
     assert (fresh(follows).state, fresh(follows).retry_at) == (TraderState.WAITING, None)
-    traders.wake(follows.pk, at("3040"), exchange)
+    acting.wake(follows.pk, at("3040"), exchange)
     assert [order.price for order in orders(follows, Side.BUY)] == [D(2997), D("3036.96")]
     story = dict(JournalEntry.objects.filter(trader=follows).values_list("decision", "reason"))
     assert story["cancels BUY 0.0667 ETHUSDT at 2997"] == "the market, 3030, has left it more than 1 % behind"
@@ -87,21 +90,21 @@ def test_intent_is_committed_before_an_order_is_taken_back(follows: Trader, exch
         return cancel(symbol, client_order_id)
 
     exchange.cancel = look  # type: ignore[method-assign]
-    traders.wake(follows.pk, at("3030"), exchange)
+    acting.wake(follows.pk, at("3030"), exchange)
     assert seen == ["the market, 3030, has left it more than 1 % behind"]
 
 
 def test_cancel_that_loses_to_a_fill_is_a_fill(follows: Trader, exchange: ScriptedExchange) -> None:
     exchange.fill_all(orders(follows, Side.BUY)[0].client_order_id)  # Its report is on its way.
-    traders.wake(follows.pk, at("3030"), exchange)
+    acting.wake(follows.pk, at("3030"), exchange)
     assert [order.status for order in orders(follows, Side.BUY)] == [OrderStatus.FILLED]
     assert [order.quantity for order in orders(follows, Side.SELL)] == [D("0.0666")]
 
 
 def test_part_filled_buy_is_not_abandoned(follows: Trader, exchange: ScriptedExchange) -> None:
     buy = orders(follows, Side.BUY)[0]
-    traders.hear(exchange.fill(buy.client_order_id, D("0.03")), "report", exchange)
-    traders.wake(follows.pk, at("3030"), exchange)
+    acting.hear(exchange.fill(buy.client_order_id, D("0.03")), "report", exchange)
+    acting.wake(follows.pk, at("3030"), exchange)
     assert orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED
     assert [order.quantity for order in orders(follows, Side.SELL)] == [D("0.0299")]
 
@@ -115,18 +118,18 @@ def test_cancel_whose_outcome_is_unclear_is_asked_about(
 
     with monkeypatch.context() as patch:
         patch.setattr(exchange, "cancel", lost)
-        traders.wake(follows.pk, at("3030"), exchange)
+        acting.wake(follows.pk, at("3030"), exchange)
     row = orders(follows, Side.BUY)[0]
     assert (row.status, row.cancel_reason != "") == (OrderStatus.NEW, True)
     for event in (at("3050"), Nudged("look")):
-        traders.wake(follows.pk, event, exchange)
+        acting.wake(follows.pk, event, exchange)
     assert len(exchange.placed) == 1  # Nothing else is placed while it may rest.
     # The leader has it taken back for as long as it rests.
     rung: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
     leader.take_back_unwanted(timezone.now() + leader.STUCK_AFTER * 2)
     assert rung == [("trading.tasks.cancel", {"trader": follows.pk, "symbol": "ETHUSDT", "order": row.pk})]
-    traders.cancel(row.pk, exchange)
+    acting.cancel(row.pk, exchange)
     assert orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED
 
 
@@ -134,19 +137,19 @@ def test_cancel_whose_outcome_is_unclear_is_asked_about(
 def test_buy_is_not_taken_back_where_none_could_be_placed_in_its_stead(
     follows: Trader, exchange: ScriptedExchange, mode: TradingMode, is_taken_back: bool
 ) -> None:
-    halting.halt("anna", mode=mode)
-    traders.wake(follows.pk, at("3030"), exchange)
+    kill_switch.halt("anna", mode=mode)
+    acting.wake(follows.pk, at("3030"), exchange)
     assert (orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED) == is_taken_back
 
 
 def test_sale_stays_where_a_halt_lets_none_be_placed(stops: Trader, exchange: ScriptedExchange) -> None:
-    halting.halt("anna")
-    traders.wake(stops.pk, at("2840"), exchange)
+    kill_switch.halt("anna")
+    acting.wake(stops.pk, at("2840"), exchange)
     assert [order.status for order in orders(stops, Side.SELL)] == [OrderStatus.NEW]
     assert fresh(stops).memory == {}
-    halting.resume("anna")
-    traders.wake(stops.pk, Nudged("it is time", is_urgent=True), exchange)
-    traders.wake(stops.pk, at("2840"), exchange)
+    kill_switch.resume("anna")
+    acting.wake(stops.pk, Nudged("it is time", is_urgent=True), exchange)
+    acting.wake(stops.pk, at("2840"), exchange)
     assert orders(stops, Side.SELL)[-1].type == OrderType.MARKET
 
 
@@ -156,7 +159,7 @@ def test_cancel_that_was_throttled_keeps_the_intent(follows: Trader, exchange: S
 
     exchange.cancel = throttled  # type: ignore[method-assign]
     with pytest.raises(Throttled):
-        traders.wake(follows.pk, at("3030"), exchange)
+        acting.wake(follows.pk, at("3030"), exchange)
     assert orders(follows, Side.BUY)[0].cancel_reason
     assert "cancels its buy" in fresh(follows).waits_for
 
@@ -164,14 +167,14 @@ def test_cancel_that_was_throttled_keeps_the_intent(follows: Trader, exchange: S
 # --- getting out ----------------------------------------------------------------------------------
 def test_stop_loss_takes_the_sale_back_and_sells_at_the_market(stops: Trader, exchange: ScriptedExchange) -> None:
     assert fresh(stops).wake_below == D("2847.14999999")
-    traders.wake(stops.pk, at("2847.15"), exchange)
+    acting.wake(stops.pk, at("2847.15"), exchange)
     assert len(orders(stops, Side.SELL)) == 1
-    traders.wake(stops.pk, at("2840"), exchange)
+    acting.wake(stops.pk, at("2840"), exchange)
     first, exit_ = orders(stops, Side.SELL)
     assert (first.status, first.type) == (OrderStatus.CANCELED, OrderType.LIMIT)
     assert (exit_.type, exit_.quantity, exit_.price) == (OrderType.MARKET, D("0.0666"), D(2840))
     assert exchange.placed[-1].type == OrderType.MARKET
-    traders.hear(exchange.fill_all(exit_.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(exit_.client_order_id), "report", exchange)
     ended = fresh(stops)
     assert ended.state == TraderState.FINISHED
     assert ended.profit is not None
@@ -191,51 +194,51 @@ def test_nothing_is_sold_before_the_sale_is_known_to_be_taken_back(
 
     with monkeypatch.context() as patch:
         patch.setattr(exchange, "cancel", lost)
-        traders.wake(stops.pk, at("2840"), exchange)
+        acting.wake(stops.pk, at("2840"), exchange)
     for event in (at("2800"), Nudged("look", is_urgent=True)):
-        traders.wake(stops.pk, event, exchange)
+        acting.wake(stops.pk, event, exchange)
     first = orders(stops, Side.SELL)
     assert [order.status for order in first] == [OrderStatus.NEW]
-    traders.hear(exchange.end(first[0].client_order_id, OrderStatus.CANCELED), "report", exchange)
+    acting.hear(exchange.end(first[0].client_order_id, OrderStatus.CANCELED), "report", exchange)
     assert [order.type for order in orders(stops, Side.SELL)] == [OrderType.LIMIT, OrderType.MARKET]
 
 
 def test_late_fills_of_the_sale_count_before_the_rest_is_sold(stops: Trader, exchange: ScriptedExchange) -> None:
     sell = orders(stops, Side.SELL)[0]
     exchange.fill(sell.client_order_id, D("0.0266"))  # Its report is lost.
-    traders.wake(stops.pk, at("2840"), exchange)
+    acting.wake(stops.pk, at("2840"), exchange)
     assert [order.quantity for order in orders(stops, Side.SELL)] == [D("0.0666"), D("0.04")]
 
 
 def test_sale_that_fills_while_it_is_taken_back_ends_the_cycle(stops: Trader, exchange: ScriptedExchange) -> None:
     exchange.fill_all(orders(stops, Side.SELL)[0].client_order_id)
-    assert traders.wake(stops.pk, at("2840"), exchange)
+    assert acting.wake(stops.pk, at("2840"), exchange)
     assert len(orders(stops, Side.SELL)) == 1
     assert fresh(stops).state == TraderState.FINISHED
 
 
 def test_stop_with_a_slippage_sells_by_a_limit(stops: Trader, exchange: ScriptedExchange) -> None:
     give(stops, exit_slippage="0.01")
-    traders.wake(stops.pk, at("2840"), exchange)
+    acting.wake(stops.pk, at("2840"), exchange)
     exit_ = orders(stops, Side.SELL)[-1]
     assert (exit_.type, exit_.price) == (OrderType.LIMIT, D("2811.6"))
     assert fresh(stops).wake_below == D("2783.48399999")
-    traders.wake(stops.pk, at("2780"), exchange)
+    acting.wake(stops.pk, at("2780"), exchange)
     assert [order.price for order in orders(stops, Side.SELL)][1:] == [D("2811.6"), D("2752.2")]
 
 
 def test_trailing_stop_follows_the_highest_price(trader: Trader, exchange: ScriptedExchange) -> None:
     give(trader, trailing_stop_interval="0.02", profit_interval="0.1")
-    traders.wake(trader.pk, at("3000"), exchange)
-    traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+    acting.wake(trader.pk, at("3000"), exchange)
+    acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
     # 2 % under 2997, and a tenth of that over it
     assert (fresh(trader).wake_below, fresh(trader).wake_above) == (D("2937.05999999"), D("3002.99400001"))
-    traders.wake(trader.pk, at("3100"), exchange)
+    acting.wake(trader.pk, at("3100"), exchange)
     assert (fresh(trader).wake_below, fresh(trader).wake_above) == (D("3037.99999999"), D("3106.20000001"))
     key_above, key_below = (key("mock", "ETHUSDT") for key in (triggers.key_above, triggers.key_below))
     assert connect().zscore(key_above, str(trader.pk)) == 3106.20000001
     assert connect().zscore(key_below, str(trader.pk)) == 3037.99999999
-    traders.wake(trader.pk, at("3030"), exchange)
+    acting.wake(trader.pk, at("3030"), exchange)
     assert [order.type for order in orders(trader, Side.SELL)] == [OrderType.LIMIT, OrderType.MARKET]
     assert JournalEntry.objects.filter(reason="trailing stop: 3030 is more than 2 % under 3100").exists()
 
@@ -243,23 +246,23 @@ def test_trailing_stop_follows_the_highest_price(trader: Trader, exchange: Scrip
 # --- own orders that would meet -------------------------------------------------------------------
 def test_own_orders_that_would_meet_are_held_back(trader: Trader, exchange: ScriptedExchange) -> None:
     """One sells at 3006 when the next would buy at 3006, or over it: Binance would end one of the two."""
-    traders.wake(trader.pk, at("3000"), exchange)
-    traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+    acting.wake(trader.pk, at("3000"), exchange)
+    acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
     settings = TradingSettings.objects.select_related("symbol").get()
     other = Trader.born(settings, Venue.MOCK, 2)
-    traders.wake(other.pk, at("3009.01"), exchange)
+    acting.wake(other.pk, at("3009.01"), exchange)
     held = fresh(other)
     assert orders(other, Side.BUY) == []
     assert held.waits_for == "it would meet the sell of the trader in slot 1, 3006"
     assert held.retry_at is not None
     Trader.objects.filter(pk=other.pk).update(retry_at=None)
-    traders.wake(other.pk, at("3008.98"), exchange)  # 3005.97102
+    acting.wake(other.pk, at("3008.98"), exchange)  # 3005.97102
     assert [order.price for order in orders(other, Side.BUY)] == [D("3005.97")]
     # And the other way: the first is taken back by hand, and would sell under the other's buy.
-    traders.hear(exchange.end(orders(trader, Side.SELL)[0].client_order_id, OrderStatus.CANCELED), "report", exchange)
+    acting.hear(exchange.end(orders(trader, Side.SELL)[0].client_order_id, OrderStatus.CANCELED), "report", exchange)
     give(trader, profit_interval="0.0001")
     Trader.objects.filter(pk=trader.pk).update(retry_at=None)
-    traders.wake(trader.pk, Nudged("sell"), exchange)
+    acting.wake(trader.pk, Nudged("sell"), exchange)
     assert len(orders(trader, Side.SELL)) == 1
     assert fresh(trader).waits_for == "it would meet the buy of the trader in slot 2, 3005.97"
 
@@ -271,10 +274,10 @@ def test_own_buys_make_way_for_a_trader_that_gets_out(
     """Its stop lies at 2847.15, the buy of another one rests at 2846.15, and the market falls to 2840."""
     give(stops, exit_slippage=slippage)
     other = Trader.born(TradingSettings.objects.select_related("symbol").get(), Venue.MOCK, 2)
-    traders.wake(other.pk, at("2849.00"), exchange)
+    acting.wake(other.pk, at("2849.00"), exchange)
     (in_its_way,) = orders(other, Side.BUY)
     assert in_its_way.price == D("2846.15")
-    traders.wake(stops.pk, at("2840"), exchange)
+    acting.wake(stops.pk, at("2840"), exchange)
     exit_ = orders(stops, Side.SELL)[-1]
     assert (exit_.status, exit_.price) == (OrderStatus.NEW, D("2825.80") if slippage else D(2840))
     in_its_way.refresh_from_db()
@@ -286,7 +289,7 @@ def test_own_buys_make_way_for_a_trader_that_gets_out(
 
 def test_exit_waits_for_an_own_buy_that_can_not_be_taken_back(stops: Trader, exchange: ScriptedExchange) -> None:
     other = Trader.born(TradingSettings.objects.select_related("symbol").get(), Venue.MOCK, 2)
-    traders.wake(other.pk, at("2849.00"), exchange)
+    acting.wake(other.pk, at("2849.00"), exchange)
     cancel = exchange.cancel
 
     def loses(symbol: str, client_order_id: str) -> OrderReport:
@@ -295,31 +298,31 @@ def test_exit_waits_for_an_own_buy_that_can_not_be_taken_back(stops: Trader, exc
         return cancel(symbol, client_order_id)
 
     exchange.cancel = loses  # type: ignore[method-assign]
-    traders.wake(stops.pk, at("2840"), exchange)
+    acting.wake(stops.pk, at("2840"), exchange)
     # Its sale rests on meanwhile: nothing could take its place.
     assert [order.status for order in orders(stops, Side.SELL)] == [OrderStatus.NEW]
     assert fresh(stops).waits_for == "it would meet the buy of the trader in slot 2, 2846.15"
     assert fresh(stops).retry_at is not None
     # The leader has it taken back until it is.
-    assert [order.client_order_id for order in halting.unwanted()] == [orders(other, Side.BUY)[0].client_order_id]
+    assert [order.client_order_id for order in kill_switch.unwanted()] == [orders(other, Side.BUY)[0].client_order_id]
 
 
 def test_orders_of_another_symbol_or_venue_meet_nobody(trader: Trader, exchange: ScriptedExchange) -> None:
-    traders.wake(trader.pk, at("3000"), exchange)
-    traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+    acting.wake(trader.pk, at("3000"), exchange)
+    acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
     Order.objects.filter(side=Side.SELL).update(venue=Venue.TESTNET)
     other = Trader.born(TradingSettings.objects.select_related("symbol").get(), Venue.MOCK, 2)
-    traders.wake(other.pk, at("3100"), exchange)
+    acting.wake(other.pk, at("3100"), exchange)
     assert len(orders(other, Side.BUY)) == 1
 
 
 def test_sold_by_a_market_order_costs_what_it_brought(stops: Trader, exchange: ScriptedExchange) -> None:
     """What it was expected to bring is only shown: the books are those of the fills."""
-    traders.wake(stops.pk, at("2840"), exchange)
+    acting.wake(stops.pk, at("2840"), exchange)
     exit_ = orders(stops, Side.SELL)[-1]
     there = exchange.kept[exit_.client_order_id]
     exchange.kept[exit_.client_order_id] = replace(there, price=D(2700))
-    traders.hear(exchange.fill_all(exit_.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(exit_.client_order_id), "report", exchange)
     assert fresh(stops).profit == (
         D("0.0666") * 2700 * D("0.999") - D("0.0666") / D("0.0666333") * D("0.0667") * 2997
     ).quantize(D("0.00000001"), rounding="ROUND_FLOOR")
@@ -349,11 +352,11 @@ def test_stop_replaces_the_sale_in_one_request(
 
     monkeypatch.setattr(exchange, "cancel", never)
     monkeypatch.setattr(exchange, "replace", in_one)
-    traders.wake(replaces.pk, at("2840"), exchange)
+    acting.wake(replaces.pk, at("2840"), exchange)
     first, exit_ = orders(replaces, Side.SELL)
     assert (first.status, exit_.status, exit_.type) == (OrderStatus.CANCELED, OrderStatus.NEW, OrderType.MARKET)
     assert exit_.replaces == first
-    traders.hear(exchange.fill_all(exit_.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(exit_.client_order_id), "report", exchange)
     assert fresh(replaces).state == TraderState.FINISHED
 
 
@@ -362,7 +365,7 @@ def test_stop_that_follows_replaces_the_sale_that_was_placed_in_anothers_stead(
 ) -> None:
     give(replaces, exit_slippage="0.01")
     for price in ("2840", "2780"):
-        traders.wake(replaces.pk, at(price), exchange)
+        acting.wake(replaces.pk, at(price), exchange)
     assert [order.status for order in orders(replaces, Side.SELL)] == [OrderStatus.CANCELED] * 2 + [OrderStatus.NEW]
     assert [order.price for order in orders(replaces, Side.SELL)][1:] == [D("2811.6"), D("2752.2")]
 
@@ -372,7 +375,7 @@ def test_sale_that_traded_in_part_is_not_replaced_by_one_of_the_whole(
 ) -> None:
     """Its report is on its way: another sale of the whole would sell coins that are not the trader's."""
     exchange.fill(orders(replaces, Side.SELL)[0].client_order_id, D("0.0266"))
-    traders.wake(replaces.pk, at("2840"), exchange)
+    acting.wake(replaces.pk, at("2840"), exchange)
     states = [(order.status, order.quantity) for order in orders(replaces, Side.SELL)]
     assert states == [
         (OrderStatus.CANCELED, D("0.0666")),
@@ -389,13 +392,13 @@ def test_sale_rests_on_where_the_exchange_refuses_another_in_its_place(
     replaces: Trader, exchange: ScriptedExchange, error: Exception
 ) -> None:
     exchange.before.append(raises(error))
-    traders.wake(replaces.pk, at("2840"), exchange)
+    acting.wake(replaces.pk, at("2840"), exchange)
     first, refused = orders(replaces, Side.SELL)
     ended = OrderStatus.REJECTED if isinstance(error, Refused) else OrderStatus.NOT_PLACED
     assert (first.status, first.cancel_reason, refused.status) == (OrderStatus.NEW, "", ended)
-    assert not halting.unwanted().exists()
+    assert not kill_switch.unwanted().exists()
     look_again(replaces, exchange)
-    traders.wake(replaces.pk, at("2840"), exchange)
+    acting.wake(replaces.pk, at("2840"), exchange)
     assert [order.status for order in orders(replaces, Side.SELL)][-1] == OrderStatus.NEW
     assert orders(replaces, Side.SELL)[0].status == OrderStatus.CANCELED
 
@@ -409,7 +412,7 @@ def test_sale_that_was_cancelled_and_not_replaced_is_placed_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(exchange, "replace", half)
-        traders.wake(replaces.pk, at("2840"), exchange)
+        acting.wake(replaces.pk, at("2840"), exchange)
     # Once more at once, and then after growing waits: it holds what nothing sells.
     states = [(order.status, order.type) for order in orders(replaces, Side.SELL)[1:]]
     assert states == [(OrderStatus.REJECTED, OrderType.MARKET), (OrderStatus.NEW, OrderType.MARKET)]
@@ -427,21 +430,21 @@ def test_replacing_whose_outcome_is_unclear_is_asked_about(
         raise OutcomeUnknown("timed out")
 
     monkeypatch.setattr(exchange, "replace", lost)
-    traders.wake(replaces.pk, at("2840"), exchange)
+    acting.wake(replaces.pk, at("2840"), exchange)
     first, unclear = orders(replaces, Side.SELL)
     assert (first.status, unclear.status) == (OrderStatus.NEW, OrderStatus.SUBMITTING)
     # While it is unclear nobody cancels the one that it was to replace: that would undo what may be under way.
-    assert not halting.unwanted().exists()
+    assert not kill_switch.unwanted().exists()
     for event in (at("2800"), Nudged("look", is_urgent=True)):
-        traders.wake(replaces.pk, event, exchange)
+        acting.wake(replaces.pk, event, exchange)
     assert len(orders(replaces, Side.SELL)) == 2
     late = unclear.submitted_at + ARRIVES_WITHIN + timedelta(seconds=1)
     for now in (late, late + calls.DENIED_FOR):
-        traders.ask(unclear.pk, exchange, now=now)
+        acting.ask(unclear.pk, exchange, now=now)
     unclear.refresh_from_db()
     assert unclear.status == (OrderStatus.NEW if was_done else OrderStatus.NOT_PLACED)
     # Now the other is known to be unwanted: the leader has it cancelled, and what is left is sold.
-    assert [order.pk for order in halting.unwanted()] == [first.pk]
-    traders.cancel(first.pk, exchange)
+    assert [order.pk for order in kill_switch.unwanted()] == [first.pk]
+    acting.cancel(first.pk, exchange)
     assert [order.status for order in orders(replaces, Side.SELL) if order.status in OPEN] == [OrderStatus.NEW]
     assert len([order for order in exchange.kept.values() if order.status.is_open]) == 1

@@ -15,11 +15,8 @@ from binance_mock.state.listings import exchange_info
 from hedgehog_project.venues import Venue
 from tests.support.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.processes import Processes
-from trading import symbols, traders
 from trading.accounting.arithmetic import arithmetic
-from trading.books.audit import audit
 from trading.books.booking import position_of
-from trading.books.reconcile import reconcile
 from trading.core.events import TradeSeen
 from trading.core.fees import Fees
 from trading.core.orders import UNVALUED, Side
@@ -28,6 +25,10 @@ from trading.exchange import client as client_module
 from trading.exchange.client import exchange_at
 from trading.models import Fill, Listing, Order, Trader, TradingSettings
 from trading.models.symbols import forget_rules
+from trading.reconciliation.audit import audit
+from trading.reconciliation.reconcile import reconcile
+from trading.symbols import listings as symbols
+from trading.traders import acting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,7 +86,7 @@ def test_a_cycle_ends_at_the_wanted_profit(
     told = refresh(trader)
     assert fees is None or told == fees
     mock.trade("ETHUSDT", "2996" if takes else "3000")
-    traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), exchange_at)
+    acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), exchange_at)
     for price in ("2990", "3100"):
         mock.trade("ETHUSDT", price)
         compare()
@@ -137,7 +138,7 @@ def test_commissions_in_bnb_count_where_no_pair_values_them_directly(
     intervals = {"buy_down_interval": D("0.001"), "profit_interval": D("0.001"), "rebuy_interval": None}
     TradingSettings.objects.filter(symbol=symbol).update(budget=D(1000), chunks=1, status="on", **intervals)
     trader = Trader.born(TradingSettings.objects.select_related("symbol").get(symbol=symbol), Venue.MOCK, 1)
-    traders.wake(trader.pk, TradeSeen("SHIBDOGE", 1, D("0.0001"), 0), exchange_at)
+    acting.wake(trader.pk, TradeSeen("SHIBDOGE", 1, D("0.0001"), 0), exchange_at)
     for price in ("0.00009900", "0.00011000"):
         mock.trade("SHIBDOGE", price, "100000000")
         compare()

@@ -24,8 +24,8 @@ from tests.support.postgres import Cluster
 from tests.support.processes import Processes
 
 WITHIN_S = 5.0
-ASKS_THE_GATE = "from trading.gate import mode_hold; print(mode_hold('BUY') is not None)"
-LEADS = "from trading.halting import keep_request; print(keep_request())"
+ASKS_THE_GATE = "from trading.risk.gate import mode_hold; print(mode_hold('BUY') is not None)"
+LEADS = "from trading.risk.kill_switch import keep_request; print(keep_request())"
 
 
 @dataclass

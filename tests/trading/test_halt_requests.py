@@ -18,7 +18,7 @@ from django.utils import timezone
 from hedgehog_project import emergency, halt_request
 from hedgehog_project.hurry import hurried
 from tests.support.scripted_exchange import ScriptedExchange
-from trading import gate, halting, leader, traders
+from trading import leader
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
@@ -26,6 +26,8 @@ from trading.exchange.errors import NotSent
 from trading.exchange.protocol import SEND_WITHIN, NewOrder
 from trading.models import Order, Switch, Trader
 from trading.models.switch import TradingMode
+from trading.risk import gate, kill_switch
+from trading.traders import acting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -46,7 +48,7 @@ def locked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         raise OperationalError("database is locked")
 
     with monkeypatch.context() as patch:
-        patch.setattr(halting, "_turn", fail)
+        patch.setattr(kill_switch, "_turn", fail)
         yield
 
 
@@ -68,14 +70,14 @@ def test_request_holds_back_what_its_mode_says(mode: TradingMode, buys: bool, se
 def test_order_that_is_saved_when_the_request_comes_is_not_sent(
     trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent = traders._send
+    sent = acting._send
 
     def halt_first(*args: Any) -> Any:
         request()
         return sent(*args)
 
-    monkeypatch.setattr(traders, "_send", halt_first)
-    traders.wake(trader.pk, TRADE, exchange)
+    monkeypatch.setattr(acting, "_send", halt_first)
+    acting.wake(trader.pk, TRADE, exchange)
     assert (exchange.placed, Order.objects.get().status) == ([], OrderStatus.NOT_PLACED)
     trader.refresh_from_db()
     assert (trader.state, trader.failures) == (TraderState.WAITING, 0)
@@ -91,15 +93,15 @@ def test_request_is_shown_wherever_the_switch_is(db: None) -> None:
     request(cancels=True)
     shown = Switch.row()
     assert shown.mode_text.startswith("trading is halted: news (by anna, since ")
-    assert halting.wants_buys_back()
+    assert kill_switch.wants_buys_back()
     assert Switch.objects.get().is_active
 
 
 def test_request_loosens_nothing(db: None) -> None:
-    halting.halt("bert", "lunch")
+    kill_switch.halt("bert", "lunch")
     request(TradingMode.REDUCING, cancels=True)
     assert gate.mode_hold(Side.SELL) is not None
-    assert halting.keep_request()
+    assert kill_switch.keep_request()
     row = Switch.objects.get()
     assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "bert", "lunch", True)
 
@@ -111,7 +113,7 @@ def test_leader_writes_a_request_into_the_row(db: None, redis_client: Any) -> No
     assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "anna", "news", True)
     assert abs((timezone.now() - row.mode_at).total_seconds()) < 10
     assert halt_request.pending(settings.HEDGEHOG_HOME) is None
-    assert not halting.keep_request()
+    assert not kill_switch.keep_request()
 
 
 def test_halt_whose_row_can_not_be_written_says_so_and_holds(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +127,7 @@ def test_halt_whose_row_can_not_be_written_says_so_and_holds(db: None, monkeypat
     assert there.startswith("The database does not have it yet: database is locked. ")
     assert sent == "No order of this home goes out any more."
     assert gate.mode_hold(Side.SELL) is not None
-    halting.keep_request()
+    kill_switch.keep_request()
     assert Switch.objects.get().mode_by == "anna"
 
 
@@ -144,15 +146,15 @@ def test_halt_that_reaches_neither_says_that_nothing_is_halted(
 
 
 def test_resume_takes_a_request_away_with_the_row(db: None) -> None:
-    halting.halt("bert")
+    kill_switch.halt("bert")
     request()
-    halting.resume("carl")
+    kill_switch.resume("carl")
     assert gate.mode_hold(Side.BUY) is None
-    assert not halting.keep_request()
+    assert not kill_switch.keep_request()
 
 
 def test_resume_that_fails_leaves_everything_as_it_was(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    halting.halt("bert")
+    kill_switch.halt("bert")
     request()
 
     def fail_late(*args: Any, **kwargs: Any) -> Any:
@@ -160,10 +162,10 @@ def test_resume_that_fails_leaves_everything_as_it_was(db: None, monkeypatch: py
         raise OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(halting.halt_request, "withdraw", lambda *args: None)
-        patch.setattr(halting, "_turn", fail_late)
+        patch.setattr(kill_switch.halt_request, "withdraw", lambda *args: None)
+        patch.setattr(kill_switch, "_turn", fail_late)
         with pytest.raises(OperationalError):
-            halting.resume("carl")
+            kill_switch.resume("carl")
     wanted = halt_request.pending(settings.HEDGEHOG_HOME)
     assert wanted is not None
     assert (wanted.by, Switch.objects.get().mode_by) == ("anna", "bert")
@@ -179,7 +181,7 @@ def test_request_that_never_reached_the_row_is_taken_away_without_it(
         call_command("resume", stdout=out)
     assert out.getvalue() == "Trading is active again. The halt had not reached the database.\n"
     assert gate.mode_hold(Side.BUY) is None
-    halting.halt("bert")
+    kill_switch.halt("bert")
     with locked(monkeypatch), pytest.raises(CommandError, match=r"stays halted: database is locked\. Try again"):
         call_command("resume", stdout=out)
 
@@ -218,7 +220,7 @@ def test_halt_returns_only_when_no_call_can_begin_any_more(
 
     def trade() -> None:
         try:
-            traders.wake(trader.pk, TRADE, exchange)
+            acting.wake(trader.pk, TRADE, exchange)
         finally:
             connection.close()
 
@@ -228,8 +230,8 @@ def test_halt_returns_only_when_no_call_can_begin_any_more(
     thread.start()
     try:
         assert has_looked.wait(10)
-        halted = halting.halt_now("anna", "", TradingMode.HALTED, cancels_buys=False)
-        found = halting.found_on_their_way(halted)
+        halted = kill_switch.halt_now("anna", "", TradingMode.HALTED, cancels_buys=False)
+        found = kill_switch.found_on_their_way(halted)
         assert "BUY 0.0667 ETHUSDT at 2997 (mock)" in found.lines()[0]
         began = time.monotonic()
         assert [row.pk for row in found.wait()] == [Order.objects.get().pk]

@@ -8,9 +8,10 @@ from django.test import Client
 from tests.support.heartbeats import all_well, plant
 from tests.trading.rows import make_fill, make_order, make_trader
 from tests.trading.test_overview import publish
-from trading import health, symbols
+from trading import health
 from trading.models import Switch, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.symbols import listings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -18,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 @pytest.fixture
 def well(symbol: Symbol, redis_client: "redis.Redis") -> "redis.Redis":
     all_well(redis_client)
-    symbols.set_streaming(symbol, True)
+    listings.set_streaming(symbol, True)
     publish("ETHUSDT", "3000")
     return redis_client
 

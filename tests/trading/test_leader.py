@@ -15,13 +15,15 @@ from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost
 from tests.trading.conftest import make_symbol
-from trading import doorbell, leader, traders, triggers
+from trading import leader
 from trading.core.events import TradeSeen
 from trading.core.money import plain
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
-from trading.symbols import FRESH_WHILE_HALTED
+from trading.symbols.listings import FRESH_WHILE_HALTED
+from trading.traders import acting
+from trading.waking import enqueue, triggers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -77,7 +79,7 @@ def test_traders_without_orders_retire_when_nobody_wants_them(symbol: Symbol, ex
     TradingSettings.objects.update(chunks=3)
     leader.fill_slots()
     with_order = Trader.objects.get(slot=2)
-    traders.wake(with_order.pk, TRADE, exchange)
+    acting.wake(with_order.pk, TRADE, exchange)
     TradingSettings.objects.update(status=TradingStatus.OFF)
     leader.fill_slots()
     assert list(Trader.objects.filter(finished_at=None)) == [with_order]
@@ -88,7 +90,7 @@ def test_turned_switch_concerns_new_traders_only(symbol: Symbol, exchange: Scrip
     TradingSettings.objects.update(chunks=2)
     leader.fill_slots()
     stays = Trader.objects.get(slot=1)
-    traders.wake(stays.pk, TRADE, exchange)
+    acting.wake(stays.pk, TRADE, exchange)
     Switch.objects.update(venue=Venue.TESTNET)
     leader.fill_slots()
     live = set(Trader.objects.filter(finished_at=None).values_list("venue", "slot"))
@@ -101,7 +103,7 @@ def test_order_that_stays_unclear_is_asked_about(
     trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
     exchange.after.append(answer_lost)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     order = Order.objects.get()
     leader.ask_about_stuck_orders(timezone.now())
     assert rung(bells, "ask") == []
@@ -127,7 +129,7 @@ def test_due_and_forgotten_traders_are_nudged(trader: Trader, bells: list[tuple[
 def test_nobody_is_rung_again_while_the_workers_are_behind(
     trader: Trader, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    redis_client.rpush(ENTRIES, *range(doorbell.MANY + 1))
+    redis_client.rpush(ENTRIES, *range(enqueue.MANY + 1))
     leader.lead()
     assert rung(bells, "nudge") == []
     redis_client.delete(ENTRIES)
@@ -148,11 +150,11 @@ def test_who_holds_something_is_rung_in_the_queue_of_exits_whatever_waits_for_en
     leader.ring_again()
     assert queues == [ENTRIES, EXITS, EXITS]
     queues.clear()
-    redis_client.rpush(ENTRIES, *range(doorbell.MANY + 1))
+    redis_client.rpush(ENTRIES, *range(enqueue.MANY + 1))
     leader.lead()
     assert set(queues) == {EXITS}
     queues.clear()
-    redis_client.rpush(EXITS, *range(doorbell.MANY + 1))
+    redis_client.rpush(EXITS, *range(enqueue.MANY + 1))
     leader.lead()
     assert queues == []
 
@@ -169,7 +171,7 @@ def test_nobody_begins_while_stops_wait_for_their_turn(symbol: Symbol, redis_cli
 def test_trader_with_an_open_order_is_left_in_peace(
     trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     leader.lead()
     assert rung(bells, "nudge") == []
 
@@ -227,9 +229,9 @@ def test_bell_of_an_exit_is_of_use_for_as_long_as_it_may_wait(monkeypatch: pytes
     monkeypatch.setattr(
         current_app, "send_task", lambda task, kwargs, queue, headers, **_: told.update({queue: headers[OF_USE_S]})
     )
-    doorbell.wake(1, "ETHUSDT", TRADE)
-    doorbell.wake(1, "ETHUSDT", TRADE, EXITS)
-    assert told == {ENTRIES: doorbell.WAKE_EXPIRES_S, EXITS: STALE_S}
+    enqueue.wake(1, "ETHUSDT", TRADE)
+    enqueue.wake(1, "ETHUSDT", TRADE, EXITS)
+    assert told == {ENTRIES: enqueue.WAKE_EXPIRES_S, EXITS: STALE_S}
 
 
 def test_emptied_redis_gets_its_triggers_back_and_the_books_are_compared(
@@ -275,7 +277,7 @@ def test_trigger_that_redis_lost_is_armed_anew_when_the_price_is_past_it(
 def test_resting_order_that_the_market_has_passed_is_asked_about_again_and_again(
     trader: Trader, exchange: ScriptedExchange, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     order = Order.objects.get()
     now = timezone.now()
     Order.objects.update(submitted_at=now - leader.UNHEARD - timedelta(seconds=1))
@@ -295,7 +297,7 @@ def test_order_that_is_younger_than_the_last_trade_is_left_in_peace(
     trader: Trader, exchange: ScriptedExchange, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
     publish_price(redis_client, "1")
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     leader.ask_about_passed_orders(timezone.now() + timedelta(minutes=1))
     assert rung(bells, "ask") == []
 
@@ -305,7 +307,7 @@ def test_symbol_that_is_halted_is_asked_about_again_soon(
     symbol: Symbol, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch, status: str, asked: list[str]
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(leader.symbols, "refresh", lambda symbol, venue, exchange: told.append(symbol.name))
+    monkeypatch.setattr(leader.listings, "refresh", lambda symbol, venue, exchange: told.append(symbol.name))
     TradingSettings.objects.update(status=TradingStatus.ON)
     Listing.objects.update(status=status, refreshed_at=timezone.now())
     leader.refresh_listings(exchange)

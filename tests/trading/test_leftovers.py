@@ -13,14 +13,15 @@ from tests.support.scripted_exchange import ScriptedExchange, raises
 from tests.trading.conftest import make_symbol
 from tests.trading.test_exits import at, give, orders
 from tests.trading.test_traders import TRADE, fresh, look_again, run_cycle
-from trading import endings, leader, traders
+from trading import leader
 from trading.core.orders import OrderStatus, OrderType, Side
 from trading.core.position import TraderState
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import Refused, Why
-from trading.limits.exposure import bound
 from trading.models import JournalEntry, Leftover, Listing, Order, Symbol, Trader, TradingSettings
 from trading.models.symbols import forget_rules
+from trading.risk.exposure import bound
+from trading.traders import acting, cycle_end
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -86,13 +87,13 @@ class TestLeftOver:
         """What was left over may be gone: a stop must not wait for that to be found out."""
         trader = next_one(coarse)
         give(trader, stop_loss_interval="0.05")
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         Leftover.objects.create(symbol=coarse, venue=Venue.MOCK, quantity=D("0.5"), cost=D(1500))
-        traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
         sale = orders(trader, Side.SELL)[0]
         assert sale.quantity == D("0.54")
         Leftover.objects.update(quantity=D("0.5"))
-        traders.wake(trader.pk, at("2800"), exchange)
+        acting.wake(trader.pk, at("2800"), exchange)
         assert orders(trader, Side.SELL)[-1].quantity == D("0.54")
         assert left(coarse)[0] == D("0.5")
 
@@ -100,8 +101,8 @@ class TestLeftOver:
         run_cycle(next_one(coarse), exchange)
         assert bound(Venue.MOCK, coarse.pk) == bound(Venue.MOCK, quote_asset="USDT") == left(coarse)[1] > 0
         second = next_one(coarse)
-        traders.wake(second.pk, TRADE, exchange)
-        traders.hear(exchange.fill_all(orders(second, Side.BUY)[0].client_order_id), "report", exchange)
+        acting.wake(second.pk, TRADE, exchange)
+        acting.hear(exchange.fill_all(orders(second, Side.BUY)[0].client_order_id), "report", exchange)
         # It has taken them along: they count once.
         now_bound = D("0.06") * 2997 + fresh(second).carried_cost
         assert abs(bound(Venue.MOCK, coarse.pk) - now_bound) < D("0.00000002")
@@ -112,18 +113,18 @@ class TestLeftOver:
         buy = orders(trader, Side.BUY)[0]
         Order.objects.filter(pk=buy.pk).update(quantity=buy.quantity * 2)
         exchange.kept[buy.client_order_id] = replace(exchange.kept[buy.client_order_id], quantity=buy.quantity * 2)
-        traders.hear(exchange.fill(buy.client_order_id, D("0.02")), "report", exchange)
+        acting.hear(exchange.fill(buy.client_order_id, D("0.02")), "report", exchange)
         assert left(coarse) == (fresh(trader).leftover, fresh(trader).leftover_cost)
         assert left(coarse)[0] == D("0.01994") + D("0.01998")
 
     def test_of_what_a_person_gave_up_is_the_persons(self, coarse: Symbol, exchange: ScriptedExchange) -> None:
         trader = next_one(coarse)
-        traders.wake(trader.pk, TRADE, exchange)
-        traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
-        traders.hear(
+        acting.wake(trader.pk, TRADE, exchange)
+        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+        acting.hear(
             exchange.end(orders(trader, Side.SELL)[0].client_order_id, OrderStatus.CANCELED), "report", exchange
         )
-        assert endings.abandon(trader.pk, "anna")
+        assert cycle_end.abandon(trader.pk, "anna")
         assert not Leftover.objects.filter(quantity__gt=0).exists()
 
 
@@ -135,10 +136,10 @@ class TestWorthTooLittle:
     ) -> None:
         give(trader, retarget_interval="0.01")
         Trader.objects.update(budget=D(6))
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         buy = orders(trader, Side.BUY)[0]
-        traders.hear(exchange.fill(buy.client_order_id, D("0.0009")), "report", exchange)
-        traders.wake(trader.pk, at("3030"), exchange)
+        acting.hear(exchange.fill(buy.client_order_id, D("0.0009")), "report", exchange)
+        acting.wake(trader.pk, at("3030"), exchange)
         assert orders(trader, Side.BUY)[0].status == OrderStatus.PARTIALLY_FILLED
         assert "is kept until what has traded of it can be sold" in fresh(trader).waits_for
         assert len(exchange.placed) == 1
@@ -148,16 +149,16 @@ class TestWorthTooLittle:
     ) -> None:
         """3 of 200 USDT have traded: they can't be sold by themselves, and are no dust."""
         give(trader, retarget_interval="0.01")
-        traders.wake(trader.pk, TRADE, exchange)
-        traders.hear(exchange.fill(orders(trader, Side.BUY)[0].client_order_id, D("0.001")), "report", exchange)
-        traders.wake(trader.pk, at("3030"), exchange)
+        acting.wake(trader.pk, TRADE, exchange)
+        acting.hear(exchange.fill(orders(trader, Side.BUY)[0].client_order_id, D("0.001")), "report", exchange)
+        acting.wake(trader.pk, at("3030"), exchange)
         assert fresh(trader).state == TraderState.HOLDING
         assert bound(Venue.MOCK, trader.symbol_id) == D("2.997")
-        traders.wake(trader.pk, at("3030"), exchange)
+        acting.wake(trader.pk, at("3030"), exchange)
         first, more = orders(trader, Side.BUY)
         assert (first.status, more.status) == (OrderStatus.CANCELED, OrderStatus.NEW)
         assert more.price * more.quantity + first.price * D("0.001") <= D(200)
-        traders.hear(exchange.fill_all(more.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(more.client_order_id), "report", exchange)
         sale = orders(trader, Side.SELL)[0]
         assert sale.quantity == ((more.quantity + D("0.001")) * D("0.999")).quantize(D("0.0001"), "ROUND_FLOOR")
 
@@ -165,9 +166,9 @@ class TestWorthTooLittle:
         self, trader: Trader, exchange: ScriptedExchange
     ) -> None:
         """The least notional was raised over what it holds."""
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         lists(min_notional=D(1_500))
-        traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
         held = fresh(trader)
         assert (held.state, held.finished_at) == (TraderState.HOLDING, None)
         assert "until that can be sold" in held.waits_for
@@ -182,10 +183,10 @@ class TestWorthTooLittle:
     ) -> None:
         """A sale of 5.2 where orders begin at 5, and a stop of 5 %: it used to end as dust, and bought again."""
         give(trader, stop_loss_interval="0.05")
-        traders.wake(trader.pk, TRADE, exchange)
-        traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+        acting.wake(trader.pk, TRADE, exchange)
+        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
         lists(min_notional=D(195))
-        traders.wake(trader.pk, at("2840"), exchange)
+        acting.wake(trader.pk, at("2840"), exchange)
         assert [order.status for order in orders(trader, Side.SELL)] == [OrderStatus.NEW]
         assert "its sale rests on" in fresh(trader).waits_for
 
@@ -193,7 +194,7 @@ class TestWorthTooLittle:
         give(trader, stop_loss_interval="0.05")
         lists(step_size=D("0.00001"))
         Trader.objects.update(budget=D("5.2"))
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         assert exchange.placed == []
         assert "could not get out of what it buys" in fresh(trader).waits_for
 
@@ -204,9 +205,9 @@ class TestMissing:
     @pytest.fixture
     def holds(self, trader: Trader, exchange: ScriptedExchange) -> Trader:
         """It has bought 0.0667, owns 0.0666333, and its sale was refused for want of balance."""
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         exchange.before.append(raises(NO_BALANCE))
-        traders.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
         assert fresh(trader).state == TraderState.HOLDING
         return trader
 
@@ -222,7 +223,7 @@ class TestMissing:
         assert fresh(holds).missing == D("0.0024")
         entry = JournalEntry.objects.get(trader=holds, decision="misses a part")
         assert "the account lacks 0.0024 ETH" in entry.reason
-        assert traders.hear(exchange.fill_all(sale.client_order_id), "report", exchange)
+        assert acting.hear(exchange.fill_all(sale.client_order_id), "report", exchange)
         ended = fresh(holds)
         assert (ended.state, ended.leftover) == (TraderState.FINISHED, D("0.0000333"))
         # The profit is that of what was sold; what is missing is neither profit nor loss of it.
@@ -264,15 +265,15 @@ class TestMissing:
     def test_over_the_wire_coins_that_were_sold_by_hand_end_the_trader(
         self, trader: Trader, at_mock: MockExchange
     ) -> None:
-        traders.wake(trader.pk, TRADE, exchange_at)
+        acting.wake(trader.pk, TRADE, exchange_at)
         at_mock.trade("ETHUSDT", "2990")
         buy = orders(trader, Side.BUY)[0]
-        traders.ask(buy.pk, exchange_at)
+        acting.ask(buy.pk, exchange_at)
         sale = orders(trader, Side.SELL)[0]
         mine = at_mock.client()
         mine.cancel("ETHUSDT", sale.client_order_id)
         mine._rest.create_order(symbol="ETHUSDT", side="SELL", type="MARKET", quantity="0.0666")
-        traders.ask(sale.pk, exchange_at)
+        acting.ask(sale.pk, exchange_at)
         deadline = timezone.now() + timedelta(seconds=30)
         while fresh(trader).finished_at is None and timezone.now() < deadline:
             look_again(trader, exchange_at)
@@ -290,10 +291,10 @@ def test_symbols_with_coarse_steps_strand_less_than_a_step_over_many_cycles(
     lists(step_size=D(1), tick_size=D("0.01"))
     for _ in range(9):
         trader = next_one(symbol)
-        traders.wake(trader.pk, at("34.00"), exchange)
+        acting.wake(trader.pk, at("34.00"), exchange)
         for side in Side:
             (order,) = orders(trader, side)
-            traders.hear(exchange.fill_all(order.client_order_id), "report", exchange)
+            acting.hear(exchange.fill_all(order.client_order_id), "report", exchange)
         assert fresh(trader).state == TraderState.FINISHED
         assert Order.objects.filter(trader=trader, side=Side.SELL, type=OrderType.LIMIT).count() == 1
     assert left(symbol)[0] < 1

@@ -15,10 +15,10 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests.support.postgres import Cluster
 from tests.support.stack import Stack
 from tests.trading.conftest import make_symbol
-from trading import doorbell
 from trading.core.events import TradeSeen
 from trading.core.strategy import ANY_PRICE
 from trading.models import JournalEntry, Order, Trader
+from trading.waking import enqueue
 
 SYMBOL = "ETHUSDT"
 
@@ -57,7 +57,7 @@ def test_a_trader_whose_row_is_held_is_rung_again_and_shows_no_error(stack: Stac
     worker = stack.services["worker"]
     with psycopg.connect(address) as other:
         other.execute("SELECT * FROM trading_trader WHERE id = %s FOR UPDATE", [trader.pk])
-        doorbell.wake(trader.pk, SYMBOL, event)
+        enqueue.wake(trader.pk, SYMBOL, event)
         stack.wait_for(lambda: "trading.tasks.wake is left for now" in worker.output, 30, "the second try to fail")
         assert "trading.tasks.wake is tried again: the database says canceling statement due to lock timeout" in (
             " ".join(worker.output.split())
@@ -66,5 +66,5 @@ def test_a_trader_whose_row_is_held_is_rung_again_and_shows_no_error(stack: Stac
     assert not JournalEntry.objects.filter(trader=trader, decision="failed").exists()
     trader.refresh_from_db()
     assert (trader.error, trader.failures) == ("", 0)
-    doorbell.wake(trader.pk, SYMBOL, event)
+    enqueue.wake(trader.pk, SYMBOL, event)
     stack.wait_for(lambda: Order.objects.filter(trader=trader).exists(), 30, "the buy")

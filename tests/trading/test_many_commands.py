@@ -10,12 +10,15 @@ from streamer.models import StreamedSymbol
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from tests.trading.listed import Catalog, listed
-from trading import halting, leader, symbols, traders
+from trading import leader
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.management import settling
 from trading.management.commands import symbols as symbols_command
 from trading.models import Order, Profile, Symbol, SymbolProtections, Trader, TradingSettings
+from trading.risk import kill_switch
+from trading.symbols import listings
+from trading.traders import acting
 
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("seeded_profiles")]
@@ -43,7 +46,7 @@ def at(exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch) -> ScriptedE
 @pytest.fixture
 def buying(trader: Trader, at: ScriptedExchange) -> Trader:
     """A trader whose buy rests."""
-    traders.wake(trader.pk, TRADE, at)
+    acting.wake(trader.pk, TRADE, at)
     assert Order.objects.get().status == OrderStatus.NEW
     return trader
 
@@ -51,7 +54,7 @@ def buying(trader: Trader, at: ScriptedExchange) -> Trader:
 @pytest.fixture
 def selling(buying: Trader, at: ScriptedExchange) -> Trader:
     """A trader that has bought, and whose sell rests."""
-    traders.hear(at.fill_all(Order.objects.get().client_order_id), "report", at)
+    acting.hear(at.fill_all(Order.objects.get().client_order_id), "report", at)
     assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
     return buying
 
@@ -61,7 +64,7 @@ class TestOff:
         said = run("trade", "ETHUSDT", "off")
         assert said == "ETHUSDT: trading is off (mock)\n  rests: BUY 0.0667 ETHUSDT at 2997 (mock)\n"
         assert Order.objects.get().status == OrderStatus.NEW
-        assert not halting.unwanted().exists()
+        assert not kill_switch.unwanted().exists()
 
     def test_cancel_takes_buys_back(self, buying: Trader) -> None:
         said = run("trade", "ETHUSDT", "off", "--cancel")
@@ -73,14 +76,14 @@ class TestOff:
         said = run("trade", "ETHUSDT", "off", "--cancel")
         assert Order.objects.get(side=Side.SELL).status == OrderStatus.CANCELED
         assert said.endswith("  held: 0.0666333 ETH by ETHUSDT #1 at mock\n")
-        traders.wake(selling.pk, TRADE, at)
+        acting.wake(selling.pk, TRADE, at)
         assert Order.objects.count() == 2  # Nothing is ordered again while it is off.
 
     def test_wish_to_cancel_is_kept_for_the_leader(self, selling: Trader) -> None:
-        symbols.turn([selling.symbol], symbols.TradingStatus.OFF, takes_back=True)
-        assert [order.side for order in halting.unwanted()] == ["SELL"]
-        symbols.turn([selling.symbol], symbols.TradingStatus.ON)
-        assert not halting.unwanted().exists()
+        listings.turn([selling.symbol], listings.TradingStatus.OFF, takes_back=True)
+        assert [order.side for order in kill_switch.unwanted()] == ["SELL"]
+        listings.turn([selling.symbol], listings.TradingStatus.ON)
+        assert not kill_switch.unwanted().exists()
 
     def test_other_symbols_are_left_in_peace(self, buying: Trader) -> None:
         make_symbol("BTCUSDT")
@@ -93,21 +96,21 @@ class TestShutdown:
         said = run("trade", "ethusdt", "shutdown").splitlines()
         assert said[0] == "ETHUSDT: trading is shutting down (mock)"
         assert said[-1] == "  1 cycle under way may end; then trading is off."
-        traders.hear(at.fill_all(Order.objects.get(side=Side.SELL).client_order_id), "report", at)
+        acting.hear(at.fill_all(Order.objects.get(side=Side.SELL).client_order_id), "report", at)
         selling.refresh_from_db()
         assert selling.state == "FINISHED"
-        assert symbols.end_shutdowns() == 1
+        assert listings.end_shutdowns() == 1
         assert status_of(selling.symbol) == ("off", False)
 
     def test_what_is_bought_during_it_is_sold(self, buying: Trader, at: ScriptedExchange) -> None:
         run("trade", "ETHUSDT", "shutdown")
-        traders.hear(at.fill_all(Order.objects.get().client_order_id), "report", at)
+        acting.hear(at.fill_all(Order.objects.get().client_order_id), "report", at)
         assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
 
     def test_cancel_takes_buys_back_but_no_sells(self, selling: Trader) -> None:
         run("trade", "ETHUSDT", "shutdown", "--cancel")
         assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
-        assert not halting.unwanted().exists()
+        assert not kill_switch.unwanted().exists()
 
     def test_with_its_buy_taken_back_nothing_is_left(self, buying: Trader) -> None:
         run("trade", "ETHUSDT", "shutdown", "--cancel")
@@ -118,7 +121,7 @@ class TestShutdown:
 
     def test_survives_a_restart_as_a_row(self, selling: Trader) -> None:
         run("trade", "ETHUSDT", "shutdown")
-        assert symbols.end_shutdowns() == 0
+        assert listings.end_shutdowns() == 0
         assert status_of(selling.symbol) == ("shutdown", False)
 
 
@@ -129,7 +132,7 @@ def test_cancel_does_not_go_with_on(symbol: Symbol) -> None:
 
 @pytest.mark.parametrize("wait", ["nan", "-1", "inf", "long"])
 def test_a_wait_without_an_end_is_refused_before_anything_is_done(symbol: Symbol, wait: str) -> None:
-    symbols.set_trading(symbol, True)
+    listings.set_trading(symbol, True)
     with pytest.raises(CommandError, match="a number of seconds such as 60"):
         run("trade", "ETHUSDT", "off", "--cancel", "--timeout", wait)
     assert status_of(symbol) == ("on", False)

@@ -12,14 +12,15 @@ from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_order, make_trader
-from trading import catalog, leader, tasks
+from trading import leader, tasks
 from trading.accounting import equity
 from trading.core.fees import Fees
 from trading.core.orders import OrderStatus
 from trading.exchange.errors import NotSent, Refused
-from trading.limits import drawdown
 from trading.models import AccountProtections, HighWater, Listing, Symbol, Trader
 from trading.one_by_one import each
+from trading.risk import drawdown
+from trading.symbols import sync
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -112,7 +113,7 @@ def test_duty_of_the_leader_that_fails_keeps_unclear_orders_from_nothing(
 class TestFees:
     @pytest.fixture
     def many(self, db: None, redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> list[Symbol]:
-        monkeypatch.setattr(catalog, "MOST_FEES", 2)
+        monkeypatch.setattr(sync, "MOST_FEES", 2)
         return [make_symbol(f"{name}USDT") for name in ("OLD1", "OLD2", "OLD3", "ADA")]
 
     def test_symbols_whose_fee_is_refused_for_good_starve_nobody(
@@ -125,7 +126,7 @@ class TestFees:
 
         monkeypatch.setattr(exchange, "fees", fees)
         for _ in range(2):
-            catalog.ask_fees(Venue.MOCK, many, exchange)
+            sync.ask_fees(Venue.MOCK, many, exchange)
         assert Listing.objects.get(symbol__name="ADAUSDT").sell_maker_fee == D("0.00075")
 
     def test_exchange_that_is_away_is_asked_again_soon(
@@ -135,5 +136,5 @@ class TestFees:
             raise NotSent("no line")
 
         monkeypatch.setattr(exchange, "fees", away)
-        assert catalog.ask_fees(Venue.MOCK, many, exchange) == 0
-        assert catalog.without_fee(Venue.MOCK, many).count() == len(many)
+        assert sync.ask_fees(Venue.MOCK, many, exchange) == 0
+        assert sync.without_fee(Venue.MOCK, many).count() == len(many)

@@ -19,12 +19,13 @@ from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_order, make_story, make_trader
-from trading import overview, symbols
+from trading import overview
 from trading.core.money import plain
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.symbols import listings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -43,7 +44,7 @@ def line(name: str = "ETHUSDT") -> overview.SymbolLine:
 
 
 def test_line_of_a_symbol_says_what_it_does_and_brought(symbol: Symbol) -> None:
-    symbols.set_streaming(symbol, True)
+    listings.set_streaming(symbol, True)
     publish("ETHUSDT", "3000.10000000", age_s=4)
     make_story(symbol)
     make_cycle(symbol, "0.25")
@@ -65,7 +66,7 @@ def test_symbol_without_any_trader_or_settings_has_zeros(redis_client: "redis.Re
 
 
 def test_symbol_that_is_off_and_never_was_traded_is_left_out(symbol: Symbol) -> None:
-    symbols.named("BTCUSDT")
+    listings.named("BTCUSDT")
     TradingSettings.objects.filter(symbol=symbol).update(status=TradingStatus.SHUTDOWN)
     assert [shown.name for shown in overview.symbol_lines(Venue.MOCK)] == ["ETHUSDT"]
 
@@ -147,12 +148,12 @@ class TestHints:
         assert "There is no symbol yet" in self.hints()
 
     def test_with_all_symbols_off(self, symbol: Symbol) -> None:
-        symbols.set_trading(symbol, False)
+        listings.set_trading(symbol, False)
         assert "No symbol is trading" in self.hints()
 
     def test_trading_without_prices(self, symbol: Symbol) -> None:
         assert "ETHUSDT: trading is on, but prices do not stream" in self.hints()
-        symbols.set_streaming(symbol, True)
+        listings.set_streaming(symbol, True)
         assert "ETHUSDT: no price is known yet" in self.hints()
         publish("ETHUSDT", "3000", age_s=100)
         assert "ETHUSDT: the last trade event is over a minute old" in self.hints()
@@ -167,7 +168,7 @@ class TestHints:
         assert "New traders can't trade on testnet. There is no key" in overview.hints(Venue.TESTNET, [])[0]
 
     def test_nothing_to_say_when_all_is_well(self, symbol: Symbol) -> None:
-        symbols.set_streaming(symbol, True)
+        listings.set_streaming(symbol, True)
         publish("ETHUSDT", "3000")
         make_order(make_trader(symbol), status=OrderStatus.SUBMITTING)
         assert self.hints() == ""

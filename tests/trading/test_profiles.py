@@ -10,9 +10,9 @@ from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_trader
-from trading import profiles
 from trading.models import Listing, Profile, Symbol, SymbolProtections, Trader, TradingSettings
-from trading.symbols import named
+from trading.symbols import profiles
+from trading.symbols.listings import named
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases, pytest.mark.usefixtures("seeded_profiles")]
 

@@ -14,7 +14,7 @@ from streamer.topics import report_topic
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.trading.rows import make_trader
 from tests.trading.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
-from trading import calls, gate, leader, tasks, traders
+from trading import leader, tasks
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.dispatch import GROUP, acknowledge, deliveries
@@ -23,6 +23,8 @@ from trading.exchange.protocol import NewOrder
 from trading.models import Fill as FillRow
 from trading.models import JournalEntry, Listing, Order, Trader
 from trading.models.symbols import bounds_of, forget_rules
+from trading.risk import gate
+from trading.traders import acting, calls
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -46,13 +48,13 @@ def test_missing_balance_says_what_is_missing_and_has_the_books_compared(
 ) -> None:
     text = "Account has insufficient balance for requested action. (-2010)"
     exchange.before += [raises(Refused(text, -2010, Why.BALANCE))] * 2
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert fresh(trader).error == f"The buy needs 199.8999 USDT, which the account does not have free: {text}"
     assert only_order(trader).status == OrderStatus.REJECTED
     assert bells == [("trading.tasks.reconcile", {"venue": "mock", "entry": None})]
     assert 0 < wait_s(trader) <= 1
     look_again(trader, exchange)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert 1 < wait_s(trader) <= 2
 
 
@@ -60,7 +62,7 @@ def test_closed_market_has_its_listing_asked_at_once_which_holds_orders_back_fro
     trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
     exchange.before.append(raises(Refused("Market is closed. (-2010)", -2010, Why.MARKET_CLOSED)))
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert fresh(trader).error == "ETHUSDT does not trade now: Market is closed. (-2010)"
     assert wait_s(trader) <= 1
     assert bells == [("trading.tasks.refresh_listing", {"symbol": "ETHUSDT", "venue": "mock"})]
@@ -70,7 +72,7 @@ def test_filter_that_refuses_has_the_symbols_filters_asked_at_once(
     trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
     exchange.before.append(raises(Refused("Filter failure: LOT_SIZE (-1013)", -1013, Why.FILTER)))
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert bells == [("trading.tasks.refresh_listing", {"symbol": "ETHUSDT", "venue": "mock"})]
     assert wait_s(trader) <= 1
 
@@ -83,7 +85,7 @@ def test_refusal_is_booked_also_where_nobody_can_be_rung(
 
     monkeypatch.setattr(current_app, "send_task", away)
     exchange.before.append(raises(Refused("Filter failure: LOT_SIZE (-1013)", -1013, Why.FILTER)))
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert only_order(trader).status == OrderStatus.REJECTED
 
 
@@ -91,7 +93,7 @@ def test_listing_is_asked_once_for_many_refusals(
     trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(leader.symbols, "refresh", lambda symbol, venue, at: asked.append(symbol.name))
+    monkeypatch.setattr(leader.listings, "refresh", lambda symbol, venue, at: asked.append(symbol.name))
     leader.refresh_listing("ETHUSDT", gate.Venue.MOCK, exchange)
     assert asked == []  # It is as fresh as can be.
     Listing.objects.update(refreshed_at=timezone.now() - leader.JUST_NOW)
@@ -110,7 +112,7 @@ def test_full_budget_holds_a_trader_back_without_a_row_or_an_error(
         return ("49 of 50 unfilled orders in 10 s: waits 4 s", 4.0) if side == Side.BUY else None
 
     monkeypatch.setattr(gate, "why_wait", full)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     held = fresh(trader)
     assert (Order.objects.count(), held.waits_for, held.error, held.failures) == (
         0,
@@ -122,10 +124,10 @@ def test_full_budget_holds_a_trader_back_without_a_row_or_an_error(
     assert JournalEntry.objects.get().reason == "the exchange's limits leave no room for a buy"
     monkeypatch.setattr(gate, "why_wait", lambda venue, side: None)
     look_again(trader, exchange)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     monkeypatch.setattr(gate, "why_wait", full)
     # The way out is asked for by its own name.
-    traders.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
     assert only_order(trader, Side.SELL).status == OrderStatus.NEW
     assert told[-1] == ("mock", Side.SELL)
 
@@ -133,12 +135,12 @@ def test_full_budget_holds_a_trader_back_without_a_row_or_an_error(
 def test_book_that_is_full_of_our_orders_takes_no_more_buys(trader: Trader, exchange: ScriptedExchange) -> None:
     Listing.objects.update(filters=[{"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 1}])
     forget_rules()
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     other = make_trader(trader.symbol, 2)
-    traders.wake(other.pk, TRADE, exchange)
+    acting.wake(other.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
     assert fresh(other).waits_for == "1 orders of ETHUSDT are open, and mock lets 1 rest"
-    traders.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
     assert only_order(trader, Side.SELL).status == OrderStatus.NEW
 
 
@@ -172,7 +174,7 @@ def test_old_order_of_the_same_id_is_not_taken_for_ours(
     trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exchange.before.append(raises(OutcomeUnknown("connection reset")))
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     ours = only_order(trader)
     long_ago = ours.submitted_at - timedelta(days=2)
     namesake = OrderReport(
@@ -180,9 +182,9 @@ def test_old_order_of_the_same_id_is_not_taken_for_ours(
         placed_ms=round(long_ago.timestamp() * 1000),
     )  # fmt: skip
     monkeypatch.setattr(exchange, "order", lambda symbol, client_order_id: namesake)
-    traders.ask(ours.pk, exchange, now=later(ours))
+    acting.ask(ours.pk, exchange, now=later(ours))
     assert only_order(trader).status == OrderStatus.SUBMITTING
-    traders.ask(ours.pk, exchange, now=later(ours) + calls.DENIED_FOR)
+    acting.ask(ours.pk, exchange, now=later(ours) + calls.DENIED_FOR)
     assert (only_order(trader).status, only_order(trader).executed) == (OrderStatus.NOT_PLACED, D(0))
 
 
@@ -190,12 +192,12 @@ def test_clock_in_a_wrong_time_zone_makes_no_order_of_ours_a_stranger(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     exchange.after.append(answer_lost)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     ours = only_order(trader)
     placed = round((ours.submitted_at - timedelta(hours=14)).timestamp() * 1000)
     there = exchange.kept[ours.client_order_id]
     exchange.kept[ours.client_order_id] = OrderReport(**{**vars(there), "placed_ms": placed})
-    traders.ask(ours.pk, exchange, now=later(ours))
+    acting.ask(ours.pk, exchange, now=later(ours))
     assert only_order(trader).status == OrderStatus.NEW
 
 
@@ -203,11 +205,11 @@ def test_report_that_is_quicker_than_the_lost_answer_is_not_unsaid(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     def reported_then_lost(order: Any) -> None:
-        traders.hear(exchange.kept[order.client_order_id], "report", exchange)
+        acting.hear(exchange.kept[order.client_order_id], "report", exchange)
         raise OutcomeUnknown("read timed out")
 
     exchange.after.append(reported_then_lost)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert only_order(trader).status == OrderStatus.NEW
     assert "unclear" not in fresh(trader).waits_for
     assert fresh(trader).error == ""
@@ -217,13 +219,13 @@ def test_order_that_shows_after_its_trader_ended_is_taken_back(
     trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
     exchange.after.append(answer_lost)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     ours = only_order(trader)
     Order.objects.update(status=OrderStatus.NOT_PLACED)
     Trader.objects.update(state=TraderState.RETIRED, finished_at=timezone.now())
-    traders.ask(ours.pk, exchange)
+    acting.ask(ours.pk, exchange)
     assert bells == [("trading.tasks.cancel", {"trader": trader.pk, "symbol": "ETHUSDT", "order": ours.pk})]
-    traders.cancel(ours.pk, exchange)
+    acting.cancel(ours.pk, exchange)
     assert only_order(trader).status == OrderStatus.CANCELED
 
 
@@ -235,7 +237,7 @@ def test_self_trade_prevention_makes_ever_longer_pauses(trader: Trader, exchange
     pauses = []
     for _ in range(6):
         exchange.after.append(meets_another_of_ours)
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         pauses.append(round(wait_s(trader)))
         look_again(trader, exchange)
     assert pauses == [5, 10, 20, 40, 60, 60]
@@ -246,11 +248,9 @@ def test_self_trade_prevention_makes_ever_longer_pauses(trader: Trader, exchange
 def test_sale_that_its_owner_took_back_is_placed_again_after_a_pause(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
-    traders.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
-    traders.hear(
-        exchange.end(only_order(trader, Side.SELL).client_order_id, OrderStatus.CANCELED), "report", exchange
-    )
+    acting.wake(trader.pk, TRADE, exchange)
+    acting.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
+    acting.hear(exchange.end(only_order(trader, Side.SELL).client_order_id, OrderStatus.CANCELED), "report", exchange)
     assert (fresh(trader).state, len(exchange.placed)) == (TraderState.HOLDING, 2)
     assert fresh(trader).waits_for == "its sell was cancelled: sells again after a pause"
     look_again(trader, exchange)
@@ -265,9 +265,9 @@ def fill_for_bnb(exchange: ScriptedExchange, row: Order, commission: str) -> Ord
 
 
 def cycle_for_bnb(trader: Trader, exchange: ScriptedExchange) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
-    traders.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), "report", exchange)
-    traders.hear(fill_for_bnb(exchange, only_order(trader, Side.SELL), "0.0003"), "report", exchange)
+    acting.wake(trader.pk, TRADE, exchange)
+    acting.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), "report", exchange)
+    acting.hear(fill_for_bnb(exchange, only_order(trader, Side.SELL), "0.0003"), "report", exchange)
 
 
 def test_commissions_in_bnb_are_valued_once_and_the_profit_is_net_of_them(
@@ -341,7 +341,7 @@ def test_cycle_waits_for_a_price_that_can_not_be_asked_now(
     assert (fresh(trader).state, fresh(trader).has_ended) == (TraderState.HOLDING, False)
     Trader.objects.update(retry_at=timezone.now())
     with pytest.raises(Throttled):
-        traders.wake(trader.pk, NUDGE, exchange)
+        acting.wake(trader.pk, NUDGE, exchange)
     look_again(trader, exchange)
     ended = fresh(trader)
     assert (ended.state, ended.has_unvalued_fees) == (TraderState.FINISHED, False)
@@ -352,10 +352,10 @@ def test_cycle_waits_for_a_price_that_can_not_be_asked_now(
 def test_fills_that_the_exchange_does_not_list_yet_are_asked_for_again_soon(
     trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     buy = only_order(trader)
     exchange.fill_all(buy.client_order_id)
-    traders.hear(exchange.order("ETHUSDT", buy.client_order_id), "report", exchange)
+    acting.hear(exchange.order("ETHUSDT", buy.client_order_id), "report", exchange)
     with monkeypatch.context() as patch:
         patch.setattr(exchange, "fills", lambda symbol, order: ())
         look_again(trader, exchange)
@@ -367,15 +367,15 @@ def test_fills_that_the_exchange_does_not_list_yet_are_asked_for_again_soon(
 def test_nobody_asks_for_fills_while_they_are_being_asked_for(
     trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     buy = only_order(trader)
     exchange.fill_all(buy.client_order_id)
-    traders.hear(exchange.order("ETHUSDT", buy.client_order_id), "report", exchange)
+    acting.hear(exchange.order("ETHUSDT", buy.client_order_id), "report", exchange)
     waits: list[float] = []
 
     def slow(symbol: str, order: int) -> tuple[Fill, ...]:
         waits.append(wait_s(trader))
-        traders.wake(trader.pk, NUDGE, exchange)
+        acting.wake(trader.pk, NUDGE, exchange)
         return exchange.kept[buy.client_order_id].fills
 
     monkeypatch.setattr(exchange, "fills", slow)
@@ -392,7 +392,7 @@ def test_report_that_never_can_be_booked_is_given_up_and_the_exchange_asked_inst
     bells: list[tuple[str, dict[str, Any]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     ours = only_order(trader)
     acknowledged: list[str] = []
     delivered = iter(range(1, 9))

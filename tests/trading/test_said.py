@@ -18,7 +18,7 @@ from hedgehog_project.venues import Venue
 from tests.support.market import MockExchange
 from tests.support.scripted_exchange import ScriptedExchange, raises
 from tests.trading.conftest import make_symbol
-from trading import leader, said, symbols, traders
+from trading import leader
 from trading.core.events import TradeSeen
 from trading.exchange.client import exchange_at
 from trading.exchange.codes import from_api
@@ -26,7 +26,9 @@ from trading.exchange.errors import OutcomeUnknown, Refused, Why
 from trading.exchange.protocol import Listed
 from trading.models import Listing, ListingProblem, Symbol, Trader
 from trading.models.symbols import GONE, Problem, TradingStatus
-from trading.symbols import named, set_trading, turn
+from trading.symbols import listings, said
+from trading.symbols.listings import named, set_trading, turn
+from trading.traders import acting
 from trading.why import why
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
@@ -167,7 +169,7 @@ def test_that_the_account_may_not_trade_it_is_said_until_it_is_no_longer_refused
     assert isinstance(refused, Refused)
     assert refused.why == Why.NOT_PERMITTED
     exchange.before.append(raises(refused))
-    traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, trader.budget, 0), exchange)
+    acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, trader.budget, 0), exchange)
     (words,) = said.of(Venue.MOCK, [trader.symbol]).values()
     assert words.startswith("The mock exchange does not let this account trade ETHUSDT: ")
     assert text in words
@@ -189,7 +191,7 @@ def test_an_exchange_that_is_away_says_nothing_of_a_symbol(symbol: Symbol, excha
 
     exchange.listed = away  # type: ignore[method-assign]
     with pytest.raises(OutcomeUnknown):
-        symbols.refresh(symbol, Venue.MOCK, exchange)
+        listings.refresh(symbol, Venue.MOCK, exchange)
     assert not ListingProblem.objects.exists()
 
 
@@ -197,7 +199,7 @@ def test_where_names_can_not_be_had_the_symbol_is_said_without_advice(exchange: 
     symbol = make_symbol("ABCUSDT")
     Listing.objects.all().delete()
     with pytest.raises(Refused):
-        symbols.refresh(symbol, Venue.MOCK, exchange)  # it lists nothing, and fails when asked for all
+        listings.refresh(symbol, Venue.MOCK, exchange)  # it lists nothing, and fails when asked for all
     assert said.of(Venue.MOCK, [symbol]) == {symbol.pk: "The mock exchange lists no ABCUSDT: is it spelled as there?"}
     with pytest.raises(ValidationError, match="lists no ABCUSDT"):
         set_trading(symbol, True)

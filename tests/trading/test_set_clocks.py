@@ -16,13 +16,15 @@ from hedgehog_project import shared_clock
 from hedgehog_project.redis import give_back, take
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.rows import make_order, make_trader
-from trading import leader, set_clocks, traders, triggers, waits
+from trading import leader, set_clocks
 from trading.core.events import Nudged
 from trading.core.orders import OrderStatus
-from trading.limits import balances
-from trading.limits.holds import Hold
 from trading.models import Balance, FillMark, HeldBack, HighWater, Listing, Order, Orphan, Symbol, Trader
 from trading.models.protections import Rule
+from trading.risk import balances
+from trading.risk.holds import Hold
+from trading.traders import acting, retries
+from trading.waking import triggers
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -177,12 +179,12 @@ def test_no_wait_is_longer_than_a_minute_however_long_its_reason_lasts(symbol: S
     trader = make_trader(symbol)
     hour = timedelta(hours=1)
     for wait in (
-        lambda: waits.hold_back(trader, Hold("full", hour, "full"), "test", ""),
-        lambda: waits.back_off(trader, "banned", hour),
+        lambda: retries.hold_back(trader, Hold("full", hour, "full"), "test", ""),
+        lambda: retries.back_off(trader, "banned", hour),
     ):
         wait()
         assert trader.retry_at is not None
-        assert timedelta(seconds=59) < trader.retry_at - timezone.now() <= waits.LONGEST_WAIT
+        assert timedelta(seconds=59) < trader.retry_at - timezone.now() <= retries.LONGEST_WAIT
 
 
 def test_an_order_is_not_taken_for_never_placed_because_the_clock_was_set_forward(
@@ -192,7 +194,7 @@ def test_an_order_is_not_taken_for_never_placed_because_the_clock_was_set_forwar
     order = make_order(make_trader(symbol), status=OrderStatus.SUBMITTING, submitted_at=now)
 
     def asked(after_s: float) -> str:
-        traders.ask(order.pk, exchange, now=now + timedelta(seconds=after_s))
+        acting.ask(order.pk, exchange, now=now + timedelta(seconds=after_s))
         order.refresh_from_db()
         return order.status
 
@@ -241,10 +243,10 @@ def test_a_trader_of_before_the_clock_was_set_back_looks_again_at_the_next_beat(
 ) -> None:
     trader = make_trader(symbol, retry_at=timezone.now() + HOURS)
     nudge = Nudged("test")
-    traders.wake(trader.pk, nudge, exchange)
+    acting.wake(trader.pk, nudge, exchange)
     trader.refresh_from_db()
     assert trader.retry_at is not None, "it waits for its next try"
     set_clocks.mend(timezone.now())
-    traders.wake(trader.pk, nudge, exchange)
+    acting.wake(trader.pk, nudge, exchange)
     trader.refresh_from_db()
-    assert trader.retry_at is None or trader.retry_at < timezone.now() + waits.LONGEST_WAIT
+    assert trader.retry_at is None or trader.retry_at < timezone.now() + retries.LONGEST_WAIT

@@ -21,8 +21,8 @@ from trading import overview
 from trading.accounting import equity
 from trading.accounting.left_over import by_quote_asset, left_over
 from trading.core.strategy import TraderState
-from trading.limits.exposure import bound
 from trading.models import Equity, Leftover, Symbol
+from trading.risk.exposure import bound
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 

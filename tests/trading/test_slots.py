@@ -13,12 +13,13 @@ from pytest_django import DjangoAssertNumQueries
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
-from trading import endings, leader, slots, traders
+from trading import leader
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import Side
 from trading.core.position import TraderState
 from trading.models import JournalEntry, Order, Slot, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.traders import acting, cycle_end, slots
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -46,7 +47,7 @@ def in_slot(slot: int) -> Trader:
 def buys(slot: int, price: str, exchange: ScriptedExchange) -> Order:
     """The trader's buy rests 0.1 % under this price."""
     trader = in_slot(slot)
-    traders.wake(trader.pk, at(price), exchange)
+    acting.wake(trader.pk, at(price), exchange)
     return Order.objects.get(trader=trader, side=Side.BUY)
 
 
@@ -55,7 +56,7 @@ def ends(slot: int, exchange: ScriptedExchange) -> None:
     trader = in_slot(slot)
     for side in Side:
         order = Order.objects.get(trader=trader, side=side)
-        traders.hear(exchange.fill_all(order.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(order.client_order_id), "report", exchange)
 
 
 def test_symbol_that_is_turned_on_begins_with_one_trader(symbol: Symbol) -> None:
@@ -75,13 +76,13 @@ def test_rebuy_opens_the_next_slot_once(symbol: Symbol, exchange: ScriptedExchan
     buys(1, "3000", exchange)  # at 2997; 1 % under it is 2967.03
     first = in_slot(1)
     assert (first.wake_below, first.wake_above) == (D("2967.02999999"), None)
-    assert not traders.wake(first.pk, at("2967.03"), exchange)
+    assert not acting.wake(first.pk, at("2967.03"), exchange)
     assert live() == [1]
-    assert traders.wake(first.pk, at("2967.02"), exchange)
+    assert acting.wake(first.pk, at("2967.02"), exchange)
     for _ in range(3):
         leader.fill_slots()
     assert live() == [1, 2]
-    assert not traders.wake(first.pk, at("2000"), exchange)
+    assert not acting.wake(first.pk, at("2000"), exchange)
     leader.fill_slots()
     assert live() == [1, 2]
     told = JournalEntry.objects.filter(trader=first).values_list("decision", "reason")
@@ -93,7 +94,7 @@ def test_each_of_them_asks_for_the_next_up_to_the_chunks(symbol: Symbol, exchang
     for slot, price in ((1, "3000"), (2, "2900"), (3, "2800")):
         leader.fill_slots()
         buys(slot, price, exchange)
-        assert traders.wake(in_slot(slot).pk, at(str(D(price) - 50)), exchange)
+        assert acting.wake(in_slot(slot).pk, at(str(D(price) - 50)), exchange)
     assert leader.fill_slots() == 0
     assert live() == [1, 2, 3]
     # More chunks: the one who asked in vain is heard after all.
@@ -109,7 +110,7 @@ def test_whoever_asks_in_vain_costs_no_transaction_each_second(
     TradingSettings.objects.update(chunks=1)
     leader.fill_slots()
     buys(1, "3000", exchange)
-    assert traders.wake(in_slot(1).pk, at("2900"), exchange)
+    assert acting.wake(in_slot(1).pk, at("2900"), exchange)
     with django_assert_num_queries(4):  # who asks (two), who lives, what is open: for all
         assert slots.hear_rebuys(Venue.MOCK) == 0
     assert in_slot(1).rebuy_heard_at is None
@@ -118,9 +119,9 @@ def test_whoever_asks_in_vain_costs_no_transaction_each_second(
 def test_trader_that_holds_asks_as_well(symbol: Symbol, exchange: ScriptedExchange) -> None:
     leader.fill_slots()
     buy = buys(1, "3000", exchange)
-    traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
     assert in_slot(1).state == TraderState.SELLING
-    assert traders.wake(in_slot(1).pk, at("2900"), exchange)
+    assert acting.wake(in_slot(1).pk, at("2900"), exchange)
     leader.fill_slots()
     assert live() == [1, 2]
 
@@ -128,10 +129,10 @@ def test_trader_that_holds_asks_as_well(symbol: Symbol, exchange: ScriptedExchan
 def test_ended_trader_is_replaced_in_its_slot(symbol: Symbol, exchange: ScriptedExchange) -> None:
     leader.fill_slots()
     buys(1, "3000", exchange)
-    traders.wake(in_slot(1).pk, at("2900"), exchange)
+    acting.wake(in_slot(1).pk, at("2900"), exchange)
     leader.fill_slots()
     first = Order.objects.get(side=Side.BUY)
-    traders.hear(exchange.fill_all(first.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(first.client_order_id), "report", exchange)
     buys(2, "2900", exchange)
     before = in_slot(2).pk
     ends(2, exchange)
@@ -143,7 +144,7 @@ def test_ended_trader_is_replaced_in_its_slot(symbol: Symbol, exchange: Scripted
 def test_what_was_asked_before_a_crash_is_heard_after_it(symbol: Symbol, exchange: ScriptedExchange) -> None:
     leader.fill_slots()
     buys(1, "3000", exchange)
-    traders.wake(in_slot(1).pk, at("2900"), exchange)
+    acting.wake(in_slot(1).pk, at("2900"), exchange)
     # Nobody told the leader, and it was away; then two of them come at once.
     assert slots.hear_rebuys(Venue.MOCK) == 1
     assert slots.hear_rebuys(Venue.MOCK) == 0
@@ -158,7 +159,7 @@ def test_what_was_asked_before_a_crash_is_heard_after_it(symbol: Symbol, exchang
 def test_leaders_side_by_side_open_one_slot_for_one_rebuy(symbol: Symbol, exchange: ScriptedExchange) -> None:
     leader.fill_slots()
     buys(1, "3000", exchange)
-    traders.wake(in_slot(1).pk, at("2900"), exchange)
+    acting.wake(in_slot(1).pk, at("2900"), exchange)
     start = threading.Barrier(4)
 
     def lead() -> None:
@@ -183,7 +184,7 @@ def test_turned_off_nothing_follows_and_no_rebuy_is_heard(
 ) -> None:
     leader.fill_slots()
     buys(1, "3000", exchange)
-    traders.wake(in_slot(1).pk, at("2900"), exchange)
+    acting.wake(in_slot(1).pk, at("2900"), exchange)
     TradingSettings.objects.update(status=status)
     leader.fill_slots()
     assert live() == [1]
@@ -212,7 +213,7 @@ def test_traders_that_wait_retire_under_shutdown(symbol: Symbol, exchange: Scrip
     leader.fill_slots()
     waiting = in_slot(1)
     TradingSettings.objects.update(status=TradingStatus.SHUTDOWN)
-    assert traders.wake(waiting.pk, at("3000"), exchange)
+    assert acting.wake(waiting.pk, at("3000"), exchange)
     waiting.refresh_from_db()
     assert waiting.state == TraderState.RETIRED
     assert exchange.placed == []
@@ -223,7 +224,7 @@ def test_turned_on_again_it_begins_with_one_beside_those_that_still_trade(
 ) -> None:
     leader.fill_slots()
     buys(1, "3000", exchange)
-    traders.wake(in_slot(1).pk, at("2900"), exchange)
+    acting.wake(in_slot(1).pk, at("2900"), exchange)
     leader.fill_slots()
     buys(2, "2900", exchange)
     TradingSettings.objects.update(status=TradingStatus.OFF)
@@ -237,7 +238,7 @@ def test_turned_on_again_it_begins_with_one_beside_those_that_still_trade(
 def test_switch_that_is_turned_begins_with_one_at_the_new_venue(symbol: Symbol, exchange: ScriptedExchange) -> None:
     leader.fill_slots()
     buys(1, "3000", exchange)
-    traders.wake(in_slot(1).pk, at("2900"), exchange)
+    acting.wake(in_slot(1).pk, at("2900"), exchange)
     leader.fill_slots()
     buys(2, "2900", exchange)
     Switch.objects.update(venue=Venue.TESTNET)
@@ -257,16 +258,16 @@ def test_settings_that_no_trader_could_live_by_make_none_and_say_so(
 def test_trader_whose_strategy_is_gone_says_so_and_does_nothing(symbol: Symbol, exchange: ScriptedExchange) -> None:
     leader.fill_slots()
     Trader.objects.update(strategy="gone")
-    traders.wake(in_slot(1).pk, at("3000"), exchange)
+    acting.wake(in_slot(1).pk, at("3000"), exchange)
     assert exchange.placed == []
     assert "there is no strategy 'gone'" in in_slot(1).waits_for
     Trader.objects.update(strategy="naive", retry_at=timezone.now())
-    traders.wake(in_slot(1).pk, Nudged("look again"), exchange)
-    traders.wake(in_slot(1).pk, at("3000"), exchange)
+    acting.wake(in_slot(1).pk, Nudged("look again"), exchange)
+    acting.wake(in_slot(1).pk, at("3000"), exchange)
     assert len(exchange.placed) == 1
 
 
 def test_abandoned_trader_is_replaced(symbol: Symbol, exchange: ScriptedExchange) -> None:
     leader.fill_slots()
-    assert endings.abandon(in_slot(1).pk, "anna")
+    assert cycle_end.abandon(in_slot(1).pk, "anna")
     assert leader.fill_slots() == 1

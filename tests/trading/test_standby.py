@@ -17,14 +17,17 @@ from hedgehog_project.watchdog import Watchdog
 from tests.support.refusing import full
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost
 from tests.trading.conftest import make_symbol
-from trading import doorbell, halting, leader, standby, tasks, traders, triggers
+from trading import leader, standby, tasks
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, OrderType, Side
 from trading.core.strategy import TraderState
 from trading.exchange.errors import NotSent
 from trading.models import Order, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.risk import kill_switch
 from trading.standby import Standby
+from trading.traders import acting as traders
+from trading.waking import enqueue, triggers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -59,9 +62,9 @@ class InTurn:
 def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """What was rung at the broker. Afterwards it is told again, whatever the test has done."""
     rung: list[str] = []
-    monkeypatch.setattr(doorbell.current_app, "send_task", lambda task, **options: rung.append(task))
+    monkeypatch.setattr(enqueue.current_app, "send_task", lambda task, **options: rung.append(task))
     yield rung
-    doorbell.answer_here(None)
+    enqueue.answer_here(None)
 
 
 @pytest.fixture
@@ -143,7 +146,7 @@ def test_unclear_order_is_asked_about_and_an_unwanted_one_cancelled(
     with full(redis_client):
         assert step(acting) == [("ask", Order.objects.get().pk)]
         assert Order.objects.get().status == OrderStatus.NEW
-        halting.halt("anna", cancels_buys=True)
+        kill_switch.halt("anna", cancels_buys=True)
         Order.objects.update(asked_at=None)
         assert step(acting) == [("cancel", Order.objects.get().pk)]
     assert Order.objects.get().status == OrderStatus.CANCELED
@@ -195,10 +198,10 @@ def test_what_does_not_end_in_the_standby_is_known_to_its_watchdog(
     acting: tuple[Standby, InTurn], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     found, turns = acting
-    monkeypatch.setattr(doorbell.current_app.tasks["trading.tasks.cancel"], "takes_s", -1.0)
+    monkeypatch.setattr(enqueue.current_app.tasks["trading.tasks.cancel"], "takes_s", -1.0)
     seen: list[str] = []
     hung = Watchdog("standby", tmp_path, threads=2)
-    monkeypatch.setattr(tasks.traders, "cancel", lambda *_: seen.append(hung.why()))
+    monkeypatch.setattr(tasks.acting, "cancel", lambda *_: seen.append(hung.why()))
     found._answer("trading.tasks.cancel", {"trader": 1, "symbol": "ETHUSDT", "order": 7})
     turns.run()
     assert seen == ["1 of 2 threads taken by tasks that do not end (cancel for 0 s)"]
@@ -253,7 +256,7 @@ def test_workers_go_on_once_somebody_leads_and_triggers_are_copied_anew(
     assert not found.is_acting
     assert redis_client.zscore(triggers.key_below("mock", "ETHUSDT"), str(holder.pk)) == 2500.0
     assert "trading.tasks.reconcile" in broker
-    doorbell.nudge(holder.pk, "ETHUSDT", "test")
+    enqueue.nudge(holder.pk, "ETHUSDT", "test")
     assert broker[-1] == "trading.tasks.nudge"
 
 
@@ -269,11 +272,11 @@ def test_standby_that_nobody_needs_does_nothing(
 def test_books_are_compared_once_for_many_where_redis_keeps_no_count(
     symbol: Symbol, redis_client: "redis.Redis", broker: list[str]
 ) -> None:
-    doorbell._rung_until.clear()
+    enqueue._rung_until.clear()
     with full(redis_client):
         for _ in range(3):
-            doorbell.reconcile_once("mock")
-            doorbell.refresh_balances_once("mock")
+            enqueue.reconcile_once("mock")
+            enqueue.refresh_balances_once("mock")
     assert broker == ["trading.tasks.reconcile", "trading.tasks.refresh_balances"]
 
 

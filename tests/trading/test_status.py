@@ -20,11 +20,13 @@ from tests.support.heartbeats import all_well, plant
 from tests.support.processes import Processes
 from tests.trading.rows import make_cycle, make_order, make_story, make_trader
 from tests.trading.test_overview import publish
-from trading import halting, health, symbols
+from trading import health
 from trading.core.orders import OrderStatus
 from trading.exchange.client import budget_of
 from trading.management.commands import status
 from trading.models import Order, Symbol
+from trading.risk import kill_switch
+from trading.symbols import listings
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +51,7 @@ def all_up(monkeypatch: pytest.MonkeyPatch, redis_client: "redis.Redis") -> None
 
 @pytest.fixture
 def day(symbol: Symbol) -> Symbol:
-    symbols.set_streaming(symbol, True)
+    listings.set_streaming(symbol, True)
     make_story(symbol)
     make_order(make_trader(symbol, 2), status=OrderStatus.SUBMITTING)
     make_cycle(symbol, "0.12345678")
@@ -177,7 +179,7 @@ def test_what_holds_trading_back_is_said_first_and_who_waits_for_it(day: Symbol,
     make_trader(day, 3, retry_at=timezone.now(), waits_for="trading is halted: news")
     make_trader(day, 4, retry_at=timezone.now(), error="insufficient balance", waits_for="old")
     Order.objects.filter(status=OrderStatus.SUBMITTING).update(submitted_at=timezone.now() - timedelta(seconds=9))
-    halting.halt("anna", "news")
+    kill_switch.halt("anna", "news")
     text, _ = run()
     assert text.startswith("Trading is halted: news (by anna, since ")
     assert "`manage.py resume` lets trading go on." in text.splitlines()[0]

@@ -15,8 +15,10 @@ from kombu.exceptions import OperationalError as BrokerAway
 from hedgehog_project import shared_clock
 from hedgehog_project.queues import EXITS, IS_AGAIN, OF_USE_S, RUNG_AT
 from tests.trading.rows import make_trader
-from trading import doorbell, leader, tasks, traders
+from trading import leader, tasks
 from trading.models import JournalEntry, Symbol, Trader
+from trading.traders import acting
+from trading.waking import enqueue
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +42,7 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         found.append(trader)
         return False
 
-    monkeypatch.setattr(traders, "wake", wake)
+    monkeypatch.setattr(acting, "wake", wake)
     return found
 
 
@@ -101,7 +103,7 @@ def test_a_locked_database_is_no_error_of_the_trader_and_is_tried_again_once(
     symbol: Symbol, sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trader = make_trader(symbol)
-    monkeypatch.setattr(traders, "wake", fail(locked()))
+    monkeypatch.setattr(acting, "wake", fail(locked()))
     nudge = {**NUDGE, "trader": trader.pk}
     with received(tasks.nudge, **{OF_USE_S: 5}, delivery_info={"routing_key": EXITS}):
         tasks.nudge(**nudge)
@@ -121,7 +123,7 @@ def test_a_report_that_meets_a_locked_database_is_never_given_up(
 ) -> None:
     trader = make_trader(symbol)
     acknowledged: list[str] = []
-    monkeypatch.setattr(traders, "hear", fail(locked()))
+    monkeypatch.setattr(acting, "hear", fail(locked()))
     monkeypatch.setattr(tasks, "from_execution_report", lambda data: None)
     monkeypatch.setattr(tasks, "deliveries", lambda *_: 99)
     monkeypatch.setattr(tasks, "acknowledge", lambda client, venue, entry: acknowledged.append(entry))
@@ -143,14 +145,14 @@ def test_a_broker_that_is_away_leaves_it_to_the_leader(monkeypatch: pytest.Monke
     def away(*_: object, **__: object) -> None:
         raise BrokerAway("no broker")
 
-    monkeypatch.setattr(traders, "wake", fail(locked()))
-    monkeypatch.setattr(doorbell, "again", away)
+    monkeypatch.setattr(acting, "wake", fail(locked()))
+    monkeypatch.setattr(enqueue, "again", away)
     tasks.nudge(**NUDGE)
 
 
 def test_any_other_error_is_raised_and_shown(symbol: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
     trader = make_trader(symbol)
-    monkeypatch.setattr(traders, "wake", fail(ZeroDivisionError("oops")))
+    monkeypatch.setattr(acting, "wake", fail(ZeroDivisionError("oops")))
     with pytest.raises(ZeroDivisionError):
         tasks.nudge(**{**NUDGE, "trader": trader.pk})
     assert Trader.objects.get(pk=trader.pk).error == "ZeroDivisionError: oops"

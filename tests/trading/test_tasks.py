@@ -19,13 +19,15 @@ from streamer.topics import report_topic
 from tests.support.proxy import Proxy, own_trades, placing
 from tests.support.stack import Stack
 from tests.trading.conftest import make_symbol
-from trading import doorbell, halting, leader
+from trading import leader
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.dispatch import GROUP
 from trading.exchange.protocol import NewOrder
 from trading.models import Fill, JournalEntry, Listing, Order, Symbol, Trader
+from trading.risk import kill_switch
+from trading.waking import enqueue
 
 SYMBOL = "ETHUSDT"
 
@@ -46,7 +48,7 @@ class World:
         return Order.objects.filter(trader=self.trader_id, side=side).first()
 
     def wake(self, trade_id: int = 1) -> None:
-        doorbell.wake(self.trader_id, SYMBOL, TradeSeen(SYMBOL, trade_id, D(3000), round(time.time() * 1000)))
+        enqueue.wake(self.trader_id, SYMBOL, TradeSeen(SYMBOL, trade_id, D(3000), round(time.time() * 1000)))
 
     def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float = 15) -> Any:
         return self.stack.wait_for(condition, timeout_s, what)
@@ -145,10 +147,10 @@ def test_wake_rung_many_times_buys_once(world: World) -> None:
 
 
 def test_wake_that_comes_too_late_is_not_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doorbell, "WAKE_EXPIRES_S", -1)
+    monkeypatch.setattr(enqueue, "WAKE_EXPIRES_S", -1)
     world.wake()
     monkeypatch.undo()
-    doorbell.nudge(world.trader_id, SYMBOL, "test")
+    enqueue.nudge(world.trader_id, SYMBOL, "test")
     world.wait_for(lambda: world.trader.waits_for, "the nudge, which was rung later")
     assert world.order() is None
 
@@ -169,7 +171,7 @@ def test_report_is_booked_sold_and_acknowledged(world: World) -> None:
     entry = client.xadd(topic, {"kind": "event", "data": "{}"})
     client.xreadgroup(GROUP, "test", {topic: ">"})
     assert client.xpending(topic, GROUP)["pending"] == 1
-    doorbell.report("mock", str(entry, "utf-8"), execution_report(buy))  # type: ignore[arg-type]
+    enqueue.report("mock", str(entry, "utf-8"), execution_report(buy))  # type: ignore[arg-type]
     sell = world.wait_for(lambda: Order.objects.filter(side=Side.SELL, status=OrderStatus.NEW).first(), "the sell")
     assert (sell.price, sell.quantity) == (D("3006"), D("0.0666"))
     assert world.on_the_exchange() == [sell.client_order_id]
@@ -180,7 +182,7 @@ def test_ask_books_what_the_exchange_knows(world: World) -> None:
     world.wake()
     buy = world.wait_for(lambda: Order.objects.filter(status=OrderStatus.NEW).first(), "the buy")
     world.stack.mock.trade(SYMBOL, "2996")  # No streamer runs: nobody hears of it.
-    doorbell.ask(buy.pk, buy.trader_id, SYMBOL)
+    enqueue.ask(buy.pk, buy.trader_id, SYMBOL)
     world.wait_for(lambda: Order.objects.filter(side=Side.SELL, status=OrderStatus.NEW).exists(), "the sell")
     buy.refresh_from_db()
     assert (buy.status, buy.executed) == (OrderStatus.FILLED, buy.quantity)
@@ -190,7 +192,7 @@ def test_ask_books_what_the_exchange_knows(world: World) -> None:
 def test_halt_takes_the_buy_back_and_resume_lets_the_trader_buy_again(world: World) -> None:
     world.wake()
     world.wait_for(lambda: Order.objects.filter(status=OrderStatus.NEW).exists(), "the buy")
-    halting.halt("anna", "test", cancels_buys=True)
+    kill_switch.halt("anna", "test", cancels_buys=True)
     world.lead_until(lambda: Order.objects.filter(status=OrderStatus.CANCELED).exists(), "the buy to be taken back")
     assert world.on_the_exchange() == []
     before = world.orders_ever_placed()
@@ -200,7 +202,7 @@ def test_halt_takes_the_buy_back_and_resume_lets_the_trader_buy_again(world: Wor
     world.lead_until(lambda: "trading is halted" in world.trader.waits_for, "the trader to be held back")
     assert world.orders_ever_placed() == before
     resumed_at = time.monotonic()
-    halting.resume("anna")
+    kill_switch.resume("anna")
     world.lead_until(lambda: world.trader.wake_below, "the trader to wait for a trade")
     world.wake(3)
     world.wait_for(lambda: Order.objects.filter(status=OrderStatus.NEW).exists(), "the buy")
@@ -212,7 +214,7 @@ def test_reconcile_finds_what_no_report_told(world: World) -> None:
     world.wake()
     world.wait_for(lambda: Order.objects.filter(status=OrderStatus.NEW).exists(), "the buy")
     world.stack.mock.trade(SYMBOL, "2996", "0.01")
-    doorbell.reconcile("mock")
+    enqueue.reconcile("mock")
     world.wait_for(lambda: Order.objects.filter(status=OrderStatus.PARTIALLY_FILLED).exists(), "the part")
     assert Fill.objects.get().quantity == D("0.01")
 

@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from hedgehog_project.redis import connect
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
-from trading import calls, endings, traders, triggers
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -18,7 +17,9 @@ from trading.exchange.order_ids import Name, new_client_order_id, new_identity, 
 from trading.exchange.protocol import ARRIVES_WITHIN, NewOrder
 from trading.models import Fill, JournalEntry, Order, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
-from trading.traders import ExchangeAt
+from trading.traders import acting, calls, cycle_end
+from trading.traders.acting import ExchangeAt
+from trading.waking import triggers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -42,28 +43,28 @@ def later(order: Order) -> datetime:
 def look_again(trader: Trader, exchange: ExchangeAt) -> None:
     """Its time to try again has come, and the leader nudges it."""
     Trader.objects.filter(pk=trader.pk).update(retry_at=timezone.now())
-    traders.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, NUDGE, exchange)
 
 
 def run_cycle(trader: Trader, exchange: ScriptedExchange) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     for side in Side:
         order = only_order(trader, side)
-        traders.hear(exchange.fill_all(order.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(order.client_order_id), "report", exchange)
 
 
 def test_whole_cycle_buys_sells_what_it_owns_and_books_its_profit(trader: Trader, exchange: ScriptedExchange) -> None:
-    traders.wake(trader.pk, TRADE, exchange, "task-1")
+    acting.wake(trader.pk, TRADE, exchange, "task-1")
     buy = only_order(trader)
     assert (buy.status, buy.price, buy.quantity) == (OrderStatus.NEW, D("2997"), D("0.0667"))
     assert fresh(trader).state == TraderState.BUYING
     half = D("0.03")
-    assert not traders.hear(exchange.fill(buy.client_order_id, half), "report", exchange)
-    assert not traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+    assert not acting.hear(exchange.fill(buy.client_order_id, half), "report", exchange)
+    assert not acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
     sell = only_order(trader, Side.SELL)
     # 0.0667 less 0.1 %, in whole steps
     assert (sell.status, sell.price, sell.quantity) == (OrderStatus.NEW, D("3006"), D("0.0666"))
-    assert traders.hear(exchange.fill_all(sell.client_order_id), "report", exchange)
+    assert acting.hear(exchange.fill_all(sell.client_order_id), "report", exchange)
     ended = fresh(trader)
     assert (ended.state, ended.leftover) == (TraderState.FINISHED, D("0.0000333"))
     # 0.0666 x 3006, less 0.1 %, less 0.0666 / 0.0666333 of 0.0667 x 2997
@@ -83,36 +84,36 @@ def test_intent_is_committed_before_the_exchange_is_called(trader: Trader, excha
         seen.append(Order.objects.get(client_order_id=order.client_order_id).status)
 
     exchange.before.append(look)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert seen == [OrderStatus.SUBMITTING]
 
 
 def test_waking_twice_buys_once(trader: Trader, exchange: ScriptedExchange) -> None:
     for _ in range(3):
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
 
 
 def test_lost_answer_is_asked_about_not_resent(trader: Trader, exchange: ScriptedExchange) -> None:
     exchange.after.append(answer_lost)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
     assert order.status == OrderStatus.SUBMITTING
     assert "unclear" in fresh(trader).waits_for
     for event in (TRADE, NUDGE):
-        traders.wake(trader.pk, event, exchange)
+        acting.wake(trader.pk, event, exchange)
     assert len(exchange.placed) == 1
-    traders.ask(order.pk, exchange)
+    acting.ask(order.pk, exchange)
     assert only_order(trader).status == OrderStatus.NEW
     assert fresh(trader).error == ""
 
 
 def test_lost_answer_of_an_order_that_filled_meanwhile_is_sold(trader: Trader, exchange: ScriptedExchange) -> None:
     exchange.after.append(answer_lost)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
     exchange.fill_all(order.client_order_id)
-    traders.ask(order.pk, exchange)
+    acting.ask(order.pk, exchange)
     assert only_order(trader).status == OrderStatus.FILLED
     assert only_order(trader, Side.SELL).quantity == D("0.0666")
 
@@ -121,28 +122,28 @@ def test_order_that_never_arrived_is_sent_again_only_once_proven_absent(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     exchange.before.append(raises(OutcomeUnknown("connection reset")))
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
-    traders.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=2))
-    traders.wake(trader.pk, TRADE, exchange)
-    traders.ask(order.pk, exchange, now=later(order))
+    acting.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=2))
+    acting.wake(trader.pk, TRADE, exchange)
+    acting.ask(order.pk, exchange, now=later(order))
     assert only_order(trader).status == OrderStatus.SUBMITTING
-    traders.ask(order.pk, exchange, now=later(order) + calls.DENIED_FOR)
+    acting.ask(order.pk, exchange, now=later(order) + calls.DENIED_FOR)
     order.refresh_from_db()
     assert order.status == OrderStatus.NOT_PLACED
     assert fresh(trader).wake_below == ANY_PRICE
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
     assert exchange.placed[0].client_order_id != order.client_order_id
 
 
 def test_order_that_arrives_while_it_is_asked_about_is_kept(trader: Trader, exchange: ScriptedExchange) -> None:
     exchange.before.append(raises(OutcomeUnknown("timed out")))
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
-    traders.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=3))
+    acting.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=3))
     exchange.place(NewOrder("ETHUSDT", Side.BUY, order.price, order.quantity, order.client_order_id, 0))
-    traders.ask(order.pk, exchange, now=later(order))
+    acting.ask(order.pk, exchange, now=later(order))
     assert only_order(trader).status == OrderStatus.NEW
 
 
@@ -159,7 +160,7 @@ def test_order_that_was_not_taken_is_tried_again_after_a_wait(
     trader: Trader, exchange: ScriptedExchange, error: Exception, status: OrderStatus, wait_s: int
 ) -> None:
     exchange.before.append(raises(error))
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert only_order(trader).status == status
     waiting = fresh(trader)
     assert waiting.state == TraderState.WAITING
@@ -168,12 +169,12 @@ def test_order_that_was_not_taken_is_tried_again_after_a_wait(
     # Up to a second more, so that not all come at one moment.
     assert timedelta(seconds=wait_s - 1) < waiting.retry_at - timezone.now() <= timedelta(seconds=wait_s + 1)
     for old_bell in (TRADE, NUDGE):
-        traders.wake(trader.pk, old_bell, exchange)
+        acting.wake(trader.pk, old_bell, exchange)
     assert exchange.placed == []
     # The leader's nudge arms it again, and the next trade buys.
     Trader.objects.update(retry_at=timezone.now())
-    traders.wake(trader.pk, NUDGE, exchange)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
     assert (fresh(trader).error, fresh(trader).failures) == ("", 0)
 
@@ -181,7 +182,7 @@ def test_order_that_was_not_taken_is_tried_again_after_a_wait(
 def test_waits_grow_up_to_a_minute(trader: Trader) -> None:
     waits = []
     for _ in range(8):
-        traders.note_failure(trader.pk, ValueError("broken"))
+        acting.note_failure(trader.pk, ValueError("broken"))
         retry_at = fresh(trader).retry_at
         assert retry_at is not None
         waits.append(round((retry_at - timezone.now()).total_seconds()))
@@ -191,50 +192,50 @@ def test_waits_grow_up_to_a_minute(trader: Trader) -> None:
 
 
 def test_refused_sale_keeps_what_it_holds_and_is_tried_again(trader: Trader, exchange: ScriptedExchange) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     exchange.before.append(raises(Refused("insufficient balance", -2010)))
-    traders.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
     assert fresh(trader).state == TraderState.HOLDING
     Trader.objects.update(retry_at=timezone.now())
-    traders.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, NUDGE, exchange)
     assert Order.objects.filter(trader=trader, side=Side.SELL, status=OrderStatus.NEW).count() == 1
 
 
 def test_fill_without_its_details_is_fetched_before_the_sale(trader: Trader, exchange: ScriptedExchange) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     buy = only_order(trader)
     exchange.fill_all(buy.client_order_id)
-    traders.hear(exchange.order("ETHUSDT", buy.client_order_id), "report", exchange)
+    acting.hear(exchange.order("ETHUSDT", buy.client_order_id), "report", exchange)
     assert not Order.objects.filter(side=Side.SELL).exists()
     assert fresh(trader).retry_at is not None
     Trader.objects.update(retry_at=timezone.now())
-    traders.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, NUDGE, exchange)
     assert only_order(trader, Side.SELL).quantity == D("0.0666")
 
 
 def test_cancel_by_its_owner_buys_anew_after_a_pause(trader: Trader, exchange: ScriptedExchange) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
-    traders.hear(exchange.end(only_order(trader).client_order_id, OrderStatus.CANCELED), "report", exchange)
+    acting.wake(trader.pk, TRADE, exchange)
+    acting.hear(exchange.end(only_order(trader).client_order_id, OrderStatus.CANCELED), "report", exchange)
     paused = fresh(trader)
     assert (paused.state, paused.waits_for) == (
         TraderState.WAITING,
         "its buy was cancelled: buys again after a pause",
     )
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
     look_again(trader, exchange)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 2
 
 
 def test_order_that_the_exchange_forgot_ends(trader: Trader, exchange: ScriptedExchange) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
     exchange.kept.clear()
-    traders.ask(order.pk, exchange)
-    traders.ask(order.pk, exchange, now=later(order))
+    acting.ask(order.pk, exchange)
+    acting.ask(order.pk, exchange, now=later(order))
     assert only_order(trader).status == OrderStatus.NEW  # A fresh "no such order" proves nothing.
-    traders.ask(order.pk, exchange, now=later(order) + calls.FORGOTTEN_AFTER)
+    acting.ask(order.pk, exchange, now=later(order) + calls.FORGOTTEN_AFTER)
     assert only_order(trader).status == OrderStatus.NOT_FOUND
     look_again(trader, exchange)
     assert fresh(trader).wake_below == ANY_PRICE
@@ -242,7 +243,7 @@ def test_order_that_the_exchange_forgot_ends(trader: Trader, exchange: ScriptedE
 
 def test_report_of_a_stranger_changes_nothing(trader: Trader, exchange: ScriptedExchange) -> None:
     exchange.place(NewOrder("ETHUSDT", Side.BUY, D(1), D(1), "somebody-else", 0))
-    assert not traders.hear(exchange.fill_all("somebody-else"), "report", exchange)
+    assert not acting.hear(exchange.fill_all("somebody-else"), "report", exchange)
     assert Fill.objects.count() == 0
 
 
@@ -250,22 +251,22 @@ def test_repeated_report_after_the_end_changes_nothing(trader: Trader, exchange:
     run_cycle(trader, exchange)
     before = (fresh(trader).profit, JournalEntry.objects.count(), Fill.objects.count())
     for report in list(exchange.kept.values()):
-        assert not traders.hear(report, "report", exchange)
-    traders.wake(trader.pk, TRADE, exchange)
+        assert not acting.hear(report, "report", exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert before == (fresh(trader).profit, JournalEntry.objects.count(), Fill.objects.count())
     assert len(exchange.placed) == 2
 
 
 def test_off_places_nothing_and_on_goes_on(trader: Trader, exchange: ScriptedExchange) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     TradingSettings.objects.update(status=TradingStatus.OFF)
-    traders.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
     assert len(exchange.placed) == 1
     assert "off" in fresh(trader).waits_for
     TradingSettings.objects.update(status=TradingStatus.ON)
-    traders.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, NUDGE, exchange)
     assert len(exchange.placed) == 1
-    traders.wake(trader.pk, Nudged("its owner asked", is_urgent=True), exchange)
+    acting.wake(trader.pk, Nudged("its owner asked", is_urgent=True), exchange)
     assert len(exchange.placed) == 2
 
 
@@ -274,18 +275,18 @@ def test_buy_that_can_not_work_is_looked_at_again_later_and_written_once(
 ) -> None:
     Trader.objects.update(budget=D(1))
     for _ in range(3):
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         assert "least notional" in fresh(trader).waits_for
         Trader.objects.update(retry_at=timezone.now())
-        traders.wake(trader.pk, NUDGE, exchange)
+        acting.wake(trader.pk, NUDGE, exchange)
     assert JournalEntry.objects.filter(decision="waits").count() == 1
 
 
 def test_trigger_in_redis_follows_the_row(trader: Trader, exchange: ScriptedExchange) -> None:
     key = triggers.key_below("mock", "ETHUSDT")
-    traders.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, NUDGE, exchange)
     assert connect().zscore(key, str(trader.pk)) == float(ANY_PRICE)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert connect().zscore(key, str(trader.pk)) is None
 
 
@@ -295,7 +296,7 @@ def test_two_live_traders_in_one_slot_are_refused_by_the_database(trader: Trader
 
 
 def test_two_open_buys_of_one_trader_are_refused_by_the_database(trader: Trader, exchange: ScriptedExchange) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     row = only_order(trader)
     row.pk, row.client_order_id = None, "another"
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -303,17 +304,17 @@ def test_two_open_buys_of_one_trader_are_refused_by_the_database(trader: Trader,
 
 
 def test_retiring_spares_a_trader_that_has_ordered(trader: Trader, exchange: ScriptedExchange) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
-    assert not endings.retire(trader.pk, "test")
+    acting.wake(trader.pk, TRADE, exchange)
+    assert not cycle_end.retire(trader.pk, "test")
     assert fresh(trader).finished_at is None
 
 
 def test_abandoning_needs_all_orders_ended_and_keeps_the_amount(trader: Trader, exchange: ScriptedExchange) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
-    assert not endings.abandon(trader.pk, "admin")
+    acting.wake(trader.pk, TRADE, exchange)
+    assert not cycle_end.abandon(trader.pk, "admin")
     TradingSettings.objects.update(status=TradingStatus.OFF)
-    traders.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
-    assert endings.abandon(trader.pk, "admin")
+    acting.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
+    assert cycle_end.abandon(trader.pk, "admin")
     assert (fresh(trader).state, fresh(trader).leftover) == (TraderState.ABANDONED, D("0.0666333"))
 
 

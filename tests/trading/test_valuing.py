@@ -11,13 +11,13 @@ from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from tests.trading.test_refusals import fill_for_bnb
 from tests.trading.test_traders import TRADE, fresh, only_order
-from trading import endings, traders, valuing
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.exchange.errors import ExchangeError, KeyRejected, NotSent, Refused, Throttled
 from trading.models import Fill, JournalEntry, Trader, TradingSettings
-from trading.valuing import rate_of
+from trading.traders import acting, cycle_end, valuing
+from trading.traders.valuing import rate_of
 
 
 @pytest.fixture(autouse=True)
@@ -125,8 +125,8 @@ def priced(monkeypatch: pytest.MonkeyPatch, exchange: ScriptedExchange, **listed
 
 
 def bought_for_bnb(trader: Trader, exchange: ScriptedExchange) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
-    traders.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), "report", exchange)
+    acting.wake(trader.pk, TRADE, exchange)
+    acting.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), "report", exchange)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -155,12 +155,12 @@ def test_a_strategy_that_sells_on_a_trade_hears_that_trade_again_once_its_commis
 
     def see(price: str) -> Trader:
         Trader.objects.update(retry_at=None)
-        traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(price), 0), exchange)
+        acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(price), 0), exchange)
         return fresh(trader)
 
     see("3000")
     assert see("3030").state == TraderState.BUYING
-    traders.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), "report", exchange)
+    acting.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), "report", exchange)
     see("3200")
     assert asked == []
     assert see("3160").state == TraderState.SELLING
@@ -181,9 +181,9 @@ def test_a_strategy_that_sells_on_a_trade_sells_although_nobody_can_be_asked(
     trader = Trader.born(TradingSettings.objects.select_related("symbol").get(symbol=symbol), Venue.MOCK, 1)
     for price in ("3000", "3030", "3200", "3160"):
         Trader.objects.update(retry_at=None)
-        traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(price), 0), exchange)
+        acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(price), 0), exchange)
         if price == "3030":
-            traders.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), "report", exchange)
+            acting.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), "report", exchange)
     assert fresh(trader).state == TraderState.SELLING
     fill = Fill.objects.get()
     assert (fill.commission_quote, fill.is_unvaluable) == (None, False)
@@ -199,7 +199,7 @@ def test_a_stop_asks_for_no_price(
     bought_for_bnb(trader, exchange)
     Fill.objects.update(commission_quote=None)
     asked.clear()
-    traders.wake(trader.pk, TradeSeen("ETHUSDT", 2, D(2800), 0), exchange)
+    acting.wake(trader.pk, TradeSeen("ETHUSDT", 2, D(2800), 0), exchange)
     assert [order.type.value for order in exchange.placed] == ["LIMIT", "LIMIT", "MARKET"]
     assert asked == []
 
@@ -215,7 +215,7 @@ def test_what_was_unknown_when_it_sold_is_asked_for_once_more_when_the_cycle_end
     assert Fill.objects.get().is_unvaluable
     valuing.forget_unlisted()
     priced(monkeypatch, exchange, BNBUSDT="600")
-    traders.hear(fill_for_bnb(exchange, only_order(trader, Side.SELL), "0.0003"), "report", exchange)
+    acting.hear(fill_for_bnb(exchange, only_order(trader, Side.SELL), "0.0003"), "report", exchange)
     assert set(Fill.objects.values_list("commission_quote", "is_unvaluable")) == {
         (D("0.12"), False),
         (D("0.18"), False),
@@ -230,14 +230,14 @@ def test_a_commission_that_comes_to_light_after_the_end_is_valued_too(
     trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch, is_listed: bool
 ) -> None:
     priced(monkeypatch, exchange, **({"BNBUSDT": "600"} if is_listed else {}))
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     buy = only_order(trader)
     report = fill_for_bnb(exchange, buy, "0.0002")
     cancelled = replace(report, status=OrderStatus.CANCELED, executed=D(0), fills=())
-    traders.hear(cancelled, "report", exchange)
-    assert endings.retire(trader.pk, "for a test") or endings.abandon(trader.pk, "anna")
+    acting.hear(cancelled, "report", exchange)
+    assert cycle_end.retire(trader.pk, "for a test") or cycle_end.abandon(trader.pk, "anna")
     late = replace(report, status=OrderStatus.CANCELED)
-    traders.hear(late, "report", exchange)
+    acting.hear(late, "report", exchange)
     ended = fresh(trader)
     assert ended.leftover == D("0.0667")
     assert (ended.profit, ended.has_unvalued_fees) == ((D("-0.12"), False) if is_listed else (D(0), True))
@@ -253,8 +253,6 @@ def test_who_is_given_up_before_its_commissions_are_valued_says_so(
 
     monkeypatch.setattr(exchange, "price", away)
     bought_for_bnb(trader, exchange)
-    traders.hear(
-        exchange.end(only_order(trader, Side.SELL).client_order_id, OrderStatus.CANCELED), "report", exchange
-    )
-    assert endings.abandon(trader.pk, "anna")
+    acting.hear(exchange.end(only_order(trader, Side.SELL).client_order_id, OrderStatus.CANCELED), "report", exchange)
+    assert cycle_end.abandon(trader.pk, "anna")
     assert fresh(trader).has_unvalued_fees

@@ -21,7 +21,6 @@ from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
 from tests.trading.rows import make_order, make_story, make_trader
 from tests.trading.test_overview import NO_REDIS, publish
-from trading import doorbell, halting, symbols
 from trading.core.orders import OrderStatus
 from trading.core.strategy import ANY_PRICE
 from trading.exchange.client import budget_of
@@ -29,6 +28,9 @@ from trading.models import HeldBack, Listing, Switch, Symbol, TradingSettings
 from trading.models.protections import Rule
 from trading.models.symbols import TradingStatus
 from trading.models.traders import Slot
+from trading.risk import kill_switch
+from trading.symbols import listings
+from trading.waking import enqueue
 from trading.why import SlotLine, why
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +41,7 @@ UP = [ProcessState(name, True, 0.0, "") for name in processes.NAMES]
 @pytest.fixture
 def well(symbol: Symbol) -> Symbol:
     """Nothing is in the way of ETHUSDT, which has three slots, the first of them open."""
-    symbols.set_streaming(symbol, True)
+    listings.set_streaming(symbol, True)
     publish("ETHUSDT", "3000")
     TradingSettings.objects.filter(symbol=symbol).update(chunks=3, budget=D(600))
     Slot.objects.get_or_create(symbol=symbol, venue=Venue.MOCK, number=1)
@@ -69,7 +71,7 @@ class TestReasons:
         assert "Trading is off" in reasons(Symbol.objects.create(name="ADABTC"))[0]
 
     def test_halt_with_who_and_why(self, well: Symbol) -> None:
-        halting.halt("anna", "news")
+        kill_switch.halt("anna", "news")
         assert reasons(well)[0].startswith("Trading is halted: news (by anna, since ")
 
     def test_venue_without_a_key(self, well: Symbol) -> None:
@@ -89,7 +91,7 @@ class TestReasons:
         assert reason.endswith("banned (418).")
 
     def test_workers_that_are_behind(self, well: Symbol) -> None:
-        connect().rpush(ENTRIES, *range(doorbell.MANY + 1))
+        connect().rpush(ENTRIES, *range(enqueue.MANY + 1))
         assert reasons(well) == ["The workers are behind: many tasks wait for them."]
 
     def test_market_that_is_quiet_or_does_not_stream(self, well: Symbol, redis_client: "redis.Redis") -> None:
@@ -99,7 +101,7 @@ class TestReasons:
         [reason] = reasons(well)
         assert reason.startswith("The market is quiet since ")
         assert reason.endswith("UTC: no trade for 10 min.")
-        symbols.set_streaming(well, False)
+        listings.set_streaming(well, False)
         assert "Its prices do not stream from mock: turn streaming on." in reasons(well)
 
     def test_filters_that_are_unknown_or_do_not_allow_it(self, well: Symbol) -> None:
@@ -208,7 +210,7 @@ class TestShown:
             "#2  -        is not open yet: it opens when another trader asks for one beside it",
             "#3  -        is not open yet: it opens when another trader asks for one beside it",
         ]
-        halting.halt("anna", "news")
+        kill_switch.halt("anna", "news")
         assert self.run("ETHUSDT").startswith("ETHUSDT at mock buys nothing:\n  - Trading is halted: news")
 
     def test_json_says_the_same(self, well: Symbol) -> None:
@@ -223,7 +225,7 @@ class TestShown:
 
     def test_symbols_page_says_it_too(self, admin_client: Client, well: Symbol) -> None:
         make_story(well)
-        halting.halt("anna", "news")
+        kill_switch.halt("anna", "news")
         page = admin_client.get(reverse("admin:trading_symbol_change", args=(well.pk,))).content.decode()
         assert "Why does it not buy?" in page
         assert "Trading is halted: news (by anna" in page

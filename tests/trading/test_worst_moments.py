@@ -15,16 +15,19 @@ from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raise
 from tests.trading.rows import own_id
 from tests.trading.test_leader import publish_price, rung
 from tests.trading.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
-from trading import calls, halting, leader, traders, triggers
-from trading.books import orphans
-from trading.books import reconcile as reconcile_module
-from trading.books.reconcile import reconcile
+from trading import leader
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Throttled
 from trading.exchange.protocol import NewOrder
 from trading.models import Order, Orphan, Reconciliation, Trader
 from trading.models.orphans import Resolution
+from trading.reconciliation import orphans
+from trading.reconciliation import reconcile as reconcile_module
+from trading.reconciliation.reconcile import reconcile
+from trading.risk import kill_switch
+from trading.traders import acting, calls
+from trading.waking import triggers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -58,14 +61,14 @@ class Denies(ScriptedExchange):
 # --- an exchange that denies for a moment what it has ---------------------------------------------------
 def test_resting_order_that_is_denied_for_a_moment_rests_on(trader: Trader) -> None:
     exchange = Denies()
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
     for minutes in (1, 10):
         exchange.denials = 1
-        traders.ask(order.pk, exchange, now=order.submitted_at + timedelta(minutes=minutes))
+        acting.ask(order.pk, exchange, now=order.submitted_at + timedelta(minutes=minutes))
         assert only_order(trader).status == OrderStatus.NEW
         # The answer in between says that it is there: the next denial is a first one again.
-        traders.ask(order.pk, exchange, now=order.submitted_at + timedelta(minutes=minutes, seconds=2))
+        acting.ask(order.pk, exchange, now=order.submitted_at + timedelta(minutes=minutes, seconds=2))
     assert only_order(trader).status == OrderStatus.NEW
     assert len(exchange.placed) == 1
 
@@ -73,12 +76,12 @@ def test_resting_order_that_is_denied_for_a_moment_rests_on(trader: Trader) -> N
 def test_unclear_order_that_is_denied_for_a_moment_is_not_sent_again(trader: Trader) -> None:
     """Nobody could ask before: the leader was away for a minute."""
     exchange = Denies(after=[answer_lost], before=[])
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
     exchange.denials = 1
-    traders.ask(order.pk, exchange, now=order.submitted_at + timedelta(minutes=1))
+    acting.ask(order.pk, exchange, now=order.submitted_at + timedelta(minutes=1))
     assert only_order(trader).status == OrderStatus.SUBMITTING
-    traders.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=62))
+    acting.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=62))
     assert only_order(trader).status == OrderStatus.NEW
     assert len(exchange.placed) == 1
 
@@ -87,25 +90,25 @@ def test_clock_that_is_set_forward_while_an_order_is_on_its_way_proves_nothing(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     exchange.before.append(raises(OutcomeUnknown("timed out")))
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
-    traders.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=40))
+    acting.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=40))
     exchange.place(NewOrder("ETHUSDT", Side.BUY, order.price, order.quantity, order.client_order_id, 0))
-    traders.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=42))
+    acting.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=42))
     assert only_order(trader).status == OrderStatus.NEW
 
 
 def test_order_that_stays_denied_has_ended(trader: Trader, exchange: ScriptedExchange, bells: Bells) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
     exchange.kept.clear()
-    traders.ask(order.pk, exchange, now=later(order))
+    acting.ask(order.pk, exchange, now=later(order))
     # The leader asks again soon, not reconciliation after a minute.
     leader.ask_about_stuck_orders(later(order) + timedelta(seconds=3))
     assert rung(bells, "ask") == [order.pk]
-    traders.ask(order.pk, exchange, now=later(order) + calls.FORGOTTEN_AFTER - timedelta(seconds=1))
+    acting.ask(order.pk, exchange, now=later(order) + calls.FORGOTTEN_AFTER - timedelta(seconds=1))
     assert only_order(trader).status == OrderStatus.NEW
-    traders.ask(order.pk, exchange, now=later(order) + calls.FORGOTTEN_AFTER)
+    acting.ask(order.pk, exchange, now=later(order) + calls.FORGOTTEN_AFTER)
     assert only_order(trader).status == OrderStatus.NOT_FOUND
 
 
@@ -137,7 +140,7 @@ class DeniesAll(ScriptedExchange):
 def denied_for(order: Order, exchange: ScriptedExchange) -> None:
     """The exchange is asked at 5, 7, 9 and 11 seconds, as the leader does."""
     for seconds in (5.001, 7, 9, 11):
-        traders.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=seconds))
+        acting.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=seconds))
 
 
 class TestSecondOrder:
@@ -145,19 +148,19 @@ class TestSecondOrder:
 
     def test_waits_until_the_first_is_cancelled_by_its_name(self, trader: Trader) -> None:
         exchange = Denies(after=[answer_lost])
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         exchange.denials = 4
         denied_for(only_order(trader), exchange)
         first = only_order(trader)
         assert (first.status, exchange.kept[first.client_order_id].status) == (OrderStatus.CANCELED,) * 2
         look_again(trader, exchange)
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         assert [order.status.is_open for order in exchange.kept.values()] == [False, True]
 
     @pytest.mark.parametrize("shown_by", ["open_orders", "orders"])
     def test_waits_where_a_list_shows_the_first(self, trader: Trader, shown_by: str) -> None:
         exchange = DeniesAll(after=[answer_lost])
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         shows = getattr(super(DeniesAll, exchange), shown_by)
         setattr(exchange, shown_by, lambda symbol, *_: shows(symbol))
         denied_for(only_order(trader), exchange)
@@ -166,7 +169,7 @@ class TestSecondOrder:
 
     def test_waits_where_a_trade_is_of_an_order_that_no_list_shows(self, trader: Trader) -> None:
         exchange = DeniesAll(after=[answer_lost])
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         order = only_order(trader)
         exchange.fill(order.client_order_id, D("0.01"))
         exchange.trades = super(DeniesAll, exchange).trades  # type: ignore[method-assign]
@@ -176,24 +179,24 @@ class TestSecondOrder:
 
     def test_is_not_sent_while_a_question_fails(self, trader: Trader, monkeypatch: pytest.MonkeyPatch) -> None:
         exchange = DeniesAll(before=[raises(OutcomeUnknown("timed out"))])
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         fails = lambda symbol, *_: (_ for _ in ()).throw(OutcomeUnknown("timed out"))  # noqa: E731
         monkeypatch.setattr(exchange, "orders", fails)
         with pytest.raises(OutcomeUnknown):
             denied_for(only_order(trader), exchange)
         assert only_order(trader).status == OrderStatus.SUBMITTING
         monkeypatch.undo()
-        traders.ask(only_order(trader).pk, exchange, now=later(only_order(trader)) + calls.DENIED_FOR)
+        acting.ask(only_order(trader).pk, exchange, now=later(only_order(trader)) + calls.DENIED_FOR)
         assert only_order(trader).status == OrderStatus.NOT_PLACED
 
     @pytest.fixture
     def two(self, trader: Trader) -> tuple[DeniesAll, Order, Order]:
         """Everything is denied for too long: the second is sent, and the first rests all the while."""
         exchange = DeniesAll(after=[answer_lost])
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         denied_for(only_order(trader), exchange)
         assert only_order(trader).status == OrderStatus.NOT_PLACED
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         exchange.is_denying = False
         first, second = Order.objects.filter(trader=trader).order_by("id")
         return exchange, first, second
@@ -203,22 +206,22 @@ class TestSecondOrder:
     ) -> None:
         exchange, first, second = two
         shown = exchange.order("ETHUSDT", first.client_order_id)
-        assert not traders.hear(shown, "report", exchange)
+        assert not acting.hear(shown, "report", exchange)
         first.refresh_from_db()
         second.refresh_from_db()
         assert (first.status, first.is_late, second.status) == (OrderStatus.CANCELED, True, OrderStatus.NEW)
         assert exchange.kept[first.client_order_id].status == OrderStatus.CANCELED
         # The second is its buy, as before.
         assert fresh(trader).state == TraderState.BUYING
-        traders.hear(exchange.fill_all(second.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(second.client_order_id), "report", exchange)
         assert only_order(trader, Side.SELL).quantity == D("0.0666")
 
     def test_fills_of_the_first_are_booked_and_sold(
         self, trader: Trader, two: tuple[DeniesAll, Order, Order]
     ) -> None:
         exchange, first, second = two
-        traders.hear(exchange.fill_all(first.client_order_id), "report", exchange)
-        traders.hear(exchange.fill_all(second.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(first.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(second.client_order_id), "report", exchange)
         assert only_order(trader, Side.SELL).quantity == D("0.1332")
 
     def test_halt_sees_the_first_and_cancels_it(
@@ -228,10 +231,10 @@ class TestSecondOrder:
         fails = lambda symbol, name: (_ for _ in ()).throw(Throttled("wait", 3))  # noqa: E731
         monkeypatch.setattr(exchange, "cancel", fails)
         with pytest.raises(Throttled):
-            traders.hear(exchange.order("ETHUSDT", first.client_order_id), "report", exchange)
-        assert {order.pk for order in halting.resting_buys()} == {first.pk, second.pk}
+            acting.hear(exchange.order("ETHUSDT", first.client_order_id), "report", exchange)
+        assert {order.pk for order in kill_switch.resting_buys()} == {first.pk, second.pk}
         # Whether trading is halted or not, the leader has the late one cancelled.
-        assert [order.pk for order in halting.unwanted()] == [first.pk]
+        assert [order.pk for order in kill_switch.unwanted()] == [first.pk]
 
     def test_comparison_of_the_books_finds_the_first(
         self, trader: Trader, two: tuple[DeniesAll, Order, Order]
@@ -247,10 +250,10 @@ class TestSecondOrder:
 def test_order_that_the_exchange_knows_again_is_open_again(trader: Trader) -> None:
     """It was acknowledged, and denied for a while."""
     exchange = DeniesAll()
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     denied_for(only_order(trader), exchange)
     assert only_order(trader).status == OrderStatus.NEW
-    traders.ask(only_order(trader).pk, exchange, now=later(only_order(trader)) + calls.FORGOTTEN_AFTER)
+    acting.ask(only_order(trader).pk, exchange, now=later(only_order(trader)) + calls.FORGOTTEN_AFTER)
     assert only_order(trader).status == OrderStatus.NOT_FOUND
     exchange.is_denying = False
     reconcile(Venue.MOCK, exchange)
@@ -290,11 +293,11 @@ def test_late_order_beside_another_one_is_cancelled_by_the_comparison(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     exchange.after.append(answer_lost)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     late = only_order(trader)
     Order.objects.update(status=OrderStatus.NOT_PLACED)
     Trader.objects.update(state=TraderState.WAITING)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 2
     row = reconcile(Venue.MOCK, exchange)
     assert (row.stopped, row.repaired, row.left) == ("", 1, 0)
@@ -307,11 +310,11 @@ def test_late_order_of_an_ended_trader_is_taken_back_though_its_bell_is_lost(
     trader: Trader, exchange: ScriptedExchange, bells: Bells
 ) -> None:
     exchange.after.append(answer_lost)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     late = only_order(trader)
     Order.objects.update(status=OrderStatus.NOT_PLACED)
     Trader.objects.update(state=TraderState.RETIRED, finished_at=timezone.now())
-    traders.ask(late.pk, exchange)
+    acting.ask(late.pk, exchange)
     bells.clear()
     leader.take_back_unwanted(timezone.now() + timedelta(minutes=1))
     assert rung(bells, "cancel") == [late.pk]
@@ -340,8 +343,8 @@ def test_stop_whose_cancel_fails_for_minutes_is_tried_until_it_succeeds(
     trader: Trader, exchange: ScriptedExchange, bells: Bells
 ) -> None:
     Trader.objects.update(strategy_settings={**fresh(trader).strategy_settings, "stop_loss_interval": "0.05"})
-    traders.wake(trader.pk, TRADE, exchange)
-    traders.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
+    acting.wake(trader.pk, TRADE, exchange)
+    acting.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
     sale = only_order(trader, Side.SELL)
     cancel = exchange.cancel
 
@@ -351,20 +354,20 @@ def test_stop_whose_cancel_fails_for_minutes_is_tried_until_it_succeeds(
     exchange.cancel = fails  # type: ignore[method-assign]
     deep = type(TRADE)("ETHUSDT", 2, D(2800), 0)
     with pytest.raises(NotSent):
-        traders.wake(trader.pk, deep, exchange)
+        acting.wake(trader.pk, deep, exchange)
     now = timezone.now()
     for seconds in range(10, 180, 10):
         bells.clear()
         leader.take_back_unwanted(now + timedelta(seconds=seconds))
         assert rung(bells, "cancel") == [sale.pk]
         with pytest.raises(NotSent):
-            traders.cancel(sale.pk, exchange, now=now + timedelta(seconds=seconds))
-        traders.note_failure(trader.pk, NotSent("no connection"))
+            acting.cancel(sale.pk, exchange, now=now + timedelta(seconds=seconds))
+        acting.note_failure(trader.pk, NotSent("no connection"))
         look_again(trader, exchange)
-        traders.wake(trader.pk, deep, exchange)
+        acting.wake(trader.pk, deep, exchange)
     assert len(exchange.placed) == 2
     exchange.cancel = cancel  # type: ignore[method-assign]
-    traders.cancel(sale.pk, exchange, now=now + timedelta(minutes=5))
+    acting.cancel(sale.pk, exchange, now=now + timedelta(minutes=5))
     assert [order.type for order in exchange.placed] == ["LIMIT", "LIMIT", "MARKET"]
 
 
@@ -383,18 +386,18 @@ def test_trader_of_a_database_that_began_anew_is_armed_though_redis_remembers_a_
     leader.rearm_sleepers(timezone.now())
     assert redis_client.zscore(triggers.key_below("mock", "ETHUSDT"), str(trader.pk)) == 3000.0
     # What it saves from now on is copied.
-    traders.wake(trader.pk, NUDGE, ScriptedExchange())
+    acting.wake(trader.pk, NUDGE, ScriptedExchange())
     assert int(redis_client.hget(triggers.TURNS, str(trader.pk)) or 0) == fresh(trader).turn
 
 
 def test_order_of_two_kinds_of_doubt_stays_one(trader: Trader, exchange: ScriptedExchange) -> None:
     """A denied order whose report comes in between is known again."""
     exchange.after.append(answer_lost)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
     kept = dict(exchange.kept)
     exchange.kept.clear()
-    traders.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=3))
-    traders.hear(kept[order.client_order_id], "report", exchange)
-    traders.ask(order.pk, exchange, now=later(order) + timedelta(seconds=10))
+    acting.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=3))
+    acting.hear(kept[order.client_order_id], "report", exchange)
+    acting.ask(order.pk, exchange, now=later(order) + timedelta(seconds=10))
     assert only_order(trader).status == OrderStatus.NEW

@@ -12,10 +12,10 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from trading import profiles
 from trading.admin.forms import AmountInput, TradingSettingsForm
 from trading.models import Profile
 from trading.models.fields import AmountField
+from trading.symbols import profiles
 
 AS_IT_IS = "as it is"
 

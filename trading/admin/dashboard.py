@@ -19,7 +19,6 @@ from trading.accounting.left_over import LeftOver, by_quote_asset, left_over
 from trading.admin import show
 from trading.admin.navigation import environment
 from trading.admin.symbols import last_price
-from trading.books.reconcile import last, venues_in_use
 from trading.core.money import plain
 from trading.core.orders import UNVALUED
 from trading.core.strategy import TraderState
@@ -27,6 +26,7 @@ from trading.identity import copies, others
 from trading.limits import protected
 from trading.models import Order, Orphan, Switch, Trader
 from trading.models.orphans import Resolution
+from trading.reconciliation.reconcile import last, venues_in_use
 from trading.words import notes
 
 ROWS = 10

@@ -19,13 +19,13 @@ from unfold.decorators import display
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.admin.orders import trader_link
-from trading.books import orphans
 from trading.core.money import plain
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.identity import others
 from trading.models import Orphan
 from trading.models.orphans import Resolution
+from trading.reconciliation import orphans
 
 COLOURS = {
     Resolution.UNRESOLVED: "danger",

@@ -13,11 +13,11 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from trading import profiles
 from trading.admin import show
 from trading.admin.changing import ProfileForm
 from trading.core.money import plain
 from trading.models import Profile
+from trading.symbols import profiles
 
 
 @admin.register(Profile)

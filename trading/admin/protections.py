@@ -16,9 +16,10 @@ from trading.admin import show
 from trading.admin.base import PlainHistory, ReadOnlyAdmin
 from trading.admin.forms import AmountInput
 from trading.admin.percent import PercentField
-from trading.limits import protected, protections, sizing
+from trading.limits import protected
 from trading.models import AccountProtections, HeldBack, Symbol, SymbolProtections
 from trading.models.fields import AmountField
+from trading.risk import protections, sizing
 
 # The form stands below them.
 MOST_ROWS = 10

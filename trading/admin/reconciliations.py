@@ -14,12 +14,12 @@ from kombu.exceptions import OperationalError
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from trading import doorbell
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
-from trading.books.reconcile import venues_in_use
 from trading.identity import others
 from trading.models import Reconciliation
+from trading.reconciliation.reconcile import venues_in_use
+from trading.waking import enqueue
 
 COUNTS = ("orders", "fills", "repaired", "late", "left", "unchecked")
 
@@ -113,7 +113,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
         venues = venues_in_use()
         try:
             for venue in venues:
-                doorbell.reconcile(venue)
+                enqueue.reconcile(venue)
         except (OperationalError, redis.RedisError) as error:
             self.message_user(request, f"The bell did not ring: {error}. Is Redis up?", messages.ERROR)
         else:

@@ -13,12 +13,12 @@ from unfold.admin import ModelAdmin
 
 from hedgehog_project.hurry import hurried
 from hedgehog_project.venues import Market, Venue, default_market
-from trading import halting
 from trading.admin import show
 from trading.admin.base import back
 from trading.models import Switch, Trader
 from trading.models.switch import TradingMode, turn_switch, why_not
 from trading.overview import LIVE
+from trading.risk import kill_switch
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ class SwitchAdmin(ModelAdmin):
             "current": show.venue(current),
             "mode": show.mode(Switch.row().mode),
             "is_active": Switch.row().is_active,
-            "resting_buys": halting.resting_buys().count(),
+            "resting_buys": kill_switch.resting_buys().count(),
             "venues": [
                 {
                     "venue": venue,
@@ -134,18 +134,18 @@ class SwitchAdmin(ModelAdmin):
 
 def _halt(by: str, why: str, mode: TradingMode, cancels: bool) -> list[str]:
     """As `manage.py halt` does and says it."""
-    halted = halting.halt_now(by, why, mode, cancels)
+    halted = kill_switch.halt_now(by, why, mode, cancels)
     lines = halted.lines()
     if not halted.holds:
         return lines
     try:
-        found = halting.found_on_their_way(halted)
+        found = kill_switch.found_on_their_way(halted)
         lines += found.lines()
         unclear = found.wait()
-        resting = halting.resting_buys().count()
+        resting = kill_switch.resting_buys().count()
     except DatabaseError as error:
-        return [*lines, f"Which orders were saved before can't be looked up: {halting.in_a_line(error)}."]
-    lines += halting.in_the_end(halted, unclear)
+        return [*lines, f"Which orders were saved before can't be looked up: {kill_switch.in_a_line(error)}."]
+    lines += kill_switch.in_the_end(halted, unclear)
     if cancels:
         lines.append(f"The leader cancels the resting buys: {resting}.")
     return lines
@@ -154,11 +154,11 @@ def _halt(by: str, why: str, mode: TradingMode, cancels: bool) -> list[str]:
 def _resume(by: str) -> tuple[int, list[str]]:
     """The kind of message, and what it says."""
     try:
-        return messages.SUCCESS, [f"Trading is active again. Traders that are rung: {halting.resume(by)}."]
+        return messages.SUCCESS, [f"Trading is active again. Traders that are rung: {kill_switch.resume(by)}."]
     except DatabaseError as error:
-        if halting.resume_here():
+        if kill_switch.resume_here():
             return messages.SUCCESS, ["Trading is active again. The halt had not reached the database."]
-        return messages.ERROR, [f"Trading stays {Switch.row().mode}: {halting.in_a_line(error)}. Try again."]
+        return messages.ERROR, [f"Trading stays {Switch.row().mode}: {kill_switch.in_a_line(error)}. Try again."]
     except OSError as error:
         return messages.ERROR, [f"Trading stays {Switch.row().mode}: {error.strerror}: {error.filename}"]
 

@@ -19,7 +19,7 @@ from unfold.decorators import display
 
 from hedgehog_project.venues import market_of
 from streamer.models import StreamedSymbol
-from trading import overview, profiles, said, symbols
+from trading import overview
 from trading.accounting.left_over import left_over
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
@@ -33,6 +33,7 @@ from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.models import Listing, Switch, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.symbols import listings, profiles, said
 from trading.why import why
 
 # In the list's form: whether all rows that match are chosen, or those of the page.
@@ -279,7 +280,7 @@ class SymbolAdmin(TurningAdmin):
         form = AddSymbolForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
-                symbol = symbols.add(form.cleaned_data["name"])
+                symbol = listings.add(form.cleaned_data["name"])
             except ValidationError as error:
                 form.add_error("name", error.messages)
             else:

@@ -18,7 +18,6 @@ from kombu.exceptions import OperationalError
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from trading import doorbell, endings
 from trading.admin import show
 from trading.admin.base import ReadOnlyAdmin, ShowFilter
 from trading.admin.story import story_of
@@ -27,6 +26,8 @@ from trading.core.orders import OPEN
 from trading.core.strategy import TraderState
 from trading.models import Trader
 from trading.overview import LIVE
+from trading.traders import cycle_end
+from trading.waking import enqueue
 
 
 class TradersShown(ShowFilter):
@@ -134,7 +135,7 @@ class TraderAdmin(ReadOnlyAdmin):
             }
             return TemplateResponse(request, "trading/abandon.html", context)
         by = request.user.get_username()
-        abandoned = [trader for trader in chosen if endings.abandon(trader.pk, by)]
+        abandoned = [trader for trader in chosen if cycle_end.abandon(trader.pk, by)]
         for trader in abandoned:
             self.log_change(request, trader, "Abandoned.")
         kept = len(chosen) - len(abandoned)
@@ -173,7 +174,7 @@ class TraderAdmin(ReadOnlyAdmin):
         def wake(trader: Trader) -> None:
             try:
                 why = f"{request.user.get_username()} asked it to look again"
-                doorbell.nudge(trader.pk, trader.symbol.name, why, True, doorbell.queue_of(trader.holds))
+                enqueue.nudge(trader.pk, trader.symbol.name, why, True, enqueue.queue_of(trader.holds))
             except (OperationalError, redis.RedisError) as error:
                 self.message_user(request, f"The bell did not ring: {error}. Is Redis up?", messages.ERROR)
             else:
@@ -185,7 +186,7 @@ class TraderAdmin(ReadOnlyAdmin):
         """Gives the cycle up; what the trader holds stays on the account."""
 
         def abandon(trader: Trader) -> None:
-            if endings.abandon(trader.pk, request.user.get_username()):
+            if cycle_end.abandon(trader.pk, request.user.get_username()):
                 self.log_change(request, trader, "Abandoned.")
                 self.message_user(request, "Abandoned. Its slot gets a new trader while the symbol is on.")
             else:

@@ -13,10 +13,11 @@ from django.template.defaultfilters import pluralize
 from django.urls import path
 from unfold.admin import ModelAdmin
 
-from trading import halting, symbols
 from trading.admin.base import PlainHistory, back
 from trading.models import Symbol, Trader
 from trading.models.symbols import TradingStatus
+from trading.risk import kill_switch
+from trading.symbols import listings
 
 # What a button may ask for: the status, and whether what rests is taken back.
 TRADING = {
@@ -55,7 +56,7 @@ class TurningAdmin(PlainHistory):
 
     def turn_trading(self, request: HttpRequest, chosen: Sequence[Symbol], state: str) -> None:
         status, takes_back = TRADING[state]
-        problems = symbols.turn(chosen, status, takes_back)
+        problems = listings.turn(chosen, status, takes_back)
         turned = [symbol for symbol in chosen if symbol.name not in problems]
         says = "shutting down" if status == TradingStatus.SHUTDOWN else str(status)
         if turned:
@@ -65,7 +66,7 @@ class TurningAdmin(PlainHistory):
         tell_problems(self, request, problems)
 
     def turn_streaming(self, request: HttpRequest, chosen: Sequence[Symbol], state: str) -> None:
-        symbols.stream(chosen, state == "on")
+        listings.stream(chosen, state == "on")
         log_many(request, chosen, f"Turned streaming {state}.")
         self.message_user(request, f"{_names(chosen)}: streaming is {state}.", messages.SUCCESS)
 
@@ -124,7 +125,7 @@ def _names(turned: Sequence[Symbol], shown: int = 5) -> str:
 
 def _what_is_left(turned: Sequence[Symbol], status: TradingStatus, takes_back: bool) -> str:
     """What rests and what is held, at every venue; begins with a space, empty where there is nothing."""
-    resting, buys = halting.resting(turned).count(), halting.resting_buys(turned).count()
+    resting, buys = kill_switch.resting(turned).count(), kill_switch.resting_buys(turned).count()
     ending = (resting if status == TradingStatus.OFF else buys) if takes_back else 0
     holding = Trader.objects.filter(symbol__in=turned, finished_at__isnull=True, holds=True).count()
     facts = []

@@ -20,8 +20,8 @@ from trading.exchange import order_ids
 from trading.identity import others, runs
 from trading.identity.others import moment
 from trading.identity.runs import Runs, When
-from trading.limits.holds import Hold
 from trading.models import Installation, Order, Orphan, OtherInstallation, Trader
+from trading.risk.holds import Hold
 
 # How long a trader rests that is held back; whoever decides which one lives on rings all.
 REST = timedelta(seconds=60)

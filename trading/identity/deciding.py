@@ -17,13 +17,13 @@ from trading.core.decisions import Finish
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderStatus
 from trading.core.position import TraderState
-from trading.endings import end
 from trading.exchange.order_ids import IDENTITY_LENGTH, new_identity
 from trading.models import FillMark, Installation, Leftover, Order, Orphan, OtherInstallation, Trader
 from trading.models.journal import write
 from trading.models.orphans import Resolution
-from trading.saving import copy, locked, save
-from trading.triggers import Trigger
+from trading.traders.cycle_end import end
+from trading.traders.rows import copy, locked, save
+from trading.waking.triggers import Trigger
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,6 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, UNVALUED
-from trading.limits import balances, drawdown, protections
-from trading.limits.exposure import bound, of_live_traders
 from trading.models import (
     AccountProtections,
     HighWater,
@@ -24,6 +22,8 @@ from trading.models import (
 )
 from trading.models.protections import BNB, Rule
 from trading.models.symbols import TradingStatus
+from trading.risk import balances, drawdown, protections
+from trading.risk.exposure import bound, of_live_traders
 
 MOST_LINES = 5
 OF_ACCOUNT = frozenset({Rule.EXPOSURE, Rule.RESERVE, Rule.ORDERS_A_MINUTE})

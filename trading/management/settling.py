@@ -12,12 +12,12 @@ from django.db.models import QuerySet
 
 from hedgehog_project import emergency
 from hedgehog_project.venues import Venue
-from trading import traders
 from trading.core.orders import OrderReport, OrderStatus
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError, NotFound, OutcomeUnknown
-from trading.halting import in_a_line, name_of
 from trading.models import Order
+from trading.risk.kill_switch import in_a_line, name_of
+from trading.traders import acting
 
 # Between two rounds of asking and cancelling.
 PAUSE_S = 0.2
@@ -107,9 +107,9 @@ class _Settling:
             if answer.problem:
                 self._say(f"  {name_of(answer.row)}: {answer.problem}; trying again")
                 continue
-            book = partial(traders.ask, answer.row.pk, exchange_at, source="cancel")
+            book = partial(acting.ask, answer.row.pk, exchange_at, source="cancel")
             if answer.report is not None:
-                book = partial(traders.hear_of_cancel, answer.row, answer.report, exchange_at)
+                book = partial(acting.hear_of_cancel, answer.row, answer.report, exchange_at)
             if self._is_done(answer.row, book):
                 self._left.pop(answer.row.pk, None)
                 booked.append(answer.row.pk)
@@ -120,7 +120,7 @@ class _Settling:
 
     def _ask(self, rows: Iterable[Order]) -> None:
         for row in rows:
-            self._is_done(row, partial(traders.ask, row.pk, exchange_at))
+            self._is_done(row, partial(acting.ask, row.pk, exchange_at))
 
     def _is_done(self, row: Order, do: Callable[[], object]) -> bool:
         try:

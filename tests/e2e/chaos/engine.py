@@ -28,10 +28,10 @@ from tests.support.stack import HEARTS, Stack
 from trading.core.orders import OPEN
 from trading.core.strategy import TraderState
 from trading.exchange.errors import ExchangeError
-from trading.halting import halt, resume
 from trading.models import Order, Orphan, Trader, TradingSettings
 from trading.models.orphans import Resolution
 from trading.models.switch import Switch, TradingMode
+from trading.risk.kill_switch import halt, resume
 
 STARTS = {"ETHUSDT": Decimal(3000), "BTCUSDT": Decimal(90000)}
 CHUNKS = 3

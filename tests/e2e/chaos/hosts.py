@@ -45,10 +45,10 @@ from tests.support.network import OtherHost, other_host
 from tests.support.processes import Process
 from tests.support.stack import HEARTS, Stack
 from trading.exchange.errors import ExchangeError
-from trading.halting import halt
 from trading.models import Orphan, TradingSettings
 from trading.models.orphans import Resolution
 from trading.models.switch import TradingMode
+from trading.risk.kill_switch import halt
 
 NAME = "garage"
 # The promise: whatever becomes of a host, the others' fills never pause for longer.

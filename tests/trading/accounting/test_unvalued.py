@@ -23,9 +23,9 @@ from trading.accounting import equity, profit
 from trading.accounting.profit import By
 from trading.core.orders import UNVALUED, Side
 from trading.core.strategy import TraderState
-from trading.limits import protections, sizing
 from trading.limits.protected import symbol_gauges
 from trading.models import Equity, Fill, Symbol, SymbolProtections, Trader, TradingSettings
+from trading.risk import protections, sizing
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 

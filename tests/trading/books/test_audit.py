@@ -13,8 +13,6 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from tests.support.market import MockExchange
-from trading import traders
-from trading.books.audit import audit, examine
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -22,7 +20,9 @@ from trading.exchange.client import BinanceExchange
 from trading.exchange.protocol import NewOrder
 from trading.management.commands import audit as command
 from trading.models import Fill, FillMark, Order, Symbol, Trader
-from trading.symbols import named
+from trading.reconciliation.audit import audit, examine
+from trading.symbols.listings import named
+from trading.traders import acting
 
 # Each test in one transaction: what it does to constraints is undone with it.
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
@@ -44,13 +44,13 @@ def traded(symbol: Symbol, at_mock: MockExchange, exchange: BinanceExchange) -> 
             symbol=symbol, venue=Venue.MOCK, slot=slot, budget=D(200),
             wake_below=ANY_PRICE, armed_at=timezone.now(),
         )  # fmt: skip
-        traders.wake(trader.pk, TradeSeen(symbol.name, slot, D(3000), 0), lambda _: exchange)
+        acting.wake(trader.pk, TradeSeen(symbol.name, slot, D(3000), 0), lambda _: exchange)
         buy = Order.objects.get(trader=trader)
         at_mock.trade(symbol.name, "2996", "1000" if slot == 1 else "0.0222")
-        traders.ask(buy.pk, lambda _: exchange)
+        acting.ask(buy.pk, lambda _: exchange)
         if slot == 1:
             at_mock.trade(symbol.name, "3010")
-            traders.ask(Order.objects.get(trader=trader, side=Side.SELL).pk, lambda _: exchange)
+            acting.ask(Order.objects.get(trader=trader, side=Side.SELL).pk, lambda _: exchange)
             at_mock.trade(symbol.name, "3000")
     assert set(Trader.objects.values_list("state", flat=True)) == {TraderState.FINISHED, TraderState.BUYING}
     Trader.objects.update(created_at=timezone.now() - LONG_AGO)

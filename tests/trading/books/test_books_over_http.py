@@ -15,11 +15,6 @@ from hedgehog_project.ports import free_port
 from hedgehog_project.venues import Venue
 from tests.support.market import MockExchange, start_mock
 from tests.support.processes import Processes
-from trading import traders
-from trading.books import orphans
-from trading.books import reconcile as reconcile_module
-from trading.books.audit import audit
-from trading.books.reconcile import reconcile
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
@@ -30,6 +25,11 @@ from trading.management.commands import audit as audit_command
 from trading.models import Fill, FillMark, Listing, Order, Orphan, Symbol, Trader
 from trading.models.orphans import Resolution
 from trading.models.symbols import forget_rules
+from trading.reconciliation import orphans
+from trading.reconciliation import reconcile as reconcile_module
+from trading.reconciliation.audit import audit
+from trading.reconciliation.reconcile import reconcile
+from trading.traders import acting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,7 +59,7 @@ def nothing_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def buy(trader: Trader, at_mock: MockExchange) -> Order:
     """The trader's buy, resting."""
-    traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), exchange_at)
+    acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), exchange_at)
     return Order.objects.get(side=Side.BUY)
 
 
@@ -109,7 +109,7 @@ def test_cancel_on_the_exchanges_own_page_is_learnt(buy: Order, exchange: Binanc
 
 def test_cycle_that_the_database_forgot_goes_on(buy: Order, exchange: BinanceExchange, at_mock: MockExchange) -> None:
     at_mock.trade("ETHUSDT", "2990")
-    traders.ask(buy.pk, exchange_at)
+    acting.ask(buy.pk, exchange_at)
     Fill.objects.all().delete()
     Order.objects.all().delete()
     Trader.objects.update(state=TraderState.WAITING)
@@ -219,7 +219,7 @@ def test_commissions_in_a_third_asset_count_in_the_balances(
     client_module._of_thread.__dict__.clear()
     mock.trade("BNBUSDT", "600")
     mock.trade("ETHUSDT", "3000")
-    traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), exchange_at)
+    acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), exchange_at)
     for price in ("2990", "3010"):
         mock.trade("ETHUSDT", price)
         compare()

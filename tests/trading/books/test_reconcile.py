@@ -16,19 +16,20 @@ from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_trader, own_id
 from tests.trading.test_overview import NO_REDIS
-from trading import tasks, traders
-from trading.books import fill_marks
-from trading.books import reconcile as module
-from trading.books.reconcile import alone, last, reconcile, venues_in_use
+from trading import tasks
 from trading.core.events import TradeSeen
 from trading.core.orders import Fill as CoreFill
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
-from trading.endings import abandon
 from trading.exchange.errors import NotSent, Refused, Throttled
 from trading.exchange.protocol import NewOrder
 from trading.models import Fill, FillMark, JournalEntry, Order, Orphan, Reconciliation, Trader
 from trading.models.orphans import Resolution
+from trading.reconciliation import fill_marks
+from trading.reconciliation import reconcile as module
+from trading.reconciliation.reconcile import alone, last, reconcile, venues_in_use
+from trading.traders import acting
+from trading.traders.cycle_end import abandon
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -49,7 +50,7 @@ def compare(exchange: ScriptedExchange, is_dry: bool = False) -> tuple[int, int]
 
 def buys(trader: Trader, exchange: ScriptedExchange) -> Order:
     """Its open buy."""
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     return Order.objects.get(trader=trader, side=Side.BUY)
 
 
@@ -101,7 +102,7 @@ class TestOrdersThatWeKnow:
     ) -> None:
         buy = buys(trader, exchange)
         exchange.end(buy.client_order_id, OrderStatus.CANCELED)
-        traders.ask(buy.pk, exchange)
+        acting.ask(buy.pk, exchange)
         exchange.fill(buy.client_order_id, D("0.01"))
         exchange.end(buy.client_order_id, OrderStatus.CANCELED)
         assert compare(exchange) == (1, 0)
@@ -111,7 +112,7 @@ class TestOrdersThatWeKnow:
     def test_late_fill_counts_on_a_trader_that_has_ended(self, trader: Trader, exchange: ScriptedExchange) -> None:
         buy = buys(trader, exchange)
         exchange.end(buy.client_order_id, OrderStatus.CANCELED)
-        traders.ask(buy.pk, exchange)
+        acting.ask(buy.pk, exchange)
         assert abandon(trader.pk, "admin")
         exchange.fill(buy.client_order_id, D("0.01"))
         exchange.end(buy.client_order_id, OrderStatus.CANCELED)
@@ -125,7 +126,7 @@ class TestOrdersThatWeKnow:
     ) -> None:
         buy = buys(trader, exchange)
         old = exchange.open_orders()
-        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
         sale = exchange.kept[Order.objects.get(side=Side.SELL).client_order_id]
         exchange.open_orders = lambda symbol="": [*old, sale]  # type: ignore[method-assign]
         assert compare(exchange) == (0, 0)
@@ -140,7 +141,7 @@ class TestOrdersThatWeKnow:
 
         def open_orders(symbol: str = "") -> list[OrderReport]:
             found = ask()  # NEW on the list, FILLED in our books by the time that they are compared.
-            traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+            acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
             return found
 
         exchange.open_orders = open_orders  # type: ignore[method-assign]
@@ -209,7 +210,7 @@ class TestQuestionsThatFail:
             raise NotSent("no line")
 
         with monkeypatch.context() as patch:
-            patch.setattr(traders, "hear", fails)
+            patch.setattr(acting, "hear", fails)
             assert compare(exchange) == (0, 1)
         assert not FillMark.objects.exists()
         assert compare(exchange) == (1, 0)
@@ -422,7 +423,7 @@ class TestFills:
 
         monkeypatch.setattr(exchange, "trades", trades)
         buy = buys(trader, exchange)
-        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
         compare(exchange)
         compare(exchange)
         assert asked == [0]  # Nothing has moved since.
@@ -468,18 +469,18 @@ class TestOrdersThatTheDatabaseLacks:
         assert (trader.state, trader.wake_below) == (TraderState.BUYING, None)
         assert not Orphan.objects.exists()
         assert compare(exchange) == (0, 0)
-        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
         assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
 
     def test_whole_cycle_goes_back_with_its_fills(self, trader: Trader, exchange: ScriptedExchange) -> None:
         buy = buys(trader, exchange)
-        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
         sell = Order.objects.get(side=Side.SELL)
         lose(buy, sell)
         assert compare(exchange) == (2, 0)
         trader.refresh_from_db()
         assert trader.state == TraderState.SELLING
-        traders.hear(exchange.fill_all(sell.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(sell.client_order_id), "report", exchange)
         trader.refresh_from_db()
         assert trader.state == TraderState.FINISHED
         assert trader.profit is not None
@@ -488,7 +489,7 @@ class TestOrdersThatTheDatabaseLacks:
 
     def test_sale_is_taken_back_before_its_buy_is_repaired(self, trader: Trader, exchange: ScriptedExchange) -> None:
         buy = buys(trader, exchange)
-        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
         lose(Order.objects.get(side=Side.SELL))
         Fill.objects.all().delete()
         Order.objects.update(status=OrderStatus.NEW, executed=D(0))
@@ -532,7 +533,7 @@ class TestOrdersThatTheDatabaseLacks:
         self, trader: Trader, exchange: ScriptedExchange
     ) -> None:
         """As after an old backup: its sale was cancelled since, and the next one has sold everything."""
-        traders.hear(exchange.fill_all(buys(trader, exchange).client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buys(trader, exchange).client_order_id), "report", exchange)
         sale = Order.objects.get(side=Side.SELL)
         exchange.end(sale.client_order_id, OrderStatus.CANCELED)
         later = NewOrder("ETHUSDT", Side.SELL, sale.price, sale.quantity, own_id(trader, "s-later"), 0)
@@ -596,7 +597,7 @@ class TestOrdersThatTheDatabaseLacks:
 class TestBalances:
     def test_shortage_says_what_is_missing_and_what_to_do(self, trader: Trader, exchange: ScriptedExchange) -> None:
         buy = buys(trader, exchange)
-        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
         assert compare(exchange) == (0, 0)
         exchange.money["ETH"] = D("-0.01")
         assert compare(exchange) == (0, 1)
@@ -612,7 +613,7 @@ class TestBalances:
         self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         buy = buys(trader, exchange)
-        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
         sell = Order.objects.get(side=Side.SELL)
         exchange.end(sell.client_order_id, OrderStatus.CANCELED)
         Order.objects.filter(pk=sell.pk).update(status=OrderStatus.CANCELED)
@@ -679,7 +680,7 @@ class TestWhatRingsForIt:
     ) -> None:
         exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.1"), "hh-77-b-1", 0))
         for report in (exchange.fill("hh-77-b-1", D("0.01")), exchange.fill_all("hh-77-b-1")):
-            traders.hear(report, "report", exchange, venue=Venue.MOCK)
+            acting.hear(report, "report", exchange, venue=Venue.MOCK)
         assert rung == ["reconcile"]
 
     def test_worker_that_begins_has_all_books_compared(self, rung: list[str]) -> None:

@@ -10,10 +10,10 @@ import pytest
 from django.utils import timezone
 
 from tests.support.scripted_exchange import ScriptedExchange
-from trading.books import reconcile as reconcile_module
 from trading.core.orders import OrderReport, Side
 from trading.exchange.protocol import NewOrder
 from trading.models import Run
+from trading.reconciliation import reconcile as reconcile_module
 
 STRANGER = "zz9zz9"
 

@@ -14,9 +14,6 @@ from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.identity.conftest import Place
 from tests.trading.rows import make_trader, own_id
-from trading import traders
-from trading.books import orphans
-from trading.books.reconcile import reconcile
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
@@ -24,6 +21,9 @@ from trading.exchange import client as client_module
 from trading.identity import copies, runs
 from trading.management.commands.status import as_json, as_text, gather
 from trading.models import Installation, Order, Orphan, OtherInstallation, Reconciliation, Run, Trader
+from trading.reconciliation import orphans
+from trading.reconciliation.reconcile import reconcile
+from trading.traders import acting
 from trading.why import why
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
@@ -40,9 +40,9 @@ def compare(exchange: ScriptedExchange) -> Reconciliation:
 
 def holding(trader: Trader, exchange: ScriptedExchange) -> Trader:
     """It has bought, and its sale was cancelled by its owner: it would sell again."""
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     buy = Order.objects.get(trader=trader, side=Side.BUY)
-    traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
     sale = Order.objects.get(trader=trader, side=Side.SELL)
     exchange.end(sale.client_order_id, OrderStatus.CANCELED)
     Order.objects.filter(pk=sale.pk).update(status=OrderStatus.CANCELED)
@@ -52,7 +52,7 @@ def holding(trader: Trader, exchange: ScriptedExchange) -> Trader:
 
 def sells(trader: Trader, exchange: ScriptedExchange) -> bool:
     count = len(exchange.placed)
-    traders.wake(trader.pk, LOOK, exchange)
+    acting.wake(trader.pk, LOOK, exchange)
     return len(exchange.placed) > count
 
 
@@ -134,7 +134,7 @@ class TestByTime:
     def test_own_order_is_no_copys_whenever_it_is_reported(
         self, trader: Trader, runs_for_an_hour: Run, exchange: ScriptedExchange
     ) -> None:
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         assert compare(exchange).differences == 0
         assert not OtherInstallation.objects.exists()
 
@@ -147,7 +147,7 @@ class TestWhileItIsAlive:
 
     @pytest.mark.usefixtures("copied")
     def test_nothing_is_bought(self, trader: Trader, exchange: ScriptedExchange) -> None:
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         trader.refresh_from_db()
         assert trader.waits_for.startswith("a copy of this installation is alive: say which one lives on")
         assert trader.retry_at is not None
@@ -203,12 +203,12 @@ class TestWhileItIsAlive:
         self, trader: Trader, runs_for_an_hour: Run, exchange: ScriptedExchange, place: Place
     ) -> None:
         Trader.objects.update(strategy_settings={**trader.strategy_settings, "stop_loss_interval": "0.01"})
-        traders.wake(trader.pk, TRADE, exchange)
-        traders.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
+        acting.wake(trader.pk, TRADE, exchange)
+        acting.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
         Order.objects.update(submitted_at=runs_for_an_hour.began_at - timedelta(seconds=1))
         place(own_id(4711))
         compare(exchange)
-        traders.wake(trader.pk, TradeSeen("ETHUSDT", 2, D(2900), 0), exchange)
+        acting.wake(trader.pk, TradeSeen("ETHUSDT", 2, D(2900), 0), exchange)
         sale = Order.objects.get(side=Side.SELL)
         assert exchange.kept[sale.client_order_id].status == OrderStatus.NEW
         trader.refresh_from_db()
@@ -255,12 +255,12 @@ class TestBeforeItHasShownItself:
     @pytest.fixture
     def inherited(self, trader: Trader, runs_for_an_hour: Run, exchange: ScriptedExchange) -> Order:
         """A buy that was sent before this run, and fills now."""
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         Order.objects.update(submitted_at=runs_for_an_hour.began_at - timedelta(minutes=1))
         return Order.objects.get()
 
     def hears_its_fill(self, buy: Order, exchange: ScriptedExchange) -> None:
-        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
 
     def test_whoever_has_inherited_it_sells_it_a_little_late(
         self, inherited: Order, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
@@ -281,7 +281,7 @@ class TestBeforeItHasShownItself:
         """Its report is enough: no comparison of the books has come yet."""
         self.hears_its_fill(inherited, exchange)
         sold = place(own_id(trader, "s-copy"), quantity="0.0666", price="3005")
-        traders.hear(sold, "report", exchange, venue=Venue.MOCK)
+        acting.hear(sold, "report", exchange, venue=Venue.MOCK)
         assert copies.told()
         Order.objects.update(updated_at=timezone.now() - timedelta(minutes=1))
         assert not sells(trader, exchange)
@@ -289,7 +289,7 @@ class TestBeforeItHasShownItself:
     def test_whoever_has_bought_it_sells_it_at_once(
         self, trader: Trader, runs_for_an_hour: Run, exchange: ScriptedExchange
     ) -> None:
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         self.hears_its_fill(Order.objects.get(), exchange)
         assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
 

@@ -12,9 +12,7 @@ from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.identity.conftest import STRANGER, Place
 from tests.trading.rows import make_trader, own_id
-from trading import leader, traders
-from trading.books.audit import audit
-from trading.books.reconcile import reconcile
+from trading import leader
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
@@ -22,6 +20,9 @@ from trading.identity import copies, others, runs
 from trading.management.commands import identity as command
 from trading.models import Fill, FillMark, Installation, JournalEntry, Order, Orphan, OtherInstallation, Run, Trader
 from trading.models.orphans import Resolution
+from trading.reconciliation.audit import audit
+from trading.reconciliation.reconcile import reconcile
+from trading.traders import acting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -56,11 +57,11 @@ class TestShow:
 class TestKeep:
     @pytest.mark.usefixtures("copied")
     def test_trading_goes_on_at_once(self, trader: Trader, exchange: ScriptedExchange) -> None:
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         text = run("keep", "--yes")
         assert "Traders that waited and go on: 1" in text
         assert not copies.told()
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         assert Order.objects.get().status == OrderStatus.NEW
 
     @pytest.mark.usefixtures("copied")
@@ -78,10 +79,10 @@ class TestKeep:
         self, trader: Trader, runs_for_an_hour: Run, exchange: ScriptedExchange, place: Place
     ) -> None:
         """As after a restored backup: the trader gets the order back that sold its coins."""
-        traders.wake(trader.pk, TRADE, exchange)
-        traders.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
+        acting.wake(trader.pk, TRADE, exchange)
+        acting.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
         sale = Order.objects.get(side=Side.SELL)
-        traders.hear(exchange.end(sale.client_order_id, OrderStatus.CANCELED), "report", exchange)
+        acting.hear(exchange.end(sale.client_order_id, OrderStatus.CANCELED), "report", exchange)
         Order.objects.filter(status__in=["NEW", "SUBMITTING"]).delete()
         exchange.kept = {name: report for name, report in exchange.kept.items() if not report.status.is_open}
         place(own_id(trader, "s-copy"), quantity=str(sale.quantity), price="3005")
@@ -112,9 +113,9 @@ class TestNew:
     @pytest.fixture
     def trading(self, trader: Trader, runs_for_an_hour: Run, exchange: ScriptedExchange, place: Place) -> str:
         """Slot 1 holds coins that it sells, slot 2 has a resting buy, and a copy is alive. The identity."""
-        traders.wake(trader.pk, TRADE, exchange)
-        traders.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
-        traders.wake(make_trader(trader.symbol, 2).pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
+        acting.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
+        acting.wake(make_trader(trader.symbol, 2).pk, TRADE, exchange)
         place(own_id(4711))
         reconcile(Venue.MOCK, exchange)
         return Installation.own().identity
@@ -140,7 +141,7 @@ class TestNew:
         fills = Fill.objects.count()
         for order in Order.objects.filter(status=OrderStatus.LET_GO):
             report = exchange.fill_all(order.client_order_id)
-            assert not traders.hear(report, "report", exchange)
+            assert not acting.hear(report, "report", exchange)
         row = reconcile(Venue.MOCK, exchange)
         assert (row.repaired, row.left, Fill.objects.count()) == (0, 0, fills)
         assert reconcile(Venue.MOCK, exchange).differences == 0
@@ -176,7 +177,7 @@ class TestNew:
         run("new", "--yes")
         leader.fill_slots()
         begun = Trader.objects.get(finished_at=None)
-        traders.wake(begun.pk, TRADE, exchange)
+        acting.wake(begun.pk, TRADE, exchange)
         order = Order.objects.get(trader=begun)
         assert order.client_order_id.startswith(f"hh-{Installation.own().identity}-{begun.pk}-b-")
         assert order.status == OrderStatus.NEW

@@ -17,10 +17,6 @@ from streamer.topics import report_topic
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.identity.conftest import STRANGER, Place
 from tests.trading.rows import own_id
-from trading import traders
-from trading.books import orphans
-from trading.books.audit import audit
-from trading.books.reconcile import last, reconcile
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
@@ -29,6 +25,10 @@ from trading.identity import deciding, others
 from trading.identity.names import Names
 from trading.management.commands.status import as_json, as_text, gather
 from trading.models import FillMark, Installation, Order, Orphan, OtherInstallation, Reconciliation, Trader
+from trading.reconciliation import orphans
+from trading.reconciliation.audit import audit
+from trading.reconciliation.reconcile import last, reconcile
+from trading.traders import acting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -53,7 +53,7 @@ def test_order_of_another_installation_is_not_claimed_by_the_trader_of_its_numbe
     place(theirs(trader))
     exchange.fill_all(theirs(trader))
     assert compare(exchange).differences == 0
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     compare(exchange)
     assert [order.side for order in exchange.placed] == [Side.BUY, Side.BUY]
     assert list(Order.objects.values_list("client_order_id", flat=True)) == [exchange.placed[1].client_order_id]
@@ -114,8 +114,8 @@ def test_its_orders_are_no_difference_for_the_audit(trader: Trader, exchange: Sc
 def test_missing_coins_are_told_with_who_may_have_them(
     trader: Trader, exchange: ScriptedExchange, place: Place
 ) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
-    traders.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
+    acting.wake(trader.pk, TRADE, exchange)
+    acting.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
     place(theirs(7, "s-1"))
     exchange.fill_all(theirs(7, "s-1"))
     compare(exchange)
@@ -236,7 +236,7 @@ class TestTakenOver:
         out = StringIO()
         adopted = orphans.adopt(Orphan.objects.get(), "anna", exchange)
         assert Names.now().is_ours(theirs(trader))  # so that its reports are handed on
-        traders.hear(exchange.fill_all(theirs(trader)), "report", exchange)
+        acting.hear(exchange.fill_all(theirs(trader)), "report", exchange)
         adopted.refresh_from_db()
         assert adopted.state == TraderState.SELLING
         call_command("identity", stdout=out)
@@ -270,7 +270,7 @@ class TestTakenOver:
 
 class TestNamesOfBeforeIdentities:
     def test_order_that_the_database_knows_stays_ours(self, trader: Trader, exchange: ScriptedExchange) -> None:
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         order, old = Order.objects.get(), f"hh-{trader.pk}-b-0f1e2d3c4b5a6978"
         exchange.kept[old] = exchange.kept.pop(order.client_order_id)
         exchange.kept[old] = replace(exchange.kept[old], client_order_id=old)

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from trading import doorbell
+from trading.waking import enqueue
 
 
 @pytest.fixture(autouse=True)
 def rung(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The venues whose balances somebody wants to know now; without a worker that asks them."""
     venues: list[str] = []
-    monkeypatch.setattr(doorbell, "refresh_balances_once", venues.append)
+    monkeypatch.setattr(enqueue, "refresh_balances_once", venues.append)
     yield venues

@@ -16,13 +16,14 @@ from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.trading.conftest import make_symbol
 from tests.trading.limited import limit_account
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
-from trading import halting, leader
+from trading import leader
 from trading.accounting.equity import Standing
 from trading.core.orders import OrderStatus
-from trading.limits import drawdown, protected
+from trading.limits import protected
 from trading.models import AccountProtections, HighWater, Order, Switch, Symbol, TradingSettings
 from trading.models.switch import TradingMode
 from trading.models.symbols import Sizing
+from trading.risk import drawdown, kill_switch
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -157,7 +158,7 @@ def test_what_a_person_has_halted_stays_halted(symbol: Symbol, look: Look) -> No
     make_cycle(symbol, "100")
     limit_account(most_drawdown=D("0.05"), capital=D(900))
     look()
-    halting.halt("anna", "lunch")
+    kill_switch.halt("anna", "lunch")
     make_cycle(symbol, "-100")
     look()
     assert (Switch.row().mode, Switch.row().mode_by) == (TradingMode.HALTED, "anna")
@@ -169,21 +170,21 @@ def test_whoever_resumes_from_a_halt_of_theirs_is_told_of_a_drawdown_that_came_m
     make_cycle(symbol, "100")
     limit_account(most_drawdown=D("0.05"), capital=D(900))
     look()
-    halting.halt("anna", "lunch")
+    kill_switch.halt("anna", "lunch")
     make_cycle(symbol, "-100")
     assert look().tripped_at is None
     HighWater.objects.update(looked_at=timezone.now())
     assert protected.hints(Venue.MOCK) == [
         "The drawdown at mock is 10 %, over 5 %: whoever resumes trading has it held back again for that."
     ]
-    halting.resume("anna")
+    kill_switch.resume("anna")
     HighWater.objects.update(looked_at=NOON)
     assert look().high == D(100), "nobody has resumed knowing of it"
     assert (Switch.row().mode, Switch.row().mode_by) == (TradingMode.REDUCING, "protections")
     HighWater.objects.update(looked_at=timezone.now())
     assert protected.hints(Venue.MOCK) == [], "the mode says it"
     HighWater.objects.update(looked_at=NOON)
-    halting.resume("anna")
+    kill_switch.resume("anna")
     assert look().high == D(0)
     assert Switch.row().is_active
 
@@ -263,7 +264,7 @@ def test_the_leader_watches_and_has_resting_buys_taken_back(symbol: Symbol, monk
     Order.objects.filter(pk=order.pk).update(status=OrderStatus.NEW, asked_at=None)
     limit_account(most_drawdown=D("0.05"), capital=D(900))
     cancelled: list[int] = []
-    monkeypatch.setattr(leader.doorbell, "cancel", lambda order_id, *_: cancelled.append(order_id))
+    monkeypatch.setattr(leader.enqueue, "cancel", lambda order_id, *_: cancelled.append(order_id))
     leader.lead(NOON)
     make_cycle(symbol, "-100")
     for n in (1, 2, 3):

@@ -15,7 +15,6 @@ from tests.trading.limited import COST, ask, keep_balances, limit, limit_account
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
-from trading.limits import balances, exposure, protections
 from trading.models import (
     AccountProtections,
     Balance,
@@ -25,6 +24,7 @@ from trading.models import (
     Trader,
 )
 from trading.models.protections import Rule
+from trading.risk import balances, exposure, protections
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 

@@ -18,11 +18,10 @@ from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from tests.trading.limited import PRICE, QUANTITY, keep_balances, limit, limit_account, see_trade
 from tests.trading.rows import make_order, make_trader
-from trading import traders
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.identity.names import new_client_order_id
-from trading.limits import protected, protections
+from trading.limits import protected
 from trading.models import (
     HeldBack,
     JournalEntry,
@@ -31,6 +30,8 @@ from trading.models import (
     Trader,
 )
 from trading.models.protections import Rule
+from trading.risk import protections
+from trading.traders import acting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -49,8 +50,8 @@ def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader
     other = make_order(make_trader(trader.symbol, 11))
     for _ in range(3):
         Trader.objects.filter(pk=trader.pk).update(retry_at=None)
-        traders.wake(trader.pk, TRADE, exchange)
-        traders.wake(trader.pk, Nudged("it is time to try again", is_urgent=True), exchange)
+        acting.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, Nudged("it is time to try again", is_urgent=True), exchange)
     trader.refresh_from_db()
     assert exchange.placed == []
     said = JournalEntry.objects.filter(trader=trader, decision="is held back")
@@ -63,13 +64,13 @@ def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader
     ]
     Order.objects.filter(pk=other.pk).update(status=OrderStatus.CANCELED)
     Trader.objects.filter(pk=trader.pk).update(retry_at=None)
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
 
 
 def test_a_held_trader_shows_the_figures_on_its_page(trader: Trader, exchange: ScriptedExchange) -> None:
     limit(trader.symbol, most_bound=D(100))
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     trader.refresh_from_db()
     assert trader.waits_for == "ETHUSDT may bind 100 USDT: 0 are bound and this buy needs 199.8999"
     assert trader.retry_at is not None and trader.wake_below is None
@@ -78,17 +79,17 @@ def test_a_held_trader_shows_the_figures_on_its_page(trader: Trader, exchange: S
 def test_what_is_bought_is_sold_whatever_holds_buys_back(
     trader: Trader, exchange: ScriptedExchange, redis_client: "redis.Redis"
 ) -> None:
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     limit(trader.symbol, most_bound=D(1), most_open_orders=1, most_trade_age_s=1, heeds_gaps=True)
     limit_account(most_exposure=D(1), quote_reserve=D(10_000), most_orders_a_minute=2)
-    traders.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
     assert [order.side for order in exchange.placed] == [Side.BUY, Side.SELL]
     assert not HeldBack.objects.exists()
 
 
 def test_an_edit_lets_whoever_was_held_back_ask_again_at_once(trader: Trader, exchange: ScriptedExchange) -> None:
     limit(trader.symbol, most_bound=D(100))
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     failing = make_trader(trader.symbol, 2, error="no connection", retry_at=timezone.now() + timedelta(seconds=50))
     limit(trader.symbol, most_bound=None)
     trader.refresh_from_db()
@@ -97,7 +98,7 @@ def test_an_edit_lets_whoever_was_held_back_ask_again_at_once(trader: Trader, ex
     assert trader.retry_at is not None and trader.retry_at <= now
     assert failing.retry_at is not None and failing.retry_at > now, "an error's wait is not a protection's"
     assert not protections.holding().exists()
-    traders.wake(trader.pk, TRADE, exchange)
+    acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
 
 
@@ -183,12 +184,12 @@ def trade_at_once(own: list[Trader], exchange: ScriptedExchange, monkeypatch: py
         time.sleep(0.1)  # Past the gate, and not committed yet.
         return new_client_order_id(trader_id, side)
 
-    monkeypatch.setattr(traders, "new_client_order_id", slowly)
+    monkeypatch.setattr(acting, "new_client_order_id", slowly)
 
     def trade(trader: Trader) -> None:
         try:
             ready.wait()
-            traders.wake(trader.pk, TradeSeen(trader.symbol.name, 1, D(3000), 0), exchange)
+            acting.wake(trader.pk, TradeSeen(trader.symbol.name, 1, D(3000), 0), exchange)
         finally:
             connection.close()
 

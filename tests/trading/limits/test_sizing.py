@@ -11,9 +11,9 @@ from tests.trading.conftest import make_symbol
 from tests.trading.limited import keep_balances, limit_account
 from tests.trading.rows import make_cycle, make_order, make_trader
 from trading import leader, why
-from trading.limits import sizing
 from trading.models import JournalEntry, Symbol, Trader, TradingSettings
 from trading.models.symbols import Sizing
+from trading.risk import sizing
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 

@@ -12,12 +12,12 @@ from django.db import connection
 
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.test_traders import TRADE, fresh
-from trading import looks, traders
 from trading.core.decisions import Triggers, Wait
 from trading.core.guard import StrategyFails
 from trading.models import JournalEntry, Order, Trader
 from trading.strategies import naive, registry, time_limit
 from trading.strategies.time_limit import left_behind, within_time
+from trading.traders import acting, looks
 
 STRATEGY: Any = SimpleNamespace(name="mine")
 
@@ -190,7 +190,7 @@ class TestItsTrader:
         self, trader: Trader, mine: Any, where: str, exchange: ScriptedExchange
     ) -> None:
         setattr(mine, where, lambda *_: loops())
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         row = fresh(trader)
         assert "thinks for more than 0.2 s" in row.error
         assert (row.failures, row.retry_at is not None) == (1, True)
@@ -204,7 +204,7 @@ class TestItsTrader:
             raise error
 
         mine.decide = leaves
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         assert type(error).__name__ in fresh(trader).error
 
     def test_thinks_with_no_transaction_open_and_no_row_locked(
@@ -218,7 +218,7 @@ class TestItsTrader:
             return Wait("looks around")
 
         mine.decide = looks_around
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         assert seen == [False]
 
     def test_changed_by_somebody_else_meanwhile_thinks_again(
@@ -231,11 +231,11 @@ class TestItsTrader:
             thought = think(snapshot)
             thoughts.append(thought)
             if len(thoughts) == 1:
-                traders.wake(trader.pk, TRADE, exchange)
+                acting.wake(trader.pk, TRADE, exchange)
             return thought
 
         monkeypatch.setattr(looks, "think", slowly)
-        traders.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, TRADE, exchange)
         assert Order.objects.filter(trader=trader).count() == len(exchange.placed) == 1
         assert len(thoughts) > 2
 
@@ -244,5 +244,5 @@ class TestItsTrader:
     ) -> None:
         monkeypatch.setattr(looks, "claim", lambda row: False)
         with pytest.raises(looks.Overtaken, match="all the time"):
-            traders.wake(trader.pk, TRADE, exchange)
+            acting.wake(trader.pk, TRADE, exchange)
         assert exchange.placed == []

@@ -9,12 +9,13 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
-from trading import leader, traders
+from trading import leader
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.models import JournalEntry, Order, Symbol, Trader, TradingSettings
 from trading.strategies import registry
+from trading.traders import acting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -26,7 +27,7 @@ def born(symbol: Symbol, strategy: str, **own: str) -> Trader:
 
 
 def see(trader: Trader, price: str, exchange: ScriptedExchange) -> Trader:
-    traders.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(price), 0), exchange)
+    acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(price), 0), exchange)
     return Trader.objects.get(pk=trader.pk)
 
 
@@ -44,7 +45,7 @@ def test_trailing_follows_in_its_row_and_completes_a_cycle(symbol: Symbol, excha
     assert see(trader, "2930", exchange).state == TraderState.BUYING
     buy = resting(trader, Side.BUY)
     assert buy.price == D(2930)
-    traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
     holds = Trader.objects.get(pk=trader.pk)
     floor = D("2938.8")  # 0.1 % over what 2930 and its commission cost, after that of the sale, in whole ticks
     assert (holds.state, holds.wake_above, holds.retry_at) == (TraderState.HOLDING, floor, None)
@@ -53,7 +54,7 @@ def test_trailing_follows_in_its_row_and_completes_a_cycle(symbol: Symbol, excha
     assert see(trader, "2970", exchange).state == TraderState.SELLING
     sale = resting(trader, Side.SELL)
     assert sale.price == D("2967.03")
-    assert traders.hear(exchange.fill_all(sale.client_order_id), "report", exchange)
+    assert acting.hear(exchange.fill_all(sale.client_order_id), "report", exchange)
     ended = Trader.objects.get(pk=trader.pk)
     assert ended.state == TraderState.FINISHED
     assert ended.profit is not None and ended.profit > D(2)
@@ -72,7 +73,7 @@ def test_buy_that_the_market_left_is_taken_back_and_the_price_followed_anew(
     buy = resting(trader, Side.BUY)
     see(trader, "3061", exchange)
     if Order.objects.get(pk=buy.pk).status == OrderStatus.NEW:  # Taken back by a task of its own.
-        traders.cancel(buy.pk, exchange)
+        acting.cancel(buy.pk, exchange)
     assert Order.objects.get(pk=buy.pk).status == OrderStatus.CANCELED
     after = see(trader, "3050", exchange)
     assert (after.state, after.memory) == (TraderState.WAITING, {"low": "3050"})
@@ -91,7 +92,7 @@ def test_trader_whose_strategy_is_gone_says_so_places_nothing_and_goes_on_when_i
         assert leader.fill_slots() == 0  # Nor does another begin by it.
     registry.known.cache_clear()
     Trader.objects.update(retry_at=timezone.now())
-    traders.wake(trader.pk, Nudged("test"), exchange)
+    acting.wake(trader.pk, Nudged("test"), exchange)
     assert see(trader, "3000", exchange).state == TraderState.BUYING
 
 
@@ -100,17 +101,17 @@ def test_sale_of_a_strategy_that_is_gone_rests_and_its_fill_counts(
 ) -> None:
     trader = born(symbol, patient)
     see(trader, "3000", exchange)
-    traders.hear(exchange.fill_all(resting(trader, Side.BUY).client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(resting(trader, Side.BUY).client_order_id), "report", exchange)
     with monkeypatch.context() as gone:
         gone.setattr("django.conf.settings.HEDGEHOG_STRATEGIES", [])
         registry.known.cache_clear()
         sale = resting(trader, Side.SELL)
-        traders.hear(exchange.fill_all(sale.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(sale.client_order_id), "report", exchange)
         assert Order.objects.get(pk=sale.pk).status == OrderStatus.FILLED
         assert Trader.objects.get(pk=trader.pk).state == TraderState.HOLDING
     registry.known.cache_clear()
     Trader.objects.update(retry_at=timezone.now())
-    traders.wake(trader.pk, Nudged("test"), exchange)
+    acting.wake(trader.pk, Nudged("test"), exchange)
     assert Trader.objects.get(pk=trader.pk).state == TraderState.FINISHED
 
 
@@ -122,7 +123,7 @@ def test_fill_is_booked_though_the_strategy_fails_over_it(
     buy = resting(trader, Side.BUY)
     with monkeypatch.context() as broken:
         broken.setattr(registry.find(patient), "decide", lambda position, *_: position.memory["highest"])
-        traders.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
     after = Trader.objects.get(pk=trader.pk)
     assert Order.objects.get(pk=buy.pk).status == OrderStatus.FILLED
     assert (after.state, after.error) == (TraderState.HOLDING, "patient.decide fails: KeyError: 'highest'")
@@ -131,7 +132,7 @@ def test_fill_is_booked_though_the_strategy_fails_over_it(
     told = JournalEntry.objects.filter(trader=trader).values_list("decision", "reason").last()
     assert told == ("failed", after.error)
     # Mended, it goes on.
-    traders.wake(trader.pk, Nudged("test", is_urgent=True), exchange)
+    acting.wake(trader.pk, Nudged("test", is_urgent=True), exchange)
     assert Trader.objects.get(pk=trader.pk).state == TraderState.SELLING
 
 

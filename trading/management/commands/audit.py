@@ -8,11 +8,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from hedgehog_project.venues import Venue
-from trading.books.audit import examine
-from trading.books.reconcile import venues_in_use
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.identity import others
+from trading.reconciliation.audit import examine
+from trading.reconciliation.reconcile import venues_in_use
 
 # What is under way between two looks is no difference; what both looks show is.
 LOOK_AGAIN_S = 3.0

@@ -9,11 +9,11 @@ from django.db import DatabaseError
 from hedgehog_project import emergency
 from hedgehog_project.emergency import Emergency
 from hedgehog_project.hurry import hurry
-from trading import halting
-from trading.halting import Halted, clock, in_a_line, name_of
 from trading.management.arguments import seconds
 from trading.management.settling import settle
 from trading.models.switch import TradingMode
+from trading.risk import kill_switch
+from trading.risk.kill_switch import Halted, clock, in_a_line, name_of
 
 
 class Command(BaseCommand):
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             self._show_what_would_be_done(mode, options["cancel"])
             return
         watch = emergency.current()
-        halted = halting.halt_now(
+        halted = kill_switch.halt_now(
             options["by"] or emergency.user(),
             options["why"],
             mode,
@@ -55,8 +55,8 @@ class Command(BaseCommand):
         if options["cancel"]:
             settle(
                 self.stdout,
-                on_their_way=halting.on_their_way,
-                resting=halting.resting_buys,
+                on_their_way=kill_switch.on_their_way,
+                resting=kill_switch.resting_buys,
                 what="buys",
                 stays=f"Trading stays {mode}",
                 timeout_s=options["timeout"],
@@ -71,7 +71,7 @@ class Command(BaseCommand):
         """Waits until no call can begin any more; what nobody knows then, in words."""
         what = "order" if halted.mode == TradingMode.HALTED else "buy"
         try:
-            found = halting.found_on_their_way(halted)
+            found = kill_switch.found_on_their_way(halted)
             for line in found.lines():
                 self.stdout.write(line)
             if watch is not None:
@@ -79,13 +79,13 @@ class Command(BaseCommand):
             unclear = found.wait()
         except DatabaseError as error:
             return [f"Which {what}s were saved before can't be looked up: {in_a_line(error)}."]
-        for line in halting.in_the_end(halted, unclear):
+        for line in kill_switch.in_the_end(halted, unclear):
             self.stdout.write(line)
         return ["Not every order that was on its way is clear."] if unclear else []
 
     def _show_what_would_be_done(self, mode: TradingMode, cancels: bool) -> None:
         self.stdout.write(f"Trading would be {mode}.")
-        rows = list(halting.resting_buys().select_related("symbol")) if cancels else []
+        rows = list(kill_switch.resting_buys().select_related("symbol")) if cancels else []
         if cancels:
             self.stdout.write(f"Resting buys that would be cancelled: {len(rows)}")
         for row in rows:

@@ -6,10 +6,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from trading.books.reconcile import reconcile, venues_in_use
 from trading.exchange.client import exchange_at
 from trading.identity import copies, deciding, others
 from trading.models import Installation
+from trading.reconciliation.reconcile import reconcile, venues_in_use
 
 BY = "manage.py identity"
 

@@ -6,13 +6,13 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from trading.books import orphans
 from trading.core.money import plain
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.identity import copies, others
 from trading.models import Orphan
 from trading.models.orphans import Resolution
+from trading.reconciliation import orphans
 
 BY = "manage.py orphans"
 

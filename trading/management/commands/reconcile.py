@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from hedgehog_project.venues import Venue
-from trading.books.reconcile import reconcile, venues_in_use
 from trading.exchange.client import exchange_at
 from trading.models import Reconciliation
+from trading.reconciliation.reconcile import reconcile, venues_in_use
 
 
 class Command(BaseCommand):

@@ -8,9 +8,9 @@ from django.db import DatabaseError
 
 from hedgehog_project import emergency
 from hedgehog_project.hurry import hurry
-from trading import halting
-from trading.halting import in_a_line
 from trading.models import Switch
+from trading.risk import kill_switch
+from trading.risk.kill_switch import in_a_line
 
 
 class Command(BaseCommand):
@@ -31,9 +31,9 @@ class Command(BaseCommand):
             self.stdout.write("Trading is active already.")
             return
         try:
-            count = halting.resume(options["by"] or emergency.user())
+            count = kill_switch.resume(options["by"] or emergency.user())
         except DatabaseError as error:
-            if not halting.resume_here():
+            if not kill_switch.resume_here():
                 raise CommandError(f"Trading stays {row.mode}: {in_a_line(error)}. Try again.") from None
             self.stdout.write("Trading is active again. The halt had not reached the database.")
             return

@@ -17,9 +17,10 @@ from trading import health, obstacles, overview
 from trading.accounting.left_over import by_quote_asset, left_over
 from trading.core.money import plain
 from trading.identity import copies, others
-from trading.limits import protected, protections
+from trading.limits import protected
 from trading.management.tables import table
 from trading.models import Installation, OtherInstallation, Switch
+from trading.risk import protections
 
 WATCH_S = 2.0
 STATES = {True: "up", False: "DOWN", None: "unknown"}

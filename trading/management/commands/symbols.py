@@ -10,11 +10,12 @@ from django.db.models import QuerySet
 from django.template.defaultfilters import pluralize
 
 from hedgehog_project.venues import Venue
-from trading import catalog, profiles, said
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Profile, Switch, TradingSettings
 from trading.models.symbols import GONE, TradingStatus
+from trading.symbols import profiles, said
+from trading.symbols import sync as catalog
 
 
 class Command(BaseCommand):

@@ -6,15 +6,15 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from trading import halting
 from trading.books.booking import positions_of
-from trading.catalog import known
 from trading.core.money import plain
 from trading.management.arguments import seconds
 from trading.management.settling import settle
 from trading.models import Switch, Symbol, Trader
 from trading.models.symbols import TradingStatus
-from trading.symbols import turn
+from trading.risk import kill_switch
+from trading.symbols.listings import turn
+from trading.symbols.sync import known
 
 
 class Command(BaseCommand):
@@ -51,8 +51,8 @@ class Command(BaseCommand):
             is_off = status == TradingStatus.OFF
             settle(
                 self.stdout,
-                on_their_way=lambda: halting.on_their_way(wanted),
-                resting=lambda: halting.resting(wanted) if is_off else halting.resting_buys(wanted),
+                on_their_way=lambda: kill_switch.on_their_way(wanted),
+                resting=lambda: kill_switch.resting(wanted) if is_off else kill_switch.resting_buys(wanted),
                 what="orders" if is_off else "buys",
                 stays=f"Trading stays {_in_words(status)}",
                 timeout_s=options["timeout"],
@@ -75,10 +75,10 @@ class Command(BaseCommand):
 
     def _show_what_is_left(self, wanted: list[Symbol], status: TradingStatus) -> None:
         """What rests, what is on its way and what is held, at every venue."""
-        for row in halting.resting(wanted).select_related("symbol"):
-            self.stdout.write(f"  rests: {halting.name_of(row)}")
-        for row in halting.on_their_way(wanted).select_related("symbol"):
-            self.stdout.write(f"  not clear yet whether it rests: {halting.name_of(row)}")
+        for row in kill_switch.resting(wanted).select_related("symbol"):
+            self.stdout.write(f"  rests: {kill_switch.name_of(row)}")
+        for row in kill_switch.on_their_way(wanted).select_related("symbol"):
+            self.stdout.write(f"  not clear yet whether it rests: {kill_switch.name_of(row)}")
         live = Trader.objects.filter(symbol__in=wanted, finished_at__isnull=True).order_by("symbol__name", "slot")
         under_way = 0
         for trader, position in positions_of(live):

@@ -9,12 +9,13 @@ import redis
 from kombu.exceptions import OperationalError
 
 from hedgehog_project.venues import Venue
-from trading import doorbell, said
 from trading.core.money import plain, quote_of
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.exchange.errors import KeyRejected, NotSent, Refused, Throttled, Why
 from trading.models import Order
-from trading.waits import MOST_WAIT
+from trading.symbols import said
+from trading.traders.retries import MOST_WAIT
+from trading.waking import enqueue
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +54,9 @@ def see_to(row: Order, error: Exception) -> None:
     try:
         match error:
             case Refused(why=Why.BALANCE):
-                doorbell.reconcile_once(row.venue)
+                enqueue.reconcile_once(row.venue)
             case Refused(why=Why.FILTER | Why.MARKET_CLOSED):
-                doorbell.refresh_listing(row.symbol.name, row.venue)
+                enqueue.refresh_listing(row.symbol.name, row.venue)
             case Refused(why=Why.NOT_PERMITTED):
                 said.not_permitted(row.symbol, Venue(row.venue), str(error))
     except (OperationalError, redis.RedisError) as away:

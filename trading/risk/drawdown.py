@@ -11,7 +11,6 @@ from django.db import transaction
 from django.db.models import Count, Sum
 
 from hedgehog_project.venues import Venue
-from trading import halting
 from trading.accounting.equity import Standing, standing
 from trading.core.money import EXACT, ZERO, plain
 from trading.models import AccountProtections, HighWater, Switch, Trader, TradingSettings
@@ -19,6 +18,7 @@ from trading.models.protections import HighOf
 from trading.models.switch import TradingMode, is_stricter
 from trading.models.symbols import Sizing, TradingStatus
 from trading.one_by_one import each
+from trading.risk import kill_switch
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def _hold_back(limits: AccountProtections, row: HighWater, top: Decimal) -> bool
         f"drawdown {row.drawdown * 100:.1f} % at {row.venue}, from the high of {of} (a gain of {plain(top)} "
         f"{row.quote_asset}) to {plain(row.gain)}"
     )
-    halting.halt(BY, why, mode, limits.drawdown_cancels_buys or now_is.cancels_buys)
+    kill_switch.halt(BY, why, mode, limits.drawdown_cancels_buys or now_is.cancels_buys)
     return True
 
 

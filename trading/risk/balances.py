@@ -13,11 +13,11 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from hedgehog_project.venues import Venue
-from trading import doorbell
 from trading.core.money import ZERO, quote_of
 from trading.core.orders import OPEN, Side
 from trading.exchange.protocol import ARRIVES_WITHIN, Exchange
 from trading.models import Balance, Fill, Order
+from trading.waking import enqueue
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ def ask_again(venue: Venue | str) -> None:
 
     def ring() -> None:
         try:
-            doorbell.refresh_balances_once(str(venue))
+            enqueue.refresh_balances_once(str(venue))
         except (OperationalError, redis.RedisError) as away:
             log.warning("balances are known anew within a minute, not at once: venue=%s error=%s", venue, away)
 

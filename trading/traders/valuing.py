@@ -16,13 +16,13 @@ from django.db.models import F
 from hedgehog_project.venues import Venue
 from trading.core.events import Event, Nudged, OrderReported
 from trading.core.money import EXACT, ONE, ZERO, plain, quote_of
-from trading.endings import count_again
 from trading.exchange.codes import NOT_LISTED
 from trading.exchange.errors import ExchangeError, KeyRejected, Refused
 from trading.exchange.protocol import Exchange
 from trading.models import Fill, Trader
 from trading.models.journal import write, write_once
-from trading.saving import locked
+from trading.traders.cycle_end import count_again
+from trading.traders.rows import locked
 
 log = logging.getLogger(__name__)
 

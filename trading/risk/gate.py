@@ -16,11 +16,11 @@ from trading.core.orders import OPEN, Side
 from trading.exchange.client import why_wait
 from trading.exchange.protocol import NewOrder
 from trading.identity import copies
-from trading.limits import protections
-from trading.limits.holds import Hold
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.switch import TradingMode, requested_mode
 from trading.models.symbols import TradingStatus
+from trading.risk import protections
+from trading.risk.holds import Hold
 
 # How long a trader that is held back by the mode rests; a resume rings it at once.
 REST = timedelta(seconds=60)

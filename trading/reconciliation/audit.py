@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading.books.booking import position_of
-from trading.books.orphans import unresolved
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, Fill, OrderStatus, Side
 from trading.core.position import Position
@@ -21,6 +20,7 @@ from trading.identity.names import Names
 from trading.models import Fill as FillRow
 from trading.models import Order, Orphan, Symbol, Trader
 from trading.models.orphans import Resolution
+from trading.reconciliation.orphans import unresolved
 
 # A trader may sleep through an event that it waits for no longer than this.
 SLEEPS_AT_MOST = timedelta(seconds=10)

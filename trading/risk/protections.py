@@ -24,11 +24,11 @@ from streamer import topics
 from trading.core.money import ZERO, plain, quote_of
 from trading.core.orders import OPEN, Side
 from trading.core.strategy import TraderState
-from trading.limits import balances
-from trading.limits.exposure import bound, of_live_traders
-from trading.limits.holds import HELD_BACK, Hold
 from trading.models import AccountProtections, HeldBack, JournalEntry, Order, SymbolProtections, Trader
 from trading.models.protections import BNB, Rule
+from trading.risk import balances
+from trading.risk.exposure import bound, of_live_traders
+from trading.risk.holds import HELD_BACK, Hold
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
-from trading import said
 from trading.core.fees import Fees
 from trading.exchange.client import exchange_at
 from trading.exchange.codes import NO_SUCH_SYMBOL, NOT_LISTED
@@ -23,6 +22,7 @@ from trading.exchange.errors import ExchangeError, KeyRejected, Refused
 from trading.exchange.protocol import Exchange, Listed
 from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import GONE, TradingStatus
+from trading.symbols import said
 
 log = logging.getLogger(__name__)
 

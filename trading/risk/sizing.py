@@ -10,10 +10,10 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading.core.money import EXACT, ZERO, plain, share_of
 from trading.core.orders import UNVALUED
-from trading.limits import balances
-from trading.limits.exposure import bound
 from trading.models import AccountProtections, Trader, TradingSettings
 from trading.models.symbols import Sizing
+from trading.risk import balances
+from trading.risk.exposure import bound
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from hedgehog_project.venues import Venue
-from trading import doorbell, gate, leftovers, triggers
 from trading.books.booking import as_core, book, position_with
 from trading.core import guard
 from trading.core.decisions import (
@@ -38,21 +37,24 @@ from trading.core.filters import Rules, refusal
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OPEN, PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold, to_be_valued
 from trading.core.position import Mode, Position, TraderState, state_of
-from trading.endings import count_again, end
 from trading.exchange.protocol import SEND_WITHIN, NewOrder
 from trading.identity import copies
 from trading.identity.names import new_client_order_id
-from trading.limits.holds import Hold
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
 from trading.models.symbols import rules_of
-from trading.outcomes import report_of
-from trading.saving import claim, read, save
+from trading.risk import gate
+from trading.risk.holds import Hold
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.time_limit import within_time
 from trading.strategies.typed import BadSettings
-from trading.valuing import Wanted
-from trading.waits import back_off, hold_back, look_again, wait
+from trading.traders import leftovers
+from trading.traders.cycle_end import count_again, end
+from trading.traders.outcomes import report_of
+from trading.traders.retries import back_off, hold_back, look_again, wait
+from trading.traders.rows import claim, read, save
+from trading.traders.valuing import Wanted
+from trading.waking import enqueue, triggers
 
 log = logging.getLogger(__name__)
 
@@ -338,7 +340,7 @@ def _book_one(snapshot: Snapshot, row: Order, told: OrderReported) -> None:
 
 def _ring_for_cancel(order_id: int, trader: Trader) -> None:
     try:
-        doorbell.cancel(order_id, trader.pk, trader.symbol.name)
+        enqueue.cancel(order_id, trader.pk, trader.symbol.name)
     except OperationalError as away:
         log.warning("nobody is rung to cancel it, the leader will be: order=%s error=%s", order_id, away)
 

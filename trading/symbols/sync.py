@@ -11,12 +11,12 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading import said
 from trading.exchange.client import exchange_at
 from trading.exchange.protocol import Exchange, Listed
 from trading.models import Listing, Switch, Symbol, TradingSettings
 from trading.models.symbols import GONE
-from trading.symbols import (
+from trading.symbols import said
+from trading.symbols.listings import (
     FRESH,
     add,
     fee_values,

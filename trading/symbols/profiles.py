@@ -9,9 +9,9 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 
 from trading.core.money import plain
-from trading.limits import protections
 from trading.models import Listing, Profile, Switch, Symbol, SymbolProtections, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.risk import protections
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
 

@@ -5,7 +5,6 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils import timezone
 
-from trading import leftovers
 from trading.books.booking import position_of
 from trading.core.decisions import Finish, Triggers
 from trading.core.money import ZERO, plain
@@ -13,7 +12,8 @@ from trading.core.orders import UNVALUED, unvalued
 from trading.core.position import LEAVES_TO_THE_NEXT, Position, TraderState
 from trading.models import Fill, Trader
 from trading.models.journal import write
-from trading.saving import copy, locked, save
+from trading.traders import leftovers
+from trading.traders.rows import copy, locked, save
 
 
 def retire(trader_id: int, why: str) -> bool:

@@ -15,7 +15,6 @@ from django.db.models import Max
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading import symbols, traders
 from trading.books.booking import book, position_of
 from trading.core import orders as core
 from trading.core.decisions import Triggers
@@ -34,10 +33,12 @@ from trading.models import Listing, Order, Orphan, Symbol, Trader
 from trading.models.journal import write
 from trading.models.orphans import Resolution
 from trading.models.symbols import rules_of
-from trading.outcomes import is_namesake
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
-from trading.traders import ExchangeAt
+from trading.symbols import listings
+from trading.traders import acting
+from trading.traders.acting import ExchangeAt
+from trading.traders.outcomes import is_namesake
 
 # How far the exchange's clock and ours may be apart.
 CLOCKS = timedelta(seconds=2)
@@ -188,7 +189,7 @@ def _take(trader: Trader, reports: Sequence[OrderReport], event: str, task_id: s
 
 
 def _wake(trader: Trader, by: str, exchange_at: ExchangeAt, task_id: str) -> None:
-    traders.wake(trader.pk, Nudged(f"{by}: orders of it were found on the exchange", True), exchange_at, task_id)
+    acting.wake(trader.pk, Nudged(f"{by}: orders of it were found on the exchange", True), exchange_at, task_id)
 
 
 # --- nobody's -------------------------------------------------------------------------------------
@@ -284,9 +285,9 @@ def adopt(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> Trader:
     _refuse_unless_ours(orphan)
     venue = Venue(orphan.venue)
     exchange = exchange_at(venue)
-    symbol = symbols.named(orphan.symbol)
+    symbol = listings.named(orphan.symbol)
     if not Listing.objects.filter(symbol=symbol, venue=venue).exists():
-        symbols.refresh(symbol, venue, exchange)
+        listings.refresh(symbol, venue, exchange)
     # Its sale may be known here as an orphan, its buy not at all: the position is whole only with both.
     done = Orphan.objects.filter(venue=venue, symbol=orphan.symbol).exclude(resolution=Resolution.UNRESOLVED)
     done_ids = set(done.values_list("client_order_id", flat=True))

@@ -14,7 +14,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading import calls, doorbell, gate
 from trading.books.booking import book, is_news, position_of
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
 from trading.core.money import ZERO
@@ -24,14 +23,17 @@ from trading.exchange.client import clock_offset
 from trading.exchange.errors import ExchangeError, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import Exchange, NewOrder
 from trading.identity import copies
-from trading.limits.holds import Hold
-from trading.looks import CancelOrder, ClearTheWay, FetchFills, HeldByMode, Looked, Send, look
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
-from trading.outcomes import NotTaken, not_taken, report_of, see_to
-from trading.saving import copy, locked, save
-from trading.valuing import Wanted, again, value
-from trading.waits import FILLS_COME_WITHIN, back_off, hold_back
+from trading.risk import gate
+from trading.risk.holds import Hold
+from trading.traders import calls
+from trading.traders.looks import CancelOrder, ClearTheWay, FetchFills, HeldByMode, Looked, Send, look
+from trading.traders.outcomes import NotTaken, not_taken, report_of, see_to
+from trading.traders.retries import FILLS_COME_WITHIN, back_off, hold_back
+from trading.traders.rows import copy, locked, save
+from trading.traders.valuing import Wanted, again, value
+from trading.waking import enqueue
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +92,7 @@ def hear(
         log.warning("order not in the database: client_order_id=%s symbol=%s", report.client_order_id, report.symbol)
         if venue is not None:
             copies.heard(venue, report, clock_offset(venue))
-            doorbell.reconcile_once(venue)
+            enqueue.reconcile_once(venue)
         return False
     if not is_news(row, report):
         return False  # Most reports: the answer to the placing has told it already.

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
-from trading import triggers
 from trading.models import Trader
+from trading.waking import triggers
 
 log = logging.getLogger(__name__)
 

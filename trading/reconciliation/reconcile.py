@@ -21,9 +21,6 @@ from django.utils import timezone
 
 from hedgehog_project.redis import connect, give_back, take
 from hedgehog_project.venues import Venue
-from trading import traders
-from trading.books import fill_marks, orphans
-from trading.books.shortages import shortages
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderReport, OrderStatus
 from trading.exchange.errors import ExchangeError, KeyRejected, NotFound, Refused, Throttled
@@ -33,10 +30,13 @@ from trading.identity import copies, others
 from trading.identity.names import Names
 from trading.identity.runs import Runs
 from trading.identity.verdicts import Judge, Whose
-from trading.limits import balances
 from trading.models import Order, Orphan, Reconciliation, Switch, Trader
-from trading.outcomes import is_namesake
-from trading.traders import ExchangeAt
+from trading.reconciliation import fill_marks, orphans
+from trading.reconciliation.shortages import shortages
+from trading.risk import balances
+from trading.traders import acting
+from trading.traders.acting import ExchangeAt
+from trading.traders.outcomes import is_namesake
 
 log = logging.getLogger(__name__)
 
@@ -297,12 +297,12 @@ class _Comparison:
             if self.is_dry:
                 return False
             if answer is None:
-                return traders.ask(row.pk, self.exchange_at, self.row.task_id, source=SOURCE)
+                return acting.ask(row.pk, self.exchange_at, self.row.task_id, source=SOURCE)
             booked = sum((fill.quantity for fill in row.fills.all()), Decimal(0))
             report = answer
             if answer.executed > booked and not answer.fills:
                 report = orphans.with_fills(answer, exchange)
-            return traders.hear(report, SOURCE, self.exchange_at, self.row.task_id)
+            return acting.hear(report, SOURCE, self.exchange_at, self.row.task_id)
 
         if self._try(told, learn) is None:
             return
