@@ -109,6 +109,7 @@ INSTALLED_APPS = [
     "hedgehog_project",
     "streamer",
     "trading",
+    "console",
     "binance_mock",
 ]
 
@@ -121,14 +122,14 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "trading.login.says_when_to_wait",
+    "console.login.says_when_to_wait",
 ]
 
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         # Before Unfold's own of the same name.
-        "DIRS": [Path(__file__).parent.parent / "trading" / "overrides"],
+        "DIRS": [Path(__file__).parent.parent / "console" / "overrides"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -223,7 +224,7 @@ LOGGING = {
     "loggers": {
         **{
             name: {"level": LOG_LEVEL}
-            for name in ("hedgehog_project", "streamer", "trading", "binance_mock", "django.server")
+            for name in ("hedgehog_project", "streamer", "trading", "console", "binance_mock", "django.server")
         },
         "celery.worker": {"level": "INFO"},
         # Two lines for each task, every second: Flower shows them better.
@@ -243,12 +244,12 @@ UNFOLD = {
     "SITE_SYMBOL": "candlestick_chart",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("trading/icon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
-    "ENVIRONMENT": "trading.admin.navigation.environment",
-    "DASHBOARD_CALLBACK": "trading.admin.dashboard.context",
-    "GLOBAL_CALLBACK": "trading.admin.navigation.on_every_page",
+    "ENVIRONMENT": "console.admin.navigation.environment",
+    "DASHBOARD_CALLBACK": "console.admin.dashboard.context",
+    "GLOBAL_CALLBACK": "console.admin.navigation.on_every_page",
     "STYLES": [lambda request: static("trading/admin.css")],
     "SCRIPTS": [lambda request: static("trading/admin.js")],
-    "TABS": "trading.admin.navigation.tabs",
-    "LOGIN": {"form": "trading.login.LoginForm"},
-    "SIDEBAR": {"show_search": True, "navigation": "trading.admin.navigation.sidebar"},
+    "TABS": "console.admin.navigation.tabs",
+    "LOGIN": {"form": "console.login.LoginForm"},
+    "SIDEBAR": {"show_search": True, "navigation": "console.admin.navigation.sidebar"},
 }

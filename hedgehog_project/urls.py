@@ -14,7 +14,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("healthz", healthz),
     # By its name: what trading knows of is above this room.
-    path("", include("trading.urls")),
+    path("", include("console.urls")),
     path("admin/", admin.site.urls),
     path("", RedirectView.as_view(pattern_name="admin:index")),
 ]

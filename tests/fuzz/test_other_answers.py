@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 
 from binance_mock import client
+from console import checkup
 from hedgehog_project.venues.keys import hmac_key
 from hedgehog_project.venues.rate_limits import budget_at
 from streamer import rest
@@ -19,7 +20,6 @@ from streamer.connection import Connection, LostError, Patience
 from tests.fuzz.conftest import BOUNDED
 from tests.fuzz.hostile import VALUES, can_be_kept, hostile, written
 from tests.support.scripted_http import ScriptedServer
-from trading import checkup
 
 STATUSES = st.sampled_from([200, 400, 403, 418, 429, 500])
 BODIES = st.one_of(

@@ -63,9 +63,9 @@ def pressed(command: list[str], environment: dict[str, str], at: str) -> subproc
         "hedgehog_project.settings",
         "unfold",
         "trading.models.symbols",
-        "trading.management.commands.status",
-        "trading.overview",
-        "trading.admin.symbols",
+        "console.management.commands.status",
+        "console.figures",
+        "console.admin.symbols",
     ],
 )
 def test_while_a_command_is_imported_it_ends_without_a_word(environment: dict[str, str], module: str) -> None:

@@ -11,11 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
+from console.admin import orphans as pages
 from hedgehog_project.venues import Venue
 from tests.support.chromium import Browser
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.books.test_orphans import orphan_of, place
-from trading.admin import orphans as pages
 from trading.core.events import Nudged
 from trading.core.orders import OrderStatus, Side
 from trading.exchange.errors import NotSent

@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
+from console import limit_usage
 from hedgehog_project.venues import Venue
 from tests.support.forms import main_form
 from tests.support.scripted_exchange import ScriptedExchange
@@ -18,7 +19,6 @@ from tests.trading.conftest import make_symbol
 from tests.trading.limited import keep_balances, limit, limit_account
 from tests.trading.rows import make_order, make_trader
 from trading.core.events import TradeSeen
-from trading.limits import protected
 from trading.models import AccountProtections, HeldBack, Profile, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.models.symbols import Sizing
 from trading.risk import protections
@@ -129,7 +129,7 @@ def test_a_limit_of_the_account_is_told_once_for_all_the_symbols_that_it_holds_b
         acting.wake(make_trader(make_symbol(name)).pk, TradeSeen(name, 1, D(3000), 0), exchange)
     reason = "850 USDT are to stay free at mock: 1000 are free and this buy needs 199.8999"
     told = f"XRPUSDT, TRXUSDT, SOLUSDT, LTCUSDT, ETHUSDT and 2 more: {reason}"
-    assert protected.hints(Venue.MOCK) == [f"Held back by a protection: {told}."]
+    assert limit_usage.hints(Venue.MOCK) == [f"Held back by a protection: {told}."]
     shown = page(admin_client, f"{PAGES}{row.pk}/change/")
     assert shown.count("Held back by “reserve”") == 1 and told in shown
     assert f"LTCUSDT: {reason}" in page(admin_client, of(Symbol.objects.get(name="LTCUSDT")))
@@ -138,7 +138,7 @@ def test_a_limit_of_the_account_is_told_once_for_all_the_symbols_that_it_holds_b
 def test_a_reserve_that_is_touched_is_shown_in_red(admin_client: Client) -> None:
     keep_balances("10", bnb="0.5")
     row = limit_account(quote_reserve=D(50), bnb_reserve=D("0.4"))
-    parts = {gauge.name: gauge.part for gauge in protected.account_gauges(row)}
+    parts = {gauge.name: gauge.part for gauge in limit_usage.account_gauges(row)}
     assert parts == {"Reserve of USDT": 1, "Reserve of BNB": None}
     assert '<dd class="hh-bad">10 free' in page(admin_client, f"{PAGES}{row.pk}/change/")
 

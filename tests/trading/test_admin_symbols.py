@@ -9,10 +9,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from console.admin.strategy_form import column
 from hedgehog_project.venues import Market
 from streamer.models import wanted
 from tests.trading.conftest import make_symbol
-from trading.admin.strategy_form import column
 from trading.core.fees import Fees
 from trading.exchange.errors import KeyRejected, Refused
 from trading.exchange.protocol import Listed

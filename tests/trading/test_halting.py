@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command, load_command_clas
 from django.db import connection
 from django.utils import timezone
 
+from console.management import settling
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_trader
@@ -25,7 +26,6 @@ from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import NotSent, OutcomeUnknown
 from trading.exchange.protocol import SEND_WITHIN, NewOrder
 from trading.identity.names import new_client_order_id
-from trading.management import settling
 from trading.models import JournalEntry, Order, Switch, Symbol, Trader
 from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus

@@ -5,10 +5,10 @@ import redis
 from django.db import OperationalError
 from django.test import Client
 
+from console import readyz as health
 from tests.support.heartbeats import all_well, plant
 from tests.trading.rows import make_fill, make_order, make_trader
 from tests.trading.test_overview import publish
-from trading import health
 from trading.models import Switch, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.symbols import listings

@@ -6,6 +6,8 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from console.management import settling
+from console.management.commands import symbols as symbols_command
 from streamer.models import StreamedSymbol
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
@@ -13,8 +15,6 @@ from tests.trading.listed import Catalog, listed
 from trading import leader
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
-from trading.management import settling
-from trading.management.commands import symbols as symbols_command
 from trading.models import Order, Profile, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.risk import kill_switch
 from trading.symbols import listings

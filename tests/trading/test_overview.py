@@ -11,6 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
+from console import figures
 from hedgehog_project import processes
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.redis import connect
@@ -19,13 +20,15 @@ from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_order, make_story, make_trader
-from trading import overview
+from trading.accounting import profit
+from trading.core import money
 from trading.core.money import plain
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.symbols import listings
+from trading.waking import prices
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -39,8 +42,8 @@ def publish(symbol: str, price: str, age_s: float = 0.0, market: str = "mock") -
 NO_REDIS = "redis://127.0.0.1:1/0"
 
 
-def line(name: str = "ETHUSDT") -> overview.SymbolLine:
-    return next(line for line in overview.symbol_lines(Venue.MOCK) if line.name == name)
+def line(name: str = "ETHUSDT") -> figures.SymbolLine:
+    return next(line for line in figures.symbol_lines(Venue.MOCK) if line.name == name)
 
 
 def test_line_of_a_symbol_says_what_it_does_and_brought(symbol: Symbol) -> None:
@@ -68,7 +71,7 @@ def test_symbol_without_any_trader_or_settings_has_zeros(redis_client: "redis.Re
 def test_symbol_that_is_off_and_never_was_traded_is_left_out(symbol: Symbol) -> None:
     listings.named("BTCUSDT")
     TradingSettings.objects.filter(symbol=symbol).update(status=TradingStatus.SHUTDOWN)
-    assert [shown.name for shown in overview.symbol_lines(Venue.MOCK)] == ["ETHUSDT"]
+    assert [shown.name for shown in figures.symbol_lines(Venue.MOCK)] == ["ETHUSDT"]
 
 
 def test_money_of_other_venues_is_never_added(symbol: Symbol) -> None:
@@ -77,9 +80,9 @@ def test_money_of_other_venues_is_never_added(symbol: Symbol) -> None:
     make_trader(symbol, venue=Venue.LIVE)
     assert line().profit == D(1)
     assert line().traders == 0
-    assert overview.profits(Venue.MOCK) == [overview.Profit("USDT", D(1), D(1))]
-    assert [profit.total for profit in overview.profits(Venue.LIVE)] == [D(100)]
-    assert overview.elsewhere(Venue.MOCK) == ["1 live trader still at live: they stay there until their cycle ends."]
+    assert profit.profits(Venue.MOCK) == [profit.Profit("USDT", D(1), D(1))]
+    assert [profit.total for profit in profit.profits(Venue.LIVE)] == [D(100)]
+    assert figures.elsewhere(Venue.MOCK) == ["1 live trader still at live: they stay there until their cycle ends."]
 
 
 def test_without_redis_prices_are_unknown_and_the_rest_stands(symbol: Symbol, settings: Settings) -> None:
@@ -94,7 +97,7 @@ def test_queries_do_not_grow_with_symbols(symbol: Symbol, django_assert_num_quer
         make_cycle(make_symbol(name), "1")
     # The lines, and what the exchange says of those that are on.
     with django_assert_num_queries(3):
-        assert len(overview.symbol_lines(Venue.MOCK)) == 4
+        assert len(figures.symbol_lines(Venue.MOCK)) == 4
 
 
 def test_profits_are_told_by_quote_asset_the_busiest_first(symbol: Symbol) -> None:
@@ -104,9 +107,9 @@ def test_profits_are_told_by_quote_asset_the_busiest_first(symbol: Symbol) -> No
     make_cycle(bitcoin, "0.00000001", now)
     make_cycle(symbol, "1", now)
     make_cycle(second, "2", now - timedelta(days=2))
-    assert overview.profits(Venue.MOCK, now) == [
-        overview.Profit("USDT", D(3), D(1)),
-        overview.Profit("BTC", D("0.00000001"), D("0.00000001")),
+    assert profit.profits(Venue.MOCK, now) == [
+        profit.Profit("USDT", D(3), D(1)),
+        profit.Profit("BTC", D("0.00000001"), D("0.00000001")),
     ]
 
 
@@ -118,7 +121,7 @@ def test_hours_count_finished_cycles_where_they_ended(symbol: Symbol) -> None:
     make_cycle(symbol, "8", now - timedelta(hours=23, minutes=20))
     make_cycle(symbol, "16", now - timedelta(hours=23, minutes=21))  # before the first hour shown
     make_trader(symbol, state=TraderState.RETIRED, finished_at=now)
-    hours = overview.hours(Venue.MOCK, now)
+    hours = figures.hours(Venue.MOCK, now)
     assert [hour.begins for hour in hours] == [now.replace(minute=0) - timedelta(hours=n) for n in range(23, -1, -1)]
     told = {hour.begins.hour: (hour.cycles, hour.profit) for hour in hours if hour.cycles}
     assert told == {13: (2, {"USDT": D(3)}), 12: (1, {"USDT": D(4)}), 14: (1, {"USDT": D(8)})}
@@ -128,8 +131,8 @@ def test_open_orders_are_counted_with_those_that_wait_for_an_answer(symbol: Symb
     make_order(make_trader(symbol, 1))
     make_order(make_trader(symbol, 2), status=OrderStatus.SUBMITTING)
     make_order(make_trader(symbol, 3), status=OrderStatus.FILLED)
-    assert overview.order_counts(Venue.MOCK) == (2, 1)
-    assert overview.order_counts(Venue.LIVE) == (0, 0)
+    assert figures.order_counts(Venue.MOCK) == (2, 1)
+    assert figures.order_counts(Venue.LIVE) == (0, 0)
 
 
 def test_live_traders_are_counted_by_state(symbol: Symbol) -> None:
@@ -137,12 +140,12 @@ def test_live_traders_are_counted_by_state(symbol: Symbol) -> None:
     make_trader(symbol, 2)
     make_trader(symbol, 3, state=TraderState.SELLING)
     make_cycle(symbol, "1")
-    assert overview.traders_by_state(Venue.MOCK) == {TraderState.WAITING: 2, TraderState.SELLING: 1}
+    assert figures.traders_by_state(Venue.MOCK) == {TraderState.WAITING: 2, TraderState.SELLING: 1}
 
 
 class TestHints:
     def hints(self) -> str:
-        return " ".join(overview.hints(Venue.MOCK, overview.symbol_lines(Venue.MOCK)))
+        return " ".join(figures.hints(Venue.MOCK, figures.symbol_lines(Venue.MOCK)))
 
     def test_without_symbols(self, redis_client: "redis.Redis") -> None:
         assert "There is no symbol yet" in self.hints()
@@ -165,7 +168,7 @@ class TestHints:
         assert "1 order had no answer" in self.hints()
 
     def test_venue_that_cannot_be_traded(self, symbol: Symbol) -> None:
-        assert "New traders can't trade on testnet. There is no key" in overview.hints(Venue.TESTNET, [])[0]
+        assert "New traders can't trade on testnet. There is no key" in figures.hints(Venue.TESTNET, [])[0]
 
     def test_nothing_to_say_when_all_is_well(self, symbol: Symbol) -> None:
         listings.set_streaming(symbol, True)
@@ -184,19 +187,19 @@ def test_frozen_redis_does_not_hold_a_page_up(symbol: Symbol, settings: Settings
         settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
         before = time.monotonic()
         assert line().last_trade is None
-        assert time.monotonic() - before < 2 * overview.READ_S
+        assert time.monotonic() - before < 2 * prices.READ_S
 
 
 def test_alarm_of_a_full_redis_says_what_goes_on_and_calls_nobody_down() -> None:
     full = "Redis refuses writes: its memory is full (2.0 of 2.0 MB used)"
     states = [ProcessState("redis", False, 0.0, "", full), ProcessState("worker", None, None, "unknown")]
-    (alarm,) = overview.alarms(Venue.MOCK, states)
+    (alarm,) = figures.alarms(Venue.MOCK, states)
     assert alarm.startswith(f"{full}. What is held still gets out")
 
 
 def test_alarms_say_what_a_missing_process_means() -> None:
     def alarms(*down: str, venue: Venue = Venue.MOCK) -> list[str]:
-        return overview.alarms(venue, [ProcessState(name, name not in down, None, "") for name in processes.NAMES])
+        return figures.alarms(venue, [ProcessState(name, name not in down, None, "") for name in processes.NAMES])
 
     assert alarms() == []
     assert alarms("worker", "flower") == ["No worker for entries is up: no trader begins or buys."]
@@ -221,7 +224,7 @@ def test_alarms_say_what_a_missing_process_means() -> None:
     ],
 )
 def test_numbers_are_plain(value: str, exact: str, short: str) -> None:
-    assert (plain(D(value)), overview.rounded(D(value))) == (exact, short)
+    assert (plain(D(value)), money.rounded(D(value))) == (exact, short)
 
 
 @pytest.mark.parametrize(
@@ -229,4 +232,4 @@ def test_numbers_are_plain(value: str, exact: str, short: str) -> None:
     [(0.2, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"), (7200, "2 h"), (172_800, "2 d")],
 )
 def test_ages_have_one_unit(seconds: float, text: str) -> None:
-    assert overview.age(seconds) == text
+    assert figures.age(seconds) == text

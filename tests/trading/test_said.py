@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from console.why import why
 from hedgehog_project.venues import Venue
 from tests.support.market import MockExchange
 from tests.support.scripted_exchange import ScriptedExchange, raises
@@ -29,7 +30,6 @@ from trading.models.symbols import GONE, Problem, TradingStatus
 from trading.symbols import listings, said
 from trading.symbols.listings import named, set_trading, turn
 from trading.traders import acting
-from trading.why import why
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 

@@ -13,11 +13,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from console import figures
 from hedgehog_project.venues import Venue
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
 from tests.trading.test_overview import publish
-from trading import overview
 from trading.accounting import equity
 from trading.accounting.left_over import by_quote_asset, left_over
 from trading.core.strategy import TraderState
@@ -209,4 +209,4 @@ class TestHeld:
         assert "-1.004" in profit
         assert "3 USDT are held" in profit
         assert "-1.003998" in said("profit")
-        assert overview.traders_by_state(Venue.MOCK) == {TraderState.HOLDING: 1}
+        assert figures.traders_by_state(Venue.MOCK) == {TraderState.HOLDING: 1}

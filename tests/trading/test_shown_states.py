@@ -14,18 +14,18 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from console import figures
+from console.admin.show import STATE_COLOURS, STATUS_COLOURS
+from console.admin.story import story_of
+from console.words import STATE_MEANS, STATUS_MEANS, notes
 from hedgehog_project.venues import Venue
 from tests.support.environment import ROOT
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
-from trading import overview
-from trading.admin.show import STATE_COLOURS, STATUS_COLOURS
-from trading.admin.story import story_of
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.models import Order, Symbol, Trader
 from trading.models.journal import write
-from trading.words import STATE_MEANS, STATUS_MEANS, notes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -86,7 +86,7 @@ class TestMissing:
     def test_note_of_one_that_has_lost_all_says_that_it_has_ended_for_that(self, lacks: Trader) -> None:
         Trader.objects.update(missing=D("0.748251"))
         ended(lacks, TraderState.MISSING, hours=1)
-        assert overview.missing(Venue.MOCK) == [
+        assert figures.missing(Venue.MOCK) == [
             "BNBUSDT slot 2: the account lacks all of what it bought, 0.748251 BNB, so its cycle has ended."
         ]
 
@@ -103,7 +103,7 @@ class TestMissing:
 
     def test_other_symbols_and_venues_say_nothing_of_it(self, lacks: Trader, symbol: Symbol) -> None:
         assert "lacks" not in said("why", "ETHUSDT")
-        assert overview.missing(Venue.LIVE) == []
+        assert figures.missing(Venue.LIVE) == []
 
     def test_traders_page_says_what_it_cost_in_a_sentence_and_in_its_sum(
         self, lacks: Trader, admin_client: Client
@@ -143,7 +143,7 @@ class TestMissing:
     def test_many_are_named_in_part(self, bnb: Symbol) -> None:
         for slot in range(1, 9):
             make_trader(bnb, slot, state=TraderState.HOLDING, missing=D(1))
-        hints = [hint for hint in overview.hints(Venue.MOCK, []) if "lacks" in hint]
+        hints = [hint for hint in figures.hints(Venue.MOCK, []) if "lacks" in hint]
         assert hints[-1] == "Of 3 more traders the account lacks something."
         assert len(hints) == 6
 
@@ -153,7 +153,7 @@ class TestMissing:
         for _ in range(3):
             make_cycle(lacks.symbol, "1")
         with CaptureQueriesContext(connection) as captured:
-            overview.missing(Venue.MOCK)
+            figures.missing(Venue.MOCK)
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {captured[0]['sql']}")
             plan = " ".join(row[3] for row in cursor.fetchall())

@@ -12,6 +12,8 @@ import redis
 from django.core.management import call_command
 from django.utils import timezone
 
+from console import readyz
+from console.management.commands import status
 from hedgehog_project import processes as probes
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue
@@ -20,10 +22,8 @@ from tests.support.heartbeats import all_well, plant
 from tests.support.processes import Processes
 from tests.trading.rows import make_cycle, make_order, make_story, make_trader
 from tests.trading.test_overview import publish
-from trading import health
 from trading.core.orders import OrderStatus
 from trading.exchange.client import budget_of
-from trading.management.commands import status
 from trading.models import Order, Symbol
 from trading.risk import kill_switch
 from trading.symbols import listings
@@ -64,7 +64,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
     publish("ETHUSDT", "3000.10000000", age_s=2)
     text, code = run("--json")
     told: dict[str, Any] = json.loads(text)
-    last_fill = health.last_fill()
+    last_fill = readyz.last_fill()
     age_s = told["symbols"][1].pop("last_trade_age_s")
     assert 2 <= age_s < 10
     assert told.pop("weight_used") >= 0

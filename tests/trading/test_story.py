@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from console.admin.story import scenes, story_of
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
 from tests.trading.test_overview import publish
-from trading.admin.story import scenes, story_of
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.models import Fill, JournalEntry, Order, Symbol, Trader

@@ -14,6 +14,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
+from console.why import SlotLine, why
 from hedgehog_project import processes
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.queues import ENTRIES
@@ -31,7 +32,6 @@ from trading.models.traders import Slot
 from trading.risk import kill_switch
 from trading.symbols import listings
 from trading.waking import enqueue
-from trading.why import SlotLine, why
 
 pytestmark = pytest.mark.django_db
 

@@ -10,12 +10,13 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading import overview
 from trading.accounting.holdings import Holding, holdings
 from trading.accounting.left_over import LeftOver, by_quote_asset, left_over
+from trading.accounting.profit import profits
 from trading.core.money import ZERO
 from trading.models import Equity, Trader
 from trading.models.equity import HOURS_KEPT
+from trading.models.traders import LIVE
 
 
 @dataclass
@@ -47,10 +48,10 @@ class Standing:
 def standing(venue: Venue) -> dict[str, Standing]:
     """Everything by quote asset, as it is now. Where a price is unknown, what is held counts at its cost."""
     found: dict[str, Standing] = defaultdict(Standing)
-    for profit in overview.profits(venue):
-        found[profit.asset].realised = profit.total
-        found[profit.asset].unvalued = profit.unvalued
-    live = Trader.objects.filter(overview.LIVE, venue=venue).order_by()
+    for told in profits(venue):
+        found[told.asset].realised = told.total
+        found[told.asset].unvalued = told.unvalued
+    live = Trader.objects.filter(LIVE, venue=venue).order_by()
     for asset, budget in live.values_list("symbol__quote_asset").annotate(Sum("budget")):
         found[asset].budget = budget
     for holding in holdings(venue):

@@ -7,12 +7,13 @@ from decimal import Decimal
 from django.db.models import Exists, OuterRef
 
 from hedgehog_project.venues import Venue
-from trading import overview
 from trading.accounting.arithmetic import Arithmetic, arithmetic
 from trading.books.booking import positions_of
 from trading.core.fees import USUAL_RATE
 from trading.core.money import EXACT, ONE, ZERO, quote_of
 from trading.models import Listing, Order, Trader
+from trading.models.traders import LIVE
+from trading.waking.prices import last_trades
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Holding:
 def holdings(venue: Venue) -> list[Holding]:
     """Those of every live trader that has bought anything, by symbol and slot; few queries, one round trip."""
     has_bought = Exists(Order.objects.filter(trader=OuterRef("pk"), executed__gt=ZERO))
-    live = Trader.objects.filter(overview.LIVE, has_bought, venue=venue).order_by("symbol__name", "slot")
+    live = Trader.objects.filter(LIVE, has_bought, venue=venue).order_by("symbol__name", "slot")
     found = list(positions_of(live))
-    prices = overview.last_trades(sorted({trader.symbol.name for trader, _ in found}), venue)
+    prices = last_trades(sorted({trader.symbol.name for trader, _ in found}), venue)
     fees = fees_of(venue, (trader.symbol_id for trader, _ in found))
     held = []
     for trader, position in found:

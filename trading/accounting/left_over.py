@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from hedgehog_project.venues import Venue
-from trading import overview
 from trading.accounting.holdings import fees_of, value_of
-from trading.core.money import ZERO, plain
+from trading.core.money import ZERO, plain, rounded
 from trading.models import Leftover
-from trading.overview import LastTrade, rounded
+from trading.waking.prices import LastTrade, last_trades
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def left_over(
     if not found:
         return {}
     if prices is None:
-        prices = overview.last_trades([row.symbol.name for row in found], venue)
+        prices = last_trades([row.symbol.name for row in found], venue)
     fees = fees_of(venue, (row.symbol_id for row in found))
     return {
         row.symbol_id: LeftOver(

@@ -5,23 +5,26 @@ hold sold at the last price, is told apart. Sums over ended cycles are the datab
 alone.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import CharField, Count, QuerySet, Sum
-from django.db.models.functions import Cast, Substr
+from django.db.models import CharField, Count, Q, QuerySet, Sum
+from django.db.models.functions import Cast, Coalesce, Substr
+from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading import overview
 from trading.accounting.holdings import Holding, holdings
 from trading.accounting.left_over import LeftOver, left_over
 from trading.core.money import ZERO, plain
 from trading.core.strategy import TraderState
 from trading.models import Symbol, Trader
+from trading.models.fields import NOTHING
+from trading.models.traders import ENDED, UNKNOWN
 
 
 class By(StrEnum):
@@ -163,7 +166,7 @@ def totals(told: list[Line]) -> list[Line]:
 
 
 def _ended(venue: Venue, since: datetime | None) -> QuerySet[Trader]:
-    rows = Trader.objects.filter(overview.ENDED, venue=venue).exclude(state=TraderState.RETIRED).order_by()
+    rows = Trader.objects.filter(ENDED, venue=venue).exclude(state=TraderState.RETIRED).order_by()
     return rows if since is None else rows.filter(finished_at__gte=since)
 
 
@@ -180,7 +183,7 @@ def _places(venue: Venue, by: By, since: datetime | None, held: list[Holding]) -
 
     rows = _ended(venue, since).values_list("symbol_id", "slot")
     counted = set()
-    sums = rows.annotate(Count("pk"), Sum("profit"), Sum("budget"), unvalued=Count("pk", filter=overview.UNKNOWN))
+    sums = rows.annotate(Count("pk"), Sum("profit"), Sum("budget"), unvalued=Count("pk", filter=UNKNOWN))
     for symbol_id, slot, cycles, realised, budget, unvalued in sums:
         counted.add((symbol_id, slot))
         asset = symbols[symbol_id].quote_asset
@@ -209,7 +212,7 @@ def _days(venue: Venue, since: datetime | None, budgets: Mapping[str, Decimal]) 
     assets = dict(Symbol.objects.order_by().values_list("pk", "quote_asset"))
     found: dict[tuple[str, str], Line] = {}
     sums = rows.values_list("day", "symbol_id").annotate(
-        Count("pk"), Sum("profit"), unvalued=Count("pk", filter=overview.UNKNOWN)
+        Count("pk"), Sum("profit"), unvalued=Count("pk", filter=UNKNOWN)
     )
     for day, symbol_id, cycles, realised, unvalued in sums:
         line = Line(day, assets[symbol_id], cycles, realised, ZERO, unvalued=unvalued)
@@ -241,3 +244,50 @@ def _mean(total: Decimal, count: int) -> Decimal:
 def _added(first: Decimal | None, second: Decimal | None) -> Decimal | None:
     """None is nothing."""
     return first if second is None else second if first is None else first + second
+
+
+@dataclass(frozen=True)
+class Profit:
+    """What the cycles of one quote asset brought, net of commissions."""
+
+    asset: str
+    total: Decimal
+    last_day: Decimal
+    unvalued: int = 0  # cycles with commissions of unknown value, which the sums leave out
+    unvalued_last_day: int = 0
+
+
+def profits(venue: Venue, now: datetime | None = None) -> list[Profit]:
+    """Profit so far, by quote asset; the asset with the most cycles comes first."""
+    since = (now or timezone.now()) - timedelta(days=1)
+    rows = (
+        Trader.objects.filter(ENDED, venue=venue, profit__isnull=False)
+        .order_by()
+        .values_list("symbol_id")
+        .annotate(
+            cycles=Count("pk"),
+            total=Sum("profit"),
+            day=Coalesce(Sum("profit", filter=Q(finished_at__gte=since)), NOTHING),
+            unvalued=Count("pk", filter=UNKNOWN),
+            unvalued_day=Count("pk", filter=UNKNOWN & Q(finished_at__gte=since)),
+        )
+    )
+    assets = _quote_assets()
+    cycles: Counter[str] = Counter()
+    found: dict[str, Profit] = {}
+    for symbol_id, count, total, day, unvalued, unvalued_day in rows:
+        asset = assets[symbol_id]
+        cycles[asset] += count
+        so_far = found.get(asset, Profit(asset, ZERO, ZERO))
+        found[asset] = Profit(
+            asset,
+            so_far.total + total,
+            so_far.last_day + day,
+            so_far.unvalued + unvalued,
+            so_far.unvalued_last_day + unvalued_day,
+        )
+    return sorted(found.values(), key=lambda profit: (-cycles[profit.asset], profit.asset))
+
+
+def _quote_assets() -> dict[int, str]:
+    return dict(Symbol.objects.order_by().values_list("pk", "quote_asset"))

@@ -111,3 +111,9 @@ def just_under(price: Decimal) -> Decimal:
 def just_over(price: Decimal) -> Decimal:
     """The least price of 8 decimals that is more."""
     return round_down(price) + QUOTE_UNIT
+
+
+def rounded(value: Decimal, digits: int = 6) -> str:
+    """The number with about so many digits, yet at least 2 decimals: 12.345678 -> 12.3457."""
+    places = min(8, max(2, digits - 1 - value.adjusted())) if value else 2
+    return plain(round(value, places))

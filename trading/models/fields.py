@@ -8,6 +8,7 @@ from django.core import exceptions
 from django.core.validators import BaseValidator
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Value
 from django.db.models.expressions import Combinable, Expression
 
 PLACES = 8
@@ -103,3 +104,6 @@ class Below(BaseValidator):
 
     def compare(self, a: Any, b: Any) -> bool:
         return bool(a >= b)
+
+
+NOTHING = Value(Decimal(0), output_field=AmountField())

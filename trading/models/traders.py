@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
@@ -176,3 +177,10 @@ class Slot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.symbol} #{self.number} at {self.venue}"
+
+
+LIVE = Q(finished_at__isnull=True)
+# In these words, for they are those of the index trader_ended, which holds every column that is summed.
+ENDED = Q(finished_at__isnull=False)
+# Cycles with commissions of unknown value, which their profits leave out.
+UNKNOWN = Q(has_unvalued_fees=True)

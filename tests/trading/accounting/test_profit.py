@@ -13,11 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from console import figures
 from hedgehog_project.venues import Venue
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_fill, make_order, make_story, make_trader
 from tests.trading.test_overview import publish
-from trading import overview
 from trading.accounting import profit
 from trading.accounting.arithmetic import arithmetic
 from trading.accounting.holdings import holdings
@@ -108,7 +108,7 @@ def test_since_looks_at_the_end_of_cycles(two: tuple[Symbol, Symbol], by: By) ->
 
 @pytest.mark.parametrize("by", By)
 def test_every_way_to_sum_comes_to_the_same(two: tuple[Symbol, Symbol], by: By) -> None:
-    assert sum(line.realised for line in told(by)) == overview.profits(Venue.MOCK)[0].total == D("4.50000001")
+    assert sum(line.realised for line in told(by)) == profit.profits(Venue.MOCK)[0].total == D("4.50000001")
 
 
 def test_quote_assets_are_never_added(two: tuple[Symbol, Symbol]) -> None:
@@ -168,8 +168,8 @@ def test_sums_over_ended_cycles_read_the_index_alone(two: tuple[Symbol, Symbol])
     if connection.vendor != "sqlite":
         pytest.skip("the plan of so few rows says nothing on PostgreSQL")
     with CaptureQueriesContext(connection) as captured:
-        overview.profits(Venue.MOCK)
-        list(overview.with_figures(Symbol.objects.order_by("name"), Venue.MOCK))
+        profit.profits(Venue.MOCK)
+        list(figures.with_figures(Symbol.objects.order_by("name"), Venue.MOCK))
         for by in (By.SYMBOL, By.SLOT, By.DAY):
             list(profit.lines(Venue.MOCK, by, held=[]))
     sums = [each["sql"] for each in captured if "SUM(" in each["sql"]]

@@ -14,16 +14,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from console import figures
+from console.limit_usage import symbol_gauges
 from hedgehog_project.venues import Venue
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
 from tests.trading.test_overview import publish
-from trading import overview
 from trading.accounting import equity, profit
 from trading.accounting.profit import By
 from trading.core.orders import UNVALUED, Side
 from trading.core.strategy import TraderState
-from trading.limits.protected import symbol_gauges
 from trading.models import Equity, Fill, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.risk import protections, sizing
 
@@ -61,12 +61,12 @@ def shown(client: Client, page: str) -> str:
 
 def test_figures_count_the_cycles_that_they_are_not_all_of(doge: Symbol, symbol: Symbol) -> None:
     make_cycle(symbol, "5")
-    of_doge, of_usdt = overview.profits(Venue.MOCK)
+    of_doge, of_usdt = profit.profits(Venue.MOCK)
     assert (of_doge.asset, of_doge.total, of_doge.unvalued, of_doge.unvalued_last_day) == ("DOGE", D("0.49"), 1, 1)
     assert (of_usdt.asset, of_usdt.unvalued, of_usdt.unvalued_last_day) == ("USDT", 0, 0)
-    lines = {line.name: line.unvalued for line in overview.symbol_lines(Venue.MOCK)}
+    lines = {line.name: line.unvalued for line in figures.symbol_lines(Venue.MOCK)}
     assert lines == {"SHIBDOGE": 1, "ETHUSDT": 0}
-    last_hour = overview.hours(Venue.MOCK)[-1]
+    last_hour = figures.hours(Venue.MOCK)[-1]
     assert last_hour.unvalued == {"DOGE": 1, "USDT": 0}
 
 
@@ -106,7 +106,7 @@ def test_sums_still_come_from_the_index_alone(doge: Symbol, symbol: Symbol) -> N
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        overview.profits(Venue.MOCK)
+        profit.profits(Venue.MOCK)
         list(profit.lines(Venue.MOCK, By.SLOT, held=[]))
     sums = [each["sql"] for each in queries.captured_queries if "SUM" in each["sql"]]
     assert len(sums) == 2

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from console.management.commands import audit as command
 from hedgehog_project.venues import Venue
 from tests.support.market import MockExchange
 from trading.core.events import TradeSeen
@@ -18,7 +19,6 @@ from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.client import BinanceExchange
 from trading.exchange.protocol import NewOrder
-from trading.management.commands import audit as command
 from trading.models import Fill, FillMark, Order, Symbol, Trader
 from trading.reconciliation.audit import audit, examine
 from trading.symbols.listings import named

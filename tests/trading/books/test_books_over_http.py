@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from console.management.commands import audit as audit_command
 from hedgehog_project.ports import free_port
 from hedgehog_project.venues import Venue
 from tests.support.market import MockExchange, start_mock
@@ -21,7 +22,6 @@ from trading.core.strategy import TraderState
 from trading.exchange import client as client_module
 from trading.exchange.client import BinanceExchange, exchange_at
 from trading.exchange.protocol import NewOrder
-from trading.management.commands import audit as audit_command
 from trading.models import Fill, FillMark, Listing, Order, Orphan, Symbol, Trader
 from trading.models.orphans import Resolution
 from trading.models.symbols import forget_rules

@@ -7,6 +7,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
+from console.management.commands import orphans as command
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
 from trading import leader
@@ -14,7 +15,6 @@ from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.exchange.errors import Refused
 from trading.exchange.protocol import NewOrder
-from trading.management.commands import orphans as command
 from trading.models import Fill, JournalEntry, Order, Orphan, Symbol, Trader, TradingSettings
 from trading.models.orphans import Resolution
 from trading.reconciliation import orphans

@@ -10,6 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.utils import timezone
 
+from console.management.commands.status import as_json, as_text, gather
+from console.why import why
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.identity.conftest import Place
@@ -19,12 +21,10 @@ from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.exchange import client as client_module
 from trading.identity import copies, runs
-from trading.management.commands.status import as_json, as_text, gather
 from trading.models import Installation, Order, Orphan, OtherInstallation, Reconciliation, Run, Trader
 from trading.reconciliation import orphans
 from trading.reconciliation.reconcile import reconcile
 from trading.traders import acting
-from trading.why import why
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 

@@ -8,6 +8,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from console.management.commands import identity as command
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.identity.conftest import STRANGER, Place
@@ -17,7 +18,6 @@ from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.identity import copies, others, runs
-from trading.management.commands import identity as command
 from trading.models import Fill, FillMark, Installation, JournalEntry, Order, Orphan, OtherInstallation, Run, Trader
 from trading.models.orphans import Resolution
 from trading.reconciliation.audit import audit
@@ -73,7 +73,7 @@ class TestKeep:
 
     @pytest.fixture(autouse=True)
     def orphans_too(self, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("trading.management.commands.orphans.exchange_at", exchange)
+        monkeypatch.setattr("console.management.commands.orphans.exchange_at", exchange)
 
     def test_sale_by_the_copy_of_what_both_had_ends_the_cycle_here(
         self, trader: Trader, runs_for_an_hour: Run, exchange: ScriptedExchange, place: Place

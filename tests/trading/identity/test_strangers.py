@@ -12,6 +12,7 @@ from celery import current_app
 from django.core.management import call_command
 from django.utils import timezone
 
+from console.management.commands.status import as_json, as_text, gather
 from hedgehog_project.venues import Venue
 from streamer.topics import report_topic
 from tests.support.scripted_exchange import ScriptedExchange
@@ -23,7 +24,6 @@ from trading.core.strategy import TraderState
 from trading.dispatch import Dispatcher
 from trading.identity import deciding, others
 from trading.identity.names import Names
-from trading.management.commands.status import as_json, as_text, gather
 from trading.models import FillMark, Installation, Order, Orphan, OtherInstallation, Reconciliation, Trader
 from trading.reconciliation import orphans
 from trading.reconciliation.audit import audit

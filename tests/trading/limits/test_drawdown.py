@@ -11,6 +11,7 @@ import redis
 from django.core.management import call_command
 from django.utils import timezone
 
+from console import limit_usage
 from hedgehog_project.venues import Venue, default_market
 from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.trading.conftest import make_symbol
@@ -19,7 +20,6 @@ from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
 from trading import leader
 from trading.accounting.equity import Standing
 from trading.core.orders import OrderStatus
-from trading.limits import protected
 from trading.models import AccountProtections, HighWater, Order, Switch, Symbol, TradingSettings
 from trading.models.switch import TradingMode
 from trading.models.symbols import Sizing
@@ -174,7 +174,7 @@ def test_whoever_resumes_from_a_halt_of_theirs_is_told_of_a_drawdown_that_came_m
     make_cycle(symbol, "-100")
     assert look().tripped_at is None
     HighWater.objects.update(looked_at=timezone.now())
-    assert protected.hints(Venue.MOCK) == [
+    assert limit_usage.hints(Venue.MOCK) == [
         "The drawdown at mock is 10 %, over 5 %: whoever resumes trading has it held back again for that."
     ]
     kill_switch.resume("anna")
@@ -182,7 +182,7 @@ def test_whoever_resumes_from_a_halt_of_theirs_is_told_of_a_drawdown_that_came_m
     assert look().high == D(100), "nobody has resumed knowing of it"
     assert (Switch.row().mode, Switch.row().mode_by) == (TradingMode.REDUCING, "protections")
     HighWater.objects.update(looked_at=timezone.now())
-    assert protected.hints(Venue.MOCK) == [], "the mode says it"
+    assert limit_usage.hints(Venue.MOCK) == [], "the mode says it"
     HighWater.objects.update(looked_at=NOON)
     kill_switch.resume("anna")
     assert look().high == D(0)
@@ -216,18 +216,18 @@ def test_play_money_that_is_left_at_another_venue_does_not_stop_real_moneys_trad
 def test_a_drawdown_that_nobody_can_know_is_told(symbol: Symbol, look: Look, redis_client: "redis.Redis") -> None:
     limits = limit_account(most_drawdown=D("0.05"), capital=D(900))
     hold_one(symbol)
-    assert protected.hints(Venue.MOCK) == ["The drawdown at mock is not known yet: what is held may have no price."]
+    assert limit_usage.hints(Venue.MOCK) == ["The drawdown at mock is not known yet: what is held may have no price."]
     row = look("1000")
     HighWater.objects.update(looked_at=timezone.now())
-    assert protected.hints(Venue.MOCK) == []
+    assert limit_usage.hints(Venue.MOCK) == []
     redis_client.flushall()
     long_ago = timezone.now() - timedelta(minutes=3)
     HighWater.objects.update(looked_at=long_ago)
     drawdown.watch(timezone.now())
     assert HighWater.objects.get().gain == row.gain
     since = f"not known since {long_ago:%d %b %H:%M:%S} UTC"
-    assert [hint for hint in protected.hints(Venue.MOCK) if since in hint]
-    assert [gauge for gauge in protected.account_gauges(limits) if since in gauge.text]
+    assert [hint for hint in limit_usage.hints(Venue.MOCK) if since in hint]
+    assert [gauge for gauge in limit_usage.account_gauges(limits) if since in gauge.text]
 
 
 def test_what_trades_a_share_of_the_balance_counts_with_what_its_traders_were_given(symbol: Symbol) -> None:

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from console import limit_usage
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
@@ -21,7 +22,6 @@ from tests.trading.rows import make_order, make_trader
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.identity.names import new_client_order_id
-from trading.limits import protected
 from trading.models import (
     HeldBack,
     JournalEntry,
@@ -59,7 +59,7 @@ def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader
     row = HeldBack.objects.get()
     assert (row.count, row.rule, row.day) == (1, Rule.BOUND, timezone.now().astimezone(UTC).date())
     assert protections.of_day(Venue.MOCK) == {"bound": 1}
-    assert [str(each) for each in protected.together(Venue.MOCK)] == [
+    assert [str(each) for each in limit_usage.together(Venue.MOCK)] == [
         "ETHUSDT may bind 300 USDT: 199.8999 are bound and this buy needs 199.8999"
     ]
     Order.objects.filter(pk=other.pk).update(status=OrderStatus.CANCELED)

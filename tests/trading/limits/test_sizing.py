@@ -6,11 +6,12 @@ from decimal import Decimal as D
 import pytest
 from django.utils import timezone
 
+from console import why
 from hedgehog_project.venues import Venue
 from tests.trading.conftest import make_symbol
 from tests.trading.limited import keep_balances, limit_account
 from tests.trading.rows import make_cycle, make_order, make_trader
-from trading import leader, why
+from trading import leader
 from trading.models import JournalEntry, Symbol, Trader, TradingSettings
 from trading.models.symbols import Sizing
 from trading.risk import sizing

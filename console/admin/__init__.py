@@ -1,0 +1,38 @@
+"""The admin, the product's face. It reads rows and calls the same functions as everything else."""
+
+from django.contrib.admin import site
+
+from console.admin import (
+    equity,
+    installations,
+    journal,
+    orders,
+    orphans,
+    people,
+    profiles,
+    protections,
+    reconciliations,
+    schedule,
+    switch,
+    symbols,
+    traders,
+)
+
+__all__ = [
+    "equity",
+    "installations",
+    "journal",
+    "orders",
+    "orphans",
+    "people",
+    "profiles",
+    "protections",
+    "reconciliations",
+    "schedule",
+    "switch",
+    "symbols",
+    "traders",
+]
+
+# Its figures come from dashboard.context, by settings.UNFOLD.
+site.index_template = "trading/overview.html"

@@ -1,0 +1,85 @@
+"""The forms of symbols and their settings. Intervals are fractions in the database and per cent for people."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.core.validators import MaxValueValidator
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from console.admin.percent import PercentField
+from console.admin.strategy_form import StrategyForm, column
+from trading.core.money import plain
+from trading.models import TradingSettings
+from trading.models.fields import PLACES, Above
+from trading.models.symbols import Sizing
+
+
+class AmountInput(forms.DecimalField):
+    """A Decimal that is shown as people write it: never 1E-8."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        return plain(value) if isinstance(value, Decimal) else value
+
+
+class TradingSettingsForm(StrategyForm):
+    """Trading itself is turned on and off by its button, which also sees to the prices."""
+
+    budget = AmountInput(
+        decimal_places=PLACES,
+        validators=[Above(Decimal(0)), MaxValueValidator(Decimal("9e10"))],
+        help_text="In the quote asset, for all traders of the symbol together.",
+    )
+    # Left out, it stays what it is.
+    sizing = forms.ChoiceField(
+        label="Traders share", choices=Sizing.choices, required=False, widget=UnfoldAdminSelectWidget
+    )
+    balance_share = PercentField(
+        label="Share of the balance, %",
+        required=False,
+        help_text="Of what is free of the quote asset and what the symbol has bound: 10 means 10 %.",
+    )
+    buy_down_interval = column("buy_down_interval")
+    profit_interval = column("profit_interval")
+    rebuy_interval = column("rebuy_interval")
+    retarget_interval = column("retarget_interval")
+    stop_loss_interval = column("stop_loss_interval")
+    trailing_stop_interval = column("trailing_stop_interval")
+    exit_slippage = column("exit_slippage")
+
+    class Meta:
+        model = TradingSettings
+        fields = (
+            "chunks",
+            "budget",
+            "sizing",
+            "balance_share",
+            "compounds",
+            "strategy",
+            "buy_down_interval",
+            "profit_interval",
+            "rebuy_interval",
+            "retarget_interval",
+            "stop_loss_interval",
+            "trailing_stop_interval",
+            "exit_slippage",
+        )
+
+
+class AddSymbolForm(forms.Form):
+    """The name of a symbol; the exchange is asked for the rest."""
+
+    name = forms.CharField(
+        max_length=32,
+        label="Symbol",
+        widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "ETHUSDT", "autofocus": True}),
+        help_text="As the exchange writes it, without a slash.",
+    )
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"].strip().upper()
+        if not name.isascii() or not name.isalnum():
+            raise forms.ValidationError("A symbol is letters and digits only, such as ETHUSDT.")
+        return name

@@ -1,0 +1,122 @@
+"""The sidebar, the tabs above lists, and the label that says which money is at stake. Named in settings.UNFOLD."""
+
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+
+from console.admin.base import ShowFilter
+from console.admin.orders import OrdersShown
+from console.admin.orphans import OrphansShown
+from console.admin.reconciliations import ReconciliationsShown
+from console.admin.show import flower_url
+from console.admin.symbols import SymbolsShown
+from console.admin.traders import TradersShown
+from hedgehog_project.venues import Market, Venue, default_market
+from trading.identity import copies
+from trading.models import Switch
+
+TABS: dict[str, type[ShowFilter]] = {
+    "symbol": SymbolsShown,
+    "trader": TradersShown,
+    "order": OrdersShown,
+    "orphan": OrphansShown,
+    "reconciliation": ReconciliationsShown,
+}
+MOCK_ICONS = {"mockaccount": "science", "mockfaults": "thunderstorm"}
+
+
+def environment(request: HttpRequest) -> list[str]:
+    """Which money is at stake, on every page: text and colour."""
+    match Switch.current():
+        case Venue.LIVE:
+            return ["Live: real money", "danger"]
+        case Venue.TESTNET:
+            return ["Testnet", "warning"]
+        case Venue.DEMO:
+            return ["Demo: play money", "warning"]
+    return (
+        ["Paper: real prices, play money", "info"]
+        if default_market() == Market.LIVE
+        else ["Mock: play money", "success"]
+    )
+
+
+def on_every_page(request: HttpRequest) -> dict[str, Any]:
+    """Why trading is held back, and whether the reader may change that."""
+    if not request.user.is_authenticated:
+        return {}
+    return {
+        "held_back": Switch.row().mode_text,
+        "may_halt": request.user.has_perm("trading.change_switch"),
+        "copies": copies.told(),
+    }
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    trading = [
+        _models_item("trading", "symbol", "currency_exchange"),
+        _models_item("trading", "profile", "tune"),
+        _models_item("trading", "trader", "smart_toy"),
+        _models_item("trading", "order", "receipt_long"),
+        _models_item("trading", "fill", "done_all"),
+        _models_item("trading", "journalentry", "menu_book", "Journal"),
+        _models_item("trading", "equity", "payments", "Profit") | {"link": reverse("admin:trading_profit")},
+        _models_item("trading", "reconciliation", "balance"),
+        _models_item("trading", "orphan", "help_center"),
+        _models_item("trading", "otherinstallation", "group_work", "Other installations"),
+        _models_item("trading", "accountprotections", "shield", "Protections"),
+        _models_item("trading", "heldback", "front_hand", "Held back"),
+        _models_item("trading", "switch", "toggle_on", "Switch"),
+    ]
+    mock = [
+        _models_item("binance_mock", name, MOCK_ICONS.get(name, "science"))
+        for model in apps.get_app_config("binance_mock").get_models()
+        if admin.site.is_registered(model) and (name := model._meta.model_name or "")
+    ]
+    processes = [
+        {"title": "Tasks (Flower)", "icon": "local_florist", "link": flower_url(), "active": False},
+        _models_item("django_celery_beat", "periodictask", "schedule", "Schedule"),
+    ]
+    people = [
+        _models_item("auth", "user", "person"),
+        _models_item("auth", "group", "group"),
+    ]
+    groups: list[dict[str, Any]] = [
+        {"items": [{"title": "Overview", "icon": "dashboard", "link": reverse("admin:index")}]},
+        {"title": "Trading", "separator": True, "items": trading},
+        {"title": "Mock exchange", "separator": True, "items": mock},
+        {"title": "Processes", "separator": True, "items": processes},
+        {"title": "People", "separator": True, "items": people},
+    ]
+    return [group for group in groups if any(item.get("permission", _yes)(request) for item in group["items"])]
+
+
+def tabs(request: HttpRequest) -> list[dict[str, Any]]:
+    """The choices of each list's ShowFilter, side by side above the list."""
+    found = []
+    for model, shown in TABS.items():
+        page = reverse(f"admin:trading_{model}_changelist")
+        chosen = request.GET.get(shown.parameter_name, shown.parts[0][0])
+        items = [
+            {"title": title, "link": f"{page}?{shown.parameter_name}={value}", "active": value == chosen}
+            for value, title in shown.parts
+        ]
+        found.append({"models": [f"trading.{model}"], "items": items})
+    return found
+
+
+def _models_item(app: str, model: str, icon: str, title: str = "") -> dict[str, Any]:
+    found = apps.get_model(app, model)
+    return {
+        "title": title or str(found._meta.verbose_name_plural).capitalize(),
+        "icon": icon,
+        "link": reverse(f"admin:{app}_{model}_changelist"),
+        "permission": lambda request: admin.site.get_model_admin(found).has_view_permission(request),
+    }
+
+
+def _yes(request: HttpRequest) -> bool:
+    return True

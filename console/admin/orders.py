@@ -1,0 +1,294 @@
+"""Orders and fills, as the exchange reported them: to read."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
+from unfold.decorators import display
+
+from console.admin import show
+from console.admin.base import ReadOnlyAdmin, ShowFilter
+from console.words import STATUS_MEANS, notes
+from trading.core.money import quote_of
+from trading.core.orders import OPEN, OrderStatus
+from trading.models import Fill, Order
+
+# By our own conclusion or a person's decision, not by what the exchange reported.
+GONE = (OrderStatus.NOT_PLACED, OrderStatus.NOT_FOUND, OrderStatus.LET_GO)
+
+
+class OrdersShown(ShowFilter):
+    parts = (
+        ("all", "All"),
+        ("open", "Open"),
+        ("unclear", "Unclear"),
+        ("late", "Late"),
+        ("filled", "Filled"),
+        ("gone", "Not on the exchange"),
+        ("other", "Ended otherwise"),
+    )
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "open":
+                return queryset.filter(status__in=sorted(OPEN))
+            case "unclear":
+                return queryset.filter(
+                    Q(status=OrderStatus.SUBMITTING) | Q(denied_at__isnull=False), status__in=sorted(OPEN)
+                )
+            case "late":
+                return queryset.filter(is_late=True)
+            case "filled":
+                return queryset.filter(status=OrderStatus.FILLED)
+            case "gone":
+                return queryset.filter(status__in=GONE)
+            case "other":
+                return queryset.exclude(status__in=[*sorted(OPEN), OrderStatus.FILLED, *GONE])
+        return queryset
+
+
+class FillInline(TabularInline):
+    model = Fill
+    fields = ("traded", "price", "quantity", "quote", "fee", "is_maker", "trade_id")
+    readonly_fields = fields
+    can_delete = False
+    extra = 0
+    max_num = 0
+    hide_title = True
+
+    @display(description="Time")
+    def traded(self, fill: Fill) -> SafeString | str:
+        return show.moment(fill.traded_at)
+
+    @display(description="Commission")
+    def fee(self, fill: Fill) -> SafeString | str:
+        return fee(fill, fill.order.symbol.quote_asset)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnlyAdmin):
+    list_display = (
+        "placed",
+        "what",
+        "symbol",
+        "price_",
+        "quantity_",
+        "filled",
+        "is_",
+        "of",
+        "client_order_id",
+        "where",
+    )
+    list_display_links = ("client_order_id",)
+    list_filter = (
+        OrdersShown,
+        ("status", ChoicesDropdownFilter),
+        ("side", ChoicesDropdownFilter),
+        ("venue", ChoicesDropdownFilter),
+        ("symbol", RelatedDropdownFilter),
+        ("submitted_at", RangeDateTimeFilter),
+    )
+    list_select_related = ("symbol", "trader__symbol")
+    search_fields = ("client_order_id", "exchange_order_id", "symbol__name")
+    search_help_text = "Search by order id or symbol"
+    inlines = (FillInline,)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("what", "symbol", "where"),
+                    ("price_", "quantity_", "filled"),
+                    ("is_", "of"),
+                    "means",
+                    "besides",
+                    "reason",
+                )
+            },
+        ),
+        (
+            "At the exchange",
+            {
+                "fields": (
+                    ("client_order_id", "exchange_order_id"),
+                    ("placed", "asked", "updated"),
+                    ("denied", "instead_of"),
+                )
+            },
+        ),
+    )
+    readonly_fields = (
+        "what",
+        "where",
+        "price_",
+        "quantity_",
+        "filled",
+        "is_",
+        "of",
+        "means",
+        "besides",
+        "placed",
+        "asked",
+        "updated",
+        "denied",
+        "instead_of",
+    )
+
+    @display(description="Placed", ordering="submitted_at")
+    def placed(self, order: Order) -> SafeString | str:
+        return show.moment(order.submitted_at)
+
+    @display(description="Last asked about")
+    def asked(self, order: Order) -> SafeString | str:
+        return show.moment(order.asked_at)
+
+    @display(description="Last change")
+    def updated(self, order: Order) -> SafeString | str:
+        return show.moment(order.updated_at)
+
+    @display(description="Side", ordering="side")
+    def what(self, order: Order) -> SafeString:
+        return show.side(order.side)
+
+    @display(description="Price", ordering="price")
+    def price_(self, order: Order) -> SafeString | str:
+        return show.amount(order.price)
+
+    @display(description="Quantity", ordering="quantity")
+    def quantity_(self, order: Order) -> SafeString | str:
+        return show.amount(order.quantity, order.symbol.base_asset)
+
+    @display(description="Filled", ordering="executed")
+    def filled(self, order: Order) -> str:
+        return filled(order)
+
+    @display(description="Status", ordering="status")
+    def is_(self, order: Order) -> SafeString:
+        return show.order_status(order)
+
+    @display(description="What that means")
+    def means(self, order: Order) -> str:
+        return STATUS_MEANS[OrderStatus(order.status)]
+
+    @display(description="Notes")
+    def besides(self, order: Order) -> str:
+        return "; ".join(notes(order)) or show.NONE
+
+    @display(description="Denied since")
+    def denied(self, order: Order) -> SafeString | str:
+        return show.moment(order.denied_at)
+
+    @display(description="Took the place of")
+    def instead_of(self, order: Order) -> SafeString | str:
+        if order.replaces_id is None or order.replaces is None:
+            return show.NONE
+        return show.link(
+            reverse("admin:trading_order_change", args=(order.replaces_id,)), order.replaces.client_order_id
+        )
+
+    @display(description="Trader", ordering="trader")
+    def of(self, order: Order) -> SafeString:
+        return trader_link(order.trader)
+
+    @display(description="Venue", ordering="venue")
+    def where(self, order: Order) -> SafeString:
+        return show.venue(order.venue)
+
+
+@admin.register(Fill)
+class FillAdmin(ReadOnlyAdmin):
+    list_display = ("traded", "what", "symbol", "price_", "quantity_", "worth", "fee", "of", "where")
+    list_filter = (
+        ("order__side", ChoicesDropdownFilter),
+        ("order__venue", ChoicesDropdownFilter),
+        ("order__symbol", RelatedDropdownFilter),
+        ("traded_at", RangeDateTimeFilter),
+    )
+    list_select_related = ("order__symbol",)
+    search_fields = ("order__client_order_id", "order__symbol__name")
+    search_help_text = "Search by client order id or symbol"
+    fields = ("traded", "of", "what", "symbol", "price_", "quantity_", "worth", "fee", "role", "where", "trade_id")
+    readonly_fields = fields
+
+    @display(description="Time", ordering="traded_at")
+    def traded(self, fill: Fill) -> SafeString | str:
+        return show.moment(fill.traded_at)
+
+    @display(description="Side", ordering="order__side")
+    def what(self, fill: Fill) -> SafeString:
+        return show.side(fill.order.side)
+
+    @display(description="Symbol", ordering="order__symbol__name")
+    def symbol(self, fill: Fill) -> str:
+        return fill.order.symbol.name
+
+    @display(description="Price", ordering="price")
+    def price_(self, fill: Fill) -> SafeString | str:
+        return show.amount(fill.price)
+
+    @display(description="Quantity", ordering="quantity")
+    def quantity_(self, fill: Fill) -> SafeString | str:
+        return show.amount(fill.quantity, fill.order.symbol.base_asset)
+
+    @display(description="Worth", ordering="quote")
+    def worth(self, fill: Fill) -> SafeString | str:
+        return show.amount(fill.quote, fill.order.symbol.quote_asset)
+
+    @display(description="Commission")
+    def fee(self, fill: Fill) -> SafeString | str:
+        return fee(fill, fill.order.symbol.quote_asset)
+
+    @display(description="As")
+    def role(self, fill: Fill) -> str:
+        return "maker" if fill.is_maker else "taker"
+
+    @display(description="Order")
+    def of(self, fill: Fill) -> SafeString:
+        # The id's beginning says whose it is, and its tail fits no table.
+        url, name = reverse("admin:trading_order_change", args=(fill.order_id,)), fill.order.client_order_id
+        return format_html('<a class="hh-link hh-clip hh-brief" href="{}" title="{}">{}</a>', url, name, name)
+
+    @display(description="Venue", ordering="order__venue")
+    def where(self, fill: Fill) -> SafeString:
+        return show.venue(fill.order.venue)
+
+
+def filled(order: Order) -> str:
+    """How much of an order has traded: all, 40 %, or –."""
+    if not order.executed:
+        return show.NONE
+    if order.executed >= order.quantity:
+        return "all"
+    return f"{order.executed / order.quantity:.0%}".replace("%", " %")
+
+
+def fee(fill: Fill, quote_asset: str) -> SafeString | str:
+    """A commission as it was paid, and what it was worth where that is another asset."""
+    paid = show.amount(fill.commission, fill.commission_asset)
+    if fill.is_unvaluable:
+        return format_html("{} (of unknown value)", paid)
+    if fill.commission_quote is None:
+        return paid
+    return format_html("{} (worth {})", paid, show.amount(fill.commission_quote, quote_asset))
+
+
+def worth(order: Order) -> SafeString | str:
+    """What an order comes to at its limit price."""
+    return show.amount(quote_of(order.price, order.quantity), order.symbol.quote_asset)
+
+
+def trader_link(trader: Any) -> SafeString:
+    text = f"{trader.symbol.name} #{trader.slot}"
+    return show.link(reverse("admin:trading_trader_change", args=(trader.pk,)), text)

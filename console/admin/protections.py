@@ -1,0 +1,202 @@
+"""The pages of protections: the account's limits with how far they are used, and those of a symbol on its page."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import transaction
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from unfold.admin import StackedInline
+from unfold.decorators import display
+
+from console import limit_usage
+from console.admin import show
+from console.admin.base import PlainHistory, ReadOnlyAdmin
+from console.admin.forms import AmountInput
+from console.admin.percent import PercentField
+from hedgehog_project.venues import Venue
+from trading.models import AccountProtections, HeldBack, Symbol, SymbolProtections
+from trading.models.fields import AmountField
+from trading.risk import protections, sizing
+
+# The form stands below them.
+MOST_ROWS = 10
+AMOUNTS = {AmountField: {"form_class": AmountInput}}
+
+
+class AccountProtectionsForm(forms.ModelForm):
+    most_drawdown = PercentField(
+        required=False,
+        label="Most drawdown, %",
+        help_text="From the high of the capital with its gains: 5 means 5 %. Empty is off.",
+    )
+
+    class Meta:
+        model = AccountProtections
+        fields = "__all__"
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        is_new = self.instance.pk is None  # One that is there already may be emptied.
+        if is_new and not self.errors and all(cleaned.get(name) is None for name in AccountProtections.LIMITS):
+            raise forms.ValidationError("Nothing is set: fill in at least one limit.")
+        return cleaned
+
+
+@admin.register(AccountProtections)
+class AccountProtectionsAdmin(PlainHistory):
+    """One row for each venue. A row is emptied, never deleted: its drawdown remembers a high."""
+
+    form = AccountProtectionsForm
+    formfield_overrides = AMOUNTS
+    list_display = ("where", "limits", "now", "today")
+    change_form_outer_before_template = "trading/protections_state.html"
+    fieldsets = (
+        (None, {"fields": (("venue", "quote_asset"),)}),
+        (
+            "Buys are held back",
+            {"fields": (("most_exposure", "most_orders_a_minute"), ("quote_reserve", "bnb_reserve"))},
+        ),
+        (
+            "Trading is held back, until a person resumes it",
+            {
+                "description": "At a venue of play money only while the switch is there.",
+                "fields": (
+                    ("most_drawdown", "capital"),
+                    ("drawdown_from", "drawdown_mode", "drawdown_cancels_buys"),
+                ),
+            },
+        ),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("venue",) if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @display(description="Venue", ordering="venue")
+    def where(self, row: AccountProtections) -> SafeString:
+        return show.venue(row.venue)
+
+    @display(description="Limits, and what is used")
+    def limits(self, row: AccountProtections) -> str:
+        return "; ".join(f"{gauge.name}: {gauge.text}" for gauge in limit_usage.account_gauges(row)) or show.NONE
+
+    @display(description="Holds back now")
+    def now(self, row: AccountProtections) -> SafeString | str:
+        count = protections.holding(Venue(row.venue)).count()
+        return show.badge(f"{count}", "warning") if count else show.NONE
+
+    @display(description="Orders held back today")
+    def today(self, row: AccountProtections) -> int:
+        return sum(protections.of_day(row.venue).values())
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        transaction.on_commit(lambda: protections.has_changed(venue=obj.venue))
+        if obj.holds_nothing_back:
+            self.message_user(request, f"{obj}: every limit is empty, nothing is held back.", messages.WARNING)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        row = self.get_object(request, object_id)
+        state = account_state(row) if isinstance(row, AccountProtections) else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **state})
+
+
+def account_state(row: AccountProtections) -> dict[str, Any]:
+    """What the template protections_state.html shows of a venue."""
+    venue = Venue(row.venue)
+    return {
+        "gauges": list(limit_usage.account_gauges(row)),
+        "not_counted": ", ".join(limit_usage.not_counted(row)),
+        "quote_asset": row.quote_asset,
+        "holding": _holding(limit_usage.together(venue)),
+        "today": _lines(protections.rows_of_day(venue)[:MOST_ROWS]),
+    }
+
+
+def symbol_state(symbol: Symbol, venue: Venue) -> dict[str, Any]:
+    """What the template symbol_limits.html shows of a symbol."""
+    size = sizing.next_size(symbol.settings, venue) if hasattr(symbol, "settings") else None
+    return {
+        "size": size,
+        "size_amount": show.amount(size.budget, symbol.quote_asset) if size and size.budget is not None else "",
+        "gauges": list(limit_usage.symbol_gauges(symbol, venue)),
+        "holding": _holding(limit_usage.together(venue, symbol)),
+        "today": _lines(protections.rows_of_day(venue).filter(symbol=symbol)[:MOST_ROWS]),
+    }
+
+
+def _holding(groups: list[limit_usage.Together]) -> list[dict[str, Any]]:
+    return [{"rule": each.rule, "reason": str(each), "last": show.ago(each.last_at)} for each in groups[:MOST_ROWS]]
+
+
+def _lines(rows: Any) -> list[dict[str, Any]]:
+    return [
+        {
+            "symbol": row.symbol.name,
+            "rule": row.rule,
+            "reason": row.reason,
+            "count": row.count,
+            "last": show.ago(row.last_at),
+        }
+        for row in rows
+    ]
+
+
+class ProtectionsForm(forms.ModelForm):
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        is_new = self.instance.pk is None  # One that is there already may be emptied.
+        if is_new and not self.errors and self.has_changed() and not any(map(cleaned.get, SymbolProtections.LIMITS)):
+            self.add_error("losses_in_a_row", "A pause alone holds nothing back: after how many losses in a row?")
+        return cleaned
+
+
+class ProtectionsFormSet(BaseInlineFormSet):
+    """Whoever is held back asks again once an edit is saved."""
+
+    def save(self, commit: bool = True) -> Any:
+        saved = super().save(commit)
+        if self.new_objects or self.changed_objects or self.deleted_objects:
+            symbol_id = self.instance.pk
+            transaction.on_commit(lambda: protections.has_changed(symbol_ids=[symbol_id]))
+        return saved
+
+
+class ProtectionsInline(StackedInline):
+    model = SymbolProtections
+    form = ProtectionsForm
+    formset = ProtectionsFormSet
+    formfield_overrides = AMOUNTS
+    fields = (
+        ("most_bound", "most_open_orders"),
+        ("losses_in_a_row", "pause_minutes"),
+        ("most_day_loss", "most_trade_age_s"),
+        "heeds_gaps",
+    )
+    can_delete = False
+    hide_title = True
+    verbose_name = (
+        "Protections: what holds its buys back, exits never. An empty field is off; a change applies at once"
+    )
+
+
+@admin.register(HeldBack)
+class HeldBackAdmin(ReadOnlyAdmin):
+    list_display = ("day", "where", "symbol", "rule", "count", "reason", "last")
+    list_filter = ("venue", "rule", "day")
+    list_select_related = ("symbol",)
+
+    @display(description="Venue", ordering="venue")
+    def where(self, row: HeldBack) -> SafeString:
+        return show.venue(row.venue)
+
+    @display(description="Last", ordering="last_at")
+    def last(self, row: HeldBack) -> SafeString | str:
+        return show.ago(row.last_at)

@@ -1,0 +1,122 @@
+"""Reconciliations: what comparing the books has found, and a button that compares them now."""
+
+from typing import Any
+
+import redis
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from kombu.exceptions import OperationalError
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.decorators import display
+
+from console.admin import show
+from console.admin.base import ReadOnlyAdmin, ShowFilter
+from trading.identity import others
+from trading.models import Reconciliation
+from trading.reconciliation.reconcile import venues_in_use
+from trading.waking import enqueue
+
+COUNTS = ("orders", "fills", "repaired", "late", "left", "unchecked")
+
+
+class ReconciliationsShown(ShowFilter):
+    parts = (("all", "All"), ("repaired", "Repaired something"), ("left", "Left something or did not check it"))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "repaired":
+                return queryset.filter(repaired__gt=0)
+            case "left":
+                return queryset.filter(~Q(stopped="") | Q(left__gt=0) | Q(unchecked__gt=0))
+        return queryset
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(ReadOnlyAdmin):
+    list_display = ("began", "where", "is_", "orders", "fills", "repaired", "late", "left", "lines", "took", "task")
+    list_filter = (
+        ReconciliationsShown,
+        ("venue", ChoicesDropdownFilter),
+        ("began_at", RangeDateTimeFilter),
+    )
+    search_fields = ("text", "stopped")
+    search_help_text = "Search in what was found"
+    list_before_template = "trading/reconcile_now.html"
+    fieldsets = (
+        (None, {"fields": (("began", "where", "is_"), COUNTS, "lines", "stopped")}),
+        ("How", {"fields": (("took", "task"),)}),
+    )
+    readonly_fields = ("began", "where", "is_", "lines", "took", "task")
+
+    @display(description="Began", ordering="id")
+    def began(self, row: Reconciliation) -> SafeString | str:
+        return show.moment(row.began_at)
+
+    @display(description="Venue", ordering="venue")
+    def where(self, row: Reconciliation) -> SafeString:
+        return show.venue(row.venue)
+
+    @display(description="The books")
+    def is_(self, row: Reconciliation) -> SafeString:
+        if row.stopped:
+            return show.badge("not compared", "danger", row.stopped)
+        if row.left:
+            return show.badge("differ", "danger")
+        if row.repaired:
+            return show.badge("repaired", "warning")
+        return show.badge("not all checked", "warning") if row.unchecked else show.badge("agree", "success")
+
+    @display(description="What was found")
+    def lines(self, row: Reconciliation) -> SafeString | str:
+        found = [*row.text.splitlines(), *([row.stopped] if row.stopped else [])]
+        return (
+            format_html_join(
+                "",
+                '<div style="min-width: 24rem; overflow-wrap: anywhere; white-space: normal">{}</div>',
+                ((line,) for line in found),
+            )
+            if found
+            else show.NONE
+        )
+
+    @display(description="Took", ordering="took_ms")
+    def took(self, row: Reconciliation) -> str:
+        return f"{row.took_ms / 1000:.1f} s" if row.took_ms >= 1000 else f"{row.took_ms} ms"
+
+    @display(description="Task")
+    def task(self, row: Reconciliation) -> SafeString | str:
+        return show.task(row.task_id)
+
+    # --- now --------------------------------------------------------------------------------------
+    def get_urls(self) -> list[Any]:
+        now = path("now/", self.admin_site.admin_view(self.now_view), name="trading_reconciliation_now")
+        return [now, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        shown = {"may_compare": self._may(request), "told": others.told()}
+        return super().changelist_view(request, {**(extra_context or {}), **shown})
+
+    def _may(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("trading.change_reconciliation"))
+
+    def now_view(self, request: HttpRequest) -> HttpResponse:
+        """Has the books of every venue in use compared."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self._may(request):
+            raise PermissionDenied
+        venues = venues_in_use()
+        try:
+            for venue in venues:
+                enqueue.reconcile(venue)
+        except (OperationalError, redis.RedisError) as error:
+            self.message_user(request, f"The bell did not ring: {error}. Is Redis up?", messages.ERROR)
+        else:
+            names = " and ".join(venues)
+            self.message_user(request, f"Rang for {names}. What it finds stands here in a moment.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:trading_reconciliation_changelist"))

@@ -1,0 +1,158 @@
+"""How cells look: numbers, times, badges. Everything here returns text or safe HTML."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from console.figures import age
+from console.words import STATE_MEANS, STATUS_MEANS, notes
+from trading.core.money import plain, rounded
+from trading.core.orders import UNVALUED, OrderStatus, Side
+from trading.core.strategy import TraderState
+from trading.models import Order
+
+# Unfold's colours of labels: info, danger, warning, success, primary; "" is grey.
+STATE_COLOURS = {
+    TraderState.WAITING: "",
+    TraderState.BUYING: "info",
+    TraderState.HOLDING: "warning",
+    TraderState.SELLING: "primary",
+    TraderState.FINISHED: "success",
+    TraderState.DUST: "warning",
+    TraderState.MISSING: "danger",
+    TraderState.RETIRED: "",
+    TraderState.ABANDONED: "warning",
+}
+STATUS_COLOURS = {
+    OrderStatus.SUBMITTING: "warning",
+    OrderStatus.NOT_PLACED: "danger",
+    OrderStatus.NOT_FOUND: "danger",
+    OrderStatus.LET_GO: "warning",
+    OrderStatus.PENDING_NEW: "info",
+    OrderStatus.NEW: "info",
+    OrderStatus.PARTIALLY_FILLED: "primary",
+    OrderStatus.FILLED: "success",
+    OrderStatus.CANCELED: "",
+    OrderStatus.REJECTED: "danger",
+    OrderStatus.EXPIRED: "",
+    OrderStatus.EXPIRED_IN_MATCH: "warning",
+}
+VENUE_COLOURS = {"live": "danger", "testnet": "warning", "demo": "warning", "mock": ""}
+NONE = "–"
+
+
+def badge(text: str, colour: str = "", title: str = "") -> SafeString:
+    context = {"text": text, "type": colour, "label_title": title}
+    return SafeString(render_to_string("unfold/helpers/label.html", context).strip())
+
+
+def state(value: str) -> SafeString:
+    """A trader's; what it means shows when pointed at."""
+    found = TraderState(value)
+    return badge(value.lower(), STATE_COLOURS[found], STATE_MEANS[found])
+
+
+def status(value: str) -> SafeString:
+    """An order's; what it means shows when pointed at."""
+    found = OrderStatus(value)
+    return badge(value.replace("_", " ").lower(), STATUS_COLOURS[found], STATUS_MEANS[found])
+
+
+def order_status(order: Order) -> SafeString:
+    """Its status, and the first word of each note; the notes show when pointed at."""
+    marks = [badge(note.partition(":")[0], "warning", note) for note in notes(order)]
+    return SafeString(" ".join([status(order.status), *marks]))
+
+
+def side(value: str) -> SafeString:
+    return badge(value.lower(), "success" if value == Side.BUY else "danger")
+
+
+def venue(value: str) -> SafeString:
+    return badge(value, VENUE_COLOURS[value])
+
+
+def mode(value: str) -> SafeString:
+    return badge(value, {"active": "success", "reducing": "warning"}.get(value, "danger"))
+
+
+def amount(value: Decimal | None, unit: str = "") -> SafeString | str:
+    """An exact amount."""
+    if value is None:
+        return NONE
+    return format_html('<span class="hh-number">{} {}</span>', plain(value), unit)
+
+
+def profit(
+    value: Decimal | None, unit: str = "", unvalued: int | bool = False, left_over: object = None
+) -> SafeString | str:
+    """A profit, green or red, short; the exact one shows when pointed at. `unvalued`: it leaves out commissions;
+    `left_over`: what it leaves out because it is not sold yet, in words.
+    """
+    if value is None:
+        return NONE
+    colour = "hh-good" if value > 0 else "hh-bad" if value < 0 else ""
+    sign = "+" if value > 0 else ""
+    return format_html(
+        '<span class="hh-number"><span class="{}" title="{}">{}{}</span> {}</span>{}{}',
+        colour,
+        plain(value),
+        sign,
+        rounded(value),
+        unit,
+        format_html(' <span class="hh-dim hh-mark">{}</span>', UNVALUED) if unvalued else "",
+        format_html('<span class="hh-dim hh-left">{}</span>', left_over) if left_over else "",
+    )
+
+
+def moment(value: datetime | None) -> SafeString | str:
+    """A time; the page's script shows it in the reader's own time zone."""
+    if value is None:
+        return NONE
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.isoformat(),
+        f"{value:%Y-%m-%d %H:%M:%S} UTC",
+        f"{value:%d %b %H:%M:%S}",
+    )
+
+
+def ago(value: datetime | None) -> SafeString | str:
+    """How long ago; the time itself shows when pointed at."""
+    if value is None:
+        return NONE
+    seconds = (timezone.now() - value).total_seconds()
+    text = f"in {age(-seconds)}" if seconds < -0.5 else f"{age(max(0.0, seconds))} ago"
+    return format_html('<span title="{} UTC" class="hh-nowrap">{}</span>', f"{value:%Y-%m-%d %H:%M:%S}", text)
+
+
+def percent(fraction: Decimal) -> str:
+    """0.0005 -> 0.05 %."""
+    # What rounds to nothing may be Decimal("-0").
+    return f"{plain(fraction.scaleb(2)) if fraction else 0} %"
+
+
+def flower_url() -> str:
+    return f"http://127.0.0.1:{settings.FLOWER_PORT}/"
+
+
+def task(task_id: str) -> SafeString | str:
+    """A link to a task's page in Flower."""
+    if not task_id:
+        return NONE
+    return format_html(
+        '<a class="hh-link" href="{}task/{}" target="_blank" rel="noopener" title="{}">{}…</a>',
+        flower_url(),
+        task_id,
+        task_id,
+        task_id[:8],
+    )
+
+
+def link(url: str, text: object) -> SafeString:
+    return format_html('<a class="hh-link hh-nowrap" href="{}">{}</a>', url, text)

@@ -1,0 +1,335 @@
+"""A trader's page: its facts, how its profit comes about, and its journal told as a story."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from console import figures
+from console.admin import show
+from console.admin.orders import fee, filled, worth
+from console.why import story_now, wakes_at
+from console.words import STATE_MEANS, notes
+from hedgehog_project.venues import Venue
+from trading.accounting.arithmetic import Arithmetic, arithmetic
+from trading.accounting.holdings import fees_of, value_of
+from trading.books.booking import as_core, position_with
+from trading.core.money import ZERO, plain, quote_of
+from trading.core.orders import OPEN, PROVEN_BY_US
+from trading.core.position import LEAVES_TO_THE_NEXT, TraderState
+from trading.models import Fill, JournalEntry, Order, Trader
+from trading.strategies.registry import UnknownStrategy
+from trading.strategies.typed import BadSettings, typed
+from trading.waking import prices
+from trading.waking.prices import LastTrade
+
+# A cycle's journal has a dozen lines; one that met a long outage may have many.
+MOST_LINES = 300
+# How the journal's words for what woke a trader begin, and what people read there.
+WOKEN_BY = {
+    "report: ": "The exchange reported: ",
+    "answer: ": "The exchange answered: ",
+    "answer": "The exchange answered",
+    "query: ": "Asked, the exchange said: ",
+    "cancel: ": "Asked to cancel, the exchange said: ",
+    "reconciliation: ": "Comparing the books showed: ",
+    "leader: ": "The leader rang: ",
+    "leader": "The leader",
+}
+
+# How much of its order had executed, in what woke a trader.
+EXECUTED = re.compile(r", ([\d.]+) of [\d.]+$")
+# What people say of an order that the exchange calls so.
+STATUS_WORDS = {
+    "new": "rests on the book",
+    "pending new": "waits to be let on the book",
+    "filled": "is filled",
+    "partially filled": "is filled in part",
+    "canceled": "is cancelled",
+    "rejected": "is rejected",
+    "expired": "has expired",
+    "expired in match": "was ended by self-trade prevention",
+    "not placed": "was never placed",
+    "not found": "is no longer known to the exchange",
+    "let go": "is another installation's now",
+}
+
+
+PROVEN = {status.replace("_", " ").lower() for status in PROVEN_BY_US}
+
+
+@dataclass
+class Scene:
+    """One look of the trader: what woke it, and everything that it did then."""
+
+    at: datetime
+    woken_by: str
+    task_id: str
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    fills: list[dict[str, Any]] = field(default_factory=list)
+    tone: str = ""  # good, bad, or plain
+
+
+def story_of(trader: Trader) -> dict[str, Any]:
+    """What a trader's page shows, in a handful of queries."""
+    quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
+    orders = list(trader.orders.order_by("id").select_related("symbol").prefetch_related("fills"))
+    entries = list(trader.journal.order_by("-id").select_related("order__symbol")[: MOST_LINES + 1])
+    told = list(reversed(entries[:MOST_LINES]))
+    traded = [as_core(order) for order in orders if order.status in OPEN or order.executed]
+    terms = arithmetic(position_with(trader, traded), base, quote)
+    trade = prices.last_trades([trader.symbol.name], Venue(trader.venue)).get(trader.symbol.name)
+    return {
+        "trader": trader,
+        "title": f"{trader.symbol.name} #{trader.slot}",
+        "state": show.state(trader.state),
+        "means": STATE_MEANS[TraderState(trader.state)] if trader.has_ended else "",
+        "missing": _missing(trader, terms),
+        "facts": _facts(trader),
+        "now": "" if trader.has_ended else story_now(trader, orders, trader.symbol, trade),
+        "trigger": wakes_at(trader),
+        "retry": show.ago(trader.retry_at) if trader.retry_at else "",
+        "sum": _sum(trader, terms, trade) if terms.bought else None,
+        "orders": [_order(order, base, quote) for order in orders],
+        "scenes": [_shown(scene, trader) for scene in scenes(told, orders, trader)],
+        "has_more": len(entries) > MOST_LINES,
+        "told": len(told),
+        "is_live": not trader.has_ended,
+    }
+
+
+def _facts(trader: Trader) -> list[tuple[str, Any]]:
+    quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
+    symbol_page = reverse("admin:trading_symbol_change", args=(trader.symbol_id,))
+    took = (trader.finished_at - trader.created_at).total_seconds() if trader.finished_at else None
+    return [
+        ("Symbol", show.link(symbol_page, trader.symbol.name)),
+        ("Slot", trader.slot),
+        ("Venue", show.venue(trader.venue)),
+        ("Budget", show.amount(trader.budget, quote)),
+        ("Strategy", trader.strategy),
+        *_strategy_facts(trader),
+        ("Began", _both(trader.created_at)),
+        ("Ended", _both(trader.finished_at)),
+        *([("Took", figures.age(took))] if took is not None else []),
+        ("Brought", show.profit(trader.profit, quote, trader.has_unvalued_fees)),
+        ("Left over", show.amount(trader.leftover, base) if trader.leftover else show.NONE),
+        *([("Missing on the account", show.amount(trader.missing, base))] if trader.missing else []),
+    ]
+
+
+def _missing(trader: Trader, terms: Arithmetic) -> str:
+    """What of its buys the account does not have, in a sentence; empty where all is there."""
+    if not trader.missing:
+        return ""
+    base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
+    text = f"The account lacks {plain(trader.missing)} {base} of what it bought, which cost"
+    text += f" {plain(terms.missing_cost)} {quote}. That is neither profit nor loss"
+    return f"{text}." if trader.has_ended else f"{text}; what is there is sold."
+
+
+def _strategy_facts(trader: Trader) -> list[tuple[str, str]]:
+    """Its strategy's settings that were frozen for it, by their labels; those that are off are left out."""
+    try:
+        strategy, values = trader.by()
+    except (UnknownStrategy, BadSettings) as error:
+        return [("Settings", str(error))]
+    shown = [(each, getattr(values, each.name)) for each in typed(strategy.Settings)]
+    return [(each.label, each.shown(value)) for each, value in shown if value is not None]
+
+
+def _both(at: datetime | None) -> SafeString | str:
+    """A time, and how long ago that is."""
+    if at is None:
+        return show.NONE
+    return format_html('{} <span class="hh-dim">{}</span>', show.moment(at), show.ago(at))
+
+
+# --- how the profit comes about -------------------------------------------------------------------
+def _sum(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> dict[str, Any]:
+    """The terms one under the other, each with its sign, and what they come to."""
+    quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
+    bought = f"Bought {plain(terms.bought)} {base} at {plain(terms.bought_at or ZERO)}"
+    rows = [(bought, show.amount(terms.paid, quote), "")]
+    if terms.fees_base:
+        got = f"leaves {plain(terms.bought - terms.fees_base)} {base} for the same money"
+        rows.append(("Commissions in what was bought", show.amount(terms.fees_base, base), got))
+    if terms.carried:
+        carried = f"Left over of earlier cycles, sold with it: {plain(terms.carried)} {base}, at its cost"
+        rows.append((carried, show.amount(terms.carried_cost, quote), ""))
+    if terms.missing:
+        lacks = f"Missing on the account: {plain(terms.missing)} {base}, at its cost"
+        rows.append((lacks, show.amount(terms.missing_cost, quote), "neither profit nor loss"))
+    if terms.sold or terms.net:
+        rows.append((f"Sold {plain(terms.sold)} {base} for", show.amount(terms.received, quote), ""))
+        rows.append(("less what that part had cost", _minus(terms.cost, quote), ""))
+        rows.append((f"less commissions in {quote}", _minus(terms.fees_quote, quote), ""))
+        rows += [_in_third_asset(terms, asset, quote) for asset in terms.fees_third]
+    return {
+        "rows": rows,
+        "net": show.amount(terms.net, figures.marked(quote, bool(terms.unvalued))),
+        "is_loss": terms.net < ZERO,
+        "of_budget": _share(terms.net, trader.budget, "of the budget"),
+        "of_cost": _share(terms.net, terms.cost, "of what the sold part had cost") if terms.sold else "",
+        "held": _held(trader, terms, trade),
+        "is_final": trader.has_ended,
+    }
+
+
+def _in_third_asset(terms: Arithmetic, asset: str, quote: str) -> tuple[str, SafeString | str, str]:
+    text = f"less commissions of {plain(terms.fees_third[asset])} {asset}"
+    if asset in terms.unvalued and not terms.fees_worth:
+        return text, show.NONE, "nobody knows their value"
+    note = "of some nobody knows the value" if asset in terms.unvalued else ""
+    return f"{text}, worth", _minus(terms.fees_worth, quote) if len(terms.fees_third) == 1 else show.NONE, note
+
+
+def _minus(amount: Decimal, unit: str) -> SafeString | str:
+    return show.amount(-amount if amount else ZERO, unit)
+
+
+def _share(part: Decimal, whole: Decimal, of: str) -> str:
+    return f"{show.percent(round(part / whole, 6))} {of}" if whole > 0 else ""
+
+
+def _held(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> str:
+    """What is still owned, at its cost, and what it is worth now."""
+    quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
+    if not terms.owned:
+        return ""
+    text = f"{plain(terms.owned)} {base} {'are left' if trader.has_ended else 'are held'}"
+    text += f", which cost {plain(terms.owned_cost)} {quote}"
+    if trader.has_ended:
+        return f"{text}{': a later sale takes them along' if trader.state in LEAVES_TO_THE_NEXT else ''}."
+    if trade is None:
+        return f"{text}."
+    fee_share = fees_of(Venue(trader.venue), [trader.symbol_id])[trader.symbol_id]
+    value = value_of(terms.owned, trade.price, fee_share) or ZERO
+    whole = terms.net + value - terms.owned_cost
+    sign = "+" if whole > 0 else ""
+    return (
+        f"{text}. Sold at the last price, {plain(trade.price)}, it would bring {plain(value)} {quote} after its "
+        f"commission, and the cycle {figures.marked(f'{sign}{plain(whole)} {quote}', bool(terms.unvalued))}."
+    )
+
+
+# --- orders ---------------------------------------------------------------------------------------
+def _order(order: Order, base: str, quote: str) -> dict[str, Any]:
+    return {
+        "order": order,
+        "side": show.side(order.side),
+        "status": show.order_status(order),
+        "notes": "; ".join(text for text in (order.reason, *notes(order)) if text),
+        "price": plain(order.price),
+        "quantity": show.amount(order.quantity, base),
+        "worth": worth(order),
+        "filled": filled(order),
+        "placed": show.moment(order.submitted_at),
+        "url": reverse("admin:trading_order_change", args=(order.pk,)),
+        "fills": [_fill(fill, base, quote) for fill in _in_order(order)],
+    }
+
+
+def _fill(fill: Fill, base: str, quote: str) -> dict[str, Any]:
+    return {
+        "at": show.moment(fill.traded_at),
+        "price": plain(fill.price),
+        "quantity": show.amount(fill.quantity, base),
+        "quote": show.amount(fill.quote, quote),
+        "fee": fee(fill, quote),
+        "role": "maker" if fill.is_maker else "taker",
+    }
+
+
+def _in_order(order: Order) -> list[Fill]:
+    return sorted(order.fills.all(), key=lambda fill: fill.trade_id)
+
+
+# --- the story ------------------------------------------------------------------------------------
+def scenes(entries: Iterable[JournalEntry], orders: list[Order], trader: Trader) -> list[Scene]:
+    """The journal's entries, oldest first, those of one look together; each fill where it was booked."""
+    quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
+    to_book = {order.pk: _in_order(order) for order in orders}
+    told = dict.fromkeys(to_book, ZERO)
+    found: list[Scene] = []
+    proven = set[int]()  # orders of which we had concluded that the exchange has none
+    for entry in entries:
+        scene = found[-1] if found else None
+        # Lines without a task stand alone: the leader may begin a trader, and retire it hours later.
+        is_same = scene is not None and (scene.woken_by, scene.task_id) == (entry.event, entry.task_id)
+        if scene is None or not is_same or not entry.task_id:
+            scene = Scene(entry.at, entry.event, entry.task_id)
+            found.append(scene)
+        order_page = reverse("admin:trading_order_change", args=(entry.order_id,)) if entry.order_id else ""
+        text = _done(entry, base, quote)
+        if entry.order is not None:
+            status = entry.decision.rpartition(": ")[2]
+            if status in PROVEN or entry.decision == "was not placed":
+                proven.add(entry.order.pk)
+            elif entry.order.pk in proven and entry.order.is_late and entry.decision.startswith("books"):
+                text += ": late, for it had been taken for never placed"
+        scene.lines.append({"text": text, "reason": entry.reason, "order": order_page})
+        scene.tone = _tone(entry, trader) or scene.tone
+        if entry.order_id in to_book and entry.decision.startswith("books"):
+            waiting, known = to_book[entry.order_id], told[entry.order_id]
+            executed = EXECUTED.search(entry.event)
+            while waiting and executed and known < Decimal(executed[1]):
+                known += waiting[0].quantity
+                scene.fills.append(_fill(waiting.pop(0), base, quote))
+            told[entry.order_id] = known
+    return found
+
+
+def _done(entry: JournalEntry, base: str, quote: str) -> str:
+    """What the trader did, with units where the order tells them."""
+    order = entry.order
+    if order is not None and entry.decision.startswith("orders "):
+        what = f"{plain(order.quantity)} {base} at {plain(order.price)} {quote}"
+        return f"Orders to {order.side.lower()} {what}, {plain(quote_of(order.price, order.quantity))} {quote} in all"
+    if order is not None and entry.decision.startswith("books "):
+        side, _, status = entry.decision.removeprefix("books ").partition(": ")
+        return f"The {side} {STATUS_WORDS.get(status, f'is {status}')}"
+    return f"{entry.decision[:1].upper()}{entry.decision[1:]}"
+
+
+def _tone(entry: JournalEntry, trader: Trader) -> str:
+    if entry.decision.startswith("ends"):
+        return "bad" if (trader.profit or ZERO) < 0 or trader.state == TraderState.MISSING else "good"
+    if entry.decision in (
+        "failed",
+        "misses a part",
+        "was refused",
+        "was not placed",
+        "can't be booked",
+        "asks about its order",
+    ):
+        return "bad"
+    if entry.decision.startswith(("is held back", "pauses", "waits")):
+        return "wait"
+    return "act" if entry.decision.startswith(("orders", "cancels", "takes back", "asks")) else ""
+
+
+def _shown(scene: Scene, trader: Trader) -> dict[str, Any]:
+    prefix = next((word for word in WOKEN_BY if scene.woken_by.startswith(word)), "")
+    rest = scene.woken_by.removeprefix(prefix)
+    # What the exchange said is in its capitals; others' words stay as they are.
+    is_told = prefix not in ("leader: ", "leader", "")
+    words = WOKEN_BY.get(prefix, "") + (rest.lower().replace("_", " ") if is_told else rest)
+    if scene.woken_by.startswith("trade "):
+        words += f" {trader.symbol.quote_asset}"
+    after_s = (scene.at - trader.created_at).total_seconds()
+    return {
+        "at": show.moment(scene.at),
+        "after": "begin" if after_s < 0.05 else f"+{after_s:.1f} s" if after_s < 10 else f"+{figures.age(after_s)}",
+        "woken_by": f"{words[:1].upper()}{words[1:]}",
+        "lines": scene.lines,
+        "fills": scene.fills,
+        "tone": scene.tone,
+        "task": show.task(scene.task_id) if scene.task_id else "",
+    }

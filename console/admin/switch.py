@@ -1,0 +1,176 @@
+"""The page of the switch: at which venue new traders trade, and whether anybody trades at all."""
+
+import logging
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from unfold.admin import ModelAdmin
+
+from console.admin import show
+from console.admin.base import back
+from hedgehog_project.hurry import hurried
+from hedgehog_project.venues import Market, Venue, default_market
+from trading.models import Switch, Trader
+from trading.models.switch import TradingMode, turn_switch, why_not
+from trading.models.traders import LIVE
+from trading.risk import kill_switch
+
+log = logging.getLogger(__name__)
+
+# What a person types to say that real money is meant.
+WORD = "live"
+
+
+@admin.register(Switch)
+class SwitchAdmin(ModelAdmin):
+    """One row has no list: the list's address is the page."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def change_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return HttpResponseRedirect(reverse("admin:trading_switch_changelist"))
+
+    def get_urls(self) -> list[Any]:
+        mode = path("mode/", self.admin_site.admin_view(self.mode_view), name="trading_switch_mode")
+        return [mode, *super().get_urls()]
+
+    def mode_view(self, request: HttpRequest) -> HttpResponse:
+        """Halts trading, or lets it go on."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        by = request.user.get_username()
+        try:
+            mode = TradingMode(request.POST.get("mode", ""))
+        except ValueError:
+            return self._page(request, "Choose active, reducing or halted.")
+        level = messages.WARNING
+        if mode == TradingMode.ACTIVE:
+            level, lines = _resume(by)
+        else:
+            lines = _halt(by, request.POST.get("why", ""), mode, "cancels_buys" in request.POST)
+        try:
+            with hurried():
+                self.log_change(request, Switch.row(), " ".join(lines))
+        except DatabaseError as error:
+            log.warning("not written into the admin's history: %s error=%s", " ".join(lines), error)
+        for line in lines:
+            self.message_user(request, line, level)
+        return back(request, "admin:trading_switch_changelist")
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            return self._turn(request)
+        return self._page(request)
+
+    def _turn(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        try:
+            venue = Venue(request.POST.get("venue", ""))
+        except ValueError:
+            return self._page(request, "Choose mock, testnet, demo or live.")
+        was = Switch.current()
+        try:
+            turn_switch(
+                venue,
+                by=request.user.get_username(),
+                may_trade_live=request.user.has_perm("trading.trade_live"),
+                is_confirmed=request.POST.get("confirmation", "").strip().lower() == WORD,
+            )
+        except ValidationError as error:
+            return self._page(request, " ".join(error.messages))
+        self.log_change(request, Switch.objects.get(pk=1), f"New traders: from {was} to {venue}.")
+        self.message_user(request, f"New traders trade on {venue} from now on.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:trading_switch_changelist"))
+
+    def _page(self, request: HttpRequest, error: str = "") -> HttpResponse:
+        current = Switch.current()
+        may_live = request.user.has_perm("trading.trade_live")
+        live_traders = Trader.objects.filter(LIVE)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Switch",
+            # Not “error”: that name hides Unfold's own messages.
+            "refusal": error,
+            "word": WORD,
+            "may_change": self.has_change_permission(request),
+            "row": Switch.objects.filter(pk=1).first(),
+            "current": show.venue(current),
+            "mode": show.mode(Switch.row().mode),
+            "is_active": Switch.row().is_active,
+            "resting_buys": kill_switch.resting_buys().count(),
+            "venues": [
+                {
+                    "venue": venue,
+                    "title": title,
+                    "text": text,
+                    "is_current": venue == current,
+                    "problem": why_not(venue)
+                    or (
+                        "You lack the permission to trade real money." if venue == Venue.LIVE and not may_live else ""
+                    ),
+                    "needs_word": venue == Venue.LIVE,
+                    "traders": live_traders.filter(venue=venue).count(),
+                }
+                for venue, title, text in _venues()
+            ],
+        }
+        return TemplateResponse(request, "trading/switch.html", context, status=400 if error else 200)
+
+
+def _halt(by: str, why: str, mode: TradingMode, cancels: bool) -> list[str]:
+    """As `manage.py halt` does and says it."""
+    halted = kill_switch.halt_now(by, why, mode, cancels)
+    lines = halted.lines()
+    if not halted.holds:
+        return lines
+    try:
+        found = kill_switch.found_on_their_way(halted)
+        lines += found.lines()
+        unclear = found.wait()
+        resting = kill_switch.resting_buys().count()
+    except DatabaseError as error:
+        return [*lines, f"Which orders were saved before can't be looked up: {kill_switch.in_a_line(error)}."]
+    lines += kill_switch.in_the_end(halted, unclear)
+    if cancels:
+        lines.append(f"The leader cancels the resting buys: {resting}.")
+    return lines
+
+
+def _resume(by: str) -> tuple[int, list[str]]:
+    """The kind of message, and what it says."""
+    try:
+        return messages.SUCCESS, [f"Trading is active again. Traders that are rung: {kill_switch.resume(by)}."]
+    except DatabaseError as error:
+        if kill_switch.resume_here():
+            return messages.SUCCESS, ["Trading is active again. The halt had not reached the database."]
+        return messages.ERROR, [f"Trading stays {Switch.row().mode}: {kill_switch.in_a_line(error)}. Try again."]
+    except OSError as error:
+        return messages.ERROR, [f"Trading stays {Switch.row().mode}: {error.strerror}: {error.filename}"]
+
+
+def _venues() -> list[tuple[Venue, str, str]]:
+    if default_market() == Market.LIVE:
+        mock = "Play money against Binance's real prices (paper trading). Orders never leave this machine."
+    else:
+        mock = "Play money on the exchange of this machine, with a market of its own. Nothing leaves this machine."
+    return [
+        (Venue.MOCK, "Mock", mock),
+        (Venue.TESTNET, "Testnet", "Binance's public test exchange: play money there, reset every month."),
+        (Venue.DEMO, "Demo", "Binance's demo trading: play money at prices like the live ones."),
+        (Venue.LIVE, "Live", "Binance itself: real orders with real money."),
+    ]

@@ -1,0 +1,205 @@
+"""Traders: who is live, what each waits for, and the story of each cycle."""
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from kombu.exceptions import OperationalError
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
+from unfold.decorators import display
+
+from console.admin import show
+from console.admin.base import ReadOnlyAdmin, ShowFilter
+from console.admin.story import story_of
+from trading.core.money import ZERO
+from trading.core.orders import OPEN
+from trading.core.strategy import TraderState
+from trading.models import Trader
+from trading.models.traders import LIVE
+from trading.traders import cycle_end
+from trading.waking import enqueue
+
+
+class TradersShown(ShowFilter):
+    parts = (
+        ("live", "Live"),
+        ("waiting", "Held up"),
+        ("error", "With an error"),
+        ("finished", "Finished"),
+        ("dust", "Dust"),
+        ("missing", "Something is missing"),
+        ("all", "All"),
+    )
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "live":
+                return queryset.filter(LIVE)
+            case "waiting":
+                return queryset.filter(LIVE, Q(retry_at__isnull=False) | ~Q(error="")).exclude(
+                    orders__status__in=OPEN
+                )
+            case "dust":
+                return queryset.filter(state=TraderState.DUST)
+            case "missing":
+                return queryset.filter(missing__gt=ZERO)
+            case "error":
+                return queryset.filter(LIVE, Q(failures__gt=0) | ~Q(error=""))
+            case "finished":
+                return queryset.filter(state=TraderState.FINISHED)
+        return queryset
+
+
+@admin.register(Trader)
+class TraderAdmin(ReadOnlyAdmin):
+    list_display = ("who", "is_", "where", "profit_", "now", "began", "ended")
+    list_filter = (
+        TradersShown,
+        ("state", ChoicesDropdownFilter),
+        ("symbol", RelatedDropdownFilter),
+        ("venue", ChoicesDropdownFilter),
+        ("created_at", RangeDateTimeFilter),
+    )
+    list_select_related = ("symbol",)
+    search_fields = ("symbol__name", "orders__client_order_id")
+    search_help_text = "Search by symbol or client order id"
+    change_form_template = "trading/trader.html"
+    actions = ("abandon_chosen",)
+
+    @display(description="Trader", ordering="symbol__name")
+    def who(self, trader: Trader) -> SafeString:
+        return format_html('<b>{}</b> <span class="hh-dim">#{}</span>', trader.symbol.name, trader.slot)
+
+    @display(description="State", ordering="state")
+    def is_(self, trader: Trader) -> SafeString:
+        return show.state(trader.state)
+
+    @display(description="Venue", ordering="venue")
+    def where(self, trader: Trader) -> SafeString:
+        return show.venue(trader.venue)
+
+    @display(description="Profit", ordering="profit")
+    def profit_(self, trader: Trader) -> SafeString | str:
+        return show.profit(trader.profit, trader.symbol.quote_asset, trader.has_unvalued_fees)
+
+    @display(description="Waits for, or what went wrong")
+    def now(self, trader: Trader) -> SafeString | str:
+        if trader.error:
+            return format_html('<span class="hh-bad hh-clip" title="{}">{}</span>', trader.error, trader.error)
+        if trader.missing:
+            return format_html(
+                '<span class="hh-bad">{} of what it bought is missing on the account</span>',
+                show.amount(trader.missing, trader.symbol.base_asset),
+            )
+        if trader.state == TraderState.DUST:
+            return format_html(
+                "{} was left over, too little to sell by itself",
+                show.amount(trader.leftover, trader.symbol.base_asset),
+            )
+        if not trader.waits_for:
+            return show.NONE
+        return format_html('<span class="hh-clip" title="{}">{}</span>', trader.waits_for, trader.waits_for)
+
+    @display(description="Began", ordering="created_at")
+    def began(self, trader: Trader) -> SafeString | str:
+        return show.ago(trader.created_at)
+
+    @display(description="Ended", ordering="finished_at")
+    def ended(self, trader: Trader) -> SafeString | str:
+        return show.ago(trader.finished_at)
+
+    # --- several at once --------------------------------------------------------------------------
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        return self._may_act(request)
+
+    @admin.action(description="Abandon: give the cycle up", permissions=["act"])
+    def abandon_chosen(self, request: HttpRequest, chosen: QuerySet[Trader]) -> HttpResponse | None:
+        """Shows what would be given up; does it once that is confirmed."""
+        if "confirmed" not in request.POST:
+            context = {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": "Abandon traders",
+                "traders": [(trader, show.state(trader.state)) for trader in chosen.select_related("symbol")],
+                "action_name": ACTION_CHECKBOX_NAME,
+            }
+            return TemplateResponse(request, "trading/abandon.html", context)
+        by = request.user.get_username()
+        abandoned = [trader for trader in chosen if cycle_end.abandon(trader.pk, by)]
+        for trader in abandoned:
+            self.log_change(request, trader, "Abandoned.")
+        kept = len(chosen) - len(abandoned)
+        self.message_user(
+            request,
+            f"Abandoned: {len(abandoned)}."
+            + (f" Not abandoned: {kept}, which have ended or may have an order resting." if kept else ""),
+            messages.WARNING if kept else messages.SUCCESS,
+        )
+        return None
+
+    # --- the page of one ----------------------------------------------------------------------------
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("<int:pk>/wake/", wrap(self.wake_view), name="trading_trader_wake"),
+            path("<int:pk>/abandon/", wrap(self.abandon_view), name="trading_trader_abandon"),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        trader = self.get_object(request, object_id)
+        if trader is not None:
+            extra_context = {**(extra_context or {}), **story_of(trader), "may_act": self._may_act(request)}
+        return super().change_view(request, object_id, form_url, extra_context)
+
+    def _may_act(self, request: HttpRequest) -> bool:
+        # Not has_change_permission: nobody may edit what a trader remembers, yet some may tell it what to do.
+        return bool(request.user.has_perm("trading.change_trader"))
+
+    def wake_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Asks the trader to look again now."""
+
+        def wake(trader: Trader) -> None:
+            try:
+                why = f"{request.user.get_username()} asked it to look again"
+                enqueue.nudge(trader.pk, trader.symbol.name, why, True, enqueue.queue_of(trader.holds))
+            except (OperationalError, redis.RedisError) as error:
+                self.message_user(request, f"The bell did not ring: {error}. Is Redis up?", messages.ERROR)
+            else:
+                self.message_user(request, "Rang. If there is anything to do, its journal says so in a moment.")
+
+        return self._act(request, pk, wake)
+
+    def abandon_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Gives the cycle up; what the trader holds stays on the account."""
+
+        def abandon(trader: Trader) -> None:
+            if cycle_end.abandon(trader.pk, request.user.get_username()):
+                self.log_change(request, trader, "Abandoned.")
+                self.message_user(request, "Abandoned. Its slot gets a new trader while the symbol is on.")
+            else:
+                self.message_user(
+                    request, "Not abandoned: it has ended, or an order of it may still rest.", messages.WARNING
+                )
+
+        return self._act(request, pk, abandon)
+
+    def _act(self, request: HttpRequest, pk: int, do: Callable[[Trader], None]) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self._may_act(request):
+            raise PermissionDenied
+        do(get_object_or_404(Trader.objects.select_related("symbol"), pk=pk))
+        return HttpResponseRedirect(reverse("admin:trading_trader_change", args=(pk,)))

@@ -1,0 +1,138 @@
+"""Turning symbols from the admin: trading on, off and shut down, streaming on and off, for one or for hundreds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import pluralize
+from django.urls import path
+from unfold.admin import ModelAdmin
+
+from console.admin.base import PlainHistory, back
+from trading.models import Symbol, Trader
+from trading.models.symbols import TradingStatus
+from trading.risk import kill_switch
+from trading.symbols import listings
+
+# What a button may ask for: the status, and whether what rests is taken back.
+TRADING = {
+    "on": (TradingStatus.ON, False),
+    "off": (TradingStatus.OFF, False),
+    "off-cancel": (TradingStatus.OFF, True),
+    "shutdown": (TradingStatus.SHUTDOWN, False),
+    "shutdown-cancel": (TradingStatus.SHUTDOWN, True),
+}
+MOST_PROBLEMS = 5
+
+
+class TurningAdmin(PlainHistory):
+    """The part of the symbols' admin that turns them."""
+
+    def get_urls(self) -> list[Any]:
+        turn = path(
+            "<int:pk>/<str:what>/<str:state>/", self.admin_site.admin_view(self.turn_view), name="trading_symbol_turn"
+        )
+        return [turn, *super().get_urls()]
+
+    def turn_view(self, request: HttpRequest, pk: int, what: str, state: str) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        symbol = get_object_or_404(Symbol, pk=pk)
+        if not self.has_change_permission(request, symbol):
+            raise PermissionDenied
+        match what:
+            case "trading" if state in TRADING:
+                self.turn_trading(request, [symbol], state)
+            case "streaming" if state in ("on", "off"):
+                self.turn_streaming(request, [symbol], state)
+            case _:
+                raise PermissionDenied
+        return back(request, "admin:trading_symbol_changelist")
+
+    def turn_trading(self, request: HttpRequest, chosen: Sequence[Symbol], state: str) -> None:
+        status, takes_back = TRADING[state]
+        problems = listings.turn(chosen, status, takes_back)
+        turned = [symbol for symbol in chosen if symbol.name not in problems]
+        says = "shutting down" if status == TradingStatus.SHUTDOWN else str(status)
+        if turned:
+            log_many(request, turned, f"Turned trading {state}.")
+            left = "" if status == TradingStatus.ON else _what_is_left(turned, status, takes_back)
+            self.message_user(request, f"{_names(turned)}: trading is {says}.{left}", messages.SUCCESS)
+        tell_problems(self, request, problems)
+
+    def turn_streaming(self, request: HttpRequest, chosen: Sequence[Symbol], state: str) -> None:
+        listings.stream(chosen, state == "on")
+        log_many(request, chosen, f"Turned streaming {state}.")
+        self.message_user(request, f"{_names(chosen)}: streaming is {state}.", messages.SUCCESS)
+
+    @admin.action(description="Turn trading on", permissions=["change"])
+    def trading_on(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
+        self.turn_trading(request, _plain(chosen), "on")
+
+    @admin.action(description="Turn trading off, keep what rests", permissions=["change"])
+    def trading_off(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
+        self.turn_trading(request, _plain(chosen), "off")
+
+    @admin.action(description="Turn trading off, cancel what rests", permissions=["change"])
+    def trading_off_and_cancel(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
+        self.turn_trading(request, _plain(chosen), "off-cancel")
+
+    @admin.action(description="Shut trading down: let cycles end", permissions=["change"])
+    def trading_shutdown(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
+        self.turn_trading(request, _plain(chosen), "shutdown")
+
+    @admin.action(description="Shut trading down, cancel its buys", permissions=["change"])
+    def trading_shutdown_and_cancel(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
+        self.turn_trading(request, _plain(chosen), "shutdown-cancel")
+
+    @admin.action(description="Turn streaming on", permissions=["change"])
+    def streaming_on(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
+        self.turn_streaming(request, _plain(chosen), "on")
+
+    @admin.action(description="Turn streaming off", permissions=["change"])
+    def streaming_off(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
+        self.turn_streaming(request, _plain(chosen), "off")
+
+
+def tell_problems(of: ModelAdmin, request: HttpRequest, problems: dict[str, str]) -> None:
+    """The first few of them, by symbol; and how many more there are."""
+    for name, problem in list(problems.items())[:MOST_PROBLEMS]:
+        of.message_user(request, f"{name}: {problem}", messages.ERROR)
+    if len(problems) > MOST_PROBLEMS:
+        of.message_user(request, f"{len(problems) - MOST_PROBLEMS} more symbols stay as they are.", messages.ERROR)
+
+
+def _plain(chosen: QuerySet[Symbol]) -> list[Symbol]:
+    """The list's rows without its figures, each of which is a query of its own."""
+    return list(Symbol.objects.filter(pk__in=chosen.values_list("pk", flat=True)))
+
+
+def log_many(request: HttpRequest, changed: Sequence[Symbol], text: str) -> None:
+    """One entry for each in the admin's history."""
+    assert request.user.pk is not None, "the admin lets nobody in who is not known"
+    LogEntry.objects.log_actions(request.user.pk, changed, CHANGE, text)
+
+
+def _names(turned: Sequence[Symbol], shown: int = 5) -> str:
+    rest = len(turned) - shown
+    return ", ".join(symbol.name for symbol in turned[:shown]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _what_is_left(turned: Sequence[Symbol], status: TradingStatus, takes_back: bool) -> str:
+    """What rests and what is held, at every venue; begins with a space, empty where there is nothing."""
+    resting, buys = kill_switch.resting(turned).count(), kill_switch.resting_buys(turned).count()
+    ending = (resting if status == TradingStatus.OFF else buys) if takes_back else 0
+    holding = Trader.objects.filter(symbol__in=turned, finished_at__isnull=True, holds=True).count()
+    facts = []
+    if resting:
+        facts.append(f"{resting} order{pluralize(resting)} rest{pluralize(resting, 's,')}")
+    if ending:
+        facts.append(f"{ending} of them {pluralize(ending, 'is,are')} being cancelled")
+    if holding:
+        facts.append(f"{holding} cycle{pluralize(holding)} hold{pluralize(holding, 's,')} what was bought")
+    return f" {', '.join(facts)}." if facts else ""

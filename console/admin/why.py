@@ -1,0 +1,26 @@
+"""The answer to “why does it not buy?”, as the symbol's page shows it."""
+
+from typing import Any
+
+from django.urls import reverse
+
+from console.admin import show
+from console.why import Answer
+
+
+def shown(answer: Answer) -> dict[str, Any]:
+    return {
+        "reasons": answer.reasons,
+        "missing": answer.missing,
+        "slots": [
+            {
+                "name": show.link(reverse("admin:trading_trader_change", args=(line.trader.pk,)), f"#{line.number}")
+                if line.trader
+                else f"#{line.number}",
+                "state": show.state(line.trader.state) if line.trader else "",
+                "text": line.text,
+                "is_error": line.is_error,
+            }
+            for line in answer.slots
+        ],
+    }

@@ -1,0 +1,281 @@
+"""What is going on, in a few queries: the figures that the admin and `manage.py status` show.
+
+Figures are those of one venue, the switch's: play money and real money are never added up. What still goes on
+elsewhere is told apart (`elsewhere`). Where Redis does not answer, prices are unknown (None), never an error.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Aggregate, CharField, Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Cast, Coalesce, Substr
+from django.utils import timezone
+
+from hedgehog_project.processes import ProcessState
+from hedgehog_project.venues import Venue, market_of
+from streamer.models import StreamedSymbol
+from trading.accounting.profit import _quote_assets
+from trading.core.money import ZERO, plain
+from trading.core.orders import OPEN, UNVALUED, OrderStatus
+from trading.core.strategy import TraderState
+from trading.models import Order, Symbol, Trader
+from trading.models.fields import NOTHING
+from trading.models.switch import why_not
+from trading.models.symbols import TradingStatus
+from trading.models.traders import ENDED, LIVE, UNKNOWN
+from trading.symbols import said
+from trading.waking.prices import LastTrade, last_trades
+
+HOURS = 24
+# A market that is traded this seldom, or a feed that is this late, deserves a word.
+OLD_S = 60
+# What it means to people when a process is down.
+WITHOUT = {
+    "redis": "Redis does not answer: no event and no task reaches anybody. What is held still gets out.",
+    "mock_exchange": "The mock exchange is down: it takes no orders and fills none.",
+    "streamer": "The streamer is down: no prices and no execution reports come.",
+    "dispatcher": "The dispatcher is down: no trader hears of trades and reports.",
+    "worker": "No worker for entries is up: no trader begins or buys.",
+    "worker_exits": "No worker for exits is up: no report is booked, nothing is cancelled, and nobody leads.",
+    "beat": "Beat is down: nobody looks for missing traders and unclear orders.",
+    "standby": "The standby is down: nobody gets out while Redis is full or away.",
+}
+REFUSING = "What is held still gets out, unclear orders are asked about, and cancels go on; nothing new is bought."
+
+
+@dataclass(frozen=True)
+class SymbolLine:
+    """A symbol at the switch's venue."""
+
+    pk: int
+    name: str
+    quote_asset: str
+    is_streaming: bool
+    is_trading: bool
+    last_trade: LastTrade | None  # None: no trade yet, or Redis does not answer
+    traders: int  # live ones
+    cycles_finished: int
+    profit: Decimal
+    unvalued: int  # ended cycles with commissions of unknown value, which the profit leaves out
+    said: str = ""  # by the exchange, of a symbol that is on and can't be traded there
+
+    @property
+    def is_of_interest(self) -> bool:
+        return bool(self.is_streaming or self.is_trading or self.traders or self.cycles_finished)
+
+
+@dataclass
+class Hour:
+    """The cycles that ended in one hour, and their profit by quote asset."""
+
+    begins: datetime
+    cycles: int = 0
+    profit: dict[str, Decimal] = field(default_factory=dict)
+    unvalued: Counter[str] = field(default_factory=Counter)  # cycles with commissions of unknown value
+
+
+def with_figures(symbols: QuerySet[Symbol], venue: Venue) -> QuerySet[Any]:
+    """Gives each symbol `is_streaming`, `live_traders`, `cycles_finished`, `profit` and `unvalued` (the cycles whose
+    commissions it leaves out) at the venue, in one query.
+    """
+    streamed = StreamedSymbol.objects.filter(market=market_of(venue), symbol=OuterRef("name"), is_on=True)
+    own = Trader.objects.filter(venue=venue, symbol=OuterRef("pk")).order_by().values("symbol")
+
+    # Subqueries: one join of all traders takes three times as long.
+    def of_traders(which: Q, figure: Aggregate, instead: Value) -> Coalesce:
+        return Coalesce(Subquery(own.filter(which).annotate(figure=figure).values("figure")), instead)
+
+    return symbols.select_related("settings").annotate(
+        is_streaming=Exists(streamed),
+        live_traders=of_traders(LIVE, Count("pk"), Value(0)),
+        cycles_finished=of_traders(ENDED & Q(state=TraderState.FINISHED), Count("pk"), Value(0)),
+        profit=of_traders(ENDED, Sum("profit"), NOTHING),
+        unvalued=of_traders(ENDED & UNKNOWN, Count("pk"), Value(0)),
+    )
+
+
+def is_trading(symbol: Symbol) -> bool:
+    """Whether new traders are wanted; a symbol that never had settings is off."""
+    return hasattr(symbol, "settings") and symbol.settings.is_on
+
+
+def is_shutting_down(symbol: Symbol) -> bool:
+    """Whether its cycles under way end and no other begins."""
+    return hasattr(symbol, "settings") and symbol.settings.status == TradingStatus.SHUTDOWN
+
+
+def symbol_lines(venue: Venue) -> list[SymbolLine]:
+    """Every symbol that somebody cares for, by name: of thousands that the exchange lists most are off."""
+    streamed = StreamedSymbol.objects.filter(is_on=True).values("symbol")
+    traded = Trader.objects.filter(venue=venue, symbol=OuterRef("pk"))
+    wanted = (
+        Q(settings__status__in=[TradingStatus.ON, TradingStatus.SHUTDOWN]) | Q(name__in=streamed) | Exists(traded)
+    )
+    symbols = list(with_figures(Symbol.objects.filter(wanted).order_by("name"), venue))
+    trades = last_trades([symbol.name for symbol in symbols], venue)
+    told = said.of(venue, (symbol for symbol in symbols if is_trading(symbol)))
+    return [
+        SymbolLine(
+            pk=symbol.pk,
+            name=symbol.name,
+            quote_asset=symbol.quote_asset,
+            is_streaming=symbol.is_streaming,
+            is_trading=is_trading(symbol),
+            last_trade=trades.get(symbol.name),
+            traders=symbol.live_traders,
+            cycles_finished=symbol.cycles_finished,
+            profit=symbol.profit,
+            unvalued=symbol.unvalued,
+            said=told.get(symbol.pk, ""),
+        )
+        for symbol in symbols
+    ]
+
+
+def open_orders(venue: Venue) -> QuerySet[Order]:
+    """Orders of which more can still trade, SUBMITTING among them."""
+    return Order.objects.filter(venue=venue, status__in=sorted(OPEN))
+
+
+def order_counts(venue: Venue) -> tuple[int, int]:
+    """How many orders are open, and how many of those have no answer of the exchange yet."""
+    counts = open_orders(venue).aggregate(
+        open=Count("pk"), submitting=Count("pk", filter=Q(status=OrderStatus.SUBMITTING))
+    )
+    return counts["open"], counts["submitting"]
+
+
+def traders_by_state(venue: Venue) -> dict[TraderState, int]:
+    """How many live traders stand where; states without any are left out."""
+    rows = Trader.objects.filter(LIVE, venue=venue).order_by().values_list("state").annotate(Count("pk"))
+    found = dict(rows)
+    return {state: found[state] for state in TraderState if state in found}
+
+
+def hours(venue: Venue, now: datetime | None = None) -> list[Hour]:
+    """The last 24 hours, oldest first; the last one is the hour that is running."""
+    last = (now or timezone.now()).replace(minute=0, second=0, microsecond=0)
+    found = {begins: Hour(begins) for begins in (last - timedelta(hours=n) for n in reversed(range(HOURS)))}
+    rows = (
+        Trader.objects.filter(venue=venue, state=TraderState.FINISHED, finished_at__gte=min(found))
+        .order_by()
+        # As text, "2026-11-22 13" in UTC on both databases: on SQLite TruncHour calls Python for every row.
+        .annotate(hour=Substr(Cast("finished_at", CharField()), 1, 13))
+        .values_list("hour", "symbol_id")
+        .annotate(cycles=Count("pk"), gained=Coalesce(Sum("profit"), NOTHING), unvalued=Count("pk", filter=UNKNOWN))
+    )
+    assets = _quote_assets()
+    for text, symbol_id, cycles, profit, unvalued in rows:
+        hour = found.get(datetime.strptime(text, "%Y-%m-%d %H").replace(tzinfo=UTC))
+        if hour is not None:  # None: finished after `now`, for clocks of several machines differ a little.
+            hour.cycles += cycles
+            asset = assets[symbol_id]
+            hour.profit[asset] = hour.profit.get(asset, ZERO) + profit
+            hour.unvalued[asset] += unvalued
+    return list(found.values())
+
+
+def cycles_since(venue: Venue, since: datetime) -> int:
+    """How many cycles have finished since then."""
+    return Trader.objects.filter(venue=venue, state=TraderState.FINISHED, finished_at__gte=since).count()
+
+
+def elsewhere(venue: Venue) -> list[str]:
+    """What still goes on at other venues than the switch's, one sentence for each."""
+    live = Trader.objects.filter(LIVE).exclude(venue=venue).order_by()
+    return [
+        f"{_count(count, 'live trader')} still at {other}: they stay there until their cycle ends."
+        for other, count in live.values_list("venue").annotate(Count("pk"))
+    ]
+
+
+def alarms(venue: Venue, states: list[ProcessState]) -> list[str]:
+    """What the processes that are down mean, in words for people."""
+    down = [state.name for state in states if state.alive is False]
+    trouble = [f"{state.trouble}. {REFUSING}" for state in states if state.trouble]
+    if "redis" in down and not trouble:
+        return [WITHOUT["redis"]]  # Of the others nothing is known then.
+    others = [name for name in down if name != "redis" and (name != "mock_exchange" or venue == Venue.MOCK)]
+    return trouble + [WITHOUT[name] for name in others if name in WITHOUT]
+
+
+def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) -> list[str]:
+    """Why nothing happens, or what needs a look, in words for people; about processes see alarms()."""
+    problem = why_not(venue)
+    found = [f"New traders can't trade on {venue}. {problem}"] if problem else []
+    on = [line for line in lines if line.is_trading]
+    if not lines and not Symbol.objects.exists():
+        found.append("There is no symbol yet: add one under Symbols.")
+    elif not on:
+        found.append("No symbol is trading: turn one on under Symbols.")
+    found += _first([line.said for line in on if line.said], "Of {} more symbols the exchange says the like.")
+    deaf = [line.name for line in on if not line.is_streaming]
+    if deaf:
+        found.append(f"{_some(deaf)}: trading is on, but prices do not stream. Turn streaming on.")
+    mute = [line.name for line in on if line.is_streaming and line.last_trade is None and not line.said]
+    if mute:
+        found.append(f"{_some(mute)}: no price is known yet.")
+    old = [line.name for line in on if line.is_streaming and line.last_trade and line.last_trade.age_s > OLD_S]
+    if old:
+        found.append(f"{_some(old)}: the last trade event is over a minute old.")
+    failing = Trader.objects.filter(LIVE, failures__gt=0).count()
+    if failing:
+        found.append(f"{_count(failing, 'trader')} met an error and will try again: see Traders, “With an error”.")
+    # The leader asks about such orders after seconds; minutes mean that nobody gets an answer.
+    late = (now or timezone.now()) - timedelta(minutes=1)
+    unclear = Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=late).count()
+    if unclear:
+        found.append(f"{_count(unclear, 'order')} had no answer of the exchange for over a minute.")
+    return (
+        found + _first(missing(venue, now=now), "Of {} more traders the account lacks something.") + elsewhere(venue)
+    )
+
+
+def missing(venue: Venue, symbol_id: int | None = None, now: datetime | None = None) -> list[str]:
+    """What the account lacks of what traders bought: of those that live, or ended within the last day."""
+    ended = Q(finished_at__gte=(now or timezone.now()) - timedelta(days=1))
+    rows = Trader.objects.filter(LIVE | ended, missing__gt=ZERO).select_related("symbol")
+    # By time alone, and the few that are found by venue here: SQLite would look at all that ever ended at the venue.
+    return [
+        _lacks(trader)
+        for trader in rows.order_by("symbol__name", "slot", "pk")
+        if trader.venue == venue and symbol_id in (None, trader.symbol_id)
+    ]
+
+
+def _lacks(trader: Trader) -> str:
+    what = "all" if trader.state == TraderState.MISSING else f"{plain(trader.missing)} {trader.symbol.base_asset}"
+    text = f"{trader.symbol.name} slot {trader.slot}: the account lacks {what} of what it bought"
+    if trader.state == TraderState.MISSING:
+        return f"{text}, {plain(trader.missing)} {trader.symbol.base_asset}, so its cycle has ended."
+    return f"{text}. What is there {'was' if trader.has_ended else 'is'} sold."
+
+
+def marked(text: str, unvalued: int | bool) -> str:
+    """A sum, with what it leaves out."""
+    return f"{text} {UNVALUED}" if unvalued else text
+
+
+def age(seconds: float) -> str:
+    """How long, in one unit: 4 s, 12 min, 3 h, 5 d."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _first(sentences: list[str], more: str, shown: int = 5) -> list[str]:
+    rest = len(sentences) - shown
+    return sentences[:shown] + ([more.format(rest)] if rest > 0 else [])
+
+
+def _some(names: list[str], shown: int = 5) -> str:
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,44 @@
+"""`manage.py check_exchange`: whether a venue can be traded at, and what to mend."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.checks import ERROR
+from django.core.management.base import BaseCommand, CommandError
+
+from console.checkup import Level, check_up
+from hedgehog_project.checks import check_addresses, check_keys
+from hedgehog_project.venues import Venue
+from trading.models import Switch
+
+
+class Command(BaseCommand):
+    help = (
+        "Looks whether a venue can be traded at: its three addresses, this machine's clock, the key and what it may "
+        "do, the filters of the symbols that are on, and the money for their budgets. Places no order. A line for "
+        "each finding: ok, note (worth knowing) or MEND (with what to do). Exit 1 where anything must be mended."
+    )
+    requires_system_checks = ["redis"]
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("venue", nargs="?", choices=[venue.value for venue in Venue], help="default: the switch's")
+        which.add_argument("--all", action="store_true", help="every venue; where there is no key only its addresses")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        venues = [Venue(options["venue"])] if options["venue"] else [Switch.current()]
+        count = self._settings()
+        for venue in list(Venue) if options["all"] else venues:
+            for finding in check_up(venue, is_wanted=not options["all"]):
+                self.stdout.write(f"{venue:<8}  {finding}")
+                count += finding.level == Level.MEND
+        if count:
+            raise CommandError(f"{count} {'finding' if count == 1 else 'findings'} must be mended: see MEND above")
+
+    def _settings(self) -> int:
+        """Shows what is wrong with keys and addresses; how many of that are errors."""
+        found = [*check_addresses(), *check_keys()]
+        for message in found:
+            level = Level.MEND if message.level >= ERROR else Level.NOTE
+            self.stdout.write(f"settings  {level:<4}  {message.msg}. {message.hint}")
+        return sum(message.level >= ERROR for message in found)

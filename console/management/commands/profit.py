@@ -1,0 +1,112 @@
+"""`manage.py profit`: what trading has brought, net of commissions."""
+
+import csv
+from argparse import ArgumentParser
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from console.admin.show import percent
+from console.management.arguments import add_venue, date
+from console.management.tables import table
+from hedgehog_project.venues import Venue
+from trading.accounting import equity, profit
+from trading.accounting.holdings import Holding
+from trading.accounting.left_over import LeftOver, by_quote_asset
+from trading.accounting.profit import CSV_COLUMNS, OF_BUDGET, By, Line, csv_row
+from trading.core.money import ZERO, plain
+from trading.core.orders import UNVALUED
+from trading.models import Switch
+
+# On a terminal; a CSV has them all.
+MOST_CYCLES = 50
+MOST_LEFT = 8
+
+
+class Command(BaseCommand):
+    help = (
+        "Profit net of all commissions. A cycle counts when it ends (realised); what cycles under way would have "
+        "brought, were all that they hold sold at the last price, is told as unrealised."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--by",
+            choices=[by.value for by in By],
+            default=By.SYMBOL.value,
+            help="a line for each; default: %(default)s",
+        )
+        add_venue(parser)
+        parser.add_argument("--since", type=date, metavar="DATE", help="cycles that ended from this day on (UTC)")
+        parser.add_argument("--csv", action="store_true", help="for programs: every line, amounts with a point")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        venue, by, since = Venue(options["venue"] or Switch.current()), By(options["by"]), options["since"]
+        if options["csv"]:
+            writer = csv.writer(self.stdout, lineterminator="\n")
+            writer.writerow(CSV_COLUMNS)
+            writer.writerows(csv_row(line) for line in profit.lines(venue, by, since))
+            return
+        standings = equity.standing(venue).values()
+        held = [holding for each in standings for holding in each.holdings]
+        left = [each for standing in standings for each in standing.left_over]
+        places = list(profit.lines(venue, By.SYMBOL, since, held, left=left))
+        for line in as_text(venue, by, since, places, held, left):
+            self.stdout.write(line)
+
+
+def as_text(
+    venue: Venue, by: By, since: datetime | None, places: list[Line], held: list[Holding], left: list[LeftOver]
+) -> list[str]:
+    """The report for people, with its totals. `places`: the lines by symbol."""
+    is_by_place = by in (By.SYMBOL, By.SLOT)
+    found = iter(places) if by == By.SYMBOL else profit.lines(venue, by, since, held, places)
+    shown = list(islice(found, MOST_CYCLES)) if by == By.CYCLE else list(found)
+    when = f" since {since:%Y-%m-%d}" if since else ""
+    if not shown:
+        return [f"No cycle has ended at {venue}{when}, and nothing is held.", *_left_over(left)]
+    head = [by.upper(), "CYCLES", "REALISED", "", "OF BUDGET"]
+    rows = [[*head, *(["UNREALISED", "OF BUDGET"] if is_by_place else []), ""]]
+    rows += [_row(line, is_by_place) for line in (*shown, *profit.totals(places))]
+    told = [f"Profit at {venue}{when}, net of commissions", "", *table(rows, right={1, 2, 4, 5, 6})]
+    told += ["", OF_BUDGET]
+    ended = sum(line.cycles for line in places)
+    if by == By.CYCLE and ended > len(shown):
+        told.append(f"The newest {len(shown)} of {ended:,} cycles: --csv writes them all, --since fewer.")
+    if any(not line.is_priced for line in places):
+        told.append("?: something is held whose price is not known now.")
+    return told + _left_over(left)
+
+
+def _left_over(left: list[LeftOver]) -> list[str]:
+    if not left:
+        return []
+    head = "Left over of ended cycles, too little to sell alone, to be sold with a later sale, and no part of what is"
+    told = [f"{head} realised:", *(f"  {each.symbol}: {each.in_short}" for each in left[:MOST_LEFT])]
+    if len(left) > MOST_LEFT:
+        told += [f"  in all, {total}" for total in by_quote_asset(left).values()]
+    return told
+
+
+def _row(line: Line, is_by_place: bool) -> list[str]:
+    row = [line.name, f"{line.cycles:,}", _signed(line), line.asset, _share(line.share)]
+    unrealised = [_unrealised(line), _share(line.unrealised_share)] if is_by_place else []
+    unvalued = line.unvalued + (line.unvalued_held if is_by_place else 0)
+    return [*row, *unrealised, f"{UNVALUED}, in {unvalued:,} of them" if unvalued else ""]
+
+
+def _share(share: Decimal | None) -> str:
+    return "" if share is None else percent(round(share, 4))
+
+
+def _signed(line: Line) -> str:
+    return f"{'+' if line.realised > ZERO else ''}{plain(line.realised)}"
+
+
+def _unrealised(line: Line) -> str:
+    if line.unrealised is None:
+        return "" if line.is_priced else "?"
+    return f"{'+' if line.unrealised > ZERO else ''}{plain(line.unrealised)}{'' if line.is_priced else '?'}"

@@ -1,0 +1,241 @@
+"""`manage.py status`: what goes on, for people or as JSON."""
+
+import json
+import time
+from argparse import ArgumentParser
+from collections.abc import Collection
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import close_old_connections
+
+from console import blockers, figures, limit_usage, readyz
+from console.management.tables import table
+from hedgehog_project import processes
+from hedgehog_project.health import look
+from hedgehog_project.heartbeats import dismiss
+from hedgehog_project.redis import connect
+from trading.accounting import profit
+from trading.accounting.left_over import by_quote_asset, left_over
+from trading.core.money import plain
+from trading.identity import copies, others
+from trading.models import Installation, OtherInstallation, Switch
+from trading.risk import protections
+
+WATCH_S = 2.0
+STATES = {True: "up", False: "DOWN", None: "unknown"}
+CLEAR = "\x1b[2J\x1b[H"
+
+
+class Command(BaseCommand):
+    help = "Shows symbols, orders and processes. Exits with 1 when a process is down, or something does not get on."
+    requires_system_checks = ["redis"]
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--json", action="store_true", help="for programs: one JSON object")
+        how.add_argument("--watch", action="store_true", help="show it again every 2 s, until Ctrl-C")
+        how.add_argument(
+            "--dismiss", action="store_true", help="tell no more of hosts and processes that are silent now"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["watch"]:
+            self._watch()
+            return
+        if options["dismiss"]:
+            gone = dismiss(connect())
+            for beat in gone:
+                self.stdout.write(f"{beat.name} on {beat.host} (process {beat.pid}) is not told of any more.")
+            if not gone:
+                self.stdout.write("Nobody is silent.")
+            return
+        facts = gather()
+        self.stdout.write(json.dumps(as_json(facts), indent=2) if options["json"] else as_text(facts))
+        if facts["findings"] or not all(state.alive for state in facts["processes"]):
+            # The text has said which; there is nothing to add on stderr.
+            raise SystemExit(1)
+
+    def _watch(self) -> None:
+        try:
+            while True:
+                text = as_text(gather())
+                self.stdout.write(f"{CLEAR}{text}\n\nEvery {WATCH_S:.0f} s; Ctrl-C ends.")
+                self.stdout.flush()
+                time.sleep(WATCH_S)
+                close_old_connections()
+        except KeyboardInterrupt:
+            self.stdout.write("")
+
+
+def gather() -> dict[str, Any]:
+    """The facts that both forms show. Raises DatabaseError."""
+    venue = Switch.current()
+    lines = figures.symbol_lines(venue)
+    orders, submitting = figures.order_counts(venue)
+    states, seen = processes.states(), look()
+    has_redis = all(state.alive for state in states if state.name == "redis")
+    return {
+        "venue": venue,
+        "switch": Switch.row(),
+        "identity": Installation.identity_if_any(),
+        "other_installations": list(OtherInstallation.objects.all()),
+        "told_of_others": [*copies.told(), *others.told()],
+        # Without Redis nobody knows what the processes together have used.
+        "budget": blockers.budgets([venue])[0] if has_redis else None,
+        "unclear": blockers.unclear_orders().count(),
+        "waiting": blockers.waiting(venue),
+        "held_back": list(protections.holding(venue)),
+        "left_over": left_over(venue, {line.name: line.last_trade for line in lines if line.last_trade}),
+        "lines": lines,
+        "orders_open": orders,
+        "orders_submitting": submitting,
+        "processes": states,
+        "seen": seen,
+        "findings": readyz.findings(venue, seen),
+        "last_fill": readyz.last_fill(),
+        "profits": profit.profits(venue),
+        "hints": [*figures.hints(venue, lines), *limit_usage.hints(venue)],
+    }
+
+
+def as_json(facts: dict[str, Any]) -> dict[str, Any]:
+    """For programs. Decimals are strings; what is not known is null."""
+    switch, budget, seen = facts["switch"], facts["budget"], facts["seen"]
+    return {
+        "venue": str(facts["venue"]),
+        "mode": str(switch.mode),
+        "mode_why": switch.mode_why,
+        "mode_by": switch.mode_by,
+        "mode_since": None if switch.is_active else switch.mode_at.isoformat(),
+        "identity": facts["identity"],
+        "other_installations": [
+            {
+                "venue": row.venue,
+                "identity": row.identity,
+                "is_copy": row.identity == facts["identity"],
+                "first_seen": row.first_seen.isoformat(),
+                "last_seen": row.last_seen.isoformat(),
+                "open_orders": row.open_orders,
+            }
+            for row in facts["other_installations"]
+        ],
+        "stopped_until": budget.stopped_until.isoformat() if budget and budget.stopped_until else None,
+        "stopped_why": budget.why if budget else "",
+        "weight_used": budget.weight.used if budget else None,
+        "orders_used_10s": budget.orders_10s.used if budget else None,
+        "symbols": [
+            {
+                "symbol": line.name,
+                "streaming": line.is_streaming,
+                "trading": line.is_trading,
+                "last_price": plain(line.last_trade.price) if line.last_trade else None,
+                "last_trade_age_s": round(line.last_trade.age_s, 3) if line.last_trade else None,
+                "traders": line.traders,
+                "cycles_finished": line.cycles_finished,
+                "profit": plain(line.profit),
+                "cycles_with_unvalued_commissions": line.unvalued,
+                "left_over": facts["left_over"][line.pk].as_json if line.pk in facts["left_over"] else None,
+                "exchange_says": line.said or None,
+            }
+            for line in facts["lines"]
+        ],
+        "held_back": [
+            {"symbol": row.symbol.name, "rule": row.rule, "reason": row.reason, "orders_today": row.count}
+            for row in facts["held_back"]
+        ],
+        "orders_open": facts["orders_open"],
+        "orders_submitting": facts["orders_submitting"],
+        "orders_unclear": facts["unclear"],
+        "waiting": [
+            {"reason": row.reason, "traders": row.traders, "is_error": row.is_error} for row in facts["waiting"]
+        ],
+        "processes": [
+            {
+                "name": state.name,
+                "alive": state.alive,
+                "age_s": None if state.age_s is None else round(state.age_s, 3),
+            }
+            for state in facts["processes"]
+        ],
+        "findings": [{"about": each.about, "text": each.text} for each in facts["findings"]],
+        "leader_age_s": seen.led_s if seen else None,
+        "queues": [
+            {"name": each.name, "length": each.length, "oldest_s": round(each.oldest_s, 3)}
+            for each in (seen.queues if seen else ())
+        ],
+        "last_fill": facts["last_fill"].isoformat() if facts["last_fill"] else None,
+    }
+
+
+def as_text(facts: dict[str, Any]) -> str:
+    """For people."""
+    left = facts["left_over"]
+    symbols = [["SYMBOL", "STREAMING", "TRADING", "LAST PRICE", "AGE", "TRADERS", "CYCLES", "PROFIT", "LEFT OVER"]]
+    for line in facts["lines"]:
+        trade = line.last_trade
+        symbols.append(
+            [
+                line.name,
+                "on" if line.is_streaming else "off",
+                "on" if line.is_trading else "off",
+                plain(trade.price) if trade else "unknown",
+                figures.age(trade.age_s) if trade else "",
+                str(line.traders),
+                str(line.cycles_finished),
+                figures.marked(f"{plain(line.profit)} {line.quote_asset}", line.unvalued),
+                left[line.pk].in_short if line.pk in left else "",
+            ]
+        )
+    if not left:
+        symbols = [row[:-1] for row in symbols]
+    states = [["PROCESS", "STATE", "SEEN", ""]]
+    for state in facts["processes"]:
+        seen = "never" if state.age_s is None else f"{figures.age(state.age_s)} ago"
+        states.append([state.name, STATES[state.alive], seen, state.note])
+    left_of = by_quote_asset(left.values())
+    profit = ", ".join(
+        figures.marked(f"{plain(each.total)} {each.asset}", each.unvalued)
+        + (f" ({left_of[each.asset]})" if each.asset in left_of else "")
+        for each in facts["profits"]
+    )
+    switch, budget = facts["switch"], facts["budget"]
+    held_back = switch.mode_text
+    alarms = readyz.alarms(facts["venue"], facts["processes"], facts["findings"])
+    parts = [
+        *(
+            [f"{held_back[0].upper()}{held_back[1:]}. `manage.py resume` lets trading go on.", ""]
+            if held_back
+            else []
+        ),
+        *(line for told in facts["told_of_others"] for line in (told, "")),
+        *(f"{stop}." for stop in blockers.stops([budget] if budget else [])),
+        f"New traders trade on {facts['venue']}. Profit so far: {profit or 'none yet'}.",
+        *_table(symbols, right={3, 4, 5, 6, 7}),
+        f"Orders open: {facts['orders_open']}, without an answer yet: {facts['orders_submitting']}"
+        + (f", of these unclear and asked about: {facts['unclear']}" if facts["unclear"] else ""),
+        *([f"Used of the limits of {budget.host}: {blockers.used(budget)}"] if budget else []),
+        *(f"Waits, {row.traders} of the traders: {row.reason}" for row in facts["waiting"]),
+        *_table(states),
+        *_progress(facts),
+        *(f"Note: {note}" for note in (*alarms, *facts["hints"])),
+    ]
+    return "\n".join(parts)
+
+
+def _progress(facts: dict[str, Any]) -> list[str]:
+    """How far everything gets: the leader, the queues, the fills."""
+    seen, fill = facts["seen"], facts["last_fill"]
+    if seen is None:
+        return []
+    led = "never yet" if seen.led_s is None else f"{figures.age(seen.led_s)} ago"
+    waiting = ", ".join(
+        f"{each.name} {each.length}" + (f" (oldest {figures.age(each.oldest_s)})" if each.length else "")
+        for each in seen.queues
+    )
+    fills = f"; last fill {fill:%d %b %H:%M:%S} UTC" if fill else ""
+    return [f"Leader's last end: {led}; tasks that wait: {waiting}{fills}", ""]
+
+
+def _table(rows: list[list[str]], right: Collection[int] = ()) -> list[str]:
+    return ["", *table(rows, right), ""]

@@ -1,0 +1,96 @@
+"""`manage.py trade ETHUSDT on|off|shutdown [--cancel]`: trading of symbols from the terminal."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from console.management.arguments import seconds
+from console.management.settling import settle
+from trading.books.booking import positions_of
+from trading.core.money import plain
+from trading.models import Switch, Symbol, Trader
+from trading.models.symbols import TradingStatus
+from trading.risk import kill_switch
+from trading.symbols.listings import turn
+from trading.symbols.sync import known
+
+
+class Command(BaseCommand):
+    help = (
+        "Turns trading of symbols on or off, or lets it end. on: asks the exchange whether it knows them, streams "
+        "them, and lets the leader start their traders within a second. off: no new orders from now on; what rests "
+        "on the exchange stays there, or is taken back with --cancel, buys and sells. shutdown: cycles under way "
+        "end, none follows, and the symbol turns off by itself after the last; --cancel takes back its resting buys."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("symbols", nargs="+", metavar="SYMBOL", help="such as ETHUSDT")
+        parser.add_argument("status", choices=TradingStatus.values)
+        parser.add_argument(
+            "--cancel", action="store_true", help="take back what rests: all of it with off, the buys with shutdown"
+        )
+        parser.add_argument(
+            "--timeout", type=seconds, default=60.0, metavar="S", help="give up waiting for --cancel; default: 60 s"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        status, cancels = TradingStatus(options["status"]), options["cancel"]
+        if status == TradingStatus.ON and cancels:
+            raise CommandError("--cancel belongs to off and shutdown.")
+        try:
+            wanted = known(options["symbols"]) if status == TradingStatus.ON else self._here(options["symbols"])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        problems = turn(wanted, status, takes_back=cancels)
+        for symbol in wanted:
+            if symbol.name not in problems:
+                self.stdout.write(f"{symbol.name}: trading is {_in_words(status)} ({Switch.current()})")
+        if cancels:
+            is_off = status == TradingStatus.OFF
+            settle(
+                self.stdout,
+                on_their_way=lambda: kill_switch.on_their_way(wanted),
+                resting=lambda: kill_switch.resting(wanted) if is_off else kill_switch.resting_buys(wanted),
+                what="orders" if is_off else "buys",
+                stays=f"Trading stays {_in_words(status)}",
+                timeout_s=options["timeout"],
+            )
+        if status != TradingStatus.ON:
+            self._show_what_is_left(wanted, status)
+        if problems:
+            raise CommandError(" ".join(problems.values()))
+
+    def _here(self, names: list[str]) -> list[Symbol]:
+        wanted = dict.fromkeys(name.strip().upper() for name in names)
+        found = {symbol.name: symbol for symbol in Symbol.objects.filter(name__in=wanted)}
+        missing = [name for name in wanted if name not in found]
+        if missing:
+            was = "was" if len(missing) == 1 else "were"
+            raise CommandError(
+                f"{', '.join(missing)} {was} never turned on here; nothing was changed. See `manage.py status`."
+            )
+        return [found[name] for name in wanted]
+
+    def _show_what_is_left(self, wanted: list[Symbol], status: TradingStatus) -> None:
+        """What rests, what is on its way and what is held, at every venue."""
+        for row in kill_switch.resting(wanted).select_related("symbol"):
+            self.stdout.write(f"  rests: {kill_switch.name_of(row)}")
+        for row in kill_switch.on_their_way(wanted).select_related("symbol"):
+            self.stdout.write(f"  not clear yet whether it rests: {kill_switch.name_of(row)}")
+        live = Trader.objects.filter(symbol__in=wanted, finished_at__isnull=True).order_by("symbol__name", "slot")
+        under_way = 0
+        for trader, position in positions_of(live):
+            under_way += bool(position.orders)
+            owned = position.owned(trader.symbol.base_asset)
+            if owned > 0:
+                what = f"{plain(owned)} {trader.symbol.base_asset}"
+                self.stdout.write(f"  held: {what} by {trader.symbol.name} #{trader.slot} at {trader.venue}")
+        if status == TradingStatus.SHUTDOWN and under_way:
+            cycles = "1 cycle" if under_way == 1 else f"{under_way} cycles"
+            self.stdout.write(f"  {cycles} under way may end; then trading is off.")
+
+
+def _in_words(status: TradingStatus) -> str:
+    return "shutting down" if status == TradingStatus.SHUTDOWN else status.value

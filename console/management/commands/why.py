@@ -1,0 +1,62 @@
+"""`manage.py why ETHUSDT`: why a symbol does not buy."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from console.management.tables import table
+from console.why import Answer, why
+from trading.models import Symbol
+
+
+class Command(BaseCommand):
+    help = "Says what holds a symbol's buys back, and what each of its traders waits for. Changes nothing."
+    requires_system_checks = ["redis"]
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("symbol", metavar="SYMBOL", help="such as ETHUSDT")
+        parser.add_argument("--json", action="store_true", help="for programs: one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        name = options["symbol"].upper()
+        symbol = Symbol.objects.select_related("settings").filter(name=name).first()
+        if symbol is None:
+            raise CommandError(f"{name} was never turned on here: `manage.py trade {name} on` does.")
+        answer = why(symbol)
+        self.stdout.write(json.dumps(as_json(answer), indent=2) if options["json"] else as_text(answer))
+
+
+def as_json(answer: Answer) -> dict[str, Any]:
+    return {
+        "symbol": answer.symbol.name,
+        "venue": str(answer.venue),
+        "reasons": answer.reasons,
+        "missing": answer.missing,
+        "slots": [
+            {
+                "slot": line.number,
+                "trader": line.trader.pk if line.trader else None,
+                "state": str(line.trader.state) if line.trader else None,
+                "text": line.text,
+                "is_error": line.is_error,
+            }
+            for line in answer.slots
+        ],
+    }
+
+
+def as_text(answer: Answer) -> str:
+    name, venue = answer.symbol.name, answer.venue
+    if answer.reasons:
+        head = [f"{name} at {venue} buys nothing:", *(f"  - {reason}" for reason in answer.reasons)]
+    elif any(line.is_error for line in answer.slots):
+        head = [f"Nothing holds {name} at {venue} back as a whole, but traders met errors:"]
+    else:
+        head = [f"Nothing holds {name} at {venue} back; its traders wait for the market:"]
+    rows = [
+        [f"#{line.number}", line.trader.state.lower() if line.trader else "-", line.text] for line in answer.slots
+    ]
+    notes = [f"Note: {each}" for each in answer.missing]
+    return "\n".join([*head, *(["", *table(rows)] if rows else []), *(["", *notes] if notes else [])])

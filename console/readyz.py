@@ -1,0 +1,77 @@
+"""Whether trading gets on: what `manage.py status`, the overview page and /readyz turn red by."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest, JsonResponse
+
+from console import figures
+from hedgehog_project import health
+from hedgehog_project.health import Finding, Progress
+from hedgehog_project.processes import ProcessState
+from hedgehog_project.venues import Venue, market_of
+from streamer.models import StreamedSymbol
+from trading.models import Fill, Switch, TradingSettings
+from trading.models.symbols import TradingStatus
+from trading.waking import prices
+
+# What readyz looks at: a program can tell a check that passed from one that was not made.
+CHECKED = ("database", "migrations", "redis", "leader", "queue", "worker", "host", "prices")
+# What a process that is down explains already.
+_EXPLAINED_BY = {"leader": {"beat", "worker_exits"}, "prices": {"streamer", "mock_exchange"}}
+
+
+def findings(venue: Venue, seen: Progress | None) -> list[Finding]:
+    """What does not get on, by what Redis tells. Raises DatabaseError."""
+    found = health.findings(seen)
+    return found if seen is None else [*found, *_prices(venue)]
+
+
+def alarms(venue: Venue, states: Sequence[ProcessState], found: Sequence[Finding]) -> list[str]:
+    """What people are told in red: processes that are down, and what does not get on although they are up."""
+    down = {state.name for state in states if not state.alive}
+    said = figures.alarms(venue, list(states))
+    if "redis" in down:
+        return said
+    return [*said, *(each.text for each in found if not _EXPLAINED_BY.get(each.about, set()) & down)]
+
+
+def last_fill() -> datetime | None:
+    """When the fill that was booked last was traded. Raises DatabaseError."""
+    return Fill.objects.order_by("-pk").values_list("traded_at", flat=True).first()
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 where everything gets on, else 503; both with each finding, for programs that watch from outside."""
+    found = health.of_database()
+    try:
+        venue = Switch.current() if not found else None
+        found += health.findings(health.look()) if venue is None else findings(venue, health.look())
+    except (DatabaseError, InterfaceError) as error:
+        found.append(Finding("database", f"The database does not answer: {' '.join(str(error).split())}"))
+    body: dict[str, Any] = {
+        "ready": not found,
+        "checked": CHECKED,
+        "findings": [{"about": each.about, "text": each.text} for each in found],
+    }
+    answer = JsonResponse(body, status=200 if not found else 503)
+    # Django would log each as an error, and whoever watches asks every few seconds.
+    answer._has_been_logged = True  # type: ignore[attr-defined]
+    return answer
+
+
+def _prices(venue: Venue) -> list[Finding]:
+    """One symbol may be quiet for long. When all of them are, no prices come."""
+    streamed = StreamedSymbol.objects.filter(market=market_of(venue), is_on=True).values("symbol")
+    on = TradingSettings.objects.filter(status=TradingStatus.ON, symbol__name__in=streamed)
+    names = list(on.values_list("symbol__name", flat=True))
+    if not names:
+        return []
+    ages = [trade.age_s for trade in prices.last_trades(names, venue).values()]
+    if ages and min(ages) <= figures.OLD_S:
+        return []
+    since = f"for {figures.age(min(ages))}" if ages else "yet"
+    which = names[0] if len(names) == 1 else f"any of the {len(names)} symbols that are on"
+    return [Finding("prices", f"No price of {which} has come {since}.")]
