@@ -17,12 +17,13 @@ from bench import stack
 from bench.noop import DONE, noop
 from hedgehog_project.celery import app
 from hedgehog_project.redis import connect
-from trading import leader
 from trading.core.strategy import TraderState
 from trading.exchange.client import exchange_at
 from trading.models import Switch, Trader, TradingSettings
 from trading.schedule import make_schedule
-from trading.symbols.listings import named, set_trading
+from trading.symbols import refreshing
+from trading.symbols.listings import named
+from trading.symbols.turning import set_trading
 
 # Each with a price of about today's.
 PRICES = {
@@ -83,7 +84,7 @@ def main() -> None:
     with stack.running() as market:
         for symbol in PRICES:
             market.trade(symbol, str(PRICES[symbol]))
-        leader.refresh_listings(exchange_at)
+        refreshing.refresh_listings(exchange_at)
         floor = noops_per_second()
         market.processes.celery("beat", "--pidfile=")
         stop = threading.Event()

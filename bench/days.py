@@ -30,15 +30,15 @@ from hedgehog_project.venues import Venue
 from streamer.topics import decode_trade, last_trades, trade_topic
 from tests.support.environment import ROOT
 from tests.support.stack import Stack
-from trading.accounting.holdings import fees_of, holdings, value_of
-from trading.accounting.left_over import left_over
+from trading.books.holdings import fees_of, holdings, value_of
+from trading.books.left_over import left_over
 from trading.core.money import ZERO, plain
 from trading.core.orders import Side
 from trading.core.strategy import TraderState
 from trading.models import Fill, JournalEntry, Listing, Order, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.reconciliation.audit import audit
-from trading.symbols.listings import turn
+from trading.symbols.turning import turn
 
 DATA = ROOT.parent / "shared" / "data" / "trades"
 START = Decimal(10_000)

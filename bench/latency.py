@@ -25,10 +25,12 @@ from trading.core.orders import Side
 from trading.exchange.client import exchange_at
 from trading.exchange.order_ids import read
 from trading.exchange.protocol import Exchange, NewOrder
-from trading.leader import fill_slots, refresh_listings
+from trading.leader import fill_slots
 from trading.models import Order, Switch, TradingSettings
 from trading.schedule import make_schedule
-from trading.symbols.listings import named, set_trading
+from trading.symbols.listings import named
+from trading.symbols.refreshing import refresh_listings
+from trading.symbols.turning import set_trading
 from trading.waking.triggers import key_below
 
 SYMBOL = "ETHUSDT"

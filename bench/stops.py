@@ -28,7 +28,9 @@ from trading.exchange.client import exchange_at
 from trading.exchange.protocol import NewOrder
 from trading.models import Order, Switch, Trader, TradingSettings
 from trading.schedule import make_schedule
-from trading.symbols.listings import named, set_trading
+from trading.symbols import refreshing
+from trading.symbols.listings import named
+from trading.symbols.turning import set_trading
 
 SLOW_MS = 2_000
 PATIENCE_S = 60.0
@@ -115,7 +117,7 @@ def main() -> None:
         with stack.running() as market:
             for name, price in PRICES.items():
                 market.trade(name, str(price))
-            leader.refresh_listings(exchange_at)
+            refreshing.refresh_listings(exchange_at)
             market.processes.celery("beat", "--pidfile=")
             took = stops(market, chunks, delay_ms)
             if delay_ms:

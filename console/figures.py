@@ -17,16 +17,16 @@ from django.utils import timezone
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
-from trading.accounting.profit import _quote_assets
+from trading.books.profit import _quote_assets
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, UNVALUED, OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Order, Symbol, Trader
 from trading.models.fields import NOTHING
-from trading.models.switch import why_not
 from trading.models.symbols import TradingStatus
 from trading.models.traders import ENDED, LIVE, UNKNOWN
 from trading.symbols import said
+from trading.symbols.venue import why_not
 from trading.waking.prices import LastTrade, last_trades
 
 HOURS = 24

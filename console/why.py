@@ -21,13 +21,13 @@ from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.client import why_wait
 from trading.identity import copies
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
-from trading.models.switch import why_not
 from trading.models.symbols import TradingStatus
 from trading.models.traders import LIVE, Slot
 from trading.risk import protections, sizing
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
-from trading.symbols import listings, said
+from trading.symbols import said, turning
+from trading.symbols.venue import why_not
 from trading.waking import enqueue, prices
 from trading.waking.prices import LastTrade
 
@@ -106,7 +106,7 @@ def _by_redis(venue: Venue) -> Iterator[str]:
 
 
 def _by_feed(symbol: Symbol, venue: Venue, trade: LastTrade | None) -> Iterator[str]:
-    if not listings.is_streaming([symbol.name], market_of(venue)):
+    if not turning.is_streaming([symbol.name], market_of(venue)):
         yield f"Its prices do not stream from {market_of(venue)}: turn streaming on."
     if trade is None:
         yield "No price is known yet."

@@ -17,26 +17,23 @@ from hedgehog_project.progress import LED, note
 from hedgehog_project.queues import ENTRIES, EXITS
 from hedgehog_project.redis import connect, take
 from hedgehog_project.venues import Venue, market_of
-from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, last_trades
 from trading import set_clocks
 from trading.core.decisions import ANY_PRICE
 from trading.core.events import TradeSeen
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import TraderState
-from trading.exchange.errors import ExchangeError
 from trading.identity import runs
-from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
+from trading.models import Order, Switch, Trader, TradingSettings
 from trading.models.journal import write
-from trading.models.symbols import GONE, TradingStatus
+from trading.models.symbols import TradingStatus
 from trading.one_by_one import each
 from trading.reconciliation.reconcile import venues_in_use
 from trading.risk import drawdown, kill_switch, sizing
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
-from trading.symbols import listings, sync
+from trading.symbols import turning
 from trading.traders import cycle_end, slots
-from trading.traders.acting import ExchangeAt
 from trading.traders.rows import copy, trigger_for
 from trading.waking import enqueue, triggers
 
@@ -47,8 +44,6 @@ STUCK_AFTER = timedelta(seconds=2)
 # A bell that nobody answered for so long is rung again.
 UNHEARD_S = 3.0
 PRUNED_EVERY_S = 60
-# A listing of this age tells what the exchange says now.
-JUST_NOW = timedelta(seconds=5)
 UNHEARD = timedelta(seconds=UNHEARD_S)
 
 # What a bell for a trader says whose time has come.
@@ -110,7 +105,7 @@ def stand_in(now: datetime, prices: LastTrades) -> None:
     """
     drawdown.watch(now)
     _retire_unwanted(Switch.current())
-    listings.end_shutdowns()
+    turning.end_shutdowns()
     take_back_unwanted(now)
     ask_about_stuck_orders(now)
     ask_about_passed_orders(now, prices)
@@ -149,7 +144,7 @@ def fill_slots() -> int:
     """Makes the missing traders of every symbol that is on, in its open slots; how many were made."""
     venue = Switch.current()
     _retire_unwanted(venue)
-    listings.end_shutdowns()
+    turning.end_shutdowns()
     slots.close_unwanted(venue)
     slots.hear_rebuys(venue)
     wanted = list(TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol"))
@@ -343,75 +338,3 @@ def rebuild_triggers(client: "redis.Redis") -> int:
     """Puts the triggers of all rows back into Redis; how many."""
     waiting = Trader.objects.filter(finished_at__isnull=True, armed_at__isnull=False).select_related("symbol")
     return triggers.rebuild(client, (trigger_for(trader) for trader in waiting.iterator()))
-
-
-def refresh_listings(exchange_at: ExchangeAt) -> None:
-    """Asks each venue in use about the symbols whose filters are not known there, or no longer fresh."""
-    current = Switch.current()
-    wanted = {
-        (current, each.symbol)
-        for each in TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol")
-    }
-    live = set(Trader.objects.filter(finished_at__isnull=True).order_by().values_list("venue", "symbol").distinct())
-    by_id = Symbol.objects.in_bulk([symbol for _, symbol in live])
-    wanted |= {(Venue(venue), by_id[symbol]) for venue, symbol in live}
-    now = timezone.now()
-    is_fresh = Q(refreshed_at__gt=now - listings.FRESH, status="TRADING", not_found_at=None)
-    is_fresh |= Q(refreshed_at__gt=now - listings.FRESH_WHILE_HALTED)
-    # Without its assets no commission can be told from what was bought: such a symbol is asked about at once.
-    known = Listing.objects.filter(is_fresh).exclude(symbol__base_asset="", status="TRADING")
-    fresh = set(known.values_list("venue", "symbol_id"))
-    gone = Listing.objects.filter(status=GONE, refreshed_at__gt=now - listings.FRESH_WHILE_GONE)
-    # Where a trader lives what it holds may be sellable again at any moment.
-    fresh |= set(gone.values_list("venue", "symbol_id")) - live
-
-    def refresh_at(venue: Venue) -> None:
-        of_venue = {symbol.name: symbol for where, symbol in wanted if where == venue}
-        stale = {name: symbol for name, symbol in of_venue.items() if (venue, symbol.pk) not in fresh}
-        if len(stale) < sync.ALL_AT_ONCE:
-            for symbol in stale.values():
-                _refresh(symbol, venue, exchange_at)
-        else:
-            _refresh_many(stale, venue, exchange_at)
-        _ask_fees(list(of_venue.values()), venue, exchange_at)
-
-    each(sorted({venue for venue, _ in wanted}), refresh_at)
-
-
-def refresh_listing(name: str, venue: Venue, exchange_at: ExchangeAt) -> None:
-    """Asks about one symbol now, because a filter has refused an order. Once for many that were refused at a time."""
-    just_now = timezone.now() - JUST_NOW
-    if not Listing.objects.filter(symbol__name=name, venue=venue, refreshed_at__gt=just_now).exists():
-        _refresh(Symbol.objects.get(name=name), venue, exchange_at)
-
-
-def _refresh(symbol: Symbol, venue: Venue, exchange_at: ExchangeAt) -> None:
-    try:
-        listings.refresh(symbol, venue, exchange_at(venue))
-    except ExchangeError as error:
-        log.warning("listing not refreshed: symbol=%s venue=%s error=%s", symbol.name, venue, error)
-
-
-def _refresh_many(stale: dict[str, Symbol], venue: Venue, exchange_at: ExchangeAt) -> None:
-    try:
-        sync.refresh_many(venue, stale, exchange_at(venue))
-    except ExchangeError as error:
-        log.warning("listings not refreshed: symbols=%s venue=%s error=%s", len(stale), venue, error)
-
-
-def _ask_fees(wanted: list[Symbol], venue: Venue, exchange_at: ExchangeAt) -> None:
-    if not sync.without_fee(venue, wanted).exists():
-        return
-    try:
-        sync.ask_fees(venue, wanted, exchange_at(venue))
-    except ExchangeError as error:  # There is no client without a key.
-        log.warning("commissions not known: venue=%s error=%s", venue, error)
-
-
-def follow_the_switch() -> None:
-    """After the switch was turned: has the market of its venue streamed for every symbol that is on."""
-    market = market_of(Switch.current())
-    on = TradingSettings.objects.filter(status=TradingStatus.ON)
-    # One that was turned off there stays off.
-    known = StreamedSymbol.objects.filter(market=market).values("symbol")
-    listings.stream_from(market, *on.exclude(symbol__name__in=known).values_list("symbol__name", flat=True))

@@ -29,10 +29,10 @@ from streamer.topics import TradeEvent
 from trading import leader, tasks
 from trading.core.money import plain
 from trading.exchange.errors import ExchangeError
+from trading.exchange.protocol import ExchangeAt
 from trading.reconciliation.reconcile import venues_in_use
 from trading.risk import kill_switch
 from trading.task_base import BaseTask
-from trading.traders.acting import ExchangeAt
 from trading.waking import enqueue
 
 log = logging.getLogger(__name__)

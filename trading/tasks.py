@@ -15,7 +15,7 @@ from hedgehog_project.queues import ENTRIES, EXITS, REPORTS, drop_stale
 from hedgehog_project.redis import connect, take
 from hedgehog_project.venues import Venue
 from trading import leader
-from trading.accounting import equity
+from trading.books import equity
 from trading.core.events import Event, Nudged, TradeSeen
 from trading.dispatch import acknowledge, deliveries
 from trading.exchange import remote
@@ -30,6 +30,7 @@ from trading.reconciliation.reconcile import alone, venues_in_use
 from trading.reconciliation.reconcile import reconcile as compare_books
 from trading.risk import balances
 from trading.strategies import time_limit
+from trading.symbols import refreshing
 from trading.task_base import BaseTask, waited_s
 from trading.traders import acting
 from trading.waking import enqueue
@@ -139,14 +140,14 @@ def record_equity() -> None:
 @shared_task(base=BaseTask, of_use_s=30, is_rung_again=False, takes_s=LONG_S)
 def refresh_listings() -> None:
     """Every five seconds for symbols that are new, every ten minutes for each that is known."""
-    leader.follow_the_switch()
-    leader.refresh_listings(exchange_at)
+    refreshing.follow_the_switch()
+    refreshing.refresh_listings(exchange_at)
 
 
 @shared_task(base=BaseTask)
 def refresh_listing(symbol: str, venue: str) -> None:
     """An order was refused by a filter: the symbol's listing is out of date."""
-    leader.refresh_listing(symbol, Venue(venue), exchange_at)
+    refreshing.refresh_listing(symbol, Venue(venue), exchange_at)
 
 
 @shared_task(base=BaseTask, is_rung_again=False)

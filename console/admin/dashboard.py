@@ -19,8 +19,8 @@ from console.words import notes
 from hedgehog_project import processes
 from hedgehog_project.health import Progress, look
 from hedgehog_project.venues import Venue
-from trading.accounting import profit
-from trading.accounting.left_over import LeftOver, by_quote_asset, left_over
+from trading.books import profit
+from trading.books.left_over import LeftOver, by_quote_asset, left_over
 from trading.core import money
 from trading.core.money import plain
 from trading.core.orders import UNVALUED

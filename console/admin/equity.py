@@ -21,10 +21,10 @@ from unfold.decorators import display
 from console.admin import show
 from console.admin.base import ReadOnlyAdmin
 from hedgehog_project.venues import Venue
-from trading.accounting import equity, profit
-from trading.accounting.equity import Standing
-from trading.accounting.left_over import Total
-from trading.accounting.profit import CSV_COLUMNS, OF_BUDGET, By, Line, csv_row
+from trading.books import equity, profit
+from trading.books.equity import Standing
+from trading.books.left_over import Total
+from trading.books.profit import CSV_COLUMNS, OF_BUDGET, By, Line, csv_row
 from trading.core import money
 from trading.models import Equity, Switch
 

@@ -17,9 +17,9 @@ from console.admin.orders import fee, filled, worth
 from console.why import story_now, wakes_at
 from console.words import STATE_MEANS, notes
 from hedgehog_project.venues import Venue
-from trading.accounting.arithmetic import Arithmetic, arithmetic
-from trading.accounting.holdings import fees_of, value_of
+from trading.books.arithmetic import Arithmetic, arithmetic
 from trading.books.booking import as_core, position_with
+from trading.books.holdings import fees_of, value_of
 from trading.core.money import ZERO, plain, quote_of
 from trading.core.orders import OPEN, PROVEN_BY_US
 from trading.core.position import LEAVES_TO_THE_NEXT, TraderState

@@ -16,9 +16,10 @@ from console.admin.base import back
 from hedgehog_project.hurry import hurried
 from hedgehog_project.venues import Market, Venue, default_market
 from trading.models import Switch, Trader
-from trading.models.switch import TradingMode, turn_switch, why_not
+from trading.models.switch import TradingMode
 from trading.models.traders import LIVE
 from trading.risk import kill_switch
+from trading.symbols.venue import turn_switch, why_not
 
 log = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ from console.admin.why import shown
 from console.why import why
 from hedgehog_project.venues import market_of
 from streamer.models import StreamedSymbol
-from trading.accounting.left_over import left_over
+from trading.books.left_over import left_over
 from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.models import Listing, Switch, Symbol, SymbolProtections, Trader, TradingSettings

@@ -17,7 +17,7 @@ from console.admin.base import PlainHistory, back
 from trading.models import Symbol, Trader
 from trading.models.symbols import TradingStatus
 from trading.risk import kill_switch
-from trading.symbols import listings
+from trading.symbols import turning
 
 # What a button may ask for: the status, and whether what rests is taken back.
 TRADING = {
@@ -56,7 +56,7 @@ class TurningAdmin(PlainHistory):
 
     def turn_trading(self, request: HttpRequest, chosen: Sequence[Symbol], state: str) -> None:
         status, takes_back = TRADING[state]
-        problems = listings.turn(chosen, status, takes_back)
+        problems = turning.turn(chosen, status, takes_back)
         turned = [symbol for symbol in chosen if symbol.name not in problems]
         says = "shutting down" if status == TradingStatus.SHUTDOWN else str(status)
         if turned:
@@ -66,7 +66,7 @@ class TurningAdmin(PlainHistory):
         tell_problems(self, request, problems)
 
     def turn_streaming(self, request: HttpRequest, chosen: Sequence[Symbol], state: str) -> None:
-        listings.stream(chosen, state == "on")
+        turning.stream(chosen, state == "on")
         log_many(request, chosen, f"Turned streaming {state}.")
         self.message_user(request, f"{_names(chosen)}: streaming is {state}.", messages.SUCCESS)
 

@@ -26,7 +26,7 @@ from trading.models.symbols import TradingStatus
 from trading.risk import gate, kill_switch, protections, sizing
 from trading.risk.holds import Hold
 from trading.strategies import naive, trailing
-from trading.symbols import listings
+from trading.symbols import turning
 from trading.traders import acting, looks, slots
 from trading.traders.acting import Context, Heard
 from trading.traders.outcomes import report_of
@@ -137,7 +137,7 @@ def respawns_while_a_symbol_shuts_down(patches: Patches) -> None:
 
 
 def never_ends_a_shutdown(patches: Patches) -> None:
-    patches.everywhere(listings.end_shutdowns, lambda: 0)
+    patches.everywhere(turning.end_shutdowns, lambda: 0)
 
 
 def trades_on_while_a_symbol_is_off(patches: Patches) -> None:

@@ -12,7 +12,7 @@ from trading.models import Listing, Symbol, Trader, TradingSettings
 from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
 from trading.risk import drawdown, kill_switch
-from trading.symbols import listings
+from trading.symbols import turning
 from trading.traders import cycle_end
 from trading.waking import enqueue
 
@@ -68,7 +68,7 @@ class People:
 
     def _turn_off(self, name: str, status: TradingStatus) -> None:
         world, takes_back = self._world, self._world.chance.random() < 0.6
-        listings.turn([Symbol.objects.get(name=name)], status, takes_back)
+        turning.turn([Symbol.objects.get(name=name)], status, takes_back)
         self.wishes[f"turned {status}, what rests is taken back" if takes_back else f"turned {status}"] += 1
         self.not_on_since.setdefault(name, world.now)
         if status == TradingStatus.OFF:
@@ -84,7 +84,7 @@ class People:
         self.wishes["shutdowns ended"] += int(name not in self.off_since and by_itself.exists())
         # Before the rows say so: whatever begins from now on may.
         was = self.not_on_since.pop(name, None), self.off_since.pop(name, None)
-        if listings.turn([Symbol.objects.get(name=name)], TradingStatus.ON):
+        if turning.turn([Symbol.objects.get(name=name)], TradingStatus.ON):
             # It does not trade at the exchange just now; or its budget is too small for what orders are worth by now.
             if Listing.objects.exclude(status="TRADING").filter(symbol__name=name).exists():
                 self._world.later(5_000, lambda: self._turn_on(name))

@@ -42,6 +42,7 @@ from trading.models import Installation, Listing, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.reconciliation.reconcile import last
 from trading.risk.holds import Hold
+from trading.symbols import refreshing
 from trading.symbols.listings import named, refresh
 from trading.traders.looks import Snapshot, Thought
 
@@ -443,7 +444,7 @@ class World:
         self.later(self.chance.randint(0, 10_000), self.refresh)
 
     def refresh(self) -> None:
-        self.run_process(lambda: leader.refresh_listings(self.line.at))
+        self.run_process(lambda: refreshing.refresh_listings(self.line.at))
         # Of those that are off and have no trader nobody asks.
         live = Trader.objects.filter(finished_at=None).values("symbol")
         is_wanted = Q(symbol__settings__status=TradingStatus.ON) | Q(symbol__in=live)

@@ -15,7 +15,7 @@ from tests.trading.rows import make_cycle, make_story, make_trader
 from tests.trading.test_overview import NO_REDIS, publish
 from trading.core.strategy import TraderState
 from trading.models import Fill, JournalEntry, Listing, Order, Switch, Symbol, Trader
-from trading.symbols import listings
+from trading.symbols import turning
 from trading.waking import enqueue
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def text_of(client: Client, url: str) -> str:
 
 @pytest.fixture
 def story(symbol: Symbol) -> Trader:
-    listings.set_streaming(symbol, True)
+    turning.set_streaming(symbol, True)
     publish("ETHUSDT", "3000.10")
     make_cycle(symbol, "0.00000001")
     return make_story(symbol)

@@ -9,14 +9,14 @@ from tests.support.chromium import Browser
 from tests.trading.rows import make_cycle, make_story
 from tests.trading.test_overview import publish
 from trading.models import Symbol
-from trading.symbols import listings
+from trading.symbols import turning
 
 REFRESH_S = 5
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_start_page_draws_and_refreshes_itself(symbol: Symbol, live_server: LiveServer, chromium: Browser) -> None:
-    listings.set_streaming(symbol, True)
+    turning.set_streaming(symbol, True)
     publish("ETHUSDT", "3000.1")
     make_story(symbol)
     make_cycle(symbol, "0.25")

@@ -17,7 +17,7 @@ from tests.trading.rows import make_order, make_story, make_trader
 from trading.models import Listing, Profile, Symbol, SymbolProtections, TradingSettings
 from trading.models.symbols import GONE, TradingStatus
 from trading.risk import kill_switch
-from trading.symbols import listings, sync
+from trading.symbols import sync, turning
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("seeded_profiles")]
 
@@ -196,7 +196,7 @@ class TestTurning:
 
     def test_turning_is_no_change_of_settings(self, symbol: Symbol) -> None:
         TradingSettings.objects.update(profile=Profile.objects.get(name="lively"))
-        listings.turn([symbol], TradingStatus.OFF)
+        turning.turn([symbol], TradingStatus.OFF)
         assert settings_of(symbol).profile is not None
 
 
@@ -244,8 +244,8 @@ class TestProfiles:
 
 def test_old_word_that_a_symbol_is_halted_does_not_keep_it_off(symbol: Symbol) -> None:
     Listing.objects.update(status="BREAK", refreshed_at=timezone.now())
-    assert "status BREAK" in listings.turn([symbol], TradingStatus.ON)[symbol.name]
+    assert "status BREAK" in turning.turn([symbol], TradingStatus.ON)[symbol.name]
     Listing.objects.update(refreshed_at=timezone.now() - timedelta(minutes=5))
-    assert listings.turn([symbol], TradingStatus.ON) == {}
+    assert turning.turn([symbol], TradingStatus.ON) == {}
     Listing.objects.update(status=GONE)
-    assert "status GONE" in listings.turn([symbol], TradingStatus.ON)[symbol.name]
+    assert "status GONE" in turning.turn([symbol], TradingStatus.ON)[symbol.name]

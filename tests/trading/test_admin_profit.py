@@ -16,7 +16,7 @@ from hedgehog_project.venues import Venue
 from tests.trading.rows import make_cycle, make_story
 from tests.trading.test_overview import publish
 from trading import tasks
-from trading.accounting import equity
+from trading.books import equity
 from trading.models import Equity, Symbol
 from trading.schedule import SCHEDULE
 

@@ -18,7 +18,7 @@ from trading.exchange.errors import KeyRejected, Refused
 from trading.exchange.protocol import Listed
 from trading.models import Listing, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
-from trading.symbols import listings
+from trading.symbols import listings, turning
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +73,7 @@ class TestTurning:
         assert f'formaction="/admin/trading/symbol/{symbol.pk}/streaming/on/"' in shown
 
     def test_trading_on_also_streams_and_is_logged(self, admin_client: Client, symbol: Symbol) -> None:
-        listings.set_trading(symbol, False)
+        turning.set_trading(symbol, False)
         assert "ETHUSDT: trading is on." in turn(admin_client, symbol, "trading", "on")
         assert is_on(symbol)
         assert wanted(Market.MOCK) == {"ETHUSDT"}
@@ -84,7 +84,7 @@ class TestTurning:
         assert wanted(Market.MOCK) == set()
 
     def test_what_cannot_work_is_told_and_stays_off(self, admin_client: Client, symbol: Symbol) -> None:
-        listings.set_trading(symbol, False)
+        turning.set_trading(symbol, False)
         TradingSettings.objects.filter(symbol=symbol).update(budget=D(4))
         told = turn(admin_client, symbol, "trading", "on")
         assert "takes no order of ETHUSDT under 5" in told
@@ -192,7 +192,7 @@ class TestSettings:
     def test_saving_does_not_turn_trading_on_or_off(self, admin_client: Client, symbol: Symbol) -> None:
         self.save(admin_client, symbol)
         assert is_on(symbol)
-        listings.set_trading(symbol, False)
+        turning.set_trading(symbol, False)
         self.save(admin_client, symbol)
         assert not is_on(symbol)
 
@@ -239,8 +239,8 @@ def test_symbols_are_never_deleted(admin_client: Client, symbol: Symbol) -> None
     [("all", ["BTCUSDT", "ETHUSDT", "XRPUSDT"]), ("trading", ["ETHUSDT"]), ("streaming", ["BTCUSDT", "ETHUSDT"])],
 )
 def test_tabs_part_the_symbols(admin_client: Client, symbol: Symbol, shown: str, names: list[str]) -> None:
-    listings.set_trading(symbol, True)
-    listings.set_streaming(listings.named("BTCUSDT"), True)
+    turning.set_trading(symbol, True)
+    turning.set_streaming(listings.named("BTCUSDT"), True)
     listings.named("XRPUSDT")
     listed = admin_client.get(f"{LIST}?show={shown}").context["cl"].result_list
     assert [row.name for row in listed] == names

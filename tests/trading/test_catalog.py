@@ -17,7 +17,7 @@ from trading.core.fees import Fees
 from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Symbol, Trader, TradingSettings
 from trading.models.symbols import GONE, TradingStatus, forget_rules, rules_of
-from trading.symbols import listings
+from trading.symbols import listings, refreshing, turning
 from trading.symbols import sync as catalog
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
@@ -121,10 +121,10 @@ class TestKeepingFresh:
 
     def test_many_are_asked_about_in_one_question(self, many: list[Symbol]) -> None:
         exchange = Catalog([listed(symbol.base_asset) for symbol in many])
-        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert (exchange.asked_all, exchange.asked) == (1, [])
         assert not Listing.objects.exclude(step_size=D("0.001")).exists()
-        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert exchange.asked_all == 1
 
     def test_many_that_were_turned_on_by_name_alone_learn_their_assets_before_they_trade(
@@ -135,7 +135,7 @@ class TestKeepingFresh:
         forget_rules()
         assert rules_of(many[0].pk, Venue.MOCK) is None
         exchange = Catalog([listed(symbol.base_asset) for symbol in many])
-        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert list(Symbol.objects.order_by("pk").values_list("base_asset", "quote_asset")) == [
             (symbol.base_asset, "USDT") for symbol in many
         ]
@@ -145,28 +145,28 @@ class TestKeepingFresh:
 
     def test_fees_are_asked_a_few_at_a_time_until_all_are_known(self, many: list[Symbol]) -> None:
         exchange = Catalog([listed(symbol.base_asset) for symbol in many])
-        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert len(exchange.fees_asked) == catalog.MOST_FEES
-        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
-        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert sorted(exchange.fees_asked) == sorted(symbol.name for symbol in many)
         assert {listing.fees for listing in Listing.objects.all()} == {Fees.flat(D("0.00075"))}
 
     def test_full_budget_ends_the_questions_for_now(self, many: list[Symbol]) -> None:
         exchange = Catalog([listed(symbol.base_asset) for symbol in many], fees_left=2)
-        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert len(exchange.fees_asked) == 2
         assert Listing.objects.filter(fee_asked_at=None).count() == 10
 
     def test_one_that_is_gone_is_marked_and_not_asked_about_all_the_time(self, many: list[Symbol]) -> None:
         exchange = Catalog([listed(symbol.base_asset) for symbol in many[1:]])
-        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         denied_a_while_ago(many[0])
         Listing.objects.update(refreshed_at=timezone.now() - timedelta(hours=1))
-        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert Listing.objects.get(symbol=many[0]).status == GONE
         Listing.objects.update(refreshed_at=timezone.now() - listings.FRESH_WHILE_HALTED)
-        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert (exchange.asked_all, exchange.asked) == (2, [])
 
     def test_one_that_is_gone_is_asked_about_as_often_as_a_halted_one_while_a_trader_lives_there(
@@ -174,23 +174,23 @@ class TestKeepingFresh:
     ) -> None:
         exchange = Catalog([listed("BTC")])
         Listing.objects.update(status=GONE, refreshed_at=timezone.now() - listings.FRESH_WHILE_HALTED)
-        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert exchange.asked == ["ETHUSDT"]
 
     def test_a_single_one_is_gone_after_two_answers(self, symbol: Symbol) -> None:
         Listing.objects.update(refreshed_at=timezone.now() - timedelta(hours=1))
         exchange = Catalog([listed("BTC")])
-        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert (exchange.asked, Listing.objects.get().status) == (["ETHUSDT"], "TRADING")
         denied_a_while_ago(symbol)
-        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert (exchange.asked, Listing.objects.get().status) == (["ETHUSDT"] * 2, GONE)
 
     def test_one_that_was_denied_for_a_moment_trades_on(self, symbol: Symbol) -> None:
         an_hour_ago = timezone.now() - timedelta(hours=1)
         Listing.objects.update(not_found_at=an_hour_ago, refreshed_at=an_hour_ago)
         exchange = Catalog([listed("ETH")])
-        leader.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         row = Listing.objects.get()
         assert (exchange.asked, row.status, row.not_found_at) == (["ETHUSDT"], "TRADING", None)
 
@@ -247,33 +247,33 @@ class TestKnown:
 
 class TestShutdown:
     def test_turns_off_after_the_last_cycle(self, trader: Trader) -> None:
-        listings.turn([trader.symbol], TradingStatus.SHUTDOWN, takes_back=True)
-        assert listings.end_shutdowns() == 0
+        turning.turn([trader.symbol], TradingStatus.SHUTDOWN, takes_back=True)
+        assert turning.end_shutdowns() == 0
         Trader.objects.update(state="FINISHED", finished_at=timezone.now())
-        assert listings.end_shutdowns() == 1
+        assert turning.end_shutdowns() == 1
         row = TradingSettings.objects.get(symbol=trader.symbol)
         assert (row.status, row.takes_back) == ("off", False)
 
     def test_a_cycle_at_another_venue_is_waited_for(self, trader: Trader) -> None:
         Trader.objects.update(venue=Venue.TESTNET)
-        listings.turn([trader.symbol], TradingStatus.SHUTDOWN)
-        assert listings.end_shutdowns() == 0
+        turning.turn([trader.symbol], TradingStatus.SHUTDOWN)
+        assert turning.end_shutdowns() == 0
 
     def test_the_leader_retires_who_has_not_bought_replaces_nobody_and_turns_off(self, symbol: Symbol) -> None:
         TradingSettings.objects.update(chunks=3)
         leader.fill_slots()
         before = Trader.objects.filter(finished_at=None).count()
         assert before >= 1
-        listings.turn([symbol], TradingStatus.SHUTDOWN)
+        turning.turn([symbol], TradingStatus.SHUTDOWN)
         leader.fill_slots()
         assert not Trader.objects.filter(finished_at=None).exists()
         assert Trader.objects.count() == before
         assert TradingSettings.objects.get().status == TradingStatus.OFF
 
     def test_turned_on_again_meanwhile_it_stays_on(self, symbol: Symbol) -> None:
-        listings.turn([symbol], TradingStatus.SHUTDOWN)
-        listings.turn([symbol], TradingStatus.ON)
-        assert listings.end_shutdowns() == 0
+        turning.turn([symbol], TradingStatus.SHUTDOWN)
+        turning.turn([symbol], TradingStatus.ON)
+        assert turning.end_shutdowns() == 0
         assert TradingSettings.objects.get().status == TradingStatus.ON
 
 
@@ -283,7 +283,7 @@ def test_hundreds_are_turned_on_in_few_queries(django_assert_max_num_queries: Dj
     TradingSettings.objects.filter(pk=poor.pk).update(budget=D(4))
     every = list(Symbol.objects.all())
     with django_assert_max_num_queries(20):
-        problems = listings.turn(every, TradingStatus.ON)
+        problems = turning.turn(every, TradingStatus.ON)
     assert list(problems) == ["A7USDT"]
     assert TradingSettings.objects.filter(status="on").count() == 599
-    assert len(listings.is_streaming([symbol.name for symbol in every], "mock")) == 599
+    assert len(turning.is_streaming([symbol.name for symbol in every], "mock")) == 599

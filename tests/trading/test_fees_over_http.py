@@ -15,7 +15,7 @@ from binance_mock.state.listings import exchange_info
 from hedgehog_project.venues import Venue
 from tests.support.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.processes import Processes
-from trading.accounting.arithmetic import arithmetic
+from trading.books.arithmetic import arithmetic
 from trading.books.booking import position_of
 from trading.core.events import TradeSeen
 from trading.core.fees import Fees

@@ -30,7 +30,7 @@ from trading.models import JournalEntry, Order, Switch, Symbol, Trader
 from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
 from trading.risk import gate, kill_switch
-from trading.symbols import listings
+from trading.symbols import turning
 from trading.traders import acting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
@@ -142,7 +142,7 @@ def test_symbol_that_is_turned_off_between_the_saved_intent_and_the_call_sends_n
     sent = acting._send
 
     def turn_first(*args: Any) -> Any:
-        listings.turn([trader.symbol], status)
+        turning.turn([trader.symbol], status)
         return sent(*args)
 
     with monkeypatch.context() as patch:
@@ -162,7 +162,7 @@ def test_sale_that_a_shutdown_overtakes_is_sent(
     sent = acting._send
 
     def turn_first(*args: Any) -> Any:
-        listings.turn([trader.symbol], TradingStatus.SHUTDOWN)
+        turning.turn([trader.symbol], TradingStatus.SHUTDOWN)
         return sent(*args)
 
     monkeypatch.setattr(acting, "_send", turn_first)

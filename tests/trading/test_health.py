@@ -11,7 +11,7 @@ from tests.trading.rows import make_fill, make_order, make_trader
 from tests.trading.test_overview import publish
 from trading.models import Switch, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
-from trading.symbols import listings
+from trading.symbols import turning
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 @pytest.fixture
 def well(symbol: Symbol, redis_client: "redis.Redis") -> "redis.Redis":
     all_well(redis_client)
-    listings.set_streaming(symbol, True)
+    turning.set_streaming(symbol, True)
     publish("ETHUSDT", "3000")
     return redis_client
 

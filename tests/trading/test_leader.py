@@ -21,6 +21,7 @@ from trading.core.money import plain
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.symbols import listings, refreshing
 from trading.symbols.listings import FRESH_WHILE_HALTED
 from trading.traders import acting
 from trading.waking import enqueue, triggers
@@ -95,7 +96,7 @@ def test_turned_switch_concerns_new_traders_only(symbol: Symbol, exchange: Scrip
     leader.fill_slots()
     live = set(Trader.objects.filter(finished_at=None).values_list("venue", "slot"))
     assert live == {("mock", 1), ("testnet", 1), ("testnet", 2)}
-    leader.follow_the_switch()
+    refreshing.follow_the_switch()
     assert StreamedSymbol.objects.filter(market="testnet", symbol="ETHUSDT", is_on=True).exists()
 
 
@@ -307,11 +308,11 @@ def test_symbol_that_is_halted_is_asked_about_again_soon(
     symbol: Symbol, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch, status: str, asked: list[str]
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(leader.listings, "refresh", lambda symbol, venue, exchange: told.append(symbol.name))
+    monkeypatch.setattr(listings, "refresh", lambda symbol, venue, exchange: told.append(symbol.name))
     TradingSettings.objects.update(status=TradingStatus.ON)
     Listing.objects.update(status=status, refreshed_at=timezone.now())
-    leader.refresh_listings(exchange)
+    refreshing.refresh_listings(exchange)
     assert told == []
     Listing.objects.update(refreshed_at=timezone.now() - FRESH_WHILE_HALTED)
-    leader.refresh_listings(exchange)
+    refreshing.refresh_listings(exchange)
     assert told == asked

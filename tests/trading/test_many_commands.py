@@ -16,8 +16,9 @@ from trading import leader
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.models import Order, Profile, Symbol, SymbolProtections, Trader, TradingSettings
+from trading.models.symbols import TradingStatus
 from trading.risk import kill_switch
-from trading.symbols import listings
+from trading.symbols import turning
 from trading.traders import acting
 
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
@@ -80,9 +81,9 @@ class TestOff:
         assert Order.objects.count() == 2  # Nothing is ordered again while it is off.
 
     def test_wish_to_cancel_is_kept_for_the_leader(self, selling: Trader) -> None:
-        listings.turn([selling.symbol], listings.TradingStatus.OFF, takes_back=True)
+        turning.turn([selling.symbol], TradingStatus.OFF, takes_back=True)
         assert [order.side for order in kill_switch.unwanted()] == ["SELL"]
-        listings.turn([selling.symbol], listings.TradingStatus.ON)
+        turning.turn([selling.symbol], TradingStatus.ON)
         assert not kill_switch.unwanted().exists()
 
     def test_other_symbols_are_left_in_peace(self, buying: Trader) -> None:
@@ -99,7 +100,7 @@ class TestShutdown:
         acting.hear(at.fill_all(Order.objects.get(side=Side.SELL).client_order_id), "report", at)
         selling.refresh_from_db()
         assert selling.state == "FINISHED"
-        assert listings.end_shutdowns() == 1
+        assert turning.end_shutdowns() == 1
         assert status_of(selling.symbol) == ("off", False)
 
     def test_what_is_bought_during_it_is_sold(self, buying: Trader, at: ScriptedExchange) -> None:
@@ -121,7 +122,7 @@ class TestShutdown:
 
     def test_survives_a_restart_as_a_row(self, selling: Trader) -> None:
         run("trade", "ETHUSDT", "shutdown")
-        assert listings.end_shutdowns() == 0
+        assert turning.end_shutdowns() == 0
         assert status_of(selling.symbol) == ("shutdown", False)
 
 
@@ -132,7 +133,7 @@ def test_cancel_does_not_go_with_on(symbol: Symbol) -> None:
 
 @pytest.mark.parametrize("wait", ["nan", "-1", "inf", "long"])
 def test_a_wait_without_an_end_is_refused_before_anything_is_done(symbol: Symbol, wait: str) -> None:
-    listings.set_trading(symbol, True)
+    turning.set_trading(symbol, True)
     with pytest.raises(CommandError, match="a number of seconds such as 60"):
         run("trade", "ETHUSDT", "off", "--cancel", "--timeout", wait)
     assert status_of(symbol) == ("on", False)

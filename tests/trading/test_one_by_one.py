@@ -13,7 +13,7 @@ from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_order, make_trader
 from trading import leader, tasks
-from trading.accounting import equity
+from trading.books import equity
 from trading.core.fees import Fees
 from trading.core.orders import OrderStatus
 from trading.exchange.errors import NotSent, Refused

@@ -20,14 +20,14 @@ from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_order, make_story, make_trader
-from trading.accounting import profit
+from trading.books import profit
 from trading.core import money
 from trading.core.money import plain
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
-from trading.symbols import listings
+from trading.symbols import listings, turning
 from trading.waking import prices
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
@@ -47,7 +47,7 @@ def line(name: str = "ETHUSDT") -> figures.SymbolLine:
 
 
 def test_line_of_a_symbol_says_what_it_does_and_brought(symbol: Symbol) -> None:
-    listings.set_streaming(symbol, True)
+    turning.set_streaming(symbol, True)
     publish("ETHUSDT", "3000.10000000", age_s=4)
     make_story(symbol)
     make_cycle(symbol, "0.25")
@@ -151,12 +151,12 @@ class TestHints:
         assert "There is no symbol yet" in self.hints()
 
     def test_with_all_symbols_off(self, symbol: Symbol) -> None:
-        listings.set_trading(symbol, False)
+        turning.set_trading(symbol, False)
         assert "No symbol is trading" in self.hints()
 
     def test_trading_without_prices(self, symbol: Symbol) -> None:
         assert "ETHUSDT: trading is on, but prices do not stream" in self.hints()
-        listings.set_streaming(symbol, True)
+        turning.set_streaming(symbol, True)
         assert "ETHUSDT: no price is known yet" in self.hints()
         publish("ETHUSDT", "3000", age_s=100)
         assert "ETHUSDT: the last trade event is over a minute old" in self.hints()
@@ -171,7 +171,7 @@ class TestHints:
         assert "New traders can't trade on testnet. There is no key" in figures.hints(Venue.TESTNET, [])[0]
 
     def test_nothing_to_say_when_all_is_well(self, symbol: Symbol) -> None:
-        listings.set_streaming(symbol, True)
+        turning.set_streaming(symbol, True)
         publish("ETHUSDT", "3000")
         make_order(make_trader(symbol), status=OrderStatus.SUBMITTING)
         assert self.hints() == ""

@@ -14,7 +14,7 @@ from streamer.topics import report_topic
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.trading.rows import make_trader
 from tests.trading.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
-from trading import leader, tasks
+from trading import tasks
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.dispatch import GROUP, acknowledge, deliveries
@@ -24,6 +24,7 @@ from trading.models import Fill as FillRow
 from trading.models import JournalEntry, Listing, Order, Trader
 from trading.models.symbols import bounds_of, forget_rules
 from trading.risk import gate
+from trading.symbols import listings, refreshing
 from trading.traders import acting, calls
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
@@ -93,11 +94,11 @@ def test_listing_is_asked_once_for_many_refusals(
     trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(leader.listings, "refresh", lambda symbol, venue, at: asked.append(symbol.name))
-    leader.refresh_listing("ETHUSDT", gate.Venue.MOCK, exchange)
+    monkeypatch.setattr(listings, "refresh", lambda symbol, venue, at: asked.append(symbol.name))
+    refreshing.refresh_listing("ETHUSDT", gate.Venue.MOCK, exchange)
     assert asked == []  # It is as fresh as can be.
-    Listing.objects.update(refreshed_at=timezone.now() - leader.JUST_NOW)
-    leader.refresh_listing("ETHUSDT", gate.Venue.MOCK, exchange)
+    Listing.objects.update(refreshed_at=timezone.now() - refreshing.JUST_NOW)
+    refreshing.refresh_listing("ETHUSDT", gate.Venue.MOCK, exchange)
     assert asked == ["ETHUSDT"]
 
 

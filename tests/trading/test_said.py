@@ -19,7 +19,6 @@ from hedgehog_project.venues import Venue
 from tests.support.market import MockExchange
 from tests.support.scripted_exchange import ScriptedExchange, raises
 from tests.trading.conftest import make_symbol
-from trading import leader
 from trading.core.events import TradeSeen
 from trading.exchange.client import exchange_at
 from trading.exchange.codes import from_api
@@ -27,8 +26,9 @@ from trading.exchange.errors import OutcomeUnknown, Refused, Why
 from trading.exchange.protocol import Listed
 from trading.models import Listing, ListingProblem, Symbol, Trader
 from trading.models.symbols import GONE, Problem, TradingStatus
-from trading.symbols import listings, said
-from trading.symbols.listings import named, set_trading, turn
+from trading.symbols import listings, refreshing, said
+from trading.symbols.listings import named
+from trading.symbols.turning import set_trading, turn
 from trading.traders import acting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
@@ -52,7 +52,7 @@ def misspelt(db: None, at_mock: MockExchange, redis_client: object) -> Symbol:
     """Turned on by the first start, which can't ask; then the leader has asked."""
     symbol = named("ETHUSDTT")
     set_trading(symbol, True)
-    leader.refresh_listings(exchange_at)
+    refreshing.refresh_listings(exchange_at)
     return symbol
 
 
@@ -62,7 +62,7 @@ def test_what_the_exchange_said_is_kept_with_the_names_that_are_spelled_alike(mi
     assert row.near[0] == "ETHUSDT"
     assert "Invalid symbol" in row.said
     ListingProblem.objects.update(said_at=F("said_at") - timedelta(hours=1))
-    leader.refresh_listings(exchange_at)
+    refreshing.refresh_listings(exchange_at)
     assert timezone.now() - ListingProblem.objects.get().said_at < timedelta(minutes=1)
 
 
@@ -134,7 +134,7 @@ def test_once_it_is_listed_nothing_is_said_any_more(at_mock: MockExchange, redis
     symbol = named("XRPUSDT")
     said.not_listed(symbol, Venue.MOCK, "Invalid symbol", list)
     set_trading_anyway(symbol)
-    leader.refresh_listings(exchange_at)
+    refreshing.refresh_listings(exchange_at)
     assert Listing.objects.get(symbol=symbol).status == "TRADING"
     assert not ListingProblem.objects.exists()
     assert said.of(Venue.MOCK, [symbol]) == {}

@@ -18,8 +18,8 @@ from hedgehog_project.venues import Venue
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
 from tests.trading.test_overview import publish
-from trading.accounting import equity
-from trading.accounting.left_over import by_quote_asset, left_over
+from trading.books import equity
+from trading.books.left_over import by_quote_asset, left_over
 from trading.core.strategy import TraderState
 from trading.models import Equity, Leftover, Symbol
 from trading.risk.exposure import bound

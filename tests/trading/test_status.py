@@ -26,7 +26,7 @@ from trading.core.orders import OrderStatus
 from trading.exchange.client import budget_of
 from trading.models import Order, Symbol
 from trading.risk import kill_switch
-from trading.symbols import listings
+from trading.symbols import turning
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +51,7 @@ def all_up(monkeypatch: pytest.MonkeyPatch, redis_client: "redis.Redis") -> None
 
 @pytest.fixture
 def day(symbol: Symbol) -> Symbol:
-    listings.set_streaming(symbol, True)
+    turning.set_streaming(symbol, True)
     make_story(symbol)
     make_order(make_trader(symbol, 2), status=OrderStatus.SUBMITTING)
     make_cycle(symbol, "0.12345678")

@@ -14,11 +14,10 @@ from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import KeyRejected, NotSent, OutcomeUnknown, Refused, Throttled
 from trading.exchange.order_ids import Name, new_client_order_id, new_identity, read, trader_of
-from trading.exchange.protocol import ARRIVES_WITHIN, NewOrder
+from trading.exchange.protocol import ARRIVES_WITHIN, ExchangeAt, NewOrder
 from trading.models import Fill, JournalEntry, Order, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.traders import acting, calls, cycle_end
-from trading.traders.acting import ExchangeAt
 from trading.waking import triggers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]

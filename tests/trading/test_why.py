@@ -30,7 +30,7 @@ from trading.models.protections import Rule
 from trading.models.symbols import TradingStatus
 from trading.models.traders import Slot
 from trading.risk import kill_switch
-from trading.symbols import listings
+from trading.symbols import turning
 from trading.waking import enqueue
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ UP = [ProcessState(name, True, 0.0, "") for name in processes.NAMES]
 @pytest.fixture
 def well(symbol: Symbol) -> Symbol:
     """Nothing is in the way of ETHUSDT, which has three slots, the first of them open."""
-    listings.set_streaming(symbol, True)
+    turning.set_streaming(symbol, True)
     publish("ETHUSDT", "3000")
     TradingSettings.objects.filter(symbol=symbol).update(chunks=3, budget=D(600))
     Slot.objects.get_or_create(symbol=symbol, venue=Venue.MOCK, number=1)
@@ -101,7 +101,7 @@ class TestReasons:
         [reason] = reasons(well)
         assert reason.startswith("The market is quiet since ")
         assert reason.endswith("UTC: no trade for 10 min.")
-        listings.set_streaming(well, False)
+        turning.set_streaming(well, False)
         assert "Its prices do not stream from mock: turn streaming on." in reasons(well)
 
     def test_filters_that_are_unknown_or_do_not_allow_it(self, well: Symbol) -> None:

@@ -1,12 +1,13 @@
 """What traders ask of an exchange. All methods raise the errors of errors.py and nothing else."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
+from hedgehog_project.venues import Venue
 from trading.core.fees import Fees
 from trading.core.orders import Fill, OrderReport, OrderType, Side
 from trading.exchange.errors import ExchangeError
@@ -114,3 +115,6 @@ class Exchange(Protocol):
 
     def fees(self, symbol: str) -> Fees:
         """Our commissions in a symbol, all kinds added up."""
+
+
+ExchangeAt = Callable[[Venue], Exchange]

@@ -25,7 +25,7 @@ from trading.core.position import state_of
 from trading.exchange.codes import NO_SUCH_SYMBOL
 from trading.exchange.errors import NotFound, Refused
 from trading.exchange.order_ids import Name, read, trader_of
-from trading.exchange.protocol import Exchange
+from trading.exchange.protocol import Exchange, ExchangeAt
 from trading.identity import copies
 from trading.identity.names import Names
 from trading.identity.verdicts import Judge, Whose
@@ -37,7 +37,6 @@ from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
 from trading.symbols import listings
 from trading.traders import acting
-from trading.traders.acting import ExchangeAt
 from trading.traders.outcomes import is_namesake
 
 # How far the exchange's clock and ours may be apart.

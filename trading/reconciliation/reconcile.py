@@ -25,7 +25,7 @@ from trading.core.money import plain
 from trading.core.orders import OPEN, OrderReport, OrderStatus
 from trading.exchange.errors import ExchangeError, KeyRejected, NotFound, Refused, Throttled
 from trading.exchange.order_ids import Name, read
-from trading.exchange.protocol import Exchange
+from trading.exchange.protocol import Exchange, ExchangeAt
 from trading.identity import copies, others
 from trading.identity.names import Names
 from trading.identity.runs import Runs
@@ -35,7 +35,6 @@ from trading.reconciliation import fill_marks, orphans
 from trading.reconciliation.shortages import shortages
 from trading.risk import balances
 from trading.traders import acting
-from trading.traders.acting import ExchangeAt
 from trading.traders.outcomes import is_namesake
 
 log = logging.getLogger(__name__)

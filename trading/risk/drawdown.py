@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count, Sum
 
 from hedgehog_project.venues import Venue
-from trading.accounting.equity import Standing, standing
+from trading.books.equity import Standing, standing
 from trading.core.money import EXACT, ZERO, plain
 from trading.models import AccountProtections, HighWater, Switch, Trader, TradingSettings
 from trading.models.protections import HighOf

@@ -6,7 +6,7 @@ transaction is open while an exchange is called, and no exchange is called witho
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
 from trading.core.position import state_of
 from trading.exchange.client import clock_offset
 from trading.exchange.errors import ExchangeError, NotSent, OutcomeUnknown, Refused, Throttled, Why
-from trading.exchange.protocol import Exchange, NewOrder
+from trading.exchange.protocol import Exchange, ExchangeAt, NewOrder
 from trading.identity import copies
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 # After so many refusals in a row for want of balance, seconds apart, what is not there is taken for gone.
 CERTAIN_AFTER = 3
 
-ExchangeAt = Callable[[Venue], Exchange]
 Heard = list[tuple[int, Event]]  # events, each with the trader that is to hear it
 
 

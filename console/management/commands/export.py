@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from console.management.arguments import add_venue, opened, timezone
 from hedgehog_project.venues import Venue
-from trading.accounting import export
-from trading.accounting.lots import Fifo
+from trading.books import export
+from trading.books.lots import Fifo
 from trading.core.money import plain
 from trading.models import Switch
 

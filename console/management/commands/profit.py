@@ -13,10 +13,10 @@ from console.admin.show import percent
 from console.management.arguments import add_venue, date
 from console.management.tables import table
 from hedgehog_project.venues import Venue
-from trading.accounting import equity, profit
-from trading.accounting.holdings import Holding
-from trading.accounting.left_over import LeftOver, by_quote_asset
-from trading.accounting.profit import CSV_COLUMNS, OF_BUDGET, By, Line, csv_row
+from trading.books import equity, profit
+from trading.books.holdings import Holding
+from trading.books.left_over import LeftOver, by_quote_asset
+from trading.books.profit import CSV_COLUMNS, OF_BUDGET, By, Line, csv_row
 from trading.core.money import ZERO, plain
 from trading.core.orders import UNVALUED
 from trading.models import Switch

@@ -15,8 +15,8 @@ from hedgehog_project import processes
 from hedgehog_project.health import look
 from hedgehog_project.heartbeats import dismiss
 from hedgehog_project.redis import connect
-from trading.accounting import profit
-from trading.accounting.left_over import by_quote_asset, left_over
+from trading.books import profit
+from trading.books.left_over import by_quote_asset, left_over
 from trading.core.money import plain
 from trading.identity import copies, others
 from trading.models import Installation, OtherInstallation, Switch

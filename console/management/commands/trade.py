@@ -13,8 +13,8 @@ from trading.core.money import plain
 from trading.models import Switch, Symbol, Trader
 from trading.models.symbols import TradingStatus
 from trading.risk import kill_switch
-from trading.symbols.listings import turn
 from trading.symbols.sync import known
+from trading.symbols.turning import turn
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ import pytest
 from hedgehog_project.venues import Venue
 from tests.trading.rows import make_cycle, make_story, make_trader
 from tests.trading.test_overview import publish
-from trading.accounting import equity
+from trading.books import equity
 from trading.models import Equity, Symbol
 from trading.models.equity import HOURS_KEPT
 

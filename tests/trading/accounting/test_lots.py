@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading.accounting.lots import Fifo, Sale, Traded
+from trading.books.lots import Fifo, Sale, Traded
 from trading.core.orders import Side
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -18,11 +18,11 @@ from hedgehog_project.venues import Venue
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_fill, make_order, make_story, make_trader
 from tests.trading.test_overview import publish
-from trading.accounting import profit
-from trading.accounting.arithmetic import arithmetic
-from trading.accounting.holdings import holdings
-from trading.accounting.profit import By, Line
+from trading.books import profit
+from trading.books.arithmetic import arithmetic
 from trading.books.booking import position_of
+from trading.books.holdings import holdings
+from trading.books.profit import By, Line
 from trading.core.orders import Side
 from trading.core.strategy import TraderState
 from trading.models import Symbol, Trader

@@ -20,8 +20,8 @@ from hedgehog_project.venues import Venue
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
 from tests.trading.test_overview import publish
-from trading.accounting import equity, profit
-from trading.accounting.profit import By
+from trading.books import equity, profit
+from trading.books.profit import By
 from trading.core.orders import UNVALUED, Side
 from trading.core.strategy import TraderState
 from trading.models import Equity, Fill, Symbol, SymbolProtections, Trader, TradingSettings

@@ -33,7 +33,7 @@ from trading.exchange.errors import (
 )
 from trading.exchange.protocol import Exchange
 from trading.exchange.remote import RemoteExchange
-from trading.models.switch import why_not
+from trading.symbols.venue import why_not
 
 
 @pytest.fixture

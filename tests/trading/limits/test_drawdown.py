@@ -18,7 +18,7 @@ from tests.trading.conftest import make_symbol
 from tests.trading.limited import limit_account
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
 from trading import leader
-from trading.accounting.equity import Standing
+from trading.books.equity import Standing
 from trading.core.orders import OrderStatus
 from trading.models import AccountProtections, HighWater, Order, Switch, Symbol, TradingSettings
 from trading.models.switch import TradingMode

@@ -14,7 +14,8 @@ from hedgehog_project.home import write_secret
 from trading.identity import runs
 from trading.models import Installation, Switch, Symbol
 from trading.schedule import make_schedule
-from trading.symbols.listings import named, set_trading
+from trading.symbols.listings import named
+from trading.symbols.turning import set_trading
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from hedgehog_project.venues import Venue
-from trading.accounting.holdings import fees_of, value_of
+from trading.books.holdings import fees_of, value_of
 from trading.core.money import ZERO, plain, rounded
 from trading.models import Leftover
 from trading.waking.prices import LastTrade, last_trades

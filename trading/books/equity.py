@@ -10,9 +10,9 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading.accounting.holdings import Holding, holdings
-from trading.accounting.left_over import LeftOver, by_quote_asset, left_over
-from trading.accounting.profit import profits
+from trading.books.holdings import Holding, holdings
+from trading.books.left_over import LeftOver, by_quote_asset, left_over
+from trading.books.profit import profits
 from trading.core.money import ZERO
 from trading.models import Equity, Trader
 from trading.models.equity import HOURS_KEPT

@@ -18,8 +18,8 @@ from django.db.models.functions import Cast, Coalesce, Substr
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading.accounting.holdings import Holding, holdings
-from trading.accounting.left_over import LeftOver, left_over
+from trading.books.holdings import Holding, holdings
+from trading.books.left_over import LeftOver, left_over
 from trading.core.money import ZERO, plain
 from trading.core.strategy import TraderState
 from trading.models import Symbol, Trader

@@ -5,7 +5,7 @@ from datetime import datetime, tzinfo
 from decimal import Decimal
 
 from hedgehog_project.venues import Venue
-from trading.accounting.lots import Fifo, Sale, Traded
+from trading.books.lots import Fifo, Sale, Traded
 from trading.core.money import plain, quote_of
 from trading.core.orders import Side
 from trading.models import Fill

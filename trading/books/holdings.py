@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.db.models import Exists, OuterRef
 
 from hedgehog_project.venues import Venue
-from trading.accounting.arithmetic import Arithmetic, arithmetic
+from trading.books.arithmetic import Arithmetic, arithmetic
 from trading.books.booking import positions_of
 from trading.core.fees import USUAL_RATE
 from trading.core.money import EXACT, ONE, ZERO, quote_of

@@ -1,0 +1,38 @@
+"""Turning the switch: at which venue new traders trade."""
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue, place
+from trading.exchange.client import exchange_at
+from trading.exchange.errors import ExchangeError
+from trading.models import Switch
+
+
+def why_not(venue: Venue) -> str | None:
+    """What keeps new traders from trading at this venue, in words for people."""
+    if venue == Venue.LIVE and not settings.HEDGEHOG_ALLOW_LIVE:
+        return "Real money needs HEDGEHOG_ALLOW_LIVE=1 in the environment or .env."
+    problem = place(venue).why_no_key
+    return f"{problem}." if problem else None
+
+
+def turn_switch(venue: Venue, by: str, may_trade_live: bool, is_confirmed: bool) -> None:
+    """Lets new traders trade at this venue.
+
+    Raises ValidationError where settings or the confirmation are missing, PermissionDenied where the person may not.
+    """
+    problem = why_not(venue)
+    if problem:
+        raise ValidationError(problem)
+    if venue == Venue.LIVE and not may_trade_live:
+        raise PermissionDenied("Trading real money needs the permission “Can let traders trade real money”.")
+    if venue == Venue.LIVE and not is_confirmed:
+        raise ValidationError("Trading real money must be confirmed.")
+    if venue == Venue.LIVE:
+        try:
+            exchange_at(venue)  # which asks what the key may do
+        except ExchangeError as error:
+            raise ValidationError(f"{error}.") from error
+    Switch.objects.update_or_create(pk=1, defaults={"venue": venue, "changed_by": by, "changed_at": timezone.now()})
