@@ -1,6 +1,7 @@
 """Which room may know which: DESIGN's arrows, kept by reading every import."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,56 +10,54 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("hedgehog_project", "streamer", "trading", "binance_mock")
 LONGEST_FILE = 1000
 
-# Where a module is that may not import any of what stands beside it. A package stands for all it holds.
-FORBIDDEN = {
-    "hedgehog_project": ("streamer", "trading", "binance_mock"),
-    "streamer": ("trading", "binance_mock"),
-    "binance_mock": ("trading", "streamer.models"),
-    "trading": ("binance_mock",),
-    "trading.exchange": (
-        "trading.traders.acting",
-        "trading.leader",
-        "trading.dispatch",
-        "trading.tasks",
-        "console.admin",
-    ),
-    "trading.models": (
-        "trading.traders.acting",
-        "trading.leader",
-        "trading.dispatch",
-        "trading.tasks",
-        "console.admin",
-    ),
-    "trading.strategies": (
-        "trading.models",
-        "trading.exchange",
-        "trading.traders.acting",
-        "trading.tasks",
-        "console.admin",
-    ),
-    "trading.traders.acting": ("trading.leader", "trading.dispatch", "trading.tasks", "console.admin"),
-    "trading.leader": ("trading.dispatch", "trading.tasks", "trading.standby", "console.admin"),
-    "trading.dispatch": ("trading.leader", "trading.tasks", "console.admin"),
-    "trading.limits": (
-        "trading.traders.acting",
-        "trading.leader",
-        "trading.dispatch",
-        "trading.tasks",
-        "console.admin",
-    ),
-    "trading.accounting": (
-        "trading.traders.acting",
-        "trading.leader",
-        "trading.dispatch",
-        "trading.tasks",
-        "console.admin",
-    ),
-    "trading.books": ("trading.leader", "trading.dispatch", "trading.tasks", "console.admin"),
-    "trading.tasks": ("trading.standby", "console.admin"),
-    "trading.standby": ("console.admin",),
+# The house, from the top floor down: a room may import only what stands under it. docs/architecture.md tells of each.
+FLOORS = (
+    "console",
+    "trading.management",
+    "trading.standby",
+    "trading.tasks",
+    "trading.task_base",
+    "trading.schedule",
+    "trading.leader",
+    "trading.set_clocks",
+    "trading.dispatch",
+    "trading.reconciliation",
+    "trading.traders",
+    "trading.symbols",
+    "trading.risk",
+    "trading.identity",
+    "trading.one_by_one",
+    "trading.books",
+    "trading.waking",
+    "trading.apps",
+    "trading.migrations",
+    "trading.models",
+    "trading.strategies",
+    "trading.exchange",
+    "trading.core",
+    "binance_mock.management",
+    "binance_mock.server",
+    "binance_mock.protocol",
+    "binance_mock.admin",
+    "binance_mock",
+    "binance_mock.market",
+    "binance_mock.state",
+    "binance_mock.faults",
+    "binance_mock.engine",
+    "streamer",
+    "hedgehog_project.launch",
+    "hedgehog_project",
+)
+ROOMS = sorted({floor.partition(".")[0] for floor in FLOORS})
+# What stands under a room and is none of its business all the same, with the reason.
+APART = {
+    ("trading", "binance_mock"): "nobody who trades may know which exchange it is",
+    ("console", "binance_mock"): "the mock exchange has pages of its own",
+    ("binance_mock", "streamer.models"): "it is an exchange, and no part of this installation",
+    ("trading.models", "trading.exchange.client"): "rows call nobody",
+    ("trading.strategies", "trading.exchange"): "strategies decide by what they are given",
 }
 
 # Imports inside functions, with the reason for each.
@@ -122,14 +121,42 @@ def test_the_imports_are_read() -> None:
     assert {found.module.partition(".")[0] for found in ALL} == set(ROOMS)
 
 
-@pytest.mark.parametrize("package", FORBIDDEN)
-def test_the_arrows_point_one_way(package: str) -> None:
+def floor_of(name: str) -> int:
+    """By the longest room that it stands in; under all of them where it is the folder around some."""
+    found = [room for room in FLOORS if within(name, room)]
+    return FLOORS.index(max(found, key=len)) if found else len(FLOORS)
+
+
+def ours(name: str) -> bool:
+    return name.partition(".")[0] in ROOMS
+
+
+def test_every_module_stands_in_a_room_that_has_a_name() -> None:
+    nameless = [name for name in map(name_of, files(*ROOMS)) if not any(within(name, room) for room in FLOORS)]
+    assert [name for name in nameless if name != "trading"] == []
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_a_room_imports_only_what_stands_under_it(room: str) -> None:
+    level = FLOORS.index(room)
     against = [
         str(found)
         for found in ALL
-        if within(found.module, package) and any(within(found.target, other) for other in FORBIDDEN[package])
+        if ours(found.target) and floor_of(found.module) == level and floor_of(found.target) < level
     ]
     assert against == []
+
+
+@pytest.mark.parametrize(("room", "other"), APART)
+def test_rooms_that_are_apart_stay_so(room: str, other: str) -> None:
+    against = [str(found) for found in ALL if within(found.module, room) and within(found.target, other)]
+    assert against == [], APART[room, other]
+
+
+def test_the_documentation_shows_the_same_floors() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    table = re.findall(r"^\| `([\w.]+)` \|", text[text.index("## The rooms") :], re.MULTILINE)
+    assert tuple(table) == FLOORS
 
 
 def test_the_core_is_pure() -> None:

@@ -11,7 +11,7 @@ import pytest
 from Crypto.PublicKey import ECC, RSA
 from pytest_django import Settings
 
-from hedgehog_project.launch.tether import GIVEN, may_have
+from hedgehog_project.tether import GIVEN, may_have
 from hedgehog_project.venues import Venue, key_settings, place
 from hedgehog_project.venues.keys import BadKey, Key, KeyKind, PublicKey, hmac_key, private_key
 from tests.support.processes import Processes

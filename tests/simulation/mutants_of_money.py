@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from tests.simulation.surroundings import Patches
+from trading.books import leftovers
 from trading.core import filters as filters
 from trading.core import guard, steps
 from trading.core.decisions import Cancel, Finish, Wait
@@ -20,7 +21,7 @@ from trading.models import Leftover, Trader
 from trading.models.symbols import GONE
 from trading.strategies import naive
 from trading.symbols import listings
-from trading.traders import acting, leftovers, valuing
+from trading.traders import acting, valuing
 
 
 def reads_only_the_standard_commission(patches: Patches) -> None:

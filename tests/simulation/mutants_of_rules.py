@@ -16,6 +16,7 @@ from tests.simulation.surroundings import Patches
 from trading.books import booking
 from trading.core import orders
 from trading.core.events import OrderReported
+from trading.core.holds import Hold
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import Mode, Position
 from trading.exchange.errors import ExchangeError
@@ -24,7 +25,6 @@ from trading.models import Order, Slot, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import TradingStatus
 from trading.risk import gate, kill_switch, protections, sizing
-from trading.risk.holds import Hold
 from trading.strategies import naive, trailing
 from trading.symbols import turning
 from trading.traders import acting, looks, slots

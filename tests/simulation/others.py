@@ -18,8 +18,8 @@ from binance_mock.engine.orders import Side as EngineSide
 from tests.simulation.rows import ZERO, never, read, time_of
 from trading.core.orders import Side
 from trading.exchange.protocol import NewOrder
-from trading.identity import deciding
 from trading.identity.runs import MARGIN
+from trading.reconciliation import living_on
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -84,7 +84,7 @@ class Others:
         for name in [name for name in self._open if name in self._copied]:
             self._cancel(name)
         if self._copied:
-            self._world.run_process(lambda: deciding.keep("anna"))
+            self._world.run_process(lambda: living_on.keep("anna"))
 
     def _place(self, identity: str, away: Decimal) -> str:
         """Its client order id; empty where nobody lives here, or the exchange refuses it."""

@@ -23,12 +23,12 @@ from tests.simulation.line import Broken
 from tests.simulation.rows import ZERO, never, read, time_of
 from tests.simulation.watch import Watch
 from tests.simulation.world import MONEY, PRICES, World
+from trading.core.holds import HELD_BACK
 from trading.core.orders import OrderType, Side
 from trading.exchange.order_ids import trader_of
 from trading.exchange.protocol import NewOrder
 from trading.models.fields import from_units
 from trading.models.symbols import Sizing, TradingStatus
-from trading.risk.holds import HELD_BACK
 
 # A bell may be that late: what it told was seen on the market before.
 BELLS_LATE_BY = timedelta(seconds=20)

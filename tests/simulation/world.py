@@ -36,12 +36,12 @@ from tests.simulation.rows import read, time_of
 from tests.simulation.standing_by import StandingBy
 from tests.simulation.wall import WallClock
 from trading import leader, tasks
+from trading.core.holds import Hold
 from trading.exchange.order_ids import read as read_name
 from trading.exchange.protocol import NewOrder
 from trading.models import Installation, Listing, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.reconciliation.reconcile import last
-from trading.risk.holds import Hold
 from trading.symbols import refreshing
 from trading.symbols.listings import named, refresh
 from trading.traders.looks import Snapshot, Thought

@@ -26,8 +26,8 @@ from django.db.utils import ConnectionHandler
 
 from hedgehog_project.env import database
 from hedgehog_project.heartbeats import alive
-from hedgehog_project.launch.tether import PACE_S
 from hedgehog_project.ports import free_port
+from hedgehog_project.tether import PACE_S
 from tests.support.environment import ROOT, start_redis
 from tests.support.market import KEY, SECRET, MockExchange
 from tests.support.processes import Process, Processes

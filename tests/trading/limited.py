@@ -11,10 +11,10 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue, default_market
 from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.trading.rows import make_cycle
+from trading.core.holds import Hold
 from trading.core.orders import Side
 from trading.models import AccountProtections, Symbol, SymbolProtections, Trader
 from trading.risk import balances, protections
-from trading.risk.holds import Hold
 
 # What a trader with 200 USDT buys at 0.1 % under 3000.
 PRICE, QUANTITY, COST = D(2997), D("0.0667"), D("199.8999")

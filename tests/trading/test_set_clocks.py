@@ -18,11 +18,11 @@ from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.rows import make_order, make_trader
 from trading import leader, set_clocks
 from trading.core.events import Nudged
+from trading.core.holds import Hold
 from trading.core.orders import OrderStatus
 from trading.models import Balance, FillMark, HeldBack, HighWater, Listing, Order, Orphan, Symbol, Trader
 from trading.models.protections import Rule
 from trading.risk import balances
-from trading.risk.holds import Hold
 from trading.traders import acting, retries
 from trading.waking import triggers
 

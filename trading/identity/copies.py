@@ -14,6 +14,7 @@ from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from trading.core.holds import Hold
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, Side
 from trading.exchange import order_ids
@@ -21,7 +22,6 @@ from trading.identity import others, runs
 from trading.identity.others import moment
 from trading.identity.runs import Runs, When
 from trading.models import Installation, Order, Orphan, OtherInstallation, Trader
-from trading.risk.holds import Hold
 
 # How long a trader rests that is held back; whoever decides which one lives on rings all.
 REST = timedelta(seconds=60)

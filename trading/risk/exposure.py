@@ -7,11 +7,11 @@ from django.db.models import BigIntegerField, F, Q, QuerySet
 from django.db.models.functions import Cast
 
 from hedgehog_project.venues import Venue
+from trading.books import leftovers
 from trading.core.money import EXACT, QUOTE_UNIT, ZERO
 from trading.core.orders import OPEN, Side
 from trading.models import Order
 from trading.models.fields import PLACES
-from trading.traders import leftovers
 
 # Amounts are kept in units of 1e-8, so a price times a quantity is in units of 1e-16.
 _PRODUCT = Decimal(1).scaleb(-2 * PLACES)

@@ -11,6 +11,7 @@ from django.conf import settings
 from hedgehog_project import halt_request
 from hedgehog_project.venues import Venue
 from trading.core.filters import Rules
+from trading.core.holds import Hold
 from trading.core.money import plain
 from trading.core.orders import OPEN, Side
 from trading.exchange.client import why_wait
@@ -20,7 +21,6 @@ from trading.models import Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.switch import TradingMode, requested_mode
 from trading.models.symbols import TradingStatus
 from trading.risk import protections
-from trading.risk.holds import Hold
 
 # How long a trader that is held back by the mode rests; a resume rings it at once.
 REST = timedelta(seconds=60)

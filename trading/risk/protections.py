@@ -21,6 +21,7 @@ from django.utils import timezone
 from hedgehog_project.redis import hurried_client
 from hedgehog_project.venues import Venue, market_of
 from streamer import topics
+from trading.core.holds import HELD_BACK, Hold
 from trading.core.money import ZERO, plain, quote_of
 from trading.core.orders import OPEN, Side
 from trading.core.strategy import TraderState
@@ -28,7 +29,6 @@ from trading.models import AccountProtections, HeldBack, JournalEntry, Order, Sy
 from trading.models.protections import BNB, Rule
 from trading.risk import balances
 from trading.risk.exposure import bound, of_live_traders
-from trading.risk.holds import HELD_BACK, Hold
 
 log = logging.getLogger(__name__)
 

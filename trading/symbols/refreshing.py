@@ -14,6 +14,7 @@ from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import GONE, TradingStatus
 from trading.one_by_one import each
 from trading.symbols import listings, sync
+from trading.symbols.turning import stream_from
 
 log = logging.getLogger(__name__)
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading.books.booking import book, is_news, position_of
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
+from trading.core.holds import Hold
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
 from trading.core.position import state_of
@@ -26,7 +27,6 @@ from trading.identity import copies
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
 from trading.risk import gate
-from trading.risk.holds import Hold
 from trading.traders import calls
 from trading.traders.looks import CancelOrder, ClearTheWay, FetchFills, HeldByMode, Looked, Send, look
 from trading.traders.outcomes import NotTaken, not_taken, report_of, see_to

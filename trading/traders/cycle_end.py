@@ -5,6 +5,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils import timezone
 
+from trading.books import leftovers
 from trading.books.booking import position_of
 from trading.core.decisions import Finish, Triggers
 from trading.core.money import ZERO, plain
@@ -12,7 +13,6 @@ from trading.core.orders import UNVALUED, unvalued
 from trading.core.position import LEAVES_TO_THE_NEXT, Position, TraderState
 from trading.models import Fill, Trader
 from trading.models.journal import write
-from trading.traders import leftovers
 from trading.traders.rows import copy, locked, save
 
 

@@ -18,6 +18,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from hedgehog_project.venues import Venue
+from trading.books import leftovers
 from trading.books.booking import as_core, book, position_with
 from trading.core import guard
 from trading.core.decisions import (
@@ -34,6 +35,7 @@ from trading.core.decisions import (
 )
 from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, TradeSeen
 from trading.core.filters import Rules, refusal
+from trading.core.holds import Hold
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OPEN, PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold, to_be_valued
 from trading.core.position import Mode, Position, TraderState, state_of
@@ -44,11 +46,9 @@ from trading.models import Order, Trader
 from trading.models.journal import write, write_once
 from trading.models.symbols import rules_of
 from trading.risk import gate
-from trading.risk.holds import Hold
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.time_limit import within_time
 from trading.strategies.typed import BadSettings
-from trading.traders import leftovers
 from trading.traders.cycle_end import count_again, end
 from trading.traders.outcomes import report_of
 from trading.traders.retries import back_off, hold_back, look_again, wait

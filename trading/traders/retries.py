@@ -6,11 +6,11 @@ from django.utils import timezone
 
 from trading.core.decisions import Triggers, Wait
 from trading.core.events import Event, Nudged, TradeSeen
+from trading.core.holds import HELD_BACK, Hold
 from trading.core.orders import UNASKED_ENDS
 from trading.core.position import Position
 from trading.models import Trader
 from trading.models.journal import write_once
-from trading.risk.holds import HELD_BACK, Hold
 
 # A trader that can't buy at this trade looks again after a while, not at the next of twenty trades a second.
 LOOK_AGAIN = timedelta(seconds=5)

@@ -7,8 +7,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from trading.exchange.client import exchange_at
-from trading.identity import copies, deciding, others
+from trading.identity import copies, others
 from trading.models import Installation
+from trading.reconciliation import living_on
 from trading.reconciliation.reconcile import reconcile, venues_in_use
 
 BY = "manage.py identity"
@@ -63,7 +64,7 @@ class Command(BaseCommand):
         )
         if not self._is_confirmed("Has the copy been stopped for good?", options):
             return
-        rung = deciding.keep(BY)
+        rung = living_on.keep(BY)
         self.stdout.write(f"This installation lives on. Traders that waited and go on: {rung}")
         for venue in venues_in_use():
             found = reconcile(venue, exchange_at, is_thorough=True)
@@ -73,7 +74,7 @@ class Command(BaseCommand):
 
     def _become_new(self, options: dict[str, Any]) -> None:
         old = Installation.own().identity
-        plan = deciding.plan()
+        plan = living_on.plan()
         self.stdout.write(
             f"This installation gets another identity. All that it has placed as {old} belongs to the copy that "
             "keeps it: nothing is cancelled. These traders end here, with what they hold, and these orders are let "
@@ -87,7 +88,7 @@ class Command(BaseCommand):
             "use another key, where that is not wanted."
         )
         if self._is_confirmed("Shall this installation become another one?", options):
-            self.stdout.write(f"This installation has the identity {deciding.become_new(BY).identity} now.")
+            self.stdout.write(f"This installation has the identity {living_on.become_new(BY).identity} now.")
 
     def _take_over(self, identity: str, options: dict[str, Any]) -> None:
         self.stdout.write(
@@ -97,7 +98,7 @@ class Command(BaseCommand):
         if not self._is_confirmed(f"Is the installation {identity} gone for good?", options):
             return
         try:
-            deciding.take_over(identity, BY)
+            living_on.take_over(identity, BY)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         self.stdout.write("Done. `manage.py reconcile` looks for its orders, and `manage.py orphans` shows them.")

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from hedgehog_project import env as env_module
 from hedgehog_project import venues
-from hedgehog_project.launch.tether import GIVEN
+from hedgehog_project.tether import GIVEN
 from hedgehog_project.venues import Venue, facts_of_keys, place
 from tests.support.clients import limit_order
 from tests.support.market import KEY, SECRET, MockExchange

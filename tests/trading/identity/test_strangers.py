@@ -22,10 +22,10 @@ from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.dispatch import Dispatcher
-from trading.identity import deciding, others
+from trading.identity import others
 from trading.identity.names import Names
 from trading.models import FillMark, Installation, Order, Orphan, OtherInstallation, Reconciliation, Trader
-from trading.reconciliation import orphans
+from trading.reconciliation import living_on, orphans
 from trading.reconciliation.audit import audit
 from trading.reconciliation.reconcile import last, reconcile
 from trading.traders import acting
@@ -193,7 +193,7 @@ class TestDispatch:
     def test_report_of_an_identity_that_was_changed_just_now_is_handed_on(
         self, trader: Trader, dispatcher: Dispatcher, redis_client: Any, rung: list[str]
     ) -> None:
-        deciding.become_new("anna")
+        living_on.become_new("anna")
         self.report(redis_client, own_id(trader))
         dispatcher.step()
         assert rung == ["trading.tasks.report"]
@@ -216,7 +216,7 @@ class TestTakenOver:
         Trader.objects.update(created_at=timezone.now() - timedelta(hours=2))
         place(theirs(trader), ago_s=3600)
         compare(exchange)
-        deciding.take_over(STRANGER, "anna")
+        living_on.take_over(STRANGER, "anna")
 
     @pytest.mark.usefixtures("lost")
     def test_its_orders_wait_for_a_person_and_are_claimed_by_nobody(
@@ -249,7 +249,7 @@ class TestTakenOver:
         exchange.fill_all(theirs(7))
         compare(exchange)
         assert not Orphan.objects.exists()
-        deciding.take_over(STRANGER, "anna")
+        living_on.take_over(STRANGER, "anna")
         reconcile(Venue.MOCK, exchange, is_thorough=True)
         orphan = Orphan.objects.get()
         assert (orphan.client_order_id, orphan.status) == (theirs(7), OrderStatus.FILLED)
