@@ -10,7 +10,7 @@ from django.apps import apps
 from django.core.management import call_command
 
 from binance_mock.models import MockAccount
-from tests.trading.rows import make_cycle, make_story
+from tests.support.rows import make_cycle, make_story
 from trading.models import Fill, JournalEntry, Order, Symbol, Trader
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]

@@ -10,7 +10,7 @@ from hedgehog_project.venues import Venue
 from tests.fuzz.conftest import BOUNDED
 from tests.fuzz.hostile import can_be_kept, hostile
 from tests.fuzz.test_frames import REPORT, bent, encoded
-from tests.trading.rows import make_order
+from tests.support.rows import make_order
 from trading import tasks
 from trading.dispatch import Dispatcher, _own_report
 from trading.models import JournalEntry, Order, Trader

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError as BrokerAway
 
 from hedgehog_project import shared_clock
 from hedgehog_project.queues import EXITS, IS_AGAIN, OF_USE_S, RUNG_AT
-from tests.trading.rows import make_trader
+from tests.support.rows import make_trader
 from trading import leader, tasks
 from trading.models import JournalEntry, Symbol, Trader
 from trading.traders import acting

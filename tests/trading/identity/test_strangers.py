@@ -15,9 +15,9 @@ from django.utils import timezone
 from console.management.commands.status import as_json, as_text, gather
 from hedgehog_project.venues import Venue
 from streamer.topics import report_topic
+from tests.support.rows import own_id
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.identity.conftest import STRANGER, Place
-from tests.trading.rows import own_id
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 
 from tests.support.scripted_exchange import ScriptedExchange
-from tests.trading.test_traders import TRADE, fresh
+from tests.trading.traders.test_traders import TRADE, fresh
 from trading.core.decisions import Triggers, Wait
 from trading.core.guard import StrategyFails
 from trading.models import JournalEntry, Order, Trader

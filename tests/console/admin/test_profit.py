@@ -1,0 +1,110 @@
+"""The page of profit: figures, chart, lines, and the CSV of all of them."""
+
+import csv
+import io
+import json
+from datetime import timedelta
+from decimal import Decimal as D
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue
+from tests.console.test_overview import publish
+from tests.support.rows import make_cycle, make_story
+from trading import tasks
+from trading.books import equity
+from trading.models import Equity, Symbol
+from trading.schedule import SCHEDULE
+
+pytestmark = pytest.mark.django_db
+
+
+def page(client: Client, query: str = "") -> str:
+    answer = client.get(reverse("admin:trading_profit") + query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+@pytest.fixture
+def week(symbol: Symbol) -> Symbol:
+    publish("ETHUSDT", "3100")
+    make_cycle(symbol, "2.5")
+    make_cycle(symbol, "40", timezone.now() - timedelta(days=20))
+    make_story(symbol)
+    for hours in range(3):
+        equity.record(Venue.MOCK, timezone.now() - timedelta(hours=hours))
+    return symbol
+
+
+def test_shows_what_was_brought_and_what_is_held(admin_client: Client, week: Symbol) -> None:
+    shown = page(admin_client)
+    for words in ("+48.9568", "+42.5", "+6.45677", "+2.5", "199.9 USDT are held", "1 cycle, 1.25 % of USDT budgets"):
+        assert words in shown, words
+    assert "so days add up to All" in shown
+
+
+@pytest.mark.parametrize(
+    ("query", "line"),
+    [
+        ("?by=symbol&days=", "ETHUSDT</td>"),
+        ("?by=slot", "ETHUSDT #1</td>"),
+        ("?by=cycle", "ETHUSDT #1 at mock, cycle"),
+        ("?by=day&days=30", f"{timezone.now() - timedelta(days=20):%Y-%m-%d}"),
+        ("?by=nonsense&days=x", f"{timezone.now():%Y-%m-%d}"),
+    ],
+)
+def test_lines_are_those_that_are_asked_for(admin_client: Client, week: Symbol, query: str, line: str) -> None:
+    assert line in page(admin_client, query)
+
+
+def test_chart_has_a_point_an_hour_and_few_of_a_long_time(admin_client: Client, week: Symbol) -> None:
+    source = page(admin_client).split('id="chart-series">')[1].split("</script>")[0]
+    assert json.loads(source)["equity"] == [48.95676677] * 3
+    row = Equity.objects.order_by("hour")[0]
+    begin = row.hour
+    rows = []
+    for hours in range(1, 900):
+        row.pk, row.hour, row.equity = None, begin - timedelta(hours=hours), D(hours)
+        rows.append(Equity(**{field.name: getattr(row, field.name) for field in Equity._meta.fields}))
+    Equity.objects.bulk_create(rows)
+    source = page(admin_client, "?days=").split('id="chart-series">')[1].split("</script>")[0]
+    points = json.loads(source)["equity"]
+    assert 300 <= len(points) <= 400
+    assert points[-1] == 48.95676677
+
+
+def test_csv_has_every_line(admin_client: Client, week: Symbol) -> None:
+    answer = admin_client.get(reverse("admin:trading_profit") + "?by=cycle&days=&csv=1")
+    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    assert [row["realised"] for row in csv.DictReader(io.StringIO(text))] == ["2.5", "40"]
+    assert "profit-mock-by-cycle.csv" in answer["Content-Disposition"]
+
+
+def test_without_anything_it_answers(admin_client: Client, symbol: Symbol) -> None:
+    shown = page(admin_client)
+    assert "No cycle has ended in this time." in shown
+    assert "<canvas" not in shown
+
+
+def test_asks_for_the_right_to_look(client: Client, symbol: Symbol) -> None:
+    client.force_login(User.objects.create_user("nobody", password="x", is_staff=True))
+    assert client.get(reverse("admin:trading_profit")).status_code == 403
+
+
+def test_equity_has_its_list(admin_client: Client, week: Symbol) -> None:
+    shown = admin_client.get(reverse("admin:trading_equity_changelist")).content.decode()
+    assert "+48.9568" in shown
+    row = Equity.objects.all()[0]
+    assert admin_client.get(reverse("admin:trading_equity_change", args=(row.pk,))).status_code == 200
+
+
+def test_the_clock_keeps_the_hours_row(week: Symbol) -> None:
+    Equity.objects.all().delete()
+    [ring] = [ring for ring in SCHEDULE if ring.name == "Equity"]
+    assert ring.task == tasks.record_equity.name
+    tasks.record_equity()
+    assert Equity.objects.get().equity == D("48.95676677")

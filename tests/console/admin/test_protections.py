@@ -1,0 +1,231 @@
+"""The pages of protections: what is set, how far it is used, what it holds back; and sizing on the symbol's page."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal as D
+from html import unescape
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from console import limit_usage
+from hedgehog_project.venues import Venue
+from tests.support.forms import main_form
+from tests.support.limited import keep_balances, limit, limit_account
+from tests.support.rows import make_order, make_trader
+from tests.support.scripted_exchange import ScriptedExchange
+from tests.trading.conftest import make_symbol
+from trading.core.events import TradeSeen
+from trading.models import AccountProtections, HeldBack, Profile, Symbol, SymbolProtections, Trader, TradingSettings
+from trading.models.symbols import Sizing
+from trading.risk import protections
+from trading.traders import acting
+from trading.waking import enqueue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PAGES = "/admin/trading/accountprotections/"
+TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
+EMPTY = {"most_exposure": "", "most_orders_a_minute": "", "quote_reserve": "", "bnb_reserve": "", "capital": ""}
+CHOICES = {"quote_asset": "usdt", "drawdown_from": "day", "drawdown_mode": "halted", "most_drawdown": ""}
+
+
+@pytest.fixture(autouse=True)
+def no_bells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enqueue, "refresh_balances_once", lambda venue: None)
+
+
+def page(client: Client, url: str) -> str:
+    return " ".join(unescape(client.get(url, follow=True).content.decode()).split())
+
+
+def of(symbol: Symbol) -> str:
+    return f"/admin/trading/symbol/{symbol.pk}/change/"
+
+
+@pytest.fixture
+def held(trader: Trader, exchange: ScriptedExchange) -> Trader:
+    """A trader that its symbol's protections hold back."""
+    limit(trader.symbol, most_bound=D(300), most_open_orders=5)
+    make_order(make_trader(trader.symbol, 11))
+    acting.wake(trader.pk, TRADE, exchange)
+    assert exchange.placed == []
+    return trader
+
+
+def test_the_accounts_limits_are_set_in_a_form_with_the_drawdown_in_per_cent(admin_client: Client) -> None:
+    data = {**EMPTY, **CHOICES, "venue": "mock", "most_exposure": "1500.5", "most_drawdown": "5.25"}
+    admin_client.post(f"{PAGES}add/", data)
+    row = AccountProtections.objects.get()
+    assert (row.quote_asset, row.most_exposure, row.most_drawdown) == ("USDT", D("1500.5"), D("0.0525"))
+    assert (row.drawdown_from, row.drawdown_mode, row.quote_reserve) == ("day", "halted", None)
+    shown = page(admin_client, f"{PAGES}{row.pk}/change/")
+    assert 'name="most_drawdown" value="5.25"' in shown
+    assert 'name="most_exposure" value="1500.5"' in shown
+
+
+@pytest.mark.parametrize("percent", ["0", "100", "-1", "abc", "0.0000001"])
+def test_a_drawdown_that_means_nothing_is_refused(admin_client: Client, percent: str) -> None:
+    admin_client.post(f"{PAGES}add/", {**EMPTY, **CHOICES, "venue": "mock", "most_drawdown": percent})
+    assert not AccountProtections.objects.exists()
+
+
+def test_an_edit_is_heeded_at_once(admin_client: Client, trader: Trader, exchange: ScriptedExchange) -> None:
+    row = limit_account(most_exposure=D(1))
+    acting.wake(trader.pk, TRADE, exchange)
+    assert exchange.placed == []
+    admin_client.post(f"{PAGES}{row.pk}/change/", {**EMPTY, **CHOICES, "most_exposure": "1000"})
+    trader.refresh_from_db()
+    assert trader.retry_at is not None and trader.retry_at <= timezone.now()
+    acting.wake(trader.pk, TRADE, exchange)
+    assert len(exchange.placed) == 1
+
+
+def test_the_accounts_page_says_how_far_limits_are_used_and_what_they_leave_out(
+    admin_client: Client, symbol: Symbol
+) -> None:
+    keep_balances("1000")
+    make_order(make_trader(symbol))
+    row = limit_account(
+        most_exposure=D(500), quote_reserve=D(50), most_orders_a_minute=30, most_drawdown=D("0.1"), quote_asset="USDT"
+    )
+    shown = page(admin_client, f"{PAGES}{row.pk}/change/")
+    for words in (
+        "199.8999 of 500 USDT",
+        "800.1001 free (asked 0 s ago), 50 USDT stay",
+        "1 of 30",
+        "not looked at yet, at most 10 %",
+    ):
+        assert words in shown, words
+    assert "leave them out" not in shown
+    AccountProtections.objects.update(quote_asset="BTC")
+    assert "exposure, reserve and drawdown leave them out: ETHUSDT" in page(admin_client, f"{PAGES}{row.pk}/change/")
+    assert "0 of 500 BTC" in page(admin_client, PAGES)
+
+
+def test_what_is_held_back_shows_on_every_page_that_one_looks_at(admin_client: Client, held: Trader) -> None:
+    reason = "ETHUSDT may bind 300 USDT: 199.8999 are bound and this buy needs 199.8999"
+    row = limit_account(most_exposure=D(10_000))
+    HeldBack.objects.update(holds_until=timezone.now() + timedelta(minutes=1))
+    pages = ("/admin/", of(held.symbol), f"/admin/trading/trader/{held.pk}/change/", f"{PAGES}{row.pk}/change/")
+    for url in (*pages, "/admin/trading/heldback/"):
+        assert reason in page(admin_client, url), url
+    told = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("status", stdout=told)  # No process is up.
+    assert f"Note: Held back by a protection: {reason}.\n" in told.getvalue()
+
+
+def test_a_limit_of_the_account_is_told_once_for_all_the_symbols_that_it_holds_back(
+    admin_client: Client, exchange: ScriptedExchange
+) -> None:
+    names = [f"{base}USDT" for base in ("ADA", "BTC", "ETH", "LTC", "SOL", "TRX", "XRP")]
+    keep_balances("1000")
+    row = limit_account(quote_reserve=D(850))
+    for name in names:
+        acting.wake(make_trader(make_symbol(name)).pk, TradeSeen(name, 1, D(3000), 0), exchange)
+    reason = "850 USDT are to stay free at mock: 1000 are free and this buy needs 199.8999"
+    told = f"XRPUSDT, TRXUSDT, SOLUSDT, LTCUSDT, ETHUSDT and 2 more: {reason}"
+    assert limit_usage.hints(Venue.MOCK) == [f"Held back by a protection: {told}."]
+    shown = page(admin_client, f"{PAGES}{row.pk}/change/")
+    assert shown.count("Held back by “reserve”") == 1 and told in shown
+    assert f"LTCUSDT: {reason}" in page(admin_client, of(Symbol.objects.get(name="LTCUSDT")))
+
+
+def test_a_reserve_that_is_touched_is_shown_in_red(admin_client: Client) -> None:
+    keep_balances("10", bnb="0.5")
+    row = limit_account(quote_reserve=D(50), bnb_reserve=D("0.4"))
+    parts = {gauge.name: gauge.part for gauge in limit_usage.account_gauges(row)}
+    assert parts == {"Reserve of USDT": 1, "Reserve of BNB": None}
+    assert '<dd class="hh-bad">10 free' in page(admin_client, f"{PAGES}{row.pk}/change/")
+
+
+def test_what_no_longer_holds_is_counted_and_not_shown_as_holding(admin_client: Client, held: Trader) -> None:
+    protections.has_changed(symbol_ids=[held.symbol_id])
+    assert "Held back by" not in page(admin_client, "/admin/")
+    shown = page(admin_client, of(held.symbol))
+    assert "Held back by “" not in shown
+    assert "Held back today (UTC)" in shown
+
+
+def test_a_symbols_page_shows_its_limits_and_takes_new_ones(
+    admin_client: Client, held: Trader, exchange: ScriptedExchange
+) -> None:
+    symbol = held.symbol
+    shown = page(admin_client, of(symbol))
+    assert "199.8999 of 300 USDT" in shown and "1 of 5" in shown
+    own, row = SymbolProtections.objects.get(symbol=symbol), TradingSettings.objects.get(symbol=symbol)
+    settings = {"id": str(row.pk), "symbol": str(symbol.pk), "chunks": "1", "budget": "200"}
+    settings |= {"buy_down_interval": "0.1", "profit_interval": "0.1"}
+    limits = {"id": str(own.pk), "symbol": str(symbol.pk), "most_bound": "400", "pause_minutes": "60"}
+    data = {f"settings-0-{name}": value for name, value in settings.items()}
+    data |= {f"protections-0-{name}": value for name, value in limits.items()}
+    for name, count in (("settings", "1"), ("protections", "1"), ("listings", "0")):
+        data |= {f"{name}-TOTAL_FORMS": count, f"{name}-INITIAL_FORMS": count}
+    admin_client.post(of(symbol), data)
+    own.refresh_from_db()
+    assert (own.most_bound, own.most_open_orders) == (D(400), None)
+    acting.wake(held.pk, TRADE, exchange)
+    assert len(exchange.placed) == 1
+
+
+def test_a_symbols_page_says_what_the_next_trader_gets(admin_client: Client, symbol: Symbol) -> None:
+    assert "The next trader gets <span" in page(admin_client, of(symbol))
+    assert "the budget of 200 USDT, in 1." in page(admin_client, of(symbol))
+    TradingSettings.objects.update(sizing=Sizing.SHARE)
+    assert "No new trader begins: its budget is a share of the balance" in page(admin_client, of(symbol))
+    keep_balances("1000")
+    assert "10 % of 1000 USDT that are free and 0 that are bound, in 1." in page(admin_client, of(symbol))
+
+
+def test_status_as_json_has_what_holds_as_well(held: Trader) -> None:
+    assert protections.holding(Venue.MOCK).count() == 1
+    told = StringIO()
+    with pytest.raises(SystemExit):
+        call_command("status", "--json", stdout=told)
+    assert json.loads(told.getvalue())["held_back"] == [
+        {
+            "symbol": "ETHUSDT",
+            "rule": "bound",
+            "reason": "ETHUSDT may bind 300 USDT: 199.8999 are bound and this buy needs 199.8999",
+            "orders_today": 1,
+        }
+    ]
+
+
+def test_account_protections_without_a_limit_are_no_row(admin_client: Client) -> None:
+    shown = admin_client.post(f"{PAGES}add/", {**EMPTY, **CHOICES, "venue": "mock"}, follow=True).content.decode()
+    assert "Nothing is set: fill in at least one limit." in shown
+    assert not AccountProtections.objects.exists()
+
+
+def test_account_protections_that_are_emptied_say_that_nothing_is_held_back(admin_client: Client) -> None:
+    row = AccountProtections.objects.create(venue="mock", most_exposure=D(5))
+    url = f"{PAGES}{row.pk}/change/"
+    shown = admin_client.post(url, {**EMPTY, **CHOICES}, follow=True).content.decode()
+    assert "every limit is empty, nothing is held back." in shown
+    assert AccountProtections.objects.get().holds_nothing_back
+
+
+def test_a_pause_alone_is_no_protection_of_a_symbol(admin_client: Client, symbol: Symbol) -> None:
+    form = main_form(admin_client.get(of(symbol)).content.decode())
+    shown = admin_client.post(of(symbol), {**form.values, "protections-0-pause_minutes": "30"}).content.decode()
+    assert "A pause alone holds nothing back" in shown
+    assert not SymbolProtections.objects.exists()
+
+
+def test_protections_of_a_symbol_that_are_emptied_say_so(admin_client: Client, symbol: Symbol) -> None:
+    limit(symbol, most_bound=D(300))
+    form = main_form(admin_client.get(of(symbol)).content.decode())
+    values = {**form.values, "protections-0-most_bound": "", "_save": "Save"}
+    shown = admin_client.post(of(symbol), values, follow=True).content.decode()
+    assert "ETHUSDT: every protection is empty" in shown
+
+
+def test_a_profile_that_sets_nothing_is_not_made(admin_client: Client) -> None:
+    shown = admin_client.post("/admin/trading/profile/add/", {"name": "empty"}).content.decode()
+    assert "Nothing is set" in shown
+    assert not Profile.objects.filter(name="empty").exists()

@@ -1,0 +1,166 @@
+"""A trader's page: its journal as a story, and how its profit comes about."""
+
+from datetime import timedelta
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from console.admin.story import scenes, story_of
+from tests.console.test_overview import publish
+from tests.support.rows import make_cycle, make_fill, make_order, make_trader
+from trading.core.orders import OrderStatus, Side
+from trading.core.strategy import TraderState
+from trading.models import Fill, JournalEntry, Order, Symbol, Trader
+from trading.models.journal import write
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def cycle(symbol: Symbol) -> Trader:
+    """Bought at once, sold in two parts, the second told together with the end."""
+    trader = make_trader(symbol, state=TraderState.FINISHED, finished_at=timezone.now(), profit=D("0.1"))
+    buy = make_order(trader, price=D(3000), quantity=D("0.1"))
+    make_fill(buy)
+    sell = make_order(
+        trader, Side.SELL, OrderStatus.FILLED, price=D(3010), quantity=D("0.0999"), executed=D("0.0999")
+    )
+    for number, (quantity, fee) in enumerate((("0.04", "0.1204"), ("0.0599", "0.180299")), 1):
+        Fill.objects.create(
+            order=sell,
+            trade_id=number,
+            price=D(3010),
+            quantity=D(quantity),
+            quote=D(3010) * D(quantity),
+            commission=D(fee),
+            commission_asset="USDT",
+            traded_at=timezone.now(),
+        )
+    write(trader, "leader", "begins", "slot 1 is free")
+    write(trader, "trade 7 at 3001", f"orders {buy}", "0.05 % under 3001", buy, "task-1")
+    write(trader, "answer: BUY NEW", "books buy: new", "", buy, "task-1")
+    write(trader, "report: BUY FILLED, 0.1 of 0.1", "books buy: filled", "", buy, "task-2")
+    write(trader, "report: BUY FILLED, 0.1 of 0.1", f"orders {sell}", "0.1 % over 3000", sell, "task-2")
+    write(trader, "report: SELL PARTIALLY_FILLED, 0.04 of 0.0999", "books sell: partially filled", "", sell, "task-3")
+    write(trader, "report: SELL FILLED, 0.0999 of 0.0999", "books sell: filled", "", sell, "task-4")
+    write(trader, "report: SELL FILLED, 0.0999 of 0.0999", "ends: finished", "sold 0.0999", task_id="task-4")
+    return trader
+
+
+def told(trader: Trader) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = story_of(trader)["scenes"]
+    return found
+
+
+def test_each_look_is_a_scene_with_what_woke_it_and_all_that_it_did(cycle: Trader) -> None:
+    assert [(scene["woken_by"], [line["text"] for line in scene["lines"]]) for scene in told(cycle)] == [
+        ("The leader", ["Begins"]),
+        ("Trade 7 at 3001 USDT", ["Orders to buy 0.1 ETH at 3000 USDT, 300 USDT in all"]),
+        ("The exchange answered: buy new", ["The buy rests on the book"]),
+        (
+            "The exchange reported: buy filled, 0.1 of 0.1",
+            ["The buy is filled", "Orders to sell 0.0999 ETH at 3010 USDT, 300.699 USDT in all"],
+        ),
+        ("The exchange reported: sell partially filled, 0.04 of 0.0999", ["The sell is filled in part"]),
+        ("The exchange reported: sell filled, 0.0999 of 0.0999", ["The sell is filled", "Ends: finished"]),
+    ]
+
+
+def test_what_the_leader_did_at_two_times_is_two_scenes(symbol: Symbol) -> None:
+    trader = make_trader(symbol, state=TraderState.RETIRED, finished_at=timezone.now(), profit=D(0))
+    write(trader, "leader", "begins", "slot 1 is free")
+    write(trader, "leader", "retires", "ETHUSDT is off")
+    assert [scene["lines"][0]["text"] for scene in told(trader)] == ["Begins", "Retires"]
+
+
+def test_names_of_people_stay_as_they_are(symbol: Symbol) -> None:
+    trader = make_trader(symbol, state=TraderState.HOLDING)
+    write(trader, "ann_B asked it to look again", "waits", task_id="task-1")
+    assert told(trader)[0]["woken_by"] == "Ann_B asked it to look again"
+
+
+def test_fills_stand_where_they_were_booked_each_once(cycle: Trader) -> None:
+    quantities = [[str(fill["quantity"]) for fill in scene["fills"]] for scene in told(cycle)]
+    amount = '<span class="hh-number">{} ETH</span>'.format
+    assert quantities == [[], [], [], [amount("0.1")], [amount("0.04")], [amount("0.0599")]]
+
+
+def test_times_are_told_since_the_begin(cycle: Trader) -> None:
+    first, second, *_ = JournalEntry.objects.order_by("pk")
+    JournalEntry.objects.filter(pk=first.pk).update(at=cycle.created_at)
+    JournalEntry.objects.filter(pk=second.pk).update(at=cycle.created_at + timedelta(seconds=6.04))
+    JournalEntry.objects.filter(pk__gt=second.pk).update(at=cycle.created_at + timedelta(minutes=12))
+    assert [scene["after"] for scene in told(cycle)[:3]] == ["begin", "+6.0 s", "+12 min"]
+
+
+def test_each_scene_leads_to_its_task_in_flower(cycle: Trader) -> None:
+    assert [("/task/task-" in scene["task"]) for scene in told(cycle)] == [False, True, True, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("decision", "profit", "tone"),
+    [
+        ("ends: finished", "1", "good"),
+        ("ends: finished", "-1", "bad"),
+        ("was refused", "0", "bad"),
+        ("is held back", "0", "wait"),
+        ("cancels BUY", "0", "act"),
+        ("takes back BUY", "0", "act"),
+        ("begins", "0", ""),
+    ],
+)
+def test_tone_says_how_it_went(symbol: Symbol, decision: str, profit: str, tone: str) -> None:
+    trader = make_cycle(symbol, profit)
+    write(trader, "leader", decision)
+    [scene] = scenes(list(trader.journal.all()), [], trader)
+    assert scene.tone == tone
+
+
+def test_terms_add_up_to_the_profit_and_its_shares(cycle: Trader) -> None:
+    shown = story_of(cycle)["sum"]
+    assert [label for label, *_ in shown["rows"]] == [
+        "Bought 0.1 ETH at 3000",
+        "Commissions in what was bought",
+        "Sold 0.0999 ETH for",
+        "less what that part had cost",
+        "less commissions in USDT",
+    ]
+    amounts = [str(amount) for _, amount, _ in shown["rows"]]
+    assert [amount.split(">")[1].split(" ")[0] for amount in amounts] == [
+        "300",
+        "0.0001",
+        "300.699",
+        "-300",
+        "-0.300699",
+    ]
+    # 300.699 - 300 - 0.300699
+    assert "0.398301" in shown["net"]
+    assert shown["of_budget"] == "0.1992 % of the budget"
+    assert shown["held"] == ""
+
+
+def test_live_cycle_says_what_it_would_bring_now(symbol: Symbol) -> None:
+    publish("ETHUSDT", "3100")
+    trader = make_trader(symbol, state=TraderState.HOLDING)
+    make_fill(make_order(trader, price=D(3000), quantity=D("0.1")))
+    assert story_of(trader)["sum"]["held"] == (
+        "0.0999 ETH are held, which cost 300 USDT. Sold at the last price, 3100, it would bring 309.38031 USDT after "
+        "its commission, and the cycle +9.38031 USDT."
+    )
+
+
+def test_trader_that_never_bought_has_no_sum(symbol: Symbol) -> None:
+    assert story_of(make_trader(symbol))["sum"] is None
+
+
+def test_commissions_in_a_third_asset_count_at_their_worth(cycle: Trader) -> None:
+    Fill.objects.filter(order__in=Order.objects.filter(side="SELL")).update(
+        commission=D("0.0001"), commission_asset="BNB", commission_quote=D("0.06")
+    )
+    rows = story_of(cycle)["sum"]["rows"]
+    assert [(label, "-0.12" in amount) for label, amount, _ in rows][-1] == (
+        "less commissions of 0.0002 BNB, worth",
+        True,
+    )

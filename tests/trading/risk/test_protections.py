@@ -1,0 +1,324 @@
+"""Protections hold buys back and never an exit; each rule has its words, its figures and its bounds."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal as D
+
+import pytest
+import redis
+from django.utils import timezone
+
+from hedgehog_project.venues import Venue, default_market
+from streamer.topics import gap_key
+from tests.support.limited import COST, ask, keep_balances, limit, limit_account, lose, see_trade
+from tests.support.rows import make_cycle, make_fill, make_order, make_trader
+from tests.trading.conftest import make_symbol
+from trading.core.events import TradeSeen
+from trading.core.orders import OrderStatus, Side
+from trading.models import (
+    AccountProtections,
+    Balance,
+    HeldBack,
+    Order,
+    Symbol,
+    Trader,
+)
+from trading.models.protections import Rule
+from trading.risk import balances, exposure, protections
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+
+TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
+
+
+# --- what each rule says --------------------------------------------------------------------------
+def three_orders(symbol: Symbol) -> None:
+    for slot in (11, 12, 13):
+        make_order(make_trader(symbol, slot))
+
+
+Given = Callable[[Symbol, "redis.Redis"], object]
+OF_SYMBOL: list[tuple[dict[str, object], Given, Rule, str, str]] = [
+    (
+        {"most_bound": D(400)},
+        lambda symbol, client: [make_order(make_trader(symbol, slot)) for slot in (11, 12)],
+        Rule.BOUND,
+        "ETHUSDT may bind 400 USDT: 399.7998 are bound and this buy needs 199.8999",
+        "ETHUSDT may bind 400 USDT",
+    ),
+    (
+        {"most_open_orders": 3},
+        lambda symbol, client: three_orders(symbol),
+        Rule.OPEN_ORDERS,
+        "no more than 3 orders of ETHUSDT may be open: 3 are",
+        "no more than 3 orders of ETHUSDT may be open",
+    ),
+    (
+        {"most_day_loss": D(5)},
+        lambda symbol, client: lose(symbol, "-4", "1", "-2.5"),
+        Rule.DAY_LOSS,
+        "ETHUSDT has lost the most of a day, 5 USDT: 5.5 since midnight UTC",
+        "ETHUSDT has lost the most of a day, 5 USDT",
+    ),
+    (
+        {"most_trade_age_s": 30},
+        lambda symbol, client: see_trade(client, age_s=45.2),
+        Rule.OLD_TRADE,
+        "the last trade of ETHUSDT is 45 s old, over 30",
+        "ETHUSDT has had no trade for 30 s",
+    ),
+    (
+        {"most_trade_age_s": 30},
+        lambda symbol, client: None,
+        Rule.OLD_TRADE,
+        "no trade of ETHUSDT is known",
+        "ETHUSDT has had no trade for 30 s",
+    ),
+    (
+        {"heeds_gaps": True},
+        lambda symbol, client: client.set(gap_key(default_market(), "ETHUSDT"), "5-7"),
+        Rule.GAP,
+        "trades of ETHUSDT are missing and being fetched",
+        "trades of ETHUSDT are missing and being fetched",
+    ),
+]
+OF_ACCOUNT: list[tuple[dict[str, object], Given, Rule, str, str]] = [
+    (
+        {"most_exposure": D(500)},
+        lambda symbol, client: [make_order(make_trader(symbol, slot)) for slot in (11, 12)],
+        Rule.EXPOSURE,
+        "500 USDT may be bound at mock: 399.7998 are bound and this buy needs 199.8999",
+        "500 USDT may be bound at mock",
+    ),
+    (
+        {"quote_reserve": D(850)},
+        lambda symbol, client: keep_balances("1000"),
+        Rule.RESERVE,
+        "850 USDT are to stay free at mock: 1000 are free and this buy needs 199.8999",
+        "850 USDT are to stay free at mock",
+    ),
+    (
+        {"quote_reserve": D(850)},
+        lambda symbol, client: None,
+        Rule.RESERVE,
+        "850 USDT are to stay free at mock, and it is not known now what is free",
+        "850 USDT are to stay free at mock",
+    ),
+    (
+        {"bnb_reserve": D("0.5")},
+        lambda symbol, client: keep_balances(bnb="0.4"),
+        Rule.RESERVE,
+        "0.5 BNB are to stay free at mock: 0.4 are free",
+        "0.5 BNB are to stay free at mock",
+    ),
+    (
+        {"most_orders_a_minute": 4},
+        lambda symbol, client: three_orders(symbol),
+        Rule.ORDERS_A_MINUTE,
+        "no more than 4 orders may go to mock a minute, and exits keep a fifth of them: 3 went in the last one",
+        "no more than 4 orders may go to mock a minute",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("limits", "given", "rule", "reason", "topic"),
+    [pytest.param(*case, id=case[3][:60]) for case in (*OF_SYMBOL, *OF_ACCOUNT)],
+)
+def test_each_rule_holds_a_buy_back_in_its_own_words_and_lets_exits_pass(
+    trader: Trader,
+    redis_client: "redis.Redis",
+    limits: dict[str, object],
+    given: Given,
+    rule: Rule,
+    reason: str,
+    topic: str,
+) -> None:
+    given(trader.symbol, redis_client)
+    if next(iter(limits)) in {field.name for field in AccountProtections._meta.fields}:
+        limit_account(**limits)
+    else:
+        limit(trader.symbol, **limits)
+    held = ask(trader)
+    assert held is not None
+    assert (held.reason, held.topic) == (reason, topic)
+    assert timedelta(0) < held.wait <= timedelta(seconds=60)
+    assert HeldBack.objects.get().rule == rule
+    assert ask(trader, Side.SELL) is None
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"most_bound": D(400)},
+        {"most_open_orders": 2},
+        {"most_day_loss": D(5)},
+        {"losses_in_a_row": 2},
+        {"most_trade_age_s": 30},
+        {"heeds_gaps": True},
+    ],
+    ids=str,
+)
+def test_a_buy_with_room_left_passes_a_symbols_limit(
+    trader: Trader, redis_client: "redis.Redis", limits: dict[str, object]
+) -> None:
+    make_order(make_trader(trader.symbol, 11))
+    lose(trader.symbol, "-4", "0")
+    see_trade(redis_client)
+    limit(trader.symbol, **limits)
+    assert ask(trader) is None
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"most_exposure": D("399.7998")},
+        {"quote_reserve": D("600.2002")},
+        {"bnb_reserve": D(1)},
+        {"most_orders_a_minute": 3},
+    ],
+    ids=str,
+)
+def test_a_buy_with_just_enough_room_passes_an_accounts_limit(trader: Trader, limits: dict[str, object]) -> None:
+    keep_balances("1000")
+    make_order(make_trader(trader.symbol, 11))
+    limit_account(**limits)
+    assert ask(trader) is None
+
+
+def test_a_venues_limits_are_not_another_ones(trader: Trader) -> None:
+    limit_account(Venue.TESTNET, most_exposure=D(1))
+    make_order(make_trader(trader.symbol, 11, Venue.TESTNET))
+    assert ask(trader) is None
+
+
+# --- what the figures mean ------------------------------------------------------------------------
+def test_what_is_bound_is_open_buys_and_what_is_held_at_its_cost(symbol: Symbol) -> None:
+    holder, part, seller, done = (make_trader(symbol, slot) for slot in (1, 2, 3, 4))
+    make_fill(make_order(holder, price=D(100), quantity=D(2)))
+    # Half of it has executed, and half of it is open: both bind.
+    make_order(part, status=OrderStatus.PARTIALLY_FILLED, price=D(10), quantity=D(4), executed=D(2))
+    # A quarter of it is sold.
+    make_fill(make_order(seller, price=D(50), quantity=D(4)))
+    make_order(seller, Side.SELL, OrderStatus.PARTIALLY_FILLED, price=D(60), quantity=D(4), executed=D(1))
+    # Cancelled without a fill, refused, ended: nothing.
+    make_order(done, status=OrderStatus.CANCELED, price=D(1000), quantity=D(1))
+    make_cycle(symbol, "1")
+    assert exposure.bound(Venue.MOCK, symbol_id=symbol.pk) == D(200) + D(40) + D(150)
+    assert exposure.bound(Venue.MOCK, quote_asset="USDT") == D(390)
+    assert exposure.bound(Venue.MOCK, quote_asset="BTC") == 0
+    assert exposure.bound(Venue.TESTNET, symbol_id=symbol.pk) == 0
+
+
+def test_exposure_adds_up_symbols_and_leaves_other_quotes_out(trader: Trader) -> None:
+    other = make_symbol("XRPUSDT")
+    make_order(make_trader(other, 11))
+    limit_account(most_exposure=D(300))
+    held = ask(trader)
+    assert held is not None and "199.8999 are bound" in held.reason
+    AccountProtections.objects.update(quote_asset="BTC")
+    protections.forget()
+    assert ask(trader) is None
+
+
+def test_losses_in_a_row_pause_the_symbol_for_so_long_and_no_longer(trader: Trader) -> None:
+    limit(trader.symbol, losses_in_a_row=2, pause_minutes=30)
+    lose(trader.symbol, "-1", "3", "-1", ago=timedelta(minutes=10))
+    assert ask(trader) is None, "a profit lies between them"
+    lose(trader.symbol, "-1", ago=timedelta(minutes=5))
+    until = Trader.objects.filter(profit=D(-1)).latest("finished_at").finished_at
+    assert until is not None
+    held = ask(trader)
+    assert held is not None
+    assert held.reason == (
+        "the last 2 cycles of ETHUSDT ended at a loss: nothing is bought until "
+        f"{until + timedelta(minutes=30):%d %b %H:%M:%S} UTC"
+    )
+    Trader.objects.filter(profit=D(-1)).update(finished_at=timezone.now() - timedelta(minutes=31))
+    assert ask(trader) is None
+
+
+def test_a_days_loss_is_forgotten_at_midnight_utc(trader: Trader) -> None:
+    limit(trader.symbol, most_day_loss=D(5))
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    make_cycle(trader.symbol, "-50", midnight - timedelta(seconds=1))
+    make_cycle(trader.symbol, "-4.9", midnight)
+    assert ask(trader) is None
+    make_cycle(trader.symbol, "-0.1", midnight)
+    assert ask(trader) is not None
+
+
+def test_a_minute_is_over_after_a_minute(trader: Trader) -> None:
+    limit_account(most_orders_a_minute=4)
+    three_orders(trader.symbol)
+    oldest = Order.objects.order_by("id").first()
+    assert oldest is not None
+    Order.objects.filter(pk=oldest.pk).update(submitted_at=timezone.now() - timedelta(seconds=50))
+    held = ask(trader)
+    assert held is not None and timedelta(seconds=8) < held.wait <= timedelta(seconds=10)
+    Order.objects.filter(pk=oldest.pk).update(submitted_at=timezone.now() - timedelta(seconds=61))
+    assert ask(trader) is None
+
+
+def test_buys_since_the_balance_was_told_lessen_what_is_free(trader: Trader) -> None:
+    keep_balances("1000", age=timedelta(seconds=30))
+    order = make_order(make_trader(trader.symbol, 11))
+    assert balances.free_of(Venue.MOCK, "USDT", timezone.now()).amount == D(1000) - COST
+    make_order(make_trader(trader.symbol, 12), status=OrderStatus.REJECTED)
+    make_order(make_trader(trader.symbol, 13), Side.SELL)
+    assert balances.free_of(Venue.MOCK, "USDT", timezone.now()).amount == D(1000) - COST
+    Order.objects.filter(pk=order.pk).update(submitted_at=timezone.now() - timedelta(seconds=36))
+    assert balances.free_of(Venue.MOCK, "USDT", timezone.now()).amount == D(1000), "the venue has counted it"
+
+
+def test_what_was_bought_and_sold_again_since_the_balance_was_told_is_free_but_no_profit_is(trader: Trader) -> None:
+    """A lively minute spends the balance many times over, and earns it back."""
+    symbol, ended = trader.symbol, timezone.now()
+
+    def free() -> D | None:
+        return balances.free_of(Venue.MOCK, "USDT", timezone.now()).amount
+
+    keep_balances("1000", age=timedelta(seconds=30))
+    for n in range(8):
+        done = make_trader(symbol, 20, state="FINISHED", finished_at=ended, profit=D(1))
+        make_fill(make_order(done), trade_id=2 * n)
+        make_fill(make_order(done, Side.SELL, price=D(3010)), trade_id=2 * n + 1)
+    assert free() == D(1000)
+    at_a_loss = make_trader(symbol, 20, state="FINISHED", finished_at=ended, profit=D(-5))
+    make_fill(make_order(at_a_loss, price=D(100), quantity=D(1)), trade_id=50)
+    fill = make_fill(make_order(at_a_loss, Side.SELL, price=D(90), quantity=D(1)), trade_id=51)
+    fee = fill.commission if fill.commission_asset == "USDT" else D(0)
+    assert free() == D(990) - fee
+    assert Order.objects.filter(trader=at_a_loss, side=Side.BUY).update(submitted_at=ended - timedelta(minutes=5))
+    assert free() == D(1000), "of what was bought before, the venue had counted the buy; the sale may come twice"
+    make_order(at_a_loss, price=D(100), quantity=D(2))
+    assert free() == D(800), "nor does that sale pay for another buy"
+    make_order(make_trader(symbol, 21), status=OrderStatus.CANCELED, price=D(100), quantity=D(4), executed=D(1))
+    assert free() == D(700), "a buy that was cancelled has spent what it bought"
+
+
+def test_a_balance_that_is_too_old_is_not_trusted_and_is_asked_for(trader: Trader, rung: list[str]) -> None:
+    keep_balances("1000", age=balances.MOST_AGE + timedelta(seconds=1))
+    limit_account(quote_reserve=D(1))
+    held = ask(trader)
+    assert held is not None and "not known" in held.reason
+    assert rung == ["mock"]
+    keep_balances("1000")
+    assert ask(trader) is None
+
+
+def test_an_asset_that_the_venue_does_not_name_is_not_there(trader: Trader) -> None:
+    keep_balances("1000")
+    balances.keep(Venue.MOCK, {"BTC": (D(1), D(0))}, timezone.now())
+    assert Balance.objects.get(asset="USDT").free == 0
+    assert balances.free_of(Venue.MOCK, "EUR", timezone.now()).amount == 0
+
+
+def test_without_redis_a_feed_that_is_to_be_heeded_counts_as_gone(
+    trader: Trader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = redis.Redis(port=1, socket_connect_timeout=0.1)
+    monkeypatch.setattr(protections, "_reader", lambda url: nobody)
+    limit(trader.symbol, heeds_gaps=True)
+    held = ask(trader)
+    assert held is not None and held.reason == "Redis does not tell how ETHUSDT trades"

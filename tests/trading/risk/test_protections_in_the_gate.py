@@ -1,0 +1,200 @@
+"""Protections in the gate: a held trader says why once, what that costs, and no two workers pass a limit together."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, timedelta
+from decimal import Decimal as D
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from console import limit_usage
+from hedgehog_project.venues import Venue
+from tests.support.limited import PRICE, QUANTITY, keep_balances, limit, limit_account, see_trade
+from tests.support.rows import make_order, make_trader
+from tests.support.scripted_exchange import ScriptedExchange
+from tests.trading.conftest import make_symbol
+from trading.core.events import Nudged, TradeSeen
+from trading.core.orders import OrderStatus, Side
+from trading.identity.names import new_client_order_id
+from trading.models import (
+    HeldBack,
+    JournalEntry,
+    Order,
+    Symbol,
+    Trader,
+)
+from trading.models.protections import Rule
+from trading.risk import protections
+from trading.traders import acting
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+
+TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
+
+
+needs_postgresql = pytest.mark.skipif(
+    "postgresql" not in settings.DATABASES["default"]["ENGINE"],
+    reason="SQLite lets one write at a time, and its database in memory makes the others fail",
+)
+
+
+# --- in the gate ----------------------------------------------------------------------------------
+def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader, exchange: ScriptedExchange) -> None:
+    limit(trader.symbol, most_bound=D(300))
+    other = make_order(make_trader(trader.symbol, 11))
+    for _ in range(3):
+        Trader.objects.filter(pk=trader.pk).update(retry_at=None)
+        acting.wake(trader.pk, TRADE, exchange)
+        acting.wake(trader.pk, Nudged("it is time to try again", is_urgent=True), exchange)
+    trader.refresh_from_db()
+    assert exchange.placed == []
+    said = JournalEntry.objects.filter(trader=trader, decision="is held back")
+    assert [entry.reason for entry in said] == ["ETHUSDT may bind 300 USDT"]
+    row = HeldBack.objects.get()
+    assert (row.count, row.rule, row.day) == (1, Rule.BOUND, timezone.now().astimezone(UTC).date())
+    assert protections.of_day(Venue.MOCK) == {"bound": 1}
+    assert [str(each) for each in limit_usage.together(Venue.MOCK)] == [
+        "ETHUSDT may bind 300 USDT: 199.8999 are bound and this buy needs 199.8999"
+    ]
+    Order.objects.filter(pk=other.pk).update(status=OrderStatus.CANCELED)
+    Trader.objects.filter(pk=trader.pk).update(retry_at=None)
+    acting.wake(trader.pk, TRADE, exchange)
+    assert len(exchange.placed) == 1
+
+
+def test_a_held_trader_shows_the_figures_on_its_page(trader: Trader, exchange: ScriptedExchange) -> None:
+    limit(trader.symbol, most_bound=D(100))
+    acting.wake(trader.pk, TRADE, exchange)
+    trader.refresh_from_db()
+    assert trader.waits_for == "ETHUSDT may bind 100 USDT: 0 are bound and this buy needs 199.8999"
+    assert trader.retry_at is not None and trader.wake_below is None
+
+
+def test_what_is_bought_is_sold_whatever_holds_buys_back(
+    trader: Trader, exchange: ScriptedExchange, redis_client: "redis.Redis"
+) -> None:
+    acting.wake(trader.pk, TRADE, exchange)
+    limit(trader.symbol, most_bound=D(1), most_open_orders=1, most_trade_age_s=1, heeds_gaps=True)
+    limit_account(most_exposure=D(1), quote_reserve=D(10_000), most_orders_a_minute=2)
+    acting.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
+    assert [order.side for order in exchange.placed] == [Side.BUY, Side.SELL]
+    assert not HeldBack.objects.exists()
+
+
+def test_an_edit_lets_whoever_was_held_back_ask_again_at_once(trader: Trader, exchange: ScriptedExchange) -> None:
+    limit(trader.symbol, most_bound=D(100))
+    acting.wake(trader.pk, TRADE, exchange)
+    failing = make_trader(trader.symbol, 2, error="no connection", retry_at=timezone.now() + timedelta(seconds=50))
+    limit(trader.symbol, most_bound=None)
+    trader.refresh_from_db()
+    failing.refresh_from_db()
+    now = timezone.now()
+    assert trader.retry_at is not None and trader.retry_at <= now
+    assert failing.retry_at is not None and failing.retry_at > now, "an error's wait is not a protection's"
+    assert not protections.holding().exists()
+    acting.wake(trader.pk, TRADE, exchange)
+    assert len(exchange.placed) == 1
+
+
+# --- what it costs --------------------------------------------------------------------------------
+def test_with_nothing_set_an_order_costs_no_query_but_one_look_a_second(
+    trader: Trader, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    row = Trader.objects.select_related("symbol").get(pk=trader.pk)
+    limit(trader.symbol, most_bound=None)
+    with django_assert_num_queries(2):
+        assert protections.hold(row, Side.BUY, PRICE, QUANTITY) is None
+    with django_assert_num_queries(0):
+        assert protections.hold(row, Side.BUY, PRICE, QUANTITY) is None
+
+
+def test_with_everything_set_an_order_costs_a_dozen_queries_however_many_traders_there_are(
+    trader: Trader, redis_client: "redis.Redis", django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    keep_balances("100000")
+    see_trade(redis_client)
+    for slot in range(2, 40):
+        make_order(make_trader(trader.symbol, slot))
+    all_of_symbol = {"most_bound": D(10**6), "most_open_orders": 99, "most_day_loss": D(1), "losses_in_a_row": 1}
+    limit(trader.symbol, **all_of_symbol, most_trade_age_s=30, heeds_gaps=True)
+    limit_account(most_exposure=D(10**6), quote_reserve=D(1), bnb_reserve=D("0.1"), most_orders_a_minute=900)
+    row = Trader.objects.select_related("symbol").get(pk=trader.pk)
+    with transaction.atomic():
+        assert protections.hold(row, Side.BUY, PRICE, QUANTITY) is None
+        with django_assert_num_queries(14):
+            assert protections.hold(row, Side.BUY, PRICE, QUANTITY) is None
+
+
+# --- two at once ----------------------------------------------------------------------------------
+RACES: list[tuple[str, Callable[[Symbol], object], int]] = [
+    ("most bound", lambda symbol: limit(symbol, most_bound=D(450)), 2),
+    ("open orders", lambda symbol: limit(symbol, most_open_orders=3), 3),
+    ("exposure", lambda symbol: limit_account(most_exposure=D(450)), 2),
+    ("orders a minute", lambda symbol: limit_account(most_orders_a_minute=2), 1),
+    ("reserve", lambda symbol: limit_account(quote_reserve=D(550)), 2),
+]
+
+
+@needs_postgresql
+@pytest.mark.parametrize(("set_limit", "passes"), [race[1:] for race in RACES], ids=[race[0] for race in RACES])
+def test_workers_at_the_same_time_do_not_pass_a_limit_together(
+    symbol: Symbol,
+    exchange: ScriptedExchange,
+    monkeypatch: pytest.MonkeyPatch,
+    set_limit: Callable[[Symbol], object],
+    passes: int,
+) -> None:
+    own = [make_trader(symbol, slot) for slot in range(1, 7)]
+    keep_balances("1000")
+    set_limit(symbol)
+    trade_at_once(own, exchange, monkeypatch)
+    assert len(exchange.placed) == passes
+    assert Order.objects.count() == passes
+    assert sum(row.count for row in HeldBack.objects.all()) == len(own) - passes, "each was heard"
+
+
+@needs_postgresql
+@pytest.mark.parametrize(
+    ("limits", "passes"),
+    [({"most_exposure": D(450)}, 2), ({"most_orders_a_minute": 2}, 1), ({"quote_reserve": D(550)}, 2)],
+    ids=str,
+)
+def test_workers_of_several_symbols_do_not_pass_an_accounts_limit_together(
+    exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch, limits: dict[str, object], passes: int
+) -> None:
+    """Traders of one symbol wait for each other in any case; these wait for the account's row alone."""
+    own = [make_trader(make_symbol(f"{base}USDT")) for base in ("ADA", "BTC", "ETH", "LTC", "SOL", "XRP")]
+    keep_balances("1000")
+    limit_account(**limits)
+    trade_at_once(own, exchange, monkeypatch)
+    assert len(exchange.placed) == Order.objects.count() == passes
+    assert sum(row.count for row in HeldBack.objects.all()) == len(own) - passes, "each was heard"
+
+
+def trade_at_once(own: list[Trader], exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = threading.Barrier(len(own))
+
+    def slowly(trader_id: int, side: Side) -> str:
+        time.sleep(0.1)  # Past the gate, and not committed yet.
+        return new_client_order_id(trader_id, side)
+
+    monkeypatch.setattr(acting, "new_client_order_id", slowly)
+
+    def trade(trader: Trader) -> None:
+        try:
+            ready.wait()
+            acting.wake(trader.pk, TradeSeen(trader.symbol.name, 1, D(3000), 0), exchange)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=trade, args=(trader,)) for trader in own]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
