@@ -243,6 +243,8 @@ class Watch:
         # Where the clock has leapt over the leader's beats nobody could help.
         now, late = self.world.now, min(self.world.now - SLEEPS_AT_MOST, self.world.beats[0])
         busy = {row[3] for row in rows if OrderStatus(row[1]) in OPEN}
+        # By this database: after a restore another trader may have had the number of one.
+        holders = {trader for _, _, executed, trader, _, _, side, *_ in rows if executed and side == Side.BUY}
         for name, status, _, _, submitted_at, asked_at, *_ in rows:
             if status == OrderStatus.SUBMITTING and time_of(submitted_at) < late:
                 never(
@@ -251,7 +253,7 @@ class Watch:
         for pk, symbol, _, _, finished_at, retry_at, wake_below, _, _, wake_above, armed_at, *_ in traders:
             if finished_at is not None:
                 continue
-            late = self._late(pk, now)
+            late = self._late(pk in holders, now)
             never(retry_at is not None and time_of(retry_at) < late, f"I6: trader {pk} was not tried again")
             if wake_below is None and wake_above is None and retry_at is None and pk not in busy:
                 since = self._restless.setdefault(pk, now)
@@ -279,11 +281,11 @@ class Watch:
             return True
         return all(is_it for other, is_it in crossing if at <= other <= at + LOOKED_AT_WITHIN)
 
-    def _late(self, trader: int, now: datetime) -> datetime:
+    def _late(self, holds: bool, now: datetime) -> datetime:
         """What a trader waits for since then, somebody ought to have told it."""
         late = min(now - SLEEPS_AT_MOST, self.world.beats[0])
         refusing = self.world.bells.refusing.held_up_since(SLEEPS_AT_MOST)
-        if refusing is not None and self.books.owned.get(trader, ZERO) <= 0:
+        if refusing is not None and not holds:
             # Nothing is bought while Redis refuses writes.
             return min(late, refusing - SLEEPS_AT_MOST)
         return late
