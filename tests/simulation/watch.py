@@ -16,6 +16,7 @@ from tests.simulation.line import Broken
 from tests.simulation.rows import ZERO, never, read, time_of
 from tests.simulation.world import FOREIGN, MONEY, PRICES, World
 from trading.core.orders import MOVES, OPEN, OrderStatus, OrderType
+from trading.leader import UNHEARD
 from trading.models.fields import from_units
 from trading.own_orders import trader_of
 
@@ -265,7 +266,8 @@ class Watch:
                 wake_above is not None and highest is not None and highest >= from_units(wake_above)
             ):
                 below, above = (None if units is None else from_units(units) for units in (wake_below, wake_above))
-                armed = max(time_of(armed_at), self._restored_at)
+                # A copy that is on its way may miss a trade; whoever was armed before the last one is looked after.
+                armed = max(time_of(armed_at), self._restored_at) + UNHEARD
                 crossing = [
                     (at, (below is not None and price <= below) or (above is not None and price >= above))
                     for at, price in self.world.trades[symbol]
