@@ -4,24 +4,17 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from django.utils import timezone
-
 from tests.simulation.surroundings import Patches
 from trading.books import leftovers
-from trading.core import filters as filters
-from trading.core import guard, steps
-from trading.core.decisions import Cancel, Finish, Wait
+from trading.core import steps
+from trading.core.decisions import Finish, Wait
 from trading.core.fees import USUAL_FEES, Fees
 from trading.core.filters import Rules
 from trading.core.money import cost_after
-from trading.core.orders import Order, Side
 from trading.core.position import Position, TraderState
 from trading.exchange import replies
 from trading.models import Leftover, Trader
-from trading.models.symbols import GONE
-from trading.strategies import naive
-from trading.symbols import listings
-from trading.traders import acting, valuing
+from trading.traders import valuing
 
 
 def reads_only_the_standard_commission(patches: Patches) -> None:
@@ -75,48 +68,10 @@ def sells_what_is_left_over_twice(patches: Patches) -> None:
     patches.set(leftovers, "take", take)
 
 
-def cancels_a_sale_that_nothing_can_replace(patches: Patches) -> None:
-    stop = naive._stop
-
-    def reckless(position: Position, resting: Order, *rest: Any) -> Any:
-        wants = stop(position, resting, *rest)
-        return Cancel(resting, wants.reason, {naive.LEAVES_AT: "1"}) if isinstance(wants, Wait) else wants
-
-    patches.set(naive, "_stop", reckless)
-    patches.set(guard, "_sale_rests_on", lambda *_: None)
-
-
-def cancels_a_buy_whose_part_can_not_be_sold(patches: Patches) -> None:
-    patches.set(guard, "_buy_rests_on", lambda *_: None)
-
-
-def sells_for_ever_what_is_not_there(patches: Patches) -> None:
-    patches.set(acting, "_ask_for_the_balance", lambda *_: [])
-
-
-def believes_that_a_symbol_is_gone(patches: Patches) -> None:
-    """At its first answer and for long: it cancels what rests, and sells nothing."""
-    refusal = filters.refusal
-
-    def believer(rules: Rules, side: Side, *args: Any) -> str | None:
-        return refusal(rules, side, *args) if rules.is_trading else "it is gone"
-
-    def at_once(rows: Any) -> int:
-        count: int = rows.update(status=GONE, refreshed_at=timezone.now())
-        return count
-
-    patches.everywhere(refusal, believer)
-    patches.everywhere(listings.not_listed, at_once)
-
-
 PLANTED = (
     takes_what_is_worth_too_little_for_dust,
     forgets_what_is_left_over,
     sells_what_is_left_over_twice,
-    cancels_a_sale_that_nothing_can_replace,
-    cancels_a_buy_whose_part_can_not_be_sold,
-    sells_for_ever_what_is_not_there,
-    believes_that_a_symbol_is_gone,
     reads_only_the_standard_commission,
     prices_a_buy_that_took_as_a_maker,
     takes_an_unknown_commission_for_nothing,

@@ -11,7 +11,6 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from tests.simulation.line import Line
 from tests.simulation.surroundings import Patches
 from trading.books import booking
 from trading.core import orders
@@ -20,7 +19,6 @@ from trading.core.holds import Hold
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import Mode, Position
 from trading.exchange.errors import ExchangeError
-from trading.exchange.protocol import NewOrder, Replacement
 from trading.models import Order, Slot, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import TradingStatus
@@ -83,16 +81,6 @@ def stop_sells_before_its_cancel_is_confirmed(patches: Patches) -> None:
         return [(row.trader_id, OrderReported(report_of(row, OrderStatus.CANCELED, "taken back"), "cancel"))]
 
     patches.set(acting, "_cancelled", hasty)
-
-
-def replaces_a_sale_that_has_traded_in_part(patches: Patches) -> None:
-    """By one of the whole: what has traded is sold a second time, of the owner's own coins."""
-
-    def swap(line: Line, order: NewOrder, replaces: str) -> Replacement:
-        cancelled = line.cancel(order.symbol, replaces)
-        return Replacement(cancelled, line._accept(order))
-
-    patches.set(Line, "_swap", swap)
 
 
 def stops_out_too_soon(patches: Patches) -> None:
@@ -212,7 +200,6 @@ PLANTED = (
     opens_all_slots_at_once,
     rebuys_at_half_the_interval,
     stop_sells_before_its_cancel_is_confirmed,
-    replaces_a_sale_that_has_traded_in_part,
     stops_out_too_soon,
     retargets_what_the_market_has_not_left,
     abandons_a_part_filled_buy_by_a_retarget,

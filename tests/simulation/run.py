@@ -122,6 +122,7 @@ def _live(world: World, outcome: Outcome) -> None:
         rules.check()
         exits.check()
     world.chance.luck, world.market_moves = NO_MISFORTUNE, False
+    world.bells.refusing.end()
     world.others.stop_copy()
     if watch.has_forgotten:
         # What people turned off is off again, and they have forgotten to turn it on.

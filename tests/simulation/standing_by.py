@@ -32,6 +32,10 @@ class Refusing:
         if self.since is None or now > self.until + AGAIN_AFTER:
             self.since, self.until = now, now + timedelta(milliseconds=self._world.chance.randint(3_000, 90_000))
 
+    def end(self) -> None:
+        """Redis takes writes again: who holds nothing waits for that."""
+        self.until = min(self.until, self._world.now)
+
     def health(self, client: object) -> Health:
         """Takes the place of redis_health.look."""
         return Health(refuses="its memory is full") if self else Health()

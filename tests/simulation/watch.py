@@ -17,6 +17,7 @@ from tests.simulation.rows import ZERO, never, read, time_of
 from tests.simulation.world import FOREIGN, MONEY, PRICES, World
 from trading.core.orders import MOVES, OPEN, OrderStatus, OrderType
 from trading.exchange.order_ids import trader_of
+from trading.leader import UNHEARD
 from trading.models.fields import from_units
 
 # While bells, beats and processes are lost, a promise of a few seconds takes several tries.
@@ -243,6 +244,8 @@ class Watch:
         # Where the clock has leapt over the leader's beats nobody could help.
         now, late = self.world.now, min(self.world.now - SLEEPS_AT_MOST, self.world.beats[0])
         busy = {row[3] for row in rows if OrderStatus(row[1]) in OPEN}
+        # By this database: after a restore another trader may have had the number of one.
+        holders = {trader for _, _, executed, trader, _, _, side, *_ in rows if executed and side == Side.BUY}
         for name, status, _, _, submitted_at, asked_at, *_ in rows:
             if status == OrderStatus.SUBMITTING and time_of(submitted_at) < late:
                 never(
@@ -251,7 +254,7 @@ class Watch:
         for pk, symbol, _, _, finished_at, retry_at, wake_below, _, _, wake_above, armed_at, *_ in traders:
             if finished_at is not None:
                 continue
-            late = self._late(pk, now)
+            late = self._late(pk in holders, now)
             never(retry_at is not None and time_of(retry_at) < late, f"I6: trader {pk} was not tried again")
             if wake_below is None and wake_above is None and retry_at is None and pk not in busy:
                 since = self._restless.setdefault(pk, now)
@@ -263,7 +266,8 @@ class Watch:
                 wake_above is not None and highest is not None and highest >= from_units(wake_above)
             ):
                 below, above = (None if units is None else from_units(units) for units in (wake_below, wake_above))
-                armed = max(time_of(armed_at), self._restored_at)
+                # A copy that is on its way may miss a trade; whoever was armed before the last one is looked after.
+                armed = max(time_of(armed_at), self._restored_at) + UNHEARD
                 crossing = [
                     (at, (below is not None and price <= below) or (above is not None and price >= above))
                     for at, price in self.world.trades[symbol]
@@ -279,11 +283,11 @@ class Watch:
             return True
         return all(is_it for other, is_it in crossing if at <= other <= at + LOOKED_AT_WITHIN)
 
-    def _late(self, trader: int, now: datetime) -> datetime:
+    def _late(self, holds: bool, now: datetime) -> datetime:
         """What a trader waits for since then, somebody ought to have told it."""
         late = min(now - SLEEPS_AT_MOST, self.world.beats[0])
         refusing = self.world.bells.refusing.held_up_since(SLEEPS_AT_MOST)
-        if refusing is not None and self.books.owned.get(trader, ZERO) <= 0:
+        if refusing is not None and not holds:
             # Nothing is bought while Redis refuses writes.
             return min(late, refusing - SLEEPS_AT_MOST)
         return late
