@@ -3,17 +3,16 @@
 import csv
 import io
 import json
-from contextlib import suppress
 from decimal import Decimal as D
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from hedgehog_project.venues import Venue
+from tests.support.commands import said
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
 from tests.trading.test_overview import publish
@@ -57,13 +56,6 @@ def shown(client: Client, url: str) -> str:
     answer = client.get(url)
     assert answer.status_code == 200
     return answer.content.decode()
-
-
-def said(command: str, *arguments: str) -> str:
-    out = io.StringIO()
-    with suppress(SystemExit):  # No process is up.
-        call_command(command, *arguments, stdout=out)
-    return out.getvalue()
 
 
 class TestPages:

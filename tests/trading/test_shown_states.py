@@ -1,13 +1,10 @@
 """What is missing on the account, orders that are late or denied, and every state: in words for people."""
 
-import io
 import json
-from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal as D
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -15,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from tests.support.commands import said
 from tests.support.environment import ROOT
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_cycle, make_fill, make_order, make_trader
@@ -36,13 +34,6 @@ def shown(client: Client, name: str, *args: object, query: str = "") -> str:
     answer = client.get(reverse(f"admin:{name}", args=args) + query)
     assert answer.status_code == 200
     return answer.content.decode()
-
-
-def said(command: str, *arguments: str) -> str:
-    out = io.StringIO()
-    with suppress(SystemExit):  # No process is up.
-        call_command(command, *arguments, stdout=out)
-    return out.getvalue()
 
 
 @pytest.fixture
