@@ -26,11 +26,10 @@ from trading.books import fill_marks, orphans
 from trading.books.shortages import shortages
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderReport, OrderStatus
+from trading.exchange.client import clock_offset
 from trading.exchange.errors import ExchangeError, KeyRejected, NotFound, Refused, Throttled
 from trading.exchange.protocol import Exchange
 from trading.identity import copies, others
-from trading.identity.names import Names
-from trading.identity.runs import Runs
 from trading.identity.verdicts import Judge, Whose
 from trading.limits import balances
 from trading.models import Order, Orphan, Reconciliation, Switch, Trader
@@ -121,7 +120,7 @@ class _Comparison:
     is_dry: bool
     is_thorough: bool
     lines: list[str] = field(default_factory=list)
-    judge: Judge = field(default_factory=lambda: Judge(Names(), Runs(), timedelta(0), False))
+    judge: Judge = field(init=False)
 
     def run(self, exchange: Exchange) -> None:
         """Raises Throttled, KeyRejected, and whatever keeps it from the list of open orders."""
@@ -317,7 +316,7 @@ class _Comparison:
         """Whether the report of this may just be on its way: then it was no difference."""
         if answer is None or not answer.at_ms:
             return False
-        now_there = timezone.now() + self.judge.offset
+        now_there = timezone.now() + clock_offset(self.venue)
         return now_there - datetime.fromtimestamp(answer.at_ms / 1000, UTC) < REPORTS_TAKE
 
     def _ended_only_here(self, row: Order, there: OrderReport) -> None:
