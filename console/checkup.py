@@ -15,7 +15,7 @@ from typing import Any
 import websocket
 from django.conf import settings as django_settings
 
-from hedgehog_project.outside import Unreadable, read_json
+from hedgehog_project.outside import Unreadable, one_line, read_json
 from hedgehog_project.venues import Place, Venue, place
 from hedgehog_project.venues.keys import Key
 from trading.core import guard
@@ -283,8 +283,8 @@ def _money(checked: _Checked) -> Iterator[Finding]:
 
 
 def _no_socket(what: str, url: str, error: Exception, meaning: str) -> Finding:
-    words = " ".join(str(error).split())[:200]
-    return Finding(Level.MEND, f"{what} {url}: {words}", f"{meaning}: look at the address, the network and firewalls")
+    text = f"{what} {url}: {one_line(error)[:200]}"
+    return Finding(Level.MEND, text, f"{meaning}: look at the address, the network and firewalls")
 
 
 def _since_ms(begun: float) -> int:

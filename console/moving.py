@@ -21,6 +21,7 @@ from django.db import DatabaseError, OperationalError, connections, models, tran
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
+from hedgehog_project.outside import one_line
 from trading.models.fields import AmountField, from_units, to_units
 
 OLD, NEW = "default", "moving_to"
@@ -160,8 +161,7 @@ def _read_alone(old: BaseDatabaseWrapper) -> Iterator[None]:
                     cursor.execute("SET LOCAL lock_timeout = '3s'")
                     cursor.execute(f"LOCK TABLE {names} IN SHARE MODE")
         except OperationalError as error:
-            words = " ".join(str(error).split())
-            raise CannotMove(f"Somebody writes to the database ({words}): stop whoever does.") from error
+            raise CannotMove(f"Somebody writes to the database ({one_line(error)}): stop whoever does.") from error
         yield
 
 
@@ -211,7 +211,7 @@ def _copy(model: type[models.Model], new: BaseDatabaseWrapper, count: int, progr
         except (DatabaseError, ValueError) as error:
             # Such as a text that is longer than its column, which SQLite keeps all the same.
             first = rows[0][0]
-            raise CannotMove(f"{table}, from the row {first} on: {' '.join(str(error).split())[:300]}") from error
+            raise CannotMove(f"{table}, from the row {first} on: {one_line(error)[:300]}") from error
         for row in rows:
             told.add(columns, row)
         progress(table, told.rows, count)

@@ -50,7 +50,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         venue = Switch.current() if not found else None
         found += health.findings(health.look()) if venue is None else findings(venue, health.look())
     except (DatabaseError, InterfaceError) as error:
-        found.append(Finding("database", f"The database does not answer: {' '.join(str(error).split())}"))
+        found.append(health.no_database(error))
     body: dict[str, Any] = {
         "ready": not found,
         "checked": CHECKED,

@@ -16,6 +16,7 @@ from hedgehog_project.env import forgive
 from hedgehog_project.hiding import hidden
 from hedgehog_project.interrupt import INTERRUPTED, raise_again
 from hedgehog_project.last_run import recall
+from hedgehog_project.outside import one_line
 from hedgehog_project.redis_health import words as redis_words
 
 
@@ -31,7 +32,7 @@ class Commands(ManagementUtility):
 
 def advice(error: Exception) -> str:
     """One line for the operator: what is wrong, and what to do."""
-    words = " ".join(str(error).split())
+    words = one_line(error)
     if isinstance(error, redis.RedisError | DatabaseError):
         words = hidden(words)  # Other errors may say that there are no settings to know secrets from.
     match error:

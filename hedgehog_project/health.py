@@ -16,6 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from hedgehog_project import progress, queues
 from hedgehog_project.heartbeats import Beat, beats, missing
 from hedgehog_project.hiding import hidden
+from hedgehog_project.outside import one_line
 from hedgehog_project.queues import LEADER, Queue
 
 # The leader runs every second, and a task waits for milliseconds: whatever is this late does not get on.
@@ -66,6 +67,11 @@ def findings(seen: Progress | None) -> list[Finding]:
     return [*_silent(seen.beats), *_leader(seen), *_queues(seen.queues), *_stuck(seen.beats), *_restarted(seen.beats)]
 
 
+def no_database(error: Exception) -> Finding:
+    """For whoever asks without a login: the driver's words, and nothing of what must not show."""
+    return Finding("database", f"The database does not answer: {hidden(one_line(error))}")
+
+
 def of_database() -> list[Finding]:
     """What is amiss with the database."""
     try:
@@ -74,7 +80,7 @@ def of_database() -> list[Finding]:
         missing_ones = _missing_migrations()
     except (DatabaseError, InterfaceError) as error:
         connection.close()
-        return [Finding("database", f"The database does not answer: {hidden(' '.join(str(error).split()))}")]
+        return [no_database(error)]
     if not missing_ones:
         return []
     text = f"{missing_ones} migrations are missing: run `manage.py migrate`, or `make run`, which does."

@@ -29,6 +29,11 @@ def storable(text: str) -> str:
     return _UNSTORABLE.sub(_REPLACED, text)
 
 
+def one_line(error: BaseException) -> str:
+    """An error's words without their line breaks. What must not show is still in them: hiding.py."""
+    return " ".join(str(error).split())
+
+
 def whole_number(text: str) -> int | None:
     """The number in a header, such as a count or seconds to wait; None where it is none that anybody could mean."""
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None

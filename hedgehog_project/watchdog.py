@@ -36,7 +36,7 @@ STARTS_WITHIN_S = 120.0
 TOLD_FOR_S = 3600.0
 FOLDER = "run"
 # Tasks that are named one by one, in the line that says why.
-MOST_NAMED = 3
+MAX_NAMED = 3
 
 
 class Check(NamedTuple):
@@ -165,8 +165,8 @@ def _taken(overdue: Sequence[RunningTask], threads: int) -> str:
     """Half of the threads are enough: what has taken those takes the rest."""
     if not overdue or 2 * len(overdue) < threads:
         return ""
-    named = ", ".join(map(str, overdue[:MOST_NAMED]))
-    more = Counter(task.name.rpartition(".")[2] for task in overdue[MOST_NAMED:])
+    named = ", ".join(map(str, overdue[:MAX_NAMED]))
+    more = Counter(task.name.rpartition(".")[2] for task in overdue[MAX_NAMED:])
     rest = "".join(f", {count} more of {name}" for name, count in more.items())
     whose = f"{len(overdue)} of {threads} threads" if threads > 1 else "its thread"
     return f"{whose} taken by tasks that do not end ({named}{rest})"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import websocket
 
 from hedgehog_project.outside import whole_number
+from hedgehog_project.venues.rate_limits import LONGEST_BAN_S
 from streamer.wire import FrameSocket
 
 log = logging.getLogger(__name__)
@@ -22,8 +23,6 @@ PACE_S = 0.002
 # A batch of this size is worth its cost by itself: the next is read at once.
 LARGE_BATCH = 50
 
-# The longest ban lasts three days (limits.md).
-MOST_TOLD_S = 259_200.0
 # Told to wait by the exchange: 403 firewall, 418 banned, 429 too many.
 _TOLD_TO_WAIT = (403, 418, 429)
 
@@ -223,7 +222,7 @@ class Connection:
         wait_s = self._backoff_s(self._failures, self._patience.backoff_max_s)
         # "At once" only behind a connection that has lasted: nobody can make us reconnect in a tight loop.
         if told_s or (told_s == 0.0 and self._failures == 0):
-            wait_s = min(told_s, MOST_TOLD_S)
+            wait_s = min(told_s, LONGEST_BAN_S)
         self._failures += 1
         self._refused = 0
         self._wait_to_reconnect(reason, wait_s)

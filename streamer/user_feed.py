@@ -25,7 +25,7 @@ ANSWER_S = 10.0
 REFUSED_WAIT_S = 60.0
 BACKLOG_MAX = 10_000
 RETRY_S = 0.5
-MOST_MS = 10**14  # in the year 5138
+MAX_MS = 10**14  # in the year 5138
 
 _WRONG_CLOCK = -1021
 # Binance's errors.md
@@ -212,4 +212,4 @@ def _retry_after_s(error: dict[str, Any]) -> float:
 
 def is_time_ms(value: object) -> TypeGuard[int]:
     """Whether this can be a time: a larger number fits neither a request nor a float."""
-    return isinstance(value, int) and 0 <= value < MOST_MS
+    return isinstance(value, int) and 0 <= value < MAX_MS

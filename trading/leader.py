@@ -4,7 +4,7 @@ It runs every second, and at once when a cycle ends. Two leaders at once are har
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -59,7 +59,6 @@ def lead(now: datetime | None = None) -> None:
 
     Raises redis.RedisError and Django's database errors once all were tried: the next beat tries again.
     """
-    now = now or timezone.now()
     now = now or timezone.now()
     each(
         (
@@ -119,15 +118,25 @@ def wake_crossed(waiting: QuerySet[Trader], prices: LastTrades) -> set[int]:
 
     Whoever gets out must not wait for another trade: in a quiet market it comes in an hour.
     """
-    waiting, woken = waiting.filter(holds=True, finished_at__isnull=True), set[int]()
+    woken = set[int]()
+    for trade, crossed in _crossed(waiting.filter(holds=True, finished_at__isnull=True), prices):
+        woken |= _wake(trade, list(crossed.values_list("pk", flat=True)))
+    return woken
+
+
+def _wake(trade: TradeEvent, holders: Sequence[int]) -> set[int]:
+    event = TradeSeen(trade.symbol, trade.trade_id, Decimal(trade.price), trade.event_ms, trade.age_s)
+    for pk in holders:
+        enqueue.wake(pk, trade.symbol, event, EXITS)
+    return set(holders)
+
+
+def _crossed(waiting: QuerySet[Trader], prices: LastTrades) -> Iterator[tuple[TradeEvent, QuerySet[Trader]]]:
+    """The newest trade of each symbol, with those of them one of whose triggers it has reached."""
     for venues, name, trade in prices(waiting.order_by().values_list("venue", "symbol__name").distinct()):
         price = Decimal(trade.price)
         is_crossed = Q(wake_below__gte=price) | Q(wake_above__lte=price)
-        event = TradeSeen(name, trade.trade_id, price, trade.event_ms, trade.age_s)
-        for pk in waiting.filter(is_crossed, venue__in=venues, symbol__name=name).values_list("pk", flat=True):
-            enqueue.wake(pk, name, event, EXITS)
-            woken.add(pk)
-    return woken
+        yield trade, waiting.filter(is_crossed, venue__in=venues, symbol__name=name)
 
 
 def fill_slots_when_quiet() -> int:
@@ -281,19 +290,18 @@ def rearm_sleepers(now: datetime, behind: Collection[str] = ()) -> int:
     client = connect()
     late = now - UNHEARD
     waiting = Trader.objects.filter(finished_at__isnull=True, armed_at__lt=late)
-    if EXITS not in behind:
-        triggers.rung_now(client, wake_crossed(waiting.exclude(pk__in=triggers.rung(client)), _last_trades))
-    waiting = waiting.filter(holds=False)
-    count = 0
-    for venues, name, trade in _last_trades(waiting.order_by().values_list("venue", "symbol__name").distinct()):
-        price = Decimal(trade.price)
-        is_crossed = Q(wake_below__gte=price) | Q(wake_above__lte=price)
-        crossed = waiting.filter(is_crossed, venue__in=venues, symbol__name=name)
+    woken, count = set[int](), 0
+    for trade, crossed in _crossed(waiting, _last_trades):
+        if EXITS not in behind:
+            holders = list(crossed.filter(holds=True).values_list("pk", flat=True))
+            rung = triggers.rung(client, holders)
+            woken |= _wake(trade, [pk for pk in holders if pk not in rung])
         since = _made_at(trade) - UNHEARD
-        for trader in crossed.filter(armed_at__lt=since).select_related("symbol"):
+        for trader in crossed.filter(holds=False, armed_at__lt=since).select_related("symbol"):
             if not triggers.set_trigger(client, trigger_for(trader)):
                 _overrule(client, trader.pk)
             count += 1
+    triggers.rung_now(client, woken)
     return count
 
 

@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError
 
 from hedgehog_project import shared_clock
 from hedgehog_project.database_errors import passes
+from hedgehog_project.outside import one_line
 from hedgehog_project.queues import IS_AGAIN, OF_USE_S, RUNG_AT
 from trading.waking import enqueue
 
@@ -45,9 +46,9 @@ class BaseTask(Task):
         return of_use_s is not None and waited_s(self) > float(of_use_s)
 
     def _ring_again(self, kwargs: dict[str, Any], error: DatabaseError) -> None:
-        words = " ".join(str(error).split())
         is_again = bool(self.request.get(IS_AGAIN)) or not self.is_rung_again
-        log.warning("%s is %s: the database says %s", self.name, "left for now" if is_again else "tried again", words)
+        done = "left for now" if is_again else "tried again"
+        log.warning("%s is %s: the database says %s", self.name, done, one_line(error))
         if is_again:
             return
         queue = (self.request.delivery_info or {}).get("routing_key")

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 ENTRIES_SHARE = 0.8
 # An order limit that is reached may be free again before the day is over, for fills give back: look again.
 MOST_WAIT_S = 600.0
+# A ban lasts from two minutes to three days (limits.md): whoever is told of a longer one is told wrong.
+LONGEST_BAN_S = 259_200.0
 _LIMITS_KEPT_S = 86_400
 
 

@@ -1,5 +1,7 @@
 """/readyz: 200 while everything gets on, else 503 with what does not; and the overview page says the same."""
 
+from typing import Any
+
 import pytest
 import redis
 from django.db import OperationalError
@@ -72,6 +74,17 @@ def test_without_redis_and_without_a_database_it_still_answers(
     code, found = readyz(client)
     assert (code, [each["about"] for each in found]) == (503, ["database"])
     assert "the server is away" in found[0]["text"]
+
+
+def test_whoever_asks_without_a_login_reads_no_secret_of_the_databases_words(
+    client: Client, well: "redis.Redis", settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denies(*_: object) -> None:
+        raise OperationalError(f"password authentication failed for {settings.SECRET_KEY}")
+
+    monkeypatch.setattr(Switch, "current", denies)
+    _, found = readyz(client)
+    assert found[0]["text"] == "The database does not answer: password authentication failed for <secret>"
 
 
 def test_the_overview_page_tells_it_in_red(admin_client: Client, well: "redis.Redis", symbol: Symbol) -> None:

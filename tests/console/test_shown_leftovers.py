@@ -3,11 +3,9 @@
 import csv
 import io
 import json
-from contextlib import suppress
 from decimal import Decimal as D
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -16,6 +14,7 @@ from django.urls import reverse
 from console import figures
 from hedgehog_project.venues import Venue
 from tests.console.test_overview import publish
+from tests.support.commands import said
 from tests.support.rows import make_cycle, make_fill, make_order, make_trader
 from tests.trading.conftest import make_symbol
 from trading.books import equity
@@ -57,13 +56,6 @@ def shown(client: Client, url: str) -> str:
     answer = client.get(url)
     assert answer.status_code == 200
     return answer.content.decode()
-
-
-def said(command: str, *arguments: str) -> str:
-    out = io.StringIO()
-    with suppress(SystemExit):  # No process is up.
-        call_command(command, *arguments, stdout=out)
-    return out.getvalue()
 
 
 class TestPages:

@@ -1,13 +1,10 @@
 """What is missing on the account, orders that are late or denied, and every state: in words for people."""
 
-import io
 import json
-from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal as D
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -19,6 +16,7 @@ from console.admin.show import STATE_COLOURS, STATUS_COLOURS
 from console.admin.story import story_of
 from console.words import STATE_MEANS, STATUS_MEANS, notes
 from hedgehog_project.venues import Venue
+from tests.support.commands import said
 from tests.support.environment import ROOT
 from tests.support.rows import make_cycle, make_fill, make_order, make_trader
 from tests.trading.conftest import make_symbol
@@ -36,13 +34,6 @@ def shown(client: Client, name: str, *args: object, query: str = "") -> str:
     answer = client.get(reverse(f"admin:{name}", args=args) + query)
     assert answer.status_code == 200
     return answer.content.decode()
-
-
-def said(command: str, *arguments: str) -> str:
-    out = io.StringIO()
-    with suppress(SystemExit):  # No process is up.
-        call_command(command, *arguments, stdout=out)
-    return out.getvalue()
 
 
 @pytest.fixture

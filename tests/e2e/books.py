@@ -14,7 +14,8 @@ from trading.core.strategy import TraderState
 from trading.exchange.errors import Throttled
 from trading.exchange.protocol import Exchange
 from trading.identity.names import Names
-from trading.models import Order, Symbol, Trader, TradingSettings
+from trading.models import Order, Orphan, Symbol, Trader, TradingSettings
+from trading.models.orphans import Resolution
 from trading.models.symbols import TradingStatus
 from trading.reconciliation.audit import Difference, audit
 from trading.risk.kill_switch import resume
@@ -63,6 +64,15 @@ def differences_in_the_end(stack: Stack) -> list[Difference]:
             give_up += wait_s
         look_at = time.monotonic() + wait_s
         stack.wait_for(lambda: time.monotonic() > look_at, wait_s + 10, "the next look")  # noqa: B023
+
+
+def left_in_the_end(stack: Stack) -> list[str]:
+    """What the audit finds, and each order that is nobody's, in words."""
+    orphans = Orphan.objects.filter(resolution=Resolution.UNRESOLVED)
+    return [
+        *map(str, differences_in_the_end(stack)),
+        *(f"{orphan} is an orphan: {orphan.why}" for orphan in orphans),
+    ]
 
 
 def strangers(exchange: Exchange) -> Iterator[Difference]:

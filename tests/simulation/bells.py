@@ -111,8 +111,8 @@ class Bells:
     def rung_before(self, client: object, seconds: float) -> list[int]:
         return [trader for trader, at in self.rung_at.items() if (self.world.now - at).total_seconds() > seconds]
 
-    def rung(self, client: object) -> list[int]:
-        return sorted(self.rung_at)
+    def rung(self, client: object, traders: Iterable[int]) -> set[int]:
+        return self.rung_at.keys() & set(traders)
 
     def rung_now(self, client: object, traders: Iterable[int]) -> None:
         self._write()

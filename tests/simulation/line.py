@@ -6,6 +6,7 @@ meanwhile, so that an answer may be older than what was learnt since.
 
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -35,6 +36,8 @@ Answer = TypeVar("Answer")
 
 # Reconciliation finds within a minute what shows again, where it is not lost in a bad line.
 SHOWN_WITHIN_MS = 150_000
+# By how much a timestamp may be ahead of the exchange's clock (request-security.md, "Timing security").
+AHEAD_MS = 1_000
 _NO_SUCH_ORDER = (-2011, -2013)
 _REFUSALS = (
     Refused("Filter failure: PRICE_FILTER (-1013)", -1013, Why.FILTER),
@@ -69,6 +72,7 @@ class Line:
         # Whoever looks at each order: where it is sent, where it arrives, and where it was taken.
         self.lookers: list[Looker] = []
         self._banned_until_ms = 0
+        self._offset_ms = 0  # of the exchange's clock, as far as ours had to learn it
         # Of each order once: until when the exchange says that it does not know it, although it may; and of those the
         # ones that no list shows either.
         self._denied_until_ms: dict[str, int] = {}
@@ -83,6 +87,10 @@ class Line:
         """Takes the place of the client's: what the shared budget says before an order is saved."""
         wait_ms = self._banned_until_ms - self.world.now_ms
         return ("The exchange asked us to wait", wait_ms / 1000) if wait_ms > 0 else None
+
+    def clock_offset(self, venue: Venue) -> timedelta:
+        """Takes the place of the client's."""
+        return timedelta(milliseconds=self._offset_ms)
 
     # --- orders -----------------------------------------------------------------------------------
     def place(self, order: NewOrder) -> OrderReport:
@@ -242,10 +250,17 @@ class Line:
 
     def _question(self) -> None:
         self._pause()
+        self._learn_the_clock()
         self._may_be_banned()
         if self.world.chance.strikes("question_fails"):
             self.failures += 1
             raise self.world.chance.choice([NotSent("no line"), OutcomeUnknown("timed out"), Throttled("wait", 1.0)])
+
+    def _learn_the_clock(self) -> None:
+        """Whoever asks with a wrong time is refused (-1021), learns the exchange's, and asks again."""
+        wrong_ms = self.world.wall_ms + self._offset_ms - self.world.exchange_ms
+        if not -RECV_WINDOW_MS <= wrong_ms < AHEAD_MS:
+            self._offset_ms -= wrong_ms
 
     def _may_be_denied(self, client_order_id: str) -> None:
         """Where orders are looked up one may be missing for a moment."""

@@ -105,6 +105,7 @@ def surround(world: "World") -> Iterator[None]:
         *((getattr(progress, name), getattr(bells, name)) for name in ("note", "forget", "age_s")),
         (client.exchange_at, world.line.at),
         (client.why_wait, world.line.why_wait) if hasattr(client, "why_wait") else (None, None),
+        (client.clock_offset, world.line.clock_offset),
         (dispatch.acknowledge, bells.acknowledge),
         (dispatch.deliveries, bells.deliveries),
         (enqueue.is_queue_long, bells.is_queue_long),

@@ -17,6 +17,7 @@ from urllib3.exceptions import (
     ProxyError,
 )
 
+from hedgehog_project.venues.rate_limits import LONGEST_BAN_S
 from trading.exchange.errors import (
     ExchangeError,
     HalfDone,
@@ -93,7 +94,7 @@ _UNKNOWN_ORDER = "Unknown order sent"
 _CANCEL_REFUSED = ("Cancel order is invalid", "Order was not canceled due to cancel restrictions", "Market is closed")
 
 # A ban without a time lasts two minutes at least, three days at most (limits.md).
-_BAN_S, _MOST_BAN_S, _PAUSE_S = 120.0, 259_200.0, 10.0
+_BAN_S, _PAUSE_S = 120.0, 10.0
 _ORDERS_WINDOW_S, _DAY_S, _MOST_ORDERS_WAIT_S = 10, 86_400, 600.0
 _BANNED_UNTIL = re.compile(r"banned until (\d{13})")
 
@@ -173,7 +174,7 @@ def _throttled(error: BinanceAPIException, code: int, status: int, message: str,
         wait_s = _retry_after_s(error, _BAN_S if status == 418 else _PAUSE_S)
         if banned := _BANNED_UNTIL.search(message):
             wait_s = max(wait_s, int(banned[1]) / 1000 - _time_there(error))
-        return Throttled(f"The exchange asks us to wait: {text}", min(wait_s, _MOST_BAN_S), Scope.ADDRESS)
+        return Throttled(f"The exchange asks us to wait: {text}", min(wait_s, LONGEST_BAN_S), Scope.ADDRESS)
     if status == 403 and code == 0:
         return Throttled(f"The exchange's firewall refused the request: {text}", _BAN_S, Scope.ADDRESS)
     return None

@@ -1,7 +1,7 @@
 """What may become of an order that the exchange shows and the database lacks, by its name and its time."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, auto
 
 from hedgehog_project.venues import Venue
@@ -36,20 +36,20 @@ _NOBODYS, _OURS = Verdict(Whose.NOBODY), Verdict(Whose.OURS)
 class Judge:
     """For one comparison of the books, as things stood when it began."""
 
+    venue: Venue
     names: Names
     runs: Runs
-    # What to add to our time to have the exchange's.
-    offset: timedelta
     is_copied: bool
 
     @classmethod
     def at(cls, venue: Venue, now: datetime) -> "Judge":
         names = Names.now()
-        return cls(names, Runs.at(now), clock_offset(venue), copies.copy_at(venue) is not None)
+        return cls(venue, names, Runs.at(now), copies.copy_at(venue) is not None)
 
     def placed_at(self, report: OrderReport) -> datetime | None:
         """By our clock; None where the exchange does not tell."""
-        return by_our_clock(report.placed_ms, self.offset)
+        # As it is known now: the answer that shows the order is the first to tell that our clock was set.
+        return by_our_clock(report.placed_ms, clock_offset(self.venue))
 
     def verdict(self, report: OrderReport) -> Verdict:
         """Of an order that no row knows."""

@@ -23,12 +23,11 @@ from hedgehog_project.redis import connect, give_back, take
 from hedgehog_project.venues import Venue
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderReport, OrderStatus
+from trading.exchange.client import clock_offset
 from trading.exchange.errors import ExchangeError, KeyRejected, NotFound, Refused, Throttled
 from trading.exchange.order_ids import Name, read
 from trading.exchange.protocol import Exchange, ExchangeAt
 from trading.identity import copies, others
-from trading.identity.names import Names
-from trading.identity.runs import Runs
 from trading.identity.verdicts import Judge, Whose
 from trading.models import Order, Orphan, Reconciliation, Switch, Trader
 from trading.reconciliation import fill_marks, orphans
@@ -120,7 +119,7 @@ class _Comparison:
     is_dry: bool
     is_thorough: bool
     lines: list[str] = field(default_factory=list)
-    judge: Judge = field(default_factory=lambda: Judge(Names(), Runs(), timedelta(0), False))
+    judge: Judge = field(init=False)
 
     def run(self, exchange: Exchange) -> None:
         """Raises Throttled, KeyRejected, and whatever keeps it from the list of open orders."""
@@ -316,7 +315,7 @@ class _Comparison:
         """Whether the report of this may just be on its way: then it was no difference."""
         if answer is None or not answer.at_ms:
             return False
-        now_there = timezone.now() + self.judge.offset
+        now_there = timezone.now() + clock_offset(self.venue)
         return now_there - datetime.fromtimestamp(answer.at_ms / 1000, UTC) < REPORTS_TAKE
 
     def _ended_only_here(self, row: Order, there: OrderReport) -> None:

@@ -19,6 +19,7 @@ from hedgehog_project import halt_request
 from hedgehog_project.halt_request import Request
 from hedgehog_project.hiding import hidden
 from hedgehog_project.hurry import hurried, hurried_look
+from hedgehog_project.outside import one_line
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.exchange.protocol import ARRIVES_WITHIN, SEND_WITHIN
@@ -263,7 +264,7 @@ def clock(at: datetime) -> str:
 
 def in_a_line(error: Exception) -> str:
     """An error's words without their line breaks, the full stop, and what must not show."""
-    return hidden(" ".join(str(error).split()).rstrip(".")) or type(error).__name__
+    return hidden(one_line(error).rstrip(".")) or type(error).__name__
 
 
 def wants_buys_back() -> bool:

@@ -16,7 +16,7 @@ A copy may come late, after its trader has ended. While `ended` remembers that, 
 the leader, which takes away each minute what has no live row (prune), is the one who sees to it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -225,10 +225,12 @@ def rung_before(client: "redis.Redis", seconds: float) -> list[int]:
     return [int(each) for found in pipeline.execute() for each in found]
 
 
-def rung(client: "redis.Redis") -> list[int]:
-    """The traders that were rung and not heard since. Raises redis.RedisError."""
-    found: Any = client.zrange(RUNG, 0, -1)
-    return [int(each) for each in found]
+def rung(client: "redis.Redis", traders: Sequence[int]) -> set[int]:
+    """Those of them that were rung and not heard since. Raises redis.RedisError."""
+    if not traders:
+        return set()
+    times: Any = client.zmscore(RUNG, [str(trader) for trader in traders])
+    return {trader for trader, at in zip(traders, times, strict=True) if at is not None}
 
 
 def rung_now(client: "redis.Redis", traders: Iterable[int]) -> None:

@@ -15,6 +15,7 @@ from hedgehog_project.env import database_at, env
 from hedgehog_project.heartbeats import SILENT_S, beats
 from hedgehog_project.hiding import hidden
 from hedgehog_project.launch.preflight import Refusal, only_one
+from hedgehog_project.outside import one_line
 from hedgehog_project.redis import hurried_client
 from trading.core.money import plain
 
@@ -49,8 +50,7 @@ class Command(BaseCommand):
         except (Refusal, moving.CannotMove) as error:
             raise CommandError(hidden(str(error), entry)) from None
         except DatabaseError as error:
-            words = " ".join(str(error).split())
-            raise CommandError(f"A database can't be used: {hidden(words, entry)}") from None
+            raise CommandError(f"A database can't be used: {hidden(one_line(error), entry)}") from None
 
     def _dry_run(self, entry: dict[str, Any]) -> None:
         counts = moving.check(entry)

@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import HOST
 from hedgehog_project.venues.rate_limits import ENTRIES_SHARE, WEIGHT
-from tests.e2e.books import BALANCES, describe, differences_in_the_end, set_up, turn_off, turn_on
+from tests.e2e.books import BALANCES, describe, left_in_the_end, set_up, turn_off, turn_on
 from tests.e2e.chaos.cancels import Cancels
 from tests.e2e.chaos.logs import Logs
 from tests.e2e.chaos.misfortunes import Misfortunes
@@ -28,8 +28,7 @@ from tests.support.stack import HEARTS, Stack
 from trading.core.orders import OPEN
 from trading.core.strategy import TraderState
 from trading.exchange.errors import ExchangeError
-from trading.models import Order, Orphan, Trader, TradingSettings
-from trading.models.orphans import Resolution
+from trading.models import Order, Trader, TradingSettings
 from trading.models.switch import Switch, TradingMode
 from trading.risk.kill_switch import halt, resume
 
@@ -149,9 +148,7 @@ class Chaos:
             turn_off()
             self._wait(lambda: not live().exists(), SETTLES_WITHIN_S, "every trader has ended")
             market.stop()
-        result.differences += map(str, differences_in_the_end(self._stack))
-        orphans = Orphan.objects.filter(resolution=Resolution.UNRESOLVED)
-        result.differences += [f"{orphan} is an orphan: {orphan.why}" for orphan in orphans]
+        result.differences += left_in_the_end(self._stack)
         self._wait(self._all_alive, COMES_BACK_WITHIN_S, "all processes are alive")
 
     def _endure(self, step: Step, misfortunes: Misfortunes, cancels: Cancels) -> list[tuple[str, float]]:

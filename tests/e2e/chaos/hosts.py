@@ -23,7 +23,7 @@ from django.db import DatabaseError
 from hedgehog_project.heartbeats import SILENT_S, beats
 from hedgehog_project.models import Lease
 from hedgehog_project.ports import HOST, free_port
-from tests.e2e.books import BALANCES, describe, differences_in_the_end, set_up, turn_off, turn_on
+from tests.e2e.books import BALANCES, describe, left_in_the_end, set_up, turn_off, turn_on
 from tests.e2e.chaos.engine import (
     CHUNKS,
     RULES,
@@ -45,8 +45,7 @@ from tests.support.network import OtherHost, other_host
 from tests.support.processes import Process
 from tests.support.stack import HEARTS, Stack
 from trading.exchange.errors import ExchangeError
-from trading.models import Orphan, TradingSettings
-from trading.models.orphans import Resolution
+from trading.models import TradingSettings
 from trading.models.switch import TradingMode
 from trading.risk.kill_switch import halt
 
@@ -173,9 +172,7 @@ class Hosts:
             turn_off()
             self._wait(lambda: not live().exists(), SETTLES_WITHIN_S, "every trader has ended")
             market.stop()
-        result.differences += map(str, differences_in_the_end(self._here))
-        orphans = Orphan.objects.filter(resolution=Resolution.UNRESOLVED)
-        result.differences += [f"{orphan} is an orphan: {orphan.why}" for orphan in orphans]
+        result.differences += left_in_the_end(self._here)
 
     # --- what becomes of the host ---------------------------------------------------------------
     def _trial(self, result: Result, fills: Fills, what: str, strike: Callable[[], None], seconds: float) -> None:

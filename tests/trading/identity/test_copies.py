@@ -131,6 +131,26 @@ class TestByTime:
         compare(exchange)
         assert Orphan.objects.get().is_of_copy
 
+    def test_clock_that_was_set_since_is_learned_by_the_answer_that_shows_the_order(
+        self,
+        trader: Trader,
+        runs_for_an_hour: Run,
+        exchange: ScriptedExchange,
+        place: Place,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        clock = client_module.clock_at(client_module.place(Venue.MOCK).rest_url)
+        place(own_id(trader), ago_s=7_230)
+        answer = exchange.open_orders
+
+        def refuses_the_first_timestamp() -> Any:
+            monkeypatch.setattr(clock, "offset_ms", -7_200_000)
+            return answer()
+
+        monkeypatch.setattr(exchange, "open_orders", refuses_the_first_timestamp)
+        compare(exchange)
+        assert Orphan.objects.get().is_of_copy
+
     def test_own_order_is_no_copys_whenever_it_is_reported(
         self, trader: Trader, runs_for_an_hour: Run, exchange: ScriptedExchange
     ) -> None:
