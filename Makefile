@@ -17,9 +17,9 @@ FOR_TEST := $(VENV)/.for-test-$(VERSION)
 # As python -m does, but Ctrl-C ends it without a traceback.
 QUIETLY := import runpy, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); sys.argv.pop(0); \
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-PIP := $(BIN)/python -c '$(QUIETLY)' pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -c '$(QUIETLY)' pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help run host test bench simulate chaos lint format clean check-python
+.PHONY: help run host test bench simulate chaos lint format lock clean check-python
 
 help:
 	@echo 'make run     installs, prepares and starts everything; Ctrl-C stops it'
@@ -30,6 +30,7 @@ help:
 	@echo 'make chaos   every fault over the wire, on real processes: SECONDS=10 DATABASE=both ONLY=mix-3,hosts SEED=1'
 	@echo 'make lint    the linters and the types alone'
 	@echo 'make format  puts the code into its form'
+	@echo 'make lock    makes requirements*.txt anew from requirements*.in; UPGRADE=1 takes newer versions of what those bring'
 	@echo 'make clean   removes the Python environments; var/ with the database stays'
 	@echo
 	@echo 'Settings: make run WEB_PORT=8001 MARKET=live; all are in .env.example. Another Python: PYTHON=python3.13'
@@ -69,6 +70,15 @@ bench: $(FOR_TEST)
 format: $(FOR_TEST)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# For every Python and machine that Hedgehog runs on at once, each file with its hash, and no index's address.
+LOCK := $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+    --custom-compile-command 'make lock' --no-emit-index-url $(if $(UPGRADE),--upgrade)
+lock: | check-python
+	@$(PYTHON) -m venv --clear $(VENV)-lock
+	@$(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(LOCK) requirements.in --output-file requirements.txt
+	$(LOCK) requirements-dev.in --output-file requirements-dev.txt
 
 clean:
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache
