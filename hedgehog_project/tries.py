@@ -12,7 +12,7 @@ def wait_s(failures: int, since_last_s: float) -> float:
     """
     if failures < FREE_TRIES:
         return 0.0
-    whole_s = min(MAX_WAIT_S, FIRST_WAIT_S * 2 ** min(failures - FREE_TRIES, 10))
+    whole_s = min(MAX_WAIT_S, FIRST_WAIT_S * 2.0 ** min(failures - FREE_TRIES, 10))
     return min(whole_s, max(0.0, whole_s - since_last_s))
 
 

@@ -235,7 +235,7 @@ class Connection:
         self._wait_to_reconnect(reason, self._backoff_s(self._refused - 1, max_s))
 
     def _backoff_s(self, failures: int, max_s: float) -> float:
-        return min(max_s, self._patience.backoff_first_s * 2 ** min(failures, 16)) * random.uniform(0.5, 1.0)
+        return min(max_s, self._patience.backoff_first_s * 2.0 ** min(failures, 16)) * random.uniform(0.5, 1.0)
 
     def _wait_to_reconnect(self, reason: str, wait_s: float) -> None:
         self.reconnects += 1

@@ -60,20 +60,18 @@ def lead(now: datetime | None = None) -> None:
     Raises redis.RedisError and Django's database errors once all were tried: the next beat tries again.
     """
     now = now or timezone.now()
-    each(
-        (
-            set_clocks.mend,
-            runs.beat,
-            # What needs no Redis comes first.
-            lambda now: kill_switch.keep_request(),
-            drawdown.watch,
-            lambda now: fill_slots_when_quiet(),
-            lambda now: watch_triggers(),
-            _ring_whoever_waits,
-            lambda now: prune_triggers(),
-        ),
-        lambda duty: duty(now),
+    duties: tuple[Callable[[datetime], object], ...] = (
+        set_clocks.mend,
+        runs.beat,
+        # What needs no Redis comes first.
+        lambda now: kill_switch.keep_request(),
+        drawdown.watch,
+        lambda now: fill_slots_when_quiet(),
+        lambda now: watch_triggers(),
+        _ring_whoever_waits,
+        lambda now: prune_triggers(),
     )
+    each(duties, lambda duty: duty(now))
     note(connect(), LED)
 
 

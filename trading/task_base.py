@@ -16,7 +16,7 @@ from trading.waking import enqueue
 log = logging.getLogger(__name__)
 
 
-class BaseTask(Task):
+class BaseTask(Task[Any, Any]):
     """The base of the tasks.
 
     A lock that did not come in time, a deadlock, a connection that was lost: nothing of that is the fault of what was
@@ -58,7 +58,7 @@ class BaseTask(Task):
             log.warning("%s is left for now: %s", self.name, away)
 
 
-def waited_s(task: Task) -> float:
+def waited_s(task: Task[Any, Any]) -> float:
     """How long ago the task was rung that is being done just now, by the clock that all hosts share."""
     rung_at = task.request.get(RUNG_AT)
     return 0.0 if rung_at is None else max(0.0, shared_clock.now() - float(rung_at))

@@ -47,7 +47,7 @@ watchdog.also(watchdog.Check(time_limit.does_not_end, time_limit.rest_after))
 
 
 @shared_task(bind=True, base=BaseTask)
-def wake(self: Task, trader: int, symbol: str, trade: dict[str, Any]) -> None:
+def wake(self: Task[Any, Any], trader: int, symbol: str, trade: dict[str, Any]) -> None:
     """A trade reached the trader's trigger."""
     # How old it was when it was rung, and how long that is ago: no clock is compared with the exchange's.
     age_s = trade["age_s"] + waited_s(self)
@@ -56,13 +56,15 @@ def wake(self: Task, trader: int, symbol: str, trade: dict[str, Any]) -> None:
 
 
 @shared_task(bind=True, base=BaseTask)
-def nudge(self: Task, trader: int, symbol: str, why: str, is_urgent: bool = False) -> None:
+def nudge(self: Task[Any, Any], trader: int, symbol: str, why: str, is_urgent: bool = False) -> None:
     """The leader, or a person, wants the trader to look again."""
     _let_act(trader, Nudged(why, is_urgent), _id(self))
 
 
 @shared_task(bind=True, base=BaseTask)
-def report(self: Task, trader: int | None, symbol: str, venue: str, entry: str, data: dict[str, Any]) -> None:
+def report(
+    self: Task[Any, Any], trader: int | None, symbol: str, venue: str, entry: str, data: dict[str, Any]
+) -> None:
     """The exchange reported something of an order of ours."""
     try:
         has_ended = acting.hear(from_execution_report(data), "report", exchange_at, _id(self), Venue(venue))
@@ -84,7 +86,7 @@ def report(self: Task, trader: int | None, symbol: str, venue: str, entry: str, 
 
 
 @shared_task(bind=True, base=BaseTask)
-def ask(self: Task, trader: int, symbol: str, order: int) -> None:
+def ask(self: Task[Any, Any], trader: int, symbol: str, order: int) -> None:
     """An order of ours has been unclear for too long."""
     try:
         has_ended = acting.ask(order, exchange_at, _id(self))
@@ -97,7 +99,7 @@ def ask(self: Task, trader: int, symbol: str, order: int) -> None:
 
 
 @shared_task(bind=True, base=BaseTask)
-def cancel(self: Task, trader: int, symbol: str, order: int) -> None:
+def cancel(self: Task[Any, Any], trader: int, symbol: str, order: int) -> None:
     """An order of ours is to be taken back."""
     try:
         has_ended = acting.cancel(order, exchange_at, _id(self))
@@ -110,7 +112,7 @@ def cancel(self: Task, trader: int, symbol: str, order: int) -> None:
 
 
 @shared_task(bind=True, base=BaseTask, takes_s=LONG_S)
-def reconcile(self: Task, venue: str, entry: str | None = None) -> None:
+def reconcile(self: Task[Any, Any], venue: str, entry: str | None = None) -> None:
     """The books shall be compared with the exchange's; `entry` is the "connected" that asked for it."""
     if _reconcile(Venue(venue), _id(self)) and entry:
         acknowledge(connect(), venue, entry)
@@ -126,7 +128,7 @@ def lead() -> None:
 
 
 @shared_task(bind=True, base=BaseTask, of_use_s=50, is_rung_again=False, takes_s=LONG_S)
-def reconcile_all(self: Task) -> None:
+def reconcile_all(self: Task[Any, Any]) -> None:
     """Every minute: whatever report was lost is learnt here."""
     each(venues_in_use(), lambda venue: _reconcile(venue, _id(self)))
 
@@ -218,5 +220,5 @@ def _reconcile(venue: Venue, task_id: str) -> bool:
         return is_alone and not compare_books(venue, exchange_at, task_id).stopped
 
 
-def _id(task: Task) -> str:
+def _id(task: Task[Any, Any]) -> str:
     return task.request.id or ""

@@ -107,7 +107,7 @@ def _opened(pem: str, password: str | None) -> _RsaOrEd25519:
         raise BadKey("is no PEM: it must begin with -----BEGIN")
     for kind in (RSA, ECC):
         try:
-            key = kind.import_key(pem, passphrase=password)
+            key: RSA.RsaKey | ECC.EccKey = kind.import_key(pem, passphrase=password)
         except PassphraseRequiredError:
             raise BadKey("is encrypted: its password belongs into …_PRIVATE_KEY_PASSWORD") from None
         except (ValueError, IndexError, TypeError):

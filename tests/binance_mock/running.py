@@ -63,7 +63,8 @@ class Mock:
     def control(self, what: str, body: Any = None) -> dict[str, Any]:
         answer = self.session.post(f"{self.url}/mock/{what}", json=body, headers={"X-MBX-APIKEY": KEY}, timeout=5)
         assert answer.status_code == 200, answer.text
-        return answer.json()
+        answered: dict[str, Any] = answer.json()
+        return answered
 
     def fault(self, kind: str, **settings: Any) -> dict[str, Any]:
         """Turns a fault on."""
@@ -71,13 +72,15 @@ class Mock:
 
     def faults(self) -> list[dict[str, Any]]:
         """All faults, on or ended."""
-        return self.session.get(f"{self.url}/mock/faults", timeout=5).json()["faults"]
+        faults: list[dict[str, Any]] = self.session.get(f"{self.url}/mock/faults", timeout=5).json()["faults"]
+        return faults
 
     def clear_faults(self) -> None:
         self.session.delete(f"{self.url}/mock/faults", headers={"X-MBX-APIKEY": KEY}, timeout=5).raise_for_status()
 
     def state(self) -> dict[str, Any]:
-        return self.session.get(f"{self.url}/mock/state", timeout=5).json()
+        state: dict[str, Any] = self.session.get(f"{self.url}/mock/state", timeout=5).json()
+        return state
 
     def socket(self, path: str) -> "websocket.WebSocket":
         url = f"ws://127.0.0.1:{self.port}{path}"
@@ -105,7 +108,7 @@ def call(socket: "websocket.WebSocket", method: str, params: Any = None, request
     """The reply to a request; events that come before it are skipped."""
     socket.send(json.dumps({"id": request_id, "method": method, "params": params or {}}))
     while True:
-        message = json.loads(socket.recv())
+        message: dict[str, Any] = json.loads(socket.recv())
         if "id" in message:
             return message
 

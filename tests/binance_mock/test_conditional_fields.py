@@ -10,7 +10,7 @@ LIMIT = {"symbol": "ETHUSDT", "type": "LIMIT", "timeInForce": "GTC"}
 
 
 def place(mock: Mock, **params: str) -> dict[str, Any]:
-    return mock.signed("POST", "order", **{**LIMIT, **params}).json()
+    return dict(mock.signed("POST", "order", **{**LIMIT, **params}).json())
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import contextlib
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,7 +46,7 @@ def price_at(symbol: str, offset: int) -> Decimal:
     return tick * (middle + offset)
 
 
-def act(engine: Engine, step: tuple, changes: list[Changes]) -> None:
+def act(engine: Engine, step: tuple[Any, ...], changes: list[Changes]) -> None:
     match step:
         case ("order", symbol, side, kind, tif, mode, offset, lot, by_quote):
             is_market = kind is OrderType.MARKET
@@ -88,7 +89,7 @@ def check(engine: Engine) -> None:
 @settings(max_examples=150, deadline=None)
 @given(rule=st.sampled_from(FillRule), in_bnb=st.booleans(), steps=steps)
 def test_money_out_is_money_in_plus_commissions_after_every_step(
-    rule: FillRule, in_bnb: bool, steps: list[tuple]
+    rule: FillRule, in_bnb: bool, steps: list[tuple[Any, ...]]
 ) -> None:
     engine = Engine(read_symbols(INFO), fill_rule=rule, fees_in_bnb=in_bnb)
     engine.reset(amounts(USDT="5000", ETH="2", BTC="0.3", BNB="0.01"), NOW)

@@ -57,7 +57,8 @@ def traded(mock: Mock) -> dict[str, Any]:
     mock.trade("2980", "0.4")
     mock.trade("2995")
     mock.signed("POST", "order", **order, price="2900")
-    return mock.signed("POST", "order", symbol="ETHUSDT", side="SELL", type="MARKET", quantity="1").json()
+    sold = mock.signed("POST", "order", symbol="ETHUSDT", side="SELL", type="MARKET", quantity="1")
+    return dict(sold.json())
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ def kept(value: D) -> D:
     row, _ = TradingSettings.objects.update_or_create(
         symbol=Symbol.objects.get_or_create(name="ETHUSDT")[0], defaults={"budget": value}
     )
-    return TradingSettings.objects.get(pk=row.pk).budget
+    budget: D = TradingSettings.objects.get(pk=row.pk).budget
+    return budget
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -178,10 +178,11 @@ def test_after_the_clock_was_set_back_the_leader_rings_for_all_that_was_due(
 def test_no_wait_is_longer_than_a_minute_however_long_its_reason_lasts(symbol: Symbol) -> None:
     trader = make_trader(symbol)
     hour = timedelta(hours=1)
-    for wait in (
+    waits: tuple[Callable[[], object], ...] = (
         lambda: retries.hold_back(trader, Hold("full", hour, "full"), "test", ""),
         lambda: retries.back_off(trader, "banned", hour),
-    ):
+    )
+    for wait in waits:
         wait()
         assert trader.retry_at is not None
         assert timedelta(seconds=59) < trader.retry_at - timezone.now() <= retries.LONGEST_WAIT

@@ -91,7 +91,7 @@ def from_execution_report(event: Mapping[str, Any]) -> OrderReport:
 
 def own_id(event: Mapping[str, Any]) -> str:
     """The order's client order id. On a cancel `c` is that of the cancel, and `C` that of the order."""
-    return event.get("C") or event["c"]
+    return str(event.get("C") or event["c"])
 
 
 def from_my_trade(reply: Mapping[str, Any]) -> Fill:

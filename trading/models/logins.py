@@ -41,7 +41,7 @@ def client_address(request: HttpRequest) -> str:
     """Who is connected; with PROXIES web servers in front, whom the outermost of them has seen."""
     hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
     if 0 < settings.PROXIES <= len(hops):
-        return hops[-settings.PROXIES][:64]
+        return hops[-int(settings.PROXIES)][:64]
     return str(request.META.get("REMOTE_ADDR", ""))
 
 

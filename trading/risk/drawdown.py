@@ -120,7 +120,7 @@ def capital_of(limits: AccountProtections, seen: Standing) -> Decimal:
     Where a symbol trades a share of the balance, its budget is what its traders were given, each for its chunk.
     """
     if limits.capital is not None:
-        return limits.capital
+        return Decimal(limits.capital)
     on = TradingSettings.objects.filter(status=TradingStatus.ON, symbol__quote_asset=limits.quote_asset)
     fixed = on.filter(sizing=Sizing.FIXED).aggregate(total=Sum("budget"))["total"] or ZERO
     shares = dict(on.filter(sizing=Sizing.SHARE).values_list("symbol", "chunks"))

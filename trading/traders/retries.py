@@ -75,7 +75,8 @@ def back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:
 def _pause(trader: Trader) -> timedelta:
     """5, 10, 20 ... 60 s: twice as long for each order of this cycle that ended without our asking."""
     ended = trader.orders.filter(status__in=UNASKED_ENDS).count()
-    return min(MOST_WAIT, LOOK_AGAIN * 2 ** min(max(ended - 1, 0), 6))
+    times: int = 2 ** min(max(ended - 1, 0), 6)
+    return min(MOST_WAIT, LOOK_AGAIN * times)
 
 
 def _spread(trader: Trader) -> timedelta:
