@@ -15,6 +15,7 @@ from console.admin.show import flower_url
 from console.admin.symbols import SymbolsShown
 from console.admin.traders import TradersShown
 from hedgehog_project.venues import Market, Venue, default_market
+from hedgehog_project.version import VERSION
 from trading.identity import copies
 from trading.models import Switch
 
@@ -45,13 +46,14 @@ def environment(request: HttpRequest) -> list[str]:
 
 
 def on_every_page(request: HttpRequest) -> dict[str, Any]:
-    """Why trading is held back, and whether the reader may change that."""
+    """Why trading is held back, whether the reader may change that, and the version."""
     if not request.user.is_authenticated:
         return {}
     return {
         "held_back": Switch.row().mode_text,
         "may_halt": request.user.has_perm("trading.change_switch"),
         "copies": copies.told(),
+        "version": VERSION,
     }
 
 

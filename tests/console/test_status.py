@@ -17,6 +17,7 @@ from console.management.commands import status
 from hedgehog_project import processes as probes
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue
+from hedgehog_project.version import VERSION
 from streamer.models import StreamedSymbol
 from tests.console.test_overview import publish
 from tests.support.heartbeats import all_well, plant
@@ -70,6 +71,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
     assert told.pop("weight_used") >= 0
     assert told.pop("leader_age_s") < 5
     assert told == {
+        "version": VERSION,
         "venue": "mock",
         "mode": "active",
         "mode_why": "",
@@ -150,7 +152,7 @@ def test_table_reads_well(day: Symbol, redis_client: "redis.Redis", monkeypatch:
     all_well(redis_client)
     monkeypatch.setattr(probes, "states", lambda: DOWN)
     lines = run()[0].splitlines()
-    assert lines[0] == "New traders trade on mock. Profit so far: 0.12345678 USDT."
+    assert lines[0] == f"Hedgehog {VERSION}. New traders trade on mock. Profit so far: 0.12345678 USDT."
     assert lines[2].split() == [
         "SYMBOL",
         "STREAMING",

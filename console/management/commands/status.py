@@ -15,6 +15,7 @@ from hedgehog_project import processes
 from hedgehog_project.health import look
 from hedgehog_project.heartbeats import dismiss
 from hedgehog_project.redis import connect
+from hedgehog_project.version import VERSION
 from trading.books import profit
 from trading.books.left_over import by_quote_asset, left_over
 from trading.core.money import plain
@@ -103,6 +104,7 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
     """For programs. Decimals are strings; what is not known is null."""
     switch, budget, seen = facts["switch"], facts["budget"], facts["seen"]
     return {
+        "version": VERSION,
         "venue": str(facts["venue"]),
         "mode": str(switch.mode),
         "mode_why": switch.mode_why,
@@ -210,7 +212,7 @@ def as_text(facts: dict[str, Any]) -> str:
         ),
         *(line for told in facts["told_of_others"] for line in (told, "")),
         *(f"{stop}." for stop in blockers.stops([budget] if budget else [])),
-        f"New traders trade on {facts['venue']}. Profit so far: {profit or 'none yet'}.",
+        f"Hedgehog {VERSION}. New traders trade on {facts['venue']}. Profit so far: {profit or 'none yet'}.",
         *_table(symbols, right={3, 4, 5, 6, 7}),
         f"Orders open: {facts['orders_open']}, without an answer yet: {facts['orders_submitting']}"
         + (f", of these unclear and asked about: {facts['unclear']}" if facts["unclear"] else ""),

@@ -10,6 +10,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
+from hedgehog_project.version import VERSION
 from tests.console.test_overview import NO_REDIS, publish
 from tests.support.rows import make_cycle, make_story, make_trader
 from tests.trading.conftest import make_symbol
@@ -76,6 +77,15 @@ def test_every_registered_model_has_a_list_that_answers(admin_client: Client, st
     for model in site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
         assert 'id="nav-sidebar"' in text_of(admin_client, reverse(name)), name
+
+
+def test_the_foot_of_every_page_shows_the_version_to_users_who_are_logged_in(
+    admin_client: Client, client: Client, story: Trader
+) -> None:
+    foot = f">Hedgehog {VERSION}</footer>"
+    for url in (reverse("admin:index"), page("trader"), change(story)):
+        assert foot in text_of(admin_client, url), url
+    assert VERSION not in text_of(client, reverse("admin:login"))
 
 
 def test_without_redis_pages_answer_and_prices_are_unknown(
