@@ -17,7 +17,7 @@ from django.db import transaction
 from hedgehog_project.venues import Venue
 from tests.simulation import mutants_of_identity, mutants_of_money, mutants_of_rules
 from tests.simulation.run import run
-from tests.simulation.surroundings import Patches
+from tests.simulation.surroundings import NothingToReplaceError, Patches
 from trading import leader, set_clocks, tasks
 from trading.books import booking
 from trading.core import orders
@@ -294,8 +294,8 @@ def hunt(job: tuple[str, int, int | None]) -> tuple[str, int | None, str]:
     """
     name, seeds, first = job
     patches = Patches()
-    MUTANTS[name](patches)
     try:
+        MUTANTS[name](patches)
         for seed in sorted(range(seeds), key=lambda seed: seed != first):
             failure = run(seed).failure
             if re.match(_CAUGHT, failure):
@@ -303,5 +303,7 @@ def hunt(job: tuple[str, int, int | None]) -> tuple[str, int | None, str]:
             if failure:
                 return name, None, f"seed {seed} fails for another reason: {failure}"
         return name, None, ""
+    except NothingToReplaceError as error:
+        return name, None, f"it can't be planted: {error}"
     finally:
         patches.undo()

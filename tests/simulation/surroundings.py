@@ -57,28 +57,44 @@ class _Ids:
         return f"{self._dice.getrandbits(8 * size):0{2 * size}x}"
 
 
+class NothingToReplaceError(LookupError):
+    """The name is gone, so that the stand-in would change nothing: follow the code that was moved or renamed."""
+
+
 class Patches:
-    """What is put in the place of something else, until it is undone."""
+    """What is put in the place of something else, until it is undone. Raises NothingToReplaceError."""
 
     def __init__(self) -> None:
         self._undo: list[tuple[Any, str, Any]] = []
+        # The names that each call has replaced, and where they are.
+        self.replaced: list[list[tuple[Any, str]]] = []
 
     def set(self, where: Any, name: str, value: Any) -> None:
-        self._undo.append((where, name, getattr(where, name)))
-        setattr(where, name, value)
+        self._replace([(where, name)], value)
 
     def everywhere(self, original: Any, value: Any) -> None:
         """Wherever the project's code has it by a name of its own."""
-        for module in _our_modules():
-            for name in [name for name, held in vars(module).items() if held is original]:
-                self.set(module, name, value)
+        found = [
+            (module, name) for module in our_modules() for name, held in vars(module).items() if held is original
+        ]
+        if not found:
+            raise NothingToReplaceError(f"no module of ours has {original!r}")
+        self._replace(found, value)
+
+    def _replace(self, found: list[tuple[Any, str]], value: Any) -> None:
+        for where, name in found:
+            if not hasattr(where, name):
+                raise NothingToReplaceError(f"{getattr(where, '__name__', where)} has no {name}")
+            self._undo.append((where, name, getattr(where, name)))
+            setattr(where, name, value)
+        self.replaced.append(found)
 
     def undo(self) -> None:
         while self._undo:
             setattr(*self._undo.pop())
 
 
-def _our_modules() -> list[ModuleType]:
+def our_modules() -> list[ModuleType]:
     rooms = ("trading", "hedgehog_project", "streamer")
     return [module for name, module in list(sys.modules.items()) if module and name.partition(".")[0] in rooms]
 
@@ -104,7 +120,7 @@ def surround(world: "World") -> Iterator[None]:
         (shared_clock.now, lambda: world.shared_s),
         *((getattr(progress, name), getattr(bells, name)) for name in ("note", "forget", "age_s")),
         (client.exchange_at, world.line.at),
-        (client.why_wait, world.line.why_wait) if hasattr(client, "why_wait") else (None, None),
+        (client.why_wait, world.line.why_wait),
         (client.clock_offset, world.line.clock_offset),
         (dispatch.acknowledge, bells.acknowledge),
         (dispatch.deliveries, bells.deliveries),
@@ -119,8 +135,7 @@ def surround(world: "World") -> Iterator[None]:
         *((getattr(triggers, name), getattr(bells, name)) for name in _TRIGGERS),
     ]
     for original, stand_in in stand_ins:
-        if original is not None:
-            patches.everywhere(original, stand_in)
+        patches.everywhere(original, stand_in)
     for name in ("pending", "withdraw"):
         patches.set(halt_request, name, getattr(world.people.requests, name))
     patches.set(redis_health, "look", bells.refusing.health)
