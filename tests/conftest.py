@@ -76,9 +76,6 @@ def chromium(tmp_path: Path) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """The recorded frames, trades and samples, which are not part of the project."""
-    folder = ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("no recorded data: ../shared/data is not there")
-    return folder
+def recorded() -> Path:
+    """Frames, replies and samples of the real Binance: tests/data/SOURCES.md."""
+    return ROOT / "tests" / "data"

@@ -44,8 +44,8 @@ def test_missing_file_keeps_the_mock_from_starting(processes: Processes, tmp_pat
     assert "none.json can't be read as exchangeInfo" in mock.output
 
 
-def test_all_of_binance_is_listed_in_one_answer(processes: Processes, tmp_path: Path, shared_data: Path) -> None:
-    mock, _ = start_mock(processes, str(tmp_path), MOCK_EXCHANGE_INFO=shared_data / FILE)
+def test_all_of_binance_is_listed_in_one_answer(processes: Processes, tmp_path: Path, recorded: Path) -> None:
+    mock, _ = start_mock(processes, str(tmp_path), MOCK_EXCHANGE_INFO=recorded / FILE)
     listed = {each.symbol: each for each in mock.client().all_listed()}
     assert len(listed) == 2183
     assert sum(each.status == "TRADING" for each in listed.values()) == 1405

@@ -89,9 +89,9 @@ def traded(mock: Mock) -> dict[str, Any]:
     ],
 )
 def test_every_documented_field_of_a_get_is_there(
-    mock: Mock, traded: dict[str, Any], shared_data: Path, section: str, path: str, params: dict[str, Any] | None
+    mock: Mock, traded: dict[str, Any], recorded: Path, section: str, path: str, params: dict[str, Any] | None
 ) -> None:
-    documented = samples(shared_data, "rest-api")[section][0]
+    documented = samples(recorded, "rest-api")[section][0]
     if params is None:
         asked: dict[str, Any] = {} if path in ("account", "rateLimit/order") else {"symbol": "ETHUSDT"}
         asked |= {"orderId": traded["orderId"]} if path == "order" else {}
@@ -99,13 +99,13 @@ def test_every_documented_field_of_a_get_is_there(
     else:
         answer = mock.get(path, **params)
     if path == "exchangeInfo":
-        _check_symbol_fields(documented, answer, shared_data)
+        _check_symbol_fields(documented, answer, recorded)
         return
     assert missing(documented, answer) == []
 
 
-def _check_symbol_fields(documented: Any, answer: Any, shared_data: Path) -> None:
-    live = json.loads((shared_data / "exchangeinfo/exchangeInfo_binance.com_TSLABUSDT_2026-09.json").read_text())
+def _check_symbol_fields(documented: Any, answer: Any, recorded: Path) -> None:
+    live = json.loads((recorded / "exchangeinfo/exchangeInfo_binance.com_TSLABUSDT_2026-09.json").read_text())
     for example in (documented["symbols"][0], live["symbols"][0]):
         symbol = {name: value for name, value in example.items() if name not in ("permissions", "filters")}
         assert missing(symbol, answer["symbols"][0]) == []
@@ -124,13 +124,13 @@ def _check_symbol_fields(documented: Any, answer: Any, shared_data: Path) -> Non
     ],
 )
 def test_each_form_of_a_ticker_has_the_documented_fields_and_no_others(
-    mock: Mock, traded: dict[str, Any], shared_data: Path, section: str, path: str, numbers: tuple[int, ...]
+    mock: Mock, traded: dict[str, Any], recorded: Path, section: str, path: str, numbers: tuple[int, ...]
 ) -> None:
     mock.trade("60000", symbol="BTCUSDT")
     one, several = {"symbol": "ETHUSDT"}, {"symbols": '["ETHUSDT","BTCUSDT"]'}
     forms = [one, several, {**one, "type": "MINI"}, {**several, "type": "MINI"}]
     for number in numbers:
-        documented, answer = samples(shared_data, "rest-api")[section][number], mock.get(path, **forms[number])
+        documented, answer = samples(recorded, "rest-api")[section][number], mock.get(path, **forms[number])
         assert missing(documented, answer) == []
         if isinstance(documented, list):
             assert len(answer) == 2
@@ -138,26 +138,26 @@ def test_each_form_of_a_ticker_has_the_documented_fields_and_no_others(
         assert answer.keys() == documented.keys()
 
 
-def test_a_prevented_match_has_the_documented_fields(mock: Mock, shared_data: Path) -> None:
+def test_a_prevented_match_has_the_documented_fields(mock: Mock, recorded: Path) -> None:
     order = {"symbol": "ETHUSDT", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1", "price": "2990"}
     maker = mock.signed("POST", "order", **order, side="BUY").json()["orderId"]
     mock.trade("2990")
     mock.signed("POST", "order", **order, side="SELL")
     answer = mock.signed("GET", "myPreventedMatches", symbol="ETHUSDT", orderId=maker).json()
-    documented = samples(shared_data, "rest-api")["Query Prevented Matches (USER_DATA)"][0]
+    documented = samples(recorded, "rest-api")["Query Prevented Matches (USER_DATA)"][0]
     assert missing(documented, answer) == []
     assert answer[0].keys() == documented[0].keys()
 
 
-def test_a_test_order_tells_its_commissions_as_documented(mock: Mock, shared_data: Path) -> None:
+def test_a_test_order_tells_its_commissions_as_documented(mock: Mock, recorded: Path) -> None:
     order = {"symbol": "ETHUSDT", "side": "SELL", "type": "MARKET", "quantity": "1"}
     assert mock.signed("POST", "order/test", **order).json() == {}
     answer = mock.signed("POST", "order/test", **order, computeCommissionRates="true").json()
-    assert missing(samples(shared_data, "rest-api")["Test new order (TRADE)"][1], answer) == []
+    assert missing(samples(recorded, "rest-api")["Test new order (TRADE)"][1], answer) == []
 
 
 @pytest.mark.parametrize("number", range(5))
-def test_a_cancel_replace_answers_as_documented(mock: Mock, shared_data: Path, number: int) -> None:
+def test_a_cancel_replace_answers_as_documented(mock: Mock, recorded: Path, number: int) -> None:
     """Both done; nothing tried; cancelled only; placed only; both failed."""
     order = {"symbol": "ETHUSDT", "side": "BUY", "type": "LIMIT_MAKER", "quantity": "1"}
     resting = mock.signed("POST", "order", **order, price="2900").json()["orderId"]
@@ -166,7 +166,7 @@ def test_a_cancel_replace_answers_as_documented(mock: Mock, shared_data: Path, n
     asked = {**order, "cancelOrderId": resting if number in (0, 2) else gone, **mode}
     asked["price"] = crosses if number in (2, 4) else "2901"
     answer = mock.signed("POST", "order/cancelReplace", **asked, newOrderRespType="ACK" if number == 3 else "FULL")
-    documented = samples(shared_data, "rest-api")["Cancel an Existing Order and Send a New Order (TRADE)"][number]
+    documented = samples(recorded, "rest-api")["Cancel an Existing Order and Send a New Order (TRADE)"][number]
     assert missing(documented, answer.json()) == []
     assert answer.status_code == (200, 400, 409, 409, 400)[number]
     assert answer.json().get("code") == documented.get("code")
@@ -194,8 +194,8 @@ def test_what_there_is_none_of_is_answered_as_empty(
     assert (mock.signed("GET", path, **params).json() if is_signed else mock.get(path, **params)) == answer
 
 
-def test_no_symbol_has_a_reference_price(mock: Mock, shared_data: Path) -> None:
-    documented = samples(shared_data, "rest-api")["Query Reference Price"][-1]
+def test_no_symbol_has_a_reference_price(mock: Mock, recorded: Path) -> None:
+    documented = samples(recorded, "rest-api")["Query Reference Price"][-1]
     assert mock.get("referencePrice", symbol="ETHUSDT") == documented
 
 
@@ -213,26 +213,26 @@ def test_what_is_not_offered_is_refused_as_by_a_symbol_that_does_not_allow_it(
     assert (refused.status_code, refused.json()) == (400, {"code": -2010, "msg": message})
 
 
-def test_relevant_filters_are_those_of_the_symbol(mock: Mock, shared_data: Path) -> None:
+def test_relevant_filters_are_those_of_the_symbol(mock: Mock, recorded: Path) -> None:
     answer = mock.signed("GET", "myFilters", symbol="ETHUSDT").json()
-    assert answer.keys() == samples(shared_data, "rest-api")["Query relevant filters (USER_DATA)"][0].keys()
+    assert answer.keys() == samples(recorded, "rest-api")["Query relevant filters (USER_DATA)"][0].keys()
     assert answer["symbolFilters"] == mock.get("exchangeInfo", symbol="ETHUSDT")["symbols"][0]["filters"]
 
 
 @pytest.mark.parametrize(("kind", "number"), [("ACK", 0), ("RESULT", 1), ("FULL", 2)])
 def test_every_documented_field_of_a_new_order_is_there(
-    mock: Mock, traded: dict[str, Any], shared_data: Path, kind: str, number: int
+    mock: Mock, traded: dict[str, Any], recorded: Path, kind: str, number: int
 ) -> None:
     answer = mock.signed(
         "POST", "order", symbol="ETHUSDT", side="BUY", type="MARKET", quantity="0.1", newOrderRespType=kind
     ).json()
-    documented = samples(shared_data, "rest-api")["New order (TRADE)"][number]
+    documented = samples(recorded, "rest-api")["New order (TRADE)"][number]
     assert missing(documented, answer) == []
     assert answer.keys() == documented.keys()
 
 
-def test_every_documented_field_of_a_cancel_is_there(mock: Mock, traded: dict[str, Any], shared_data: Path) -> None:
-    documented = samples(shared_data, "rest-api")
+def test_every_documented_field_of_a_cancel_is_there(mock: Mock, traded: dict[str, Any], recorded: Path) -> None:
+    documented = samples(recorded, "rest-api")
     order = mock.state()["openOrders"][0]["orderId"]
     answer = mock.signed("DELETE", "order", symbol="ETHUSDT", orderId=order).json()
     assert missing(documented["Cancel order (TRADE)"][0], answer) == []
@@ -240,8 +240,8 @@ def test_every_documented_field_of_a_cancel_is_there(mock: Mock, traded: dict[st
     assert missing(documented["Cancel All Open Orders on a Symbol (TRADE)"][0][:1], answers) == []
 
 
-def test_every_documented_field_of_an_account_event_is_there(mock: Mock, shared_data: Path) -> None:
-    documented = samples(shared_data, "user-data-stream")
+def test_every_documented_field_of_an_account_event_is_there(mock: Mock, recorded: Path) -> None:
+    documented = samples(recorded, "user-data-stream")
     socket = mock.user_events()
     mock.signed("POST", "order", symbol="ETHUSDT", side="SELL", type="MARKET", quantity="1")
     mock.control("reset")
@@ -269,10 +269,8 @@ def test_every_documented_field_of_an_account_event_is_there(mock: Mock, shared_
         ("ethusdt@depth5", "Partial Book Depth Streams"),
     ],
 )
-def test_every_documented_field_of_a_stream_is_there(
-    mock: Mock, shared_data: Path, stream: str, section: str
-) -> None:
-    documented = samples(shared_data, "web-socket-streams")[section][0]
+def test_every_documented_field_of_a_stream_is_there(mock: Mock, recorded: Path, stream: str, section: str) -> None:
+    documented = samples(recorded, "web-socket-streams")[section][0]
     socket = mock.socket(f"/ws/{stream}")
     mock.trade("3001")
     event = json.loads(socket.recv())
@@ -282,9 +280,9 @@ def test_every_documented_field_of_a_stream_is_there(
 
 
 def test_every_documented_field_of_the_websocket_api_is_there(
-    mock: Mock, traded: dict[str, Any], shared_data: Path
+    mock: Mock, traded: dict[str, Any], recorded: Path
 ) -> None:
-    documented = samples(shared_data, "web-socket-api")
+    documented = samples(recorded, "web-socket-api")
     order = {"symbol": "ETHUSDT", "side": "SELL", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1"}
     socket = mock.socket("/ws-api/v3")
     taken = traded["orderId"]

@@ -44,8 +44,8 @@ ASKED: dict[Failure, int] = {OutcomeUnknown: 3}  # times
 
 
 @pytest.fixture(scope="module")
-def catalog(shared_data: Path) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = json.loads((shared_data / "samples" / "binance_error_catalog.json").read_text())
+def catalog(recorded: Path) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = json.loads((recorded / "samples" / "binance_error_catalog.json").read_text())
     return found
 
 
