@@ -5,16 +5,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from hedgehog_project import settings
 from tests.binance_mock import running
 from tests.binance_mock.running import Mock
+from tests.support.environment import ROOT
 from tests.support.processes import Processes
 
-TEXT = (Path(__file__).parents[2] / "docs" / "mock-exchange.md").read_text()
+TEXT = (ROOT / "docs" / "mock-exchange.md").read_text()
 SAMPLES = re.findall(r"^```(python|sh)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import random
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from binance_mock.faults.faults import ENDED_KEPT, BadFault, Fault, Faults, Occa
 from binance_mock.faults.kinds import GROUPS, KINDS, Hook
 from binance_mock.faults.mix import FEWEST, MOST, random_mix
 from binance_mock.server.faults.frames import broken
+from tests.support.environment import ROOT
 
 NOW = 1_700_000_000_000
 PLACED = Occasion("ETHUSDT", "BUY", "POST order")
@@ -114,7 +114,7 @@ def test_every_kind_has_a_group_a_sentence_and_something_that_it_strikes() -> No
 
 
 def test_every_kind_is_in_the_documentation() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "mock-exchange.md").read_text()
+    text = (ROOT / "docs" / "mock-exchange.md").read_text()
     assert [name for name in KINDS if f"`{name.removesuffix('_before').removesuffix('_after')}`" not in text] == []
 
 
