@@ -29,7 +29,7 @@ NEEDS_THE_MACHINE = tuple(
         "hedgehog_project/test_run_host.py",
         "streamer/test_stream_command.py",
         "trading/test_halt_always.py",
-        "binance_mock/test_durability.py",
+        "binance_mock/state/test_durability.py",
     )
 )
 

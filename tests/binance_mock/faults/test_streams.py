@@ -10,8 +10,8 @@ import pytest
 import websocket
 
 from binance_mock.faults.kinds import KINDS, REQUESTS
+from tests.binance_mock.faults.test_requests import place, struck, until
 from tests.binance_mock.running import Mock, call, signed_params
-from tests.binance_mock.test_faults_requests import place, struck, until
 
 SILENCE_S = 0.3
 

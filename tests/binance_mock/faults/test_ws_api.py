@@ -8,8 +8,8 @@ import pytest
 import websocket
 
 from binance_mock.faults.kinds import KINDS, REQUESTS
+from tests.binance_mock.faults.test_requests import ANSWERS, CUT, ORDER, is_placed, struck, until
 from tests.binance_mock.running import Mock, signed_params
-from tests.binance_mock.test_faults_requests import ANSWERS, CUT, ORDER, is_placed, struck, until
 
 # Instead of a page of HTML the connection ends.
 PAGES = {kind for kind, (_, said, _) in ANSWERS.items() if isinstance(said, str)}
