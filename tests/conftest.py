@@ -25,8 +25,8 @@ NEEDS_THE_MACHINE = tuple(
     for path in (
         "e2e",
         "simulation",
-        "hedgehog_project/test_run.py",
-        "hedgehog_project/test_run_host.py",
+        "hedgehog_project/launch/test_run.py",
+        "hedgehog_project/launch/test_run_host.py",
         "streamer/test_stream_command.py",
         "trading/test_halt_always.py",
         "binance_mock/state/test_durability.py",

@@ -12,7 +12,7 @@ from hedgehog_project import health, restarts, watchdog
 from hedgehog_project.heartbeats import Beat, beats
 from hedgehog_project.progress import Running
 from hedgehog_project.watchdog import Check, Watchdog
-from tests.hedgehog_project.tasks import hold_the_lock, say, take_a_thread
+from tests.hedgehog_project.celery_processes.tasks import hold_the_lock, say, take_a_thread
 from tests.support.heartbeats import all_well, plant
 from tests.support.processes import Process, Processes
 
@@ -131,7 +131,7 @@ def kept(processes: Processes, redis_client: "redis.Redis", tmp_path: Path) -> P
     """`manage.py worker` with two threads, up."""
     processes.environment["HEDGEHOG_HOME"] = str(tmp_path / "home")
     assert processes.run("migrate", "--verbosity=0").returncode == 0
-    modules = "tests.hedgehog_project.tasks,tests.hedgehog_project.impatient"
+    modules = "tests.hedgehog_project.celery_processes.tasks,tests.hedgehog_project.celery_processes.impatient"
     worker = processes.manage("worker", "-c", "2", "-I", modules)
     processes.wait_for(lambda: beats(redis_client), 40, "a worker's heartbeat")
     return worker

@@ -17,7 +17,7 @@ from hedgehog_project.broker import Transport
 from hedgehog_project.heartbeats import alive, beats
 from hedgehog_project.ports import free_port
 from hedgehog_project.progress import LED
-from tests.hedgehog_project.tasks import keep_busy, take_a_while, tell_connection
+from tests.hedgehog_project.celery_processes.tasks import keep_busy, take_a_while, tell_connection
 from tests.support.environment import start_redis
 from tests.support.postgres import Cluster
 from tests.support.processes import Processes
@@ -30,7 +30,9 @@ def test_threads_keep_their_connections_and_survive_a_restart_of_the_database(
     processes: Processes, postgres: Cluster, redis_client: "redis.Redis"
 ) -> None:
     database = postgres.create()
-    processes.celery("worker", "-c", "4", "-E", "-I", "tests.hedgehog_project.tasks", DATABASE_URL=database)
+    processes.celery(
+        "worker", "-c", "4", "-E", "-I", "tests.hedgehog_project.celery_processes.tasks", DATABASE_URL=database
+    )
 
     def connections_of(key: str) -> set[tuple[int, int]]:
         for _ in range(TASKS):
@@ -67,7 +69,15 @@ def test_the_leader_has_a_thread_that_nothing_else_can_keep_busy(
 ) -> None:
     assert processes.run("migrate", "--verbosity=0").returncode == 0
     worker = processes.celery(
-        "worker", "-c", "2", "-E", "-Q", "exits,leader", "-I", "tests.hedgehog_project.tasks", "--loglevel=INFO"
+        "worker",
+        "-c",
+        "2",
+        "-E",
+        "-Q",
+        "exits,leader",
+        "-I",
+        "tests.hedgehog_project.celery_processes.tasks",
+        "--loglevel=INFO",
     )
     for _ in range(9):
         keep_busy.apply_async(("let_go",), queue=queues.EXITS)
@@ -119,7 +129,7 @@ def test_a_worker_drops_what_waits_from_yesterday_before_it_serves_anything(
     redis_client.rpush(queues.ENTRIES, *(re.sub(rb'"rung_at": [\d.]+', b'"rung_at": 1000', each) for each in stale))
     keep_busy.apply_async(("fresh",))
     redis_client.set("fresh", 1)
-    worker = processes.celery("worker", "-c", "2", "-I", "tests.hedgehog_project.tasks")
+    worker = processes.celery("worker", "-c", "2", "-I", "tests.hedgehog_project.celery_processes.tasks")
     processes.wait_for(lambda: redis_client.get("fresh:done") == b"1", 30, "the fresh task to be done")
     assert not redis_client.exists("never:busy")
     assert "dropped 50 stale tasks from the queue celery: what is due is rung anew" in worker.output
@@ -131,7 +141,7 @@ def test_worker_lives_on_when_its_redis_is_killed_under_its_tasks(processes: Pro
     server, address = start_redis(tmp_path / "redis", port)
     client = redis.Redis.from_url(address)
     worker = processes.celery(
-        "worker", "-P", "threads", "-c", "8", "-I", "tests.hedgehog_project.tasks", REDIS_URL=address
+        "worker", "-P", "threads", "-c", "8", "-I", "tests.hedgehog_project.celery_processes.tasks", REDIS_URL=address
     )
 
     stop = threading.Event()

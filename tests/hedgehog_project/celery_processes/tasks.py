@@ -1,4 +1,4 @@
-"""Tasks for a real worker (`celery worker -I tests.hedgehog_project.tasks`)."""
+"""Tasks for a real worker (`celery worker -I tests.hedgehog_project.celery_processes.tasks`)."""
 
 import ctypes
 import json
