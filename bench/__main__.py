@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from tests.support.environment import MARKER
-from tests.support.postgres import bin_folder
+from tests.support.machine.postgres import bin_folder
 
 MEASUREMENTS = {
     "streamer": "CPU of 100,000 frames from a socket to Redis",

@@ -29,7 +29,7 @@ from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
 from streamer.topics import decode_trade, last_trades, trade_topic
 from tests.support.environment import ROOT
-from tests.support.stack import Stack
+from tests.support.machine.stack import Stack
 from trading.books.holdings import fees_of, holdings, value_of
 from trading.books.left_over import left_over
 from trading.core.money import ZERO, plain

@@ -33,9 +33,9 @@ from streamer.connection import Patience
 from tests.e2e.books import BALANCES, cycles, differences_in_the_end, set_up, turn_off, turn_on
 from tests.e2e.chaos.engine import under_way
 from tests.e2e.chaos.results import percentile
-from tests.support import postgres
-from tests.support.market import Swings
-from tests.support.stack import HEARTS, SERVICES, Stack
+from tests.support.exchanges.market import Swings
+from tests.support.machine import postgres
+from tests.support.machine.stack import HEARTS, SERVICES, Stack
 from trading.core.orders import Side
 from trading.models import Fill, Order
 from trading.models.switch import TradingMode

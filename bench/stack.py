@@ -12,8 +12,8 @@ from django.core.management import call_command
 from hedgehog_project.heartbeats import alive
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, place
-from tests.support.processes import Processes
-from tests.support.stack import command_of
+from tests.support.machine.processes import Processes
+from tests.support.machine.stack import command_of
 
 # Far from what a measurement may reach: the mock's limit is not what is measured.
 NO_LIMIT = 1_000_000

@@ -8,10 +8,10 @@ import pytest
 import redis
 
 from hedgehog_project.redis import connect
-from tests.support import postgres as postgres_support
-from tests.support.chromium import Browser, program
 from tests.support.environment import ROOT
-from tests.support.processes import Processes
+from tests.support.machine import postgres as postgres_support
+from tests.support.machine.processes import Processes
+from tests.support.pages.chromium import Browser, program
 
 # A busy machine is not a failure; and a failure says how to repeat it.
 hypothesis.settings.register_profile(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.binance_mock import running
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 
 
 @pytest.fixture(scope="session")

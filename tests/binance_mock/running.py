@@ -15,7 +15,7 @@ import websocket
 from binance.client import Client
 
 from hedgehog_project.ports import free_port
-from tests.support.processes import Process, Processes
+from tests.support.machine.processes import Process, Processes
 
 KEY, SECRET = "test-key", "test-secret"
 

@@ -14,9 +14,9 @@ from pytest_django import Settings
 from console.checkup import Level
 from hedgehog_project.ports import HOST, free_port
 from hedgehog_project.venues import Venue, place
-from tests.support.market import KEY, SECRET, MockExchange, start_mock
-from tests.support.processes import Processes
-from tests.support.scripted_http import ScriptedServer, answer
+from tests.support.exchanges.market import KEY, SECRET, MockExchange, start_mock
+from tests.support.exchanges.scripted_http import ScriptedServer, answer
+from tests.support.machine.processes import Processes
 from trading.exchange import inspector
 from trading.exchange.inspector import Inspector, Reached
 from trading.exchange.rights import MAY_WITHDRAW

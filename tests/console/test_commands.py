@@ -21,8 +21,8 @@ from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import HOST, free_port
 from streamer.models import StreamedSymbol
 from tests.support.environment import start_redis
-from tests.support.market import KEY, SECRET, MockExchange, start_mock
-from tests.support.processes import Processes
+from tests.support.exchanges.market import KEY, SECRET, MockExchange, start_mock
+from tests.support.machine.processes import Processes
 from trading.core.events import TradeSeen
 from trading.core.fees import Fees
 from trading.core.orders import OrderStatus, Side

@@ -18,10 +18,10 @@ import pytest
 
 from hedgehog_project import emergency, halt_request
 from hedgehog_project.ports import HOST, free_port
-from tests.support.disk import fill, tiny_disk
 from tests.support.environment import start_redis
-from tests.support.postgres import Cluster
-from tests.support.processes import Processes
+from tests.support.machine.disk import fill, tiny_disk
+from tests.support.machine.postgres import Cluster
+from tests.support.machine.processes import Processes
 
 WITHIN_S = 5.0
 ASKS_THE_GATE = "from trading.risk.gate import mode_hold; print(mode_hold('BUY') is not None)"

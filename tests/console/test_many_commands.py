@@ -9,8 +9,8 @@ from django.core.management import CommandError, call_command
 from console.management import settling
 from console.management.commands import symbols as symbols_command
 from streamer.models import StreamedSymbol
-from tests.support.listed import Catalog, listed
-from tests.support.scripted_exchange import ScriptedExchange
+from tests.support.exchanges.listed import Catalog, listed
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.events import TradeSeen

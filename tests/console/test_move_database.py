@@ -24,8 +24,8 @@ from hedgehog_project.env import database_at
 from hedgehog_project.heartbeats import Heart
 from hedgehog_project.ports import HOST, free_port
 from hedgehog_project.redis import connect
-from tests.support import postgres as postgres_support
-from tests.support.processes import Processes
+from tests.support.machine import postgres as postgres_support
+from tests.support.machine.processes import Processes
 from tests.support.rows import make_cycle, make_story
 from trading.core.strategy import TraderState
 from trading.models import JournalEntry, Order, Symbol, Trader

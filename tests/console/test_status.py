@@ -21,7 +21,7 @@ from hedgehog_project.version import VERSION
 from streamer.models import StreamedSymbol
 from tests.console.test_overview import publish
 from tests.support.heartbeats import all_well, plant
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 from tests.support.rows import make_cycle, make_order, make_story, make_trader
 from trading.core.orders import OrderStatus
 from trading.exchange.client import budget_of

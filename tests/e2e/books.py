@@ -9,7 +9,7 @@ from decimal import Decimal
 from django.db.models import Q
 
 from hedgehog_project.venues import Venue
-from tests.support.stack import Stack
+from tests.support.machine.stack import Stack
 from trading.core.strategy import TraderState
 from trading.exchange.errors import Throttled
 from trading.exchange.protocol import Exchange

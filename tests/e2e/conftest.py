@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
-from tests.support.stack import Stack
+from tests.support.machine.stack import Stack
 
 MakeStack = Callable[..., Stack]
 

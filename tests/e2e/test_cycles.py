@@ -8,7 +8,7 @@ from celery.events import EventReceiver
 from hedgehog_project.celery import app
 from tests.e2e.books import BALANCES, cycles, differences_in_the_end, set_up, turn_off, wait_for
 from tests.e2e.conftest import MakeStack
-from tests.support.stack import SERVICES, Stack
+from tests.support.machine.stack import SERVICES, Stack
 from trading.core.strategy import TraderState
 from trading.models import Fill, JournalEntry, Trader
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.books import BALANCES, differences_in_the_end, wait_for
 from tests.e2e.conftest import MakeStack
-from tests.support.stack import Stack
+from tests.support.machine.stack import Stack
 from trading.core.orders import OrderStatus
 from trading.models import Order, Switch, Trader, TradingSettings
 

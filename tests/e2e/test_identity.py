@@ -13,8 +13,8 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from hedgehog_project.venues import Venue
 from tests.e2e.books import set_up, turn_off, turn_on
-from tests.support.market import MockExchange, Swings
-from tests.support.stack import SERVICES, Stack
+from tests.support.exchanges.market import MockExchange, Swings
+from tests.support.machine.stack import SERVICES, Stack
 from trading.core.strategy import TraderState
 from trading.exchange.errors import Throttled
 from trading.identity.runs import MARGIN

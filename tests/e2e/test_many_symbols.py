@@ -16,7 +16,7 @@ from streamer.models import StreamedSymbol
 from streamer.topics import last_trades
 from tests.e2e.books import BALANCES, wait_for
 from tests.e2e.conftest import MakeStack
-from tests.support.stack import SERVICES, Stack
+from tests.support.machine.stack import SERVICES, Stack
 from trading.core.orders import OPEN, OrderStatus
 from trading.models import Order, Trader, TradingSettings
 from trading.models.symbols import TradingStatus

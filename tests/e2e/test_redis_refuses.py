@@ -12,7 +12,7 @@ import redis
 from hedgehog_project.heartbeats import SILENT_S
 from tests.e2e.books import BALANCES, cycles, differences_in_the_end, set_up, turn_off, wait_for
 from tests.e2e.conftest import MakeStack
-from tests.support.stack import Stack
+from tests.support.machine.stack import Stack
 from trading.core.orders import OrderType, Side
 from trading.core.strategy import TraderState
 from trading.models import Order, Trader

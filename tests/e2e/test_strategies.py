@@ -9,7 +9,7 @@ import redis
 
 from tests.e2e.books import BALANCES, cycles, differences_in_the_end, turn_off, wait_for
 from tests.e2e.conftest import MakeStack
-from tests.support.stack import Stack
+from tests.support.machine.stack import Stack
 from tests.trading.strategies.conftest import PATIENT
 from trading.core.orders import Side
 from trading.core.strategy import TraderState

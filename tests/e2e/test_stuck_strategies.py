@@ -9,8 +9,8 @@ import pytest
 
 from tests.e2e.books import BALANCES, cycles, wait_for
 from tests.e2e.conftest import MakeStack
-from tests.support.market import Swings
-from tests.support.stack import Stack
+from tests.support.exchanges.market import Swings
+from tests.support.machine.stack import Stack
 from tests.trading.strategies.conftest import PATIENT
 from trading.models import Trader, TradingSettings
 

@@ -8,7 +8,7 @@ import redis
 
 from tests.e2e.books import BALANCES, set_up, turn_on, wait_for
 from tests.e2e.conftest import MakeStack
-from tests.support.stack import Stack
+from tests.support.machine.stack import Stack
 from trading.core.orders import OPEN, OrderStatus
 from trading.core.position import TraderState
 from trading.models import Listing, Order, Trader, TradingSettings

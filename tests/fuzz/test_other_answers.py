@@ -19,7 +19,7 @@ from streamer import rest
 from streamer.connection import Connection, LostError, Patience
 from tests.fuzz.conftest import BOUNDED
 from tests.fuzz.hostile import VALUES, can_be_kept, hostile, written
-from tests.support.scripted_http import ScriptedServer
+from tests.support.exchanges.scripted_http import ScriptedServer
 
 STATUSES = st.sampled_from([200, 400, 403, 418, 429, 500])
 BODIES = st.one_of(

@@ -11,8 +11,8 @@ from pytest_django import Settings
 
 from hedgehog_project import checks
 from hedgehog_project.venues import Venue, place
-from tests.support.disk import fill, tiny_disk
-from tests.support.processes import Processes
+from tests.support.machine.disk import fill, tiny_disk
+from tests.support.machine.processes import Processes
 
 PEM = ECC.generate(curve="Ed25519").export_key(format="PEM")
 Check = Callable[..., list[CheckMessage]]

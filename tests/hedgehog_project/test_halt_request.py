@@ -8,7 +8,7 @@ import pytest
 
 from hedgehog_project import emergency, halt_request
 from hedgehog_project.halt_request import READY, REQUEST, SIZE
-from tests.support.disk import fill, tiny_disk
+from tests.support.machine.disk import fill, tiny_disk
 
 WANTED = halt_request.request("reducing", "anna", "news — 新聞", cancels_buys=True)
 

@@ -16,9 +16,9 @@ from pytest_django import Settings
 from hedgehog_project.checks import check_redis_url
 from hedgehog_project.env import database, env
 from hedgehog_project.ports import HOST, free_port
-from tests.support import postgres as postgres_support
 from tests.support.environment import ROOT, setting_names
-from tests.support.processes import Processes
+from tests.support.machine import postgres as postgres_support
+from tests.support.machine.processes import Processes
 
 PEM = ECC.generate(curve="Ed25519").export_key(format="PEM")
 # Each has its own word, so that a failure says which one showed.

@@ -14,8 +14,8 @@ from kombu.exceptions import OperationalError
 from hedgehog_project import quiet, redis_health
 from hedgehog_project.quiet import OnceWhileRedisFails
 from hedgehog_project.venues import rate_limits
-from tests.support.disk import fill, tiny_disk
 from tests.support.environment import start_redis
+from tests.support.machine.disk import fill, tiny_disk
 from tests.support.refusing import FULL, full, read_only
 
 Refuses = Callable[["redis.Redis"], AbstractContextManager[None]]

@@ -13,7 +13,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from hedgehog_project import env, sessions
 from hedgehog_project.database_errors import passes
-from tests.support.postgres import Cluster
+from tests.support.machine.postgres import Cluster
 
 URL = "postgresql://u:p@127.0.0.1/n"
 

@@ -9,10 +9,10 @@ import pytest
 import redis
 from django.conf import settings
 
-from tests.support.chromium import Browser
 from tests.support.environment import ROOT
-from tests.support.postgres import Cluster
-from tests.support.processes import Processes
+from tests.support.machine.postgres import Cluster
+from tests.support.machine.processes import Processes
+from tests.support.pages.chromium import Browser
 
 
 def test_nothing_of_the_developer_is_used() -> None:

@@ -20,7 +20,7 @@ from streamer.topics import report_topic, trade_topic
 from tests.streamer.conftest import until
 from tests.streamer.exchange import Exchange
 from tests.support.environment import ROOT
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import redis
 
 from tests.streamer.conftest import HURRIED, Stage, until
 from tests.streamer.exchange import Exchange
-from tests.support.certificate import new_certificate
+from tests.support.machine.certificate import new_certificate
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from tests.support import postgres
+from tests.support.machine import postgres
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ import redis
 
 from hedgehog_project.launch import embedded_redis
 from hedgehog_project.ports import HOST, free_port
-from tests.support import postgres
+from tests.support.machine import postgres
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TETHER = ROOT / "hedgehog_project" / "tether.py"

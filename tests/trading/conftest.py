@@ -13,9 +13,9 @@ from pytest_django import Settings
 
 from hedgehog_project.venues import Venue
 from hedgehog_project.venues.rate_limits import budget_at
-from tests.support.market import KEY, SECRET, MockExchange, start_mock
-from tests.support.processes import Processes
-from tests.support.scripted_exchange import ScriptedExchange
+from tests.support.exchanges.market import KEY, SECRET, MockExchange, start_mock
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
+from tests.support.machine.processes import Processes
 from trading.exchange import client as client_module
 from trading.models import Listing, Profile, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus, forget_rules

@@ -13,7 +13,7 @@ from hedgehog_project.queues import ENTRIES, EXITS, OF_USE_S, STALE_S
 from hedgehog_project.venues import Venue
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, encode_trade, trade_topic
-from tests.support.scripted_exchange import ScriptedExchange, answer_lost
+from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.events import TradeSeen

@@ -9,8 +9,8 @@ from celery import current_app
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_order, make_trader
-from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from trading import leader, tasks
 from trading.books import equity

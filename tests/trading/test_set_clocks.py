@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from hedgehog_project import shared_clock
 from hedgehog_project.redis import give_back, take
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_order, make_trader
-from tests.support.scripted_exchange import ScriptedExchange
 from trading import leader, set_clocks
 from trading.core.events import Nudged
 from trading.core.holds import Hold

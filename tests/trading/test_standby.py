@@ -14,8 +14,8 @@ from django.utils import timezone
 from hedgehog_project import progress
 from hedgehog_project.venues import Venue
 from hedgehog_project.watchdog import Watchdog
+from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost
 from tests.support.refusing import full
-from tests.support.scripted_exchange import ScriptedExchange, answer_lost
 from tests.trading.conftest import make_symbol
 from trading import leader, standby, tasks
 from trading.core.events import TradeSeen

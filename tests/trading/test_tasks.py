@@ -16,8 +16,8 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from hedgehog_project.redis import connect
 from streamer.topics import report_topic
-from tests.support.proxy import Proxy, own_trades, placing
-from tests.support.stack import Stack
+from tests.support.exchanges.proxy import Proxy, own_trades, placing
+from tests.support.machine.stack import Stack
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.events import TradeSeen

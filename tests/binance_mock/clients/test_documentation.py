@@ -12,7 +12,7 @@ from hedgehog_project import settings
 from tests.binance_mock import running
 from tests.binance_mock.running import Mock
 from tests.support.environment import ROOT
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 
 TEXT = (ROOT / "docs" / "mock-exchange.md").read_text()
 SAMPLES = re.findall(r"^```(python|sh)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)

@@ -13,7 +13,7 @@ from binance_mock.engine.rules import read_symbols
 from binance_mock.state.listings import LISTINGS, exchange_info
 from tests.binance_mock.running import Mock, events, start
 from tests.binance_mock.support import NOW, amounts, limit, market, trade
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 
 INFO = exchange_info([LISTINGS["ETHUSDT"], LISTINGS["BNBUSDT"], LISTINGS["ETHBTC"]])
 

@@ -15,7 +15,7 @@ from binance_mock.market.simulated import SimulatedMarket
 from binance_mock.state.listings import LISTINGS, exchange_info, listings_of
 from tests.binance_mock.running import start
 from tests.binance_mock.support import INFO, NOW, amounts, limit, market, trade
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 
 MINUTE_MS = 60_000
 

@@ -14,7 +14,7 @@ from binance_mock.faults.kinds import KINDS
 from tests.binance_mock import running
 from tests.binance_mock.faults.test_requests import ORDER, place
 from tests.binance_mock.running import Mock
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 
 DEPOSITS = {"USDT": Decimal(100_000), "ETH": Decimal(10), "BTC": Decimal(1)}
 

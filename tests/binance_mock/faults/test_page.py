@@ -13,7 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 from hedgehog_project.ports import free_port
 from tests.binance_mock.running import KEY, SECRET, Mock
 from tests.binance_mock.test_admin import user_with
-from tests.support.chromium import Browser
+from tests.support.pages.chromium import Browser
 
 pytestmark = pytest.mark.django_db
 PAGE = "admin:binance_mock_mockfaults_changelist"

@@ -21,7 +21,7 @@ from binance_mock.state.listings import LISTINGS
 from hedgehog_project.ports import free_port
 from tests.binance_mock import running
 from tests.binance_mock.support import NOW
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 
 # --- simulated ---------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from Crypto.PublicKey import ECC, RSA
 from hedgehog_project.venues.keys import private_key
 from tests.binance_mock import running
 from tests.binance_mock.running import KEY, Mock, call
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 
 ED25519 = ECC.generate(curve="Ed25519")
 

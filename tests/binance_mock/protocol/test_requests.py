@@ -14,7 +14,7 @@ from binance_mock.state.security import Account, check_time, signed_params, sign
 from tests.binance_mock import running
 from tests.binance_mock.running import KEY, Mock, sign
 from tests.binance_mock.support import NOW
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 
 ORDER = "symbol=ETHUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=2900.00"
 # The key pair of Binance's documents, from which the signatures below come (web-socket-api/request-security.md).

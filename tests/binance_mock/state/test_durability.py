@@ -19,7 +19,7 @@ from hedgehog_project.ports import free_port
 from tests.binance_mock import running
 from tests.binance_mock.running import Mock
 from tests.binance_mock.support import INFO, NOW, amounts, limit, market
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 
 
 def place_until_it_dies(mock: Mock, acknowledged: list[dict[str, Any]]) -> None:

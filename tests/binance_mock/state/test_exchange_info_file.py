@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from binance_mock.state.listings import LISTINGS, BadExchangeInfo, exchange_info, listings_of, read_exchange_info
-from tests.support.market import start_mock
-from tests.support.processes import Processes
+from tests.support.exchanges.market import start_mock
+from tests.support.machine.processes import Processes
 from trading.exchange.protocol import Listed
 
 FILE = "exchangeinfo/exchangeInfo_binance.me_2023-04-10_full.json.gz"

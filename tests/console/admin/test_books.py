@@ -13,8 +13,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from console.admin import orphans as pages
 from hedgehog_project.venues import Venue
-from tests.support.chromium import Browser
-from tests.support.scripted_exchange import ScriptedExchange
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
+from tests.support.pages.chromium import Browser
 from tests.trading.reconciliation.test_orphans import orphan_of, place
 from trading.core.events import Nudged
 from trading.core.orders import OrderStatus, Side

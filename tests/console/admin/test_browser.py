@@ -6,7 +6,7 @@ from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
 from tests.console.test_overview import publish
-from tests.support.chromium import Browser
+from tests.support.pages.chromium import Browser
 from tests.support.rows import make_cycle, make_story
 from trading.models import Symbol
 from trading.symbols import turning

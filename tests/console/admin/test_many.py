@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from tests.support.listed import Catalog, listed
+from tests.support.exchanges.listed import Catalog, listed
 from tests.support.rows import make_order, make_story, make_trader
 from tests.trading.conftest import make_symbol
 from trading.models import Listing, Profile, Symbol, SymbolProtections, TradingSettings

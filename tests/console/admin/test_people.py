@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from tests.support.forms import main_form
+from tests.support.pages.forms import main_form
 
 pytestmark = pytest.mark.django_db
 

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from console import limit_usage
 from hedgehog_project.venues import Venue
-from tests.support.forms import main_form
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.limited import keep_balances, limit, limit_account
+from tests.support.pages.forms import main_form
 from tests.support.rows import make_order, make_trader
-from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from trading.core.events import TradeSeen
 from trading.models import AccountProtections, HeldBack, Profile, Symbol, SymbolProtections, Trader, TradingSettings

@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.utils.timezone import now
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from tests.support.forms import main_form
 from tests.support.limited import limit
+from tests.support.pages.forms import main_form
 from trading.models import AccountProtections, Profile, Symbol, SymbolProtections, TradingSettings
 from trading.schedule import make_schedule
 from trading.symbols import profiles

@@ -4,7 +4,7 @@ import random
 import threading
 from typing import Self
 
-from tests.support.market import MockExchange
+from tests.support.exchanges.market import MockExchange
 from trading.exchange.errors import ExchangeError
 from trading.exchange.order_ids import read
 

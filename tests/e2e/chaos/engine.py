@@ -23,8 +23,8 @@ from tests.e2e.chaos.logs import Logs
 from tests.e2e.chaos.misfortunes import Misfortunes
 from tests.e2e.chaos.results import Result
 from tests.e2e.chaos.steps import EVERYBODY, Step, needs_cancels
-from tests.support.market import Swings
-from tests.support.stack import HEARTS, Stack
+from tests.support.exchanges.market import Swings
+from tests.support.machine.stack import HEARTS, Stack
 from trading.core.orders import OPEN
 from trading.core.strategy import TraderState
 from trading.exchange.errors import ExchangeError

@@ -37,13 +37,13 @@ from tests.e2e.chaos.engine import (
 from tests.e2e.chaos.logs import Logs
 from tests.e2e.chaos.results import Result
 from tests.e2e.chaos.steps import Step
-from tests.support import postgres
 from tests.support.environment import start_redis
-from tests.support.idle_in_transaction import HELD
-from tests.support.market import Swings
-from tests.support.network import OtherHost, other_host
-from tests.support.processes import Process
-from tests.support.stack import HEARTS, Stack
+from tests.support.exchanges.market import Swings
+from tests.support.machine import postgres
+from tests.support.machine.idle_in_transaction import HELD
+from tests.support.machine.network import OtherHost, other_host
+from tests.support.machine.processes import Process
+from tests.support.machine.stack import HEARTS, Stack
 from trading.exchange.errors import ExchangeError
 from trading.models import TradingSettings
 from trading.models.switch import TradingMode
@@ -198,7 +198,7 @@ class Hosts:
 
     def _hold_a_trader(self) -> None:
         self._holder: Process = self._there.processes.start(
-            sys.executable, "-m", "tests.support.idle_in_transaction", name="holder"
+            sys.executable, "-m", "tests.support.machine.idle_in_transaction", name="holder"
         )
         self._wait(lambda: HELD in self._holder.output, 30, f"a session of {NAME} holds a trader")
 
@@ -314,14 +314,14 @@ class Hosts:
         """The mock exchange listens on 127.0.0.1 alone: it is handed on to that address of the other host."""
         self._port = free_port()
         self._here.processes.start(
-            sys.executable, "-m", "tests.support.forwarder",
+            sys.executable, "-m", "tests.support.machine.forwarder",
             f"{self._host.here}:{self._port}", f"{HOST}:{self._here.mock.port}", name="forwarder",
         )  # fmt: skip
         self._forward_there()
 
     def _forward_there(self) -> None:
         self._forwarder = self._there.processes.start(
-            sys.executable, "-m", "tests.support.forwarder",
+            sys.executable, "-m", "tests.support.machine.forwarder",
             f"{HOST}:{self._here.mock.port}", f"{self._host.here}:{self._port}", name="forwarder",
         )  # fmt: skip
 

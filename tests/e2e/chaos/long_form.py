@@ -15,8 +15,8 @@ from tests.e2e.chaos.hosts import Hosts
 from tests.e2e.chaos.report import written
 from tests.e2e.chaos.results import Result
 from tests.e2e.chaos.steps import HOSTS, Step, all_steps, chosen
-from tests.support import network, postgres
 from tests.support.environment import ROOT
+from tests.support.machine import network, postgres
 
 SQLITE, POSTGRES, BOTH = "sqlite", "postgres", "both"
 REPORT = "chaos-report.md"

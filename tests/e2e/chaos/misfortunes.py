@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tests.support.stack import Stack
+from tests.support.machine.stack import Stack
 
 
 class Misfortunes:

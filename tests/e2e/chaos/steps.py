@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from binance_mock.faults.kinds import KINDS, Hook, Kind
-from tests.support.stack import SERVICES
+from tests.support.machine.stack import SERVICES
 
 EVERYBODY = (*SERVICES, "redis")
 KILLS = "kills"

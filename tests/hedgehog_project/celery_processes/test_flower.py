@@ -15,7 +15,7 @@ from hedgehog_project.home import FLOWER_PASSWORD, FLOWER_USER
 from hedgehog_project.ports import HOST, free_port
 from hedgehog_project.redis import connect
 from tests.support.environment import ROOT
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 
 # What a pattern's group may stand for.
 FILLED = {"static": "css/flower.css", "task": "trading.tasks.lead", "worker": "worker@here"}

@@ -13,8 +13,8 @@ import redis
 from hedgehog_project import keeper
 from hedgehog_project.heartbeats import beats
 from hedgehog_project.keeper import Keeper
-from tests.support.processes import Processes
-from tests.support.stack import command_of
+from tests.support.machine.processes import Processes
+from tests.support.machine.stack import command_of
 from trading.management.commands.worker import WORKER
 
 

@@ -14,7 +14,7 @@ from hedgehog_project.progress import Running
 from hedgehog_project.watchdog import Check, Watchdog
 from tests.hedgehog_project.celery_processes.tasks import hold_the_lock, say, take_a_thread
 from tests.support.heartbeats import all_well, plant
-from tests.support.processes import Process, Processes
+from tests.support.machine.processes import Process, Processes
 
 LEAD = "trading.tasks.lead"
 

@@ -19,8 +19,8 @@ from hedgehog_project.ports import free_port
 from hedgehog_project.progress import LED
 from tests.hedgehog_project.celery_processes.tasks import keep_busy, take_a_while, tell_connection
 from tests.support.environment import start_redis
-from tests.support.postgres import Cluster
-from tests.support.processes import Processes
+from tests.support.machine.postgres import Cluster
+from tests.support.machine.processes import Processes
 
 TASKS = 40
 KILLS = 6

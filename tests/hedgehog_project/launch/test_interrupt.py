@@ -11,7 +11,7 @@ import pytest
 from hedgehog_project.interrupt import INTERRUPTED
 from hedgehog_project.ports import free_port
 from tests.support.environment import ROOT
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 
 # Python imports it before anything else. It presses Ctrl-C when a module of this name is about to be imported.
 PRESSES = """

@@ -26,10 +26,10 @@ import requests
 from hedgehog_project.heartbeats import beats
 from hedgehog_project.ports import HOST, free_port
 from hedgehog_project.processes import HEARTBEATS
-from tests.support.disk import tiny_disk
 from tests.support.environment import ROOT
-from tests.support.forms import main_form
-from tests.support.processes import Process, Processes
+from tests.support.machine.disk import tiny_disk
+from tests.support.machine.processes import Process, Processes
+from tests.support.pages.forms import main_form
 
 # The machine may be busy with other tests.
 UP_S = 60

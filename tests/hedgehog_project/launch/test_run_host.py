@@ -15,8 +15,8 @@ from hedgehog_project.heartbeats import alive, beats
 from hedgehog_project.ports import HOST, free_port
 from hedgehog_project.processes import HEARTBEATS
 from tests.support.environment import ROOT, start_redis
-from tests.support.postgres import Cluster
-from tests.support.processes import Process, Processes
+from tests.support.machine.postgres import Cluster
+from tests.support.machine.processes import Process, Processes
 
 UP_S = 60
 

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from hedgehog_project.tether import GIVEN, may_have
 from hedgehog_project.venues import Venue, key_settings, place
 from hedgehog_project.venues.keys import BadKey, Key, KeyKind, PublicKey, hmac_key, private_key
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 
 ED25519, RSA_2048 = ECC.generate(curve="Ed25519"), RSA.generate(2048)
 PEMS = {KeyKind.ED25519: ED25519.export_key(format="PEM"), KeyKind.RSA: RSA_2048.export_key(pkcs=8).decode()}

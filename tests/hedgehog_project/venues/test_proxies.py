@@ -14,9 +14,9 @@ from yarl import URL
 
 from hedgehog_project.ports import HOST, free_port
 from hedgehog_project.proxies import keep_loopback_direct
-from tests.support.market import KEY, SECRET, start_mock
-from tests.support.processes import Processes
-from tests.support.scripted_http import ScriptedServer, answer
+from tests.support.exchanges.market import KEY, SECRET, start_mock
+from tests.support.exchanges.scripted_http import ScriptedServer, answer
+from tests.support.machine.processes import Processes
 
 PROXY = "http://proxy.example:3128"
 VARIABLES = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]

@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from tests.support.clients import forget_exchanges
+from tests.support.exchanges.clients import forget_exchanges
 from trading.exchange import client as client_module
 
 

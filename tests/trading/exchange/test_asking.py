@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.clients import ORDER_REPLY, client_of, limit_order
-from tests.support.scripted_http import Answer, ScriptedServer, answer, hang_up, silent
+from tests.support.exchanges.clients import ORDER_REPLY, client_of, limit_order
+from tests.support.exchanges.scripted_http import Answer, ScriptedServer, answer, hang_up, silent
 from trading.exchange import client as client_module
 from trading.exchange.errors import NotFound, OutcomeUnknown, Refused, Throttled
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from hedgehog_project.redis import connect
-from tests.support.clients import client_of, forget_exchanges, limit_order
-from tests.support.scripted_http import ScriptedServer, answer
+from tests.support.exchanges.clients import client_of, forget_exchanges, limit_order
+from tests.support.exchanges.scripted_http import ScriptedServer, answer
 from trading.exchange.errors import (
     ExchangeError,
     KeyRejected,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.clients import client_of
-from tests.support.scripted_http import ScriptedServer, answer
+from tests.support.exchanges.clients import client_of
+from tests.support.exchanges.scripted_http import ScriptedServer, answer
 from trading.core.fees import Fees
 from trading.exchange.errors import OutcomeUnknown
 

@@ -11,9 +11,9 @@ import redis
 
 from hedgehog_project.ports import HOST, free_port
 from hedgehog_project.venues.keys import hmac_key
-from tests.support.clients import forget_exchanges
-from tests.support.market import KEY, SECRET, MockExchange
-from tests.support.scripted_http import (
+from tests.support.exchanges.clients import forget_exchanges
+from tests.support.exchanges.market import KEY, SECRET, MockExchange
+from tests.support.exchanges.scripted_http import (
     Answer,
     ScriptedServer,
     answer,

@@ -15,9 +15,9 @@ from hedgehog_project import env as env_module
 from hedgehog_project import venues
 from hedgehog_project.tether import GIVEN
 from hedgehog_project.venues import Venue, facts_of_keys, place
-from tests.support.clients import limit_order
-from tests.support.market import KEY, SECRET, MockExchange
-from tests.support.scripted_exchange import ScriptedExchange
+from tests.support.exchanges.clients import limit_order
+from tests.support.exchanges.market import KEY, SECRET, MockExchange
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from trading.exchange import client, remote
 from trading.exchange.client import budget_of, exchange_at
 from trading.exchange.errors import (

@@ -14,9 +14,9 @@ from hedgehog_project.venues import Venue
 from hedgehog_project.venues import rate_limits as budget_module
 from hedgehog_project.venues.rate_limits import budget_at
 from streamer import rest
-from tests.support.clients import ORDER_REPLY, client_of, forget_exchanges, limit_order
-from tests.support.market import KEY
-from tests.support.scripted_http import Answer, ScriptedServer, answer
+from tests.support.exchanges.clients import ORDER_REPLY, client_of, forget_exchanges, limit_order
+from tests.support.exchanges.market import KEY
+from tests.support.exchanges.scripted_http import Answer, ScriptedServer, answer
 from trading.core.orders import Side
 from trading.exchange.client import why_wait
 from trading.exchange.errors import ExchangeError, Throttled

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from hedgehog_project.ports import HOST, free_port
-from tests.support.certificate import new_certificate
-from tests.support.clients import client_of, limit_order
-from tests.support.scripted_http import (
+from tests.support.exchanges.clients import client_of, limit_order
+from tests.support.exchanges.scripted_http import (
     Answer,
     ScriptedServer,
     answer,
@@ -23,6 +22,7 @@ from tests.support.scripted_http import (
     reset,
     silent,
 )
+from tests.support.machine.certificate import new_certificate
 from trading.exchange import client as client_module
 from trading.exchange.client import BinanceExchange
 from trading.exchange.errors import ExchangeError, NotSent, OutcomeUnknown

@@ -9,7 +9,7 @@ from decimal import Decimal as D
 import pytest
 from django.utils import timezone
 
-from tests.support.scripted_exchange import ScriptedExchange
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from trading.core.orders import OrderReport, Side
 from trading.exchange.protocol import NewOrder
 from trading.models import Run

@@ -13,8 +13,8 @@ from django.utils import timezone
 from console.management.commands.status import as_json, as_text, gather
 from console.why import why
 from hedgehog_project.venues import Venue
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_trader, own_id
-from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.identity.conftest import Place
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side

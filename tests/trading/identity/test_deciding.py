@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 
 from console.management.commands import identity as command
 from hedgehog_project.venues import Venue
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_trader, own_id
-from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.identity.conftest import STRANGER, Place
 from trading import leader
 from trading.core.events import TradeSeen

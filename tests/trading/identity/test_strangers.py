@@ -15,8 +15,8 @@ from django.utils import timezone
 from console.management.commands.status import as_json, as_text, gather
 from hedgehog_project.venues import Venue
 from streamer.topics import report_topic
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import own_id
-from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.identity.conftest import STRANGER, Place
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side

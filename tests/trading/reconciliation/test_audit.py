@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from console.management.commands import audit as command
 from hedgehog_project.venues import Venue
-from tests.support.market import MockExchange
+from tests.support.exchanges.market import MockExchange
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState

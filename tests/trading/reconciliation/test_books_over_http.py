@@ -14,8 +14,8 @@ from pytest_django.fixtures import Settings
 from console.management.commands import audit as audit_command
 from hedgehog_project.ports import free_port
 from hedgehog_project.venues import Venue
-from tests.support.market import MockExchange, start_mock
-from tests.support.processes import Processes
+from tests.support.exchanges.market import MockExchange, start_mock
+from tests.support.machine.processes import Processes
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState

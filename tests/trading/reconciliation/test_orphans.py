@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from console.management.commands import orphans as command
 from hedgehog_project.venues import Venue
-from tests.support.scripted_exchange import ScriptedExchange
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from trading import leader
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from tests.console.test_overview import NO_REDIS
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_trader, own_id
-from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from trading import tasks
 from trading.core.events import TradeSeen

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from hedgehog_project import emergency, halt_request
 from hedgehog_project.hurry import hurried
-from tests.support.scripted_exchange import ScriptedExchange
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from trading import leader
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side

@@ -16,8 +16,8 @@ from django.db import connection
 from django.utils import timezone
 
 from console.management import settling
+from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.support.rows import make_trader
-from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.events import Nudged, TradeSeen

@@ -19,9 +19,9 @@ from pytest_django import Settings
 from hedgehog_project.venues import Venue, place
 from hedgehog_project.venues.keys import KeyKind
 from streamer.topics import report_topic, trade_topic
-from tests.support.market import KEY, SECRET, MockExchange, start_mock
-from tests.support.processes import Processes
-from tests.support.scripted_http import Answer, ScriptedServer, answer, reset
+from tests.support.exchanges.market import KEY, SECRET, MockExchange, start_mock
+from tests.support.exchanges.scripted_http import Answer, ScriptedServer, answer, reset
+from tests.support.machine.processes import Processes
 from tests.trading.exchange.test_contract import new_order
 from trading.core.orders import OrderStatus
 from trading.exchange import client as client_module

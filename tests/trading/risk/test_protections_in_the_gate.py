@@ -15,9 +15,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from console import limit_usage
 from hedgehog_project.venues import Venue
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.limited import PRICE, QUANTITY, keep_balances, limit, limit_account, see_trade
 from tests.support.rows import make_order, make_trader
-from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side

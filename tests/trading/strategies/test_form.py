@@ -11,7 +11,7 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from hedgehog_project.venues import Venue
-from tests.support.chromium import Browser
+from tests.support.pages.chromium import Browser
 from tests.trading.conftest import make_symbol
 from trading.models import Symbol, Trader, TradingSettings
 from trading.strategies import registry

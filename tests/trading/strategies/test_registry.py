@@ -7,7 +7,7 @@ import pytest
 from django.core.management.base import BaseCommand
 from pytest_django import Settings
 
-from tests.support.processes import Processes
+from tests.support.machine.processes import Processes
 from trading.strategies import registry
 from trading.strategies.checks import check_strategies
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from tests.support.scripted_exchange import ScriptedExchange
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.trading.traders.test_traders import TRADE, fresh
 from trading.core.decisions import Triggers, Wait
 from trading.core.guard import StrategyFails

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from tests.support.scripted_exchange import ScriptedExchange
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.events import Nudged, TradeSeen

@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from hedgehog_project.venues import Venue
-from tests.support.listed import Catalog, listed
+from tests.support.exchanges.listed import Catalog, listed
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.fees import Fees

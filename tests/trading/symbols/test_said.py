@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from console.why import why
 from hedgehog_project.venues import Venue
-from tests.support.market import MockExchange
-from tests.support.scripted_exchange import ScriptedExchange, raises
+from tests.support.exchanges.market import MockExchange
+from tests.support.exchanges.scripted_exchange import ScriptedExchange, raises
 from tests.trading.conftest import make_symbol
 from trading.core.events import TradeSeen
 from trading.exchange.client import exchange_at

@@ -12,8 +12,8 @@ from pytest_django import Settings
 
 from binance_mock.state.listings import LISTINGS, symbol_info
 from hedgehog_project.venues import Venue
-from tests.support.market import KEY, SECRET, start_mock
-from tests.support.processes import Processes
+from tests.support.exchanges.market import KEY, SECRET, start_mock
+from tests.support.machine.processes import Processes
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, OrderType, Side
 from trading.core.strategy import TraderState

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from hedgehog_project.venues import Venue
-from tests.support.market import MockExchange
+from tests.support.exchanges.market import MockExchange
 from tests.trading.traders.test_traders import TRADE, fresh, later, look_again, only_order
 from trading.core.orders import OrderStatus
 from trading.core.position import TraderState

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
-from tests.support.scripted_exchange import ScriptedExchange, raises
+from tests.support.exchanges.scripted_exchange import ScriptedExchange, raises
 from tests.trading.traders.test_traders import look_again
 from trading import leader
 from trading.core.decisions import ANY_PRICE

@@ -13,8 +13,8 @@ from pytest_django import Settings
 from binance_mock.state.listings import Listing as MockListing
 from binance_mock.state.listings import exchange_info
 from hedgehog_project.venues import Venue
-from tests.support.market import KEY, SECRET, MockExchange, start_mock
-from tests.support.processes import Processes
+from tests.support.exchanges.market import KEY, SECRET, MockExchange, start_mock
+from tests.support.machine.processes import Processes
 from trading.books.arithmetic import arithmetic
 from trading.books.booking import position_of
 from trading.core.events import TradeSeen

@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from tests.support.market import MockExchange
-from tests.support.scripted_exchange import ScriptedExchange, raises
+from tests.support.exchanges.market import MockExchange
+from tests.support.exchanges.scripted_exchange import ScriptedExchange, raises
 from tests.trading.conftest import make_symbol
 from tests.trading.traders.test_exits import at, give, orders
 from tests.trading.traders.test_traders import TRADE, fresh, look_again, run_cycle

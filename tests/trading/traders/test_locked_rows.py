@@ -12,8 +12,8 @@ import redis
 from django.utils import timezone
 from pytest_django.plugin import DjangoDbBlocker
 
-from tests.support.postgres import Cluster
-from tests.support.stack import Stack
+from tests.support.machine.postgres import Cluster
+from tests.support.machine.stack import Stack
 from tests.trading.conftest import make_symbol
 from trading.core.events import TradeSeen
 from trading.core.strategy import ANY_PRICE

@@ -11,8 +11,8 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from streamer.topics import report_topic
+from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.support.rows import make_trader
-from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.trading.traders.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
 from trading import tasks
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from hedgehog_project.redis import connect
-from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
+from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState

@@ -7,7 +7,7 @@ import pytest
 from celery import current_app
 
 from hedgehog_project.venues import Venue
-from tests.support.scripted_exchange import ScriptedExchange
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from tests.trading.traders.test_refusals import fill_for_bnb
 from tests.trading.traders.test_traders import TRADE, fresh, only_order

@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.support.rows import own_id
-from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.trading.test_leader import publish_price, rung
 from tests.trading.traders.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
 from trading import leader

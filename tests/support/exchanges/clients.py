@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from hedgehog_project.venues.keys import hmac_key
 from hedgehog_project.venues.rate_limits import budget_at
-from tests.support.market import KEY, SECRET
+from tests.support.exchanges.market import KEY, SECRET
 from trading.core.orders import Side
 from trading.exchange.client import BinanceExchange
 from trading.exchange.clock import clock_at

@@ -1,6 +1,6 @@
 """A process that dies at the worst moment: it holds the row of a live trader and does nothing more.
 
-python -m tests.support.idle_in_transaction
+python -m tests.support.machine.idle_in_transaction
 """
 
 import os

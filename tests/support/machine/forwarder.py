@@ -1,4 +1,4 @@
-"""Hands connections on, from one host's own address to another's: python -m tests.support.forwarder FROM TO
+"""Hands connections on, from one host's own address to another's: python -m tests.support.machine.forwarder FROM TO
 
 For what listens on 127.0.0.1 alone. FROM and TO are HOST:PORT.
 """

@@ -29,8 +29,8 @@ from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import free_port
 from hedgehog_project.tether import PACE_S
 from tests.support.environment import ROOT, start_redis
-from tests.support.market import KEY, SECRET, MockExchange
-from tests.support.processes import Process, Processes
+from tests.support.exchanges.market import KEY, SECRET, MockExchange
+from tests.support.machine.processes import Process, Processes
 
 T = TypeVar("T")
 

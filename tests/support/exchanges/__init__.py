@@ -1,0 +1,1 @@
+"""Exchanges for tests: scripted ones, the real mock, and what stands between it and us."""

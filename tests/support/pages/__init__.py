@@ -1,0 +1,1 @@
+"""Pages as people see them: a browser, and the forms that it would send."""
