@@ -15,15 +15,15 @@ from django.core.management import call_command
 from django.db import connection
 
 from hedgehog_project.venues import Venue
-from tests.simulation.acted import acted
-from tests.simulation.line import Broken
-from tests.simulation.luck import NO_MISFORTUNE, Luck
-from tests.simulation.rows import ZERO, read
-from tests.simulation.surroundings import prepare, surround
-from tests.simulation.watch import Watch
-from tests.simulation.watch_exits import ExitWatch
-from tests.simulation.watch_rules import RuleWatch
-from tests.simulation.world import MONEY, World
+from tests.simulation.checks.acted import acted
+from tests.simulation.checks.exits import ExitWatch
+from tests.simulation.checks.invariants import Watch
+from tests.simulation.checks.rows import ZERO, read
+from tests.simulation.checks.rules import RuleWatch
+from tests.simulation.surroundings.line import Broken
+from tests.simulation.surroundings.luck import NO_MISFORTUNE, Luck
+from tests.simulation.surroundings.patches import prepare, surround
+from tests.simulation.surroundings.world import MONEY, World
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
 from trading.identity import runs

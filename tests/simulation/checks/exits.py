@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from tests.simulation.rows import ZERO, never, read
-from tests.simulation.world import PRICES
+from tests.simulation.checks.rows import ZERO, never, read
+from tests.simulation.surroundings.world import PRICES
 from trading.core.money import floor_to
 from trading.core.orders import Side
 from trading.exchange.replies import from_exchange_info
@@ -18,8 +18,8 @@ from trading.models.fields import from_units
 from trading.models.symbols import TradingStatus
 
 if TYPE_CHECKING:
-    from tests.simulation.watch import Watch
-    from tests.simulation.world import World
+    from tests.simulation.checks.invariants import Watch
+    from tests.simulation.surroundings.world import World
 
 # Prices that a trader may have gone by: those of late bells.
 LATELY = timedelta(seconds=30)

@@ -30,7 +30,7 @@ from trading.models import Order, Switch
 from trading.models.switch import TradingMode
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.surroundings.world import World
 
 Answer = TypeVar("Answer")
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from binance_mock.engine.fees import Rates
 from binance_mock.engine.orders import Changes, Fill, Order, Side
-from tests.simulation.costs import Cycle
-from tests.simulation.line import Broken
-from tests.simulation.rows import ZERO, never, read, time_of
-from tests.simulation.world import FOREIGN, MONEY, PRICES, World
+from tests.simulation.checks.costs import Cycle
+from tests.simulation.checks.rows import ZERO, never, read, time_of
+from tests.simulation.surroundings.line import Broken
+from tests.simulation.surroundings.world import FOREIGN, MONEY, PRICES, World
 from trading.core.orders import MOVES, OPEN, OrderStatus, OrderType
 from trading.exchange.order_ids import trader_of
 from trading.leader import UNHEARD

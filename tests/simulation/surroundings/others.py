@@ -15,14 +15,14 @@ from binance_mock.engine.orders import Changes, Execution, Fill, Order
 from binance_mock.engine.orders import NewOrder as EngineOrder
 from binance_mock.engine.orders import OrderType as EngineType
 from binance_mock.engine.orders import Side as EngineSide
-from tests.simulation.rows import ZERO, never, read, time_of
+from tests.simulation.checks.rows import ZERO, never, read, time_of
 from trading.core.orders import Side
 from trading.exchange.protocol import NewOrder
 from trading.identity.runs import MARGIN
 from trading.reconciliation import living_on
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.surroundings.world import World
 
 STRANGER = "zz9zz9"
 # In how many worlds there is one, and how often it acts, each time that it could.

@@ -15,9 +15,9 @@ from typing import Any
 from django.db import transaction
 
 from hedgehog_project.venues import Venue
-from tests.simulation import mutants_of_identity, mutants_of_money, mutants_of_rules
+from tests.simulation.mutants import of_identity, of_money, of_rules
 from tests.simulation.run import run
-from tests.simulation.surroundings import NothingToReplaceError, Patches
+from tests.simulation.surroundings.patches import NothingToReplaceError, Patches
 from trading import leader, set_clocks, tasks
 from trading.books import booking
 from trading.core import orders
@@ -261,9 +261,9 @@ PLANTED: tuple[Plant, ...] = (
     never_asks_about_unclear_orders,
     leaves_times_in_the_future_as_they_are,
     spends_the_budget_of_all_slots,
-    *mutants_of_rules.PLANTED,
-    *mutants_of_money.PLANTED,
-    *mutants_of_identity.PLANTED,
+    *of_rules.PLANTED,
+    *of_money.PLANTED,
+    *of_identity.PLANTED,
 )
 MUTANTS: dict[str, Plant] = {plant.__name__: plant for plant in PLANTED}
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.simulation.rows import read
+from tests.simulation.checks.rows import read
 
 _QUERIES = {
     "rebuys": "SELECT count(*) FROM trading_trader WHERE rebuy_told_at IS NOT NULL",

@@ -4,14 +4,14 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.rows import ZERO, never, read, time_of
+from tests.simulation.checks.rows import ZERO, never, read, time_of
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.exchange.protocol import NewOrder
 from trading.models import AccountProtections, SymbolProtections
 from trading.models.fields import from_units
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.surroundings.world import World
 
 
 MINUTE = timedelta(seconds=60)

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import connection
 
-from tests.simulation.line import Broken
-from tests.simulation.wall import WallClock
+from tests.simulation.surroundings.line import Broken
+from tests.simulation.surroundings.wall import WallClock
 
 ZERO = Decimal(0)
 

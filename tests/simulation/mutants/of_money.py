@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from tests.simulation.surroundings import Patches
+from tests.simulation.surroundings.patches import Patches
 from trading.books import leftovers
 from trading.core import steps
 from trading.core.decisions import Finish, Wait

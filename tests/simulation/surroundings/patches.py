@@ -18,7 +18,7 @@ from django.utils import timezone
 import hedgehog_project.redis
 from hedgehog_project import halt_request, progress, redis_health, shared_clock
 from streamer import topics
-from tests.simulation.rows import by
+from tests.simulation.checks.rows import by
 from trading import dispatch, leader, set_clocks
 from trading.exchange import client
 from trading.models.symbols import forget_rules
@@ -27,7 +27,7 @@ from trading.traders import looks, valuing
 from trading.waking import enqueue, triggers
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.surroundings.world import World
 
 _now = timezone.now
 _of_world: list["World"] = []

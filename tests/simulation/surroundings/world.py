@@ -26,15 +26,15 @@ from binance_mock.state.listings import LISTINGS, exchange_info
 from binance_mock.state.security import Account
 from binance_mock.state.store import Store
 from hedgehog_project.venues import Venue
-from tests.simulation import rules
-from tests.simulation.bells import ORDINARY, Bells
-from tests.simulation.line import Line
-from tests.simulation.luck import NO_MISFORTUNE, Chance, Luck
-from tests.simulation.others import Others
-from tests.simulation.people import People
-from tests.simulation.rows import read, time_of
-from tests.simulation.standing_by import StandingBy
-from tests.simulation.wall import WallClock
+from tests.simulation.checks.rows import read, time_of
+from tests.simulation.surroundings import rules
+from tests.simulation.surroundings.bells import ORDINARY, Bells
+from tests.simulation.surroundings.line import Line
+from tests.simulation.surroundings.luck import NO_MISFORTUNE, Chance, Luck
+from tests.simulation.surroundings.others import Others
+from tests.simulation.surroundings.people import People
+from tests.simulation.surroundings.standing_by import StandingBy
+from tests.simulation.surroundings.wall import WallClock
 from trading import leader, tasks
 from trading.core.holds import Hold
 from trading.exchange.order_ids import read as read_name

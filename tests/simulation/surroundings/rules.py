@@ -17,7 +17,7 @@ from trading.models.switch import TradingMode
 from trading.models.symbols import Sizing
 
 if TYPE_CHECKING:
-    from tests.simulation.luck import Chance
+    from tests.simulation.surroundings.luck import Chance
 
 TRADER_BUDGET = Decimal(200)
 PROFIT = Decimal("0.0005")

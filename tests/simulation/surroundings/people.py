@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hedgehog_project.halt_request import Request
-from tests.simulation.rows import read
+from tests.simulation.checks.rows import read
 from trading.models import Listing, Symbol, Trader, TradingSettings
 from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
@@ -17,7 +17,7 @@ from trading.traders import cycle_end
 from trading.waking import enqueue
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.surroundings.world import World
 
 
 class Requests:

@@ -1,6 +1,6 @@
 """Bugs planted in whose an order is: what could be written in good faith of two installations on one key."""
 
-from tests.simulation.surroundings import Patches
+from tests.simulation.surroundings.patches import Patches
 from trading.core.orders import OrderReport
 from trading.exchange import order_ids
 from trading.identity import copies

@@ -18,11 +18,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from tests.simulation.limits import Limits
-from tests.simulation.line import Broken
-from tests.simulation.rows import ZERO, never, read, time_of
-from tests.simulation.watch import Watch
-from tests.simulation.world import MONEY, PRICES, World
+from tests.simulation.checks.invariants import Watch
+from tests.simulation.checks.limits import Limits
+from tests.simulation.checks.rows import ZERO, never, read, time_of
+from tests.simulation.surroundings.line import Broken
+from tests.simulation.surroundings.world import MONEY, PRICES, World
 from trading.core.holds import HELD_BACK
 from trading.core.orders import OrderType, Side
 from trading.exchange.order_ids import trader_of

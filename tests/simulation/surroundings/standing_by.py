@@ -10,7 +10,7 @@ from trading.standby import Standby
 from trading.waking import enqueue
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.surroundings.world import World
 
 # Not twice within so long: what it leaves behind is looked at in between.
 AGAIN_AFTER = timedelta(seconds=120)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from binance_mock.engine.fees import BNB, BNB_DISCOUNT, Rates
 from binance_mock.engine.orders import Fill
-from tests.simulation.rows import ZERO
+from tests.simulation.checks.rows import ZERO
 
 
 @dataclass

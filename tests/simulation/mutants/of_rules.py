@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from tests.simulation.surroundings import Patches
+from tests.simulation.surroundings.patches import Patches
 from trading.books import booking
 from trading.core import orders
 from trading.core.events import OrderReported

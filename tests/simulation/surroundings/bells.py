@@ -17,8 +17,8 @@ from kombu.exceptions import OperationalError
 from hedgehog_project import shared_clock
 from hedgehog_project.queues import RUNG_AT
 from streamer.topics import TradeEvent
-from tests.simulation.line import Broken
-from tests.simulation.standing_by import Refusing
+from tests.simulation.surroundings.line import Broken
+from tests.simulation.surroundings.standing_by import Refusing
 from trading import tasks
 from trading.books.booking import is_news
 from trading.core.events import TradeSeen
@@ -30,7 +30,7 @@ from trading.waking import enqueue
 from trading.waking.triggers import Trigger
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.surroundings.world import World
 
 # A report that nobody acknowledged is taken over by a dispatcher and handed on again.
 TAKEN_OVER_AFTER_MS = 4_000
