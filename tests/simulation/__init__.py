@@ -4,7 +4,7 @@
     make simulate SEED=1234            the one that failed
     make simulate MUTANTS=1            planted bugs: some seed must fail with each
 
-`surroundings` are what the traders live in: `world` passes the time, `line` is the exchange behind a bad line, `bells`
-stand in for Redis and Celery. `checks` are made after every step, `mutants` are bugs to be caught. `run` runs one seed,
-`__main__` many.
+`surroundings` are what the traders live in: `world` passes the time, `line` is the exchange behind a bad line,
+`bells` stand in for Redis and Celery. `checks` are made after every step, `mutants` are bugs to be caught. `run` runs
+one seed, `__main__` many.
 """

@@ -21,7 +21,7 @@ import django
 django.setup()
 
 from tests.simulation import run  # noqa: E402
-from tests.simulation.mutants import of_orders  # noqa: E402
+from tests.simulation.mutants import hunting  # noqa: E402
 from tests.simulation.surroundings import world  # noqa: E402
 from tests.simulation.surroundings.patches import Patches  # noqa: E402
 from trading.strategies.registry import known  # noqa: E402
@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument(
         "--remember", action="store_true", help="with --mutants: note which seed caught which, to be tried first"
     )
-    parser.add_argument("--mutant", choices=sorted(of_orders.MUTANTS), metavar="NAME", help="with this one planted")
+    parser.add_argument("--mutant", choices=sorted(hunting.MUTANTS), metavar="NAME", help="with this one planted")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many at once (one a core)")
     parser.add_argument(
         "--strategy", default=world.STRATEGY, choices=sorted(known().strategies), help="for all (drawn)"
@@ -48,7 +48,7 @@ def main() -> int:
     world.STRATEGY = args.strategy
     run.make_ready()
     if args.mutant:
-        of_orders.MUTANTS[args.mutant](Patches())
+        hunting.MUTANTS[args.mutant](Patches())
     if args.mutants:
         return _hunt(args.seeds, args.processes, args.remember)
     if args.seed is not None:
@@ -124,19 +124,17 @@ def _repeat(seed: int) -> int:
 def _hunt(seeds: int, processes: int, remembers: bool) -> int:
     """Every mutant must be caught; which seed caught it, and by which invariant."""
     survived, began = 0, time.monotonic()
-    known, caught_by = of_orders.remembered(), dict[str, int]()
+    known, caught_by = hunting.remembered(), dict[str, int]()
     with multiprocessing.get_context("fork").Pool(processes, maxtasksperchild=1) as pool:
-        jobs = [(name, seeds, known.get(name)) for name in of_orders.MUTANTS]
-        for name, seed, failure in pool.imap_unordered(of_orders.hunt, jobs, chunksize=1):
+        jobs = [(name, seeds, known.get(name)) for name in hunting.MUTANTS]
+        for name, seed, failure in pool.imap_unordered(hunting.hunt, jobs, chunksize=1):
             survived += seed is None
             caught_by |= {name: seed} if seed is not None else {}
             caught = f"SURVIVED {failure[:200]}" if seed is None else f"seed {seed}: {failure[:120]}"
             print(f"{name:54} {caught}", flush=True)
-    print(
-        f"{len(of_orders.MUTANTS) - survived} of {len(of_orders.MUTANTS)} caught in {time.monotonic() - began:.0f} s"
-    )
+    print(f"{len(hunting.MUTANTS) - survived} of {len(hunting.MUTANTS)} caught in {time.monotonic() - began:.0f} s")
     if remembers:
-        of_orders.remember(caught_by)
+        hunting.remember(caught_by)
     return 1 if survived else 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulation.mutants import of_orders
+from tests.simulation.mutants import hunting
 from tests.simulation.surroundings import line
 from tests.simulation.surroundings.patches import NothingToReplaceError, Patches, our_modules
 from trading import leader
@@ -40,9 +40,9 @@ def _is_read(where: Any, name: str) -> bool:
     return any(name in _read_in(module)[1] for module in readers)
 
 
-@pytest.mark.parametrize("bug", of_orders.MUTANTS)
+@pytest.mark.parametrize("bug", hunting.MUTANTS)
 def test_each_bug_replaces_what_code_of_ours_reads(bug: str, patches: Patches) -> None:
-    of_orders.MUTANTS[bug](patches)
+    hunting.MUTANTS[bug](patches)
     assert patches.replaced
     for found in patches.replaced:
         assert any(_is_read(where, name) for where, name in found), f"nobody reads {found}"
@@ -64,8 +64,8 @@ def test_a_name_that_is_gone_cannot_be_replaced(patches: Patches) -> None:
 
 
 def test_a_bug_that_cannot_be_planted_counts_as_one_that_survived(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(of_orders.MUTANTS, "outdated", lambda patches: patches.set(leader, "renamed_long_ago", None))
-    assert of_orders.hunt(("outdated", 1, None)) == (
+    monkeypatch.setitem(hunting.MUTANTS, "outdated", lambda patches: patches.set(leader, "renamed_long_ago", None))
+    assert hunting.hunt(("outdated", 1, None)) == (
         "outdated",
         None,
         "it can't be planted: trading.leader has no renamed_long_ago",

@@ -1,23 +1,15 @@
-"""Bugs planted in the real code, one at a time: with each of them some seed must fail.
+"""Bugs planted in how orders are sent, asked about and booked: most of them real trading bots have had."""
 
-Each is what somebody could write in good faith, and most of them real trading bots have had.
-"""
-
-import json
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 
 from hedgehog_project.venues import Venue
-from tests.simulation.mutants import of_identity, of_money, of_rules
-from tests.simulation.run import run
-from tests.simulation.surroundings.patches import NothingToReplaceError, Patches
+from tests.simulation.surroundings.patches import Patches
 from trading import leader, set_clocks, tasks
 from trading.books import booking
 from trading.core import orders
@@ -32,8 +24,6 @@ from trading.risk import gate, kill_switch
 from trading.traders import acting, calls, looks, outcomes
 from trading.traders.acting import Context
 from trading.traders.looks import Send
-
-Plant = Callable[[Patches], None]
 
 
 def resends_on_a_time_out(patches: Patches) -> None:
@@ -236,7 +226,7 @@ def spends_the_budget_of_all_slots(patches: Patches) -> None:
     patches.everywhere(position_with, all_of_it)
 
 
-PLANTED: tuple[Plant, ...] = (
+PLANTED = (
     resends_on_a_time_out,
     marks_failed_on_5xx,
     ignores_a_late_fill,
@@ -261,49 +251,4 @@ PLANTED: tuple[Plant, ...] = (
     never_asks_about_unclear_orders,
     leaves_times_in_the_future_as_they_are,
     spends_the_budget_of_all_slots,
-    *of_rules.PLANTED,
-    *of_money.PLANTED,
-    *of_identity.PLANTED,
 )
-MUTANTS: dict[str, Plant] = {plant.__name__: plant for plant in PLANTED}
-
-
-# By an invariant, a rule, or a constraint of the database. Anything else says that the bug was planted badly.
-_CAUGHT = r"[IR][1-8]: |IntegrityError: "
-
-
-# The seed that caught each of them last. It is tried first; wherever code has changed, all the others may follow.
-_CAUGHT_BY = Path(__file__).with_name("caught_by.json")
-
-
-def remembered() -> dict[str, int]:
-    caught_by: dict[str, int] = json.loads(_CAUGHT_BY.read_text())
-    return caught_by
-
-
-def remember(caught_by: dict[str, int]) -> None:
-    _CAUGHT_BY.write_text(
-        json.dumps({name: caught_by[name] for name in MUTANTS if name in caught_by}, indent=2) + "\n"
-    )
-
-
-def hunt(job: tuple[str, int, int | None]) -> tuple[str, int | None, str]:
-    """Plants one bug in this process and runs seeds until one fails: its name, the seed or None, what was found.
-
-    The job: the bug, how many seeds there are, and the one to begin with.
-    """
-    name, seeds, first = job
-    patches = Patches()
-    try:
-        MUTANTS[name](patches)
-        for seed in sorted(range(seeds), key=lambda seed: seed != first):
-            failure = run(seed).failure
-            if re.match(_CAUGHT, failure):
-                return name, seed, failure
-            if failure:
-                return name, None, f"seed {seed} fails for another reason: {failure}"
-        return name, None, ""
-    except NothingToReplaceError as error:
-        return name, None, f"it can't be planted: {error}"
-    finally:
-        patches.undo()
