@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST_FILE = 1000
+# Flat files in one folder of tests, beside its face and its fixtures.
+MAX_TESTS_IN_A_FOLDER = 12
+FACES = {"__init__.py", "__main__.py", "conftest.py"}
 
 # The house, from the top floor down: a room may import only what stands under it. docs/architecture.md tells of each.
 FLOORS = (
@@ -116,6 +120,10 @@ def files(*folders: str) -> list[Path]:
 ALL = [found for path in files(*ROOMS) for found in imports_in(path)]
 
 
+# Folders of tests that no room has the name of: clients of others, and processes that run Celery.
+OWN_FOLDERS = {"binance_mock": {"clients"}, "hedgehog_project": {"celery_processes"}}
+
+
 def test_the_imports_are_read() -> None:
     assert any(found.target == "hedgehog_project.redis.connect" for found in ALL)
     assert {found.module.partition(".")[0] for found in ALL} == set(ROOMS)
@@ -185,6 +193,18 @@ def test_only_the_exchange_knows_python_binance() -> None:
 def test_imports_stand_at_the_top() -> None:
     late = [found for found in ALL if found.is_late and (found.module, found.target) not in LATE_IMPORTS]
     assert [str(found) for found in late] == []
+
+
+def test_no_folder_of_tests_is_crowded() -> None:
+    folders = Counter(path.parent.relative_to(ROOT) for path in files("tests") if path.name not in FACES)
+    assert {str(folder): count for folder, count in folders.items() if count > MAX_TESTS_IN_A_FOLDER} == {}
+
+
+def test_tests_mirror_the_rooms() -> None:
+    for room in ROOMS:
+        inner = {path.name for path in (ROOT / room).iterdir() if (path / "__init__.py").exists()}
+        tested = {path.name for path in (ROOT / "tests" / room).iterdir() if (path / "__init__.py").exists()}
+        assert tested - inner == OWN_FOLDERS.get(room, set()), room
 
 
 def test_no_file_is_too_long() -> None:
