@@ -15,13 +15,14 @@ from binance.exceptions import BinanceAPIException, BinanceRequestException
 from urllib3.exceptions import HTTPError
 
 from hedgehog_project.venues import Place, Venue, place
+from hedgehog_project.venues.codes import CLOCK_IS_OFF
 from hedgehog_project.venues.keys import Key
 from hedgehog_project.venues.rate_limits import ORDERS_1D, ORDERS_10S, Budget, OverBudget, budget_at
 from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport, OrderType, Side
 from trading.exchange.clock import clock_at
-from trading.exchange.codes import CLOCK_IS_OFF, from_api, from_code, from_transport, is_about_the_day
+from trading.exchange.codes import from_api, from_code, from_transport
 from trading.exchange.errors import (
     ExchangeError,
     HalfDone,
@@ -307,9 +308,10 @@ class BinanceExchange:
         match error.scope:
             case Scope.ADDRESS:
                 self._budget.stop_for(error.wait_s, str(error))
-            case Scope.ORDERS:
-                window = ORDERS_1D if is_about_the_day(str(error)) else ORDERS_10S
-                self._budget.orders_are_full(window, is_exit)
+            case Scope.ORDERS_10S:
+                self._budget.orders_are_full(ORDERS_10S, is_exit)
+            case Scope.ORDERS_1D:
+                self._budget.orders_are_full(ORDERS_1D, is_exit)
 
     @staticmethod
     def _parsed(parse: Callable[[Any], Parsed], reply: Any) -> Parsed:
