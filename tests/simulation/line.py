@@ -22,7 +22,7 @@ from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport
 from trading.exchange import replies as ours
-from trading.exchange.client import terms
+from trading.exchange.binance import terms
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import RECV_WINDOW_MS, Listed, NewOrder, Replacement
 from trading.exchange.replies import from_exchange_info, from_my_trade, from_order_reply

@@ -5,10 +5,9 @@ messages, and failures of the transport.
 import ssl
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
-from binance.exceptions import BinanceAPIException, BinanceRequestException
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -31,6 +30,9 @@ from trading.exchange.errors import (
     Throttled,
     Why,
 )
+
+if TYPE_CHECKING:
+    from binance.exceptions import BinanceAPIException, BinanceRequestException
 
 # What a message begins with, what it is about, and what to do.
 _MESSAGES: tuple[tuple[str, Why, str], ...] = (
@@ -63,7 +65,7 @@ _UNKNOWN_ORDER = "Unknown order sent"
 _CANCEL_REFUSED = ("Cancel order is invalid", "Order was not canceled due to cancel restrictions", "Market is closed")
 
 
-def from_api(error: BinanceAPIException) -> ExchangeError:
+def from_api(error: "BinanceAPIException") -> ExchangeError:
     """What an answer with an error means."""
     # Something in between may answer with JSON of its own; Binance's codes are all below 0.
     code, status = error.code if isinstance(error.code, int) and error.code < 0 else 0, int(error.status_code)
@@ -106,7 +108,7 @@ def from_code(code: int, message: str) -> ExchangeError:
     return Refused(advised, code)
 
 
-def _data_of(error: BinanceAPIException) -> Mapping[str, Any] | None:
+def _data_of(error: "BinanceAPIException") -> Mapping[str, Any] | None:
     """The `data` of an answer; None where there is nothing that could be read."""
     try:
         data = error.response.json()["data"]
@@ -115,7 +117,7 @@ def _data_of(error: BinanceAPIException) -> Mapping[str, Any] | None:
     return data if isinstance(data, dict) else None
 
 
-def from_transport(error: requests.RequestException | BinanceRequestException | HTTPError) -> ExchangeError:
+def from_transport(error: "requests.RequestException | BinanceRequestException | HTTPError") -> ExchangeError:
     """What a failure on the way means: only a connection that was never made proves that nothing was sent."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     match reason:
