@@ -17,7 +17,7 @@ from django.conf import settings as django_settings
 
 from hedgehog_project.outside import Unreadable, one_line, read_json
 from hedgehog_project.venues import Place, Venue, place
-from hedgehog_project.venues.keys import Key
+from hedgehog_project.venues.keys import Key, hmac_key
 from trading.core import guard
 from trading.core.events import TradeSeen
 from trading.core.filters import Rules
@@ -62,7 +62,7 @@ def check_up(venue: Venue, is_wanted: bool = True) -> Iterator[Finding]:
     if venue == Venue.LIVE and not django_settings.HEDGEHOG_ALLOW_LIVE:
         yield Finding(Level.NOTE, "real money is not allowed", "HEDGEHOG_ALLOW_LIVE=1 allows it")
     # Whoever has no key may still ask what is public.
-    inspector = Inspector(where.rest_url, where.key or Key(""))
+    inspector = Inspector(where.rest_url, where.key or hmac_key("", ""))
     reached = None
     try:
         reached = inspector.reach()

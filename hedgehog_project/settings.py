@@ -99,7 +99,7 @@ LOGIN_REDIRECT_URL = "admin:index"
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # urls.py finds what is shown, in the web server alone
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

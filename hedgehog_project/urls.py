@@ -11,6 +11,9 @@ def healthz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+# Not when any process starts: it takes a third of that time, and only the web server shows it.
+admin.autodiscover()
+
 urlpatterns = [
     path("healthz", healthz),
     # By its name: what trading knows of is above this room.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import websocket
 
-from hedgehog_project.outside import whole_number
+from hedgehog_project.venues.codes import told_to_wait_s
 from hedgehog_project.venues.rate_limits import LONGEST_BAN_S
 from streamer.wire import FrameSocket
 
@@ -22,9 +22,6 @@ log = logging.getLogger(__name__)
 PACE_S = 0.002
 # A batch of this size is worth its cost by itself: the next is read at once.
 LARGE_BATCH = 50
-
-# Told to wait by the exchange: 403 firewall, 418 banned, 429 too many.
-_TOLD_TO_WAIT = (403, 418, 429)
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,6 @@ class Patience:
     refused_max_s: float = 1.0  # nobody listens there: no attempt that the exchange counts
     refused_tries: int = 60  # of which so many in a row, then the usual backoff: it may be away for hours
     proven_s: float = 10.0  # a connection that lasted so long begins the backoff anew
-    banned_s: float = 60.0
 
 
 class LostError(Exception):
@@ -118,9 +114,7 @@ class Connection:
             except LostError as lost:
                 self._lost(str(lost), lost.wait_s)
             except websocket.WebSocketBadStatusException as error:
-                told_s = (
-                    (_retry_after_s(error) or self._patience.banned_s) if error.status_code in _TOLD_TO_WAIT else None
-                )
+                told_s = told_to_wait_s(error.status_code, 0, "", error.resp_headers or {})
                 self._lost(f"the exchange answered with status {error.status_code}", told_s)
             except websocket.WebSocketTimeoutException:
                 self._lost("time-out", None)
@@ -251,11 +245,6 @@ def _connect(ws: FrameSocket, url: str) -> None:
     except ValueError:
         # A proxy's address may hold a password: nothing of it is repeated.
         raise LostError("the address of the exchange, or that of a proxy, can't be read") from None
-
-
-def _retry_after_s(error: websocket.WebSocketBadStatusException) -> float | None:
-    seconds = whole_number(str((error.resp_headers or {}).get("retry-after", "")))
-    return None if seconds is None else float(seconds)
 
 
 def _in_words(error: Exception) -> str:

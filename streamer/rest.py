@@ -10,17 +10,15 @@ from typing import TypeVar
 
 import msgspec
 
-from hedgehog_project.outside import UNREADABLE, storable, whole_number
-from hedgehog_project.venues.rate_limits import LONGEST_BAN_S, Budget, OverBudget, budget_at
+from hedgehog_project.outside import UNREADABLE, storable
+from hedgehog_project.venues.codes import told_to_wait_s
+from hedgehog_project.venues.rate_limits import Budget, OverBudget, budget_at
 
 T = TypeVar("T")
 
 TIMEOUT_S = 5.0
 # Request weights (market-data-endpoints.md, general-endpoints.md).
 WEIGHTS = {"time": 1, "exchangeInfo": 20, "historicalTrades": 25, "aggTrades": 4}
-# What asks us to wait, and for how many seconds where it does not say: too many requests, a ban, the firewall. The
-# traders wait as well; but live frames should not, so the first is more than a gap's patience.
-_TOLD_TO_WAIT = {429: 20.0, 418: 120.0, 403: 120.0}
 
 
 class UnreachableError(Exception):
@@ -95,10 +93,9 @@ def _refusal(error: urllib.error.HTTPError, budget: Budget) -> Exception:
         answer = msgspec.json.decode(error.read(), type=_Error)
     except (*UNREADABLE, OSError, http.client.HTTPException):
         answer = _Error(0, str(error.reason))  # A proxy's page, not Binance's answer: the status says it all.
-    if error.code not in _TOLD_TO_WAIT:
+    wait_s = told_to_wait_s(error.code, answer.code, answer.msg, _lower(error.headers))
+    if wait_s is None:
         return RefusedError(error.code, answer.code, storable(answer.msg))
-    told = whole_number(error.headers.get("Retry-After", ""))
-    wait_s = _TOLD_TO_WAIT[error.code] if told is None else float(min(max(1, told), LONGEST_BAN_S))
     why = f"status {error.code}, code {answer.code}: {storable(answer.msg)}"
     budget.stop_for(wait_s, why)
     return ThrottledError(f"the exchange asks us to wait ({why})", wait_s)

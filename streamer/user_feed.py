@@ -13,6 +13,7 @@ import redis
 
 from hedgehog_project.outside import UNREADABLE
 from hedgehog_project.venues import Place, Venue
+from hedgehog_project.venues.codes import CLOCK_IS_OFF, known, needs_a_person
 from streamer.connection import Connection, LostError, Patience
 from streamer.frames import Oddities
 from streamer.topics import REPORTS_KEPT, report_topic
@@ -26,16 +27,6 @@ REFUSED_WAIT_S = 60.0
 BACKLOG_MAX = 10_000
 RETRY_S = 0.5
 MAX_MS = 10**14  # in the year 5138
-
-_WRONG_CLOCK = -1021
-# Binance's errors.md
-_HINTS = {
-    -1021: "the clock of this machine is off: set it by NTP",
-    -1022: "the signature is wrong: the secret or private key does not belong to the API key",
-    -2008: "the exchange does not know this key",
-    -2014: "the key has not the form of one",
-    -2015: "the key is wrong, or has no right to read, or may not be used from this address",
-}
 
 
 class _Message(msgspec.Struct):
@@ -149,15 +140,16 @@ class UserFeed(Connection):
 
     def _on_refusal(self, ws: FrameSocket, asked: str, error: dict[str, Any]) -> None:
         code, text = error.get("code"), error.get("msg")
-        if code == _WRONG_CLOCK and not self._resynced:
+        if code == CLOCK_IS_OFF and not self._resynced:
             self._resynced = True
             self._ask(ws, "time", {})
             return
-        hint = _HINTS.get(code, "") if isinstance(code, int) else ""
-        self.problem = f"{asked} refused with {code} {text}" + (f" ({hint})" if hint else "")
+        advice = known(code).advice
+        self.problem = f"{asked} refused with {code} {text}" + (f" ({advice})" if advice else "")
         log.error("user_stream_refused venue=%s problem=%r", self.venue, self.problem)
         # A busy exchange is asked again soon; what somebody must mend first, seldom.
-        raise LostError(self.problem, wait_s=_retry_after_s(error) or (REFUSED_WAIT_S if hint else None))
+        wait_s = REFUSED_WAIT_S if needs_a_person(code) else None
+        raise LostError(self.problem, wait_s=_retry_after_s(error) or wait_s)
 
     def _subscribe(self, ws: FrameSocket) -> None:
         self._ask(ws, "userDataStream.subscribe.signature", self._key.signed({}, _now_ms() + self._clock_offset_ms))

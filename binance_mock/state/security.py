@@ -5,10 +5,12 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from binance_mock.engine.errors import Refused, bad_key, bad_key_format, bad_signature, illegal, mandatory
-from hedgehog_project.venues.keys import PublicKey
+
+if TYPE_CHECKING:
+    from hedgehog_project.venues.pem import PublicKey
 
 RECV_WINDOW_MS = 5_000
 MOST_RECV_WINDOW_MS = 60_000
@@ -24,7 +26,7 @@ class Account:
     api_key: str
     api_secret: str = field(repr=False)
     # Verifies instead of the secret, where the key is an RSA or Ed25519 key.
-    public_key: PublicKey | None = None
+    public_key: "PublicKey | None" = None
     may_withdraw: bool = False
 
     def check_key(self, api_key: str | None) -> None:

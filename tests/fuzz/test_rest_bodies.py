@@ -18,7 +18,7 @@ from tests.fuzz.conftest import BOUNDED
 from tests.fuzz.hostile import can_be_kept, hostile
 from tests.fuzz.test_frames import JSON, bent, encoded
 from trading.core.orders import Side
-from trading.exchange.client import BinanceExchange
+from trading.exchange.binance import BinanceExchange
 from trading.exchange.errors import ExchangeError, NotFound, NotSent, OutcomeUnknown, Refused, Throttled
 from trading.exchange.protocol import NewOrder
 

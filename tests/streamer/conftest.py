@@ -19,9 +19,7 @@ from streamer.user_feed import UserFeed
 from tests.streamer.exchange import Exchange
 
 # Of no use in life: so that a test of a time-out takes a moment only.
-HURRIED = Patience(
-    connect_s=0.5, silence_s=30, quiet_s=30, backoff_first_s=0.05, backoff_max_s=0.2, proven_s=0.3, banned_s=0.5
-)
+HURRIED = Patience(connect_s=0.5, silence_s=30, quiet_s=30, backoff_first_s=0.05, backoff_max_s=0.2, proven_s=0.3)
 
 
 def until(condition: Callable[[], object], within_s: float = 8.0) -> None:

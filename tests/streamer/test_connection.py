@@ -6,7 +6,7 @@ import time
 import pytest
 
 from hedgehog_project.ports import free_port
-from hedgehog_project.venues import Market
+from hedgehog_project.venues import Market, codes
 from streamer.connection import Patience
 from streamer.feeds import STREAMS_MAX, TradeConnection
 from streamer.inbox import Inbox
@@ -71,14 +71,17 @@ def test_a_server_that_never_answers_the_handshake_is_not_waited_for_for_ever(
 
 
 @pytest.mark.parametrize("status", [403, 418, 429])
-def test_an_exchange_that_tells_us_to_wait_is_left_alone(stage: Stage, exchange: Exchange, status: int) -> None:
+def test_an_exchange_that_tells_us_to_wait_is_left_alone(
+    stage: Stage, exchange: Exchange, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codes, "WAITS_S", {403: 1.1, 418: 1.1, 429: 1.1})
     exchange.handshake_status = status
     stage.stream("ETHUSDT", connected=False)
     until(lambda: exchange.paths)
     exchange.handshake_status = 101
     time.sleep(0.8)
     assert len(exchange.paths) == 1
-    until(lambda: exchange.connections() == 1, within_s=1)
+    until(lambda: exchange.connections() == 1, within_s=2)
 
 
 def test_an_announced_shutdown_is_not_waited_for(stage: Stage, exchange: Exchange) -> None:

@@ -1,4 +1,14 @@
-"""What can go wrong with an exchange, named by what the caller has to do."""
+"""What can go wrong with an exchange, named by what the caller has to do.
+
+ExchangeError
+├── Refused           It said no, and nothing was done. Do not send the same again: change it, or tell a person.
+│   └── KeyRejected   So it is for every signed request: a person has to mend the key or its rights.
+├── NotFound          It does not know the order. Ask again before you believe it: a fresh one may still appear.
+├── Throttled         Nothing was done. Ask again after `wait_s` seconds; `scope` says who else has to wait.
+├── NotSent           Nothing left this machine. Try again when you like.
+├── HalfDone          One part of a request of two was not done. It never leaves client.py, which reads its data.
+└── OutcomeUnknown    It was done or not. Send nothing in its place: ask by client order id until it is clear.
+"""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -19,8 +29,9 @@ class Why(StrEnum):
 class Scope(StrEnum):
     """Who has to wait."""
 
-    REQUEST = "REQUEST"  # This one request.
-    ORDERS = "ORDERS"  # Whatever places orders for the account.
+    REQUEST = "REQUEST"  # This one request: our own budget holds it back.
+    ORDERS_10S = "ORDERS_10S"  # Whatever places orders for the account: those of these ten seconds are used up.
+    ORDERS_1D = "ORDERS_1D"  # Likewise, those of this day.
     ADDRESS = "ADDRESS"  # Every process that calls from this address.
 
 

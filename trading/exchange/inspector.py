@@ -8,7 +8,7 @@ from typing import Any
 
 from trading.core.money import plain
 from trading.core.orders import Side
-from trading.exchange.client import BinanceExchange
+from trading.exchange.binance import BinanceExchange
 from trading.exchange.replies import from_account
 
 

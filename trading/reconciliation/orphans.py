@@ -15,6 +15,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from hedgehog_project.venues.codes import NO_SUCH_SYMBOL
 from trading.books.booking import book, position_of
 from trading.core import orders as core
 from trading.core.decisions import Triggers
@@ -22,7 +23,6 @@ from trading.core.events import Nudged
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OPEN, OrderReport, Side
 from trading.core.position import state_of
-from trading.exchange.codes import NO_SUCH_SYMBOL
 from trading.exchange.errors import NotFound, Refused
 from trading.exchange.order_ids import Name, read, trader_of
 from trading.exchange.protocol import Exchange, ExchangeAt

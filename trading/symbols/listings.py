@@ -13,9 +13,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from hedgehog_project.venues.codes import NO_SUCH_SYMBOL, NOT_LISTED
 from trading.core.fees import Fees
 from trading.exchange.client import exchange_at
-from trading.exchange.codes import NO_SUCH_SYMBOL, NOT_LISTED
 from trading.exchange.errors import ExchangeError, KeyRejected, Refused
 from trading.exchange.protocol import Exchange, Listed
 from trading.models import Listing, Switch, Symbol, TradingSettings

@@ -14,9 +14,9 @@ from django.db import transaction
 from django.db.models import F
 
 from hedgehog_project.venues import Venue
+from hedgehog_project.venues.codes import NOT_LISTED
 from trading.core.events import Event, Nudged, OrderReported
 from trading.core.money import EXACT, ONE, ZERO, plain, quote_of
-from trading.exchange.codes import NOT_LISTED
 from trading.exchange.errors import ExchangeError, KeyRejected, Refused
 from trading.exchange.protocol import Exchange
 from trading.models import Fill, Trader

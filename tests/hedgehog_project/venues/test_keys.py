@@ -13,7 +13,8 @@ from pytest_django import Settings
 
 from hedgehog_project.tether import GIVEN, may_have
 from hedgehog_project.venues import Venue, key_settings, place
-from hedgehog_project.venues.keys import BadKey, Key, KeyKind, PublicKey, hmac_key, private_key
+from hedgehog_project.venues.keys import BadKey, Key, KeyKind, hmac_key, private_key
+from hedgehog_project.venues.pem import PublicKey
 from tests.support.machine.processes import Processes
 
 ED25519, RSA_2048 = ECC.generate(curve="Ed25519"), RSA.generate(2048)

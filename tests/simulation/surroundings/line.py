@@ -17,12 +17,12 @@ from binance_mock.protocol import replies
 from binance_mock.protocol.operations import REST
 from binance_mock.protocol.params import Params
 from hedgehog_project.venues import Venue
+from hedgehog_project.venues.codes import NO_SUCH_SYMBOL
 from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport
 from trading.exchange import replies as ours
-from trading.exchange.client import terms
-from trading.exchange.codes import NO_SUCH_SYMBOL
+from trading.exchange.binance import terms
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import RECV_WINDOW_MS, Listed, NewOrder, Replacement
 from trading.exchange.replies import from_exchange_info, from_my_trade, from_order_reply

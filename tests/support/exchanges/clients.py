@@ -6,7 +6,7 @@ from hedgehog_project.venues.keys import hmac_key
 from hedgehog_project.venues.rate_limits import budget_at
 from tests.support.exchanges.market import KEY, SECRET
 from trading.core.orders import Side
-from trading.exchange.client import BinanceExchange
+from trading.exchange.binance import BinanceExchange
 from trading.exchange.clock import clock_at
 from trading.exchange.protocol import NewOrder
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from hedgehog_project.venues.codes import NO_SUCH_SYMBOL
 from trading.core.fees import Fees
-from trading.exchange.codes import NO_SUCH_SYMBOL
 from trading.exchange.errors import OutcomeUnknown, Refused, Throttled
 from trading.exchange.protocol import Listed
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 from hedgehog_project.ports import HOST, free_port
 from hedgehog_project.venues.keys import hmac_key
 from tests.support.machine.processes import Process, Processes
-from trading.exchange.client import BinanceExchange
+from trading.exchange.binance import BinanceExchange
 
 KEY, SECRET = "key-of-the-tests", "secret-of-the-tests"
 

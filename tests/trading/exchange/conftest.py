@@ -4,10 +4,10 @@ import pytest
 import redis
 
 from tests.support.exchanges.clients import forget_exchanges
-from trading.exchange import client as client_module
+from trading.exchange import binance
 
 
 @pytest.fixture(autouse=True)
 def alone(redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> None:
     forget_exchanges()
-    monkeypatch.setattr(client_module, "PAUSES_S", (0.001, 0.001))
+    monkeypatch.setattr(binance, "PAUSES_S", (0.001, 0.001))

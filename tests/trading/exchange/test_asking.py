@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.exchanges.clients import ORDER_REPLY, client_of, limit_order
 from tests.support.exchanges.scripted_http import Answer, ScriptedServer, answer, hang_up, silent
-from trading.exchange import client as client_module
+from trading.exchange import binance
 from trading.exchange.errors import NotFound, OutcomeUnknown, Refused, Throttled
 
 BUSY = answer(503, {"code": -1008, "msg": "Server is currently overloaded"})
@@ -45,8 +45,8 @@ def test_answer_that_is_no_is_not_asked_for_again(code: int, expected: type[Exce
 
 def test_waits_between_questions_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(client_module, "PAUSES_S", (0.2, 0.8))
-    monkeypatch.setattr(client_module.time, "sleep", waits.append)
+    monkeypatch.setattr(binance, "PAUSES_S", (0.2, 0.8))
+    monkeypatch.setattr(binance.time, "sleep", waits.append)
     for _ in range(20):
         with ScriptedServer(*[BUSY] * 3) as server, pytest.raises(OutcomeUnknown):
             client_of(server.url).order("ETHUSDT", "hh-1-b-1")
@@ -57,8 +57,8 @@ def test_waits_between_questions_differ(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_exchange_that_says_nothing_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "PATIENCE_S", 0.5)
-    monkeypatch.setattr(client_module, "ANSWER_TIMEOUT_S", 0.4)
+    monkeypatch.setattr(binance, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(binance, "ANSWER_TIMEOUT_S", 0.4)
     began = time.monotonic()
     with ScriptedServer(*[silent(2)] * 5) as server:
         with pytest.raises(OutcomeUnknown):

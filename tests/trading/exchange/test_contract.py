@@ -25,8 +25,8 @@ from tests.support.exchanges.scripted_http import (
 )
 from trading.core.fees import Fees
 from trading.core.orders import OrderReport, OrderStatus, OrderType, Side
-from trading.exchange import client as client_module
-from trading.exchange.client import BinanceExchange
+from trading.exchange import binance
+from trading.exchange.binance import BinanceExchange
 from trading.exchange.errors import (
     ExchangeError,
     KeyRejected,
@@ -53,7 +53,7 @@ def now_ms() -> int:
 def alone(redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known of an address that another test had, and no question is waited for."""
     forget_exchanges()
-    monkeypatch.setattr(client_module, "PAUSES_S", (0.001, 0.001))
+    monkeypatch.setattr(binance, "PAUSES_S", (0.001, 0.001))
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ class TestAgainstTheMock:
     def test_history_longer_than_a_page_is_read_to_its_end(
         self, exchange: BinanceExchange, mock: MockExchange, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(client_module, "PAGE", 2)
+        monkeypatch.setattr(binance, "PAGE", 2)
         order = exchange.place(new_order("hh-pages"))
         for _ in range(5):
             mock.trade("ETHUSDT", "2989", "0.02")
@@ -137,7 +137,7 @@ class TestAgainstTheMock:
     def test_orders_are_listed_oldest_first_over_several_pages(
         self, exchange: BinanceExchange, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(client_module, "PAGE", 2)
+        monkeypatch.setattr(binance, "PAGE", 2)
         names = [f"hh-list-{number}" for number in range(5)]
         placed = [exchange.place(new_order(name, quantity=D("0.01"))) for name in names]
         exchange.cancel("ETHUSDT", names[0])
@@ -272,8 +272,8 @@ ORDER_TEXT = '{"symbol":"ETHUSDT","clientOrderId":"hh-1-b-1","orderId":7,"status
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "CONNECT_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(client_module, "READ_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(binance, "CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(binance, "READ_TIMEOUT_S", 0.3)
 
 
 def place_at(url: str) -> OrderReport:
@@ -353,7 +353,7 @@ def test_failed_placing_says_what_to_do_and_sends_the_order_once(
         pytest.param(answer(429, fault(-1003), Retry_After=7), 7, id="as asked"),
         pytest.param(answer(418, fault(-1003), Retry_After=300), 300, id="a ban"),
         pytest.param(answer(418, fault(-1003)), 120, id="a ban of unknown length"),
-        pytest.param(answer(429, fault(-1003), Retry_After="soon"), 10, id="a time that is none"),
+        pytest.param(answer(429, fault(-1003), Retry_After="soon"), 20, id="a time that is none"),
         pytest.param(answer(429, fault(-1003), Retry_After=0), 1, id="not at all is a second at least"),
     ],
 )

@@ -19,7 +19,7 @@ from tests.support.exchanges.market import KEY
 from tests.support.exchanges.scripted_http import Answer, ScriptedServer, answer
 from trading.core.orders import Side
 from trading.exchange.client import why_wait
-from trading.exchange.errors import ExchangeError, Throttled
+from trading.exchange.errors import ExchangeError, Scope, Throttled
 
 LISTING = {
     "symbol": "ETHUSDT",
@@ -169,6 +169,19 @@ def test_order_that_was_one_too_many_stops_entries_and_nothing_else() -> None:
         client.place(limit_order(Side.SELL))
         client.order("ETHUSDT", "hh-1-b-1")
         assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(("interval", "scope"), [("10 SECOND", Scope.ORDERS_10S), ("1 DAY", Scope.ORDERS_1D)])
+def test_an_order_too_many_says_of_which_window(interval: str, scope: Scope) -> None:
+    too_many = answer(429, {"code": -1015, "msg": f"Too many new orders; current limit is 50 orders per {interval}."})
+    with ScriptedServer(too_many) as server:
+        client = client_of(server.url)
+        with pytest.raises(Throttled) as throttled:
+            client.place(limit_order())
+        state = budget_at(server.url, KEY).state()
+    assert throttled.value.scope == scope
+    is_full = {Scope.ORDERS_10S: state.orders_10s.used == 40, Scope.ORDERS_1D: state.orders_1d.used == 128_000}
+    assert [each for each, full in is_full.items() if full] == [scope]
 
 
 @pytest.mark.usefixtures("no_window_ends")

@@ -23,8 +23,8 @@ from tests.support.exchanges.scripted_http import (
     silent,
 )
 from tests.support.machine.certificate import new_certificate
-from trading.exchange import client as client_module
-from trading.exchange.client import BinanceExchange
+from trading.exchange import binance
+from trading.exchange.binance import BinanceExchange
 from trading.exchange.errors import ExchangeError, NotSent, OutcomeUnknown
 
 CALLS: dict[str, Callable[[BinanceExchange], object]] = {
@@ -39,7 +39,7 @@ HTML = "<html><body>Bad Gateway</body></html>"
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for timeout in ("CONNECT_TIMEOUT_S", "READ_TIMEOUT_S", "ANSWER_TIMEOUT_S"):
-        monkeypatch.setattr(client_module, timeout, 0.3)
+        monkeypatch.setattr(binance, timeout, 0.3)
 
 
 def failure(url: str, call: str) -> ExchangeError:

@@ -17,7 +17,7 @@ from tests.support.exchanges.market import MockExchange
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
-from trading.exchange.client import BinanceExchange
+from trading.exchange.binance import BinanceExchange
 from trading.exchange.protocol import NewOrder
 from trading.models import Fill, FillMark, Order, Symbol, Trader
 from trading.reconciliation.audit import audit, examine

@@ -20,7 +20,8 @@ from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.exchange import client as client_module
-from trading.exchange.client import BinanceExchange, exchange_at
+from trading.exchange.binance import BinanceExchange
+from trading.exchange.client import exchange_at
 from trading.exchange.protocol import NewOrder
 from trading.models import Fill, FillMark, Listing, Order, Orphan, Symbol, Trader
 from trading.models.orphans import Resolution
