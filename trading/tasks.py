@@ -17,6 +17,7 @@ from hedgehog_project.venues import Venue
 from trading import leader
 from trading.books import equity
 from trading.core.events import Event, Nudged, TradeSeen
+from trading.core.journal import Cause, Kind, Source
 from trading.dispatch import acknowledge, deliveries
 from trading.exchange import remote
 from trading.exchange.client import exchange_at
@@ -56,16 +57,18 @@ def wake(self: Task, trader: int, symbol: str, trade: dict[str, Any]) -> None:
 
 
 @shared_task(bind=True, base=BaseTask)
-def nudge(self: Task, trader: int, symbol: str, why: str, is_urgent: bool = False) -> None:
+def nudge(
+    self: Task, trader: int, symbol: str, why: str, is_urgent: bool = False, source: str = Source.LEADER
+) -> None:
     """The leader, or a person, wants the trader to look again."""
-    _let_act(trader, Nudged(why, is_urgent), _id(self))
+    _let_act(trader, Nudged(why, is_urgent, Source(source)), _id(self))
 
 
 @shared_task(bind=True, base=BaseTask)
 def report(self: Task, trader: int | None, symbol: str, venue: str, entry: str, data: dict[str, Any]) -> None:
     """The exchange reported something of an order of ours."""
     try:
-        has_ended = acting.hear(from_execution_report(data), "report", exchange_at, _id(self), Venue(venue))
+        has_ended = acting.hear(from_execution_report(data), Source.REPORT, exchange_at, _id(self), Venue(venue))
     except Exception as error:
         if passes(error):
             raise
@@ -170,7 +173,8 @@ def _ask_instead(client_order_id: str, trader: int | None, symbol: str) -> None:
     row = Order.objects.select_related("trader").filter(client_order_id=client_order_id).first()
     if row is None or trader is None:
         return  # Nobody's here: reconciliation tells what it is.
-    write(row.trader, "report", "can't be booked", "it is given up, and the exchange asked instead", row)
+    text = "it is given up, and the exchange asked instead"
+    write(row.trader, Cause(Source.REPORT), Kind.NOT_BOOKED, "report dropped", text, row)
     enqueue.ask(row.pk, row.trader_id, symbol)
 
 

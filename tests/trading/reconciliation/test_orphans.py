@@ -11,6 +11,7 @@ from console.management.commands import orphans as command
 from hedgehog_project.venues import Venue
 from tests.support.scripted_exchange import ScriptedExchange
 from trading import leader
+from trading.core.journal import Kind, Source
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.exchange.errors import Refused
@@ -46,11 +47,11 @@ def test_adopted_buy_lives_out_its_cycle_in_a_slot_of_its_own(resting: Orphan, e
     trader.refresh_from_db()
     assert (trader.slot, trader.state) == (2, TraderState.BUYING)
     exchange.fill("hh-77-b-1", D("0.02"))
-    acting.hear(exchange.fill_all("hh-77-b-1"), "report", exchange)
+    acting.hear(exchange.fill_all("hh-77-b-1"), Source.REPORT, exchange)
     reconcile(Venue.MOCK, exchange)
     sell = Order.objects.get(side=Side.SELL)
     assert (sell.trader, sell.status) == (trader, OrderStatus.NEW)
-    acting.hear(exchange.fill_all(sell.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(sell.client_order_id), Source.REPORT, exchange)
     trader.refresh_from_db()
     assert trader.state == TraderState.FINISHED
     assert trader.profit is not None
@@ -72,8 +73,8 @@ def test_adoption_takes_all_unknown_orders_of_that_trader(symbol: Symbol, exchan
     assert Fill.objects.count() == 1
     assert set(Orphan.objects.filter(resolution=Resolution.ADOPTED).values_list("trader", flat=True)) == {trader.pk}
     assert Orphan.objects.get(resolution=Resolution.UNRESOLVED).client_order_id == "hh-78-b-1"
-    assert JournalEntry.objects.filter(trader=trader, decision="begins").exists()
-    acting.hear(exchange.fill_all("hh-77-s-1"), "report", exchange)
+    assert JournalEntry.objects.filter(trader=trader, kind=Kind.BEGAN).exists()
+    acting.hear(exchange.fill_all("hh-77-s-1"), Source.REPORT, exchange)
     trader.refresh_from_db()
     # 0.0499 x 2910 less 0.1 %, less what 0.0499 of the 0.04995 that were bought cost.
     assert trader.profit == D("145.209") - D("0.145209") - D("144.85485486")
@@ -98,7 +99,7 @@ def test_profit_of_a_sale_alone_is_not_invented(symbol: Symbol, exchange: Script
 def test_adopted_trader_waits_for_its_symbol_to_be_on(resting: Orphan, exchange: ScriptedExchange) -> None:
     TradingSettings.objects.update(status="off")
     trader = orphans.adopt(resting, "admin", exchange)
-    acting.hear(exchange.fill_all("hh-77-b-1"), "report", exchange)
+    acting.hear(exchange.fill_all("hh-77-b-1"), Source.REPORT, exchange)
     trader.refresh_from_db()
     assert (trader.state, trader.waits_for) == (TraderState.HOLDING, "trading is off for this symbol")
 

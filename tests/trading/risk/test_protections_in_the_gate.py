@@ -20,6 +20,8 @@ from tests.support.rows import make_order, make_trader
 from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from trading.core.events import Nudged, TradeSeen
+from trading.core.holds import Rule
+from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.identity.names import new_client_order_id
 from trading.models import (
@@ -29,7 +31,6 @@ from trading.models import (
     Symbol,
     Trader,
 )
-from trading.models.protections import Rule
 from trading.risk import protections
 from trading.traders import acting
 
@@ -54,7 +55,7 @@ def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader
         acting.wake(trader.pk, Nudged("it is time to try again", is_urgent=True), exchange)
     trader.refresh_from_db()
     assert exchange.placed == []
-    said = JournalEntry.objects.filter(trader=trader, decision="is held back")
+    said = JournalEntry.objects.filter(trader=trader, kind=Kind.DENIED, denied_by=Rule.BOUND)
     assert [entry.reason for entry in said] == ["ETHUSDT may bind 300 USDT"]
     row = HeldBack.objects.get()
     assert (row.count, row.rule, row.day) == (1, Rule.BOUND, timezone.now().astimezone(UTC).date())
@@ -82,7 +83,7 @@ def test_what_is_bought_is_sold_whatever_holds_buys_back(
     acting.wake(trader.pk, TRADE, exchange)
     limit(trader.symbol, most_bound=D(1), most_open_orders=1, most_trade_age_s=1, heeds_gaps=True)
     limit_account(most_exposure=D(1), quote_reserve=D(10_000), most_orders_a_minute=2)
-    acting.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(Order.objects.get().client_order_id), Source.REPORT, exchange)
     assert [order.side for order in exchange.placed] == [Side.BUY, Side.SELL]
     assert not HeldBack.objects.exists()
 
