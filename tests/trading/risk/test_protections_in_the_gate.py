@@ -10,6 +10,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -199,3 +200,26 @@ def trade_at_once(own: list[Trader], exchange: ScriptedExchange, monkeypatch: py
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_last_line_of_a_trader_is_found_by_its_index_among_many(trader: Trader, exchange: ScriptedExchange) -> None:
+    """Asked for each order that is denied, with millions of lines in the journal."""
+    others = Trader.objects.bulk_create(
+        Trader(symbol=trader.symbol, venue=Venue.MOCK, slot=slot, budget=D(1)) for slot in range(100, 300)
+    )
+    lines = (JournalEntry(trader=other, kind=Kind.WAITED, decision="waiting") for _ in range(50) for other in others)
+    JournalEntry.objects.bulk_create(lines)
+    limit(trader.symbol, most_bound=D(1))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        with CaptureQueriesContext(connection) as captured:
+            acting.wake(trader.pk, TRADE, exchange)
+        asked = [query["sql"] for query in captured if "denied_by" in query["sql"] and "SELECT" in query["sql"]]
+        asked += [query["sql"] for query in captured if '"reason" FROM "trading_journalentry"' in query["sql"]]
+        explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
+        assert JournalEntry.objects.get(trader=trader).denied_by == Rule.BOUND
+        assert len(asked) == 2
+        for sql in asked:
+            cursor.execute(f"{explain} {sql}")
+            plan = "\n".join(str(row) for row in cursor.fetchall())
+            assert "journal_of_trader" in plan, plan
