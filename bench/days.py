@@ -6,7 +6,6 @@ Prints progress, and one line of the table "Recorded days" in bench/RESULTS.md. 
 """
 
 import argparse
-import re
 import statistics
 import sys
 import tempfile
@@ -32,6 +31,7 @@ from tests.support.environment import ROOT
 from tests.support.machine.stack import Stack
 from trading.books.holdings import fees_of, holdings, value_of
 from trading.books.left_over import left_over
+from trading.core.journal import Kind
 from trading.core.money import ZERO, plain
 from trading.core.orders import Side
 from trading.core.strategy import TraderState
@@ -91,10 +91,9 @@ class Watch:
 
     def _note_age(self, symbol: str, entry: JournalEntry) -> None:
         """The time from the exchange's trade to the decision that it caused, while its topic still has it."""
-        found = re.match(r"trade (\d+) at ", entry.event)
-        if found is None:
+        if entry.trade_id is None:
             return
-        key = f"{found[1]}-0"
+        key = f"{entry.trade_id}-0"
         entries: Any = connect().xrange(trade_topic(Venue.MOCK, symbol), key, key)
         for entry_id, fields in entries:
             traded = decode_trade(symbol, entry_id, fields[b"t"])
@@ -185,8 +184,8 @@ def result(stack: Stack, options: argparse.Namespace, watch: Watch, days: float,
     realised = sum((trader.profit or ZERO for trader in finished), ZERO)
     asked = Trader.objects.filter(rebuy_told_at__isnull=False).count()
     # Turning it off marks those as heard that were not: their journals know better.
-    heard = JournalEntry.objects.filter(decision="is heard").count()
-    sales = Order.objects.filter(side=Side.SELL, cancel_reason__startswith="stop-loss")
+    heard = JournalEntry.objects.filter(kind=Kind.SLOT_OPENED).count()
+    sales = Order.objects.filter(side=Side.SELL, journal__kind=Kind.CANCELLED)
     fee = fees_of(Venue.MOCK, [symbol.pk])[symbol.pk]
     # At the price at which it was turned off: the market moves on while the books settle.
     held = [holding.terms for holding in holdings(Venue.MOCK)]

@@ -9,6 +9,7 @@ from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from trading.core.holds import Rule
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, UNVALUED
 from trading.models import (
@@ -20,7 +21,7 @@ from trading.models import (
     Trader,
     TradingSettings,
 )
-from trading.models.protections import BNB, Rule
+from trading.models.protections import BNB
 from trading.models.symbols import TradingStatus
 from trading.risk import balances, drawdown, protections
 from trading.risk.exposure import bound, of_live_traders

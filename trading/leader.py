@@ -21,6 +21,7 @@ from streamer.topics import TradeEvent, last_trades
 from trading import set_clocks
 from trading.core.decisions import ANY_PRICE
 from trading.core.events import TradeSeen
+from trading.core.journal import Cause, Kind, Source
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import TraderState
 from trading.identity import runs
@@ -173,7 +174,8 @@ def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
                 armed_at=timezone.now(),
                 waits_for="waits for the next trade",
             )
-            write(trader, "leader", "begins", f"slot {slot} is free; it gets {size.text}")
+            text = f"slot {slot} is free; it gets {size.text}"
+            write(trader, Cause(Source.LEADER), Kind.BEGAN, "started", text)
     except IntegrityError:
         return False  # Another leader was quicker: the slot has its trader.
     except (UnknownStrategy, BadSettings) as error:

@@ -17,6 +17,7 @@ from hedgehog_project.venues import Venue
 from trading import leader
 from trading.books import equity
 from trading.core.events import Event, Nudged, TradeSeen
+from trading.core.journal import Cause, Kind, Source
 from trading.dispatch import acknowledge, deliveries
 from trading.exchange import remote
 from trading.exchange.client import exchange_at
@@ -56,9 +57,11 @@ def wake(self: Task[Any, Any], trader: int, symbol: str, trade: dict[str, Any]) 
 
 
 @shared_task(bind=True, base=BaseTask)
-def nudge(self: Task[Any, Any], trader: int, symbol: str, why: str, is_urgent: bool = False) -> None:
+def nudge(
+    self: Task[Any, Any], trader: int, symbol: str, why: str, is_urgent: bool = False, source: str = Source.LEADER
+) -> None:
     """The leader, or a person, wants the trader to look again."""
-    _let_act(trader, Nudged(why, is_urgent), _id(self))
+    _let_act(trader, Nudged(why, is_urgent, Source(source)), _id(self))
 
 
 @shared_task(bind=True, base=BaseTask)
@@ -67,7 +70,7 @@ def report(
 ) -> None:
     """The exchange reported something of an order of ours."""
     try:
-        has_ended = acting.hear(from_execution_report(data), "report", exchange_at, _id(self), Venue(venue))
+        has_ended = acting.hear(from_execution_report(data), Source.REPORT, exchange_at, _id(self), Venue(venue))
     except Exception as error:
         if passes(error):
             raise
@@ -172,7 +175,8 @@ def _ask_instead(client_order_id: str, trader: int | None, symbol: str) -> None:
     row = Order.objects.select_related("trader").filter(client_order_id=client_order_id).first()
     if row is None or trader is None:
         return  # Nobody's here: reconciliation tells what it is.
-    write(row.trader, "report", "can't be booked", "it is given up, and the exchange asked instead", row)
+    text = "it is given up, and the exchange asked instead"
+    write(row.trader, Cause(Source.REPORT), Kind.NOT_BOOKED, "report dropped", text, row)
     enqueue.ask(row.pk, row.trader_id, symbol)
 
 

@@ -16,7 +16,7 @@ from trading.models import JournalEntry
 
 @admin.register(JournalEntry)
 class JournalEntryAdmin(ReadOnlyAdmin):
-    list_display = ("time", "of", "event_", "decision_", "reason_", "order_", "task")
+    list_display = ("time", "of", "source_", "event_", "decision_", "reason_", "order_", "task")
     list_display_links = ("time",)
     list_filter = (
         ("trader__symbol", RelatedDropdownFilter),
@@ -27,7 +27,7 @@ class JournalEntryAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     search_fields = ("event", "decision", "reason", "task_id", "order__client_order_id")
     search_help_text = "Search in words, task id, order id"
-    fields = ("time", "of", "event", "decision", "reason", "order_", "task")
+    fields = ("time", "of", "kind", "source", "event", "decision", "reason", "order_", "task")
     readonly_fields = ("time", "of", "order_", "task")
 
     @display(description="Time", ordering="id")
@@ -38,9 +38,13 @@ class JournalEntryAdmin(ReadOnlyAdmin):
     def of(self, entry: JournalEntry) -> SafeString:
         return trader_link(entry.trader)
 
+    @display(description="From")
+    def source_(self, entry: JournalEntry) -> str:
+        return str(entry.get_source_display())
+
     @display(description="What woke it")
-    def event_(self, entry: JournalEntry) -> SafeString:
-        return _wrapped(entry.event)
+    def event_(self, entry: JournalEntry) -> SafeString | str:
+        return _wrapped(entry.event) if entry.event else show.NONE
 
     @display(description="Decision")
     def decision_(self, entry: JournalEntry) -> SafeString:

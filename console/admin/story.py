@@ -1,6 +1,5 @@
 """A trader's page: its facts, how its profit comes about, and its journal told as a story."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,8 +19,9 @@ from hedgehog_project.venues import Venue
 from trading.books.arithmetic import Arithmetic, arithmetic
 from trading.books.booking import as_core, position_with
 from trading.books.holdings import fees_of, value_of
+from trading.core.journal import Kind, Source
 from trading.core.money import ZERO, plain, quote_of
-from trading.core.orders import OPEN, PROVEN_BY_US
+from trading.core.orders import OPEN, PROVEN_BY_US, OrderStatus
 from trading.core.position import LEAVES_TO_THE_NEXT, TraderState
 from trading.models import Fill, JournalEntry, Order, Trader
 from trading.strategies.registry import UnknownStrategy
@@ -31,37 +31,33 @@ from trading.waking.prices import LastTrade
 
 # A cycle's journal has a dozen lines; one that met a long outage may have many.
 MOST_LINES = 300
-# How the journal's words for what woke a trader begin, and what people read there.
-WOKEN_BY = {
-    "report: ": "The exchange reported: ",
-    "answer: ": "The exchange answered: ",
-    "answer": "The exchange answered",
-    "query: ": "Asked, the exchange said: ",
-    "cancel: ": "Asked to cancel, the exchange said: ",
-    "reconciliation: ": "Comparing the books showed: ",
-    "leader: ": "The leader rang: ",
-    "leader": "The leader",
+# What people read of what woke a trader, before its text and where there is none. Other sources' texts stand alone.
+SAYS = {
+    Source.REPORT: "The exchange reported",
+    Source.ANSWER: "The exchange answered",
+    Source.QUERY: "Asked, the exchange said",
+    Source.CANCEL: "Asked to cancel, the exchange said",
+    Source.RECONCILIATION: "Comparing the books showed",
+    Source.LEADER: "The leader",
 }
-
-# How much of its order had executed, in what woke a trader.
-EXECUTED = re.compile(r", ([\d.]+) of [\d.]+$")
-# What people say of an order that the exchange calls so.
+ALONE = {Source.RECONCILIATION: "Comparing the books", Source.TASK: "Its task"}
+# What people say of an order in this state.
 STATUS_WORDS = {
-    "new": "rests on the book",
-    "pending new": "waits to be let on the book",
-    "filled": "is filled",
-    "partially filled": "is filled in part",
-    "canceled": "is cancelled",
-    "rejected": "is rejected",
-    "expired": "has expired",
-    "expired in match": "was ended by self-trade prevention",
-    "not placed": "was never placed",
-    "not found": "is no longer known to the exchange",
-    "let go": "is another installation's now",
+    OrderStatus.PENDING_NEW: "waits to be let on the book",
+    OrderStatus.NEW: "rests on the book",
+    OrderStatus.PARTIALLY_FILLED: "is filled in part",
+    OrderStatus.FILLED: "is filled",
+    OrderStatus.CANCELED: "is cancelled",
+    OrderStatus.REJECTED: "is rejected",
+    OrderStatus.EXPIRED: "has expired",
+    OrderStatus.EXPIRED_IN_MATCH: "was ended by self-trade prevention",
+    OrderStatus.NOT_PLACED: "was never placed",
+    OrderStatus.NOT_FOUND: "is no longer known to the exchange",
+    OrderStatus.LET_GO: "is another installation's now",
 }
-
-
-PROVEN = {status.replace("_", " ").lower() for status in PROVEN_BY_US}
+BAD = {Kind.FAILED, Kind.MISSING, Kind.REJECTED, Kind.NOT_PLACED, Kind.NOT_BOOKED, Kind.UNCLEAR}
+WAITS = {Kind.DENIED, Kind.PAUSED, Kind.WAITED}
+ACTS = {Kind.ORDERED, Kind.CANCELLED, Kind.SLOT_REQUESTED}
 
 
 @dataclass
@@ -69,6 +65,7 @@ class Scene:
     """One look of the trader: what woke it, and everything that it did then."""
 
     at: datetime
+    source: Source
     woken_by: str
     task_id: str
     lines: list[dict[str, Any]] = field(default_factory=list)
@@ -252,82 +249,71 @@ def _in_order(order: Order) -> list[Fill]:
 
 
 # --- the story ------------------------------------------------------------------------------------
-def scenes(entries: Iterable[JournalEntry], orders: list[Order], trader: Trader) -> list[Scene]:
+def scenes(entries: Iterable[JournalEntry], orders: Iterable[Order], trader: Trader) -> list[Scene]:
     """The journal's entries, oldest first, those of one look together; each fill where it was booked."""
     quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
-    to_book = {order.pk: _in_order(order) for order in orders}
-    told = dict.fromkeys(to_book, ZERO)
+    booked: dict[int | None, list[Fill]] = {}
+    for order in orders:
+        for fill in _in_order(order):
+            booked.setdefault(fill.entry_id, []).append(fill)
     found: list[Scene] = []
     proven = set[int]()  # orders of which we had concluded that the exchange has none
     for entry in entries:
         scene = found[-1] if found else None
+        cause = (Source(entry.source), entry.event, entry.task_id)
         # Lines without a task stand alone: the leader may begin a trader, and retire it hours later.
-        is_same = scene is not None and (scene.woken_by, scene.task_id) == (entry.event, entry.task_id)
-        if scene is None or not is_same or not entry.task_id:
-            scene = Scene(entry.at, entry.event, entry.task_id)
+        if scene is None or not entry.task_id or cause != (scene.source, scene.woken_by, scene.task_id):
+            scene = Scene(entry.at, *cause)
             found.append(scene)
         order_page = reverse("admin:trading_order_change", args=(entry.order_id,)) if entry.order_id else ""
         text = _done(entry, base, quote)
-        if entry.order is not None:
-            status = entry.decision.rpartition(": ")[2]
-            if status in PROVEN or entry.decision == "was not placed":
+        if entry.order is not None and entry.kind in (Kind.BOOKED, Kind.NOT_PLACED):
+            if entry.status in PROVEN_BY_US:
                 proven.add(entry.order.pk)
-            elif entry.order.pk in proven and entry.order.is_late and entry.decision.startswith("books"):
+            elif entry.order.pk in proven and entry.order.is_late:
                 text += ": late, for it had been taken for never placed"
         scene.lines.append({"text": text, "reason": entry.reason, "order": order_page})
         scene.tone = _tone(entry, trader) or scene.tone
-        if entry.order_id in to_book and entry.decision.startswith("books"):
-            waiting, known = to_book[entry.order_id], told[entry.order_id]
-            executed = EXECUTED.search(entry.event)
-            while waiting and executed and known < Decimal(executed[1]):
-                known += waiting[0].quantity
-                scene.fills.append(_fill(waiting.pop(0), base, quote))
-            told[entry.order_id] = known
+        scene.fills += [_fill(fill, base, quote) for fill in booked.get(entry.pk, ())]
     return found
 
 
 def _done(entry: JournalEntry, base: str, quote: str) -> str:
     """What the trader did, with units where the order tells them."""
     order = entry.order
-    if order is not None and entry.decision.startswith("orders "):
+    if order is not None and entry.kind == Kind.ORDERED:
         what = f"{plain(order.quantity)} {base} at {plain(order.price)} {quote}"
         return f"Orders to {order.side.lower()} {what}, {plain(quote_of(order.price, order.quantity))} {quote} in all"
-    if order is not None and entry.decision.startswith("books "):
-        side, _, status = entry.decision.removeprefix("books ").partition(": ")
-        return f"The {side} {STATUS_WORDS.get(status, f'is {status}')}"
-    return f"{entry.decision[:1].upper()}{entry.decision[1:]}"
+    if order is not None and entry.kind == Kind.BOOKED and entry.status:
+        return f"The {order.side.lower()} {STATUS_WORDS[OrderStatus(entry.status)]}"
+    return _capital(entry.decision)
 
 
 def _tone(entry: JournalEntry, trader: Trader) -> str:
-    if entry.decision.startswith("ends"):
+    if entry.kind == Kind.ENDED:
         return "bad" if (trader.profit or ZERO) < 0 or trader.state == TraderState.MISSING else "good"
-    if entry.decision in (
-        "failed",
-        "misses a part",
-        "was refused",
-        "was not placed",
-        "can't be booked",
-        "asks about its order",
-    ):
-        return "bad"
-    if entry.decision.startswith(("is held back", "pauses", "waits")):
-        return "wait"
-    return "act" if entry.decision.startswith(("orders", "cancels", "takes back", "asks")) else ""
+    return "bad" if entry.kind in BAD else "wait" if entry.kind in WAITS else "act" if entry.kind in ACTS else ""
+
+
+def _woken_by(scene: Scene, quote: str) -> str:
+    says, text = SAYS.get(scene.source, ""), scene.woken_by
+    if not text:
+        return ALONE.get(scene.source, says)
+    if scene.source == Source.TRADE:
+        text += f" {quote}"
+    return f"{says}: {text}" if says else _capital(text)
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _shown(scene: Scene, trader: Trader) -> dict[str, Any]:
-    prefix = next((word for word in WOKEN_BY if scene.woken_by.startswith(word)), "")
-    rest = scene.woken_by.removeprefix(prefix)
-    # What the exchange said is in its capitals; others' words stay as they are.
-    is_told = prefix not in ("leader: ", "leader", "")
-    words = WOKEN_BY.get(prefix, "") + (rest.lower().replace("_", " ") if is_told else rest)
-    if scene.woken_by.startswith("trade "):
-        words += f" {trader.symbol.quote_asset}"
     after_s = (scene.at - trader.created_at).total_seconds()
     return {
         "at": show.moment(scene.at),
         "after": "begin" if after_s < 0.05 else f"+{after_s:.1f} s" if after_s < 10 else f"+{figures.age(after_s)}",
-        "woken_by": f"{words[:1].upper()}{words[1:]}",
+        "woken_by": _woken_by(scene, trader.symbol.quote_asset),
         "lines": scene.lines,
         "fills": scene.fills,
         "tone": scene.tone,

@@ -21,6 +21,7 @@ from unfold.decorators import display
 from console.admin import show
 from console.admin.base import ReadOnlyAdmin, ShowFilter
 from console.admin.story import story_of
+from trading.core.journal import Source
 from trading.core.money import ZERO
 from trading.core.orders import OPEN
 from trading.core.strategy import TraderState
@@ -174,7 +175,8 @@ class TraderAdmin(ReadOnlyAdmin):
         def wake(trader: Trader) -> None:
             try:
                 why = f"{request.user.get_username()} asked it to look again"
-                enqueue.nudge(trader.pk, trader.symbol.name, why, True, enqueue.queue_of(trader.holds))
+                queue = enqueue.queue_of(trader.holds)
+                enqueue.nudge(trader.pk, trader.symbol.name, why, True, queue, Source.PERSON)
             except (OperationalError, redis.RedisError) as error:
                 self.message_user(request, f"The bell did not ring: {error}. Is Redis up?", messages.ERROR)
             else:

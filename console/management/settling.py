@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from hedgehog_project import emergency
 from hedgehog_project.venues import Venue
+from trading.core.journal import Source
 from trading.core.orders import OrderReport, OrderStatus
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError, NotFound, OutcomeUnknown
@@ -107,7 +108,7 @@ class _Settling:
             if answer.problem:
                 self._say(f"  {name_of(answer.row)}: {answer.problem}; trying again")
                 continue
-            book = partial(acting.ask, answer.row.pk, exchange_at, source="cancel")
+            book = partial(acting.ask, answer.row.pk, exchange_at, source=Source.CANCEL)
             if answer.report is not None:
                 book = partial(acting.hear_of_cancel, answer.row, answer.report, exchange_at)
             if self._is_done(answer.row, book):

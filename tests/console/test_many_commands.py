@@ -14,6 +14,7 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.events import TradeSeen
+from trading.core.journal import Source
 from trading.core.orders import OrderStatus, Side
 from trading.models import Order, Profile, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
@@ -55,7 +56,7 @@ def buying(trader: Trader, at: ScriptedExchange) -> Trader:
 @pytest.fixture
 def selling(buying: Trader, at: ScriptedExchange) -> Trader:
     """A trader that has bought, and whose sell rests."""
-    acting.hear(at.fill_all(Order.objects.get().client_order_id), "report", at)
+    acting.hear(at.fill_all(Order.objects.get().client_order_id), Source.REPORT, at)
     assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
     return buying
 
@@ -97,7 +98,7 @@ class TestShutdown:
         said = run("trade", "ethusdt", "shutdown").splitlines()
         assert said[0] == "ETHUSDT: trading is shutting down (mock)"
         assert said[-1] == "  1 cycle under way may end; then trading is off."
-        acting.hear(at.fill_all(Order.objects.get(side=Side.SELL).client_order_id), "report", at)
+        acting.hear(at.fill_all(Order.objects.get(side=Side.SELL).client_order_id), Source.REPORT, at)
         selling.refresh_from_db()
         assert selling.state == "FINISHED"
         assert turning.end_shutdowns() == 1
@@ -105,7 +106,7 @@ class TestShutdown:
 
     def test_what_is_bought_during_it_is_sold(self, buying: Trader, at: ScriptedExchange) -> None:
         run("trade", "ETHUSDT", "shutdown")
-        acting.hear(at.fill_all(Order.objects.get().client_order_id), "report", at)
+        acting.hear(at.fill_all(Order.objects.get().client_order_id), Source.REPORT, at)
         assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
 
     def test_cancel_takes_buys_back_but_no_sells(self, selling: Trader) -> None:

@@ -20,6 +20,7 @@ from tests.support.commands import said
 from tests.support.environment import ROOT
 from tests.support.rows import make_cycle, make_fill, make_order, make_trader
 from tests.trading.conftest import make_symbol
+from trading.core.journal import Cause, Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.models import Order, Symbol, Trader
@@ -46,7 +47,8 @@ def lacks(bnb: Symbol) -> Trader:
     """Of 0.749 BNB for 449.4 USDT, commissions in BNB of other symbols have eaten 0.0024."""
     trader = make_trader(bnb, 2, state=TraderState.HOLDING, missing=D("0.0024"), holds=True)
     make_fill(make_order(trader, price=D(600), quantity=D("0.749")))
-    write(trader, "balance: 0.745851 BNB free", "misses a part", "the account lacks 0.0024 BNB of what it bought")
+    cause = Cause(Source.QUERY, "0.745851 BNB free")
+    write(trader, cause, Kind.MISSING, "misses a part", "the account lacks 0.0024 BNB of what it bought")
     return trader
 
 
@@ -84,7 +86,8 @@ class TestMissing:
     def test_end_of_one_that_has_lost_all_is_bad_in_its_story_though_it_lost_no_money(self, lacks: Trader) -> None:
         ended(lacks, TraderState.MISSING, hours=1)
         lacks.refresh_from_db()
-        write(lacks, "balance: 0 BNB free", "ends: missing", "what it held is no longer on the account", task_id="t")
+        cause = Cause(Source.QUERY, "0 BNB free", "t")
+        write(lacks, cause, Kind.ENDED, "ends: missing", "what it held is no longer on the account")
         assert story_of(lacks)["scenes"][-1]["tone"] == "bad"
 
     def test_why_says_it_and_the_symbols_page_does(self, lacks: Trader, admin_client: Client) -> None:
@@ -161,8 +164,9 @@ class TestOrders:
     def late(self, symbol: Symbol) -> Order:
         trader = make_trader(symbol, 2, state=TraderState.BUYING)
         late = make_order(trader, is_late=True, cancel_reason="it showed after it had been taken for never placed")
-        write(trader, "query: BUY NOT_PLACED", "books buy: not placed", "The exchange never got it.", late)
-        write(trader, "report: BUY NEW", "books buy: new", "", late)
+        for source, status in ((Source.QUERY, OrderStatus.NOT_PLACED), (Source.REPORT, OrderStatus.NEW)):
+            late.status = status
+            write(trader, Cause(source), Kind.BOOKED, f"buy {status}", order=late)
         return late
 
     def test_order_that_the_exchange_denies_says_so_on_its_page_and_its_traders_and_what_follows(

@@ -10,6 +10,7 @@ from django.utils import timezone
 from console.admin.story import scenes, story_of
 from tests.console.test_overview import publish
 from tests.support.rows import make_cycle, make_fill, make_order, make_trader
+from trading.core.journal import Cause, Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.models import Fill, JournalEntry, Order, Symbol, Trader
@@ -38,15 +39,26 @@ def cycle(symbol: Symbol) -> Trader:
             commission_asset="USDT",
             traded_at=timezone.now(),
         )
-    write(trader, "leader", "begins", "slot 1 is free")
-    write(trader, "trade 7 at 3001", f"orders {buy}", "0.05 % under 3001", buy, "task-1")
-    write(trader, "answer: BUY NEW", "books buy: new", "", buy, "task-1")
-    write(trader, "report: BUY FILLED, 0.1 of 0.1", "books buy: filled", "", buy, "task-2")
-    write(trader, "report: BUY FILLED, 0.1 of 0.1", f"orders {sell}", "0.1 % over 3000", sell, "task-2")
-    write(trader, "report: SELL PARTIALLY_FILLED, 0.04 of 0.0999", "books sell: partially filled", "", sell, "task-3")
-    write(trader, "report: SELL FILLED, 0.0999 of 0.0999", "books sell: filled", "", sell, "task-4")
-    write(trader, "report: SELL FILLED, 0.0999 of 0.0999", "ends: finished", "sold 0.0999", task_id="task-4")
+    write(trader, Cause(Source.LEADER), Kind.BEGAN, "started", "slot 1 is free")
+    trade = Cause(Source.TRADE, "trade 7 at 3001", "task-1")
+    write(trader, trade, Kind.ORDERED, f"places {buy}", "0.05 % under 3001", buy)
+    books(buy, OrderStatus.NEW, Cause(Source.ANSWER, "buy new", "task-1"))
+    bought = Cause(Source.REPORT, "buy filled, 0.1 of 0.1", "task-2")
+    books(buy, OrderStatus.FILLED, bought, *buy.fills.all())
+    write(trader, bought, Kind.ORDERED, f"places {sell}", "0.1 % over 3000", sell)
+    part, rest = sell.fills.order_by("trade_id")
+    some = Cause(Source.REPORT, "sell partially filled, 0.04 of 0.0999", "task-3")
+    books(sell, OrderStatus.PARTIALLY_FILLED, some, part)
+    sold = Cause(Source.REPORT, "sell filled, 0.0999 of 0.0999", "task-4")
+    books(sell, OrderStatus.FILLED, sold, rest)
+    write(trader, sold, Kind.ENDED, "ends: finished", "sold 0.0999")
     return trader
+
+
+def books(order: Order, status: OrderStatus, cause: Cause, *fills: Fill) -> None:
+    order.status = status
+    entry = write(order.trader, cause, Kind.BOOKED, f"{order.side} {status}", order=order)
+    Fill.objects.filter(pk__in=[fill.pk for fill in fills]).update(entry=entry)
 
 
 def told(trader: Trader) -> list[dict[str, Any]]:
@@ -56,7 +68,7 @@ def told(trader: Trader) -> list[dict[str, Any]]:
 
 def test_each_look_is_a_scene_with_what_woke_it_and_all_that_it_did(cycle: Trader) -> None:
     assert [(scene["woken_by"], [line["text"] for line in scene["lines"]]) for scene in told(cycle)] == [
-        ("The leader", ["Begins"]),
+        ("The leader", ["Started"]),
         ("Trade 7 at 3001 USDT", ["Orders to buy 0.1 ETH at 3000 USDT, 300 USDT in all"]),
         ("The exchange answered: buy new", ["The buy rests on the book"]),
         (
@@ -70,14 +82,14 @@ def test_each_look_is_a_scene_with_what_woke_it_and_all_that_it_did(cycle: Trade
 
 def test_what_the_leader_did_at_two_times_is_two_scenes(symbol: Symbol) -> None:
     trader = make_trader(symbol, state=TraderState.RETIRED, finished_at=timezone.now(), profit=D(0))
-    write(trader, "leader", "begins", "slot 1 is free")
-    write(trader, "leader", "retires", "ETHUSDT is off")
-    assert [scene["lines"][0]["text"] for scene in told(trader)] == ["Begins", "Retires"]
+    write(trader, Cause(Source.LEADER), Kind.BEGAN, "started", "slot 1 is free")
+    write(trader, Cause(Source.LEADER), Kind.RETIRED, "retired", "ETHUSDT is off")
+    assert [scene["lines"][0]["text"] for scene in told(trader)] == ["Started", "Retired"]
 
 
 def test_names_of_people_stay_as_they_are(symbol: Symbol) -> None:
     trader = make_trader(symbol, state=TraderState.HOLDING)
-    write(trader, "ann_B asked it to look again", "waits", task_id="task-1")
+    write(trader, Cause(Source.PERSON, "ann_B asked it to look again", "task-1"), Kind.WAITED, "waiting")
     assert told(trader)[0]["woken_by"] == "Ann_B asked it to look again"
 
 
@@ -100,20 +112,19 @@ def test_each_scene_leads_to_its_task_in_flower(cycle: Trader) -> None:
 
 
 @pytest.mark.parametrize(
-    ("decision", "profit", "tone"),
+    ("kind", "profit", "tone"),
     [
-        ("ends: finished", "1", "good"),
-        ("ends: finished", "-1", "bad"),
-        ("was refused", "0", "bad"),
-        ("is held back", "0", "wait"),
-        ("cancels BUY", "0", "act"),
-        ("takes back BUY", "0", "act"),
-        ("begins", "0", ""),
+        (Kind.ENDED, "1", "good"),
+        (Kind.ENDED, "-1", "bad"),
+        (Kind.REJECTED, "0", "bad"),
+        (Kind.DENIED, "0", "wait"),
+        (Kind.CANCELLED, "0", "act"),
+        (Kind.BEGAN, "0", ""),
     ],
 )
-def test_tone_says_how_it_went(symbol: Symbol, decision: str, profit: str, tone: str) -> None:
+def test_tone_says_how_it_went(symbol: Symbol, kind: Kind, profit: str, tone: str) -> None:
     trader = make_cycle(symbol, profit)
-    write(trader, "leader", decision)
+    write(trader, Cause(Source.LEADER), kind, "said")
     [scene] = scenes(list(trader.journal.all()), [], trader)
     assert scene.tone == tone
 

@@ -22,11 +22,11 @@ from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
 from tests.console.test_overview import NO_REDIS, publish
 from tests.support.rows import make_order, make_story, make_trader
+from trading.core.holds import Rule
 from trading.core.orders import OrderStatus
 from trading.core.strategy import ANY_PRICE
 from trading.exchange.client import budget_of
 from trading.models import HeldBack, Listing, Switch, Symbol, TradingSettings
-from trading.models.protections import Rule
 from trading.models.symbols import TradingStatus
 from trading.models.traders import Slot
 from trading.risk import kill_switch

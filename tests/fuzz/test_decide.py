@@ -11,6 +11,7 @@ from trading.core import guard
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
 from trading.core.fees import Fees
 from trading.core.filters import Rules, refusal
+from trading.core.journal import Source
 from trading.core.money import floor_to
 from trading.core.orders import Fill, Order, OrderReport, OrderStatus, Side
 from trading.core.strategy import Cancel, Decision, Finish, Mode, PlaceBuy, PlaceSell, Position, TellRebuy, Wait
@@ -84,7 +85,7 @@ def events(draw: st.DrawFn) -> Event:
         "hh-1-b-1", 1, "ETHUSDT", draw(st.sampled_from(Side)), draw(st.sampled_from(OrderStatus)), price, price, price
     )
     trade = TradeSeen("ETHUSDT", 1, price, 1, draw(st.sampled_from([0.0, 9.9, 11.0])))
-    kinds: list[Event] = [trade, Nudged("again"), Nudged("again", True), OrderReported(report, "report")]
+    kinds: list[Event] = [trade, Nudged("again"), Nudged("again", True), OrderReported(report, Source.REPORT)]
     return draw(st.sampled_from(kinds))
 
 

@@ -6,9 +6,11 @@ from decimal import Decimal
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from trading.core.journal import Cause, Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
-from trading.models import Fill, Installation, JournalEntry, Order, Symbol, Trader
+from trading.models import Fill, Installation, Order, Symbol, Trader
+from trading.models.journal import write
 
 
 def make_trader(symbol: Symbol, slot: int = 1, venue: Venue = Venue.MOCK, **values: object) -> Trader:
@@ -78,13 +80,11 @@ def make_story(symbol: Symbol, slot: int = 1) -> Trader:
     buy = make_order(trader)
     make_fill(buy)
     sell = make_order(trader, Side.SELL, price=Decimal("3005.99"))
-    for order, event in ((buy, "trade 7 at 3000"), (sell, "report: BUY FILLED, 0.0667 of 0.0667")):
-        JournalEntry.objects.create(
-            trader=trader,
-            event=event,
-            decision=f"orders {order}",
-            reason="0.1 % under 3000",
-            order=order,
-            task_id="0c8a3b5e-55bb-4ad9-9a2e-3b0b3f0f7a11",
-        )
+    task_id = "0c8a3b5e-55bb-4ad9-9a2e-3b0b3f0f7a11"
+    woken = (
+        Cause(Source.TRADE, "trade 7 at 3000", task_id),
+        Cause(Source.REPORT, "buy filled, 0.0667 of 0.0667", task_id),
+    )
+    for order, cause in zip((buy, sell), woken, strict=True):
+        write(trader, cause, Kind.ORDERED, f"places {order}", "0.1 % under 3000", order)
     return trader

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal as D
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -9,6 +10,15 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
+
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
+from tests.support.rows import make_trader
+from trading.core.events import TradeSeen
+from trading.core.holds import Check, Rule
+from trading.core.journal import Kind, Source
+from trading.core.orders import Side
+from trading.models import JournalEntry, Symbol
+from trading.traders import acting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -71,4 +81,172 @@ def test_commissions_that_counted_as_nothing_for_want_of_a_pair_are_unknown_from
     fills = apps.get_model("trading", "Fill").objects.order_by("trade_id")
     assert list(fills.values_list("trade_id", "commission_quote", "is_unvaluable")) == [
         (1, None, True), (2, D("0.3"), False), (3, None, False), (4, None, True), (5, None, False),
+    ]  # fmt: skip
+
+
+# event, decision, reason; then kind, source, the order's status, what denied it, and the event's words from now on
+OLD_WORDS = [
+    ("leader", "begins", "slot 1 is free", "BEGAN", "LEADER", "", "", ""),
+    ("anna", "begins", "adopts orders of trader 7 that the database lacked", "BEGAN", "PERSON", "", "", "anna"),
+    ("leader", "retires", "ETHUSDT is off", "RETIRED", "LEADER", "", "", ""),
+    ("leader", "is heard", "slot 2 of 3 is opened", "SLOT_OPENED", "LEADER", "", "", ""),
+    ("trade 7 at 3001", "orders BUY 1 ETHUSDT at 3", "", "ORDERED", "TRADE", "SUBMITTING", "", "trade 7 at 3001"),
+    ("asked for the price: 3", "asks for a trader beside it", "", "SLOT_REQUESTED", "TRADE", "", "",
+     "asked for the price: 3"),
+    ("answer: BUY NEW", "books buy: new", "", "BOOKED", "ANSWER", "NEW", "", "buy new"),
+    ("report: BUY PARTIALLY_FILLED, 0.1 of 1", "books BUY partially_filled", "", "BOOKED", "REPORT",
+     "PARTIALLY_FILLED", "", "buy partially filled, 0.1 of 1"),
+    ("query: SELL NOT_PLACED", "books sell: not placed", "The exchange never got it.", "BOOKED", "QUERY",
+     "NOT_PLACED", "", "sell not placed"),
+    ("cancel: SELL CANCELED", "books sell: canceled", "", "BOOKED", "CANCEL", "CANCELED", "", "sell canceled"),
+    ("reconciliation: BUY FILLED, 1 of 1", "books buy: filled", "", "BOOKED", "RECONCILIATION", "FILLED", "",
+     "buy filled, 1 of 1"),
+    ("reconciliation", "books buy: filled, 1 of 1", "", "BOOKED", "RECONCILIATION", "FILLED", "", ""),
+    ("reconciliation", "adopts BUY 1 ETHUSDT at 3", "the database lacked it: partially filled, 0.1 of 1", "ADOPTED",
+     "RECONCILIATION", "PARTIALLY_FILLED", "", ""),
+    ("reconciliation: orders of it were found on the exchange", "waits", "", "WAITED", "RECONCILIATION", "", "",
+     "orders of it were found on the exchange"),
+    ("manage.py orphans: orders of it were found on the exchange", "waits", "", "WAITED", "PERSON", "", "",
+     "manage.py orphans: orders of it were found on the exchange"),
+    ("trade 8 at 3", "cancels BUY 1 ETHUSDT at 3", "left behind", "CANCELLED", "TRADE", "", "", "trade 8 at 3"),
+    ("trade 8 at 3", "takes back BUY 1 ETHUSDT at 3", "", "CANCELLED", "TRADE", "", "", "trade 8 at 3"),
+    ("slot 3", "makes way with BUY 1 ETHUSDT at 3", "", "MADE_WAY", "TRADER", "", "", "slot 3"),
+    ("own buys have made way", "orders SELL 1 ETHUSDT at 3", "", "ORDERED", "TASK", "SUBMITTING", "",
+     "own buys have made way"),
+    ("trading was resumed", "waits", "", "WAITED", "TASK", "", "", "trading was resumed"),
+    ("leader: it is time to try again", "pauses", "", "PAUSED", "LEADER", "", "", "it is time to try again"),
+    ("leader: anna asked it to look again", "waits", "", "WAITED", "PERSON", "", "", "anna asked it to look again"),
+    ("anna asked it to look again", "waits", "", "WAITED", "PERSON", "", "", "anna asked it to look again"),
+    ("its task", "failed", "OutcomeUnknown: away", "FAILED", "TASK", "", "", ""),
+    ("answer", "was refused", "too small", "REJECTED", "ANSWER", "REJECTED", "", ""),
+    ("answer", "was not placed", "no line", "NOT_PLACED", "ANSWER", "NOT_PLACED", "", ""),
+    ("answer", "asks about its order", "away", "UNCLEAR", "ANSWER", "SUBMITTING", "", ""),
+    ("report", "can't be booked", "", "NOT_BOOKED", "REPORT", "", "", ""),
+    ("balance: 0.7 BNB free", "misses a part", "", "MISSING", "QUERY", "", "", "0.7 BNB free"),
+    ("answer", "values commissions of 1 BNB", "BNBUSDT at 600", "VALUED", "ANSWER", "", "", ""),
+    ("answer", "values commissions of 1 BNB", "there is no BNBUSDT to value them by: they count as nothing",
+     "UNVALUABLE", "ANSWER", "", "", ""),
+    ("answer", "can't value commissions of 1 BNB", "no pair of BNB and USDT is listed", "UNVALUABLE", "ANSWER", "",
+     "", ""),
+    ("answer", "goes on without the value of its commissions", "away", "UNVALUED", "ANSWER", "", "", ""),
+    ("its commissions are valued", "counts again", "profit 1", "RECOUNTED", "TASK", "", "",
+     "its commissions are valued"),
+    ("report: SELL FILLED, 1 of 1", "ends: finished", "sold 1", "ENDED", "REPORT", "", "", "sell filled, 1 of 1"),
+    ("anna in the admin", "is abandoned", "1 ETH is left", "ABANDONED", "PERSON", "", "", "anna in the admin"),
+    ("manage.py identity", "lets go of BUY 1 ETHUSDT at 3", "", "LET_GO", "PERSON", "LET_GO", "",
+     "manage.py identity"),
+    ("trade 9 at 3", "does what nobody knows", "", "NOTED", "TRADE", "", "", "trade 9 at 3"),
+    *(
+        ("trade 9 at 3", "is held back", reason, "DENIED", "TRADE", "", by, "trade 9 at 3")
+        for by, reason in {
+            "mode": "trading is halted: it would meet the news (by anna, since 30 Nov 01:02:03 UTC)",
+            "symbol": "trading is off for ETHUSDT",
+            "copy": "a copy of this installation is alive",
+            "rate limit": "the exchange's limits leave no room for a buy",
+            "full book": "mock lets no more orders of ETHUSDT rest",
+            "self-trade": "it would meet the buy of the trader in slot 2",
+            "bound": "ETHUSDT may bind 300 USDT",
+            "open orders": "no more than 1 order of ETHUSDT may be open",
+            "day's loss": "ETHUSDT has lost the most of a day, 5 USDT",
+            "losses in a row": "the last 2 cycles of ETHUSDT ended at a loss: nothing is bought until then",
+            "old trade": "ETHUSDT has had no trade for 5 s",
+            "gap": "trades of ETHUSDT are missing and being fetched",
+            "exposure": "300 USDT may be bound at mock",
+            "reserve": "1 BNB are to stay free at mock",
+            "orders a minute": "no more than 5 orders may go to mock a minute",
+        }.items()
+    ),
+]  # fmt: skip
+FACTS = ("kind", "source", "status", "denied_by", "event")
+
+
+def old_trader(apps: Any) -> Any:
+    symbol = apps.get_model("trading", "Symbol").objects.create(name="ETHUSDT", base_asset="ETH", quote_asset="USDT")
+    return apps.get_model("trading", "Trader").objects.create(symbol=symbol, venue="mock", slot=1, budget=D(1))
+
+
+def test_words_of_the_journal_become_facts() -> None:
+    apps = at("0017_equity_of_leftovers")
+    trader = old_trader(apps)
+    for event, decision, reason, *_ in OLD_WORDS:
+        trader.journal.create(event=event, decision=decision, reason=reason)
+    entries = at("0019_journal_facts_of_old_words").get_model("trading", "JournalEntry").objects.order_by("pk")
+    for entry, (_, decision, reason, *facts) in zip(entries, OLD_WORDS, strict=True):
+        assert [getattr(entry, name) for name in FACTS] == facts, decision
+        assert (entry.decision, entry.reason) == (decision, reason)
+    assert set(entries.filter(source="TRADE").values_list("trade_id", flat=True)) == {None, 7, 8, 9}
+
+
+def test_facts_of_the_journal_are_read_again_after_the_columns_were_taken_away() -> None:
+    apps = at("0017_equity_of_leftovers")
+    trader = old_trader(apps)
+    for event, decision, reason, *_ in OLD_WORDS:
+        trader.journal.create(event=event, decision=decision, reason=reason)
+    entries = at("0019_journal_facts_of_old_words").get_model("trading", "JournalEntry").objects.order_by("pk")
+    before = list(entries.values_list("kind", "status", "denied_by", "event"))
+    at("0017_equity_of_leftovers")
+    entries = at("0019_journal_facts_of_old_words").get_model("trading", "JournalEntry").objects.order_by("pk")
+    assert list(entries.values_list("kind", "status", "denied_by", "event")) == before
+
+
+def test_each_kind_of_today_has_its_old_words() -> None:
+    told = {kind for _, _, _, kind, *_ in OLD_WORDS}
+    assert told == set(Kind)
+    assert {source for _, _, _, _, source, *_ in OLD_WORDS} == set(Source)
+    assert {by for *_, by, _ in OLD_WORDS} == {"", *Check, *Rule}
+
+
+def test_words_of_today_are_read_as_the_facts_beside_them(symbol: Symbol, redis_client: object) -> None:
+    """The columns may be taken away, and come again."""
+    read: Any = import_module("trading.migrations.0019_journal_facts_of_old_words").facts_of
+    exchange = ScriptedExchange()
+    trader = make_trader(symbol)
+    acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), exchange)
+    for side in Side:
+        acting.hear(exchange.fill_all(trader.orders.get(side=side).client_order_id), Source.REPORT, exchange)
+    entries = JournalEntry.objects.filter(trader=trader).exclude(source=Source.ANSWER)
+    assert entries.count() == 5
+    for entry in entries:
+        facts = read(entry.event, entry.decision, entry.reason)
+        assert facts._replace(event="") == (
+            entry.kind, entry.source, entry.status if entry.kind != Kind.ENDED else "", "", entry.trade_id, ""
+        )  # fmt: skip
+
+
+def test_fills_find_the_line_that_booked_them() -> None:
+    apps = at("0017_equity_of_leftovers")
+    trader = old_trader(apps)
+    number = 0
+
+    def order(*lines: tuple[str, str, str]) -> None:
+        nonlocal number
+        number += 1
+        row = trader.orders.create(
+            symbol=trader.symbol, venue="mock", side="BUY", price=D(1), quantity=D(1), client_order_id=f"hh-{number}",
+            status="FILLED", executed=D(1),
+        )  # fmt: skip
+        for trade_id, quantity in enumerate(("0.1", "0.2", "0.7"), number * 10):
+            row.fills.create(
+                trade_id=trade_id, price=D(1), quantity=D(quantity), quote=D(quantity), traded_at=timezone.now()
+            )
+        for event, decision, reason in lines:
+            trader.journal.create(event=event, decision=decision, reason=reason, order=row)
+
+    order(
+        ("trade 1 at 1", "orders BUY 1 ETHUSDT at 1", ""),
+        ("answer: BUY NEW", "books buy: new", ""),
+        ("report: BUY PARTIALLY_FILLED, 0.3 of 1", "books buy: partially filled", ""),
+        ("report: BUY FILLED, 1 of 1", "books buy: filled", ""),
+        ("report: BUY FILLED, 1 of 1", "ends: finished", ""),
+    )
+    order(
+        ("reconciliation", "adopts BUY 1 ETHUSDT at 1", "the database lacked it: partially filled, 0.1 of 1"),
+        ("reconciliation", "books buy: filled, 1 of 1", ""),
+    )
+    order(("report: BUY PARTIALLY_FILLED, 0.1 of 1", "books BUY partially_filled", ""))
+    fills = at("0019_journal_facts_of_old_words").get_model("trading", "Fill").objects.order_by("trade_id")
+    assert list(fills.values_list("trade_id", "entry__status", "entry__kind")) == [
+        (10, "PARTIALLY_FILLED", "BOOKED"), (11, "PARTIALLY_FILLED", "BOOKED"), (12, "FILLED", "BOOKED"),
+        (20, "PARTIALLY_FILLED", "ADOPTED"), (21, "FILLED", "BOOKED"), (22, "FILLED", "BOOKED"),
+        (30, "PARTIALLY_FILLED", "BOOKED"), (31, None, None), (32, None, None),
     ]  # fmt: skip

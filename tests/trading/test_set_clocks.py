@@ -18,10 +18,10 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_order, make_trader
 from trading import leader, set_clocks
 from trading.core.events import Nudged
-from trading.core.holds import Hold
+from trading.core.holds import Hold, Rule
+from trading.core.journal import Cause, Source
 from trading.core.orders import OrderStatus
 from trading.models import Balance, FillMark, HeldBack, HighWater, Listing, Order, Orphan, Symbol, Trader
-from trading.models.protections import Rule
 from trading.risk import balances
 from trading.traders import acting, retries
 from trading.waking import triggers
@@ -179,7 +179,7 @@ def test_no_wait_is_longer_than_a_minute_however_long_its_reason_lasts(symbol: S
     trader = make_trader(symbol)
     hour = timedelta(hours=1)
     waits: tuple[Callable[[], object], ...] = (
-        lambda: retries.hold_back(trader, Hold("full", hour, "full"), "test", ""),
+        lambda: retries.hold_back(trader, Hold("full", hour, "full", Rule.BOUND), Cause(Source.LEADER)),
         lambda: retries.back_off(trader, "banned", hour),
     )
     for wait in waits:

@@ -19,6 +19,7 @@ from tests.support.refusing import full
 from tests.trading.conftest import make_symbol
 from trading import leader, standby, tasks
 from trading.core.events import TradeSeen
+from trading.core.journal import Source
 from trading.core.orders import OrderStatus, OrderType, Side
 from trading.core.strategy import TraderState
 from trading.exchange.errors import NotSent
@@ -86,7 +87,7 @@ def holder(symbol: Symbol, at: ScriptedExchange) -> Trader:
     TradingSettings.objects.update(stop_loss_interval=D("0.01"))
     trader = Trader.born(TradingSettings.objects.get(), Venue.MOCK, 1, armed_at=timezone.now())
     traders.wake(trader.pk, TRADE, at)
-    traders.hear(at.fill_all(Order.objects.get().client_order_id), "report", at)
+    traders.hear(at.fill_all(Order.objects.get().client_order_id), Source.REPORT, at)
     trader.refresh_from_db()
     assert trader.state == TraderState.SELLING
     return trader

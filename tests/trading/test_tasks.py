@@ -21,6 +21,7 @@ from tests.support.machine.stack import Stack
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.events import TradeSeen
+from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.dispatch import GROUP
@@ -130,8 +131,8 @@ def test_wake_places_the_buy_and_writes_which_task_did(world: World) -> None:
     order = world.wait_for(lambda: Order.objects.filter(status=OrderStatus.NEW).first(), "the buy")
     assert (order.side, order.price, order.quantity) == (Side.BUY, D(2997), D("0.0667"))
     assert world.on_the_exchange() == [order.client_order_id]
-    entry = JournalEntry.objects.get(order=order, decision__startswith="orders")
-    assert (entry.event, len(entry.task_id)) == ("trade 1 at 3000", 36)
+    entry = JournalEntry.objects.get(order=order, kind=Kind.ORDERED)
+    assert (entry.source, entry.event, len(entry.task_id)) == (Source.TRADE, "trade 1 at 3000", 36)
     assert world.trader.state == TraderState.BUYING
 
 
@@ -264,7 +265,7 @@ def test_worker_killed_while_the_exchange_answers_leaves_one_order_that_is_asked
     time.sleep(0.5)
     assert world.orders_ever_placed() == before + 1
     assert Order.objects.get() == order
-    assert JournalEntry.objects.filter(order=order, event__startswith="query").exists()
+    assert JournalEntry.objects.filter(order=order, source=Source.QUERY).exists()
 
 
 def test_worker_killed_before_the_exchange_hears_of_it_sends_another_only_once_that_is_proven(world: World) -> None:

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from django.db.models import Prefetch, Q, QuerySet
 
 from trading.core import orders as core
+from trading.core.journal import Cause, Kind
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, OrderStatus, fold
 from trading.core.position import Position
 from trading.models import Fill, Order, Trader
+from trading.models.journal import write
 
 
 def position_of(trader: Trader) -> Position:
@@ -62,10 +64,13 @@ def is_news(row: Order, report: OrderReport) -> bool:
     return fold(order, report) != order
 
 
-def book(row: Order, report: OrderReport) -> bool:
-    """Writes what the report says of this order; whether it said anything new.
+def book(
+    trader: Trader, row: Order, report: OrderReport, cause: Cause, kind: Kind = Kind.BOOKED, reason: str = ""
+) -> bool:
+    """Writes what the report says of this order, and a line of the journal to which its new fills belong.
 
-    To be called with the trader's row locked: two reports booked side by side could undo each other.
+    Returns whether the report said anything new; where it did not, nothing is written. To be called with the trader's
+    row locked: two reports booked side by side could undo each other.
     """
     before = as_core(row)
     after = fold(before, report)
@@ -77,10 +82,12 @@ def book(row: Order, report: OrderReport) -> bool:
     row.reason = after.reason[:300]
     row.denied_at = None
     row.save(update_fields=["status", "executed", "exchange_order_id", "reason", "denied_at", "updated_at"])
+    entry = write(trader, cause, kind, _words(kind, row), reason or report.reason or row.reason, row)
     known = {fill.trade_id for fill in before.fills}
     Fill.objects.bulk_create(
         Fill(
             order=row,
+            entry=entry,
             trade_id=fill.trade_id,
             price=fill.price,
             quantity=fill.quantity,
@@ -94,3 +101,12 @@ def book(row: Order, report: OrderReport) -> bool:
         if fill.trade_id not in known
     )
     return True
+
+
+def _words(kind: Kind, row: Order) -> str:
+    match kind:
+        case Kind.ADOPTED:
+            return f"adopts {row}"
+        case Kind.BOOKED:
+            return f"{row.side} {row.status}".replace("_", " ").lower()
+    return kind.replace("_", " ").lower()

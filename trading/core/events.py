@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from trading.core.journal import Cause, Source
 from trading.core.money import plain
 from trading.core.orders import OrderReport
 
@@ -21,6 +22,10 @@ class TradeSeen:
     age_s: float = 0.0
     is_urgent: bool = False
 
+    @property
+    def source(self) -> Source:
+        return Source.TRADE
+
     def __str__(self) -> str:
         if not self.trade_id:
             return f"asked for the price: {plain(self.price)}"
@@ -35,13 +40,13 @@ class OrderReported:
     """
 
     report: OrderReport
-    source: str  # report, answer, query, cancel: how it was learnt
+    source: Source
     was_asked: bool = False
     replaced: OrderReport | None = None
 
     def __str__(self) -> str:
         report = self.report
-        text = f"{self.source}: {report.side} {report.status}"
+        text = f"{report.side} {report.status}".replace("_", " ").lower()
         return f"{text}, {plain(report.executed)} of {plain(report.quantity)}" if report.executed else text
 
 
@@ -51,9 +56,10 @@ class Nudged:
 
     why: str
     is_urgent: bool = False
+    source: Source = Source.LEADER
 
     def __str__(self) -> str:
-        return self.why if self.is_urgent else f"leader: {self.why}"
+        return self.why
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,18 @@ class BalanceSeen:
     elsewhere: Decimal
     is_certain: bool
 
+    @property
+    def source(self) -> Source:
+        return Source.QUERY
+
     def __str__(self) -> str:
-        return f"balance: {plain(self.free)} {self.asset} free"
+        return f"{plain(self.free)} {self.asset} free"
 
 
 Event = TradeSeen | OrderReported | BalanceSeen | Nudged
+
+
+def cause_of(event: Event, task_id: str) -> Cause:
+    """How the journal names an event."""
+    trade_id = event.trade_id if isinstance(event, TradeSeen) else 0
+    return Cause(event.source, str(event), task_id, trade_id or None)

@@ -2,9 +2,35 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
-# How the journal names it.
-HELD_BACK = "is held back"
+
+class Rule(StrEnum):
+    """What a protection looks at. Each holds buys back; exits pass all of them."""
+
+    BOUND = "bound"  # What open buys and what is held bind of a symbol's budget.
+    OPEN_ORDERS = "open orders"  # Orders of a symbol that are open.
+    DAY_LOSS = "day's loss"  # What a symbol's cycles of this UTC day have lost, net.
+    LOSSES_IN_A_ROW = "losses in a row"  # Cycles of a symbol that ended at a loss one after another: stop-losses.
+    OLD_TRADE = "old trade"  # The age of a symbol's last trade.
+    GAP = "gap"  # Trades of a symbol that are missing and being fetched.
+    EXPOSURE = "exposure"  # What open buys and what is held bind at a venue.
+    RESERVE = "reserve"  # What is to stay free of the quote asset or of BNB.
+    ORDERS_A_MINUTE = "orders a minute"  # Orders sent to a venue.
+
+
+class Check(StrEnum):
+    """What else the gate looks at. Those of EXITS deny sales, too."""
+
+    MODE = "mode"  # The mode of trading.
+    SYMBOL = "symbol"  # The symbol is off, or shutting down.
+    COPY = "copy"  # A copy of this installation may be alive.
+    RATE_LIMIT = "rate limit"  # The exchange's.
+    FULL_BOOK = "full book"  # The exchange lets no more orders of the symbol rest.
+    SELF_TRADE = "self-trade"  # It would match an own order.
+
+
+EXITS = frozenset({Check.MODE, Check.SYMBOL, Check.COPY, Check.RATE_LIMIT, Check.SELF_TRADE})
 
 
 @dataclass(frozen=True)
@@ -14,5 +40,10 @@ class Hold:
     reason: str
     wait: timedelta
     topic: str
-    is_mode: bool = False  # the mode of trading is what holds it back
+    by: Check | Rule
     in_the_way: tuple[int, ...] = ()  # the rows of own orders that it would meet
+
+    @property
+    def is_mode(self) -> bool:
+        """Whether the mode of trading is what denies it."""
+        return self.by == Check.MODE

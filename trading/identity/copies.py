@@ -14,7 +14,7 @@ from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading.core.holds import Hold
+from trading.core.holds import Check, Hold
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, Side
 from trading.exchange import order_ids
@@ -55,7 +55,7 @@ def hold(trader: Trader, side: Side) -> Hold | None:
         return _until_a_copy_had_its_turn(trader) if side == Side.SELL else None
     if side == Side.SELL and _is_surely_ours(trader, copy):
         return None
-    return Hold(f"{TOPIC}: say which one lives on, by `manage.py identity`", REST, TOPIC)
+    return Hold(f"{TOPIC}: say which one lives on, by `manage.py identity`", REST, TOPIC, Check.COPY)
 
 
 def _until_a_copy_had_its_turn(trader: Trader) -> Hold | None:
@@ -70,7 +70,7 @@ def _until_a_copy_had_its_turn(trader: Trader) -> Hold | None:
     late_by = LATE_BY + SPREAD * (began_at.microsecond / 1_000_000)
     wait = max(began_at + runs.MARGIN, _last_change(trader) + late_by) - now
     # A wait that is longer than any of these can be is a clock that was set.
-    return Hold(LATE_TOPIC, wait, LATE_TOPIC) if timedelta(0) < wait <= runs.MARGIN else None
+    return Hold(LATE_TOPIC, wait, LATE_TOPIC, Check.COPY) if timedelta(0) < wait <= runs.MARGIN else None
 
 
 def _is_surely_ours(trader: Trader, copy: OtherInstallation) -> bool:

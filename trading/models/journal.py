@@ -1,18 +1,33 @@
-"""The journal: what woke a trader, what was decided, and why."""
+"""The journal: what woke a trader, what it decided, and why."""
 
 from django.db import models
 from django.utils import timezone
 
+from trading.core.holds import Check, Rule
+from trading.core.journal import Cause, Kind, Source
+from trading.core.orders import OrderStatus
+from trading.models.choices import choices_of
 from trading.models.orders import Order
 from trading.models.traders import Trader
 
 
 class JournalEntry(models.Model):
-    """One line of a trader's story."""
+    """One line of a trader's story: facts for programs, and words for people, which no program reads."""
 
-    trader = models.ForeignKey(Trader, on_delete=models.CASCADE, related_name="journal")
+    # Found by the index below.
+    trader = models.ForeignKey(Trader, on_delete=models.CASCADE, related_name="journal", db_index=False)
     at = models.DateTimeField(default=timezone.now)
-    event = models.CharField(max_length=200, help_text="What woke the trader.")
+    # No constraint of the database names the kinds: on SQLite each new one would copy the greatest table of all.
+    kind = models.CharField(max_length=16, choices=choices_of(Kind), default=Kind.NOTED)
+    source = models.CharField(max_length=16, choices=choices_of(Source), default=Source.TASK)
+    status = models.CharField(
+        max_length=16, blank=True, choices=choices_of(OrderStatus), help_text="Of its order, as this line left it."
+    )
+    denied_by = models.CharField(
+        max_length=16, blank=True, choices=[*choices_of(Check), *choices_of(Rule)], help_text="What denied the order."
+    )
+    trade_id = models.BigIntegerField(null=True, blank=True, help_text="The public trade that woke the trader.")
+    event = models.CharField(max_length=200, blank=True, help_text="What woke the trader.")
     decision = models.CharField(max_length=200)
     reason = models.CharField(max_length=500, blank=True)
     order = models.ForeignKey(Order, null=True, blank=True, on_delete=models.SET_NULL, related_name="journal")
@@ -21,22 +36,43 @@ class JournalEntry(models.Model):
     class Meta:
         ordering = ["id"]
         verbose_name_plural = "journal entries"
+        # A program asks about one trader, mostly for its last line. With an index of the trader alone PostgreSQL
+        # would rather look through everybody's last lines. No other index: each line would pay for it.
+        indexes = [models.Index(fields=["trader", "id"], name="journal_of_trader")]
 
     def __str__(self) -> str:
-        return f"{self.event}: {self.decision}"
+        return f"{self.source}: {self.decision}"
 
 
 def write(
-    trader: Trader, event: str, decision: str, reason: str = "", order: Order | None = None, task_id: str = ""
-) -> None:
-    """Adds a line to a trader's story."""
-    JournalEntry.objects.create(
-        trader=trader, event=event[:200], decision=decision[:200], reason=reason[:500], order=order, task_id=task_id
+    trader: Trader,
+    cause: Cause,
+    kind: Kind,
+    decision: str,
+    reason: str = "",
+    order: Order | None = None,
+    denied_by: Check | Rule | None = None,
+) -> JournalEntry:
+    """Adds a line to a trader's story. `decision` and `reason` are for people."""
+    return JournalEntry.objects.create(
+        trader=trader,
+        kind=kind,
+        source=cause.source,
+        status=order.status if order is not None else "",
+        denied_by=denied_by or "",
+        trade_id=cause.trade_id,
+        event=cause.text[:200],
+        decision=decision[:200],
+        reason=reason[:500],
+        order=order,
+        task_id=cause.task_id,
     )
 
 
-def write_once(trader: Trader, event: str, decision: str, reason: str, task_id: str) -> None:
+def write_once(
+    trader: Trader, cause: Cause, kind: Kind, decision: str, reason: str, denied_by: Check | Rule | None = None
+) -> None:
     """Adds what the last line does not say already: a trader may wait for the same reason for hours."""
-    last = trader.journal.order_by("-id").first()
-    if last is None or (last.decision, last.reason) != (decision[:200], reason[:500]):
-        write(trader, event, decision, reason, task_id=task_id)
+    last = trader.journal.order_by("-id").values_list("kind", "reason").first()
+    if last != (kind, reason[:500]):
+        write(trader, cause, kind, decision, reason, denied_by=denied_by)

@@ -112,6 +112,14 @@ class Fill(models.Model):
     )
     is_maker = models.BooleanField(default=True)
     traded_at = models.DateTimeField()
+    entry = models.ForeignKey(
+        "JournalEntry",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="fills",
+        help_text="The line of the journal that tells of it; empty where nobody knows.",
+    )
 
     class Meta:
         ordering = ["-traded_at", "-trade_id"]

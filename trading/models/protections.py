@@ -10,6 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from trading.core.holds import Rule
 from trading.core.money import plain
 from trading.models.choices import choices_of
 from trading.models.fields import Above, AmountField, Below
@@ -18,20 +19,6 @@ from trading.models.symbols import Symbol
 
 DAY_MINUTES = 24 * 60
 BNB = "BNB"
-
-
-class Rule(StrEnum):
-    """What a protection looks at. Each holds buys back; exits pass all of them."""
-
-    BOUND = "bound"  # What open buys and what is held bind of a symbol's budget.
-    OPEN_ORDERS = "open orders"  # Orders of a symbol that are open.
-    DAY_LOSS = "day's loss"  # What a symbol's cycles of this UTC day have lost, net.
-    LOSSES_IN_A_ROW = "losses in a row"  # Cycles of a symbol that ended at a loss one after another: stop-losses.
-    OLD_TRADE = "old trade"  # The age of a symbol's last trade.
-    GAP = "gap"  # Trades of a symbol that are missing and being fetched.
-    EXPOSURE = "exposure"  # What open buys and what is held bind at a venue.
-    RESERVE = "reserve"  # What is to stay free of the quote asset or of BNB.
-    ORDERS_A_MINUTE = "orders a minute"  # Orders sent to a venue.
 
 
 class HighOf(StrEnum):

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from trading.books.booking import position_of
 from trading.core.decisions import Finish
+from trading.core.journal import Cause, Kind, Source
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderStatus
 from trading.core.position import TraderState
@@ -78,12 +79,13 @@ def _let_go(trader_id: int, by: str, why: str) -> Trigger | None:
     position = position_of(trader)
     base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
     owned = position.owned(base)
+    cause = Cause(Source.PERSON, by)
     for row in trader.orders.select_for_update(of=("self",)).select_related("symbol").filter(status__in=OPEN):
         row.status, row.reason = OrderStatus.LET_GO, why
         row.save(update_fields=["status", "reason", "updated_at"])
-        write(trader, by, f"lets go of {row}", why, row)
+        write(trader, cause, Kind.LET_GO, f"lets go of {row}", why, row)
     end(trader, Finish(TraderState.ABANDONED, position.profit(base, quote), owned, why), position)
-    write(trader, by, "is abandoned", f"{why}, and so does what it held: {plain(owned)} {base}")
+    write(trader, cause, Kind.ABANDONED, "abandoned", f"{why}, and so does what it held: {plain(owned)} {base}")
     return save(trader)
 
 

@@ -20,6 +20,7 @@ from trading.books.booking import book, position_of
 from trading.core import orders as core
 from trading.core.decisions import Triggers
 from trading.core.events import Nudged
+from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OPEN, OrderReport, Side
 from trading.core.position import state_of
@@ -81,6 +82,7 @@ def claim(venue: Venue, reports: Sequence[OrderReport], exchange_at: ExchangeAt,
 
     The trader goes on from there by itself. Raises the exchange's errors where it could not, its books being right.
     """
+    cause = Cause(Source.RECONCILIATION, task_id=task_id)
     number = trader_of(reports[0].client_order_id)
     known = _open_rows_there(number, venue, exchange_at)
     try:
@@ -92,11 +94,11 @@ def claim(venue: Venue, reports: Sequence[OrderReport], exchange_at: ExchangeAt,
             why = _why_not(trader, venue, reports, known)
             if why:
                 return Claim(why)
-            learned = _learn(trader, known, task_id)
-            _take(trader, reports, BY_ITSELF, task_id)
+            learned = _learn(trader, known, cause)
+            _take(trader, reports, cause, BY_ITSELF)
     except IntegrityError:
         return Claim("somebody else was adopting it at the same time")
-    _wake(trader, BY_ITSELF, exchange_at, task_id)
+    _wake(trader, cause, exchange_at)
     return Claim(learned=learned)
 
 
@@ -117,15 +119,10 @@ def _open_rows_there(number: int | None, venue: Venue, exchange_at: ExchangeAt) 
     return found
 
 
-def _learn(trader: Trader, known: dict[str, OrderReport], task_id: str) -> int:
+def _learn(trader: Trader, known: dict[str, OrderReport], cause: Cause) -> int:
     """Books what the exchange says of orders that the trader has; of how many that was news. With its row locked."""
-    learned = 0
-    for row in trader.orders.select_for_update().filter(client_order_id__in=known):
-        report = known[row.client_order_id]
-        if book(row, report):
-            write(trader, BY_ITSELF, f"books {row.side.lower()}: {_so_far(report)}", row.reason, row, task_id)
-            learned += 1
-    return learned
+    rows = trader.orders.select_for_update().filter(client_order_id__in=known)
+    return sum(book(trader, row, known[row.client_order_id], cause) for row in rows)
 
 
 def _why_not(trader: Trader, venue: Venue, reports: Sequence[OrderReport], known: dict[str, OrderReport]) -> str:
@@ -152,7 +149,7 @@ def _why_not(trader: Trader, venue: Venue, reports: Sequence[OrderReport], known
     return ""
 
 
-def _take(trader: Trader, reports: Sequence[OrderReport], event: str, task_id: str) -> None:
+def _take(trader: Trader, reports: Sequence[OrderReport], cause: Cause, by: str) -> None:
     """Writes the orders into the trader's books. To be called with its row locked."""
     for report in sorted(reports, key=lambda report: report.exchange_order_id):
         row = Order.objects.create(
@@ -167,13 +164,12 @@ def _take(trader: Trader, reports: Sequence[OrderReport], event: str, task_id: s
             submitted_at=_placed(report) or timezone.now(),
             is_claimed=True,
         )
-        book(row, report)
-        write(trader, event, f"adopts {row}", f"the database lacked it: {_so_far(report)}", row, task_id)
+        book(trader, row, report, cause, Kind.ADOPTED, f"the database lacked it: {_so_far(report)}")
         orphan = Orphan.objects.filter(venue=trader.venue, client_order_id=report.client_order_id)
         orphan.filter(resolution=Resolution.UNRESOLVED).update(
             resolution=Resolution.ADOPTED,
             resolved_at=timezone.now(),
-            resolved_by=event[:150],
+            resolved_by=by[:150],
             trader=trader,
             status=report.status,
             executed=report.executed,
@@ -187,8 +183,10 @@ def _take(trader: Trader, reports: Sequence[OrderReport], event: str, task_id: s
     trader.save(update_fields=["state", "wake_below", "wake_above", "retry_at", "turn"])
 
 
-def _wake(trader: Trader, by: str, exchange_at: ExchangeAt, task_id: str) -> None:
-    acting.wake(trader.pk, Nudged(f"{by}: orders of it were found on the exchange", True), exchange_at, task_id)
+def _wake(trader: Trader, cause: Cause, exchange_at: ExchangeAt) -> None:
+    text = "orders of it were found on the exchange"
+    text = f"{cause.text}: {text}" if cause.text else text
+    acting.wake(trader.pk, Nudged(text, True, cause.source), exchange_at, cause.task_id)
 
 
 # --- nobody's -------------------------------------------------------------------------------------
@@ -316,13 +314,14 @@ def adopt(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> Trader:
                 budget=max(settings.share, _bound(reports)),
             )
             whose = f"trader {orphan.origin.trader}" if orphan.origin else "a trader"
-            write(trader, by, "begins", f"adopts orders of {whose} that the database lacked")
-            _take(trader, reports, by, "")
+            cause = Cause(Source.PERSON, by)
+            write(trader, cause, Kind.BEGAN, "started", f"adopts orders of {whose} that the database lacked")
+            _take(trader, reports, cause, by)
     except (UnknownStrategy, BadSettings) as error:
         raise ValidationError(f"Its settings must be mended first: {error}") from error
     except IntegrityError:
         raise ValidationError("Somebody else was just doing the same. Look again.") from None
-    _wake(trader, by, exchange_at, "")
+    _wake(trader, cause, exchange_at)
     return trader
 
 

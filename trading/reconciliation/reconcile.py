@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from hedgehog_project.redis import connect, give_back, take
 from hedgehog_project.venues import Venue
+from trading.core.journal import Source
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderReport, OrderStatus
 from trading.exchange.client import clock_offset
@@ -40,8 +41,6 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-# How the journal names it.
-SOURCE = "reconciliation"
 # What is under way between two looks at the balances is no shortage; what both show is.
 LOOK_AGAIN_S = 1.0
 # A comparison that takes longer no longer keeps others away.
@@ -295,12 +294,12 @@ class _Comparison:
             if self.is_dry:
                 return False
             if answer is None:
-                return acting.ask(row.pk, self.exchange_at, self.row.task_id, source=SOURCE)
+                return acting.ask(row.pk, self.exchange_at, self.row.task_id, source=Source.RECONCILIATION)
             booked = sum((fill.quantity for fill in row.fills.all()), Decimal(0))
             report = answer
             if answer.executed > booked and not answer.fills:
                 report = orphans.with_fills(answer, exchange)
-            return acting.hear(report, SOURCE, self.exchange_at, self.row.task_id)
+            return acting.hear(report, Source.RECONCILIATION, self.exchange_at, self.row.task_id)
 
         if self._try(told, learn) is None:
             return

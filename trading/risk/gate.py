@@ -11,7 +11,7 @@ from django.conf import settings
 from hedgehog_project import halt_request
 from hedgehog_project.venues import Venue
 from trading.core.filters import Rules
-from trading.core.holds import Hold
+from trading.core.holds import Check, Hold
 from trading.core.money import plain
 from trading.core.orders import OPEN, Side
 from trading.exchange.client import why_wait
@@ -51,12 +51,12 @@ def mode_hold(side: Side) -> Hold | None:
         # Nothing is read for it: the database may be what is away.
         asked = Switch(pk=1)
         asked.obey(wanted)
-        return Hold(asked.mode_text, REST, asked.mode_text, is_mode=True)
+        return Hold(asked.mode_text, REST, asked.mode_text, Check.MODE)
     mode = Switch.objects.filter(pk=1).values_list("mode", flat=True).first()
     if TradingMode(mode or TradingMode.ACTIVE).lets(side):
         return None
     row = Switch.row()
-    return Hold(row.mode_text, REST, row.mode_text, is_mode=True)
+    return Hold(row.mode_text, REST, row.mode_text, Check.MODE)
 
 
 def cancel_hold(trader: Trader, side: Side) -> Hold | None:
@@ -75,7 +75,7 @@ def _off_hold(symbol: str, side: Side) -> Hold | None:
     if status == TradingStatus.ON or (status == TradingStatus.SHUTDOWN and side == Side.SELL):
         return None
     text = f"{symbol} shuts down" if status == TradingStatus.SHUTDOWN else f"trading is off for {symbol}"
-    return Hold(text, AT_ONCE, text)
+    return Hold(text, AT_ONCE, text, Check.SYMBOL)
 
 
 def _budget_hold(venue: Venue, side: Side) -> Hold | None:
@@ -84,7 +84,8 @@ def _budget_hold(venue: Venue, side: Side) -> Hold | None:
     if full is None:
         return None
     reason, wait_s = full
-    return Hold(reason, timedelta(seconds=wait_s), f"the exchange's limits leave no room for a {side.lower()}")
+    topic = f"the exchange's limits leave no room for a {side.lower()}"
+    return Hold(reason, timedelta(seconds=wait_s), topic, Check.RATE_LIMIT)
 
 
 def _full_book_hold(venue: Venue, symbol_id: int, side: Side, rules: Rules) -> Hold | None:
@@ -95,7 +96,7 @@ def _full_book_hold(venue: Venue, symbol_id: int, side: Side, rules: Rules) -> H
     if count < rules.max_orders:
         return None
     reason = f"{count} orders of {rules.symbol} are open, and {venue} lets {rules.max_orders} rest"
-    return Hold(reason, FULL, f"{venue} lets no more orders of {rules.symbol} rest")
+    return Hold(reason, FULL, f"{venue} lets no more orders of {rules.symbol} rest", Check.FULL_BOOK)
 
 
 def _self_trade_hold(trader: Trader, side: Side, price: Decimal) -> Hold | None:
@@ -111,4 +112,5 @@ def _self_trade_hold(trader: Trader, side: Side, price: Decimal) -> Hold | None:
     if not others:
         return None
     topic = f"it would meet the {others[0].side.lower()} of the trader in slot {others[0].trader.slot}"
-    return Hold(f"{topic}, {plain(others[0].price)}", MEETS, topic, in_the_way=tuple(each.pk for each in others))
+    in_the_way = tuple(each.pk for each in others)
+    return Hold(f"{topic}, {plain(others[0].price)}", MEETS, topic, Check.SELF_TRADE, in_the_way)

@@ -21,12 +21,13 @@ from django.utils import timezone
 from hedgehog_project.redis import hurried_client
 from hedgehog_project.venues import Venue, market_of
 from streamer import topics
-from trading.core.holds import HELD_BACK, Hold
+from trading.core.holds import Hold, Rule
+from trading.core.journal import Kind
 from trading.core.money import ZERO, plain, quote_of
 from trading.core.orders import OPEN, Side
 from trading.core.strategy import TraderState
 from trading.models import AccountProtections, HeldBack, JournalEntry, Order, SymbolProtections, Trader
-from trading.models.protections import BNB, Rule
+from trading.models.protections import BNB
 from trading.risk import balances
 from trading.risk.exposure import bound, of_live_traders
 
@@ -92,7 +93,7 @@ def hold(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Hold 
     if not held:
         return None
     _note(buy, held)
-    return Hold(held.reason, held.wait, held.topic)
+    return Hold(held.reason, held.wait, held.topic, held.rule)
 
 
 # --- the rules of a symbol ------------------------------------------------------------------------
@@ -306,9 +307,9 @@ def _reader(url: str) -> "redis.Redis":
 
 # --- what was held back ---------------------------------------------------------------------------
 def _note(buy: _Buy, held: Held) -> None:
-    """Counts it, a trader that waits for one reason once; what the journal says of it is written by waits.py."""
-    last = JournalEntry.objects.filter(trader=buy.trader).order_by("-id").values_list("decision", "reason").first()
-    is_new = last != (HELD_BACK, held.topic)
+    """Counts it, a trader that waits for one rule once; its line of the journal is written by retries.py."""
+    last = JournalEntry.objects.filter(trader=buy.trader).order_by("-id").values_list("kind", "denied_by").first()
+    is_new = last != (Kind.DENIED, held.rule)
     values = {
         "count": F("count") + int(is_new),
         "reason": held.reason[:300],

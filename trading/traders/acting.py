@@ -17,6 +17,7 @@ from hedgehog_project.venues import Venue
 from trading.books.booking import book, is_news, position_of
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
 from trading.core.holds import Hold
+from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
 from trading.core.position import state_of
@@ -80,7 +81,7 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
 
 
 def hear(
-    report: OrderReport, source: str, exchange_at: ExchangeAt, task_id: str = "", venue: Venue | None = None
+    report: OrderReport, source: Source, exchange_at: ExchangeAt, task_id: str = "", venue: Venue | None = None
 ) -> bool:
     """Process what the exchange says of an order. Returns whether the leader should run.
 
@@ -99,7 +100,11 @@ def hear(
 
 
 def ask(
-    order_id: int, exchange_at: ExchangeAt, task_id: str = "", now: datetime | None = None, source: str = "query"
+    order_id: int,
+    exchange_at: ExchangeAt,
+    task_id: str = "",
+    now: datetime | None = None,
+    source: Source = Source.QUERY,
 ) -> bool:
     """Ask the exchange what became of an order, and process the answer. Returns whether the leader should run.
 
@@ -125,7 +130,7 @@ def cancel(order_id: int, exchange_at: ExchangeAt, task_id: str = "", now: datet
 
 def hear_of_cancel(row: Order, report: OrderReport, exchange_at: ExchangeAt, task_id: str = "") -> bool:
     """Processes the exchange's answer to a cancel. Returns whether the leader should run."""
-    return hear(calls.with_fills(row, report, exchange_at(Venue(row.venue))), "cancel", exchange_at, task_id)
+    return hear(calls.with_fills(row, report, exchange_at(Venue(row.venue))), Source.CANCEL, exchange_at, task_id)
 
 
 def note_failure(trader_id: int, error: Exception, task_id: str = "") -> None:
@@ -136,7 +141,7 @@ def note_failure(trader_id: int, error: Exception, task_id: str = "") -> None:
             return
         back_off(trader, f"{type(error).__name__}: {error}")
         trigger = save(trader)
-        write_once(trader, "its task", "failed", trader.error, task_id)
+        write_once(trader, Cause(Source.TASK, task_id=task_id), Kind.FAILED, "failed", trader.error)
     copy(trigger)
 
 
@@ -161,7 +166,7 @@ def _do(trader_id: int, looked: Looked, event: Event, context: Context) -> Heard
             return [*_clear_the_way(trader_id, rows, context), (trader_id, _urgent(event))]
         case HeldByMode(side=side) if gate.mode_hold(side) is None:
             # Trading was resumed meanwhile, when this trader's row did not say yet that it waits.
-            return [(trader_id, Nudged("trading was resumed", is_urgent=True))]
+            return [(trader_id, Nudged("trading was resumed", is_urgent=True, source=Source.TASK))]
     return []
 
 
@@ -169,7 +174,7 @@ def _urgent(event: Event) -> Event:
     """The event as one that its trader hears although it waits for its next try."""
     if isinstance(event, TradeSeen):
         return replace(event, is_urgent=True)
-    return Nudged("own buys have made way", is_urgent=True)
+    return Nudged("own buys have made way", is_urgent=True, source=Source.TASK)
 
 
 def _send(trader_id: int, send: Send, venue: Venue, context: Context) -> Heard:
@@ -183,7 +188,7 @@ def _send(trader_id: int, send: Send, venue: Venue, context: Context) -> Heard:
     try:
         if send.replaces:
             return _replaced(trader_id, send, context.exchange_at(venue), context.task_id)
-        return [(trader_id, OrderReported(context.exchange_at(venue).place(order), "answer"))]
+        return [(trader_id, OrderReported(context.exchange_at(venue).place(order), Source.ANSWER))]
     except OutcomeUnknown as error:
         _show_unclear(trader_id, order, str(error), context.task_id)
     except (Refused, Throttled, NotSent) as error:
@@ -202,8 +207,8 @@ def _replaced(trader_id: int, send: Send, exchange: Exchange, task_id: str) -> H
     if cancelled is not None and cancelled.executed:
         cancelled = calls.with_fills(_row(send.replaces), cancelled, exchange)
     if done.placed is not None:
-        return [(trader_id, OrderReported(done.placed, "answer", replaced=cancelled))]
-    heard: Heard = [(trader_id, OrderReported(cancelled, "cancel"))] if cancelled is not None else []
+        return [(trader_id, OrderReported(done.placed, Source.ANSWER, replaced=cancelled))]
+    heard: Heard = [(trader_id, OrderReported(cancelled, Source.CANCEL))] if cancelled is not None else []
     row = _row(send.order.client_order_id)
     problem = done.problem
     if done.cancelled is None:
@@ -231,7 +236,8 @@ def _clear_the_way(trader_id: int, orders: Iterable[int], context: Context) -> H
     for row in Order.objects.filter(pk__in=orders).select_related("trader"):
         # Not locked: its trader changes this only where it cancels the order itself.
         if Order.objects.filter(pk=row.pk, status__in=OPEN, cancel_reason="").update(cancel_reason=why):
-            write(row.trader, f"slot {slot}", f"makes way with {row}", why, row, context.task_id)
+            cause = Cause(Source.TRADER, f"slot {slot}", context.task_id)
+            write(row.trader, cause, Kind.MADE_WAY, f"cancels {row}", why, row)
         heard += _cancelled(row.pk, context)
     return heard
 
@@ -268,7 +274,7 @@ def _show_unclear(trader_id: int, order: NewOrder, text: str, task_id: str) -> N
         trader.waits_for = f"it is unclear whether the {order.side.lower()} was accepted: asking"
         trader.error = text[:500]
         trader.save(update_fields=["waits_for", "error"])
-        write(trader, "answer", "asks about its order", text, row, task_id)
+        write(trader, Cause(Source.ANSWER, task_id=task_id), Kind.UNCLEAR, "unconfirmed", text, row)
 
 
 def _close(trader_id: int, send: Send, outcome: NotTaken, task_id: str, held: Hold | None = None) -> None:
@@ -277,11 +283,11 @@ def _close(trader_id: int, send: Send, outcome: NotTaken, task_id: str, held: Ho
     with transaction.atomic():
         trader = locked(trader_id)
         row = _row(send.order.client_order_id)
-        if trader is None or not book(row, report_of(row, outcome.status, outcome.text)):
+        report, cause = report_of(row, outcome.status, outcome.text), Cause(Source.ANSWER, task_id=task_id)
+        kind = Kind.REJECTED if outcome.status == OrderStatus.REJECTED else Kind.NOT_PLACED
+        if trader is None or not book(trader, row, report, cause, kind):
             return  # A report was quicker.
         log.warning("%s at %s is not placed: %s", row, row.venue, outcome.text)
-        done = "was refused" if outcome.status == OrderStatus.REJECTED else "was not placed"
-        write(trader, "answer", done, outcome.text, row, task_id)
         if send.replaces:
             # Nothing has taken its place: it rests on.
             Order.objects.filter(client_order_id=send.replaces, status__in=OPEN).update(cancel_reason="")
@@ -290,7 +296,7 @@ def _close(trader_id: int, send: Send, outcome: NotTaken, task_id: str, held: Ho
             if held is None:
                 back_off(trader, outcome.text, outcome.wait)
             else:
-                hold_back(trader, held, "answer", task_id)
+                hold_back(trader, held, cause)
             trigger = save(trader)
     copy(trigger)
 
@@ -299,9 +305,9 @@ def _end_unsent(trader_id: int, row: Order, text: str, task_id: str) -> None:
     """Books that an order was not placed, while its trader goes on at once."""
     with transaction.atomic():
         trader = locked(trader_id)
-        if trader is None or not book(row, report_of(row, OrderStatus.NOT_PLACED, text)):
+        report, cause = report_of(row, OrderStatus.NOT_PLACED, text), Cause(Source.ANSWER, task_id=task_id)
+        if trader is None or not book(trader, row, report, cause, Kind.NOT_PLACED):
             return
-        write(trader, "answer", "was not placed", text, row, task_id)
         if not trader.has_ended:
             trader.state = state_of(position_of(trader))
         trigger = save(trader)
@@ -328,7 +334,7 @@ def _fetch_fills(trader_id: int, report: OrderReport, exchange: Exchange) -> Eve
     if sum((fill.quantity for fill in fills), ZERO) < report.executed:
         # The exchange does not list all of them yet: soon again.
         Trader.objects.filter(pk=trader_id).update(retry_at=timezone.now() + FILLS_COME_WITHIN)
-    return OrderReported(replace(report, fills=fills), "query")
+    return OrderReported(replace(report, fills=fills), Source.QUERY)
 
 
 def _row(client_order_id: str) -> Order:

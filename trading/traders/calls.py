@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from trading.books.booking import as_core
 from trading.core.events import BalanceSeen, OrderReported
+from trading.core.journal import Source
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
 from trading.exchange.errors import NotFound, OutcomeUnknown
@@ -24,7 +25,7 @@ FORGOTTEN_AFTER = timedelta(seconds=60)
 DENIED_AGAIN_WITHIN, FORGOTTEN_WITHIN = timedelta(seconds=60), timedelta(seconds=180)
 
 
-def query(row: Order, exchange: Exchange, asked_at: datetime, source: str = "query") -> OrderReported | None:
+def query(row: Order, exchange: Exchange, asked_at: datetime, source: Source = Source.QUERY) -> OrderReported | None:
     """What became of an order; None while that is not clear. Raises the exchange's errors but NotFound."""
     try:
         report = exchange.order(row.symbol.name, row.client_order_id)
@@ -45,8 +46,8 @@ def cancel(row: Order, exchange: Exchange, asked_at: datetime) -> OrderReported 
     try:
         report = exchange.cancel(row.symbol.name, row.client_order_id)
     except (NotFound, OutcomeUnknown):
-        return query(row, exchange, asked_at, source="cancel")
-    return OrderReported(with_fills(row, report, exchange), "cancel")
+        return query(row, exchange, asked_at, source=Source.CANCEL)
+    return OrderReported(with_fills(row, report, exchange), Source.CANCEL)
 
 
 def with_fills(row: Order, report: OrderReport, exchange: Exchange) -> OrderReport:
@@ -68,7 +69,7 @@ def balance(row: Order, exchange: Exchange, is_certain: bool) -> BalanceSeen:
 # --- an order that is not found -------------------------------------------------------------------
 
 
-def _not_found(row: Order, exchange: Exchange, asked_at: datetime, text: str, source: str) -> OrderReported | None:
+def _not_found(row: Order, exchange: Exchange, asked_at: datetime, text: str, source: Source) -> OrderReported | None:
     """What the order is, where the exchange says again that there is none; None while that may yet change."""
     if asked_at < row.submitted_at + ARRIVES_WITHIN:
         # It may still arrive: that it is not there yet says nothing. A clock set back: see set_clocks.py.

@@ -8,6 +8,7 @@ from django.utils import timezone
 from trading.books import leftovers
 from trading.books.booking import position_of
 from trading.core.decisions import Finish, Triggers
+from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO, plain
 from trading.core.orders import UNVALUED, unvalued
 from trading.core.position import LEAVES_TO_THE_NEXT, Position, TraderState
@@ -24,7 +25,7 @@ def retire(trader_id: int, why: str) -> bool:
             return False
         end(trader, Finish(TraderState.RETIRED, Decimal(0), Decimal(0), why), Position())
         trigger = save(trader)
-        write(trader, "leader", "retires", why)
+        write(trader, Cause(Source.LEADER), Kind.RETIRED, "retired", why)
     copy(trigger)
     return True
 
@@ -43,7 +44,8 @@ def abandon(trader_id: int, by: str) -> bool:
         decision = Finish(TraderState.ABANDONED, position.profit(base, quote), owned, f"abandoned by {by}")
         end(trader, decision, position)
         trigger = save(trader)
-        write(trader, f"{by} in the admin", "is abandoned", f"{plain(owned)} {base} is left on the account")
+        left = f"{plain(owned)} {base} is left on the account"
+        write(trader, Cause(Source.PERSON, f"{by} in the admin"), Kind.ABANDONED, "abandoned", left)
     copy(trigger)
     return True
 
@@ -64,7 +66,7 @@ def end(trader: Trader, decision: Finish, position: Position) -> None:
     trader.error = ""
 
 
-def count_again(trader: Trader, event: str, task_id: str) -> None:
+def count_again(trader: Trader, cause: Cause) -> None:
     """What comes to light after a cycle's end still counts: in its profit, and in what is left on the account.
 
     The row counts as changed, whatever came of it: an order of it was booked.
@@ -84,7 +86,7 @@ def count_again(trader: Trader, event: str, task_id: str) -> None:
         return
     unknown = f" {UNVALUED}" if trader.has_unvalued_fees else ""
     reason = f"profit {plain(counted[0])} {quote}{unknown}; {plain(counted[1])} {base} is left on the account"
-    write(trader, event, "counts again", reason, task_id=task_id)
+    write(trader, cause, Kind.RECOUNTED, "profit recalculated", reason)
 
 
 def _has_unvalued_fees(trader: Trader) -> bool:

@@ -33,9 +33,10 @@ from trading.core.decisions import (
     Triggers,
     Wait,
 )
-from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, TradeSeen
+from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, TradeSeen, cause_of
 from trading.core.filters import Rules, refusal
 from trading.core.holds import Hold
+from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OPEN, PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold, to_be_valued
 from trading.core.position import Mode, Position, TraderState, state_of
@@ -137,6 +138,10 @@ class Snapshot:
     missing: Decimal = ZERO
     # The order that is reported was taken for never placed, and its trader has gone on without it.
     is_late: bool = False
+
+    @property
+    def cause(self) -> Cause:
+        return cause_of(self.event, self.task_id)
 
     @property
     def reported(self) -> Order | None:
@@ -280,7 +285,7 @@ def _take_in(snapshot: Snapshot, thought: Thought | None) -> Looked:
     if reported is not None:
         _book(snapshot, reported)
     if thought is None:
-        count_again(trader, str(snapshot.event), snapshot.task_id)
+        count_again(trader, snapshot.cause)
         return Looked(_late_commissions(snapshot), Venue(trader.venue))
     if snapshot.missing:
         _note_missing(snapshot)
@@ -312,7 +317,7 @@ def _note_missing(snapshot: Snapshot) -> None:
         f"commission? What is there is sold. The {cost} {trader.symbol.quote_asset} that it cost are neither profit "
         "nor loss"
     )
-    write(trader, str(snapshot.event), "misses a part", reason, task_id=snapshot.task_id)
+    write(trader, snapshot.cause, Kind.MISSING, "misses a part", reason)
 
 
 def _book(snapshot: Snapshot, row: Order) -> None:
@@ -328,14 +333,12 @@ def _book(snapshot: Snapshot, row: Order) -> None:
     trader.error, trader.failures = "", 0
     if event.replaced is not None:
         resting = snapshot.rows[event.replaced.client_order_id]
-        _book_one(snapshot, resting, OrderReported(event.replaced, "cancel"))
+        _book_one(snapshot, resting, OrderReported(event.replaced, Source.CANCEL))
     _book_one(snapshot, row, event)
 
 
 def _book_one(snapshot: Snapshot, row: Order, told: OrderReported) -> None:
-    if book(row, told.report):
-        done = f"books {row.side.lower()}: {row.status.lower().replace('_', ' ')}"
-        write(snapshot.trader, str(told), done, row.reason, row, snapshot.task_id)
+    book(snapshot.trader, row, told.report, cause_of(told, snapshot.task_id))
 
 
 def _ring_for_cancel(order_id: int, trader: Trader) -> None:
@@ -346,33 +349,33 @@ def _ring_for_cancel(order_id: int, trader: Trader) -> None:
 
 
 def _follow(snapshot: Snapshot, thought: Thought) -> Looked:
-    trader, position, event, task_id = snapshot.trader, snapshot.position, snapshot.event, snapshot.task_id
+    trader, position, event, cause = snapshot.trader, snapshot.position, snapshot.event, snapshot.cause
     if thought.cant:
-        look_again(trader, Wait(thought.cant), event, task_id)
+        look_again(trader, Wait(thought.cant), cause)
         return NOTHING_TO_DO
     if thought.fails:
         # What was reported is booked all the same: the books don't depend on what a strategy makes of them.
         trader.waits_for = "it can't decide: its strategy fails"
         back_off(trader, thought.fails)
-        write_once(trader, str(event), "failed", trader.error, task_id)
+        write_once(trader, cause, Kind.FAILED, "failed", trader.error)
         return NOTHING_TO_DO
     if thought.decision is None:
         unknown = Wait(f"{trader.venue} has not told the rules of {trader.symbol.name} yet")
         next_one = Triggers() if position.orders else Triggers(below=ANY_PRICE)
-        wait(trader, position, unknown, next_one, event, task_id)
+        wait(trader, position, unknown, next_one, event, cause)
         return NOTHING_TO_DO
     looked = _act_on(snapshot, thought.decision)
     match thought.decision:
         case Wait() as decision:
-            wait(trader, replace(position, memory=trader.memory), decision, thought.armed, event, task_id)
+            wait(trader, replace(position, memory=trader.memory), decision, thought.armed, event, cause)
         case TellRebuy(reason=reason):
             after = replace(position, memory=trader.memory, has_told_rebuy=True)
-            wait(trader, after, Wait(f"has asked for another trader: {reason}"), thought.armed, event, task_id)
+            wait(trader, after, Wait(f"has asked for another trader: {reason}"), thought.armed, event, cause)
     return looked
 
 
 def _act_on(snapshot: Snapshot, decision: Decision) -> Looked:
-    trader, event, task_id = snapshot.trader, snapshot.event, snapshot.task_id
+    trader, event, cause = snapshot.trader, snapshot.event, snapshot.cause
     match decision:
         case PlaceBuy() | PlaceSell():
             return _place(snapshot, decision)
@@ -383,13 +386,13 @@ def _act_on(snapshot: Snapshot, decision: Decision) -> Looked:
         case TellRebuy():
             _remember(trader, decision.memory)
             trader.rebuy_told_at = timezone.now()
-            write(trader, str(event), "asks for a trader beside it", decision.reason, task_id=task_id)
+            write(trader, cause, Kind.SLOT_REQUESTED, "requests a slot", decision.reason)
             return Looked(needs_leader=True)
         case Finish():
             end(trader, decision, snapshot.position)
             text = f"{trader.symbol.name} #{trader.slot} at {trader.venue} ends: {decision.reason}"
             transaction.on_commit(lambda: log.info(text))
-            write(trader, str(event), f"ends: {decision.state.lower()}", decision.reason, task_id=task_id)
+            write(trader, cause, Kind.ENDED, f"ends: {decision.state.lower()}", decision.reason)
             return Looked(needs_leader=True)
         case Wait():
             _remember(trader, decision.memory)
@@ -444,7 +447,7 @@ def _cancel(snapshot: Snapshot, decision: Cancel) -> Looked:
     # Nothing could be placed in its stead: it rests on.
     held = gate.cancel_hold(trader, Side(row.side))
     if held is not None:
-        hold_back(trader, held, str(snapshot.event), snapshot.task_id)
+        hold_back(trader, held, snapshot.cause)
         return Looked(HeldByMode(Side(row.side))) if held.is_mode else NOTHING_TO_DO
     _remember(trader, decision.memory)
     return _want_cancelled(snapshot, row, decision.reason)
@@ -469,7 +472,7 @@ def _want_cancelled(snapshot: Snapshot, row: Order, reason: str) -> Looked:
     row.cancel_reason, row.asked_at = reason[:200], timezone.now()
     row.save(update_fields=["cancel_reason", "asked_at", "updated_at"])
     trader.waits_for = f"cancels its {row.side.lower()}: {reason}"[:300]
-    write(trader, str(snapshot.event), f"cancels {row}", reason, row, snapshot.task_id)
+    write(trader, snapshot.cause, Kind.CANCELLED, f"cancels {row}", reason, row)
     return Looked(CancelOrder(row.pk))
 
 
@@ -480,7 +483,7 @@ def _held(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell) -> Looked | None:
     held: Hold | None = gate.hold(snapshot.trader, side, wanted.price, wanted.quantity, snapshot.rules)
     if held is None:
         return None
-    hold_back(snapshot.trader, held, str(snapshot.event), snapshot.task_id)
+    hold_back(snapshot.trader, held, snapshot.cause)
     if held.is_mode:
         return Looked(HeldByMode(side))
     if held.in_the_way and isinstance(wanted, PlaceSell) and wanted.is_exit:
@@ -506,7 +509,7 @@ def _saved(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell, replaces: Order | N
         replaces=replaces,
     )
     trader.state = TraderState.BUYING if side == Side.BUY else TraderState.SELLING
-    write(trader, str(snapshot.event), f"orders {row}", wanted.reason, row, snapshot.task_id)
+    write(trader, snapshot.cause, Kind.ORDERED, f"places {row}", wanted.reason, row)
     return row
 
 

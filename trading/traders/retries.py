@@ -6,7 +6,8 @@ from django.utils import timezone
 
 from trading.core.decisions import Triggers, Wait
 from trading.core.events import Event, Nudged, TradeSeen
-from trading.core.holds import HELD_BACK, Hold
+from trading.core.holds import Hold
+from trading.core.journal import Cause, Kind
 from trading.core.orders import UNASKED_ENDS
 from trading.core.position import Position
 from trading.models import Trader
@@ -23,7 +24,7 @@ MOST_WAIT = timedelta(seconds=60)
 LONGEST_WAIT = MOST_WAIT + timedelta(seconds=1)
 
 
-def wait(trader: Trader, position: Position, decision: Wait, triggers: Triggers, event: Event, task_id: str) -> None:
+def wait(trader: Trader, position: Position, decision: Wait, triggers: Triggers, event: Event, cause: Cause) -> None:
     """Shows why nothing happens, and says what wakes the trader: a report, a price, or the clock."""
     trader.waits_for = decision.reason[:300]
     if decision.needs_values or (decision.needs_fills is not None and isinstance(event, Nudged)):
@@ -34,30 +35,30 @@ def wait(trader: Trader, position: Position, decision: Wait, triggers: Triggers,
         trader.retry_at = timezone.now() + FILLS_COME_WITHIN
     elif decision.pauses:
         trader.retry_at = timezone.now() + _pause(trader)
-        write_once(trader, str(event), "pauses", decision.reason, task_id)
+        write_once(trader, cause, Kind.PAUSED, "paused", decision.reason)
     elif triggers == Triggers() and position.bought and position.open_order is None:
-        look_again(trader, decision, event, task_id)
+        look_again(trader, decision, cause)
     elif isinstance(event, TradeSeen) and triggers.are_crossed_by(event.price):
         # The next of twenty trades a second would wake it again, for nothing.
-        look_again(trader, decision, event, task_id)
+        look_again(trader, decision, cause)
     else:
         # Where an order rests its reports wake the trader as well; the leader and reconciliation ask for lost ones.
         trader.arm(triggers)
 
 
-def look_again(trader: Trader, decision: Wait, event: Event, task_id: str) -> None:
+def look_again(trader: Trader, decision: Wait, cause: Cause) -> None:
     """Shows why nothing happens, and has the trader look again soon."""
     trader.waits_for = decision.reason[:300]
     trader.retry_at = timezone.now() + LOOK_AGAIN
-    write_once(trader, str(event), "waits", decision.reason, task_id)
+    write_once(trader, cause, Kind.WAITED, "waiting", decision.reason)
 
 
-def hold_back(trader: Trader, hold: Hold, event: str, task_id: str) -> None:
+def hold_back(trader: Trader, hold: Hold, cause: Cause) -> None:
     """Shows what the gate says. A price does not wake the trader meanwhile: it could do nothing with it."""
     trader.waits_for = hold.reason[:300]
     trader.arm(Triggers())
     trader.retry_at = timezone.now() + min(MOST_WAIT, hold.wait) + _spread(trader)
-    write_once(trader, event, HELD_BACK, hold.topic, task_id)
+    write_once(trader, cause, Kind.DENIED, "denied", hold.topic, hold.by)
 
 
 def back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:

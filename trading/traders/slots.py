@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from trading.core.journal import Cause, Kind, Source
 from trading.models import Slot, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import TradingStatus
@@ -80,7 +81,8 @@ def _open_for(teller: Trader, venue: Venue) -> bool:
     if not unheard.update(rebuy_heard_at=timezone.now()):
         return False  # Another leader was quicker.
     Slot.objects.create(symbol=teller.symbol, venue=venue, number=number)
-    write(teller, "leader", "is heard", f"slot {number} of {chunks} is opened")
+    text = f"slot {number} of {chunks} is opened"
+    write(teller, Cause(Source.LEADER), Kind.SLOT_OPENED, "slot opened", text)
     return True
 
 

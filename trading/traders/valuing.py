@@ -15,7 +15,8 @@ from django.db.models import F
 
 from hedgehog_project.venues import Venue
 from hedgehog_project.venues.codes import NOT_LISTED
-from trading.core.events import Event, Nudged, OrderReported
+from trading.core.events import Event, Nudged, OrderReported, cause_of
+from trading.core.journal import Cause, Kind, Source
 from trading.core.money import EXACT, ONE, ZERO, plain, quote_of
 from trading.exchange.errors import ExchangeError, KeyRejected, Refused
 from trading.exchange.protocol import Exchange
@@ -31,7 +32,7 @@ WAYS = ("USDT", "BTC")
 # For so long nobody asks again for a pair that an exchange does not list.
 UNLISTED_FOR_S = 600.0
 _unlisted: dict[tuple[Venue, str], float] = {}
-DONE = Nudged("its commissions are valued", is_urgent=True)
+DONE = Nudged("its commissions are valued", is_urgent=True, source=Source.TASK)
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def value(
     trader_id: int, wanted: Wanted, venue: Venue, exchange_at: Callable[[Venue], Exchange], task_id: str
 ) -> None:
     """Asks, and writes the values on the trader's fills. Raises the exchange's errors where it can't wait."""
+    cause = Cause(Source.ANSWER, task_id=task_id)
     rates: dict[str, Rate | None] = {}
     failure: ExchangeError | None = None
     try:
@@ -72,14 +74,14 @@ def value(
         if trader is None:
             return
         for asset, rate in rates.items():
-            _write(trader, asset, wanted.quote, rate, task_id)
+            _write(trader, asset, wanted.quote, rate, cause)
         # Whoever decides just now does so on what was known before.
         Trader.objects.filter(pk=trader_id).update(turn=F("turn") + 1)
         if failure is not None:
             log.warning("commissions not valued yet: trader=%s error=%s", trader_id, failure)
-            write_once(trader, "answer", "goes on without the value of its commissions", str(failure), task_id)
+            write_once(trader, cause, Kind.UNVALUED, "goes on without the value of its commissions", str(failure))
         elif trader.has_ended:
-            count_again(trader, str(DONE), task_id)
+            count_again(trader, cause_of(DONE, task_id))
 
 
 def again(event: Event) -> Event:
@@ -131,7 +133,7 @@ def _price(name: str, venue: Venue, exchange: Exchange) -> Decimal | None:
     return price if price > 0 else None
 
 
-def _write(trader: Trader, asset: str, quote: str, rate: Rate | None, task_id: str) -> None:
+def _write(trader: Trader, asset: str, quote: str, rate: Rate | None, cause: Cause) -> None:
     fills = list(Fill.objects.filter(order__trader=trader, commission_asset=asset, commission_quote=None))
     for fill in fills:
         fill.commission_quote = None if rate is None else quote_of(fill.commission, rate.value)
@@ -140,6 +142,6 @@ def _write(trader: Trader, asset: str, quote: str, rate: Rate | None, task_id: s
     total = f"commissions of {plain(sum((fill.commission for fill in fills), ZERO))} {asset}"
     if rate is None:
         why = f"no pair of {asset} and {quote} is listed, nor one of each with {' or '.join(WAYS)}"
-        write(trader, "answer", f"can't value {total}", why, task_id=task_id)
+        write(trader, cause, Kind.UNVALUABLE, f"can't value {total}", why)
     else:
-        write(trader, "answer", f"values {total}", rate.how, task_id=task_id)
+        write(trader, cause, Kind.VALUED, f"{total} valued", rate.how)

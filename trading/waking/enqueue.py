@@ -15,6 +15,7 @@ from hedgehog_project import queues
 from hedgehog_project.queues import ENTRIES, EXITS, IS_AGAIN, OF_USE_S, STALE_S
 from hedgehog_project.redis import connect, take
 from trading.core.events import TradeSeen
+from trading.core.journal import Source
 from trading.core.money import plain
 from trading.exchange.order_ids import trader_of
 from trading.exchange.replies import own_id
@@ -56,10 +57,19 @@ def wake(trader_id: int, symbol: str, event: TradeSeen, queue: str = ENTRIES) ->
     _ring("trading.tasks.wake", {"trader": trader_id, "symbol": symbol, "trade": trade}, of_use_s, queue)
 
 
-def nudge(trader_id: int, symbol: str, why: str, is_urgent: bool = False, queue: str = ENTRIES) -> None:
+def nudge(
+    trader_id: int,
+    symbol: str,
+    why: str,
+    is_urgent: bool = False,
+    queue: str = ENTRIES,
+    source: Source = Source.LEADER,
+) -> None:
     """Asks a trader to look again; where it is urgent, also before its next try is due."""
     whose = {"trader": trader_id, "symbol": symbol}
-    _ring("trading.tasks.nudge", {**whose, "why": why, "is_urgent": is_urgent}, WAKE_EXPIRES_S, queue)
+    _ring(
+        "trading.tasks.nudge", {**whose, "why": why, "is_urgent": is_urgent, "source": source}, WAKE_EXPIRES_S, queue
+    )
 
 
 def ask(order_id: int, trader_id: int, symbol: str) -> None:

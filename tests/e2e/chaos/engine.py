@@ -25,6 +25,7 @@ from tests.e2e.chaos.results import Result
 from tests.e2e.chaos.steps import EVERYBODY, Step, needs_cancels
 from tests.support.exchanges.market import Swings
 from tests.support.machine.stack import HEARTS, Stack
+from trading.core.journal import Kind
 from trading.core.orders import OPEN
 from trading.core.strategy import TraderState
 from trading.exchange.errors import ExchangeError
@@ -266,10 +267,15 @@ def _acted_between(begin: float, end: float) -> Counter[str]:
     return Counter(
         {
             "rebuys": told.count(),
-            "retargets": orders.filter(side="BUY", cancel_reason__contains="has left it").count(),
-            "stops": orders.filter(side="SELL", cancel_reason__contains="stop").count(),
+            "retargets": _cancelled(orders.filter(side="BUY")),
+            "stops": _cancelled(orders.filter(side="SELL")),
         }
     )
+
+
+def _cancelled(orders: QuerySet[Order]) -> int:
+    """How many their own traders wanted cancelled: buys that were left behind, sales that a stop replaced."""
+    return orders.filter(journal__kind=Kind.CANCELLED).distinct().count()
 
 
 def cycles_between(begin: float, end: float) -> int:

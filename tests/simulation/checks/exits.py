@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.checks.rows import ZERO, never, read
 from tests.simulation.surroundings.world import PRICES
+from trading.core.holds import Check
 from trading.core.money import floor_to
 from trading.core.orders import Side
 from trading.exchange.replies import from_exchange_info
@@ -51,7 +52,7 @@ class ExitWatch:
             "SELECT j.id, t.id, s.name, o.side, o.price, o.quantity, o.executed, t.budget"
             " FROM trading_journalentry j JOIN trading_trader t ON t.id = j.trader_id"
             " JOIN trading_symbol s ON s.id = t.symbol_id JOIN trading_order o ON o.id = j.order_id"
-            " WHERE j.decision LIKE 'cancels %' AND j.id > %s ORDER BY j.id",
+            " WHERE j.kind = 'CANCELLED' AND j.id > %s ORDER BY j.id",
             self._last_entry,
         )
         for entry, pk, symbol, side, *units in rows:
@@ -68,21 +69,24 @@ class ExitWatch:
 
     def _holders(self) -> None:
         rows = read(
-            "SELECT t.id, s.name, t.strategy, t.failures, t.error, t.waits_for, x.status, t.carried, t.missing"
+            "SELECT t.id, s.name, t.strategy, t.failures, t.error, x.status, t.carried, t.missing"
             " FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id"
             " JOIN trading_tradingsettings x ON x.symbol_id = s.id"
             " WHERE t.finished_at IS NULL AND t.state = 'HOLDING'"
         )
         is_halted = bool(read("SELECT 1 FROM trading_switch WHERE mode = 'halted'"))
         holding = set()
-        for pk, symbol, strategy, failures, error, waits_for, status, *units in rows:
+        for pk, symbol, strategy, failures, error, status, *units in rows:
             carried, missing = map(from_units, units)
             owned = self.watch.books.owned.get(pk, ZERO) + carried - missing
             lacks = failures > MAX_REFUSALS and "does not have free" in error
             never(lacks, f"R8: trader {pk} goes on selling what the account does not have")
             if strategy != "naive" or failures or is_halted or status == TradingStatus.OFF:
                 continue
-            if waits_for.startswith("it would meet"):
+            last = read(
+                "SELECT denied_by FROM trading_journalentry WHERE trader_id = %s ORDER BY id DESC LIMIT 1", pk
+            )
+            if last and last[0][0] == Check.SELF_TRADE:
                 continue  # An own buy rests at its price, which is about to trade.
             if not self.world.desk.exchange.engine.books[symbol].rules.is_trading:
                 continue

@@ -11,7 +11,6 @@ R7 A trader gets its part, not more.
 """
 
 import json
-import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,7 +22,8 @@ from tests.simulation.checks.limits import Limits
 from tests.simulation.checks.rows import ZERO, never, read, time_of
 from tests.simulation.surroundings.line import Broken
 from tests.simulation.surroundings.world import MONEY, PRICES, World
-from trading.core.holds import HELD_BACK
+from trading.core.holds import EXITS
+from trading.core.journal import Kind
 from trading.core.orders import OrderType, Side
 from trading.exchange.order_ids import trader_of
 from trading.exchange.protocol import NewOrder
@@ -39,12 +39,6 @@ TICK = Decimal("0.01")
 # How far a price may move between a fill and its valuing, and how much of a cost commissions in BNB are.
 MOVED, OF_COST = Decimal("0.1"), Decimal("0.003")
 MOST_STEP, MOST_NOTIONAL = Decimal("0.001"), Decimal(200)
-ASKS, IS_HEARD, TAKES_BACK = "asks for a trader beside it", "is heard", "cancels"
-# What may hold back a sale: the mode of trading, the exchange's limits, an own order that is about to trade.
-_HOLDS_EXITS = re.compile(
-    "trading is halted|nothing is bought|the exchange's limits|it would meet|trading is off|"
-    "a copy of this installation"
-)
 
 
 @dataclass(frozen=True)
@@ -160,29 +154,29 @@ class RuleWatch:
         self._profits[symbol] = (total, moved)
         return min(before, total) - moved, max(before, total) + moved
 
-    def _journal(self) -> set[tuple[str, int]]:
-        """Takes in what the traders have said; the slots that were opened for rebuys."""
-        heard: set[tuple[str, int]] = set()
+    def _journal(self) -> Counter[str]:
+        """Takes in what the traders have said; how many slots of each symbol were opened for rebuys."""
+        heard: Counter[str] = Counter()
         rows = read(
-            "SELECT j.id, j.trader_id, j.decision, j.reason, o.side, o.price, o.submitted_at, t.state, o.executed"
-            " FROM trading_journalentry j JOIN trading_trader t ON t.id = j.trader_id"
-            " LEFT JOIN trading_order o ON o.id = j.order_id WHERE j.id > %s ORDER BY j.id",
+            "SELECT j.id, j.trader_id, j.kind, j.reason, j.denied_by, o.side, o.price, o.submitted_at"
+            " FROM trading_journalentry j LEFT JOIN trading_order o ON o.id = j.order_id"
+            " WHERE j.id > %s ORDER BY j.id",
             self._last_entry,
         )
-        for entry, pk, decision, reason, side, price, submitted_at, _, _ in rows:
+        for entry, pk, kind, reason, denied_by, side, price, submitted_at in rows:
             self._last_entry = entry
             trader = self._traders[pk]
-            if decision in (ASKS, IS_HEARD):
-                self._said[pk, decision] += 1
-                never(self._said[pk, decision] > 1, f"R1: trader {pk} {decision} a second time")
-            if decision == ASKS:
+            if kind in (Kind.SLOT_REQUESTED, Kind.SLOT_OPENED):
+                self._said[pk, kind] += 1
+                never(self._said[pk, kind] > 1, f"R1: trader {pk}: {kind} a second time")
+            if kind == Kind.SLOT_REQUESTED:
                 self._rebuy(pk, trader)
-            elif decision == IS_HEARD:
-                heard.add((trader.symbol, int(reason.split()[1])))
-            elif decision == HELD_BACK:
+            elif kind == Kind.SLOT_OPENED:
+                heard[trader.symbol] += 1
+            elif kind == Kind.DENIED:
                 holds = pk in self.watch.books.owned and self._is_held(pk)
-                never(holds and not _HOLDS_EXITS.search(reason), f"R6: the exit of {pk} is held back: {reason}")
-            elif decision.startswith(TAKES_BACK) and side == Side.BUY and trader.strategy == "naive":
+                never(holds and denied_by not in EXITS, f"R6: the exit of {pk} is held back: {reason}")
+            elif kind == Kind.CANCELLED and side == Side.BUY and trader.strategy == "naive":
                 over = trader.intervals["retarget_interval"]
                 highest = self._prices(trader.symbol, time_of(submitted_at) - BELLS_LATE_BY)[1]
                 has_left = over is not None and highest > from_units(price) * (1 + over)
@@ -192,9 +186,10 @@ class RuleWatch:
     def _is_held(self, pk: int) -> bool:
         rows = read("SELECT 1 FROM trading_order WHERE trader_id = %s AND side = 'BUY' AND executed > 0", pk)
         return bool(rows) and not read(
-            "SELECT 1 FROM trading_journalentry WHERE trader_id = %s AND decision LIKE 'books buy%' AND id > ("
-            " SELECT max(id) FROM trading_journalentry WHERE trader_id = %s AND decision = %s)",
-            pk, pk, HELD_BACK,
+            "SELECT 1 FROM trading_journalentry j JOIN trading_order o ON o.id = j.order_id"
+            " WHERE j.trader_id = %s AND j.kind = %s AND o.side = 'BUY' AND j.id > ("
+            " SELECT max(id) FROM trading_journalentry WHERE trader_id = %s AND kind = %s)",
+            pk, Kind.BOOKED, pk, Kind.DENIED,
         )  # fmt: skip
 
     def _rebuy(self, pk: int, trader: _Trader) -> None:
@@ -204,17 +199,19 @@ class RuleWatch:
         has_fallen = interval is not None and bought is not None and lowest < from_units(bought) * (1 - interval)
         never(not has_fallen, f"R1: trader {pk} asks for another, and the price has not fallen under its buy so far")
 
-    def _slots(self, traders: list[tuple[Any, ...]], heard: set[tuple[str, int]]) -> None:
+    def _slots(self, traders: list[tuple[Any, ...]], heard: Counter[str]) -> None:
         opened = {
             (name, number)
             for name, number in read(
                 "SELECT s.name, x.number FROM trading_slot x JOIN trading_symbol s ON s.id = x.symbol_id"
             )
         }
-        for symbol, number in opened - self._open_slots - heard - self._lived:
+        for symbol, number in sorted(opened - self._open_slots - self._lived):
             rebuys = read("SELECT t.rebuy_interval FROM trading_tradingsettings t JOIN trading_symbol s"
                           " ON s.id = t.symbol_id WHERE s.name = %s", symbol)[0][0] is not None  # fmt: skip
-            never(rebuys and number > 1, f"R1: slot {number} of {symbol} is open, and nobody asked for it")
+            if rebuys and number > 1:
+                heard[symbol] -= 1
+                never(heard[symbol] < 0, f"R1: slot {number} of {symbol} is open, and nobody asked for it")
         self._open_slots = opened
         self._lived = {(row[1], row[2]) for row in traders if row[7] is None}
 

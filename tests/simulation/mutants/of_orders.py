@@ -13,6 +13,8 @@ from tests.simulation.surroundings.patches import Patches
 from trading import leader, set_clocks, tasks
 from trading.books import booking
 from trading.core import orders
+from trading.core.holds import Check
+from trading.core.journal import Source
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import Position
 from trading.exchange.errors import OutcomeUnknown
@@ -138,7 +140,7 @@ def takes_missing_orders_for_cancelled(patches: Patches) -> None:
     def assume(comparison: Any, row: Order, there: OrderReport | None) -> None:
         if there is None:
             ended = outcomes.report_of(row, OrderStatus.CANCELED, "not listed")
-            acting.hear(ended, "query", comparison.exchange_at)
+            acting.hear(ended, Source.QUERY, comparison.exchange_at)
         else:
             repair(comparison, row, there)
 
@@ -204,7 +206,7 @@ _HALTED = "trading is halted"
 def heeds_a_halt_only_once_it_is_in_the_database(patches: Patches) -> None:
     def by_the_row(side: Side) -> gate.Hold | None:
         mode = Switch.objects.filter(pk=1).values_list("mode", flat=True).first() or TradingMode.ACTIVE
-        return None if TradingMode(mode).lets(side) else gate.Hold(_HALTED, gate.REST, _HALTED, is_mode=True)
+        return None if TradingMode(mode).lets(side) else gate.Hold(_HALTED, gate.REST, _HALTED, Check.MODE)
 
     patches.everywhere(gate.mode_hold, by_the_row)
 

@@ -16,6 +16,7 @@ from trading.books import booking
 from trading.core import orders
 from trading.core.events import OrderReported
 from trading.core.holds import Hold
+from trading.core.journal import Cause, Kind, Source
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import Mode, Position
 from trading.exchange.errors import ExchangeError
@@ -49,7 +50,7 @@ def hears_a_rebuy_twice_with_two_leaders(patches: Patches) -> None:
             return False
         Trader.objects.filter(pk=teller.pk).update(rebuy_heard_at=timezone.now())
         Slot.objects.create(symbol=teller.symbol, venue=venue, number=number)
-        write(teller, "leader", "is heard", f"slot {number} of {chunks} is opened")
+        write(teller, Cause(Source.LEADER), Kind.SLOT_OPENED, "slot opened")
         return True
 
     patches.set(slots, "_open_for", open_for)
@@ -78,7 +79,7 @@ def stop_sells_before_its_cancel_is_confirmed(patches: Patches) -> None:
             return cancelled(order_id, context, now)
         with suppress(ExchangeError):
             context.exchange_at(Venue(row.venue)).cancel(row.symbol.name, row.client_order_id)
-        return [(row.trader_id, OrderReported(report_of(row, OrderStatus.CANCELED, "taken back"), "cancel"))]
+        return [(row.trader_id, OrderReported(report_of(row, OrderStatus.CANCELED, "taken back"), Source.CANCEL))]
 
     patches.set(acting, "_cancelled", hasty)
 

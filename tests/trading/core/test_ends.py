@@ -9,6 +9,7 @@ from tests.trading.core.test_strategy import BOUGHT, NUDGE, RULES, SETTINGS, TRA
 from trading.core.decisions import Decision, Finish, PlaceBuy, PlaceSell, Wait
 from trading.core.events import OrderReported
 from trading.core.filters import Rules
+from trading.core.journal import Source
 from trading.core.orders import OPEN, Order, OrderReport, OrderStatus, Side
 from trading.core.position import Mode, Position, TraderState, state_of
 
@@ -71,7 +72,7 @@ def ended(side: Side, status: OrderStatus, executed: str) -> tuple[Order, OrderR
     else:
         row = order(side, status, "0.4319", "46.3", executed, "0.001", "USDT")
     report = OrderReport("c", 1, "XRPUSDT", side, status, row.price, row.quantity, row.executed)
-    return row, OrderReported(report, "report")
+    return row, OrderReported(report, Source.REPORT)
 
 
 def position_with(row: Order) -> Position:
@@ -211,7 +212,7 @@ def test_who_gets_out_waits_for_no_value() -> None:
 def test_a_pause_goes_before_a_question() -> None:
     stands = position(in_bnb(BOUGHT_FOR_BNB, "0.00002", None))
     report = OrderReport("c", 1, "XRPUSDT", Side.SELL, OrderStatus.CANCELED, D("0.4319"), D("46.4"), D(0))
-    decision = decide(stands, OrderReported(report, "report"), RULES, SETTINGS)
+    decision = decide(stands, OrderReported(report, Source.REPORT), RULES, SETTINGS)
     assert isinstance(decision, Wait)
     assert decision.pauses
 

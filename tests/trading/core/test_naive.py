@@ -12,6 +12,7 @@ from trading.core import guard
 from trading.core.decisions import Cancel, Decision, Finish, PlaceBuy, PlaceSell, Replace, TellRebuy, Triggers, Wait
 from trading.core.events import OrderReported, TradeSeen
 from trading.core.filters import Rules
+from trading.core.journal import Source
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import Mode, Position, TraderState
 from trading.strategies.naive import HIGHEST, LEAVES_AT, Settings
@@ -125,7 +126,7 @@ def test_reasons_are_sentences_with_the_price() -> None:
 # --- on the way out -------------------------------------------------------------------------------
 def cancelled(side: Side, was_asked: bool) -> OrderReported:
     report = OrderReport("s", 1, "S", side, OrderStatus.CANCELED, D(1), D(20), D(0))
-    return OrderReported(report, "cancel", was_asked)
+    return OrderReported(report, Source.CANCEL, was_asked)
 
 
 def test_what_was_taken_back_for_a_stop_is_sold_at_the_market() -> None:

@@ -9,6 +9,7 @@ from trading.core import guard
 from trading.core.decisions import ANY_PRICE, Decision, Finish, PlaceBuy, PlaceSell, Triggers, Wait
 from trading.core.events import Event, Nudged, OrderReported, TradeSeen
 from trading.core.filters import Rules, refusal
+from trading.core.journal import Source
 from trading.core.money import floor_to, whole_after
 from trading.core.orders import Fill, Order, OrderReport, OrderStatus, Side
 from trading.core.position import Mode, Position, TraderState, state_of
@@ -54,7 +55,7 @@ BOUGHT = order(Side.BUY, OrderStatus.FILLED, executed="46.4", commission="0.0464
 SOLD = order(Side.SELL, OrderStatus.FILLED, "0.4319", "46.3", "46.3", "0.01999697", "USDT")
 
 
-@pytest.mark.parametrize("event", [TRADE, NUDGE, OrderReported(NO_ORDER, "report")])
+@pytest.mark.parametrize("event", [TRADE, NUDGE, OrderReported(NO_ORDER, Source.REPORT)])
 @pytest.mark.parametrize(
     "position",
     [

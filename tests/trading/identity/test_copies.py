@@ -17,6 +17,7 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_trader, own_id
 from tests.trading.identity.conftest import Place
 from trading.core.events import Nudged, TradeSeen
+from trading.core.journal import Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.exchange import client as client_module
@@ -42,7 +43,7 @@ def holding(trader: Trader, exchange: ScriptedExchange) -> Trader:
     """It has bought, and its sale was cancelled by its owner: it would sell again."""
     acting.wake(trader.pk, TRADE, exchange)
     buy = Order.objects.get(trader=trader, side=Side.BUY)
-    acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
     sale = Order.objects.get(trader=trader, side=Side.SELL)
     exchange.end(sale.client_order_id, OrderStatus.CANCELED)
     Order.objects.filter(pk=sale.pk).update(status=OrderStatus.CANCELED)
@@ -224,7 +225,7 @@ class TestWhileItIsAlive:
     ) -> None:
         Trader.objects.update(strategy_settings={**trader.strategy_settings, "stop_loss_interval": "0.01"})
         acting.wake(trader.pk, TRADE, exchange)
-        acting.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(Order.objects.get().client_order_id), Source.REPORT, exchange)
         Order.objects.update(submitted_at=runs_for_an_hour.began_at - timedelta(seconds=1))
         place(own_id(4711))
         compare(exchange)
@@ -280,7 +281,7 @@ class TestBeforeItHasShownItself:
         return Order.objects.get()
 
     def hears_its_fill(self, buy: Order, exchange: ScriptedExchange) -> None:
-        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
 
     def test_whoever_has_inherited_it_sells_it_a_little_late(
         self, inherited: Order, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
@@ -301,7 +302,7 @@ class TestBeforeItHasShownItself:
         """Its report is enough: no comparison of the books has come yet."""
         self.hears_its_fill(inherited, exchange)
         sold = place(own_id(trader, "s-copy"), quantity="0.0666", price="3005")
-        acting.hear(sold, "report", exchange, venue=Venue.MOCK)
+        acting.hear(sold, Source.REPORT, exchange, venue=Venue.MOCK)
         assert copies.told()
         Order.objects.update(updated_at=timezone.now() - timedelta(minutes=1))
         assert not sells(trader, exchange)

@@ -15,6 +15,7 @@ from tests.support.rows import make_trader, own_id
 from tests.trading.identity.conftest import STRANGER, Place
 from trading import leader
 from trading.core.events import TradeSeen
+from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.identity import copies, others, runs
@@ -80,9 +81,9 @@ class TestKeep:
     ) -> None:
         """As after a restored backup: the trader gets the order back that sold its coins."""
         acting.wake(trader.pk, TRADE, exchange)
-        acting.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(Order.objects.get().client_order_id), Source.REPORT, exchange)
         sale = Order.objects.get(side=Side.SELL)
-        acting.hear(exchange.end(sale.client_order_id, OrderStatus.CANCELED), "report", exchange)
+        acting.hear(exchange.end(sale.client_order_id, OrderStatus.CANCELED), Source.REPORT, exchange)
         Order.objects.filter(status__in=["NEW", "SUBMITTING"]).delete()
         exchange.kept = {name: report for name, report in exchange.kept.items() if not report.status.is_open}
         place(own_id(trader, "s-copy"), quantity=str(sale.quantity), price="3005")
@@ -114,7 +115,7 @@ class TestNew:
     def trading(self, trader: Trader, runs_for_an_hour: Run, exchange: ScriptedExchange, place: Place) -> str:
         """Slot 1 holds coins that it sells, slot 2 has a resting buy, and a copy is alive. The identity."""
         acting.wake(trader.pk, TRADE, exchange)
-        acting.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(Order.objects.get().client_order_id), Source.REPORT, exchange)
         acting.wake(make_trader(trader.symbol, 2).pk, TRADE, exchange)
         place(own_id(4711))
         reconcile(Venue.MOCK, exchange)
@@ -134,14 +135,14 @@ class TestNew:
             f"it belongs to the installation that keeps the identity {trading}"
         }
         assert Orphan.objects.get().resolution == Resolution.LEFT
-        assert JournalEntry.objects.filter(decision="is abandoned").count() == 2
+        assert JournalEntry.objects.filter(kind=Kind.ABANDONED).count() == 2
 
     def test_nobody_here_hears_of_them_any_more(self, trading: str, exchange: ScriptedExchange) -> None:
         run("new", "--yes")
         fills = Fill.objects.count()
         for order in Order.objects.filter(status=OrderStatus.LET_GO):
             report = exchange.fill_all(order.client_order_id)
-            assert not acting.hear(report, "report", exchange)
+            assert not acting.hear(report, Source.REPORT, exchange)
         row = reconcile(Venue.MOCK, exchange)
         assert (row.repaired, row.left, Fill.objects.count()) == (0, 0, fills)
         assert reconcile(Venue.MOCK, exchange).differences == 0

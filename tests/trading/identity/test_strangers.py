@@ -19,6 +19,7 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import own_id
 from tests.trading.identity.conftest import STRANGER, Place
 from trading.core.events import TradeSeen
+from trading.core.journal import Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.dispatch import Dispatcher
@@ -115,7 +116,7 @@ def test_missing_coins_are_told_with_who_may_have_them(
     trader: Trader, exchange: ScriptedExchange, place: Place
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
-    acting.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(Order.objects.get().client_order_id), Source.REPORT, exchange)
     place(theirs(7, "s-1"))
     exchange.fill_all(theirs(7, "s-1"))
     compare(exchange)
@@ -236,7 +237,7 @@ class TestTakenOver:
         out = StringIO()
         adopted = orphans.adopt(Orphan.objects.get(), "anna", exchange)
         assert Names.now().is_ours(theirs(trader))  # so that its reports are handed on
-        acting.hear(exchange.fill_all(theirs(trader)), "report", exchange)
+        acting.hear(exchange.fill_all(theirs(trader)), Source.REPORT, exchange)
         adopted.refresh_from_db()
         assert adopted.state == TraderState.SELLING
         call_command("identity", stdout=out)

@@ -7,10 +7,14 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
+from console.admin.story import story_of
 from console.management.commands import orphans as command
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
+from tests.support.rows import make_trader
 from trading import leader
+from trading.core.events import TradeSeen
+from trading.core.journal import Kind, Source
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.exchange.errors import Refused
@@ -46,11 +50,11 @@ def test_adopted_buy_lives_out_its_cycle_in_a_slot_of_its_own(resting: Orphan, e
     trader.refresh_from_db()
     assert (trader.slot, trader.state) == (2, TraderState.BUYING)
     exchange.fill("hh-77-b-1", D("0.02"))
-    acting.hear(exchange.fill_all("hh-77-b-1"), "report", exchange)
+    acting.hear(exchange.fill_all("hh-77-b-1"), Source.REPORT, exchange)
     reconcile(Venue.MOCK, exchange)
     sell = Order.objects.get(side=Side.SELL)
     assert (sell.trader, sell.status) == (trader, OrderStatus.NEW)
-    acting.hear(exchange.fill_all(sell.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(sell.client_order_id), Source.REPORT, exchange)
     trader.refresh_from_db()
     assert trader.state == TraderState.FINISHED
     assert trader.profit is not None
@@ -72,12 +76,50 @@ def test_adoption_takes_all_unknown_orders_of_that_trader(symbol: Symbol, exchan
     assert Fill.objects.count() == 1
     assert set(Orphan.objects.filter(resolution=Resolution.ADOPTED).values_list("trader", flat=True)) == {trader.pk}
     assert Orphan.objects.get(resolution=Resolution.UNRESOLVED).client_order_id == "hh-78-b-1"
-    assert JournalEntry.objects.filter(trader=trader, decision="begins").exists()
-    acting.hear(exchange.fill_all("hh-77-s-1"), "report", exchange)
+    assert JournalEntry.objects.filter(trader=trader, kind=Kind.BEGAN).exists()
+    acting.hear(exchange.fill_all("hh-77-s-1"), Source.REPORT, exchange)
     trader.refresh_from_db()
     # 0.0499 x 2910 less 0.1 %, less what 0.0499 of the 0.04995 that were bought cost.
     assert trader.profit == D("145.209") - D("0.145209") - D("144.85485486")
     assert reconcile(Venue.MOCK, exchange).left == 1
+
+
+def fills_told(trader: Trader) -> list[tuple[str, int]]:
+    """What its page says was done at each look that booked fills, and how many."""
+    told = story_of(Trader.objects.get(pk=trader.pk))["scenes"]
+    return [(scene["lines"][0]["text"], len(scene["fills"])) for scene in told if scene["fills"]]
+
+
+def test_page_of_who_adopts_shows_the_fills_where_they_were_booked(
+    symbol: Symbol, exchange: ScriptedExchange
+) -> None:
+    place(exchange, "hh-77-b-1")
+    exchange.fill("hh-77-b-1", D("0.02"))
+    trader = orphans.adopt(orphan_of(exchange, "hh-77-b-1"), "admin", exchange)
+    assert fills_told(trader) == [("Adopts BUY 0.05 ETHUSDT at 2900", 1)]
+    acting.hear(exchange.fill_all("hh-77-b-1"), Source.REPORT, exchange)
+    assert fills_told(trader) == [("Adopts BUY 0.05 ETHUSDT at 2900", 1), ("The buy is filled", 1)]
+
+
+def test_page_shows_the_fills_that_the_comparison_of_the_books_has_found(
+    symbol: Symbol, exchange: ScriptedExchange
+) -> None:
+    """An old backup: the buy still rests there, and of the sale it knows nothing."""
+    trader = make_trader(symbol)
+    acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), exchange)
+    acting.hear(exchange.fill_all(trader.orders.get().client_order_id), Source.REPORT, exchange)
+    Fill.objects.all().delete()
+    Order.objects.get(side=Side.SELL).delete()
+    Order.objects.update(status=OrderStatus.NEW, executed=D(0))
+    Trader.objects.update(state=TraderState.BUYING)
+    JournalEntry.objects.all().delete()
+    reconcile(Venue.MOCK, exchange)
+    entries = JournalEntry.objects.values_list("source", "kind", "order__side", "status")
+    assert list(entries) == [
+        (Source.RECONCILIATION, Kind.BOOKED, Side.BUY, OrderStatus.FILLED),
+        (Source.RECONCILIATION, Kind.ADOPTED, Side.SELL, OrderStatus.NEW),
+    ]
+    assert fills_told(trader) == [("The buy is filled", 1)]
 
 
 def test_profit_of_a_sale_alone_is_not_invented(symbol: Symbol, exchange: ScriptedExchange) -> None:
@@ -98,7 +140,7 @@ def test_profit_of_a_sale_alone_is_not_invented(symbol: Symbol, exchange: Script
 def test_adopted_trader_waits_for_its_symbol_to_be_on(resting: Orphan, exchange: ScriptedExchange) -> None:
     TradingSettings.objects.update(status="off")
     trader = orphans.adopt(resting, "admin", exchange)
-    acting.hear(exchange.fill_all("hh-77-b-1"), "report", exchange)
+    acting.hear(exchange.fill_all("hh-77-b-1"), Source.REPORT, exchange)
     trader.refresh_from_db()
     assert (trader.state, trader.waits_for) == (TraderState.HOLDING, "trading is off for this symbol")
 

@@ -18,6 +18,7 @@ from tests.support.rows import make_trader, own_id
 from tests.trading.conftest import make_symbol
 from trading import tasks
 from trading.core.events import TradeSeen
+from trading.core.journal import Kind, Source
 from trading.core.orders import Fill as CoreFill
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
@@ -86,8 +87,8 @@ class TestOrdersThatWeKnow:
     def test_repair_stands_in_the_traders_journal(self, trader: Trader, exchange: ScriptedExchange) -> None:
         exchange.fill_all(buys(trader, exchange).client_order_id)
         compare(exchange)
-        events = JournalEntry.objects.filter(trader=trader).values_list("event", flat=True)
-        assert any(event.startswith("reconciliation: BUY FILLED") for event in events)
+        repairs = JournalEntry.objects.filter(trader=trader, kind=Kind.BOOKED, source=Source.RECONCILIATION)
+        assert list(repairs.values_list("order__side", "status")) == [(Side.BUY, OrderStatus.FILLED)]
 
     def test_cancel_by_its_owner_on_the_exchanges_page(self, trader: Trader, exchange: ScriptedExchange) -> None:
         buy = buys(trader, exchange)
@@ -126,7 +127,7 @@ class TestOrdersThatWeKnow:
     ) -> None:
         buy = buys(trader, exchange)
         old = exchange.open_orders()
-        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
         sale = exchange.kept[Order.objects.get(side=Side.SELL).client_order_id]
         exchange.open_orders = lambda symbol="": [*old, sale]  # type: ignore[method-assign]
         assert compare(exchange) == (0, 0)
@@ -141,7 +142,7 @@ class TestOrdersThatWeKnow:
 
         def open_orders(symbol: str = "") -> list[OrderReport]:
             found = ask()  # NEW on the list, FILLED in our books by the time that they are compared.
-            acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+            acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
             return found
 
         exchange.open_orders = open_orders  # type: ignore[method-assign]
@@ -423,7 +424,7 @@ class TestFills:
 
         monkeypatch.setattr(exchange, "trades", trades)
         buy = buys(trader, exchange)
-        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
         compare(exchange)
         compare(exchange)
         assert asked == [0]  # Nothing has moved since.
@@ -469,18 +470,18 @@ class TestOrdersThatTheDatabaseLacks:
         assert (trader.state, trader.wake_below) == (TraderState.BUYING, None)
         assert not Orphan.objects.exists()
         assert compare(exchange) == (0, 0)
-        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
         assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
 
     def test_whole_cycle_goes_back_with_its_fills(self, trader: Trader, exchange: ScriptedExchange) -> None:
         buy = buys(trader, exchange)
-        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
         sell = Order.objects.get(side=Side.SELL)
         lose(buy, sell)
         assert compare(exchange) == (2, 0)
         trader.refresh_from_db()
         assert trader.state == TraderState.SELLING
-        acting.hear(exchange.fill_all(sell.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(sell.client_order_id), Source.REPORT, exchange)
         trader.refresh_from_db()
         assert trader.state == TraderState.FINISHED
         assert trader.profit is not None
@@ -489,7 +490,7 @@ class TestOrdersThatTheDatabaseLacks:
 
     def test_sale_is_taken_back_before_its_buy_is_repaired(self, trader: Trader, exchange: ScriptedExchange) -> None:
         buy = buys(trader, exchange)
-        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
         lose(Order.objects.get(side=Side.SELL))
         Fill.objects.all().delete()
         Order.objects.update(status=OrderStatus.NEW, executed=D(0))
@@ -533,7 +534,7 @@ class TestOrdersThatTheDatabaseLacks:
         self, trader: Trader, exchange: ScriptedExchange
     ) -> None:
         """As after an old backup: its sale was cancelled since, and the next one has sold everything."""
-        acting.hear(exchange.fill_all(buys(trader, exchange).client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buys(trader, exchange).client_order_id), Source.REPORT, exchange)
         sale = Order.objects.get(side=Side.SELL)
         exchange.end(sale.client_order_id, OrderStatus.CANCELED)
         later = NewOrder("ETHUSDT", Side.SELL, sale.price, sale.quantity, own_id(trader, "s-later"), 0)
@@ -597,7 +598,7 @@ class TestOrdersThatTheDatabaseLacks:
 class TestBalances:
     def test_shortage_says_what_is_missing_and_what_to_do(self, trader: Trader, exchange: ScriptedExchange) -> None:
         buy = buys(trader, exchange)
-        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
         assert compare(exchange) == (0, 0)
         exchange.money["ETH"] = D("-0.01")
         assert compare(exchange) == (0, 1)
@@ -613,7 +614,7 @@ class TestBalances:
         self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         buy = buys(trader, exchange)
-        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
         sell = Order.objects.get(side=Side.SELL)
         exchange.end(sell.client_order_id, OrderStatus.CANCELED)
         Order.objects.filter(pk=sell.pk).update(status=OrderStatus.CANCELED)
@@ -680,7 +681,7 @@ class TestWhatRingsForIt:
     ) -> None:
         exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.1"), "hh-77-b-1", 0))
         for report in (exchange.fill("hh-77-b-1", D("0.01")), exchange.fill_all("hh-77-b-1")):
-            acting.hear(report, "report", exchange, venue=Venue.MOCK)
+            acting.hear(report, Source.REPORT, exchange, venue=Venue.MOCK)
         assert rung == ["reconcile"]
 
     def test_worker_that_begins_has_all_books_compared(self, rung: list[str]) -> None:

@@ -21,6 +21,8 @@ from tests.support.rows import make_trader
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.events import Nudged, TradeSeen
+from trading.core.holds import Check
+from trading.core.journal import Kind, Source
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import NotSent, OutcomeUnknown
@@ -89,7 +91,7 @@ def test_halted_trader_orders_nothing_says_so_and_costs_nothing(trader: Trader, 
     assert held.wake_below is None
     assert held.retry_at is not None
     assert held.retry_at > timezone.now() + timedelta(seconds=55)
-    assert list(JournalEntry.objects.values_list("decision", flat=True)) == ["is held back"]
+    assert list(JournalEntry.objects.values_list("kind", "denied_by")) == [(Kind.DENIED, Check.MODE)]
     assert held.failures == 0
 
 
@@ -166,7 +168,7 @@ def test_sale_that_a_shutdown_overtakes_is_sent(
         return sent(*args)
 
     monkeypatch.setattr(acting, "_send", turn_first)
-    acting.hear(exchange.fill_all(order().client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(order().client_order_id), Source.REPORT, exchange)
     assert order(Side.SELL).status == OrderStatus.NEW
 
 
@@ -177,7 +179,7 @@ def test_resume_that_just_misses_a_trader_is_noticed_by_the_trader(
     kill_switch.halt("anna")
     acting.wake(trader.pk, TRADE, exchange)
     kill_switch.resume("anna")
-    was = [gate.Hold("trading is halted", gate.REST, "trading is halted", is_mode=True)]
+    was = [gate.Hold("trading is halted", gate.REST, "trading is halted", Check.MODE)]
     asked = gate.mode_hold
     monkeypatch.setattr(gate, "mode_hold", lambda side: was.pop() if was else asked(side))
     acting.wake(trader.pk, NUDGE, exchange)
@@ -194,7 +196,7 @@ def test_what_fills_meanwhile_is_sold_only_while_reducing(
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
     kill_switch.halt("anna", mode=mode)
-    acting.hear(exchange.fill_all(order().client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(order().client_order_id), Source.REPORT, exchange)
     assert Order.objects.filter(side=Side.SELL, status=OrderStatus.NEW).exists() == sold
     assert fresh(trader).state == (TraderState.SELLING if sold else TraderState.HOLDING)
     kill_switch.resume("anna")
@@ -304,7 +306,7 @@ def test_halt_with_cancel_takes_resting_buys_back_and_leaves_sales(trader: Trade
     for each in (trader, *others):
         acting.wake(each.pk, TradeSeen(each.symbol.name, 1, D(3000), 0), at)
     sold = Order.objects.get(trader=others[0])
-    acting.hear(at.fill_all(sold.client_order_id), "report", at)
+    acting.hear(at.fill_all(sold.client_order_id), Source.REPORT, at)
     filled = Order.objects.get(trader=others[1])
     at.fill_all(filled.client_order_id)  # Nobody has heard of it: the cancel will lose.
     shown = run("halt", "--cancel", "--by", "anna")

@@ -14,6 +14,7 @@ from tests.support.limited import COST, ask, keep_balances, limit, limit_account
 from tests.support.rows import make_cycle, make_fill, make_order, make_trader
 from tests.trading.conftest import make_symbol
 from trading.core.events import TradeSeen
+from trading.core.holds import Rule
 from trading.core.orders import OrderStatus, Side
 from trading.models import (
     AccountProtections,
@@ -23,7 +24,6 @@ from trading.models import (
     Symbol,
     Trader,
 )
-from trading.models.protections import Rule
 from trading.risk import balances, exposure, protections
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]

@@ -10,6 +10,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -20,6 +21,8 @@ from tests.support.limited import PRICE, QUANTITY, keep_balances, limit, limit_a
 from tests.support.rows import make_order, make_trader
 from tests.trading.conftest import make_symbol
 from trading.core.events import Nudged, TradeSeen
+from trading.core.holds import Rule
+from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.identity.names import new_client_order_id
 from trading.models import (
@@ -29,7 +32,6 @@ from trading.models import (
     Symbol,
     Trader,
 )
-from trading.models.protections import Rule
 from trading.risk import protections
 from trading.traders import acting
 
@@ -54,7 +56,7 @@ def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader
         acting.wake(trader.pk, Nudged("it is time to try again", is_urgent=True), exchange)
     trader.refresh_from_db()
     assert exchange.placed == []
-    said = JournalEntry.objects.filter(trader=trader, decision="is held back")
+    said = JournalEntry.objects.filter(trader=trader, kind=Kind.DENIED, denied_by=Rule.BOUND)
     assert [entry.reason for entry in said] == ["ETHUSDT may bind 300 USDT"]
     row = HeldBack.objects.get()
     assert (row.count, row.rule, row.day) == (1, Rule.BOUND, timezone.now().astimezone(UTC).date())
@@ -82,7 +84,7 @@ def test_what_is_bought_is_sold_whatever_holds_buys_back(
     acting.wake(trader.pk, TRADE, exchange)
     limit(trader.symbol, most_bound=D(1), most_open_orders=1, most_trade_age_s=1, heeds_gaps=True)
     limit_account(most_exposure=D(1), quote_reserve=D(10_000), most_orders_a_minute=2)
-    acting.hear(exchange.fill_all(Order.objects.get().client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(Order.objects.get().client_order_id), Source.REPORT, exchange)
     assert [order.side for order in exchange.placed] == [Side.BUY, Side.SELL]
     assert not HeldBack.objects.exists()
 
@@ -198,3 +200,26 @@ def trade_at_once(own: list[Trader], exchange: ScriptedExchange, monkeypatch: py
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_last_line_of_a_trader_is_found_by_its_index_among_many(trader: Trader, exchange: ScriptedExchange) -> None:
+    """Asked for each order that is denied, with millions of lines in the journal."""
+    others = Trader.objects.bulk_create(
+        Trader(symbol=trader.symbol, venue=Venue.MOCK, slot=slot, budget=D(1)) for slot in range(100, 300)
+    )
+    lines = (JournalEntry(trader=other, kind=Kind.WAITED, decision="waiting") for _ in range(50) for other in others)
+    JournalEntry.objects.bulk_create(lines)
+    limit(trader.symbol, most_bound=D(1))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        with CaptureQueriesContext(connection) as captured:
+            acting.wake(trader.pk, TRADE, exchange)
+        asked = [query["sql"] for query in captured if "denied_by" in query["sql"] and "SELECT" in query["sql"]]
+        asked += [query["sql"] for query in captured if '"reason" FROM "trading_journalentry"' in query["sql"]]
+        explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
+        assert JournalEntry.objects.get(trader=trader).denied_by == Rule.BOUND
+        assert len(asked) == 2
+        for sql in asked:
+            cursor.execute(f"{explain} {sql}")
+            plan = "\n".join(str(row) for row in cursor.fetchall())
+            assert "journal_of_trader" in plan, plan

@@ -14,6 +14,7 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.trading.traders.test_traders import TRADE, fresh
 from trading.core.decisions import Triggers, Wait
 from trading.core.guard import StrategyFails
+from trading.core.journal import Kind
 from trading.models import JournalEntry, Order, Trader
 from trading.strategies import naive, registry, time_limit
 from trading.strategies.time_limit import left_behind, within_time
@@ -194,7 +195,7 @@ class TestItsTrader:
         row = fresh(trader)
         assert "thinks for more than 0.2 s" in row.error
         assert (row.failures, row.retry_at is not None) == (1, True)
-        assert JournalEntry.objects.filter(trader=trader, decision="failed").count() == 1
+        assert JournalEntry.objects.filter(trader=trader, kind=Kind.FAILED).count() == 1
 
     @pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt(), GeneratorExit(), MemoryError("no")])
     def test_takes_no_thread_with_it(

@@ -11,6 +11,7 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.events import Nudged, TradeSeen
+from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.models import JournalEntry, Order, Symbol, Trader, TradingSettings
@@ -45,7 +46,7 @@ def test_trailing_follows_in_its_row_and_completes_a_cycle(symbol: Symbol, excha
     assert see(trader, "2930", exchange).state == TraderState.BUYING
     buy = resting(trader, Side.BUY)
     assert buy.price == D(2930)
-    acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
     holds = Trader.objects.get(pk=trader.pk)
     floor = D("2938.8")  # 0.1 % over what 2930 and its commission cost, after that of the sale, in whole ticks
     assert (holds.state, holds.wake_above, holds.retry_at) == (TraderState.HOLDING, floor, None)
@@ -54,13 +55,11 @@ def test_trailing_follows_in_its_row_and_completes_a_cycle(symbol: Symbol, excha
     assert see(trader, "2970", exchange).state == TraderState.SELLING
     sale = resting(trader, Side.SELL)
     assert sale.price == D("2967.03")
-    assert acting.hear(exchange.fill_all(sale.client_order_id), "report", exchange)
+    assert acting.hear(exchange.fill_all(sale.client_order_id), Source.REPORT, exchange)
     ended = Trader.objects.get(pk=trader.pk)
     assert ended.state == TraderState.FINISHED
     assert ended.profit is not None and ended.profit > D(2)
-    reasons = JournalEntry.objects.filter(trader=trader, decision__startswith="orders").values_list(
-        "reason", flat=True
-    )
+    reasons = JournalEntry.objects.filter(trader=trader, kind=Kind.ORDERED).values_list("reason", flat=True)
     assert list(reasons) == ["2930 is 1 % over the lowest, 2900", "2970 is 1 % under the highest, 3000"]
 
 
@@ -101,12 +100,12 @@ def test_sale_of_a_strategy_that_is_gone_rests_and_its_fill_counts(
 ) -> None:
     trader = born(symbol, patient)
     see(trader, "3000", exchange)
-    acting.hear(exchange.fill_all(resting(trader, Side.BUY).client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(resting(trader, Side.BUY).client_order_id), Source.REPORT, exchange)
     with monkeypatch.context() as gone:
         gone.setattr("django.conf.settings.HEDGEHOG_STRATEGIES", [])
         registry.known.cache_clear()
         sale = resting(trader, Side.SELL)
-        acting.hear(exchange.fill_all(sale.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(sale.client_order_id), Source.REPORT, exchange)
         assert Order.objects.get(pk=sale.pk).status == OrderStatus.FILLED
         assert Trader.objects.get(pk=trader.pk).state == TraderState.HOLDING
     registry.known.cache_clear()
@@ -123,14 +122,14 @@ def test_fill_is_booked_though_the_strategy_fails_over_it(
     buy = resting(trader, Side.BUY)
     with monkeypatch.context() as broken:
         broken.setattr(registry.find(patient), "decide", lambda position, *_: position.memory["highest"])
-        acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
     after = Trader.objects.get(pk=trader.pk)
     assert Order.objects.get(pk=buy.pk).status == OrderStatus.FILLED
     assert (after.state, after.error) == (TraderState.HOLDING, "patient.decide fails: KeyError: 'highest'")
     assert after.retry_at is not None
     assert after.retry_at > timezone.now()
-    told = JournalEntry.objects.filter(trader=trader).values_list("decision", "reason").last()
-    assert told == ("failed", after.error)
+    told = JournalEntry.objects.filter(trader=trader).values_list("kind", "reason").last()
+    assert told == (Kind.FAILED, after.error)
     # Mended, it goes on.
     acting.wake(trader.pk, Nudged("test", is_urgent=True), exchange)
     assert Trader.objects.get(pk=trader.pk).state == TraderState.SELLING

@@ -16,6 +16,7 @@ from tests.trading.traders.test_traders import look_again
 from trading import leader
 from trading.core.decisions import ANY_PRICE
 from trading.core.events import Nudged, TradeSeen
+from trading.core.journal import Kind, Source
 from trading.core.orders import OPEN, OrderReport, OrderStatus, OrderType, Side
 from trading.core.position import TraderState
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
@@ -61,7 +62,7 @@ def stops(trader: Trader, exchange: ScriptedExchange) -> Trader:
     """It has bought at 2997, sells at 3006, and gets out under 2847.15."""
     give(trader, stop_loss_interval="0.05")
     acting.wake(trader.pk, at("3000"), exchange)
-    acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), Source.REPORT, exchange)
     return trader
 
 
@@ -77,8 +78,9 @@ def test_buy_that_was_left_behind_is_placed_anew_at_the_new_price(
     assert (fresh(follows).state, fresh(follows).retry_at) == (TraderState.WAITING, None)
     acting.wake(follows.pk, at("3040"), exchange)
     assert [order.price for order in orders(follows, Side.BUY)] == [D(2997), D("3036.96")]
-    story = dict(JournalEntry.objects.filter(trader=follows).values_list("decision", "reason"))
-    assert story["cancels BUY 0.0667 ETHUSDT at 2997"] == "the market, 3030, has left it more than 1 % behind"
+    cancelled = JournalEntry.objects.get(trader=follows, kind=Kind.CANCELLED)
+    assert cancelled.order == orders(follows, Side.BUY)[0]
+    assert cancelled.reason == "the market, 3030, has left it more than 1 % behind"
 
 
 def test_intent_is_committed_before_an_order_is_taken_back(follows: Trader, exchange: ScriptedExchange) -> None:
@@ -103,7 +105,7 @@ def test_cancel_that_loses_to_a_fill_is_a_fill(follows: Trader, exchange: Script
 
 def test_part_filled_buy_is_not_abandoned(follows: Trader, exchange: ScriptedExchange) -> None:
     buy = orders(follows, Side.BUY)[0]
-    acting.hear(exchange.fill(buy.client_order_id, D("0.03")), "report", exchange)
+    acting.hear(exchange.fill(buy.client_order_id, D("0.03")), Source.REPORT, exchange)
     acting.wake(follows.pk, at("3030"), exchange)
     assert orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED
     assert [order.quantity for order in orders(follows, Side.SELL)] == [D("0.0299")]
@@ -174,16 +176,14 @@ def test_stop_loss_takes_the_sale_back_and_sells_at_the_market(stops: Trader, ex
     assert (first.status, first.type) == (OrderStatus.CANCELED, OrderType.LIMIT)
     assert (exit_.type, exit_.quantity, exit_.price) == (OrderType.MARKET, D("0.0666"), D(2840))
     assert exchange.placed[-1].type == OrderType.MARKET
-    acting.hear(exchange.fill_all(exit_.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(exit_.client_order_id), Source.REPORT, exchange)
     ended = fresh(stops)
     assert ended.state == TraderState.FINISHED
     assert ended.profit is not None
     assert ended.profit < -10
-    story = dict(JournalEntry.objects.filter(trader=stops).values_list("decision", "reason"))
-    assert story["cancels SELL 0.0666 ETHUSDT at 3006"] == "stop-loss: 2840 is more than 5 % under the buy"
-    assert story["orders SELL 0.0666 ETHUSDT at the market, about 2840"] == (
-        "gets out at the market: the price had fallen to 2840"
-    )
+    story = {(line.kind, line.order): line.reason for line in JournalEntry.objects.filter(trader=stops)}
+    assert story[Kind.CANCELLED, orders(stops, Side.SELL)[0]] == "stop-loss: 2840 is more than 5 % under the buy"
+    assert story[Kind.ORDERED, exit_] == ("gets out at the market: the price had fallen to 2840")
 
 
 def test_nothing_is_sold_before_the_sale_is_known_to_be_taken_back(
@@ -199,7 +199,7 @@ def test_nothing_is_sold_before_the_sale_is_known_to_be_taken_back(
         acting.wake(stops.pk, event, exchange)
     first = orders(stops, Side.SELL)
     assert [order.status for order in first] == [OrderStatus.NEW]
-    acting.hear(exchange.end(first[0].client_order_id, OrderStatus.CANCELED), "report", exchange)
+    acting.hear(exchange.end(first[0].client_order_id, OrderStatus.CANCELED), Source.REPORT, exchange)
     assert [order.type for order in orders(stops, Side.SELL)] == [OrderType.LIMIT, OrderType.MARKET]
 
 
@@ -230,7 +230,7 @@ def test_stop_with_a_slippage_sells_by_a_limit(stops: Trader, exchange: Scripted
 def test_trailing_stop_follows_the_highest_price(trader: Trader, exchange: ScriptedExchange) -> None:
     give(trader, trailing_stop_interval="0.02", profit_interval="0.1")
     acting.wake(trader.pk, at("3000"), exchange)
-    acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), Source.REPORT, exchange)
     # 2 % under 2997, and a tenth of that over it
     assert (fresh(trader).wake_below, fresh(trader).wake_above) == (D("2937.05999999"), D("3002.99400001"))
     acting.wake(trader.pk, at("3100"), exchange)
@@ -247,7 +247,7 @@ def test_trailing_stop_follows_the_highest_price(trader: Trader, exchange: Scrip
 def test_own_orders_that_would_meet_are_held_back(trader: Trader, exchange: ScriptedExchange) -> None:
     """One sells at 3006 when the next would buy at 3006, or over it: Binance would end one of the two."""
     acting.wake(trader.pk, at("3000"), exchange)
-    acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), Source.REPORT, exchange)
     settings = TradingSettings.objects.select_related("symbol").get()
     other = Trader.born(settings, Venue.MOCK, 2)
     acting.wake(other.pk, at("3009.01"), exchange)
@@ -259,7 +259,9 @@ def test_own_orders_that_would_meet_are_held_back(trader: Trader, exchange: Scri
     acting.wake(other.pk, at("3008.98"), exchange)  # 3005.97102
     assert [order.price for order in orders(other, Side.BUY)] == [D("3005.97")]
     # And the other way: the first is taken back by hand, and would sell under the other's buy.
-    acting.hear(exchange.end(orders(trader, Side.SELL)[0].client_order_id, OrderStatus.CANCELED), "report", exchange)
+    acting.hear(
+        exchange.end(orders(trader, Side.SELL)[0].client_order_id, OrderStatus.CANCELED), Source.REPORT, exchange
+    )
     give(trader, profit_interval="0.0001")
     Trader.objects.filter(pk=trader.pk).update(retry_at=None)
     acting.wake(trader.pk, Nudged("sell"), exchange)
@@ -309,7 +311,7 @@ def test_exit_waits_for_an_own_buy_that_can_not_be_taken_back(stops: Trader, exc
 
 def test_orders_of_another_symbol_or_venue_meet_nobody(trader: Trader, exchange: ScriptedExchange) -> None:
     acting.wake(trader.pk, at("3000"), exchange)
-    acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), Source.REPORT, exchange)
     Order.objects.filter(side=Side.SELL).update(venue=Venue.TESTNET)
     other = Trader.born(TradingSettings.objects.select_related("symbol").get(), Venue.MOCK, 2)
     acting.wake(other.pk, at("3100"), exchange)
@@ -322,7 +324,7 @@ def test_sold_by_a_market_order_costs_what_it_brought(stops: Trader, exchange: S
     exit_ = orders(stops, Side.SELL)[-1]
     there = exchange.kept[exit_.client_order_id]
     exchange.kept[exit_.client_order_id] = replace(there, price=D(2700))
-    acting.hear(exchange.fill_all(exit_.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(exit_.client_order_id), Source.REPORT, exchange)
     assert fresh(stops).profit == (
         D("0.0666") * 2700 * D("0.999") - D("0.0666") / D("0.0666333") * D("0.0667") * 2997
     ).quantize(D("0.00000001"), rounding="ROUND_FLOOR")
@@ -356,7 +358,7 @@ def test_stop_replaces_the_sale_in_one_request(
     first, exit_ = orders(replaces, Side.SELL)
     assert (first.status, exit_.status, exit_.type) == (OrderStatus.CANCELED, OrderStatus.NEW, OrderType.MARKET)
     assert exit_.replaces == first
-    acting.hear(exchange.fill_all(exit_.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(exit_.client_order_id), Source.REPORT, exchange)
     assert fresh(replaces).state == TraderState.FINISHED
 
 

@@ -14,6 +14,7 @@ from tests.trading.conftest import make_symbol
 from tests.trading.traders.test_exits import at, give, orders
 from tests.trading.traders.test_traders import TRADE, fresh, look_again, run_cycle
 from trading import leader
+from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, OrderType, Side
 from trading.core.position import TraderState
 from trading.exchange.client import exchange_at
@@ -74,7 +75,7 @@ class TestLeftOver:
         fees = received / 1000
         assert ended.profit is not None and taken.profit is not None
         assert abs(ended.profit + taken.profit - (received - fees - (paid - left(coarse)[1]))) < D("0.0000001")
-        said = JournalEntry.objects.get(trader=second, decision__startswith="orders SELL").reason
+        said = JournalEntry.objects.get(trader=second, kind=Kind.ORDERED, order__side=Side.SELL).reason
         assert "with 0.01994 ETH that earlier cycles have left over" in said
 
     def test_stays_where_it_makes_no_step(self, coarse: Symbol, exchange: ScriptedExchange) -> None:
@@ -89,7 +90,7 @@ class TestLeftOver:
         give(trader, stop_loss_interval="0.05")
         acting.wake(trader.pk, TRADE, exchange)
         Leftover.objects.create(symbol=coarse, venue=Venue.MOCK, quantity=D("0.5"), cost=D(1500))
-        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), Source.REPORT, exchange)
         sale = orders(trader, Side.SELL)[0]
         assert sale.quantity == D("0.54")
         Leftover.objects.update(quantity=D("0.5"))
@@ -102,7 +103,7 @@ class TestLeftOver:
         assert bound(Venue.MOCK, coarse.pk) == bound(Venue.MOCK, quote_asset="USDT") == left(coarse)[1] > 0
         second = next_one(coarse)
         acting.wake(second.pk, TRADE, exchange)
-        acting.hear(exchange.fill_all(orders(second, Side.BUY)[0].client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(orders(second, Side.BUY)[0].client_order_id), Source.REPORT, exchange)
         # It has taken them along: they count once.
         now_bound = D("0.06") * 2997 + fresh(second).carried_cost
         assert abs(bound(Venue.MOCK, coarse.pk) - now_bound) < D("0.00000002")
@@ -113,16 +114,16 @@ class TestLeftOver:
         buy = orders(trader, Side.BUY)[0]
         Order.objects.filter(pk=buy.pk).update(quantity=buy.quantity * 2)
         exchange.kept[buy.client_order_id] = replace(exchange.kept[buy.client_order_id], quantity=buy.quantity * 2)
-        acting.hear(exchange.fill(buy.client_order_id, D("0.02")), "report", exchange)
+        acting.hear(exchange.fill(buy.client_order_id, D("0.02")), Source.REPORT, exchange)
         assert left(coarse) == (fresh(trader).leftover, fresh(trader).leftover_cost)
         assert left(coarse)[0] == D("0.01994") + D("0.01998")
 
     def test_of_what_a_person_gave_up_is_the_persons(self, coarse: Symbol, exchange: ScriptedExchange) -> None:
         trader = next_one(coarse)
         acting.wake(trader.pk, TRADE, exchange)
-        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), Source.REPORT, exchange)
         acting.hear(
-            exchange.end(orders(trader, Side.SELL)[0].client_order_id, OrderStatus.CANCELED), "report", exchange
+            exchange.end(orders(trader, Side.SELL)[0].client_order_id, OrderStatus.CANCELED), Source.REPORT, exchange
         )
         assert cycle_end.abandon(trader.pk, "anna")
         assert not Leftover.objects.filter(quantity__gt=0).exists()
@@ -138,7 +139,7 @@ class TestWorthTooLittle:
         Trader.objects.update(budget=D(6))
         acting.wake(trader.pk, TRADE, exchange)
         buy = orders(trader, Side.BUY)[0]
-        acting.hear(exchange.fill(buy.client_order_id, D("0.0009")), "report", exchange)
+        acting.hear(exchange.fill(buy.client_order_id, D("0.0009")), Source.REPORT, exchange)
         acting.wake(trader.pk, at("3030"), exchange)
         assert orders(trader, Side.BUY)[0].status == OrderStatus.PARTIALLY_FILLED
         assert "is kept until what has traded of it can be sold" in fresh(trader).waits_for
@@ -150,7 +151,7 @@ class TestWorthTooLittle:
         """3 of 200 USDT have traded: they can't be sold by themselves, and are no dust."""
         give(trader, retarget_interval="0.01")
         acting.wake(trader.pk, TRADE, exchange)
-        acting.hear(exchange.fill(orders(trader, Side.BUY)[0].client_order_id, D("0.001")), "report", exchange)
+        acting.hear(exchange.fill(orders(trader, Side.BUY)[0].client_order_id, D("0.001")), Source.REPORT, exchange)
         acting.wake(trader.pk, at("3030"), exchange)
         assert fresh(trader).state == TraderState.HOLDING
         assert bound(Venue.MOCK, trader.symbol_id) == D("2.997")
@@ -158,7 +159,7 @@ class TestWorthTooLittle:
         first, more = orders(trader, Side.BUY)
         assert (first.status, more.status) == (OrderStatus.CANCELED, OrderStatus.NEW)
         assert more.price * more.quantity + first.price * D("0.001") <= D(200)
-        acting.hear(exchange.fill_all(more.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(more.client_order_id), Source.REPORT, exchange)
         sale = orders(trader, Side.SELL)[0]
         assert sale.quantity == ((more.quantity + D("0.001")) * D("0.999")).quantize(D("0.0001"), "ROUND_FLOOR")
 
@@ -168,7 +169,7 @@ class TestWorthTooLittle:
         """The least notional was raised over what it holds."""
         acting.wake(trader.pk, TRADE, exchange)
         lists(min_notional=D(1_500))
-        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), Source.REPORT, exchange)
         held = fresh(trader)
         assert (held.state, held.finished_at) == (TraderState.HOLDING, None)
         assert "until that can be sold" in held.waits_for
@@ -184,7 +185,7 @@ class TestWorthTooLittle:
         """A sale of 5.2 where orders begin at 5, and a stop of 5 %: it used to end as dust, and bought again."""
         give(trader, stop_loss_interval="0.05")
         acting.wake(trader.pk, TRADE, exchange)
-        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), Source.REPORT, exchange)
         lists(min_notional=D(195))
         acting.wake(trader.pk, at("2840"), exchange)
         assert [order.status for order in orders(trader, Side.SELL)] == [OrderStatus.NEW]
@@ -207,7 +208,7 @@ class TestMissing:
         """It has bought 0.0667, owns 0.0666333, and its sale was refused for want of balance."""
         acting.wake(trader.pk, TRADE, exchange)
         exchange.before.append(raises(NO_BALANCE))
-        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), Source.REPORT, exchange)
         assert fresh(trader).state == TraderState.HOLDING
         return trader
 
@@ -221,9 +222,9 @@ class TestMissing:
         sale = orders(holds, Side.SELL)[-1]
         assert (sale.status, sale.quantity) == (OrderStatus.NEW, D("0.0642"))
         assert fresh(holds).missing == D("0.0024")
-        entry = JournalEntry.objects.get(trader=holds, decision="misses a part")
+        entry = JournalEntry.objects.get(trader=holds, kind=Kind.MISSING)
         assert "the account lacks 0.0024 ETH" in entry.reason
-        assert acting.hear(exchange.fill_all(sale.client_order_id), "report", exchange)
+        assert acting.hear(exchange.fill_all(sale.client_order_id), Source.REPORT, exchange)
         ended = fresh(holds)
         assert (ended.state, ended.leftover) == (TraderState.FINISHED, D("0.0000333"))
         # The profit is that of what was sold; what is missing is neither profit nor loss of it.
@@ -249,7 +250,7 @@ class TestMissing:
             D(0),
             D(0),
         )
-        assert JournalEntry.objects.filter(reason__contains="no longer on the account").exists()
+        assert JournalEntry.objects.filter(kind=Kind.ENDED, trader=holds).exists()
 
     def test_what_other_orders_of_the_account_hold_is_not_gone(
         self, holds: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
@@ -294,7 +295,7 @@ def test_symbols_with_coarse_steps_strand_less_than_a_step_over_many_cycles(
         acting.wake(trader.pk, at("34.00"), exchange)
         for side in Side:
             (order,) = orders(trader, side)
-            acting.hear(exchange.fill_all(order.client_order_id), "report", exchange)
+            acting.hear(exchange.fill_all(order.client_order_id), Source.REPORT, exchange)
         assert fresh(trader).state == TraderState.FINISHED
         assert Order.objects.filter(trader=trader, side=Side.SELL, type=OrderType.LIMIT).count() == 1
     assert left(symbol)[0] < 1

@@ -16,6 +16,7 @@ from tests.support.machine.postgres import Cluster
 from tests.support.machine.stack import Stack
 from tests.trading.conftest import make_symbol
 from trading.core.events import TradeSeen
+from trading.core.journal import Kind
 from trading.core.strategy import ANY_PRICE
 from trading.models import JournalEntry, Order, Trader
 from trading.waking import enqueue
@@ -63,7 +64,7 @@ def test_a_trader_whose_row_is_held_is_rung_again_and_shows_no_error(stack: Stac
             " ".join(worker.output.split())
         )
         assert "Traceback" not in worker.output
-    assert not JournalEntry.objects.filter(trader=trader, decision="failed").exists()
+    assert not JournalEntry.objects.filter(trader=trader, kind=Kind.FAILED).exists()
     trader.refresh_from_db()
     assert (trader.error, trader.failures) == ("", 0)
     enqueue.wake(trader.pk, SYMBOL, event)

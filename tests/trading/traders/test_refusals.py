@@ -15,6 +15,7 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_l
 from tests.support.rows import make_trader
 from tests.trading.traders.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
 from trading import tasks
+from trading.core.journal import Kind, Source
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.dispatch import GROUP, acknowledge, deliveries
@@ -128,7 +129,7 @@ def test_full_budget_holds_a_trader_back_without_a_row_or_an_error(
     acting.wake(trader.pk, TRADE, exchange)
     monkeypatch.setattr(gate, "why_wait", full)
     # The way out is asked for by its own name.
-    acting.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(only_order(trader).client_order_id), Source.REPORT, exchange)
     assert only_order(trader, Side.SELL).status == OrderStatus.NEW
     assert told[-1] == ("mock", Side.SELL)
 
@@ -141,7 +142,7 @@ def test_book_that_is_full_of_our_orders_takes_no_more_buys(trader: Trader, exch
     acting.wake(other.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
     assert fresh(other).waits_for == "1 orders of ETHUSDT are open, and mock lets 1 rest"
-    acting.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(only_order(trader).client_order_id), Source.REPORT, exchange)
     assert only_order(trader, Side.SELL).status == OrderStatus.NEW
 
 
@@ -206,7 +207,7 @@ def test_report_that_is_quicker_than_the_lost_answer_is_not_unsaid(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     def reported_then_lost(order: Any) -> None:
-        acting.hear(exchange.kept[order.client_order_id], "report", exchange)
+        acting.hear(exchange.kept[order.client_order_id], Source.REPORT, exchange)
         raise OutcomeUnknown("read timed out")
 
     exchange.after.append(reported_then_lost)
@@ -243,15 +244,17 @@ def test_self_trade_prevention_makes_ever_longer_pauses(trader: Trader, exchange
         look_again(trader, exchange)
     assert pauses == [5, 10, 20, 40, 60, 60]
     assert len(exchange.placed) == 6
-    assert JournalEntry.objects.filter(decision="pauses").count() == 6
+    assert JournalEntry.objects.filter(kind=Kind.PAUSED).count() == 6
 
 
 def test_sale_that_its_owner_took_back_is_placed_again_after_a_pause(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
-    acting.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
-    acting.hear(exchange.end(only_order(trader, Side.SELL).client_order_id, OrderStatus.CANCELED), "report", exchange)
+    acting.hear(exchange.fill_all(only_order(trader).client_order_id), Source.REPORT, exchange)
+    acting.hear(
+        exchange.end(only_order(trader, Side.SELL).client_order_id, OrderStatus.CANCELED), Source.REPORT, exchange
+    )
     assert (fresh(trader).state, len(exchange.placed)) == (TraderState.HOLDING, 2)
     assert fresh(trader).waits_for == "its sell was cancelled: sells again after a pause"
     look_again(trader, exchange)
@@ -267,8 +270,8 @@ def fill_for_bnb(exchange: ScriptedExchange, row: Order, commission: str) -> Ord
 
 def cycle_for_bnb(trader: Trader, exchange: ScriptedExchange) -> None:
     acting.wake(trader.pk, TRADE, exchange)
-    acting.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), "report", exchange)
-    acting.hear(fill_for_bnb(exchange, only_order(trader, Side.SELL), "0.0003"), "report", exchange)
+    acting.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), Source.REPORT, exchange)
+    acting.hear(fill_for_bnb(exchange, only_order(trader, Side.SELL), "0.0003"), Source.REPORT, exchange)
 
 
 def test_commissions_in_bnb_are_valued_once_and_the_profit_is_net_of_them(
@@ -295,10 +298,10 @@ def test_commissions_in_bnb_are_valued_once_and_the_profit_is_net_of_them(
     assert not ended.has_unvalued_fees
     worth = FillRow.objects.order_by("trade_id").values_list("commission_asset", "commission", "commission_quote")
     assert list(worth) == [("BNB", D("0.0002"), D("0.12")), ("BNB", D("0.0003"), D("0.18"))]
-    lines = JournalEntry.objects.filter(decision__startswith="values").order_by("pk")
+    lines = JournalEntry.objects.filter(kind=Kind.VALUED).order_by("pk")
     assert [(line.decision, line.reason) for line in lines] == [
-        ("values commissions of 0.0002 BNB", "BNBUSDT at 600"),
-        ("values commissions of 0.0003 BNB", "BNBUSDT at 600"),
+        ("commissions of 0.0002 BNB valued", "BNBUSDT at 600"),
+        ("commissions of 0.0003 BNB valued", "BNBUSDT at 600"),
     ]
 
 
@@ -314,10 +317,10 @@ def test_commission_that_no_pair_values_is_unknown_and_everything_says_so(
     # What is known, and that it is not all. The sale was priced by our rate.
     assert (ended.profit, ended.has_unvalued_fees) == (D("0.0667") * (D("3005.99") - D(2997)), True)
     assert set(FillRow.objects.values_list("commission_quote", "is_unvaluable")) == {(None, True)}
-    line = JournalEntry.objects.filter(decision__startswith="can't value").earliest("pk")
+    line = JournalEntry.objects.filter(kind=Kind.UNVALUABLE).earliest("pk")
     assert line.decision == "can't value commissions of 0.0002 BNB"
     assert line.reason == "no pair of BNB and USDT is listed, nor one of each with USDT or BTC"
-    end = JournalEntry.objects.get(decision="ends: finished")
+    end = JournalEntry.objects.get(kind=Kind.ENDED)
     assert end.reason.endswith("USDT less commissions of unknown value")
 
 
@@ -336,7 +339,7 @@ def test_cycle_waits_for_a_price_that_can_not_be_asked_now(
         cycle_for_bnb(trader, exchange)
     # The sale did not wait: it was priced by our rate.
     assert only_order(trader, Side.SELL).price == D("3005.99")
-    line = JournalEntry.objects.get(decision="goes on without the value of its commissions")
+    line = JournalEntry.objects.get(kind=Kind.UNVALUED)
     assert line.reason == "no line"
     # As the task does: it is tried again later.
     assert (fresh(trader).state, fresh(trader).has_ended) == (TraderState.HOLDING, False)
@@ -356,7 +359,7 @@ def test_fills_that_the_exchange_does_not_list_yet_are_asked_for_again_soon(
     acting.wake(trader.pk, TRADE, exchange)
     buy = only_order(trader)
     exchange.fill_all(buy.client_order_id)
-    acting.hear(exchange.order("ETHUSDT", buy.client_order_id), "report", exchange)
+    acting.hear(exchange.order("ETHUSDT", buy.client_order_id), Source.REPORT, exchange)
     with monkeypatch.context() as patch:
         patch.setattr(exchange, "fills", lambda symbol, order: ())
         look_again(trader, exchange)
@@ -371,7 +374,7 @@ def test_nobody_asks_for_fills_while_they_are_being_asked_for(
     acting.wake(trader.pk, TRADE, exchange)
     buy = only_order(trader)
     exchange.fill_all(buy.client_order_id)
-    acting.hear(exchange.order("ETHUSDT", buy.client_order_id), "report", exchange)
+    acting.hear(exchange.order("ETHUSDT", buy.client_order_id), Source.REPORT, exchange)
     waits: list[float] = []
 
     def slow(symbol: str, order: int) -> tuple[Fill, ...]:
@@ -411,7 +414,7 @@ def test_report_that_never_can_be_booked_is_given_up_and_the_exchange_asked_inst
     deliver()
     assert acknowledged == ["1-0"]
     assert bells == [("trading.tasks.ask", {"trader": trader.pk, "symbol": "ETHUSDT", "order": ours.pk})]
-    assert JournalEntry.objects.filter(decision="can't be booked", order=ours).exists()
+    assert JournalEntry.objects.filter(kind=Kind.NOT_BOOKED, order=ours).exists()
 
 
 def test_deliveries_are_counted_until_the_entry_is_acknowledged(redis_client: "redis.Redis") -> None:

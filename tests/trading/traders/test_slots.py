@@ -15,6 +15,7 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.events import Nudged, TradeSeen
+from trading.core.journal import Kind, Source
 from trading.core.orders import Side
 from trading.core.position import TraderState
 from trading.models import JournalEntry, Order, Slot, Switch, Symbol, Trader, TradingSettings
@@ -56,7 +57,7 @@ def ends(slot: int, exchange: ScriptedExchange) -> None:
     trader = in_slot(slot)
     for side in Side:
         order = Order.objects.get(trader=trader, side=side)
-        acting.hear(exchange.fill_all(order.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(order.client_order_id), Source.REPORT, exchange)
 
 
 def test_symbol_that_is_turned_on_begins_with_one_trader(symbol: Symbol) -> None:
@@ -85,9 +86,9 @@ def test_rebuy_opens_the_next_slot_once(symbol: Symbol, exchange: ScriptedExchan
     assert not acting.wake(first.pk, at("2000"), exchange)
     leader.fill_slots()
     assert live() == [1, 2]
-    told = JournalEntry.objects.filter(trader=first).values_list("decision", "reason")
-    assert ("asks for a trader beside it", "2967.02 is more than 1 % under its buy") in told
-    assert ("is heard", "slot 2 of 3 is opened") in told
+    told = JournalEntry.objects.filter(trader=first).values_list("kind", "reason")
+    assert (Kind.SLOT_REQUESTED, "2967.02 is more than 1 % under its buy") in told
+    assert (Kind.SLOT_OPENED, "slot 2 of 3 is opened") in told
 
 
 def test_each_of_them_asks_for_the_next_up_to_the_chunks(symbol: Symbol, exchange: ScriptedExchange) -> None:
@@ -119,7 +120,7 @@ def test_whoever_asks_in_vain_costs_no_transaction_each_second(
 def test_trader_that_holds_asks_as_well(symbol: Symbol, exchange: ScriptedExchange) -> None:
     leader.fill_slots()
     buy = buys(1, "3000", exchange)
-    acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
     assert in_slot(1).state == TraderState.SELLING
     assert acting.wake(in_slot(1).pk, at("2900"), exchange)
     leader.fill_slots()
@@ -132,7 +133,7 @@ def test_ended_trader_is_replaced_in_its_slot(symbol: Symbol, exchange: Scripted
     acting.wake(in_slot(1).pk, at("2900"), exchange)
     leader.fill_slots()
     first = Order.objects.get(side=Side.BUY)
-    acting.hear(exchange.fill_all(first.client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(first.client_order_id), Source.REPORT, exchange)
     buys(2, "2900", exchange)
     before = in_slot(2).pk
     ends(2, exchange)

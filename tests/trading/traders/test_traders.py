@@ -10,6 +10,7 @@ from django.utils import timezone
 from hedgehog_project.redis import connect
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
 from trading.core.events import Nudged, TradeSeen
+from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.exchange.errors import KeyRejected, NotSent, OutcomeUnknown, Refused, Throttled
@@ -49,7 +50,7 @@ def run_cycle(trader: Trader, exchange: ScriptedExchange) -> None:
     acting.wake(trader.pk, TRADE, exchange)
     for side in Side:
         order = only_order(trader, side)
-        acting.hear(exchange.fill_all(order.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(order.client_order_id), Source.REPORT, exchange)
 
 
 def test_whole_cycle_buys_sells_what_it_owns_and_books_its_profit(trader: Trader, exchange: ScriptedExchange) -> None:
@@ -58,20 +59,27 @@ def test_whole_cycle_buys_sells_what_it_owns_and_books_its_profit(trader: Trader
     assert (buy.status, buy.price, buy.quantity) == (OrderStatus.NEW, D("2997"), D("0.0667"))
     assert fresh(trader).state == TraderState.BUYING
     half = D("0.03")
-    assert not acting.hear(exchange.fill(buy.client_order_id, half), "report", exchange)
-    assert not acting.hear(exchange.fill_all(buy.client_order_id), "report", exchange)
+    assert not acting.hear(exchange.fill(buy.client_order_id, half), Source.REPORT, exchange)
+    assert not acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
     sell = only_order(trader, Side.SELL)
     # 0.0667 less 0.1 %, in whole steps
     assert (sell.status, sell.price, sell.quantity) == (OrderStatus.NEW, D("3006"), D("0.0666"))
-    assert acting.hear(exchange.fill_all(sell.client_order_id), "report", exchange)
+    assert acting.hear(exchange.fill_all(sell.client_order_id), Source.REPORT, exchange)
     ended = fresh(trader)
     assert (ended.state, ended.leftover) == (TraderState.FINISHED, D("0.0000333"))
     # 0.0666 x 3006, less 0.1 %, less 0.0666 / 0.0666333 of 0.0667 x 2997
     assert ended.profit == D("0.1994004")
     assert Fill.objects.filter(order__trader=trader).count() == 3
-    story = list(JournalEntry.objects.filter(trader=trader).values_list("event", "decision"))
-    assert story[0] == ("trade 1 at 3000", "orders BUY 0.0667 ETHUSDT at 2997")
-    assert story[-1][1] == "ends: finished"
+    story = JournalEntry.objects.filter(trader=trader).values_list("source", "kind", "order__side", "status")
+    assert list(story) == [
+        (Source.TRADE, Kind.ORDERED, Side.BUY, OrderStatus.SUBMITTING),
+        (Source.ANSWER, Kind.BOOKED, Side.BUY, OrderStatus.NEW),
+        (Source.REPORT, Kind.BOOKED, Side.BUY, OrderStatus.FILLED),
+        (Source.REPORT, Kind.ORDERED, Side.SELL, OrderStatus.SUBMITTING),
+        (Source.ANSWER, Kind.BOOKED, Side.SELL, OrderStatus.NEW),
+        (Source.REPORT, Kind.BOOKED, Side.SELL, OrderStatus.FILLED),
+        (Source.REPORT, Kind.ENDED, None, ""),
+    ]
     assert JournalEntry.objects.filter(trader=trader, task_id="task-1").exists()
 
 
@@ -187,13 +195,13 @@ def test_waits_grow_up_to_a_minute(trader: Trader) -> None:
         waits.append(round((retry_at - timezone.now()).total_seconds()))
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
     assert fresh(trader).error == "ValueError: broken"
-    assert JournalEntry.objects.filter(trader=trader, decision="failed").count() == 1
+    assert JournalEntry.objects.filter(trader=trader, kind=Kind.FAILED).count() == 1
 
 
 def test_refused_sale_keeps_what_it_holds_and_is_tried_again(trader: Trader, exchange: ScriptedExchange) -> None:
     acting.wake(trader.pk, TRADE, exchange)
     exchange.before.append(raises(Refused("insufficient balance", -2010)))
-    acting.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(only_order(trader).client_order_id), Source.REPORT, exchange)
     assert fresh(trader).state == TraderState.HOLDING
     Trader.objects.update(retry_at=timezone.now())
     acting.wake(trader.pk, NUDGE, exchange)
@@ -204,7 +212,7 @@ def test_fill_without_its_details_is_fetched_before_the_sale(trader: Trader, exc
     acting.wake(trader.pk, TRADE, exchange)
     buy = only_order(trader)
     exchange.fill_all(buy.client_order_id)
-    acting.hear(exchange.order("ETHUSDT", buy.client_order_id), "report", exchange)
+    acting.hear(exchange.order("ETHUSDT", buy.client_order_id), Source.REPORT, exchange)
     assert not Order.objects.filter(side=Side.SELL).exists()
     assert fresh(trader).retry_at is not None
     Trader.objects.update(retry_at=timezone.now())
@@ -214,7 +222,7 @@ def test_fill_without_its_details_is_fetched_before_the_sale(trader: Trader, exc
 
 def test_cancel_by_its_owner_buys_anew_after_a_pause(trader: Trader, exchange: ScriptedExchange) -> None:
     acting.wake(trader.pk, TRADE, exchange)
-    acting.hear(exchange.end(only_order(trader).client_order_id, OrderStatus.CANCELED), "report", exchange)
+    acting.hear(exchange.end(only_order(trader).client_order_id, OrderStatus.CANCELED), Source.REPORT, exchange)
     paused = fresh(trader)
     assert (paused.state, paused.waits_for) == (
         TraderState.WAITING,
@@ -242,7 +250,7 @@ def test_order_that_the_exchange_forgot_ends(trader: Trader, exchange: ScriptedE
 
 def test_report_of_a_stranger_changes_nothing(trader: Trader, exchange: ScriptedExchange) -> None:
     exchange.place(NewOrder("ETHUSDT", Side.BUY, D(1), D(1), "somebody-else", 0))
-    assert not acting.hear(exchange.fill_all("somebody-else"), "report", exchange)
+    assert not acting.hear(exchange.fill_all("somebody-else"), Source.REPORT, exchange)
     assert Fill.objects.count() == 0
 
 
@@ -250,7 +258,7 @@ def test_repeated_report_after_the_end_changes_nothing(trader: Trader, exchange:
     run_cycle(trader, exchange)
     before = (fresh(trader).profit, JournalEntry.objects.count(), Fill.objects.count())
     for report in list(exchange.kept.values()):
-        assert not acting.hear(report, "report", exchange)
+        assert not acting.hear(report, Source.REPORT, exchange)
     acting.wake(trader.pk, TRADE, exchange)
     assert before == (fresh(trader).profit, JournalEntry.objects.count(), Fill.objects.count())
     assert len(exchange.placed) == 2
@@ -259,7 +267,7 @@ def test_repeated_report_after_the_end_changes_nothing(trader: Trader, exchange:
 def test_off_places_nothing_and_on_goes_on(trader: Trader, exchange: ScriptedExchange) -> None:
     acting.wake(trader.pk, TRADE, exchange)
     TradingSettings.objects.update(status=TradingStatus.OFF)
-    acting.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(only_order(trader).client_order_id), Source.REPORT, exchange)
     assert len(exchange.placed) == 1
     assert "off" in fresh(trader).waits_for
     TradingSettings.objects.update(status=TradingStatus.ON)
@@ -278,7 +286,7 @@ def test_buy_that_can_not_work_is_looked_at_again_later_and_written_once(
         assert "least notional" in fresh(trader).waits_for
         Trader.objects.update(retry_at=timezone.now())
         acting.wake(trader.pk, NUDGE, exchange)
-    assert JournalEntry.objects.filter(decision="waits").count() == 1
+    assert JournalEntry.objects.filter(kind=Kind.WAITED).count() == 1
 
 
 def test_trigger_in_redis_follows_the_row(trader: Trader, exchange: ScriptedExchange) -> None:
@@ -312,7 +320,7 @@ def test_abandoning_needs_all_orders_ended_and_keeps_the_amount(trader: Trader, 
     acting.wake(trader.pk, TRADE, exchange)
     assert not cycle_end.abandon(trader.pk, "admin")
     TradingSettings.objects.update(status=TradingStatus.OFF)
-    acting.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(only_order(trader).client_order_id), Source.REPORT, exchange)
     assert cycle_end.abandon(trader.pk, "admin")
     assert (fresh(trader).state, fresh(trader).leftover) == (TraderState.ABANDONED, D("0.0666333"))
 

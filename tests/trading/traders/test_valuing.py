@@ -12,6 +12,7 @@ from tests.trading.conftest import make_symbol
 from tests.trading.traders.test_refusals import fill_for_bnb
 from tests.trading.traders.test_traders import TRADE, fresh, only_order
 from trading.core.events import TradeSeen
+from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.exchange.errors import ExchangeError, KeyRejected, NotSent, Refused, Throttled
@@ -126,7 +127,7 @@ def priced(monkeypatch: pytest.MonkeyPatch, exchange: ScriptedExchange, **listed
 
 def bought_for_bnb(trader: Trader, exchange: ScriptedExchange) -> None:
     acting.wake(trader.pk, TRADE, exchange)
-    acting.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), "report", exchange)
+    acting.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), Source.REPORT, exchange)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -137,7 +138,7 @@ def test_commissions_are_valued_by_way_of_other_pairs(
     priced(monkeypatch, exchange, BNBBTC="0.01", BTCUSDT="60000")
     bought_for_bnb(trader, exchange)
     assert Fill.objects.get().commission_quote == D("0.12")
-    line = JournalEntry.objects.get(decision__startswith="values")
+    line = JournalEntry.objects.get(kind=Kind.VALUED)
     assert line.reason == "BNBBTC at 0.01, BTCUSDT at 60000"
 
 
@@ -160,7 +161,7 @@ def test_a_strategy_that_sells_on_a_trade_hears_that_trade_again_once_its_commis
 
     see("3000")
     assert see("3030").state == TraderState.BUYING
-    acting.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), "report", exchange)
+    acting.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), Source.REPORT, exchange)
     see("3200")
     assert asked == []
     assert see("3160").state == TraderState.SELLING
@@ -183,7 +184,7 @@ def test_a_strategy_that_sells_on_a_trade_sells_although_nobody_can_be_asked(
         Trader.objects.update(retry_at=None)
         acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(price), 0), exchange)
         if price == "3030":
-            acting.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), "report", exchange)
+            acting.hear(fill_for_bnb(exchange, only_order(trader), "0.0002"), Source.REPORT, exchange)
     assert fresh(trader).state == TraderState.SELLING
     fill = Fill.objects.get()
     assert (fill.commission_quote, fill.is_unvaluable) == (None, False)
@@ -215,7 +216,7 @@ def test_what_was_unknown_when_it_sold_is_asked_for_once_more_when_the_cycle_end
     assert Fill.objects.get().is_unvaluable
     valuing.forget_unlisted()
     priced(monkeypatch, exchange, BNBUSDT="600")
-    acting.hear(fill_for_bnb(exchange, only_order(trader, Side.SELL), "0.0003"), "report", exchange)
+    acting.hear(fill_for_bnb(exchange, only_order(trader, Side.SELL), "0.0003"), Source.REPORT, exchange)
     assert set(Fill.objects.values_list("commission_quote", "is_unvaluable")) == {
         (D("0.12"), False),
         (D("0.18"), False),
@@ -234,10 +235,10 @@ def test_a_commission_that_comes_to_light_after_the_end_is_valued_too(
     buy = only_order(trader)
     report = fill_for_bnb(exchange, buy, "0.0002")
     cancelled = replace(report, status=OrderStatus.CANCELED, executed=D(0), fills=())
-    acting.hear(cancelled, "report", exchange)
+    acting.hear(cancelled, Source.REPORT, exchange)
     assert cycle_end.retire(trader.pk, "for a test") or cycle_end.abandon(trader.pk, "anna")
     late = replace(report, status=OrderStatus.CANCELED)
-    acting.hear(late, "report", exchange)
+    acting.hear(late, Source.REPORT, exchange)
     ended = fresh(trader)
     assert ended.leftover == D("0.0667")
     assert (ended.profit, ended.has_unvalued_fees) == ((D("-0.12"), False) if is_listed else (D(0), True))
@@ -253,6 +254,8 @@ def test_who_is_given_up_before_its_commissions_are_valued_says_so(
 
     monkeypatch.setattr(exchange, "price", away)
     bought_for_bnb(trader, exchange)
-    acting.hear(exchange.end(only_order(trader, Side.SELL).client_order_id, OrderStatus.CANCELED), "report", exchange)
+    acting.hear(
+        exchange.end(only_order(trader, Side.SELL).client_order_id, OrderStatus.CANCELED), Source.REPORT, exchange
+    )
     assert cycle_end.abandon(trader.pk, "anna")
     assert fresh(trader).has_unvalued_fees

@@ -16,6 +16,7 @@ from tests.support.rows import own_id
 from tests.trading.test_leader import publish_price, rung
 from tests.trading.traders.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
 from trading import leader
+from trading.core.journal import Source
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Throttled
@@ -206,22 +207,22 @@ class TestSecondOrder:
     ) -> None:
         exchange, first, second = two
         shown = exchange.order("ETHUSDT", first.client_order_id)
-        assert not acting.hear(shown, "report", exchange)
+        assert not acting.hear(shown, Source.REPORT, exchange)
         first.refresh_from_db()
         second.refresh_from_db()
         assert (first.status, first.is_late, second.status) == (OrderStatus.CANCELED, True, OrderStatus.NEW)
         assert exchange.kept[first.client_order_id].status == OrderStatus.CANCELED
         # The second is its buy, as before.
         assert fresh(trader).state == TraderState.BUYING
-        acting.hear(exchange.fill_all(second.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(second.client_order_id), Source.REPORT, exchange)
         assert only_order(trader, Side.SELL).quantity == D("0.0666")
 
     def test_fills_of_the_first_are_booked_and_sold(
         self, trader: Trader, two: tuple[DeniesAll, Order, Order]
     ) -> None:
         exchange, first, second = two
-        acting.hear(exchange.fill_all(first.client_order_id), "report", exchange)
-        acting.hear(exchange.fill_all(second.client_order_id), "report", exchange)
+        acting.hear(exchange.fill_all(first.client_order_id), Source.REPORT, exchange)
+        acting.hear(exchange.fill_all(second.client_order_id), Source.REPORT, exchange)
         assert only_order(trader, Side.SELL).quantity == D("0.1332")
 
     def test_halt_sees_the_first_and_cancels_it(
@@ -231,7 +232,7 @@ class TestSecondOrder:
         fails = lambda symbol, name: (_ for _ in ()).throw(Throttled("wait", 3))  # noqa: E731
         monkeypatch.setattr(exchange, "cancel", fails)
         with pytest.raises(Throttled):
-            acting.hear(exchange.order("ETHUSDT", first.client_order_id), "report", exchange)
+            acting.hear(exchange.order("ETHUSDT", first.client_order_id), Source.REPORT, exchange)
         assert {order.pk for order in kill_switch.resting_buys()} == {first.pk, second.pk}
         # Whether trading is halted or not, the leader has the late one cancelled.
         assert [order.pk for order in kill_switch.unwanted()] == [first.pk]
@@ -344,7 +345,7 @@ def test_stop_whose_cancel_fails_for_minutes_is_tried_until_it_succeeds(
 ) -> None:
     Trader.objects.update(strategy_settings={**fresh(trader).strategy_settings, "stop_loss_interval": "0.05"})
     acting.wake(trader.pk, TRADE, exchange)
-    acting.hear(exchange.fill_all(only_order(trader).client_order_id), "report", exchange)
+    acting.hear(exchange.fill_all(only_order(trader).client_order_id), Source.REPORT, exchange)
     sale = only_order(trader, Side.SELL)
     cancel = exchange.cancel
 
@@ -398,6 +399,6 @@ def test_order_of_two_kinds_of_doubt_stays_one(trader: Trader, exchange: Scripte
     kept = dict(exchange.kept)
     exchange.kept.clear()
     acting.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=3))
-    acting.hear(kept[order.client_order_id], "report", exchange)
+    acting.hear(kept[order.client_order_id], Source.REPORT, exchange)
     acting.ask(order.pk, exchange, now=later(order) + timedelta(seconds=10))
     assert only_order(trader).status == OrderStatus.NEW
