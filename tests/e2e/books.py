@@ -9,6 +9,7 @@ from decimal import Decimal
 from django.db.models import Q
 
 from hedgehog_project.venues import Venue
+from tests.support.settings import give
 from tests.support.stack import Stack
 from trading.core.strategy import TraderState
 from trading.exchange.errors import Throttled
@@ -36,7 +37,7 @@ def cycles(since: float = 0.0) -> Counter[str]:
 
 def set_up(values: Mapping[str, object]) -> None:
     """Settings of all symbols, before anything runs."""
-    TradingSettings.objects.update(**values)
+    give(**values)
 
 
 def turn_on() -> None:

@@ -212,8 +212,9 @@ class RuleWatch:
             )
         }
         for symbol, number in opened - self._open_slots - heard - self._lived:
-            rebuys = read("SELECT t.rebuy_interval FROM trading_tradingsettings t JOIN trading_symbol s"
-                          " ON s.id = t.symbol_id WHERE s.name = %s", symbol)[0][0] is not None  # fmt: skip
+            texts = read("SELECT t.strategy_settings FROM trading_tradingsettings t JOIN trading_symbol s"
+                         " ON s.id = t.symbol_id WHERE s.name = %s", symbol)[0][0]  # fmt: skip
+            rebuys = _intervals(texts)["rebuy_interval"] is not None
             never(rebuys and number > 1, f"R1: slot {number} of {symbol} is open, and nobody asked for it")
         self._open_slots = opened
         self._lived = {(row[1], row[2]) for row in traders if row[7] is None}

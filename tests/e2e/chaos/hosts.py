@@ -43,6 +43,7 @@ from tests.support.idle_in_transaction import HELD
 from tests.support.market import Swings
 from tests.support.network import OtherHost, other_host
 from tests.support.processes import Process
+from tests.support.settings import give
 from tests.support.stack import HEARTS, Stack
 from trading.exchange.errors import ExchangeError
 from trading.models import TradingSettings
@@ -128,7 +129,7 @@ class Hosts:
             started.enter_context(self._here.looked_into())
             set_up({"chunks": CHUNKS, "buy_down_interval": "0.0002", "profit_interval": "0.0002", "status": "off"})
             for symbol, values in RULES.items():
-                TradingSettings.objects.filter(symbol__name=symbol).update(**values)
+                give(TradingSettings.objects.filter(symbol__name=symbol), **values)
             self._forward()
             self._here.start()
             self._here.wait_until_up()
