@@ -29,13 +29,14 @@ from hedgehog_project.venues import Venue
 from streamer.topics import decode_trade, last_trades, trade_topic
 from tests.support.environment import ROOT
 from tests.support.machine.stack import Stack
+from tests.support.settings import give
 from trading.books.holdings import fees_of, holdings, value_of
 from trading.books.left_over import left_over
 from trading.core.journal import Kind
 from trading.core.money import ZERO, plain
 from trading.core.orders import Side
 from trading.core.strategy import TraderState
-from trading.models import Fill, JournalEntry, Listing, Order, Symbol, Trader, TradingSettings
+from trading.models import Fill, JournalEntry, Listing, Order, Symbol, Trader
 from trading.models.symbols import TradingStatus
 from trading.reconciliation.audit import audit
 from trading.symbols.turning import turn
@@ -121,14 +122,14 @@ def set_up(options: argparse.Namespace) -> None:
         "rebuy_interval": REBUY,
     }
     if options.strategy == "trailing":
-        values |= {"strategy": "trailing", "strategy_settings": {"trail_interval": plain(TRAIL)}}
+        values |= {"strategy": "trailing", "trail_interval": TRAIL}
     else:
         values |= {
             "buy_down_interval": BUY_DOWN,
             "retarget_interval": RETARGET,
             "stop_loss_interval": options.stop_loss,
         }
-    TradingSettings.objects.update(**values)
+    give(**values)
 
 
 def trade(stack: Stack, options: argparse.Namespace, trades_in_file: int) -> Watch:

@@ -22,11 +22,12 @@ from django.db import connection
 from bench import stack
 from bench.cycles import PRICES
 from hedgehog_project.venues import Venue
+from tests.support.settings import give
 from trading import leader
 from trading.core.orders import OrderStatus, OrderType, Side
 from trading.exchange.client import exchange_at
 from trading.exchange.protocol import NewOrder
-from trading.models import Order, Switch, Trader, TradingSettings
+from trading.models import Order, Switch, Trader
 from trading.schedule import make_schedule
 from trading.symbols import refreshing
 from trading.symbols.listings import named
@@ -45,7 +46,7 @@ def prepare(chunks: int) -> None:
     Switch.objects.get_or_create(pk=1)
     for name in PRICES:
         set_trading(named(name), True)
-    TradingSettings.objects.update(chunks=chunks, budget=Decimal(100 * chunks), **STRATEGY)
+    give(chunks=chunks, budget=Decimal(100 * chunks), **STRATEGY)
 
 
 def trade_until(market: stack.Stack, factor: str, count: int, side: Side) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from hedgehog_project.redis import new_client
-from streamer.topics import trade_topic
+from streamer.topics import TradeEvent, encode_trade, trade_topic
 from trading.dispatch import BATCH, GROUP, Dispatcher
 from trading.waking.triggers import Trigger, key_above, key_below, rebuild
 
@@ -31,8 +31,9 @@ def fill_topic() -> None:
     client.delete(topic)
     pipeline = client.pipeline(transaction=False)
     for number in range(1, EVENTS + 1):
-        value = f"{3000 + number % 1000 / 100:.2f},0.0420,{1723161255000 + number},{1723161255001 + number},0"
-        pipeline.xadd(topic, {"t": value}, id=f"{number}-0")
+        price, ms = f"{3000 + number % 1000 / 100:.2f}", 1723161255000 + number
+        event = TradeEvent(SYMBOL, number, price, "0.0420", ms, ms + 1, False)
+        pipeline.xadd(topic, {"t": encode_trade(event)}, id=f"{number}-0")
         if number % 1000 == 0:
             pipeline.execute()
     client.xgroup_create(topic, GROUP, id="0")

@@ -1,4 +1,4 @@
-"""What is going on, in a few queries: the figures that the admin and `manage.py status` show.
+"""What is going on, in a few queries: the figures that the admin and `manage.py status` show. See also diagnosis.py.
 
 Figures are those of one venue, the switch's: play money and real money are never added up. What still goes on
 elsewhere is told apart (`elsewhere`). Where Redis does not answer, prices are unknown (None), never an error.
@@ -14,7 +14,6 @@ from django.db.models import Aggregate, CharField, Count, Exists, OuterRef, Q, Q
 from django.db.models.functions import Cast, Coalesce, Substr
 from django.utils import timezone
 
-from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from trading.books.profit import _quote_assets
@@ -26,24 +25,11 @@ from trading.models.fields import NOTHING
 from trading.models.symbols import TradingStatus
 from trading.models.traders import ENDED, LIVE, UNKNOWN
 from trading.symbols import said
-from trading.symbols.venue import why_not
 from trading.waking.prices import LastTrade, last_trades
 
 HOURS = 24
 # A market that is traded this seldom, or a feed that is this late, deserves a word.
 OLD_S = 60
-# What it means to people when a process is down.
-WITHOUT = {
-    "redis": "Redis does not answer: no event and no task reaches anybody. What is held still gets out.",
-    "mock_exchange": "The mock exchange is down: it takes no orders and fills none.",
-    "streamer": "The streamer is down: no prices and no execution reports come.",
-    "dispatcher": "The dispatcher is down: no trader hears of trades and reports.",
-    "worker": "No worker for entries is up: no trader begins or buys.",
-    "worker_exits": "No worker for exits is up: no report is booked, nothing is cancelled, and nobody leads.",
-    "beat": "Beat is down: nobody looks for missing traders and unclear orders.",
-    "standby": "The standby is down: nobody gets out while Redis is full or away.",
-}
-REFUSING = "What is held still gets out, unclear orders are asked about, and cancels go on; nothing new is bought."
 
 
 @dataclass(frozen=True)
@@ -61,6 +47,7 @@ class SymbolLine:
     profit: Decimal
     unvalued: int  # ended cycles with commissions of unknown value, which the profit leaves out
     said: str = ""  # by the exchange, of a symbol that is on and can't be traded there
+    symbol: Symbol | None = None  # with its settings
 
     @property
     def is_of_interest(self) -> bool:
@@ -107,16 +94,19 @@ def is_shutting_down(symbol: Symbol) -> bool:
     return hasattr(symbol, "settings") and symbol.settings.status == TradingStatus.SHUTDOWN
 
 
-def symbol_lines(venue: Venue) -> list[SymbolLine]:
-    """Every symbol that somebody cares for, by name: of thousands that the exchange lists most are off."""
+def symbol_lines(venue: Venue, symbol: Symbol | None = None) -> list[SymbolLine]:
+    """Every symbol that somebody cares for, by name: of thousands that are listed most are off. Or this one alone."""
     streamed = StreamedSymbol.objects.filter(is_on=True).values("symbol")
     traded = Trader.objects.filter(venue=venue, symbol=OuterRef("pk"))
     wanted = (
         Q(settings__status__in=[TradingStatus.ON, TradingStatus.SHUTDOWN]) | Q(name__in=streamed) | Exists(traded)
     )
-    symbols = list(with_figures(Symbol.objects.filter(wanted).order_by("name"), venue))
+    rows = Symbol.objects.filter(wanted) if symbol is None else Symbol.objects.filter(pk=symbol.pk)
+    symbols = list(with_figures(rows.order_by("name"), venue))
     trades = last_trades([symbol.name for symbol in symbols], venue)
-    told = said.of(venue, (symbol for symbol in symbols if is_trading(symbol)))
+    told = said.of(venue, (each for each in symbols if is_trading(each)))
+    if symbol is not None and not told:
+        told = said.of(venue, [symbol], with_listings=False)  # That of one that is off may be out of date.
     return [
         SymbolLine(
             pk=symbol.pk,
@@ -130,6 +120,7 @@ def symbol_lines(venue: Venue) -> list[SymbolLine]:
             profit=symbol.profit,
             unvalued=symbol.unvalued,
             said=told.get(symbol.pk, ""),
+            symbol=symbol,
         )
         for symbol in symbols
     ]
@@ -187,51 +178,9 @@ def elsewhere(venue: Venue) -> list[str]:
     """What still goes on at other venues than the switch's, one sentence for each."""
     live = Trader.objects.filter(LIVE).exclude(venue=venue).order_by()
     return [
-        f"{_count(count, 'live trader')} still at {other}: they stay there until their cycle ends."
-        for other, count in live.values_list("venue").annotate(Count("pk"))
+        f"{count(number, 'live trader')} still at {other}: they stay there until their cycle ends."
+        for other, number in live.values_list("venue").annotate(Count("pk"))
     ]
-
-
-def alarms(venue: Venue, states: list[ProcessState]) -> list[str]:
-    """What the processes that are down mean, in words for people."""
-    down = [state.name for state in states if state.alive is False]
-    trouble = [f"{state.trouble}. {REFUSING}" for state in states if state.trouble]
-    if "redis" in down and not trouble:
-        return [WITHOUT["redis"]]  # Of the others nothing is known then.
-    others = [name for name in down if name != "redis" and (name != "mock_exchange" or venue == Venue.MOCK)]
-    return trouble + [WITHOUT[name] for name in others if name in WITHOUT]
-
-
-def hints(venue: Venue, lines: list[SymbolLine], now: datetime | None = None) -> list[str]:
-    """Why nothing happens, or what needs a look, in words for people; about processes see alarms()."""
-    problem = why_not(venue)
-    found = [f"New traders can't trade on {venue}. {problem}"] if problem else []
-    on = [line for line in lines if line.is_trading]
-    if not lines and not Symbol.objects.exists():
-        found.append("There is no symbol yet: add one under Symbols.")
-    elif not on:
-        found.append("No symbol is trading: turn one on under Symbols.")
-    found += _first([line.said for line in on if line.said], "Of {} more symbols the exchange says the like.")
-    deaf = [line.name for line in on if not line.is_streaming]
-    if deaf:
-        found.append(f"{_some(deaf)}: trading is on, but prices do not stream. Turn streaming on.")
-    mute = [line.name for line in on if line.is_streaming and line.last_trade is None and not line.said]
-    if mute:
-        found.append(f"{_some(mute)}: no price is known yet.")
-    old = [line.name for line in on if line.is_streaming and line.last_trade and line.last_trade.age_s > OLD_S]
-    if old:
-        found.append(f"{_some(old)}: the last trade event is over a minute old.")
-    failing = Trader.objects.filter(LIVE, failures__gt=0).count()
-    if failing:
-        found.append(f"{_count(failing, 'trader')} met an error and will try again: see Traders, “With an error”.")
-    # The leader asks about such orders after seconds; minutes mean that nobody gets an answer.
-    late = (now or timezone.now()) - timedelta(minutes=1)
-    unclear = Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=late).count()
-    if unclear:
-        found.append(f"{_count(unclear, 'order')} had no answer of the exchange for over a minute.")
-    return (
-        found + _first(missing(venue, now=now), "Of {} more traders the account lacks something.") + elsewhere(venue)
-    )
 
 
 def missing(venue: Venue, symbol_id: int | None = None, now: datetime | None = None) -> list[str]:
@@ -267,15 +216,5 @@ def age(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-def _first(sentences: list[str], more: str, shown: int = 5) -> list[str]:
-    rest = len(sentences) - shown
-    return sentences[:shown] + ([more.format(rest)] if rest > 0 else [])
-
-
-def _some(names: list[str], shown: int = 5) -> str:
-    rest = len(names) - shown
-    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")
+def count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -139,15 +139,7 @@ def together(venue: Venue, symbol: Symbol | None = None) -> list[Together]:
     return list(found.values())
 
 
-def hints(venue: Venue) -> list[str]:
-    """What holds buys back just now, a sentence each, the last one first; and what of a drawdown needs a look."""
-    lines = [f"Held back by a protection: {each}." for each in together(venue)]
-    rest = len(lines) - MOST_LINES
-    more = [f"{rest} more protections hold buys back: see Protections."] if rest > 0 else []
-    return [*_drawdown_hints(venue), *lines[:MOST_LINES], *more]
-
-
-def _drawdown_hints(venue: Venue) -> Iterator[str]:
+def drawdown_problems(venue: Venue) -> Iterator[str]:
     """A drawdown that is not watched, or that waits behind what somebody else has halted."""
     limits = AccountProtections.objects.filter(venue=venue, most_drawdown__isnull=False).first()
     if limits is None:

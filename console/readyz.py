@@ -1,6 +1,5 @@
-"""Whether trading gets on: what `manage.py status`, the overview page and /readyz turn red by."""
+"""Whether trading gets on, for /readyz and for the diagnosis."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +9,6 @@ from django.http import HttpRequest, JsonResponse
 from console import figures
 from hedgehog_project import health
 from hedgehog_project.health import Finding, Progress
-from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from trading.models import Fill, Switch, TradingSettings
@@ -19,23 +17,12 @@ from trading.waking import prices
 
 # What readyz looks at: a program can tell a check that passed from one that was not made.
 CHECKED = ("database", "migrations", "redis", "leader", "queue", "worker", "host", "prices")
-# What a process that is down explains already.
-_EXPLAINED_BY = {"leader": {"beat", "worker_exits"}, "prices": {"streamer", "mock_exchange"}}
 
 
 def findings(venue: Venue, seen: Progress | None) -> list[Finding]:
     """What does not get on, by what Redis tells. Raises DatabaseError."""
     found = health.findings(seen)
     return found if seen is None else [*found, *_prices(venue)]
-
-
-def alarms(venue: Venue, states: Sequence[ProcessState], found: Sequence[Finding]) -> list[str]:
-    """What people are told in red: processes that are down, and what does not get on although they are up."""
-    down = {state.name for state in states if not state.alive}
-    said = figures.alarms(venue, list(states))
-    if "redis" in down:
-        return said
-    return [*said, *(each.text for each in found if not _EXPLAINED_BY.get(each.about, set()) & down)]
 
 
 def last_fill() -> datetime | None:

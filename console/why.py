@@ -1,34 +1,23 @@
 """Why a symbol does not buy: what holds all its traders back, and what each slot waits for. For page and command."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 
-import redis
 from django.utils import timezone
 
-from console import blockers, figures
+from console import diagnosis, figures
+from console.findings import Finding
 from console.words import notes
-from hedgehog_project import processes
 from hedgehog_project.processes import ProcessState
-from hedgehog_project.queues import NAMES
-from hedgehog_project.redis import hurried_client
-from hedgehog_project.venues import Venue, market_of
+from hedgehog_project.venues import Venue
 from trading.core.money import plain
-from trading.core.orders import OPEN, OrderStatus, Side
+from trading.core.orders import OPEN, OrderStatus
 from trading.core.strategy import ANY_PRICE, TraderState
-from trading.exchange.client import why_wait
-from trading.identity import copies
-from trading.models import Order, Switch, Symbol, Trader, TradingSettings
+from trading.models import Order, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.models.traders import LIVE, Slot
-from trading.risk import protections, sizing
-from trading.strategies.registry import UnknownStrategy
-from trading.strategies.typed import BadSettings
-from trading.symbols import said, turning
-from trading.symbols.venue import why_not
-from trading.waking import enqueue, prices
+from trading.risk import sizing
 from trading.waking.prices import LastTrade
 
 
@@ -44,93 +33,29 @@ class SlotLine:
 
 @dataclass(frozen=True)
 class Answer:
-    """`reasons` hold back every buy of the symbol; without any, each slot's own line is the answer.
-
-    `missing`: what the account lacks of what its traders bought.
-    """
+    """What was found of the symbol. Where nothing of it stops buys, each slot's own line is the answer."""
 
     symbol: Symbol
     venue: Venue
-    reasons: list[str]
+    findings: list[Finding]
     slots: list[SlotLine]
-    missing: list[str]
+
+    @property
+    def reasons(self) -> list[Finding]:
+        """What holds back every buy of the symbol."""
+        return [finding for finding in self.findings if finding.stops_buys]
+
+    @property
+    def others(self) -> list[Finding]:
+        """What needs a look all the same."""
+        return [finding for finding in self.findings if not finding.stops_buys]
 
 
-def why(symbol: Symbol, states: list[ProcessState] | None = None) -> Answer:
+def why(symbol: Symbol, states: Sequence[ProcessState] | None = None) -> Answer:
     """The answer at the switch's venue as things stand now. `states`: the processes', where the caller knows them."""
-    venue = Switch.current()
-    trade = prices.last_trades([symbol.name], venue).get(symbol.name)
-    reasons = list(_reasons(symbol, venue, trade, processes.states() if states is None else states))
-    return Answer(symbol, venue, reasons, _slots(symbol, venue, trade), figures.missing(venue, symbol.pk))
-
-
-def _reasons(symbol: Symbol, venue: Venue, trade: LastTrade | None, states: list[ProcessState]) -> Iterator[str]:
-    """The graver first."""
-    settings = getattr(symbol, "settings", None)
-    if settings is None or settings.status == TradingStatus.OFF:
-        yield f"Trading is off: turn it on, or run `manage.py trade {symbol.name} on`."
-    elif settings.status == TradingStatus.SHUTDOWN:
-        yield "A shutdown is under way: cycles end, and none begins."
-    switch = Switch.row()
-    if not switch.is_active:
-        yield f"{switch.mode_text[0].upper()}{switch.mode_text[1:]}."
-    yield from copies.told(venue)
-    problem = why_not(venue)
-    if problem:
-        yield f"New traders can't trade on {venue}: {problem}"
-    yield from figures.alarms(venue, states)
-    if any(state.alive for state in states if state.name == "redis"):
-        yield from _by_redis(venue)
-    unlisted = said.problem(venue, symbol)
-    if unlisted:
-        yield unlisted
-    yield from _by_feed(symbol, venue, trade)
-    yield from _by_rules(symbol, venue, is_listed=not unlisted)
-    yield from (
-        f"A protection holds it back: {row.reason}." for row in protections.holding(venue).filter(symbol=symbol)
-    )
-
-
-def _by_redis(venue: Venue) -> Iterator[str]:
-    """What is kept in Redis: the exchange's limits, and how far the workers are behind."""
-    stopped = [f"{stop}." for stop in blockers.stops(blockers.budgets([venue]))]
-    yield from stopped
-    full = None if stopped else why_wait(venue, Side.BUY)
-    if full:
-        yield f"The exchange's limits leave no room for a buy for {full[1]:.0f} s: {full[0]}."
-    try:
-        if any(enqueue.is_queue_long(hurried_client(), queue) for queue in NAMES):
-            yield "The workers are behind: many tasks wait for them."
-    except redis.RedisError:
-        return  # The processes' list says so.
-
-
-def _by_feed(symbol: Symbol, venue: Venue, trade: LastTrade | None) -> Iterator[str]:
-    if not turning.is_streaming([symbol.name], market_of(venue)):
-        yield f"Its prices do not stream from {market_of(venue)}: turn streaming on."
-    if trade is None:
-        yield "No price is known yet."
-    elif trade.age_s > figures.OLD_S:
-        since = timezone.now() - timedelta(seconds=trade.age_s)
-        yield f"The market is quiet since {since:%d %b %H:%M:%S} UTC: no trade for {figures.age(trade.age_s)}."
-
-
-def _by_rules(symbol: Symbol, venue: Venue, is_listed: bool) -> Iterator[str]:
-    """What about its settings can't work with the venue's rules."""
-    listing = symbol.listings.filter(venue=venue).first()
-    if listing is None and is_listed:
-        yield f"Its filters at {venue} are not known yet: the exchange is asked every few seconds while it is on."
-    settings = getattr(symbol, "settings", None)
-    if settings is None:
-        return
-    try:
-        settings.by()
-    except (UnknownStrategy, BadSettings) as error:
-        yield f"Its strategy can't decide: {error}."
-        return
-    problem = settings.why_not(listing) if listing else None
-    if problem:
-        yield problem
+    facts = diagnosis.gather(symbol, states)
+    trade = next((line.last_trade for line in facts.lines), None)
+    return Answer(symbol, facts.venue, diagnosis.diagnose(facts), _slots(symbol, facts.venue, trade))
 
 
 # --- slots ----------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Whether the service gets on, and not only whether its processes live: what is amiss, in words for people.
 
 A process may beat and do nothing: all threads of a worker may wait for a lock, a queue may grow, the leader may never
-come to its end. What a process that is down means is told elsewhere; see console/figures.py.
+come to its end. What a process that is down means is told elsewhere; see console/diagnosis.py.
 """
 
 import time

@@ -57,7 +57,6 @@ class Connection:
     def __init__(self, name: str, patience: Patience) -> None:
         self.name = name
         self.reconnects = 0
-        self.connected = False
         self._patience = patience
         self._quiet_s = patience.quiet_s
         self._failures = 0
@@ -128,38 +127,34 @@ class Connection:
         ws = FrameSocket(self._patience.connect_s)
         try:
             _connect(ws, url)
-            ws.heard_at = self._born = data_at = time.monotonic()
-            pinged = False
-            self.connected = True
+            ws.heard_at = self._born = time.monotonic()
             self.opened(ws)
             with selectors.DefaultSelector() as selector:
                 selector.register(ws.sock, selectors.EVENT_READ)
                 selector.register(self._woken, selectors.EVENT_READ)
-                due_s, pace_until = self.tend(ws), 0.0
-                while not self._stopping.is_set():
-                    now = time.monotonic()
-                    alarm_s = self._watch(now, ws.heard_at, data_at)
-                    ping_in_s = ws.heard_at + self._patience.silence_s / 2 - now
-                    if ping_in_s > 0:
-                        pinged = False
-                    elif not pinged:
-                        ws.ping()
-                        pinged = True
-                    limits = [due_s, alarm_s] if pinged else [due_s, alarm_s, ping_in_s]
-                    if self._wait(ws, selector, max(0.0, min(limits))):
-                        if (early_s := pace_until - time.monotonic()) > 0:
-                            time.sleep(early_s)
-                        payloads = ws.frames()
-                        if payloads:
-                            data_at = time.monotonic()
-                            pace_until = data_at + PACE_S if len(payloads) < LARGE_BATCH else 0.0
-                            self._quiet_s = self._patience.quiet_s
-                            self.received(ws, payloads)
-                    due_s = self.tend(ws)
+                self._read(ws, selector)
             ws.send_close()
         finally:
-            self.connected = False
             ws.shutdown()
+
+    def _read(self, ws: FrameSocket, selector: selectors.BaseSelector) -> None:
+        """Hands frames on and pings, until stopped. Raises where the connection is lost."""
+        data_at, pace_until, is_pinged = self._born, 0.0, False
+        due_s = self.tend(ws)
+        while not self._stopping.is_set():
+            now = time.monotonic()
+            alarm_s = self._watch(now, ws.heard_at, data_at)
+            ping_in_s = ws.heard_at + self._patience.silence_s / 2 - now
+            if ping_in_s <= 0 and not is_pinged:
+                ws.ping()
+            is_pinged = ping_in_s <= 0
+            limits = [due_s, alarm_s] if is_pinged else [due_s, alarm_s, ping_in_s]
+            if self._wait(ws, selector, max(0.0, min(limits))) and (payloads := _paced(ws, pace_until)):
+                data_at = time.monotonic()
+                pace_until = data_at + PACE_S if len(payloads) < LARGE_BATCH else 0.0
+                self._quiet_s = self._patience.quiet_s
+                self.received(ws, payloads)
+            due_s = self.tend(ws)
 
     def _watch(self, now: float, heard_at: float, data_at: float) -> float:
         """Seconds until one of the watchdogs would bite. Raises LostError when one does."""
@@ -235,6 +230,13 @@ class Connection:
         self.reconnects += 1
         log.warning("reconnect connection=%s reason=%r wait_s=%.2f", self.name, reason, wait_s)
         self._pause(wait_s)
+
+
+def _paced(ws: FrameSocket, pace_until: float) -> list[bytes]:
+    """What has come, and what comes until then."""
+    if (early_s := pace_until - time.monotonic()) > 0:
+        time.sleep(early_s)
+    return ws.frames()
 
 
 def _connect(ws: FrameSocket, url: str) -> None:

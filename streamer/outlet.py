@@ -3,7 +3,7 @@
 import redis
 
 from streamer.sequence import Gap
-from streamer.topics import GAP_KEY_S, TRADES_KEPT, TradeEvent, gap_key, trade_topic
+from streamer.topics import GAP_KEY_S, TRADES_KEPT, TradeEvent, encode_trade, gap_key, trade_topic
 
 # Replies of so many commands fit into the buffers between us and Redis.
 PIPELINE = 1000
@@ -28,14 +28,8 @@ class TopicPacker:
         self._gap_key = f"${len(gap.encode())}\r\n{gap}\r\n"
 
     def add(self, trade: TradeEvent, shift_ms: int) -> str:
-        """XADD under the trade's own id. The value is that of topics.encode_trade, written out for speed.
-
-        `shift_ms` makes the exchange's time that of the clock that our hosts share.
-        """
-        value = (
-            f"{trade.price},{trade.quantity},{trade.trade_ms},{trade.event_ms},"
-            f"{'1' if trade.buyer_is_maker else '0'},{trade.event_ms + shift_ms}"
-        )
+        """XADD under the trade's own id. `shift_ms` makes the exchange's time that of the clock that hosts share."""
+        value = encode_trade(trade, trade.event_ms + shift_ms)
         entry_id = f"{trade.trade_id}-0"
         return f"{self._add}{len(entry_id)}\r\n{entry_id}\r\n$1\r\nt\r\n${len(value)}\r\n{value}\r\n"
 

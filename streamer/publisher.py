@@ -104,35 +104,39 @@ class Publisher:
     def _commands(self, items: list[Item]) -> list[str]:
         commands: list[str] = []
         for item in items:
-            if isinstance(item, Filled):
-                topic = self._topics.get(item.market, {}).get(item.symbol)
-                if topic is not None:
-                    shift_ms = self._clocks[item.market].shift_ms()
-                    commands += topic.add(topic.sequence.close(item.gap, item.trades), shift_ms)
-                    commands += self._see_to_gap(topic)
-                continue
-            market, trades = item
-            topics = self._topics.get(market, {})
-            if not topics:
-                continue
-            clock = self._clocks[market]
-            clock.look_at(trades[-1].event_ms)
-            shift_ms = clock.shift_ms()
-            for trade in trades:
-                topic = topics.get(trade.symbol)
-                if topic is None:
-                    continue  # Turned off a moment ago.
-                verdict = topic.sequence.offer(trade)
-                if verdict is Verdict.PUBLISH:
-                    commands.append(topic.packer.add(trade, shift_ms))
-                elif verdict is Verdict.HELD:
-                    commands += topic.add(topic.sequence.run(), shift_ms)
-                    commands += self._see_to_gap(topic)
-                elif verdict is Verdict.ANEW:
-                    if self._is_ours_to_empty(topic, trade):
-                        commands.append(topic.packer.delete)
-                    commands.append(topic.packer.add(trade, shift_ms))
-                    commands += self._see_to_gap(topic)
+            commands += self._filled(item) if isinstance(item, Filled) else self._traded(*item)
+        return commands
+
+    def _filled(self, filled: Filled) -> list[str]:
+        topic = self._topics.get(filled.market, {}).get(filled.symbol)
+        if topic is None:
+            return []
+        shift_ms = self._clocks[filled.market].shift_ms()
+        return topic.add(topic.sequence.close(filled.gap, filled.trades), shift_ms) + self._see_to_gap(topic)
+
+    def _traded(self, market: str, trades: list[TradeEvent]) -> list[str]:
+        topics = self._topics.get(market, {})
+        if not topics:
+            return []
+        clock = self._clocks[market]
+        clock.look_at(trades[-1].event_ms)
+        shift_ms = clock.shift_ms()
+        commands: list[str] = []
+        for trade in trades:
+            topic = topics.get(trade.symbol)
+            if topic is None:
+                continue  # Turned off a moment ago.
+            verdict = topic.sequence.offer(trade)
+            if verdict is Verdict.PUBLISH:
+                commands.append(topic.packer.add(trade, shift_ms))
+            elif verdict is Verdict.HELD:
+                commands += topic.add(topic.sequence.run(), shift_ms)
+                commands += self._see_to_gap(topic)
+            elif verdict is Verdict.ANEW:
+                if self._is_ours_to_empty(topic, trade):
+                    commands.append(topic.packer.delete)
+                commands.append(topic.packer.add(trade, shift_ms))
+                commands += self._see_to_gap(topic)
         return commands
 
     def _see_to_gap(self, topic: Topic) -> list[str]:

@@ -61,10 +61,12 @@ def report_topic(venue: str) -> str:
     return f"execution_reports:{venue}"
 
 
-def encode_trade(event: TradeEvent) -> str:
-    """The value of the field `t`."""
-    maker = int(event.buyer_is_maker)
-    return f"{event.price},{event.quantity},{event.trade_ms},{event.event_ms},{maker},{event.made_ms}"
+def encode_trade(event: TradeEvent, made_ms: int | None = None) -> str:
+    """The value of the field `t`. `made_ms`: where it is known better than by the event."""
+    return (
+        f"{event.price},{event.quantity},{event.trade_ms},{event.event_ms},"
+        f"{'1' if event.buyer_is_maker else '0'},{event.made_ms if made_ms is None else made_ms}"
+    )
 
 
 def decode_trade(symbol: str, entry_id: bytes, value: bytes) -> TradeEvent:

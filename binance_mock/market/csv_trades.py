@@ -11,7 +11,7 @@ import io
 import logging
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -79,23 +79,26 @@ class TradeFile:
 
     def __iter__(self) -> Iterator[FileTrade]:
         """Its trades from the first on. Raises BadFile where it can't be read."""
-        columns: tuple[int, ...] | None = None
         try:
             with _opened(self.path) as file:
-                for number, row in enumerate(csv.reader(file), 1):
-                    if columns is None:
-                        columns = _columns_of(row)
-                        if number == 1 and columns is not None and _is_header(row):
-                            continue
-                    try:
-                        yield _read(row, columns or _BY_COUNT[len(row)])
-                    except (ValueError, LookupError, InvalidOperation):
-                        self._skip(number, row)
-                    self._looked_at = max(self._looked_at, number)
+                yield from self._trades(csv.reader(file))
         except FileNotFoundError:
             raise BadFile(f"{self.path}: there is no such file") from None
         except (OSError, EOFError, zipfile.BadZipFile, csv.Error, ValueError) as error:
             raise BadFile(f"{self.path} can't be read: {error}") from error
+
+    def _trades(self, rows: Iterable[list[str]]) -> Iterator[FileTrade]:
+        columns: tuple[int, ...] | None = None
+        for number, row in enumerate(rows, 1):
+            if columns is None:
+                columns = _columns_of(row)
+                if number == 1 and columns is not None and _is_header(row):
+                    continue
+            try:
+                yield _read(row, columns or _BY_COUNT[len(row)])
+            except (ValueError, LookupError, InvalidOperation):
+                self._skip(number, row)
+            self._looked_at = max(self._looked_at, number)
 
     def _skip(self, number: int, row: list[str]) -> None:
         if number <= self._looked_at:

@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db import models
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectWidget,
@@ -34,7 +33,7 @@ class SomeSettings(forms.Form):
         super().__init__(*args, **kwargs)
         last = self.fields.pop("empty")
         self.fields |= _setting_fields()
-        can_be_empty = [name for name, field in profiles.changeable().items() if field.null and name in self.fields]
+        can_be_empty = [name for name, each in profiles.changeable().items() if each.can_be_empty]
         last.choices = [(name, self.fields[name].label) for name in can_be_empty]  # type: ignore[attr-defined]
         if can_be_empty:
             self.fields["empty"] = last
@@ -64,8 +63,8 @@ class SomeSettings(forms.Form):
                 self.add_error(name, "It is filled in, and it shall be empty: which of both?")
         for name, value in self.settings.items():
             try:
-                # The bounds that a single symbol's form has from the model.
-                profiles.changeable()[name].clean(value, None)
+                # The bounds that a single symbol's form has from its rows.
+                profiles.changeable()[name].clean(value)
             except ValidationError as error:
                 self.add_error(name, error)
         return self.cleaned_data
@@ -112,14 +111,9 @@ class ProfileForm(SomeSettings):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        if not self.errors and not (self.settings or self._others):
+        if not self.errors and not self.settings:
             raise ValidationError("Nothing is set: fill in at least one of the settings that it shall give.")
         return cleaned
-
-    @property
-    def _others(self) -> dict[str, Any]:
-        """What the profile has and this form has no field for: it stays."""
-        return {name: value for name, value in self.instance.values.items() if name not in self.fields}
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -129,25 +123,25 @@ class ProfileForm(SomeSettings):
 
     def save(self) -> Profile:
         self.instance.name, self.instance.about = self.cleaned_data["name"], self.cleaned_data["about"]
-        self.instance.values = self._others | profiles.as_text(self.settings)
+        self.instance.values = profiles.as_text(self.settings)
         self.instance.save()
         return self.instance
 
 
 def _setting_fields() -> dict[str, forms.Field]:
     """Those of one symbol's page in its order, then what else there is."""
-    fields = profiles.changeable()
-    ordered = dict.fromkeys((*TradingSettingsForm.Meta.fields, *fields))
-    return {name: _field(name, fields[name]) for name in ordered if not isinstance(fields[name], models.JSONField)}
+    known = profiles.changeable()
+    ordered = dict.fromkeys((*TradingSettingsForm.base_fields, *known))
+    return {name: _field(name, known[name]) for name in ordered if name in known}
 
 
-def _field(name: str, field: "models.Field[Any, Any]") -> forms.Field:
-    known = TradingSettingsForm.base_fields.get(name)
-    if known is None:
-        is_amount = isinstance(field, AmountField)
-        known = field.formfield(form_class=AmountInput) if is_amount else field.formfield()
+def _field(name: str, setting: profiles.Changeable) -> forms.Field:
+    known, column = TradingSettingsForm.base_fields.get(name), setting.column
+    if known is None and column is not None:
+        is_amount = isinstance(column, AmountField)
+        known = column.formfield(form_class=AmountInput) if is_amount else column.formfield()
     assert known is not None, f"{name} has no field in a form"
-    label, help_text = known.label or str(field.verbose_name).capitalize(), known.help_text
+    label, help_text = known.label or setting.label.capitalize(), known.help_text
     if isinstance(known, forms.BooleanField):
         return _choice(label, help_text, [("True", "yes"), ("False", "no")], lambda text: text == "True")
     if isinstance(known, forms.ChoiceField):

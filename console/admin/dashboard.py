@@ -11,13 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from console import blockers, figures, limit_usage, readyz
+from console import blockers, diagnosis, figures, readyz
 from console.admin import show
 from console.admin.navigation import environment
 from console.admin.symbols import last_price
+from console.findings import Severity, Topic
 from console.words import notes
 from hedgehog_project import processes
-from hedgehog_project.health import Progress, look
+from hedgehog_project.health import Progress
 from hedgehog_project.venues import Venue
 from trading.books import profit
 from trading.books.left_over import LeftOver, by_quote_asset, left_over
@@ -25,8 +26,7 @@ from trading.core import money
 from trading.core.money import plain
 from trading.core.orders import UNVALUED
 from trading.core.strategy import TraderState
-from trading.identity import copies, others
-from trading.models import Order, Orphan, Switch, Trader
+from trading.models import Order, Orphan, Trader
 from trading.models.orphans import Resolution
 from trading.reconciliation.reconcile import last, venues_in_use
 
@@ -36,34 +36,29 @@ MOST_SYMBOLS = 20
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's DASHBOARD_CALLBACK. What refreshes itself is asked for by htmx, and comes without the frame."""
-    venue = Switch.current()
-    lines = figures.symbol_lines(venue)
+    facts = diagnosis.gather()
+    # What holds everything back has a banner of its own, with its button.
+    findings = [each for each in diagnosis.diagnose(facts) if each.topic != Topic.SWITCH]
+    venue, lines = facts.venue, facts.lines
     left = left_over(venue, {line.name: line.last_trade for line in lines if line.last_trade})
     hours = figures.hours(venue)
     profits = profit.profits(venue)
-    states, seen = processes.states(), look()
-    budgets = blockers.budgets(venues_in_use())
     text, colour = environment(request)
     return context | {
         "frame": "trading/bare.html" if request.headers.get("HX-Request") else "admin/base.html",
         "venue": venue,
         "environment_badge": show.badge(text, colour),
-        "mode_badge": show.mode(Switch.row().mode),
-        "alarms": [
-            *copies.told(),
-            *others.told(),
-            *blockers.stops(budgets),
-            *readyz.alarms(venue, states, readyz.findings(venue, seen)),
-        ],
-        "hints": [*figures.hints(venue, lines), *limit_usage.hints(venue)],
+        "mode_badge": show.mode(facts.switch.mode),
+        "alarms": [each for each in findings if each.severity == Severity.ALARM],
+        "hints": [each for each in findings if each.severity != Severity.ALARM],
         "cards": _cards(venue, profits, hours, left.values()),
         "charts": json.dumps(_charts(hours, profits)),
         "profit_asset": profits[0].asset if profits else "",
         "profit_unvalued": UNVALUED if profits and any(hour.unvalued[profits[0].asset] for hour in hours) else "",
         "symbols": _symbols(lines, left),
-        "processes": [_process(state) for state in states],
-        "progress": _progress(seen),
-        "budgets": [f"Of the limits of {budget.host} used: {blockers.used(budget)}" for budget in budgets],
+        "processes": [_process(state) for state in facts.states],
+        "progress": _progress(facts.seen),
+        "budgets": [f"Of the limits of {budget.host} used: {blockers.used(budget)}" for budget in facts.rate_limits],
         "unclear": [_unclear(order) for order in blockers.unclear_orders().select_related("symbol")[:ROWS]],
         "waiting": blockers.waiting(venue),
         "reconciled": _reconciled(),
@@ -139,7 +134,7 @@ def _charts(hours: list[figures.Hour], profits: list[profit.Profit]) -> dict[str
     }
 
 
-def _symbols(lines: list[figures.SymbolLine], left: Mapping[int, LeftOver]) -> list[dict[str, Any]]:
+def _symbols(lines: Iterable[figures.SymbolLine], left: Mapping[int, LeftOver]) -> list[dict[str, Any]]:
     shown = sorted((line for line in lines if line.is_of_interest), key=lambda line: (not line.is_trading, line.name))
     return [
         {

@@ -8,7 +8,7 @@ from django.core.validators import MaxValueValidator
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from console.admin.percent import PercentField
-from console.admin.strategy_form import StrategyForm, column
+from console.admin.strategy_form import StrategyForm, shared_field
 from trading.core.money import plain
 from trading.models import TradingSettings
 from trading.models.fields import PLACES, Above
@@ -41,13 +41,13 @@ class TradingSettingsForm(StrategyForm):
         required=False,
         help_text="Of what is free of the quote asset and what the symbol has bound: 10 means 10 %.",
     )
-    buy_down_interval = column("buy_down_interval")
-    profit_interval = column("profit_interval")
-    rebuy_interval = column("rebuy_interval")
-    retarget_interval = column("retarget_interval")
-    stop_loss_interval = column("stop_loss_interval")
-    trailing_stop_interval = column("trailing_stop_interval")
-    exit_slippage = column("exit_slippage")
+    buy_down_interval = shared_field("buy_down_interval")
+    profit_interval = shared_field("profit_interval")
+    rebuy_interval = shared_field("rebuy_interval")
+    retarget_interval = shared_field("retarget_interval")
+    stop_loss_interval = shared_field("stop_loss_interval")
+    trailing_stop_interval = shared_field("trailing_stop_interval")
+    exit_slippage = shared_field("exit_slippage")
 
     class Meta:
         model = TradingSettings
@@ -58,13 +58,6 @@ class TradingSettingsForm(StrategyForm):
             "balance_share",
             "compounds",
             "strategy",
-            "buy_down_interval",
-            "profit_interval",
-            "rebuy_interval",
-            "retarget_interval",
-            "stop_loss_interval",
-            "trailing_stop_interval",
-            "exit_slippage",
         )
 
 

@@ -1,5 +1,6 @@
 """Profiles in the admin: named settings to be applied to many symbols, from the list of symbols."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -17,6 +18,7 @@ from console.admin import show
 from console.admin.changing import ProfileForm
 from trading.core.money import plain
 from trading.models import Profile
+from trading.strategies.registry import COMMON
 from trading.symbols import profiles
 
 
@@ -79,8 +81,8 @@ class ProfileAdmin(ModelAdmin):
 
 
 def _label(name: str) -> str:
-    field = profiles.changeable().get(name)
-    return str(field.verbose_name) if field else name
+    setting = profiles.changeable().get(name)
+    return setting.label if setting and setting.column else name.replace("_", " ")
 
 
 def _text(name: str, value: Any) -> str:
@@ -88,6 +90,8 @@ def _text(name: str, value: Any) -> str:
         return "off"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if name.endswith(("_interval", "_slippage", "_share")):
-        return show.percent(profiles.changeable()[name].to_python(value))
+    if name in COMMON:
+        return COMMON[name].shown(COMMON[name].value(str(value)))
+    if name.endswith("_share"):
+        return show.percent(Decimal(value))
     return plain(value) if hasattr(value, "normalize") else str(value)

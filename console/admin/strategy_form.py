@@ -1,8 +1,8 @@
 """The form of a strategy's settings: made from what its typed settings say of themselves.
 
-Settings that are columns of TradingSettings (a profit, a rebuy) are shared by all strategies that read them. Others
-belong to one strategy: their fields are named `{strategy}__{setting}`, and TradingSettings.strategy_settings keeps
-them.
+TradingSettings.strategy_settings keeps all of them. Those of the strategy that symbols begin with (a profit, a rebuy)
+have one field each, shared by all strategies that read them. Others have a field for each strategy, named
+`{strategy}__{setting}`.
 """
 
 from decimal import Decimal
@@ -16,9 +16,8 @@ from unfold.admin import StackedInline
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from trading.core.money import plain
-from trading.models import TradingSettings
-from trading.strategies.registry import OWN, about, known
-from trading.strategies.typed import BadSettings, Typed, from_texts, typed
+from trading.strategies.registry import COMMON, about, known
+from trading.strategies.typed import BadSettings, Typed, from_texts, text_of, typed
 
 
 class SettingInput(forms.Field):
@@ -62,23 +61,20 @@ def field_of(setting: Typed) -> forms.Field:
     return SettingInput(setting)
 
 
-def column(name: str) -> forms.Field:
-    """The field of a column that strategies share, as the first one of ours that reads it says it.
-
-    Of ours: every process imports the admin when it starts, and a user's module may hang.
+def shared_field(name: str) -> forms.Field:
+    """The field of a setting that strategies share. It needs no user's module, which may hang when it is imported:
+    every process imports the admin.
     """
-    settings = (setting for strategy in OWN for setting in typed(strategy.Settings))
-    return field_of(next(setting for setting in settings if setting.name == name))
+    return field_of(COMMON[name])
 
 
 def own_fields() -> dict[str, forms.Field]:
-    """A field for each setting that is no column."""
-    columns = {each.name for each in TradingSettings._meta.concrete_fields}
+    """A field for each setting that is not shared."""
     return {
         own_name(name, setting): field_of(setting)
         for name, strategy in known().strategies.items()
         for setting in typed(strategy.Settings)
-        if setting.name not in columns
+        if setting.name not in COMMON
     }
 
 
@@ -107,14 +103,15 @@ class StrategyForm(forms.ModelForm):
         if chosen not in known().strategies:
             field.choices = [(chosen, f"{chosen} (not here)"), *strategy_choices()]  # type: ignore[attr-defined]
         readers: dict[str, list[str]] = {}
-        for name in known().strategies:
-            kept = self.instance.strategy_settings if name == chosen else {}
+        # The chosen one last: what it shares with others is shown as it reads that.
+        for name in sorted(known().strategies, key=lambda name: name == chosen):
             for its, setting in self._read_by(name).items():
                 readers.setdefault(its, []).append(name)
-                if its != setting.name:
-                    self.initial[its] = _kept(setting, kept)
+                self.initial[its] = _kept(setting, self.instance.strategy_settings)
         for its, names in readers.items():
-            self.fields[its].widget.attrs["data-strategies"] = " ".join(names)
+            self.fields[its].widget.attrs["data-strategies"] = " ".join(
+                name for name in known().strategies if name in names
+            )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -123,9 +120,10 @@ class StrategyForm(forms.ModelForm):
             return cleaned  # It stays what it is; the symbol's page says what is wrong with it.
         read = self._read_by(chosen)
         # What nobody sees and nobody reads can't be wrong.
-        for its in self.fields.keys() & own_fields().keys() - read.keys():
+        for its in self.fields.keys() & (COMMON.keys() | own_fields().keys()) - read.keys():
             self.errors.pop(its, None)
-        texts = {setting.name: setting.text(cleaned[its]) for its, setting in read.items() if its in cleaned}
+        values = {setting.name: cleaned[its] for its, setting in read.items() if its in cleaned}
+        texts = {name: text_of(value) for name, value in values.items()}
         try:
             from_texts(known().strategies[chosen].Settings, texts)
         except BadSettings as error:
@@ -135,8 +133,7 @@ class StrategyForm(forms.ModelForm):
                 if its not in self.errors:
                     self.add_error(its, problem)
         # Before the model's own validation, which looks at all settings together.
-        own = {setting.name for its, setting in read.items() if its != setting.name}
-        self.instance.strategy_settings = {name: text for name, text in texts.items() if name in own}
+        self.instance.give(values)
         return cleaned
 
     def _read_by(self, strategy: str) -> dict[str, Typed]:

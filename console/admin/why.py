@@ -5,13 +5,18 @@ from typing import Any
 from django.urls import reverse
 
 from console.admin import show
+from console.findings import Finding, Severity, Topic
 from console.why import Answer
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {"text": str(finding), "is_alarm": finding.severity == Severity.ALARM or finding.topic == Topic.BALANCE}
 
 
 def shown(answer: Answer) -> dict[str, Any]:
     return {
-        "reasons": answer.reasons,
-        "missing": answer.missing,
+        "reasons": [_finding(each) for each in answer.reasons],
+        "others": [_finding(each) for each in answer.others],
         "slots": [
             {
                 "name": show.link(reverse("admin:trading_trader_change", args=(line.trader.pk,)), f"#{line.number}")

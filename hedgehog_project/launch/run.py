@@ -148,6 +148,41 @@ def start_check() -> "Future[list[str]]":
     return future
 
 
+class _Beginning:
+    """Waits until every process is up, has the symbols checked then, and shows the banner in the end."""
+
+    def __init__(self, terminal: Terminal, folder: Path, users: list[str], started: float) -> None:
+        self._terminal, self._folder, self._users, self._started = terminal, folder, users, started
+        self._next_probe: float | None = started + PROBE_S
+        self._is_late = False
+        self._checking: Future[list[str]] | None = None
+        self._checked_by = 0.0
+
+    def give_up(self) -> None:
+        """What is not up by now is not waited for."""
+        self._next_probe = None
+
+    def go_on(self, now: float) -> None:
+        if self._next_probe is not None and now > self._next_probe:
+            self._probe(now)
+        if self._checking is not None and (self._checking.done() or now > self._checked_by):
+            told = self._checking.result() if self._checking.done() else []
+            self._terminal.say(banner(self._folder, self._users, told))
+            self._checking = None
+
+    def _probe(self, now: float) -> None:
+        # A heartbeat older than this run is that of an earlier one.
+        down = [state for state in states() if not state.alive or (state.age_s or 0) > now - self._started]
+        self._next_probe = now + PROBE_S if down else None
+        if not down:
+            self._checking, self._checked_by = start_check(), now + CHECK_S
+        elif now > self._started + PATIENCE_S and not self._is_late:
+            self._is_late = True
+            for state in down:
+                log = f"{self._folder}/log/{state.name}.log"
+                self._terminal.say(f"Still waiting for {state.name} ({state.note}): see {log}")
+
+
 def supervise(folder: Path, redis_command: str, users: list[str]) -> int:
     """Shows the logs until a signal or the end of the terminal, then ends everything. The exit code."""
     asked: list[int] = []
@@ -160,34 +195,19 @@ def supervise(folder: Path, redis_command: str, users: list[str]) -> int:
     terminal = Terminal(folder / "log")
     terminal.say("Hedgehog is starting. Ctrl-C stops it.")
     supervisor = start_supervisor(folder, redis_command)
-    started = time.monotonic()
-    next_probe: float | None = started + PROBE_S
+    beginning = _Beginning(terminal, folder, users, time.monotonic())
     told_at: float | None = None
-    is_late = False
-    checking: Future[list[str]] | None = None
-    checked_by = 0.0
     while supervisor.poll() is None:
         terminal.show_new_lines()
         now = time.monotonic()
         if (asked or terminal.is_gone) and told_at is None:
             terminal.say("Hedgehog is stopping.")
             supervisor.terminate()
-            told_at, next_probe = now, None
+            beginning.give_up()
+            told_at = now
         if told_at is not None and now > told_at + STOP_S:
             supervisor.kill()
-        if next_probe is not None and now > next_probe:
-            # A heartbeat older than this run is that of an earlier one.
-            down = [state for state in states() if not state.alive or (state.age_s or 0) > now - started]
-            next_probe = now + PROBE_S if down else None
-            if not down:
-                checking, checked_by = start_check(), now + CHECK_S
-            elif now > started + PATIENCE_S and not is_late:
-                is_late = True
-                for state in down:
-                    terminal.say(f"Still waiting for {state.name} ({state.note}): see {folder}/log/{state.name}.log")
-        if checking is not None and (checking.done() or now > checked_by):
-            terminal.say(banner(folder, users, checking.result() if checking.done() else []))
-            checking = None
+        beginning.go_on(now)
         time.sleep(LOOK_S)
     terminal.show_new_lines()
     if told_at is None:

@@ -11,6 +11,7 @@ from console.management.commands import symbols as symbols_command
 from streamer.models import StreamedSymbol
 from tests.support.exchanges.listed import Catalog, listed
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
+from tests.support.settings import of_strategy
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.events import TradeSeen
@@ -202,7 +203,7 @@ class TestSymbols:
         TradingSettings.objects.update(budget=D(600))
         said = run("symbols", "apply", "careful", "--quote", "USDT")
         assert said == "careful: applied to 2 symbols, from their next cycle on.\n"
-        rows = dict(TradingSettings.objects.values_list("symbol__name", "buy_down_interval"))
+        rows = {row.symbol.name: of_strategy(row, "buy_down_interval") for row in TradingSettings.objects.all()}
         assert rows == {"ETHUSDT": D("0.005"), "BTCUSDT": D("0.005"), "ETHBTC": D("0.0005")}
         assert "applied to 1 symbol" in run("symbols", "apply", "lively", "--on")
         assert run("symbols", "list", "--on").split()[:3] == ["ETHUSDT", "on", "lively"]

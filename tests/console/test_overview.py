@@ -11,7 +11,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
-from console import figures
+from console import diagnosis, figures
+from console.findings import Severity
 from hedgehog_project import processes
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.redis import connect
@@ -25,7 +26,7 @@ from trading.core import money
 from trading.core.money import plain
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
-from trading.models import Symbol, TradingSettings
+from trading.models import Switch, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.symbols import listings, turning
 from trading.waking import prices
@@ -39,6 +40,7 @@ def publish(symbol: str, price: str, age_s: float = 0.0, market: str = "mock") -
     connect().xadd(trade_topic(market, symbol), {"t": encode_trade(event)}, id="1-0")
 
 
+UP = [ProcessState(name, True, 0.0, "") for name in processes.NAMES]
 NO_REDIS = "redis://127.0.0.1:1/0"
 
 
@@ -145,7 +147,8 @@ def test_live_traders_are_counted_by_state(symbol: Symbol) -> None:
 
 class TestHints:
     def hints(self) -> str:
-        return " ".join(figures.hints(Venue.MOCK, figures.symbol_lines(Venue.MOCK)))
+        found = diagnosis.diagnose(diagnosis.gather(states=UP))
+        return " ".join(str(each) for each in found if each.severity == Severity.NOTE)
 
     def test_without_symbols(self, redis_client: "redis.Redis") -> None:
         assert "There is no symbol yet" in self.hints()
@@ -155,11 +158,11 @@ class TestHints:
         assert "No symbol is trading" in self.hints()
 
     def test_trading_without_prices(self, symbol: Symbol) -> None:
-        assert "ETHUSDT: trading is on, but prices do not stream" in self.hints()
+        assert "ETHUSDT: prices do not stream from mock. Turn streaming on." in self.hints()
         turning.set_streaming(symbol, True)
         assert "ETHUSDT: no price is known yet" in self.hints()
         publish("ETHUSDT", "3000", age_s=100)
-        assert "ETHUSDT: the last trade event is over a minute old" in self.hints()
+        assert "ETHUSDT: no trade since " in self.hints()
 
     def test_traders_with_errors_and_orders_without_an_answer(self, symbol: Symbol) -> None:
         trader = make_trader(symbol, error="refused", failures=1)
@@ -168,7 +171,8 @@ class TestHints:
         assert "1 order had no answer" in self.hints()
 
     def test_venue_that_cannot_be_traded(self, symbol: Symbol) -> None:
-        assert "New traders can't trade on testnet. There is no key" in figures.hints(Venue.TESTNET, [])[0]
+        Switch.objects.update(venue=Venue.TESTNET)
+        assert "New traders can't trade on testnet: There is no key" in self.hints()
 
     def test_nothing_to_say_when_all_is_well(self, symbol: Symbol) -> None:
         turning.set_streaming(symbol, True)
@@ -179,7 +183,7 @@ class TestHints:
     def test_many_symbols_are_not_all_named(self, redis_client: "redis.Redis") -> None:
         for n in range(8):
             make_symbol(f"A{n}USDT")
-        assert "A0USDT, A1USDT, A2USDT, A3USDT, A4USDT and 3 more: trading is on, but" in self.hints()
+        assert "A0USDT, A1USDT, A2USDT, A3USDT, A4USDT and 3 more: prices do not stream" in self.hints()
 
 
 def test_frozen_redis_does_not_hold_a_page_up(symbol: Symbol, settings: Settings) -> None:
@@ -193,13 +197,15 @@ def test_frozen_redis_does_not_hold_a_page_up(symbol: Symbol, settings: Settings
 def test_alarm_of_a_full_redis_says_what_goes_on_and_calls_nobody_down() -> None:
     full = "Redis refuses writes: its memory is full (2.0 of 2.0 MB used)"
     states = [ProcessState("redis", False, 0.0, "", full), ProcessState("worker", None, None, "unknown")]
-    (alarm,) = figures.alarms(Venue.MOCK, states)
-    assert alarm.startswith(f"{full}. What is held still gets out")
+    (alarm,) = diagnosis.processes_down(diagnosis.gather(states=states))
+    assert alarm.text.startswith(f"{full}. What is held still gets out")
 
 
 def test_alarms_say_what_a_missing_process_means() -> None:
     def alarms(*down: str, venue: Venue = Venue.MOCK) -> list[str]:
-        return figures.alarms(venue, [ProcessState(name, name not in down, None, "") for name in processes.NAMES])
+        Switch.objects.update_or_create(pk=1, defaults={"venue": venue})
+        facts = diagnosis.gather(states=[ProcessState(name, name not in down, None, "") for name in processes.NAMES])
+        return [str(each) for each in diagnosis.processes_down(facts)]
 
     assert alarms() == []
     assert alarms("worker", "flower") == ["No worker for entries is up: no trader begins or buys."]

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from console import figures
+from console import diagnosis, figures
 from console.admin.show import STATE_COLOURS, STATUS_COLOURS
 from console.admin.story import story_of
 from console.words import STATE_MEANS, STATUS_MEANS, notes
@@ -137,7 +137,7 @@ class TestMissing:
     def test_many_are_named_in_part(self, bnb: Symbol) -> None:
         for slot in range(1, 9):
             make_trader(bnb, slot, state=TraderState.HOLDING, missing=D(1))
-        hints = [hint for hint in figures.hints(Venue.MOCK, []) if "lacks" in hint]
+        hints = [str(each) for each in diagnosis.missing(diagnosis.gather(states=[]))]
         assert hints[-1] == "Of 3 more traders the account lacks something."
         assert len(hints) == 6
 

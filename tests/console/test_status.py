@@ -119,6 +119,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
             {"name": "streamer", "alive": True, "age_s": 0.412},
         ],
         "findings": [],
+        "diagnosis": [],
         "queues": [{"name": name, "length": 0, "oldest_s": 0.0} for name in ("leader", "exits", "reports", "celery")],
         "last_fill": last_fill.isoformat() if last_fill else None,
     }

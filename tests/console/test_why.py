@@ -21,6 +21,7 @@ from hedgehog_project.queues import ENTRIES
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
 from tests.console.test_overview import NO_REDIS, publish
+from tests.support.heartbeats import all_well
 from tests.support.rows import make_order, make_story, make_trader
 from trading.core.holds import Rule
 from trading.core.orders import OrderStatus
@@ -39,8 +40,9 @@ UP = [ProcessState(name, True, 0.0, "") for name in processes.NAMES]
 
 
 @pytest.fixture
-def well(symbol: Symbol) -> Symbol:
+def well(symbol: Symbol, redis_client: "redis.Redis") -> Symbol:
     """Nothing is in the way of ETHUSDT, which has three slots, the first of them open."""
+    all_well(redis_client)
     turning.set_streaming(symbol, True)
     publish("ETHUSDT", "3000")
     TradingSettings.objects.filter(symbol=symbol).update(chunks=3, budget=D(600))
@@ -49,7 +51,7 @@ def well(symbol: Symbol) -> Symbol:
 
 
 def reasons(symbol: Symbol, states: list[ProcessState] | None = None) -> list[str]:
-    return why(Symbol.objects.get(pk=symbol.pk), UP if states is None else states).reasons
+    return [str(each) for each in why(Symbol.objects.get(pk=symbol.pk), UP if states is None else states).reasons]
 
 
 def slots(symbol: Symbol) -> list[SlotLine]:
@@ -68,6 +70,7 @@ class TestReasons:
         assert reasons(well) == ["A shutdown is under way: cycles end, and none begins."]
 
     def test_symbol_that_never_had_settings_is_off(self, redis_client: "redis.Redis") -> None:
+        all_well(redis_client)
         assert "Trading is off" in reasons(Symbol.objects.create(name="ADABTC"))[0]
 
     def test_halt_with_who_and_why(self, well: Symbol) -> None:
@@ -92,30 +95,32 @@ class TestReasons:
 
     def test_workers_that_are_behind(self, well: Symbol) -> None:
         connect().rpush(ENTRIES, *range(enqueue.MANY + 1))
-        assert reasons(well) == ["The workers are behind: many tasks wait for them."]
+        [reason] = reasons(well)
+        assert reason.startswith("The workers of the queue celery are behind.")
 
     def test_market_that_is_quiet_or_does_not_stream(self, well: Symbol, redis_client: "redis.Redis") -> None:
         connect().flushall()
-        assert reasons(well) == ["No price is known yet."]
+        all_well(redis_client)
+        assert reasons(well) == ["ETHUSDT: no price is known yet."]
         publish("ETHUSDT", "3000", age_s=600)
         [reason] = reasons(well)
-        assert reason.startswith("The market is quiet since ")
-        assert reason.endswith("UTC: no trade for 10 min.")
+        assert reason.startswith("ETHUSDT: no trade since ")
+        assert reason.endswith("UTC, for 10 min.")
         turning.set_streaming(well, False)
-        assert "Its prices do not stream from mock: turn streaming on." in reasons(well)
+        assert "ETHUSDT: prices do not stream from mock. Turn streaming on." in reasons(well)
 
     def test_filters_that_are_unknown_or_do_not_allow_it(self, well: Symbol) -> None:
         TradingSettings.objects.update(budget=D(9))
         assert "Each of the 3 traders would have 3 USDT" in reasons(well)[0]
         Listing.objects.update(status="BREAK")
-        assert reasons(well) == ["ETHUSDT is not trading at mock now (status BREAK)."]
+        assert reasons(well) == ["The mock exchange lists ETHUSDT, but it does not trade there now (BREAK)."]
         Listing.objects.all().delete()
-        assert "Its filters at mock are not known yet" in reasons(well)[0]
+        assert "ETHUSDT: the filters at mock are not known yet" in reasons(well)[0]
 
     def test_strategy_that_is_gone(self, well: Symbol) -> None:
         TradingSettings.objects.update(strategy="gone")
         [reason] = [reason for reason in reasons(well) if "strategy" in reason]
-        assert reason.startswith("Its strategy can't decide: ")
+        assert reason.startswith("ETHUSDT: its strategy can't decide: ")
         assert "gone" in reason
 
     def test_protection_that_holds_now_but_not_one_that_held(self, well: Symbol) -> None:
@@ -130,7 +135,7 @@ class TestReasons:
             last_at=now,
             holds_until=soon,
         )
-        assert reasons(well) == ["A protection holds it back: no more than 1 orders of ETHUSDT may be open: 1 are."]
+        assert reasons(well) == ["Held back by a protection: no more than 1 orders of ETHUSDT may be open: 1 are."]
         HeldBack.objects.filter(pk=row.pk).update(holds_until=now)
         assert reasons(well) == []
 
@@ -139,7 +144,7 @@ class TestReasons:
         states = [ProcessState(name, name != "redis", None, "") for name in processes.NAMES]
         assert reasons(well, states) == [
             "Redis does not answer: no event and no task reaches anybody. What is held still gets out.",
-            "No price is known yet.",
+            "ETHUSDT: no price is known yet.",
         ]
 
 
@@ -187,7 +192,7 @@ def test_queries_do_not_grow_with_slots(well: Symbol, django_assert_max_num_quer
     TradingSettings.objects.update(chunks=20)
     for slot in range(1, 21):
         make_story(well, slot)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(16):
         assert len(why(Symbol.objects.select_related("settings").get(pk=well.pk), UP).slots) == 20
 
 

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from hedgehog_project.venues import Venue
 from tests.support.machine.stack import Stack
+from tests.support.settings import give
 from trading.core.strategy import TraderState
 from trading.exchange.errors import Throttled
 from trading.exchange.protocol import Exchange
@@ -36,7 +37,7 @@ def cycles(since: float = 0.0) -> Counter[str]:
 
 def set_up(values: Mapping[str, object]) -> None:
     """Settings of all symbols, before anything runs."""
-    TradingSettings.objects.update(**values)
+    give(**values)
 
 
 def turn_on() -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.e2e.books import BALANCES, differences_in_the_end, wait_for
 from tests.e2e.conftest import MakeStack
 from tests.support.machine.stack import Stack
+from tests.support.settings import give
 from trading.core.orders import OrderStatus
 from trading.models import Order, Switch, Trader, TradingSettings
 
@@ -49,8 +50,8 @@ def stack(make_stack: MakeStack, tmp_path: Path) -> Stack:
         PYTHONPATH=tmp_path,
     )
     settings = TradingSettings.objects.all()
-    settings.update(chunks=1, profit_interval=Decimal("0.05"))
-    settings.filter(symbol__name="BTCUSDT").update(strategy="hanging", strategy_settings={})
+    give(chunks=1, profit_interval=Decimal("0.05"))
+    settings.filter(symbol__name="BTCUSDT").update(strategy="hanging")
     stack.start()
     stack.wait_until_up()
     return stack
@@ -104,7 +105,7 @@ def test_no_call_begins_once_halt_has_returned(stack: Stack) -> None:
     """Traders buy and are cancelled, over and over, while trading is halted."""
     trade_until_it_buys(stack)
     TradingSettings.objects.update(chunks=5)
-    TradingSettings.objects.filter(symbol__name="ETHUSDT").update(rebuy_interval=None, strategy="naive")
+    give(TradingSettings.objects.filter(symbol__name="ETHUSDT"), rebuy_interval=None, strategy="naive")
     TradingSettings.objects.filter(symbol__name="BTCUSDT").update(status="off")
     stop = threading.Event()
 

@@ -10,6 +10,7 @@ import redis
 from tests.e2e.books import BALANCES, cycles, differences_in_the_end, turn_off, wait_for
 from tests.e2e.conftest import MakeStack
 from tests.support.machine.stack import Stack
+from tests.support.settings import give
 from tests.trading.strategies.conftest import PATIENT
 from trading.core.orders import Side
 from trading.core.strategy import TraderState
@@ -34,9 +35,9 @@ def stack(make_stack: MakeStack, tmp_path: Path) -> Stack:
         PYTHONPATH=tmp_path,
     )
     settings = TradingSettings.objects.all()
-    settings.update(chunks=1, profit_interval=Decimal("0.001"))
-    settings.filter(symbol__name="ETHUSDT").update(strategy="trailing", strategy_settings={"trail_interval": "0.002"})
-    settings.filter(symbol__name="BTCUSDT").update(strategy="patient", strategy_settings={"down_interval": "0.001"})
+    give(chunks=1, profit_interval=Decimal("0.001"))
+    give(settings.filter(symbol__name="ETHUSDT"), strategy="trailing", trail_interval="0.002")
+    give(settings.filter(symbol__name="BTCUSDT"), strategy="patient", down_interval="0.001")
     stack.start()
     stack.wait_until_up()
     return stack

@@ -11,6 +11,7 @@ from tests.e2e.books import BALANCES, cycles, wait_for
 from tests.e2e.conftest import MakeStack
 from tests.support.exchanges.market import Swings
 from tests.support.machine.stack import Stack
+from tests.support.settings import give
 from tests.trading.strategies.conftest import PATIENT
 from trading.models import Trader, TradingSettings
 
@@ -70,8 +71,8 @@ def test_strategy_that_does_not_end_is_told_of_and_other_symbols_trade_on(
         PYTHONPATH=tmp_path,
     )
     settings = TradingSettings.objects.all()
-    settings.update(chunks=1, buy_down_interval=Decimal("0.0002"), profit_interval=Decimal("0.0002"))
-    settings.filter(symbol__name="BTCUSDT").update(strategy="patient", strategy_settings={})
+    give(chunks=1, buy_down_interval=Decimal("0.0002"), profit_interval=Decimal("0.0002"))
+    settings.filter(symbol__name="BTCUSDT").update(strategy="patient")
     stack.start()
     stack.wait_until_up()
     with Swings(stack.mock, {"ETHUSDT": Decimal(3000), "BTCUSDT": Decimal(90000)}, 1) as market:

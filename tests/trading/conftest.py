@@ -16,6 +16,7 @@ from hedgehog_project.venues.rate_limits import budget_at
 from tests.support.exchanges.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.machine.processes import Processes
+from tests.support.settings import give
 from trading.exchange import client as client_module
 from trading.models import Listing, Profile, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus, forget_rules
@@ -43,7 +44,8 @@ def make_symbol(name: str = "ETHUSDT", status: str = "TRADING", chunks: int = 1)
     symbol = named(name)
     symbol.base_asset, symbol.quote_asset = name.removesuffix("USDT"), "USDT"
     symbol.save()
-    TradingSettings.objects.filter(symbol=symbol).update(
+    give(
+        TradingSettings.objects.filter(symbol=symbol),
         status=TradingStatus.ON,
         chunks=chunks,
         budget=Decimal(200) * chunks,

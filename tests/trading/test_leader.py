@@ -14,6 +14,7 @@ from hedgehog_project.venues import Venue
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost
+from tests.support.settings import give
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.events import TradeSeen
@@ -63,7 +64,7 @@ def test_new_trader_takes_its_share_and_settings_and_waits_for_the_next_price(
 ) -> None:
     TradingSettings.objects.update(chunks=3, budget=Decimal(100))
     leader.fill_slots()
-    TradingSettings.objects.update(profit_interval=Decimal("0.5"))
+    give(profit_interval=Decimal("0.5"))
     trader = Trader.objects.get(slot=1)
     assert (trader.budget, trader.strategy_settings["profit_interval"]) == (Decimal("33.33333333"), "0.001")
     assert redis_client.zscore(triggers.key_below("mock", "ETHUSDT"), str(trader.pk)) == float(ANY_PRICE)

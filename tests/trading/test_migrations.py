@@ -17,10 +17,16 @@ from trading.core.events import TradeSeen
 from trading.core.holds import Check, Rule
 from trading.core.journal import Kind, Source
 from trading.core.orders import Side
-from trading.models import JournalEntry, Symbol
+from trading.models import JournalEntry, Symbol, TradingSettings
+from trading.strategies import naive, trailing
 from trading.traders import acting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
+
+SEVEN = (
+    *("buy_down_interval", "profit_interval", "rebuy_interval", "retarget_interval", "stop_loss_interval"),
+    *("trailing_stop_interval", "exit_slippage"),
+)
 
 
 def at(name: str) -> Any:
@@ -250,3 +256,48 @@ def test_fills_find_the_line_that_booked_them() -> None:
         (20, "PARTIALLY_FILLED", "ADOPTED"), (21, "FILLED", "BOOKED"), (22, "FILLED", "BOOKED"),
         (30, "PARTIALLY_FILLED", "BOOKED"), (31, None, None), (32, None, None),
     ]  # fmt: skip
+
+
+def test_the_columns_of_a_strategy_s_settings_become_texts_and_columns_again() -> None:
+    before, after = "0019_journal_facts_of_old_words", "0020_strategy_settings_in_one_place"
+    apps = at(before)
+    symbols, rows = (apps.get_model("trading", name).objects for name in ("Symbol", "TradingSettings"))
+
+    def row(name: str, **values: object) -> None:
+        rows.create(symbol=symbols.create(name=name, base_asset=name[:3], quote_asset="USDT"), **values)
+
+    row("ETHUSDT")
+    row(
+        "BTCUSDT", buy_down_interval=D("0.00000001"), profit_interval=D("0.1"), rebuy_interval=None,
+        retarget_interval=D("0.02"), stop_loss_interval=D("0.5"), exit_slippage=D("0.003"),
+    )  # fmt: skip
+    # What stood among the texts weighed more than the column of its name.
+    row("BNBUSDT", strategy="trailing", strategy_settings={"trail_interval": "0.01", "profit_interval": "0.007"})
+    columns = {each["symbol__name"]: each for each in rows.values("symbol__name", *SEVEN)}
+
+    texts = dict(
+        at(after).get_model("trading", "TradingSettings").objects.values_list("symbol__name", "strategy_settings")
+    )
+    plain = {"buy_down_interval": "0.0005", "profit_interval": "0.0005", "rebuy_interval": "0.005"}
+    plain |= dict.fromkeys(SEVEN[3:], "")
+    assert texts["ETHUSDT"] == plain
+    assert texts["BTCUSDT"] == {
+        "buy_down_interval": "0.00000001", "profit_interval": "0.1", "rebuy_interval": "",
+        "retarget_interval": "0.02", "stop_loss_interval": "0.5", "trailing_stop_interval": "",
+        "exit_slippage": "0.003",
+    }  # fmt: skip
+    assert texts["BNBUSDT"] == plain | {"trail_interval": "0.01", "profit_interval": "0.007"}
+    kept = {each.symbol.name: each.by()[1] for each in TradingSettings.objects.select_related("symbol")}
+    assert kept["ETHUSDT"] == naive.Settings()
+    assert kept["BNBUSDT"] == trailing.Settings(trail_interval=D("0.01"), profit_interval=D("0.007"))
+
+    TradingSettings.objects.filter(symbol__name="ETHUSDT").update(
+        strategy_settings={"profit_interval": "", "rebuy_interval": "", "buy_down_interval": "much"}
+    )
+    rows = at(before).get_model("trading", "TradingSettings").objects
+    again = {each["symbol__name"]: each for each in rows.values("symbol__name", *SEVEN)}
+    assert again["BTCUSDT"] == columns["BTCUSDT"]
+    assert again["BNBUSDT"] == columns["BNBUSDT"] | {"profit_interval": D("0.007")}
+    assert rows.get(symbol__name="BNBUSDT").strategy_settings == {"trail_interval": "0.01"}
+    # What a column can't hold has its default.
+    assert again["ETHUSDT"] == columns["ETHUSDT"] | {"rebuy_interval": None}

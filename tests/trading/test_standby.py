@@ -16,6 +16,7 @@ from hedgehog_project.venues import Venue
 from hedgehog_project.watchdog import Watchdog
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost
 from tests.support.refusing import full
+from tests.support.settings import give
 from tests.trading.conftest import make_symbol
 from trading import leader, standby, tasks
 from trading.core.events import TradeSeen
@@ -84,7 +85,7 @@ def acting(redis_client: "redis.Redis", at: ScriptedExchange) -> tuple[Standby, 
 @pytest.fixture
 def holder(symbol: Symbol, at: ScriptedExchange) -> Trader:
     """Has bought at 2997, sells above, and gets out 1 % under its buy."""
-    TradingSettings.objects.update(stop_loss_interval=D("0.01"))
+    give(stop_loss_interval=D("0.01"))
     trader = Trader.born(TradingSettings.objects.get(), Venue.MOCK, 1, armed_at=timezone.now())
     traders.wake(trader.pk, TRADE, at)
     traders.hear(at.fill_all(Order.objects.get().client_order_id), Source.REPORT, at)

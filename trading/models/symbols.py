@@ -1,6 +1,7 @@
 """Symbols, what each venue's exchangeInfo says of them, and how they shall be traded."""
 
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -9,7 +10,6 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models.query_utils import DeferredAttribute
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
@@ -19,11 +19,11 @@ from trading.core.money import ceil_to, plain, share_of
 from trading.core.steps import least_budget
 from trading.core.strategy import Strategy
 from trading.models.choices import choices_of
-from trading.models.fields import Above, AmountField, Below
+from trading.models.fields import Above, AmountField
 from trading.models.profiles import Profile
 from trading.models.switch import Switch
-from trading.strategies.registry import UnknownStrategy, find, worst_exit
-from trading.strategies.typed import BadSettings, from_texts, typed
+from trading.strategies.registry import FIRST, UnknownStrategy, find, worst_exit
+from trading.strategies.typed import BadSettings, Value, from_texts, text_of, to_texts
 
 MOST_CHUNKS = 100
 
@@ -201,6 +201,11 @@ class Sizing(models.TextChoices):
     SHARE = "share", "a share of the free balance"
 
 
+def first_settings() -> dict[str, str]:
+    """Those of a symbol that was never changed, for the strategy that it begins with."""
+    return to_texts(FIRST.Settings())
+
+
 class TradingSettings(models.Model):
     """How a symbol is traded. A change applies to the next cycle; cycles under way keep what they began with."""
 
@@ -227,51 +232,10 @@ class TradingSettings(models.Model):
         validators=[Above(Decimal(0))],
         help_text="In the quote asset, for all traders of the symbol together.",
     )
-    buy_down_interval = AmountField(
-        default=Decimal("0.0005"),
-        validators=[Above(Decimal(0)), Below(Decimal("0.5"))],
-        help_text="How far under the market to buy, as a fraction: 0.0005 is 0.05 %.",
-    )
-    profit_interval = AmountField(
-        default=Decimal("0.0005"),
-        validators=[Above(Decimal(0)), Below(Decimal(1))],
-        help_text="The profit wanted after both commissions, as a fraction: 0.0005 is 0.05 %.",
-    )
-    rebuy_interval = AmountField(
-        null=True,
-        blank=True,
-        default=Decimal("0.005"),
-        validators=[Above(Decimal(0)), Below(Decimal(1))],
-        help_text="How far the price falls under a trader's buy before another begins, as a fraction: 0.005 is "
-        "0.5 %. Empty: all begin at once.",
-    )
-    retarget_interval = AmountField(
-        null=True,
-        blank=True,
-        validators=[Above(Decimal(0)), Below(Decimal(1))],
-        help_text="How far the market leaves a buy behind before it is placed anew, as a fraction. Empty: it stays.",
-    )
-    stop_loss_interval = AmountField(
-        null=True,
-        blank=True,
-        validators=[Above(Decimal(0)), Below(Decimal(1))],
-        help_text="How far under its buy a trader gets out at a loss, as a fraction. Empty: it holds.",
-    )
-    trailing_stop_interval = AmountField(
-        null=True,
-        blank=True,
-        validators=[Above(Decimal(0)), Below(Decimal(1))],
-        help_text="How far under the highest price since its buy a trader gets out, as a fraction. Empty: it holds.",
-    )
-    exit_slippage = AmountField(
-        null=True,
-        blank=True,
-        validators=[Above(Decimal(0)), Below(Decimal("0.5"))],
-        help_text="How far under the price a stop sells at most, as a fraction. Empty: it sells at the market.",
-    )
-    strategy = models.CharField(max_length=32, default="naive", help_text="By which its traders decide.")
+    strategy = models.CharField(max_length=32, default=FIRST.name, help_text="By which its traders decide.")
+    # What another strategy calls the same outlives a change of strategy, and so does what it does not read.
     strategy_settings = models.JSONField(
-        default=dict, blank=True, help_text="As texts. What stands here weighs more than the columns of its name."
+        default=first_settings, blank=True, help_text="As texts, by name; what is missing has its strategy's default."
     )
 
     # sizing.py reads these.
@@ -327,12 +291,20 @@ class TradingSettings(models.Model):
     def by(self) -> tuple[Strategy, Any]:
         """Its strategy, with the settings of a new trader. Raises UnknownStrategy and BadSettings."""
         strategy = find(self.strategy)
-        texts = {
-            each.name: each.text(getattr(self, each.name))
-            for each in typed(strategy.Settings)
-            if isinstance(getattr(type(self), each.name, None), DeferredAttribute)
-        }
-        return strategy, from_texts(strategy.Settings, texts | self.strategy_settings)
+        return strategy, from_texts(strategy.Settings, self.strategy_settings)
+
+    def give(self, values: Mapping[str, Value]) -> None:
+        """Changes settings of its strategy, by name. The caller saves them, and sees whether `by` can read them."""
+        self.strategy_settings = self.strategy_settings | {name: text_of(value) for name, value in values.items()}
+
+    @property
+    def begins_with_one(self) -> bool:
+        """Whether its traders ask for others beside them, as they do where their strategy has a rebuy_interval."""
+        try:
+            _, settings = self.by()
+        except (UnknownStrategy, BadSettings):
+            return True  # None can begin.
+        return getattr(settings, "rebuy_interval", None) is not None
 
     def why_not(self, listing: Listing) -> str | None:
         """What about these settings can't work with a venue's rules, in words for people."""

@@ -15,11 +15,14 @@ from django.conf import settings
 
 from trading.core.strategy import Strategy
 from trading.strategies import naive, trailing
-from trading.strategies.typed import BadSettings, NotTyped, from_texts, typed
+from trading.strategies.typed import BadSettings, NotTyped, Typed, from_texts, typed
 
 log = logging.getLogger(__name__)
 
 OWN: tuple[Strategy, ...] = (naive, trailing)
+# What a symbol begins with. Its settings are offered for many symbols at once, and profiles name them.
+FIRST: Strategy = naive
+COMMON: Mapping[str, Typed] = MappingProxyType({each.name: each for each in typed(naive.Settings)})
 TAKES = {"decide": ("position", "event", "rules", "settings"), "triggers": ("position", "rules", "settings")}
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -71,12 +74,6 @@ def worst_exit(strategy: Strategy, settings: Any) -> Decimal | None:
 def ships(strategy: Strategy) -> bool:
     """Whether it is one of ours."""
     return any(strategy is each for each in OWN)
-
-
-def may_ask_for_more(name: str) -> bool:
-    """Whether traders of this strategy ask for others beside them: those that read a rebuy_interval."""
-    strategy = known().strategies.get(name)
-    return strategy is None or any(each.name == "rebuy_interval" for each in typed(strategy.Settings))
 
 
 class NotUsable(Exception):

@@ -96,14 +96,6 @@ class Typed:
             return f"{plain(Decimal(value).scaleb(2))} %"
         return plain(Decimal(value))
 
-    def text(self, value: Value) -> str:
-        """The value as the database keeps it: exact, and empty for None."""
-        if value is None:
-            return ""
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        return plain(value) if isinstance(value, Decimal) else str(value)
-
     def value(self, text: str) -> Value:
         """What `text` has written. Raises ValueError in words for people."""
         if text == "":
@@ -122,6 +114,15 @@ class Typed:
             ) from None
 
 
+def text_of(value: Value) -> str:
+    """A value as the database keeps it: exact, and empty for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return plain(value) if isinstance(value, Decimal) else str(value)
+
+
 def typed(settings: type) -> tuple[Typed, ...]:
     """The fields of a class of settings, in their order. Raises NotTyped where no form can be made of it."""
     if not isinstance(settings, type) or not dataclasses.is_dataclass(settings):
@@ -137,7 +138,7 @@ def typed(settings: type) -> tuple[Typed, ...]:
 
 def to_texts(settings: Any) -> dict[str, str]:
     """An instance of a class of settings, as the database keeps it."""
-    return {each.name: each.text(getattr(settings, each.name)) for each in typed(type(settings))}
+    return {each.name: text_of(getattr(settings, each.name)) for each in typed(type(settings))}
 
 
 def from_texts(settings: type, texts: Mapping[str, str]) -> Any:

@@ -1,8 +1,11 @@
 """Changing the settings and protections of many symbols at once: some values, or a profile that names them."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,12 +15,31 @@ from trading.core.money import plain
 from trading.models import Listing, Profile, Switch, Symbol, SymbolProtections, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.risk import protections
-from trading.strategies.registry import UnknownStrategy
-from trading.strategies.typed import BadSettings
+from trading.strategies.registry import COMMON, UnknownStrategy
+from trading.strategies.typed import BadSettings, Typed, Value
 
-# What says that a symbol is traded, and not how.
-_NOT_HOW = {"id", "symbol", "status", "takes_back", "profile"}
+# What says that a symbol is traded, and not how; and what holds the settings that are named one by one.
+_NOT_HOW = {"id", "symbol", "status", "takes_back", "profile", "strategy_settings"}
 _BATCH = 500
+
+
+class Part(StrEnum):
+    """Of what a setting is one, and from when on a change of it applies."""
+
+    TRADING = "TRADING"  # How a symbol is traded: from its next cycles on.
+    STRATEGY = "STRATEGY"  # Likewise; its strategy reads it.
+    PROTECTION = "PROTECTION"  # At once.
+
+
+@dataclass(frozen=True)
+class Changeable:
+    """A setting that many symbols can be given at once."""
+
+    part: Part
+    label: str
+    can_be_empty: bool
+    clean: Callable[[Any], Any]  # the value as the settings hold it, of one or of its text; raises ValidationError
+    column: "models.Field[Any, Any] | None" = None  # none for what a strategy reads
 
 
 @dataclass(frozen=True)
@@ -28,15 +50,40 @@ class Changed:
     problems: dict[str, str] = field(default_factory=dict)
 
 
-def changeable() -> dict[str, "models.Field[Any, Any]"]:
-    """The settings that say how a symbol is traded, and its protections, by name."""
-    fields = (*TradingSettings._meta.concrete_fields, *SymbolProtections._meta.concrete_fields)
-    return {each.name: each for each in fields if each.name not in _NOT_HOW}
+@cache
+def changeable() -> Mapping[str, Changeable]:
+    """What says how a symbol is traded, also to the strategy that symbols begin with; and its protections."""
+    of_strategy = {name: _of_strategy(setting) for name, setting in COMMON.items()}
+    rows = ((Part.TRADING, TradingSettings), (Part.PROTECTION, SymbolProtections))
+    columns = {
+        each.name: _of_column(part, each)
+        for part, model in rows
+        for each in model._meta.concrete_fields
+        if each.name not in _NOT_HOW
+    }
+    return MappingProxyType(columns | of_strategy)
+
+
+def _of_column(part: Part, column: "models.Field[Any, Any]") -> Changeable:
+    return Changeable(part, str(column.verbose_name), column.null, lambda value: column.clean(value, None), column)
+
+
+def _of_strategy(setting: Typed) -> Changeable:
+    def clean(value: Any) -> Value:
+        try:
+            found = setting.value("" if value is None else str(value))
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+        if problem := setting.problem(found):
+            raise ValidationError(problem)
+        return found
+
+    return Changeable(Part.STRATEGY, setting.label, setting.is_optional, clean)
 
 
 def protecting() -> set[str]:
     """The names of those that are protections."""
-    return {name for name, each in changeable().items() if each.model is SymbolProtections}
+    return {name for name, each in changeable().items() if each.part == Part.PROTECTION}
 
 
 def when(names: Collection[str]) -> str:
@@ -54,13 +101,13 @@ def as_text(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def values_of(profile: Profile) -> dict[str, Any]:
     """What a profile names, as the settings hold it. Raises ValidationError where it names what can't be."""
-    fields = changeable()
+    known = changeable()
     found = {}
     for name, value in profile.values.items():
-        if name not in fields:
+        if name not in known:
             raise ValidationError(f"The profile {profile} names “{name}”, which is no setting.")
         try:
-            found[name] = fields[name].clean(value, None)
+            found[name] = known[name].clean(value)
         except ValidationError as error:
             raise ValidationError(f"The profile {profile}, {name}: {' '.join(error.messages)}") from None
     return found
@@ -72,9 +119,9 @@ def change(symbols: Iterable[Symbol], values: Mapping[str, Any], profile: Profil
 
     A symbol that is traded keeps what it has where the new settings can't work with the rules of the switch's venue.
     """
-    at_once = protecting()
-    limits = {name: value for name, value in values.items() if name in at_once}
-    values = {name: value for name, value in values.items() if name not in limits}
+    limits = _of(Part.PROTECTION, values)
+    columns = _of(Part.TRADING, values)
+    of_strategy = _of(Part.STRATEGY, values)
     venue = Switch.current()
     wanted = list(symbols)
     problems = {}
@@ -85,21 +132,24 @@ def change(symbols: Iterable[Symbol], values: Mapping[str, Any], profile: Profil
         listings = {each.symbol_id: each for each in Listing.objects.filter(venue=venue, symbol__in=wanted)}
         changed = []
         for row in rows:
-            if values.get("strategy", row.strategy) != row.strategy:
-                row.strategy_settings = {}  # They are those of another strategy.
-            for name, value in values.items():
+            for name, value in columns.items():
                 setattr(row, name, value)
+            row.give(of_strategy)
             row.profile = profile
             problem = _problem(row, listings.get(row.symbol_id))
             if problem:
                 problems[row.symbol.name] = problem
             else:
                 changed.append(row)
-        fields = {*values, "profile"} | ({"strategy_settings"} if "strategy" in values else set())
+        fields = {*columns, "profile"} | ({"strategy_settings"} if of_strategy else set())
         TradingSettings.objects.bulk_update(changed, sorted(fields), batch_size=_BATCH)
         if limits:
             _protect([row.symbol_id for row in changed], limits)
     return Changed(len(changed), problems)
+
+
+def _of(part: Part, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if changeable()[name].part == part}
 
 
 def _protect(symbol_ids: list[int], limits: Mapping[str, Any]) -> None:

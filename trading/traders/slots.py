@@ -16,7 +16,6 @@ from trading.core.journal import Cause, Kind, Source
 from trading.models import Slot, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import TradingStatus
-from trading.strategies.registry import may_ask_for_more
 
 
 def close_unwanted(venue: Venue) -> None:
@@ -34,7 +33,7 @@ def empty_slots(venue: Venue, wanted: Sequence[TradingSettings]) -> list[tuple[T
     for settings in wanted:
         mine = opened[settings.symbol_id]
         numbers = mine | {number for number in taken[settings.symbol_id] if number <= settings.chunks}
-        if settings.rebuy_interval is None or not may_ask_for_more(settings.strategy):
+        if not settings.begins_with_one:
             numbers |= set(range(1, settings.chunks + 1))
         numbers = numbers or {1}
         missing += [Slot(symbol_id=settings.symbol_id, venue=venue, number=number) for number in numbers - mine]

@@ -9,22 +9,21 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
-from console import blockers, figures, limit_usage, readyz
+from console import blockers, diagnosis, figures, readyz
+from console.findings import Severity, Topic
 from console.management.tables import table
-from hedgehog_project import processes
-from hedgehog_project.health import look
 from hedgehog_project.heartbeats import dismiss
 from hedgehog_project.redis import connect
 from hedgehog_project.version import VERSION
 from trading.books import profit
 from trading.books.left_over import by_quote_asset, left_over
 from trading.core.money import plain
-from trading.identity import copies, others
-from trading.models import Installation, OtherInstallation, Switch
+from trading.models import Installation, OtherInstallation
 from trading.risk import protections
 
 WATCH_S = 2.0
 STATES = {True: "up", False: "DOWN", None: "unknown"}
+FIRST = (Topic.SWITCH, Topic.INSTALLATION, Topic.RATE_LIMIT)
 CLEAR = "\x1b[2J\x1b[H"
 
 
@@ -71,19 +70,17 @@ class Command(BaseCommand):
 
 def gather() -> dict[str, Any]:
     """The facts that both forms show. Raises DatabaseError."""
-    venue = Switch.current()
-    lines = figures.symbol_lines(venue)
+    seen_now = diagnosis.gather()
+    venue, lines, states, seen = seen_now.venue, seen_now.lines, seen_now.states, seen_now.seen
     orders, submitting = figures.order_counts(venue)
-    states, seen = processes.states(), look()
-    has_redis = all(state.alive for state in states if state.name == "redis")
+    (budget,) = blockers.budgets([venue])
     return {
         "venue": venue,
-        "switch": Switch.row(),
+        "switch": seen_now.switch,
         "identity": Installation.identity_if_any(),
         "other_installations": list(OtherInstallation.objects.all()),
-        "told_of_others": [*copies.told(), *others.told()],
         # Without Redis nobody knows what the processes together have used.
-        "budget": blockers.budgets([venue])[0] if has_redis else None,
+        "budget": budget if budget.is_shared else None,
         "unclear": blockers.unclear_orders().count(),
         "waiting": blockers.waiting(venue),
         "held_back": list(protections.holding(venue)),
@@ -96,7 +93,7 @@ def gather() -> dict[str, Any]:
         "findings": readyz.findings(venue, seen),
         "last_fill": readyz.last_fill(),
         "profits": profit.profits(venue),
-        "hints": [*figures.hints(venue, lines), *limit_usage.hints(venue)],
+        "diagnosis": diagnosis.diagnose(seen_now),
     }
 
 
@@ -161,6 +158,7 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
             for state in facts["processes"]
         ],
         "findings": [{"about": each.about, "text": each.text} for each in facts["findings"]],
+        "diagnosis": [each.as_json for each in facts["diagnosis"]],
         "leader_age_s": seen.led_s if seen else None,
         "queues": [
             {"name": each.name, "length": each.length, "oldest_s": round(each.oldest_s, 3)}
@@ -201,17 +199,12 @@ def as_text(facts: dict[str, Any]) -> str:
         + (f" ({left_of[each.asset]})" if each.asset in left_of else "")
         for each in facts["profits"]
     )
-    switch, budget = facts["switch"], facts["budget"]
-    held_back = switch.mode_text
-    alarms = readyz.alarms(facts["venue"], facts["processes"], facts["findings"])
+    budget = facts["budget"]
+    # What holds everything back comes first.
+    first = [each for each in facts["diagnosis"] if each.topic in FIRST and each.severity == Severity.ALARM]
+    others = [each for each in facts["diagnosis"] if each not in first]
     parts = [
-        *(
-            [f"{held_back[0].upper()}{held_back[1:]}. `manage.py resume` lets trading go on.", ""]
-            if held_back
-            else []
-        ),
-        *(line for told in facts["told_of_others"] for line in (told, "")),
-        *(f"{stop}." for stop in blockers.stops([budget] if budget else [])),
+        *(line for each in first for line in (str(each), "")),
         f"Hedgehog {VERSION}. New traders trade on {facts['venue']}. Profit so far: {profit or 'none yet'}.",
         *_table(symbols, right={3, 4, 5, 6, 7}),
         f"Orders open: {facts['orders_open']}, without an answer yet: {facts['orders_submitting']}"
@@ -220,7 +213,7 @@ def as_text(facts: dict[str, Any]) -> str:
         *(f"Waits, {row.traders} of the traders: {row.reason}" for row in facts["waiting"]),
         *_table(states),
         *_progress(facts),
-        *(f"Note: {note}" for note in (*alarms, *facts["hints"])),
+        *(f"Note: {each}" for each in others),
     ]
     return "\n".join(parts)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from console.findings import Topic
 from console.management.tables import table
 from console.why import Answer, why
 from trading.models import Symbol
@@ -32,8 +33,9 @@ def as_json(answer: Answer) -> dict[str, Any]:
     return {
         "symbol": answer.symbol.name,
         "venue": str(answer.venue),
-        "reasons": answer.reasons,
-        "missing": answer.missing,
+        "reasons": [str(each) for each in answer.reasons],
+        "missing": [str(each) for each in answer.findings if each.topic == Topic.BALANCE],
+        "findings": [each.as_json for each in answer.findings],
         "slots": [
             {
                 "slot": line.number,
@@ -58,5 +60,5 @@ def as_text(answer: Answer) -> str:
     rows = [
         [f"#{line.number}", line.trader.state.lower() if line.trader else "-", line.text] for line in answer.slots
     ]
-    notes = [f"Note: {each}" for each in answer.missing]
+    notes = [f"Note: {each}" for each in answer.others]
     return "\n".join([*head, *(["", *table(rows)] if rows else []), *(["", *notes] if notes else [])])

@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from tests.support.exchanges.listed import Catalog, listed
 from tests.support.rows import make_order, make_story, make_trader
+from tests.support.settings import give, of_strategy
 from tests.trading.conftest import make_symbol
 from trading.models import Listing, Profile, Symbol, SymbolProtections, TradingSettings
 from trading.models.symbols import GONE, TradingStatus
@@ -60,7 +61,7 @@ class TestThousands:
         # As many as the batches of rows need, whatever the number of symbols: 2,001 rows each of settings and log.
         with django_assert_max_num_queries(80):
             act(admin_client, "change_settings", one, select_across="1", apply="yes", profit_interval="0.25")
-        assert set(TradingSettings.objects.values_list("profit_interval", flat=True)) == {D("0.0025")}
+        assert {of_strategy(row, "profit_interval") for row in TradingSettings.objects.all()} == {D("0.0025")}
 
     def test_start_page_shows_only_what_somebody_cares_for(self, admin_client: Client, thousands: Symbol) -> None:
         shown = admin_client.get("/admin/").content.decode()
@@ -90,8 +91,8 @@ class TestChanging:
         told = act(admin_client, "change_settings", symbol, other, apply="yes", budget="300", profit_interval="0.3 %")
         assert "2 symbols changed, from their next cycle on; 1 cycle under way keeps what it began with." in told
         for row in TradingSettings.objects.all():
-            assert (row.budget, row.profit_interval) == (D(300), D("0.003"))
-            assert (row.buy_down_interval, row.chunks, row.status) == (D("0.001"), 1, "on")
+            assert (row.budget, of_strategy(row, "profit_interval")) == (D(300), D("0.003"))
+            assert (of_strategy(row, "buy_down_interval"), row.chunks, row.status) == (D("0.001"), 1, "on")
         assert LogEntry.objects.count() == 2
 
     def test_profile_is_applied_and_noted(self, admin_client: Client, symbol: Symbol) -> None:
@@ -99,7 +100,7 @@ class TestChanging:
         careful = Profile.objects.get(name="careful")
         act(admin_client, "change_settings", symbol, apply="yes", profile=str(careful.pk))
         row = settings_of(symbol)
-        assert (row.profile, row.chunks, row.buy_down_interval) == (careful, 5, D("0.005"))
+        assert (row.profile, row.chunks, of_strategy(row, "buy_down_interval")) == (careful, 5, D("0.005"))
         listed = admin_client.get(f"{LIST}?settings__profile__id__exact={careful.pk}").context["cl"].result_list
         assert [shown.name for shown in listed] == ["ETHUSDT"]
 
@@ -108,12 +109,12 @@ class TestChanging:
         careful = Profile.objects.get(name="careful")
         act(admin_client, "change_settings", symbol, apply="yes", profile=str(careful.pk), chunks="2")
         row = settings_of(symbol)
-        assert (row.profile, row.chunks, row.buy_down_interval) == (None, 2, D("0.005"))
+        assert (row.profile, row.chunks, of_strategy(row, "buy_down_interval")) == (None, 2, D("0.005"))
 
     def test_an_optional_rule_can_be_emptied(self, admin_client: Client, symbol: Symbol) -> None:
-        TradingSettings.objects.update(stop_loss_interval=D("0.02"))
+        give(stop_loss_interval=D("0.02"))
         act(admin_client, "change_settings", symbol, apply="yes", empty="stop_loss_interval")
-        assert settings_of(symbol).stop_loss_interval is None
+        assert of_strategy(settings_of(symbol), "stop_loss_interval") is None
 
     def test_sizing_and_protections_are_for_many_too(self, admin_client: Client, symbol: Symbol) -> None:
         make_trader(symbol)

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from console import limit_usage
+from console import diagnosis, limit_usage
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.limited import keep_balances, limit, limit_account
@@ -129,7 +129,8 @@ def test_a_limit_of_the_account_is_told_once_for_all_the_symbols_that_it_holds_b
         acting.wake(make_trader(make_symbol(name)).pk, TradeSeen(name, 1, D(3000), 0), exchange)
     reason = "850 USDT are to stay free at mock: 1000 are free and this buy needs 199.8999"
     told = f"XRPUSDT, TRXUSDT, SOLUSDT, LTCUSDT, ETHUSDT and 2 more: {reason}"
-    assert limit_usage.hints(Venue.MOCK) == [f"Held back by a protection: {told}."]
+    found = diagnosis.risk_limits(diagnosis.gather(states=[]))
+    assert [str(each) for each in found] == [f"Held back by a protection: {told}."]
     shown = page(admin_client, f"{PAGES}{row.pk}/change/")
     assert shown.count("Held back by “reserve”") == 1 and told in shown
     assert f"LTCUSDT: {reason}" in page(admin_client, of(Symbol.objects.get(name="LTCUSDT")))

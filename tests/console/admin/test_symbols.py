@@ -9,9 +9,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from console.admin.strategy_form import column
+from console.admin.strategy_form import shared_field
 from hedgehog_project.venues import Market
 from streamer.models import wanted
+from tests.support.settings import give, of_strategy
 from tests.trading.conftest import make_symbol
 from trading.core.fees import Fees
 from trading.exchange.errors import KeyRejected, Refused
@@ -179,14 +180,15 @@ class TestSettings:
         return client.post(f"{LIST}{symbol.pk}/change/", data, follow=True).content.decode()
 
     def test_intervals_are_shown_and_taken_in_per_cent_exactly(self, admin_client: Client, symbol: Symbol) -> None:
-        TradingSettings.objects.filter(symbol=symbol).update(buy_down_interval=D("0.00000001"))
+        give(TradingSettings.objects.filter(symbol=symbol), buy_down_interval=D("0.00000001"))
         shown = admin_client.get(f"{LIST}{symbol.pk}/change/").content.decode()
         assert 'name="settings-0-buy_down_interval" value="0.000001"' in shown
         assert 'name="settings-0-profit_interval" value="0.1"' in shown
         assert "applies to the next cycle" in shown
         self.save(admin_client, symbol, buy_down_interval="0.123457", profit_interval="1.5 %", budget="612.00000001")
         row = TradingSettings.objects.get(symbol=symbol)
-        assert (row.buy_down_interval, row.profit_interval) == (D("0.00123457"), D("0.015"))
+        assert row.strategy_settings["buy_down_interval"] == "0.00123457"
+        assert of_strategy(row, "profit_interval") == D("0.015")
         assert (row.budget, row.chunks) == (D("612.00000001"), 3)
 
     def test_saving_does_not_turn_trading_on_or_off(self, admin_client: Client, symbol: Symbol) -> None:
@@ -222,7 +224,7 @@ class TestSettings:
         assert TradingSettings.objects.values().get(symbol=symbol) == before
 
     def test_unchanged_per_cent_is_no_change(self) -> None:
-        field = column("profit_interval")
+        field = shared_field("profit_interval")
         assert not field.has_changed(D("0.0005"), "0.05")
         assert not field.has_changed(D("0.0005"), "0.050")
         assert field.has_changed(D("0.0005"), "0.06")

@@ -15,6 +15,7 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 
 from tests.support.limited import limit
 from tests.support.pages.forms import main_form
+from tests.support.settings import give
 from trading.models import AccountProtections, Profile, Symbol, SymbolProtections, TradingSettings
 from trading.schedule import make_schedule
 from trading.symbols import profiles
@@ -50,7 +51,8 @@ def plain_settings(symbol: Symbol) -> None:
 
 
 def odd_settings(symbol: Symbol) -> None:
-    TradingSettings.objects.filter(symbol=symbol).update(
+    give(
+        TradingSettings.objects.filter(symbol=symbol),
         buy_down_interval=D("0.00012345"),
         rebuy_interval=None,
         retarget_interval=D("0.1"),
@@ -63,8 +65,11 @@ def odd_settings(symbol: Symbol) -> None:
 
 
 def another_strategy(symbol: Symbol) -> None:
-    TradingSettings.objects.filter(symbol=symbol).update(
-        strategy="trailing", strategy_settings={}, profile=Profile.objects.get(name="lively")
+    give(
+        TradingSettings.objects.filter(symbol=symbol),
+        strategy="trailing",
+        trail_interval="0.003",
+        profile=Profile.objects.get(name="lively"),
     )
 
 

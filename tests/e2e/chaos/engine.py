@@ -25,6 +25,7 @@ from tests.e2e.chaos.results import Result
 from tests.e2e.chaos.steps import EVERYBODY, Step, needs_cancels
 from tests.support.exchanges.market import Swings
 from tests.support.machine.stack import HEARTS, Stack
+from tests.support.settings import give
 from trading.core.journal import Kind
 from trading.core.orders import OPEN
 from trading.core.strategy import TraderState
@@ -88,7 +89,7 @@ class Chaos:
             started.enter_context(self._stack.looked_into())
             set_up({"chunks": CHUNKS, "buy_down_interval": "0.0002", "profit_interval": "0.0002", "status": "off"})
             for symbol, values in RULES.items():
-                TradingSettings.objects.filter(symbol__name=symbol).update(**values)
+                give(TradingSettings.objects.filter(symbol__name=symbol), **values)
             self._stack.start()
             self._stack.wait_until_up()
             self._until_the_end = started.pop_all()

@@ -44,6 +44,7 @@ from tests.support.machine.idle_in_transaction import HELD
 from tests.support.machine.network import OtherHost, other_host
 from tests.support.machine.processes import Process
 from tests.support.machine.stack import HEARTS, Stack
+from tests.support.settings import give
 from trading.exchange.errors import ExchangeError
 from trading.models import TradingSettings
 from trading.models.switch import TradingMode
@@ -128,7 +129,7 @@ class Hosts:
             started.enter_context(self._here.looked_into())
             set_up({"chunks": CHUNKS, "buy_down_interval": "0.0002", "profit_interval": "0.0002", "status": "off"})
             for symbol, values in RULES.items():
-                TradingSettings.objects.filter(symbol__name=symbol).update(**values)
+                give(TradingSettings.objects.filter(symbol__name=symbol), **values)
             self._forward()
             self._here.start()
             self._here.wait_until_up()

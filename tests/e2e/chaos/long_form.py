@@ -85,17 +85,19 @@ def _run(database: str, steps: Sequence[Step], logs: Path) -> Iterator[Result]:
     with _addresses(database) as new_address:
         left = list(steps)
         while left:
-            first = left[0].name
-            with tempfile.TemporaryDirectory(prefix="hedgehog-chaos-") as folder:
-                try:
-                    with Chaos(Path(folder), database, new_address()) as chaos:
-                        while left:
-                            result = chaos.run(left.pop(0))
-                            yield result
-                            if not result.has_passed:
-                                break
-                finally:
-                    _keep(Path(folder), logs / f"{database}-from-{first}")
+            kept = logs / f"{database}-from-{left[0].name}"
+            with tempfile.TemporaryDirectory(prefix="hedgehog-chaos-") as folder, _kept(Path(folder), kept):
+                yield from _until_one_fails(left, Path(folder), database, new_address())
+
+
+def _until_one_fails(left: list[Step], folder: Path, database: str, address: str) -> Iterator[Result]:
+    """Takes steps from the list, and ends with the first one that failed."""
+    with Chaos(folder, database, address) as chaos:
+        while left:
+            result = chaos.run(left.pop(0))
+            yield result
+            if not result.has_passed:
+                return
 
 
 def _run_hosts(step: Step, logs: Path) -> Result:
@@ -118,6 +120,15 @@ def _addresses(database: str) -> Iterator[Callable[[], str]]:
             cluster = postgres.Cluster()
             until_the_end.callback(cluster.stop)
             yield cluster.create
+
+
+@contextmanager
+def _kept(folder: Path, into: Path) -> Iterator[None]:
+    """Keeps the logs of a folder, whatever happens."""
+    try:
+        yield
+    finally:
+        _keep(folder, into)
 
 
 def _keep(folder: Path, into: Path) -> None:

@@ -207,9 +207,9 @@ class RuleWatch:
             )
         }
         for symbol, number in sorted(opened - self._open_slots - self._lived):
-            rebuys = read("SELECT t.rebuy_interval FROM trading_tradingsettings t JOIN trading_symbol s"
-                          " ON s.id = t.symbol_id WHERE s.name = %s", symbol)[0][0] is not None  # fmt: skip
-            if rebuys and number > 1:
+            texts = read("SELECT t.strategy_settings FROM trading_tradingsettings t JOIN trading_symbol s"
+                         " ON s.id = t.symbol_id WHERE s.name = %s", symbol)[0][0]  # fmt: skip
+            if _intervals(texts)["rebuy_interval"] is not None and number > 1:
                 heard[symbol] -= 1
                 never(heard[symbol] < 0, f"R1: slot {number} of {symbol} is open, and nobody asked for it")
         self._open_slots = opened

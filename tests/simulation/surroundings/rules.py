@@ -68,7 +68,7 @@ def draw_costs(seed: int) -> tuple[Rates, BnbPair]:
 
 
 def draw_settings(chance: "Chance", strategy: str, money: Decimal) -> dict[str, Any]:
-    """The columns of TradingSettings; `money`: what the account has of the quote asset."""
+    """Its settings, those of its strategy among them; `money`: what the account has of the quote asset."""
     chunks = chance.randint(2, 3)
     is_share = chance.random() < 0.15
     return {

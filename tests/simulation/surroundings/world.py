@@ -35,6 +35,7 @@ from tests.simulation.surroundings.others import Others
 from tests.simulation.surroundings.people import People
 from tests.simulation.surroundings.standing_by import StandingBy
 from tests.simulation.surroundings.wall import WallClock
+from tests.support.settings import give
 from trading import leader, tasks
 from trading.core.holds import Hold
 from trading.exchange.order_ids import read as read_name
@@ -131,7 +132,7 @@ class World:
             row = named(symbol)
             values = rules.draw_settings(self.chance, STRATEGY, MONEY["USDT"])
             self.chunks[symbol] = values["chunks"]
-            TradingSettings.objects.filter(symbol=row).update(status=TradingStatus.ON, **values)
+            give(TradingSettings.objects.filter(symbol=row), status=TradingStatus.ON, **values)
             refresh(row, Venue.MOCK, self.line)
             self._trade(symbol)
             away = EngineOrder(

@@ -254,7 +254,7 @@ class TestWhileItIsAlive:
         sentence = f"A copy of this installation (identity {Installation.own().identity}) is alive at mock since"
         assert as_text(gather()).startswith(sentence)
         assert as_json(gather())["other_installations"][0]["is_copy"]
-        assert any(reason.startswith(sentence) for reason in why(trader.symbol, []).reasons)
+        assert any(str(reason).startswith(sentence) for reason in why(trader.symbol, []).reasons)
         for command in ("orphans", "identity"):
             out = StringIO()
             call_command(command, stdout=out)

@@ -174,7 +174,7 @@ def test_whoever_resumes_from_a_halt_of_theirs_is_told_of_a_drawdown_that_came_m
     make_cycle(symbol, "-100")
     assert look().tripped_at is None
     HighWater.objects.update(looked_at=timezone.now())
-    assert limit_usage.hints(Venue.MOCK) == [
+    assert list(limit_usage.drawdown_problems(Venue.MOCK)) == [
         "The drawdown at mock is 10 %, over 5 %: whoever resumes trading has it held back again for that."
     ]
     kill_switch.resume("anna")
@@ -182,7 +182,7 @@ def test_whoever_resumes_from_a_halt_of_theirs_is_told_of_a_drawdown_that_came_m
     assert look().high == D(100), "nobody has resumed knowing of it"
     assert (Switch.row().mode, Switch.row().mode_by) == (TradingMode.REDUCING, "protections")
     HighWater.objects.update(looked_at=timezone.now())
-    assert limit_usage.hints(Venue.MOCK) == [], "the mode says it"
+    assert list(limit_usage.drawdown_problems(Venue.MOCK)) == [], "the mode says it"
     HighWater.objects.update(looked_at=NOON)
     kill_switch.resume("anna")
     assert look().high == D(0)
@@ -216,17 +216,19 @@ def test_play_money_that_is_left_at_another_venue_does_not_stop_real_moneys_trad
 def test_a_drawdown_that_nobody_can_know_is_told(symbol: Symbol, look: Look, redis_client: "redis.Redis") -> None:
     limits = limit_account(most_drawdown=D("0.05"), capital=D(900))
     hold_one(symbol)
-    assert limit_usage.hints(Venue.MOCK) == ["The drawdown at mock is not known yet: what is held may have no price."]
+    assert list(limit_usage.drawdown_problems(Venue.MOCK)) == [
+        "The drawdown at mock is not known yet: what is held may have no price."
+    ]
     row = look("1000")
     HighWater.objects.update(looked_at=timezone.now())
-    assert limit_usage.hints(Venue.MOCK) == []
+    assert list(limit_usage.drawdown_problems(Venue.MOCK)) == []
     redis_client.flushall()
     long_ago = timezone.now() - timedelta(minutes=3)
     HighWater.objects.update(looked_at=long_ago)
     drawdown.watch(timezone.now())
     assert HighWater.objects.get().gain == row.gain
     since = f"not known since {long_ago:%d %b %H:%M:%S} UTC"
-    assert [hint for hint in limit_usage.hints(Venue.MOCK) if since in hint]
+    assert [hint for hint in list(limit_usage.drawdown_problems(Venue.MOCK)) if since in hint]
     assert [gauge for gauge in limit_usage.account_gauges(limits) if since in gauge.text]
 
 

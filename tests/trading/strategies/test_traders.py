@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
+from tests.support.settings import give
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.events import Nudged, TradeSeen
@@ -22,7 +23,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 
 def born(symbol: Symbol, strategy: str, **own: str) -> Trader:
-    TradingSettings.objects.filter(symbol=symbol).update(strategy=strategy, strategy_settings=own)
+    give(TradingSettings.objects.filter(symbol=symbol), strategy=strategy, **own)
     settings = TradingSettings.objects.get(symbol=symbol)
     return Trader.born(settings, Venue.MOCK, 1, wake_below=ANY_PRICE, armed_at=timezone.now() - timedelta(seconds=60))
 
@@ -137,7 +138,7 @@ def test_fill_is_booked_though_the_strategy_fails_over_it(
 
 def test_traders_that_ask_for_nobody_begin_all_at_once(redis_client: object, patient: str) -> None:
     symbol = make_symbol(chunks=3)
-    TradingSettings.objects.filter(symbol=symbol).update(strategy="trailing", rebuy_interval=D("0.005"))
+    give(TradingSettings.objects.filter(symbol=symbol), strategy="trailing", rebuy_interval=D("0.005"))
     assert leader.fill_slots() == 1
     TradingSettings.objects.filter(symbol=symbol).update(strategy=patient)
     assert leader.fill_slots() == 2

@@ -9,6 +9,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from tests.support.rows import make_trader
+from tests.support.settings import give, of_strategy
 from tests.trading.conftest import make_symbol
 from trading.models import Listing, Profile, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.symbols import profiles
@@ -27,7 +28,7 @@ def test_seeded_profiles_can_be_applied(symbol: Symbol, name: str) -> None:
     TradingSettings.objects.update(budget=D(600))
     assert profiles.apply(profile, [symbol]) == profiles.Changed(1)
     row = settings_of(symbol)
-    assert profiles.as_text({each: getattr(row, each) for each in profile.values}) == profile.values
+    assert {name: row.strategy_settings.get(name, row.chunks) for name in profile.values} == profile.values
     assert row.profile == profile
     row.full_clean()
 
@@ -36,7 +37,11 @@ def test_what_a_profile_does_not_name_stays(symbol: Symbol) -> None:
     profile = Profile.objects.create(name="wide", values={"profit_interval": "0.02000001"})
     profiles.apply(profile, [symbol])
     row = settings_of(symbol)
-    assert (row.profit_interval, row.buy_down_interval, row.budget) == (D("0.02000001"), D("0.001"), D(200))
+    assert (of_strategy(row, "profit_interval"), of_strategy(row, "buy_down_interval"), row.budget) == (
+        D("0.02000001"),
+        D("0.001"),
+        D(200),
+    )
     assert (row.status, row.chunks) == ("on", 1)
 
 
@@ -137,7 +142,7 @@ def test_deleted_profile_leaves_the_settings(symbol: Symbol) -> None:
     profile = Profile.objects.get(name="lively")
     profiles.apply(profile, [symbol])
     profile.delete()
-    assert settings_of(symbol).buy_down_interval == D("0.0005")
+    assert of_strategy(settings_of(symbol), "buy_down_interval") == D("0.0005")
 
 
 def test_cycles_under_way_keep_what_they_began_with(symbol: Symbol) -> None:
@@ -158,11 +163,15 @@ def test_hundreds_change_in_few_queries(django_assert_max_num_queries: DjangoAss
     assert set(TradingSettings.objects.values_list("chunks", flat=True)) == {2}
 
 
-def test_settings_of_another_strategy_are_dropped_with_it(symbol: Symbol) -> None:
-    TradingSettings.objects.update(strategy_settings={"profit_interval": "0.003"})
+def test_what_two_strategies_call_the_same_outlives_a_change_and_so_does_what_one_alone_reads(symbol: Symbol) -> None:
+    give(profit_interval=D("0.003"), rebuy_interval=None, stop_loss_interval=D("0.02"))
     profiles.change([symbol], {"strategy": "trailing"})
     row = settings_of(symbol)
-    assert (row.strategy, row.strategy_settings) == ("trailing", {})
+    assert row.strategy == "trailing"
+    assert (of_strategy(row, "profit_interval"), of_strategy(row, "rebuy_interval")) == (D("0.003"), None)
+    assert of_strategy(row, "trail_interval") == D("0.002")
+    profiles.change([symbol], {"strategy": "naive"})
+    assert of_strategy(settings_of(symbol), "stop_loss_interval") == D("0.02")
 
 
 def test_strategy_that_is_not_there_is_told_and_changes_nothing(symbol: Symbol) -> None:
@@ -174,4 +183,4 @@ def test_strategy_that_is_not_there_is_told_and_changes_nothing(symbol: Symbol) 
 def test_what_may_be_empty_can_be_made_empty(symbol: Symbol) -> None:
     profiles.change([symbol], {"stop_loss_interval": D("0.02")})
     profiles.apply(Profile.objects.create(name="brave", values={"stop_loss_interval": None}), [symbol])
-    assert settings_of(symbol).stop_loss_interval is None
+    assert of_strategy(settings_of(symbol), "stop_loss_interval") is None

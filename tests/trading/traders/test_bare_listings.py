@@ -14,6 +14,7 @@ from binance_mock.state.listings import LISTINGS, symbol_info
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.market import KEY, SECRET, start_mock
 from tests.support.machine.processes import Processes
+from tests.support.settings import give
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, OrderType, Side
 from trading.core.strategy import TraderState
@@ -63,8 +64,9 @@ def test_a_symbol_without_bounds_is_bought_and_sold(
     symbol = listings.add("ETHUSDT")
     listing = Listing.objects.get()
     assert (listing.tick_size, listing.step_size, listing.min_notional) == (D(tick), D(step), D(0))
-    TradingSettings.objects.filter(symbol=symbol).update(
-        status="on", chunks=1, budget=D(700), buy_down_interval=D("0.0017"), profit_interval=D("0.0013"),
+    give(
+        TradingSettings.objects.filter(symbol=symbol), status="on", chunks=1, budget=D(700),
+        buy_down_interval=D("0.0017"), profit_interval=D("0.0013"),
         rebuy_interval=None, stop_loss_interval=D("0.02"),
     )  # fmt: skip
     trader = Trader.born(TradingSettings.objects.select_related("symbol").get(), Venue.MOCK, 1)

@@ -15,6 +15,7 @@ from binance_mock.state.listings import exchange_info
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.machine.processes import Processes
+from tests.support.settings import give
 from trading.books.arithmetic import arithmetic
 from trading.books.booking import position_of
 from trading.core.events import TradeSeen
@@ -136,7 +137,7 @@ def test_commissions_in_bnb_count_where_no_pair_values_them_directly(
     mock.trade("SHIBDOGE", "0.00010000", "100000000")
     symbol = symbols.add("SHIBDOGE")
     intervals = {"buy_down_interval": D("0.001"), "profit_interval": D("0.001"), "rebuy_interval": None}
-    TradingSettings.objects.filter(symbol=symbol).update(budget=D(1000), chunks=1, status="on", **intervals)
+    give(TradingSettings.objects.filter(symbol=symbol), budget=D(1000), chunks=1, status="on", **intervals)
     trader = Trader.born(TradingSettings.objects.select_related("symbol").get(symbol=symbol), Venue.MOCK, 1)
     acting.wake(trader.pk, TradeSeen("SHIBDOGE", 1, D("0.0001"), 0), exchange_at)
     for price in ("0.00009900", "0.00011000"):

@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
+from tests.support.settings import give
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.events import Nudged, TradeSeen
@@ -29,7 +30,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 def symbol(db: None, redis_client: "redis.Redis") -> Symbol:
     """Three chunks; another trader for each 1 % that the price falls under a buy."""
     made = make_symbol(chunks=3)
-    TradingSettings.objects.update(rebuy_interval=D("0.01"))
+    give(rebuy_interval=D("0.01"))
     return made
 
 
@@ -67,7 +68,7 @@ def test_symbol_that_is_turned_on_begins_with_one_trader(symbol: Symbol) -> None
 
 
 def test_without_rebuys_all_begin_at_once(symbol: Symbol) -> None:
-    TradingSettings.objects.update(rebuy_interval=None)
+    give(rebuy_interval=None)
     assert leader.fill_slots() == 3
     assert live() == [1, 2, 3]
 

@@ -8,6 +8,7 @@ from celery import current_app
 
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
+from tests.support.settings import give
 from tests.trading.conftest import make_symbol
 from tests.trading.traders.test_refusals import fill_for_bnb
 from tests.trading.traders.test_traders import TRADE, fresh, only_order
@@ -150,7 +151,7 @@ def test_a_strategy_that_sells_on_a_trade_hears_that_trade_again_once_its_commis
     """Trailing sells on the trade that shows the turn: another event would let it pass."""
     asked = priced(monkeypatch, exchange)  # Nothing is listed: its floor stays where it is.
     symbol = make_symbol()
-    TradingSettings.objects.update(strategy="trailing", strategy_settings={"trail_interval": "0.01"})
+    give(strategy="trailing", trail_interval="0.01")
     settings = TradingSettings.objects.select_related("symbol").get(symbol=symbol)
     trader = Trader.born(settings, Venue.MOCK, 1)
 
@@ -178,7 +179,7 @@ def test_a_strategy_that_sells_on_a_trade_sells_although_nobody_can_be_asked(
 
     monkeypatch.setattr(exchange, "price", away)
     symbol = make_symbol()
-    TradingSettings.objects.update(strategy="trailing", strategy_settings={"trail_interval": "0.01"})
+    give(strategy="trailing", trail_interval="0.01")
     trader = Trader.born(TradingSettings.objects.select_related("symbol").get(symbol=symbol), Venue.MOCK, 1)
     for price in ("3000", "3030", "3200", "3160"):
         Trader.objects.update(retry_at=None)
