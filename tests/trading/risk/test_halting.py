@@ -33,7 +33,7 @@ from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
 from trading.risk import gate, kill_switch
 from trading.symbols import turning
-from trading.traders import acting
+from trading.traders import acting, looks
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -422,7 +422,7 @@ def test_no_call_begins_once_trading_is_halted_and_nothing_is_on_its_way(
         return new_client_order_id(trader_id, side)
 
     monkeypatch.setattr(exchange, "place", place)
-    monkeypatch.setattr(acting, "new_client_order_id", slowly)
+    monkeypatch.setattr(looks, "new_client_order_id", slowly)
 
     def trade(trader: Trader) -> None:
         try:

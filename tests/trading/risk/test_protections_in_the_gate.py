@@ -33,7 +33,7 @@ from trading.models import (
     Trader,
 )
 from trading.risk import protections
-from trading.traders import acting
+from trading.traders import acting, looks
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -186,7 +186,7 @@ def trade_at_once(own: list[Trader], exchange: ScriptedExchange, monkeypatch: py
         time.sleep(0.1)  # Past the gate, and not committed yet.
         return new_client_order_id(trader_id, side)
 
-    monkeypatch.setattr(acting, "new_client_order_id", slowly)
+    monkeypatch.setattr(looks, "new_client_order_id", slowly)
 
     def trade(trader: Trader) -> None:
         try:

@@ -74,6 +74,7 @@ def test_whole_cycle_buys_sells_what_it_owns_and_books_its_profit(trader: Trader
     assert list(story) == [
         (Source.TRADE, Kind.ORDERED, Side.BUY, OrderStatus.SUBMITTING),
         (Source.ANSWER, Kind.BOOKED, Side.BUY, OrderStatus.NEW),
+        (Source.REPORT, Kind.BOOKED, Side.BUY, OrderStatus.PARTIALLY_FILLED),
         (Source.REPORT, Kind.BOOKED, Side.BUY, OrderStatus.FILLED),
         (Source.REPORT, Kind.ORDERED, Side.SELL, OrderStatus.SUBMITTING),
         (Source.ANSWER, Kind.BOOKED, Side.SELL, OrderStatus.NEW),
