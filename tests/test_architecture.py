@@ -66,9 +66,12 @@ APART = {
 
 # Imports inside functions, with the reason for each.
 LATE_IMPORTS = {
-    ("trading.exchange.client", "trading.exchange.binance"): "python-binance: a third of each process's start",
-    ("hedgehog_project.venues.keys", "hedgehog_project.venues.pem"): "the crypto library: a fifth of it",
-    ("binance_mock.configured", "hedgehog_project.venues.pem"): "the crypto library",
+    (
+        "trading.exchange.client",
+        "trading.exchange.binance.BinanceExchange",
+    ): "python-binance: a third of each process's start",
+    ("hedgehog_project.venues.keys", "hedgehog_project.venues.pem.PrivateKey"): "the crypto library: a fifth of it",
+    ("binance_mock.configured", "hedgehog_project.venues.pem.PublicKey"): "the crypto library",
 }
 
 
