@@ -100,6 +100,8 @@ def book(
         for fill in after.fills
         if fill.trade_id not in known
     )
+    # What was read of its fills before is not all of them any more.
+    row.__dict__.get("_prefetched_objects_cache", {}).pop("fills", None)
     return True
 
 

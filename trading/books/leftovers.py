@@ -6,20 +6,23 @@ locked, after its trader's own: that order is everybody's.
 
 from decimal import Decimal
 
-from django.db.models import Sum
+from django.db.models import F, Sum, Value
 
 from trading.core.money import ZERO
 from trading.models import Leftover, Trader
+from trading.models.fields import AmountField
 
 
 def add(trader: Trader, quantity: Decimal, cost: Decimal) -> None:
     """Adds what a trader leaves, in base and in quote; less than nothing where a late fill takes it back."""
     if not quantity and not cost:
         return
-    row, _ = Leftover.objects.select_for_update().get_or_create(venue=trader.venue, symbol=trader.symbol)
-    row.quantity += quantity
-    row.cost += cost
-    row.save(update_fields=["quantity", "cost"])
+    rows = Leftover.objects.filter(venue=trader.venue, symbol=trader.symbol)
+    more = {name: F(name) + Value(amount, AmountField()) for name, amount in (("quantity", quantity), ("cost", cost))}
+    if not rows.update(**more):
+        # The symbol's first: two that make it at a time both add to it.
+        rows.get_or_create(venue=trader.venue, symbol=trader.symbol)
+        rows.update(**more)
 
 
 def there(trader: Trader) -> Leftover | None:

@@ -7,6 +7,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from django.conf import settings
+from django.db import connection
+from django.db.models import Subquery
 
 from hedgehog_project import halt_request
 from hedgehog_project.venues import Venue
@@ -46,13 +48,22 @@ def hold(trader: Trader, side: Side, price: Decimal, quantity: Decimal, rules: R
 
 def mode_hold(side: Side) -> Hold | None:
     """What the mode of trading holds back: the switch's, or that of a halt which the database does not know yet."""
+    return _requested_hold(side) or _switch_hold(
+        Switch.objects.filter(pk=1).values_list("mode", flat=True).first(), side
+    )
+
+
+def _requested_hold(side: Side) -> Hold | None:
     wanted = halt_request.pending(settings.HEDGEHOG_HOME)
-    if wanted is not None and not requested_mode(wanted).lets(side):
-        # Nothing is read for it: the database may be what is away.
-        asked = Switch(pk=1)
-        asked.obey(wanted)
-        return Hold(asked.mode_text, REST, asked.mode_text, Check.MODE)
-    mode = Switch.objects.filter(pk=1).values_list("mode", flat=True).first()
+    if wanted is None or requested_mode(wanted).lets(side):
+        return None
+    # Nothing is read for it: the database may be what is away.
+    asked = Switch(pk=1)
+    asked.obey(wanted)
+    return Hold(asked.mode_text, REST, asked.mode_text, Check.MODE)
+
+
+def _switch_hold(mode: str | None, side: Side) -> Hold | None:
     if TradingMode(mode or TradingMode.ACTIVE).lets(side):
         return None
     row = Switch.row()
@@ -66,15 +77,21 @@ def cancel_hold(trader: Trader, side: Side) -> Hold | None:
 
 def last_look(order: NewOrder) -> Hold | None:
     """What was turned since the order was saved: the mode of trading, or its symbol. Outside of a transaction."""
-    return mode_hold(order.side) or _off_hold(order.symbol, order.side)
+    requested = _requested_hold(order.side)
+    if requested is not None:
+        return requested
+    switch = Switch.objects.filter(pk=1).values("mode")
+    rows = TradingSettings.objects.filter(symbol__name=order.symbol).annotate(mode=Subquery(switch))
+    row = rows.values_list("mode", "status").first()
+    return _off_hold(order, None) if row is None else _switch_hold(row[0], order.side) or _off_hold(order, row[1])
 
 
-def _off_hold(symbol: str, side: Side) -> Hold | None:
+def _off_hold(order: NewOrder, status: str | None) -> Hold | None:
     """Off lets nothing pass, a shutdown sales only. The strategy's guard says the same, at the trader's next look."""
-    status = TradingSettings.objects.filter(symbol__name=symbol).values_list("status", flat=True).first()
-    if status == TradingStatus.ON or (status == TradingStatus.SHUTDOWN and side == Side.SELL):
+    if status == TradingStatus.ON or (status == TradingStatus.SHUTDOWN and order.side == Side.SELL):
         return None
-    text = f"{symbol} shuts down" if status == TradingStatus.SHUTDOWN else f"trading is off for {symbol}"
+    is_shutdown = status == TradingStatus.SHUTDOWN
+    text = f"{order.symbol} shuts down" if is_shutdown else f"trading is off for {order.symbol}"
     return Hold(text, AT_ONCE, text, Check.SYMBOL)
 
 
@@ -101,8 +118,10 @@ def _full_book_hold(venue: Venue, symbol_id: int, side: Side, rules: Rules) -> H
 
 def _self_trade_hold(trader: Trader, side: Side, price: Decimal) -> Hold | None:
     """An own order on the other side that this one would meet: Binance would end one of the two (stp_faq.md)."""
-    # One at a time for each symbol: two that look side by side would not see each other.
-    Symbol.objects.select_for_update(no_key=True).get(pk=trader.symbol_id)
+    # One at a time for each symbol: two that look side by side would not see each other. On SQLite the transaction
+    # is that lock.
+    if connection.features.has_select_for_update:
+        Symbol.objects.select_for_update(no_key=True).get(pk=trader.symbol_id)
     theirs = Order.objects.filter(venue=trader.venue, symbol=trader.symbol_id, status__in=OPEN)
     if side == Side.BUY:
         meets = theirs.filter(side=Side.SELL, price__lte=price).order_by("price")

@@ -29,7 +29,7 @@ from trading.models import Order, Trader
 from trading.models.journal import write, write_once
 from trading.risk import gate
 from trading.traders import calls
-from trading.traders.looks import CancelOrder, ClearTheWay, FetchFills, HeldByMode, Looked, Send, look
+from trading.traders.looks import CancelOrder, ClearTheWay, FetchFills, HeldByMode, Known, Looked, Send, look
 from trading.traders.outcomes import NotTaken, not_taken, report_of, see_to
 from trading.traders.retries import FILLS_COME_WITHIN, back_off, hold_back
 from trading.traders.rows import copy, locked, save
@@ -62,9 +62,12 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
     context = Context(exchange_at, task_id)
     events: deque[tuple[int, Event]] = deque([(trader_id, event)])
     needs_leader, has_cleared, has_valued = False, set[int](), set[int]()
+    known: dict[int, Known] = {}
     while events:
         who, event = events.popleft()
-        looked = look(who, event, task_id, who in has_valued)
+        looked = look(who, event, task_id, who in has_valued, known.pop(who, None))
+        if looked.known is not None and isinstance(looked.step, Send):
+            known[who] = looked.known
         needs_leader = needs_leader or looked.needs_leader
         if isinstance(looked.step, ClearTheWay):
             if who in has_cleared:

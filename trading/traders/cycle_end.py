@@ -9,10 +9,10 @@ from trading.books import leftovers
 from trading.books.booking import position_of
 from trading.core.decisions import Finish, Triggers
 from trading.core.journal import Cause, Kind, Source
-from trading.core.money import ZERO, plain
+from trading.core.money import plain
 from trading.core.orders import UNVALUED, unvalued
 from trading.core.position import LEAVES_TO_THE_NEXT, Position, TraderState
-from trading.models import Fill, Trader
+from trading.models import Trader
 from trading.models.journal import write
 from trading.traders.rows import copy, locked, save
 
@@ -58,7 +58,7 @@ def end(trader: Trader, decision: Finish, position: Position) -> None:
     trader.leftover_cost = position.cost_of_owned(trader.symbol.base_asset)
     if decision.state in LEAVES_TO_THE_NEXT:
         leftovers.add(trader, trader.leftover, trader.leftover_cost)
-    trader.has_unvalued_fees = _has_unvalued_fees(trader)
+    trader.has_unvalued_fees = _has_unvalued_fees(trader, position)
     trader.finished_at = timezone.now()
     trader.arm(Triggers())
     trader.retry_at = None
@@ -74,7 +74,7 @@ def count_again(trader: Trader, cause: Cause) -> None:
     base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
     position = position_of(trader)
     cost = position.cost_of_owned(base)
-    counted = position.profit(base, quote), position.owned(base), bool(unvalued(position.orders, (base, quote)))
+    counted = position.profit(base, quote), position.owned(base), _has_unvalued_fees(trader, position)
     has_changed = counted != (trader.profit, trader.leftover, trader.has_unvalued_fees)
     if trader.state in LEAVES_TO_THE_NEXT:
         leftovers.add(trader, counted[1] - trader.leftover, cost - trader.leftover_cost)
@@ -89,7 +89,5 @@ def count_again(trader: Trader, cause: Cause) -> None:
     write(trader, cause, Kind.RECOUNTED, "profit recalculated", reason)
 
 
-def _has_unvalued_fees(trader: Trader) -> bool:
-    assets = (trader.symbol.base_asset, trader.symbol.quote_asset)
-    unknown = Fill.objects.filter(order__trader=trader, commission__gt=ZERO, commission_quote=None)
-    return unknown.exclude(commission_asset__in=assets).exists()
+def _has_unvalued_fees(trader: Trader, position: Position) -> bool:
+    return bool(unvalued(position.orders, (trader.symbol.base_asset, trader.symbol.quote_asset)))

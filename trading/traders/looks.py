@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, prefetch_related_objects
@@ -109,6 +110,18 @@ Step = Send | CancelOrder | FetchFills | Wanted | ClearTheWay | HeldByMode
 
 
 @dataclass(frozen=True)
+class Known:
+    """A trader as a look has left it, with its orders by client order id.
+
+    The next look may begin with that instead of reading it: where somebody has changed the trader since, its version
+    tells, and it is read.
+    """
+
+    trader: Any  # as `rows.read` returns it
+    rows: dict[str, Order]
+
+
+@dataclass(frozen=True)
 class Looked:
     """What came of a look. `needs_leader`: a cycle has ended, or another trader is asked for."""
 
@@ -116,6 +129,7 @@ class Looked:
     venue: Venue = Venue.MOCK
     needs_leader: bool = False
     trigger: triggers.Trigger | None = None
+    known: Known | None = None
 
 
 NOTHING_TO_DO = Looked()
@@ -159,13 +173,16 @@ class Thought:
     fails: str = ""  # its code fails: it looks again after a growing wait
 
 
-def look(trader_id: int, event: Event, task_id: str = "", has_valued: bool = False) -> Looked:
+def look(
+    trader_id: int, event: Event, task_id: str = "", has_valued: bool = False, known: Known | None = None
+) -> Looked:
     """Takes in an event. Raises Overtaken where others keep changing the trader.
 
-    `has_valued`: what its commissions were worth was asked just now, for this event.
+    `has_valued`: what its commissions were worth was asked just now, for this event. `known`: what the look before
+    has left.
     """
     for _ in range(MAX_TRIES):
-        snapshot = _read(trader_id, event, task_id, has_valued)
+        snapshot, known = _read(trader_id, event, task_id, has_valued, known), None
         if snapshot is None:
             return NOTHING_TO_DO
         thought = None if snapshot.trader.has_ended else think(snapshot)
@@ -179,32 +196,36 @@ def look(trader_id: int, event: Event, task_id: str = "", has_valued: bool = Fal
     raise overtaken
 
 
-def _read(trader_id: int, event: Event, task_id: str, has_valued: bool) -> Snapshot | None:
+def _read(
+    trader_id: int, event: Event, task_id: str, has_valued: bool, known: Known | None = None
+) -> Snapshot | None:
     """The trader as it stands with the event; None where the event changes nothing for it."""
-    trader = read(trader_id)
+    trader = read(trader_id) if known is None else known.trader
     if trader is None:
         return None
     is_late = False
     if isinstance(event, OrderReported):
         reports = {report.client_order_id: report for report in (event.replaced, event.report) if report is not None}
-        rows = _rows_of(trader, Q(client_order_id__in=reports))
+        rows = {} if known is None else known.rows
+        if not reports.keys() <= rows.keys():
+            rows = _rows_of(trader, Q(client_order_id__in=reports))
         row = rows[event.report.client_order_id]
-        known = as_core(row)
+        before = as_core(row)
         folded = {name: fold(as_core(rows[name]), report) for name, report in reports.items()}
         told = folded.pop(row.client_order_id)
-        if told == known and all(order == as_core(rows[name]) for name, order in folded.items()):
+        if told == before and all(order == as_core(rows[name]) for name, order in folded.items()):
             return None
         event = replace(event, was_asked=bool(row.cancel_reason))
         others = [folded.get(name) or as_core(other) for name, other in rows.items() if other is not row]
         has_gone_on = trader.has_ended or any(other.status.is_open for other in others)
-        is_late = known.status in PROVEN_BY_US and told.status.is_open and has_gone_on
+        is_late = before.status in PROVEN_BY_US and told.status.is_open and has_gone_on
         told = replace(told, cancel_reason=SHOWED_LATE) if is_late else told
         orders = [*others, told]
     elif trader.has_ended or (not has_valued and _waits(trader) and _can_wait(event)):
         return None  # An old bell: the trader waits for its next try.
     else:
         # WAITING means that nothing could have traded.
-        rows = {} if trader.state == TraderState.WAITING else _rows_of(trader)
+        rows = known.rows if known is not None else {} if trader.state == TraderState.WAITING else _rows_of(trader)
         orders = [as_core(row) for row in rows.values()]
     # Those that could have traded, in the order in which they were placed.
     places = {name: place for place, name in enumerate(rows)}
@@ -297,7 +318,8 @@ def _take_in(snapshot: Snapshot, thought: Thought | None) -> Looked:
     looked = _follow(snapshot, thought)
     if snapshot.is_late and reported is not None:
         looked = replace(looked, step=CancelOrder(reported.pk))
-    return replace(looked, venue=Venue(trader.venue), trigger=save(trader))
+    left = None if trader.has_ended else Known(trader, snapshot.rows)
+    return replace(looked, venue=Venue(trader.venue), trigger=save(trader), known=left)
 
 
 def _late_commissions(snapshot: Snapshot) -> Wanted | None:
@@ -508,6 +530,7 @@ def _saved(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell, replaces: Order | N
         submitted_at=timezone.now(),
         replaces=replaces,
     )
+    snapshot.rows[row.client_order_id] = row
     trader.state = TraderState.BUYING if side == Side.BUY else TraderState.SELLING
     write(trader, snapshot.cause, Kind.ORDERED, f"places {row}", wanted.reason, row)
     return row
