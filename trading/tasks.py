@@ -1,6 +1,7 @@
 """The doors that the bells belong to: a task takes ids, fetches, calls one function, and may run twice and late."""
 
 import logging
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from hedgehog_project.redis import connect, take
 from hedgehog_project.venues import Venue
 from trading import leader
 from trading.books import equity
-from trading.core.events import Event, Nudged, TradeSeen
+from trading.core.events import Nudged, TradeSeen
 from trading.core.journal import Cause, Kind, Source
 from trading.dispatch import acknowledge, deliveries
 from trading.exchange import remote
@@ -53,7 +54,7 @@ def wake(self: Task[Any, Any], trader: int, symbol: str, trade: dict[str, Any]) 
     # How old it was when it was rung, and how long that is ago: no clock is compared with the exchange's.
     age_s = trade["age_s"] + waited_s(self)
     event = TradeSeen(symbol, trade["trade_id"], Decimal(trade["price"]), trade["at_ms"], age_s)
-    _let_act(trader, event, _id(self))
+    _let_act(trader, lambda: acting.wake(trader, event, exchange_at, _id(self)), _id(self))
 
 
 @shared_task(bind=True, base=BaseTask)
@@ -61,7 +62,8 @@ def nudge(
     self: Task[Any, Any], trader: int, symbol: str, why: str, is_urgent: bool = False, source: str = Source.LEADER
 ) -> None:
     """The leader, or a person, wants the trader to look again."""
-    _let_act(trader, Nudged(why, is_urgent, Source(source)), _id(self))
+    event = Nudged(why, is_urgent, Source(source))
+    _let_act(trader, lambda: acting.wake(trader, event, exchange_at, _id(self)), _id(self))
 
 
 @shared_task(bind=True, base=BaseTask)
@@ -91,27 +93,13 @@ def report(
 @shared_task(bind=True, base=BaseTask)
 def ask(self: Task[Any, Any], trader: int, symbol: str, order: int) -> None:
     """An order of ours has been unclear for too long."""
-    try:
-        has_ended = acting.ask(order, exchange_at, _id(self))
-    except ExchangeError as error:
-        # No answer is no news: the trader shows it, and the leader asks again.
-        _note_failure(trader, error, _id(self))
-        return
-    if has_ended:
-        _fill_slots()
+    _let_act(trader, lambda: acting.ask(order, exchange_at, _id(self)), _id(self), is_asked_again=True)
 
 
 @shared_task(bind=True, base=BaseTask)
 def cancel(self: Task[Any, Any], trader: int, symbol: str, order: int) -> None:
     """An order of ours is to be taken back."""
-    try:
-        has_ended = acting.cancel(order, exchange_at, _id(self))
-    except ExchangeError as error:
-        # Whoever wanted it rings again while it rests.
-        _note_failure(trader, error, _id(self))
-        return
-    if has_ended:
-        _fill_slots()
+    _let_act(trader, lambda: acting.cancel(order, exchange_at, _id(self)), _id(self), is_asked_again=True)
 
 
 @shared_task(bind=True, base=BaseTask, takes_s=LONG_S)
@@ -189,14 +177,19 @@ def _compare_at_once(**_: Any) -> None:
         log.warning("the books are compared within a minute, not at once: %s", error)
 
 
-def _let_act(trader_id: int, event: Event, task_id: str) -> None:
+def _let_act(trader_id: int, act: Callable[[], bool], task_id: str, is_asked_again: bool = False) -> None:
+    """`act` returns whether the leader should run. `is_asked_again`: no answer is no news, whoever wanted it rings
+    again.
+    """
     try:
-        has_ended = acting.wake(trader_id, event, exchange_at, task_id)
+        needs_leader = act()
     except Exception as error:
         # The trader keeps its state, shows the error, and is tried again after a growing wait.
         _note_failure(trader_id, error, task_id)
+        if is_asked_again and isinstance(error, ExchangeError):
+            return
         raise
-    if has_ended:
+    if needs_leader:
         _fill_slots()
 
 
