@@ -24,7 +24,7 @@ PIP := $(BIN)/python -c '$(QUIETLY)' pip install --quiet --disable-pip-version-c
 help:
 	@echo 'make run     installs, prepares and starts everything; Ctrl-C stops it'
 	@echo 'make host    on a further machine: works along, on the DATABASE_URL and the REDIS_URL of the first one'
-	@echo 'make test    the linters, the types, all tests (once more on PostgreSQL where it is installed)'
+	@echo 'make test    the linters, the types, all tests (once more on PostgreSQL where it is installed); COVERAGE=1'
 	@echo 'make bench   measures what is meant to be fast'
 	@echo 'make simulate  seeds of misfortune: SEEDS=500 FROM=0; SEED=1234 repeats one; MUTANTS=1 plants bugs'
 	@echo 'make chaos   every fault over the wire, on real processes: SECONDS=10 DATABASE=both ONLY=mix-3,hosts SEED=1'
@@ -41,8 +41,17 @@ run: $(FOR_RUN)
 host: $(FOR_RUN)
 	@HEDGEHOG_PART=host exec $(BIN)/python -m hedgehog_project.run
 
+# Of the tests that run side by side, in their own processes: what starts real ones is covered and not counted.
+# Python 3.12 and newer can count almost for nothing.
+COVERED = $(if $(COVERAGE),COVERAGE_CORE=$(if $(filter 3.11,$(VERSION)),ctrace,sysmon))
+ROOMS := console trading streamer binance_mock hedgehog_project
+SHOW_COVERAGE = echo 'Lines covered:'; for room in $(ROOMS); do \
+    printf '    %-18s%3s %%\n' "$$room" "$$($(BIN)/coverage report --include="$$room/*" --format=total)"; done; \
+    printf '    %-18s%3s %%\n' all "$$($(BIN)/coverage report --format=total)"
+
 test: $(FOR_TEST) lint
-	$(BIN)/python -m pytest -q -m "not alone" -n 3 --dist loadfile
+	$(COVERED) $(BIN)/python -m pytest -q -m "not alone" -n 3 --dist loadfile $(if $(COVERAGE),--cov --cov-report=)
+	@$(if $(COVERAGE),$(SHOW_COVERAGE))
 	$(BIN)/python -m pytest -q -m alone
 	$(BIN)/python -m tests.support.databases
 

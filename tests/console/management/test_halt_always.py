@@ -19,6 +19,7 @@ import pytest
 from hedgehog_project import emergency, halt_request
 from hedgehog_project.ports import HOST, free_port
 from tests.support.environment import start_redis
+from tests.support.machine import migrated
 from tests.support.machine.disk import fill, tiny_disk
 from tests.support.machine.postgres import Cluster
 from tests.support.machine.processes import Processes
@@ -61,9 +62,7 @@ class Installation:
 
 def install(processes: Processes, home: Path, **settings: Any) -> Installation:
     found = Installation(processes, home, {"HEDGEHOG_HOME": home, "DATABASE_URL": "", **settings})
-    for command in (["migrate", "--verbosity=0"], ["setup", "--no-admin"]):
-        ended = found.run(*command)
-        assert ended.returncode == 0, ended.stderr
+    migrated.prepare(processes, home, **{"DATABASE_URL": "", **settings})
     return found
 
 

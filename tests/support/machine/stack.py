@@ -30,6 +30,7 @@ from hedgehog_project.ports import free_port
 from hedgehog_project.tether import PACE_S
 from tests.support.environment import ROOT, start_redis
 from tests.support.exchanges.market import KEY, SECRET, MockExchange
+from tests.support.machine import migrated
 from tests.support.machine.processes import Process, Processes
 
 T = TypeVar("T")
@@ -88,9 +89,7 @@ class Stack:
 
     def prepare(self) -> None:
         """The database as the first start makes it, without an admin user."""
-        for command in (["migrate", "--verbosity=0"], ["setup", "--no-admin"]):
-            ended = self.processes.run(*command)
-            assert ended.returncode == 0, ended.stderr
+        migrated.prepare(self.processes, self.home)
 
     def start(self, *names: str, **environment: object) -> None:
         """Starts these, or all; with settings of their own, which they keep when they come back."""
