@@ -12,7 +12,7 @@ def main() -> int:
         print(f"Skipped: the tests marked `databases` on PostgreSQL. {postgres.NOT_INSTALLED}.")
         return 0
     print("The tests marked `databases`, on PostgreSQL:", flush=True)
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "databases"]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "databases", "-n", "2", "--dist", "loadfile"]
     return subprocess.run(command, env=os.environ | {"HEDGEHOG_TEST_DATABASE": "postgresql"}, check=False).returncode
 
 
