@@ -9,7 +9,7 @@ from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading.core.holds import Rule
+from trading.core.denials import Rule
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, UNVALUED
 from trading.models import (
@@ -130,7 +130,7 @@ def not_counted(limits: AccountProtections) -> list[str]:
 
 def together(venue: Venue, symbol: Symbol | None = None) -> list[Together]:
     """What holds buys back just now, of all symbols or of one; the last first."""
-    rows = protections.holding(venue)
+    rows = protections.active_denials(venue)
     found: dict[object, Together] = {}
     for row in rows if symbol is None else rows.filter(symbol=symbol):
         # A limit of the account says the same of many symbols.

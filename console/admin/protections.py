@@ -87,7 +87,7 @@ class AccountProtectionsAdmin(PlainHistory):
 
     @display(description="Holds back now")
     def now(self, row: AccountProtections) -> SafeString | str:
-        count = protections.holding(Venue(row.venue)).count()
+        count = protections.active_denials(Venue(row.venue)).count()
         return show.badge(f"{count}", "warning") if count else show.NONE
 
     @display(description="Orders held back today")
@@ -97,7 +97,7 @@ class AccountProtectionsAdmin(PlainHistory):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         transaction.on_commit(lambda: protections.has_changed(venue=obj.venue))
-        if obj.holds_nothing_back:
+        if obj.denies_nothing:
             self.message_user(request, f"{obj}: every limit is empty, nothing is held back.", messages.WARNING)
 
     def change_view(

@@ -23,7 +23,7 @@ from hedgehog_project.venues import Venue
 from tests.console.test_overview import NO_REDIS, publish
 from tests.support.heartbeats import all_well
 from tests.support.rows import make_order, make_story, make_trader
-from trading.core.holds import Rule
+from trading.core.denials import Rule
 from trading.core.orders import OrderStatus
 from trading.core.strategy import ANY_PRICE
 from trading.exchange.client import budget_of

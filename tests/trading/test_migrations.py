@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_trader
+from trading.core.denials import Check, Rule
 from trading.core.events import TradeSeen
-from trading.core.holds import Check, Rule
 from trading.core.journal import Kind, Source
 from trading.core.orders import Side
 from trading.models import JournalEntry, Symbol, TradingSettings

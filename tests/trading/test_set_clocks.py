@@ -17,8 +17,8 @@ from hedgehog_project.redis import give_back, take
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_order, make_trader
 from trading import leader, set_clocks
+from trading.core.denials import Denial, Rule
 from trading.core.events import Nudged
-from trading.core.holds import Hold, Rule
 from trading.core.journal import Cause, Source
 from trading.core.orders import OrderStatus
 from trading.models import Balance, FillMark, HeldBack, HighWater, Listing, Order, Orphan, Symbol, Trader
@@ -103,7 +103,7 @@ def drawdown(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
     return HighWater, "looked_at"
 
 
-def held_back(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
+def denied_row(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
     HeldBack.objects.create(venue="mock", symbol=symbol, rule=Rule.BOUND, day=at.date(), last_at=at, holds_until=at)
     return HeldBack, "holds_until"
 
@@ -122,7 +122,7 @@ def orphan(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
 
 
 ALL = [trader_to_be_tried_again, armed_trader, ended_trader, unclear_order, filled_order, asked_order, denied_order,
-       moved_order, listing, fee, drawdown, held_back, fill_mark, orphan]  # fmt: skip
+       moved_order, listing, fee, drawdown, denied_row, fill_mark, orphan]  # fmt: skip
 
 
 @pytest.mark.parametrize("make", ALL)
@@ -179,7 +179,7 @@ def test_no_wait_is_longer_than_a_minute_however_long_its_reason_lasts(symbol: S
     trader = make_trader(symbol)
     hour = timedelta(hours=1)
     waits: tuple[Callable[[], object], ...] = (
-        lambda: retries.hold_back(trader, Hold("full", hour, "full", Rule.BOUND), Cause(Source.LEADER)),
+        lambda: retries.deny(trader, Denial("full", hour, "full", Rule.BOUND), Cause(Source.LEADER)),
         lambda: retries.back_off(trader, "banned", hour),
     )
     for wait in waits:

@@ -42,9 +42,9 @@ def decide(strategy: Strategy, position: Position, event: Event, rules: Rules, s
         return _OFF if position.mode == Mode.OFF else _retired()
     decision = _asked(strategy, "decide", position, event, rules, settings)
     _check(strategy, decision)
-    held = _held(position, event, decision, rules)
-    if held is not None:
-        return held
+    overruled = _overruled(position, event, decision, rules)
+    if overruled is not None:
+        return overruled
     return _pause(position, event, decision) or _values(position, decision, rules) or decision
 
 
@@ -113,7 +113,7 @@ def _retired() -> Finish:
     return Finish(TraderState.RETIRED, ZERO, ZERO, "its symbol shuts down, and nothing was bought")
 
 
-def _held(position: Position, event: Event, decision: Decision, rules: Rules) -> Wait | None:
+def _overruled(position: Position, event: Event, decision: Decision, rules: Rules) -> Wait | None:
     """Why the strategy does not get what it wants; None where it does."""
     resting = position.open_order
     if isinstance(decision, Wait):

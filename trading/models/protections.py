@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading.core.holds import Rule
+from trading.core.denials import Rule
 from trading.core.money import plain
 from trading.models.choices import choices_of
 from trading.models.fields import Above, AmountField, Below
@@ -167,7 +167,7 @@ class AccountProtections(models.Model):
     LIMITS = ("most_exposure", "quote_reserve", "bnb_reserve", "most_orders_a_minute", "most_drawdown")
 
     @property
-    def holds_nothing_back(self) -> bool:
+    def denies_nothing(self) -> bool:
         """Whether every limit is empty."""
         return all(getattr(self, name) is None for name in self.LIMITS)
 

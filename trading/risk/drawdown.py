@@ -73,12 +73,12 @@ def _take_in(limits: AccountProtections, gain: Decimal, capital: Decimal, now: d
     top = row.day_high if limits.drawdown_from == HighOf.DAY else row.high
     row.drawdown = fraction(top - (gain if has_resumed else high), capital + top)
     row.gain, row.looked_at = gain, now
-    if is_too_much(limits, row) and row.tripped_at is None and _hold_back(limits, row, top):
+    if is_too_much(limits, row) and row.tripped_at is None and _trip(limits, row, top):
         row.tripped_at = now
     row.save()
 
 
-def _hold_back(limits: AccountProtections, row: HighWater, top: Decimal) -> bool:
+def _trip(limits: AccountProtections, row: HighWater, top: Decimal) -> bool:
     """Whether it did. Where it did not, the next look tries again."""
     mode, now_is = TradingMode(limits.drawdown_mode), Switch.row()
     if limits.venue not in (now_is.venue, Venue.LIVE):

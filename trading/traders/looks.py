@@ -33,9 +33,9 @@ from trading.core.decisions import (
     Triggers,
     Wait,
 )
+from trading.core.denials import Denial
 from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, TradeSeen, cause_of
 from trading.core.filters import Rules, refusal
-from trading.core.holds import Hold
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OPEN, PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold, to_be_valued
@@ -52,7 +52,7 @@ from trading.strategies.time_limit import within_time
 from trading.strategies.typed import BadSettings
 from trading.traders.cycle_end import count_again, end
 from trading.traders.outcomes import report_of
-from trading.traders.retries import back_off, hold_back, look_again, wait
+from trading.traders.retries import back_off, deny, look_again, wait
 from trading.traders.rows import claim, read, save
 from trading.traders.valuing import Wanted
 from trading.waking import enqueue, triggers
@@ -99,13 +99,13 @@ class ClearTheWay:
 
 
 @dataclass(frozen=True)
-class HeldByMode:
+class DeniedByMode:
     """The mode of trading did not let an order of this side pass."""
 
     side: Side
 
 
-Step = Send | CancelOrder | FetchFills | Wanted | ClearTheWay | HeldByMode
+Step = Send | CancelOrder | FetchFills | Wanted | ClearTheWay | DeniedByMode
 
 
 @dataclass(frozen=True)
@@ -411,9 +411,9 @@ def _remember(trader: Trader, memory: Mapping[str, str] | None) -> None:
 
 
 def _place(snapshot: Snapshot, decision: PlaceBuy | PlaceSell) -> Looked:
-    held = _held(snapshot, decision)
-    if held is not None:
-        return held
+    denial = _denied(snapshot, decision)
+    if denial is not None:
+        return denial
     _remember(snapshot.trader, decision.memory)
     row = _saved(snapshot, _with_leftovers(snapshot, decision) if isinstance(decision, PlaceSell) else decision)
     return Looked(Send(_order_to_send(row)))
@@ -445,18 +445,18 @@ def _with_leftovers(snapshot: Snapshot, sale: PlaceSell) -> PlaceSell:
 def _cancel(snapshot: Snapshot, decision: Cancel) -> Looked:
     trader, row = snapshot.trader, snapshot.rows[decision.order.client_order_id]
     # Nothing could be placed in its stead: it rests on.
-    held = gate.cancel_hold(trader, Side(row.side))
-    if held is not None:
-        hold_back(trader, held, snapshot.cause)
-        return Looked(HeldByMode(Side(row.side))) if held.is_mode else NOTHING_TO_DO
+    denial = gate.cancel_denial(trader, Side(row.side))
+    if denial is not None:
+        deny(trader, denial, snapshot.cause)
+        return Looked(DeniedByMode(Side(row.side))) if denial.is_mode else NOTHING_TO_DO
     _remember(trader, decision.memory)
     return _want_cancelled(snapshot, row, decision.reason)
 
 
 def _replace(snapshot: Snapshot, decision: Replace) -> Looked:
-    held = _held(snapshot, decision.by)
-    if held is not None:
-        return held
+    denial = _denied(snapshot, decision.by)
+    if denial is not None:
+        return denial
     _remember(snapshot.trader, decision.memory)
     row = snapshot.rows[decision.order.client_order_id]
     looked = _want_cancelled(snapshot, row, decision.reason)
@@ -476,18 +476,18 @@ def _want_cancelled(snapshot: Snapshot, row: Order, reason: str) -> Looked:
     return Looked(CancelOrder(row.pk))
 
 
-def _held(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell) -> Looked | None:
+def _denied(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell) -> Looked | None:
     """Asks the gate; None where the order may be placed."""
     side = Side.BUY if isinstance(wanted, PlaceBuy) else Side.SELL
     assert snapshot.rules is not None
-    held: Hold | None = gate.hold(snapshot.trader, side, wanted.price, wanted.quantity, snapshot.rules)
-    if held is None:
+    denial: Denial | None = gate.denial(snapshot.trader, side, wanted.price, wanted.quantity, snapshot.rules)
+    if denial is None:
         return None
-    hold_back(snapshot.trader, held, snapshot.cause)
-    if held.is_mode:
-        return Looked(HeldByMode(side))
-    if held.in_the_way and isinstance(wanted, PlaceSell) and wanted.is_exit:
-        return Looked(ClearTheWay(held.in_the_way))
+    deny(snapshot.trader, denial, snapshot.cause)
+    if denial.is_mode:
+        return Looked(DeniedByMode(side))
+    if denial.in_the_way and isinstance(wanted, PlaceSell) and wanted.is_exit:
+        return Looked(ClearTheWay(denial.in_the_way))
     return NOTHING_TO_DO
 
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from trading.core.decisions import Triggers, Wait
+from trading.core.denials import Denial
 from trading.core.events import Event, Nudged, TradeSeen
-from trading.core.holds import Hold
 from trading.core.journal import Cause, Kind
 from trading.core.orders import UNASKED_ENDS
 from trading.core.position import Position
@@ -53,12 +53,12 @@ def look_again(trader: Trader, decision: Wait, cause: Cause) -> None:
     write_once(trader, cause, Kind.WAITED, "waiting", decision.reason)
 
 
-def hold_back(trader: Trader, hold: Hold, cause: Cause) -> None:
+def deny(trader: Trader, denial: Denial, cause: Cause) -> None:
     """Shows what the gate says. A price does not wake the trader meanwhile: it could do nothing with it."""
-    trader.waits_for = hold.reason[:300]
+    trader.waits_for = denial.reason[:300]
     trader.arm(Triggers())
-    trader.retry_at = timezone.now() + min(MOST_WAIT, hold.wait) + _spread(trader)
-    write_once(trader, cause, Kind.DENIED, "denied", hold.topic, hold.by)
+    trader.retry_at = timezone.now() + min(MOST_WAIT, denial.wait) + _spread(trader)
+    write_once(trader, cause, Kind.DENIED, "denied", denial.topic, denial.by)
 
 
 def back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:

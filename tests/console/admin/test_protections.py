@@ -47,7 +47,7 @@ def of(symbol: Symbol) -> str:
 
 
 @pytest.fixture
-def held(trader: Trader, exchange: ScriptedExchange) -> Trader:
+def denied(trader: Trader, exchange: ScriptedExchange) -> Trader:
     """A trader that its symbol's protections hold back."""
     limit(trader.symbol, most_bound=D(300), most_open_orders=5)
     make_order(make_trader(trader.symbol, 11))
@@ -106,11 +106,11 @@ def test_the_accounts_page_says_how_far_limits_are_used_and_what_they_leave_out(
     assert "0 of 500 BTC" in page(admin_client, PAGES)
 
 
-def test_what_is_held_back_shows_on_every_page_that_one_looks_at(admin_client: Client, held: Trader) -> None:
+def test_what_is_held_back_shows_on_every_page_that_one_looks_at(admin_client: Client, denied: Trader) -> None:
     reason = "ETHUSDT may bind 300 USDT: 199.8999 are bound and this buy needs 199.8999"
     row = limit_account(most_exposure=D(10_000))
     HeldBack.objects.update(holds_until=timezone.now() + timedelta(minutes=1))
-    pages = ("/admin/", of(held.symbol), f"/admin/trading/trader/{held.pk}/change/", f"{PAGES}{row.pk}/change/")
+    pages = ("/admin/", of(denied.symbol), f"/admin/trading/trader/{denied.pk}/change/", f"{PAGES}{row.pk}/change/")
     for url in (*pages, "/admin/trading/heldback/"):
         assert reason in page(admin_client, url), url
     told = StringIO()
@@ -144,18 +144,18 @@ def test_a_reserve_that_is_touched_is_shown_in_red(admin_client: Client) -> None
     assert '<dd class="hh-bad">10 free' in page(admin_client, f"{PAGES}{row.pk}/change/")
 
 
-def test_what_no_longer_holds_is_counted_and_not_shown_as_holding(admin_client: Client, held: Trader) -> None:
-    protections.has_changed(symbol_ids=[held.symbol_id])
+def test_what_no_longer_holds_is_counted_and_not_shown_as_holding(admin_client: Client, denied: Trader) -> None:
+    protections.has_changed(symbol_ids=[denied.symbol_id])
     assert "Held back by" not in page(admin_client, "/admin/")
-    shown = page(admin_client, of(held.symbol))
+    shown = page(admin_client, of(denied.symbol))
     assert "Held back by “" not in shown
     assert "Held back today (UTC)" in shown
 
 
 def test_a_symbols_page_shows_its_limits_and_takes_new_ones(
-    admin_client: Client, held: Trader, exchange: ScriptedExchange
+    admin_client: Client, denied: Trader, exchange: ScriptedExchange
 ) -> None:
-    symbol = held.symbol
+    symbol = denied.symbol
     shown = page(admin_client, of(symbol))
     assert "199.8999 of 300 USDT" in shown and "1 of 5" in shown
     own, row = SymbolProtections.objects.get(symbol=symbol), TradingSettings.objects.get(symbol=symbol)
@@ -169,7 +169,7 @@ def test_a_symbols_page_shows_its_limits_and_takes_new_ones(
     admin_client.post(of(symbol), data)
     own.refresh_from_db()
     assert (own.most_bound, own.most_open_orders) == (D(400), None)
-    acting.wake(held.pk, TRADE, exchange)
+    acting.wake(denied.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
 
 
@@ -182,12 +182,12 @@ def test_a_symbols_page_says_what_the_next_trader_gets(admin_client: Client, sym
     assert "10 % of 1000 USDT that are free and 0 that are bound, in 1." in page(admin_client, of(symbol))
 
 
-def test_status_as_json_has_what_holds_as_well(held: Trader) -> None:
-    assert protections.holding(Venue.MOCK).count() == 1
+def test_status_as_json_has_what_holds_as_well(denied: Trader) -> None:
+    assert protections.active_denials(Venue.MOCK).count() == 1
     told = StringIO()
     with pytest.raises(SystemExit):
         call_command("status", "--json", stdout=told)
-    assert json.loads(told.getvalue())["held_back"] == [
+    assert json.loads(told.getvalue())["denied_orders"] == [
         {
             "symbol": "ETHUSDT",
             "rule": "bound",
@@ -208,7 +208,7 @@ def test_account_protections_that_are_emptied_say_that_nothing_is_held_back(admi
     url = f"{PAGES}{row.pk}/change/"
     shown = admin_client.post(url, {**EMPTY, **CHOICES}, follow=True).content.decode()
     assert "every limit is empty, nothing is held back." in shown
-    assert AccountProtections.objects.get().holds_nothing_back
+    assert AccountProtections.objects.get().denies_nothing
 
 
 def test_a_pause_alone_is_no_protection_of_a_symbol(admin_client: Client, symbol: Symbol) -> None:

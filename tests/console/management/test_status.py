@@ -109,6 +109,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
                 "exchange_says": None,
             },
         ],
+        "denied_orders": [],
         "held_back": [],
         "orders_open": 2,
         "orders_submitting": 1,

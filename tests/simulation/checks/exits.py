@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.checks.rows import ZERO, never, read
 from tests.simulation.surroundings.world import PRICES
-from trading.core.holds import Check
+from trading.core.denials import Check
 from trading.core.money import floor_to
 from trading.core.orders import Side
 from trading.exchange.replies import from_exchange_info

@@ -22,7 +22,7 @@ from tests.simulation.checks.limits import Limits
 from tests.simulation.checks.rows import ZERO, never, read, time_of
 from tests.simulation.surroundings.line import Broken
 from tests.simulation.surroundings.world import MONEY, PRICES, World
-from trading.core.holds import EXITS
+from trading.core.denials import EXITS
 from trading.core.journal import Kind
 from trading.core.orders import OrderType, Side
 from trading.exchange.order_ids import trader_of

@@ -14,8 +14,8 @@ from hedgehog_project.venues import Venue
 from tests.simulation.surroundings.patches import Patches
 from trading.books import booking
 from trading.core import orders
+from trading.core.denials import Denial
 from trading.core.events import OrderReported
-from trading.core.holds import Hold
 from trading.core.journal import Cause, Kind, Source
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import Mode, Position
@@ -178,12 +178,12 @@ def buys_on_after_losses(patches: Patches) -> None:
     patches.set(protections, "_losses_in_a_row", lambda buy, limits: None)
 
 
-def holds_exits_back(patches: Patches) -> None:
-    def both(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Hold | None:
-        return hold(trader, Side.BUY, price, quantity)
+def denies_exits(patches: Patches) -> None:
+    def both(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Denial | None:
+        return denial(trader, Side.BUY, price, quantity)
 
-    hold = protections.hold
-    patches.set(protections, "hold", both)
+    denial = protections.denial
+    patches.set(protections, "denial", both)
 
 
 def lets_own_orders_meet(patches: Patches) -> None:
@@ -214,7 +214,7 @@ PLANTED = (
     lets_one_order_too_many_be_open,
     spends_the_reserve,
     buys_on_after_losses,
-    holds_exits_back,
+    denies_exits,
     lets_own_orders_meet,
     compounds_what_was_gained_twice,
 )

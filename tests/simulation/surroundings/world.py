@@ -37,7 +37,7 @@ from tests.simulation.surroundings.standing_by import StandingBy
 from tests.simulation.surroundings.wall import WallClock
 from tests.support.settings import give
 from trading import leader, tasks
-from trading.core.holds import Hold
+from trading.core.denials import Denial
 from trading.exchange.order_ids import read as read_name
 from trading.exchange.protocol import NewOrder
 from trading.models import Installation, Listing, Trader, TradingSettings
@@ -299,10 +299,10 @@ class World:
 
         return fill
 
-    def delayed(self, last_look: Callable[[NewOrder], Hold | None]) -> Callable[[NewOrder], Hold | None]:
+    def delayed(self, last_look: Callable[[NewOrder], Denial | None]) -> Callable[[NewOrder], Denial | None]:
         """The same for an order that was saved just now, after a time in which others may turn what it looks at."""
 
-        def look(order: NewOrder) -> Hold | None:
+        def look(order: NewOrder) -> Denial | None:
             for looker in self.line.lookers:
                 looker.is_saved(order)
             self.let_others_run()

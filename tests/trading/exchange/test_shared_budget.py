@@ -113,18 +113,18 @@ def test_ban_stops_the_streamer_s_questions_too_and_their_ban_ours() -> None:
     with ScriptedServer(banned) as server:
         with pytest.raises(Throttled, match="banned until") as throttled:
             client_of(server.url).place(limit_order())
-        with pytest.raises(rest.ThrottledError, match="banned until") as held_back:
+        with pytest.raises(rest.ThrottledError, match="banned until") as rest_throttled:
             rest.get(server.url, "exchangeInfo", {}, dict)
         assert len(server.requests) == 1
     # As long as the text says, but never longer than Binance bans.
     assert throttled.value.wait_s == 3 * 86_400
-    assert held_back.value.retry_after_s > 86_400
+    assert rest_throttled.value.retry_after_s > 86_400
     with ScriptedServer(answer(429, text="<html>", Retry_After=30)) as server:
-        with pytest.raises(rest.ThrottledError) as held_back:
+        with pytest.raises(rest.ThrottledError) as rest_throttled:
             rest.get(server.url, "aggTrades", {"symbol": "ETHUSDT"}, list)
         with pytest.raises(Throttled, match="is not called until") as throttled:
             client_of(server.url).place(limit_order(Side.SELL))
-    assert held_back.value.retry_after_s == 30
+    assert rest_throttled.value.retry_after_s == 30
     assert 29 < throttled.value.wait_s <= 30
 
 

@@ -237,9 +237,9 @@ class TestWhileItIsAlive:
 
     @pytest.mark.usefixtures("copied")
     def test_other_venues_trade_on(self, trader: Trader) -> None:
-        assert copies.hold(trader, Side.BUY) is not None
+        assert copies.denial(trader, Side.BUY) is not None
         trader.venue = Venue.TESTNET
-        assert copies.hold(trader, Side.BUY) is None
+        assert copies.denial(trader, Side.BUY) is None
 
     @pytest.mark.usefixtures("copied")
     def test_its_orders_are_not_adopted_or_cancelled(self, exchange: ScriptedExchange) -> None:

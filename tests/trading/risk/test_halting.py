@@ -20,8 +20,8 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_l
 from tests.support.rows import make_trader
 from tests.trading.conftest import make_symbol
 from trading import leader
+from trading.core.denials import Check
 from trading.core.events import Nudged, TradeSeen
-from trading.core.holds import Check
 from trading.core.journal import Kind, Source
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -76,7 +76,7 @@ def order(side: Side = Side.BUY) -> Order:
 )
 def test_each_mode_lets_its_sides_pass(mode: TradingMode, buys: bool, sells: bool) -> None:
     Switch.objects.update_or_create(pk=1, defaults={"mode": mode})
-    assert [gate.mode_hold(side) is None for side in (Side.BUY, Side.SELL)] == [buys, sells]
+    assert [gate.mode_denial(side) is None for side in (Side.BUY, Side.SELL)] == [buys, sells]
 
 
 def test_halted_trader_orders_nothing_says_so_and_costs_nothing(trader: Trader, exchange: ScriptedExchange) -> None:
@@ -84,15 +84,15 @@ def test_halted_trader_orders_nothing_says_so_and_costs_nothing(trader: Trader, 
     for _ in range(3):
         acting.wake(trader.pk, TRADE, exchange)
         acting.wake(trader.pk, NUDGE, exchange)
-    held = fresh(trader)
+    denied = fresh(trader)
     assert (exchange.placed, Order.objects.count()) == ([], 0)
-    assert held.waits_for.startswith("trading is halted: news (by anna, since ")
+    assert denied.waits_for.startswith("trading is halted: news (by anna, since ")
     # No price wakes it, and the clock only in a minute.
-    assert held.wake_below is None
-    assert held.retry_at is not None
-    assert held.retry_at > timezone.now() + timedelta(seconds=55)
+    assert denied.wake_below is None
+    assert denied.retry_at is not None
+    assert denied.retry_at > timezone.now() + timedelta(seconds=55)
     assert list(JournalEntry.objects.values_list("kind", "denied_by")) == [(Kind.DENIED, Check.MODE)]
-    assert held.failures == 0
+    assert denied.failures == 0
 
 
 def test_resumed_trader_goes_on_by_itself_within_a_beat(
@@ -128,9 +128,9 @@ def test_halt_between_the_saved_intent_and_the_call_is_heeded(
     assert exchange.placed == []
     assert order().status == OrderStatus.NOT_PLACED
     assert "just in time" in order().reason
-    held = fresh(trader)
-    assert (held.state, held.failures, held.error) == (TraderState.WAITING, 0, "")
-    assert held.waits_for.startswith("trading is halted: just in time")
+    denied = fresh(trader)
+    assert (denied.state, denied.failures, denied.error) == (TraderState.WAITING, 0, "")
+    assert denied.waits_for.startswith("trading is halted: just in time")
     kill_switch.resume("anna")
     acting.wake(trader.pk, NUDGE, exchange)
     acting.wake(trader.pk, TRADE, exchange)
@@ -151,10 +151,10 @@ def test_symbol_that_is_turned_off_between_the_saved_intent_and_the_call_sends_n
         patch.setattr(acting, "_send", turn_first)
         acting.wake(trader.pk, TRADE, exchange)
     assert (exchange.placed, order().status) == ([], OrderStatus.NOT_PLACED)
-    held = fresh(trader)
-    assert (held.state, held.failures, held.error) == (TraderState.WAITING, 0, "")
+    denied = fresh(trader)
+    assert (denied.state, denied.failures, denied.error) == (TraderState.WAITING, 0, "")
     # It looks again within a second, and then waits as all do whose symbol is off.
-    assert held.retry_at is not None and held.retry_at < timezone.now() + timedelta(seconds=1)
+    assert denied.retry_at is not None and denied.retry_at < timezone.now() + timedelta(seconds=1)
 
 
 def test_sale_that_a_shutdown_overtakes_is_sent(
@@ -179,9 +179,9 @@ def test_resume_that_just_misses_a_trader_is_noticed_by_the_trader(
     kill_switch.halt("anna")
     acting.wake(trader.pk, TRADE, exchange)
     kill_switch.resume("anna")
-    was = [gate.Hold("trading is halted", gate.REST, "trading is halted", Check.MODE)]
-    asked = gate.mode_hold
-    monkeypatch.setattr(gate, "mode_hold", lambda side: was.pop() if was else asked(side))
+    was = [gate.Denial("trading is halted", gate.REST, "trading is halted", Check.MODE)]
+    asked = gate.mode_denial
+    monkeypatch.setattr(gate, "mode_denial", lambda side: was.pop() if was else asked(side))
     acting.wake(trader.pk, NUDGE, exchange)
     acting.wake(trader.pk, TRADE, exchange)
     # Not in a minute: it waits for the next trade at once.

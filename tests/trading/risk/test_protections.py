@@ -13,8 +13,8 @@ from streamer.topics import gap_key
 from tests.support.limited import COST, ask, keep_balances, limit, limit_account, lose, see_trade
 from tests.support.rows import make_cycle, make_fill, make_order, make_trader
 from tests.trading.conftest import make_symbol
+from trading.core.denials import Rule
 from trading.core.events import TradeSeen
-from trading.core.holds import Rule
 from trading.core.orders import OrderStatus, Side
 from trading.models import (
     AccountProtections,
@@ -139,10 +139,10 @@ def test_each_rule_holds_a_buy_back_in_its_own_words_and_lets_exits_pass(
         limit_account(**limits)
     else:
         limit(trader.symbol, **limits)
-    held = ask(trader)
-    assert held is not None
-    assert (held.reason, held.topic) == (reason, topic)
-    assert timedelta(0) < held.wait <= timedelta(seconds=60)
+    denial = ask(trader)
+    assert denial is not None
+    assert (denial.reason, denial.topic) == (reason, topic)
+    assert timedelta(0) < denial.wait <= timedelta(seconds=60)
     assert HeldBack.objects.get().rule == rule
     assert ask(trader, Side.SELL) is None
 
@@ -214,8 +214,8 @@ def test_exposure_adds_up_symbols_and_leaves_other_quotes_out(trader: Trader) ->
     other = make_symbol("XRPUSDT")
     make_order(make_trader(other, 11))
     limit_account(most_exposure=D(300))
-    held = ask(trader)
-    assert held is not None and "199.8999 are bound" in held.reason
+    denial = ask(trader)
+    assert denial is not None and "199.8999 are bound" in denial.reason
     AccountProtections.objects.update(quote_asset="BTC")
     protections.forget()
     assert ask(trader) is None
@@ -228,9 +228,9 @@ def test_losses_in_a_row_pause_the_symbol_for_so_long_and_no_longer(trader: Trad
     lose(trader.symbol, "-1", ago=timedelta(minutes=5))
     until = Trader.objects.filter(profit=D(-1)).latest("finished_at").finished_at
     assert until is not None
-    held = ask(trader)
-    assert held is not None
-    assert held.reason == (
+    denial = ask(trader)
+    assert denial is not None
+    assert denial.reason == (
         "the last 2 cycles of ETHUSDT ended at a loss: nothing is bought until "
         f"{until + timedelta(minutes=30):%d %b %H:%M:%S} UTC"
     )
@@ -254,8 +254,8 @@ def test_a_minute_is_over_after_a_minute(trader: Trader) -> None:
     oldest = Order.objects.order_by("id").first()
     assert oldest is not None
     Order.objects.filter(pk=oldest.pk).update(submitted_at=timezone.now() - timedelta(seconds=50))
-    held = ask(trader)
-    assert held is not None and timedelta(seconds=8) < held.wait <= timedelta(seconds=10)
+    denial = ask(trader)
+    assert denial is not None and timedelta(seconds=8) < denial.wait <= timedelta(seconds=10)
     Order.objects.filter(pk=oldest.pk).update(submitted_at=timezone.now() - timedelta(seconds=61))
     assert ask(trader) is None
 
@@ -300,8 +300,8 @@ def test_what_was_bought_and_sold_again_since_the_balance_was_told_is_free_but_n
 def test_a_balance_that_is_too_old_is_not_trusted_and_is_asked_for(trader: Trader, rung: list[str]) -> None:
     keep_balances("1000", age=balances.MOST_AGE + timedelta(seconds=1))
     limit_account(quote_reserve=D(1))
-    held = ask(trader)
-    assert held is not None and "not known" in held.reason
+    denial = ask(trader)
+    assert denial is not None and "not known" in denial.reason
     assert rung == ["mock"]
     keep_balances("1000")
     assert ask(trader) is None
@@ -320,5 +320,5 @@ def test_without_redis_a_feed_that_is_to_be_heeded_counts_as_gone(
     nobody = redis.Redis(port=1, socket_connect_timeout=0.1)
     monkeypatch.setattr(protections, "_reader", lambda url: nobody)
     limit(trader.symbol, heeds_gaps=True)
-    held = ask(trader)
-    assert held is not None and held.reason == "Redis does not tell how ETHUSDT trades"
+    denial = ask(trader)
+    assert denial is not None and denial.reason == "Redis does not tell how ETHUSDT trades"

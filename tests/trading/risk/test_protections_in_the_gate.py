@@ -20,8 +20,8 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.limited import PRICE, QUANTITY, keep_balances, limit, limit_account, see_trade
 from tests.support.rows import make_order, make_trader
 from tests.trading.conftest import make_symbol
+from trading.core.denials import Rule
 from trading.core.events import Nudged, TradeSeen
-from trading.core.holds import Rule
 from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.identity.names import new_client_order_id
@@ -99,7 +99,7 @@ def test_an_edit_lets_whoever_was_held_back_ask_again_at_once(trader: Trader, ex
     now = timezone.now()
     assert trader.retry_at is not None and trader.retry_at <= now
     assert failing.retry_at is not None and failing.retry_at > now, "an error's wait is not a protection's"
-    assert not protections.holding().exists()
+    assert not protections.active_denials().exists()
     acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
 
@@ -111,9 +111,9 @@ def test_with_nothing_set_an_order_costs_no_query_but_one_look_a_second(
     row = Trader.objects.select_related("symbol").get(pk=trader.pk)
     limit(trader.symbol, most_bound=None)
     with django_assert_num_queries(2):
-        assert protections.hold(row, Side.BUY, PRICE, QUANTITY) is None
+        assert protections.denial(row, Side.BUY, PRICE, QUANTITY) is None
     with django_assert_num_queries(0):
-        assert protections.hold(row, Side.BUY, PRICE, QUANTITY) is None
+        assert protections.denial(row, Side.BUY, PRICE, QUANTITY) is None
 
 
 def test_with_everything_set_an_order_costs_a_dozen_queries_however_many_traders_there_are(
@@ -128,9 +128,9 @@ def test_with_everything_set_an_order_costs_a_dozen_queries_however_many_traders
     limit_account(most_exposure=D(10**6), quote_reserve=D(1), bnb_reserve=D("0.1"), most_orders_a_minute=900)
     row = Trader.objects.select_related("symbol").get(pk=trader.pk)
     with transaction.atomic():
-        assert protections.hold(row, Side.BUY, PRICE, QUANTITY) is None
+        assert protections.denial(row, Side.BUY, PRICE, QUANTITY) is None
         with django_assert_num_queries(14):
-            assert protections.hold(row, Side.BUY, PRICE, QUANTITY) is None
+            assert protections.denial(row, Side.BUY, PRICE, QUANTITY) is None
 
 
 # --- two at once ----------------------------------------------------------------------------------

@@ -109,14 +109,14 @@ def test_who_keeps_its_settings_keeps_its_protections(symbol: Symbol) -> None:
 def test_whoever_protections_hold_back_asks_again_once_they_change(
     symbol: Symbol, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
-    held, other = make_trader(symbol), make_trader(make_symbol("BTCUSDT"))
+    denied, other = make_trader(symbol), make_trader(make_symbol("BTCUSDT"))
     later = timezone.now() + timedelta(minutes=1)
     Trader.objects.update(retry_at=later)
     with django_capture_on_commit_callbacks(execute=True):
         profiles.change([symbol], {"most_bound": D(900)})
-    held.refresh_from_db()
+    denied.refresh_from_db()
     other.refresh_from_db()
-    assert held.retry_at is not None and held.retry_at <= timezone.now()
+    assert denied.retry_at is not None and denied.retry_at <= timezone.now()
     assert other.retry_at == later
 
 

@@ -251,10 +251,10 @@ def test_own_orders_that_would_meet_are_held_back(trader: Trader, exchange: Scri
     settings = TradingSettings.objects.select_related("symbol").get()
     other = Trader.born(settings, Venue.MOCK, 2)
     acting.wake(other.pk, at("3009.01"), exchange)
-    held = fresh(other)
+    denied = fresh(other)
     assert orders(other, Side.BUY) == []
-    assert held.waits_for == "it would meet the sell of the trader in slot 1, 3006"
-    assert held.retry_at is not None
+    assert denied.waits_for == "it would meet the sell of the trader in slot 1, 3006"
+    assert denied.retry_at is not None
     Trader.objects.filter(pk=other.pk).update(retry_at=None)
     acting.wake(other.pk, at("3008.98"), exchange)  # 3005.97102
     assert [order.price for order in orders(other, Side.BUY)] == [D("3005.97")]

@@ -115,8 +115,8 @@ def test_full_budget_holds_a_trader_back_without_a_row_or_an_error(
 
     monkeypatch.setattr(gate, "why_wait", full)
     acting.wake(trader.pk, TRADE, exchange)
-    held = fresh(trader)
-    assert (Order.objects.count(), held.waits_for, held.error, held.failures) == (
+    denied = fresh(trader)
+    assert (Order.objects.count(), denied.waits_for, denied.error, denied.failures) == (
         0,
         "49 of 50 unfilled orders in 10 s: waits 4 s",
         "",
