@@ -183,7 +183,7 @@ def result(stack: Stack, options: argparse.Namespace, watch: Watch, days: float,
     symbol = Symbol.objects.get(name=options.symbol)
     finished = Trader.objects.filter(state__in=(TraderState.FINISHED, TraderState.DUST))
     realised = sum((trader.profit or ZERO for trader in finished), ZERO)
-    asked = Trader.objects.filter(rebuy_told_at__isnull=False).count()
+    asked = Trader.objects.filter(slot_requested_at__isnull=False).count()
     # Turning it off marks those as heard that were not: their journals know better.
     heard = JournalEntry.objects.filter(kind=Kind.SLOT_OPENED).count()
     sales = Order.objects.filter(side=Side.SELL, journal__kind=Kind.CANCELLED)

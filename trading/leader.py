@@ -84,7 +84,7 @@ def _ring_whoever_waits(now: datetime) -> None:
     each(
         (
             *(asks if EXITS not in behind else ()),
-            lambda now: nudge_whoever_is_due(now, behind),
+            lambda now: recheck_due(now, behind),
             lambda now: ring_again(behind),
             lambda now: rearm_sleepers(now, behind),
         ),
@@ -109,7 +109,7 @@ def stand_in(now: datetime, prices: LastTrades) -> None:
     ask_about_passed_orders(now, prices)
     wake_crossed(Trader.objects.filter(armed_at__isnull=False), prices)
     for pk, symbol, holds in _due(now, Trader.objects.filter(holds=True, finished_at__isnull=True)):
-        _nudge(pk, symbol, holds, DUE)
+        _recheck(pk, symbol, holds, DUE)
 
 
 def wake_crossed(waiting: QuerySet[Trader], prices: LastTrades) -> set[int]:
@@ -154,7 +154,7 @@ def fill_slots() -> int:
     _retire_unwanted(venue)
     turning.end_shutdowns()
     slots.close_unwanted(venue)
-    slots.hear_rebuys(venue)
+    slots.open_requested_slots(venue)
     wanted = list(TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol"))
     return sum(_spawn(settings, venue, slot) for settings, slot in slots.empty_slots(venue, wanted))
 
@@ -233,13 +233,13 @@ def take_back_unwanted(now: datetime) -> None:
         enqueue.cancel(*order)
 
 
-def nudge_whoever_is_due(now: datetime, behind: Collection[str] = ()) -> None:
+def recheck_due(now: datetime, behind: Collection[str] = ()) -> None:
     """Rings for traders whose next try is due, and for those that nothing else would ever wake.
 
     Those whose queue is among `behind` wait until its workers have caught up.
     """
     for pk, symbol, holds in _due(now, Trader.objects.filter(finished_at__isnull=True)):
-        _nudge(pk, symbol, holds, DUE, behind)
+        _recheck(pk, symbol, holds, DUE, behind)
 
 
 def _due(now: datetime, live: QuerySet[Trader]) -> Iterable[tuple[int, str, bool]]:
@@ -267,14 +267,14 @@ def ring_again(behind: Collection[str] = ()) -> None:
     gone = set(unheard)
     for pk, symbol, holds in live.values_list("pk", "symbol__name", "holds"):
         gone.discard(pk)
-        if pk not in woken and _nudge(pk, symbol, holds, "nobody answered its bell", behind):
+        if pk not in woken and _recheck(pk, symbol, holds, "nobody answered its bell", behind):
             woken.add(pk)
     triggers.rung_now(client, woken)
     if gone:
         triggers.drop(client, gone)
 
 
-def _nudge(pk: int, symbol: str, holds: bool, why: str, behind: Collection[str] = ()) -> bool:
+def _recheck(pk: int, symbol: str, holds: bool, why: str, behind: Collection[str] = ()) -> bool:
     queue = enqueue.queue_of(holds)
     if queue in behind:
         return False

@@ -16,7 +16,7 @@ from hedgehog_project.redis import connect, take
 from hedgehog_project.venues import Venue
 from trading import leader
 from trading.books import equity
-from trading.core.events import Event, Nudged, TradeSeen
+from trading.core.events import Event, Recheck, TradeSeen
 from trading.core.journal import Cause, Kind, Source
 from trading.dispatch import acknowledge, deliveries
 from trading.exchange import remote
@@ -61,7 +61,7 @@ def nudge(
     self: Task[Any, Any], trader: int, symbol: str, why: str, is_urgent: bool = False, source: str = Source.LEADER
 ) -> None:
     """The leader, or a person, wants the trader to look again."""
-    _let_act(trader, Nudged(why, is_urgent, Source(source)), _id(self))
+    _let_act(trader, Recheck(why, is_urgent, Source(source)), _id(self))
 
 
 @shared_task(bind=True, base=BaseTask)

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from tests.fuzz.conftest import BOUNDED
 from trading.core import guard
-from trading.core.events import Event, Nudged, OrderReported, TradeSeen
+from trading.core.events import Event, OrderReported, Recheck, TradeSeen
 from trading.core.fees import Fees
 from trading.core.filters import Rules, refusal
 from trading.core.journal import Source
 from trading.core.money import floor_to
 from trading.core.orders import Fill, Order, OrderReport, OrderStatus, Side
-from trading.core.strategy import Cancel, Decision, Finish, Mode, PlaceBuy, PlaceSell, Position, TellRebuy, Wait
+from trading.core.strategy import Cancel, Decision, Finish, Mode, PlaceBuy, PlaceSell, Position, RequestSlot, Wait
 from trading.strategies import naive
 
 UNIT = Decimal("0.00000001")
@@ -85,7 +85,7 @@ def events(draw: st.DrawFn) -> Event:
         "hh-1-b-1", 1, "ETHUSDT", draw(st.sampled_from(Side)), draw(st.sampled_from(OrderStatus)), price, price, price
     )
     trade = TradeSeen("ETHUSDT", 1, price, 1, draw(st.sampled_from([0.0, 9.9, 11.0])))
-    kinds: list[Event] = [trade, Nudged("again"), Nudged("again", True), OrderReported(report, Source.REPORT)]
+    kinds: list[Event] = [trade, Recheck("again"), Recheck("again", True), OrderReported(report, Source.REPORT)]
     return draw(st.sampled_from(kinds))
 
 
@@ -133,9 +133,9 @@ def test_every_decision_keeps_to_what_is_owned_and_to_the_budget(
             assert position.mode != Mode.OFF
             assert isinstance(event, TradeSeen)
             assert reason
-        case TellRebuy():
+        case RequestSlot():
             assert position.mode == Mode.ON
-            assert not position.has_told_rebuy
+            assert not position.has_requested_slot
         case Finish(leftover=leftover):
             assert is_clear
             assert leftover == position.owned("ETH")

@@ -117,14 +117,14 @@ def test_order_that_stays_unclear_is_asked_about(
 def test_due_and_forgotten_traders_are_nudged(trader: Trader, bells: list[tuple[str, dict[str, Any]]]) -> None:
     now = timezone.now()
     Trader.objects.update(wake_below=ANY_PRICE)
-    leader.nudge_whoever_is_due(now)
+    leader.recheck_due(now)
     assert rung(bells, "nudge") == []
     Trader.objects.update(wake_below=None)
-    leader.nudge_whoever_is_due(now)
+    leader.recheck_due(now)
     Trader.objects.update(retry_at=now)
-    leader.nudge_whoever_is_due(now)
+    leader.recheck_due(now)
     Trader.objects.update(retry_at=now + timedelta(seconds=9))
-    leader.nudge_whoever_is_due(now)
+    leader.recheck_due(now)
     assert rung(bells, "nudge") == [trader.pk, trader.pk]
 
 
@@ -145,9 +145,9 @@ def test_who_holds_something_is_rung_in_the_queue_of_exits_whatever_waits_for_en
     queues: list[str] = []
     triggers.rebuild(redis_client, [])
     monkeypatch.setattr(current_app, "send_task", lambda name, queue=None, **_: queues.append(queue))
-    leader.nudge_whoever_is_due(timezone.now())
+    leader.recheck_due(timezone.now())
     Trader.objects.update(holds=True)
-    leader.nudge_whoever_is_due(timezone.now())
+    leader.recheck_due(timezone.now())
     redis_client.zadd(triggers.RUNG, {str(trader.pk): 1.0})
     leader.ring_again()
     assert queues == [ENTRIES, EXITS, EXITS]

@@ -18,7 +18,7 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_order, make_trader
 from trading import leader, set_clocks
 from trading.core.denials import Denial, Rule
-from trading.core.events import Nudged
+from trading.core.events import Recheck
 from trading.core.journal import Cause, Source
 from trading.core.orders import OrderStatus
 from trading.models import Balance, FillMark, HeldBack, HighWater, Listing, Order, Orphan, Symbol, Trader
@@ -243,7 +243,7 @@ def test_a_trader_of_before_the_clock_was_set_back_looks_again_at_the_next_beat(
     symbol: Symbol, exchange: ScriptedExchange, redis_client: "redis.Redis"
 ) -> None:
     trader = make_trader(symbol, retry_at=timezone.now() + HOURS)
-    nudge = Nudged("test")
+    nudge = Recheck("test")
     acting.wake(trader.pk, nudge, exchange)
     trader.refresh_from_db()
     assert trader.retry_at is not None, "it waits for its next try"

@@ -158,7 +158,7 @@ def test_wake_that_comes_too_late_is_not_answered(world: World, monkeypatch: pyt
 
 def test_nudge_lets_a_trader_look_again(world: World) -> None:
     Trader.objects.update(wake_below=None, armed_at=None, retry_at=timezone.now() - timedelta(seconds=1))
-    leader.nudge_whoever_is_due(timezone.now())
+    leader.recheck_due(timezone.now())
     world.wait_for(lambda: world.trader.wake_below, "the trader to wait for a price again")
     assert (world.trader.wake_below, world.trader.retry_at) == (ANY_PRICE, None)
 

@@ -25,7 +25,7 @@ def position_with(trader: Trader, orders: Iterable[core.Order]) -> Position:
     return Position(
         tuple(orders),
         budget=trader.budget,
-        has_told_rebuy=trader.rebuy_told_at is not None,
+        has_requested_slot=trader.slot_requested_at is not None,
         memory=trader.memory,
         carried=trader.carried,
         carried_cost=trader.carried_cost,

@@ -14,7 +14,7 @@ from trading.core.decisions import (
     PlaceBuy,
     PlaceSell,
     Replace,
-    TellRebuy,
+    RequestSlot,
     Triggers,
     Wait,
 )
@@ -118,7 +118,7 @@ def _overruled(position: Position, event: Event, decision: Decision, rules: Rule
     resting = position.open_order
     if isinstance(decision, Wait):
         return None
-    if resting is not None and not isinstance(decision, Cancel | Replace | TellRebuy):
+    if resting is not None and not isinstance(decision, Cancel | Replace | RequestSlot):
         return not_filled_yet(resting)
     if position.mode == Mode.OFF and not isinstance(decision, Finish):
         return _OFF
@@ -145,9 +145,9 @@ def _overruled(position: Position, event: Event, decision: Decision, rules: Rule
             return _buy_rests_on(position, resting, rules)
         case Cancel() | Replace() if resting is not None and resting.side == Side.SELL:
             return _sale_rests_on(position, event, resting, decision, rules)
-        case TellRebuy() if position.has_told_rebuy:
+        case RequestSlot() if position.has_requested_slot:
             return Wait("it has asked for a trader beside it")
-        case TellRebuy() if position.mode != Mode.ON:
+        case RequestSlot() if position.mode != Mode.ON:
             return Wait("its symbol shuts down: it asks for no trader beside it")
     return None
 

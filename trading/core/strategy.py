@@ -14,11 +14,12 @@ from trading.core.decisions import (
     PlaceBuy,
     PlaceSell,
     Replace,
+    RequestSlot,
     TellRebuy,
     Triggers,
     Wait,
 )
-from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, TradeSeen
+from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, Recheck, TradeSeen
 from trading.core.filters import Rules
 from trading.core.orders import Order, OrderStatus, Side
 from trading.core.position import ENDED, Mode, Position, TraderState, state_of
@@ -40,7 +41,9 @@ __all__ = [
     "PlaceBuy",
     "PlaceSell",
     "Position",
+    "Recheck",
     "Replace",
+    "RequestSlot",
     "Rules",
     "Side",
     "Strategy",

@@ -19,7 +19,7 @@ from hedgehog_project.venues.codes import NO_SUCH_SYMBOL
 from trading.books.booking import book, position_of
 from trading.core import orders as core
 from trading.core.decisions import Triggers
-from trading.core.events import Nudged
+from trading.core.events import Recheck
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OPEN, OrderReport, Side
@@ -186,7 +186,7 @@ def _take(trader: Trader, reports: Sequence[OrderReport], cause: Cause, by: str)
 def _wake(trader: Trader, cause: Cause, exchange_at: ExchangeAt) -> None:
     text = "orders of it were found on the exchange"
     text = f"{cause.text}: {text}" if cause.text else text
-    acting.wake(trader.pk, Nudged(text, True, cause.source), exchange_at, cause.task_id)
+    acting.wake(trader.pk, Recheck(text, True, cause.source), exchange_at, cause.task_id)
 
 
 # --- nobody's -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from trading.core.decisions import (
     Memory,
     PlaceSell,
     Replace,
-    TellRebuy,
+    RequestSlot,
     Triggers,
     Wait,
 )
@@ -99,7 +99,7 @@ def decide(position: Position, event: Event, rules: Rules, settings: Settings) -
     return (
         _stop(position, resting, price, rules, settings)
         or _retarget(resting, price, settings)
-        or _rebuy(position, price, settings)
+        or _slot_request(position, price, settings)
         or Wait(not_filled_yet(resting).reason, memory=_followed(position, resting, price, settings))
     )
 
@@ -110,7 +110,9 @@ def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
         buys = position.bought == 0 or _may_buy_more(position, rules, settings)
         return Triggers(below=ANY_PRICE) if buys else Triggers()
     floors = [
-        floor for floor in (_rebuy_under(position, settings), _stop_under(position, resting, settings)) if floor
+        floor
+        for floor in (_request_slot_under(position, settings), _stop_under(position, resting, settings))
+        if floor
     ]
     over = _retarget_over(resting, settings)
     if over is not None:
@@ -246,15 +248,15 @@ def _retarget_over(resting: Order, settings: Settings) -> Decimal | None:
     return resting.price * (ONE + interval)
 
 
-def _rebuy(position: Position, price: Decimal, settings: Settings) -> TellRebuy | None:
-    floor = _rebuy_under(position, settings)
+def _slot_request(position: Position, price: Decimal, settings: Settings) -> RequestSlot | None:
+    floor = _request_slot_under(position, settings)
     if floor is None or price >= floor:
         return None
-    return TellRebuy(f"{plain(price)} is more than {_words(settings.rebuy_interval)} under its buy")
+    return RequestSlot(f"{plain(price)} is more than {_words(settings.rebuy_interval)} under its buy")
 
 
-def _rebuy_under(position: Position, settings: Settings) -> Decimal | None:
-    if settings.rebuy_interval is None or position.has_told_rebuy:
+def _request_slot_under(position: Position, settings: Settings) -> Decimal | None:
+    if settings.rebuy_interval is None or position.has_requested_slot:
         return None
     buys = [order.price for order in position.of(Side.BUY)]
     return max(buys) * (ONE - settings.rebuy_interval) if buys else None

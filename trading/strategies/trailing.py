@@ -10,7 +10,7 @@ or, where it was quicker, rest; one that it leaves a whole trail behind is taken
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 
-from trading.core.decisions import ANY_PRICE, Cancel, Decision, PlaceBuy, PlaceSell, TellRebuy, Triggers, Wait
+from trading.core.decisions import ANY_PRICE, Cancel, Decision, PlaceBuy, PlaceSell, RequestSlot, Triggers, Wait
 from trading.core.events import Event, TradeSeen
 from trading.core.filters import Rules
 from trading.core.guard import not_filled_yet
@@ -78,8 +78,8 @@ def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
     if resting is not None:
         behind = _left_behind(position, resting, rules, settings)
         if resting.side == Side.BUY:
-            return Triggers(below=_rebuys_at(position, settings), above=None if behind is None else just_over(behind))
-        return Triggers(below=_highest(_rebuys_at(position, settings), behind and just_under(behind)))
+            return Triggers(below=_slot_at(position, settings), above=None if behind is None else just_over(behind))
+        return Triggers(below=_highest(_slot_at(position, settings), behind and just_under(behind)))
     if position.bought == 0:
         if low is None:
             return Triggers(below=ANY_PRICE)
@@ -87,7 +87,7 @@ def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
     if may_buy_more(position, rules, _floor(position, rules, settings)):
         return Triggers(below=ANY_PRICE)
     if high is None:
-        return Triggers(below=_rebuys_at(position, settings), above=_floor(position, rules, settings))
+        return Triggers(below=_slot_at(position, settings), above=_floor(position, rules, settings))
     return Triggers(below=high * (ONE - trail), above=high * (ONE + trail * STEP))
 
 
@@ -121,7 +121,7 @@ def _watch(position: Position, resting: Order, event: Event, rules: Rules, setti
     if behind is not None and (event.price > behind if is_buy else event.price < behind):
         why = f"the market, {plain(event.price)}, has left it {percent(settings.trail_interval)} behind"
         return Cancel(resting, why, memory={} if is_buy else None)
-    return _rebuy(position, event.price, settings) or not_filled_yet(resting)
+    return _slot_request(position, event.price, settings) or not_filled_yet(resting)
 
 
 def _left_behind(position: Position, resting: Order, rules: Rules, settings: Settings) -> Decimal | None:
@@ -149,7 +149,7 @@ def _follow_up(position: Position, event: Event, rules: Rules, settings: Setting
         return Wait(f"follows the price up from {plain(floor)}" if high is None else _waits_to_sell(high, trail))
     price = event.price
     if high is None and price < floor:
-        return _rebuy(position, price, settings) or Wait(f"follows the price up from {plain(floor)}")
+        return _slot_request(position, price, settings) or Wait(f"follows the price up from {plain(floor)}")
     if high is None or price > high:
         return Wait(_waits_to_sell(price, trail), memory={HIGH: plain(price)})
     if price > high * (ONE - trail):
@@ -171,16 +171,16 @@ def _waits_to_sell(high: Decimal, trail: Decimal) -> str:
     return f"sells once the market is {percent(trail)} under its highest, {plain(high)}"
 
 
-def _rebuy(position: Position, price: Decimal, settings: Settings) -> TellRebuy | None:
-    at = _rebuys_at(position, settings)
+def _slot_request(position: Position, price: Decimal, settings: Settings) -> RequestSlot | None:
+    at = _slot_at(position, settings)
     if at is None or price > at:
         return None
-    return TellRebuy(f"{plain(price)} is more than {percent(settings.rebuy_interval or ZERO)} under its buy")
+    return RequestSlot(f"{plain(price)} is more than {percent(settings.rebuy_interval or ZERO)} under its buy")
 
 
-def _rebuys_at(position: Position, settings: Settings) -> Decimal | None:
+def _slot_at(position: Position, settings: Settings) -> Decimal | None:
     """At which price, or under it, it asks for a trader beside it."""
-    if settings.rebuy_interval is None or position.has_told_rebuy:
+    if settings.rebuy_interval is None or position.has_requested_slot:
         return None
     buys = [order.price for order in position.of(Side.BUY)]
     return just_under(max(buys) * (ONE - settings.rebuy_interval)) if buys else None

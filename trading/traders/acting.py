@@ -16,7 +16,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading.books.booking import book, is_news, position_of
 from trading.core.denials import Denial
-from trading.core.events import Event, Nudged, OrderReported, TradeSeen
+from trading.core.events import Event, OrderReported, Recheck, TradeSeen
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
@@ -166,7 +166,7 @@ def _do(trader_id: int, looked: Looked, event: Event, context: Context) -> Heard
             return [*_clear_the_way(trader_id, rows, context), (trader_id, _urgent(event))]
         case DeniedByMode(side=side) if gate.mode_denial(side) is None:
             # Trading was resumed meanwhile, when this trader's row did not say yet that it waits.
-            return [(trader_id, Nudged("trading was resumed", is_urgent=True, source=Source.TASK))]
+            return [(trader_id, Recheck("trading was resumed", is_urgent=True, source=Source.TASK))]
     return []
 
 
@@ -174,7 +174,7 @@ def _urgent(event: Event) -> Event:
     """The event as one that its trader hears although it waits for its next try."""
     if isinstance(event, TradeSeen):
         return replace(event, is_urgent=True)
-    return Nudged("own buys have made way", is_urgent=True, source=Source.TASK)
+    return Recheck("own buys have made way", is_urgent=True, source=Source.TASK)
 
 
 def _send(trader_id: int, send: Send, venue: Venue, context: Context) -> Heard:

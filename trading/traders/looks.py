@@ -29,12 +29,12 @@ from trading.core.decisions import (
     PlaceBuy,
     PlaceSell,
     Replace,
-    TellRebuy,
+    RequestSlot,
     Triggers,
     Wait,
 )
 from trading.core.denials import Denial
-from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, TradeSeen, cause_of
+from trading.core.events import BalanceSeen, Event, OrderReported, Recheck, TradeSeen, cause_of
 from trading.core.filters import Rules, refusal
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO, floor_to, plain
@@ -245,7 +245,7 @@ def _waits(trader: Trader) -> bool:
 
 
 def _can_wait(event: Event) -> bool:
-    return isinstance(event, TradeSeen | Nudged) and not event.is_urgent
+    return isinstance(event, TradeSeen | Recheck) and not event.is_urgent
 
 
 def think(snapshot: Snapshot) -> Thought:
@@ -260,12 +260,12 @@ def think(snapshot: Snapshot) -> Thought:
 
     def decide() -> Thought:
         decision = guard.decide(strategy, position, event, rules, settings)
-        if not isinstance(decision, Wait | TellRebuy):
+        if not isinstance(decision, Wait | RequestSlot):
             return Thought(decision)
         after = replace(
             position,
             memory=position.memory if decision.memory is None else decision.memory,
-            has_told_rebuy=position.has_told_rebuy or isinstance(decision, TellRebuy),
+            has_requested_slot=position.has_requested_slot or isinstance(decision, RequestSlot),
         )
         return Thought(decision, guard.triggers(strategy, after, rules, settings))
 
@@ -368,8 +368,8 @@ def _follow(snapshot: Snapshot, thought: Thought) -> Looked:
     match thought.decision:
         case Wait() as decision:
             wait(trader, replace(position, memory=trader.memory), decision, thought.armed, event, cause)
-        case TellRebuy(reason=reason):
-            after = replace(position, memory=trader.memory, has_told_rebuy=True)
+        case RequestSlot(reason=reason):
+            after = replace(position, memory=trader.memory, has_requested_slot=True)
             wait(trader, after, Wait(f"has asked for another trader: {reason}"), thought.armed, event, cause)
     return looked
 
@@ -383,9 +383,9 @@ def _act_on(snapshot: Snapshot, decision: Decision) -> Looked:
             return _cancel(snapshot, decision)
         case Replace():
             return _replace(snapshot, decision)
-        case TellRebuy():
+        case RequestSlot():
             _remember(trader, decision.memory)
-            trader.rebuy_told_at = timezone.now()
+            trader.slot_requested_at = timezone.now()
             write(trader, cause, Kind.SLOT_REQUESTED, "requests a slot", decision.reason)
             return Looked(needs_leader=True)
         case Finish():
@@ -399,7 +399,7 @@ def _act_on(snapshot: Snapshot, decision: Decision) -> Looked:
             if decision.needs_values:
                 quote = trader.symbol.quote_asset
                 return Looked(Wanted(decision.needs_values, quote, decision.values_can_wait))
-            if decision.needs_fills is not None and isinstance(event, Nudged):
+            if decision.needs_fills is not None and isinstance(event, Recheck):
                 row = snapshot.rows[decision.needs_fills.client_order_id]
                 return Looked(FetchFills(report_of(row, OrderStatus(row.status), row.reason)))
             return NOTHING_TO_DO

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from trading.core.decisions import Triggers, Wait
 from trading.core.denials import Denial
-from trading.core.events import Event, Nudged, TradeSeen
+from trading.core.events import Event, Recheck, TradeSeen
 from trading.core.journal import Cause, Kind
 from trading.core.orders import UNASKED_ENDS
 from trading.core.position import Position
@@ -27,7 +27,7 @@ LONGEST_WAIT = MOST_WAIT + timedelta(seconds=1)
 def wait(trader: Trader, position: Position, decision: Wait, triggers: Triggers, event: Event, cause: Cause) -> None:
     """Shows why nothing happens, and says what wakes the trader: a report, a price, or the clock."""
     trader.waits_for = decision.reason[:300]
-    if decision.needs_values or (decision.needs_fills is not None and isinstance(event, Nudged)):
+    if decision.needs_values or (decision.needs_fills is not None and isinstance(event, Recheck)):
         # It is asked for now. Should this process die meanwhile, the leader has it asked again.
         trader.retry_at = timezone.now() + ANSWERS_COME_WITHIN
     elif decision.needs_fills is not None:

@@ -31,7 +31,7 @@ COLUMNS = (
     "error",
     "failures",
     "retry_at",
-    "rebuy_told_at",
+    "slot_requested_at",
     "finished_at",
     "profit",
     "leftover",

@@ -42,46 +42,49 @@ def empty_slots(venue: Venue, wanted: Sequence[TradingSettings]) -> list[tuple[T
     return empty
 
 
-def hear_rebuys(venue: Venue) -> int:
+def open_requested_slots(venue: Venue) -> int:
     """Opens a slot for each trader that has asked for another one beside it; how many. One asks and is heard once.
 
     Where all chunks are open it waits for one that is closed again, for as long as it lives.
     """
-    asking = Trader.objects.filter(rebuy_told_at__isnull=False, rebuy_heard_at=None, finished_at=None)
+    asking = Trader.objects.filter(slot_requested_at__isnull=False, slot_opened_at=None, finished_at=None)
     pks = list(asking.values_list("pk", flat=True))
     if not pks:
         return 0
-    tellers = asking.filter(pk__in=pks, symbol__settings__isnull=False).select_related("symbol__settings")
+    requesters = asking.filter(pk__in=pks, symbol__settings__isnull=False).select_related("symbol__settings")
     taken, opened = _taken(venue), _opened(venue)
     count = 0
-    for teller in tellers:
-        settings = teller.symbol.settings
-        if settings.status != TradingStatus.ON or teller.venue != venue:
+    for requester in requesters:
+        settings = requester.symbol.settings
+        if settings.status != TradingStatus.ON or requester.venue != venue:
             # Not heard now, and not later either: it asked for what nobody wants any more.
-            asking.filter(pk=teller.pk).update(rebuy_heard_at=timezone.now())
+            asking.filter(pk=requester.pk).update(slot_opened_at=timezone.now())
             continue
-        if _free(settings.chunks, taken[teller.symbol_id] | opened[teller.symbol_id]) is None:
+        if _free(settings.chunks, taken[requester.symbol_id] | opened[requester.symbol_id]) is None:
             continue  # So waits the last trader of each symbol after a fall: no transaction for each, each second.
         try:
             with transaction.atomic():
-                count += _open_for(teller, venue)
+                count += _open_for(requester, venue)
         except IntegrityError:
             continue  # Another leader has just opened that slot: the next beat finds the one after it.
     return count
 
 
-def _open_for(teller: Trader, venue: Venue) -> bool:
-    chunks = teller.symbol.settings.chunks
-    used = _taken(venue, teller.symbol_id)[teller.symbol_id] | _opened(venue, teller.symbol_id)[teller.symbol_id]
+def _open_for(requester: Trader, venue: Venue) -> bool:
+    chunks = requester.symbol.settings.chunks
+    used = (
+        _taken(venue, requester.symbol_id)[requester.symbol_id]
+        | _opened(venue, requester.symbol_id)[requester.symbol_id]
+    )
     number = _free(chunks, used)
     if number is None:
         return False
-    unheard = Trader.objects.filter(pk=teller.pk, rebuy_heard_at=None)
-    if not unheard.update(rebuy_heard_at=timezone.now()):
+    unopened = Trader.objects.filter(pk=requester.pk, slot_opened_at=None)
+    if not unopened.update(slot_opened_at=timezone.now()):
         return False  # Another leader was quicker.
-    Slot.objects.create(symbol=teller.symbol, venue=venue, number=number)
+    Slot.objects.create(symbol=requester.symbol, venue=venue, number=number)
     text = f"slot {number} of {chunks} is opened"
-    write(teller, Cause(Source.LEADER), Kind.SLOT_OPENED, "slot opened", text)
+    write(requester, Cause(Source.LEADER), Kind.SLOT_OPENED, "slot opened", text)
     return True
 
 

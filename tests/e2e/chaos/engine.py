@@ -264,7 +264,7 @@ def orders_between(begin: float, end: float) -> int:
 def _acted_between(begin: float, end: float) -> Counter[str]:
     """How often each rule of the strategy did."""
     orders = Order.objects.filter(submitted_at__gt=_time(begin), submitted_at__lt=_time(end))
-    told = Trader.objects.filter(rebuy_told_at__gt=_time(begin), rebuy_told_at__lt=_time(end))
+    told = Trader.objects.filter(slot_requested_at__gt=_time(begin), slot_requested_at__lt=_time(end))
     return Counter(
         {
             "rebuys": told.count(),

@@ -7,7 +7,7 @@ from tests.simulation.checks.rows import read
 _CANCELLED = "FROM trading_journalentry j JOIN trading_order o ON o.id = j.order_id WHERE j.kind = 'CANCELLED'"
 _SIZED = "FROM trading_trader t JOIN trading_tradingsettings s ON s.symbol_id = t.symbol_id"
 _QUERIES = {
-    "rebuys": "SELECT count(*) FROM trading_trader WHERE rebuy_told_at IS NOT NULL",
+    "slot requests": "SELECT count(*) FROM trading_trader WHERE slot_requested_at IS NOT NULL",
     "rebuys heard": "SELECT count(*) FROM trading_journalentry WHERE kind = 'SLOT_OPENED'",
     "retargets": f"SELECT count(*) {_CANCELLED} AND o.side = 'BUY'",
     "retargets of a part": f"SELECT count(*) {_CANCELLED} AND o.side = 'BUY' AND o.executed > 0",

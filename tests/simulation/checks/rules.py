@@ -170,7 +170,7 @@ class RuleWatch:
                 self._said[pk, kind] += 1
                 never(self._said[pk, kind] > 1, f"R1: trader {pk}: {kind} a second time")
             if kind == Kind.SLOT_REQUESTED:
-                self._rebuy(pk, trader)
+                self._slot_request(pk, trader)
             elif kind == Kind.SLOT_OPENED:
                 heard[trader.symbol] += 1
             elif kind == Kind.DENIED:
@@ -192,7 +192,7 @@ class RuleWatch:
             pk, Kind.BOOKED, pk, Kind.DENIED,
         )  # fmt: skip
 
-    def _rebuy(self, pk: int, trader: _Trader) -> None:
+    def _slot_request(self, pk: int, trader: _Trader) -> None:
         interval = trader.intervals["rebuy_interval"]
         bought = read("SELECT max(price) FROM trading_order WHERE trader_id = %s AND side = 'BUY'", pk)[0][0]
         lowest = self._prices(trader.symbol, trader.created_at - BELLS_LATE_BY)[0]

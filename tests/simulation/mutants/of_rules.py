@@ -31,26 +31,26 @@ from trading.traders.acting import Context, Heard
 from trading.traders.outcomes import report_of
 
 
-def tells_a_rebuy_twice(patches: Patches) -> None:
+def requests_a_slot_twice(patches: Patches) -> None:
     position_with = booking.position_with
 
     def forgetful(trader: Trader, rows: Iterable[orders.Order]) -> Position:
-        return replace(position_with(trader, rows), has_told_rebuy=False)
+        return replace(position_with(trader, rows), has_requested_slot=False)
 
     patches.everywhere(position_with, forgetful)
 
 
-def hears_a_rebuy_twice_with_two_leaders(patches: Patches) -> None:
-    def open_for(teller: Trader, venue: Venue) -> bool:
-        chunks = teller.symbol.settings.chunks
-        used = slots._taken(venue, teller.symbol_id)[teller.symbol_id]
-        used = used | slots._opened(venue, teller.symbol_id)[teller.symbol_id]
+def opens_a_slot_twice_with_two_leaders(patches: Patches) -> None:
+    def open_for(requester: Trader, venue: Venue) -> bool:
+        chunks = requester.symbol.settings.chunks
+        used = slots._taken(venue, requester.symbol_id)[requester.symbol_id]
+        used = used | slots._opened(venue, requester.symbol_id)[requester.symbol_id]
         number = next((number for number in range(1, chunks + 1) if number not in used), None)
         if number is None:
             return False
-        Trader.objects.filter(pk=teller.pk).update(rebuy_heard_at=timezone.now())
-        Slot.objects.create(symbol=teller.symbol, venue=venue, number=number)
-        write(teller, Cause(Source.LEADER), Kind.SLOT_OPENED, "slot opened")
+        Trader.objects.filter(pk=requester.pk).update(slot_opened_at=timezone.now())
+        Slot.objects.create(symbol=requester.symbol, venue=venue, number=number)
+        write(requester, Cause(Source.LEADER), Kind.SLOT_OPENED, "slot opened")
         return True
 
     patches.set(slots, "_open_for", open_for)
@@ -61,13 +61,13 @@ def opens_all_slots_at_once(patches: Patches) -> None:
 
 
 def rebuys_at_half_the_interval(patches: Patches) -> None:
-    rebuy_under = naive._rebuy_under
+    request_slot_under = naive._request_slot_under
 
     def too_soon(position: Position, settings: naive.Settings) -> Decimal | None:
         interval = settings.rebuy_interval
-        return rebuy_under(position, replace(settings, rebuy_interval=interval / 2 if interval else None))
+        return request_slot_under(position, replace(settings, rebuy_interval=interval / 2 if interval else None))
 
-    patches.set(naive, "_rebuy_under", too_soon)
+    patches.set(naive, "_request_slot_under", too_soon)
 
 
 def stop_sells_before_its_cancel_is_confirmed(patches: Patches) -> None:
@@ -196,8 +196,8 @@ def compounds_what_was_gained_twice(patches: Patches) -> None:
 
 
 PLANTED = (
-    tells_a_rebuy_twice,
-    hears_a_rebuy_twice_with_two_leaders,
+    requests_a_slot_twice,
+    opens_a_slot_twice_with_two_leaders,
     opens_all_slots_at_once,
     rebuys_at_half_the_interval,
     stop_sells_before_its_cancel_is_confirmed,

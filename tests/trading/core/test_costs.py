@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.trading.core.test_strategy import NUDGE, SETTINGS, decide, order, position
+from tests.trading.core.test_strategy import RECHECK, SETTINGS, decide, order, position
 from trading.core.decisions import PlaceBuy, PlaceSell, Wait
 from trading.core.events import TradeSeen
 from trading.core.fees import Fees
@@ -106,7 +106,7 @@ def test_a_sale_is_priced_from_what_the_buy_cost_and_by_the_rate_of_a_resting_sa
 ) -> None:
     rules = replace(RULES, fees=fees)
     settings = replace(SETTINGS, profit_interval=D("0.0005"))
-    decision = decide(position(bought(*fills)), NUDGE, rules, settings)
+    decision = decide(position(bought(*fills)), RECHECK, rules, settings)
     assert isinstance(decision, PlaceSell)
     assert decision.price == D(price)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from binance_mock.state.listings import LISTINGS, symbol_info
-from tests.trading.core.test_strategy import NUDGE, order, position
+from tests.trading.core.test_strategy import RECHECK, order, position
 from trading.core import guard
 from trading.core.events import TradeSeen
 from trading.core.filters import Rules, refusal, too_far
@@ -103,14 +103,14 @@ def test_a_cycle_of_a_symbol_without_filters_has_amounts_that_the_exchange_takes
     bought = order(
         Side.BUY, OrderStatus.FILLED, str(buy.price), str(buy.quantity), str(buy.quantity), str(buy.quantity / 1000)
     )
-    sale = guard.decide(naive, position(bought), NUDGE, rules, settings)
+    sale = guard.decide(naive, position(bought), RECHECK, rules, settings)
     assert isinstance(sale, PlaceSell)
     assert cut_to(sale.price, of_price) and cut_to(sale.quantity, of_quantity)
-    stop = guard.decide(naive, position(bought, leaves_at="420.12345678"), NUDGE, rules, settings)
+    stop = guard.decide(naive, position(bought, leaves_at="420.12345678"), RECHECK, rules, settings)
     assert isinstance(stop, PlaceSell)
     assert cut_to(stop.price, of_price) and cut_to(stop.quantity, of_quantity)
     sold = replace(
         order(Side.SELL, OrderStatus.FILLED, str(sale.price), str(sale.quantity), str(sale.quantity), "0", "USDT"),
         client_order_id="s",
     )
-    assert isinstance(guard.decide(naive, position(bought, sold), NUDGE, rules, settings), Finish)
+    assert isinstance(guard.decide(naive, position(bought, sold), RECHECK, rules, settings), Finish)

@@ -16,7 +16,7 @@ from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_trader, own_id
 from tests.trading.identity.conftest import Place
-from trading.core.events import Nudged, TradeSeen
+from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
@@ -30,7 +30,7 @@ from trading.traders import acting
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
-LOOK = Nudged("look", is_urgent=True)
+LOOK = Recheck("look", is_urgent=True)
 
 
 def compare(exchange: ScriptedExchange) -> Reconciliation:

@@ -21,7 +21,7 @@ from tests.support.rows import make_trader
 from tests.trading.conftest import make_symbol
 from trading import leader
 from trading.core.denials import Check
-from trading.core.events import Nudged, TradeSeen
+from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Kind, Source
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -38,7 +38,7 @@ from trading.traders import acting, looks
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
-NUDGE = Nudged("test")
+RECHECK = Recheck("test")
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +83,7 @@ def test_halted_trader_orders_nothing_says_so_and_costs_nothing(trader: Trader, 
     kill_switch.halt("anna", "news")
     for _ in range(3):
         acting.wake(trader.pk, TRADE, exchange)
-        acting.wake(trader.pk, NUDGE, exchange)
+        acting.wake(trader.pk, RECHECK, exchange)
     denied = fresh(trader)
     assert (exchange.placed, Order.objects.count()) == ([], 0)
     assert denied.waits_for.startswith("trading is halted: news (by anna, since ")
@@ -100,12 +100,12 @@ def test_resumed_trader_goes_on_by_itself_within_a_beat(
 ) -> None:
     kill_switch.halt("anna")
     acting.wake(trader.pk, TRADE, exchange)
-    leader.nudge_whoever_is_due(timezone.now())
+    leader.recheck_due(timezone.now())
     assert bells == []
     assert kill_switch.resume("anna") == 1
-    leader.nudge_whoever_is_due(timezone.now())
+    leader.recheck_due(timezone.now())
     assert [task for task, _ in bells] == ["trading.tasks.nudge"]
-    acting.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, RECHECK, exchange)
     assert fresh(trader).wake_below == ANY_PRICE
     acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
@@ -132,7 +132,7 @@ def test_halt_between_the_saved_intent_and_the_call_is_heeded(
     assert (denied.state, denied.failures, denied.error) == (TraderState.WAITING, 0, "")
     assert denied.waits_for.startswith("trading is halted: just in time")
     kill_switch.resume("anna")
-    acting.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, RECHECK, exchange)
     acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
 
@@ -182,7 +182,7 @@ def test_resume_that_just_misses_a_trader_is_noticed_by_the_trader(
     was = [gate.Denial("trading is halted", gate.REST, "trading is halted", Check.MODE)]
     asked = gate.mode_denial
     monkeypatch.setattr(gate, "mode_denial", lambda side: was.pop() if was else asked(side))
-    acting.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, RECHECK, exchange)
     acting.wake(trader.pk, TRADE, exchange)
     # Not in a minute: it waits for the next trade at once.
     assert (fresh(trader).wake_below, fresh(trader).retry_at) == (ANY_PRICE, None)
@@ -200,7 +200,7 @@ def test_what_fills_meanwhile_is_sold_only_while_reducing(
     assert Order.objects.filter(side=Side.SELL, status=OrderStatus.NEW).exists() == sold
     assert fresh(trader).state == (TraderState.SELLING if sold else TraderState.HOLDING)
     kill_switch.resume("anna")
-    acting.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, RECHECK, exchange)
     assert order(Side.SELL).quantity == D("0.0666")
 
 
@@ -210,7 +210,7 @@ def test_order_that_was_unclear_when_trading_was_halted_is_still_asked_about(
     exchange.after.append(answer_lost)
     acting.wake(trader.pk, TRADE, exchange)
     kill_switch.halt("anna")
-    for event in (TRADE, NUDGE, Nudged("its owner asked", is_urgent=True)):
+    for event in (TRADE, RECHECK, Recheck("its owner asked", is_urgent=True)):
         acting.wake(trader.pk, event, exchange)
     assert (order().status, len(exchange.placed)) == (OrderStatus.SUBMITTING, 1)
     acting.ask(order().pk, exchange)

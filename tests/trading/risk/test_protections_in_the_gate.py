@@ -21,7 +21,7 @@ from tests.support.limited import PRICE, QUANTITY, keep_balances, limit, limit_a
 from tests.support.rows import make_order, make_trader
 from tests.trading.conftest import make_symbol
 from trading.core.denials import Rule
-from trading.core.events import Nudged, TradeSeen
+from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.identity.names import new_client_order_id
@@ -53,7 +53,7 @@ def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader
     for _ in range(3):
         Trader.objects.filter(pk=trader.pk).update(retry_at=None)
         acting.wake(trader.pk, TRADE, exchange)
-        acting.wake(trader.pk, Nudged("it is time to try again", is_urgent=True), exchange)
+        acting.wake(trader.pk, Recheck("it is time to try again", is_urgent=True), exchange)
     trader.refresh_from_db()
     assert exchange.placed == []
     said = JournalEntry.objects.filter(trader=trader, kind=Kind.DENIED, denied_by=Rule.BOUND)

@@ -17,16 +17,16 @@ from trading.core.strategy import (
     Decision,
     Finish,
     Memory,
-    Nudged,
     Order,
     OrderStatus,
     PlaceBuy,
     PlaceSell,
     Position,
+    Recheck,
+    RequestSlot,
     Rules,
     Side,
     Strategy,
-    TellRebuy,
     TraderState,
     TradeSeen,
     Triggers,
@@ -52,7 +52,7 @@ RESTING_BUY = order(Side.BUY, OrderStatus.NEW)
 
 
 def at(*orders: Order, told: bool = False, **memory: str) -> Position:
-    return Position(orders, D(100), has_told_rebuy=told, memory=memory)
+    return Position(orders, D(100), has_requested_slot=told, memory=memory)
 
 
 def see(position: Position, price: str, age_s: float = 0.0) -> Decision:
@@ -127,8 +127,8 @@ def test_a_sale_that_has_begun_to_fill_stays() -> None:
 )
 def test_rebuy_is_told_under_its_interval_and_once(position: Position) -> None:
     assert isinstance(see(position, "95"), Wait)
-    assert isinstance(see(position, "94.99"), TellRebuy)
-    assert isinstance(see(replace(position, has_told_rebuy=True), "94.99"), Wait)
+    assert isinstance(see(position, "94.99"), RequestSlot)
+    assert isinstance(see(replace(position, has_requested_slot=True), "94.99"), Wait)
 
 
 def test_without_a_fresh_price_nothing_is_followed() -> None:
@@ -137,7 +137,7 @@ def test_without_a_fresh_price_nothing_is_followed() -> None:
     assert "60 s old" in old.reason
     assert old.memory is None
     for position in (at(), at(low="100"), at(BOUGHT), at(BOUGHT, high="110"), at(RESTING_BUY)):
-        decision = guard.decide(STRATEGY, position, Nudged("test"), RULES, SETTINGS)
+        decision = guard.decide(STRATEGY, position, Recheck("test"), RULES, SETTINGS)
         assert isinstance(decision, Wait)
         assert decision.memory is None
 
@@ -207,9 +207,9 @@ class Walk:
                 self._place(Side.BUY if isinstance(decision, PlaceBuy) else Side.SELL, at, quantity, price)
             case Cancel(order=resting):
                 self._change(replace(resting, status=OrderStatus.CANCELED))
-            case TellRebuy():
-                assert not self.position.has_told_rebuy
-                self.position = replace(self.position, has_told_rebuy=True)
+            case RequestSlot():
+                assert not self.position.has_requested_slot
+                self.position = replace(self.position, has_requested_slot=True)
             case Finish():
                 self.state, self.profit = decision.state, decision.profit
 

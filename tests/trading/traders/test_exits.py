@@ -15,7 +15,7 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange, raises
 from tests.trading.traders.test_traders import look_again
 from trading import leader
 from trading.core.decisions import ANY_PRICE
-from trading.core.events import Nudged, TradeSeen
+from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Kind, Source
 from trading.core.orders import OPEN, OrderReport, OrderStatus, OrderType, Side
 from trading.core.position import TraderState
@@ -123,7 +123,7 @@ def test_cancel_whose_outcome_is_unclear_is_asked_about(
         acting.wake(follows.pk, at("3030"), exchange)
     row = orders(follows, Side.BUY)[0]
     assert (row.status, row.cancel_reason != "") == (OrderStatus.NEW, True)
-    for event in (at("3050"), Nudged("look")):
+    for event in (at("3050"), Recheck("look")):
         acting.wake(follows.pk, event, exchange)
     assert len(exchange.placed) == 1  # Nothing else is placed while it may rest.
     # The leader has it taken back for as long as it rests.
@@ -150,7 +150,7 @@ def test_sale_stays_where_a_halt_lets_none_be_placed(stops: Trader, exchange: Sc
     assert [order.status for order in orders(stops, Side.SELL)] == [OrderStatus.NEW]
     assert fresh(stops).memory == {}
     kill_switch.resume("anna")
-    acting.wake(stops.pk, Nudged("it is time", is_urgent=True), exchange)
+    acting.wake(stops.pk, Recheck("it is time", is_urgent=True), exchange)
     acting.wake(stops.pk, at("2840"), exchange)
     assert orders(stops, Side.SELL)[-1].type == OrderType.MARKET
 
@@ -195,7 +195,7 @@ def test_nothing_is_sold_before_the_sale_is_known_to_be_taken_back(
     with monkeypatch.context() as patch:
         patch.setattr(exchange, "cancel", lost)
         acting.wake(stops.pk, at("2840"), exchange)
-    for event in (at("2800"), Nudged("look", is_urgent=True)):
+    for event in (at("2800"), Recheck("look", is_urgent=True)):
         acting.wake(stops.pk, event, exchange)
     first = orders(stops, Side.SELL)
     assert [order.status for order in first] == [OrderStatus.NEW]
@@ -264,7 +264,7 @@ def test_own_orders_that_would_meet_are_held_back(trader: Trader, exchange: Scri
     )
     give(trader, profit_interval="0.0001")
     Trader.objects.filter(pk=trader.pk).update(retry_at=None)
-    acting.wake(trader.pk, Nudged("sell"), exchange)
+    acting.wake(trader.pk, Recheck("sell"), exchange)
     assert len(orders(trader, Side.SELL)) == 1
     assert fresh(trader).waits_for == "it would meet the buy of the trader in slot 2, 3005.97"
 
@@ -437,7 +437,7 @@ def test_replacing_whose_outcome_is_unclear_is_asked_about(
     assert (first.status, unclear.status) == (OrderStatus.NEW, OrderStatus.SUBMITTING)
     # While it is unclear nobody cancels the one that it was to replace: that would undo what may be under way.
     assert not kill_switch.unwanted().exists()
-    for event in (at("2800"), Nudged("look", is_urgent=True)):
+    for event in (at("2800"), Recheck("look", is_urgent=True)):
         acting.wake(replaces.pk, event, exchange)
     assert len(orders(replaces, Side.SELL)) == 2
     late = unclear.submitted_at + ARRIVES_WITHIN + timedelta(seconds=1)

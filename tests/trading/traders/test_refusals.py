@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from streamer.topics import report_topic
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.support.rows import make_trader
-from tests.trading.traders.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
+from tests.trading.traders.test_traders import RECHECK, TRADE, fresh, later, look_again, only_order
 from trading import tasks
 from trading.core.journal import Kind, Source
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
@@ -345,7 +345,7 @@ def test_cycle_waits_for_a_price_that_can_not_be_asked_now(
     assert (fresh(trader).state, fresh(trader).has_ended) == (TraderState.HOLDING, False)
     Trader.objects.update(retry_at=timezone.now())
     with pytest.raises(Throttled):
-        acting.wake(trader.pk, NUDGE, exchange)
+        acting.wake(trader.pk, RECHECK, exchange)
     look_again(trader, exchange)
     ended = fresh(trader)
     assert (ended.state, ended.has_unvalued_fees) == (TraderState.FINISHED, False)
@@ -379,7 +379,7 @@ def test_nobody_asks_for_fills_while_they_are_being_asked_for(
 
     def slow(symbol: str, order: int) -> tuple[Fill, ...]:
         waits.append(wait_s(trader))
-        acting.wake(trader.pk, NUDGE, exchange)
+        acting.wake(trader.pk, RECHECK, exchange)
         return exchange.kept[buy.client_order_id].fills
 
     monkeypatch.setattr(exchange, "fills", slow)

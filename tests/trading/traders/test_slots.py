@@ -15,7 +15,7 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.settings import give
 from tests.trading.conftest import make_symbol
 from trading import leader
-from trading.core.events import Nudged, TradeSeen
+from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Kind, Source
 from trading.core.orders import Side
 from trading.core.position import TraderState
@@ -114,8 +114,8 @@ def test_whoever_asks_in_vain_costs_no_transaction_each_second(
     buys(1, "3000", exchange)
     assert acting.wake(in_slot(1).pk, at("2900"), exchange)
     with django_assert_num_queries(4):  # who asks (two), who lives, what is open: for all
-        assert slots.hear_rebuys(Venue.MOCK) == 0
-    assert in_slot(1).rebuy_heard_at is None
+        assert slots.open_requested_slots(Venue.MOCK) == 0
+    assert in_slot(1).slot_opened_at is None
 
 
 def test_trader_that_holds_asks_as_well(symbol: Symbol, exchange: ScriptedExchange) -> None:
@@ -148,8 +148,8 @@ def test_what_was_asked_before_a_crash_is_heard_after_it(symbol: Symbol, exchang
     buys(1, "3000", exchange)
     acting.wake(in_slot(1).pk, at("2900"), exchange)
     # Nobody told the leader, and it was away; then two of them come at once.
-    assert slots.hear_rebuys(Venue.MOCK) == 1
-    assert slots.hear_rebuys(Venue.MOCK) == 0
+    assert slots.open_requested_slots(Venue.MOCK) == 1
+    assert slots.open_requested_slots(Venue.MOCK) == 0
     leader.fill_slots()
     assert live() == [1, 2]
 
@@ -264,7 +264,7 @@ def test_trader_whose_strategy_is_gone_says_so_and_does_nothing(symbol: Symbol, 
     assert exchange.placed == []
     assert "there is no strategy 'gone'" in in_slot(1).waits_for
     Trader.objects.update(strategy="naive", retry_at=timezone.now())
-    acting.wake(in_slot(1).pk, Nudged("look again"), exchange)
+    acting.wake(in_slot(1).pk, Recheck("look again"), exchange)
     acting.wake(in_slot(1).pk, at("3000"), exchange)
     assert len(exchange.placed) == 1
 

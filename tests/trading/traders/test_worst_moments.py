@@ -14,7 +14,7 @@ from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.support.rows import own_id
 from tests.trading.test_leader import publish_price, rung
-from tests.trading.traders.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
+from tests.trading.traders.test_traders import RECHECK, TRADE, fresh, later, look_again, only_order
 from trading import leader
 from trading.core.journal import Source
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
@@ -336,7 +336,7 @@ def test_trader_that_got_an_order_back_is_woken_also_after_a_kill(
     with pytest.raises(SystemExit):
         reconcile(Venue.MOCK, exchange)
     assert fresh(trader).state == TraderState.BUYING
-    leader.nudge_whoever_is_due(timezone.now() + timedelta(seconds=1))
+    leader.recheck_due(timezone.now() + timedelta(seconds=1))
     assert rung(bells, "nudge") == [trader.pk]
 
 
@@ -387,7 +387,7 @@ def test_trader_of_a_database_that_began_anew_is_armed_though_redis_remembers_a_
     leader.rearm_sleepers(timezone.now())
     assert redis_client.zscore(triggers.key_below("mock", "ETHUSDT"), str(trader.pk)) == 3000.0
     # What it saves from now on is copied.
-    acting.wake(trader.pk, NUDGE, ScriptedExchange())
+    acting.wake(trader.pk, RECHECK, ScriptedExchange())
     assert int(redis_client.hget(triggers.TURNS, str(trader.pk)) or 0) == fresh(trader).turn
 
 
