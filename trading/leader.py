@@ -203,7 +203,7 @@ def _retire_unwanted(venue: Venue) -> None:
 def ask_about_stuck_orders(now: datetime) -> None:
     """Rings for every order that has been SUBMITTING for too long, or that the exchange says it does not have."""
     late = now - STUCK_AFTER
-    is_unclear = Q(status=OrderStatus.SUBMITTING, submitted_at__lt=late) | Q(denied_at__isnull=False)
+    is_unclear = Q(status=OrderStatus.SUBMITTING, submitted_at__lt=late) | Q(not_found_at__isnull=False)
     stuck = Order.objects.filter(is_unclear, status__in=OPEN)
     for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_RING):
         enqueue.ask(*order)
@@ -306,7 +306,7 @@ def rearm_sleepers(now: datetime, behind: Collection[str] = ()) -> int:
 
 
 def _overrule(client: "redis.Redis", trader_id: int) -> None:
-    """Redis remembers a later turn, or an end: of the database before it was restored or made anew, unless the row
+    """Redis remembers a later version, or an end: of the database before it was restored or made anew, unless the row
     says the same by now. Where the trader is just being woken instead, it is woken once for nothing.
     """
     was_seen = triggers.seen(client, trader_id)

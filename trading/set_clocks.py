@@ -58,7 +58,7 @@ def _times() -> Iterator[tuple[QuerySet[Any], str, timedelta]]:
     yield live, "retry_at", LONGEST_WAIT
     yield live, "armed_at", NOTHING
     yield Trader.objects.all(), "finished_at", NOTHING
-    for field in ("asked_at", "denied_at"):
+    for field in ("asked_at", "not_found_at"):
         yield Order.objects.filter(status__in=OPEN), field, NOTHING
     for venue in Venue:  # as the indexes begin with it
         for field in ("submitted_at", "updated_at"):

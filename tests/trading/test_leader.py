@@ -250,18 +250,18 @@ def test_traders_that_have_ended_are_taken_out_of_redis_each_minute(
     trader: Trader, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
     """Seventy-nine of them were left there after some hundred cycles."""
-    triggers.set_trigger(redis_client, triggers.Trigger(trader.pk, "mock", "ETHUSDT", ANY_PRICE, turn=1))
+    triggers.set_trigger(redis_client, triggers.Trigger(trader.pk, "mock", "ETHUSDT", ANY_PRICE, version=1))
     for ended in range(trader.pk + 1, trader.pk + 80):
-        triggers.set_trigger(redis_client, triggers.Trigger(ended, "mock", "ETHUSDT", ANY_PRICE, turn=1))
+        triggers.set_trigger(redis_client, triggers.Trigger(ended, "mock", "ETHUSDT", ANY_PRICE, version=1))
     leader.lead()
-    assert redis_client.hkeys(triggers.TURNS) == [str(trader.pk).encode()]
+    assert redis_client.hkeys(triggers.VERSIONS) == [str(trader.pk).encode()]
     assert redis_client.zcard(triggers.key_below("mock", "ETHUSDT")) == 1
-    triggers.set_trigger(redis_client, triggers.Trigger(trader.pk + 100, "mock", "ETHUSDT", ANY_PRICE, turn=1))
+    triggers.set_trigger(redis_client, triggers.Trigger(trader.pk + 100, "mock", "ETHUSDT", ANY_PRICE, version=1))
     leader.lead()
-    assert redis_client.hlen(triggers.TURNS) == 2
+    assert redis_client.hlen(triggers.VERSIONS) == 2
     redis_client.delete("triggers:pruned")
     leader.lead()
-    assert redis_client.hlen(triggers.TURNS) == 1
+    assert redis_client.hlen(triggers.VERSIONS) == 1
 
 
 def test_trigger_that_redis_lost_is_armed_anew_when_the_price_is_past_it(

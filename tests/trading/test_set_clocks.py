@@ -77,9 +77,9 @@ def asked_order(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
     return Order, "asked_at"
 
 
-def denied_order(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
-    make_order(make_trader(symbol), denied_at=at)
-    return Order, "denied_at"
+def not_found_order(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
+    make_order(make_trader(symbol), not_found_at=at)
+    return Order, "not_found_at"
 
 
 def moved_order(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
@@ -121,8 +121,8 @@ def orphan(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
     return Orphan, "last_seen"
 
 
-ALL = [trader_to_be_tried_again, armed_trader, ended_trader, unclear_order, filled_order, asked_order, denied_order,
-       moved_order, listing, fee, drawdown, denied_row, fill_mark, orphan]  # fmt: skip
+ALL = [trader_to_be_tried_again, armed_trader, ended_trader, unclear_order, filled_order, asked_order,
+       not_found_order, moved_order, listing, fee, drawdown, denied_row, fill_mark, orphan]  # fmt: skip
 
 
 @pytest.mark.parametrize("make", ALL)

@@ -7,6 +7,8 @@ class Migration(migrations.Migration):
     dependencies = [("trading", "0020_strategy_settings_in_one_place")]
 
     operations = [
+        migrations.RenameField("order", "denied_at", "not_found_at"),
+        migrations.RenameField("trader", "turn", "version"),
         migrations.RemoveIndex("trader", "trader_rebuy"),
         migrations.RenameField("trader", "rebuy_told_at", "slot_requested_at"),
         migrations.RenameField("trader", "rebuy_heard_at", "slot_opened_at"),

@@ -35,7 +35,7 @@ class Trader(models.Model):
     wake_below = AmountField(null=True, blank=True)
     wake_above = AmountField(null=True, blank=True)
     armed_at = models.DateTimeField(null=True, blank=True)
-    turn = models.PositiveIntegerField(
+    version = models.PositiveIntegerField(
         default=0, help_text="Counts the saves, so that a late copy to Redis is known."
     )
 

@@ -179,8 +179,8 @@ def _take(trader: Trader, reports: Sequence[OrderReport], cause: Cause, by: str)
     trader.arm(Triggers())
     # Should this process die before it wakes the trader, the leader does.
     trader.retry_at = timezone.now()
-    trader.turn += 1
-    trader.save(update_fields=["state", "wake_below", "wake_above", "retry_at", "turn"])
+    trader.version += 1
+    trader.save(update_fields=["state", "wake_below", "wake_above", "retry_at", "version"])
 
 
 def _wake(trader: Trader, cause: Cause, exchange_at: ExchangeAt) -> None:

@@ -76,7 +76,7 @@ def value(
         for asset, rate in rates.items():
             _write(trader, asset, wanted.quote, rate, cause)
         # Whoever decides just now does so on what was known before.
-        Trader.objects.filter(pk=trader_id).update(turn=F("turn") + 1)
+        Trader.objects.filter(pk=trader_id).update(version=F("version") + 1)
         if failure is not None:
             log.warning("commissions not valued yet: trader=%s error=%s", trader_id, failure)
             write_once(trader, cause, Kind.UNVALUED, "goes on without the value of its commissions", str(failure))

@@ -89,7 +89,7 @@ class Watch:
             " o.price, o.quantity, o.type FROM trading_order o ORDER BY o.id"
         )
         traders = read(
-            "SELECT t.id, s.name, t.slot, t.state, t.finished_at, t.retry_at, t.wake_below, t.turn, t.budget,"
+            "SELECT t.id, s.name, t.slot, t.state, t.finished_at, t.retry_at, t.wake_below, t.version, t.budget,"
             " t.wake_above, t.armed_at, t.leftover, t.carried, t.missing"
             " FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id ORDER BY t.id"
         )

@@ -82,7 +82,7 @@ def takes_not_found_for_proof_at_once(patches: Patches) -> None:
     not_found = calls._not_found
 
     def at_once(row: Order, *rest: Any) -> Any:
-        row.denied_at = row.submitted_at
+        row.not_found_at = row.submitted_at
         return not_found(row, *rest)
 
     patches.everywhere(ARRIVES_WITHIN, timedelta(0))

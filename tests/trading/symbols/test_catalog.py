@@ -76,7 +76,7 @@ def test_symbol_that_is_gone_is_marked_and_comes_back(symbol: Symbol) -> None:
     assert sync(Catalog(EVERY[1:])).gone == 1
     # One answer may be a moment's.
     assert Listing.objects.get(symbol=symbol).status == "TRADING"
-    denied_a_while_ago(symbol)
+    not_found_a_while_ago(symbol)
     assert sync(Catalog(EVERY[1:])).gone == 1
     listing = Listing.objects.get(symbol=symbol)
     assert listing.status == GONE
@@ -161,7 +161,7 @@ class TestKeepingFresh:
     def test_one_that_is_gone_is_marked_and_not_asked_about_all_the_time(self, many: list[Symbol]) -> None:
         exchange = Catalog([listed(symbol.base_asset) for symbol in many[1:]])
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
-        denied_a_while_ago(many[0])
+        not_found_a_while_ago(many[0])
         Listing.objects.update(refreshed_at=timezone.now() - timedelta(hours=1))
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert Listing.objects.get(symbol=many[0]).status == GONE
@@ -182,7 +182,7 @@ class TestKeepingFresh:
         exchange = Catalog([listed("BTC")])
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert (exchange.asked, Listing.objects.get().status) == (["ETHUSDT"], "TRADING")
-        denied_a_while_ago(symbol)
+        not_found_a_while_ago(symbol)
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert (exchange.asked, Listing.objects.get().status) == (["ETHUSDT"] * 2, GONE)
 
@@ -195,7 +195,7 @@ class TestKeepingFresh:
         assert (exchange.asked, row.status, row.not_found_at) == (["ETHUSDT"], "TRADING", None)
 
 
-def denied_a_while_ago(symbol: Symbol) -> None:
+def not_found_a_while_ago(symbol: Symbol) -> None:
     denied = Listing.objects.filter(symbol=symbol, not_found_at__isnull=False)
     assert denied.update(not_found_at=timezone.now() - listings.GONE_AFTER) == 1
 

@@ -441,7 +441,7 @@ def test_replacing_whose_outcome_is_unclear_is_asked_about(
         acting.wake(replaces.pk, event, exchange)
     assert len(orders(replaces, Side.SELL)) == 2
     late = unclear.submitted_at + ARRIVES_WITHIN + timedelta(seconds=1)
-    for now in (late, late + calls.DENIED_FOR):
+    for now in (late, late + calls.NOT_FOUND_FOR):
         acting.ask(unclear.pk, exchange, now=now)
     unclear.refresh_from_db()
     assert unclear.status == (OrderStatus.NEW if was_done else OrderStatus.NOT_PLACED)

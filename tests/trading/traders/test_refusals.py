@@ -186,7 +186,7 @@ def test_old_order_of_the_same_id_is_not_taken_for_ours(
     monkeypatch.setattr(exchange, "order", lambda symbol, client_order_id: namesake)
     acting.ask(ours.pk, exchange, now=later(ours))
     assert only_order(trader).status == OrderStatus.SUBMITTING
-    acting.ask(ours.pk, exchange, now=later(ours) + calls.DENIED_FOR)
+    acting.ask(ours.pk, exchange, now=later(ours) + calls.NOT_FOUND_FOR)
     assert (only_order(trader).status, only_order(trader).executed) == (OrderStatus.NOT_PLACED, D(0))
 
 

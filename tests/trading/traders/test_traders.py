@@ -136,7 +136,7 @@ def test_order_that_never_arrived_is_sent_again_only_once_proven_absent(
     acting.wake(trader.pk, TRADE, exchange)
     acting.ask(order.pk, exchange, now=later(order))
     assert only_order(trader).status == OrderStatus.SUBMITTING
-    acting.ask(order.pk, exchange, now=later(order) + calls.DENIED_FOR)
+    acting.ask(order.pk, exchange, now=later(order) + calls.NOT_FOUND_FOR)
     order.refresh_from_db()
     assert order.status == OrderStatus.NOT_PLACED
     assert fresh(trader).wake_below == ANY_PRICE
