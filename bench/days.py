@@ -149,7 +149,7 @@ def trade(stack: Stack, options: argparse.Namespace, trades_in_file: int) -> Wat
             told = watch.seconds
             print(progress(watch, trades_in_file), file=sys.stderr, flush=True)
     # At once, before a command has started.
-    turn([Symbol.objects.get(name=options.symbol)], TradingStatus.OFF, takes_back=True)
+    turn([Symbol.objects.get(name=options.symbol)], TradingStatus.OFF, cancels_orders=True)
     return watch
 
 
@@ -166,7 +166,7 @@ def ages(watch: Watch) -> str:
 
 
 def settle(stack: Stack, symbol: str) -> list[str]:
-    """Turns it off, takes back what rests, and says in what both sides' books still differ."""
+    """Turns it off, cancels what rests, and says in what both sides' books still differ."""
     ended = stack.processes.run("trade", symbol, "off", "--cancel", timeout_s=120)
     print(ended.stdout + ended.stderr, file=sys.stderr)
     exchange, give_up = stack.mock.client(), time.monotonic() + AGREE_WITHIN_S

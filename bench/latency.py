@@ -76,7 +76,7 @@ def placing(exchange: Exchange, number: int) -> float:
     return took
 
 
-def take_back(exchange: Exchange, client_order_id: str) -> None:
+def cancel_resting(exchange: Exchange, client_order_id: str) -> None:
     """As its trader would, which buys anew at the next trade; after a cancel by its owner's hand it would pause."""
     Order.objects.filter(client_order_id=client_order_id).update(cancel_reason="measured")
     exchange.cancel(SYMBOL, client_order_id)
@@ -113,7 +113,7 @@ async def measure(stack: Stack) -> Waits:
                 is_new = event.get("e") == "executionReport" and event["x"] == "NEW"
                 if is_new and read(event["c"]):
                     waits.ours.append((time.perf_counter() - began) * 1000)
-                    await asyncio.to_thread(take_back, exchange, event["c"])
+                    await asyncio.to_thread(cancel_resting, exchange, event["c"])
                     break
     return waits
 

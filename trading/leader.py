@@ -80,7 +80,7 @@ def _ring_whoever_waits(now: datetime) -> None:
     client = connect()
     # What waits in a long queue is not rung again: that would only make it longer. Each queue has its own workers.
     behind = {queue for queue in (EXITS, ENTRIES) if enqueue.is_queue_long(client, queue)}
-    asks = (ask_about_stuck_orders, ask_about_passed_orders, take_back_unwanted)
+    asks = (ask_about_stuck_orders, ask_about_passed_orders, cancel_unwanted)
     each(
         (
             *(asks if EXITS not in behind else ()),
@@ -104,7 +104,7 @@ def stand_in(now: datetime, prices: LastTrades) -> None:
     drawdown.watch(now)
     _retire_unwanted(Switch.current())
     turning.end_shutdowns()
-    take_back_unwanted(now)
+    cancel_unwanted(now)
     ask_about_stuck_orders(now)
     ask_about_passed_orders(now, prices)
     wake_crossed(Trader.objects.filter(armed_at__isnull=False), prices)
@@ -226,8 +226,8 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
             enqueue.ask(order.pk, order.trader_id, name)
 
 
-def take_back_unwanted(now: datetime) -> None:
-    """Rings for each resting order that its trader, a halt or a symbol's turning off wants back."""
+def cancel_unwanted(now: datetime) -> None:
+    """Rings for each resting order that its trader, a halt or a symbol's turning off has cancelled."""
     late = now - STUCK_AFTER
     for order in kill_switch.unwanted().filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_RING):
         enqueue.cancel(*order)

@@ -103,7 +103,7 @@ def ask(self: Task[Any, Any], trader: int, symbol: str, order: int) -> None:
 
 @shared_task(bind=True, base=BaseTask)
 def cancel(self: Task[Any, Any], trader: int, symbol: str, order: int) -> None:
-    """An order of ours is to be taken back."""
+    """An order of ours is to be cancelled."""
     try:
         has_ended = acting.cancel(order, exchange_at, _id(self))
     except ExchangeError as error:

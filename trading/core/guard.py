@@ -204,7 +204,7 @@ def _values(position: Position, decision: Decision, rules: Rules) -> Wait | None
 def _pause(position: Position, event: Event, decision: Decision) -> Wait | None:
     """Why not to place the same again at once: the order before has just ended without our asking.
 
-    Its owner may have taken it back to trade by hand; self-trade prevention would end the next one as well.
+    Its owner may have cancelled it to trade by hand; self-trade prevention would end the next one as well.
     """
     if not isinstance(event, OrderReported) or event.was_asked or event.report.status not in UNASKED_ENDS:
         return None

@@ -7,6 +7,7 @@ class Migration(migrations.Migration):
     dependencies = [("trading", "0020_strategy_settings_in_one_place")]
 
     operations = [
+        migrations.RenameField("tradingsettings", "takes_back", "cancels_orders"),
         migrations.RenameField("order", "denied_at", "not_found_at"),
         migrations.RenameField("trader", "turn", "version"),
         migrations.RemoveIndex("trader", "trader_rebuy"),

@@ -190,7 +190,7 @@ class TradingStatus(models.TextChoices):
     """Whether and how long a symbol is traded; traders ask each time they act."""
 
     ON = "on", "on"
-    OFF = "off", "off"  # No new order, now. What rests stays, or is taken back where that is wished.
+    OFF = "off", "off"  # No new order, now. What rests stays, or is cancelled where that is wished.
     SHUTDOWN = "shutdown", "shutdown"  # Cycles under way end, none follows; then it turns off by itself.
 
 
@@ -211,7 +211,7 @@ class TradingSettings(models.Model):
 
     symbol = models.OneToOneField(Symbol, on_delete=models.CASCADE, related_name="settings")
     status = models.CharField("trading", max_length=8, choices=TradingStatus.choices, default=TradingStatus.OFF)
-    takes_back = models.BooleanField(
+    cancels_orders = models.BooleanField(
         default=False, help_text="What rests is taken back: while off all of it, while it shuts down the buys."
     )
     profile = models.ForeignKey(

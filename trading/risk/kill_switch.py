@@ -292,12 +292,12 @@ def _of(symbols: Sequence[Symbol] | None, rows: QuerySet[Order]) -> QuerySet[Ord
 
 
 def unwanted() -> QuerySet[Order]:
-    """Resting orders that are to be taken back: those that their traders want back, by a halt the buys, and of a
+    """Resting orders that are to be cancelled: those that their traders cancel, by a halt the buys, and of a
     symbol those that it was turned with.
     """
     # One that is being replaced is cancelled by the exchange itself: nobody meddles while that is unclear.
     is_being_replaced = Exists(Order.objects.filter(replaces=OuterRef("pk"), status=OrderStatus.SUBMITTING))
-    wishes = TradingSettings.objects.filter(takes_back=True, symbol=OuterRef("symbol"))
+    wishes = TradingSettings.objects.filter(cancels_orders=True, symbol=OuterRef("symbol"))
     is_off = Exists(wishes.filter(status=TradingStatus.OFF))
     is_ending = Exists(wishes.filter(status=TradingStatus.SHUTDOWN)) & Q(side=Side.BUY)
     of_symbols = Q(side=Side.BUY) if wants_buys_back() else is_ending

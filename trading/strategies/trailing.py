@@ -4,7 +4,7 @@ While nothing is bought it remembers the lowest price, and buys once the market 
 the market has reached the profit price it remembers the highest, and sells once the market has fallen by the trail
 under that. A price is followed in steps of a tenth of the trail: a steady move wakes the trader ten times a trail,
 and a turn is noticed at most a tenth of it late. Orders are limits at what the market trades at: they fill at once
-or, where it was quicker, rest; one that it leaves a whole trail behind is taken back, and the price followed anew.
+or, where it was quicker, rest; one that it leaves a whole trail behind is cancelled, and the price followed anew.
 """
 
 from dataclasses import dataclass, field, replace
@@ -125,7 +125,7 @@ def _watch(position: Position, resting: Order, event: Event, rules: Rules, setti
 
 
 def _left_behind(position: Position, resting: Order, rules: Rules, settings: Settings) -> Decimal | None:
-    """Past which price a resting order is taken back; None where it stays whatever comes."""
+    """Past which price a resting order is cancelled; None where it stays whatever comes."""
     if resting.side == Side.BUY:
         return resting.price * (ONE + settings.trail_interval)
     # At its floor it can only wait, and the rest of one that has begun to fill may be too little to sell.

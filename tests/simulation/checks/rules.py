@@ -72,7 +72,8 @@ class RuleWatch:
         settings = {
             row[0]: row[1:]
             for row in read(
-                "SELECT s.name, t.status, t.takes_back, t.budget, t.chunks, t.sizing, t.balance_share, t.compounds"
+                "SELECT s.name, t.status, t.cancels_orders, t.budget, t.chunks, t.sizing, t.balance_share,"
+                " t.compounds"
                 " FROM trading_tradingsettings t JOIN trading_symbol s ON s.id = t.symbol_id"
             )
         }
@@ -292,7 +293,7 @@ class RuleWatch:
         due: dict[object, str] = {}
         live = [row for row in traders if row[7] is None]
         resting = [o for o in self.world.desk.exchange.engine.open_orders() if self.world.is_ours(o.client_order_id)]
-        for symbol, (status, takes_back, *_) in settings.items():
+        for symbol, (status, cancels_orders, *_) in settings.items():
             mine = [row for row in live if row[1] == symbol]
             if status == TradingStatus.SHUTDOWN and not mine:
                 due["ends", symbol] = f"R4: the shutdown of {symbol} does not end"
@@ -300,7 +301,7 @@ class RuleWatch:
                 continue
             for order in resting:
                 if (
-                    takes_back
+                    cancels_orders
                     and order.symbol == symbol
                     and (order.side.value == Side.BUY or status == TradingStatus.OFF)
                 ):

@@ -129,7 +129,7 @@ def cancelled(side: Side, was_asked: bool) -> OrderReported:
     return OrderReported(report, Source.CANCEL, was_asked)
 
 
-def test_what_was_taken_back_for_a_stop_is_sold_at_the_market() -> None:
+def test_what_was_cancelled_for_a_stop_is_sold_at_the_market() -> None:
     out = position(HELD, leaves_at="0.9499")
     decision = decide(out, cancelled(Side.SELL, True), RULES, STOPS)
     assert isinstance(decision, PlaceSell)
@@ -185,7 +185,7 @@ def test_sale_that_has_traded_in_part_rests_on_while_its_symbol_does_not_trade()
     assert said(decide(position(HELD, SELL), at(".9"), halted, STOPS)) == "Replace"
 
 
-def test_late_fills_of_the_sale_that_was_taken_back_count() -> None:
+def test_late_fills_of_the_sale_that_was_cancelled_count() -> None:
     part = order(Side.SELL, OrderStatus.CANCELED, "1.0120", "20", "15", "0", "Q")
     decision = decide(position(HELD, part, leaves_at="0.9499"), RECHECK, RULES, STOPS)
     assert isinstance(decision, PlaceSell)

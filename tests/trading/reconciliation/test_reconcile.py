@@ -488,7 +488,7 @@ class TestOrdersThatTheDatabaseLacks:
         assert trader.profit > 0
         assert len(exchange.placed) == 2
 
-    def test_sale_is_taken_back_before_its_buy_is_repaired(self, trader: Trader, exchange: ScriptedExchange) -> None:
+    def test_sale_is_cancelled_before_its_buy_is_repaired(self, trader: Trader, exchange: ScriptedExchange) -> None:
         buy = buys(trader, exchange)
         acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
         lose(Order.objects.get(side=Side.SELL))

@@ -260,7 +260,7 @@ def test_where_no_drawdown_is_wanted_its_high_is_forgotten(symbol: Symbol, look:
     assert not HighWater.objects.exists()
 
 
-def test_the_leader_watches_and_has_resting_buys_taken_back(symbol: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_leader_watches_and_has_resting_buys_cancelled(symbol: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
     make_cycle(symbol, "100")
     order = make_order(make_trader(symbol, 9))
     Order.objects.filter(pk=order.pk).update(status=OrderStatus.NEW, asked_at=None)

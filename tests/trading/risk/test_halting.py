@@ -218,7 +218,7 @@ def test_order_that_was_unclear_when_trading_was_halted_is_still_asked_about(
 
 
 # --- taking an order back -----------------------------------------------------------------------------
-def test_buy_that_is_taken_back_ends_cancelled_and_its_trader_waits(
+def test_buy_that_is_cancelled_ends_cancelled_and_its_trader_waits(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
@@ -228,9 +228,7 @@ def test_buy_that_is_taken_back_ends_cancelled_and_its_trader_waits(
     assert not acting.cancel(order().pk, exchange)
 
 
-def test_part_of_a_buy_that_was_taken_back_is_known_with_its_fills(
-    trader: Trader, exchange: ScriptedExchange
-) -> None:
+def test_part_of_a_buy_that_was_cancelled_is_known_with_its_fills(trader: Trader, exchange: ScriptedExchange) -> None:
     acting.wake(trader.pk, TRADE, exchange)
     exchange.fill(order().client_order_id, D("0.02"))  # Nobody has heard of it.
     acting.cancel(order().pk, exchange)
@@ -262,7 +260,7 @@ def test_cancel_whose_answer_is_lost_is_asked_about(
     assert order().status == (OrderStatus.CANCELED if was_carried_out else OrderStatus.NEW)
 
 
-def test_order_that_nobody_acknowledged_is_asked_about_and_then_taken_back(
+def test_order_that_nobody_acknowledged_is_asked_about_and_then_cancelled(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     exchange.after.append(answer_lost)
@@ -277,16 +275,16 @@ def test_leader_rings_for_resting_buys_while_they_are_wanted_back(
     trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
-    leader.take_back_unwanted(timezone.now())
+    leader.cancel_unwanted(timezone.now())
     kill_switch.halt("anna")
-    leader.take_back_unwanted(timezone.now())
+    leader.cancel_unwanted(timezone.now())
     assert bells == []
     kill_switch.halt("anna", cancels_buys=True)
-    leader.take_back_unwanted(timezone.now())
+    leader.cancel_unwanted(timezone.now())
     whose = {"trader": trader.pk, "symbol": "ETHUSDT", "order": order().pk}
     assert bells == [("trading.tasks.cancel", whose)]
     kill_switch.resume("anna")
-    leader.take_back_unwanted(timezone.now())
+    leader.cancel_unwanted(timezone.now())
     assert len(bells) == 1
 
 

@@ -64,7 +64,7 @@ def test_trailing_follows_in_its_row_and_completes_a_cycle(symbol: Symbol, excha
     assert list(reasons) == ["2930 is 1 % over the lowest, 2900", "2970 is 1 % under the highest, 3000"]
 
 
-def test_buy_that_the_market_left_is_taken_back_and_the_price_followed_anew(
+def test_buy_that_the_market_left_is_cancelled_and_the_price_followed_anew(
     symbol: Symbol, exchange: ScriptedExchange
 ) -> None:
     trader = born(symbol, "trailing", trail_interval="0.01")

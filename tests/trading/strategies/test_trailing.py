@@ -106,7 +106,7 @@ def test_it_sells_a_trail_under_the_high_and_never_under_its_floor(high: str, pr
     assert (decision.price, decision.quantity, decision.is_market) == (D(sells_at), D(1), False)
 
 
-def test_an_order_that_the_market_leaves_a_trail_behind_is_taken_back() -> None:
+def test_an_order_that_the_market_leaves_a_trail_behind_is_cancelled() -> None:
     buy = see(at(RESTING_BUY, low="99"), "101.01")
     assert isinstance(buy, Cancel)
     assert (buy.order, buy.memory) == (RESTING_BUY, {})  # It follows anew, from wherever the market is then.

@@ -83,7 +83,7 @@ def test_buy_that_was_left_behind_is_placed_anew_at_the_new_price(
     assert cancelled.reason == "the market, 3030, has left it more than 1 % behind"
 
 
-def test_intent_is_committed_before_an_order_is_taken_back(follows: Trader, exchange: ScriptedExchange) -> None:
+def test_intent_is_committed_before_an_order_is_cancelled(follows: Trader, exchange: ScriptedExchange) -> None:
     seen = []
     cancel = exchange.cancel
 
@@ -129,19 +129,19 @@ def test_cancel_whose_outcome_is_unclear_is_asked_about(
     # The leader has it taken back for as long as it rests.
     rung: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
-    leader.take_back_unwanted(timezone.now() + leader.STUCK_AFTER * 2)
+    leader.cancel_unwanted(timezone.now() + leader.STUCK_AFTER * 2)
     assert rung == [("trading.tasks.cancel", {"trader": follows.pk, "symbol": "ETHUSDT", "order": row.pk})]
     acting.cancel(row.pk, exchange)
     assert orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED
 
 
-@pytest.mark.parametrize(("mode", "is_taken_back"), [(TradingMode.REDUCING, False), (TradingMode.ACTIVE, True)])
-def test_buy_is_not_taken_back_where_none_could_be_placed_in_its_stead(
-    follows: Trader, exchange: ScriptedExchange, mode: TradingMode, is_taken_back: bool
+@pytest.mark.parametrize(("mode", "is_cancelled"), [(TradingMode.REDUCING, False), (TradingMode.ACTIVE, True)])
+def test_buy_is_not_cancelled_where_none_could_be_placed_in_its_stead(
+    follows: Trader, exchange: ScriptedExchange, mode: TradingMode, is_cancelled: bool
 ) -> None:
     kill_switch.halt("anna", mode=mode)
     acting.wake(follows.pk, at("3030"), exchange)
-    assert (orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED) == is_taken_back
+    assert (orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED) == is_cancelled
 
 
 def test_sale_stays_where_a_halt_lets_none_be_placed(stops: Trader, exchange: ScriptedExchange) -> None:
@@ -186,7 +186,7 @@ def test_stop_loss_takes_the_sale_back_and_sells_at_the_market(stops: Trader, ex
     assert story[Kind.ORDERED, exit_] == ("gets out at the market: the price had fallen to 2840")
 
 
-def test_nothing_is_sold_before_the_sale_is_known_to_be_taken_back(
+def test_nothing_is_sold_before_the_sale_is_known_to_be_cancelled(
     stops: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(symbol: str, client_order_id: str) -> OrderReport:
@@ -210,7 +210,7 @@ def test_late_fills_of_the_sale_count_before_the_rest_is_sold(stops: Trader, exc
     assert [order.quantity for order in orders(stops, Side.SELL)] == [D("0.0666"), D("0.04")]
 
 
-def test_sale_that_fills_while_it_is_taken_back_ends_the_cycle(stops: Trader, exchange: ScriptedExchange) -> None:
+def test_sale_that_fills_while_it_is_cancelled_ends_the_cycle(stops: Trader, exchange: ScriptedExchange) -> None:
     exchange.fill_all(orders(stops, Side.SELL)[0].client_order_id)
     assert acting.wake(stops.pk, at("2840"), exchange)
     assert len(orders(stops, Side.SELL)) == 1
@@ -289,7 +289,7 @@ def test_own_buys_make_way_for_a_trader_that_gets_out(
     assert (fresh(other).state, fresh(other).wake_below) == (TraderState.WAITING, ANY_PRICE)
 
 
-def test_exit_waits_for_an_own_buy_that_can_not_be_taken_back(stops: Trader, exchange: ScriptedExchange) -> None:
+def test_exit_waits_for_an_own_buy_that_can_not_be_cancelled(stops: Trader, exchange: ScriptedExchange) -> None:
     other = Trader.born(TradingSettings.objects.select_related("symbol").get(), Venue.MOCK, 2)
     acting.wake(other.pk, at("2849.00"), exchange)
     cancel = exchange.cancel

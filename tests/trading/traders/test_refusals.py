@@ -217,7 +217,7 @@ def test_report_that_is_quicker_than_the_lost_answer_is_not_unsaid(
     assert fresh(trader).error == ""
 
 
-def test_order_that_shows_after_its_trader_ended_is_taken_back(
+def test_order_that_shows_after_its_trader_ended_is_cancelled(
     trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
     exchange.after.append(answer_lost)

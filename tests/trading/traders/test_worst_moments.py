@@ -307,7 +307,7 @@ def test_late_order_beside_another_one_is_cancelled_by_the_comparison(
     assert Reconciliation.objects.count() == 1
 
 
-def test_late_order_of_an_ended_trader_is_taken_back_though_its_bell_is_lost(
+def test_late_order_of_an_ended_trader_is_cancelled_though_its_bell_is_lost(
     trader: Trader, exchange: ScriptedExchange, bells: Bells
 ) -> None:
     exchange.after.append(answer_lost)
@@ -317,7 +317,7 @@ def test_late_order_of_an_ended_trader_is_taken_back_though_its_bell_is_lost(
     Trader.objects.update(state=TraderState.RETIRED, finished_at=timezone.now())
     acting.ask(late.pk, exchange)
     bells.clear()
-    leader.take_back_unwanted(timezone.now() + timedelta(minutes=1))
+    leader.cancel_unwanted(timezone.now() + timedelta(minutes=1))
     assert rung(bells, "cancel") == [late.pk]
 
 
@@ -359,7 +359,7 @@ def test_stop_whose_cancel_fails_for_minutes_is_tried_until_it_succeeds(
     now = timezone.now()
     for seconds in range(10, 180, 10):
         bells.clear()
-        leader.take_back_unwanted(now + timedelta(seconds=seconds))
+        leader.cancel_unwanted(now + timedelta(seconds=seconds))
         assert rung(bells, "cancel") == [sale.pk]
         with pytest.raises(NotSent):
             acting.cancel(sale.pk, exchange, now=now + timedelta(seconds=seconds))
