@@ -1,4 +1,4 @@
-"""The recorded days, traded by the real processes in five chunks: what it brings, and whether the books agree.
+"""The recorded days, traded by the real processes in five slots: what it brings, and whether the books agree.
 
     python -m bench days --symbol XRPUSDT --strategy trailing --speed 1000 --minutes 9
 
@@ -43,7 +43,7 @@ from trading.symbols.turning import turn
 
 DATA = ROOT.parent / "shared" / "data" / "trades"
 START = Decimal(10_000)
-BUDGET, CHUNKS = Decimal(1000), 5
+BUDGET, MAX_SLOTS = Decimal(1000), 5
 # Fractions. The naive strategy's; trailing has the trail in place of the first and the last.
 BUY_DOWN, PROFIT, REBUY, RETARGET = Decimal("0.001"), Decimal("0.003"), Decimal("0.01"), Decimal("0.005")
 TRAIL = Decimal("0.002")
@@ -102,7 +102,7 @@ class Watch:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench days", description="Trades recorded days, in 5 chunks.")
+    parser = argparse.ArgumentParser(prog="python -m bench days", description="Trades recorded days, in 5 slots.")
     parser.add_argument("--symbol", default="ETHUSDT")
     parser.add_argument("--file", type=Path, help="of Binance's public trades; default: those of 2019 beside us")
     parser.add_argument("--speed", type=float, default=1000.0, help="times as fast as it was; default 1000")
@@ -116,7 +116,7 @@ def arguments() -> argparse.Namespace:
 
 def set_up(options: argparse.Namespace) -> None:
     values: dict[str, object] = {
-        "chunks": CHUNKS,
+        "max_slots": MAX_SLOTS,
         "budget": BUDGET,
         "profit_interval": PROFIT,
         "rebuy_interval": REBUY,

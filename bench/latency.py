@@ -45,7 +45,7 @@ def prepare() -> None:
     Switch.objects.get_or_create(pk=1)
     symbol = named(SYMBOL)
     set_trading(symbol, True)
-    TradingSettings.objects.filter(symbol=symbol).update(chunks=1, budget=Decimal(200))
+    TradingSettings.objects.filter(symbol=symbol).update(max_slots=1, budget=Decimal(200))
 
 
 @dataclass

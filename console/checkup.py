@@ -227,7 +227,7 @@ def _symbol(checked: _Checked, symbol: Symbol) -> Finding:
     # What a trader would do first, were this the next trade.
     first = _first_step(settings, TradeSeen(symbol.name, 0, price, 0), listing.rules())
     if isinstance(first, Wait):
-        return Finding(Level.MEND, f"{symbol} at {plain(price)}: {first.reason}", "Change its budget or chunks")
+        return Finding(Level.MEND, f"{symbol} at {plain(price)}: {first.reason}", "Change its budget or max slots")
     filters = (
         f"tick {plain(listed.tick_size)}, step {plain(listed.step_size)}, least notional {plain(listed.min_notional)}"
     )

@@ -192,7 +192,7 @@ def _retire_unwanted(venue: Venue) -> None:
     """Ends traders that never ordered, where their symbol is off, their slot is gone or the switch was turned."""
     waiting = Trader.objects.filter(finished_at__isnull=True, state=TraderState.WAITING)
     unwanted = waiting.filter(
-        ~Q(venue=venue) | ~Q(symbol__settings__status=TradingStatus.ON) | Q(slot__gt=F("symbol__settings__chunks"))
+        ~Q(venue=venue) | ~Q(symbol__settings__status=TradingStatus.ON) | Q(slot__gt=F("symbol__settings__max_slots"))
     )
     # Usually none: who of them has an open order is asked only then.
     for trader_id in unwanted.values_list("pk", flat=True):

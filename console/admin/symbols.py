@@ -70,7 +70,7 @@ class SettingsInline(StrategyInline):
     model = TradingSettings
     form = TradingSettingsForm
     fields = (
-        ("budget", "chunks"),
+        ("budget", "max_slots"),
         ("sizing", "balance_share"),
         "compounds",
         "strategy",

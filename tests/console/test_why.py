@@ -45,7 +45,7 @@ def well(symbol: Symbol, redis_client: "redis.Redis") -> Symbol:
     all_well(redis_client)
     turning.set_streaming(symbol, True)
     publish("ETHUSDT", "3000")
-    TradingSettings.objects.filter(symbol=symbol).update(chunks=3, budget=D(600))
+    TradingSettings.objects.filter(symbol=symbol).update(max_slots=3, budget=D(600))
     Slot.objects.get_or_create(symbol=symbol, venue=Venue.MOCK, number=1)
     return symbol
 
@@ -189,7 +189,7 @@ class TestSlots:
 
 
 def test_queries_do_not_grow_with_slots(well: Symbol, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
-    TradingSettings.objects.update(chunks=20)
+    TradingSettings.objects.update(max_slots=20)
     for slot in range(1, 21):
         make_story(well, slot)
     with django_assert_max_num_queries(16):

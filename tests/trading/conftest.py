@@ -39,7 +39,7 @@ def exchange() -> ScriptedExchange:
     return ScriptedExchange()
 
 
-def make_symbol(name: str = "ETHUSDT", status: str = "TRADING", chunks: int = 1) -> Symbol:
+def make_symbol(name: str = "ETHUSDT", status: str = "TRADING", max_slots: int = 1) -> Symbol:
     """A symbol that is on, all traders at once, with one cent as tick and a ten-thousandth as step."""
     symbol = named(name)
     symbol.base_asset, symbol.quote_asset = name.removesuffix("USDT"), "USDT"
@@ -47,8 +47,8 @@ def make_symbol(name: str = "ETHUSDT", status: str = "TRADING", chunks: int = 1)
     give(
         TradingSettings.objects.filter(symbol=symbol),
         status=TradingStatus.ON,
-        chunks=chunks,
-        budget=Decimal(200) * chunks,
+        max_slots=max_slots,
+        budget=Decimal(200) * max_slots,
         buy_down_interval=Decimal("0.001"),
         profit_interval=Decimal("0.001"),
         rebuy_interval=None,

@@ -51,7 +51,7 @@ def publish_price(client: "redis.Redis", price: str) -> None:
 
 
 def test_every_slot_of_every_symbol_that_is_on_gets_its_trader(symbol: Symbol) -> None:
-    make_symbol("BTCUSDT", chunks=3)
+    make_symbol("BTCUSDT", max_slots=3)
     TradingSettings.objects.filter(symbol=make_symbol("XRPUSDT")).update(status=TradingStatus.OFF)
     assert leader.fill_slots() == 4
     assert leader.fill_slots() == 0
@@ -62,7 +62,7 @@ def test_every_slot_of_every_symbol_that_is_on_gets_its_trader(symbol: Symbol) -
 def test_new_trader_takes_its_share_and_settings_and_waits_for_the_next_price(
     symbol: Symbol, redis_client: "redis.Redis"
 ) -> None:
-    TradingSettings.objects.update(chunks=3, budget=Decimal(100))
+    TradingSettings.objects.update(max_slots=3, budget=Decimal(100))
     leader.fill_slots()
     give(profit_interval=Decimal("0.5"))
     trader = Trader.objects.get(slot=1)
@@ -78,7 +78,7 @@ def test_finished_trader_is_replaced_in_its_slot(trader: Trader) -> None:
 
 
 def test_traders_without_orders_retire_when_nobody_wants_them(symbol: Symbol, exchange: ScriptedExchange) -> None:
-    TradingSettings.objects.update(chunks=3)
+    TradingSettings.objects.update(max_slots=3)
     leader.fill_slots()
     with_order = Trader.objects.get(slot=2)
     acting.wake(with_order.pk, TRADE, exchange)
@@ -89,7 +89,7 @@ def test_traders_without_orders_retire_when_nobody_wants_them(symbol: Symbol, ex
 
 
 def test_turned_switch_concerns_new_traders_only(symbol: Symbol, exchange: ScriptedExchange) -> None:
-    TradingSettings.objects.update(chunks=2)
+    TradingSettings.objects.update(max_slots=2)
     leader.fill_slots()
     stays = Trader.objects.get(slot=1)
     acting.wake(stays.pk, TRADE, exchange)

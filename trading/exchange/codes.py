@@ -48,12 +48,12 @@ _MESSAGES: tuple[tuple[str, Why, str], ...] = (
     (
         "Filter failure: MIN_NOTIONAL",
         Why.FILTER,
-        "The order is worth too little: raise the budget or lower the chunks",
+        "The order is worth too little: raise the budget or lower the max slots",
     ),
-    ("Filter failure: NOTIONAL", Why.FILTER, "The order is worth too little or too much: change budget or chunks"),
+    ("Filter failure: NOTIONAL", Why.FILTER, "The order is worth too little or too much: change budget or max slots"),
     ("Filter failure: MAX_POSITION", Why.FILTER, "The account may not hold more of this asset"),
-    ("Filter failure: MAX_NUM", Why.FILTER, "Too many orders are open in this symbol: lower its chunks"),
-    ("Filter failure: EXCHANGE_MAX_NUM", Why.FILTER, "Too many orders are open on the account: lower the chunks"),
+    ("Filter failure: MAX_NUM", Why.FILTER, "Too many orders are open in this symbol: lower its max slots"),
+    ("Filter failure: EXCHANGE_MAX_NUM", Why.FILTER, "Too many orders are open on the account: lower the max slots"),
     ("Filter failure", Why.FILTER, "The order does not fit one of the symbol's filters"),
     ("Price * QTY is zero or less", Why.FILTER, "The order is worth nothing"),
 )

@@ -25,7 +25,7 @@ from trading.models.switch import Switch
 from trading.strategies.registry import FIRST, UnknownStrategy, find, worst_exit
 from trading.strategies.typed import BadSettings, Value, from_texts, text_of, to_texts
 
-MOST_CHUNKS = 100
+MAX_SLOTS = 100
 
 
 class Symbol(models.Model):
@@ -222,9 +222,9 @@ class TradingSettings(models.Model):
         related_name="applied_to",
         help_text="The one applied last; empty where settings were changed since.",
     )
-    chunks = models.PositiveSmallIntegerField(
+    max_slots = models.PositiveSmallIntegerField(
         default=3,
-        validators=[MinValueValidator(1), MaxValueValidator(MOST_CHUNKS)],
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_SLOTS)],
         help_text="How many traders work side by side; each has its share of the budget.",
     )
     budget = AmountField(
@@ -244,7 +244,7 @@ class TradingSettings(models.Model):
         max_length=8,
         choices=Sizing.choices,
         default=Sizing.FIXED,
-        help_text="Of what the chunks are parts.",
+        help_text="Of what the slots get equal parts.",
     )
     balance_share = AmountField(
         "share of the balance",
@@ -262,7 +262,7 @@ class TradingSettings(models.Model):
         verbose_name = "trading settings"
         verbose_name_plural = "trading settings"
         constraints = [
-            models.CheckConstraint(condition=models.Q(chunks__gte=1), name="at_least_one_chunk"),
+            models.CheckConstraint(condition=models.Q(max_slots__gte=1), name="at_least_one_slot"),
             models.CheckConstraint(condition=models.Q(budget__gt=Decimal(0)), name="budget_above_zero"),
             models.CheckConstraint(condition=models.Q(status__in=TradingStatus.values), name="known_trading_status"),
             models.CheckConstraint(condition=models.Q(sizing__in=Sizing.values), name="known_sizing"),
@@ -274,7 +274,7 @@ class TradingSettings(models.Model):
     @property
     def share(self) -> Decimal:
         """One trader's budget, in quote."""
-        return share_of(self.budget, self.chunks)
+        return share_of(self.budget, self.max_slots)
 
     @property
     def is_on(self) -> bool:
@@ -284,9 +284,9 @@ class TradingSettings(models.Model):
     def size_in_words(self) -> str:
         """What its traders share, and how many they are."""
         if self.sizing == Sizing.SHARE:
-            return f"{plain(self.balance_share.scaleb(2))} % of free {self.symbol.quote_asset} in {self.chunks}"
+            return f"{plain(self.balance_share.scaleb(2))} % of free {self.symbol.quote_asset} in {self.max_slots}"
         gains = " and its profit" if self.compounds else ""
-        return f"{plain(self.budget)} {self.symbol.quote_asset}{gains} in {self.chunks}"
+        return f"{plain(self.budget)} {self.symbol.quote_asset}{gains} in {self.max_slots}"
 
     def by(self) -> tuple[Strategy, Any]:
         """Its strategy, with the settings of a new trader. Raises UnknownStrategy and BadSettings."""
@@ -327,13 +327,13 @@ class TradingSettings(models.Model):
             return None
         stop = " at its stop" if least > ceil_to(listing.min_notional, Decimal("0.01")) else ""
         return (
-            f"Each of the {self.chunks} traders would have {plain(self.share)} {self.symbol.quote_asset}, and "
+            f"Each of the {self.max_slots} traders would have {plain(self.share)} {self.symbol.quote_asset}, and "
             f"{listing.venue} takes no order of {self.symbol} under {plain(listing.min_notional)}{stop}: "
-            f"raise the budget above {plain(least * self.chunks)} or lower the chunks."
+            f"raise the budget above {plain(least * self.max_slots)} or lower the max slots."
         )
 
     def clean(self) -> None:
-        if self.status != TradingStatus.ON or not self.chunks or not self.budget:
+        if self.status != TradingStatus.ON or not self.max_slots or not self.budget:
             return
         listing = Listing.objects.filter(symbol_id=self.symbol_id, venue=Switch.current()).first()
         problem = self.unworkable(listing) if listing else None

@@ -310,7 +310,7 @@ def adopt(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> Trader:
                 settings,
                 venue,
                 # Over the symbol's own slots: the leader lets it live out its cycle, and puts nobody in its place.
-                slot=max(settings.chunks, _highest_slot(symbol, venue)) + 1,
+                slot=max(settings.max_slots, _highest_slot(symbol, venue)) + 1,
                 budget=max(settings.share, _bound(reports)),
             )
             whose = f"trader {orphan.origin.trader}" if orphan.origin else "a trader"

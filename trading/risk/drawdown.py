@@ -123,7 +123,7 @@ def capital_of(limits: AccountProtections, seen: Standing) -> Decimal:
         return Decimal(limits.capital)
     on = TradingSettings.objects.filter(status=TradingStatus.ON, symbol__quote_asset=limits.quote_asset)
     fixed = on.filter(sizing=Sizing.FIXED).aggregate(total=Sum("budget"))["total"] or ZERO
-    shares = dict(on.filter(sizing=Sizing.SHARE).values_list("symbol", "chunks"))
+    shares = dict(on.filter(sizing=Sizing.SHARE).values_list("symbol", "max_slots"))
     live = Trader.objects.filter(finished_at__isnull=True, venue=limits.venue, symbol__in=shares).order_by()
     given = live.values_list("symbol").annotate(total=Sum("budget"), count=Count("pk"))
     with localcontext(EXACT):

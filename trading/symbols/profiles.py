@@ -23,6 +23,10 @@ _NOT_HOW = {"id", "symbol", "status", "cancels_orders", "profile", "strategy_set
 _BATCH = 500
 
 
+# Settings by their old names, for one release: a profile that was written down elsewhere may have them.
+OLD_NAMES = MappingProxyType({"chunks": "max_slots"})
+
+
 class Part(StrEnum):
     """Of what a setting is one, and from when on a change of it applies."""
 
@@ -103,7 +107,8 @@ def values_of(profile: Profile) -> dict[str, Any]:
     """What a profile names, as the settings hold it. Raises ValidationError where it names what can't be."""
     known = changeable()
     found = {}
-    for name, value in profile.values.items():
+    for given, value in profile.values.items():
+        name = OLD_NAMES.get(given, given)
         if name not in known:
             raise ValidationError(f"The profile {profile} names “{name}”, which is no setting.")
         try:

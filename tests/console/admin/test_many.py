@@ -92,7 +92,7 @@ class TestChanging:
         assert "2 symbols changed, from their next cycle on; 1 cycle under way keeps what it began with." in told
         for row in TradingSettings.objects.all():
             assert (row.budget, of_strategy(row, "profit_interval")) == (D(300), D("0.003"))
-            assert (of_strategy(row, "buy_down_interval"), row.chunks, row.status) == (D("0.001"), 1, "on")
+            assert (of_strategy(row, "buy_down_interval"), row.max_slots, row.status) == (D("0.001"), 1, "on")
         assert LogEntry.objects.count() == 2
 
     def test_profile_is_applied_and_noted(self, admin_client: Client, symbol: Symbol) -> None:
@@ -100,16 +100,16 @@ class TestChanging:
         careful = Profile.objects.get(name="careful")
         act(admin_client, "change_settings", symbol, apply="yes", profile=str(careful.pk))
         row = settings_of(symbol)
-        assert (row.profile, row.chunks, of_strategy(row, "buy_down_interval")) == (careful, 5, D("0.005"))
+        assert (row.profile, row.max_slots, of_strategy(row, "buy_down_interval")) == (careful, 5, D("0.005"))
         listed = admin_client.get(f"{LIST}?settings__profile__id__exact={careful.pk}").context["cl"].result_list
         assert [shown.name for shown in listed] == ["ETHUSDT"]
 
     def test_what_is_filled_in_weighs_more_than_the_profile(self, admin_client: Client, symbol: Symbol) -> None:
         TradingSettings.objects.update(budget=D(600))
         careful = Profile.objects.get(name="careful")
-        act(admin_client, "change_settings", symbol, apply="yes", profile=str(careful.pk), chunks="2")
+        act(admin_client, "change_settings", symbol, apply="yes", profile=str(careful.pk), max_slots="2")
         row = settings_of(symbol)
-        assert (row.profile, row.chunks, of_strategy(row, "buy_down_interval")) == (None, 2, D("0.005"))
+        assert (row.profile, row.max_slots, of_strategy(row, "buy_down_interval")) == (None, 2, D("0.005"))
 
     def test_an_optional_rule_can_be_emptied(self, admin_client: Client, symbol: Symbol) -> None:
         give(stop_loss_interval=D("0.02"))
@@ -138,7 +138,7 @@ class TestChanging:
         [
             ({}, "Fill in what shall change"),
             ({"profit_interval": "much"}, "Enter a number"),
-            ({"chunks": "0"}, "greater than or equal to 1"),
+            ({"max_slots": "0"}, "greater than or equal to 1"),
             ({"most_bound": "-1"}, "Must be above 0"),
             ({"balance_share": "101"}, "less than or equal to 1"),
             ({"stop_loss_interval": "2", "empty": "stop_loss_interval"}, "which of both"),
@@ -232,11 +232,11 @@ class TestProfiles:
         careful = Profile.objects.get(name="careful")
         page = f"{PROFILES}{careful.pk}/change/"
         assert 'name="buy_down_interval" value="0.5"' in admin_client.get(page).content.decode()
-        before = settings_of(symbol).chunks
-        admin_client.post(page, {"name": "careful", "chunks": "7"})
+        before = settings_of(symbol).max_slots
+        admin_client.post(page, {"name": "careful", "max_slots": "7"})
         careful.refresh_from_db()
-        assert careful.values == {"chunks": 7}
-        assert settings_of(symbol).chunks == before
+        assert careful.values == {"max_slots": 7}
+        assert settings_of(symbol).max_slots == before
 
     def test_two_of_one_name_are_told(self, admin_client: Client) -> None:
         told = admin_client.post(f"{PROFILES}add/", {"name": "careful"}, follow=True).content.decode()

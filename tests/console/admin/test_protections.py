@@ -159,7 +159,7 @@ def test_a_symbols_page_shows_its_limits_and_takes_new_ones(
     shown = page(admin_client, of(symbol))
     assert "199.8999 of 300 USDT" in shown and "1 of 5" in shown
     own, row = SymbolProtections.objects.get(symbol=symbol), TradingSettings.objects.get(symbol=symbol)
-    settings = {"id": str(row.pk), "symbol": str(symbol.pk), "chunks": "1", "budget": "200"}
+    settings = {"id": str(row.pk), "symbol": str(symbol.pk), "max_slots": "1", "budget": "200"}
     settings |= {"buy_down_interval": "0.1", "profit_interval": "0.1"}
     limits = {"id": str(own.pk), "symbol": str(symbol.pk), "most_bound": "400", "pause_minutes": "60"}
     data = {f"settings-0-{name}": value for name, value in settings.items()}

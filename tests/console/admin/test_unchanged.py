@@ -107,7 +107,7 @@ def an_odd_profile() -> Model:
         values={
             "profit_interval": "0.0012",
             "rebuy_interval": None,
-            "chunks": 5,
+            "max_slots": 5,
             "compounds": False,
             "sizing": "share",
         },

@@ -159,7 +159,7 @@ def test_a_wrong_name_among_many_is_told_and_nothing_is_changed(symbol: Symbol) 
 
 
 def test_share_of_the_balance_is_listed_as_such(symbol: Symbol) -> None:
-    TradingSettings.objects.update(sizing="share", chunks=2)
+    TradingSettings.objects.update(sizing="share", max_slots=2)
     assert " 10 % of free USDT in 2 " in run("symbols", "list")
 
 

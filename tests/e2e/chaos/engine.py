@@ -35,7 +35,7 @@ from trading.models.switch import Switch, TradingMode
 from trading.risk.kill_switch import halt, resume
 
 STARTS = {"ETHUSDT": Decimal(3000), "BTCUSDT": Decimal(90000)}
-CHUNKS = 3
+MAX_SLOTS = 3
 # The market swings by half a per cent and more: all of them act within seconds.
 RULES: Mapping[str, Mapping[str, Decimal]] = {
     "ETHUSDT": {"rebuy_interval": Decimal("0.0005"), "retarget_interval": Decimal("0.001")},
@@ -87,7 +87,9 @@ class Chaos:
             started.callback(self._stack.stop)
             self._stack.prepare()
             started.enter_context(self._stack.looked_into())
-            set_up({"chunks": CHUNKS, "buy_down_interval": "0.0002", "profit_interval": "0.0002", "status": "off"})
+            set_up(
+                {"max_slots": MAX_SLOTS, "buy_down_interval": "0.0002", "profit_interval": "0.0002", "status": "off"}
+            )
             for symbol, values in RULES.items():
                 give(TradingSettings.objects.filter(symbol__name=symbol), **values)
             self._stack.start()

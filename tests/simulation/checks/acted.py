@@ -24,7 +24,7 @@ _QUERIES = {
     ),
     "held from own orders": "SELECT count(*) FROM trading_journalentry WHERE denied_by = 'self-trade'",
     "of compounded profits": (
-        f"SELECT count(*) {_SIZED} WHERE s.sizing = 'fixed' AND s.compounds AND t.budget * s.chunks > s.budget"
+        f"SELECT count(*) {_SIZED} WHERE s.sizing = 'fixed' AND s.compounds AND t.budget * s.max_slots > s.budget"
     ),
     "a sale in the place of another": "SELECT count(*) FROM trading_order WHERE replaces_id IS NOT NULL",
     "left-overs taken along": "SELECT count(*) FROM trading_trader WHERE carried > 0",
@@ -35,7 +35,7 @@ _QUERIES = {
         " GROUP BY trader_id HAVING count(*) > 1) more"
     ),
     "orders that showed late": "SELECT count(*) FROM trading_order WHERE is_late",
-    "of a share": f"SELECT count(*) {_SIZED} WHERE s.sizing = 'share' AND t.budget * s.chunks <> s.budget",
+    "of a share": f"SELECT count(*) {_SIZED} WHERE s.sizing = 'share' AND t.budget * s.max_slots <> s.budget",
 }
 
 

@@ -142,9 +142,9 @@ class Watch:
     def _slots(self, traders: list[tuple[Any, ...]]) -> None:
         live = [(row[1], row[2]) for row in traders if row[4] is None]
         never(len(live) != len(set(live)), f"I1: a slot has two live traders: {sorted(live)}")
-        for symbol, chunks in self.world.chunks.items():
+        for symbol, max_slots in self.world.max_slots.items():
             many = sum(1 for name, _ in live if name == symbol)
-            never(many > chunks, f"I1: {many} traders live in the {chunks} slots of {symbol}")
+            never(many > max_slots, f"I1: {many} traders live in the {max_slots} slots of {symbol}")
 
     def _own_orders(self, rows: list[tuple[Any, ...]]) -> None:
         ours = {row[0]: row for row in rows}

@@ -72,7 +72,7 @@ class RuleWatch:
         settings = {
             row[0]: row[1:]
             for row in read(
-                "SELECT s.name, t.status, t.cancels_orders, t.budget, t.chunks, t.sizing, t.balance_share,"
+                "SELECT s.name, t.status, t.cancels_orders, t.budget, t.max_slots, t.sizing, t.balance_share,"
                 " t.compounds"
                 " FROM trading_tradingsettings t JOIN trading_symbol s ON s.id = t.symbol_id"
             )
@@ -133,7 +133,7 @@ class RuleWatch:
             self._size(pk, from_units(budget), settings[symbol], brought[symbol])
 
     def _size(self, pk: int, budget: Decimal, settings: tuple[Any, ...], brought: tuple[Decimal, Decimal]) -> None:
-        _, _, total, chunks, sizing, share, compounds = settings
+        _, _, total, max_slots, sizing, share, compounds = settings
         total, share = from_units(total), from_units(share)
         if sizing == Sizing.SHARE:
             # What is free and what is bound is what there was in the beginning, and what was gained.
@@ -143,8 +143,8 @@ class RuleWatch:
         else:
             least = most = total
         unit = Decimal("0.00000001")
-        never(budget > most / chunks + unit, f"R7: trader {pk} gets {budget} of {most} in {chunks}")
-        never(budget < least / chunks - unit, f"R7: trader {pk} gets only {budget} of {least} in {chunks}")
+        never(budget > most / max_slots + unit, f"R7: trader {pk} gets {budget} of {most} in {max_slots}")
+        never(budget < least / max_slots - unit, f"R7: trader {pk} gets only {budget} of {least} in {max_slots}")
 
     def _brought(self, symbol: str, traders: list[tuple[Any, ...]]) -> tuple[Decimal, Decimal]:
         """The least and the most that ended cycles can have brought at any moment since the last check."""

@@ -153,7 +153,7 @@ def fills_one_slot_too_many(patches: Patches) -> None:
     def too_many() -> int:
         made = fill()
         taken = list(TradingSettings.objects.all())
-        return made + sum(leader._spawn(each, Venue.MOCK, each.chunks + 1) for each in taken)
+        return made + sum(leader._spawn(each, Venue.MOCK, each.max_slots + 1) for each in taken)
 
     patches.set(leader, "fill_slots", too_many)
 

@@ -42,10 +42,10 @@ def requests_a_slot_twice(patches: Patches) -> None:
 
 def opens_a_slot_twice_with_two_leaders(patches: Patches) -> None:
     def open_for(requester: Trader, venue: Venue) -> bool:
-        chunks = requester.symbol.settings.chunks
+        max_slots = requester.symbol.settings.max_slots
         used = slots._taken(venue, requester.symbol_id)[requester.symbol_id]
         used = used | slots._opened(venue, requester.symbol_id)[requester.symbol_id]
-        number = next((number for number in range(1, chunks + 1) if number not in used), None)
+        number = next((number for number in range(1, max_slots + 1) if number not in used), None)
         if number is None:
             return False
         Trader.objects.filter(pk=requester.pk).update(slot_opened_at=timezone.now())

@@ -69,13 +69,13 @@ def draw_costs(seed: int) -> tuple[Rates, BnbPair]:
 
 def draw_settings(chance: "Chance", strategy: str, money: Decimal) -> dict[str, Any]:
     """Its settings, those of its strategy among them; `money`: what the account has of the quote asset."""
-    chunks = chance.randint(2, 3)
+    max_slots = chance.randint(2, 3)
     is_share = chance.random() < 0.15
     return {
-        "chunks": chunks,
-        "budget": TRADER_BUDGET * chunks,
+        "max_slots": max_slots,
+        "budget": TRADER_BUDGET * max_slots,
         "sizing": Sizing.SHARE if is_share else Sizing.FIXED,
-        "balance_share": TRADER_BUDGET * chunks / money,
+        "balance_share": TRADER_BUDGET * max_slots / money,
         "compounds": not is_share and chance.random() < 0.3,
         "strategy": strategy or chance.choice(STRATEGIES),
         "buy_down_interval": Decimal("0.0005"),

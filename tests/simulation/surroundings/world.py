@@ -113,7 +113,7 @@ class World:
         self.highest: dict[str, Decimal] = {}
         # All that was traded on the symbols' markets, and when.
         self.trades: dict[str, list[tuple[datetime, Decimal]]] = {symbol: [] for symbol in PRICES}
-        self.chunks: dict[str, int] = {}
+        self.max_slots: dict[str, int] = {}
         # What its owner has taken from the account, by asset.
         self.taken_away: dict[str, Decimal] = {}
         # When the last beats came that no process died in.
@@ -131,7 +131,7 @@ class World:
         for symbol in PRICES:
             row = named(symbol)
             values = rules.draw_settings(self.chance, STRATEGY, MONEY["USDT"])
-            self.chunks[symbol] = values["chunks"]
+            self.max_slots[symbol] = values["max_slots"]
             give(TradingSettings.objects.filter(symbol=row), status=TradingStatus.ON, **values)
             refresh(row, Venue.MOCK, self.line)
             self._trade(symbol)

@@ -235,8 +235,10 @@ def test_a_drawdown_that_nobody_can_know_is_told(symbol: Symbol, look: Look, red
 def test_what_trades_a_share_of_the_balance_counts_with_what_its_traders_were_given(symbol: Symbol) -> None:
     limits = limit_account(most_drawdown=D("0.05"))
     other = make_symbol("XRPUSDT")
-    TradingSettings.objects.filter(symbol=symbol).update(budget=D(300), chunks=2)
-    TradingSettings.objects.filter(symbol=other).update(status="on", budget=D(9_999), chunks=5, sizing=Sizing.SHARE)
+    TradingSettings.objects.filter(symbol=symbol).update(budget=D(300), max_slots=2)
+    TradingSettings.objects.filter(symbol=other).update(
+        status="on", budget=D(9_999), max_slots=5, sizing=Sizing.SHARE
+    )
     make_trader(other, 1, budget=D(40))
     make_trader(other, 2, budget=D(60))
     assert drawdown.capital_of(limits, Standing()) == D(300) + D(250)

@@ -137,7 +137,7 @@ def test_fill_is_booked_though_the_strategy_fails_over_it(
 
 
 def test_traders_that_ask_for_nobody_begin_all_at_once(redis_client: object, patient: str) -> None:
-    symbol = make_symbol(chunks=3)
+    symbol = make_symbol(max_slots=3)
     give(TradingSettings.objects.filter(symbol=symbol), strategy="trailing", rebuy_interval=D("0.005"))
     assert leader.fill_slots() == 1
     TradingSettings.objects.filter(symbol=symbol).update(strategy=patient)

@@ -65,7 +65,7 @@ def test_again_changes_no_settings_and_refreshes_the_rules(symbol: Symbol) -> No
     Listing.objects.update(**listings.fee_columns(Fees.flat(D("0.0002"))))
     assert sync(Catalog(EVERY)).new == 3
     settings = TradingSettings.objects.get(symbol=symbol)
-    assert (settings.status, settings.budget, settings.chunks) == ("on", D(200), 1)
+    assert (settings.status, settings.budget, settings.max_slots) == ("on", D(200), 1)
     listing = Listing.objects.get(symbol=symbol)
     assert (listing.step_size, listing.fees) == (D("0.001"), Fees.flat(D("0.0002")))
     assert sync(Catalog(EVERY)) == catalog.Synced(listed=4, trading=3, new=0, gone=0)
@@ -260,7 +260,7 @@ class TestShutdown:
         assert turning.end_shutdowns() == 0
 
     def test_the_leader_retires_who_has_not_bought_replaces_nobody_and_turns_off(self, symbol: Symbol) -> None:
-        TradingSettings.objects.update(chunks=3)
+        TradingSettings.objects.update(max_slots=3)
         leader.fill_slots()
         before = Trader.objects.filter(finished_at=None).count()
         assert before >= 1

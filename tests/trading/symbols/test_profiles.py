@@ -28,7 +28,7 @@ def test_seeded_profiles_can_be_applied(symbol: Symbol, name: str) -> None:
     TradingSettings.objects.update(budget=D(600))
     assert profiles.apply(profile, [symbol]) == profiles.Changed(1)
     row = settings_of(symbol)
-    assert {name: row.strategy_settings.get(name, row.chunks) for name in profile.values} == profile.values
+    assert {name: row.strategy_settings.get(name, row.max_slots) for name in profile.values} == profile.values
     assert row.profile == profile
     row.full_clean()
 
@@ -42,7 +42,7 @@ def test_what_a_profile_does_not_name_stays(symbol: Symbol) -> None:
         D("0.001"),
         D(200),
     )
-    assert (row.status, row.chunks) == ("on", 1)
+    assert (row.status, row.max_slots) == ("on", 1)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_a_profile_does_not_name_stays(symbol: Symbol) -> None:
         ({"status": "on"}, "no setting"),
         ({"profit": "1"}, "no setting"),
         ({"profit_interval": "0"}, "Must be above 0"),
-        ({"chunks": 0}, "greater than or equal to 1"),
+        ({"max_slots": 0}, "greater than or equal to 1"),
         ({"budget": "much"}, "not a number"),
     ],
 )
@@ -158,9 +158,9 @@ def test_hundreds_change_in_few_queries(django_assert_max_num_queries: DjangoAss
     every = list(Symbol.objects.all())
     TradingSettings.objects.bulk_create([TradingSettings(symbol=symbol) for symbol in every if symbol.name[0] == "A"])
     with django_assert_max_num_queries(20):
-        assert profiles.change(every, {"chunks": 2, "most_open_orders": 4}).count == 501
+        assert profiles.change(every, {"max_slots": 2, "most_open_orders": 4}).count == 501
     assert SymbolProtections.objects.filter(most_open_orders=4).count() == 501
-    assert set(TradingSettings.objects.values_list("chunks", flat=True)) == {2}
+    assert set(TradingSettings.objects.values_list("max_slots", flat=True)) == {2}
 
 
 def test_what_two_strategies_call_the_same_outlives_a_change_and_so_does_what_one_alone_reads(symbol: Symbol) -> None:
@@ -184,3 +184,9 @@ def test_what_may_be_empty_can_be_made_empty(symbol: Symbol) -> None:
     profiles.change([symbol], {"stop_loss_interval": D("0.02")})
     profiles.apply(Profile.objects.create(name="brave", values={"stop_loss_interval": None}), [symbol])
     assert of_strategy(settings_of(symbol), "stop_loss_interval") is None
+
+
+def test_a_profile_may_name_settings_by_their_old_names(symbol: Symbol) -> None:
+    profile = Profile.objects.create(name="old", values={"chunks": 4})
+    assert profiles.apply(profile, [symbol]) == profiles.Changed(1)
+    assert settings_of(symbol).max_slots == 4

@@ -28,8 +28,8 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 @pytest.fixture
 def symbol(db: None, redis_client: "redis.Redis") -> Symbol:
-    """Three chunks; another trader for each 1 % that the price falls under a buy."""
-    made = make_symbol(chunks=3)
+    """Three slots; another trader for each 1 % that the price falls under a buy."""
+    made = make_symbol(max_slots=3)
     give(rebuy_interval=D("0.01"))
     return made
 
@@ -92,15 +92,15 @@ def test_rebuy_opens_the_next_slot_once(symbol: Symbol, exchange: ScriptedExchan
     assert (Kind.SLOT_OPENED, "slot 2 of 3 is opened") in told
 
 
-def test_each_of_them_asks_for_the_next_up_to_the_chunks(symbol: Symbol, exchange: ScriptedExchange) -> None:
+def test_each_of_them_asks_for_the_next_up_to_max_slots(symbol: Symbol, exchange: ScriptedExchange) -> None:
     for slot, price in ((1, "3000"), (2, "2900"), (3, "2800")):
         leader.fill_slots()
         buys(slot, price, exchange)
         assert acting.wake(in_slot(slot).pk, at(str(D(price) - 50)), exchange)
     assert leader.fill_slots() == 0
     assert live() == [1, 2, 3]
-    # More chunks: the one who asked in vain is heard after all.
-    TradingSettings.objects.update(chunks=4)
+    # More slots: the one who asked in vain is heard after all.
+    TradingSettings.objects.update(max_slots=4)
     assert leader.fill_slots() == 1
     assert live() == [1, 2, 3, 4]
 
@@ -109,7 +109,7 @@ def test_whoever_asks_in_vain_costs_no_transaction_each_second(
     symbol: Symbol, exchange: ScriptedExchange, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     """After a long fall that is the last trader of every symbol."""
-    TradingSettings.objects.update(chunks=1)
+    TradingSettings.objects.update(max_slots=1)
     leader.fill_slots()
     buys(1, "3000", exchange)
     assert acting.wake(in_slot(1).pk, at("2900"), exchange)
