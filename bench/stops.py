@@ -123,10 +123,10 @@ def main() -> None:
             took = stops(market, max_slots, delay_ms)
             if delay_ms:
                 slow_down(market, delay_ms)
-            least = floor(len(took))
+            minimum = floor(len(took))
         count = max_slots * len(PRICES)
         title = f"{count} stops, each answer after {delay_ms / 1000:g} s"
-        shares = (took[0], statistics.median(took), took[int(len(took) * 0.9)], took[-1], least)
+        shares = (took[0], statistics.median(took), took[int(len(took) * 0.9)], took[-1], minimum)
         print(f"{title:40}{len(took):>6}{''.join(f'{each:8.2f}' for each in shares)}", flush=True)
 
 

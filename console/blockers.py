@@ -15,7 +15,7 @@ from trading.models import Order, Trader
 
 # An answer takes this long at most where all is well.
 UNCLEAR_AFTER = timedelta(seconds=2)
-MOST_REASONS = 8
+MAX_REASONS = 8
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def unclear_orders() -> QuerySet[Order]:
     return Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=late).order_by("id")
 
 
-def waiting(venue: Venue, most: int = MOST_REASONS) -> list[Waiting]:
+def waiting(venue: Venue, maximum: int = MAX_REASONS) -> list[Waiting]:
     """Why live traders without an open order do nothing for now; the reason of the most traders first."""
     held_up = Trader.objects.filter(Q(retry_at__isnull=False) | ~Q(error=""), venue=venue, finished_at__isnull=True)
     rows = (
@@ -65,4 +65,4 @@ def waiting(venue: Venue, most: int = MOST_REASONS) -> list[Waiting]:
         .annotate(count=Count("pk"))
         .order_by("-count", "says")
     )
-    return [Waiting(says, count, bool(error)) for says, error, count in rows[:most]]
+    return [Waiting(says, count, bool(error)) for says, error, count in rows[:maximum]]

@@ -37,7 +37,7 @@ from trading.symbols.listings import fee_columns, fee_values, listing_values
 SOCKET_S = 5.0
 # A clock this far off is still accepted, but something is wrong with it.
 CLOCK_WARN_MS = 500
-CLOCK_MOST_MS = RECV_WINDOW_MS // 3
+MAX_CLOCK_OFFSET_MS = RECV_WINDOW_MS // 3
 
 
 class Level(StrEnum):
@@ -135,7 +135,7 @@ def _clock(reached: Reached) -> Iterator[Finding]:
     off = abs(reached.offset_ms)
     direction = "ahead of" if reached.offset_ms < 0 else "behind"
     text = f"the clock of this machine is {off} ms {direction} the exchange's"
-    if off > CLOCK_MOST_MS:
+    if off > MAX_CLOCK_OFFSET_MS:
         advice = (
             f"Orders are accepted within {RECV_WINDOW_MS} ms only. Set the clock by NTP: timedatectl set-ntp true"
         )

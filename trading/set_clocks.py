@@ -17,7 +17,7 @@ from hedgehog_project.venues import Venue
 from trading.core.orders import OPEN
 from trading.models import FillMark, HeldBack, HighWater, Listing, Order, Orphan, Trader
 from trading.risk.protections import MAX_DENIAL
-from trading.traders.retries import LONGEST_WAIT
+from trading.traders.retries import MAX_WAIT_WITH_SPREAD
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def forget() -> None:
 def _times() -> Iterator[tuple[QuerySet[Any], str, timedelta]]:
     """Rows, one of their times, and how far ahead of now it may lie."""
     live = Trader.objects.filter(finished_at__isnull=True)
-    yield live, "retry_at", LONGEST_WAIT
+    yield live, "retry_at", MAX_WAIT_WITH_SPREAD
     yield live, "armed_at", NOTHING
     yield Trader.objects.all(), "finished_at", NOTHING
     for field in ("asked_at", "not_found_at"):

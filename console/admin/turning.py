@@ -27,7 +27,7 @@ TRADING = {
     "shutdown": (TradingStatus.SHUTDOWN, False),
     "shutdown-cancel": (TradingStatus.SHUTDOWN, True),
 }
-MOST_PROBLEMS = 5
+MAX_PROBLEMS = 5
 
 
 class TurningAdmin(PlainHistory):
@@ -101,10 +101,10 @@ class TurningAdmin(PlainHistory):
 
 def tell_problems(of: ModelAdmin, request: HttpRequest, problems: dict[str, str]) -> None:
     """The first few of them, by symbol; and how many more there are."""
-    for name, problem in list(problems.items())[:MOST_PROBLEMS]:
+    for name, problem in list(problems.items())[:MAX_PROBLEMS]:
         of.message_user(request, f"{name}: {problem}", messages.ERROR)
-    if len(problems) > MOST_PROBLEMS:
-        of.message_user(request, f"{len(problems) - MOST_PROBLEMS} more symbols stay as they are.", messages.ERROR)
+    if len(problems) > MAX_PROBLEMS:
+        of.message_user(request, f"{len(problems) - MAX_PROBLEMS} more symbols stay as they are.", messages.ERROR)
 
 
 def _plain(chosen: QuerySet[Symbol]) -> list[Symbol]:

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 # The part of every limit that entries and background reads may use. The rest is kept for exits.
 ENTRIES_SHARE = 0.8
 # An order limit that is reached may be free again before the day is over, for fills give back: look again.
-MOST_WAIT_S = 600.0
+MAX_WAIT_S = 600.0
 # A ban lasts from two minutes to three days (limits.md): whoever is told of a longer one is told wrong.
 LONGEST_BAN_S = 259_200.0
 _LIMITS_KEPT_S = 86_400
@@ -329,7 +329,7 @@ def _windows(weight: int, places_order: bool) -> tuple[tuple[Window, int], ...]:
 def _over(window: Window, used: int, limit: int, is_exit: bool, now_ms: int) -> OverBudget:
     kept = "" if is_exit else f", {limit - max(1, int(limit * ENTRIES_SHARE)):,} are kept for exits"
     reason = f"{used:,} of {limit:,} {window.of} are used{kept}"
-    return OverBudget(reason, min(window.left_s(now_ms), MOST_WAIT_S))
+    return OverBudget(reason, min(window.left_s(now_ms), MAX_WAIT_S))
 
 
 def _stopped(host: str, until_ms: int, why: str, now_ms: int) -> OverBudget:

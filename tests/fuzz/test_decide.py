@@ -20,8 +20,8 @@ from trading.strategies import naive
 UNIT = Decimal("0.00000001")
 
 
-def amounts(least: str, most: str) -> st.SearchStrategy[Decimal]:
-    return st.decimals(Decimal(least), Decimal(most), places=8, allow_nan=False, allow_infinity=False)
+def amounts(minimum: str, top: str) -> st.SearchStrategy[Decimal]:
+    return st.decimals(Decimal(minimum), Decimal(top), places=8, allow_nan=False, allow_infinity=False)
 
 
 STEPS = st.sampled_from([Decimal(0), *(Decimal(10) ** -places for places in range(-1, 9))])
@@ -49,9 +49,9 @@ def all_rules(draw: st.DrawFn) -> Rules:
 
 
 @st.composite
-def orders(draw: st.DrawFn, side: Side, most: Decimal) -> Order:
+def orders(draw: st.DrawFn, side: Side, top: Decimal) -> Order:
     """An order of at most this quantity, with some or all of its fills known, and a commission in some asset."""
-    quantity = draw(amounts("0.00000001", "1000").filter(lambda number: number <= most)) if most < 1000 else draw(
+    quantity = draw(amounts("0.00000001", "1000").filter(lambda number: number <= top)) if top < 1000 else draw(
         amounts("0.00000001", "1000")
     )  # fmt: skip
     status = draw(st.sampled_from(sorted(set(OrderStatus) - {OrderStatus.REJECTED, OrderStatus.NOT_PLACED})))

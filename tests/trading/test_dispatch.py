@@ -162,7 +162,7 @@ def test_trader_is_rung_once_until_it_is_heard(
 def test_more_crossed_traders_than_one_round_trip_holds_are_all_woken(
     dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "RING_MOST", 7)
+    monkeypatch.setattr(dispatch, "MAX_FIRED", 7)
     for trader in range(1, 31):
         arm(redis_client, trader, ANY_PRICE)
     publish(redis_client, 1, "3000")

@@ -309,7 +309,9 @@ def test_renamed_fields_keep_what_they_hold_forward_and_backward() -> None:
     apps = at(before)
     symbol = apps.get_model("trading", "Symbol").objects.create(name="ETHUSDT", base_asset="ETH", quote_asset="USDT")
     apps.get_model("trading", "TradingSettings").objects.create(symbol=symbol, chunks=7, takes_back=True)
-    apps.get_model("trading", "Profile").objects.create(name="old", values={"chunks": 5, "budget": "1"})
+    apps.get_model("trading", "Profile").objects.create(name="old", values={"chunks": 5, "most_bound": "9"})
+    apps.get_model("trading", "SymbolProtections").objects.create(symbol=symbol, most_bound=D(5), most_trade_age_s=3)
+    apps.get_model("trading", "AccountProtections").objects.create(venue="mock", most_drawdown=D("0.1"))
     trader = apps.get_model("trading", "Trader").objects.create(
         symbol=symbol, venue="mock", slot=1, budget=D(1), turn=9, rebuy_told_at=now, rebuy_heard_at=now
     )
@@ -323,11 +325,15 @@ def test_renamed_fields_keep_what_they_hold_forward_and_backward() -> None:
     assert (settings.max_slots, settings.cancels_orders) == (7, True)
     assert (trader.version, trader.slot_requested_at, trader.slot_opened_at) == (9, now, now)
     assert get("trading", "Order").objects.get().not_found_at == now
-    assert get("trading", "Profile").objects.get(name="old").values == {"max_slots": 5, "budget": "1"}
+    assert get("trading", "Profile").objects.get(name="old").values == {"max_slots": 5, "max_exposure": "9"}
+    limits = get("trading", "SymbolProtections").objects.get()
+    assert (limits.max_exposure, limits.max_open_orders, limits.max_trade_age_s) == (D(5), None, 3)
+    assert get("trading", "AccountProtections").objects.get().max_drawdown == D("0.1")
 
     get = at(before).get_model
     settings, trader = get("trading", "TradingSettings").objects.get(), get("trading", "Trader").objects.get()
     assert (settings.chunks, settings.takes_back) == (7, True)
     assert (trader.turn, trader.rebuy_told_at, trader.rebuy_heard_at) == (9, now, now)
     assert get("trading", "Order").objects.get().denied_at == now
-    assert get("trading", "Profile").objects.get(name="old").values == {"chunks": 5, "budget": "1"}
+    assert get("trading", "Profile").objects.get(name="old").values == {"chunks": 5, "most_bound": "9"}
+    assert get("trading", "SymbolProtections").objects.get().most_bound == D(5)

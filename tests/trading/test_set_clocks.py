@@ -185,7 +185,7 @@ def test_no_wait_is_longer_than_a_minute_however_long_its_reason_lasts(symbol: S
     for wait in waits:
         wait()
         assert trader.retry_at is not None
-        assert timedelta(seconds=59) < trader.retry_at - timezone.now() <= retries.LONGEST_WAIT
+        assert timedelta(seconds=59) < trader.retry_at - timezone.now() <= retries.MAX_WAIT_WITH_SPREAD
 
 
 def test_an_order_is_not_taken_for_never_placed_because_the_clock_was_set_forward(
@@ -250,4 +250,4 @@ def test_a_trader_of_before_the_clock_was_set_back_looks_again_at_the_next_beat(
     set_clocks.mend(timezone.now())
     acting.wake(trader.pk, nudge, exchange)
     trader.refresh_from_db()
-    assert trader.retry_at is None or trader.retry_at < timezone.now() + retries.LONGEST_WAIT
+    assert trader.retry_at is None or trader.retry_at < timezone.now() + retries.MAX_WAIT_WITH_SPREAD

@@ -80,11 +80,11 @@ def too_far(rules: Rules, side: Side, price: Decimal, market: Decimal) -> str | 
     The exchange compares with its average of the last minutes; the last trade is our estimate of it.
     """
     is_buy = side == Side.BUY
-    least = rules.buy_factor_min if is_buy else rules.sell_factor_min
-    most = rules.buy_factor_max if is_buy else rules.sell_factor_max
+    minimum = rules.buy_factor_min if is_buy else rules.sell_factor_min
+    maximum = rules.buy_factor_max if is_buy else rules.sell_factor_max
     what = f"{side} at {plain(price)}: the exchange takes none"
-    if price < market * least:
-        return f"{what} under {plain(least)} times the market, {plain(market)}"
-    if most and price > market * most:
-        return f"{what} over {plain(most)} times the market, {plain(market)}"
+    if price < market * minimum:
+        return f"{what} under {plain(minimum)} times the market, {plain(market)}"
+    if maximum and price > market * maximum:
+        return f"{what} over {plain(maximum)} times the market, {plain(market)}"
     return None

@@ -22,7 +22,7 @@ from trading.core.orders import UNVALUED, Side, unvalued
 from trading.core.position import Mode, Position, TraderState
 
 # The market may have moved away from a trade that is older.
-MOST_AGE_S = 10.0
+MAX_AGE_S = 10.0
 
 
 def percent(fraction: Decimal) -> str:
@@ -67,7 +67,7 @@ def buy_under(
     """
     if not isinstance(event, TradeSeen):
         return Wait("waits for the next trade")
-    if event.age_s > MOST_AGE_S:
+    if event.age_s > MAX_AGE_S:
         return Wait(f"the last trade is {event.age_s:.0f} s old (is the streamer behind, or the clock wrong?)")
     price = buy_price(event.price, buy_down_interval, rules.tick)
     if price <= 0:
@@ -95,7 +95,7 @@ def buy_under(
     return PlaceBuy(price, quantity, f"{percent(buy_down_interval)} under {plain(event.price)}")
 
 
-def least_budget(min_notional: Decimal, worst_exit: Decimal | None) -> Decimal:
+def min_budget(min_notional: Decimal, worst_exit: Decimal | None) -> Decimal:
     """What a trader needs so that what it buys can be sold again, also where it gets out at its worst."""
     return min_notional if worst_exit is None else EXACT.divide(min_notional, EXACT.multiply(worst_exit, GAP))
 
@@ -192,7 +192,7 @@ def leave(position: Position, rules: Rules, price: Decimal, slippage: Decimal | 
     By a market order; with a `slippage`, by a limit order so far under the price.
     """
     with localcontext(EXACT):
-        least = floor_to(price * (1 - (slippage or 0)), rules.tick)
-    how = "at the market" if slippage is None else f"at {plain(least)} or more"
+        minimum = floor_to(price * (1 - (slippage or 0)), rules.tick)
+    how = "at the market" if slippage is None else f"at {plain(minimum)} or more"
     reason = f"gets out {how}: the price had fallen to {plain(price)}"
-    return sell_or_finish(position, rules, least, reason, is_market=slippage is None, is_exit=True, memory=memory)
+    return sell_or_finish(position, rules, minimum, reason, is_market=slippage is None, is_exit=True, memory=memory)

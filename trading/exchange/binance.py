@@ -51,7 +51,7 @@ CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3.0, 7.0
 PAUSES_S = (0.2, 0.8)
 PATIENCE_S, ANSWER_TIMEOUT_S = 5.0, 3.0
 # Told to wait longer, a worker does not: its caller is told.
-MOST_WAIT_S = 1.0
+MAX_WAIT_S = 1.0
 
 
 class BinanceExchange:
@@ -220,7 +220,7 @@ class BinanceExchange:
                     raise
                 wait_s = pause_s * random.uniform(0.5, 1.5)
                 if isinstance(error, Throttled):
-                    if error.wait_s > MOST_WAIT_S:
+                    if error.wait_s > MAX_WAIT_S:
                         raise
                     wait_s += error.wait_s
                 if time.monotonic() + wait_s > give_up_at:

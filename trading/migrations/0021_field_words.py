@@ -5,7 +5,13 @@ from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 # A profile names settings by their fields.
-PROFILES = {"chunks": "max_slots"}
+PROFILES = {
+    "chunks": "max_slots",
+    "most_bound": "max_exposure",
+    "most_open_orders": "max_open_orders",
+    "most_day_loss": "max_daily_loss",
+    "most_trade_age_s": "max_trade_age_s",
+}
 
 
 def rename_in_profiles(apps: Apps, names: dict[str, str]) -> None:
@@ -29,6 +35,13 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunPython(forward, backward),
+        migrations.RenameField("symbolprotections", "most_bound", "max_exposure"),
+        migrations.RenameField("symbolprotections", "most_open_orders", "max_open_orders"),
+        migrations.RenameField("symbolprotections", "most_day_loss", "max_daily_loss"),
+        migrations.RenameField("symbolprotections", "most_trade_age_s", "max_trade_age_s"),
+        migrations.RenameField("accountprotections", "most_exposure", "max_exposure"),
+        migrations.RenameField("accountprotections", "most_orders_a_minute", "max_orders_a_minute"),
+        migrations.RenameField("accountprotections", "most_drawdown", "max_drawdown"),
         migrations.RemoveConstraint("tradingsettings", "at_least_one_chunk"),
         migrations.RenameField("tradingsettings", "chunks", "max_slots"),
         migrations.AddConstraint(

@@ -16,7 +16,7 @@ from hedgehog_project.venues import Venue
 from trading.core.fees import USUAL_RATE, Fees
 from trading.core.filters import Rules
 from trading.core.money import ceil_to, plain, share_of
-from trading.core.steps import least_budget
+from trading.core.steps import min_budget
 from trading.core.strategy import Strategy
 from trading.models.choices import choices_of
 from trading.models.fields import Above, AmountField
@@ -322,14 +322,14 @@ class TradingSettings(models.Model):
         if self.sizing != Sizing.FIXED:
             return None
         # Whatever sells what was bought must be worth an order too: also a stop.
-        least = ceil_to(least_budget(listing.min_notional, worst_exit(strategy, settings)), Decimal("0.01"))
-        if self.share >= least:
+        minimum = ceil_to(min_budget(listing.min_notional, worst_exit(strategy, settings)), Decimal("0.01"))
+        if self.share >= minimum:
             return None
-        stop = " at its stop" if least > ceil_to(listing.min_notional, Decimal("0.01")) else ""
+        stop = " at its stop" if minimum > ceil_to(listing.min_notional, Decimal("0.01")) else ""
         return (
             f"Each of the {self.max_slots} traders would have {plain(self.share)} {self.symbol.quote_asset}, and "
             f"{listing.venue} takes no order of {self.symbol} under {plain(listing.min_notional)}{stop}: "
-            f"raise the budget above {plain(least * self.max_slots)} or lower the max slots."
+            f"raise the budget above {plain(minimum * self.max_slots)} or lower the max slots."
         )
 
     def clean(self) -> None:

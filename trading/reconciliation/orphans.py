@@ -43,7 +43,7 @@ from trading.traders.outcomes import is_namesake
 # How far the exchange's clock and ours may be apart.
 CLOCKS = timedelta(seconds=2)
 # What a buy's commission takes of it at most, for telling what is left of a cycle whose fills are not at hand.
-MOST_FEE = Decimal("0.002")
+MAX_FEE = Decimal("0.002")
 BY_ITSELF = "reconciliation"
 # An orphan that was seen more lately may be denied for a moment: the next comparison asks again.
 GONE_AFTER = timedelta(seconds=90)
@@ -260,7 +260,7 @@ def settle(venue: Venue) -> None:
             continue
         bought = sum((orphan.executed for orphan in group if orphan.side == Side.BUY), ZERO)
         left = bought - sum((orphan.executed for orphan in group if orphan.side == Side.SELL), ZERO)
-        if left >= 0 and _is_too_little(left - bought * MOST_FEE, name, venue):
+        if left >= 0 and _is_too_little(left - bought * MAX_FEE, name, venue):
             for orphan in group:
                 _resolve(orphan, Resolution.CLOSED, BY_ITSELF, "its cycle is over: what it bought was sold again")
 

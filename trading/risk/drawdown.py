@@ -32,7 +32,7 @@ FRACTION = Decimal("0.00000001")
 
 def watch(now: datetime) -> None:
     """Looks at every venue with a drawdown set, where it is time to. For the leader; two at once are harmless."""
-    each(AccountProtections.objects.filter(most_drawdown__isnull=False), lambda limits: _look(limits, now))
+    each(AccountProtections.objects.filter(max_drawdown__isnull=False), lambda limits: _look(limits, now))
 
 
 def _look(limits: AccountProtections, now: datetime) -> None:
@@ -98,7 +98,7 @@ def _trip(limits: AccountProtections, row: HighWater, top: Decimal) -> bool:
 
 def is_too_much(limits: AccountProtections, row: HighWater) -> bool:
     """Whether the drawdown at the last look reaches its limit."""
-    return limits.most_drawdown is not None and row.drawdown >= limits.most_drawdown
+    return limits.max_drawdown is not None and row.drawdown >= limits.max_drawdown
 
 
 def unknown_since(row: HighWater | None, now: datetime) -> datetime | None:

@@ -101,8 +101,8 @@ def _of_symbol_together(buy: _Buy, limits: SymbolProtections) -> Denial | None:
 
 
 def _feed(buy: _Buy, limits: SymbolProtections) -> Denial | None:
-    most_s = limits.most_trade_age_s
-    if most_s is None and not limits.heeds_gaps:
+    max_s = limits.max_trade_age_s
+    if max_s is None and not limits.heeds_gaps:
         return None
     name, market = buy.symbol, market_of(buy.venue)
     try:
@@ -110,19 +110,19 @@ def _feed(buy: _Buy, limits: SymbolProtections) -> Denial | None:
         if limits.heeds_gaps and topics.has_gap(client, market, name):
             text = f"trades of {name} are missing and being fetched"
             return Denial(text, FEED, text, Rule.GAP)
-        trade = topics.last_trade(client, market, name) if most_s is not None else None
+        trade = topics.last_trade(client, market, name) if max_s is not None else None
     except redis.RedisError:
         text = f"Redis does not tell how {name} trades"
-        return Denial(text, FEED, text, Rule.GAP if most_s is None else Rule.OLD_TRADE)
-    if most_s is None:
+        return Denial(text, FEED, text, Rule.GAP if max_s is None else Rule.OLD_TRADE)
+    if max_s is None:
         return None
-    topic = f"{name} has had no trade for {most_s} s"
+    topic = f"{name} has had no trade for {max_s} s"
     if trade is None:
         return Denial(f"no trade of {name} is known", FEED, topic, Rule.OLD_TRADE)
     age_s = trade.age_s
-    if age_s <= most_s:
+    if age_s <= max_s:
         return None
-    return Denial(f"the last trade of {name} is {age_s:.0f} s old, over {most_s}", FEED, topic, Rule.OLD_TRADE)
+    return Denial(f"the last trade of {name} is {age_s:.0f} s old, over {max_s}", FEED, topic, Rule.OLD_TRADE)
 
 
 def _losses_in_a_row(buy: _Buy, limits: SymbolProtections) -> Denial | None:
@@ -146,41 +146,41 @@ def _losses_in_a_row(buy: _Buy, limits: SymbolProtections) -> Denial | None:
 
 
 def _day_loss(buy: _Buy, limits: SymbolProtections) -> Denial | None:
-    most = limits.most_day_loss
-    if most is None:
+    maximum = limits.max_daily_loss
+    if maximum is None:
         return None
     cycles = Trader.objects.filter(
         finished_at__isnull=False, finished_at__gte=buy.midnight, venue=buy.venue, symbol=buy.trader.symbol_id
     )
     sums = cycles.aggregate(total=Sum("profit"), unvalued=Count("pk", filter=Q(has_unvalued_fees=True)))
     lost = -(sums["total"] or ZERO)
-    if lost < most:
+    if lost < maximum:
         return None
-    topic = f"{buy.symbol} has lost the most of a day, {plain(most)} {buy.quote}"
+    topic = f"{buy.symbol} has lost the most of a day, {plain(maximum)} {buy.quote}"
     more = " and commissions of unknown value" if sums["unvalued"] else ""
     reason = f"{topic}: {plain(lost)}{more} since midnight UTC"
     return Denial(reason, min(LONG, buy.midnight + timedelta(days=1) - buy.now), topic, Rule.DAY_LOSS)
 
 
 def _open_orders(buy: _Buy, limits: SymbolProtections) -> Denial | None:
-    most = limits.most_open_orders
-    if most is None:
+    maximum = limits.max_open_orders
+    if maximum is None:
         return None
     count = of_live_traders(buy.venue, buy.trader.symbol_id).filter(status__in=OPEN).count()
-    if count < most:
+    if count < maximum:
         return None
-    topic = f"no more than {most} order{'' if most == 1 else 's'} of {buy.symbol} may be open"
+    topic = f"no more than {maximum} order{'' if maximum == 1 else 's'} of {buy.symbol} may be open"
     return Denial(f"{topic}: {count} {'is' if count == 1 else 'are'}", SHORT, topic, Rule.OPEN_ORDERS)
 
 
 def _bound(buy: _Buy, limits: SymbolProtections) -> Denial | None:
-    most = limits.most_bound
-    if most is None:
+    maximum = limits.max_exposure
+    if maximum is None:
         return None
     now_bound = bound(buy.venue, symbol_id=buy.trader.symbol_id)
-    if now_bound + buy.cost <= most:
+    if now_bound + buy.cost <= maximum:
         return None
-    topic = f"{buy.symbol} may bind {plain(most)} {buy.quote}"
+    topic = f"{buy.symbol} may bind {plain(maximum)} {buy.quote}"
     return Denial(f"{topic}: {_needs(now_bound, buy)}", SHORT, topic, Rule.BOUND)
 
 
@@ -194,46 +194,46 @@ def _of_account_together(buy: _Buy, limits: AccountProtections) -> Denial | None
 
 
 def _orders_a_minute(buy: _Buy, limits: AccountProtections) -> Denial | None:
-    most = limits.most_orders_a_minute
-    if most is None:
+    maximum = limits.max_orders_a_minute
+    if maximum is None:
         return None
     # The rest is kept for exits, as with the exchange's own limits.
-    for_buys = max(1, most * 4 // 5)
+    for_buys = max(1, maximum * 4 // 5)
     sent = Order.objects.filter(venue=buy.venue, submitted_at__gt=buy.now - MINUTE).order_by("-submitted_at")
     nth = sent.values_list("submitted_at", flat=True)[for_buys - 1 : for_buys]
     if not nth:
         return None
-    topic = f"no more than {most} orders may go to {buy.venue} a minute"
+    topic = f"no more than {maximum} orders may go to {buy.venue} a minute"
     reason = f"{topic}, and exits keep a fifth of them: {sent.count()} went in the last one"
     return Denial(reason, max(timedelta(seconds=1), nth[0] + MINUTE - buy.now), topic, Rule.ORDERS_A_MINUTE)
 
 
 def _exposure(buy: _Buy, limits: AccountProtections) -> Denial | None:
-    most = limits.most_exposure
-    if most is None or buy.quote != limits.quote_asset:
+    maximum = limits.max_exposure
+    if maximum is None or buy.quote != limits.quote_asset:
         return None
     now_bound = bound(buy.venue, quote_asset=limits.quote_asset)
-    if now_bound + buy.cost <= most:
+    if now_bound + buy.cost <= maximum:
         return None
-    topic = f"{plain(most)} {buy.quote} may be bound at {buy.venue}"
+    topic = f"{plain(maximum)} {buy.quote} may be bound at {buy.venue}"
     return Denial(f"{topic}: {_needs(now_bound, buy)}", SHORT, topic, Rule.EXPOSURE)
 
 
 def _reserves(buy: _Buy, limits: AccountProtections) -> Denial | None:
     reserves = {buy.quote: limits.reserve_of(buy.quote)}
     reserves.setdefault(BNB, limits.bnb_reserve or ZERO)
-    denials = (_reserve(buy, asset, least) for asset, least in reserves.items() if least)
+    denials = (_reserve(buy, asset, minimum) for asset, minimum in reserves.items() if minimum)
     return next((denial for denial in denials if denial), None)
 
 
-def _reserve(buy: _Buy, asset: str, least: Decimal) -> Denial | None:
+def _reserve(buy: _Buy, asset: str, minimum: Decimal) -> Denial | None:
     free = balances.free_of(buy.venue, asset, buy.now)
     cost = buy.cost if buy.quote == asset else ZERO
-    if free.amount is not None and free.amount - cost >= least:
+    if free.amount is not None and free.amount - cost >= minimum:
         return None
     # It may have become more since; the answer is there when the trader looks again.
     balances.ask_again(buy.venue)
-    topic = f"{plain(least)} {asset} are to stay free at {buy.venue}"
+    topic = f"{plain(minimum)} {asset} are to stay free at {buy.venue}"
     if free.amount is None:
         return Denial(f"{topic}, and it is not known now what is free", SHORT, topic, Rule.RESERVE)
     needs = f" and this buy needs {plain(cost)}" if cost else ""

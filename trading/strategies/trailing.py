@@ -17,7 +17,7 @@ from trading.core.guard import not_filled_yet
 from trading.core.money import EXACT, ONE, ZERO, floor_to, just_over, just_under, plain
 from trading.core.orders import Order, Side
 from trading.core.position import Position
-from trading.core.steps import MOST_AGE_S, buy_more, buy_under, may_buy_more, percent, sale_price, sell_or_finish
+from trading.core.steps import MAX_AGE_S, buy_more, buy_under, may_buy_more, percent, sale_price, sell_or_finish
 
 name = "trailing"
 
@@ -97,7 +97,7 @@ def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
 def _follow_down(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
     trail = settings.trail_interval
     buy = buy_under(position, event, rules, ZERO, settings.profit_interval)
-    if not isinstance(event, TradeSeen) or event.age_s > MOST_AGE_S:
+    if not isinstance(event, TradeSeen) or event.age_s > MAX_AGE_S:
         return buy  # It says what is missing.
     price, low = event.price, _remembered(position, LOW)
     # From a low that the market has left two trails behind there is nothing to follow any more. The tick is for
@@ -156,9 +156,9 @@ def _follow_up(position: Position, event: Event, rules: Rules, settings: Setting
         return Wait(_waits_to_sell(high, trail))
     with localcontext(EXACT):
         # A little under the market, so that it fills at once although the market moves on meanwhile.
-        least = max(floor, floor_to(price * (ONE - trail * STEP), rules.tick))
+        minimum = max(floor, floor_to(price * (ONE - trail * STEP), rules.tick))
     return sell_or_finish(
-        position, rules, least, f"{plain(price)} is {percent(trail)} under the highest, {plain(high)}"
+        position, rules, minimum, f"{plain(price)} is {percent(trail)} under the highest, {plain(high)}"
     )
 
 

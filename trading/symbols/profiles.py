@@ -24,7 +24,15 @@ _BATCH = 500
 
 
 # Settings by their old names, for one release: a profile that was written down elsewhere may have them.
-OLD_NAMES = MappingProxyType({"chunks": "max_slots"})
+OLD_NAMES = MappingProxyType(
+    {
+        "chunks": "max_slots",
+        "most_bound": "max_exposure",
+        "most_open_orders": "max_open_orders",
+        "most_day_loss": "max_daily_loss",
+        "most_trade_age_s": "max_trade_age_s",
+    }
+)
 
 
 class Part(StrEnum):

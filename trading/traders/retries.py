@@ -20,8 +20,8 @@ FILLS_COME_WITHIN = timedelta(seconds=1)
 ANSWERS_COME_WITHIN = timedelta(seconds=10)
 # However long the reason for it lasts: who has to wait longer looks again, and waits on. A time further ahead than
 # this is one of before the clock was set back.
-MOST_WAIT = timedelta(seconds=60)
-LONGEST_WAIT = MOST_WAIT + timedelta(seconds=1)
+MAX_WAIT = timedelta(seconds=60)
+MAX_WAIT_WITH_SPREAD = MAX_WAIT + timedelta(seconds=1)
 
 
 def wait(trader: Trader, position: Position, decision: Wait, triggers: Triggers, event: Event, cause: Cause) -> None:
@@ -57,7 +57,7 @@ def deny(trader: Trader, denial: Denial, cause: Cause) -> None:
     """Shows what the gate says. A price does not wake the trader meanwhile: it could do nothing with it."""
     trader.waits_for = denial.reason[:300]
     trader.arm(Triggers())
-    trader.retry_at = timezone.now() + min(MOST_WAIT, denial.wait) + _spread(trader)
+    trader.retry_at = timezone.now() + min(MAX_WAIT, denial.wait) + _spread(trader)
     write_once(trader, cause, Kind.DENIED, "denied", denial.topic, denial.by)
 
 
@@ -67,9 +67,9 @@ def back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:
     trader.failures += 1
     trader.arm(Triggers())
     if wait is None:
-        wait = min(MOST_WAIT, timedelta(seconds=2 ** min(trader.failures - 1, 6)))
+        wait = min(MAX_WAIT, timedelta(seconds=2 ** min(trader.failures - 1, 6)))
     else:
-        wait = min(MOST_WAIT, wait) + _spread(trader)
+        wait = min(MAX_WAIT, wait) + _spread(trader)
     trader.retry_at = timezone.now() + wait
 
 
@@ -77,7 +77,7 @@ def _pause(trader: Trader) -> timedelta:
     """5, 10, 20 ... 60 s: twice as long for each order of this cycle that ended without our asking."""
     ended = trader.orders.filter(status__in=UNASKED_ENDS).count()
     times: int = 2 ** min(max(ended - 1, 0), 6)
-    return min(MOST_WAIT, LOOK_AGAIN * times)
+    return min(MAX_WAIT, LOOK_AGAIN * times)
 
 
 def _spread(trader: Trader) -> timedelta:

@@ -206,13 +206,13 @@ class Rung:
         return len(self.holding) + len(self.others)
 
 
-def ring(client: "redis.Redis", market: str, symbol: str, price: float, most: int = 1000) -> Rung:
+def ring(client: "redis.Redis", market: str, symbol: str, price: float, maximum: int = 1000) -> Rung:
     """Traders one of whose triggers this price has reached; they count as rung from now on.
 
     None are left where there are fewer than `most`.
     """
     keys = [key_below(market, symbol), key_above(market, symbol), RUNG, HOLDING]
-    count, *ids = map(int, client.eval(_RING, len(keys), *keys, price, shared_clock.now(), most))
+    count, *ids = map(int, client.eval(_RING, len(keys), *keys, price, shared_clock.now(), maximum))
     return Rung(ids[:count], ids[count:])
 
 

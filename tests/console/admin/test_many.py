@@ -121,17 +121,17 @@ class TestChanging:
         make_symbol("BTCUSDT")
         both = Symbol.objects.all()
         told = act(
-            admin_client, "change_settings", *both, apply="yes", sizing="share", balance_share="5", most_bound="90"
+            admin_client, "change_settings", *both, apply="yes", sizing="share", balance_share="5", max_exposure="90"
         )
         assert "2 symbols changed, from their next cycle on, protections at once; 1 cycle under way keeps" in told
         assert set(TradingSettings.objects.values_list("sizing", "balance_share")) == {("share", D("0.05"))}
-        assert list(SymbolProtections.objects.values_list("most_bound", "pause_minutes")) == [(D(90), 60)] * 2
+        assert list(SymbolProtections.objects.values_list("max_exposure", "pause_minutes")) == [(D(90), 60)] * 2
         assert "5 % of free USDT in 1" in told
-        told = act(admin_client, "change_settings", symbol, apply="yes", empty="most_bound", heeds_gaps="True")
+        told = act(admin_client, "change_settings", symbol, apply="yes", empty="max_exposure", heeds_gaps="True")
         assert "1 symbol changed, at once." in told
         assert "began with" not in told
         row = SymbolProtections.objects.get(symbol=symbol)
-        assert (row.most_bound, row.heeds_gaps) == (None, True)
+        assert (row.max_exposure, row.heeds_gaps) == (None, True)
 
     @pytest.mark.parametrize(
         ("values", "told"),
@@ -139,7 +139,7 @@ class TestChanging:
             ({}, "Fill in what shall change"),
             ({"profit_interval": "much"}, "Enter a number"),
             ({"max_slots": "0"}, "greater than or equal to 1"),
-            ({"most_bound": "-1"}, "Must be above 0"),
+            ({"max_exposure": "-1"}, "Must be above 0"),
             ({"balance_share": "101"}, "less than or equal to 1"),
             ({"stop_loss_interval": "2", "empty": "stop_loss_interval"}, "which of both"),
         ],
@@ -218,10 +218,10 @@ class TestProfiles:
         }
 
     def test_one_of_protections_is_shown_as_it_was_saved(self, admin_client: Client) -> None:
-        values = {"name": "safe", "most_day_loss": "0.00000001", "losses_in_a_row": "3", "compounds": "False"}
+        values = {"name": "safe", "max_daily_loss": "0.00000001", "losses_in_a_row": "3", "compounds": "False"}
         admin_client.post(f"{PROFILES}add/", values)
         safe = Profile.objects.get(name="safe")
-        assert safe.values == {"compounds": False, "most_day_loss": "0.00000001", "losses_in_a_row": 3}
+        assert safe.values == {"compounds": False, "max_daily_loss": "0.00000001", "losses_in_a_row": 3}
         shown = admin_client.get(f"{PROFILES}{safe.pk}/change/").content.decode()
         assert 'value="0.00000001"' in shown
         assert "compound profits no, most loss a day 0.00000001, losses in a row 3" in (

@@ -208,9 +208,9 @@ class TestSymbols:
         assert "applied to 1 symbol" in run("symbols", "apply", "lively", "--on")
         assert run("symbols", "list", "--on").split()[:3] == ["ETHUSDT", "on", "lively"]
         assert "applied to 1 symbol" in run("symbols", "apply", "lively", "ethbtc")
-        Profile.objects.create(name="safe", values={"most_open_orders": 4})
+        Profile.objects.create(name="safe", values={"max_open_orders": 4})
         assert run("symbols", "apply", "safe", "--on") == "safe: applied to 1 symbol, at once.\n"
-        assert SymbolProtections.objects.get().most_open_orders == 4
+        assert SymbolProtections.objects.get().max_open_orders == 4
 
     @pytest.mark.parametrize(
         ("arguments", "told"),

@@ -38,7 +38,7 @@ FULFILLED_WITHIN = timedelta(seconds=30)
 TICK = Decimal("0.01")
 # How far a price may move between a fill and its valuing, and how much of a cost commissions in BNB are.
 MOVED, OF_COST = Decimal("0.1"), Decimal("0.003")
-MOST_STEP, MOST_NOTIONAL = Decimal("0.001"), Decimal(200)
+MAX_STEP, MAX_NOTIONAL = Decimal("0.001"), Decimal(200)
 
 
 @dataclass(frozen=True)
@@ -137,14 +137,14 @@ class RuleWatch:
         total, share = from_units(total), from_units(share)
         if sizing == Sizing.SHARE:
             # What is free and what is bound is what there was in the beginning, and what was gained.
-            most, least = MONEY["USDT"] * Decimal("1.001") * share, ZERO
+            maximum, minimum = MONEY["USDT"] * Decimal("1.001") * share, ZERO
         elif compounds:
-            least, most = total + brought[0], total + brought[1]
+            minimum, maximum = total + brought[0], total + brought[1]
         else:
-            least = most = total
+            minimum = maximum = total
         unit = Decimal("0.00000001")
-        never(budget > most / max_slots + unit, f"R7: trader {pk} gets {budget} of {most} in {max_slots}")
-        never(budget < least / max_slots - unit, f"R7: trader {pk} gets only {budget} of {least} in {max_slots}")
+        never(budget > maximum / max_slots + unit, f"R7: trader {pk} gets {budget} of {maximum} in {max_slots}")
+        never(budget < minimum / max_slots - unit, f"R7: trader {pk} gets only {budget} of {minimum} in {max_slots}")
 
     def _brought(self, symbol: str, traders: list[tuple[Any, ...]]) -> tuple[Decimal, Decimal]:
         """The least and the most that ended cycles can have brought at any moment since the last check."""
@@ -264,11 +264,11 @@ class RuleWatch:
             if state == "FINISHED":
                 self._pays(pk, from_units(profit), carried, carried_cost)
             # Where most of it was sold, the rest may be worth too little for another order.
-            is_rest = owned * PRICES[symbol] < MOST_NOTIONAL
+            is_rest = owned * PRICES[symbol] < MAX_NOTIONAL
             too_much = {
                 "RETIRED": owned != 0,
-                "FINISHED": owned >= MOST_STEP and not is_rest,
-                "DUST": owned >= MOST_STEP,
+                "FINISHED": owned >= MAX_STEP and not is_rest,
+                "DUST": owned >= MAX_STEP,
             }
             never(too_much.get(state, False), f"R2: trader {pk} ends {state} with {owned} that it could sell")
 

@@ -163,8 +163,8 @@ def lets_one_order_too_many_be_open(patches: Patches) -> None:
     open_orders = protections._open_orders
 
     def one_more(buy: Any, limits: Any) -> Any:
-        most = limits.most_open_orders
-        limits.most_open_orders = most + 1 if most is not None else None
+        maximum = limits.max_open_orders
+        limits.max_open_orders = maximum + 1 if maximum is not None else None
         return open_orders(buy, limits)
 
     patches.set(protections, "_open_orders", one_more)

@@ -188,8 +188,8 @@ class Bells:
         made_ms = round(shared_clock.now() * 1000)
         self.last[symbol] = TradeEvent(symbol, trade_id, str(price), str(quantity), at_ms, at_ms, False, made_ms)
         below, above = self.below.get(symbol, {}), self.above.get(symbol, {})
-        crossed = [trader for trader, least in below.items() if float(price) <= least]
-        crossed += [trader for trader, most in above.items() if float(price) >= most]
+        crossed = [trader for trader, minimum in below.items() if float(price) <= minimum]
+        crossed += [trader for trader, maximum in above.items() if float(price) >= maximum]
         for trader in crossed:
             below.pop(trader, None)
             above.pop(trader, None)

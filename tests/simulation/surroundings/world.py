@@ -181,13 +181,13 @@ class World:
     def sleep(self, seconds: float) -> None:
         self._pass(round(seconds * 1000))
 
-    def step(self, most_ms: int = 2_000) -> None:
+    def step(self, max_ms: int = 2_000) -> None:
         """Passes some time; whatever is due by then happens."""
         self.lowest.clear()
         self.highest.clear()
         # Between two deeds: while an order is on its way another rule holds, see SEND_WITHIN.
         self.chance.struck["clock_set"] += self.wall.may_be_set(self.chance.luck.clock_set)
-        self._pass(self.chance.randint(1, most_ms))
+        self._pass(self.chance.randint(1, max_ms))
         if self.market_moves:
             self._misfortunes()
         self._happen()
@@ -431,12 +431,12 @@ class World:
     def _change_filters(self, symbol: str) -> None:
         step = self.chance.choice(["0.00001", "0.0001", "0.001", "0"])
         lot = {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "90000", "stepSize": step}
-        least = {
+        minimum = {
             "filterType": "NOTIONAL",
             "minNotional": self.chance.choice(["5", "10", "150", "199"]),
             "maxNotional": "9000000",
         }
-        self.desk.exchange.change_filters(symbol, [lot, least])
+        self.desk.exchange.change_filters(symbol, [lot, minimum])
         self._listings_are_refreshed(symbol)
 
     def _listings_are_refreshed(self, symbol: str) -> None:

@@ -197,7 +197,7 @@ def test_exported_trades_and_lots_have_no_number_for_what_is_unknown(doge: Symbo
 
 def test_limits_and_sizes_that_go_by_the_sum_say_so(doge: Symbol) -> None:
     Trader.objects.filter(has_unvalued_fees=True).update(profit=D(-2))
-    SymbolProtections.objects.create(symbol=doge, most_day_loss=D(1))
+    SymbolProtections.objects.create(symbol=doge, max_daily_loss=D(1))
     protections.forget()
     denial = protections.denial(Trader.objects.get(finished_at=None), Side.BUY, D(100), D(1))
     assert denial is not None

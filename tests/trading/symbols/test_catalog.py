@@ -146,7 +146,7 @@ class TestKeepingFresh:
     def test_fees_are_asked_a_few_at_a_time_until_all_are_known(self, many: list[Symbol]) -> None:
         exchange = Catalog([listed(symbol.base_asset) for symbol in many])
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
-        assert len(exchange.fees_asked) == catalog.MOST_FEES
+        assert len(exchange.fees_asked) == catalog.MAX_FEES
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert sorted(exchange.fees_asked) == sorted(symbol.name for symbol in many)

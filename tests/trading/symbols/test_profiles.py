@@ -88,20 +88,20 @@ def test_profile_sets_sizing(symbol: Symbol) -> None:
 
 def test_protections_of_many_change_and_their_others_stay(symbol: Symbol) -> None:
     bare = make_symbol("BTCUSDT")
-    SymbolProtections.objects.create(symbol=symbol, most_open_orders=3, most_bound=D(50), heeds_gaps=True)
-    profile = Profile.objects.create(name="safe", values={"most_bound": "300.5", "losses_in_a_row": 2})
+    SymbolProtections.objects.create(symbol=symbol, max_open_orders=3, max_exposure=D(50), heeds_gaps=True)
+    profile = Profile.objects.create(name="safe", values={"max_exposure": "300.5", "losses_in_a_row": 2})
     assert profiles.apply(profile, [symbol, bare]) == profiles.Changed(2)
-    limits = "most_bound", "losses_in_a_row", "most_open_orders", "heeds_gaps", "pause_minutes"
+    limits = "max_exposure", "losses_in_a_row", "max_open_orders", "heeds_gaps", "pause_minutes"
     rows = SymbolProtections.objects.order_by("symbol__name").values_list(*limits)
     assert list(rows) == [(D("300.5"), 2, None, False, 60), (D("300.5"), 2, 3, True, 60)]
     assert [settings_of(each).profile for each in (symbol, bare)] == [profile, profile]
-    profiles.change([symbol], {"most_bound": None})
-    assert SymbolProtections.objects.get(symbol=symbol).most_bound is None
+    profiles.change([symbol], {"max_exposure": None})
+    assert SymbolProtections.objects.get(symbol=symbol).max_exposure is None
     assert settings_of(symbol).profile is None
 
 
 def test_who_keeps_its_settings_keeps_its_protections(symbol: Symbol) -> None:
-    changed = profiles.change([symbol], {"budget": D(3), "most_open_orders": 1})
+    changed = profiles.change([symbol], {"budget": D(3), "max_open_orders": 1})
     assert list(changed.problems) == ["ETHUSDT"]
     assert not SymbolProtections.objects.exists()
 
@@ -113,7 +113,7 @@ def test_whoever_protections_hold_back_asks_again_once_they_change(
     later = timezone.now() + timedelta(minutes=1)
     Trader.objects.update(retry_at=later)
     with django_capture_on_commit_callbacks(execute=True):
-        profiles.change([symbol], {"most_bound": D(900)})
+        profiles.change([symbol], {"max_exposure": D(900)})
     denied.refresh_from_db()
     other.refresh_from_db()
     assert denied.retry_at is not None and denied.retry_at <= timezone.now()
@@ -124,8 +124,8 @@ def test_whoever_protections_hold_back_asks_again_once_they_change(
     ("names", "told"),
     [
         (["budget"], "from their next cycle on"),
-        (["most_bound"], "at once"),
-        (["budget", "most_bound"], "from their next cycle on, protections at once"),
+        (["max_exposure"], "at once"),
+        (["budget", "max_exposure"], "from their next cycle on, protections at once"),
     ],
 )
 def test_from_when_on_a_change_applies_is_told(names: list[str], told: str) -> None:
@@ -158,8 +158,8 @@ def test_hundreds_change_in_few_queries(django_assert_max_num_queries: DjangoAss
     every = list(Symbol.objects.all())
     TradingSettings.objects.bulk_create([TradingSettings(symbol=symbol) for symbol in every if symbol.name[0] == "A"])
     with django_assert_max_num_queries(20):
-        assert profiles.change(every, {"max_slots": 2, "most_open_orders": 4}).count == 501
-    assert SymbolProtections.objects.filter(most_open_orders=4).count() == 501
+        assert profiles.change(every, {"max_slots": 2, "max_open_orders": 4}).count == 501
+    assert SymbolProtections.objects.filter(max_open_orders=4).count() == 501
     assert set(TradingSettings.objects.values_list("max_slots", flat=True)) == {2}
 
 
