@@ -20,7 +20,7 @@ from hedgehog_project.venues import Place, Venue, place
 from hedgehog_project.venues.keys import Key, hmac_key
 from trading.core import guard
 from trading.core.events import TradeSeen
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.money import ZERO, plain
 from trading.core.orders import Side
 from trading.core.strategy import Decision, PlaceBuy, Position, TraderState, Wait
@@ -252,7 +252,7 @@ def _fees(checked: _Checked, symbol: Symbol) -> dict[str, Any]:
     return {} if checked.balances is None else fee_values(symbol.name, checked.venue, checked.inspector)
 
 
-def _first_step(settings: TradingSettings, trade: TradeSeen, rules: Rules) -> Decision:
+def _first_step(settings: TradingSettings, trade: TradeSeen, rules: SymbolFilters) -> Decision:
     try:
         strategy, values = settings.by()
     except (UnknownStrategy, BadSettings) as error:

@@ -10,7 +10,7 @@ from tests.fuzz.conftest import BOUNDED
 from trading.core import guard
 from trading.core.events import Event, OrderReported, Recheck, TradeSeen
 from trading.core.fees import Fees
-from trading.core.filters import Rules, refusal
+from trading.core.filters import SymbolFilters, violation
 from trading.core.journal import Source
 from trading.core.money import floor_to
 from trading.core.orders import Fill, Order, OrderReport, OrderStatus, Side
@@ -30,8 +30,8 @@ BOUNDS = st.just(Decimal(0)) | amounts("0.00000001", "1000")
 
 
 @st.composite
-def all_rules(draw: st.DrawFn) -> Rules:
-    return Rules(
+def all_rules(draw: st.DrawFn) -> SymbolFilters:
+    return SymbolFilters(
         "ETHUSDT",
         "ETH",
         "USDT",
@@ -105,7 +105,7 @@ SETTINGS = st.builds(
 @BOUNDED
 @given(positions(), events(), all_rules(), SETTINGS)
 def test_every_decision_keeps_to_what_is_owned_and_to_the_budget(
-    position: Position, event: Event, rules: Rules, settings: naive.Settings
+    position: Position, event: Event, rules: SymbolFilters, settings: naive.Settings
 ) -> None:
     decision = guard.decide(naive, position, event, rules, settings)
     assert isinstance(decision, get_args(Decision))
@@ -121,13 +121,13 @@ def test_every_decision_keeps_to_what_is_owned_and_to_the_budget(
             assert price * quantity <= position.budget
             assert isinstance(event, TradeSeen)
             assert price <= event.price
-            assert refusal(rules, Side.BUY, price, quantity) is None
+            assert violation(rules, Side.BUY, price, quantity) is None
         case PlaceSell(price, quantity):
             assert is_clear
             assert position.mode != Mode.OFF
             assert 0 < quantity <= position.owned("ETH")
             assert floor_to(quantity, rules.step) == quantity
-            assert refusal(rules, Side.SELL, price, quantity) is None
+            assert violation(rules, Side.SELL, price, quantity) is None
         case Cancel(order, reason):
             assert order == position.open_order
             assert position.mode != Mode.OFF

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading.core.fees import USUAL_RATE, Fees
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.money import ceil_to, plain, share_of
 from trading.core.steps import min_budget
 from trading.core.strategy import Strategy
@@ -93,8 +93,8 @@ class Listing(models.Model):
     def fees(self) -> Fees:
         return Fees(self.buy_maker_fee, self.buy_taker_fee, self.sell_maker_fee, self.sell_taker_fee)
 
-    def rules(self) -> Rules:
-        return Rules(
+    def rules(self) -> SymbolFilters:
+        return SymbolFilters(
             symbol=self.symbol.name,
             base_asset=self.symbol.base_asset,
             quote_asset=self.symbol.quote_asset,
@@ -142,7 +142,7 @@ class ListingProblem(models.Model):
 
 
 def bounds_of(filters: list[dict[str, Any]]) -> dict[str, Any]:
-    """Those fields of Rules that a listing has no column for (filters.md). A bound that is missing or 0 is none."""
+    """The fields of SymbolFilters that a listing has no column for. A bound that is missing or 0 is none: filters.md."""
     named = {each["filterType"]: each for each in filters}
     both, by_side = named.get("PERCENT_PRICE", {}), named.get("PERCENT_PRICE_BY_SIDE", {})
 
@@ -164,12 +164,12 @@ def bounds_of(filters: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-# Rules change seldom, and a decision should not wait for the database to say so: a copy serves for so long.
+# Filters change seldom, and a decision should not wait for the database to say so: a copy serves for so long.
 RULES_KEPT_S = 2.0
-_kept: dict[tuple[int, str], tuple[float, Rules | None]] = {}
+_kept: dict[tuple[int, str], tuple[float, SymbolFilters | None]] = {}
 
 
-def rules_of(symbol_id: int, venue: str) -> Rules | None:
+def rules_of(symbol_id: int, venue: str) -> SymbolFilters | None:
     """A symbol's rules at a venue, up to RULES_KEPT_S old; None where the venue has not told them yet."""
     until, rules = _kept.get((symbol_id, venue), (0.0, None))
     if time.monotonic() < until:

@@ -11,7 +11,7 @@ from django.conf import settings
 from hedgehog_project import halt_request
 from hedgehog_project.venues import Venue
 from trading.core.denials import Check, Denial
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.money import plain
 from trading.core.orders import OPEN, Side
 from trading.exchange.client import why_wait
@@ -31,7 +31,7 @@ FULL = timedelta(seconds=10)
 MEETS = timedelta(seconds=2)
 
 
-def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal, rules: Rules) -> Denial | None:
+def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal, rules: SymbolFilters) -> Denial | None:
     """What holds this order of a trader back; None where it may be placed."""
     venue = Venue(trader.venue)
     return (
@@ -88,7 +88,7 @@ def _rate_limit_denial(venue: Venue, side: Side) -> Denial | None:
     return Denial(reason, timedelta(seconds=wait_s), topic, Check.RATE_LIMIT)
 
 
-def _full_book_denial(venue: Venue, symbol_id: int, side: Side, rules: Rules) -> Denial | None:
+def _full_book_denial(venue: Venue, symbol_id: int, side: Side, rules: SymbolFilters) -> Denial | None:
     """MAX_NUM_ORDERS. A sale takes the place of its buy: only buys make orders more."""
     if side == Side.SELL or not rules.max_orders:
         return None

@@ -20,7 +20,7 @@ from trading.core.decisions import (
     Wait,
 )
 from trading.core.events import Event, TradeSeen
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.guard import not_filled_yet
 from trading.core.money import EXACT, ONE, just_over, just_under, plain, round_up
 from trading.core.orders import Order, Side
@@ -85,7 +85,7 @@ class Settings:
             raise ValueError("A buy can follow the market only from farther than it is placed under it.")
 
 
-def decide(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+def decide(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
     resting = position.open_order
     if resting is None:
         if position.bought == 0:
@@ -104,7 +104,7 @@ def decide(position: Position, event: Event, rules: Rules, settings: Settings) -
     )
 
 
-def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
+def triggers(position: Position, rules: SymbolFilters, settings: Settings) -> Triggers:
     resting = position.open_order
     if resting is None:
         buys = position.bought == 0 or _may_buy_more(position, rules, settings)
@@ -139,7 +139,7 @@ def worst_exit(settings: Settings) -> Decimal | None:
     return EXACT.multiply(ONE - max(stops), ONE - (settings.exit_slippage or 0))
 
 
-def _may_buy_more(position: Position, rules: Rules, settings: Settings) -> bool:
+def _may_buy_more(position: Position, rules: SymbolFilters, settings: Settings) -> bool:
     """Whether it holds too little to sell it at its price, and has enough left to make it more."""
     is_leaving = LEAVES_AT in position.memory
     return not is_leaving and may_buy_more(position, rules, sale_price(position, settings.profit_interval, rules))
@@ -148,7 +148,7 @@ def _may_buy_more(position: Position, rules: Rules, settings: Settings) -> bool:
 # --- what is bought is sold -----------------------------------------------------------------------
 
 
-def _sell(position: Position, rules: Rules, settings: Settings) -> Decision:
+def _sell(position: Position, rules: SymbolFilters, settings: Settings) -> Decision:
     left_at = position.memory.get(LEAVES_AT)
     if left_at is not None:
         return leave(position, rules, Decimal(left_at), settings.exit_slippage, position.memory)
@@ -168,7 +168,7 @@ def _bought_at(position: Position) -> Decimal:
 
 
 def _stop(
-    position: Position, resting: Order, price: Decimal, rules: Rules, settings: Settings
+    position: Position, resting: Order, price: Decimal, rules: SymbolFilters, settings: Settings
 ) -> Replace | Wait | None:
     floor = _stop_under(position, resting, settings)
     if floor is None or price >= floor:

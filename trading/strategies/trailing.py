@@ -12,7 +12,7 @@ from decimal import Decimal, localcontext
 
 from trading.core.decisions import ANY_PRICE, Cancel, Decision, PlaceBuy, PlaceSell, RequestSlot, Triggers, Wait
 from trading.core.events import Event, TradeSeen
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.guard import not_filled_yet
 from trading.core.money import EXACT, ONE, ZERO, floor_to, just_over, just_under, plain
 from trading.core.orders import Order, Side
@@ -63,7 +63,7 @@ class Settings:
     )
 
 
-def decide(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+def decide(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
     resting = position.open_order
     if resting is not None:
         return _watch(position, resting, event, rules, settings)
@@ -72,7 +72,7 @@ def decide(position: Position, event: Event, rules: Rules, settings: Settings) -
     return _follow_up(position, event, rules, settings)
 
 
-def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
+def triggers(position: Position, rules: SymbolFilters, settings: Settings) -> Triggers:
     resting, trail = position.open_order, settings.trail_interval
     low, high = _remembered(position, LOW), _remembered(position, HIGH)
     if resting is not None:
@@ -94,7 +94,7 @@ def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
 # --- before the buy -------------------------------------------------------------------------------
 
 
-def _follow_down(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+def _follow_down(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
     trail = settings.trail_interval
     buy = buy_under(position, event, rules, ZERO, settings.profit_interval)
     if not isinstance(event, TradeSeen) or event.age_s > MAX_AGE_S:
@@ -114,7 +114,7 @@ def _follow_down(position: Position, event: Event, rules: Rules, settings: Setti
 # --- while an order rests -------------------------------------------------------------------------
 
 
-def _watch(position: Position, resting: Order, event: Event, rules: Rules, settings: Settings) -> Decision:
+def _watch(position: Position, resting: Order, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
     if not isinstance(event, TradeSeen):
         return not_filled_yet(resting)
     behind, is_buy = _left_behind(position, resting, rules, settings), resting.side == Side.BUY
@@ -124,7 +124,7 @@ def _watch(position: Position, resting: Order, event: Event, rules: Rules, setti
     return _slot_request(position, event.price, settings) or not_filled_yet(resting)
 
 
-def _left_behind(position: Position, resting: Order, rules: Rules, settings: Settings) -> Decimal | None:
+def _left_behind(position: Position, resting: Order, rules: SymbolFilters, settings: Settings) -> Decimal | None:
     """Past which price a resting order is cancelled; None where it stays whatever comes."""
     if resting.side == Side.BUY:
         return resting.price * (ONE + settings.trail_interval)
@@ -137,7 +137,7 @@ def _left_behind(position: Position, resting: Order, rules: Rules, settings: Set
 # --- after the buy --------------------------------------------------------------------------------
 
 
-def _follow_up(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+def _follow_up(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
     trail, floor = settings.trail_interval, _floor(position, rules, settings)
     if may_buy_more(position, rules, floor) and isinstance(event, TradeSeen):
         return buy_more(position, event, rules, ZERO, settings.profit_interval)
@@ -162,7 +162,7 @@ def _follow_up(position: Position, event: Event, rules: Rules, settings: Setting
     )
 
 
-def _floor(position: Position, rules: Rules, settings: Settings) -> Decimal:
+def _floor(position: Position, rules: SymbolFilters, settings: Settings) -> Decimal:
     """The price that returns its profit: it never sells for less. Its sales are meant to fill at once: they take."""
     return sale_price(position, settings.profit_interval, rules, takes=True)
 

@@ -35,7 +35,7 @@ from trading.core.decisions import (
 )
 from trading.core.denials import Denial
 from trading.core.events import BalanceSeen, Event, OrderReported, Recheck, TradeSeen, cause_of
-from trading.core.filters import Rules, refusal
+from trading.core.filters import SymbolFilters, violation
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OPEN, PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold, to_be_valued
@@ -133,7 +133,7 @@ class Snapshot:
     task_id: str
     rows: dict[str, Order] = field(default_factory=dict)  # by client order id
     position: Position = field(default_factory=Position)
-    rules: Rules | None = None
+    rules: SymbolFilters | None = None
     # What it turns out to lack on the account.
     missing: Decimal = ZERO
     # The order that is reported was taken for never placed, and its trader has gone on without it.
@@ -432,7 +432,7 @@ def _with_leftovers(snapshot: Snapshot, sale: PlaceSell) -> PlaceSell:
     if row is None or copies.copy_at(trader.venue) is not None:
         return sale  # A copy may sell what both have left over.
     quantity = floor_to(owned + row.quantity, rules.step)
-    if quantity == sale.quantity or refusal(rules, Side.SELL, sale.price, quantity):
+    if quantity == sale.quantity or violation(rules, Side.SELL, sale.price, quantity):
         return sale
     is_too_much = rules.max_market_quantity and quantity > rules.max_market_quantity
     if sale.is_market and (is_too_much or floor_to(quantity, rules.market_step or rules.step) != quantity):

@@ -11,13 +11,13 @@ from tests.trading.core.test_strategy import RECHECK, SETTINGS, decide, order, p
 from trading.core.decisions import PlaceBuy, PlaceSell, Wait
 from trading.core.events import TradeSeen
 from trading.core.fees import Fees
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.money import quote_of
 from trading.core.orders import Fill, Order, OrderStatus, Side
 from trading.core.position import Position
 from trading.core.steps import profit_price, sale_price
 
-RULES = Rules("ETHUSDT", "ETH", "USDT", tick=D("0.01"), step=D("0.0001"), min_notional=D(5))
+RULES = SymbolFilters("ETHUSDT", "ETH", "USDT", tick=D("0.01"), step=D("0.0001"), min_notional=D(5))
 ZERO_MAKER = Fees(D(0), D("0.001"), D(0), D("0.001"))
 TAXED = Fees.flat(D("0.0021"))
 

@@ -8,7 +8,7 @@ import pytest
 from tests.trading.core.test_strategy import BOUGHT, RECHECK, RULES, SETTINGS, TRADE, decide, order, position
 from trading.core.decisions import Decision, Finish, PlaceBuy, PlaceSell, Wait
 from trading.core.events import OrderReported
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.journal import Source
 from trading.core.orders import OPEN, Order, OrderReport, OrderStatus, Side
 from trading.core.position import Mode, Position, TraderState, state_of
@@ -232,7 +232,7 @@ def test_a_pause_goes_before_a_question() -> None:
         (replace(RULES, max_position=D(46)), "more than may be owned, 46"),
     ],
 )
-def test_price_far_from_the_market_and_too_much_to_own_wait_and_say_why(rules: Rules, words: str) -> None:
+def test_price_far_from_the_market_and_too_much_to_own_wait_and_say_why(rules: SymbolFilters, words: str) -> None:
     decision = decide(position(), TRADE, rules, SETTINGS)
     assert isinstance(decision, Wait)
     assert words in decision.reason

@@ -11,13 +11,13 @@ from tests.trading.core.test_strategy import RULES as XRP_RULES
 from trading.core import guard
 from trading.core.decisions import Cancel, Decision, Finish, PlaceBuy, PlaceSell, Replace, RequestSlot, Triggers, Wait
 from trading.core.events import OrderReported, TradeSeen
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.journal import Source
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import Mode, Position, TraderState
 from trading.strategies.naive import HIGHEST, LEAVES_AT, Settings
 
-RULES = Rules("S", "B", "Q", tick=D("0.0001"), step=D(1))
+RULES = SymbolFilters("S", "B", "Q", tick=D("0.0001"), step=D(1))
 UNIT = D("0.00000001")
 BUY = replace(order(Side.BUY, OrderStatus.NEW, "1.00", "20"), client_order_id="b")
 PART = replace(order(Side.BUY, OrderStatus.PARTIALLY_FILLED, "1.00", "20", "5", "0", "B"), client_order_id="b")

@@ -8,7 +8,7 @@ import pytest
 from trading.core import guard
 from trading.core.decisions import ANY_PRICE, Decision, Finish, PlaceBuy, PlaceSell, Triggers, Wait
 from trading.core.events import Event, OrderReported, Recheck, TradeSeen
-from trading.core.filters import Rules, refusal
+from trading.core.filters import SymbolFilters, violation
 from trading.core.journal import Source
 from trading.core.money import floor_to, whole_after
 from trading.core.orders import Fill, Order, OrderReport, OrderStatus, Side
@@ -16,14 +16,16 @@ from trading.core.position import Mode, Position, TraderState, state_of
 from trading.strategies import naive
 from trading.strategies.naive import Settings
 
-RULES = Rules("XRPUSDT", "XRP", "USDT", tick=D("0.0001"), step=D("0.1"), min_quantity=D("0.1"), min_notional=D(5))
+RULES = SymbolFilters(
+    "XRPUSDT", "XRP", "USDT", tick=D("0.0001"), step=D("0.1"), min_quantity=D("0.1"), min_notional=D(5)
+)
 SETTINGS = Settings(D("0.0025"), D("0.001"), rebuy_interval=None)
 TRADE = TradeSeen("XRPUSDT", 1, D("0.4318301"), 0)
 RECHECK = Recheck("test")
 NO_ORDER = OrderReport("c", 1, "XRPUSDT", Side.BUY, OrderStatus.REJECTED, D(1), D(1), D(0))
 
 
-def decide(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+def decide(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
     return guard.decide(naive, position, event, rules, settings)
 
 
@@ -77,7 +79,7 @@ def test_next_trade_places_the_buy_a_little_under_it() -> None:
 
 
 def test_the_worked_row_of_the_original() -> None:
-    rules = Rules("S", "B", "Q", tick=D("0.0001"), step=D(1))
+    rules = SymbolFilters("S", "B", "Q", tick=D("0.0001"), step=D(1))
     decision = decide(position(budget="10"), TradeSeen("S", 1, D("1.0"), 0), rules, Settings(D("0.01"), D("0.01")))
     assert isinstance(decision, PlaceBuy)
     assert (decision.price, decision.quantity) == (D("0.9900"), D(10))
@@ -216,7 +218,9 @@ def test_buy_is_sized_so_that_whole_steps_are_left_of_it(quantity: str, step: st
         (replace(RULES, step=D("0.1"), min_quantity=D("46.4")), position(), TRADE, "could not be sold"),
     ],
 )
-def test_what_can_not_work_waits_and_says_why(rules: Rules, stands: Position, event: Event, reason: str) -> None:
+def test_what_can_not_work_waits_and_says_why(
+    rules: SymbolFilters, stands: Position, event: Event, reason: str
+) -> None:
     decision = decide(stands, event, rules, SETTINGS)
     assert isinstance(decision, Wait)
     assert reason in decision.reason
@@ -259,8 +263,8 @@ def test_a_resting_order_waits_for_no_price() -> None:
     ],
 )
 def test_what_the_filters_refuse_is_said_in_words(price: str, quantity: str, words: str) -> None:
-    assert words in (refusal(RULES, Side.BUY, D(price), D(quantity)) or "")
+    assert words in (violation(RULES, Side.BUY, D(price), D(quantity)) or "")
 
 
 def test_what_the_filters_pass_is_not_refused() -> None:
-    assert refusal(RULES, Side.BUY, D("0.4307"), D("46.4")) is None
+    assert violation(RULES, Side.BUY, D("0.4307"), D("46.4")) is None

@@ -24,9 +24,9 @@ from trading.core.strategy import (
     Position,
     Recheck,
     RequestSlot,
-    Rules,
     Side,
     Strategy,
+    SymbolFilters,
     TraderState,
     TradeSeen,
     Triggers,
@@ -36,7 +36,9 @@ from trading.strategies import trailing
 from trading.strategies.trailing import Settings
 
 # Trail 1 %, followed in steps of 0.1 %; without commissions 2 % profit from 100 is 102.
-RULES = Rules("ETHUSDT", "ETH", "USDT", tick=D("0.01"), step=D("0.01"), min_notional=D(5), fees=Fees.flat(D(0)))
+RULES = SymbolFilters(
+    "ETHUSDT", "ETH", "USDT", tick=D("0.01"), step=D("0.01"), min_notional=D(5), fees=Fees.flat(D(0))
+)
 SETTINGS = Settings(D("0.01"), D("0.02"), D("0.05"))
 STRATEGY: Strategy = trailing
 
@@ -185,7 +187,7 @@ ALL_RULES = st.builds(
 class Walk:
     """One trader in a market of its own: woken only where its triggers say so, its orders filled where they cross."""
 
-    def __init__(self, rules: Rules, settings: Settings, always_wakes: bool) -> None:
+    def __init__(self, rules: SymbolFilters, settings: Settings, always_wakes: bool) -> None:
         self.rules, self.settings, self.always_wakes = rules, settings, always_wakes
         self.position = Position(budget=D(1000))
         self.state: TraderState | None = None
@@ -259,7 +261,7 @@ class Walk:
 
 @given(MOVES, ALL_RULES, st.builds(Settings, INTERVALS, INTERVALS, st.none() | INTERVALS), st.booleans())
 def test_it_never_sells_under_its_floor_nor_has_two_orders(
-    moves: list[int], rules: Rules, settings: Settings, always_wakes: bool
+    moves: list[int], rules: SymbolFilters, settings: Settings, always_wakes: bool
 ) -> None:
     walk, price = Walk(rules, settings, always_wakes), D(1000)
     for move in moves:
