@@ -20,7 +20,7 @@ from django.db import connection
 from bench.noop import DONE, noop
 from bench.stack import Stack, migrate, running
 from hedgehog_project.redis import connect
-from hedgehog_project.venues import Venue, place
+from hedgehog_project.venues import Venue, endpoints
 from trading.core.orders import Side
 from trading.exchange.client import exchange_at
 from trading.exchange.order_ids import read
@@ -85,7 +85,7 @@ def cancel_resting(exchange: Exchange, client_order_id: str) -> None:
 
 async def measure(stack: Stack) -> Waits:
     """The three take turns, each after the same pause: all begin from an idle machine, and share its moods."""
-    where = place(Venue.MOCK)
+    where = endpoints(Venue.MOCK)
     exchange = exchange_at(Venue.MOCK)
     waits = Waits()
     async with aiohttp.ClientSession() as session:

@@ -16,7 +16,7 @@ import websocket
 from django.conf import settings as django_settings
 
 from hedgehog_project.outside import Unreadable, one_line, read_json
-from hedgehog_project.venues import Place, Venue, place
+from hedgehog_project.venues import Endpoints, Venue, endpoints
 from hedgehog_project.venues.keys import Key, hmac_key
 from trading.core import guard
 from trading.core.events import TradeSeen
@@ -58,7 +58,7 @@ class Finding:
 
 def check_up(venue: Venue, is_wanted: bool = True) -> Iterator[Finding]:
     """All findings, as they are made. `is_wanted`: that there is no key is to be mended, not merely noted."""
-    where = place(venue)
+    where = endpoints(venue)
     if venue == Venue.LIVE and not django_settings.HEDGEHOG_ALLOW_LIVE:
         yield Finding(Level.NOTE, "real money is not allowed", "HEDGEHOG_ALLOW_LIVE=1 allows it")
     # Whoever has no key may still ask what is public.
@@ -83,14 +83,14 @@ class _Checked:
     """What has been learnt on the way."""
 
     venue: Venue
-    where: Place
+    where: Endpoints
     inspector: Inspector
     balances: dict[str, tuple[Decimal, Decimal]] | None = None  # None: the key is not good for that
     wanted: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))  # by quote asset
     wanted_by: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
-def _sockets(venue: Venue, where: Place, offset_ms: int) -> Iterator[Finding]:
+def _sockets(venue: Venue, where: Endpoints, offset_ms: int) -> Iterator[Finding]:
     begun = time.monotonic()
     try:
         socket = _connected(f"{where.stream_url}/stream")

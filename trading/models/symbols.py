@@ -142,7 +142,7 @@ class ListingProblem(models.Model):
 
 
 def bounds_of(filters: list[dict[str, Any]]) -> dict[str, Any]:
-    """The fields of SymbolFilters that a listing has no column for. A bound that is missing or 0 is none: filters.md."""
+    """The fields of SymbolFilters that no column of a listing has. A bound that is missing or 0 is none."""
     named = {each["filterType"]: each for each in filters}
     both, by_side = named.get("PERCENT_PRICE", {}), named.get("PERCENT_PRICE_BY_SIDE", {})
 

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from console.checkup import Level
 from hedgehog_project.ports import HOST, free_port
-from hedgehog_project.venues import Venue, place
+from hedgehog_project.venues import Venue, endpoints
 from tests.support.exchanges.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.exchanges.scripted_http import ScriptedServer, answer
 from tests.support.machine.processes import Processes
@@ -151,7 +151,7 @@ def test_clock_is_noted_over_half_a_second_and_mended_over_a_third_of_the_window
 
 
 def test_clock_offset_is_measured(at_mock: MockExchange, monkeypatch: pytest.MonkeyPatch) -> None:
-    where = place(Venue.MOCK)
+    where = endpoints(Venue.MOCK)
     assert where.key
     now = time.time
     monkeypatch.setattr(inspector.time, "time", lambda: now() - 60)

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from hedgehog_project import env as env_module
 from hedgehog_project import venues
 from hedgehog_project.tether import GIVEN
-from hedgehog_project.venues import Venue, facts_of_keys, place
+from hedgehog_project.venues import Venue, endpoints, facts_of_keys
 from tests.support.exchanges.clients import limit_order
 from tests.support.exchanges.market import KEY, SECRET, MockExchange
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
@@ -133,7 +133,7 @@ class TestAProcessWithoutKeys:
         settings.HEDGEHOG_ALLOW_LIVE = True
         settings.HEDGEHOG_KEY_FACTS = facts_of_keys()
         assert "Otter" not in settings.HEDGEHOG_KEY_FACTS
-        self.account = place(Venue.MOCK).account
+        self.account = endpoints(Venue.MOCK).account
         monkeypatch.setenv(GIVEN, "MOCK_API_KEY")
         settings.BINANCE_API_KEY = settings.BINANCE_API_SECRET = settings.MOCK_API_SECRET = ""
         monkeypatch.setattr(client, "_of_thread", threading.local())

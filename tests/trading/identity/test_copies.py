@@ -126,7 +126,7 @@ class TestByTime:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """The exchange's clock is two hours behind ours: so was the order placed while this one ran."""
-        clock = client_module.clock_at(client_module.place(Venue.MOCK).rest_url)
+        clock = client_module.clock_at(client_module.endpoints(Venue.MOCK).rest_url)
         monkeypatch.setattr(clock, "offset_ms", -7_200_000)
         place(own_id(trader), ago_s=7_230)
         compare(exchange)
@@ -140,7 +140,7 @@ class TestByTime:
         place: Place,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        clock = client_module.clock_at(client_module.place(Venue.MOCK).rest_url)
+        clock = client_module.clock_at(client_module.endpoints(Venue.MOCK).rest_url)
         place(own_id(trader), ago_s=7_230)
         answer = exchange.open_orders
 
