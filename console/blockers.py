@@ -10,7 +10,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from hedgehog_project.venues.rate_limits import State
 from trading.core.orders import OPEN, OrderStatus
-from trading.exchange.client import budget_of
+from trading.exchange.client import rate_limits_of
 from trading.models import Order, Trader
 
 # An answer takes this long at most where all is well.
@@ -29,7 +29,7 @@ class Waiting:
 
 def budgets(venues: Iterable[Venue]) -> list[State]:
     """What is used and left of each exchange's limits, and until when nothing is sent there."""
-    return [budget_of(venue).state() for venue in venues]
+    return [rate_limits_of(venue).state() for venue in venues]
 
 
 def stops(states: Iterable[State]) -> list[str]:

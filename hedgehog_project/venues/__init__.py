@@ -35,7 +35,7 @@ class Endpoints:
     stream_url: str  # without /ws or /stream
     key: Key | None = None
     why_no_key: str = ""  # for people; empty where there is a key, though another process may have it
-    account: str = ""  # budget.account_of its key
+    account: str = ""  # rate_limits.account_of its key
 
     @property
     def api_key(self) -> str:

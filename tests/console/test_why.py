@@ -26,7 +26,7 @@ from tests.support.rows import make_order, make_story, make_trader
 from trading.core.denials import Rule
 from trading.core.orders import OrderStatus
 from trading.core.strategy import ANY_PRICE
-from trading.exchange.client import budget_of
+from trading.exchange.client import rate_limits_of
 from trading.models import HeldBack, Listing, Switch, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.models.traders import Slot
@@ -89,7 +89,9 @@ class TestReasons:
         ]
 
     def test_exchange_that_wants_silence(self, well: Symbol) -> None:
-        budget_of(Venue.MOCK).stop(round((timezone.now() + timedelta(minutes=2)).timestamp() * 1000), "banned (418)")
+        rate_limits_of(Venue.MOCK).stop(
+            round((timezone.now() + timedelta(minutes=2)).timestamp() * 1000), "banned (418)"
+        )
         [reason] = reasons(well)
         assert reason.endswith("banned (418).")
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from hedgehog_project.venues import Venue
-from hedgehog_project.venues.rate_limits import budget_at
+from hedgehog_project.venues.rate_limits import rate_limits_at
 from tests.support.exchanges.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.machine.processes import Processes
@@ -31,7 +31,7 @@ def no_kept_rules() -> None:
     forget_rules()
     protections.forget()
     forget_unlisted()
-    budget_at.cache_clear()
+    rate_limits_at.cache_clear()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import cast
 
 from hedgehog_project.venues import Endpoints, Venue, endpoints
 from hedgehog_project.venues.keys import Key
-from hedgehog_project.venues.rate_limits import Budget, budget_at
+from hedgehog_project.venues.rate_limits import RateLimits, rate_limits_at
 from trading.core.orders import Side
 from trading.exchange.clock import clock_at
 from trading.exchange.errors import KeyRejected
@@ -55,12 +55,16 @@ def _remote(venue: Venue) -> Exchange:
     return cast(Exchange, exchange)
 
 
-def budget_of(venue: Venue) -> Budget:
+def rate_limits_of(venue: Venue) -> RateLimits:
     """The budget of a venue's address and of our key there; `.state()` is for people."""
     where = endpoints(venue)
-    return budget_at(where.rest_url, where.api_key) if where.key else budget_at(where.rest_url, "", where.account)
+    return (
+        rate_limits_at(where.rest_url, where.api_key)
+        if where.key
+        else rate_limits_at(where.rest_url, "", where.account)
+    )
 
 
 def why_wait(venue: Venue, side: str) -> tuple[str, float] | None:
     """Why an order of this side would have to wait now, and for how many seconds; None where it may go."""
-    return budget_of(venue).why_wait(is_exit=side == Side.SELL)
+    return rate_limits_of(venue).why_wait(is_exit=side == Side.SELL)

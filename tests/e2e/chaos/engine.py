@@ -219,8 +219,8 @@ class Chaos:
         host, now = f"{HOST}:{self._stack.mock.port}", time.time()
         try:
             with redis.Redis.from_url(self._stack.redis_url) as client:
-                until_ms = client.hget(f"budget:{host}:stop", "until_ms")
-                used = client.hget(f"budget:{host}:weight:{WEIGHT.number(int(now * 1000))}", "used")
+                until_ms = client.hget(f"rate_limits:{host}:stop", "until_ms")
+                used = client.hget(f"rate_limits:{host}:weight:{WEIGHT.number(int(now * 1000))}", "used")
         except redis.RedisError:
             return
         self._stopped_until = max(self._stopped_until, int(until_ms or 0) / 1000)

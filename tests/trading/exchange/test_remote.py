@@ -19,7 +19,7 @@ from tests.support.exchanges.clients import limit_order
 from tests.support.exchanges.market import KEY, SECRET, MockExchange
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from trading.exchange import client, remote
-from trading.exchange.client import budget_of, exchange_at
+from trading.exchange.client import exchange_at, rate_limits_of
 from trading.exchange.errors import (
     ExchangeError,
     KeyRejected,
@@ -160,9 +160,9 @@ class TestAProcessWithoutKeys:
             exchange_at(Venue.LIVE)
 
     def test_sees_the_same_budget(self, mock: MockExchange, redis_client: "redis.Redis") -> None:
-        before = budget_of(Venue.MOCK).state().orders_10s.used
+        before = rate_limits_of(Venue.MOCK).state().orders_10s.used
         mock.client().place(limit_order())
-        assert budget_of(Venue.MOCK).state().orders_10s.used == before + 1
+        assert rate_limits_of(Venue.MOCK).state().orders_10s.used == before + 1
 
 
 def test_a_key_that_is_not_given_is_empty_whatever_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
