@@ -15,7 +15,7 @@ MEASUREMENTS = {
     "stops": "how long 10 and 200 stops wait for their turn (3 minutes)",
     "cycles": "full cycles a second with 100 traders",
     "recovery": "seconds until trading goes on after kill -9 of each process (6 minutes; its own --help)",
-    "days": "recorded days traded in 5 chunks: profit and books (9 minutes; its own --help)",
+    "days": "recorded days traded in 5 slots: profit and books (9 minutes; its own --help)",
 }
 # Only where they are named: they need a file, or their time.
 ON_DEMAND = {"recovery", "days"}

@@ -38,7 +38,7 @@ PRICES = {
     "ADAUSDT": 1,
     "TRXUSDT": 1,
 }
-CHUNKS = 10
+MAX_SLOTS = 10
 SECONDS = 30
 NOOPS = 3_000
 PACE_S = 0.1
@@ -50,7 +50,7 @@ def prepare() -> None:
     Switch.objects.get_or_create(pk=1)
     for name in PRICES:
         set_trading(named(name), True)
-    TradingSettings.objects.update(chunks=CHUNKS, budget=Decimal(2000))
+    TradingSettings.objects.update(max_slots=MAX_SLOTS, budget=Decimal(2000))
 
 
 def drive(market: stack.Stack, symbol: str, stop: threading.Event) -> None:
@@ -101,7 +101,7 @@ def main() -> None:
         for driver in drivers:
             driver.join()
     per_cycle = tasks / cycles
-    print(f"{len(PRICES) * CHUNKS} traders on {connection.display_name}, one worker, {seconds:.0f} s")
+    print(f"{len(PRICES) * MAX_SLOTS} traders on {connection.display_name}, one worker, {seconds:.0f} s")
     print(f"full cycles            {cycles / seconds:8.1f} /s   ({cycles} in all, {per_cycle:.1f} tasks each)")
     print(f"floor: no-op tasks     {floor:8.1f} /s   = {floor / per_cycle:.1f} cycles/s")
     print(f"cycles against floor   {cycles / seconds / (floor / per_cycle):8.2f}")

@@ -1,4 +1,4 @@
-"""The recorded days, traded by the real processes in five chunks: what it brings, and whether the books agree.
+"""The recorded days, traded by the real processes in five slots: what it brings, and whether the books agree.
 
     python -m bench days --symbol XRPUSDT --strategy trailing --speed 1000 --minutes 9
 
@@ -43,7 +43,7 @@ from trading.symbols.turning import turn
 
 DATA = ROOT.parent / "shared" / "data" / "trades"
 START = Decimal(10_000)
-BUDGET, CHUNKS = Decimal(1000), 5
+BUDGET, MAX_SLOTS = Decimal(1000), 5
 # Fractions. The naive strategy's; trailing has the trail in place of the first and the last.
 BUY_DOWN, PROFIT, REBUY, RETARGET = Decimal("0.001"), Decimal("0.003"), Decimal("0.01"), Decimal("0.005")
 TRAIL = Decimal("0.002")
@@ -102,7 +102,7 @@ class Watch:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench days", description="Trades recorded days, in 5 chunks.")
+    parser = argparse.ArgumentParser(prog="python -m bench days", description="Trades recorded days, in 5 slots.")
     parser.add_argument("--symbol", default="ETHUSDT")
     parser.add_argument("--file", type=Path, help="of Binance's public trades; default: those of 2019 beside us")
     parser.add_argument("--speed", type=float, default=1000.0, help="times as fast as it was; default 1000")
@@ -116,7 +116,7 @@ def arguments() -> argparse.Namespace:
 
 def set_up(options: argparse.Namespace) -> None:
     values: dict[str, object] = {
-        "chunks": CHUNKS,
+        "max_slots": MAX_SLOTS,
         "budget": BUDGET,
         "profit_interval": PROFIT,
         "rebuy_interval": REBUY,
@@ -149,7 +149,7 @@ def trade(stack: Stack, options: argparse.Namespace, trades_in_file: int) -> Wat
             told = watch.seconds
             print(progress(watch, trades_in_file), file=sys.stderr, flush=True)
     # At once, before a command has started.
-    turn([Symbol.objects.get(name=options.symbol)], TradingStatus.OFF, takes_back=True)
+    turn([Symbol.objects.get(name=options.symbol)], TradingStatus.OFF, cancels_orders=True)
     return watch
 
 
@@ -166,7 +166,7 @@ def ages(watch: Watch) -> str:
 
 
 def settle(stack: Stack, symbol: str) -> list[str]:
-    """Turns it off, takes back what rests, and says in what both sides' books still differ."""
+    """Turns it off, cancels what rests, and says in what both sides' books still differ."""
     ended = stack.processes.run("trade", symbol, "off", "--cancel", timeout_s=120)
     print(ended.stdout + ended.stderr, file=sys.stderr)
     exchange, give_up = stack.mock.client(), time.monotonic() + AGREE_WITHIN_S
@@ -183,7 +183,7 @@ def result(stack: Stack, options: argparse.Namespace, watch: Watch, days: float,
     symbol = Symbol.objects.get(name=options.symbol)
     finished = Trader.objects.filter(state__in=(TraderState.FINISHED, TraderState.DUST))
     realised = sum((trader.profit or ZERO for trader in finished), ZERO)
-    asked = Trader.objects.filter(rebuy_told_at__isnull=False).count()
+    asked = Trader.objects.filter(slot_requested_at__isnull=False).count()
     # Turning it off marks those as heard that were not: their journals know better.
     heard = JournalEntry.objects.filter(kind=Kind.SLOT_OPENED).count()
     sales = Order.objects.filter(side=Side.SELL, journal__kind=Kind.CANCELLED)

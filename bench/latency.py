@@ -20,7 +20,7 @@ from django.db import connection
 from bench.noop import DONE, noop
 from bench.stack import Stack, migrate, running
 from hedgehog_project.redis import connect
-from hedgehog_project.venues import Venue, place
+from hedgehog_project.venues import Venue, endpoints
 from trading.core.orders import Side
 from trading.exchange.client import exchange_at
 from trading.exchange.order_ids import read
@@ -45,7 +45,7 @@ def prepare() -> None:
     Switch.objects.get_or_create(pk=1)
     symbol = named(SYMBOL)
     set_trading(symbol, True)
-    TradingSettings.objects.filter(symbol=symbol).update(chunks=1, budget=Decimal(200))
+    TradingSettings.objects.filter(symbol=symbol).update(max_slots=1, budget=Decimal(200))
 
 
 @dataclass
@@ -76,7 +76,7 @@ def placing(exchange: Exchange, number: int) -> float:
     return took
 
 
-def take_back(exchange: Exchange, client_order_id: str) -> None:
+def cancel_resting(exchange: Exchange, client_order_id: str) -> None:
     """As its trader would, which buys anew at the next trade; after a cancel by its owner's hand it would pause."""
     Order.objects.filter(client_order_id=client_order_id).update(cancel_reason="measured")
     exchange.cancel(SYMBOL, client_order_id)
@@ -85,7 +85,7 @@ def take_back(exchange: Exchange, client_order_id: str) -> None:
 
 async def measure(stack: Stack) -> Waits:
     """The three take turns, each after the same pause: all begin from an idle machine, and share its moods."""
-    where = place(Venue.MOCK)
+    where = endpoints(Venue.MOCK)
     exchange = exchange_at(Venue.MOCK)
     waits = Waits()
     async with aiohttp.ClientSession() as session:
@@ -113,7 +113,7 @@ async def measure(stack: Stack) -> Waits:
                 is_new = event.get("e") == "executionReport" and event["x"] == "NEW"
                 if is_new and read(event["c"]):
                     waits.ours.append((time.perf_counter() - began) * 1000)
-                    await asyncio.to_thread(take_back, exchange, event["c"])
+                    await asyncio.to_thread(cancel_resting, exchange, event["c"])
                     break
     return waits
 

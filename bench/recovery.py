@@ -44,7 +44,7 @@ from trading.risk.kill_switch import halt
 NOBODY = "nobody"
 VICTIMS = (*SERVICES, "redis", NOBODY)
 STARTS = {"ETHUSDT": Decimal(3000), "BTCUSDT": Decimal(90000)}
-CHUNKS = 3
+MAX_SLOTS = 3
 # Between a recovery and the next kill: all processes are up, and have been trading for a while.
 CALM_S, JITTER_S = 3.0, 1.0
 # A connection that has lasted so long is made anew at once; shorter ones have to wait. (streamer.connection)
@@ -84,7 +84,7 @@ class Bench:
             until_the_end.callback(self.stack.stop)
             self.stack.prepare()
             until_the_end.enter_context(self.stack.looked_into())
-            set_up({"chunks": CHUNKS, "buy_down_interval": "0.0002", "profit_interval": "0.0002"})
+            set_up({"max_slots": MAX_SLOTS, "buy_down_interval": "0.0002", "profit_interval": "0.0002"})
             self.stack.start()
             self.stack.wait_until_up()
             with Swings(self.stack.mock, STARTS, 1) as market:
@@ -142,7 +142,7 @@ class Bench:
 
             self._wait(all_alive, "all processes are up")
         began = time.time()
-        self._wait(lambda: cycles(began).total() > CHUNKS, "cycles")
+        self._wait(lambda: cycles(began).total() > MAX_SLOTS, "cycles")
         calm_s = PROVEN_S if victim == self._last else CALM_S
         self._last = victim
         until = max(began + calm_s, time.time()) + self._random.uniform(0, JITTER_S)

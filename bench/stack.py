@@ -11,7 +11,7 @@ from django.core.management import call_command
 
 from hedgehog_project.heartbeats import alive
 from hedgehog_project.redis import connect
-from hedgehog_project.venues import Venue, place
+from hedgehog_project.venues import Venue, endpoints
 from tests.support.machine.processes import Processes
 from tests.support.machine.stack import command_of
 
@@ -34,7 +34,7 @@ class Stack:
 
     def control(self, method: str, path: str, **body: object) -> None:
         """A request to the mock exchange's own controls: docs/mock-exchange.md."""
-        where = place(Venue.MOCK)
+        where = endpoints(Venue.MOCK)
         headers = {"X-MBX-APIKEY": where.api_key}
         address = f"{where.rest_url}/mock/{path}"
         self.session.request(method, address, json=body, headers=headers, timeout=10).raise_for_status()
@@ -65,7 +65,7 @@ def running(with_streamer: bool = True) -> Iterator[Stack]:
 
 def answers(session: requests.Session) -> bool:
     try:
-        return session.get(f"{place(Venue.MOCK).rest_url}/api/v3/ping", timeout=1).ok
+        return session.get(f"{endpoints(Venue.MOCK).rest_url}/api/v3/ping", timeout=1).ok
     except requests.RequestException:
         return False
 

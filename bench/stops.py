@@ -40,13 +40,13 @@ RUNS = ((1, 0), (20, 0), (1, SLOW_MS), (20, SLOW_MS))
 STRATEGY = {"profit_interval": Decimal("0.2"), "rebuy_interval": None, "stop_loss_interval": Decimal("0.05")}
 
 
-def prepare(chunks: int) -> None:
+def prepare(max_slots: int) -> None:
     call_command("flush", interactive=False, verbosity=0)
     make_schedule()
     Switch.objects.get_or_create(pk=1)
     for name in PRICES:
         set_trading(named(name), True)
-    give(chunks=chunks, budget=Decimal(100 * chunks), **STRATEGY)
+    give(max_slots=max_slots, budget=Decimal(100 * max_slots), **STRATEGY)
 
 
 def trade_until(market: stack.Stack, factor: str, count: int, side: Side) -> None:
@@ -69,9 +69,9 @@ def fall(market: stack.Stack, factor: str) -> None:
         market.trade(name, f"{price * Decimal(factor):.4f}", "1000000")
 
 
-def stops(market: stack.Stack, chunks: int, delay_ms: int) -> list[float]:
+def stops(market: stack.Stack, max_slots: int, delay_ms: int) -> list[float]:
     """Seconds from the fall to the arrival of each stop."""
-    count = chunks * len(PRICES)
+    count = max_slots * len(PRICES)
     leader.fill_slots()
     trade_until(market, "1", count, Side.BUY)
     trade_until(market, "0.99", count, Side.SELL)
@@ -113,20 +113,20 @@ def main() -> None:
         f"{connection.display_name}, {settings.EXIT_THREADS} threads for exits; seconds from the fall of the market"
     )
     print(f"{'':40}{'sent':>6}{'first':>8}{'p50':>8}{'p90':>8}{'last':>8}{'floor':>8}")
-    for chunks, delay_ms in RUNS:
-        prepare(chunks)
+    for max_slots, delay_ms in RUNS:
+        prepare(max_slots)
         with stack.running() as market:
             for name, price in PRICES.items():
                 market.trade(name, str(price))
             refreshing.refresh_listings(exchange_at)
             market.processes.celery("beat", "--pidfile=")
-            took = stops(market, chunks, delay_ms)
+            took = stops(market, max_slots, delay_ms)
             if delay_ms:
                 slow_down(market, delay_ms)
-            least = floor(len(took))
-        count = chunks * len(PRICES)
+            minimum = floor(len(took))
+        count = max_slots * len(PRICES)
         title = f"{count} stops, each answer after {delay_ms / 1000:g} s"
-        shares = (took[0], statistics.median(took), took[int(len(took) * 0.9)], took[-1], least)
+        shares = (took[0], statistics.median(took), took[int(len(took) * 0.9)], took[-1], minimum)
         print(f"{title:40}{len(took):>6}{''.join(f'{each:8.2f}' for each in shares)}", flush=True)
 
 

@@ -144,7 +144,7 @@ def consume_ours(url: str, count: int) -> dict[str, float]:
 
     django.setup()
     from hedgehog_project.redis import connect
-    from hedgehog_project.venues import Market, Place
+    from hedgehog_project.venues import Endpoints, Market
     from streamer.crew import Crew
     from streamer.feeds import MarketFeed
     from streamer.publisher import Publisher
@@ -153,7 +153,7 @@ def consume_ours(url: str, count: int) -> dict[str, float]:
     client.flushall()
     publisher = Publisher(client)
     crew.start("publisher", publisher.run)
-    feed = MarketFeed(Market.MOCK, Place("http://127.0.0.1:1", url, url), publisher, crew)
+    feed = MarketFeed(Market.MOCK, Endpoints("http://127.0.0.1:1", url, url), publisher, crew)
     cpu = time.process_time()
     feed.follow({"ETHUSDT"})
     wall = 0

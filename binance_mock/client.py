@@ -10,7 +10,7 @@ import msgspec
 from django.conf import settings
 
 from hedgehog_project.outside import UNREADABLE
-from hedgehog_project.venues import Venue, place
+from hedgehog_project.venues import Venue, endpoints
 
 TIMEOUT_S = 3.0
 
@@ -52,8 +52,8 @@ def turn_faults_off(which: str) -> list[dict[str, Any]]:
 
 
 def _ask(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    mock = place(Venue.MOCK)
-    # Not the place's: who may only turn faults has no key that signs.
+    mock = endpoints(Venue.MOCK)
+    # Not that of the endpoints: who may only turn faults has no key that signs.
     api_key = str(settings.MOCK_API_KEY)
     data = None if body is None else msgspec.json.encode(body)
     headers = {"X-MBX-APIKEY": api_key}

@@ -22,7 +22,7 @@ from binance_mock.state.limits import Limits
 from binance_mock.state.security import Account
 from binance_mock.state.store import Store
 from hedgehog_project import commission
-from hedgehog_project.venues import Venue, place
+from hedgehog_project.venues import Venue, endpoints
 from hedgehog_project.venues.keys import BadKey
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ async def _market(store: Store) -> tuple[Market, dict[str, Any]]:
             )
             return market, info
         if settings.MARKET == "live":
-            info = await fetch_exchange_info(place(Venue.LIVE).rest_url, Path(settings.HEDGEHOG_HOME))
+            info = await fetch_exchange_info(endpoints(Venue.LIVE).rest_url, Path(settings.HEDGEHOG_HOME))
             return PaperMarket(settings.REDIS_URL, store.marks()), info
         if kind == "replay" and spec:
             replay = ReplayMarket(*read_spec(spec))

@@ -10,12 +10,12 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from hedgehog_project.venues.rate_limits import State
 from trading.core.orders import OPEN, OrderStatus
-from trading.exchange.client import budget_of
+from trading.exchange.client import rate_limits_of
 from trading.models import Order, Trader
 
 # An answer takes this long at most where all is well.
 UNCLEAR_AFTER = timedelta(seconds=2)
-MOST_REASONS = 8
+MAX_REASONS = 8
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Waiting:
 
 def budgets(venues: Iterable[Venue]) -> list[State]:
     """What is used and left of each exchange's limits, and until when nothing is sent there."""
-    return [budget_of(venue).state() for venue in venues]
+    return [rate_limits_of(venue).state() for venue in venues]
 
 
 def stops(states: Iterable[State]) -> list[str]:
@@ -53,7 +53,7 @@ def unclear_orders() -> QuerySet[Order]:
     return Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=late).order_by("id")
 
 
-def waiting(venue: Venue, most: int = MOST_REASONS) -> list[Waiting]:
+def waiting(venue: Venue, maximum: int = MAX_REASONS) -> list[Waiting]:
     """Why live traders without an open order do nothing for now; the reason of the most traders first."""
     held_up = Trader.objects.filter(Q(retry_at__isnull=False) | ~Q(error=""), venue=venue, finished_at__isnull=True)
     rows = (
@@ -65,4 +65,4 @@ def waiting(venue: Venue, most: int = MOST_REASONS) -> list[Waiting]:
         .annotate(count=Count("pk"))
         .order_by("-count", "says")
     )
-    return [Waiting(says, count, bool(error)) for says, error, count in rows[:most]]
+    return [Waiting(says, count, bool(error)) for says, error, count in rows[:maximum]]

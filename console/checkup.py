@@ -16,11 +16,11 @@ import websocket
 from django.conf import settings as django_settings
 
 from hedgehog_project.outside import Unreadable, one_line, read_json
-from hedgehog_project.venues import Place, Venue, place
+from hedgehog_project.venues import Endpoints, Venue, endpoints
 from hedgehog_project.venues.keys import Key, hmac_key
 from trading.core import guard
 from trading.core.events import TradeSeen
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.money import ZERO, plain
 from trading.core.orders import Side
 from trading.core.strategy import Decision, PlaceBuy, Position, TraderState, Wait
@@ -37,7 +37,7 @@ from trading.symbols.listings import fee_columns, fee_values, listing_values
 SOCKET_S = 5.0
 # A clock this far off is still accepted, but something is wrong with it.
 CLOCK_WARN_MS = 500
-CLOCK_MOST_MS = RECV_WINDOW_MS // 3
+MAX_CLOCK_OFFSET_MS = RECV_WINDOW_MS // 3
 
 
 class Level(StrEnum):
@@ -58,7 +58,7 @@ class Finding:
 
 def check_up(venue: Venue, is_wanted: bool = True) -> Iterator[Finding]:
     """All findings, as they are made. `is_wanted`: that there is no key is to be mended, not merely noted."""
-    where = place(venue)
+    where = endpoints(venue)
     if venue == Venue.LIVE and not django_settings.HEDGEHOG_ALLOW_LIVE:
         yield Finding(Level.NOTE, "real money is not allowed", "HEDGEHOG_ALLOW_LIVE=1 allows it")
     # Whoever has no key may still ask what is public.
@@ -83,14 +83,14 @@ class _Checked:
     """What has been learnt on the way."""
 
     venue: Venue
-    where: Place
+    where: Endpoints
     inspector: Inspector
     balances: dict[str, tuple[Decimal, Decimal]] | None = None  # None: the key is not good for that
     wanted: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))  # by quote asset
     wanted_by: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
-def _sockets(venue: Venue, where: Place, offset_ms: int) -> Iterator[Finding]:
+def _sockets(venue: Venue, where: Endpoints, offset_ms: int) -> Iterator[Finding]:
     begun = time.monotonic()
     try:
         socket = _connected(f"{where.stream_url}/stream")
@@ -135,7 +135,7 @@ def _clock(reached: Reached) -> Iterator[Finding]:
     off = abs(reached.offset_ms)
     direction = "ahead of" if reached.offset_ms < 0 else "behind"
     text = f"the clock of this machine is {off} ms {direction} the exchange's"
-    if off > CLOCK_MOST_MS:
+    if off > MAX_CLOCK_OFFSET_MS:
         advice = (
             f"Orders are accepted within {RECV_WINDOW_MS} ms only. Set the clock by NTP: timedatectl set-ntp true"
         )
@@ -227,7 +227,7 @@ def _symbol(checked: _Checked, symbol: Symbol) -> Finding:
     # What a trader would do first, were this the next trade.
     first = _first_step(settings, TradeSeen(symbol.name, 0, price, 0), listing.rules())
     if isinstance(first, Wait):
-        return Finding(Level.MEND, f"{symbol} at {plain(price)}: {first.reason}", "Change its budget or chunks")
+        return Finding(Level.MEND, f"{symbol} at {plain(price)}: {first.reason}", "Change its budget or max slots")
     filters = (
         f"tick {plain(listed.tick_size)}, step {plain(listed.step_size)}, least notional {plain(listed.min_notional)}"
     )
@@ -252,7 +252,7 @@ def _fees(checked: _Checked, symbol: Symbol) -> dict[str, Any]:
     return {} if checked.balances is None else fee_values(symbol.name, checked.venue, checked.inspector)
 
 
-def _first_step(settings: TradingSettings, trade: TradeSeen, rules: Rules) -> Decision:
+def _first_step(settings: TradingSettings, trade: TradeSeen, rules: SymbolFilters) -> Decision:
     try:
         strategy, values = settings.by()
     except (UnknownStrategy, BadSettings) as error:

@@ -9,7 +9,7 @@ from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading.core.holds import Rule
+from trading.core.denials import Rule
 from trading.core.money import ZERO, plain
 from trading.core.orders import OPEN, UNVALUED
 from trading.models import (
@@ -26,7 +26,7 @@ from trading.models.symbols import TradingStatus
 from trading.risk import balances, drawdown, protections
 from trading.risk.exposure import bound, of_live_traders
 
-MOST_LINES = 5
+MAX_LINES = 5
 OF_ACCOUNT = frozenset({Rule.EXPOSURE, Rule.RESERVE, Rule.ORDERS_A_MINUTE})
 MOMENT = "%d %b %H:%M:%S UTC"
 
@@ -50,41 +50,42 @@ class Together:
     symbols: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        rest = len(self.symbols) - MOST_LINES
-        who = ", ".join(self.symbols[:MOST_LINES]) + (f" and {rest} more" if rest > 0 else "")
+        rest = len(self.symbols) - MAX_LINES
+        who = ", ".join(self.symbols[:MAX_LINES]) + (f" and {rest} more" if rest > 0 else "")
         return self.reason if who in self.reason else f"{who}: {self.reason}"
 
 
 def account_gauges(limits: AccountProtections) -> Iterator[Gauge]:
     """Those of a venue's account, in a few queries."""
     now, venue, quote = timezone.now(), Venue(limits.venue), limits.quote_asset
-    if limits.most_exposure is not None:
+    if limits.max_exposure is not None:
         used = bound(venue, quote_asset=quote)
-        yield _used("Exposure", used, limits.most_exposure, quote)
-    for asset, least in ((quote, limits.quote_reserve), (BNB, limits.bnb_reserve)):
-        if least is not None:
+        yield _used("Exposure", used, limits.max_exposure, quote)
+    for asset, minimum in ((quote, limits.quote_reserve), (BNB, limits.bnb_reserve)):
+        if minimum is not None:
             free = balances.free_of(venue, asset, now)
-            is_touched = free.amount is not None and free.amount < least
-            text = f"{_free(free, now)}, {plain(least)} {asset} stay"
+            is_touched = free.amount is not None and free.amount < minimum
+            text = f"{_free(free, now)}, {plain(minimum)} {asset} stay"
             yield Gauge(f"Reserve of {asset}", text, 1.0 if is_touched else None)
-    if limits.most_orders_a_minute is not None:
+    if limits.max_orders_a_minute is not None:
         sent = Order.objects.filter(venue=venue, submitted_at__gt=now - timedelta(minutes=1)).count()
-        yield _used("Orders in the last minute", Decimal(sent), Decimal(limits.most_orders_a_minute), "")
-    if limits.most_drawdown is not None:
-        yield _drawdown(limits, limits.most_drawdown, now)
+        yield _used("Orders in the last minute", Decimal(sent), Decimal(limits.max_orders_a_minute), "")
+    if limits.max_drawdown is not None:
+        yield _drawdown(limits, limits.max_drawdown, now)
 
 
-def _drawdown(limits: AccountProtections, most: Decimal, now: datetime) -> Gauge:
+def _drawdown(limits: AccountProtections, limit: Decimal, now: datetime) -> Gauge:
     row = HighWater.objects.filter(venue=limits.venue).first()
     if row is None:
-        return Gauge("Drawdown", f"not looked at yet, at most {_percent(most)}")
+        return Gauge("Drawdown", f"not looked at yet, at most {_percent(limit)}")
     text = (
-        f"{_percent(row.drawdown)} of {_percent(most)}; gain {plain(row.gain)} {limits.quote_asset}{_unknown(limits)}"
+        f"{_percent(row.drawdown)} of {_percent(limit)}"
+        f"; gain {plain(row.gain)} {limits.quote_asset}{_unknown(limits)}"
         f", its high {plain(row.high)}, of the day {plain(row.day_high)}"
     )
     since = drawdown.unknown_since(row, now)
     return Gauge(
-        "Drawdown", f"{text}; not known since {since:{MOMENT}}" if since else text, _part(row.drawdown, most)
+        "Drawdown", f"{text}; not known since {since:{MOMENT}}" if since else text, _part(row.drawdown, limit)
     )
 
 
@@ -99,25 +100,25 @@ def symbol_gauges(symbol: Symbol, venue: Venue) -> Iterator[Gauge]:
     if limits is None:
         return
     quote = symbol.quote_asset
-    if limits.most_bound is not None:
-        yield _used("Budget bound", bound(venue, symbol_id=symbol.pk), limits.most_bound, quote)
-    if limits.most_open_orders is not None:
+    if limits.max_exposure is not None:
+        yield _used("Budget bound", bound(venue, symbol_id=symbol.pk), limits.max_exposure, quote)
+    if limits.max_open_orders is not None:
         count = of_live_traders(venue, symbol.pk).filter(status__in=OPEN).count()
-        yield _used("Open orders", Decimal(count), Decimal(limits.most_open_orders), "")
-    if limits.most_day_loss is not None:
+        yield _used("Open orders", Decimal(count), Decimal(limits.max_open_orders), "")
+    if limits.max_daily_loss is not None:
         midnight = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         ended = Trader.objects.filter(
             finished_at__isnull=False, finished_at__gte=midnight, venue=venue, symbol=symbol
         )
         sums = ended.aggregate(total=Sum("profit"), unvalued=Count("pk", filter=Q(has_unvalued_fees=True)))
         lost = max(ZERO, -(sums["total"] or ZERO))
-        used = _used("Lost this day (UTC)", lost, limits.most_day_loss, quote)
+        used = _used("Lost this day (UTC)", lost, limits.max_daily_loss, quote)
         more = ", and commissions of unknown value" if sums["unvalued"] else ""
         yield replace(used, text=used.text + more)
     if limits.losses_in_a_row is not None:
         yield Gauge("Losses in a row", f"{limits.losses_in_a_row} pause it for {limits.pause_minutes} min")
-    if limits.most_trade_age_s is not None:
-        yield Gauge("Oldest trade", f"{limits.most_trade_age_s} s")
+    if limits.max_trade_age_s is not None:
+        yield Gauge("Oldest trade", f"{limits.max_trade_age_s} s")
     if limits.heeds_gaps:
         yield Gauge("Gaps of the feed", "are waited out")
 
@@ -130,7 +131,7 @@ def not_counted(limits: AccountProtections) -> list[str]:
 
 def together(venue: Venue, symbol: Symbol | None = None) -> list[Together]:
     """What holds buys back just now, of all symbols or of one; the last first."""
-    rows = protections.holding(venue)
+    rows = protections.active_denials(venue)
     found: dict[object, Together] = {}
     for row in rows if symbol is None else rows.filter(symbol=symbol):
         # A limit of the account says the same of many symbols.
@@ -141,7 +142,7 @@ def together(venue: Venue, symbol: Symbol | None = None) -> list[Together]:
 
 def drawdown_problems(venue: Venue) -> Iterator[str]:
     """A drawdown that is not watched, or that waits behind what somebody else has halted."""
-    limits = AccountProtections.objects.filter(venue=venue, most_drawdown__isnull=False).first()
+    limits = AccountProtections.objects.filter(venue=venue, max_drawdown__isnull=False).first()
     if limits is None:
         return
     row = HighWater.objects.filter(venue=venue).first()
@@ -151,17 +152,17 @@ def drawdown_problems(venue: Venue) -> Iterator[str]:
     elif since:
         yield f"The drawdown at {venue} is not known since {since:{MOMENT}}: what is held may have no price."
     elif drawdown.is_too_much(limits, row) and row.tripped_at is None:
-        most = f"{_percent(row.drawdown)}, over {_percent(limits.most_drawdown or ZERO)}"
-        yield f"The drawdown at {venue} is {most}: whoever resumes trading has it held back again for that."
+        limit = f"{_percent(row.drawdown)}, over {_percent(limits.max_drawdown or ZERO)}"
+        yield f"The drawdown at {venue} is {limit}: whoever resumes trading has it held back again for that."
 
 
-def _used(name: str, used: Decimal, most: Decimal, unit: str) -> Gauge:
-    return Gauge(name, f"{plain(used)} of {plain(most)} {unit}".rstrip(), _part(used, most))
+def _used(name: str, used: Decimal, limit: Decimal, unit: str) -> Gauge:
+    return Gauge(name, f"{plain(used)} of {plain(limit)} {unit}".rstrip(), _part(used, limit))
 
 
-def _part(used: Decimal, most: Decimal) -> float:
+def _part(used: Decimal, limit: Decimal) -> float:
     # A float is for the eye only.
-    return float(min(max(used / most, ZERO), Decimal(1)))
+    return float(min(max(used / limit, ZERO), Decimal(1)))
 
 
 def _free(free: balances.Free, now: datetime) -> str:

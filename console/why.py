@@ -66,7 +66,7 @@ def _slots(symbol: Symbol, venue: Venue, trade: LastTrade | None) -> list[SlotLi
     live = Trader.objects.filter(LIVE, venue=venue, symbol=symbol).order_by("slot").prefetch_related("orders")
     taken = {trader.slot: trader for trader in live}
     opened = set(Slot.objects.filter(venue=venue, symbol=symbol).values_list("number", flat=True))
-    wanted = range(1, settings.chunks + 1) if settings is not None and is_on else ()
+    wanted = range(1, settings.max_slots + 1) if settings is not None and is_on else ()
     lines = []
     for number in sorted({*wanted, *taken}):
         trader = taken.get(number)

@@ -56,8 +56,8 @@ def notes(order: Order) -> list[str]:
         found.append(f"late: it showed after it had been taken for never placed, and {end} cancelled by itself")
     elif order.cancel_reason:
         found.append(f"{'being cancelled' if is_open else 'cancel asked for'}: {order.cancel_reason}")
-    if order.denied_at and is_open:
-        since = f"{order.denied_at:%H:%M:%S} UTC"
+    if order.not_found_at and is_open:
+        since = f"{order.not_found_at:%H:%M:%S} UTC"
         found.append(
             f"denied: since {since} the exchange says that it has no such order; before another is placed, this one "
             "is made impossible"

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from hedgehog_project import commission
-from hedgehog_project.venues import Venue, key_settings, place
+from hedgehog_project.venues import Venue, endpoints, key_settings
 
 PORTS = ("WEB_PORT", "FLOWER_PORT", "MOCK_PORT")
 # A venue's addresses: the scheme, which is encrypted with an s behind it, and the path.
@@ -135,7 +135,7 @@ def check_mock(**_: Any) -> list[CheckMessage]:
 def check_keys(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for venue in Venue:
-        given, where = key_settings(venue), place(venue)
+        given, where = key_settings(venue), endpoints(venue)
         if where.key is None and not given.are_empty:
             hint = f"Set {given.prefix}_API_KEY and one of {given.prefix}_API_SECRET and {given.prefix}_PRIVATE_KEY"
             hint = f"{hint}, or none of the three; each may be the name of a file instead, with _FILE after its name."

@@ -31,14 +31,14 @@ class Emergency:
     def __init__(self, home: Path, wanted: Request) -> None:
         self.home, self.wanted = home, wanted
         self.problem = ""  # why it does not hold here, in words
-        self.held_at = wanted.at
+        self.halted_at = wanted.at
         # What is known, and was not said yet.
         self.last_words = self._first_words
         self._timers: list[threading.Timer] = []
 
     def file(self) -> None:
         try:
-            self.held_at = halt_request.file(self.home, self.wanted)
+            self.halted_at = halt_request.file(self.home, self.wanted)
         except OSError as error:
             self.problem = error.strerror or str(error)
 
@@ -80,10 +80,10 @@ class Emergency:
             return f"Trading is NOT halted: {self.home / halt_request.REQUEST} could not be made: {self.problem}."
         what = "buy" if self.wanted.mode == "reducing" else "order"
         return (
-            f"Since {_clock(self.held_at)} no process of HEDGEHOG_HOME {self.home} on this machine lets a new {what} "
-            f"out. One that was saved before goes out until {_clock(self.held_at + SENT_WITHIN_S)} or never. The "
-            "switch in the database is turned as soon as a leader of this home can; until then others that share the "
-            "database go on. See `manage.py status`."
+            f"Since {_clock(self.halted_at)} no process of HEDGEHOG_HOME {self.home} on this machine lets a new "
+            f"{what} out. One that was saved before goes out until {_clock(self.halted_at + SENT_WITHIN_S)} or "
+            "never. The switch in the database is turned as soon as a leader of this home can; until then others "
+            "that share the database go on. See `manage.py status`."
         )
 
 

@@ -68,7 +68,7 @@ class Env(environ.FileAwareEnv):
             return Secret(refuse(var, f"{var} cannot be read: it {problem}", ""))
         return value
 
-    def place(self, var: str, default: str) -> str:
+    def endpoint(self, var: str, default: str) -> str:
         """The address of an exchange, which is shown. Raises ImproperlyConfigured where it could hold a password."""
         value: str = self.str(var, default=default)
         if "@" in value:

@@ -12,7 +12,7 @@ from hedgehog_project.env import BASE_DIR
 
 TETHER = BASE_DIR / "hedgehog_project" / "tether.py"
 # From one start to the next: so long at first and at most, twice as long each time.
-FIRST_WAIT_S, MOST_WAIT_S = 1.0, 30.0
+FIRST_WAIT_S, MAX_WAIT_S = 1.0, 30.0
 # Who has run for so long begins anew with the first.
 STAYED_UP_S = 60.0
 # From SIGTERM to kill: time to finish the tasks at hand.
@@ -46,7 +46,7 @@ class Keeper:
             self._stopped.wait(wait_s)
             if self._stopped.is_set():
                 return code
-            wait_s = min(2 * wait_s, MOST_WAIT_S)
+            wait_s = min(2 * wait_s, MAX_WAIT_S)
 
     def _wait(self, child: "subprocess.Popen[bytes]") -> int:
         while not self._stopped.is_set():

@@ -75,15 +75,15 @@ MOCK_KEY_MAY_WITHDRAW = env.bool("MOCK_KEY_MAY_WITHDRAW", default=False)
 
 # By default Binance's own: general-api-information.md, web-socket-streams.md, and general-info.md of testnet and
 # demo-mode.
-LIVE_REST_URL = env.place("LIVE_REST_URL", default="https://api.binance.com")
-LIVE_WS_API_URL = env.place("LIVE_WS_API_URL", default="wss://ws-api.binance.com:443/ws-api/v3")
-LIVE_STREAM_URL = env.place("LIVE_STREAM_URL", default="wss://stream.binance.com:9443")
-TESTNET_REST_URL = env.place("TESTNET_REST_URL", default="https://testnet.binance.vision")
-TESTNET_WS_API_URL = env.place("TESTNET_WS_API_URL", default="wss://ws-api.testnet.binance.vision/ws-api/v3")
-TESTNET_STREAM_URL = env.place("TESTNET_STREAM_URL", default="wss://stream.testnet.binance.vision")
-DEMO_REST_URL = env.place("DEMO_REST_URL", default="https://demo-api.binance.com")
-DEMO_WS_API_URL = env.place("DEMO_WS_API_URL", default="wss://demo-ws-api.binance.com/ws-api/v3")
-DEMO_STREAM_URL = env.place("DEMO_STREAM_URL", default="wss://demo-stream.binance.com")
+LIVE_REST_URL = env.endpoint("LIVE_REST_URL", default="https://api.binance.com")
+LIVE_WS_API_URL = env.endpoint("LIVE_WS_API_URL", default="wss://ws-api.binance.com:443/ws-api/v3")
+LIVE_STREAM_URL = env.endpoint("LIVE_STREAM_URL", default="wss://stream.binance.com:9443")
+TESTNET_REST_URL = env.endpoint("TESTNET_REST_URL", default="https://testnet.binance.vision")
+TESTNET_WS_API_URL = env.endpoint("TESTNET_WS_API_URL", default="wss://ws-api.testnet.binance.vision/ws-api/v3")
+TESTNET_STREAM_URL = env.endpoint("TESTNET_STREAM_URL", default="wss://stream.testnet.binance.vision")
+DEMO_REST_URL = env.endpoint("DEMO_REST_URL", default="https://demo-api.binance.com")
+DEMO_WS_API_URL = env.endpoint("DEMO_WS_API_URL", default="wss://demo-ws-api.binance.com/ws-api/v3")
+DEMO_STREAM_URL = env.endpoint("DEMO_STREAM_URL", default="wss://demo-stream.binance.com")
 
 # --- Django -------------------------------------------------------------------------------------
 SECRET_KEY = env.secret("SECRET_KEY") or Secret(secret(HEDGEHOG_HOME, "secret_key"))

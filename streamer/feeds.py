@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from hedgehog_project.venues import Market, Place
+from hedgehog_project.venues import Endpoints, Market
 from streamer.connection import Connection, LostError, Patience
 from streamer.crew import Crew
 from streamer.exchange_clock import ExchangeClock
@@ -113,18 +113,18 @@ class MarketFeed:
     """All wanted symbols of one market. `follow` is called by one thread only."""
 
     def __init__(
-        self, market: Market, place: Place, publisher: Publisher, crew: Crew, patience: Patience | None = None
+        self, market: Market, endpoints: Endpoints, publisher: Publisher, crew: Crew, patience: Patience | None = None
     ) -> None:
         self.market = market
         self.connections: list[TradeConnection] = []
         self._shares: list[set[str]] = []
-        self._place = place
+        self._endpoints = endpoints
         self._publisher = publisher
         self._crew = crew
         self._patience = patience or Patience()
-        self._clock = ExchangeClock(place.rest_url)
+        self._clock = ExchangeClock(endpoints.rest_url)
         crew.start(f"clock-{market}", self._clock.run)
-        self._filler = GapFiller(market, place.rest_url, place.api_key, publisher.inbox.deliver)
+        self._filler = GapFiller(market, endpoints.rest_url, endpoints.api_key, publisher.inbox.deliver)
         for number in range(FETCHERS):
             crew.start(f"gaps-{market}-{number}", self._filler.run)
 
@@ -153,7 +153,9 @@ class MarketFeed:
 
     def _open_connection(self) -> None:
         name = f"trades-{self.market}-{len(self.connections)}"
-        connection = TradeConnection(name, self.market, self._place.stream_url, self._publisher.inbox, self._patience)
+        connection = TradeConnection(
+            name, self.market, self._endpoints.stream_url, self._publisher.inbox, self._patience
+        )
         self.connections.append(connection)
         self._crew.start(name, connection.run)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from hedgehog_project.outside import UNREADABLE, storable
 from hedgehog_project.venues.codes import told_to_wait_s
-from hedgehog_project.venues.rate_limits import Budget, OverBudget, budget_at
+from hedgehog_project.venues.rate_limits import OverRateLimit, RateLimits, rate_limits_at
 
 T = TypeVar("T")
 
@@ -51,10 +51,10 @@ def get(rest_url: str, path: str, params: Mapping[str, str | int], shape: type[T
 
     What is kept for exits is not used: live frames go on without this.
     """
-    budget, weight = budget_at(rest_url), WEIGHTS[path]
+    limits, weight = rate_limits_at(rest_url), WEIGHTS[path]
     try:
-        taken = budget.take(weight)
-    except OverBudget as over:
+        reservation = limits.reserve(weight)
+    except OverRateLimit as over:
         raise ThrottledError(over.reason, over.wait_s) from None
     headers: Mapping[str, str] = {}
     url = f"{rest_url}/api/v3/{path}?{urllib.parse.urlencode(params)}"
@@ -65,11 +65,11 @@ def get(rest_url: str, path: str, params: Mapping[str, str | int], shape: type[T
             body = answer.read()
     except urllib.error.HTTPError as error:
         headers = _lower(error.headers)
-        raise _refusal(error, budget) from None
+        raise _refusal(error, limits) from None
     except (OSError, http.client.HTTPException) as error:
         raise UnreachableError(f"{rest_url} does not answer ({getattr(error, 'reason', error)})") from error
     finally:
-        budget.settle(taken, headers, weight, 0)
+        limits.settle(reservation, headers, weight, 0)
     try:
         return msgspec.json.decode(body, type=shape)
     except UNREADABLE as error:
@@ -86,7 +86,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 _OPENER = urllib.request.build_opener(_NoRedirect)
 
 
-def _refusal(error: urllib.error.HTTPError, budget: Budget) -> Exception:
+def _refusal(error: urllib.error.HTTPError, limits: RateLimits) -> Exception:
     if error.code >= 500 or error.code < 400:
         return UnreachableError(f"the exchange answers with status {error.code}")
     try:
@@ -97,7 +97,7 @@ def _refusal(error: urllib.error.HTTPError, budget: Budget) -> Exception:
     if wait_s is None:
         return RefusedError(error.code, answer.code, storable(answer.msg))
     why = f"status {error.code}, code {answer.code}: {storable(answer.msg)}"
-    budget.stop_for(wait_s, why)
+    limits.stop_for(wait_s, why)
     return ThrottledError(f"the exchange asks us to wait ({why})", wait_s)
 
 

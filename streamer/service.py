@@ -9,7 +9,7 @@ from django.db import Error as DatabaseError
 from django.db import connection as database
 
 from hedgehog_project.heartbeats import Heart
-from hedgehog_project.venues import Market, Place, Venue, place
+from hedgehog_project.venues import Endpoints, Market, Venue, endpoints
 from streamer import rest, symbols
 from streamer.crew import Crew
 from streamer.feeds import MarketFeed
@@ -72,7 +72,7 @@ class Listed:
         if not wanted <= self._listed.get(market, set()) and now >= self._asked_at.get(market, 0.0):
             self._asked_at[market] = now + ASK_EXCHANGE_EVERY_S
             try:
-                self._listed[market] = symbols.listed(place(market))
+                self._listed[market] = symbols.listed(endpoints(market))
             except (rest.UnreachableError, rest.RefusedError) as error:
                 log.warning("symbols_unchecked market=%s reason=%r", market, str(error))
         if market not in self._listed:
@@ -91,7 +91,7 @@ class Streamer:
         self,
         client: "redis.Redis",
         wanted: Callable[[], Wanted],
-        user_venues: Mapping[Venue, Place],
+        user_venues: Mapping[Venue, Endpoints],
         progress: Progress | None = None,
     ) -> None:
         self._wanted = wanted
@@ -136,7 +136,7 @@ class Streamer:
             if of_market == self._following.get(market, set()):
                 continue
             if market not in self._feeds:
-                self._feeds[market] = MarketFeed(market, place(market), self._publisher, self._crew)
+                self._feeds[market] = MarketFeed(market, endpoints(market), self._publisher, self._crew)
             self._feeds[market].follow(of_market)
             self._following[market] = of_market
 

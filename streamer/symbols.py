@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from hedgehog_project.venues import Market, Place
+from hedgehog_project.venues import Endpoints, Market
 from streamer import rest
 
 _NO_SUCH_SYMBOL = -1121
@@ -20,20 +20,20 @@ class _ExchangeInfo(msgspec.Struct):
     symbols: list[_Symbol]
 
 
-def listed(place: Place) -> set[str]:
+def listed(endpoints: Endpoints) -> set[str]:
     """Every symbol that the exchange knows, trading or not. Raises rest.UnreachableError, rest.RefusedError."""
-    answer = rest.get(place.rest_url, "exchangeInfo", {}, _ExchangeInfo)
+    answer = rest.get(endpoints.rest_url, "exchangeInfo", {}, _ExchangeInfo)
     return {entry.symbol for entry in answer.symbols}
 
 
-def objection(market: Market, place: Place, symbols: Iterable[str]) -> str | None:
+def objection(market: Market, endpoints: Endpoints, symbols: Iterable[str]) -> str | None:
     """Why these symbols cannot be streamed, in one line; None where they can.
 
     Raises rest.UnreachableError, rest.RefusedError where the exchange gives no answer to this.
     """
     for symbol in symbols:
         try:
-            answer = rest.get(place.rest_url, "exchangeInfo", {"symbol": symbol}, _ExchangeInfo)
+            answer = rest.get(endpoints.rest_url, "exchangeInfo", {"symbol": symbol}, _ExchangeInfo)
         except rest.RefusedError as error:
             if error.code not in (_NO_SUCH_SYMBOL, _ILLEGAL_CHARACTERS):
                 raise

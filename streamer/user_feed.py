@@ -12,7 +12,7 @@ import msgspec
 import redis
 
 from hedgehog_project.outside import UNREADABLE
-from hedgehog_project.venues import Place, Venue
+from hedgehog_project.venues import Endpoints, Venue
 from hedgehog_project.venues.codes import CLOCK_IS_OFF, known, needs_a_person
 from streamer.connection import Connection, LostError, Patience
 from streamer.frames import Oddities
@@ -48,19 +48,21 @@ _decode_event = msgspec.json.Decoder(_Event).decode
 class UserFeed(Connection):
     """Subscribes on every new connection, and says "connected" in the topic when that has worked.
 
-    The place must have a key.
+    The endpoints must have a key.
     """
 
-    def __init__(self, venue: Venue, place: Place, client: "redis.Redis", patience: Patience | None = None) -> None:
-        if place.key is None:
-            raise ValueError(place.why_no_key)
+    def __init__(
+        self, venue: Venue, endpoints: Endpoints, client: "redis.Redis", patience: Patience | None = None
+    ) -> None:
+        if endpoints.key is None:
+            raise ValueError(endpoints.why_no_key)
         super().__init__(f"user-{venue}", patience or Patience())
         self.subscribed = False
         self.problem = ""  # why there is no subscription, in words
         self.oddities = Oddities(self.name)
         self.venue = venue
-        self._ws_api_url = place.ws_api_url
-        self._key = place.key
+        self._ws_api_url = endpoints.ws_api_url
+        self._key = endpoints.key
         self._client = client
         self._backlog: deque[tuple[str, bytes]] = deque()
         self._redis_away = False

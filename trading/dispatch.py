@@ -36,7 +36,7 @@ TAKE_OVER_MS = 3_000
 # Binance's own limit (trading-endpoints.md, newClientOrderId). What is longer is none of ours.
 LONGEST_ID = 36
 # Traders rung in one round trip where a price crosses very many triggers at once.
-RING_MOST = 1_000
+MAX_FIRED = 1_000
 
 Entry = tuple[bytes, list[bytes]]
 
@@ -192,7 +192,7 @@ class Dispatcher:
         # The newest trade first: whom it concerns should act on today's price, not on an older one of the batch.
         for index in dict.fromkeys((newest, low, high)):
             while True:
-                rung = triggers.ring(self.client, market, symbol, prices[index], RING_MOST)
+                rung = triggers.ring(self.client, market, symbol, prices[index], MAX_FIRED)
                 if rung:
                     entry_id, fields = entries[index]
                     trade = decode_trade(symbol, entry_id, fields[1])
@@ -202,7 +202,7 @@ class Dispatcher:
                     for trader_id in rung.others:
                         enqueue.wake(trader_id, symbol, event)
                     self.counts.woken += len(rung)
-                if len(rung) < RING_MOST:
+                if len(rung) < MAX_FIRED:
                     break
 
     def _handle_reports(self, topic: bytes, entries: list[Entry]) -> None:

@@ -80,11 +80,11 @@ def _ring_whoever_waits(now: datetime) -> None:
     client = connect()
     # What waits in a long queue is not rung again: that would only make it longer. Each queue has its own workers.
     behind = {queue for queue in (EXITS, ENTRIES) if enqueue.is_queue_long(client, queue)}
-    asks = (ask_about_stuck_orders, ask_about_passed_orders, take_back_unwanted)
+    asks = (ask_about_stuck_orders, ask_about_passed_orders, cancel_unwanted)
     each(
         (
             *(asks if EXITS not in behind else ()),
-            lambda now: nudge_whoever_is_due(now, behind),
+            lambda now: recheck_due(now, behind),
             lambda now: ring_again(behind),
             lambda now: rearm_sleepers(now, behind),
         ),
@@ -104,12 +104,12 @@ def stand_in(now: datetime, prices: LastTrades) -> None:
     drawdown.watch(now)
     _retire_unwanted(Switch.current())
     turning.end_shutdowns()
-    take_back_unwanted(now)
+    cancel_unwanted(now)
     ask_about_stuck_orders(now)
     ask_about_passed_orders(now, prices)
     wake_crossed(Trader.objects.filter(armed_at__isnull=False), prices)
     for pk, symbol, holds in _due(now, Trader.objects.filter(holds=True, finished_at__isnull=True)):
-        _nudge(pk, symbol, holds, DUE)
+        _recheck(pk, symbol, holds, DUE)
 
 
 def wake_crossed(waiting: QuerySet[Trader], prices: LastTrades) -> set[int]:
@@ -154,7 +154,7 @@ def fill_slots() -> int:
     _retire_unwanted(venue)
     turning.end_shutdowns()
     slots.close_unwanted(venue)
-    slots.hear_rebuys(venue)
+    slots.open_requested_slots(venue)
     wanted = list(TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol"))
     return sum(_spawn(settings, venue, slot) for settings, slot in slots.empty_slots(venue, wanted))
 
@@ -192,7 +192,7 @@ def _retire_unwanted(venue: Venue) -> None:
     """Ends traders that never ordered, where their symbol is off, their slot is gone or the switch was turned."""
     waiting = Trader.objects.filter(finished_at__isnull=True, state=TraderState.WAITING)
     unwanted = waiting.filter(
-        ~Q(venue=venue) | ~Q(symbol__settings__status=TradingStatus.ON) | Q(slot__gt=F("symbol__settings__chunks"))
+        ~Q(venue=venue) | ~Q(symbol__settings__status=TradingStatus.ON) | Q(slot__gt=F("symbol__settings__max_slots"))
     )
     # Usually none: who of them has an open order is asked only then.
     for trader_id in unwanted.values_list("pk", flat=True):
@@ -203,7 +203,7 @@ def _retire_unwanted(venue: Venue) -> None:
 def ask_about_stuck_orders(now: datetime) -> None:
     """Rings for every order that has been SUBMITTING for too long, or that the exchange says it does not have."""
     late = now - STUCK_AFTER
-    is_unclear = Q(status=OrderStatus.SUBMITTING, submitted_at__lt=late) | Q(denied_at__isnull=False)
+    is_unclear = Q(status=OrderStatus.SUBMITTING, submitted_at__lt=late) | Q(not_found_at__isnull=False)
     stuck = Order.objects.filter(is_unclear, status__in=OPEN)
     for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_RING):
         enqueue.ask(*order)
@@ -226,20 +226,20 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
             enqueue.ask(order.pk, order.trader_id, name)
 
 
-def take_back_unwanted(now: datetime) -> None:
-    """Rings for each resting order that its trader, a halt or a symbol's turning off wants back."""
+def cancel_unwanted(now: datetime) -> None:
+    """Rings for each resting order that its trader, a halt or a symbol's turning off has cancelled."""
     late = now - STUCK_AFTER
     for order in kill_switch.unwanted().filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_RING):
         enqueue.cancel(*order)
 
 
-def nudge_whoever_is_due(now: datetime, behind: Collection[str] = ()) -> None:
+def recheck_due(now: datetime, behind: Collection[str] = ()) -> None:
     """Rings for traders whose next try is due, and for those that nothing else would ever wake.
 
     Those whose queue is among `behind` wait until its workers have caught up.
     """
     for pk, symbol, holds in _due(now, Trader.objects.filter(finished_at__isnull=True)):
-        _nudge(pk, symbol, holds, DUE, behind)
+        _recheck(pk, symbol, holds, DUE, behind)
 
 
 def _due(now: datetime, live: QuerySet[Trader]) -> Iterable[tuple[int, str, bool]]:
@@ -267,14 +267,14 @@ def ring_again(behind: Collection[str] = ()) -> None:
     gone = set(unheard)
     for pk, symbol, holds in live.values_list("pk", "symbol__name", "holds"):
         gone.discard(pk)
-        if pk not in woken and _nudge(pk, symbol, holds, "nobody answered its bell", behind):
+        if pk not in woken and _recheck(pk, symbol, holds, "nobody answered its bell", behind):
             woken.add(pk)
     triggers.rung_now(client, woken)
     if gone:
         triggers.drop(client, gone)
 
 
-def _nudge(pk: int, symbol: str, holds: bool, why: str, behind: Collection[str] = ()) -> bool:
+def _recheck(pk: int, symbol: str, holds: bool, why: str, behind: Collection[str] = ()) -> bool:
     queue = enqueue.queue_of(holds)
     if queue in behind:
         return False
@@ -306,7 +306,7 @@ def rearm_sleepers(now: datetime, behind: Collection[str] = ()) -> int:
 
 
 def _overrule(client: "redis.Redis", trader_id: int) -> None:
-    """Redis remembers a later turn, or an end: of the database before it was restored or made anew, unless the row
+    """Redis remembers a later version, or an end: of the database before it was restored or made anew, unless the row
     says the same by now. Where the trader is just being woken instead, it is woken once for nothing.
     """
     was_seen = triggers.seen(client, trader_id)

@@ -16,8 +16,8 @@ from django.db.models import QuerySet
 from hedgehog_project.venues import Venue
 from trading.core.orders import OPEN
 from trading.models import FillMark, HeldBack, HighWater, Listing, Order, Orphan, Trader
-from trading.risk.protections import LONGEST_HOLD
-from trading.traders.retries import LONGEST_WAIT
+from trading.risk.protections import MAX_DENIAL
+from trading.traders.retries import MAX_WAIT_WITH_SPREAD
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +55,10 @@ def forget() -> None:
 def _times() -> Iterator[tuple[QuerySet[Any], str, timedelta]]:
     """Rows, one of their times, and how far ahead of now it may lie."""
     live = Trader.objects.filter(finished_at__isnull=True)
-    yield live, "retry_at", LONGEST_WAIT
+    yield live, "retry_at", MAX_WAIT_WITH_SPREAD
     yield live, "armed_at", NOTHING
     yield Trader.objects.all(), "finished_at", NOTHING
-    for field in ("asked_at", "denied_at"):
+    for field in ("asked_at", "not_found_at"):
         yield Order.objects.filter(status__in=OPEN), field, NOTHING
     for venue in Venue:  # as the indexes begin with it
         for field in ("submitted_at", "updated_at"):
@@ -66,6 +66,6 @@ def _times() -> Iterator[tuple[QuerySet[Any], str, timedelta]]:
     for field in ("refreshed_at", "fee_asked_at", "not_found_at"):
         yield Listing.objects.all(), field, NOTHING
     yield HighWater.objects.all(), "looked_at", NOTHING
-    yield HeldBack.objects.all(), "holds_until", LONGEST_HOLD
+    yield HeldBack.objects.all(), "holds_until", MAX_DENIAL
     yield FillMark.objects.all(), "looked_at", NOTHING
     yield Orphan.objects.all(), "last_seen", NOTHING

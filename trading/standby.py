@@ -44,7 +44,7 @@ RECONCILE_EVERY_S = 60.0
 # Bells that are answered side by side; most of the time each waits for the exchange.
 THREADS = 16
 # More than these wait for no thread: the next beat rings again.
-MOST_UNDER_WAY = 500
+MAX_UNDER_WAY = 500
 # One look that Redis does not answer may be a moment's; a refusal is none.
 LOOKS_UNTIL_AWAY = 2
 # Redis is well again, and no leader has led for so long: something else is wrong, which is not this one's to mend.
@@ -132,7 +132,7 @@ class Standby:
         self._submit((task, whom), partial(current_app.tasks[task], **kwargs))
 
     def _submit(self, key: Key, do: Callable[[], object]) -> None:
-        if key not in self._under_way and len(self._under_way) < MOST_UNDER_WAY:
+        if key not in self._under_way and len(self._under_way) < MAX_UNDER_WAY:
             self._under_way[key] = self._pool.submit(_run, key, do)
 
 

@@ -17,7 +17,7 @@ from hedgehog_project.redis import connect, take
 from hedgehog_project.venues import Venue
 from trading import leader
 from trading.books import equity
-from trading.core.events import Nudged, TradeSeen
+from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Cause, Kind, Source
 from trading.dispatch import acknowledge, deliveries
 from trading.exchange import remote
@@ -62,7 +62,7 @@ def nudge(
     self: Task[Any, Any], trader: int, symbol: str, why: str, is_urgent: bool = False, source: str = Source.LEADER
 ) -> None:
     """The leader, or a person, wants the trader to look again."""
-    event = Nudged(why, is_urgent, Source(source))
+    event = Recheck(why, is_urgent, Source(source))
     _let_act(trader, lambda: acting.wake(trader, event, exchange_at, _id(self)), _id(self))
 
 
@@ -98,7 +98,7 @@ def ask(self: Task[Any, Any], trader: int, symbol: str, order: int) -> None:
 
 @shared_task(bind=True, base=BaseTask)
 def cancel(self: Task[Any, Any], trader: int, symbol: str, order: int) -> None:
-    """An order of ours is to be taken back."""
+    """An order of ours is to be cancelled."""
     _let_act(trader, lambda: acting.cancel(order, exchange_at, _id(self)), _id(self), is_asked_again=True)
 
 

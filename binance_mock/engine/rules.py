@@ -60,7 +60,7 @@ class SymbolRules:
         return self._amount("LOT_SIZE", "stepSize") > 0
 
     @property
-    def least_notional(self) -> Decimal:
+    def min_notional(self) -> Decimal:
         """0 where there is none. A symbol has the one filter or the other."""
         return self._amount("NOTIONAL", "minNotional") or self._amount("MIN_NOTIONAL", "minNotional")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from binance_mock.faults.kinds import ANY, KINDS, REQUESTS, Hook, Kind
 
-MOST_FOR_S = 7 * 86_400
+MAX_FOR_S = 7 * 86_400
 ENDED_KEPT = 100
 # Where no seed is given, one that can be read aloud is drawn.
 _SEEDS = 1_000_000
@@ -131,7 +131,7 @@ class Faults:
                 raise BadFault(f"{kind.name} has no setting {name!r}; it takes {takes}.")
         probability = _number(wanted, "probability", 1)
         count = _whole(wanted, "count", 1, 10**9)
-        for_s = _number(wanted, "for_s", MOST_FOR_S)
+        for_s = _number(wanted, "for_s", MAX_FOR_S)
         seed = _whole(wanted, "seed", -(2**63), 2**63 - 1)
         if kind.hook is Hook.STATE and (count is not None or probability not in (None, 1.0)):
             raise BadFault(f"{kind.name} lasts: it takes a time, no probability and no count.")
@@ -233,7 +233,7 @@ def kind_named(name: Any) -> Kind:
     return kind
 
 
-def _number(wanted: Mapping[str, Any], name: str, most: float) -> float | None:
+def _number(wanted: Mapping[str, Any], name: str, maximum: float) -> float | None:
     """A number above 0."""
     value = wanted.get(name)
     if value is None or value == "":
@@ -242,21 +242,21 @@ def _number(wanted: Mapping[str, Any], name: str, most: float) -> float | None:
         number = float(value)
     except (TypeError, ValueError):
         number = float("nan")
-    if isinstance(value, bool) or not 0 < number <= most:
-        raise BadFault(f"{name} is a number above 0, at most {most:g}.")
+    if isinstance(value, bool) or not 0 < number <= maximum:
+        raise BadFault(f"{name} is a number above 0, at most {maximum:g}.")
     return number
 
 
-def _whole(wanted: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
+def _whole(wanted: Mapping[str, Any], name: str, minimum: int, maximum: int) -> int | None:
     value = wanted.get(name)
     if value is None or value == "":
         return None
     try:
         number = int(str(value))
     except ValueError:
-        number = least - 1
-    if not least <= number <= most:
-        raise BadFault(f"{name} is a whole number from {least} to {most}.")
+        number = minimum - 1
+    if not minimum <= number <= maximum:
+        raise BadFault(f"{name} is a whole number from {minimum} to {maximum}.")
     return number
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from binance_mock.faults.kinds import ANY, KINDS, Hook, Kind
 
 FOR_S = 60.0
-FEWEST, MOST = 5, 8
+FEWEST, MAX = 5, 8
 # How likely each occasion is struck: from, to. Frames pass often, seconds less, requests least.
 _LIKELY = {
     Hook.BEFORE: (0.05, 0.25),
@@ -19,15 +19,15 @@ _LIKELY = {
 }
 # What stops everything goes on only for this part of the day.
 _LASTING_SHARE = (0.1, 0.3)
-_MOST_RETRY_AFTER_S = 3
-_MOST_DELAY_MS = 3000
+_MAX_RETRY_AFTER_S = 3
+_MAX_DELAY_MS = 3000
 _SEEDS = 1_000_000
 
 
 def random_mix(seed: int, for_s: float = FOR_S) -> list[dict[str, Any]]:
     """What to turn on, as POST /mock/faults takes it. None of them stops traders for good."""
     chance = random.Random(seed)
-    kinds = chance.sample([kind for kind in KINDS.values() if kind.in_mix], chance.randint(FEWEST, MOST))
+    kinds = chance.sample([kind for kind in KINDS.values() if kind.in_mix], chance.randint(FEWEST, MAX))
     return [_set(kind, chance, for_s) for kind in kinds]
 
 
@@ -41,7 +41,7 @@ def _set(kind: Kind, chance: random.Random, for_s: float) -> dict[str, Any]:
         # Such a day spares no question either.
         wanted["endpoint"] = ANY
     if "retry_after_s" in kind.options:
-        wanted |= {"retry_after_s": chance.randint(1, _MOST_RETRY_AFTER_S), "count": 2}
+        wanted |= {"retry_after_s": chance.randint(1, _MAX_RETRY_AFTER_S), "count": 2}
     if kind.options.get("delay_ms"):
-        wanted["delay_ms"] = chance.randint(100, _MOST_DELAY_MS)
+        wanted["delay_ms"] = chance.randint(100, _MAX_DELAY_MS)
     return wanted

@@ -29,7 +29,7 @@ _NAMES = (
 )
 _MICROSECONDS_FROM = 10**14  # as ms this would be the year 5138
 _EARLIEST_MS = 10**11  # 1973: anything less is no time in ms
-_MOST = Decimal(10) ** 10
+_MAX = Decimal(10) ** 10
 _TRUTH = {"true": True, "1": True, "sell": True, "false": False, "0": False, "buy": False}
 
 
@@ -128,7 +128,7 @@ def _columns_of(row: list[str]) -> tuple[int, ...] | None:
 def _read(row: list[str], columns: tuple[int, ...]) -> FileTrade:
     price_at, quantity_at, time_at, maker_at = columns
     price, quantity = Decimal(row[price_at]), Decimal(row[quantity_at])
-    if not (0 < price < _MOST and 0 < quantity < _MOST):
+    if not (0 < price < _MAX and 0 < quantity < _MAX):
         raise ValueError("a trade has a price and a quantity")
     time = int(row[time_at])
     time_ms = time / 1000 if time >= _MICROSECONDS_FROM else float(time)

@@ -14,5 +14,5 @@ class ManualMarket:
     def activate(self, symbol: str, last_price: Decimal | None, last_trade_id: int, now_ms: int) -> None:
         """Nothing to begin."""
 
-    def until(self, now_ms: int, most: int) -> list[MarketTrade]:
+    def until(self, now_ms: int, maximum: int) -> list[MarketTrade]:
         return []

@@ -90,7 +90,7 @@ class PaperMarket:
             # The first time, the newest trade that is there already gives the price.
             self._active[symbol] = self._read_to.get(symbol, "-")
 
-    def until(self, now_ms: int, most: int) -> list[MarketTrade]:
+    def until(self, now_ms: int, maximum: int) -> list[MarketTrade]:
         """Nothing of its own: `follow` brings the trades."""
         return []
 

@@ -15,10 +15,10 @@ from binance_mock.state.listings import LISTINGS, Listing, listing_for
 LONGEST_PAUSE_MS = 60_000.0
 # The file's time from its last trade to its first one, when it begins again.
 REPEAT_PAUSE_MS = 1_000.0
-MOST_SPEED = 1_000_000.0
+MAX_SPEED = 1_000_000.0
 _SAMPLE = 1_000
 # When the machine can't keep up with the speed, the replay falls behind by no more than this.
-_MOST_LAG_MS = 250.0
+_MAX_LAG_MS = 250.0
 
 
 def read_spec(spec: str) -> tuple[Path, float]:
@@ -30,7 +30,7 @@ def read_spec(spec: str) -> tuple[Path, float]:
         speed = float(speed_text)
     except ValueError:
         speed = math.nan
-    if not 0.001 <= speed <= MOST_SPEED:
+    if not 0.001 <= speed <= MAX_SPEED:
         raise BadFile(f"“{speed_text}” is no speed to replay at: write FILE@50 for 50 times as fast (0.001 to 1e6)")
     return Path(name), speed
 
@@ -67,12 +67,12 @@ class ReplayMarket:
         if symbol == self.symbol and self._at_ms is None:
             self._at_ms = float(now_ms)
 
-    def until(self, now_ms: int, most: int) -> list[MarketTrade]:
+    def until(self, now_ms: int, maximum: int) -> list[MarketTrade]:
         """The trades up to now, at most so many; the rest with the next call."""
         if self._at_ms is None:
             return []
         trades: list[MarketTrade] = []
-        while len(trades) < most:
+        while len(trades) < maximum:
             if self._next is None:
                 self._next, self._gap_ms = next(self._trades)
             if self._at_ms + self._gap_ms > now_ms:
@@ -80,7 +80,7 @@ class ReplayMarket:
             self._at_ms += self._gap_ms
             trades.append(self._next)
             self._next = None
-        self._at_ms = max(self._at_ms, now_ms - _MOST_LAG_MS) if len(trades) == most else self._at_ms
+        self._at_ms = max(self._at_ms, now_ms - _MAX_LAG_MS) if len(trades) == maximum else self._at_ms
         return trades
 
     def _endless(self) -> Iterator[tuple[MarketTrade, float]]:

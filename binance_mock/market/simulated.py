@@ -29,12 +29,12 @@ BURST_S = 1.0
 SWING = 0.0015  # the standard deviation of x
 PULL_S = 10.0  # how fast x is pulled back
 SWEEP_EVERY_S = 7.0
-SWEEP_LEAST = 0.004  # how far a sweep runs at least, and on average beyond that
+MIN_SWEEP = 0.004  # how far a sweep runs at least, and on average beyond that
 SWEEP_BEYOND = 0.003
-SWEEP_MOST = 0.02
+MAX_SWEEP = 0.02
 SWEEP_TRADES = (6, 12)
 # A market that was held up for longer, as by a machine asleep, goes on from now instead of making up for it.
-MOST_LAG_MS = 1_000.0
+MAX_LAG_MS = 1_000.0
 # A price that a restart finds further away than this starts again at its anchor.
 FARTHEST = 0.05
 
@@ -59,7 +59,7 @@ class SimulatedSymbol:
         """The next trade, and its time in ms. Each call goes on from the one before."""
         if self._swept:
             return self._at_ms, self._swept.popleft()
-        if self._at_ms < now_ms - MOST_LAG_MS:
+        if self._at_ms < now_ms - MAX_LAG_MS:
             self._at_ms = now_ms
         random = self._random
         gap_s = random.expovariate(BURST_RATE if self._is_burst else CALM_RATE)
@@ -78,7 +78,7 @@ class SimulatedSymbol:
     def _sweep(self) -> None:
         random = self._random
         is_up = random.random() < 0.5
-        run = min(SWEEP_LEAST + random.expovariate(1 / SWEEP_BEYOND), SWEEP_MOST) * (1 if is_up else -1)
+        run = min(MIN_SWEEP + random.expovariate(1 / SWEEP_BEYOND), MAX_SWEEP) * (1 if is_up else -1)
         steps = random.randint(*SWEEP_TRADES)
         self._swept.extend(self._trade(self._x + run * step / steps, not is_up) for step in range(1, steps + 1))
         # Others fill the book again at once.
@@ -120,11 +120,11 @@ class SimulatedMarket:
         at_ms, trade = moving.next(now_ms)
         heapq.heappush(self._due, (at_ms, symbol, trade))
 
-    def until(self, now_ms: int, most: int) -> list[MarketTrade]:
+    def until(self, now_ms: int, maximum: int) -> list[MarketTrade]:
         """The trades up to now, at most so many; the rest with the next call."""
         trades: list[MarketTrade] = []
         due = self._due
-        while due and due[0][0] <= now_ms and len(trades) < most:
+        while due and due[0][0] <= now_ms and len(trades) < maximum:
             _, symbol, trade = due[0]
             trades.append(trade)
             at_ms, following = self._symbols[symbol].next(now_ms)

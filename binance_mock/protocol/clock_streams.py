@@ -10,7 +10,7 @@ from typing import Any
 from binance_mock.engine.amounts import ZERO, text
 from binance_mock.engine.book import SymbolBook
 from binance_mock.protocol import market_events as events
-from binance_mock.protocol.depth import MOST_LEVELS, levels
+from binance_mock.protocol.depth import MAX_LEVELS, levels
 from binance_mock.state.candles import HOUR_MS, INTERVALS, MINUTE_MS, day_of, statistics
 from binance_mock.state.desk import Desk
 
@@ -127,7 +127,7 @@ class ClockStreams:
 
 
 def _sides(book: SymbolBook) -> Sides:
-    bids, asks = levels(book, MOST_LEVELS)
+    bids, asks = levels(book, MAX_LEVELS)
     return {level[0]: level[1] for level in bids}, {level[0]: level[1] for level in asks}
 
 

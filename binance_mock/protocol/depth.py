@@ -7,7 +7,7 @@ from binance_mock.engine.book import SymbolBook
 from binance_mock.engine.orders import Side
 
 # The made-up book ends here on each side.
-MOST_LEVELS = 500
+MAX_LEVELS = 500
 # The made-up levels' sizes repeat with this period, so that a level does not change from one look to the next.
 _PERIOD = 7
 
@@ -25,7 +25,7 @@ def _side(book: SymbolBook, side: Side, limit: int) -> list[list[str]]:
     at = dict(own)
     tick, last = book.rules.tick, book.last
     if last is not None:
-        for step in range(1, min(limit, MOST_LEVELS) + 1):
+        for step in range(1, min(limit, MAX_LEVELS) + 1):
             price = last.price + sign * step * tick
             if price <= 0:
                 break
@@ -36,6 +36,6 @@ def _side(book: SymbolBook, side: Side, limit: int) -> list[list[str]]:
 
 def _made_up(book: SymbolBook, price: Decimal, tick: Decimal) -> Decimal:
     """Some lots, worth about as much at each level; the same again for the same price."""
-    least = book.rules.least_notional or Decimal(5)
-    lots = Decimal(20 * (1 + int(price / tick) % _PERIOD)) * least
+    minimum = book.rules.min_notional or Decimal(5)
+    lots = Decimal(20 * (1 + int(price / tick) % _PERIOD)) * minimum
     return max(floor_to(lots / price, book.rules.step), book.rules.step)

@@ -47,7 +47,7 @@ class Operation:
 
 
 def _depth_weight(limit: int) -> int:
-    return next(weight for most, weight in ((100, 5), (500, 25), (1000, 50), (5000, 250)) if limit <= most)
+    return next(weight for maximum, weight in ((100, 5), (500, 25), (1000, 50), (5000, 250)) if limit <= maximum)
 
 
 _PING = Operation(market.ping, 1)

@@ -110,12 +110,12 @@ class Params:
             return None if value is None else value == "true"
         raise not_valid(name)
 
-    def limit(self, default: int, most: int) -> int:
+    def limit(self, default: int, maximum: int) -> int:
         """More than the most is answered with the most, as Binance does."""
         value = self.number("limit")
         if value == 0:
             raise not_valid("limit")
-        return default if value is None else min(value, most)
+        return default if value is None else min(value, maximum)
 
     def time_ms(self, name: str) -> int | None:
         """A time in ms; microseconds are understood as well."""

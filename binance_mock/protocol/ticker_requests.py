@@ -16,7 +16,7 @@ from binance_mock.state.desk import Desk
 
 _NOTHING = text(ZERO)
 _WINDOW = r"^(?:([1-9]|[1-5][0-9])m|([1-9]|1[0-9]|2[0-3])h|([1-7])d)$"
-MOST_SYMBOLS = 100
+MAX_SYMBOLS = 100
 
 
 class Kind(StrEnum):
@@ -109,7 +109,7 @@ def _one_or_several(params: Params) -> None:
     symbols = params.symbols()
     if symbols is None:
         raise Refused(-1102, "Param 'symbol' or 'symbols' must be sent, but both were empty/null!")
-    if len(symbols) > MOST_SYMBOLS:
+    if len(symbols) > MAX_SYMBOLS:
         raise bad_combination()
 
 

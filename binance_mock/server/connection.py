@@ -15,7 +15,7 @@ PING_EVERY_S = 20.0
 PONG_WITHIN_S = 60.0
 LIFE_S = 24 * 3600.0
 # A client that reads so slowly that this much waits for it is cut off, as Binance does.
-MOST_WAITING_BYTES = 16 * 2**20
+MAX_WAITING_BYTES = 16 * 2**20
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -57,7 +57,7 @@ class Connection:
         transport = self._transport
         if transport is None or transport.is_closing() or self._socket.closed or self._is_frozen:
             return
-        if transport.get_write_buffer_size() > MOST_WAITING_BYTES:
+        if transport.get_write_buffer_size() > MAX_WAITING_BYTES:
             transport.abort()
             return
         transport.write(frames)

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 # The market moves in steps: what traded within one is one transaction and one write to each subscriber.
 STEP_S = 0.01
-MOST_TRADES_PER_STEP = 500
+MAX_TRADES_PER_STEP = 500
 PROGRESS_EVERY_S = 60.0
 
 
@@ -75,11 +75,11 @@ async def _guard(desk: Desk, job: Callable[[], Awaitable[None]]) -> None:
 async def move_market(desk: Desk) -> None:
     """Lets the market trade as time goes by, until cancelled. Raises StoreFailed."""
     while True:
-        trades = desk.market.until(desk.now_ms(), MOST_TRADES_PER_STEP)
+        trades = desk.market.until(desk.now_ms(), MAX_TRADES_PER_STEP)
         if trades:
             desk.exchange.trade(trades, desk.now_ms())
         # A full step means that more is due: others get a turn, and it goes on.
-        await asyncio.sleep(0 if len(trades) == MOST_TRADES_PER_STEP else STEP_S)
+        await asyncio.sleep(0 if len(trades) == MAX_TRADES_PER_STEP else STEP_S)
 
 
 async def report_progress(desk: Desk, streams: MarketStreams, ws_api: WsApi) -> None:

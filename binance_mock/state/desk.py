@@ -29,7 +29,7 @@ class Market(Protocol):
     def activate(self, symbol: str, last_price: Decimal | None, last_trade_id: int, now_ms: int) -> None:
         """Somebody cares for the symbol: let it move. Called often."""
 
-    def until(self, now_ms: int, most: int) -> list[MarketTrade]:
+    def until(self, now_ms: int, maximum: int) -> list[MarketTrade]:
         """The trades up to now that were not given yet, at most so many."""
 
 

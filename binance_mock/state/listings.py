@@ -102,8 +102,8 @@ def listings_of(info: Mapping[str, Any]) -> dict[str, Listing]:
         tick = rules.tick
         price = LISTINGS[name].price if name in LISTINGS else tick * 20_000
         # A usual trade is worth some dozen times the least that is taken; where nothing is too little, that of one.
-        least = rules.least_notional or price * (rules.step if rules.has_step else 1)
-        typical = max(floor_to(least * 30 / price, rules.step), rules.step)
+        minimum = rules.min_notional or price * (rules.step if rules.has_step else 1)
+        typical = max(floor_to(minimum * 30 / price, rules.step), rules.step)
         found[name] = Listing(rules.base, rules.quote, tick, rules.step, price, typical)
     return found
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hedgehog_project.venues.pem import PublicKey
 
 RECV_WINDOW_MS = 5_000
-MOST_RECV_WINDOW_MS = 60_000
+MAX_RECV_WINDOW_MS = 60_000
 # A timestamp may be ahead of the server's by less than this.
 AHEAD_MS = 1_000
 _SIGNATURE = re.compile(r"(?:^|&)signature=[^&]*")
@@ -71,8 +71,8 @@ def check_time(values: Mapping[str, str], now_ms: int) -> None:
         raise mandatory("timestamp")
     window = _integer(values, "recvWindow")
     window = RECV_WINDOW_MS if window is None else window
-    if window > MOST_RECV_WINDOW_MS:
-        message = f"'recvWindow' contains unexpected value. Cannot be greater than {MOST_RECV_WINDOW_MS}."
+    if window > MAX_RECV_WINDOW_MS:
+        message = f"'recvWindow' contains unexpected value. Cannot be greater than {MAX_RECV_WINDOW_MS}."
         raise Refused(-1102, message)
     if timestamp >= 10**14:  # Microseconds are allowed as well.
         timestamp //= 1000

@@ -31,7 +31,7 @@ from trading.models.orphans import Resolution
 from trading.reconciliation.reconcile import last, venues_in_use
 
 ROWS = 10
-MOST_SYMBOLS = 20
+MAX_SYMBOLS = 20
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _symbols(lines: Iterable[figures.SymbolLine], left: Mapping[int, LeftOver]) 
             "cycles": line.cycles_finished,
             "profit": show.profit(line.profit, line.quote_asset, line.unvalued, left.get(line.pk)),
         }
-        for line in shown[:MOST_SYMBOLS]
+        for line in shown[:MAX_SYMBOLS]
     ]
 
 

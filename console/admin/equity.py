@@ -31,10 +31,10 @@ from trading.models import Equity, Switch
 # What the page and its chart look back on, in days; "" is everything.
 SPANS = {"1": "24 hours", "7": "7 days", "30": "30 days", "": "All"}
 USUAL_SPAN = "7"
-MOST_LINES = 300
-MOST_LEFT = 8
+MAX_LINES = 300
+MAX_LEFT = 8
 # More points than a chart has pixels for.
-MOST_POINTS = 400
+MAX_POINTS = 400
 
 
 @admin.register(Equity)
@@ -111,7 +111,7 @@ class EquityAdmin(ReadOnlyAdmin):
         left = [each for standing in standings.values() for each in standing.left_over]
         places = list(profit.lines(venue, By.SYMBOL, since, held, left=left))
         found = iter(places) if by == By.SYMBOL else profit.lines(venue, by, since, held, places)
-        lines = list(islice(found, MOST_LINES + 1))
+        lines = list(islice(found, MAX_LINES + 1))
         totals = profit.totals(places)
         asset = totals[0].asset if totals else next(iter(standings), "")
         chart = _chart(venue, asset, int(days) if days else None)
@@ -131,13 +131,13 @@ class EquityAdmin(ReadOnlyAdmin):
                 ("days", [(each, text, each == days) for each, text in SPANS.items()], "by", by),
             ],
             "has_unrealised": by in (By.SYMBOL, By.SLOT),
-            "lines": [_row(line) for line in lines[:MOST_LINES]],
+            "lines": [_row(line) for line in lines[:MAX_LINES]],
             "totals": [_row(line) for line in totals],
             "of_budget": OF_BUDGET,
-            "has_more": len(lines) > MOST_LINES,
-            "most": MOST_LINES,
-            "left": [f"{each.symbol} {each.in_short}" for each in left[:MOST_LEFT]],
-            "more_left": max(len(left) - MOST_LEFT, 0),
+            "has_more": len(lines) > MAX_LINES,
+            "max_lines": MAX_LINES,
+            "left": [f"{each.symbol} {each.in_short}" for each in left[:MAX_LEFT]],
+            "more_left": max(len(left) - MAX_LEFT, 0),
         }
         return TemplateResponse(request, "trading/profit.html", context)
 
@@ -202,7 +202,7 @@ def _chart(venue: Venue, asset: str, days: int | None) -> dict[str, Any]:
     """The series of equity; the page's script draws it, in the reader's time."""
     since = timezone.now() - timedelta(days=days or 36_500)
     rows = equity.course(venue, asset, since)
-    step = max(1, -(-len(rows) // MOST_POINTS))
+    step = max(1, -(-len(rows) // MAX_POINTS))
     rows = [row for n, row in enumerate(rows) if (len(rows) - 1 - n) % step == 0]
     return {
         "hours": [row.hour.isoformat() for row in rows],

@@ -52,7 +52,7 @@ class TradingSettingsForm(StrategyForm):
     class Meta:
         model = TradingSettings
         fields = (
-            "chunks",
+            "max_slots",
             "budget",
             "sizing",
             "balance_share",

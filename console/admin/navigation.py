@@ -50,7 +50,7 @@ def on_every_page(request: HttpRequest) -> dict[str, Any]:
     if not request.user.is_authenticated:
         return {}
     return {
-        "held_back": Switch.row().mode_text,
+        "kill_switch_text": Switch.row().mode_text,
         "may_halt": request.user.has_perm("trading.change_switch"),
         "copies": copies.told(),
         "version": VERSION,

@@ -40,7 +40,7 @@ class OrdersShown(ShowFilter):
                 return queryset.filter(status__in=sorted(OPEN))
             case "unclear":
                 return queryset.filter(
-                    Q(status=OrderStatus.SUBMITTING) | Q(denied_at__isnull=False), status__in=sorted(OPEN)
+                    Q(status=OrderStatus.SUBMITTING) | Q(not_found_at__isnull=False), status__in=sorted(OPEN)
                 )
             case "late":
                 return queryset.filter(is_late=True)
@@ -124,7 +124,7 @@ class OrderAdmin(ReadOnlyAdmin):
                 "fields": (
                     ("client_order_id", "exchange_order_id"),
                     ("placed", "asked", "updated"),
-                    ("denied", "instead_of"),
+                    ("not_found", "instead_of"),
                 )
             },
         ),
@@ -142,7 +142,7 @@ class OrderAdmin(ReadOnlyAdmin):
         "placed",
         "asked",
         "updated",
-        "denied",
+        "not_found",
         "instead_of",
     )
 
@@ -187,8 +187,8 @@ class OrderAdmin(ReadOnlyAdmin):
         return "; ".join(notes(order)) or show.NONE
 
     @display(description="Denied since")
-    def denied(self, order: Order) -> SafeString | str:
-        return show.moment(order.denied_at)
+    def not_found(self, order: Order) -> SafeString | str:
+        return show.moment(order.not_found_at)
 
     @display(description="Took the place of")
     def instead_of(self, order: Order) -> SafeString | str:

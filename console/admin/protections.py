@@ -22,12 +22,12 @@ from trading.models.fields import AmountField
 from trading.risk import protections, sizing
 
 # The form stands below them.
-MOST_ROWS = 10
+MAX_ROWS = 10
 AMOUNTS = {AmountField: {"form_class": AmountInput}}
 
 
 class AccountProtectionsForm(forms.ModelForm):
-    most_drawdown = PercentField(
+    max_drawdown = PercentField(
         required=False,
         label="Most drawdown, %",
         help_text="From the high of the capital with its gains: 5 means 5 %. Empty is off.",
@@ -57,14 +57,14 @@ class AccountProtectionsAdmin(PlainHistory):
         (None, {"fields": (("venue", "quote_asset"),)}),
         (
             "Buys are held back",
-            {"fields": (("most_exposure", "most_orders_a_minute"), ("quote_reserve", "bnb_reserve"))},
+            {"fields": (("max_exposure", "max_orders_a_minute"), ("quote_reserve", "bnb_reserve"))},
         ),
         (
             "Trading is held back, until a person resumes it",
             {
                 "description": "At a venue of play money only while the switch is there.",
                 "fields": (
-                    ("most_drawdown", "capital"),
+                    ("max_drawdown", "capital"),
                     ("drawdown_from", "drawdown_mode", "drawdown_cancels_buys"),
                 ),
             },
@@ -87,7 +87,7 @@ class AccountProtectionsAdmin(PlainHistory):
 
     @display(description="Holds back now")
     def now(self, row: AccountProtections) -> SafeString | str:
-        count = protections.holding(Venue(row.venue)).count()
+        count = protections.active_denials(Venue(row.venue)).count()
         return show.badge(f"{count}", "warning") if count else show.NONE
 
     @display(description="Orders held back today")
@@ -97,7 +97,7 @@ class AccountProtectionsAdmin(PlainHistory):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         transaction.on_commit(lambda: protections.has_changed(venue=obj.venue))
-        if obj.holds_nothing_back:
+        if obj.denies_nothing:
             self.message_user(request, f"{obj}: every limit is empty, nothing is held back.", messages.WARNING)
 
     def change_view(
@@ -116,7 +116,7 @@ def account_state(row: AccountProtections) -> dict[str, Any]:
         "not_counted": ", ".join(limit_usage.not_counted(row)),
         "quote_asset": row.quote_asset,
         "holding": _holding(limit_usage.together(venue)),
-        "today": _lines(protections.rows_of_day(venue)[:MOST_ROWS]),
+        "today": _lines(protections.rows_of_day(venue)[:MAX_ROWS]),
     }
 
 
@@ -128,12 +128,12 @@ def symbol_state(symbol: Symbol, venue: Venue) -> dict[str, Any]:
         "size_amount": show.amount(size.budget, symbol.quote_asset) if size and size.budget is not None else "",
         "gauges": list(limit_usage.symbol_gauges(symbol, venue)),
         "holding": _holding(limit_usage.together(venue, symbol)),
-        "today": _lines(protections.rows_of_day(venue).filter(symbol=symbol)[:MOST_ROWS]),
+        "today": _lines(protections.rows_of_day(venue).filter(symbol=symbol)[:MAX_ROWS]),
     }
 
 
 def _holding(groups: list[limit_usage.Together]) -> list[dict[str, Any]]:
-    return [{"rule": each.rule, "reason": str(each), "last": show.ago(each.last_at)} for each in groups[:MOST_ROWS]]
+    return [{"rule": each.rule, "reason": str(each), "last": show.ago(each.last_at)} for each in groups[:MAX_ROWS]]
 
 
 def _lines(rows: Any) -> list[dict[str, Any]]:
@@ -175,9 +175,9 @@ class ProtectionsInline(StackedInline):
     formset = ProtectionsFormSet
     formfield_overrides = AMOUNTS
     fields = (
-        ("most_bound", "most_open_orders"),
+        ("max_exposure", "max_open_orders"),
         ("losses_in_a_row", "pause_minutes"),
-        ("most_day_loss", "most_trade_age_s"),
+        ("max_daily_loss", "max_trade_age_s"),
         "heeds_gaps",
     )
     can_delete = False

@@ -30,7 +30,7 @@ from trading.waking import prices
 from trading.waking.prices import LastTrade
 
 # A cycle's journal has a dozen lines; one that met a long outage may have many.
-MOST_LINES = 300
+MAX_LINES = 300
 # What people read of what woke a trader, before its text and where there is none. Other sources' texts stand alone.
 SAYS = {
     Source.REPORT: "The exchange reported",
@@ -77,8 +77,8 @@ def story_of(trader: Trader) -> dict[str, Any]:
     """What a trader's page shows, in a handful of queries."""
     quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
     orders = list(trader.orders.order_by("id").select_related("symbol").prefetch_related("fills"))
-    entries = list(trader.journal.order_by("-id").select_related("order__symbol")[: MOST_LINES + 1])
-    told = list(reversed(entries[:MOST_LINES]))
+    entries = list(trader.journal.order_by("-id").select_related("order__symbol")[: MAX_LINES + 1])
+    told = list(reversed(entries[:MAX_LINES]))
     traded = [as_core(order) for order in orders if order.status in OPEN or order.executed]
     terms = arithmetic(position_with(trader, traded), base, quote)
     trade = prices.last_trades([trader.symbol.name], Venue(trader.venue)).get(trader.symbol.name)
@@ -95,7 +95,7 @@ def story_of(trader: Trader) -> dict[str, Any]:
         "sum": _sum(trader, terms, trade) if terms.bought else None,
         "orders": [_order(order, base, quote) for order in orders],
         "scenes": [_shown(scene, trader) for scene in scenes(told, orders, trader)],
-        "has_more": len(entries) > MOST_LINES,
+        "has_more": len(entries) > MAX_LINES,
         "told": len(told),
         "is_live": not trader.has_ended,
     }

@@ -70,7 +70,7 @@ class SettingsInline(StrategyInline):
     model = TradingSettings
     form = TradingSettingsForm
     fields = (
-        ("budget", "chunks"),
+        ("budget", "max_slots"),
         ("sizing", "balance_share"),
         "compounds",
         "strategy",
@@ -86,7 +86,7 @@ class SettingsInline(StrategyInline):
 
 class ListingInline(TabularInline):
     model = Listing
-    fields = ("venue", "status", "tick_size", "step_size", "min_quantity", "least", "fees_", "refreshed")
+    fields = ("venue", "status", "tick_size", "step_size", "min_quantity", "minimum", "fees_", "refreshed")
     readonly_fields = fields
     can_delete = False
     extra = 0
@@ -95,7 +95,7 @@ class ListingInline(TabularInline):
     verbose_name_plural = "What the venues say of it"
 
     @display(description="Least notional")
-    def least(self, listing: Listing) -> str:
+    def minimum(self, listing: Listing) -> str:
         return plain(listing.min_notional)
 
     @display(description="Commission")

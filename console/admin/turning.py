@@ -19,7 +19,7 @@ from trading.models.symbols import TradingStatus
 from trading.risk import kill_switch
 from trading.symbols import turning
 
-# What a button may ask for: the status, and whether what rests is taken back.
+# What a button may ask for: the status, and whether what rests is cancelled.
 TRADING = {
     "on": (TradingStatus.ON, False),
     "off": (TradingStatus.OFF, False),
@@ -27,7 +27,7 @@ TRADING = {
     "shutdown": (TradingStatus.SHUTDOWN, False),
     "shutdown-cancel": (TradingStatus.SHUTDOWN, True),
 }
-MOST_PROBLEMS = 5
+MAX_PROBLEMS = 5
 
 
 class TurningAdmin(PlainHistory):
@@ -55,13 +55,13 @@ class TurningAdmin(PlainHistory):
         return back(request, "admin:trading_symbol_changelist")
 
     def turn_trading(self, request: HttpRequest, chosen: Sequence[Symbol], state: str) -> None:
-        status, takes_back = TRADING[state]
-        problems = turning.turn(chosen, status, takes_back)
+        status, cancels_orders = TRADING[state]
+        problems = turning.turn(chosen, status, cancels_orders)
         turned = [symbol for symbol in chosen if symbol.name not in problems]
         says = "shutting down" if status == TradingStatus.SHUTDOWN else str(status)
         if turned:
             log_many(request, turned, f"Turned trading {state}.")
-            left = "" if status == TradingStatus.ON else _what_is_left(turned, status, takes_back)
+            left = "" if status == TradingStatus.ON else _what_is_left(turned, status, cancels_orders)
             self.message_user(request, f"{_names(turned)}: trading is {says}.{left}", messages.SUCCESS)
         tell_problems(self, request, problems)
 
@@ -101,10 +101,10 @@ class TurningAdmin(PlainHistory):
 
 def tell_problems(of: ModelAdmin, request: HttpRequest, problems: dict[str, str]) -> None:
     """The first few of them, by symbol; and how many more there are."""
-    for name, problem in list(problems.items())[:MOST_PROBLEMS]:
+    for name, problem in list(problems.items())[:MAX_PROBLEMS]:
         of.message_user(request, f"{name}: {problem}", messages.ERROR)
-    if len(problems) > MOST_PROBLEMS:
-        of.message_user(request, f"{len(problems) - MOST_PROBLEMS} more symbols stay as they are.", messages.ERROR)
+    if len(problems) > MAX_PROBLEMS:
+        of.message_user(request, f"{len(problems) - MAX_PROBLEMS} more symbols stay as they are.", messages.ERROR)
 
 
 def _plain(chosen: QuerySet[Symbol]) -> list[Symbol]:
@@ -123,10 +123,10 @@ def _names(turned: Sequence[Symbol], shown: int = 5) -> str:
     return ", ".join(symbol.name for symbol in turned[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _what_is_left(turned: Sequence[Symbol], status: TradingStatus, takes_back: bool) -> str:
+def _what_is_left(turned: Sequence[Symbol], status: TradingStatus, cancels_orders: bool) -> str:
     """What rests and what is held, at every venue; begins with a space, empty where there is nothing."""
     resting, buys = kill_switch.resting(turned).count(), kill_switch.resting_buys(turned).count()
-    ending = (resting if status == TradingStatus.OFF else buys) if takes_back else 0
+    ending = (resting if status == TradingStatus.OFF else buys) if cancels_orders else 0
     holding = Trader.objects.filter(symbol__in=turned, finished_at__isnull=True, holds=True).count()
     facts = []
     if resting:

@@ -11,7 +11,7 @@ from hedgehog_project.processes import NAMES
 WORTH_SHOWING = ("exited:", "gave up:", "spawnerr:", "CRIT", "ERRO")
 COLOURS = (36, 33, 32, 35, 34, 95, 96, 93, 92)
 WIDTH = max(map(len, (*NAMES, "supervisor")))
-MOST_BYTES = 1 << 18
+MAX_BYTES = 1 << 18
 
 
 class Log:
@@ -41,7 +41,7 @@ class Log:
             if not self._path.exists():
                 return b""
             self._file = self._path.open("rb")
-        return self._file.read(MOST_BYTES)
+        return self._file.read(MAX_BYTES)
 
     def _was_rotated(self) -> bool:
         if self._file is None or not self._path.exists():

@@ -27,7 +27,7 @@ Market = Venue
 
 
 @dataclass(frozen=True)
-class Place:
+class Endpoints:
     """One exchange's addresses, and our key there."""
 
     rest_url: str  # without /api/v3
@@ -35,7 +35,7 @@ class Place:
     stream_url: str  # without /ws or /stream
     key: Key | None = None
     why_no_key: str = ""  # for people; empty where there is a key, though another process may have it
-    account: str = ""  # budget.account_of its key
+    account: str = ""  # rate_limits.account_of its key
 
     @property
     def api_key(self) -> str:
@@ -57,16 +57,16 @@ class KeySettings:
         return not (self.api_key or self.secret or self.private_key)
 
 
-def place(venue: Venue) -> Place:
+def endpoints(venue: Venue) -> Endpoints:
     """The addresses and the key of a venue, as settings have them now."""
     key, problem, account = _key_of(venue)
     if venue == Venue.MOCK:
         address = f"127.0.0.1:{settings.MOCK_PORT}"
-        return Place(f"http://{address}", f"ws://{address}/ws-api/v3", f"ws://{address}", key, problem, account)
+        return Endpoints(f"http://{address}", f"ws://{address}/ws-api/v3", f"ws://{address}", key, problem, account)
     rest_url, ws_api_url, stream_url = (
         str(getattr(settings, f"{venue.upper()}_{of}_URL")).rstrip("/") for of in ("REST", "WS_API", "STREAM")
     )
-    return Place(rest_url, ws_api_url, stream_url, key, problem, account)
+    return Endpoints(rest_url, ws_api_url, stream_url, key, problem, account)
 
 
 def has_keys(venue: Venue) -> bool:
@@ -76,7 +76,7 @@ def has_keys(venue: Venue) -> bool:
 
 def facts_of_keys() -> str:
     """What processes without keys may know of them, as the value of HEDGEHOG_KEY_FACTS for them."""
-    return json.dumps({venue: [where.why_no_key, where.account] for venue in Venue for where in (place(venue),)})
+    return json.dumps({venue: [where.why_no_key, where.account] for venue in Venue for where in (endpoints(venue),)})
 
 
 def _key_of(venue: Venue) -> tuple[Key | None, str, str]:

@@ -1,4 +1,4 @@
-"""The budget's steps in Redis, each of them atomic and one round trip; see budget.py for what they mean."""
+"""The steps of rate limits in Redis, each atomic and one round trip; see rate_limits.py for what they mean."""
 
 import logging
 import time

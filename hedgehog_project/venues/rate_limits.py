@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 # The part of every limit that entries and background reads may use. The rest is kept for exits.
 ENTRIES_SHARE = 0.8
 # An order limit that is reached may be free again before the day is over, for fills give back: look again.
-MOST_WAIT_S = 600.0
+MAX_WAIT_S = 600.0
 # A ban lasts from two minutes to three days (limits.md): whoever is told of a longer one is told wrong.
 LONGEST_BAN_S = 259_200.0
 _LIMITS_KEPT_S = 86_400
@@ -69,7 +69,7 @@ ORDERS_1D = Window(
 WINDOWS = (WEIGHT, ORDERS_10S, ORDERS_1D)
 
 
-class OverBudget(Exception):
+class OverRateLimit(Exception):
     """The request may not be sent now. Its text is for people; ask again after `wait_s` seconds."""
 
     def __init__(self, reason: str, wait_s: float) -> None:
@@ -79,7 +79,7 @@ class OverBudget(Exception):
 
 
 @dataclass(frozen=True)
-class Taken:
+class Reservation:
     """What one request has reserved; give it back to `settle`."""
 
     at_ms: int
@@ -112,31 +112,31 @@ class State:
     is_shared: bool
 
 
-class Budget:
-    """The budget of one address and one key. For all threads of a process: see `budget_at`.
+class RateLimits:
+    """The budget of one address and one key. For all threads of a process: see `rate_limits_at`.
 
     Where Redis is away, what this process knows by itself stands in; nothing here raises a Redis error.
     """
 
     def __init__(self, host: str, account: str) -> None:
         self.host = host
-        self._keys = {WEIGHT: f"budget:{host}:weight"} | {
-            window: f"budget:{host}:{account}:{window.name}" for window in (ORDERS_10S, ORDERS_1D)
+        self._keys = {WEIGHT: f"rate_limits:{host}:weight"} | {
+            window: f"rate_limits:{host}:{account}:{window.name}" for window in (ORDERS_10S, ORDERS_1D)
         }
-        self._stop_key, self._limits_key = f"budget:{host}:stop", f"budget:{host}:limits"
+        self._stop_key, self._limits_key = f"rate_limits:{host}:stop", f"rate_limits:{host}:limits"
         self._own = _Own()
 
-    def take(self, weight: int, is_exit: bool = False, places_order: bool = False) -> Taken:
-        """Reserves what a request is going to use. Raises OverBudget, and then has reserved nothing."""
+    def reserve(self, weight: int, is_exit: bool = False, places_order: bool = False) -> Reservation:
+        """Reserves what a request is going to use. Raises OverRateLimit, and then has reserved nothing."""
         now_ms = _now_ms()
         self._own.check(weight, is_exit, places_order, now_ms, self.host, is_alone=False)
         answer = self._ask_redis(weight, is_exit, places_order, now_ms, reserve=True)
         if answer is None:
             self._own.check(weight, is_exit, places_order, now_ms, self.host, is_alone=True)
-        taken = Taken(now_ms, weight, places_order, tuple(answer or ()))
-        for window, amount in taken.windows:
+        reservation = Reservation(now_ms, weight, places_order, tuple(answer or ()))
+        for window, amount in reservation.windows:
             self._own.add(window, amount, now_ms)
-        return taken
+        return reservation
 
     def why_wait(self, is_exit: bool) -> tuple[str, float] | None:
         """Why an order would have to wait now, and for how many seconds; None where it may go. Reserves nothing."""
@@ -145,11 +145,11 @@ class Budget:
             self._own.check(1, is_exit, True, now_ms, self.host, is_alone=False)
             if self._ask_redis(1, is_exit, True, now_ms, reserve=False) is None:
                 self._own.check(1, is_exit, True, now_ms, self.host, is_alone=True)
-        except OverBudget as over:
+        except OverRateLimit as over:
             return over.reason, over.wait_s
         return None
 
-    def settle(self, taken: Taken, headers: Mapping[str, str], weight: int, orders: int) -> None:
+    def settle(self, reservation: Reservation, headers: Mapping[str, str], weight: int, orders: int) -> None:
         """The request has ended. `weight`, `orders`: what it may have cost where no header tells.
 
         `headers` are those of the answer, looked up in lower case.
@@ -157,16 +157,16 @@ class Budget:
         now_ms = _now_ms()
         keys: list[str] = []
         args: list[int | str] = []
-        for place, (window, amount) in enumerate(taken.windows):
+        for place, (window, amount) in enumerate(reservation.windows):
             told = whole_number(headers.get(window.header, ""))
             # Across the turn of a window nobody knows which of the two a header tells of.
-            is_same = window.number(taken.at_ms) == window.number(now_ms)
+            is_same = window.number(reservation.at_ms) == window.number(now_ms)
             heard = "" if told is None or not is_same else str(told)
             if heard:
                 self._own.hear(window, int(heard), now_ms)
-            keys += [self._key(window, taken.at_ms), self._key(window, now_ms)]
-            reserved = amount if taken.ticks else 0
-            tick = taken.ticks[place] if taken.ticks else 0
+            keys += [self._key(window, reservation.at_ms), self._key(window, now_ms)]
+            reserved = amount if reservation.ticks else 0
+            tick = reservation.ticks[place] if reservation.ticks else 0
             args += [reserved, tick, heard, weight if window is WEIGHT else orders, 2 * window.length_ms]
         steps.run(steps.SETTLE, keys, args)
 
@@ -244,7 +244,7 @@ class Budget:
     def _ask_redis(
         self, weight: int, is_exit: bool, places_order: bool, now_ms: int, *, reserve: bool
     ) -> list[int] | None:
-        """The ticks of what was reserved; None where Redis does not answer. Raises OverBudget."""
+        """The ticks of what was reserved; None where Redis does not answer. Raises OverRateLimit."""
         windows = _windows(weight, places_order)
         keys = [self._stop_key, self._limits_key, *(self._key(window, now_ms) for window, _ in windows)]
         args: list[int | str] = [now_ms, str(1 if is_exit else ENTRIES_SHARE), int(reserve)]
@@ -271,12 +271,12 @@ def account_of(api_key: str) -> str:
 
 
 @cache
-def budget_at(rest_url: str, api_key: str = "", account: str = "") -> Budget:
+def rate_limits_at(rest_url: str, api_key: str = "", account: str = "") -> RateLimits:
     """The budget that this process's threads share for an address and a key, which itself is kept nowhere.
 
     `account`: for who has no key, but knows what account_of() has made of it.
     """
-    return Budget(urlsplit(rest_url).netloc, account or account_of(api_key))
+    return RateLimits(urlsplit(rest_url).netloc, account or account_of(api_key))
 
 
 class _Own:
@@ -292,7 +292,7 @@ class _Own:
     def check(
         self, weight: int, is_exit: bool, places_order: bool, now_ms: int, host: str, *, is_alone: bool
     ) -> None:
-        """Raises OverBudget. Its own counts matter only where it is alone: others count as well."""
+        """Raises OverRateLimit. Its own counts matter only where it is alone: others count as well."""
         # More than its whole length is left only where the clock was set back: it is over.
         if 0 < self.stopped_until_ms - now_ms <= self.stop_length_ms:
             raise _stopped(host, self.stopped_until_ms, self.why, now_ms)
@@ -326,14 +326,14 @@ def _windows(weight: int, places_order: bool) -> tuple[tuple[Window, int], ...]:
     return (weighs, (ORDERS_10S, 1), (ORDERS_1D, 1)) if places_order else (weighs,)
 
 
-def _over(window: Window, used: int, limit: int, is_exit: bool, now_ms: int) -> OverBudget:
+def _over(window: Window, used: int, limit: int, is_exit: bool, now_ms: int) -> OverRateLimit:
     kept = "" if is_exit else f", {limit - max(1, int(limit * ENTRIES_SHARE)):,} are kept for exits"
     reason = f"{used:,} of {limit:,} {window.of} are used{kept}"
-    return OverBudget(reason, min(window.left_s(now_ms), MOST_WAIT_S))
+    return OverRateLimit(reason, min(window.left_s(now_ms), MAX_WAIT_S))
 
 
-def _stopped(host: str, until_ms: int, why: str, now_ms: int) -> OverBudget:
-    return OverBudget(f"{host} is not called until {_time(until_ms)}: {why}", (until_ms - now_ms) / 1000)
+def _stopped(host: str, until_ms: int, why: str, now_ms: int) -> OverRateLimit:
+    return OverRateLimit(f"{host} is not called until {_time(until_ms)}: {why}", (until_ms - now_ms) / 1000)
 
 
 def _time(ms: int) -> str:

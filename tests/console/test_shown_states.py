@@ -158,7 +158,9 @@ class TestOrders:
     @pytest.fixture
     def denied(self, symbol: Symbol) -> Order:
         at = timezone.now().replace(hour=9, minute=8, second=7)
-        return make_order(make_trader(symbol, state=TraderState.BUYING), status=OrderStatus.SUBMITTING, denied_at=at)
+        return make_order(
+            make_trader(symbol, state=TraderState.BUYING), status=OrderStatus.SUBMITTING, not_found_at=at
+        )
 
     @pytest.fixture
     def late(self, symbol: Symbol) -> Order:

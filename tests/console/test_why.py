@@ -23,10 +23,10 @@ from hedgehog_project.venues import Venue
 from tests.console.test_overview import NO_REDIS, publish
 from tests.support.heartbeats import all_well
 from tests.support.rows import make_order, make_story, make_trader
-from trading.core.holds import Rule
+from trading.core.denials import Rule
 from trading.core.orders import OrderStatus
 from trading.core.strategy import ANY_PRICE
-from trading.exchange.client import budget_of
+from trading.exchange.client import rate_limits_of
 from trading.models import HeldBack, Listing, Switch, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.models.traders import Slot
@@ -45,7 +45,7 @@ def well(symbol: Symbol, redis_client: "redis.Redis") -> Symbol:
     all_well(redis_client)
     turning.set_streaming(symbol, True)
     publish("ETHUSDT", "3000")
-    TradingSettings.objects.filter(symbol=symbol).update(chunks=3, budget=D(600))
+    TradingSettings.objects.filter(symbol=symbol).update(max_slots=3, budget=D(600))
     Slot.objects.get_or_create(symbol=symbol, venue=Venue.MOCK, number=1)
     return symbol
 
@@ -89,7 +89,9 @@ class TestReasons:
         ]
 
     def test_exchange_that_wants_silence(self, well: Symbol) -> None:
-        budget_of(Venue.MOCK).stop(round((timezone.now() + timedelta(minutes=2)).timestamp() * 1000), "banned (418)")
+        rate_limits_of(Venue.MOCK).stop(
+            round((timezone.now() + timedelta(minutes=2)).timestamp() * 1000), "banned (418)"
+        )
         [reason] = reasons(well)
         assert reason.endswith("banned (418).")
 
@@ -189,7 +191,7 @@ class TestSlots:
 
 
 def test_queries_do_not_grow_with_slots(well: Symbol, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
-    TradingSettings.objects.update(chunks=20)
+    TradingSettings.objects.update(max_slots=20)
     for slot in range(1, 21):
         make_story(well, slot)
     with django_assert_max_num_queries(16):

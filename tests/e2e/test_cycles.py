@@ -15,7 +15,7 @@ from trading.models import Fill, JournalEntry, Trader
 SYMBOLS = ["ETHUSDT", "BTCUSDT"]
 # With this seed the simulated market sweeps up within the first quarter of a minute in both symbols.
 SEED = 24
-CHUNKS = 2
+MAX_SLOTS = 2
 WANTED = 4
 
 
@@ -23,7 +23,7 @@ WANTED = 4
 def stack(make_stack: MakeStack) -> Stack:
     print(f"MOCK_SEED={SEED}")
     stack = make_stack(MARKET="simulated", MOCK_SEED=SEED, MOCK_BALANCES=BALANCES, HEDGEHOG_SYMBOLS=",".join(SYMBOLS))
-    set_up({"chunks": CHUNKS, "buy_down_interval": "0.0002", "profit_interval": "0.0002"})
+    set_up({"max_slots": MAX_SLOTS, "buy_down_interval": "0.0002", "profit_interval": "0.0002"})
     stack.start()
     return stack
 

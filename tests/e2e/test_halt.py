@@ -50,7 +50,7 @@ def stack(make_stack: MakeStack, tmp_path: Path) -> Stack:
         PYTHONPATH=tmp_path,
     )
     settings = TradingSettings.objects.all()
-    give(chunks=1, profit_interval=Decimal("0.05"))
+    give(max_slots=1, profit_interval=Decimal("0.05"))
     settings.filter(symbol__name="BTCUSDT").update(strategy="hanging")
     stack.start()
     stack.wait_until_up()
@@ -104,7 +104,7 @@ def test_halt_cancels_at_the_exchange_while_a_strategy_hangs_in_the_worker(stack
 def test_no_call_begins_once_halt_has_returned(stack: Stack) -> None:
     """Traders buy and are cancelled, over and over, while trading is halted."""
     trade_until_it_buys(stack)
-    TradingSettings.objects.update(chunks=5)
+    TradingSettings.objects.update(max_slots=5)
     give(TradingSettings.objects.filter(symbol__name="ETHUSDT"), rebuy_interval=None, strategy="naive")
     TradingSettings.objects.filter(symbol__name="BTCUSDT").update(status="off")
     stop = threading.Event()

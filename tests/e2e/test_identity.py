@@ -22,7 +22,7 @@ from trading.models import Fill, Installation, Order, Orphan, OtherInstallation,
 from trading.reconciliation.audit import audit
 
 START = {"USDT": Decimal(10_000), "ETH": Decimal(1)}
-SETTINGS = {"chunks": 1, "buy_down_interval": "0.001", "profit_interval": "0.001", "rebuy_interval": None}
+SETTINGS = {"max_slots": 1, "buy_down_interval": "0.001", "profit_interval": "0.001", "rebuy_interval": None}
 # All but the exchange, which both share.
 PROCESSES = [name for name in SERVICES if name != "mock_exchange"]
 SEED = 8

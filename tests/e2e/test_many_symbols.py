@@ -102,7 +102,7 @@ def test_three_hundred_symbols_stream_and_trade_at_once(stack: Stack) -> None:
         stack, "symbols", "sync", "--quote", "USDT"
     )
     assert [row.symbol.name for row in TradingSettings.objects.exclude(status=TradingStatus.OFF)] == NAMES[:1]
-    TradingSettings.objects.update(chunks=1, budget=Decimal(30))
+    TradingSettings.objects.update(max_slots=1, budget=Decimal(30))
     began = time.monotonic()
     assert len(run(stack, "trade", *NAMES, "on").splitlines()) == COUNT
     print("turned on", round(time.monotonic() - began, 1))

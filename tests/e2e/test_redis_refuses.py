@@ -32,7 +32,7 @@ def database_url() -> str:
 def stack(make_stack: MakeStack) -> Stack:
     """A trader of each symbol holds something, and gets out 1 % under its buy."""
     stack = make_stack(MARKET="manual", MOCK_BALANCES=BALANCES, HEDGEHOG_SYMBOLS=",".join(SYMBOLS))
-    set_up({"chunks": 1, "profit_interval": Decimal("0.05"), "stop_loss_interval": Decimal("0.01")})
+    set_up({"max_slots": 1, "profit_interval": Decimal("0.05"), "stop_loss_interval": Decimal("0.01")})
     stack.start()
     stack.wait_until_up()
     for name in SYMBOLS:

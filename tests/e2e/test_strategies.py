@@ -35,7 +35,7 @@ def stack(make_stack: MakeStack, tmp_path: Path) -> Stack:
         PYTHONPATH=tmp_path,
     )
     settings = TradingSettings.objects.all()
-    give(chunks=1, profit_interval=Decimal("0.001"))
+    give(max_slots=1, profit_interval=Decimal("0.001"))
     give(settings.filter(symbol__name="ETHUSDT"), strategy="trailing", trail_interval="0.002")
     give(settings.filter(symbol__name="BTCUSDT"), strategy="patient", down_interval="0.001")
     stack.start()

@@ -71,7 +71,7 @@ def test_strategy_that_does_not_end_is_told_of_and_other_symbols_trade_on(
         PYTHONPATH=tmp_path,
     )
     settings = TradingSettings.objects.all()
-    give(chunks=1, buy_down_interval=Decimal("0.0002"), profit_interval=Decimal("0.0002"))
+    give(max_slots=1, buy_down_interval=Decimal("0.0002"), profit_interval=Decimal("0.0002"))
     settings.filter(symbol__name="BTCUSDT").update(strategy="patient")
     stack.start()
     stack.wait_until_up()

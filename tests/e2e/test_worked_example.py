@@ -76,7 +76,7 @@ def are_orders(expected: Seen) -> bool:
 @pytest.mark.parametrize(("fill", "prices"), [("strict", STRICT), ("touch", TOUCH)])
 def test_the_worked_example_of_the_original(make_stack: MakeStack, fill: str, prices: list[tuple[str, Seen]]) -> None:
     stack = make_stack(MARKET="manual", MOCK_FILL=fill, MOCK_BALANCES=BALANCES, HEDGEHOG_SYMBOLS=SYMBOL)
-    set_up({"chunks": 5, "budget": D(100), "buy_down_interval": D("0.0025"), "profit_interval": D("0.001")})
+    set_up({"max_slots": 5, "budget": D(100), "buy_down_interval": D("0.0025"), "profit_interval": D("0.001")})
     TradingSettings.objects.update(status="off")
     client = redis.Redis.from_url(stack.redis_url)
     begin(stack, client)

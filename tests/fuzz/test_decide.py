@@ -8,20 +8,20 @@ from hypothesis import strategies as st
 
 from tests.fuzz.conftest import BOUNDED
 from trading.core import guard
-from trading.core.events import Event, Nudged, OrderReported, TradeSeen
+from trading.core.events import Event, OrderReported, Recheck, TradeSeen
 from trading.core.fees import Fees
-from trading.core.filters import Rules, refusal
+from trading.core.filters import SymbolFilters, violation
 from trading.core.journal import Source
 from trading.core.money import floor_to
 from trading.core.orders import Fill, Order, OrderReport, OrderStatus, Side
-from trading.core.strategy import Cancel, Decision, Finish, Mode, PlaceBuy, PlaceSell, Position, TellRebuy, Wait
+from trading.core.strategy import Cancel, Decision, Finish, Mode, PlaceBuy, PlaceSell, Position, RequestSlot, Wait
 from trading.strategies import naive
 
 UNIT = Decimal("0.00000001")
 
 
-def amounts(least: str, most: str) -> st.SearchStrategy[Decimal]:
-    return st.decimals(Decimal(least), Decimal(most), places=8, allow_nan=False, allow_infinity=False)
+def amounts(minimum: str, top: str) -> st.SearchStrategy[Decimal]:
+    return st.decimals(Decimal(minimum), Decimal(top), places=8, allow_nan=False, allow_infinity=False)
 
 
 STEPS = st.sampled_from([Decimal(0), *(Decimal(10) ** -places for places in range(-1, 9))])
@@ -30,8 +30,8 @@ BOUNDS = st.just(Decimal(0)) | amounts("0.00000001", "1000")
 
 
 @st.composite
-def all_rules(draw: st.DrawFn) -> Rules:
-    return Rules(
+def all_rules(draw: st.DrawFn) -> SymbolFilters:
+    return SymbolFilters(
         "ETHUSDT",
         "ETH",
         "USDT",
@@ -49,9 +49,9 @@ def all_rules(draw: st.DrawFn) -> Rules:
 
 
 @st.composite
-def orders(draw: st.DrawFn, side: Side, most: Decimal) -> Order:
+def orders(draw: st.DrawFn, side: Side, top: Decimal) -> Order:
     """An order of at most this quantity, with some or all of its fills known, and a commission in some asset."""
-    quantity = draw(amounts("0.00000001", "1000").filter(lambda number: number <= most)) if most < 1000 else draw(
+    quantity = draw(amounts("0.00000001", "1000").filter(lambda number: number <= top)) if top < 1000 else draw(
         amounts("0.00000001", "1000")
     )  # fmt: skip
     status = draw(st.sampled_from(sorted(set(OrderStatus) - {OrderStatus.REJECTED, OrderStatus.NOT_PLACED})))
@@ -85,7 +85,7 @@ def events(draw: st.DrawFn) -> Event:
         "hh-1-b-1", 1, "ETHUSDT", draw(st.sampled_from(Side)), draw(st.sampled_from(OrderStatus)), price, price, price
     )
     trade = TradeSeen("ETHUSDT", 1, price, 1, draw(st.sampled_from([0.0, 9.9, 11.0])))
-    kinds: list[Event] = [trade, Nudged("again"), Nudged("again", True), OrderReported(report, Source.REPORT)]
+    kinds: list[Event] = [trade, Recheck("again"), Recheck("again", True), OrderReported(report, Source.REPORT)]
     return draw(st.sampled_from(kinds))
 
 
@@ -105,7 +105,7 @@ SETTINGS = st.builds(
 @BOUNDED
 @given(positions(), events(), all_rules(), SETTINGS)
 def test_every_decision_keeps_to_what_is_owned_and_to_the_budget(
-    position: Position, event: Event, rules: Rules, settings: naive.Settings
+    position: Position, event: Event, rules: SymbolFilters, settings: naive.Settings
 ) -> None:
     decision = guard.decide(naive, position, event, rules, settings)
     assert isinstance(decision, get_args(Decision))
@@ -121,21 +121,21 @@ def test_every_decision_keeps_to_what_is_owned_and_to_the_budget(
             assert price * quantity <= position.budget
             assert isinstance(event, TradeSeen)
             assert price <= event.price
-            assert refusal(rules, Side.BUY, price, quantity) is None
+            assert violation(rules, Side.BUY, price, quantity) is None
         case PlaceSell(price, quantity):
             assert is_clear
             assert position.mode != Mode.OFF
             assert 0 < quantity <= position.owned("ETH")
             assert floor_to(quantity, rules.step) == quantity
-            assert refusal(rules, Side.SELL, price, quantity) is None
+            assert violation(rules, Side.SELL, price, quantity) is None
         case Cancel(order, reason):
             assert order == position.open_order
             assert position.mode != Mode.OFF
             assert isinstance(event, TradeSeen)
             assert reason
-        case TellRebuy():
+        case RequestSlot():
             assert position.mode == Mode.ON
-            assert not position.has_told_rebuy
+            assert not position.has_requested_slot
         case Finish(leftover=leftover):
             assert is_clear
             assert leftover == position.owned("ETH")

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedgehog_project.redis import connect
-from hedgehog_project.venues import Venue, place
+from hedgehog_project.venues import Venue, endpoints
 from streamer.connection import LostError
 from streamer.frames import Reply, Shutdown, Unknown, decode, is_amount
 from streamer.topics import TradeEvent, report_topic
@@ -116,7 +116,7 @@ def test_a_report_is_read_or_refused_as_not_fitting_its_documents(event: dict[st
 @pytest.fixture
 def feed(redis_client: "redis.Redis", settings: Any) -> UserFeed:
     settings.MOCK_API_KEY, settings.MOCK_API_SECRET = "key", "secret"
-    return UserFeed(Venue.MOCK, place(Venue.MOCK), connect())
+    return UserFeed(Venue.MOCK, endpoints(Venue.MOCK), connect())
 
 
 class Deaf:

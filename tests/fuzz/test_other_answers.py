@@ -14,7 +14,7 @@ from pytest_django import Settings
 from binance_mock import client
 from console import checkup
 from hedgehog_project.venues.keys import hmac_key
-from hedgehog_project.venues.rate_limits import budget_at
+from hedgehog_project.venues.rate_limits import rate_limits_at
 from streamer import rest
 from streamer.connection import Connection, LostError, Patience
 from tests.fuzz.conftest import BOUNDED
@@ -57,7 +57,7 @@ def test_the_streamer_has_an_answer_or_an_error_of_its_own(
         except (rest.UnreachableError, rest.RefusedError) as error:
             assert can_be_kept(str(error))
             assert getattr(error, "retry_after_s", 1.0) < 10**6
-        assert budget_at(server.url).state().weight.used < 10**9
+        assert rate_limits_at(server.url).state().weight.used < 10**9
 
 
 @settings(parent=BOUNDED, max_examples=100)

@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage
 from pytest_django import Settings
 
 from hedgehog_project import checks
-from hedgehog_project.venues import Venue, place
+from hedgehog_project.venues import Venue, endpoints
 from tests.support.machine.disk import fill, tiny_disk
 from tests.support.machine.processes import Processes
 
@@ -90,7 +90,7 @@ def test_a_wrong_setting_is_named_with_a_hint(
 def test_another_exchange_or_this_machine_is_an_address(settings: Settings, address: str) -> None:
     settings.LIVE_REST_URL = address
     assert checks.check_addresses() == []
-    assert not place(Venue.LIVE).rest_url.endswith("/")
+    assert not endpoints(Venue.LIVE).rest_url.endswith("/")
 
 
 def test_one_address_alone_is_warned_about(monkeypatch: pytest.MonkeyPatch) -> None:

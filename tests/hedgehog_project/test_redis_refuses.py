@@ -80,13 +80,13 @@ def test_budget_goes_on_by_itself_and_says_why_once(
     redis_client: "redis.Redis", caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limits.steps._redis, "_is_away", False)
-    own = rate_limits.Budget("a.host", "a key")
+    own = rate_limits.RateLimits("a.host", "a key")
     for refuses in (full, read_only):
         monkeypatch.setattr(rate_limits.steps._redis, "_not_before", 0.0)
         with refuses(redis_client):
             for _ in range(3):
-                taken = own.take(1, is_exit=True, places_order=True)
-                own.settle(taken, {}, 1, 1)
+                reservation = own.reserve(1, is_exit=True, places_order=True)
+                own.settle(reservation, {}, 1, 1)
                 assert own.why_wait(is_exit=True) is None
     said = [record.getMessage() for record in caplog.records if "for itself" in record.getMessage()]
     assert said == [f"Redis refuses writes: {FULL}; each process counts its requests for itself"]

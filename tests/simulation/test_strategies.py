@@ -14,6 +14,6 @@ SEEDS = 12
 def test_whatever_happens_the_books_agree(strategy: str) -> None:
     ran = simulate("--seeds", str(SEEDS), "--strategy", strategy)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    for name, least in (("cycles", 3), ("orders", 30), ("fills", 15)):
+    for name, minimum in (("cycles", 3), ("orders", 30), ("fills", 15)):
         seen = re.search(rf"^{name} +([\d,]+)", ran.stdout, re.MULTILINE)
-        assert seen is not None and int(seen[1].replace(",", "")) >= least, f"{name} were hardly ever seen"
+        assert seen is not None and int(seen[1].replace(",", "")) >= minimum, f"{name} were hardly ever seen"

@@ -52,7 +52,7 @@ class Stage:
 
     def stream(self, *symbols: str, patience: Patience = HURRIED, connected: bool = True) -> MarketFeed:
         """A feed of these symbols, connected to the exchange."""
-        feed = MarketFeed(Market.MOCK, self.exchange.place, self.publisher, self.crew, patience)
+        feed = MarketFeed(Market.MOCK, self.exchange.endpoints, self.publisher, self.crew, patience)
         self.feeds.append(feed)
         feed.follow(set(symbols))
         if connected:
@@ -60,7 +60,7 @@ class Stage:
         return feed
 
     def user_stream(self, patience: Patience = HURRIED) -> UserFeed:
-        feed = UserFeed(Venue.MOCK, self.exchange.place, self.client, patience)
+        feed = UserFeed(Venue.MOCK, self.exchange.endpoints, self.client, patience)
         self.feeds.append(feed)
         self.crew.start(feed.name, feed.run)
         return feed

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from aiohttp import WSMsgType, web
 
 from hedgehog_project.ports import HOST
-from hedgehog_project.venues import Place
+from hedgehog_project.venues import Endpoints
 from hedgehog_project.venues.keys import hmac_key
 
 T = TypeVar("T")
@@ -59,10 +59,10 @@ class Exchange:
         assert self._started.wait(5)
 
     @property
-    def place(self) -> Place:
+    def endpoints(self) -> Endpoints:
         address = f"{HOST}:{self.port}"
         s = "s" if self._tls else ""
-        return Place(
+        return Endpoints(
             f"http{s}://{address}",
             f"ws{s}://{address}/ws-api/v3",
             f"ws{s}://{address}",

@@ -11,7 +11,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue, default_market
 from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.support.rows import make_cycle
-from trading.core.holds import Hold
+from trading.core.denials import Denial
 from trading.core.orders import Side
 from trading.models import AccountProtections, Symbol, SymbolProtections, Trader
 from trading.risk import balances, protections
@@ -32,9 +32,9 @@ def limit_account(venue: Venue | str = Venue.MOCK, /, **values: object) -> Accou
     return row
 
 
-def ask(trader: Trader, side: Side = Side.BUY, price: D = PRICE, quantity: D = QUANTITY) -> Hold | None:
+def ask(trader: Trader, side: Side = Side.BUY, price: D = PRICE, quantity: D = QUANTITY) -> Denial | None:
     with transaction.atomic():
-        return protections.hold(Trader.objects.select_related("symbol").get(pk=trader.pk), side, price, quantity)
+        return protections.denial(Trader.objects.select_related("symbol").get(pk=trader.pk), side, price, quantity)
 
 
 def see_trade(client: "redis.Redis", name: str = "ETHUSDT", age_s: float = 0) -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from hedgehog_project.venues import Venue
-from hedgehog_project.venues.rate_limits import budget_at
+from hedgehog_project.venues.rate_limits import rate_limits_at
 from tests.support.exchanges.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.machine.processes import Processes
@@ -31,7 +31,7 @@ def no_kept_rules() -> None:
     forget_rules()
     protections.forget()
     forget_unlisted()
-    budget_at.cache_clear()
+    rate_limits_at.cache_clear()
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def exchange() -> ScriptedExchange:
     return ScriptedExchange()
 
 
-def make_symbol(name: str = "ETHUSDT", status: str = "TRADING", chunks: int = 1) -> Symbol:
+def make_symbol(name: str = "ETHUSDT", status: str = "TRADING", max_slots: int = 1) -> Symbol:
     """A symbol that is on, all traders at once, with one cent as tick and a ten-thousandth as step."""
     symbol = named(name)
     symbol.base_asset, symbol.quote_asset = name.removesuffix("USDT"), "USDT"
@@ -47,8 +47,8 @@ def make_symbol(name: str = "ETHUSDT", status: str = "TRADING", chunks: int = 1)
     give(
         TradingSettings.objects.filter(symbol=symbol),
         status=TradingStatus.ON,
-        chunks=chunks,
-        budget=Decimal(200) * chunks,
+        max_slots=max_slots,
+        budget=Decimal(200) * max_slots,
         buy_down_interval=Decimal("0.001"),
         profit_interval=Decimal("0.001"),
         rebuy_interval=None,

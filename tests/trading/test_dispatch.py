@@ -162,7 +162,7 @@ def test_trader_is_rung_once_until_it_is_heard(
 def test_more_crossed_traders_than_one_round_trip_holds_are_all_woken(
     dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatch, "RING_MOST", 7)
+    monkeypatch.setattr(dispatch, "MAX_FIRED", 7)
     for trader in range(1, 31):
         arm(redis_client, trader, ANY_PRICE)
     publish(redis_client, 1, "3000")
@@ -294,42 +294,42 @@ def test_who_holds_something_is_woken_first_and_in_the_queue_of_exits(
     )
     for trader in range(1, 7):
         holds = trader in (3, 5)
-        set_trigger(redis_client, Trigger(trader, "mock", "ETHUSDT", Decimal(3000), turn=1, holds=holds))
+        set_trigger(redis_client, Trigger(trader, "mock", "ETHUSDT", Decimal(3000), version=1, holds=holds))
     # It has sold: the next one that wakes it is none of its exits.
-    set_trigger(redis_client, Trigger(5, "mock", "ETHUSDT", Decimal(3000), turn=2))
+    set_trigger(redis_client, Trigger(5, "mock", "ETHUSDT", Decimal(3000), version=2))
     publish(redis_client, 1, "2999")
     dispatcher.step()
     assert woken == [(3, EXITS), *((trader, ENTRIES) for trader in (1, 2, 4, 5, 6))]
-    set_trigger(redis_client, Trigger(3, "mock", "ETHUSDT", None, turn=2, has_ended=True, holds=True))
+    set_trigger(redis_client, Trigger(3, "mock", "ETHUSDT", None, version=2, has_ended=True, holds=True))
     assert not redis_client.exists(triggers.HOLDING)
 
 
-def test_late_copy_of_an_older_turn_changes_no_trigger(redis_client: "redis.Redis") -> None:
-    armed = Trigger(1, "mock", "ETHUSDT", ANY_PRICE, turn=8)
+def test_late_copy_of_an_older_version_changes_no_trigger(redis_client: "redis.Redis") -> None:
+    armed = Trigger(1, "mock", "ETHUSDT", ANY_PRICE, version=8)
     assert set_trigger(redis_client, armed)
-    assert not set_trigger(redis_client, Trigger(1, "mock", "ETHUSDT", None, turn=7))
+    assert not set_trigger(redis_client, Trigger(1, "mock", "ETHUSDT", None, version=7))
     assert triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0).others == [1]
     assert set_trigger(redis_client, armed)
-    assert set_trigger(redis_client, Trigger(1, "mock", "ETHUSDT", None, turn=9))
+    assert set_trigger(redis_client, Trigger(1, "mock", "ETHUSDT", None, version=9))
     assert len(triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0)) == 0
 
 
-ENDS = Trigger(1, "mock", "ETHUSDT", None, turn=9, has_ended=True)
+ENDS = Trigger(1, "mock", "ETHUSDT", None, version=9, has_ended=True)
 
 
 @pytest.mark.parametrize("price", [ANY_PRICE, None])
 def test_late_copy_never_arms_a_trader_that_has_ended(redis_client: "redis.Redis", price: Decimal | None) -> None:
-    late = Trigger(1, "mock", "ETHUSDT", price, turn=8)
+    late = Trigger(1, "mock", "ETHUSDT", price, version=8)
     set_trigger(redis_client, ENDS)
     assert not set_trigger(redis_client, late)
     assert triggers.rebuild(redis_client, [late]) == (late.below is not None)
     assert len(triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0)) == 0
-    assert not redis_client.exists(triggers.TURNS)
+    assert not redis_client.exists(triggers.VERSIONS)
 
 
 def test_trader_of_a_restored_database_is_armed_though_redis_remembers_its_end(redis_client: "redis.Redis") -> None:
     set_trigger(redis_client, ENDS)
-    armed = Trigger(1, "mock", "ETHUSDT", ANY_PRICE, turn=1)
+    armed = Trigger(1, "mock", "ETHUSDT", ANY_PRICE, version=1)
     was_seen = triggers.seen(redis_client, 1)
     assert triggers.overrule(redis_client, armed, was_seen)
     # Whoever saw an older state overrules nothing: the trader may have ended since.
@@ -342,13 +342,13 @@ def test_what_has_no_live_trader_is_taken_away_and_ends_are_forgotten_in_time(
     redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for trader in range(1, 5):
-        set_trigger(redis_client, Trigger(trader, "mock", "ETHUSDT", ANY_PRICE, turn=3, above=Decimal(4000)))
+        set_trigger(redis_client, Trigger(trader, "mock", "ETHUSDT", ANY_PRICE, version=3, above=Decimal(4000)))
     redis_client.zadd(triggers.RUNG, {"5": 1.0})
     assert triggers.prune(redis_client, lambda: {1, 2}) == 3
-    assert redis_client.hkeys(triggers.TURNS) == [b"1", b"2"]
+    assert redis_client.hkeys(triggers.VERSIONS) == [b"1", b"2"]
     assert redis_client.zrange(triggers.key_above("mock", "ETHUSDT"), 0, -1) == [b"1", b"2"]
     assert not redis_client.exists(triggers.RUNG)
-    assert not set_trigger(redis_client, Trigger(3, "mock", "ETHUSDT", ANY_PRICE, turn=3))
+    assert not set_trigger(redis_client, Trigger(3, "mock", "ETHUSDT", ANY_PRICE, version=3))
     monkeypatch.setattr(triggers, "ENDED_KEPT_S", -1)
     assert triggers.prune(redis_client, lambda: {1, 2}) == 0
     assert not redis_client.exists(triggers.ENDED)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trading.models import Symbol, TradingSettings
-from trading.models.fields import MOST, AmountField, from_units, to_units
+from trading.models.fields import MAX, AmountField, from_units, to_units
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -23,7 +23,7 @@ def kept(value: D) -> D:
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.decimals(D("0.00000001"), MOST, places=8))
+@given(st.decimals(D("0.00000001"), MAX, places=8))
 def test_any_amount_comes_back_as_it_went_in(value: D) -> None:
     assert kept(value) == value
     assert TradingSettings.objects.filter(budget=value).exists()
@@ -37,7 +37,7 @@ def test_eighteen_digits_survive_and_sum_exactly() -> None:
     assert list(TradingSettings.objects.filter(budget__gt=D("0.00000001"))) != []
 
 
-@pytest.mark.parametrize("value", [D("0.000000001"), MOST + 1, D("NaN"), D("Infinity")])
+@pytest.mark.parametrize("value", [D("0.000000001"), MAX + 1, D("NaN"), D("Infinity")])
 def test_what_can_not_be_kept_exactly_is_refused(value: D) -> None:
     with pytest.raises(ValueError, match=r"decimals|range|number"):
         to_units(value)

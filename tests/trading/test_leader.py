@@ -51,7 +51,7 @@ def publish_price(client: "redis.Redis", price: str) -> None:
 
 
 def test_every_slot_of_every_symbol_that_is_on_gets_its_trader(symbol: Symbol) -> None:
-    make_symbol("BTCUSDT", chunks=3)
+    make_symbol("BTCUSDT", max_slots=3)
     TradingSettings.objects.filter(symbol=make_symbol("XRPUSDT")).update(status=TradingStatus.OFF)
     assert leader.fill_slots() == 4
     assert leader.fill_slots() == 0
@@ -62,7 +62,7 @@ def test_every_slot_of_every_symbol_that_is_on_gets_its_trader(symbol: Symbol) -
 def test_new_trader_takes_its_share_and_settings_and_waits_for_the_next_price(
     symbol: Symbol, redis_client: "redis.Redis"
 ) -> None:
-    TradingSettings.objects.update(chunks=3, budget=Decimal(100))
+    TradingSettings.objects.update(max_slots=3, budget=Decimal(100))
     leader.fill_slots()
     give(profit_interval=Decimal("0.5"))
     trader = Trader.objects.get(slot=1)
@@ -78,7 +78,7 @@ def test_finished_trader_is_replaced_in_its_slot(trader: Trader) -> None:
 
 
 def test_traders_without_orders_retire_when_nobody_wants_them(symbol: Symbol, exchange: ScriptedExchange) -> None:
-    TradingSettings.objects.update(chunks=3)
+    TradingSettings.objects.update(max_slots=3)
     leader.fill_slots()
     with_order = Trader.objects.get(slot=2)
     acting.wake(with_order.pk, TRADE, exchange)
@@ -89,7 +89,7 @@ def test_traders_without_orders_retire_when_nobody_wants_them(symbol: Symbol, ex
 
 
 def test_turned_switch_concerns_new_traders_only(symbol: Symbol, exchange: ScriptedExchange) -> None:
-    TradingSettings.objects.update(chunks=2)
+    TradingSettings.objects.update(max_slots=2)
     leader.fill_slots()
     stays = Trader.objects.get(slot=1)
     acting.wake(stays.pk, TRADE, exchange)
@@ -117,14 +117,14 @@ def test_order_that_stays_unclear_is_asked_about(
 def test_due_and_forgotten_traders_are_nudged(trader: Trader, bells: list[tuple[str, dict[str, Any]]]) -> None:
     now = timezone.now()
     Trader.objects.update(wake_below=ANY_PRICE)
-    leader.nudge_whoever_is_due(now)
+    leader.recheck_due(now)
     assert rung(bells, "nudge") == []
     Trader.objects.update(wake_below=None)
-    leader.nudge_whoever_is_due(now)
+    leader.recheck_due(now)
     Trader.objects.update(retry_at=now)
-    leader.nudge_whoever_is_due(now)
+    leader.recheck_due(now)
     Trader.objects.update(retry_at=now + timedelta(seconds=9))
-    leader.nudge_whoever_is_due(now)
+    leader.recheck_due(now)
     assert rung(bells, "nudge") == [trader.pk, trader.pk]
 
 
@@ -145,9 +145,9 @@ def test_who_holds_something_is_rung_in_the_queue_of_exits_whatever_waits_for_en
     queues: list[str] = []
     triggers.rebuild(redis_client, [])
     monkeypatch.setattr(current_app, "send_task", lambda name, queue=None, **_: queues.append(queue))
-    leader.nudge_whoever_is_due(timezone.now())
+    leader.recheck_due(timezone.now())
     Trader.objects.update(holds=True)
-    leader.nudge_whoever_is_due(timezone.now())
+    leader.recheck_due(timezone.now())
     redis_client.zadd(triggers.RUNG, {str(trader.pk): 1.0})
     leader.ring_again()
     assert queues == [ENTRIES, EXITS, EXITS]
@@ -250,18 +250,18 @@ def test_traders_that_have_ended_are_taken_out_of_redis_each_minute(
     trader: Trader, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
     """Seventy-nine of them were left there after some hundred cycles."""
-    triggers.set_trigger(redis_client, triggers.Trigger(trader.pk, "mock", "ETHUSDT", ANY_PRICE, turn=1))
+    triggers.set_trigger(redis_client, triggers.Trigger(trader.pk, "mock", "ETHUSDT", ANY_PRICE, version=1))
     for ended in range(trader.pk + 1, trader.pk + 80):
-        triggers.set_trigger(redis_client, triggers.Trigger(ended, "mock", "ETHUSDT", ANY_PRICE, turn=1))
+        triggers.set_trigger(redis_client, triggers.Trigger(ended, "mock", "ETHUSDT", ANY_PRICE, version=1))
     leader.lead()
-    assert redis_client.hkeys(triggers.TURNS) == [str(trader.pk).encode()]
+    assert redis_client.hkeys(triggers.VERSIONS) == [str(trader.pk).encode()]
     assert redis_client.zcard(triggers.key_below("mock", "ETHUSDT")) == 1
-    triggers.set_trigger(redis_client, triggers.Trigger(trader.pk + 100, "mock", "ETHUSDT", ANY_PRICE, turn=1))
+    triggers.set_trigger(redis_client, triggers.Trigger(trader.pk + 100, "mock", "ETHUSDT", ANY_PRICE, version=1))
     leader.lead()
-    assert redis_client.hlen(triggers.TURNS) == 2
+    assert redis_client.hlen(triggers.VERSIONS) == 2
     redis_client.delete("triggers:pruned")
     leader.lead()
-    assert redis_client.hlen(triggers.TURNS) == 1
+    assert redis_client.hlen(triggers.VERSIONS) == 1
 
 
 def test_trigger_that_redis_lost_is_armed_anew_when_the_price_is_past_it(

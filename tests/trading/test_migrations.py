@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_trader
+from trading.core.denials import Check, Rule
 from trading.core.events import TradeSeen
-from trading.core.holds import Check, Rule
 from trading.core.journal import Kind, Source
 from trading.core.orders import Side
 from trading.models import JournalEntry, Symbol, TradingSettings
@@ -301,3 +301,39 @@ def test_the_columns_of_a_strategy_s_settings_become_texts_and_columns_again() -
     assert rows.get(symbol__name="BNBUSDT").strategy_settings == {"trail_interval": "0.01"}
     # What a column can't hold has its default.
     assert again["ETHUSDT"] == columns["ETHUSDT"] | {"rebuy_interval": None}
+
+
+def test_renamed_fields_keep_what_they_hold_forward_and_backward() -> None:
+    before, after = "0020_strategy_settings_in_one_place", "0021_field_words"
+    now = timezone.now()
+    apps = at(before)
+    symbol = apps.get_model("trading", "Symbol").objects.create(name="ETHUSDT", base_asset="ETH", quote_asset="USDT")
+    apps.get_model("trading", "TradingSettings").objects.create(symbol=symbol, chunks=7, takes_back=True)
+    apps.get_model("trading", "Profile").objects.create(name="old", values={"chunks": 5, "most_bound": "9"})
+    apps.get_model("trading", "SymbolProtections").objects.create(symbol=symbol, most_bound=D(5), most_trade_age_s=3)
+    apps.get_model("trading", "AccountProtections").objects.create(venue="mock", most_drawdown=D("0.1"))
+    trader = apps.get_model("trading", "Trader").objects.create(
+        symbol=symbol, venue="mock", slot=1, budget=D(1), turn=9, rebuy_told_at=now, rebuy_heard_at=now
+    )
+    apps.get_model("trading", "Order").objects.create(
+        trader=trader, symbol=symbol, venue="mock", side="BUY", price=D(1), quantity=D(1), client_order_id="a",
+        status="SUBMITTING", denied_at=now,
+    )  # fmt: skip
+
+    get = at(after).get_model
+    settings, trader = get("trading", "TradingSettings").objects.get(), get("trading", "Trader").objects.get()
+    assert (settings.max_slots, settings.cancels_orders) == (7, True)
+    assert (trader.version, trader.slot_requested_at, trader.slot_opened_at) == (9, now, now)
+    assert get("trading", "Order").objects.get().not_found_at == now
+    assert get("trading", "Profile").objects.get(name="old").values == {"max_slots": 5, "max_exposure": "9"}
+    limits = get("trading", "SymbolProtections").objects.get()
+    assert (limits.max_exposure, limits.max_open_orders, limits.max_trade_age_s) == (D(5), None, 3)
+    assert get("trading", "AccountProtections").objects.get().max_drawdown == D("0.1")
+
+    get = at(before).get_model
+    settings, trader = get("trading", "TradingSettings").objects.get(), get("trading", "Trader").objects.get()
+    assert (settings.chunks, settings.takes_back) == (7, True)
+    assert (trader.turn, trader.rebuy_told_at, trader.rebuy_heard_at) == (9, now, now)
+    assert get("trading", "Order").objects.get().denied_at == now
+    assert get("trading", "Profile").objects.get(name="old").values == {"chunks": 5, "most_bound": "9"}
+    assert get("trading", "SymbolProtections").objects.get().most_bound == D(5)

@@ -78,7 +78,7 @@ def test_venue_whose_equity_can_not_be_told_keeps_no_other_from_it(monkeypatch: 
 @pytest.mark.usefixtures("two_venues")
 def test_venue_whose_drawdown_can_not_be_told_keeps_no_other_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for venue in (Venue.MOCK, Venue.TESTNET):
-        AccountProtections.objects.create(venue=venue, most_drawdown=D("0.1"))
+        AccountProtections.objects.create(venue=venue, max_drawdown=D("0.1"))
     standing = drawdown.standing
 
     def broken_at_the_first(venue: Venue) -> dict[str, equity.Standing]:
@@ -113,7 +113,7 @@ def test_duty_of_the_leader_that_fails_keeps_unclear_orders_from_nothing(
 class TestFees:
     @pytest.fixture
     def many(self, db: None, redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> list[Symbol]:
-        monkeypatch.setattr(sync, "MOST_FEES", 2)
+        monkeypatch.setattr(sync, "MAX_FEES", 2)
         return [make_symbol(f"{name}USDT") for name in ("OLD1", "OLD2", "OLD3", "ADA")]
 
     def test_symbols_whose_fee_is_refused_for_good_starve_nobody(

@@ -17,8 +17,8 @@ from hedgehog_project.redis import give_back, take
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_order, make_trader
 from trading import leader, set_clocks
-from trading.core.events import Nudged
-from trading.core.holds import Hold, Rule
+from trading.core.denials import Denial, Rule
+from trading.core.events import Recheck
 from trading.core.journal import Cause, Source
 from trading.core.orders import OrderStatus
 from trading.models import Balance, FillMark, HeldBack, HighWater, Listing, Order, Orphan, Symbol, Trader
@@ -77,9 +77,9 @@ def asked_order(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
     return Order, "asked_at"
 
 
-def denied_order(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
-    make_order(make_trader(symbol), denied_at=at)
-    return Order, "denied_at"
+def not_found_order(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
+    make_order(make_trader(symbol), not_found_at=at)
+    return Order, "not_found_at"
 
 
 def moved_order(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
@@ -103,7 +103,7 @@ def drawdown(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
     return HighWater, "looked_at"
 
 
-def held_back(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
+def denied_row(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
     HeldBack.objects.create(venue="mock", symbol=symbol, rule=Rule.BOUND, day=at.date(), last_at=at, holds_until=at)
     return HeldBack, "holds_until"
 
@@ -121,8 +121,8 @@ def orphan(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
     return Orphan, "last_seen"
 
 
-ALL = [trader_to_be_tried_again, armed_trader, ended_trader, unclear_order, filled_order, asked_order, denied_order,
-       moved_order, listing, fee, drawdown, held_back, fill_mark, orphan]  # fmt: skip
+ALL = [trader_to_be_tried_again, armed_trader, ended_trader, unclear_order, filled_order, asked_order,
+       not_found_order, moved_order, listing, fee, drawdown, denied_row, fill_mark, orphan]  # fmt: skip
 
 
 @pytest.mark.parametrize("make", ALL)
@@ -179,13 +179,13 @@ def test_no_wait_is_longer_than_a_minute_however_long_its_reason_lasts(symbol: S
     trader = make_trader(symbol)
     hour = timedelta(hours=1)
     waits: tuple[Callable[[], object], ...] = (
-        lambda: retries.hold_back(trader, Hold("full", hour, "full", Rule.BOUND), Cause(Source.LEADER)),
+        lambda: retries.deny(trader, Denial("full", hour, "full", Rule.BOUND), Cause(Source.LEADER)),
         lambda: retries.back_off(trader, "banned", hour),
     )
     for wait in waits:
         wait()
         assert trader.retry_at is not None
-        assert timedelta(seconds=59) < trader.retry_at - timezone.now() <= retries.LONGEST_WAIT
+        assert timedelta(seconds=59) < trader.retry_at - timezone.now() <= retries.MAX_WAIT_WITH_SPREAD
 
 
 def test_an_order_is_not_taken_for_never_placed_because_the_clock_was_set_forward(
@@ -243,11 +243,11 @@ def test_a_trader_of_before_the_clock_was_set_back_looks_again_at_the_next_beat(
     symbol: Symbol, exchange: ScriptedExchange, redis_client: "redis.Redis"
 ) -> None:
     trader = make_trader(symbol, retry_at=timezone.now() + HOURS)
-    nudge = Nudged("test")
+    nudge = Recheck("test")
     acting.wake(trader.pk, nudge, exchange)
     trader.refresh_from_db()
     assert trader.retry_at is not None, "it waits for its next try"
     set_clocks.mend(timezone.now())
     acting.wake(trader.pk, nudge, exchange)
     trader.refresh_from_db()
-    assert trader.retry_at is None or trader.retry_at < timezone.now() + retries.LONGEST_WAIT
+    assert trader.retry_at is None or trader.retry_at < timezone.now() + retries.MAX_WAIT_WITH_SPREAD

@@ -22,7 +22,7 @@ from trading.waking import enqueue
 
 pytestmark = pytest.mark.django_db
 
-NUDGE = {"trader": 1, "symbol": "ETHUSDT", "why": "test"}
+RECHECK = {"trader": 1, "symbol": "ETHUSDT", "why": "test"}
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def fail(error: Exception) -> Any:
 @pytest.mark.parametrize(("age_s", "is_answered"), [(0, True), (4, True), (6, False), (-21_600, True)])
 def test_a_task_that_comes_late_is_left_out(woken: list[int], age_s: float, is_answered: bool) -> None:
     with received(tasks.nudge, **{RUNG_AT: shared_clock.now() - age_s, OF_USE_S: 5}):
-        tasks.nudge(**NUDGE)
+        tasks.nudge(**RECHECK)
     assert woken == [1] * is_answered
 
 
@@ -87,7 +87,7 @@ def test_a_host_whose_clock_is_wrong_leaves_nothing_out(
     monkeypatch.setattr(time, "time", lambda: real() + hours * 3600)
     monkeypatch.setattr(shared_clock, "_clock", shared_clock.SharedClock())
     with received(tasks.nudge, **{RUNG_AT: rung_at, OF_USE_S: 5}):
-        tasks.nudge(**NUDGE)
+        tasks.nudge(**RECHECK)
     assert woken == [1]
 
 
@@ -104,7 +104,7 @@ def test_a_locked_database_is_no_error_of_the_trader_and_is_tried_again_once(
 ) -> None:
     trader = make_trader(symbol)
     monkeypatch.setattr(acting, "wake", fail(locked()))
-    nudge = {**NUDGE, "trader": trader.pk}
+    nudge = {**RECHECK, "trader": trader.pk}
     with received(tasks.nudge, **{OF_USE_S: 5}, delivery_info={"routing_key": EXITS}):
         tasks.nudge(**nudge)
     again = {IS_AGAIN: True, OF_USE_S: 5}
@@ -147,12 +147,12 @@ def test_a_broker_that_is_away_leaves_it_to_the_leader(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(acting, "wake", fail(locked()))
     monkeypatch.setattr(enqueue, "again", away)
-    tasks.nudge(**NUDGE)
+    tasks.nudge(**RECHECK)
 
 
 def test_any_other_error_is_raised_and_shown(symbol: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
     trader = make_trader(symbol)
     monkeypatch.setattr(acting, "wake", fail(ZeroDivisionError("oops")))
     with pytest.raises(ZeroDivisionError):
-        tasks.nudge(**{**NUDGE, "trader": trader.pk})
+        tasks.nudge(**{**RECHECK, "trader": trader.pk})
     assert Trader.objects.get(pk=trader.pk).error == "ZeroDivisionError: oops"

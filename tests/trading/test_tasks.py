@@ -158,7 +158,7 @@ def test_wake_that_comes_too_late_is_not_answered(world: World, monkeypatch: pyt
 
 def test_nudge_lets_a_trader_look_again(world: World) -> None:
     Trader.objects.update(wake_below=None, armed_at=None, retry_at=timezone.now() - timedelta(seconds=1))
-    leader.nudge_whoever_is_due(timezone.now())
+    leader.recheck_due(timezone.now())
     world.wait_for(lambda: world.trader.wake_below, "the trader to wait for a price again")
     assert (world.trader.wake_below, world.trader.retry_at) == (ANY_PRICE, None)
 
@@ -240,7 +240,7 @@ def test_trader_whose_task_raises_keeps_what_it_holds_and_is_tried_again_ever_la
         tries.append(trader.retry_at)
     # Each comes after the one before, plus its wait.
     waits = [(later - before).total_seconds() for before, later in pairwise(tries)]
-    assert [wait >= least for wait, least in zip(waits, (1, 2, 4), strict=True)] == [True, True, True], waits
+    assert [wait >= minimum for wait, minimum in zip(waits, (1, 2, 4), strict=True)] == [True, True, True], waits
     assert Order.objects.count() == 1
     world.proxy.heal()
     world.lead_until(lambda: Order.objects.filter(side=Side.SELL, status=OrderStatus.NEW).exists(), "the sell")

@@ -25,7 +25,7 @@ def position_with(trader: Trader, orders: Iterable[core.Order]) -> Position:
     return Position(
         tuple(orders),
         budget=trader.budget,
-        has_told_rebuy=trader.rebuy_told_at is not None,
+        has_requested_slot=trader.slot_requested_at is not None,
         memory=trader.memory,
         carried=trader.carried,
         carried_cost=trader.carried_cost,
@@ -80,8 +80,8 @@ def book(
     row.executed = after.executed
     row.exchange_order_id = after.exchange_order_id
     row.reason = after.reason[:300]
-    row.denied_at = None
-    row.save(update_fields=["status", "executed", "exchange_order_id", "reason", "denied_at", "updated_at"])
+    row.not_found_at = None
+    row.save(update_fields=["status", "executed", "exchange_order_id", "reason", "not_found_at", "updated_at"])
     entry = write(trader, cause, kind, _words(kind, row), reason or report.reason or row.reason, row)
     known = {fill.trade_id for fill in before.fills}
     Fill.objects.bulk_create(

@@ -65,7 +65,7 @@ class Replace:
 
 
 @dataclass(frozen=True)
-class TellRebuy:
+class RequestSlot:
     """Asks the leader, once in a trader's life, for another trader beside it."""
 
     reason: str
@@ -97,7 +97,9 @@ class Wait:
     memory: Memory | None = None
 
 
-Decision = PlaceBuy | PlaceSell | Cancel | Replace | TellRebuy | Finish | Wait
+TellRebuy = RequestSlot  # its old name, for one release
+
+Decision = PlaceBuy | PlaceSell | Cancel | Replace | RequestSlot | Finish | Wait
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class OrderReported:
 
 
 @dataclass(frozen=True)
-class Nudged:
+class Recheck:
     """Somebody asks the trader to look again; it carries no price. `is_urgent`: even if it waits for its next try."""
 
     why: str
@@ -83,7 +83,9 @@ class BalanceSeen:
         return f"{plain(self.free)} {self.asset} free"
 
 
-Event = TradeSeen | OrderReported | BalanceSeen | Nudged
+Nudged = Recheck  # its old name, for one release
+
+Event = TradeSeen | OrderReported | BalanceSeen | Recheck
 
 
 def cause_of(event: Event, task_id: str) -> Cause:

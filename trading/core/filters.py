@@ -9,7 +9,7 @@ from trading.core.orders import Side
 
 
 @dataclass(frozen=True)
-class Rules:
+class SymbolFilters:
     """A symbol as one venue lists it. A bound of 0 is none (filters.md: "0 disables")."""
 
     symbol: str
@@ -44,7 +44,7 @@ class Rules:
         return self.fees.sell_maker
 
 
-def refusal(rules: Rules, side: Side, price: Decimal, quantity: Decimal) -> str | None:
+def violation(rules: SymbolFilters, side: Side, price: Decimal, quantity: Decimal) -> str | None:
     """Why the exchange would refuse this order, in words for people; None where its filters let it pass."""
     what = f"{side} {plain(quantity)} {rules.base_asset} at {plain(price)}"
     # Whether a sale can be had is the exchange's to say, each time: what is believed of a listing may be out of date.
@@ -74,17 +74,22 @@ def refusal(rules: Rules, side: Side, price: Decimal, quantity: Decimal) -> str 
     return None
 
 
-def too_far(rules: Rules, side: Side, price: Decimal, market: Decimal) -> str | None:
+def too_far(rules: SymbolFilters, side: Side, price: Decimal, market: Decimal) -> str | None:
     """Why the exchange would refuse this price as too far from the market; None where it would not.
 
     The exchange compares with its average of the last minutes; the last trade is our estimate of it.
     """
     is_buy = side == Side.BUY
-    least = rules.buy_factor_min if is_buy else rules.sell_factor_min
-    most = rules.buy_factor_max if is_buy else rules.sell_factor_max
+    minimum = rules.buy_factor_min if is_buy else rules.sell_factor_min
+    maximum = rules.buy_factor_max if is_buy else rules.sell_factor_max
     what = f"{side} at {plain(price)}: the exchange takes none"
-    if price < market * least:
-        return f"{what} under {plain(least)} times the market, {plain(market)}"
-    if most and price > market * most:
-        return f"{what} over {plain(most)} times the market, {plain(market)}"
+    if price < market * minimum:
+        return f"{what} under {plain(minimum)} times the market, {plain(market)}"
+    if maximum and price > market * maximum:
+        return f"{what} over {plain(maximum)} times the market, {plain(market)}"
     return None
+
+
+# Their old names, for one release.
+Rules = SymbolFilters
+refusal = violation

@@ -14,12 +14,12 @@ from trading.core.decisions import (
     PlaceBuy,
     PlaceSell,
     Replace,
-    TellRebuy,
+    RequestSlot,
     Triggers,
     Wait,
 )
 from trading.core.events import Event, OrderReported, TradeSeen
-from trading.core.filters import Rules, refusal
+from trading.core.filters import SymbolFilters, violation
 from trading.core.money import EXACT, ONE, ZERO, floor_to, plain, round_down, round_up
 from trading.core.orders import UNASKED_ENDS, Order, OrderStatus, Side, to_be_valued
 from trading.core.position import Mode, Position, TraderState
@@ -33,7 +33,7 @@ class StrategyFails(Exception):
     """A strategy raises an error, or answers what is no answer; the text is for its author."""
 
 
-def decide(strategy: Strategy, position: Position, event: Event, rules: Rules, settings: Any) -> Decision:
+def decide(strategy: Strategy, position: Position, event: Event, rules: SymbolFilters, settings: Any) -> Decision:
     """What to do next: what the strategy wants, where it may. Raises StrategyFails."""
     unsettled = _unsettled(position)
     if unsettled is not None:
@@ -42,13 +42,13 @@ def decide(strategy: Strategy, position: Position, event: Event, rules: Rules, s
         return _OFF if position.mode == Mode.OFF else _retired()
     decision = _asked(strategy, "decide", position, event, rules, settings)
     _check(strategy, decision)
-    held = _held(position, event, decision, rules)
-    if held is not None:
-        return held
+    overruled = _overruled(position, event, decision, rules)
+    if overruled is not None:
+        return overruled
     return _pause(position, event, decision) or _values(position, decision, rules) or decision
 
 
-def triggers(strategy: Strategy, position: Position, rules: Rules, settings: Any) -> Triggers:
+def triggers(strategy: Strategy, position: Position, rules: SymbolFilters, settings: Any) -> Triggers:
     """The prices that concern the trader; none while only a report can tell how it stands. Raises StrategyFails."""
     if _unsettled(position) is not None:
         return Triggers()
@@ -113,12 +113,12 @@ def _retired() -> Finish:
     return Finish(TraderState.RETIRED, ZERO, ZERO, "its symbol shuts down, and nothing was bought")
 
 
-def _held(position: Position, event: Event, decision: Decision, rules: Rules) -> Wait | None:
+def _overruled(position: Position, event: Event, decision: Decision, rules: SymbolFilters) -> Wait | None:
     """Why the strategy does not get what it wants; None where it does."""
     resting = position.open_order
     if isinstance(decision, Wait):
         return None
-    if resting is not None and not isinstance(decision, Cancel | Replace | TellRebuy):
+    if resting is not None and not isinstance(decision, Cancel | Replace | RequestSlot):
         return not_filled_yet(resting)
     if position.mode == Mode.OFF and not isinstance(decision, Finish):
         return _OFF
@@ -145,23 +145,23 @@ def _held(position: Position, event: Event, decision: Decision, rules: Rules) ->
             return _buy_rests_on(position, resting, rules)
         case Cancel() | Replace() if resting is not None and resting.side == Side.SELL:
             return _sale_rests_on(position, event, resting, decision, rules)
-        case TellRebuy() if position.has_told_rebuy:
+        case RequestSlot() if position.has_requested_slot:
             return Wait("it has asked for a trader beside it")
-        case TellRebuy() if position.mode != Mode.ON:
+        case RequestSlot() if position.mode != Mode.ON:
             return Wait("its symbol shuts down: it asks for no trader beside it")
     return None
 
 
-def _could_not_be_sold(position: Position, price: Decimal, quantity: Decimal, rules: Rules) -> str | None:
+def _could_not_be_sold(position: Position, price: Decimal, quantity: Decimal, rules: SymbolFilters) -> str | None:
     """Why nothing of it could be sold at the price that it was bought for, after the commission."""
     owned = position.owned(rules.base_asset) + EXACT.multiply(quantity, ONE - rules.fees.buy_max)
-    return refusal(rules, Side.SELL, price, floor_to(owned, rules.step))
+    return violation(rules, Side.SELL, price, floor_to(owned, rules.step))
 
 
-def _buy_rests_on(position: Position, resting: Order, rules: Rules) -> Wait | None:
+def _buy_rests_on(position: Position, resting: Order, rules: SymbolFilters) -> Wait | None:
     """Why a buy that has traded in part stays: that part could neither be sold nor made more. None: it could."""
     part = position.owned(rules.base_asset) - EXACT.multiply(resting.executed - resting.booked, rules.fees.buy_max)
-    why_not = refusal(rules, Side.SELL, resting.price, floor_to(part, rules.step))
+    why_not = violation(rules, Side.SELL, resting.price, floor_to(part, rules.step))
     left = position.budget - EXACT.multiply(resting.price, resting.executed)
     if why_not is None or (position.mode == Mode.ON and left >= rules.min_notional):
         return None
@@ -169,7 +169,7 @@ def _buy_rests_on(position: Position, resting: Order, rules: Rules) -> Wait | No
 
 
 def _sale_rests_on(
-    position: Position, event: Event, resting: Order, decision: Cancel | Replace, rules: Rules
+    position: Position, event: Event, resting: Order, decision: Cancel | Replace, rules: SymbolFilters
 ) -> Wait | None:
     """Why a resting sale stays: no other order could take its place. None where one could."""
     if isinstance(decision, Replace):
@@ -177,14 +177,14 @@ def _sale_rests_on(
     else:
         market = event.price if isinstance(event, TradeSeen) else resting.price
         price, quantity = floor_to(market, rules.tick), floor_to(position.owned(rules.base_asset), rules.step)
-    why_not = refusal(rules, Side.SELL, price, quantity)
+    why_not = violation(rules, Side.SELL, price, quantity)
     if why_not is None and resting.executed and not rules.is_trading:
         # It would have to be cancelled first, for nothing says how much of it trades meanwhile.
         why_not = f"{rules.symbol} is not trading now ({rules.status})"
     return None if why_not is None else Wait(f"its sale rests on, for no other could take its place: {why_not}")
 
 
-def _values(position: Position, decision: Decision, rules: Rules) -> Wait | None:
+def _values(position: Position, decision: Decision, rules: SymbolFilters) -> Wait | None:
     """What must be asked first: a sale is priced by what its commissions were worth, and a cycle ends net of them.
 
     A sale waits for one answer, whatever that is; one that gets out for none.
@@ -204,7 +204,7 @@ def _values(position: Position, decision: Decision, rules: Rules) -> Wait | None
 def _pause(position: Position, event: Event, decision: Decision) -> Wait | None:
     """Why not to place the same again at once: the order before has just ended without our asking.
 
-    Its owner may have taken it back to trade by hand; self-trade prevention would end the next one as well.
+    Its owner may have cancelled it to trade by hand; self-trade prevention would end the next one as well.
     """
     if not isinstance(event, OrderReported) or event.was_asked or event.report.status not in UNASKED_ENDS:
         return None

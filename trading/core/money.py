@@ -87,10 +87,10 @@ def sell_price(cost: Decimal, profit_interval: Decimal, tick: Decimal, sell_fee:
         return wanted if wanted >= even else ceil_to(even, tick)
 
 
-def share_of(budget: Decimal, chunks: int) -> Decimal:
+def share_of(budget: Decimal, slots: int) -> Decimal:
     """One slot's share of a symbol's budget, cut to 8 decimals."""
     with localcontext(EXACT):
-        return (budget / chunks).quantize(QUOTE_UNIT)
+        return (budget / slots).quantize(QUOTE_UNIT)
 
 
 def round_down(price: Decimal) -> Decimal:

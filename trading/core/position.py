@@ -63,7 +63,7 @@ class Position:
     orders: tuple[Order, ...] = ()
     budget: Decimal = ZERO
     mode: Mode = Mode.ON
-    has_told_rebuy: bool = False
+    has_requested_slot: bool = False
     memory: Mapping[str, str] = field(default_factory=dict)
     carried: Decimal = ZERO
     carried_cost: Decimal = ZERO
@@ -73,6 +73,11 @@ class Position:
 
     def of(self, side: Side) -> tuple[Order, ...]:
         return tuple(order for order in self.orders if order.side == side)
+
+    @property
+    def has_told_rebuy(self) -> bool:
+        """The old name of has_requested_slot, for one release."""
+        return self.has_requested_slot
 
     @property
     def open_orders(self) -> tuple[Order, ...]:

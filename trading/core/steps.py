@@ -5,7 +5,7 @@ from decimal import Decimal, localcontext
 
 from trading.core.decisions import Decision, Finish, Memory, PlaceBuy, PlaceSell, Wait
 from trading.core.events import Event, TradeSeen
-from trading.core.filters import Rules, refusal, too_far
+from trading.core.filters import SymbolFilters, too_far, violation
 from trading.core.money import (
     EXACT,
     ONE,
@@ -22,14 +22,14 @@ from trading.core.orders import UNVALUED, Side, unvalued
 from trading.core.position import Mode, Position, TraderState
 
 # The market may have moved away from a trade that is older.
-MOST_AGE_S = 10.0
+MAX_AGE_S = 10.0
 
 
 def percent(fraction: Decimal) -> str:
     return f"{plain(fraction * 100)} %"
 
 
-def sale_price(position: Position, profit_interval: Decimal, rules: Rules, *, takes: bool = False) -> Decimal:
+def sale_price(position: Position, profit_interval: Decimal, rules: SymbolFilters, *, takes: bool = False) -> Decimal:
     """The price in whole ticks that returns the wanted profit on what was bought.
 
     What the buys have cost is known, whatever side they were on and whatever paid their commissions; of the sale to
@@ -43,7 +43,7 @@ def sale_price(position: Position, profit_interval: Decimal, rules: Rules, *, ta
     return sell_price(cost, profit_interval, rules.tick, rules.fees.sell_max if takes else rules.fees.sell_maker)
 
 
-def profit_price(bought_at: Decimal, profit_interval: Decimal, rules: Rules) -> Decimal:
+def profit_price(bought_at: Decimal, profit_interval: Decimal, rules: SymbolFilters) -> Decimal:
     """What sale_price will probably say of a buy at this price, resting or not: an estimate, before there is one."""
     return sell_price(cost_after(bought_at, rules.fees.buy_max), profit_interval, rules.tick, rules.fees.sell_maker)
 
@@ -55,7 +55,7 @@ GAP = Decimal("0.9")
 def buy_under(
     position: Position,
     event: Event,
-    rules: Rules,
+    rules: SymbolFilters,
     buy_down_interval: Decimal,
     profit_interval: Decimal,
     worst_exit: Decimal | None = None,
@@ -67,14 +67,14 @@ def buy_under(
     """
     if not isinstance(event, TradeSeen):
         return Wait("waits for the next trade")
-    if event.age_s > MOST_AGE_S:
+    if event.age_s > MAX_AGE_S:
         return Wait(f"the last trade is {event.age_s:.0f} s old (is the streamer behind, or the clock wrong?)")
     price = buy_price(event.price, buy_down_interval, rules.tick)
     if price <= 0:
         return Wait(f"the market, {plain(event.price)}, is too low for a buy price at tick {plain(rules.tick)}")
     quantity = buy_quantity(position.budget - position.spent, price, rules.step)
     quantity = whole_after(quantity, rules.step, rules.fees.buy_maker)
-    why_not = refusal(rules, Side.BUY, price, quantity) or too_far(rules, Side.BUY, price, event.price)
+    why_not = violation(rules, Side.BUY, price, quantity) or too_far(rules, Side.BUY, price, event.price)
     if why_not:
         return Wait(why_not)
     # What is bought must be sellable after its commission, or the position could never be closed. Under the market it
@@ -82,32 +82,32 @@ def buy_under(
     for buy_fee in sorted({rules.fees.buy_maker, rules.fees.buy_taker}):
         sellable = floor_to(position.owned(rules.base_asset) + EXACT.multiply(quantity, ONE - buy_fee), rules.step)
         to_sell_at = sell_price(cost_after(price, buy_fee), profit_interval, rules.tick, rules.fees.sell_maker)
-        why_not = refusal(rules, Side.SELL, to_sell_at, sellable) or too_far(
+        why_not = violation(rules, Side.SELL, to_sell_at, sellable) or too_far(
             rules, Side.SELL, to_sell_at, event.price
         )
         if why_not:
             return Wait(f"what it buys could not be sold again: {why_not}")
         if worst_exit is not None:
             leaves_at = floor_to(EXACT.multiply(EXACT.multiply(price, worst_exit), GAP), rules.tick)
-            why_not = refusal(rules, Side.SELL, leaves_at, sellable)
+            why_not = violation(rules, Side.SELL, leaves_at, sellable)
             if why_not:
                 return Wait(f"it could not get out of what it buys: {why_not}")
     return PlaceBuy(price, quantity, f"{percent(buy_down_interval)} under {plain(event.price)}")
 
 
-def least_budget(min_notional: Decimal, worst_exit: Decimal | None) -> Decimal:
+def min_budget(min_notional: Decimal, worst_exit: Decimal | None) -> Decimal:
     """What a trader needs so that what it buys can be sold again, also where it gets out at its worst."""
     return min_notional if worst_exit is None else EXACT.divide(min_notional, EXACT.multiply(worst_exit, GAP))
 
 
-def holds_too_little(position: Position, rules: Rules, price: Decimal) -> bool:
+def holds_too_little(position: Position, rules: SymbolFilters, price: Decimal) -> bool:
     """Whether it holds what could be sold by its quantity, and no sale of it at this price would be accepted."""
     quantity = floor_to(position.owned(rules.base_asset), rules.step)
     is_dust = quantity <= 0 or quantity < rules.min_quantity
-    return not is_dust and refusal(rules, Side.SELL, price, quantity) is not None
+    return not is_dust and violation(rules, Side.SELL, price, quantity) is not None
 
 
-def may_buy_more(position: Position, rules: Rules, price: Decimal) -> bool:
+def may_buy_more(position: Position, rules: SymbolFilters, price: Decimal) -> bool:
     """Whether it holds too little to sell it at this price, and has enough of its budget left to make it more.
 
     Not once it has sold a part: what the rest has cost would be mixed with what that part had.
@@ -120,7 +120,7 @@ def may_buy_more(position: Position, rules: Rules, price: Decimal) -> bool:
 def buy_more(
     position: Position,
     event: Event,
-    rules: Rules,
+    rules: SymbolFilters,
     buy_down_interval: Decimal,
     profit_interval: Decimal,
     worst_exit: Decimal | None = None,
@@ -135,7 +135,7 @@ def buy_more(
 
 def sell_or_finish(
     position: Position,
-    rules: Rules,
+    rules: SymbolFilters,
     price: Decimal,
     reason: str,
     *,
@@ -164,7 +164,7 @@ def sell_or_finish(
         is_market, quantity = whole > 0, whole or quantity
     if quantity == 0:
         return Wait(f"its {plain(owned)} {rules.base_asset} are not free on the account: other orders hold them")
-    why_not = refusal(rules, Side.SELL, price, quantity)
+    why_not = violation(rules, Side.SELL, price, quantity)
     if why_not is None:
         return PlaceSell(price, quantity, reason, is_market, is_exit, memory)
     if position.sold > owned and quote_of(price, quantity) < rules.min_notional:
@@ -172,7 +172,7 @@ def sell_or_finish(
     return Wait(f"it holds {plain(owned)} {rules.base_asset} until that can be sold: {why_not}")
 
 
-def _end(position: Position, rules: Rules) -> Finish:
+def _end(position: Position, rules: SymbolFilters) -> Finish:
     base, quote = rules.base_asset, rules.quote_asset
     owned, profit = position.owned(base), position.profit(base, quote)
     unknown = f" {UNVALUED}" if unvalued(position.orders, (base, quote)) else ""
@@ -186,13 +186,15 @@ def _end(position: Position, rules: Rules) -> Finish:
     return Finish(TraderState.DUST, profit, owned, f"{plain(owned)} {base} is left, less than can be sold")
 
 
-def leave(position: Position, rules: Rules, price: Decimal, slippage: Decimal | None, memory: Memory) -> Decision:
+def leave(
+    position: Position, rules: SymbolFilters, price: Decimal, slippage: Decimal | None, memory: Memory
+) -> Decision:
     """Sells all that is owned now that the market trades at this price, at a loss if need be.
 
     By a market order; with a `slippage`, by a limit order so far under the price.
     """
     with localcontext(EXACT):
-        least = floor_to(price * (1 - (slippage or 0)), rules.tick)
-    how = "at the market" if slippage is None else f"at {plain(least)} or more"
+        minimum = floor_to(price * (1 - (slippage or 0)), rules.tick)
+    how = "at the market" if slippage is None else f"at {plain(minimum)} or more"
     reason = f"gets out {how}: the price had fallen to {plain(price)}"
-    return sell_or_finish(position, rules, least, reason, is_market=slippage is None, is_exit=True, memory=memory)
+    return sell_or_finish(position, rules, minimum, reason, is_market=slippage is None, is_exit=True, memory=memory)

@@ -14,12 +14,13 @@ from trading.core.decisions import (
     PlaceBuy,
     PlaceSell,
     Replace,
+    RequestSlot,
     TellRebuy,
     Triggers,
     Wait,
 )
-from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, TradeSeen
-from trading.core.filters import Rules
+from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, Recheck, TradeSeen
+from trading.core.filters import Rules, SymbolFilters
 from trading.core.orders import Order, OrderStatus, Side
 from trading.core.position import ENDED, Mode, Position, TraderState, state_of
 
@@ -40,10 +41,13 @@ __all__ = [
     "PlaceBuy",
     "PlaceSell",
     "Position",
+    "Recheck",
     "Replace",
+    "RequestSlot",
     "Rules",
     "Side",
     "Strategy",
+    "SymbolFilters",
     "TellRebuy",
     "TradeSeen",
     "TraderState",
@@ -64,10 +68,10 @@ class Strategy(Protocol):
     def Settings(self) -> type:  # noqa: N802 a class
         """A frozen dataclass of Decimal, int and bool; their metadata: trading/strategies/typed.py."""
 
-    def decide(self, position: Position, event: Event, rules: Rules, settings: Any, /) -> Decision:
+    def decide(self, position: Position, event: Event, rules: SymbolFilters, settings: Any, /) -> Decision:
         """What to do next. Whatever happened before, the same position and event give the same decision."""
 
-    def triggers(self, position: Position, rules: Rules, settings: Any, /) -> Triggers:
+    def triggers(self, position: Position, rules: SymbolFilters, settings: Any, /) -> Triggers:
         """The prices that concern the trader as it stands now.
 
         While it holds something and no order of it is open, Triggers() says that time, not a price, is to wake it.

@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from hedgehog_project.venues.codes import CLOCK_IS_OFF
 from hedgehog_project.venues.keys import Key
-from hedgehog_project.venues.rate_limits import ORDERS_1D, ORDERS_10S, OverBudget, budget_at
+from hedgehog_project.venues.rate_limits import ORDERS_1D, ORDERS_10S, OverRateLimit, rate_limits_at
 from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport, OrderType, Side
@@ -51,7 +51,7 @@ CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3.0, 7.0
 PAUSES_S = (0.2, 0.8)
 PATIENCE_S, ANSWER_TIMEOUT_S = 5.0, 3.0
 # Told to wait longer, a worker does not: its caller is told.
-MOST_WAIT_S = 1.0
+MAX_WAIT_S = 1.0
 
 
 class BinanceExchange:
@@ -63,7 +63,7 @@ class BinanceExchange:
 
     def __init__(self, rest_url: str, key: Key) -> None:
         self._rest = Rest(rest_url, key)
-        self._budget = budget_at(rest_url, key.api_key)
+        self._rate_limits = rate_limits_at(rest_url, key.api_key)
         self._clock = clock_at(rest_url)
 
     def place(self, order: NewOrder) -> OrderReport:
@@ -151,14 +151,14 @@ class BinanceExchange:
 
     def listed(self, symbol: str) -> Listed:
         def parse(reply: Any) -> Listed:
-            self._budget.learn(rows_of(reply.get("rateLimits", [])))
+            self._rate_limits.learn(rows_of(reply.get("rateLimits", [])))
             return from_exchange_info(reply["symbols"][0])
 
         return self._ask(parse, "exchangeInfo", weight=20, signed=False, symbol=symbol)
 
     def all_listed(self) -> list[Listed]:
         def parse(reply: Any) -> list[Listed]:
-            self._budget.learn(rows_of(reply.get("rateLimits", [])))
+            self._rate_limits.learn(rows_of(reply.get("rateLimits", [])))
             found = [from_exchange_info(entry) for entry in rows_of(reply["symbols"])]
             if not found:
                 raise ValueError("an exchange without symbols")
@@ -220,7 +220,7 @@ class BinanceExchange:
                     raise
                 wait_s = pause_s * random.uniform(0.5, 1.5)
                 if isinstance(error, Throttled):
-                    if error.wait_s > MOST_WAIT_S:
+                    if error.wait_s > MAX_WAIT_S:
                         raise
                     wait_s += error.wait_s
                 if time.monotonic() + wait_s > give_up_at:
@@ -264,8 +264,8 @@ class BinanceExchange:
     ) -> Any:
         """Calls python-binance once, within the budget. Its errors and those of the transport become ours."""
         try:
-            taken = self._budget.take(weight, is_exit, places_order)
-        except OverBudget as over:
+            reservation = self._rate_limits.reserve(weight, is_exit, places_order)
+        except OverRateLimit as over:
             raise Throttled(over.reason, over.wait_s) from None
         # What it has cost where the answer does not tell.
         cost, orders = weight, int(places_order)
@@ -288,7 +288,7 @@ class BinanceExchange:
             raise
         finally:
             response = self._rest.response
-            self._budget.settle(taken, {} if response is None else response.headers, cost, orders)
+            self._rate_limits.settle(reservation, {} if response is None else response.headers, cost, orders)
 
     @staticmethod
     def _translated(function: Callable[..., Any], params: dict[str, Any]) -> Any:
@@ -302,11 +302,11 @@ class BinanceExchange:
     def _tell_others(self, error: Throttled, is_exit: bool) -> None:
         match error.scope:
             case Scope.ADDRESS:
-                self._budget.stop_for(error.wait_s, str(error))
+                self._rate_limits.stop_for(error.wait_s, str(error))
             case Scope.ORDERS_10S:
-                self._budget.orders_are_full(ORDERS_10S, is_exit)
+                self._rate_limits.orders_are_full(ORDERS_10S, is_exit)
             case Scope.ORDERS_1D:
-                self._budget.orders_are_full(ORDERS_1D, is_exit)
+                self._rate_limits.orders_are_full(ORDERS_1D, is_exit)
 
     @staticmethod
     def _parsed(parse: Callable[[Any], Parsed], reply: Any) -> Parsed:

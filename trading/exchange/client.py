@@ -4,9 +4,9 @@ import threading
 from datetime import timedelta
 from typing import cast
 
-from hedgehog_project.venues import Place, Venue, place
+from hedgehog_project.venues import Endpoints, Venue, endpoints
 from hedgehog_project.venues.keys import Key
-from hedgehog_project.venues.rate_limits import Budget, budget_at
+from hedgehog_project.venues.rate_limits import RateLimits, rate_limits_at
 from trading.core.orders import Side
 from trading.exchange.clock import clock_at
 from trading.exchange.errors import KeyRejected
@@ -25,7 +25,7 @@ def exchange_at(venue: Venue) -> Exchange:
     """
     clients: dict[Venue, Exchange] = _of_thread.__dict__.setdefault("clients", {})
     if venue not in clients:
-        where = place(venue)
+        where = endpoints(venue)
         if where.why_no_key:
             raise KeyRejected(where.why_no_key)
         clients[venue] = _remote(venue) if where.key is None else _signing(venue, where, where.key)
@@ -34,10 +34,10 @@ def exchange_at(venue: Venue) -> Exchange:
 
 def clock_offset(venue: Venue) -> timedelta:
     """What to add to our time to have the venue's, as far as this process had to learn it."""
-    return timedelta(milliseconds=clock_at(place(venue).rest_url).offset_ms)
+    return timedelta(milliseconds=clock_at(endpoints(venue).rest_url).offset_ms)
 
 
-def _signing(venue: Venue, where: Place, key: Key) -> Exchange:
+def _signing(venue: Venue, where: Endpoints, key: Key) -> Exchange:
     # Here: python-binance takes a third of the time in which a process starts, and most never call the exchange.
     from trading.exchange.binance import BinanceExchange
 
@@ -55,12 +55,16 @@ def _remote(venue: Venue) -> Exchange:
     return cast(Exchange, exchange)
 
 
-def budget_of(venue: Venue) -> Budget:
+def rate_limits_of(venue: Venue) -> RateLimits:
     """The budget of a venue's address and of our key there; `.state()` is for people."""
-    where = place(venue)
-    return budget_at(where.rest_url, where.api_key) if where.key else budget_at(where.rest_url, "", where.account)
+    where = endpoints(venue)
+    return (
+        rate_limits_at(where.rest_url, where.api_key)
+        if where.key
+        else rate_limits_at(where.rest_url, "", where.account)
+    )
 
 
 def why_wait(venue: Venue, side: str) -> tuple[str, float] | None:
     """Why an order of this side would have to wait now, and for how many seconds; None where it may go."""
-    return budget_of(venue).why_wait(is_exit=side == Side.SELL)
+    return rate_limits_of(venue).why_wait(is_exit=side == Side.SELL)

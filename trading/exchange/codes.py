@@ -17,7 +17,7 @@ from urllib3.exceptions import (
 )
 
 from hedgehog_project.venues.codes import CANCEL_REJECTED, Meaning, is_about_the_day, known, told_to_wait_s
-from hedgehog_project.venues.rate_limits import MOST_WAIT_S, ORDERS_1D, ORDERS_10S
+from hedgehog_project.venues.rate_limits import MAX_WAIT_S, ORDERS_1D, ORDERS_10S
 from trading.exchange.errors import (
     ExchangeError,
     HalfDone,
@@ -48,12 +48,12 @@ _MESSAGES: tuple[tuple[str, Why, str], ...] = (
     (
         "Filter failure: MIN_NOTIONAL",
         Why.FILTER,
-        "The order is worth too little: raise the budget or lower the chunks",
+        "The order is worth too little: raise the budget or lower the max slots",
     ),
-    ("Filter failure: NOTIONAL", Why.FILTER, "The order is worth too little or too much: change budget or chunks"),
+    ("Filter failure: NOTIONAL", Why.FILTER, "The order is worth too little or too much: change budget or max slots"),
     ("Filter failure: MAX_POSITION", Why.FILTER, "The account may not hold more of this asset"),
-    ("Filter failure: MAX_NUM", Why.FILTER, "Too many orders are open in this symbol: lower its chunks"),
-    ("Filter failure: EXCHANGE_MAX_NUM", Why.FILTER, "Too many orders are open on the account: lower the chunks"),
+    ("Filter failure: MAX_NUM", Why.FILTER, "Too many orders are open in this symbol: lower its max slots"),
+    ("Filter failure: EXCHANGE_MAX_NUM", Why.FILTER, "Too many orders are open on the account: lower the max slots"),
     ("Filter failure", Why.FILTER, "The order does not fit one of the symbol's filters"),
     ("Price * QTY is zero or less", Why.FILTER, "The order is worth nothing"),
 )
@@ -146,7 +146,7 @@ def _too_many_orders(message: str, text: str) -> Throttled:
     is_day = is_about_the_day(message)
     left_s = (ORDERS_1D if is_day else ORDERS_10S).left_s(round(time.time() * 1000))
     scope = Scope.ORDERS_1D if is_day else Scope.ORDERS_10S
-    return Throttled(f"Too many orders: {text}", min(left_s, MOST_WAIT_S), scope)
+    return Throttled(f"Too many orders: {text}", min(left_s, MAX_WAIT_S), scope)
 
 
 def _by_message(code: int, message: str, text: str) -> ExchangeError:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from hedgehog_project.venues import Place
+from hedgehog_project.venues import Endpoints
 from trading.exchange.errors import ExchangeError, KeyRejected, NotSent, Throttled
 
 MAY_WITHDRAW = (
@@ -49,11 +49,11 @@ def from_restrictions(reply: Mapping[str, Any]) -> KeyRights:
 
 
 _asking = threading.Lock()
-_good: set[Place] = set()
-_bad: dict[Place, tuple[float, ExchangeError]] = {}
+_good: set[Endpoints] = set()
+_bad: dict[Endpoints, tuple[float, ExchangeError]] = {}
 
 
-def refuse_withdraw_key(where: Place, ask: Callable[[], KeyRights | None]) -> None:
+def refuse_withdraw_key(where: Endpoints, ask: Callable[[], KeyRights | None]) -> None:
     """Asks once per process and key what a live key may do; `ask` returns None where the exchange has no answer.
 
     Raises KeyRejected for a key that may withdraw, or that nobody knows of; Throttled or NotSent where the question
@@ -92,7 +92,7 @@ def forget() -> None:
         _bad.clear()
 
 
-def _problem(where: Place, rights: KeyRights | None) -> str:
+def _problem(where: Endpoints, rights: KeyRights | None) -> str:
     if rights is None:
         return (
             f"{where.rest_url} does not tell whether the live key may withdraw: make sure that it may not, and set "

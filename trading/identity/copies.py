@@ -14,7 +14,7 @@ from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading.core.holds import Check, Hold
+from trading.core.denials import Check, Denial
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, Side
 from trading.exchange import order_ids
@@ -48,17 +48,17 @@ def heard(venue: Venue, report: OrderReport, offset: timedelta) -> None:
         others.note(venue, [(report.client_order_id, placed_at)])
 
 
-def hold(trader: Trader, side: Side) -> Hold | None:
+def denial(trader: Trader, side: Side) -> Denial | None:
     """What a copy that is known, or may be, holds back of this trader."""
     copy = copy_at(trader.venue)
     if copy is None:
         return _until_a_copy_had_its_turn(trader) if side == Side.SELL else None
     if side == Side.SELL and _is_surely_ours(trader, copy):
         return None
-    return Hold(f"{TOPIC}: say which one lives on, by `manage.py identity`", REST, TOPIC, Check.COPY)
+    return Denial(f"{TOPIC}: say which one lives on, by `manage.py identity`", REST, TOPIC, Check.COPY)
 
 
-def _until_a_copy_had_its_turn(trader: Trader) -> Hold | None:
+def _until_a_copy_had_its_turn(trader: Trader) -> Denial | None:
     now = timezone.now()
     began_at = runs.began_at(now)
     if began_at is None:
@@ -70,7 +70,7 @@ def _until_a_copy_had_its_turn(trader: Trader) -> Hold | None:
     late_by = LATE_BY + SPREAD * (began_at.microsecond / 1_000_000)
     wait = max(began_at + runs.MARGIN, _last_change(trader) + late_by) - now
     # A wait that is longer than any of these can be is a clock that was set.
-    return Hold(LATE_TOPIC, wait, LATE_TOPIC, Check.COPY) if timedelta(0) < wait <= runs.MARGIN else None
+    return Denial(LATE_TOPIC, wait, LATE_TOPIC, Check.COPY) if timedelta(0) < wait <= runs.MARGIN else None
 
 
 def _is_surely_ours(trader: Trader, copy: OtherInstallation) -> bool:

@@ -21,7 +21,7 @@ EVERY = timedelta(seconds=5)
 BREAK = timedelta(seconds=60)
 # How far the exchange's clock and ours may be apart, and how long an order may be on its way.
 MARGIN = timedelta(seconds=10)
-MOST_KEPT = 500
+MAX_KEPT = 500
 
 
 class When(Enum):
@@ -44,7 +44,7 @@ class Runs:
 
     @classmethod
     def at(cls, now: datetime) -> "Runs":
-        rows = list(Run.objects.all()[:MOST_KEPT])
+        rows = list(Run.objects.all()[:MAX_KEPT])
         kept_at = Installation.objects.filter(pk=1).values_list("kept_at", flat=True).first()
         return cls(tuple((row.began_at, None if _goes_on(row, now) else row.last_at) for row in rows), kept_at)
 
@@ -79,7 +79,7 @@ def beat(now: datetime | None = None) -> None:
     newest = Run.objects.first()
     if newest is None or not _goes_on(newest, now):
         Run.objects.create(began_at=now, last_at=now)
-        too_old = Run.objects.values_list("pk", flat=True)[MOST_KEPT:]
+        too_old = Run.objects.values_list("pk", flat=True)[MAX_KEPT:]
         Run.objects.filter(pk__in=list(too_old)).delete()
     elif now - newest.last_at >= EVERY:
         # Another leader may have been quicker, and another process may have ended the run.

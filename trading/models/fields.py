@@ -13,7 +13,7 @@ from django.db.models.expressions import Combinable, Expression
 
 PLACES = 8
 UNIT = Decimal(1).scaleb(-PLACES)
-MOST = Decimal(2**63 - 1) * UNIT
+MAX = Decimal(2**63 - 1) * UNIT
 # Wide enough that nothing of 64 bits is ever rounded; what would be rounded is an error instead.
 _EXACT = Context(prec=40, traps=[Inexact])
 

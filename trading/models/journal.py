@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils import timezone
 
-from trading.core.holds import Check, Rule
+from trading.core.denials import Check, Rule
 from trading.core.journal import Cause, Kind, Source
 from trading.core.orders import OrderStatus
 from trading.models.choices import choices_of

@@ -47,7 +47,7 @@ class Order(models.Model):
     # An exchange never accepts it later than this plus recvWindow: see traders.py.
     submitted_at = models.DateTimeField(default=timezone.now)
     asked_at = models.DateTimeField(null=True, blank=True, help_text="When the exchange was last asked about it.")
-    denied_at = models.DateTimeField(
+    not_found_at = models.DateTimeField(
         null=True, blank=True, help_text="When the exchange first said that it has no such order."
     )
     is_claimed = models.BooleanField(

@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading.core.holds import Rule
+from trading.core.denials import Rule
 from trading.core.money import plain
 from trading.models.choices import choices_of
 from trading.models.fields import Above, AmountField, Below
@@ -32,17 +32,17 @@ class SymbolProtections(models.Model):
     """What holds back the buys of one symbol. An empty field is off."""
 
     symbol = models.OneToOneField(Symbol, on_delete=models.CASCADE, related_name="protections")
-    most_bound = AmountField(
+    max_exposure = AmountField(
         "most budget bound",
         null=True,
         blank=True,
         validators=[Above(Decimal(0))],
         help_text="In the quote asset: open buys, and what is held at its cost.",
     )
-    most_open_orders = models.PositiveIntegerField(
+    max_open_orders = models.PositiveIntegerField(
         null=True, blank=True, validators=[MinValueValidator(1)], help_text="Buys and sells together."
     )
-    most_day_loss = AmountField(
+    max_daily_loss = AmountField(
         "most loss a day",
         null=True,
         blank=True,
@@ -60,7 +60,7 @@ class SymbolProtections(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(30 * DAY_MINUTES)],
         help_text="How long nothing is bought after losses in a row.",
     )
-    most_trade_age_s = models.PositiveIntegerField(
+    max_trade_age_s = models.PositiveIntegerField(
         "oldest trade, s",
         null=True,
         blank=True,
@@ -79,7 +79,7 @@ class SymbolProtections(models.Model):
         return f"Protections of {self.symbol}"
 
     # None of them may be 0.
-    LIMITS = ("most_bound", "most_open_orders", "most_day_loss", "losses_in_a_row", "most_trade_age_s", "heeds_gaps")
+    LIMITS = ("max_exposure", "max_open_orders", "max_daily_loss", "losses_in_a_row", "max_trade_age_s", "heeds_gaps")
 
     @property
     def is_any_set(self) -> bool:
@@ -93,7 +93,7 @@ class AccountProtections(models.Model):
     quote_asset = models.CharField(
         max_length=16, default="USDT", help_text="The amounts here are in it; symbols quoted in others do not count."
     )
-    most_exposure = AmountField(
+    max_exposure = AmountField(
         null=True,
         blank=True,
         validators=[Above(Decimal(0))],
@@ -109,13 +109,13 @@ class AccountProtections(models.Model):
         validators=[Above(Decimal(0))],
         help_text="Nothing is bought while less BNB is free: commissions would eat it.",
     )
-    most_orders_a_minute = models.PositiveIntegerField(
+    max_orders_a_minute = models.PositiveIntegerField(
         null=True,
         blank=True,
         validators=[MinValueValidator(2)],
         help_text="Buys may use four fifths of it; exits always pass, and count.",
     )
-    most_drawdown = AmountField(
+    max_drawdown = AmountField(
         null=True,
         blank=True,
         validators=[Above(Decimal(0)), Below(Decimal(1))],
@@ -160,21 +160,21 @@ class AccountProtections(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         super().save(*args, **kwargs)
-        if self.most_drawdown is None:
+        if self.max_drawdown is None:
             # Should it be set again, its high begins then.
             HighWater.objects.filter(venue=self.venue).delete()
 
-    LIMITS = ("most_exposure", "quote_reserve", "bnb_reserve", "most_orders_a_minute", "most_drawdown")
+    LIMITS = ("max_exposure", "quote_reserve", "bnb_reserve", "max_orders_a_minute", "max_drawdown")
 
     @property
-    def holds_nothing_back(self) -> bool:
+    def denies_nothing(self) -> bool:
         """Whether every limit is empty."""
         return all(getattr(self, name) is None for name in self.LIMITS)
 
     @property
     def is_any_set(self) -> bool:
         """Whether any order has to be looked at; the drawdown is watched by the leader."""
-        limits = (self.most_exposure, self.quote_reserve, self.bnb_reserve, self.most_orders_a_minute)
+        limits = (self.max_exposure, self.quote_reserve, self.bnb_reserve, self.max_orders_a_minute)
         return any(limit is not None for limit in limits)
 
     def reserve_of(self, asset: str) -> Decimal:

@@ -9,7 +9,7 @@ from hedgehog_project.venues import Venue
 from trading.models.choices import choices_of
 
 # Older rows are dropped.
-MOST_KEPT = 1_000
+MAX_KEPT = 1_000
 
 
 class Reconciliation(models.Model):
@@ -70,7 +70,7 @@ class Reconciliation(models.Model):
         if before and not self.repaired and says == (before.repaired, before.left, before.stopped, before.text):
             before.delete()
         self.save()
-        too_old = type(self).objects.filter(venue=self.venue).values_list("pk", flat=True)[MOST_KEPT:]
+        too_old = type(self).objects.filter(venue=self.venue).values_list("pk", flat=True)[MAX_KEPT:]
         type(self).objects.filter(pk__in=list(too_old)).delete()
 
 

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading.core.fees import USUAL_RATE, Fees
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.money import ceil_to, plain, share_of
-from trading.core.steps import least_budget
+from trading.core.steps import min_budget
 from trading.core.strategy import Strategy
 from trading.models.choices import choices_of
 from trading.models.fields import Above, AmountField
@@ -25,7 +25,7 @@ from trading.models.switch import Switch
 from trading.strategies.registry import FIRST, UnknownStrategy, find, worst_exit
 from trading.strategies.typed import BadSettings, Value, from_texts, text_of, to_texts
 
-MOST_CHUNKS = 100
+MAX_SLOTS = 100
 
 
 class Symbol(models.Model):
@@ -93,8 +93,8 @@ class Listing(models.Model):
     def fees(self) -> Fees:
         return Fees(self.buy_maker_fee, self.buy_taker_fee, self.sell_maker_fee, self.sell_taker_fee)
 
-    def rules(self) -> Rules:
-        return Rules(
+    def rules(self) -> SymbolFilters:
+        return SymbolFilters(
             symbol=self.symbol.name,
             base_asset=self.symbol.base_asset,
             quote_asset=self.symbol.quote_asset,
@@ -142,7 +142,7 @@ class ListingProblem(models.Model):
 
 
 def bounds_of(filters: list[dict[str, Any]]) -> dict[str, Any]:
-    """Those fields of Rules that a listing has no column for (filters.md). A bound that is missing or 0 is none."""
+    """The fields of SymbolFilters that no column of a listing has. A bound that is missing or 0 is none."""
     named = {each["filterType"]: each for each in filters}
     both, by_side = named.get("PERCENT_PRICE", {}), named.get("PERCENT_PRICE_BY_SIDE", {})
 
@@ -164,12 +164,12 @@ def bounds_of(filters: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-# Rules change seldom, and a decision should not wait for the database to say so: a copy serves for so long.
+# Filters change seldom, and a decision should not wait for the database to say so: a copy serves for so long.
 RULES_KEPT_S = 2.0
-_kept: dict[tuple[int, str], tuple[float, Rules | None]] = {}
+_kept: dict[tuple[int, str], tuple[float, SymbolFilters | None]] = {}
 
 
-def rules_of(symbol_id: int, venue: str) -> Rules | None:
+def rules_of(symbol_id: int, venue: str) -> SymbolFilters | None:
     """A symbol's rules at a venue, up to RULES_KEPT_S old; None where the venue has not told them yet."""
     until, rules = _kept.get((symbol_id, venue), (0.0, None))
     if time.monotonic() < until:
@@ -190,7 +190,7 @@ class TradingStatus(models.TextChoices):
     """Whether and how long a symbol is traded; traders ask each time they act."""
 
     ON = "on", "on"
-    OFF = "off", "off"  # No new order, now. What rests stays, or is taken back where that is wished.
+    OFF = "off", "off"  # No new order, now. What rests stays, or is cancelled where that is wished.
     SHUTDOWN = "shutdown", "shutdown"  # Cycles under way end, none follows; then it turns off by itself.
 
 
@@ -211,7 +211,7 @@ class TradingSettings(models.Model):
 
     symbol = models.OneToOneField(Symbol, on_delete=models.CASCADE, related_name="settings")
     status = models.CharField("trading", max_length=8, choices=TradingStatus.choices, default=TradingStatus.OFF)
-    takes_back = models.BooleanField(
+    cancels_orders = models.BooleanField(
         default=False, help_text="What rests is taken back: while off all of it, while it shuts down the buys."
     )
     profile = models.ForeignKey(
@@ -222,9 +222,9 @@ class TradingSettings(models.Model):
         related_name="applied_to",
         help_text="The one applied last; empty where settings were changed since.",
     )
-    chunks = models.PositiveSmallIntegerField(
+    max_slots = models.PositiveSmallIntegerField(
         default=3,
-        validators=[MinValueValidator(1), MaxValueValidator(MOST_CHUNKS)],
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_SLOTS)],
         help_text="How many traders work side by side; each has its share of the budget.",
     )
     budget = AmountField(
@@ -244,7 +244,7 @@ class TradingSettings(models.Model):
         max_length=8,
         choices=Sizing.choices,
         default=Sizing.FIXED,
-        help_text="Of what the chunks are parts.",
+        help_text="Of what the slots get equal parts.",
     )
     balance_share = AmountField(
         "share of the balance",
@@ -262,7 +262,7 @@ class TradingSettings(models.Model):
         verbose_name = "trading settings"
         verbose_name_plural = "trading settings"
         constraints = [
-            models.CheckConstraint(condition=models.Q(chunks__gte=1), name="at_least_one_chunk"),
+            models.CheckConstraint(condition=models.Q(max_slots__gte=1), name="at_least_one_slot"),
             models.CheckConstraint(condition=models.Q(budget__gt=Decimal(0)), name="budget_above_zero"),
             models.CheckConstraint(condition=models.Q(status__in=TradingStatus.values), name="known_trading_status"),
             models.CheckConstraint(condition=models.Q(sizing__in=Sizing.values), name="known_sizing"),
@@ -274,7 +274,7 @@ class TradingSettings(models.Model):
     @property
     def share(self) -> Decimal:
         """One trader's budget, in quote."""
-        return share_of(self.budget, self.chunks)
+        return share_of(self.budget, self.max_slots)
 
     @property
     def is_on(self) -> bool:
@@ -284,9 +284,9 @@ class TradingSettings(models.Model):
     def size_in_words(self) -> str:
         """What its traders share, and how many they are."""
         if self.sizing == Sizing.SHARE:
-            return f"{plain(self.balance_share.scaleb(2))} % of free {self.symbol.quote_asset} in {self.chunks}"
+            return f"{plain(self.balance_share.scaleb(2))} % of free {self.symbol.quote_asset} in {self.max_slots}"
         gains = " and its profit" if self.compounds else ""
-        return f"{plain(self.budget)} {self.symbol.quote_asset}{gains} in {self.chunks}"
+        return f"{plain(self.budget)} {self.symbol.quote_asset}{gains} in {self.max_slots}"
 
     def by(self) -> tuple[Strategy, Any]:
         """Its strategy, with the settings of a new trader. Raises UnknownStrategy and BadSettings."""
@@ -322,18 +322,18 @@ class TradingSettings(models.Model):
         if self.sizing != Sizing.FIXED:
             return None
         # Whatever sells what was bought must be worth an order too: also a stop.
-        least = ceil_to(least_budget(listing.min_notional, worst_exit(strategy, settings)), Decimal("0.01"))
-        if self.share >= least:
+        minimum = ceil_to(min_budget(listing.min_notional, worst_exit(strategy, settings)), Decimal("0.01"))
+        if self.share >= minimum:
             return None
-        stop = " at its stop" if least > ceil_to(listing.min_notional, Decimal("0.01")) else ""
+        stop = " at its stop" if minimum > ceil_to(listing.min_notional, Decimal("0.01")) else ""
         return (
-            f"Each of the {self.chunks} traders would have {plain(self.share)} {self.symbol.quote_asset}, and "
+            f"Each of the {self.max_slots} traders would have {plain(self.share)} {self.symbol.quote_asset}, and "
             f"{listing.venue} takes no order of {self.symbol} under {plain(listing.min_notional)}{stop}: "
-            f"raise the budget above {plain(least * self.chunks)} or lower the chunks."
+            f"raise the budget above {plain(minimum * self.max_slots)} or lower the max slots."
         )
 
     def clean(self) -> None:
-        if self.status != TradingStatus.ON or not self.chunks or not self.budget:
+        if self.status != TradingStatus.ON or not self.max_slots or not self.budget:
             return
         listing = Listing.objects.filter(symbol_id=self.symbol_id, venue=Switch.current()).first()
         problem = self.unworkable(listing) if listing else None

@@ -35,7 +35,7 @@ class Trader(models.Model):
     wake_below = AmountField(null=True, blank=True)
     wake_above = AmountField(null=True, blank=True)
     armed_at = models.DateTimeField(null=True, blank=True)
-    turn = models.PositiveIntegerField(
+    version = models.PositiveIntegerField(
         default=0, help_text="Counts the saves, so that a late copy to Redis is known."
     )
 
@@ -45,8 +45,8 @@ class Trader(models.Model):
     retry_at = models.DateTimeField(null=True, blank=True)
 
     # Once in its life it asks for another trader beside it; the leader hears of that once.
-    rebuy_told_at = models.DateTimeField(null=True, blank=True)
-    rebuy_heard_at = models.DateTimeField(null=True, blank=True)
+    slot_requested_at = models.DateTimeField(null=True, blank=True)
+    slot_opened_at = models.DateTimeField(null=True, blank=True)
 
     created_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -85,9 +85,9 @@ class Trader(models.Model):
             models.Index(fields=["retry_at"], condition=models.Q(retry_at__isnull=False), name="trader_retry"),
             models.Index(fields=["finished_at"], name="trader_finished"),
             models.Index(
-                fields=["rebuy_told_at"],
-                condition=models.Q(rebuy_told_at__isnull=False, rebuy_heard_at__isnull=True),
-                name="trader_rebuy",
+                fields=["slot_requested_at"],
+                condition=models.Q(slot_requested_at__isnull=False, slot_opened_at__isnull=True),
+                name="trader_slot_request",
             ),
             # Every column that profits are summed from: sums over all ended cycles read the index alone.
             models.Index(

@@ -23,7 +23,7 @@ from trading.models.orphans import Resolution
 from trading.reconciliation.orphans import unresolved
 
 # A trader may sleep through an event that it waits for no longer than this.
-SLEEPS_AT_MOST = timedelta(seconds=10)
+MAX_SLEEP = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _balances(
 
 def _sleepers(venue: Venue, now: datetime) -> Iterable[Difference]:
     live = Trader.objects.filter(venue=venue, finished_at__isnull=True).select_related("symbol")
-    late = now - SLEEPS_AT_MOST
+    late = now - MAX_SLEEP
     for trader in live.filter(retry_at=None, wake_below=None, wake_above=None, created_at__lt=late).exclude(
         orders__status__in=OPEN
     ):

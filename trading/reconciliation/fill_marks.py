@@ -23,11 +23,11 @@ from trading.models.symbols import TradingStatus
 
 EVERY = timedelta(hours=1)
 # The most symbols of one comparison, those first that have waited longest: the rest have their turn in the next.
-MOST_SYMBOLS = 25
+MAX_SYMBOLS = 25
 # After so many questions in a row without an answer the exchange is away, not a symbol wrong.
-MOST_UNANSWERED = 3
+MAX_UNANSWERED = 3
 # How long a symbol rests that the exchange has refused; each time twice as long.
-FIRST_REST, MOST_REST = timedelta(minutes=1), timedelta(hours=1)
+FIRST_REST, MAX_REST = timedelta(minutes=1), timedelta(hours=1)
 
 Pairs = list[tuple[int, Fill]]
 
@@ -68,7 +68,7 @@ def due(venue: Venue, news: set[str], is_thorough: bool) -> list[str]:
     healthy = sorted(waiting.keys() - news - failing.keys(), key=lambda symbol: (waiting[symbol], symbol))
     again = [row for row in failing.values() if row.symbol in {*waiting, *news} and not row.rests(now)]
     again.sort(key=lambda row: (row.tried_at or long_ago, row.symbol))
-    return [*sorted(news - failing.keys()), *healthy, *(row.symbol for row in again)][:MOST_SYMBOLS]
+    return [*sorted(news - failing.keys()), *healthy, *(row.symbol for row in again)][:MAX_SYMBOLS]
 
 
 def note_failure(venue: Venue, symbol: str, error: ExchangeError) -> None:
@@ -78,7 +78,7 @@ def note_failure(venue: Venue, symbol: str, error: ExchangeError) -> None:
     row.failures += 1
     row.tried_at, row.error = now, str(error)[:300]
     is_refused = isinstance(error, Refused)
-    row.retry_at = now + min(MOST_REST, FIRST_REST * 2 ** min(row.failures - 1, 10)) if is_refused else None
+    row.retry_at = now + min(MAX_REST, FIRST_REST * 2 ** min(row.failures - 1, 10)) if is_refused else None
     row.save()
 
 

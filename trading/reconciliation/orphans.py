@@ -19,7 +19,7 @@ from hedgehog_project.venues.codes import NO_SUCH_SYMBOL
 from trading.books.booking import book, position_of
 from trading.core import orders as core
 from trading.core.decisions import Triggers
-from trading.core.events import Nudged
+from trading.core.events import Recheck
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OPEN, OrderReport, Side
@@ -43,7 +43,7 @@ from trading.traders.outcomes import is_namesake
 # How far the exchange's clock and ours may be apart.
 CLOCKS = timedelta(seconds=2)
 # What a buy's commission takes of it at most, for telling what is left of a cycle whose fills are not at hand.
-MOST_FEE = Decimal("0.002")
+MAX_FEE = Decimal("0.002")
 BY_ITSELF = "reconciliation"
 # An orphan that was seen more lately may be denied for a moment: the next comparison asks again.
 GONE_AFTER = timedelta(seconds=90)
@@ -179,14 +179,14 @@ def _take(trader: Trader, reports: Sequence[OrderReport], cause: Cause, by: str)
     trader.arm(Triggers())
     # Should this process die before it wakes the trader, the leader does.
     trader.retry_at = timezone.now()
-    trader.turn += 1
-    trader.save(update_fields=["state", "wake_below", "wake_above", "retry_at", "turn"])
+    trader.version += 1
+    trader.save(update_fields=["state", "wake_below", "wake_above", "retry_at", "version"])
 
 
 def _wake(trader: Trader, cause: Cause, exchange_at: ExchangeAt) -> None:
     text = "orders of it were found on the exchange"
     text = f"{cause.text}: {text}" if cause.text else text
-    acting.wake(trader.pk, Nudged(text, True, cause.source), exchange_at, cause.task_id)
+    acting.wake(trader.pk, Recheck(text, True, cause.source), exchange_at, cause.task_id)
 
 
 # --- nobody's -------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ def settle(venue: Venue) -> None:
             continue
         bought = sum((orphan.executed for orphan in group if orphan.side == Side.BUY), ZERO)
         left = bought - sum((orphan.executed for orphan in group if orphan.side == Side.SELL), ZERO)
-        if left >= 0 and _is_too_little(left - bought * MOST_FEE, name, venue):
+        if left >= 0 and _is_too_little(left - bought * MAX_FEE, name, venue):
             for orphan in group:
                 _resolve(orphan, Resolution.CLOSED, BY_ITSELF, "its cycle is over: what it bought was sold again")
 
@@ -310,7 +310,7 @@ def adopt(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> Trader:
                 settings,
                 venue,
                 # Over the symbol's own slots: the leader lets it live out its cycle, and puts nobody in its place.
-                slot=max(settings.chunks, _highest_slot(symbol, venue)) + 1,
+                slot=max(settings.max_slots, _highest_slot(symbol, venue)) + 1,
                 budget=max(settings.share, _bound(reports)),
             )
             whose = f"trader {orphan.origin.trader}" if orphan.origin else "a trader"

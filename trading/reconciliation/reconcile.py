@@ -167,7 +167,7 @@ class _Comparison:
         failed: dict[str, str] = {}
         unanswered = 0
         for symbol in fill_marks.due(self.venue, news, self.is_thorough):
-            if unanswered == fill_marks.MOST_UNANSWERED:
+            if unanswered == fill_marks.MAX_UNANSWERED:
                 self._leave("the exchange does not answer: the fills of the other symbols have their turn later")
                 break
             try:

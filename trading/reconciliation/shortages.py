@@ -10,7 +10,7 @@ from trading.core.orders import Side
 from trading.identity import others
 from trading.models import Trader
 
-NAMED_AT_MOST = 3
+MAX_NAMED = 3
 
 
 def shortages(venue: Venue, balances: dict[str, tuple[Decimal, Decimal]]) -> dict[str, str]:
@@ -50,5 +50,5 @@ def shortages(venue: Venue, balances: dict[str, tuple[Decimal, Decimal]]) -> dic
 
 
 def _some(names: list[str]) -> str:
-    rest = len(names) - NAMED_AT_MOST
-    return ", ".join(names[:NAMED_AT_MOST]) + (f" and {rest} more" if rest > 0 else "")
+    rest = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -22,7 +22,7 @@ from trading.waking import enqueue
 log = logging.getLogger(__name__)
 
 # Reconciliation keeps them each minute. Older ones tell nothing.
-MOST_AGE = timedelta(seconds=150)
+MAX_AGE = timedelta(seconds=150)
 # How far hosts' clocks may be apart.
 CLOCKS = timedelta(seconds=10)
 
@@ -67,7 +67,7 @@ def free_of(venue: Venue | str, asset: str, now: datetime) -> Free:
     else:
         asked_at, told = row.asked_at, row.free
     # What was asked in the future was asked before the clock was set back: nobody knows when.
-    if asked_at is None or not now - MOST_AGE <= asked_at <= now + CLOCKS:
+    if asked_at is None or not now - MAX_AGE <= asked_at <= now + CLOCKS:
         return Free(None, asked_at)
     # An order saved shortly before the venue was asked may not have arrived there yet.
     return Free(told - _spent(venue, asset, asked_at - ARRIVES_WITHIN), asked_at)

@@ -32,7 +32,7 @@ FRACTION = Decimal("0.00000001")
 
 def watch(now: datetime) -> None:
     """Looks at every venue with a drawdown set, where it is time to. For the leader; two at once are harmless."""
-    each(AccountProtections.objects.filter(most_drawdown__isnull=False), lambda limits: _look(limits, now))
+    each(AccountProtections.objects.filter(max_drawdown__isnull=False), lambda limits: _look(limits, now))
 
 
 def _look(limits: AccountProtections, now: datetime) -> None:
@@ -73,12 +73,12 @@ def _take_in(limits: AccountProtections, gain: Decimal, capital: Decimal, now: d
     top = row.day_high if limits.drawdown_from == HighOf.DAY else row.high
     row.drawdown = fraction(top - (gain if has_resumed else high), capital + top)
     row.gain, row.looked_at = gain, now
-    if is_too_much(limits, row) and row.tripped_at is None and _hold_back(limits, row, top):
+    if is_too_much(limits, row) and row.tripped_at is None and _trip(limits, row, top):
         row.tripped_at = now
     row.save()
 
 
-def _hold_back(limits: AccountProtections, row: HighWater, top: Decimal) -> bool:
+def _trip(limits: AccountProtections, row: HighWater, top: Decimal) -> bool:
     """Whether it did. Where it did not, the next look tries again."""
     mode, now_is = TradingMode(limits.drawdown_mode), Switch.row()
     if limits.venue not in (now_is.venue, Venue.LIVE):
@@ -98,7 +98,7 @@ def _hold_back(limits: AccountProtections, row: HighWater, top: Decimal) -> bool
 
 def is_too_much(limits: AccountProtections, row: HighWater) -> bool:
     """Whether the drawdown at the last look reaches its limit."""
-    return limits.most_drawdown is not None and row.drawdown >= limits.most_drawdown
+    return limits.max_drawdown is not None and row.drawdown >= limits.max_drawdown
 
 
 def unknown_since(row: HighWater | None, now: datetime) -> datetime | None:
@@ -123,7 +123,7 @@ def capital_of(limits: AccountProtections, seen: Standing) -> Decimal:
         return Decimal(limits.capital)
     on = TradingSettings.objects.filter(status=TradingStatus.ON, symbol__quote_asset=limits.quote_asset)
     fixed = on.filter(sizing=Sizing.FIXED).aggregate(total=Sum("budget"))["total"] or ZERO
-    shares = dict(on.filter(sizing=Sizing.SHARE).values_list("symbol", "chunks"))
+    shares = dict(on.filter(sizing=Sizing.SHARE).values_list("symbol", "max_slots"))
     live = Trader.objects.filter(finished_at__isnull=True, venue=limits.venue, symbol__in=shares).order_by()
     given = live.values_list("symbol").annotate(total=Sum("budget"), count=Count("pk"))
     with localcontext(EXACT):

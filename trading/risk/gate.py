@@ -12,8 +12,8 @@ from django.db.models import Subquery
 
 from hedgehog_project import halt_request
 from hedgehog_project.venues import Venue
-from trading.core.filters import Rules
-from trading.core.holds import Check, Hold
+from trading.core.denials import Check, Denial
+from trading.core.filters import SymbolFilters
 from trading.core.money import plain
 from trading.core.orders import OPEN, Side
 from trading.exchange.client import why_wait
@@ -33,79 +33,79 @@ FULL = timedelta(seconds=10)
 MEETS = timedelta(seconds=2)
 
 
-def hold(trader: Trader, side: Side, price: Decimal, quantity: Decimal, rules: Rules) -> Hold | None:
+def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal, rules: SymbolFilters) -> Denial | None:
     """What holds this order of a trader back; None where it may be placed."""
     venue = Venue(trader.venue)
     return (
-        mode_hold(side)
-        or copies.hold(trader, side)
-        or _budget_hold(venue, side)
-        or _full_book_hold(venue, trader.symbol_id, side, rules)
-        or _self_trade_hold(trader, side, price)
-        or protections.hold(trader, side, price, quantity)
+        mode_denial(side)
+        or copies.denial(trader, side)
+        or _rate_limit_denial(venue, side)
+        or _full_book_denial(venue, trader.symbol_id, side, rules)
+        or _self_trade_denial(trader, side, price)
+        or protections.denial(trader, side, price, quantity)
     )
 
 
-def mode_hold(side: Side) -> Hold | None:
+def mode_denial(side: Side) -> Denial | None:
     """What the mode of trading holds back: the switch's, or that of a halt which the database does not know yet."""
-    return _requested_hold(side) or _switch_hold(
+    return _requested_denial(side) or _switch_denial(
         Switch.objects.filter(pk=1).values_list("mode", flat=True).first(), side
     )
 
 
-def _requested_hold(side: Side) -> Hold | None:
+def _requested_denial(side: Side) -> Denial | None:
     wanted = halt_request.pending(settings.HEDGEHOG_HOME)
     if wanted is None or requested_mode(wanted).lets(side):
         return None
     # Nothing is read for it: the database may be what is away.
     asked = Switch(pk=1)
     asked.obey(wanted)
-    return Hold(asked.mode_text, REST, asked.mode_text, Check.MODE)
+    return Denial(asked.mode_text, REST, asked.mode_text, Check.MODE)
 
 
-def _switch_hold(mode: str | None, side: Side) -> Hold | None:
+def _switch_denial(mode: str | None, side: Side) -> Denial | None:
     if TradingMode(mode or TradingMode.ACTIVE).lets(side):
         return None
     row = Switch.row()
-    return Hold(row.mode_text, REST, row.mode_text, Check.MODE)
+    return Denial(row.mode_text, REST, row.mode_text, Check.MODE)
 
 
-def cancel_hold(trader: Trader, side: Side) -> Hold | None:
+def cancel_denial(trader: Trader, side: Side) -> Denial | None:
     """What would hold back an order that is to take the place of a cancelled one: then nothing is to be cancelled."""
-    return mode_hold(side) or copies.hold(trader, side)
+    return mode_denial(side) or copies.denial(trader, side)
 
 
-def last_look(order: NewOrder) -> Hold | None:
+def last_look(order: NewOrder) -> Denial | None:
     """What was turned since the order was saved: the mode of trading, or its symbol. Outside of a transaction."""
-    requested = _requested_hold(order.side)
+    requested = _requested_denial(order.side)
     if requested is not None:
         return requested
     switch = Switch.objects.filter(pk=1).values("mode")
     rows = TradingSettings.objects.filter(symbol__name=order.symbol).annotate(mode=Subquery(switch))
-    row = rows.values_list("mode", "status").first()
-    return _off_hold(order, None) if row is None else _switch_hold(row[0], order.side) or _off_hold(order, row[1])
+    mode, status = rows.values_list("mode", "status").first() or (None, None)
+    return _switch_denial(mode, order.side) or _off_denial(order, status)
 
 
-def _off_hold(order: NewOrder, status: str | None) -> Hold | None:
+def _off_denial(order: NewOrder, status: str | None) -> Denial | None:
     """Off lets nothing pass, a shutdown sales only. The strategy's guard says the same, at the trader's next look."""
     if status == TradingStatus.ON or (status == TradingStatus.SHUTDOWN and order.side == Side.SELL):
         return None
     is_shutdown = status == TradingStatus.SHUTDOWN
     text = f"{order.symbol} shuts down" if is_shutdown else f"trading is off for {order.symbol}"
-    return Hold(text, AT_ONCE, text, Check.SYMBOL)
+    return Denial(text, AT_ONCE, text, Check.SYMBOL)
 
 
-def _budget_hold(venue: Venue, side: Side) -> Hold | None:
+def _rate_limit_denial(venue: Venue, side: Side) -> Denial | None:
     """What the exchange's limits hold back. Sales have a reserve that buys can't use."""
     full = why_wait(venue, side)
     if full is None:
         return None
     reason, wait_s = full
     topic = f"the exchange's limits leave no room for a {side.lower()}"
-    return Hold(reason, timedelta(seconds=wait_s), topic, Check.RATE_LIMIT)
+    return Denial(reason, timedelta(seconds=wait_s), topic, Check.RATE_LIMIT)
 
 
-def _full_book_hold(venue: Venue, symbol_id: int, side: Side, rules: Rules) -> Hold | None:
+def _full_book_denial(venue: Venue, symbol_id: int, side: Side, rules: SymbolFilters) -> Denial | None:
     """MAX_NUM_ORDERS. A sale takes the place of its buy: only buys make orders more."""
     if side == Side.SELL or not rules.max_orders:
         return None
@@ -113,10 +113,10 @@ def _full_book_hold(venue: Venue, symbol_id: int, side: Side, rules: Rules) -> H
     if count < rules.max_orders:
         return None
     reason = f"{count} orders of {rules.symbol} are open, and {venue} lets {rules.max_orders} rest"
-    return Hold(reason, FULL, f"{venue} lets no more orders of {rules.symbol} rest", Check.FULL_BOOK)
+    return Denial(reason, FULL, f"{venue} lets no more orders of {rules.symbol} rest", Check.FULL_BOOK)
 
 
-def _self_trade_hold(trader: Trader, side: Side, price: Decimal) -> Hold | None:
+def _self_trade_denial(trader: Trader, side: Side, price: Decimal) -> Denial | None:
     """An own order on the other side that this one would meet: Binance would end one of the two (stp_faq.md)."""
     # One at a time for each symbol: two that look side by side would not see each other. On SQLite the transaction
     # is that lock.
@@ -132,4 +132,4 @@ def _self_trade_hold(trader: Trader, side: Side, price: Decimal) -> Hold | None:
         return None
     topic = f"it would meet the {others[0].side.lower()} of the trader in slot {others[0].trader.slot}"
     in_the_way = tuple(each.pk for each in others)
-    return Hold(f"{topic}, {plain(others[0].price)}", MEETS, topic, Check.SELF_TRADE, in_the_way)
+    return Denial(f"{topic}, {plain(others[0].price)}", MEETS, topic, Check.SELF_TRADE, in_the_way)

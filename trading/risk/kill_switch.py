@@ -87,19 +87,19 @@ def halt_now(
     here = everywhere = ""
     is_away = False
     if filed is not None:
-        wanted, held_at = filed
+        wanted, halted_at = filed
     else:
         wanted = halt_request.request(mode, by, why, cancels_buys)
-        held_at = wanted.at
+        halted_at = wanted.at
         try:
-            held_at = halt_request.file(settings.HEDGEHOG_HOME, wanted)
+            halted_at = halt_request.file(settings.HEDGEHOG_HOME, wanted)
         except OSError as error:
             here = f"The request in {settings.HEDGEHOG_HOME} could not be made: {error.strerror or error}."
     try:
         with hurried():
             _turn(mode, by, why, cancels_buys)
         # Others, of other homes, only from now on.
-        held_at = time.time()
+        halted_at = time.time()
     except DatabaseError as error:
         everywhere = f"{in_a_line(error)}."
         is_away = connection.connection is None
@@ -112,7 +112,7 @@ def halt_now(
             halt_request.file(settings.HEDGEHOG_HOME, wanted)
     except OSError as error:
         log.warning("the request of a halt: home=%s error=%s", settings.HEDGEHOG_HOME, error)
-    return Halted(mode, datetime.fromtimestamp(held_at, UTC), here, everywhere, is_away)
+    return Halted(mode, datetime.fromtimestamp(halted_at, UTC), here, everywhere, is_away)
 
 
 def keep_request() -> bool:
@@ -292,12 +292,12 @@ def _of(symbols: Sequence[Symbol] | None, rows: QuerySet[Order]) -> QuerySet[Ord
 
 
 def unwanted() -> QuerySet[Order]:
-    """Resting orders that are to be taken back: those that their traders want back, by a halt the buys, and of a
+    """Resting orders that are to be cancelled: those that their traders cancel, by a halt the buys, and of a
     symbol those that it was turned with.
     """
     # One that is being replaced is cancelled by the exchange itself: nobody meddles while that is unclear.
     is_being_replaced = Exists(Order.objects.filter(replaces=OuterRef("pk"), status=OrderStatus.SUBMITTING))
-    wishes = TradingSettings.objects.filter(takes_back=True, symbol=OuterRef("symbol"))
+    wishes = TradingSettings.objects.filter(cancels_orders=True, symbol=OuterRef("symbol"))
     is_off = Exists(wishes.filter(status=TradingStatus.OFF))
     is_ending = Exists(wishes.filter(status=TradingStatus.SHUTDOWN)) & Q(side=Side.BUY)
     of_symbols = Q(side=Side.BUY) if wants_buys_back() else is_ending

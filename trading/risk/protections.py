@@ -21,7 +21,7 @@ from django.utils import timezone
 from hedgehog_project.redis import hurried_client
 from hedgehog_project.venues import Venue, market_of
 from streamer import topics
-from trading.core.holds import Hold, Rule
+from trading.core.denials import Denial, Rule
 from trading.core.journal import Kind
 from trading.core.money import ZERO, plain, quote_of
 from trading.core.orders import OPEN, Side
@@ -40,20 +40,10 @@ KEPT_S = 1.0
 LONG, SHORT, FEED = timedelta(seconds=60), timedelta(seconds=10), timedelta(seconds=3)
 # Whoever is held back has asked again so long after its rest, where its symbol is traded at all.
 ASKED_AGAIN_WITHIN = timedelta(seconds=10)
-LONGEST_HOLD = LONG + ASKED_AGAIN_WITHIN
+MAX_DENIAL = LONG + ASKED_AGAIN_WITHIN
 MINUTE = timedelta(seconds=60)
 
 Row = TypeVar("Row", AccountProtections, SymbolProtections)
-
-
-@dataclass(frozen=True)
-class Held:
-    """What one rule says of a buy. `topic` is the reason without figures that change by the second."""
-
-    rule: Rule
-    reason: str
-    topic: str
-    wait: timedelta
 
 
 @dataclass(frozen=True)
@@ -81,7 +71,7 @@ class _Buy:
         return self.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def hold(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Hold | None:
+def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Denial | None:
     """What holds an order back; None where it may be placed. To be called in the transaction that saves it."""
     if side == Side.SELL:
         return None
@@ -89,15 +79,15 @@ def hold(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Hold 
     if of_symbol is None and of_account is None:
         return None
     buy = _Buy(trader, quote_of(price, quantity), timezone.now())
-    held = (of_symbol and _by_symbol(buy, of_symbol)) or (of_account and _by_account(buy, of_account))
-    if not held:
+    denial = (of_symbol and _by_symbol(buy, of_symbol)) or (of_account and _by_account(buy, of_account))
+    if not denial:
         return None
-    _note(buy, held)
-    return Hold(held.reason, held.wait, held.topic, held.rule)
+    _note(buy, denial)
+    return denial
 
 
 # --- the rules of a symbol ------------------------------------------------------------------------
-def _by_symbol(buy: _Buy, limits: SymbolProtections) -> Held | None:
+def _by_symbol(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     return (
         _feed(buy, limits)
         or _losses_in_a_row(buy, limits)
@@ -106,36 +96,36 @@ def _by_symbol(buy: _Buy, limits: SymbolProtections) -> Held | None:
     )
 
 
-def _of_symbol_together(buy: _Buy, limits: SymbolProtections) -> Held | None:
+def _of_symbol_together(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     return _open_orders(buy, limits) or _bound(buy, limits)
 
 
-def _feed(buy: _Buy, limits: SymbolProtections) -> Held | None:
-    most_s = limits.most_trade_age_s
-    if most_s is None and not limits.heeds_gaps:
+def _feed(buy: _Buy, limits: SymbolProtections) -> Denial | None:
+    max_s = limits.max_trade_age_s
+    if max_s is None and not limits.heeds_gaps:
         return None
     name, market = buy.symbol, market_of(buy.venue)
     try:
         client = _reader(settings.REDIS_URL)
         if limits.heeds_gaps and topics.has_gap(client, market, name):
             text = f"trades of {name} are missing and being fetched"
-            return Held(Rule.GAP, text, text, FEED)
-        trade = topics.last_trade(client, market, name) if most_s is not None else None
+            return Denial(text, FEED, text, Rule.GAP)
+        trade = topics.last_trade(client, market, name) if max_s is not None else None
     except redis.RedisError:
         text = f"Redis does not tell how {name} trades"
-        return Held(Rule.GAP if most_s is None else Rule.OLD_TRADE, text, text, FEED)
-    if most_s is None:
+        return Denial(text, FEED, text, Rule.GAP if max_s is None else Rule.OLD_TRADE)
+    if max_s is None:
         return None
-    topic = f"{name} has had no trade for {most_s} s"
+    topic = f"{name} has had no trade for {max_s} s"
     if trade is None:
-        return Held(Rule.OLD_TRADE, f"no trade of {name} is known", topic, FEED)
+        return Denial(f"no trade of {name} is known", FEED, topic, Rule.OLD_TRADE)
     age_s = trade.age_s
-    if age_s <= most_s:
+    if age_s <= max_s:
         return None
-    return Held(Rule.OLD_TRADE, f"the last trade of {name} is {age_s:.0f} s old, over {most_s}", topic, FEED)
+    return Denial(f"the last trade of {name} is {age_s:.0f} s old, over {max_s}", FEED, topic, Rule.OLD_TRADE)
 
 
-def _losses_in_a_row(buy: _Buy, limits: SymbolProtections) -> Held | None:
+def _losses_in_a_row(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     wanted = limits.losses_in_a_row
     if wanted is None:
         return None
@@ -152,101 +142,102 @@ def _losses_in_a_row(buy: _Buy, limits: SymbolProtections) -> Held | None:
         return None
     what = "the last cycle" if wanted == 1 else f"the last {wanted} cycles"
     text = f"{what} of {buy.symbol} ended at a loss: nothing is bought until {until:%d %b %H:%M:%S} UTC"
-    return Held(Rule.LOSSES_IN_A_ROW, text, text, min(LONG, until - buy.now))
+    return Denial(text, min(LONG, until - buy.now), text, Rule.LOSSES_IN_A_ROW)
 
 
-def _day_loss(buy: _Buy, limits: SymbolProtections) -> Held | None:
-    most = limits.most_day_loss
-    if most is None:
+def _day_loss(buy: _Buy, limits: SymbolProtections) -> Denial | None:
+    maximum = limits.max_daily_loss
+    if maximum is None:
         return None
     cycles = Trader.objects.filter(
         finished_at__isnull=False, finished_at__gte=buy.midnight, venue=buy.venue, symbol=buy.trader.symbol_id
     )
     sums = cycles.aggregate(total=Sum("profit"), unvalued=Count("pk", filter=Q(has_unvalued_fees=True)))
     lost = -(sums["total"] or ZERO)
-    if lost < most:
+    if lost < maximum:
         return None
-    topic = f"{buy.symbol} has lost the most of a day, {plain(most)} {buy.quote}"
+    topic = f"{buy.symbol} has lost the most of a day, {plain(maximum)} {buy.quote}"
     more = " and commissions of unknown value" if sums["unvalued"] else ""
     reason = f"{topic}: {plain(lost)}{more} since midnight UTC"
-    return Held(Rule.DAY_LOSS, reason, topic, min(LONG, buy.midnight + timedelta(days=1) - buy.now))
+    return Denial(reason, min(LONG, buy.midnight + timedelta(days=1) - buy.now), topic, Rule.DAY_LOSS)
 
 
-def _open_orders(buy: _Buy, limits: SymbolProtections) -> Held | None:
-    most = limits.most_open_orders
-    if most is None:
+def _open_orders(buy: _Buy, limits: SymbolProtections) -> Denial | None:
+    maximum = limits.max_open_orders
+    if maximum is None:
         return None
     count = of_live_traders(buy.venue, buy.trader.symbol_id).filter(status__in=OPEN).count()
-    if count < most:
+    if count < maximum:
         return None
-    topic = f"no more than {most} order{'' if most == 1 else 's'} of {buy.symbol} may be open"
-    return Held(Rule.OPEN_ORDERS, f"{topic}: {count} {'is' if count == 1 else 'are'}", topic, SHORT)
+    topic = f"no more than {maximum} order{'' if maximum == 1 else 's'} of {buy.symbol} may be open"
+    return Denial(f"{topic}: {count} {'is' if count == 1 else 'are'}", SHORT, topic, Rule.OPEN_ORDERS)
 
 
-def _bound(buy: _Buy, limits: SymbolProtections) -> Held | None:
-    most = limits.most_bound
-    if most is None:
+def _bound(buy: _Buy, limits: SymbolProtections) -> Denial | None:
+    maximum = limits.max_exposure
+    if maximum is None:
         return None
     now_bound = bound(buy.venue, symbol_id=buy.trader.symbol_id)
-    if now_bound + buy.cost <= most:
+    if now_bound + buy.cost <= maximum:
         return None
-    topic = f"{buy.symbol} may bind {plain(most)} {buy.quote}"
-    return Held(Rule.BOUND, f"{topic}: {_needs(now_bound, buy)}", topic, SHORT)
+    topic = f"{buy.symbol} may bind {plain(maximum)} {buy.quote}"
+    return Denial(f"{topic}: {_needs(now_bound, buy)}", SHORT, topic, Rule.BOUND)
 
 
 # --- the rules of an account ----------------------------------------------------------------------
-def _by_account(buy: _Buy, limits: AccountProtections) -> Held | None:
+def _by_account(buy: _Buy, limits: AccountProtections) -> Denial | None:
     return _locked(limits, _of_account_together, buy)
 
 
-def _of_account_together(buy: _Buy, limits: AccountProtections) -> Held | None:
+def _of_account_together(buy: _Buy, limits: AccountProtections) -> Denial | None:
     return _orders_a_minute(buy, limits) or _exposure(buy, limits) or _reserves(buy, limits)
 
 
-def _orders_a_minute(buy: _Buy, limits: AccountProtections) -> Held | None:
-    most = limits.most_orders_a_minute
-    if most is None:
+def _orders_a_minute(buy: _Buy, limits: AccountProtections) -> Denial | None:
+    maximum = limits.max_orders_a_minute
+    if maximum is None:
         return None
     # The rest is kept for exits, as with the exchange's own limits.
-    for_buys = max(1, most * 4 // 5)
+    for_buys = max(1, maximum * 4 // 5)
     sent = Order.objects.filter(venue=buy.venue, submitted_at__gt=buy.now - MINUTE).order_by("-submitted_at")
     nth = sent.values_list("submitted_at", flat=True)[for_buys - 1 : for_buys]
     if not nth:
         return None
-    topic = f"no more than {most} orders may go to {buy.venue} a minute"
+    topic = f"no more than {maximum} orders may go to {buy.venue} a minute"
     reason = f"{topic}, and exits keep a fifth of them: {sent.count()} went in the last one"
-    return Held(Rule.ORDERS_A_MINUTE, reason, topic, max(timedelta(seconds=1), nth[0] + MINUTE - buy.now))
+    return Denial(reason, max(timedelta(seconds=1), nth[0] + MINUTE - buy.now), topic, Rule.ORDERS_A_MINUTE)
 
 
-def _exposure(buy: _Buy, limits: AccountProtections) -> Held | None:
-    most = limits.most_exposure
-    if most is None or buy.quote != limits.quote_asset:
+def _exposure(buy: _Buy, limits: AccountProtections) -> Denial | None:
+    maximum = limits.max_exposure
+    if maximum is None or buy.quote != limits.quote_asset:
         return None
     now_bound = bound(buy.venue, quote_asset=limits.quote_asset)
-    if now_bound + buy.cost <= most:
+    if now_bound + buy.cost <= maximum:
         return None
-    topic = f"{plain(most)} {buy.quote} may be bound at {buy.venue}"
-    return Held(Rule.EXPOSURE, f"{topic}: {_needs(now_bound, buy)}", topic, SHORT)
+    topic = f"{plain(maximum)} {buy.quote} may be bound at {buy.venue}"
+    return Denial(f"{topic}: {_needs(now_bound, buy)}", SHORT, topic, Rule.EXPOSURE)
 
 
-def _reserves(buy: _Buy, limits: AccountProtections) -> Held | None:
+def _reserves(buy: _Buy, limits: AccountProtections) -> Denial | None:
     reserves = {buy.quote: limits.reserve_of(buy.quote)}
     reserves.setdefault(BNB, limits.bnb_reserve or ZERO)
-    return next((held for asset, least in reserves.items() if least and (held := _reserve(buy, asset, least))), None)
+    denials = (_reserve(buy, asset, minimum) for asset, minimum in reserves.items() if minimum)
+    return next((denial for denial in denials if denial), None)
 
 
-def _reserve(buy: _Buy, asset: str, least: Decimal) -> Held | None:
+def _reserve(buy: _Buy, asset: str, minimum: Decimal) -> Denial | None:
     free = balances.free_of(buy.venue, asset, buy.now)
     cost = buy.cost if buy.quote == asset else ZERO
-    if free.amount is not None and free.amount - cost >= least:
+    if free.amount is not None and free.amount - cost >= minimum:
         return None
     # It may have become more since; the answer is there when the trader looks again.
     balances.ask_again(buy.venue)
-    topic = f"{plain(least)} {asset} are to stay free at {buy.venue}"
+    topic = f"{plain(minimum)} {asset} are to stay free at {buy.venue}"
     if free.amount is None:
-        return Held(Rule.RESERVE, f"{topic}, and it is not known now what is free", topic, SHORT)
+        return Denial(f"{topic}, and it is not known now what is free", SHORT, topic, Rule.RESERVE)
     needs = f" and this buy needs {plain(cost)}" if cost else ""
-    return Held(Rule.RESERVE, f"{topic}: {plain(free.amount)} are free{needs}", topic, SHORT)
+    return Denial(f"{topic}: {plain(free.amount)} are free{needs}", SHORT, topic, Rule.RESERVE)
 
 
 def _needs(now_bound: Decimal, buy: _Buy) -> str:
@@ -281,7 +272,7 @@ def forget() -> None:
     _kept.clear()
 
 
-def _locked(limits: Row, rule: Callable[[_Buy, Row], Held | None], buy: _Buy) -> Held | None:
+def _locked(limits: Row, rule: Callable[[_Buy, Row], Denial | None], buy: _Buy) -> Denial | None:
     """Asks with the row locked, and read anew: what others have saved until then is seen, and nobody else asks."""
     # SQLite knows no row locks; there the transaction itself is the lock (IMMEDIATE).
     row = type(limits)._default_manager.select_for_update().filter(pk=limits.pk).first()
@@ -306,23 +297,23 @@ def _reader(url: str) -> "redis.Redis":
 
 
 # --- what was held back ---------------------------------------------------------------------------
-def _note(buy: _Buy, held: Held) -> None:
+def _note(buy: _Buy, denial: Denial) -> None:
     """Counts it, a trader that waits for one rule once; its line of the journal is written by retries.py."""
     last = JournalEntry.objects.filter(trader=buy.trader).order_by("-id").values_list("kind", "denied_by").first()
-    is_new = last != (Kind.DENIED, held.rule)
+    is_new = last != (Kind.DENIED, denial.by)
     values = {
         "count": F("count") + int(is_new),
-        "reason": held.reason[:300],
+        "reason": denial.reason[:300],
         "last_at": buy.now,
-        "holds_until": buy.now + held.wait + ASKED_AGAIN_WITHIN,
+        "holds_until": buy.now + denial.wait + ASKED_AGAIN_WITHIN,
     }
-    key = {"venue": buy.venue, "symbol_id": buy.trader.symbol_id, "rule": held.rule, "day": buy.midnight.date()}
+    key = {"venue": buy.venue, "symbol_id": buy.trader.symbol_id, "rule": denial.by, "day": buy.midnight.date()}
     if not HeldBack.objects.filter(**key).update(**values):
         HeldBack.objects.get_or_create(**key, defaults={**values, "count": 0})
         HeldBack.objects.filter(**key).update(count=F("count") + 1)
 
 
-def holding(venue: Venue | None = None) -> QuerySet[HeldBack]:
+def active_denials(venue: Venue | None = None) -> QuerySet[HeldBack]:
     """What holds buys back just now, the last one first."""
     rows = HeldBack.objects.filter(holds_until__gt=timezone.now()).select_related("symbol").order_by("-last_at")
     return rows if venue is None else rows.filter(venue=venue)

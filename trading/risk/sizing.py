@@ -66,8 +66,8 @@ def _of_balance(settings: TradingSettings, venue: Venue, now: datetime) -> Size:
 
 
 def _part(total: Decimal, settings: TradingSettings, text: str) -> Size:
-    text = f"{text}, in {settings.chunks}"
-    budget = share_of(total, settings.chunks)
+    text = f"{text}, in {settings.max_slots}"
+    budget = share_of(total, settings.max_slots)
     if budget <= 0:
         return Size(None, f"nothing is left to trade with: {text}")
     return Size(budget, text)

@@ -15,12 +15,12 @@ from trading.core.decisions import (
     Memory,
     PlaceSell,
     Replace,
-    TellRebuy,
+    RequestSlot,
     Triggers,
     Wait,
 )
 from trading.core.events import Event, TradeSeen
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.guard import not_filled_yet
 from trading.core.money import EXACT, ONE, just_over, just_under, plain, round_up
 from trading.core.orders import Order, Side
@@ -85,7 +85,7 @@ class Settings:
             raise ValueError("A buy can follow the market only from farther than it is placed under it.")
 
 
-def decide(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+def decide(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
     resting = position.open_order
     if resting is None:
         if position.bought == 0:
@@ -99,18 +99,20 @@ def decide(position: Position, event: Event, rules: Rules, settings: Settings) -
     return (
         _stop(position, resting, price, rules, settings)
         or _retarget(resting, price, settings)
-        or _rebuy(position, price, settings)
+        or _slot_request(position, price, settings)
         or Wait(not_filled_yet(resting).reason, memory=_followed(position, resting, price, settings))
     )
 
 
-def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
+def triggers(position: Position, rules: SymbolFilters, settings: Settings) -> Triggers:
     resting = position.open_order
     if resting is None:
         buys = position.bought == 0 or _may_buy_more(position, rules, settings)
         return Triggers(below=ANY_PRICE) if buys else Triggers()
     floors = [
-        floor for floor in (_rebuy_under(position, settings), _stop_under(position, resting, settings)) if floor
+        floor
+        for floor in (_request_slot_under(position, settings), _stop_under(position, resting, settings))
+        if floor
     ]
     over = _retarget_over(resting, settings)
     if over is not None:
@@ -137,7 +139,7 @@ def worst_exit(settings: Settings) -> Decimal | None:
     return EXACT.multiply(ONE - max(stops), ONE - (settings.exit_slippage or 0))
 
 
-def _may_buy_more(position: Position, rules: Rules, settings: Settings) -> bool:
+def _may_buy_more(position: Position, rules: SymbolFilters, settings: Settings) -> bool:
     """Whether it holds too little to sell it at its price, and has enough left to make it more."""
     is_leaving = LEAVES_AT in position.memory
     return not is_leaving and may_buy_more(position, rules, sale_price(position, settings.profit_interval, rules))
@@ -146,7 +148,7 @@ def _may_buy_more(position: Position, rules: Rules, settings: Settings) -> bool:
 # --- what is bought is sold -----------------------------------------------------------------------
 
 
-def _sell(position: Position, rules: Rules, settings: Settings) -> Decision:
+def _sell(position: Position, rules: SymbolFilters, settings: Settings) -> Decision:
     left_at = position.memory.get(LEAVES_AT)
     if left_at is not None:
         return leave(position, rules, Decimal(left_at), settings.exit_slippage, position.memory)
@@ -166,7 +168,7 @@ def _bought_at(position: Position) -> Decimal:
 
 
 def _stop(
-    position: Position, resting: Order, price: Decimal, rules: Rules, settings: Settings
+    position: Position, resting: Order, price: Decimal, rules: SymbolFilters, settings: Settings
 ) -> Replace | Wait | None:
     floor = _stop_under(position, resting, settings)
     if floor is None or price >= floor:
@@ -246,15 +248,15 @@ def _retarget_over(resting: Order, settings: Settings) -> Decimal | None:
     return resting.price * (ONE + interval)
 
 
-def _rebuy(position: Position, price: Decimal, settings: Settings) -> TellRebuy | None:
-    floor = _rebuy_under(position, settings)
+def _slot_request(position: Position, price: Decimal, settings: Settings) -> RequestSlot | None:
+    floor = _request_slot_under(position, settings)
     if floor is None or price >= floor:
         return None
-    return TellRebuy(f"{plain(price)} is more than {_words(settings.rebuy_interval)} under its buy")
+    return RequestSlot(f"{plain(price)} is more than {_words(settings.rebuy_interval)} under its buy")
 
 
-def _rebuy_under(position: Position, settings: Settings) -> Decimal | None:
-    if settings.rebuy_interval is None or position.has_told_rebuy:
+def _request_slot_under(position: Position, settings: Settings) -> Decimal | None:
+    if settings.rebuy_interval is None or position.has_requested_slot:
         return None
     buys = [order.price for order in position.of(Side.BUY)]
     return max(buys) * (ONE - settings.rebuy_interval) if buys else None

@@ -4,20 +4,20 @@ While nothing is bought it remembers the lowest price, and buys once the market 
 the market has reached the profit price it remembers the highest, and sells once the market has fallen by the trail
 under that. A price is followed in steps of a tenth of the trail: a steady move wakes the trader ten times a trail,
 and a turn is noticed at most a tenth of it late. Orders are limits at what the market trades at: they fill at once
-or, where it was quicker, rest; one that it leaves a whole trail behind is taken back, and the price followed anew.
+or, where it was quicker, rest; one that it leaves a whole trail behind is cancelled, and the price followed anew.
 """
 
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 
-from trading.core.decisions import ANY_PRICE, Cancel, Decision, PlaceBuy, PlaceSell, TellRebuy, Triggers, Wait
+from trading.core.decisions import ANY_PRICE, Cancel, Decision, PlaceBuy, PlaceSell, RequestSlot, Triggers, Wait
 from trading.core.events import Event, TradeSeen
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.guard import not_filled_yet
 from trading.core.money import EXACT, ONE, ZERO, floor_to, just_over, just_under, plain
 from trading.core.orders import Order, Side
 from trading.core.position import Position
-from trading.core.steps import MOST_AGE_S, buy_more, buy_under, may_buy_more, percent, sale_price, sell_or_finish
+from trading.core.steps import MAX_AGE_S, buy_more, buy_under, may_buy_more, percent, sale_price, sell_or_finish
 
 name = "trailing"
 
@@ -63,7 +63,7 @@ class Settings:
     )
 
 
-def decide(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+def decide(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
     resting = position.open_order
     if resting is not None:
         return _watch(position, resting, event, rules, settings)
@@ -72,14 +72,14 @@ def decide(position: Position, event: Event, rules: Rules, settings: Settings) -
     return _follow_up(position, event, rules, settings)
 
 
-def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
+def triggers(position: Position, rules: SymbolFilters, settings: Settings) -> Triggers:
     resting, trail = position.open_order, settings.trail_interval
     low, high = _remembered(position, LOW), _remembered(position, HIGH)
     if resting is not None:
         behind = _left_behind(position, resting, rules, settings)
         if resting.side == Side.BUY:
-            return Triggers(below=_rebuys_at(position, settings), above=None if behind is None else just_over(behind))
-        return Triggers(below=_highest(_rebuys_at(position, settings), behind and just_under(behind)))
+            return Triggers(below=_slot_at(position, settings), above=None if behind is None else just_over(behind))
+        return Triggers(below=_highest(_slot_at(position, settings), behind and just_under(behind)))
     if position.bought == 0:
         if low is None:
             return Triggers(below=ANY_PRICE)
@@ -87,17 +87,17 @@ def triggers(position: Position, rules: Rules, settings: Settings) -> Triggers:
     if may_buy_more(position, rules, _floor(position, rules, settings)):
         return Triggers(below=ANY_PRICE)
     if high is None:
-        return Triggers(below=_rebuys_at(position, settings), above=_floor(position, rules, settings))
+        return Triggers(below=_slot_at(position, settings), above=_floor(position, rules, settings))
     return Triggers(below=high * (ONE - trail), above=high * (ONE + trail * STEP))
 
 
 # --- before the buy -------------------------------------------------------------------------------
 
 
-def _follow_down(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+def _follow_down(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
     trail = settings.trail_interval
     buy = buy_under(position, event, rules, ZERO, settings.profit_interval)
-    if not isinstance(event, TradeSeen) or event.age_s > MOST_AGE_S:
+    if not isinstance(event, TradeSeen) or event.age_s > MAX_AGE_S:
         return buy  # It says what is missing.
     price, low = event.price, _remembered(position, LOW)
     # From a low that the market has left two trails behind there is nothing to follow any more. The tick is for
@@ -114,18 +114,18 @@ def _follow_down(position: Position, event: Event, rules: Rules, settings: Setti
 # --- while an order rests -------------------------------------------------------------------------
 
 
-def _watch(position: Position, resting: Order, event: Event, rules: Rules, settings: Settings) -> Decision:
+def _watch(position: Position, resting: Order, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
     if not isinstance(event, TradeSeen):
         return not_filled_yet(resting)
     behind, is_buy = _left_behind(position, resting, rules, settings), resting.side == Side.BUY
     if behind is not None and (event.price > behind if is_buy else event.price < behind):
         why = f"the market, {plain(event.price)}, has left it {percent(settings.trail_interval)} behind"
         return Cancel(resting, why, memory={} if is_buy else None)
-    return _rebuy(position, event.price, settings) or not_filled_yet(resting)
+    return _slot_request(position, event.price, settings) or not_filled_yet(resting)
 
 
-def _left_behind(position: Position, resting: Order, rules: Rules, settings: Settings) -> Decimal | None:
-    """Past which price a resting order is taken back; None where it stays whatever comes."""
+def _left_behind(position: Position, resting: Order, rules: SymbolFilters, settings: Settings) -> Decimal | None:
+    """Past which price a resting order is cancelled; None where it stays whatever comes."""
     if resting.side == Side.BUY:
         return resting.price * (ONE + settings.trail_interval)
     # At its floor it can only wait, and the rest of one that has begun to fill may be too little to sell.
@@ -137,7 +137,7 @@ def _left_behind(position: Position, resting: Order, rules: Rules, settings: Set
 # --- after the buy --------------------------------------------------------------------------------
 
 
-def _follow_up(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+def _follow_up(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
     trail, floor = settings.trail_interval, _floor(position, rules, settings)
     if may_buy_more(position, rules, floor) and isinstance(event, TradeSeen):
         return buy_more(position, event, rules, ZERO, settings.profit_interval)
@@ -149,20 +149,20 @@ def _follow_up(position: Position, event: Event, rules: Rules, settings: Setting
         return Wait(f"follows the price up from {plain(floor)}" if high is None else _waits_to_sell(high, trail))
     price = event.price
     if high is None and price < floor:
-        return _rebuy(position, price, settings) or Wait(f"follows the price up from {plain(floor)}")
+        return _slot_request(position, price, settings) or Wait(f"follows the price up from {plain(floor)}")
     if high is None or price > high:
         return Wait(_waits_to_sell(price, trail), memory={HIGH: plain(price)})
     if price > high * (ONE - trail):
         return Wait(_waits_to_sell(high, trail))
     with localcontext(EXACT):
         # A little under the market, so that it fills at once although the market moves on meanwhile.
-        least = max(floor, floor_to(price * (ONE - trail * STEP), rules.tick))
+        minimum = max(floor, floor_to(price * (ONE - trail * STEP), rules.tick))
     return sell_or_finish(
-        position, rules, least, f"{plain(price)} is {percent(trail)} under the highest, {plain(high)}"
+        position, rules, minimum, f"{plain(price)} is {percent(trail)} under the highest, {plain(high)}"
     )
 
 
-def _floor(position: Position, rules: Rules, settings: Settings) -> Decimal:
+def _floor(position: Position, rules: SymbolFilters, settings: Settings) -> Decimal:
     """The price that returns its profit: it never sells for less. Its sales are meant to fill at once: they take."""
     return sale_price(position, settings.profit_interval, rules, takes=True)
 
@@ -171,16 +171,16 @@ def _waits_to_sell(high: Decimal, trail: Decimal) -> str:
     return f"sells once the market is {percent(trail)} under its highest, {plain(high)}"
 
 
-def _rebuy(position: Position, price: Decimal, settings: Settings) -> TellRebuy | None:
-    at = _rebuys_at(position, settings)
+def _slot_request(position: Position, price: Decimal, settings: Settings) -> RequestSlot | None:
+    at = _slot_at(position, settings)
     if at is None or price > at:
         return None
-    return TellRebuy(f"{plain(price)} is more than {percent(settings.rebuy_interval or ZERO)} under its buy")
+    return RequestSlot(f"{plain(price)} is more than {percent(settings.rebuy_interval or ZERO)} under its buy")
 
 
-def _rebuys_at(position: Position, settings: Settings) -> Decimal | None:
+def _slot_at(position: Position, settings: Settings) -> Decimal | None:
     """At which price, or under it, it asks for a trader beside it."""
-    if settings.rebuy_interval is None or position.has_told_rebuy:
+    if settings.rebuy_interval is None or position.has_requested_slot:
         return None
     buys = [order.price for order in position.of(Side.BUY)]
     return just_under(max(buys) * (ONE - settings.rebuy_interval)) if buys else None

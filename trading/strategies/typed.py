@@ -23,9 +23,9 @@ KINDS = (Decimal, int, bool)
 METADATA = frozenset({"label", "help", "above", "below", "at_least", "at_most", "percent"})
 # What the database and the exchange keep of an amount.
 PLACES = 8
-MOST = Decimal(92233720368)
+MAX = Decimal(92233720368)
 # More than any number has that can be kept.
-_MOST_LETTERS = 40
+_MAX_LETTERS = 40
 
 
 class BadSettings(ValueError):
@@ -63,7 +63,7 @@ class Typed:
         if isinstance(value, Decimal):
             if not value.is_finite():
                 return f"{value} is no number."
-            if not -MOST < value < MOST:
+            if not -MAX < value < MAX:
                 return "That is out of range."
             if _places(value) > PLACES:
                 return f"At most {PLACES - 2 if self.is_percent else PLACES} decimals."
@@ -105,13 +105,11 @@ class Typed:
                 raise ValueError(f"{text!r} is neither true nor false.")
             return text == "true"
         try:
-            if len(text) > _MOST_LETTERS:
+            if len(text) > _MAX_LETTERS:
                 raise ValueError
             return int(text) if self.kind is int else Decimal(text)
         except (ValueError, InvalidOperation):
-            raise ValueError(
-                f"{text[:_MOST_LETTERS]!r} is no {'whole ' if self.kind is int else ''}number."
-            ) from None
+            raise ValueError(f"{text[:_MAX_LETTERS]!r} is no {'whole ' if self.kind is int else ''}number.") from None
 
 
 def text_of(value: Value) -> str:

@@ -19,8 +19,20 @@ from trading.strategies.registry import COMMON, UnknownStrategy
 from trading.strategies.typed import BadSettings, Typed, Value
 
 # What says that a symbol is traded, and not how; and what holds the settings that are named one by one.
-_NOT_HOW = {"id", "symbol", "status", "takes_back", "profile", "strategy_settings"}
+_NOT_HOW = {"id", "symbol", "status", "cancels_orders", "profile", "strategy_settings"}
 _BATCH = 500
+
+
+# Settings by their old names, for one release: a profile that was written down elsewhere may have them.
+OLD_NAMES = MappingProxyType(
+    {
+        "chunks": "max_slots",
+        "most_bound": "max_exposure",
+        "most_open_orders": "max_open_orders",
+        "most_day_loss": "max_daily_loss",
+        "most_trade_age_s": "max_trade_age_s",
+    }
+)
 
 
 class Part(StrEnum):
@@ -103,7 +115,8 @@ def values_of(profile: Profile) -> dict[str, Any]:
     """What a profile names, as the settings hold it. Raises ValidationError where it names what can't be."""
     known = changeable()
     found = {}
-    for name, value in profile.values.items():
+    for given, value in profile.values.items():
+        name = OLD_NAMES.get(given, given)
         if name not in known:
             raise ValidationError(f"The profile {profile} names “{name}”, which is no setting.")
         try:

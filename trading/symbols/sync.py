@@ -37,7 +37,7 @@ BATCH = 200
 ALL_AT_ONCE = 3
 # An account's fees change seldom, and each symbol is a question of its own (weight 20): a few at a time.
 FEE_FRESH = timedelta(hours=12)
-MOST_FEES = 10
+MAX_FEES = 10
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def ask_fees(venue: Venue, wanted: Sequence[Symbol], exchange: Exchange) -> int:
     """Asks for our fees in a few of these symbols, where nobody has asked for long; of how many."""
     asked = 0
     rows = without_fee(venue, wanted).select_related("symbol")
-    for row in rows.order_by(F("fee_asked_at").asc(nulls_first=True), "pk")[:MOST_FEES]:
+    for row in rows.order_by(F("fee_asked_at").asc(nulls_first=True), "pk")[:MAX_FEES]:
         values = fee_values(row.symbol.name, venue, exchange)
         if not values:
             break  # The exchange is busy or away: the next round asks again.

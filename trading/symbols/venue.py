@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils import timezone
 
-from hedgehog_project.venues import Venue, place
+from hedgehog_project.venues import Venue, endpoints
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.models import Switch
@@ -14,7 +14,7 @@ def why_not(venue: Venue) -> str | None:
     """What keeps new traders from trading at this venue, in words for people."""
     if venue == Venue.LIVE and not settings.HEDGEHOG_ALLOW_LIVE:
         return "Real money needs HEDGEHOG_ALLOW_LIVE=1 in the environment or .env."
-    problem = place(venue).why_no_key
+    problem = endpoints(venue).why_no_key
     return f"{problem}." if problem else None
 
 

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading.books.booking import book, is_news, position_of
-from trading.core.events import Event, Nudged, OrderReported, TradeSeen
-from trading.core.holds import Hold
+from trading.core.denials import Denial
+from trading.core.events import Event, OrderReported, Recheck, TradeSeen
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
@@ -29,9 +29,9 @@ from trading.models import Order, Trader
 from trading.models.journal import write, write_once
 from trading.risk import gate
 from trading.traders import calls
-from trading.traders.looks import CancelOrder, ClearTheWay, FetchFills, HeldByMode, Known, Looked, Send, look
+from trading.traders.looks import CancelOrder, ClearTheWay, DeniedByMode, FetchFills, Known, Looked, Send, look
 from trading.traders.outcomes import NotTaken, not_taken, report_of, see_to
-from trading.traders.retries import FILLS_COME_WITHIN, back_off, hold_back
+from trading.traders.retries import FILLS_COME_WITHIN, back_off, deny
 from trading.traders.rows import copy, locked, save
 from trading.traders.valuing import Wanted, again, value
 from trading.waking import enqueue
@@ -167,9 +167,9 @@ def _do(trader_id: int, looked: Looked, event: Event, context: Context) -> Heard
         case ClearTheWay(rows=rows):
             # What was decided on is still the case.
             return [*_clear_the_way(trader_id, rows, context), (trader_id, _urgent(event))]
-        case HeldByMode(side=side) if gate.mode_hold(side) is None:
+        case DeniedByMode(side=side) if gate.mode_denial(side) is None:
             # Trading was resumed meanwhile, when this trader's row did not say yet that it waits.
-            return [(trader_id, Nudged("trading was resumed", is_urgent=True, source=Source.TASK))]
+            return [(trader_id, Recheck("trading was resumed", is_urgent=True, source=Source.TASK))]
     return []
 
 
@@ -177,16 +177,16 @@ def _urgent(event: Event) -> Event:
     """The event as one that its trader hears although it waits for its next try."""
     if isinstance(event, TradeSeen):
         return replace(event, is_urgent=True)
-    return Nudged("own buys have made way", is_urgent=True, source=Source.TASK)
+    return Recheck("own buys have made way", is_urgent=True, source=Source.TASK)
 
 
 def _send(trader_id: int, send: Send, venue: Venue, context: Context) -> Heard:
     """Calls the exchange once."""
     order = send.order
-    held = gate.last_look(order)
-    if held is not None:
-        text = f"{held.topic}: it was not sent"
-        _close(trader_id, send, NotTaken(OrderStatus.NOT_PLACED, text), context.task_id, held)
+    denial = gate.last_look(order)
+    if denial is not None:
+        text = f"{denial.topic}: it was not sent"
+        _close(trader_id, send, NotTaken(OrderStatus.NOT_PLACED, text), context.task_id, denial)
         return []
     try:
         if send.replaces:
@@ -280,7 +280,7 @@ def _show_unclear(trader_id: int, order: NewOrder, text: str, task_id: str) -> N
         write(trader, Cause(Source.ANSWER, task_id=task_id), Kind.UNCLEAR, "unconfirmed", text, row)
 
 
-def _close(trader_id: int, send: Send, outcome: NotTaken, task_id: str, held: Hold | None = None) -> None:
+def _close(trader_id: int, send: Send, outcome: NotTaken, task_id: str, denial: Denial | None = None) -> None:
     """Books that nothing was placed. The trader tries again after a wait, or when the gate opens."""
     trigger = None
     with transaction.atomic():
@@ -296,10 +296,10 @@ def _close(trader_id: int, send: Send, outcome: NotTaken, task_id: str, held: Ho
             Order.objects.filter(client_order_id=send.replaces, status__in=OPEN).update(cancel_reason="")
         if not trader.has_ended:
             trader.state = state_of(position_of(trader))
-            if held is None:
+            if denial is None:
                 back_off(trader, outcome.text, outcome.wait)
             else:
-                hold_back(trader, held, cause)
+                deny(trader, denial, cause)
             trigger = save(trader)
     copy(trigger)
 

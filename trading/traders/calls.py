@@ -17,12 +17,12 @@ from trading.traders.outcomes import is_namesake, report_of
 # Once an order can't arrive any more, "not found" may mean that it was never placed. One such answer is no proof: an
 # exchange may deny for a moment what it has, and a clock may have been set forward. The proof begins once it is given
 # again so much later, by whatever clock, and nothing else was heard in between.
-DENIED_FOR = ARRIVES_WITHIN
+NOT_FOUND_FOR = ARRIVES_WITHIN
 # One that was acknowledged is denied for longer before it counts as gone: that it was there is certain.
 FORGOTTEN_AFTER = timedelta(seconds=60)
 # It is asked every few seconds. Where more has passed since the first answer the clock was set forward, or nobody was
 # there to ask: that answer counts for nothing.
-DENIED_AGAIN_WITHIN, FORGOTTEN_WITHIN = timedelta(seconds=60), timedelta(seconds=180)
+NOT_FOUND_AGAIN_WITHIN, FORGOTTEN_WITHIN = timedelta(seconds=60), timedelta(seconds=180)
 
 
 def query(row: Order, exchange: Exchange, asked_at: datetime, source: Source = Source.QUERY) -> OrderReported | None:
@@ -34,7 +34,7 @@ def query(row: Order, exchange: Exchange, asked_at: datetime, source: Source = S
     if is_namesake(row, report):
         text = f"an order of that id was placed long before it, as number {report.exchange_order_id}"
         return _not_found(row, exchange, asked_at, text, source)
-    Order.objects.filter(pk=row.pk, denied_at__isnull=False).update(denied_at=None)
+    Order.objects.filter(pk=row.pk, not_found_at__isnull=False).update(not_found_at=None)
     return OrderReported(with_fills(row, report, exchange), source)
 
 
@@ -75,10 +75,12 @@ def _not_found(row: Order, exchange: Exchange, asked_at: datetime, text: str, so
         # It may still arrive: that it is not there yet says nothing. A clock set back: see set_clocks.py.
         return None
     is_unclear = row.status == OrderStatus.SUBMITTING
-    if row.denied_at is None or asked_at > row.denied_at + (DENIED_AGAIN_WITHIN if is_unclear else FORGOTTEN_WITHIN):
-        Order.objects.filter(pk=row.pk, denied_at=row.denied_at).update(denied_at=asked_at)
+    if row.not_found_at is None or asked_at > row.not_found_at + (
+        NOT_FOUND_AGAIN_WITHIN if is_unclear else FORGOTTEN_WITHIN
+    ):
+        Order.objects.filter(pk=row.pk, not_found_at=row.not_found_at).update(not_found_at=asked_at)
         return None
-    if asked_at < row.denied_at + (DENIED_FOR if is_unclear else FORGOTTEN_AFTER):
+    if asked_at < row.not_found_at + (NOT_FOUND_FOR if is_unclear else FORGOTTEN_AFTER):
         return None
     found = make_impossible(row, exchange)
     if found is not None:

@@ -80,8 +80,8 @@ def count_again(trader: Trader, cause: Cause) -> None:
         leftovers.add(trader, counted[1] - trader.leftover, cost - trader.leftover_cost)
     trader.profit, trader.leftover, trader.has_unvalued_fees = counted
     trader.leftover_cost = cost
-    trader.turn += 1
-    trader.save(update_fields=["profit", "leftover", "leftover_cost", "has_unvalued_fees", "turn"])
+    trader.version += 1
+    trader.save(update_fields=["profit", "leftover", "leftover_cost", "has_unvalued_fees", "version"])
     if not has_changed:
         return
     unknown = f" {UNVALUED}" if trader.has_unvalued_fees else ""

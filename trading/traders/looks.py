@@ -30,13 +30,13 @@ from trading.core.decisions import (
     PlaceBuy,
     PlaceSell,
     Replace,
-    TellRebuy,
+    RequestSlot,
     Triggers,
     Wait,
 )
-from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, TradeSeen, cause_of
-from trading.core.filters import Rules, refusal
-from trading.core.holds import Hold
+from trading.core.denials import Denial
+from trading.core.events import BalanceSeen, Event, OrderReported, Recheck, TradeSeen, cause_of
+from trading.core.filters import SymbolFilters, violation
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import OPEN, PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold, to_be_valued
@@ -53,7 +53,7 @@ from trading.strategies.time_limit import within_time
 from trading.strategies.typed import BadSettings
 from trading.traders.cycle_end import count_again, end
 from trading.traders.outcomes import report_of
-from trading.traders.retries import back_off, hold_back, look_again, wait
+from trading.traders.retries import back_off, deny, look_again, wait
 from trading.traders.rows import claim, read, save
 from trading.traders.valuing import Wanted
 from trading.waking import enqueue, triggers
@@ -100,13 +100,13 @@ class ClearTheWay:
 
 
 @dataclass(frozen=True)
-class HeldByMode:
+class DeniedByMode:
     """The mode of trading did not let an order of this side pass."""
 
     side: Side
 
 
-Step = Send | CancelOrder | FetchFills | Wanted | ClearTheWay | HeldByMode
+Step = Send | CancelOrder | FetchFills | Wanted | ClearTheWay | DeniedByMode
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Snapshot:
     task_id: str
     rows: dict[str, Order] = field(default_factory=dict)  # by client order id
     position: Position = field(default_factory=Position)
-    rules: Rules | None = None
+    rules: SymbolFilters | None = None
     # What it turns out to lack on the account.
     missing: Decimal = ZERO
     # The order that is reported was taken for never placed, and its trader has gone on without it.
@@ -266,7 +266,7 @@ def _waits(trader: Trader) -> bool:
 
 
 def _can_wait(event: Event) -> bool:
-    return isinstance(event, TradeSeen | Nudged) and not event.is_urgent
+    return isinstance(event, TradeSeen | Recheck) and not event.is_urgent
 
 
 def think(snapshot: Snapshot) -> Thought:
@@ -281,12 +281,12 @@ def think(snapshot: Snapshot) -> Thought:
 
     def decide() -> Thought:
         decision = guard.decide(strategy, position, event, rules, settings)
-        if not isinstance(decision, Wait | TellRebuy):
+        if not isinstance(decision, Wait | RequestSlot):
             return Thought(decision)
         after = replace(
             position,
             memory=position.memory if decision.memory is None else decision.memory,
-            has_told_rebuy=position.has_told_rebuy or isinstance(decision, TellRebuy),
+            has_requested_slot=position.has_requested_slot or isinstance(decision, RequestSlot),
         )
         return Thought(decision, guard.triggers(strategy, after, rules, settings))
 
@@ -390,8 +390,8 @@ def _follow(snapshot: Snapshot, thought: Thought) -> Looked:
     match thought.decision:
         case Wait() as decision:
             wait(trader, replace(position, memory=trader.memory), decision, thought.armed, event, cause)
-        case TellRebuy(reason=reason):
-            after = replace(position, memory=trader.memory, has_told_rebuy=True)
+        case RequestSlot(reason=reason):
+            after = replace(position, memory=trader.memory, has_requested_slot=True)
             wait(trader, after, Wait(f"has asked for another trader: {reason}"), thought.armed, event, cause)
     return looked
 
@@ -405,9 +405,9 @@ def _act_on(snapshot: Snapshot, decision: Decision) -> Looked:
             return _cancel(snapshot, decision)
         case Replace():
             return _replace(snapshot, decision)
-        case TellRebuy():
+        case RequestSlot():
             _remember(trader, decision.memory)
-            trader.rebuy_told_at = timezone.now()
+            trader.slot_requested_at = timezone.now()
             write(trader, cause, Kind.SLOT_REQUESTED, "requests a slot", decision.reason)
             return Looked(needs_leader=True)
         case Finish():
@@ -421,7 +421,7 @@ def _act_on(snapshot: Snapshot, decision: Decision) -> Looked:
             if decision.needs_values:
                 quote = trader.symbol.quote_asset
                 return Looked(Wanted(decision.needs_values, quote, decision.values_can_wait))
-            if decision.needs_fills is not None and isinstance(event, Nudged):
+            if decision.needs_fills is not None and isinstance(event, Recheck):
                 row = snapshot.rows[decision.needs_fills.client_order_id]
                 return Looked(FetchFills(report_of(row, OrderStatus(row.status), row.reason)))
             return NOTHING_TO_DO
@@ -433,9 +433,9 @@ def _remember(trader: Trader, memory: Mapping[str, str] | None) -> None:
 
 
 def _place(snapshot: Snapshot, decision: PlaceBuy | PlaceSell) -> Looked:
-    held = _held(snapshot, decision)
-    if held is not None:
-        return held
+    denial = _denied(snapshot, decision)
+    if denial is not None:
+        return denial
     _remember(snapshot.trader, decision.memory)
     row = _saved(snapshot, _with_leftovers(snapshot, decision) if isinstance(decision, PlaceSell) else decision)
     return Looked(Send(_order_to_send(row)))
@@ -454,7 +454,7 @@ def _with_leftovers(snapshot: Snapshot, sale: PlaceSell) -> PlaceSell:
     if row is None or copies.copy_at(trader.venue) is not None:
         return sale  # A copy may sell what both have left over.
     quantity = floor_to(owned + row.quantity, rules.step)
-    if quantity == sale.quantity or refusal(rules, Side.SELL, sale.price, quantity):
+    if quantity == sale.quantity or violation(rules, Side.SELL, sale.price, quantity):
         return sale
     is_too_much = rules.max_market_quantity and quantity > rules.max_market_quantity
     if sale.is_market and (is_too_much or floor_to(quantity, rules.market_step or rules.step) != quantity):
@@ -467,18 +467,18 @@ def _with_leftovers(snapshot: Snapshot, sale: PlaceSell) -> PlaceSell:
 def _cancel(snapshot: Snapshot, decision: Cancel) -> Looked:
     trader, row = snapshot.trader, snapshot.rows[decision.order.client_order_id]
     # Nothing could be placed in its stead: it rests on.
-    held = gate.cancel_hold(trader, Side(row.side))
-    if held is not None:
-        hold_back(trader, held, snapshot.cause)
-        return Looked(HeldByMode(Side(row.side))) if held.is_mode else NOTHING_TO_DO
+    denial = gate.cancel_denial(trader, Side(row.side))
+    if denial is not None:
+        deny(trader, denial, snapshot.cause)
+        return Looked(DeniedByMode(Side(row.side))) if denial.is_mode else NOTHING_TO_DO
     _remember(trader, decision.memory)
     return _want_cancelled(snapshot, row, decision.reason)
 
 
 def _replace(snapshot: Snapshot, decision: Replace) -> Looked:
-    held = _held(snapshot, decision.by)
-    if held is not None:
-        return held
+    denial = _denied(snapshot, decision.by)
+    if denial is not None:
+        return denial
     _remember(snapshot.trader, decision.memory)
     row = snapshot.rows[decision.order.client_order_id]
     looked = _want_cancelled(snapshot, row, decision.reason)
@@ -498,18 +498,18 @@ def _want_cancelled(snapshot: Snapshot, row: Order, reason: str) -> Looked:
     return Looked(CancelOrder(row.pk))
 
 
-def _held(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell) -> Looked | None:
+def _denied(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell) -> Looked | None:
     """Asks the gate; None where the order may be placed."""
     side = Side.BUY if isinstance(wanted, PlaceBuy) else Side.SELL
     assert snapshot.rules is not None
-    held: Hold | None = gate.hold(snapshot.trader, side, wanted.price, wanted.quantity, snapshot.rules)
-    if held is None:
+    denial: Denial | None = gate.denial(snapshot.trader, side, wanted.price, wanted.quantity, snapshot.rules)
+    if denial is None:
         return None
-    hold_back(snapshot.trader, held, snapshot.cause)
-    if held.is_mode:
-        return Looked(HeldByMode(side))
-    if held.in_the_way and isinstance(wanted, PlaceSell) and wanted.is_exit:
-        return Looked(ClearTheWay(held.in_the_way))
+    deny(snapshot.trader, denial, snapshot.cause)
+    if denial.is_mode:
+        return Looked(DeniedByMode(side))
+    if denial.in_the_way and isinstance(wanted, PlaceSell) and wanted.is_exit:
+        return Looked(ClearTheWay(denial.in_the_way))
     return NOTHING_TO_DO
 
 

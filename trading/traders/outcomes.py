@@ -14,7 +14,7 @@ from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.exchange.errors import KeyRejected, NotSent, Refused, Throttled, Why
 from trading.models import Order
 from trading.symbols import said
-from trading.traders.retries import MOST_WAIT
+from trading.traders.retries import MAX_WAIT
 from trading.waking import enqueue
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class NotTaken:
 def not_taken(row: Order, error: Refused | Throttled | NotSent) -> NotTaken:
     match error:
         case KeyRejected():
-            return NotTaken(OrderStatus.REJECTED, str(error), MOST_WAIT)
+            return NotTaken(OrderStatus.REJECTED, str(error), MAX_WAIT)
         case Refused(why=Why.BALANCE):
             return NotTaken(OrderStatus.REJECTED, f"{_needed(row)}, which the account does not have free: {error}")
         case Refused(why=Why.MARKET_CLOSED):

@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from trading.core.decisions import Triggers, Wait
-from trading.core.events import Event, Nudged, TradeSeen
-from trading.core.holds import Hold
+from trading.core.denials import Denial
+from trading.core.events import Event, Recheck, TradeSeen
 from trading.core.journal import Cause, Kind
 from trading.core.orders import UNASKED_ENDS
 from trading.core.position import Position
@@ -20,14 +20,14 @@ FILLS_COME_WITHIN = timedelta(seconds=1)
 ANSWERS_COME_WITHIN = timedelta(seconds=10)
 # However long the reason for it lasts: who has to wait longer looks again, and waits on. A time further ahead than
 # this is one of before the clock was set back.
-MOST_WAIT = timedelta(seconds=60)
-LONGEST_WAIT = MOST_WAIT + timedelta(seconds=1)
+MAX_WAIT = timedelta(seconds=60)
+MAX_WAIT_WITH_SPREAD = MAX_WAIT + timedelta(seconds=1)
 
 
 def wait(trader: Trader, position: Position, decision: Wait, triggers: Triggers, event: Event, cause: Cause) -> None:
     """Shows why nothing happens, and says what wakes the trader: a report, a price, or the clock."""
     trader.waits_for = decision.reason[:300]
-    if decision.needs_values or (decision.needs_fills is not None and isinstance(event, Nudged)):
+    if decision.needs_values or (decision.needs_fills is not None and isinstance(event, Recheck)):
         # It is asked for now. Should this process die meanwhile, the leader has it asked again.
         trader.retry_at = timezone.now() + ANSWERS_COME_WITHIN
     elif decision.needs_fills is not None:
@@ -53,12 +53,12 @@ def look_again(trader: Trader, decision: Wait, cause: Cause) -> None:
     write_once(trader, cause, Kind.WAITED, "waiting", decision.reason)
 
 
-def hold_back(trader: Trader, hold: Hold, cause: Cause) -> None:
+def deny(trader: Trader, denial: Denial, cause: Cause) -> None:
     """Shows what the gate says. A price does not wake the trader meanwhile: it could do nothing with it."""
-    trader.waits_for = hold.reason[:300]
+    trader.waits_for = denial.reason[:300]
     trader.arm(Triggers())
-    trader.retry_at = timezone.now() + min(MOST_WAIT, hold.wait) + _spread(trader)
-    write_once(trader, cause, Kind.DENIED, "denied", hold.topic, hold.by)
+    trader.retry_at = timezone.now() + min(MAX_WAIT, denial.wait) + _spread(trader)
+    write_once(trader, cause, Kind.DENIED, "denied", denial.topic, denial.by)
 
 
 def back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:
@@ -67,9 +67,9 @@ def back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:
     trader.failures += 1
     trader.arm(Triggers())
     if wait is None:
-        wait = min(MOST_WAIT, timedelta(seconds=2 ** min(trader.failures - 1, 6)))
+        wait = min(MAX_WAIT, timedelta(seconds=2 ** min(trader.failures - 1, 6)))
     else:
-        wait = min(MOST_WAIT, wait) + _spread(trader)
+        wait = min(MAX_WAIT, wait) + _spread(trader)
     trader.retry_at = timezone.now() + wait
 
 
@@ -77,7 +77,7 @@ def _pause(trader: Trader) -> timedelta:
     """5, 10, 20 ... 60 s: twice as long for each order of this cycle that ended without our asking."""
     ended = trader.orders.filter(status__in=UNASKED_ENDS).count()
     times: int = 2 ** min(max(ended - 1, 0), 6)
-    return min(MOST_WAIT, LOOK_AGAIN * times)
+    return min(MAX_WAIT, LOOK_AGAIN * times)
 
 
 def _spread(trader: Trader) -> timedelta:

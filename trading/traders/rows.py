@@ -26,12 +26,12 @@ COLUMNS = (
     "wake_below",
     "wake_above",
     "armed_at",
-    "turn",
+    "version",
     "waits_for",
     "error",
     "failures",
     "retry_at",
-    "rebuy_told_at",
+    "slot_requested_at",
     "finished_at",
     "profit",
     "leftover",
@@ -61,14 +61,14 @@ def _with_status(rows: QuerySet[Trader], trader_id: int) -> Any:
 
 def claim(trader: Trader) -> bool:
     """Locks the row of a trader that was read before; False where somebody has changed it since."""
-    rows = Trader.objects.select_for_update().filter(pk=trader.pk, turn=trader.turn)
+    rows = Trader.objects.select_for_update().filter(pk=trader.pk, version=trader.version)
     return rows.values_list("pk", flat=True).first() is not None
 
 
 def save(trader: Trader) -> triggers.Trigger:
     """Saves the trader; what it waits for now is to be copied to Redis once that is committed."""
     trader.armed_at = timezone.now() if trader.is_armed else None
-    trader.turn += 1
+    trader.version += 1
     trader.save(update_fields=COLUMNS)
     return trigger_for(trader)
 
@@ -81,7 +81,7 @@ def trigger_for(trader: Trader) -> triggers.Trigger:
         market,
         trader.symbol.name,
         trader.wake_below,
-        trader.turn,
+        trader.version,
         has_ended=trader.has_ended,
         above=trader.wake_above,
         holds=trader.holds,

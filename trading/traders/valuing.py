@@ -15,7 +15,7 @@ from django.db.models import F
 
 from hedgehog_project.venues import Venue
 from hedgehog_project.venues.codes import NOT_LISTED
-from trading.core.events import Event, Nudged, OrderReported, cause_of
+from trading.core.events import Event, OrderReported, Recheck, cause_of
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import EXACT, ONE, ZERO, plain, quote_of
 from trading.exchange.errors import ExchangeError, KeyRejected, Refused
@@ -32,7 +32,7 @@ WAYS = ("USDT", "BTC")
 # For so long nobody asks again for a pair that an exchange does not list.
 UNLISTED_FOR_S = 600.0
 _unlisted: dict[tuple[Venue, str], float] = {}
-DONE = Nudged("its commissions are valued", is_urgent=True, source=Source.TASK)
+DONE = Recheck("its commissions are valued", is_urgent=True, source=Source.TASK)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def value(
         for asset, rate in rates.items():
             _write(trader, asset, wanted.quote, rate, cause)
         # Whoever decides just now does so on what was known before.
-        Trader.objects.filter(pk=trader_id).update(turn=F("turn") + 1)
+        Trader.objects.filter(pk=trader_id).update(version=F("version") + 1)
         if failure is not None:
             log.warning("commissions not valued yet: trader=%s error=%s", trader_id, failure)
             write_once(trader, cause, Kind.UNVALUED, "goes on without the value of its commissions", str(failure))

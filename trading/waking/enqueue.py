@@ -78,7 +78,7 @@ def ask(order_id: int, trader_id: int, symbol: str) -> None:
 
 
 def cancel(order_id: int, trader_id: int, symbol: str) -> None:
-    """Has an order taken back."""
+    """Has an order cancelled."""
     _ring("trading.tasks.cancel", {"trader": trader_id, "symbol": symbol, "order": order_id}, WAKE_EXPIRES_S)
 
 

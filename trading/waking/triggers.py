@@ -4,7 +4,7 @@
     triggers:above:{market}:{SYMBOL}   the same by the price at or above which one does
     triggers:rung                      sorted set: trader id by the time (s, shared clock) at which it was rung and
                                        not heard since
-    triggers:turns                     hash: trader id to the turn of its row that was copied last; live ones alone
+    triggers:versions                  hash: trader id to the version of its row that was copied last; live ones alone
     triggers:holding                   set: the live traders that have bought something, and may want to get out
     triggers:ended                     sorted set: trader id by the time (s) at which it was heard that it has ended
     triggers:built                     there while the copy is whole; gone when Redis was emptied
@@ -26,7 +26,7 @@ import redis
 from hedgehog_project import shared_clock
 
 RUNG = "triggers:rung"
-TURNS = "triggers:turns"
+VERSIONS = "triggers:versions"
 ENDED = "triggers:ended"
 HOLDING = "triggers:holding"
 BUILT = "triggers:built"
@@ -56,21 +56,21 @@ return ids
 # How long it is remembered that a trader has ended. A later copy comes from a process that was held up so long.
 ENDED_KEPT_S = 3_600
 
-# KEYS: below, above, rung, turns, ended, holding. ARGV from `first` on, for each trader: its id, its turn, two prices
-# or empty, 1 if it has ended, 1 if it holds something. Two threads that have saved one trader may come here in the
-# wrong order: the older one then changes nothing.
+# KEYS: below, above, rung, versions, ended, holding. ARGV from `first` on, for each trader: its id, its version, two
+# prices or empty, 1 if it has ended, 1 if it holds something. Two threads that have saved one trader may come here in
+# the wrong order: the older one then changes nothing.
 _SET = """
 local now, count = redis.call('TIME')[1], 0
 for i = first, #ARGV, 6 do
-  local id, turn, is_news = ARGV[i], ARGV[i + 1], true
+  local id, version, is_news = ARGV[i], ARGV[i + 1], true
   if ARGV[i + 4] == '1' then
     redis.call('HDEL', KEYS[4], id)
     redis.call('ZADD', KEYS[5], now, id)
   elseif redis.call('ZSCORE', KEYS[5], id)
-      or tonumber(redis.call('HGET', KEYS[4], id) or '0') > tonumber(turn) then
+      or tonumber(redis.call('HGET', KEYS[4], id) or '0') > tonumber(version) then
     is_news = false
   else
-    redis.call('HSET', KEYS[4], id, turn)
+    redis.call('HSET', KEYS[4], id, version)
   end
   if is_news then
     for side = 1, 2 do
@@ -86,7 +86,7 @@ return count
 """
 _SET_ALL = f"local first = 1 {_SET}"
 
-# KEYS: turns, ended. ARGV: trader.
+# KEYS: versions, ended. ARGV: trader.
 _SEEN = """
 return {redis.call('HGET', KEYS[1], ARGV[1]) or '', redis.call('ZSCORE', KEYS[2], ARGV[1]) or ''}
 """
@@ -103,13 +103,13 @@ redis.call('ZREM', KEYS[5], ARGV[3])
 
 @dataclass(frozen=True)
 class Trigger:
-    """A trader's triggers at one turn of its row. None: no price wakes it."""
+    """A trader's triggers at one version of its row. None: no price wakes it."""
 
     trader: int
     market: str
     symbol: str
     below: Decimal | None
-    turn: int = 0
+    version: int = 0
     has_ended: bool = False
     above: Decimal | None = None
     holds: bool = False  # it has bought something: whatever wakes it may be an exit
@@ -124,15 +124,18 @@ def key_above(market: str, symbol: str) -> str:
 
 
 def set_trigger(client: "redis.Redis", trigger: Trigger) -> bool:
-    """Arms or disarms a trader that has been heard; False where a later turn was quicker. Raises redis.RedisError."""
+    """Arms or disarms a trader that has been heard; False where a later version was quicker.
+
+    Raises redis.RedisError.
+    """
     keys = _keys(trigger.market, trigger.symbol)
     return bool(client.eval(_SET_ALL, len(keys), *keys, *_args(trigger)))
 
 
 def seen(client: "redis.Redis", trader: int) -> tuple[bytes, bytes]:
-    """What is remembered of a trader: its turn and its end; to be asked before its row. Raises redis.RedisError."""
-    turn, ended = client.eval(_SEEN, 2, TURNS, ENDED, trader)
-    return turn, ended
+    """Its version and its end, as remembered; to be asked before its row. Raises redis.RedisError."""
+    version, ended = client.eval(_SEEN, 2, VERSIONS, ENDED, trader)
+    return version, ended
 
 
 def overrule(client: "redis.Redis", trigger: Trigger, was_seen: tuple[bytes, bytes]) -> bool:
@@ -146,13 +149,13 @@ def overrule(client: "redis.Redis", trigger: Trigger, was_seen: tuple[bytes, byt
 
 
 def _keys(market: str, symbol: str) -> list[str]:
-    return [key_below(market, symbol), key_above(market, symbol), RUNG, TURNS, ENDED, HOLDING]
+    return [key_below(market, symbol), key_above(market, symbol), RUNG, VERSIONS, ENDED, HOLDING]
 
 
 def _args(trigger: Trigger) -> list[str | int]:
     # A float keeps the order of prices, equal ones stay equal: that is all that a score is for.
     scores = ["" if price is None else repr(float(price)) for price in (trigger.below, trigger.above)]
-    return [trigger.trader, trigger.turn, *scores, int(trigger.has_ended), int(trigger.holds)]
+    return [trigger.trader, trigger.version, *scores, int(trigger.has_ended), int(trigger.holds)]
 
 
 def drop(client: "redis.Redis", traders: Iterable[int], sets: Iterable[str] = ()) -> None:
@@ -165,7 +168,7 @@ def drop(client: "redis.Redis", traders: Iterable[int], sets: Iterable[str] = ()
     pipeline = client.pipeline(transaction=False)
     # First: from here on no late copy arms them again.
     pipeline.zadd(ENDED, dict.fromkeys(names, seconds))
-    pipeline.hdel(TURNS, *names)
+    pipeline.hdel(VERSIONS, *names)
     pipeline.srem(HOLDING, *names)
     for key in (RUNG, *sets):
         pipeline.zrem(key, *names)
@@ -181,7 +184,7 @@ def prune(client: "redis.Redis", live: Callable[[], set[int]]) -> int:
     seconds, _ = client.time()
     pipeline = client.pipeline(transaction=False)
     pipeline.zremrangebyscore(ENDED, "-inf", seconds - ENDED_KEPT_S)
-    pipeline.hkeys(TURNS)
+    pipeline.hkeys(VERSIONS)
     pipeline.smembers(HOLDING)
     for key in (RUNG, *sets):
         pipeline.zrange(key, 0, -1)
@@ -203,13 +206,13 @@ class Rung:
         return len(self.holding) + len(self.others)
 
 
-def ring(client: "redis.Redis", market: str, symbol: str, price: float, most: int = 1000) -> Rung:
+def ring(client: "redis.Redis", market: str, symbol: str, price: float, maximum: int = 1000) -> Rung:
     """Traders one of whose triggers this price has reached; they count as rung from now on.
 
     None are left where there are fewer than `most`.
     """
     keys = [key_below(market, symbol), key_above(market, symbol), RUNG, HOLDING]
-    count, *ids = map(int, client.eval(_RING, len(keys), *keys, price, shared_clock.now(), most))
+    count, *ids = map(int, client.eval(_RING, len(keys), *keys, price, shared_clock.now(), maximum))
     return Rung(ids[:count], ids[count:])
 
 

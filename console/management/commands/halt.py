@@ -43,7 +43,7 @@ class Command(BaseCommand):
             options["why"],
             mode,
             options["cancel"],
-            filed=(watch.wanted, watch.held_at) if watch is not None and not watch.problem else None,
+            filed=(watch.wanted, watch.halted_at) if watch is not None and not watch.problem else None,
         )
         for line in halted.lines():
             self.stdout.write(line)

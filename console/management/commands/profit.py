@@ -22,8 +22,8 @@ from trading.core.orders import UNVALUED
 from trading.models import Switch
 
 # On a terminal; a CSV has them all.
-MOST_CYCLES = 50
-MOST_LEFT = 8
+MAX_CYCLES = 50
+MAX_LEFT = 8
 
 
 class Command(BaseCommand):
@@ -64,7 +64,7 @@ def as_text(
     """The report for people, with its totals. `places`: the lines by symbol."""
     is_by_place = by in (By.SYMBOL, By.SLOT)
     found = iter(places) if by == By.SYMBOL else profit.lines(venue, by, since, held, places)
-    shown = list(islice(found, MOST_CYCLES)) if by == By.CYCLE else list(found)
+    shown = list(islice(found, MAX_CYCLES)) if by == By.CYCLE else list(found)
     when = f" since {since:%Y-%m-%d}" if since else ""
     if not shown:
         return [f"No cycle has ended at {venue}{when}, and nothing is held.", *_left_over(left)]
@@ -85,8 +85,8 @@ def _left_over(left: list[LeftOver]) -> list[str]:
     if not left:
         return []
     head = "Left over of ended cycles, too little to sell alone, to be sold with a later sale, and no part of what is"
-    told = [f"{head} realised:", *(f"  {each.symbol}: {each.in_short}" for each in left[:MOST_LEFT])]
-    if len(left) > MOST_LEFT:
+    told = [f"{head} realised:", *(f"  {each.symbol}: {each.in_short}" for each in left[:MAX_LEFT])]
+    if len(left) > MAX_LEFT:
         told += [f"  in all, {total}" for total in by_quote_asset(left).values()]
     return told
 

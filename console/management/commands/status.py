@@ -83,7 +83,7 @@ def gather() -> dict[str, Any]:
         "budget": budget if budget.is_shared else None,
         "unclear": blockers.unclear_orders().count(),
         "waiting": blockers.waiting(venue),
-        "held_back": list(protections.holding(venue)),
+        "denied_orders": list(protections.active_denials(venue)),
         "left_over": left_over(venue, {line.name: line.last_trade for line in lines if line.last_trade}),
         "lines": lines,
         "orders_open": orders,
@@ -100,6 +100,10 @@ def gather() -> dict[str, Any]:
 def as_json(facts: dict[str, Any]) -> dict[str, Any]:
     """For programs. Decimals are strings; what is not known is null."""
     switch, budget, seen = facts["switch"], facts["budget"], facts["seen"]
+    denied_orders = [
+        {"symbol": row.symbol.name, "rule": row.rule, "reason": row.reason, "orders_today": row.count}
+        for row in facts["denied_orders"]
+    ]
     return {
         "version": VERSION,
         "venue": str(facts["venue"]),
@@ -139,10 +143,8 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
             }
             for line in facts["lines"]
         ],
-        "held_back": [
-            {"symbol": row.symbol.name, "rule": row.rule, "reason": row.reason, "orders_today": row.count}
-            for row in facts["held_back"]
-        ],
+        "denied_orders": denied_orders,
+        "held_back": denied_orders,  # its old name, for one release
         "orders_open": facts["orders_open"],
         "orders_submitting": facts["orders_submitting"],
         "orders_unclear": facts["unclear"],

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from hedgehog_project.redis import connect
-from hedgehog_project.venues import Market, Place, Venue, default_market, place
+from hedgehog_project.venues import Endpoints, Market, Venue, default_market, endpoints
 from streamer import rest, symbols
 from streamer.service import Listed, Rows, Streamer, StreamerError, Wanted
 
@@ -78,7 +78,7 @@ class Command(BaseCommand):
         said = ""
         while True:
             try:
-                objection = symbols.objection(market, place(market), names)
+                objection = symbols.objection(market, endpoints(market), names)
             except (rest.UnreachableError, rest.RefusedError) as error:
                 if str(error) != said:
                     said = str(error)
@@ -96,7 +96,7 @@ class Command(BaseCommand):
             # It may hold a password: nothing of it is repeated.
             raise CommandError("REDIS_URL is not an address of Redis: write redis://:password@host:6379/0") from None
 
-    def _user_venues(self) -> dict[Venue, Place]:
+    def _user_venues(self) -> dict[Venue, Endpoints]:
         """The venues where we have a key. A live key is used only where live trading is allowed."""
-        venues = {venue: place(venue) for venue in Venue if venue != Venue.LIVE or settings.HEDGEHOG_ALLOW_LIVE}
+        venues = {venue: endpoints(venue) for venue in Venue if venue != Venue.LIVE or settings.HEDGEHOG_ALLOW_LIVE}
         return {venue: at for venue, at in venues.items() if at.key}

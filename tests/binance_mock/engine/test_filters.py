@@ -91,8 +91,8 @@ def test_open_buys_count_for_the_position() -> None:
 
 @pytest.mark.parametrize("where", ["MAX_NUM_ORDERS", "EXCHANGE_MAX_NUM_ORDERS"])
 def test_so_many_orders_may_be_open(where: str) -> None:
-    most = {"filterType": where, "maxNumOrders": 2}
-    engine = engine_with(exchange=(most,)) if where.startswith("EXCHANGE") else engine_with(most)
+    maximum = {"filterType": where, "maxNumOrders": 2}
+    engine = engine_with(exchange=(maximum,)) if where.startswith("EXCHANGE") else engine_with(maximum)
     assert [refusal(engine, limit("BUY", "2900", "1")) for _ in range(3)] == [
         "",
         "",

@@ -132,9 +132,9 @@ def test_the_whole_exchange_trades_on_paper_with_two_thousand_symbols(
         (shared_data / "exchangeinfo" / "exchangeInfo_binance.me_2023-04-10_full.json.gz").read_bytes()
     )
     port = free_port()
-    live = venues.Place(f"http://127.0.0.1:{port}", "", "")
-    real_place = venues.place
-    monkeypatch.setattr(configured, "place", lambda venue: live if venue == venues.Venue.LIVE else real_place(venue))
+    live = venues.Endpoints(f"http://127.0.0.1:{port}", "", "")
+    of = venues.endpoints
+    monkeypatch.setattr(configured, "endpoints", lambda venue: live if venue == venues.Venue.LIVE else of(venue))
     settings.MARKET, settings.HEDGEHOG_HOME, settings.MOCK_BALANCES = "live", tmp_path, "USDT:1000"
 
     async def run() -> dict[str, Any]:

@@ -12,7 +12,7 @@ import requests
 from binance_mock.engine.orders import MarketTrade
 from binance_mock.market.manual import ManualMarket
 from binance_mock.protocol.clock_streams import ClockStreams
-from binance_mock.protocol.depth import MOST_LEVELS, levels
+from binance_mock.protocol.depth import MAX_LEVELS, levels
 from binance_mock.state.desk import Desk, open_desk
 from binance_mock.state.exchange import open_exchange
 from binance_mock.state.security import Account
@@ -50,7 +50,7 @@ def several(payload: Any) -> list[tuple[str, str]]:
 def test_a_book_kept_by_its_changes_is_the_book(desk: Desk) -> None:
     streams, stream, book = ClockStreams(desk), "ethusdt@depth", desk.exchange.engine.books["ETHUSDT"]
     streams.begin(stream)
-    kept = [dict(side) for side in levels(book, MOST_LEVELS)]
+    kept = [dict(side) for side in levels(book, MAX_LEVELS)]
     update_id = book.update_id
     assert streams.payload(stream, MINUTE) is None
     for step, price in enumerate(("3000.50", "2999.10", "2999.10", "3004")):
@@ -62,7 +62,7 @@ def test_a_book_kept_by_its_changes_is_the_book(desk: Desk) -> None:
         for side, changed in zip(kept, (change["b"], change["a"]), strict=True):
             for level, size in changed:
                 side.pop(level, None) if float(size) == 0 else side.update({level: size})
-        assert kept == [dict(side) for side in levels(book, MOST_LEVELS)]
+        assert kept == [dict(side) for side in levels(book, MAX_LEVELS)]
     assert book.update_id == update_id
 
 
@@ -115,10 +115,10 @@ def test_a_stream_that_does_not_exist_is_silent(desk: Desk, stream: str) -> None
 
 def test_own_orders_are_in_the_book(desk: Desk) -> None:
     desk.exchange.place(limit("BUY", "2990", "7"), MINUTE)
-    bids = {level[0]: level[1] for level in levels(desk.exchange.engine.books["ETHUSDT"], 2 * MOST_LEVELS)[0]}
+    bids = {level[0]: level[1] for level in levels(desk.exchange.engine.books["ETHUSDT"], 2 * MAX_LEVELS)[0]}
     # The made-up liquidity ends before: 500 levels of 0.01 below 3000.
     assert bids["2990.00000000"] == "7.00000000"
-    assert len(bids) == MOST_LEVELS + 1
+    assert len(bids) == MAX_LEVELS + 1
 
 
 def test_times_are_in_microseconds_for_who_wants_them(mock: Mock) -> None:

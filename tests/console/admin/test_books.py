@@ -16,7 +16,7 @@ from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.pages.chromium import Browser
 from tests.trading.reconciliation.test_orphans import orphan_of, place
-from trading.core.events import Nudged
+from trading.core.events import Recheck
 from trading.core.orders import OrderStatus, Side
 from trading.exchange.errors import NotSent
 from trading.exchange.protocol import NewOrder
@@ -144,5 +144,5 @@ def test_without_keys_an_orphan_is_adopted_and_a_worker_sends_what_follows(
     assert exchange.placed == []
     assert not trader.has_ended
     Trader.objects.filter(pk=trader.pk).update(retry_at=timezone.now())
-    acting.wake(trader.pk, Nudged("it is time to try again"), exchange)
+    acting.wake(trader.pk, Recheck("it is time to try again"), exchange)
     assert [order.side for order in exchange.placed] == [Side.SELL]

@@ -92,7 +92,7 @@ class TestChanging:
         assert "2 symbols changed, from their next cycle on; 1 cycle under way keeps what it began with." in told
         for row in TradingSettings.objects.all():
             assert (row.budget, of_strategy(row, "profit_interval")) == (D(300), D("0.003"))
-            assert (of_strategy(row, "buy_down_interval"), row.chunks, row.status) == (D("0.001"), 1, "on")
+            assert (of_strategy(row, "buy_down_interval"), row.max_slots, row.status) == (D("0.001"), 1, "on")
         assert LogEntry.objects.count() == 2
 
     def test_profile_is_applied_and_noted(self, admin_client: Client, symbol: Symbol) -> None:
@@ -100,16 +100,16 @@ class TestChanging:
         careful = Profile.objects.get(name="careful")
         act(admin_client, "change_settings", symbol, apply="yes", profile=str(careful.pk))
         row = settings_of(symbol)
-        assert (row.profile, row.chunks, of_strategy(row, "buy_down_interval")) == (careful, 5, D("0.005"))
+        assert (row.profile, row.max_slots, of_strategy(row, "buy_down_interval")) == (careful, 5, D("0.005"))
         listed = admin_client.get(f"{LIST}?settings__profile__id__exact={careful.pk}").context["cl"].result_list
         assert [shown.name for shown in listed] == ["ETHUSDT"]
 
     def test_what_is_filled_in_weighs_more_than_the_profile(self, admin_client: Client, symbol: Symbol) -> None:
         TradingSettings.objects.update(budget=D(600))
         careful = Profile.objects.get(name="careful")
-        act(admin_client, "change_settings", symbol, apply="yes", profile=str(careful.pk), chunks="2")
+        act(admin_client, "change_settings", symbol, apply="yes", profile=str(careful.pk), max_slots="2")
         row = settings_of(symbol)
-        assert (row.profile, row.chunks, of_strategy(row, "buy_down_interval")) == (None, 2, D("0.005"))
+        assert (row.profile, row.max_slots, of_strategy(row, "buy_down_interval")) == (None, 2, D("0.005"))
 
     def test_an_optional_rule_can_be_emptied(self, admin_client: Client, symbol: Symbol) -> None:
         give(stop_loss_interval=D("0.02"))
@@ -121,25 +121,25 @@ class TestChanging:
         make_symbol("BTCUSDT")
         both = Symbol.objects.all()
         told = act(
-            admin_client, "change_settings", *both, apply="yes", sizing="share", balance_share="5", most_bound="90"
+            admin_client, "change_settings", *both, apply="yes", sizing="share", balance_share="5", max_exposure="90"
         )
         assert "2 symbols changed, from their next cycle on, protections at once; 1 cycle under way keeps" in told
         assert set(TradingSettings.objects.values_list("sizing", "balance_share")) == {("share", D("0.05"))}
-        assert list(SymbolProtections.objects.values_list("most_bound", "pause_minutes")) == [(D(90), 60)] * 2
+        assert list(SymbolProtections.objects.values_list("max_exposure", "pause_minutes")) == [(D(90), 60)] * 2
         assert "5 % of free USDT in 1" in told
-        told = act(admin_client, "change_settings", symbol, apply="yes", empty="most_bound", heeds_gaps="True")
+        told = act(admin_client, "change_settings", symbol, apply="yes", empty="max_exposure", heeds_gaps="True")
         assert "1 symbol changed, at once." in told
         assert "began with" not in told
         row = SymbolProtections.objects.get(symbol=symbol)
-        assert (row.most_bound, row.heeds_gaps) == (None, True)
+        assert (row.max_exposure, row.heeds_gaps) == (None, True)
 
     @pytest.mark.parametrize(
         ("values", "told"),
         [
             ({}, "Fill in what shall change"),
             ({"profit_interval": "much"}, "Enter a number"),
-            ({"chunks": "0"}, "greater than or equal to 1"),
-            ({"most_bound": "-1"}, "Must be above 0"),
+            ({"max_slots": "0"}, "greater than or equal to 1"),
+            ({"max_exposure": "-1"}, "Must be above 0"),
             ({"balance_share": "101"}, "less than or equal to 1"),
             ({"stop_loss_interval": "2", "empty": "stop_loss_interval"}, "which of both"),
         ],
@@ -218,10 +218,10 @@ class TestProfiles:
         }
 
     def test_one_of_protections_is_shown_as_it_was_saved(self, admin_client: Client) -> None:
-        values = {"name": "safe", "most_day_loss": "0.00000001", "losses_in_a_row": "3", "compounds": "False"}
+        values = {"name": "safe", "max_daily_loss": "0.00000001", "losses_in_a_row": "3", "compounds": "False"}
         admin_client.post(f"{PROFILES}add/", values)
         safe = Profile.objects.get(name="safe")
-        assert safe.values == {"compounds": False, "most_day_loss": "0.00000001", "losses_in_a_row": 3}
+        assert safe.values == {"compounds": False, "max_daily_loss": "0.00000001", "losses_in_a_row": 3}
         shown = admin_client.get(f"{PROFILES}{safe.pk}/change/").content.decode()
         assert 'value="0.00000001"' in shown
         assert "compound profits no, most loss a day 0.00000001, losses in a row 3" in (
@@ -232,11 +232,11 @@ class TestProfiles:
         careful = Profile.objects.get(name="careful")
         page = f"{PROFILES}{careful.pk}/change/"
         assert 'name="buy_down_interval" value="0.5"' in admin_client.get(page).content.decode()
-        before = settings_of(symbol).chunks
-        admin_client.post(page, {"name": "careful", "chunks": "7"})
+        before = settings_of(symbol).max_slots
+        admin_client.post(page, {"name": "careful", "max_slots": "7"})
         careful.refresh_from_db()
-        assert careful.values == {"chunks": 7}
-        assert settings_of(symbol).chunks == before
+        assert careful.values == {"max_slots": 7}
+        assert settings_of(symbol).max_slots == before
 
     def test_two_of_one_name_are_told(self, admin_client: Client) -> None:
         told = admin_client.post(f"{PROFILES}add/", {"name": "careful"}, follow=True).content.decode()

@@ -29,8 +29,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 PAGES = "/admin/trading/accountprotections/"
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
-EMPTY = {"most_exposure": "", "most_orders_a_minute": "", "quote_reserve": "", "bnb_reserve": "", "capital": ""}
-CHOICES = {"quote_asset": "usdt", "drawdown_from": "day", "drawdown_mode": "halted", "most_drawdown": ""}
+EMPTY = {"max_exposure": "", "max_orders_a_minute": "", "quote_reserve": "", "bnb_reserve": "", "capital": ""}
+CHOICES = {"quote_asset": "usdt", "drawdown_from": "day", "drawdown_mode": "halted", "max_drawdown": ""}
 
 
 @pytest.fixture(autouse=True)
@@ -47,9 +47,9 @@ def of(symbol: Symbol) -> str:
 
 
 @pytest.fixture
-def held(trader: Trader, exchange: ScriptedExchange) -> Trader:
+def denied(trader: Trader, exchange: ScriptedExchange) -> Trader:
     """A trader that its symbol's protections hold back."""
-    limit(trader.symbol, most_bound=D(300), most_open_orders=5)
+    limit(trader.symbol, max_exposure=D(300), max_open_orders=5)
     make_order(make_trader(trader.symbol, 11))
     acting.wake(trader.pk, TRADE, exchange)
     assert exchange.placed == []
@@ -57,27 +57,27 @@ def held(trader: Trader, exchange: ScriptedExchange) -> Trader:
 
 
 def test_the_accounts_limits_are_set_in_a_form_with_the_drawdown_in_per_cent(admin_client: Client) -> None:
-    data = {**EMPTY, **CHOICES, "venue": "mock", "most_exposure": "1500.5", "most_drawdown": "5.25"}
+    data = {**EMPTY, **CHOICES, "venue": "mock", "max_exposure": "1500.5", "max_drawdown": "5.25"}
     admin_client.post(f"{PAGES}add/", data)
     row = AccountProtections.objects.get()
-    assert (row.quote_asset, row.most_exposure, row.most_drawdown) == ("USDT", D("1500.5"), D("0.0525"))
+    assert (row.quote_asset, row.max_exposure, row.max_drawdown) == ("USDT", D("1500.5"), D("0.0525"))
     assert (row.drawdown_from, row.drawdown_mode, row.quote_reserve) == ("day", "halted", None)
     shown = page(admin_client, f"{PAGES}{row.pk}/change/")
-    assert 'name="most_drawdown" value="5.25"' in shown
-    assert 'name="most_exposure" value="1500.5"' in shown
+    assert 'name="max_drawdown" value="5.25"' in shown
+    assert 'name="max_exposure" value="1500.5"' in shown
 
 
 @pytest.mark.parametrize("percent", ["0", "100", "-1", "abc", "0.0000001"])
 def test_a_drawdown_that_means_nothing_is_refused(admin_client: Client, percent: str) -> None:
-    admin_client.post(f"{PAGES}add/", {**EMPTY, **CHOICES, "venue": "mock", "most_drawdown": percent})
+    admin_client.post(f"{PAGES}add/", {**EMPTY, **CHOICES, "venue": "mock", "max_drawdown": percent})
     assert not AccountProtections.objects.exists()
 
 
 def test_an_edit_is_heeded_at_once(admin_client: Client, trader: Trader, exchange: ScriptedExchange) -> None:
-    row = limit_account(most_exposure=D(1))
+    row = limit_account(max_exposure=D(1))
     acting.wake(trader.pk, TRADE, exchange)
     assert exchange.placed == []
-    admin_client.post(f"{PAGES}{row.pk}/change/", {**EMPTY, **CHOICES, "most_exposure": "1000"})
+    admin_client.post(f"{PAGES}{row.pk}/change/", {**EMPTY, **CHOICES, "max_exposure": "1000"})
     trader.refresh_from_db()
     assert trader.retry_at is not None and trader.retry_at <= timezone.now()
     acting.wake(trader.pk, TRADE, exchange)
@@ -90,7 +90,7 @@ def test_the_accounts_page_says_how_far_limits_are_used_and_what_they_leave_out(
     keep_balances("1000")
     make_order(make_trader(symbol))
     row = limit_account(
-        most_exposure=D(500), quote_reserve=D(50), most_orders_a_minute=30, most_drawdown=D("0.1"), quote_asset="USDT"
+        max_exposure=D(500), quote_reserve=D(50), max_orders_a_minute=30, max_drawdown=D("0.1"), quote_asset="USDT"
     )
     shown = page(admin_client, f"{PAGES}{row.pk}/change/")
     for words in (
@@ -106,11 +106,11 @@ def test_the_accounts_page_says_how_far_limits_are_used_and_what_they_leave_out(
     assert "0 of 500 BTC" in page(admin_client, PAGES)
 
 
-def test_what_is_held_back_shows_on_every_page_that_one_looks_at(admin_client: Client, held: Trader) -> None:
+def test_what_is_held_back_shows_on_every_page_that_one_looks_at(admin_client: Client, denied: Trader) -> None:
     reason = "ETHUSDT may bind 300 USDT: 199.8999 are bound and this buy needs 199.8999"
-    row = limit_account(most_exposure=D(10_000))
+    row = limit_account(max_exposure=D(10_000))
     HeldBack.objects.update(holds_until=timezone.now() + timedelta(minutes=1))
-    pages = ("/admin/", of(held.symbol), f"/admin/trading/trader/{held.pk}/change/", f"{PAGES}{row.pk}/change/")
+    pages = ("/admin/", of(denied.symbol), f"/admin/trading/trader/{denied.pk}/change/", f"{PAGES}{row.pk}/change/")
     for url in (*pages, "/admin/trading/heldback/"):
         assert reason in page(admin_client, url), url
     told = StringIO()
@@ -144,32 +144,32 @@ def test_a_reserve_that_is_touched_is_shown_in_red(admin_client: Client) -> None
     assert '<dd class="hh-bad">10 free' in page(admin_client, f"{PAGES}{row.pk}/change/")
 
 
-def test_what_no_longer_holds_is_counted_and_not_shown_as_holding(admin_client: Client, held: Trader) -> None:
-    protections.has_changed(symbol_ids=[held.symbol_id])
+def test_what_no_longer_holds_is_counted_and_not_shown_as_holding(admin_client: Client, denied: Trader) -> None:
+    protections.has_changed(symbol_ids=[denied.symbol_id])
     assert "Held back by" not in page(admin_client, "/admin/")
-    shown = page(admin_client, of(held.symbol))
+    shown = page(admin_client, of(denied.symbol))
     assert "Held back by “" not in shown
     assert "Held back today (UTC)" in shown
 
 
 def test_a_symbols_page_shows_its_limits_and_takes_new_ones(
-    admin_client: Client, held: Trader, exchange: ScriptedExchange
+    admin_client: Client, denied: Trader, exchange: ScriptedExchange
 ) -> None:
-    symbol = held.symbol
+    symbol = denied.symbol
     shown = page(admin_client, of(symbol))
     assert "199.8999 of 300 USDT" in shown and "1 of 5" in shown
     own, row = SymbolProtections.objects.get(symbol=symbol), TradingSettings.objects.get(symbol=symbol)
-    settings = {"id": str(row.pk), "symbol": str(symbol.pk), "chunks": "1", "budget": "200"}
+    settings = {"id": str(row.pk), "symbol": str(symbol.pk), "max_slots": "1", "budget": "200"}
     settings |= {"buy_down_interval": "0.1", "profit_interval": "0.1"}
-    limits = {"id": str(own.pk), "symbol": str(symbol.pk), "most_bound": "400", "pause_minutes": "60"}
+    limits = {"id": str(own.pk), "symbol": str(symbol.pk), "max_exposure": "400", "pause_minutes": "60"}
     data = {f"settings-0-{name}": value for name, value in settings.items()}
     data |= {f"protections-0-{name}": value for name, value in limits.items()}
     for name, count in (("settings", "1"), ("protections", "1"), ("listings", "0")):
         data |= {f"{name}-TOTAL_FORMS": count, f"{name}-INITIAL_FORMS": count}
     admin_client.post(of(symbol), data)
     own.refresh_from_db()
-    assert (own.most_bound, own.most_open_orders) == (D(400), None)
-    acting.wake(held.pk, TRADE, exchange)
+    assert (own.max_exposure, own.max_open_orders) == (D(400), None)
+    acting.wake(denied.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
 
 
@@ -182,12 +182,12 @@ def test_a_symbols_page_says_what_the_next_trader_gets(admin_client: Client, sym
     assert "10 % of 1000 USDT that are free and 0 that are bound, in 1." in page(admin_client, of(symbol))
 
 
-def test_status_as_json_has_what_holds_as_well(held: Trader) -> None:
-    assert protections.holding(Venue.MOCK).count() == 1
+def test_status_as_json_has_what_holds_as_well(denied: Trader) -> None:
+    assert protections.active_denials(Venue.MOCK).count() == 1
     told = StringIO()
     with pytest.raises(SystemExit):
         call_command("status", "--json", stdout=told)
-    assert json.loads(told.getvalue())["held_back"] == [
+    assert json.loads(told.getvalue())["denied_orders"] == [
         {
             "symbol": "ETHUSDT",
             "rule": "bound",
@@ -204,11 +204,11 @@ def test_account_protections_without_a_limit_are_no_row(admin_client: Client) ->
 
 
 def test_account_protections_that_are_emptied_say_that_nothing_is_held_back(admin_client: Client) -> None:
-    row = AccountProtections.objects.create(venue="mock", most_exposure=D(5))
+    row = AccountProtections.objects.create(venue="mock", max_exposure=D(5))
     url = f"{PAGES}{row.pk}/change/"
     shown = admin_client.post(url, {**EMPTY, **CHOICES}, follow=True).content.decode()
     assert "every limit is empty, nothing is held back." in shown
-    assert AccountProtections.objects.get().holds_nothing_back
+    assert AccountProtections.objects.get().denies_nothing
 
 
 def test_a_pause_alone_is_no_protection_of_a_symbol(admin_client: Client, symbol: Symbol) -> None:
@@ -219,9 +219,9 @@ def test_a_pause_alone_is_no_protection_of_a_symbol(admin_client: Client, symbol
 
 
 def test_protections_of_a_symbol_that_are_emptied_say_so(admin_client: Client, symbol: Symbol) -> None:
-    limit(symbol, most_bound=D(300))
+    limit(symbol, max_exposure=D(300))
     form = main_form(admin_client.get(of(symbol)).content.decode())
-    values = {**form.values, "protections-0-most_bound": "", "_save": "Save"}
+    values = {**form.values, "protections-0-max_exposure": "", "_save": "Save"}
     shown = admin_client.post(of(symbol), values, follow=True).content.decode()
     assert "ETHUSDT: every protection is empty" in shown
 

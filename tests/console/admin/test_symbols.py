@@ -170,7 +170,7 @@ class TestAdding:
 
 class TestSettings:
     def save(self, client: Client, symbol: Symbol, **values: str) -> str:
-        fields = {"chunks": "3", "budget": "600", "buy_down_interval": "0.05", "profit_interval": "0.05", **values}
+        fields = {"max_slots": "3", "budget": "600", "buy_down_interval": "0.05", "profit_interval": "0.05", **values}
         data = {f"settings-0-{name}": value for name, value in fields.items()}
         row = TradingSettings.objects.get(symbol=symbol)
         data |= {"settings-0-id": str(row.pk), "settings-0-symbol": str(symbol.pk)}
@@ -189,7 +189,7 @@ class TestSettings:
         row = TradingSettings.objects.get(symbol=symbol)
         assert row.strategy_settings["buy_down_interval"] == "0.00123457"
         assert of_strategy(row, "profit_interval") == D("0.015")
-        assert (row.budget, row.chunks) == (D("612.00000001"), 3)
+        assert (row.budget, row.max_slots) == (D("612.00000001"), 3)
 
     def test_saving_does_not_turn_trading_on_or_off(self, admin_client: Client, symbol: Symbol) -> None:
         self.save(admin_client, symbol)
@@ -212,8 +212,8 @@ class TestSettings:
             ("budget", "0.000000001", "no more than 8 decimal places"),
             ("budget", "1e30", "less than or equal to"),
             ("budget", "14", "raise the budget above 15"),
-            ("chunks", "0", "greater than or equal to 1"),
-            ("chunks", "101", "less than or equal to 100"),
+            ("max_slots", "0", "greater than or equal to 1"),
+            ("max_slots", "101", "less than or equal to 100"),
         ],
     )
     def test_absurd_values_are_told_and_nothing_changes(

@@ -74,7 +74,7 @@ def another_strategy(symbol: Symbol) -> None:
 
 
 def with_protections(symbol: Symbol) -> None:
-    limit(symbol, most_bound=D("300.5"), losses_in_a_row=3, heeds_gaps=True)
+    limit(symbol, max_exposure=D("300.5"), losses_in_a_row=3, heeds_gaps=True)
     TradingSettings.objects.filter(symbol=symbol).update(profile=Profile.objects.get(name="lively"))
 
 
@@ -92,7 +92,7 @@ def test_a_symbol_saved_as_it_is_keeps_its_profile_and_its_history(
 
 def account_protections() -> Model:
     return AccountProtections.objects.create(
-        venue="mock", most_drawdown=D("0.0525"), most_exposure=D("1500.5"), drawdown_cancels_buys=False
+        venue="mock", max_drawdown=D("0.0525"), max_exposure=D("1500.5"), drawdown_cancels_buys=False
     )
 
 
@@ -107,7 +107,7 @@ def an_odd_profile() -> Model:
         values={
             "profit_interval": "0.0012",
             "rebuy_interval": None,
-            "chunks": 5,
+            "max_slots": 5,
             "compounds": False,
             "sizing": "share",
         },

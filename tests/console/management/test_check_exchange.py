@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from console.checkup import Level
 from hedgehog_project.ports import HOST, free_port
-from hedgehog_project.venues import Venue, place
+from hedgehog_project.venues import Venue, endpoints
 from tests.support.exchanges.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.exchanges.scripted_http import ScriptedServer, answer
 from tests.support.machine.processes import Processes
@@ -151,7 +151,7 @@ def test_clock_is_noted_over_half_a_second_and_mended_over_a_third_of_the_window
 
 
 def test_clock_offset_is_measured(at_mock: MockExchange, monkeypatch: pytest.MonkeyPatch) -> None:
-    where = place(Venue.MOCK)
+    where = endpoints(Venue.MOCK)
     assert where.key
     now = time.time
     monkeypatch.setattr(inspector.time, "time", lambda: now() - 60)
@@ -162,10 +162,10 @@ def test_clock_offset_is_measured(at_mock: MockExchange, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("settings_of_symbol", "words"),
     [
-        ({"budget": D(12), "chunks": 3}, "takes no order of ETHUSDT under 5: raise the budget"),
-        ({"budget": D("5.1"), "chunks": 1}, "could not be sold again"),
+        ({"budget": D(12), "max_slots": 3}, "takes no order of ETHUSDT under 5: raise the budget"),
+        ({"budget": D("5.1"), "max_slots": 1}, "could not be sold again"),
         (
-            {"budget": D(10_001), "chunks": 1},
+            {"budget": D(10_001), "max_slots": 1},
             "10000 USDT free, 10001 still to be spent on ETHUSDT. Lower the budgets",
         ),
     ],

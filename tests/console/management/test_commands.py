@@ -77,7 +77,7 @@ class TestTrade:
             run("trade", "NOPE", "off")
 
     def test_budget_under_the_least_notional_says_what_to_raise(self) -> None:
-        TradingSettings.objects.filter(symbol=named("ETHUSDT")).update(budget=D(12), chunks=3)
+        TradingSettings.objects.filter(symbol=named("ETHUSDT")).update(budget=D(12), max_slots=3)
         with pytest.raises(CommandError, match=r"Each of the 3 traders would have 4 USDT.* above 15 or lower"):
             run("trade", "ETHUSDT", "on")
         assert not is_on("ETHUSDT")

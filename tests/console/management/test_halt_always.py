@@ -25,7 +25,7 @@ from tests.support.machine.postgres import Cluster
 from tests.support.machine.processes import Processes
 
 WITHIN_S = 5.0
-ASKS_THE_GATE = "from trading.risk.gate import mode_hold; print(mode_hold('BUY') is not None)"
+ASKS_THE_GATE = "from trading.risk.gate import mode_denial; print(mode_denial('BUY') is not None)"
 LEADS = "from trading.risk.kill_switch import keep_request; print(keep_request())"
 
 

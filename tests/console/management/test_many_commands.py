@@ -35,7 +35,7 @@ def run(*command: str) -> str:
 
 def status_of(symbol: Symbol) -> tuple[str, bool]:
     row = TradingSettings.objects.get(symbol=symbol)
-    return row.status, row.takes_back
+    return row.status, row.cancels_orders
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ class TestOff:
         assert "Cancelled: 1. Filled before, all or in part: 0. No order rests any more." in said
         assert Order.objects.get().status == OrderStatus.CANCELED
 
-    def test_cancel_takes_sells_back_and_shows_what_is_held(self, selling: Trader, at: ScriptedExchange) -> None:
+    def test_cancel_cancels_sells_and_shows_what_is_held(self, selling: Trader, at: ScriptedExchange) -> None:
         said = run("trade", "ETHUSDT", "off", "--cancel")
         assert Order.objects.get(side=Side.SELL).status == OrderStatus.CANCELED
         assert said.endswith("  held: 0.0666333 ETH by ETHUSDT #1 at mock\n")
@@ -83,7 +83,7 @@ class TestOff:
         assert Order.objects.count() == 2  # Nothing is ordered again while it is off.
 
     def test_wish_to_cancel_is_kept_for_the_leader(self, selling: Trader) -> None:
-        turning.turn([selling.symbol], TradingStatus.OFF, takes_back=True)
+        turning.turn([selling.symbol], TradingStatus.OFF, cancels_orders=True)
         assert [order.side for order in kill_switch.unwanted()] == ["SELL"]
         turning.turn([selling.symbol], TradingStatus.ON)
         assert not kill_switch.unwanted().exists()
@@ -115,7 +115,7 @@ class TestShutdown:
         assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
         assert not kill_switch.unwanted().exists()
 
-    def test_with_its_buy_taken_back_nothing_is_left(self, buying: Trader) -> None:
+    def test_with_its_buy_cancelled_nothing_is_left(self, buying: Trader) -> None:
         run("trade", "ETHUSDT", "shutdown", "--cancel")
         assert Order.objects.get().status == OrderStatus.CANCELED
         assert status_of(buying.symbol) == ("shutdown", True)
@@ -159,7 +159,7 @@ def test_a_wrong_name_among_many_is_told_and_nothing_is_changed(symbol: Symbol) 
 
 
 def test_share_of_the_balance_is_listed_as_such(symbol: Symbol) -> None:
-    TradingSettings.objects.update(sizing="share", chunks=2)
+    TradingSettings.objects.update(sizing="share", max_slots=2)
     assert " 10 % of free USDT in 2 " in run("symbols", "list")
 
 
@@ -208,9 +208,9 @@ class TestSymbols:
         assert "applied to 1 symbol" in run("symbols", "apply", "lively", "--on")
         assert run("symbols", "list", "--on").split()[:3] == ["ETHUSDT", "on", "lively"]
         assert "applied to 1 symbol" in run("symbols", "apply", "lively", "ethbtc")
-        Profile.objects.create(name="safe", values={"most_open_orders": 4})
+        Profile.objects.create(name="safe", values={"max_open_orders": 4})
         assert run("symbols", "apply", "safe", "--on") == "safe: applied to 1 symbol, at once.\n"
-        assert SymbolProtections.objects.get().most_open_orders == 4
+        assert SymbolProtections.objects.get().max_open_orders == 4
 
     @pytest.mark.parametrize(
         ("arguments", "told"),

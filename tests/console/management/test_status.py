@@ -24,7 +24,7 @@ from tests.support.heartbeats import all_well, plant
 from tests.support.machine.processes import Processes
 from tests.support.rows import make_cycle, make_order, make_story, make_trader
 from trading.core.orders import OrderStatus
-from trading.exchange.client import budget_of
+from trading.exchange.client import rate_limits_of
 from trading.models import Order, Symbol
 from trading.risk import kill_switch
 from trading.symbols import turning
@@ -109,6 +109,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
                 "exchange_says": None,
             },
         ],
+        "denied_orders": [],
         "held_back": [],
         "orders_open": 2,
         "orders_submitting": 1,
@@ -199,7 +200,7 @@ def test_what_holds_trading_back_is_said_first_and_who_waits_for_it(day: Symbol,
 def test_stop_that_the_exchange_ordered_is_said_with_its_end(day: Symbol, all_up: None) -> None:
     # In the middle of a second: it is told by another clock.
     until = timezone.now().replace(microsecond=500_000) + timedelta(minutes=2)
-    budget_of(Venue.MOCK).stop(round(until.timestamp() * 1000), "banned (418)")
+    rate_limits_of(Venue.MOCK).stop(round(until.timestamp() * 1000), "banned (418)")
     text, _ = run()
     assert f"takes nothing until {until:%d %b %H:%M:%S} UTC, and nothing is sent: banned (418)." in text
     assert json.loads(run("--json")[0])["stopped_why"] == "banned (418)"

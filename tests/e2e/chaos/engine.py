@@ -35,7 +35,7 @@ from trading.models.switch import Switch, TradingMode
 from trading.risk.kill_switch import halt, resume
 
 STARTS = {"ETHUSDT": Decimal(3000), "BTCUSDT": Decimal(90000)}
-CHUNKS = 3
+MAX_SLOTS = 3
 # The market swings by half a per cent and more: all of them act within seconds.
 RULES: Mapping[str, Mapping[str, Decimal]] = {
     "ETHUSDT": {"rebuy_interval": Decimal("0.0005"), "retarget_interval": Decimal("0.001")},
@@ -87,7 +87,9 @@ class Chaos:
             started.callback(self._stack.stop)
             self._stack.prepare()
             started.enter_context(self._stack.looked_into())
-            set_up({"chunks": CHUNKS, "buy_down_interval": "0.0002", "profit_interval": "0.0002", "status": "off"})
+            set_up(
+                {"max_slots": MAX_SLOTS, "buy_down_interval": "0.0002", "profit_interval": "0.0002", "status": "off"}
+            )
             for symbol, values in RULES.items():
                 give(TradingSettings.objects.filter(symbol__name=symbol), **values)
             self._stack.start()
@@ -217,8 +219,8 @@ class Chaos:
         host, now = f"{HOST}:{self._stack.mock.port}", time.time()
         try:
             with redis.Redis.from_url(self._stack.redis_url) as client:
-                until_ms = client.hget(f"budget:{host}:stop", "until_ms")
-                used = client.hget(f"budget:{host}:weight:{WEIGHT.number(int(now * 1000))}", "used")
+                until_ms = client.hget(f"rate_limits:{host}:stop", "until_ms")
+                used = client.hget(f"rate_limits:{host}:weight:{WEIGHT.number(int(now * 1000))}", "used")
         except redis.RedisError:
             return
         self._stopped_until = max(self._stopped_until, int(until_ms or 0) / 1000)
@@ -264,7 +266,7 @@ def orders_between(begin: float, end: float) -> int:
 def _acted_between(begin: float, end: float) -> Counter[str]:
     """How often each rule of the strategy did."""
     orders = Order.objects.filter(submitted_at__gt=_time(begin), submitted_at__lt=_time(end))
-    told = Trader.objects.filter(rebuy_told_at__gt=_time(begin), rebuy_told_at__lt=_time(end))
+    told = Trader.objects.filter(slot_requested_at__gt=_time(begin), slot_requested_at__lt=_time(end))
     return Counter(
         {
             "rebuys": told.count(),

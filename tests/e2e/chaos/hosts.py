@@ -25,7 +25,7 @@ from hedgehog_project.models import Lease
 from hedgehog_project.ports import HOST, free_port
 from tests.e2e.books import BALANCES, describe, left_in_the_end, set_up, turn_off, turn_on
 from tests.e2e.chaos.engine import (
-    CHUNKS,
+    MAX_SLOTS,
     RULES,
     SETTLES_WITHIN_S,
     STARTS,
@@ -127,7 +127,9 @@ class Hosts:
             started.callback(_end, self._there)
             self._here.prepare()
             started.enter_context(self._here.looked_into())
-            set_up({"chunks": CHUNKS, "buy_down_interval": "0.0002", "profit_interval": "0.0002", "status": "off"})
+            set_up(
+                {"max_slots": MAX_SLOTS, "buy_down_interval": "0.0002", "profit_interval": "0.0002", "status": "off"}
+            )
             for symbol, values in RULES.items():
                 give(TradingSettings.objects.filter(symbol__name=symbol), **values)
             self._forward()

@@ -14,7 +14,7 @@ KILLS = "kills"
 HOSTS, HOSTS_SECONDS = "hosts", 180.0
 MIXES = 10
 MIX_SECONDS = 30.0
-MIXED_AT_LEAST, MIXED_AT_MOST = 2, 5
+MIN_MIXED, MAX_MIXED = 2, 5
 KILLS_IN_A_MIX = 3
 # How often a fault strikes by itself. A part of all still trades: what a fault meets is as mixed as on a real day.
 ALONE = 0.3
@@ -112,7 +112,7 @@ def mix(number: int, seed: int, seconds: float = MIX_SECONDS, victims: int = KIL
     chance = random.Random(f"{seed}:{name}")
     kinds = chance.sample(
         [kind for kind in KINDS.values() if kind.in_mix and kind.name not in _LONG],
-        chance.randint(MIXED_AT_LEAST, MIXED_AT_MOST),
+        chance.randint(MIN_MIXED, MAX_MIXED),
     )
     lanes = tuple((_mixed(kind, seed + number, seconds),) for kind in kinds)
     rounds = [random.Random(f"{seed}:victims:{n}").sample(EVERYBODY, len(EVERYBODY)) for n in range(number)]

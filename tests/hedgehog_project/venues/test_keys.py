@@ -12,7 +12,7 @@ from Crypto.PublicKey import ECC, RSA
 from pytest_django import Settings
 
 from hedgehog_project.tether import GIVEN, may_have
-from hedgehog_project.venues import Venue, key_settings, place
+from hedgehog_project.venues import Venue, endpoints, key_settings
 from hedgehog_project.venues.keys import BadKey, Key, KeyKind, hmac_key, private_key
 from hedgehog_project.venues.pem import PublicKey
 from tests.support.machine.processes import Processes
@@ -119,7 +119,7 @@ def test_key_shows_nothing_and_stays_in_its_process(key: Key) -> None:
 
 def test_place_shows_no_key(settings: Settings) -> None:
     settings.TESTNET_API_KEY, settings.TESTNET_API_SECRET = "the-key", "the-secret"
-    where = place(Venue.TESTNET)
+    where = endpoints(Venue.TESTNET)
     assert where.api_key == "the-key"
     assert "the-key" not in repr(where)
     assert "the-secret" not in repr(where)

@@ -7,7 +7,7 @@ from tests.simulation.checks.rows import read
 _CANCELLED = "FROM trading_journalentry j JOIN trading_order o ON o.id = j.order_id WHERE j.kind = 'CANCELLED'"
 _SIZED = "FROM trading_trader t JOIN trading_tradingsettings s ON s.symbol_id = t.symbol_id"
 _QUERIES = {
-    "rebuys": "SELECT count(*) FROM trading_trader WHERE rebuy_told_at IS NOT NULL",
+    "slot requests": "SELECT count(*) FROM trading_trader WHERE slot_requested_at IS NOT NULL",
     "rebuys heard": "SELECT count(*) FROM trading_journalentry WHERE kind = 'SLOT_OPENED'",
     "retargets": f"SELECT count(*) {_CANCELLED} AND o.side = 'BUY'",
     "retargets of a part": f"SELECT count(*) {_CANCELLED} AND o.side = 'BUY' AND o.executed > 0",
@@ -24,7 +24,7 @@ _QUERIES = {
     ),
     "held from own orders": "SELECT count(*) FROM trading_journalentry WHERE denied_by = 'self-trade'",
     "of compounded profits": (
-        f"SELECT count(*) {_SIZED} WHERE s.sizing = 'fixed' AND s.compounds AND t.budget * s.chunks > s.budget"
+        f"SELECT count(*) {_SIZED} WHERE s.sizing = 'fixed' AND s.compounds AND t.budget * s.max_slots > s.budget"
     ),
     "a sale in the place of another": "SELECT count(*) FROM trading_order WHERE replaces_id IS NOT NULL",
     "left-overs taken along": "SELECT count(*) FROM trading_trader WHERE carried > 0",
@@ -35,7 +35,7 @@ _QUERIES = {
         " GROUP BY trader_id HAVING count(*) > 1) more"
     ),
     "orders that showed late": "SELECT count(*) FROM trading_order WHERE is_late",
-    "of a share": f"SELECT count(*) {_SIZED} WHERE s.sizing = 'share' AND t.budget * s.chunks <> s.budget",
+    "of a share": f"SELECT count(*) {_SIZED} WHERE s.sizing = 'share' AND t.budget * s.max_slots <> s.budget",
 }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.simulation.checks.rows import ZERO, never, read
 from tests.simulation.surroundings.world import PRICES
-from trading.core.holds import Check
+from trading.core.denials import Check
 from trading.core.money import floor_to
 from trading.core.orders import Side
 from trading.exchange.replies import from_exchange_info
@@ -43,7 +43,7 @@ class ExitWatch:
         if self.watch.has_forgotten:
             return
         for symbol in PRICES:
-            self._leasts[symbol].append((self.world.now, self._least_now(symbol)))
+            self._leasts[symbol].append((self.world.now, self._minimum_now(symbol)))
         self._cancels()
         self._holders()
 
@@ -58,14 +58,14 @@ class ExitWatch:
         for entry, pk, symbol, side, *units in rows:
             self._last_entry = entry
             price, quantity, executed, budget = map(from_units, units)
-            least = self._least(symbol)
+            minimum = self._minimum(symbol)
             if side == Side.SELL:
                 rest = quantity - executed
                 worth = rest * self._highest(symbol)
-                never(ZERO < worth < least, f"R8: trader {pk} cancels a sale that nothing could replace: {rest}")
+                never(ZERO < worth < minimum, f"R8: trader {pk} cancels a sale that nothing could replace: {rest}")
             elif executed:
                 worth, left = executed * price, budget - executed * price
-                never(worth < least and left < least, f"R8: trader {pk} cancels a buy whose part can't be sold")
+                never(worth < minimum and left < minimum, f"R8: trader {pk} cancels a buy whose part can't be sold")
 
     def _holders(self) -> None:
         rows = read(
@@ -90,7 +90,7 @@ class ExitWatch:
                 continue  # An own buy rests at its price, which is about to trade.
             if not self.world.desk.exchange.engine.books[symbol].rules.is_trading:
                 continue
-            if floor_to(owned, self._step(symbol)) * self._lowest(symbol) >= self._greatest_least(symbol):
+            if floor_to(owned, self._step(symbol)) * self._lowest(symbol) >= self._greatest_minimum(symbol):
                 holding.add(pk)
         for pk in holding:
             since = self._holding_since.setdefault(pk, self.world.now)
@@ -110,14 +110,14 @@ class ExitWatch:
         listed = from_exchange_info(self.world.desk.exchange.engine.books[symbol].rules.info)
         return listed.min_notional, listed.step_size
 
-    def _least(self, symbol: str) -> Decimal:
+    def _minimum(self, symbol: str) -> Decimal:
         """The least that an order had to be worth lately: a trader may have gone by that."""
-        return min(least for at, least in self._leasts[symbol] if at >= self.world.now - LATELY)
+        return min(minimum for at, minimum in self._leasts[symbol] if at >= self.world.now - LATELY)
 
-    def _least_now(self, symbol: str) -> Decimal:
+    def _minimum_now(self, symbol: str) -> Decimal:
         return min(self._believed(symbol)[0], self._true(symbol)[0])
 
-    def _greatest_least(self, symbol: str) -> Decimal:
+    def _greatest_minimum(self, symbol: str) -> Decimal:
         return max(self._believed(symbol)[0], self._true(symbol)[0])
 
     def _step(self, symbol: str) -> Decimal:

@@ -21,7 +21,7 @@ from trading.leader import UNHEARD
 from trading.models.fields import from_units
 
 # While bells, beats and processes are lost, a promise of a few seconds takes several tries.
-SLEEPS_AT_MOST = timedelta(seconds=45)
+MAX_SLEEP = timedelta(seconds=45)
 # A price that stays for so long is seen by a standby that asks for it, some of whose questions fail.
 LOOKED_AT_WITHIN = timedelta(seconds=10)
 _BASE = {symbol: symbol.removesuffix("USDT") for symbol in PRICES}
@@ -73,7 +73,7 @@ class Watch:
         self.world = world
         self.books = Books(rates=world.desk.exchange.engine.rates, is_ours=world.is_ours)
         world.desk.exchange.listeners.append(lambda changes: self.books.take(changes, world.now))
-        self.has_forgotten, self._restored_at = False, world.now - SLEEPS_AT_MOST
+        self.has_forgotten, self._restored_at = False, world.now - MAX_SLEEP
         self._last_fill = 0
         self._booked: dict[str, Decimal] = {}
         self._seen_fills: set[tuple[str, int]] = set()
@@ -89,12 +89,12 @@ class Watch:
             " o.price, o.quantity, o.type FROM trading_order o ORDER BY o.id"
         )
         traders = read(
-            "SELECT t.id, s.name, t.slot, t.state, t.finished_at, t.retry_at, t.wake_below, t.turn, t.budget,"
+            "SELECT t.id, s.name, t.slot, t.state, t.finished_at, t.retry_at, t.wake_below, t.version, t.budget,"
             " t.wake_above, t.armed_at, t.leftover, t.carried, t.missing"
             " FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id ORDER BY t.id"
         )
         self._slots(traders)
-        if self.world.now > self._restored_at + SLEEPS_AT_MOST:
+        if self.world.now > self._restored_at + MAX_SLEEP:
             self._nobody_sleeps(rows, traders)
         self._foreign_hands()
         self.world.others.check()
@@ -142,9 +142,9 @@ class Watch:
     def _slots(self, traders: list[tuple[Any, ...]]) -> None:
         live = [(row[1], row[2]) for row in traders if row[4] is None]
         never(len(live) != len(set(live)), f"I1: a slot has two live traders: {sorted(live)}")
-        for symbol, chunks in self.world.chunks.items():
+        for symbol, max_slots in self.world.max_slots.items():
             many = sum(1 for name, _ in live if name == symbol)
-            never(many > chunks, f"I1: {many} traders live in the {chunks} slots of {symbol}")
+            never(many > max_slots, f"I1: {many} traders live in the {max_slots} slots of {symbol}")
 
     def _own_orders(self, rows: list[tuple[Any, ...]]) -> None:
         ours = {row[0]: row for row in rows}
@@ -175,8 +175,8 @@ class Watch:
             before = self._before.get(name)
             self._before[name] = (status, executed)
             there = self.books.orders.get(name)
-            most = there.executed if there else ZERO
-            never(from_units(executed) > most, f"I4: {name} has executed more here than there")
+            maximum = there.executed if there else ZERO
+            never(from_units(executed) > maximum, f"I4: {name} has executed more here than there")
             if before is None or before == (status, executed):
                 continue
             moved = before[0] == status or _may_come(OrderStatus(before[0]), OrderStatus(status))
@@ -242,7 +242,7 @@ class Watch:
 
     def _nobody_sleeps(self, rows: list[tuple[Any, ...]], traders: list[tuple[Any, ...]]) -> None:
         # Where the clock has leapt over the leader's beats nobody could help.
-        now, late = self.world.now, min(self.world.now - SLEEPS_AT_MOST, self.world.beats[0])
+        now, late = self.world.now, min(self.world.now - MAX_SLEEP, self.world.beats[0])
         busy = {row[3] for row in rows if OrderStatus(row[1]) in OPEN}
         # By this database: after a restore another trader may have had the number of one.
         holders = {trader for _, _, executed, trader, _, _, side, *_ in rows if executed and side == Side.BUY}
@@ -285,11 +285,11 @@ class Watch:
 
     def _late(self, holds: bool, now: datetime) -> datetime:
         """What a trader waits for since then, somebody ought to have told it."""
-        late = min(now - SLEEPS_AT_MOST, self.world.beats[0])
-        refusing = self.world.bells.refusing.held_up_since(SLEEPS_AT_MOST)
+        late = min(now - MAX_SLEEP, self.world.beats[0])
+        refusing = self.world.bells.refusing.held_up_since(MAX_SLEEP)
         if refusing is not None and not holds:
             # Nothing is bought while Redis refuses writes.
-            return min(late, refusing - SLEEPS_AT_MOST)
+            return min(late, refusing - MAX_SLEEP)
         return late
 
     def _budgets(self, rows: list[tuple[Any, ...]], traders: list[tuple[Any, ...]]) -> None:

@@ -50,16 +50,16 @@ class Limits:
 
     def _symbol(self, order: NewOrder, limits: SymbolProtections, rows: list[tuple[Any, ...]]) -> None:
         name, symbol = order.client_order_id, order.symbol
-        if limits.most_bound is not None:
+        if limits.max_exposure is not None:
             now_bound = _bound(rows)
-            never(now_bound > limits.most_bound, f"R6: {name} makes {now_bound} of {limits.most_bound} bound")
-        if limits.most_open_orders is not None:
+            never(now_bound > limits.max_exposure, f"R6: {name} makes {now_bound} of {limits.max_exposure} bound")
+        if limits.max_open_orders is not None:
             count = sum(1 for row in rows if OrderStatus(row[3]) in OPEN)
-            never(count > limits.most_open_orders, f"R6: {name} is one of {count} open orders of {symbol}")
+            never(count > limits.max_open_orders, f"R6: {name} is one of {count} open orders of {symbol}")
         last = self.world.bells.last.get(symbol)
-        if limits.most_trade_age_s is not None:
+        if limits.max_trade_age_s is not None:
             age_ms = self.world.now_ms - last.event_ms if last else None
-            is_old = age_ms is None or age_ms > limits.most_trade_age_s * 1000
+            is_old = age_ms is None or age_ms > limits.max_trade_age_s * 1000
             never(is_old, f"R6: {name} is saved, and the last trade is {age_ms} ms old")
         if limits.heeds_gaps:
             never(self.world.bells.has_gap(None, "mock", symbol), f"R6: {name} is saved in a gap of {symbol}")
@@ -74,8 +74,10 @@ class Limits:
         )
         # Every world begins and ends on one day.
         lost = -sum((from_units(row[1]) for row in ended), ZERO)
-        most, wanted = limits.most_day_loss, limits.losses_in_a_row
-        never(most is not None and lost >= most, f"R6: {name} is saved, and {symbol} has lost {lost} of {most}")
+        maximum, wanted = limits.max_daily_loss, limits.losses_in_a_row
+        never(
+            maximum is not None and lost >= maximum, f"R6: {name} is saved, and {symbol} has lost {lost} of {maximum}"
+        )
         cycles = [row for row in ended if row[2] == "FINISHED"]
         # Of two that ended at one moment either may count as the last.
         if wanted is None or len(cycles) < wanted or len({row[0] for row in cycles}) < len(cycles):
@@ -88,15 +90,15 @@ class Limits:
 
     def _account(self, order: NewOrder, limits: AccountProtections, rows: list[tuple[Any, ...]]) -> None:
         name = order.client_order_id
-        if limits.most_exposure is not None:
+        if limits.max_exposure is not None:
             now_bound = _bound(rows)
-            never(now_bound > limits.most_exposure, f"R6: {name} makes {now_bound} of {limits.most_exposure} exposed")
+            never(now_bound > limits.max_exposure, f"R6: {name} makes {now_bound} of {limits.max_exposure} exposed")
         # What was sent before the clock was set forward lies hours back for whoever counts.
-        if limits.most_orders_a_minute is not None and not self.world.wall.was_set_within(MINUTE):
+        if limits.max_orders_a_minute is not None and not self.world.wall.was_set_within(MINUTE):
             since = self.world.now - MINUTE
             sent = sum(1 for (at,) in read("SELECT submitted_at FROM trading_order") if time_of(at) > since)
-            most = max(1, limits.most_orders_a_minute * 4 // 5)
-            never(sent > most, f"R6: {name} is the order number {sent} in a minute, and buys have {most}")
+            maximum = max(1, limits.max_orders_a_minute * 4 // 5)
+            never(sent > maximum, f"R6: {name} is the order number {sent} in a minute, and buys have {maximum}")
 
 
 def _bound(rows: list[tuple[Any, ...]]) -> Decimal:

@@ -22,7 +22,7 @@ from tests.simulation.checks.limits import Limits
 from tests.simulation.checks.rows import ZERO, never, read, time_of
 from tests.simulation.surroundings.line import Broken
 from tests.simulation.surroundings.world import MONEY, PRICES, World
-from trading.core.holds import EXITS
+from trading.core.denials import EXITS
 from trading.core.journal import Kind
 from trading.core.orders import OrderType, Side
 from trading.exchange.order_ids import trader_of
@@ -38,7 +38,7 @@ FULFILLED_WITHIN = timedelta(seconds=30)
 TICK = Decimal("0.01")
 # How far a price may move between a fill and its valuing, and how much of a cost commissions in BNB are.
 MOVED, OF_COST = Decimal("0.1"), Decimal("0.003")
-MOST_STEP, MOST_NOTIONAL = Decimal("0.001"), Decimal(200)
+MAX_STEP, MAX_NOTIONAL = Decimal("0.001"), Decimal(200)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ class RuleWatch:
         settings = {
             row[0]: row[1:]
             for row in read(
-                "SELECT s.name, t.status, t.takes_back, t.budget, t.chunks, t.sizing, t.balance_share, t.compounds"
+                "SELECT s.name, t.status, t.cancels_orders, t.budget, t.max_slots, t.sizing, t.balance_share,"
+                " t.compounds"
                 " FROM trading_tradingsettings t JOIN trading_symbol s ON s.id = t.symbol_id"
             )
         }
@@ -132,18 +133,18 @@ class RuleWatch:
             self._size(pk, from_units(budget), settings[symbol], brought[symbol])
 
     def _size(self, pk: int, budget: Decimal, settings: tuple[Any, ...], brought: tuple[Decimal, Decimal]) -> None:
-        _, _, total, chunks, sizing, share, compounds = settings
+        _, _, total, max_slots, sizing, share, compounds = settings
         total, share = from_units(total), from_units(share)
         if sizing == Sizing.SHARE:
             # What is free and what is bound is what there was in the beginning, and what was gained.
-            most, least = MONEY["USDT"] * Decimal("1.001") * share, ZERO
+            maximum, minimum = MONEY["USDT"] * Decimal("1.001") * share, ZERO
         elif compounds:
-            least, most = total + brought[0], total + brought[1]
+            minimum, maximum = total + brought[0], total + brought[1]
         else:
-            least = most = total
+            minimum = maximum = total
         unit = Decimal("0.00000001")
-        never(budget > most / chunks + unit, f"R7: trader {pk} gets {budget} of {most} in {chunks}")
-        never(budget < least / chunks - unit, f"R7: trader {pk} gets only {budget} of {least} in {chunks}")
+        never(budget > maximum / max_slots + unit, f"R7: trader {pk} gets {budget} of {maximum} in {max_slots}")
+        never(budget < minimum / max_slots - unit, f"R7: trader {pk} gets only {budget} of {minimum} in {max_slots}")
 
     def _brought(self, symbol: str, traders: list[tuple[Any, ...]]) -> tuple[Decimal, Decimal]:
         """The least and the most that ended cycles can have brought at any moment since the last check."""
@@ -170,7 +171,7 @@ class RuleWatch:
                 self._said[pk, kind] += 1
                 never(self._said[pk, kind] > 1, f"R1: trader {pk}: {kind} a second time")
             if kind == Kind.SLOT_REQUESTED:
-                self._rebuy(pk, trader)
+                self._slot_request(pk, trader)
             elif kind == Kind.SLOT_OPENED:
                 heard[trader.symbol] += 1
             elif kind == Kind.DENIED:
@@ -192,7 +193,7 @@ class RuleWatch:
             pk, Kind.BOOKED, pk, Kind.DENIED,
         )  # fmt: skip
 
-    def _rebuy(self, pk: int, trader: _Trader) -> None:
+    def _slot_request(self, pk: int, trader: _Trader) -> None:
         interval = trader.intervals["rebuy_interval"]
         bought = read("SELECT max(price) FROM trading_order WHERE trader_id = %s AND side = 'BUY'", pk)[0][0]
         lowest = self._prices(trader.symbol, trader.created_at - BELLS_LATE_BY)[0]
@@ -263,11 +264,11 @@ class RuleWatch:
             if state == "FINISHED":
                 self._pays(pk, from_units(profit), carried, carried_cost)
             # Where most of it was sold, the rest may be worth too little for another order.
-            is_rest = owned * PRICES[symbol] < MOST_NOTIONAL
+            is_rest = owned * PRICES[symbol] < MAX_NOTIONAL
             too_much = {
                 "RETIRED": owned != 0,
-                "FINISHED": owned >= MOST_STEP and not is_rest,
-                "DUST": owned >= MOST_STEP,
+                "FINISHED": owned >= MAX_STEP and not is_rest,
+                "DUST": owned >= MAX_STEP,
             }
             never(too_much.get(state, False), f"R2: trader {pk} ends {state} with {owned} that it could sell")
 
@@ -292,7 +293,7 @@ class RuleWatch:
         due: dict[object, str] = {}
         live = [row for row in traders if row[7] is None]
         resting = [o for o in self.world.desk.exchange.engine.open_orders() if self.world.is_ours(o.client_order_id)]
-        for symbol, (status, takes_back, *_) in settings.items():
+        for symbol, (status, cancels_orders, *_) in settings.items():
             mine = [row for row in live if row[1] == symbol]
             if status == TradingStatus.SHUTDOWN and not mine:
                 due["ends", symbol] = f"R4: the shutdown of {symbol} does not end"
@@ -300,7 +301,7 @@ class RuleWatch:
                 continue
             for order in resting:
                 if (
-                    takes_back
+                    cancels_orders
                     and order.symbol == symbol
                     and (order.side.value == Side.BUY or status == TradingStatus.OFF)
                 ):

@@ -25,7 +25,7 @@ def claims_an_order_of_a_living_copy(patches: Patches) -> None:
 
 
 def buys_on_while_a_copy_is_alive(patches: Patches) -> None:
-    patches.set(copies, "hold", lambda trader, side: None)
+    patches.set(copies, "denial", lambda trader, side: None)
 
 
 PLANTED = (claims_a_strangers_order, claims_an_order_of_a_living_copy, buys_on_while_a_copy_is_alive)

@@ -9,7 +9,7 @@ from trading.books import leftovers
 from trading.core import steps
 from trading.core.decisions import Finish, Wait
 from trading.core.fees import USUAL_FEES, Fees
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.money import cost_after
 from trading.core.position import Position, TraderState
 from trading.exchange import replies
@@ -45,7 +45,7 @@ def takes_an_unknown_commission_for_nothing(patches: Patches) -> None:
 def takes_what_is_worth_too_little_for_dust(patches: Patches) -> None:
     sell_or_finish = steps.sell_or_finish
 
-    def hasty(position: Position, rules: Rules, *args: Any, **options: Any) -> Any:
+    def hasty(position: Position, rules: SymbolFilters, *args: Any, **options: Any) -> Any:
         decision = sell_or_finish(position, rules, *args, **options)
         if not isinstance(decision, Wait) or "until that can be sold" not in decision.reason:
             return decision

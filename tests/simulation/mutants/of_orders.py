@@ -13,7 +13,7 @@ from tests.simulation.surroundings.patches import Patches
 from trading import leader, set_clocks, tasks
 from trading.books import booking
 from trading.core import orders
-from trading.core.holds import Check
+from trading.core.denials import Check
 from trading.core.journal import Source
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import Position
@@ -82,7 +82,7 @@ def takes_not_found_for_proof_at_once(patches: Patches) -> None:
     not_found = calls._not_found
 
     def at_once(row: Order, *rest: Any) -> Any:
-        row.denied_at = row.submitted_at
+        row.not_found_at = row.submitted_at
         return not_found(row, *rest)
 
     patches.everywhere(ARRIVES_WITHIN, timedelta(0))
@@ -153,7 +153,7 @@ def fills_one_slot_too_many(patches: Patches) -> None:
     def too_many() -> int:
         made = fill()
         taken = list(TradingSettings.objects.all())
-        return made + sum(leader._spawn(each, Venue.MOCK, each.chunks + 1) for each in taken)
+        return made + sum(leader._spawn(each, Venue.MOCK, each.max_slots + 1) for each in taken)
 
     patches.set(leader, "fill_slots", too_many)
 
@@ -189,7 +189,7 @@ def sends_an_order_however_late(patches: Patches) -> None:
 
 
 def buys_in_spite_of_a_halt(patches: Patches) -> None:
-    patches.everywhere(gate.mode_hold, lambda side: None)
+    patches.everywhere(gate.mode_denial, lambda side: None)
 
 
 def looks_at_a_halt_only_before_it_saves(patches: Patches) -> None:
@@ -204,11 +204,11 @@ _HALTED = "trading is halted"
 
 
 def heeds_a_halt_only_once_it_is_in_the_database(patches: Patches) -> None:
-    def by_the_row(side: Side) -> gate.Hold | None:
+    def by_the_row(side: Side) -> gate.Denial | None:
         mode = Switch.objects.filter(pk=1).values_list("mode", flat=True).first() or TradingMode.ACTIVE
-        return None if TradingMode(mode).lets(side) else gate.Hold(_HALTED, gate.REST, _HALTED, Check.MODE)
+        return None if TradingMode(mode).lets(side) else gate.Denial(_HALTED, gate.REST, _HALTED, Check.MODE)
 
-    patches.everywhere(gate.mode_hold, by_the_row)
+    patches.everywhere(gate.mode_denial, by_the_row)
 
 
 def never_asks_about_unclear_orders(patches: Patches) -> None:

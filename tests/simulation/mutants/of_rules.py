@@ -14,8 +14,8 @@ from hedgehog_project.venues import Venue
 from tests.simulation.surroundings.patches import Patches
 from trading.books import booking
 from trading.core import orders
+from trading.core.denials import Denial
 from trading.core.events import OrderReported
-from trading.core.holds import Hold
 from trading.core.journal import Cause, Kind, Source
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import Mode, Position
@@ -31,26 +31,26 @@ from trading.traders.acting import Context, Heard
 from trading.traders.outcomes import report_of
 
 
-def tells_a_rebuy_twice(patches: Patches) -> None:
+def requests_a_slot_twice(patches: Patches) -> None:
     position_with = booking.position_with
 
     def forgetful(trader: Trader, rows: Iterable[orders.Order]) -> Position:
-        return replace(position_with(trader, rows), has_told_rebuy=False)
+        return replace(position_with(trader, rows), has_requested_slot=False)
 
     patches.everywhere(position_with, forgetful)
 
 
-def hears_a_rebuy_twice_with_two_leaders(patches: Patches) -> None:
-    def open_for(teller: Trader, venue: Venue) -> bool:
-        chunks = teller.symbol.settings.chunks
-        used = slots._taken(venue, teller.symbol_id)[teller.symbol_id]
-        used = used | slots._opened(venue, teller.symbol_id)[teller.symbol_id]
-        number = next((number for number in range(1, chunks + 1) if number not in used), None)
+def opens_a_slot_twice_with_two_leaders(patches: Patches) -> None:
+    def open_for(requester: Trader, venue: Venue) -> bool:
+        max_slots = requester.symbol.settings.max_slots
+        used = slots._taken(venue, requester.symbol_id)[requester.symbol_id]
+        used = used | slots._opened(venue, requester.symbol_id)[requester.symbol_id]
+        number = next((number for number in range(1, max_slots + 1) if number not in used), None)
         if number is None:
             return False
-        Trader.objects.filter(pk=teller.pk).update(rebuy_heard_at=timezone.now())
-        Slot.objects.create(symbol=teller.symbol, venue=venue, number=number)
-        write(teller, Cause(Source.LEADER), Kind.SLOT_OPENED, "slot opened")
+        Trader.objects.filter(pk=requester.pk).update(slot_opened_at=timezone.now())
+        Slot.objects.create(symbol=requester.symbol, venue=venue, number=number)
+        write(requester, Cause(Source.LEADER), Kind.SLOT_OPENED, "slot opened")
         return True
 
     patches.set(slots, "_open_for", open_for)
@@ -61,13 +61,13 @@ def opens_all_slots_at_once(patches: Patches) -> None:
 
 
 def rebuys_at_half_the_interval(patches: Patches) -> None:
-    rebuy_under = naive._rebuy_under
+    request_slot_under = naive._request_slot_under
 
     def too_soon(position: Position, settings: naive.Settings) -> Decimal | None:
         interval = settings.rebuy_interval
-        return rebuy_under(position, replace(settings, rebuy_interval=interval / 2 if interval else None))
+        return request_slot_under(position, replace(settings, rebuy_interval=interval / 2 if interval else None))
 
-    patches.set(naive, "_rebuy_under", too_soon)
+    patches.set(naive, "_request_slot_under", too_soon)
 
 
 def stop_sells_before_its_cancel_is_confirmed(patches: Patches) -> None:
@@ -163,8 +163,8 @@ def lets_one_order_too_many_be_open(patches: Patches) -> None:
     open_orders = protections._open_orders
 
     def one_more(buy: Any, limits: Any) -> Any:
-        most = limits.most_open_orders
-        limits.most_open_orders = most + 1 if most is not None else None
+        maximum = limits.max_open_orders
+        limits.max_open_orders = maximum + 1 if maximum is not None else None
         return open_orders(buy, limits)
 
     patches.set(protections, "_open_orders", one_more)
@@ -178,12 +178,12 @@ def buys_on_after_losses(patches: Patches) -> None:
     patches.set(protections, "_losses_in_a_row", lambda buy, limits: None)
 
 
-def holds_exits_back(patches: Patches) -> None:
-    def both(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Hold | None:
-        return hold(trader, Side.BUY, price, quantity)
+def denies_exits(patches: Patches) -> None:
+    def both(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Denial | None:
+        return denial(trader, Side.BUY, price, quantity)
 
-    hold = protections.hold
-    patches.set(protections, "hold", both)
+    denial = protections.denial
+    patches.set(protections, "denial", both)
 
 
 def lets_own_orders_meet(patches: Patches) -> None:
@@ -196,8 +196,8 @@ def compounds_what_was_gained_twice(patches: Patches) -> None:
 
 
 PLANTED = (
-    tells_a_rebuy_twice,
-    hears_a_rebuy_twice_with_two_leaders,
+    requests_a_slot_twice,
+    opens_a_slot_twice_with_two_leaders,
     opens_all_slots_at_once,
     rebuys_at_half_the_interval,
     stop_sells_before_its_cancel_is_confirmed,
@@ -214,7 +214,7 @@ PLANTED = (
     lets_one_order_too_many_be_open,
     spends_the_reserve,
     buys_on_after_losses,
-    holds_exits_back,
+    denies_exits,
     lets_own_orders_meet,
     compounds_what_was_gained_twice,
 )

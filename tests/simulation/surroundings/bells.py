@@ -43,7 +43,7 @@ class Bells:
         self.below: dict[str, dict[int, float]] = {}
         self.above: dict[str, dict[int, float]] = {}
         self.rung_at: dict[int, datetime] = {}
-        self.turns: dict[int, int] = {}
+        self.versions: dict[int, int] = {}
         self.ended: set[int] = set()
         self.has_been_built = False
         self.kept_until: dict[str, datetime] = {}
@@ -68,12 +68,12 @@ class Bells:
         if self.world.chance.strikes("copy_lost"):
             raise redis.ConnectionError("Redis is away")
         if trigger.has_ended:
-            self.turns.pop(trigger.trader, None)
+            self.versions.pop(trigger.trader, None)
             self.ended.add(trigger.trader)
-        elif trigger.trader in self.ended or self.turns.get(trigger.trader, 0) > trigger.turn:
+        elif trigger.trader in self.ended or self.versions.get(trigger.trader, 0) > trigger.version:
             return False
         else:
-            self.turns[trigger.trader] = trigger.turn
+            self.versions[trigger.trader] = trigger.version
         for side, price in ((self.below, trigger.below), (self.above, trigger.above)):
             waiting = side.setdefault(trigger.symbol, {})
             if price is None:
@@ -84,12 +84,12 @@ class Bells:
         return True
 
     def seen(self, client: object, trader: int) -> tuple[int, bool]:
-        return self.turns.get(trader, 0), trader in self.ended
+        return self.versions.get(trader, 0), trader in self.ended
 
     def overrule(self, client: object, trigger: Trigger, was_seen: tuple[int, bool]) -> bool:
         if self.seen(client, trigger.trader) != was_seen:
             return False
-        self.turns.pop(trigger.trader, None)
+        self.versions.pop(trigger.trader, None)
         self.ended.discard(trigger.trader)
         return self.set_trigger(client, trigger)
 
@@ -98,13 +98,13 @@ class Bells:
         for trader in traders:
             self.ended.add(trader)
             self.rung_at.pop(trader, None)
-            self.turns.pop(trader, None)
+            self.versions.pop(trader, None)
             for waiting in (*self.below.values(), *self.above.values()) if sets else ():
                 waiting.pop(trader, None)
 
     def prune(self, client: object, live: Callable[[], set[int]]) -> int:
         waiting = {trader for side in (self.below, self.above) for of in side.values() for trader in of}
-        gone = (waiting | self.turns.keys() | self.rung_at.keys()) - live()
+        gone = (waiting | self.versions.keys() | self.rung_at.keys()) - live()
         self.drop(client, sorted(gone), sets=("all",))
         return len(gone)
 
@@ -122,7 +122,7 @@ class Bells:
         self._write()
         count = 0
         for trigger in triggers:
-            if trigger.trader in self.ended or self.turns.get(trigger.trader, 0) > trigger.turn:
+            if trigger.trader in self.ended or self.versions.get(trigger.trader, 0) > trigger.version:
                 continue
             for side, price in ((self.below, trigger.below), (self.above, trigger.above)):
                 if price is not None:
@@ -174,7 +174,7 @@ class Bells:
         self.below.clear()
         self.above.clear()
         self.rung_at.clear()
-        self.turns.clear()
+        self.versions.clear()
         self.ended.clear()
         self._unacknowledged.clear()
         self.has_been_built = False
@@ -188,8 +188,8 @@ class Bells:
         made_ms = round(shared_clock.now() * 1000)
         self.last[symbol] = TradeEvent(symbol, trade_id, str(price), str(quantity), at_ms, at_ms, False, made_ms)
         below, above = self.below.get(symbol, {}), self.above.get(symbol, {})
-        crossed = [trader for trader, least in below.items() if float(price) <= least]
-        crossed += [trader for trader, most in above.items() if float(price) >= most]
+        crossed = [trader for trader, minimum in below.items() if float(price) <= minimum]
+        crossed += [trader for trader, maximum in above.items() if float(price) >= maximum]
         for trader in crossed:
             below.pop(trader, None)
             above.pop(trader, None)

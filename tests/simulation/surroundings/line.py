@@ -75,7 +75,7 @@ class Line:
         self._offset_ms = 0  # of the exchange's clock, as far as ours had to learn it
         # Of each order once: until when the exchange says that it does not know it, although it may; and of those the
         # ones that no list shows either.
-        self._denied_until_ms: dict[str, int] = {}
+        self._not_found_until_ms: dict[str, int] = {}
         self._hidden: set[str] = set()
 
     def at(self, venue: Venue) -> "Line":
@@ -141,7 +141,7 @@ class Line:
             return Replacement(cancelled, None, refused)
 
     def cancel(self, symbol: str, client_order_id: str) -> OrderReport:
-        self._may_be_denied(client_order_id)
+        self._may_not_be_found(client_order_id)
         values = {"symbol": symbol, "origClientOrderId": client_order_id}
         reply = self._ask("DELETE order", values)
         if self.world.chance.strikes("answer_lost"):
@@ -171,7 +171,7 @@ class Line:
 
     # --- questions --------------------------------------------------------------------------------
     def order(self, symbol: str, client_order_id: str) -> OrderReport:
-        self._may_be_denied(client_order_id)
+        self._may_not_be_found(client_order_id)
         values = {"symbol": symbol, "origClientOrderId": client_order_id}
         return from_order_reply(self._ask("GET order", values))
 
@@ -184,12 +184,12 @@ class Line:
 
     def was_hidden(self, client_order_id: str) -> bool:
         """Whether the exchange hides this order everywhere, or did until lately: nobody can be blamed who goes on."""
-        until_ms = self._denied_until_ms.get(client_order_id, -1) + SHOWN_WITHIN_MS
+        until_ms = self._not_found_until_ms.get(client_order_id, -1) + SHOWN_WITHIN_MS
         return client_order_id in self._hidden and self.world.now_ms <= until_ms
 
     def _is_hidden(self, client_order_id: str) -> bool:
-        is_denied = self.world.now_ms <= self._denied_until_ms.get(client_order_id, -1)
-        return client_order_id in self._hidden and is_denied
+        is_not_found = self.world.now_ms <= self._not_found_until_ms.get(client_order_id, -1)
+        return client_order_id in self._hidden and is_not_found
 
     def orders(self, symbol: str, from_id: int | None = 1) -> list[OrderReport]:
         values = {"symbol": symbol, "limit": "1000"}
@@ -221,7 +221,7 @@ class Line:
 
     def listed(self, symbol: str) -> Listed:
         self._question()
-        if self.world.chance.strikes("symbol_denied"):
+        if self.world.chance.strikes("symbol_not_found"):
             raise Refused("Invalid symbol. (-1121)", NO_SUCH_SYMBOL)
         return from_exchange_info(self.world.desk.exchange.engine.book(symbol).rules.info)
 
@@ -262,15 +262,15 @@ class Line:
         if not -RECV_WINDOW_MS <= wrong_ms < AHEAD_MS:
             self._offset_ms -= wrong_ms
 
-    def _may_be_denied(self, client_order_id: str) -> None:
+    def _may_not_be_found(self, client_order_id: str) -> None:
         """Where orders are looked up one may be missing for a moment."""
         now_ms, chance = self.world.now_ms, self.world.chance
-        if client_order_id not in self._denied_until_ms and chance.strikes("denied"):
-            is_long = chance.strikes("denied_long")
-            self._denied_until_ms[client_order_id] = now_ms + chance.randint(0, 30_000 if is_long else 2_000)
+        if client_order_id not in self._not_found_until_ms and chance.strikes("not_found"):
+            is_long = chance.strikes("not_found_long")
+            self._not_found_until_ms[client_order_id] = now_ms + chance.randint(0, 30_000 if is_long else 2_000)
             if is_long:
                 self._hidden.add(client_order_id)
-        if now_ms <= self._denied_until_ms.get(client_order_id, -1):
+        if now_ms <= self._not_found_until_ms.get(client_order_id, -1):
             self.failures += 1
             raise NotFound("Order does not exist.")
 

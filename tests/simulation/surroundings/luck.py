@@ -20,9 +20,9 @@ class Luck:
     refused: float = 0.03
     banned: float = 0.01  # for a while
     question_fails: float = 0.08
-    denied: float = 0.05  # the exchange does not find an order for a moment
-    symbol_denied: float = 0.1  # the exchange says for a moment that it lists no such symbol
-    denied_long: float = 0.1  # of those: for long, wherever it is looked for
+    not_found: float = 0.05  # the exchange does not find an order for a moment
+    symbol_not_found: float = 0.1  # the exchange says for a moment that it lists no such symbol
+    not_found_long: float = 0.1  # of those: for long, wherever it is looked for
     # What is told.
     report_lost: float = 0.08
     report_twice: float = 0.15

@@ -28,7 +28,7 @@ STRANGER = "zz9zz9"
 # In how many worlds there is one, and how often it acts, each time that it could.
 HAS_STRANGER, HAS_COPY = 0.3, 0.15
 ACTS = 0.3
-MOST_COPIED = 3
+MAX_COPIED = 3
 QUANTITIES = {"ETHUSDT": Decimal("0.01"), "BTCUSDT": Decimal("0.0003")}
 
 
@@ -74,7 +74,7 @@ class Others:
             return
         self._copied.add(name)
         self._world.chance.struck["a copy places"] += 1
-        if len(self._copied) == MOST_COPIED:
+        if len(self._copied) == MAX_COPIED:
             self._copy_is_over = True
             self._world.later(self._dice.randint(5_000, 30_000), self.stop_copy)
 

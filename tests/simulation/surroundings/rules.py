@@ -69,13 +69,13 @@ def draw_costs(seed: int) -> tuple[Rates, BnbPair]:
 
 def draw_settings(chance: "Chance", strategy: str, money: Decimal) -> dict[str, Any]:
     """Its settings, those of its strategy among them; `money`: what the account has of the quote asset."""
-    chunks = chance.randint(2, 3)
+    max_slots = chance.randint(2, 3)
     is_share = chance.random() < 0.15
     return {
-        "chunks": chunks,
-        "budget": TRADER_BUDGET * chunks,
+        "max_slots": max_slots,
+        "budget": TRADER_BUDGET * max_slots,
         "sizing": Sizing.SHARE if is_share else Sizing.FIXED,
-        "balance_share": TRADER_BUDGET * chunks / money,
+        "balance_share": TRADER_BUDGET * max_slots / money,
         "compounds": not is_share and chance.random() < 0.3,
         "strategy": strategy or chance.choice(STRATEGIES),
         "buy_down_interval": Decimal("0.0005"),
@@ -99,12 +99,12 @@ def draw_protections(chance: "Chance", symbols: list[Symbol], money: Decimal) ->
 
 def _of_symbol(chance: "Chance") -> dict[str, Any]:
     return {
-        "most_bound": _some(chance, "", "", "250", "450"),
-        "most_open_orders": _count(chance, None, None, 1, 2),
-        "most_day_loss": _some(chance, "", "", "0.3", "1"),
+        "max_exposure": _some(chance, "", "", "250", "450"),
+        "max_open_orders": _count(chance, None, None, 1, 2),
+        "max_daily_loss": _some(chance, "", "", "0.3", "1"),
         "losses_in_a_row": _count(chance, None, None, 1, 2),
         "pause_minutes": 1,
-        "most_trade_age_s": _count(chance, None, None, 2),
+        "max_trade_age_s": _count(chance, None, None, 2),
         "heeds_gaps": chance.random() < 0.5,
     }
 
@@ -112,10 +112,10 @@ def _of_symbol(chance: "Chance") -> dict[str, Any]:
 def _of_account(chance: "Chance", money: Decimal) -> dict[str, Any]:
     reserve = _some(chance, "", "250", "450")
     return {
-        "most_exposure": _some(chance, "", "450", "650"),
+        "max_exposure": _some(chance, "", "450", "650"),
         "quote_reserve": None if reserve is None else money - reserve,
-        "most_orders_a_minute": _count(chance, None, 5, 10),
-        "most_drawdown": _some(chance, "", "0.001", "0.003"),
+        "max_orders_a_minute": _count(chance, None, 5, 10),
+        "max_drawdown": _some(chance, "", "0.001", "0.003"),
         "drawdown_from": chance.choice([HighOf.DAY, HighOf.ALL_TIME]),
         "drawdown_mode": chance.choice([TradingMode.REDUCING, TradingMode.HALTED]),
         "drawdown_cancels_buys": chance.random() < 0.5,

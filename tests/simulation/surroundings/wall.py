@@ -9,7 +9,7 @@ from random import Random
 
 # It is off by a multiple of this, so that a row's time tells when it was written: no world lives that long.
 UNIT = timedelta(minutes=20)
-MOST = 18  # units: six hours
+MAX = 18  # units: six hours
 # Whoever waits does so for less.
 WAITS = timedelta(minutes=2)
 # What is proven by two answers is asked for that long.
@@ -37,7 +37,7 @@ class WallClock:
         if self.is_left_alone or self._chance.random() >= likely or now < self._sets[-1][0] + APART:
             return False
         was = round(self.off / UNIT)
-        units = [each for each in range(max(-MOST, was - MOST), min(MOST, was + MOST) + 1) if each != was]
+        units = [each for each in range(max(-MAX, was - MAX), min(MAX, was + MAX) + 1) if each != was]
         self._sets.append((now, self._chance.choice(units) * UNIT))
         return True
 

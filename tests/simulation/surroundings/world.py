@@ -37,7 +37,7 @@ from tests.simulation.surroundings.standing_by import StandingBy
 from tests.simulation.surroundings.wall import WallClock
 from tests.support.settings import give
 from trading import leader, tasks
-from trading.core.holds import Hold
+from trading.core.denials import Denial
 from trading.exchange.order_ids import read as read_name
 from trading.exchange.protocol import NewOrder
 from trading.models import Installation, Listing, Trader, TradingSettings
@@ -113,7 +113,7 @@ class World:
         self.highest: dict[str, Decimal] = {}
         # All that was traded on the symbols' markets, and when.
         self.trades: dict[str, list[tuple[datetime, Decimal]]] = {symbol: [] for symbol in PRICES}
-        self.chunks: dict[str, int] = {}
+        self.max_slots: dict[str, int] = {}
         # What its owner has taken from the account, by asset.
         self.taken_away: dict[str, Decimal] = {}
         # When the last beats came that no process died in.
@@ -131,7 +131,7 @@ class World:
         for symbol in PRICES:
             row = named(symbol)
             values = rules.draw_settings(self.chance, STRATEGY, MONEY["USDT"])
-            self.chunks[symbol] = values["chunks"]
+            self.max_slots[symbol] = values["max_slots"]
             give(TradingSettings.objects.filter(symbol=row), status=TradingStatus.ON, **values)
             refresh(row, Venue.MOCK, self.line)
             self._trade(symbol)
@@ -181,13 +181,13 @@ class World:
     def sleep(self, seconds: float) -> None:
         self._pass(round(seconds * 1000))
 
-    def step(self, most_ms: int = 2_000) -> None:
+    def step(self, max_ms: int = 2_000) -> None:
         """Passes some time; whatever is due by then happens."""
         self.lowest.clear()
         self.highest.clear()
         # Between two deeds: while an order is on its way another rule holds, see SEND_WITHIN.
         self.chance.struck["clock_set"] += self.wall.may_be_set(self.chance.luck.clock_set)
-        self._pass(self.chance.randint(1, most_ms))
+        self._pass(self.chance.randint(1, max_ms))
         if self.market_moves:
             self._misfortunes()
         self._happen()
@@ -299,10 +299,10 @@ class World:
 
         return fill
 
-    def delayed(self, last_look: Callable[[NewOrder], Hold | None]) -> Callable[[NewOrder], Hold | None]:
+    def delayed(self, last_look: Callable[[NewOrder], Denial | None]) -> Callable[[NewOrder], Denial | None]:
         """The same for an order that was saved just now, after a time in which others may turn what it looks at."""
 
-        def look(order: NewOrder) -> Hold | None:
+        def look(order: NewOrder) -> Denial | None:
             for looker in self.line.lookers:
                 looker.is_saved(order)
             self.let_others_run()
@@ -431,12 +431,12 @@ class World:
     def _change_filters(self, symbol: str) -> None:
         step = self.chance.choice(["0.00001", "0.0001", "0.001", "0"])
         lot = {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "90000", "stepSize": step}
-        least = {
+        minimum = {
             "filterType": "NOTIONAL",
             "minNotional": self.chance.choice(["5", "10", "150", "199"]),
             "maxNotional": "9000000",
         }
-        self.desk.exchange.change_filters(symbol, [lot, least])
+        self.desk.exchange.change_filters(symbol, [lot, minimum])
         self._listings_are_refreshed(symbol)
 
     def _listings_are_refreshed(self, symbol: str) -> None:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from hedgehog_project.venues.keys import hmac_key
-from hedgehog_project.venues.rate_limits import budget_at
+from hedgehog_project.venues.rate_limits import rate_limits_at
 from tests.support.exchanges.market import KEY, SECRET
 from trading.core.orders import Side
 from trading.exchange.binance import BinanceExchange
@@ -38,5 +38,5 @@ def limit_order(side: Side = Side.BUY) -> NewOrder:
 
 def forget_exchanges() -> None:
     """As in a new process: no budget and no clock is known of any address."""
-    budget_at.cache_clear()
+    rate_limits_at.cache_clear()
     clock_at.cache_clear()

@@ -142,8 +142,8 @@ def test_lot_paid_in_another_asset_has_no_gain() -> None:
     assert (sale.cost, sale.gain, sale.note) == (D("0.03"), None, "paid in BTC, sold for USDT")
 
 
-def amounts(most: int) -> st.SearchStrategy[D]:
-    return st.integers(1, most).map(lambda units: D(units) * UNIT)
+def amounts(maximum: int) -> st.SearchStrategy[D]:
+    return st.integers(1, maximum).map(lambda units: D(units) * UNIT)
 
 
 @st.composite

@@ -197,11 +197,11 @@ def test_exported_trades_and_lots_have_no_number_for_what_is_unknown(doge: Symbo
 
 def test_limits_and_sizes_that_go_by_the_sum_say_so(doge: Symbol) -> None:
     Trader.objects.filter(has_unvalued_fees=True).update(profit=D(-2))
-    SymbolProtections.objects.create(symbol=doge, most_day_loss=D(1))
+    SymbolProtections.objects.create(symbol=doge, max_daily_loss=D(1))
     protections.forget()
-    hold = protections.hold(Trader.objects.get(finished_at=None), Side.BUY, D(100), D(1))
-    assert hold is not None
-    assert hold.reason.endswith("2 and commissions of unknown value since midnight UTC")
+    denial = protections.denial(Trader.objects.get(finished_at=None), Side.BUY, D(100), D(1))
+    assert denial is not None
+    assert denial.reason.endswith("2 and commissions of unknown value since midnight UTC")
     (gauge,) = symbol_gauges(doge, Venue.MOCK)
     assert gauge.text == "2 of 1 DOGE, and commissions of unknown value"
     TradingSettings.objects.update(compounds=True)

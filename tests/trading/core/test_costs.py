@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.trading.core.test_strategy import NUDGE, SETTINGS, decide, order, position
+from tests.trading.core.test_strategy import RECHECK, SETTINGS, decide, order, position
 from trading.core.decisions import PlaceBuy, PlaceSell, Wait
 from trading.core.events import TradeSeen
 from trading.core.fees import Fees
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.money import quote_of
 from trading.core.orders import Fill, Order, OrderStatus, Side
 from trading.core.position import Position
 from trading.core.steps import profit_price, sale_price
 
-RULES = Rules("ETHUSDT", "ETH", "USDT", tick=D("0.01"), step=D("0.0001"), min_notional=D(5))
+RULES = SymbolFilters("ETHUSDT", "ETH", "USDT", tick=D("0.01"), step=D("0.0001"), min_notional=D(5))
 ZERO_MAKER = Fees(D(0), D("0.001"), D(0), D("0.001"))
 TAXED = Fees.flat(D("0.0021"))
 
@@ -106,7 +106,7 @@ def test_a_sale_is_priced_from_what_the_buy_cost_and_by_the_rate_of_a_resting_sa
 ) -> None:
     rules = replace(RULES, fees=fees)
     settings = replace(SETTINGS, profit_interval=D("0.0005"))
-    decision = decide(position(bought(*fills)), NUDGE, rules, settings)
+    decision = decide(position(bought(*fills)), RECHECK, rules, settings)
     assert isinstance(decision, PlaceSell)
     assert decision.price == D(price)
 

@@ -5,10 +5,10 @@ from decimal import Decimal as D
 
 import pytest
 
-from tests.trading.core.test_strategy import BOUGHT, NUDGE, RULES, SETTINGS, TRADE, decide, order, position
+from tests.trading.core.test_strategy import BOUGHT, RECHECK, RULES, SETTINGS, TRADE, decide, order, position
 from trading.core.decisions import Decision, Finish, PlaceBuy, PlaceSell, Wait
 from trading.core.events import OrderReported
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.journal import Source
 from trading.core.orders import OPEN, Order, OrderReport, OrderStatus, Side
 from trading.core.position import Mode, Position, TraderState, state_of
@@ -150,14 +150,14 @@ SOLD_FOR_BNB = order(Side.SELL, OrderStatus.FILLED, "0.4319", "46.4", "46.4")
 @pytest.mark.parametrize(("bought", "sold"), [(None, None), ("0.01", None), (None, "0.01")])
 def test_cycle_ends_only_once_its_commissions_are_valued(bought: str | None, sold: str | None) -> None:
     orders = in_bnb(BOUGHT_FOR_BNB, "0.00002", bought), in_bnb(SOLD_FOR_BNB, "0.00002", sold)
-    decision = decide(position(*orders), NUDGE, RULES, SETTINGS)
+    decision = decide(position(*orders), RECHECK, RULES, SETTINGS)
     assert isinstance(decision, Wait)
     assert decision.needs_values == ("BNB",)
 
 
 def test_profit_is_net_of_commissions_in_a_third_asset() -> None:
     orders = in_bnb(BOUGHT_FOR_BNB, "0.00002", "0.0123"), in_bnb(SOLD_FOR_BNB, "0.00003", "0.0184")
-    decision = decide(position(*orders), NUDGE, RULES, SETTINGS)
+    decision = decide(position(*orders), RECHECK, RULES, SETTINGS)
     assert isinstance(decision, Finish)
     # 46.4 x (0.4319 - 0.4307), less both commissions; all that was bought is sold.
     assert (decision.profit, decision.leftover) == (D("46.4") * D("0.0012") - D("0.0307"), D(0))
@@ -165,10 +165,10 @@ def test_profit_is_net_of_commissions_in_a_third_asset() -> None:
 
 def test_a_sale_is_placed_only_once_what_its_buy_cost_is_known() -> None:
     stands = position(in_bnb(BOUGHT_FOR_BNB, "0.00002", None))
-    decision = decide(stands, NUDGE, RULES, SETTINGS)
+    decision = decide(stands, RECHECK, RULES, SETTINGS)
     assert isinstance(decision, Wait)
     assert (decision.needs_values, decision.values_can_wait) == (("BNB",), True)
-    valued = decide(position(in_bnb(BOUGHT_FOR_BNB, "0.00002", "0.0150")), NUDGE, RULES, SETTINGS)
+    valued = decide(position(in_bnb(BOUGHT_FOR_BNB, "0.00002", "0.0150")), RECHECK, RULES, SETTINGS)
     # 0.4307 and 0.0150 / 46.4 of commission, 0.1 % profit, and 0.1 % for the sale
     assert isinstance(valued, PlaceSell)
     assert (valued.price, valued.quantity) == (D("0.4318"), D("46.4"))
@@ -176,7 +176,7 @@ def test_a_sale_is_placed_only_once_what_its_buy_cost_is_known() -> None:
 
 def test_a_sale_does_not_wait_for_a_value_that_can_not_be_told_now() -> None:
     stands = replace(position(in_bnb(BOUGHT_FOR_BNB, "0.00002", None)), has_tried_values=True)
-    decision = decide(stands, NUDGE, RULES, SETTINGS)
+    decision = decide(stands, RECHECK, RULES, SETTINGS)
     assert isinstance(decision, PlaceSell)
     # By our rate, 0.1 %, which is more than what BNB pays.
     assert decision.price == D("0.4319")
@@ -188,23 +188,23 @@ def test_a_value_that_nobody_can_tell_is_not_asked_for_again(has_tried: bool) ->
         replace(row, fills=(replace(row.fills[0], is_unvaluable=True),))
         for row in (in_bnb(BOUGHT_FOR_BNB, "0.00002", None), in_bnb(SOLD_FOR_BNB, "0.00002", None))
     )
-    sale = decide(replace(position(bought), has_tried_values=has_tried), NUDGE, RULES, SETTINGS)
+    sale = decide(replace(position(bought), has_tried_values=has_tried), RECHECK, RULES, SETTINGS)
     assert isinstance(sale, PlaceSell)
-    end = decide(replace(position(bought, sold), has_tried_values=has_tried), NUDGE, RULES, SETTINGS)
+    end = decide(replace(position(bought, sold), has_tried_values=has_tried), RECHECK, RULES, SETTINGS)
     assert isinstance(end, Finish)
     assert end.reason.endswith("USDT less commissions of unknown value")
 
 
 def test_a_cycle_does_not_end_without_values_that_can_be_told_later() -> None:
     orders = in_bnb(BOUGHT_FOR_BNB, "0.00002", "0.0123"), in_bnb(SOLD_FOR_BNB, "0.00002", None)
-    decision = decide(replace(position(*orders), has_tried_values=True), NUDGE, RULES, SETTINGS)
+    decision = decide(replace(position(*orders), has_tried_values=True), RECHECK, RULES, SETTINGS)
     assert isinstance(decision, Wait)
     assert (decision.needs_values, decision.values_can_wait) == (("BNB",), False)
 
 
 def test_who_gets_out_waits_for_no_value() -> None:
     stands = position(in_bnb(BOUGHT_FOR_BNB, "0.00002", None), leaves_at="0.42")
-    decision = decide(stands, NUDGE, RULES, replace(SETTINGS, stop_loss_interval=D("0.01")))
+    decision = decide(stands, RECHECK, RULES, replace(SETTINGS, stop_loss_interval=D("0.01")))
     assert isinstance(decision, PlaceSell)
     assert decision.is_exit
 
@@ -232,7 +232,7 @@ def test_a_pause_goes_before_a_question() -> None:
         (replace(RULES, max_position=D(46)), "more than may be owned, 46"),
     ],
 )
-def test_price_far_from_the_market_and_too_much_to_own_wait_and_say_why(rules: Rules, words: str) -> None:
+def test_price_far_from_the_market_and_too_much_to_own_wait_and_say_why(rules: SymbolFilters, words: str) -> None:
     decision = decide(position(), TRADE, rules, SETTINGS)
     assert isinstance(decision, Wait)
     assert words in decision.reason

@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from tests.trading.core.test_strategy import BOUGHT, NUDGE, SETTINGS, SOLD, TRADE, decide, order, position, triggers
+from tests.trading.core.test_strategy import BOUGHT, RECHECK, SETTINGS, SOLD, TRADE, decide, order, position, triggers
 from tests.trading.core.test_strategy import RULES as XRP_RULES
 from trading.core import guard
-from trading.core.decisions import Cancel, Decision, Finish, PlaceBuy, PlaceSell, Replace, TellRebuy, Triggers, Wait
+from trading.core.decisions import Cancel, Decision, Finish, PlaceBuy, PlaceSell, Replace, RequestSlot, Triggers, Wait
 from trading.core.events import OrderReported, TradeSeen
-from trading.core.filters import Rules
+from trading.core.filters import SymbolFilters
 from trading.core.journal import Source
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import Mode, Position, TraderState
 from trading.strategies.naive import HIGHEST, LEAVES_AT, Settings
 
-RULES = Rules("S", "B", "Q", tick=D("0.0001"), step=D(1))
+RULES = SymbolFilters("S", "B", "Q", tick=D("0.0001"), step=D(1))
 UNIT = D("0.00000001")
 BUY = replace(order(Side.BUY, OrderStatus.NEW, "1.00", "20"), client_order_id="b")
 PART = replace(order(Side.BUY, OrderStatus.PARTIALLY_FILLED, "1.00", "20", "5", "0", "B"), client_order_id="b")
@@ -42,7 +42,7 @@ def said(decision: Decision) -> str:
 def test_the_original_s_row_of_the_sale() -> None:
     """Filled buy 1.00, profit 1 % -> SELL 1.0120: after 0.1 % of commission on both sides."""
     held = order(Side.BUY, OrderStatus.FILLED, "1.00", "20", "20", "0.02", "B")
-    decision = decide(position(held), NUDGE, RULES, replace(SETTINGS, profit_interval=D("0.01")))
+    decision = decide(position(held), RECHECK, RULES, replace(SETTINGS, profit_interval=D("0.01")))
     assert isinstance(decision, PlaceSell)
     assert (decision.price, decision.quantity, decision.is_market) == (D("1.0120"), D(19), False)
 
@@ -51,11 +51,11 @@ def test_the_original_s_row_of_the_sale() -> None:
     ("stands", "price", "settings", "expected"),
     [
         # rebuy: strictly under buy * (1 - 10 %), while it holds or waits with its buy, once
-        (position(BUY), ".89", REBUYS, TellRebuy),
-        (position(PART), ".89", REBUYS, TellRebuy),
-        (position(HELD, SELL), ".89", REBUYS, TellRebuy),
+        (position(BUY), ".89", REBUYS, RequestSlot),
+        (position(PART), ".89", REBUYS, RequestSlot),
+        (position(HELD, SELL), ".89", REBUYS, RequestSlot),
         (position(HELD, SELL), ".9", REBUYS, Wait),
-        (position(HELD, SELL), ".89999999", REBUYS, TellRebuy),
+        (position(HELD, SELL), ".89999999", REBUYS, RequestSlot),
         (position(HELD, SELL, told=True), ".89", REBUYS, Wait),
         (position(HELD, SELL, mode=Mode.SHUTDOWN), ".89", REBUYS, Wait),
         (position(HELD, SELL, mode=Mode.OFF), ".89", REBUYS, Wait),
@@ -96,7 +96,7 @@ def test_prices_and_what_follows(stands: Position, price: str, settings: Setting
     assert said(decision) == expected.__name__
     # Whatever woke it wakes it again only where something follows from it.
     armed = triggers(stands, settings)
-    if expected in (Cancel, Replace, TellRebuy):
+    if expected in (Cancel, Replace, RequestSlot):
         assert armed.are_crossed_by(D(price))
     if expected is Wait and stands.mode == Mode.ON:
         assert not armed.are_crossed_by(D(price))
@@ -105,7 +105,7 @@ def test_prices_and_what_follows(stands: Position, price: str, settings: Setting
 def test_stop_is_told_before_a_rebuy() -> None:
     both = replace(STOPS, rebuy_interval=D("0.01"))
     assert said(decide(position(HELD, SELL), at(".9"), RULES, both)) == "Replace"
-    assert said(decide(position(HELD, SELL), at(".98"), RULES, both)) == "TellRebuy"
+    assert said(decide(position(HELD, SELL), at(".98"), RULES, both)) == "RequestSlot"
 
 
 def test_reasons_are_sentences_with_the_price() -> None:
@@ -129,7 +129,7 @@ def cancelled(side: Side, was_asked: bool) -> OrderReported:
     return OrderReported(report, Source.CANCEL, was_asked)
 
 
-def test_what_was_taken_back_for_a_stop_is_sold_at_the_market() -> None:
+def test_what_was_cancelled_for_a_stop_is_sold_at_the_market() -> None:
     out = position(HELD, leaves_at="0.9499")
     decision = decide(out, cancelled(Side.SELL, True), RULES, STOPS)
     assert isinstance(decision, PlaceSell)
@@ -143,7 +143,7 @@ def test_what_was_taken_back_for_a_stop_is_sold_at_the_market() -> None:
 
 
 def test_with_a_slippage_it_is_sold_by_a_limit_under_the_price() -> None:
-    decision = decide(position(HELD, leaves_at="0.9499"), NUDGE, RULES, replace(STOPS, exit_slippage=D("0.01")))
+    decision = decide(position(HELD, leaves_at="0.9499"), RECHECK, RULES, replace(STOPS, exit_slippage=D("0.01")))
     assert isinstance(decision, PlaceSell)
     # 0.9499 * 0.99 = 0.940401
     assert (decision.is_market, decision.is_exit, decision.price) == (False, True, D("0.9404"))
@@ -185,43 +185,43 @@ def test_sale_that_has_traded_in_part_rests_on_while_its_symbol_does_not_trade()
     assert said(decide(position(HELD, SELL), at(".9"), halted, STOPS)) == "Replace"
 
 
-def test_late_fills_of_the_sale_that_was_taken_back_count() -> None:
+def test_late_fills_of_the_sale_that_was_cancelled_count() -> None:
     part = order(Side.SELL, OrderStatus.CANCELED, "1.0120", "20", "15", "0", "Q")
-    decision = decide(position(HELD, part, leaves_at="0.9499"), NUDGE, RULES, STOPS)
+    decision = decide(position(HELD, part, leaves_at="0.9499"), RECHECK, RULES, STOPS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D(5)
     unknown = replace(part, fills=())
-    waits = decide(position(HELD, unknown, leaves_at="0.9499"), NUDGE, RULES, STOPS)
+    waits = decide(position(HELD, unknown, leaves_at="0.9499"), RECHECK, RULES, STOPS)
     assert isinstance(waits, Wait)
     assert waits.needs_fills == unknown
 
 
 def test_nothing_is_sold_before_the_cancel_is_confirmed() -> None:
     asked = replace(SELL, cancel_reason="stop-loss")
-    for event in (at(".9"), NUDGE, cancelled(Side.SELL, True)):
+    for event in (at(".9"), RECHECK, cancelled(Side.SELL, True)):
         assert said(decide(position(HELD, asked, leaves_at="0.9499"), event, RULES, STOPS)) == "Wait"
     assert triggers(position(HELD, asked, leaves_at="0.9499"), STOPS) == Triggers()
 
 
 def test_cancel_that_loses_to_the_fill_is_a_fill() -> None:
     sold = order(Side.SELL, OrderStatus.FILLED, "1.0120", "20", "20", "0", "Q")
-    assert isinstance(decide(position(HELD, sold, leaves_at="0.9499"), NUDGE, RULES, STOPS), Finish)
-    bought = decide(position(replace(HELD, cancel_reason="left behind")), NUDGE, RULES, FOLLOWS)
+    assert isinstance(decide(position(HELD, sold, leaves_at="0.9499"), RECHECK, RULES, STOPS), Finish)
+    bought = decide(position(replace(HELD, cancel_reason="left behind")), RECHECK, RULES, FOLLOWS)
     assert isinstance(bought, PlaceSell)
 
 
 def test_what_the_venue_takes_at_the_market_at_once_is_no_more_than_it_says() -> None:
-    decision = decide(position(HELD, leaves_at="1"), NUDGE, replace(RULES, max_market_quantity=D("7.5")), STOPS)
+    decision = decide(position(HELD, leaves_at="1"), RECHECK, replace(RULES, max_market_quantity=D("7.5")), STOPS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D(7)
 
 
 def test_at_the_market_whole_steps_of_market_orders_are_sold_and_the_rest_at_its_price() -> None:
     """MARKET_LOT_SIZE may have a coarser step than LOT_SIZE (filters.md)."""
-    decision = decide(position(HELD, leaves_at="1"), NUDGE, replace(RULES, market_step=D(8)), STOPS)
+    decision = decide(position(HELD, leaves_at="1"), RECHECK, replace(RULES, market_step=D(8)), STOPS)
     assert isinstance(decision, PlaceSell)
     assert (decision.quantity, decision.is_market) == (D(16), True)
-    decision = decide(position(HELD, leaves_at="1"), NUDGE, replace(RULES, market_step=D(50)), STOPS)
+    decision = decide(position(HELD, leaves_at="1"), RECHECK, replace(RULES, market_step=D(50)), STOPS)
     assert isinstance(decision, PlaceSell)
     assert (decision.quantity, decision.is_market) == (D(20), False)
 
@@ -304,7 +304,7 @@ def test_shutdown_ends_cycles_and_begins_none(stands: Position, expected: type) 
 
 def test_sold_under_shutdown_ends_as_under_on() -> None:
     for mode in (Mode.SHUTDOWN, Mode.ON):
-        decision = decide(position(BOUGHT, SOLD, mode=mode), NUDGE, XRP_RULES, SETTINGS)
+        decision = decide(position(BOUGHT, SOLD, mode=mode), RECHECK, XRP_RULES, SETTINGS)
         assert isinstance(decision, Finish)
         assert decision.state == TraderState.FINISHED
 
@@ -336,8 +336,8 @@ class _Reckless:
         (position(HELD), Cancel(SELL, "back"), "does not rest"),
         (position(HELD, SELL), Cancel(BUY, "back"), "does not rest"),
         (position(HELD, SELL), Finish(TraderState.FINISHED, D(0), D(0), "done"), "is not filled yet"),
-        (position(BUY, told=True), TellRebuy("again"), "has asked"),
-        (position(BUY, mode=Mode.SHUTDOWN), TellRebuy("again"), "shuts down"),
+        (position(BUY, told=True), RequestSlot("again"), "has asked"),
+        (position(BUY, mode=Mode.SHUTDOWN), RequestSlot("again"), "shuts down"),
         (position(HELD, mode=Mode.OFF), PlaceSell(D(1), D(20), "now"), "off"),
         (position(HELD, SELL, mode=Mode.OFF), Cancel(SELL, "back"), "off"),
     ],

@@ -7,8 +7,8 @@ import pytest
 
 from trading.core import guard
 from trading.core.decisions import ANY_PRICE, Decision, Finish, PlaceBuy, PlaceSell, Triggers, Wait
-from trading.core.events import Event, Nudged, OrderReported, TradeSeen
-from trading.core.filters import Rules, refusal
+from trading.core.events import Event, OrderReported, Recheck, TradeSeen
+from trading.core.filters import SymbolFilters, violation
 from trading.core.journal import Source
 from trading.core.money import floor_to, whole_after
 from trading.core.orders import Fill, Order, OrderReport, OrderStatus, Side
@@ -16,14 +16,16 @@ from trading.core.position import Mode, Position, TraderState, state_of
 from trading.strategies import naive
 from trading.strategies.naive import Settings
 
-RULES = Rules("XRPUSDT", "XRP", "USDT", tick=D("0.0001"), step=D("0.1"), min_quantity=D("0.1"), min_notional=D(5))
+RULES = SymbolFilters(
+    "XRPUSDT", "XRP", "USDT", tick=D("0.0001"), step=D("0.1"), min_quantity=D("0.1"), min_notional=D(5)
+)
 SETTINGS = Settings(D("0.0025"), D("0.001"), rebuy_interval=None)
 TRADE = TradeSeen("XRPUSDT", 1, D("0.4318301"), 0)
-NUDGE = Nudged("test")
+RECHECK = Recheck("test")
 NO_ORDER = OrderReport("c", 1, "XRPUSDT", Side.BUY, OrderStatus.REJECTED, D(1), D(1), D(0))
 
 
-def decide(position: Position, event: Event, rules: Rules, settings: Settings) -> Decision:
+def decide(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
     return guard.decide(naive, position, event, rules, settings)
 
 
@@ -55,7 +57,7 @@ BOUGHT = order(Side.BUY, OrderStatus.FILLED, executed="46.4", commission="0.0464
 SOLD = order(Side.SELL, OrderStatus.FILLED, "0.4319", "46.3", "46.3", "0.01999697", "USDT")
 
 
-@pytest.mark.parametrize("event", [TRADE, NUDGE, OrderReported(NO_ORDER, Source.REPORT)])
+@pytest.mark.parametrize("event", [TRADE, RECHECK, OrderReported(NO_ORDER, Source.REPORT)])
 @pytest.mark.parametrize(
     "position",
     [
@@ -77,19 +79,19 @@ def test_next_trade_places_the_buy_a_little_under_it() -> None:
 
 
 def test_the_worked_row_of_the_original() -> None:
-    rules = Rules("S", "B", "Q", tick=D("0.0001"), step=D(1))
+    rules = SymbolFilters("S", "B", "Q", tick=D("0.0001"), step=D(1))
     decision = decide(position(budget="10"), TradeSeen("S", 1, D("1.0"), 0), rules, Settings(D("0.01"), D("0.01")))
     assert isinstance(decision, PlaceBuy)
     assert (decision.price, decision.quantity) == (D("0.9900"), D(10))
 
 
 def test_without_a_price_nothing_is_bought() -> None:
-    assert isinstance(decide(position(), NUDGE, RULES, SETTINGS), Wait)
+    assert isinstance(decide(position(), RECHECK, RULES, SETTINGS), Wait)
     assert triggers(position()) == Triggers(below=ANY_PRICE)
 
 
 def test_filled_buy_sells_what_is_owned_after_the_commission() -> None:
-    decision = decide(position(BOUGHT), NUDGE, RULES, SETTINGS)
+    decision = decide(position(BOUGHT), RECHECK, RULES, SETTINGS)
     assert isinstance(decision, PlaceSell)
     # 46.4 - 0.0464, in whole steps
     assert (decision.price, decision.quantity) == (D("0.4319"), D("46.3"))
@@ -98,34 +100,34 @@ def test_filled_buy_sells_what_is_owned_after_the_commission() -> None:
 def test_commission_in_another_asset_leaves_all_of_it_to_sell() -> None:
     bought = order(Side.BUY, OrderStatus.FILLED, executed="46.4", commission="0.0001", asset="BNB")
     bought = replace(bought, fills=(replace(bought.fills[0], commission_quote=D("0.06")),))
-    decision = decide(position(bought), NUDGE, RULES, SETTINGS)
+    decision = decide(position(bought), RECHECK, RULES, SETTINGS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D("46.4")
 
 
 def test_part_of_a_cancelled_buy_is_sold() -> None:
     bought = order(Side.BUY, OrderStatus.CANCELED, executed="20", commission="0.02")
-    decision = decide(position(bought), NUDGE, RULES, SETTINGS)
+    decision = decide(position(bought), RECHECK, RULES, SETTINGS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D("19.9")
 
 
 def test_rest_of_a_cancelled_sale_is_sold() -> None:
     sold = order(Side.SELL, OrderStatus.CANCELED, "0.4319", "46.3", "30", "0.0129", "USDT")
-    decision = decide(position(BOUGHT, sold), NUDGE, RULES, SETTINGS)
+    decision = decide(position(BOUGHT, sold), RECHECK, RULES, SETTINGS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D("16.3")
 
 
 def test_nothing_is_sold_before_all_fills_are_known() -> None:
     unknown = replace(BOUGHT, fills=())
-    decision = decide(position(unknown), NUDGE, RULES, SETTINGS)
+    decision = decide(position(unknown), RECHECK, RULES, SETTINGS)
     assert isinstance(decision, Wait)
     assert decision.needs_fills == unknown
 
 
 def test_sold_ends_the_cycle_with_the_profit_of_its_fills() -> None:
-    decision = decide(position(BOUGHT, SOLD), NUDGE, RULES, SETTINGS)
+    decision = decide(position(BOUGHT, SOLD), RECHECK, RULES, SETTINGS)
     assert isinstance(decision, Finish)
     assert decision.state == TraderState.FINISHED
     # 46.3 x 0.4319 - fee - 46.3/46.3536 of what 46.4 x 0.4307 cost
@@ -135,8 +137,8 @@ def test_sold_ends_the_cycle_with_the_profit_of_its_fills() -> None:
 
 def test_off_places_nothing_but_a_sale_that_filled_still_ends_the_cycle() -> None:
     off = position(BOUGHT, mode=Mode.OFF)
-    assert isinstance(decide(off, NUDGE, RULES, SETTINGS), Wait)
-    assert isinstance(decide(replace(off, orders=(BOUGHT, SOLD)), NUDGE, RULES, SETTINGS), Finish)
+    assert isinstance(decide(off, RECHECK, RULES, SETTINGS), Wait)
+    assert isinstance(decide(replace(off, orders=(BOUGHT, SOLD)), RECHECK, RULES, SETTINGS), Finish)
 
 
 BIT = order(Side.BUY, OrderStatus.CANCELED, executed="3", commission="0.003")
@@ -144,14 +146,14 @@ BIT = order(Side.BUY, OrderStatus.CANCELED, executed="3", commission="0.003")
 
 def test_less_than_can_ever_be_sold_ends_as_dust_with_the_amount() -> None:
     for rules in (replace(RULES, step=D(5)), replace(RULES, min_quantity=D("2.998"))):
-        decision = decide(position(BIT), NUDGE, rules, SETTINGS)
+        decision = decide(position(BIT), RECHECK, rules, SETTINGS)
         assert isinstance(decision, Finish)
         assert (decision.state, decision.leftover) == (TraderState.DUST, D("2.997"))
 
 
 def test_what_is_worth_too_little_to_be_sold_is_held_and_carried_into_another_buy() -> None:
     stands = position(BIT)
-    decision = decide(stands, NUDGE, RULES, SETTINGS)
+    decision = decide(stands, RECHECK, RULES, SETTINGS)
     assert isinstance(decision, Wait)
     assert "it holds 2.997 XRP until that can be sold" in decision.reason
     assert triggers(stands, SETTINGS) == Triggers(below=ANY_PRICE)
@@ -216,7 +218,9 @@ def test_buy_is_sized_so_that_whole_steps_are_left_of_it(quantity: str, step: st
         (replace(RULES, step=D("0.1"), min_quantity=D("46.4")), position(), TRADE, "could not be sold"),
     ],
 )
-def test_what_can_not_work_waits_and_says_why(rules: Rules, stands: Position, event: Event, reason: str) -> None:
+def test_what_can_not_work_waits_and_says_why(
+    rules: SymbolFilters, stands: Position, event: Event, reason: str
+) -> None:
     decision = decide(stands, event, rules, SETTINGS)
     assert isinstance(decision, Wait)
     assert reason in decision.reason
@@ -225,7 +229,7 @@ def test_what_can_not_work_waits_and_says_why(rules: Rules, stands: Position, ev
 def test_what_is_believed_of_a_listing_stops_no_sale_and_every_buy() -> None:
     """Nobody knows better than the exchange whether it trades: it is asked."""
     halted = replace(RULES, is_trading=False, status="GONE")
-    assert isinstance(decide(position(BOUGHT), NUDGE, halted, SETTINGS), PlaceSell)
+    assert isinstance(decide(position(BOUGHT), RECHECK, halted, SETTINGS), PlaceSell)
     decision = decide(position(), TRADE, halted, SETTINGS)
     assert isinstance(decision, Wait)
 
@@ -259,8 +263,8 @@ def test_a_resting_order_waits_for_no_price() -> None:
     ],
 )
 def test_what_the_filters_refuse_is_said_in_words(price: str, quantity: str, words: str) -> None:
-    assert words in (refusal(RULES, Side.BUY, D(price), D(quantity)) or "")
+    assert words in (violation(RULES, Side.BUY, D(price), D(quantity)) or "")
 
 
 def test_what_the_filters_pass_is_not_refused() -> None:
-    assert refusal(RULES, Side.BUY, D("0.4307"), D("46.4")) is None
+    assert violation(RULES, Side.BUY, D("0.4307"), D("46.4")) is None

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from binance_mock.state.listings import LISTINGS, symbol_info
-from tests.trading.core.test_strategy import NUDGE, order, position
+from tests.trading.core.test_strategy import RECHECK, order, position
 from trading.core import guard
 from trading.core.events import TradeSeen
-from trading.core.filters import Rules, refusal, too_far
+from trading.core.filters import SymbolFilters, too_far, violation
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import Finish, PlaceBuy, PlaceSell
 from trading.exchange.protocol import Listed
@@ -80,8 +80,10 @@ def test_a_bound_of_0_and_one_that_is_missing_hold_nothing_back(filters: list[di
     bounds = ("min_price", "max_price", "min_quantity", "max_quantity", "min_notional", "max_notional")
     assert {getattr(listed, name) for name in bounds} == {D(0)}
     assert set(bounds_of(listed.filters).values()) == {0}
-    rules = Rules("ETHUSDT", "ETH", "USDT", tick=listed.tick_size, step=listed.step_size, **bounds_of(listed.filters))
-    assert refusal(rules, Side.BUY, D("0.00000123"), D("0.00000456")) is None
+    rules = SymbolFilters(
+        "ETHUSDT", "ETH", "USDT", tick=listed.tick_size, step=listed.step_size, **bounds_of(listed.filters)
+    )
+    assert violation(rules, Side.BUY, D("0.00000123"), D("0.00000456")) is None
     assert too_far(rules, Side.SELL, D(90_000), D(1)) is None
 
 
@@ -93,7 +95,7 @@ def cut_to(value: D, digits: int) -> bool:
 def test_a_cycle_of_a_symbol_without_filters_has_amounts_that_the_exchange_takes(digits: tuple[int, int]) -> None:
     of_price, of_quantity = digits
     listed = told([], quoteAssetPrecision=of_price, baseAssetPrecision=of_quantity)
-    rules = Rules("XRPUSDT", "XRP", "USDT", tick=listed.tick_size, step=listed.step_size)
+    rules = SymbolFilters("XRPUSDT", "XRP", "USDT", tick=listed.tick_size, step=listed.step_size)
     settings = naive.Settings(
         D("0.0025"), D("0.001"), rebuy_interval=None, stop_loss_interval=D("0.01"), exit_slippage=D("0.003")
     )
@@ -103,14 +105,14 @@ def test_a_cycle_of_a_symbol_without_filters_has_amounts_that_the_exchange_takes
     bought = order(
         Side.BUY, OrderStatus.FILLED, str(buy.price), str(buy.quantity), str(buy.quantity), str(buy.quantity / 1000)
     )
-    sale = guard.decide(naive, position(bought), NUDGE, rules, settings)
+    sale = guard.decide(naive, position(bought), RECHECK, rules, settings)
     assert isinstance(sale, PlaceSell)
     assert cut_to(sale.price, of_price) and cut_to(sale.quantity, of_quantity)
-    stop = guard.decide(naive, position(bought, leaves_at="420.12345678"), NUDGE, rules, settings)
+    stop = guard.decide(naive, position(bought, leaves_at="420.12345678"), RECHECK, rules, settings)
     assert isinstance(stop, PlaceSell)
     assert cut_to(stop.price, of_price) and cut_to(stop.quantity, of_quantity)
     sold = replace(
         order(Side.SELL, OrderStatus.FILLED, str(sale.price), str(sale.quantity), str(sale.quantity), "0", "USDT"),
         client_order_id="s",
     )
-    assert isinstance(guard.decide(naive, position(bought, sold), NUDGE, rules, settings), Finish)
+    assert isinstance(guard.decide(naive, position(bought, sold), RECHECK, rules, settings), Finish)

@@ -14,12 +14,12 @@ from pytest_django import Settings
 from hedgehog_project import env as env_module
 from hedgehog_project import venues
 from hedgehog_project.tether import GIVEN
-from hedgehog_project.venues import Venue, facts_of_keys, place
+from hedgehog_project.venues import Venue, endpoints, facts_of_keys
 from tests.support.exchanges.clients import limit_order
 from tests.support.exchanges.market import KEY, SECRET, MockExchange
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from trading.exchange import client, remote
-from trading.exchange.client import budget_of, exchange_at
+from trading.exchange.client import exchange_at, rate_limits_of
 from trading.exchange.errors import (
     ExchangeError,
     KeyRejected,
@@ -133,7 +133,7 @@ class TestAProcessWithoutKeys:
         settings.HEDGEHOG_ALLOW_LIVE = True
         settings.HEDGEHOG_KEY_FACTS = facts_of_keys()
         assert "Otter" not in settings.HEDGEHOG_KEY_FACTS
-        self.account = place(Venue.MOCK).account
+        self.account = endpoints(Venue.MOCK).account
         monkeypatch.setenv(GIVEN, "MOCK_API_KEY")
         settings.BINANCE_API_KEY = settings.BINANCE_API_SECRET = settings.MOCK_API_SECRET = ""
         monkeypatch.setattr(client, "_of_thread", threading.local())
@@ -160,9 +160,9 @@ class TestAProcessWithoutKeys:
             exchange_at(Venue.LIVE)
 
     def test_sees_the_same_budget(self, mock: MockExchange, redis_client: "redis.Redis") -> None:
-        before = budget_of(Venue.MOCK).state().orders_10s.used
+        before = rate_limits_of(Venue.MOCK).state().orders_10s.used
         mock.client().place(limit_order())
-        assert budget_of(Venue.MOCK).state().orders_10s.used == before + 1
+        assert rate_limits_of(Venue.MOCK).state().orders_10s.used == before + 1
 
 
 def test_a_key_that_is_not_given_is_empty_whatever_its_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from hedgehog_project.venues import Venue
 from hedgehog_project.venues import rate_limits as budget_module
-from hedgehog_project.venues.rate_limits import budget_at
+from hedgehog_project.venues.rate_limits import rate_limits_at
 from streamer import rest
 from tests.support.exchanges.clients import ORDER_REPLY, client_of, forget_exchanges, limit_order
 from tests.support.exchanges.market import KEY
@@ -113,18 +113,18 @@ def test_ban_stops_the_streamer_s_questions_too_and_their_ban_ours() -> None:
     with ScriptedServer(banned) as server:
         with pytest.raises(Throttled, match="banned until") as throttled:
             client_of(server.url).place(limit_order())
-        with pytest.raises(rest.ThrottledError, match="banned until") as held_back:
+        with pytest.raises(rest.ThrottledError, match="banned until") as rest_throttled:
             rest.get(server.url, "exchangeInfo", {}, dict)
         assert len(server.requests) == 1
     # As long as the text says, but never longer than Binance bans.
     assert throttled.value.wait_s == 3 * 86_400
-    assert held_back.value.retry_after_s > 86_400
+    assert rest_throttled.value.retry_after_s > 86_400
     with ScriptedServer(answer(429, text="<html>", Retry_After=30)) as server:
-        with pytest.raises(rest.ThrottledError) as held_back:
+        with pytest.raises(rest.ThrottledError) as rest_throttled:
             rest.get(server.url, "aggTrades", {"symbol": "ETHUSDT"}, list)
         with pytest.raises(Throttled, match="is not called until") as throttled:
             client_of(server.url).place(limit_order(Side.SELL))
-    assert held_back.value.retry_after_s == 30
+    assert rest_throttled.value.retry_after_s == 30
     assert 29 < throttled.value.wait_s <= 30
 
 
@@ -178,7 +178,7 @@ def test_an_order_too_many_says_of_which_window(interval: str, scope: Scope) -> 
         client = client_of(server.url)
         with pytest.raises(Throttled) as throttled:
             client.place(limit_order())
-        state = budget_at(server.url, KEY).state()
+        state = rate_limits_at(server.url, KEY).state()
     assert throttled.value.scope == scope
     is_full = {Scope.ORDERS_10S: state.orders_10s.used == 40, Scope.ORDERS_1D: state.orders_1d.used == 128_000}
     assert [each for each, full in is_full.items() if full] == [scope]
@@ -215,5 +215,5 @@ def test_failed_placings_leave_no_order_counted() -> None:
         for _ in range(5):
             with pytest.raises(ExchangeError):
                 client_of(server.url).place(limit_order())
-        state = budget_at(server.url, KEY).state()
+        state = rate_limits_at(server.url, KEY).state()
     assert (state.orders_10s.used, state.weight.used) == (0, 5)

@@ -16,7 +16,7 @@ from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_trader, own_id
 from tests.trading.identity.conftest import Place
-from trading.core.events import Nudged, TradeSeen
+from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
@@ -30,7 +30,7 @@ from trading.traders import acting
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
-LOOK = Nudged("look", is_urgent=True)
+LOOK = Recheck("look", is_urgent=True)
 
 
 def compare(exchange: ScriptedExchange) -> Reconciliation:
@@ -126,7 +126,7 @@ class TestByTime:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """The exchange's clock is two hours behind ours: so was the order placed while this one ran."""
-        clock = client_module.clock_at(client_module.place(Venue.MOCK).rest_url)
+        clock = client_module.clock_at(client_module.endpoints(Venue.MOCK).rest_url)
         monkeypatch.setattr(clock, "offset_ms", -7_200_000)
         place(own_id(trader), ago_s=7_230)
         compare(exchange)
@@ -140,7 +140,7 @@ class TestByTime:
         place: Place,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        clock = client_module.clock_at(client_module.place(Venue.MOCK).rest_url)
+        clock = client_module.clock_at(client_module.endpoints(Venue.MOCK).rest_url)
         place(own_id(trader), ago_s=7_230)
         answer = exchange.open_orders
 
@@ -237,9 +237,9 @@ class TestWhileItIsAlive:
 
     @pytest.mark.usefixtures("copied")
     def test_other_venues_trade_on(self, trader: Trader) -> None:
-        assert copies.hold(trader, Side.BUY) is not None
+        assert copies.denial(trader, Side.BUY) is not None
         trader.venue = Venue.TESTNET
-        assert copies.hold(trader, Side.BUY) is None
+        assert copies.denial(trader, Side.BUY) is None
 
     @pytest.mark.usefixtures("copied")
     def test_its_orders_are_not_adopted_or_cancelled(self, exchange: ScriptedExchange) -> None:

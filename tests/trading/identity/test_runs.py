@@ -55,7 +55,7 @@ def test_start_of_everything_begins_another_run_however_soon() -> None:
 
 
 def test_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "MOST_KEPT", 2)
+    monkeypatch.setattr(runs, "MAX_KEPT", 2)
     for hour in range(4):
         runs.beat(after(hour * 3600))
     assert spans() == [(7200, 7200), (10_800, 10_800)]

@@ -328,7 +328,7 @@ class TestSymbolsThatCanNotBeAskedAbout:
     def test_many_of_them_starve_nobody(
         self, trader: Trader, exchange: ScriptedExchange, refused: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(fill_marks, "MOST_SYMBOLS", 3)
+        monkeypatch.setattr(fill_marks, "MAX_SYMBOLS", 3)
         self.traded_once("OLD1USDT", "OLD2USDT", "OLD3USDT", "OLD4USDT")
         make_symbol("ADAUSDT")
         FillMark.objects.create(
@@ -343,7 +343,7 @@ class TestSymbolsThatCanNotBeAskedAbout:
     def test_unknown_order_in_it_takes_no_turn_from_the_others(
         self, trader: Trader, exchange: ScriptedExchange, refused: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(fill_marks, "MOST_SYMBOLS", 1)
+        monkeypatch.setattr(fill_marks, "MAX_SYMBOLS", 1)
         self.traded_once("OLDUSDT")
         reconcile(Venue.MOCK, exchange)
         make_symbol("ADAUSDT")
@@ -404,7 +404,7 @@ class TestSymbolsThatCanNotBeAskedAbout:
         with monkeypatch.context() as patch:
             patch.setattr(exchange, "trades", silent)
             row = reconcile(Venue.MOCK, exchange)
-        assert (len(asked), row.left) == (fill_marks.MOST_UNANSWERED, 1)
+        assert (len(asked), row.left) == (fill_marks.MAX_UNANSWERED, 1)
         assert "the exchange does not answer" in row.text
         assert not FillMark.objects.filter(retry_at__isnull=False).exists()
         assert reconcile(Venue.MOCK, exchange).unchecked == 0
@@ -449,7 +449,7 @@ class TestFills:
     def test_symbols_wait_their_turn_where_many_have_moved(
         self, trader: Trader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(fill_marks, "MOST_SYMBOLS", 2)
+        monkeypatch.setattr(fill_marks, "MAX_SYMBOLS", 2)
         for number, name in enumerate(("AUSDT", "BUSDT", "CUSDT")):
             make_symbol(name)
             looked_at = timezone.now() - timedelta(hours=5 - number)
@@ -488,7 +488,7 @@ class TestOrdersThatTheDatabaseLacks:
         assert trader.profit > 0
         assert len(exchange.placed) == 2
 
-    def test_sale_is_taken_back_before_its_buy_is_repaired(self, trader: Trader, exchange: ScriptedExchange) -> None:
+    def test_sale_is_cancelled_before_its_buy_is_repaired(self, trader: Trader, exchange: ScriptedExchange) -> None:
         buy = buys(trader, exchange)
         acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
         lose(Order.objects.get(side=Side.SELL))
@@ -646,7 +646,7 @@ class TestWhatIsKept:
     def test_rows_are_bounded(
         self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("trading.models.reconciliations.MOST_KEPT", 2)
+        monkeypatch.setattr("trading.models.reconciliations.MAX_KEPT", 2)
         for number in range(4):
             Reconciliation(venue=Venue.MOCK, text=str(number)).keep()
         assert list(Reconciliation.objects.values_list("text", flat=True)) == ["3", "2"]

@@ -60,7 +60,7 @@ def hold_one(symbol: Symbol) -> None:
 
 def test_fall_from_the_high_reduces_says_why_and_takes_resting_buys_back(symbol: Symbol, look: Look) -> None:
     hold_one(symbol)
-    limit_account(most_drawdown=D("0.05"), capital=D(1000))
+    limit_account(max_drawdown=D("0.05"), capital=D(1000))
     look("1000")
     assert look("1100").high > D(90)
     assert Switch.row().is_active
@@ -74,7 +74,7 @@ def test_fall_from_the_high_reduces_says_why_and_takes_resting_buys_back(symbol:
 
 def test_smaller_fall_lets_trading_go_on(symbol: Symbol, look: Look) -> None:
     hold_one(symbol)
-    limit_account(most_drawdown=D("0.1"), capital=D(1000))
+    limit_account(max_drawdown=D("0.1"), capital=D(1000))
     look("1100")
     assert D("0.08") < look("1000").drawdown < D("0.1")
     assert Switch.row().is_active
@@ -83,7 +83,7 @@ def test_smaller_fall_lets_trading_go_on(symbol: Symbol, look: Look) -> None:
 def test_drawdown_may_halt_and_leave_resting_buys_alone(symbol: Symbol, look: Look) -> None:
     hold_one(symbol)
     limit_account(
-        most_drawdown=D("0.05"), capital=D(1000), drawdown_mode=TradingMode.HALTED, drawdown_cancels_buys=False
+        max_drawdown=D("0.05"), capital=D(1000), drawdown_mode=TradingMode.HALTED, drawdown_cancels_buys=False
     )
     look("1100")
     look("1000")
@@ -92,7 +92,7 @@ def test_drawdown_may_halt_and_leave_resting_buys_alone(symbol: Symbol, look: Lo
 
 def test_realised_losses_count_as_well(symbol: Symbol, look: Look) -> None:
     make_cycle(symbol, "200")
-    limit_account(most_drawdown=D("0.05"), capital=D(800))
+    limit_account(max_drawdown=D("0.05"), capital=D(800))
     assert look().high == D(200)
     make_cycle(symbol, "-50")
     assert look().drawdown == D("0.05")
@@ -102,7 +102,7 @@ def test_realised_losses_count_as_well(symbol: Symbol, look: Look) -> None:
 def test_one_look_alone_neither_raises_the_high_nor_trips(symbol: Symbol, look: Look) -> None:
     """A price may slip, and a fill may be booked between two queries."""
     hold_one(symbol)
-    limit_account(most_drawdown=D("0.05"), capital=D(1000))
+    limit_account(max_drawdown=D("0.05"), capital=D(1000))
     high = look("1000").high
     assert look("2000", times=1).high == high
     assert look("1000").high == high
@@ -115,7 +115,7 @@ def test_one_look_alone_neither_raises_the_high_nor_trips(symbol: Symbol, look: 
 
 def test_a_price_that_nobody_knows_is_no_loss(symbol: Symbol, look: Look, redis_client: "redis.Redis") -> None:
     hold_one(symbol)
-    limit_account(most_drawdown=D("0.01"), capital=D(1000))
+    limit_account(max_drawdown=D("0.01"), capital=D(1000))
     before = look("1100")
     redis_client.flushall()
     after = look()
@@ -125,7 +125,7 @@ def test_a_price_that_nobody_knows_is_no_loss(symbol: Symbol, look: Look, redis_
 
 def test_the_days_high_begins_anew_at_midnight_utc_and_that_of_all_time_does_not(symbol: Symbol, look: Look) -> None:
     make_cycle(symbol, "300")
-    limit_account(most_drawdown=D("0.5"), capital=D(700), drawdown_from="day")
+    limit_account(max_drawdown=D("0.5"), capital=D(700), drawdown_from="day")
     look()
     make_cycle(symbol, "-100")
     assert look().drawdown == D("0.1")
@@ -137,7 +137,7 @@ def test_the_days_high_begins_anew_at_midnight_utc_and_that_of_all_time_does_not
 
 def test_after_a_person_has_resumed_the_high_begins_anew(symbol: Symbol, look: Look) -> None:
     make_cycle(symbol, "100")
-    limit_account(most_drawdown=D("0.05"), capital=D(900))
+    limit_account(max_drawdown=D("0.05"), capital=D(900))
     look()
     make_cycle(symbol, "-100")
     look()
@@ -156,7 +156,7 @@ def test_after_a_person_has_resumed_the_high_begins_anew(symbol: Symbol, look: L
 
 def test_what_a_person_has_halted_stays_halted(symbol: Symbol, look: Look) -> None:
     make_cycle(symbol, "100")
-    limit_account(most_drawdown=D("0.05"), capital=D(900))
+    limit_account(max_drawdown=D("0.05"), capital=D(900))
     look()
     kill_switch.halt("anna", "lunch")
     make_cycle(symbol, "-100")
@@ -168,7 +168,7 @@ def test_whoever_resumes_from_a_halt_of_theirs_is_told_of_a_drawdown_that_came_m
     symbol: Symbol, look: Look
 ) -> None:
     make_cycle(symbol, "100")
-    limit_account(most_drawdown=D("0.05"), capital=D(900))
+    limit_account(max_drawdown=D("0.05"), capital=D(900))
     look()
     kill_switch.halt("anna", "lunch")
     make_cycle(symbol, "-100")
@@ -204,7 +204,7 @@ def test_play_money_that_is_left_at_another_venue_does_not_stop_real_moneys_trad
 ) -> None:
     Switch.objects.update_or_create(pk=1, defaults={"venue": switch_at})
     make_cycle(symbol, "100", venue=of)
-    limit_account(of, most_drawdown=D("0.05"), capital=D(900))
+    limit_account(of, max_drawdown=D("0.05"), capital=D(900))
     drawdown.watch(NOON)
     make_cycle(symbol, "-100", venue=of)
     for n in (1, 2, 3):
@@ -214,7 +214,7 @@ def test_play_money_that_is_left_at_another_venue_does_not_stop_real_moneys_trad
 
 
 def test_a_drawdown_that_nobody_can_know_is_told(symbol: Symbol, look: Look, redis_client: "redis.Redis") -> None:
-    limits = limit_account(most_drawdown=D("0.05"), capital=D(900))
+    limits = limit_account(max_drawdown=D("0.05"), capital=D(900))
     hold_one(symbol)
     assert list(limit_usage.drawdown_problems(Venue.MOCK)) == [
         "The drawdown at mock is not known yet: what is held may have no price."
@@ -233,10 +233,12 @@ def test_a_drawdown_that_nobody_can_know_is_told(symbol: Symbol, look: Look, red
 
 
 def test_what_trades_a_share_of_the_balance_counts_with_what_its_traders_were_given(symbol: Symbol) -> None:
-    limits = limit_account(most_drawdown=D("0.05"))
+    limits = limit_account(max_drawdown=D("0.05"))
     other = make_symbol("XRPUSDT")
-    TradingSettings.objects.filter(symbol=symbol).update(budget=D(300), chunks=2)
-    TradingSettings.objects.filter(symbol=other).update(status="on", budget=D(9_999), chunks=5, sizing=Sizing.SHARE)
+    TradingSettings.objects.filter(symbol=symbol).update(budget=D(300), max_slots=2)
+    TradingSettings.objects.filter(symbol=other).update(
+        status="on", budget=D(9_999), max_slots=5, sizing=Sizing.SHARE
+    )
     make_trader(other, 1, budget=D(40))
     make_trader(other, 2, budget=D(60))
     assert drawdown.capital_of(limits, Standing()) == D(300) + D(250)
@@ -244,7 +246,7 @@ def test_what_trades_a_share_of_the_balance_counts_with_what_its_traders_were_gi
 
 def test_changed_budgets_are_no_gain_and_no_loss(symbol: Symbol, look: Look) -> None:
     make_cycle(symbol, "100")
-    limit_account(most_drawdown=D("0.05"))
+    limit_account(max_drawdown=D("0.05"))
     look()
     TradingSettings.objects.update(budget=D(50))
     assert look().drawdown == 0
@@ -253,18 +255,18 @@ def test_changed_budgets_are_no_gain_and_no_loss(symbol: Symbol, look: Look) -> 
 
 
 def test_where_no_drawdown_is_wanted_its_high_is_forgotten(symbol: Symbol, look: Look) -> None:
-    row = limit_account(most_drawdown=D("0.05"), capital=D(900))
+    row = limit_account(max_drawdown=D("0.05"), capital=D(900))
     look()
-    row.most_drawdown = None
+    row.max_drawdown = None
     row.save()
     assert not HighWater.objects.exists()
 
 
-def test_the_leader_watches_and_has_resting_buys_taken_back(symbol: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_leader_watches_and_has_resting_buys_cancelled(symbol: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
     make_cycle(symbol, "100")
     order = make_order(make_trader(symbol, 9))
     Order.objects.filter(pk=order.pk).update(status=OrderStatus.NEW, asked_at=None)
-    limit_account(most_drawdown=D("0.05"), capital=D(900))
+    limit_account(max_drawdown=D("0.05"), capital=D(900))
     cancelled: list[int] = []
     monkeypatch.setattr(leader.enqueue, "cancel", lambda order_id, *_: cancelled.append(order_id))
     leader.lead(NOON)

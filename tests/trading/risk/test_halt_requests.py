@@ -61,10 +61,10 @@ def request(mode: TradingMode = TradingMode.HALTED, cancels: bool = False) -> No
 )
 def test_request_holds_back_what_its_mode_says(mode: TradingMode, buys: bool, sells: bool, db: None) -> None:
     request(mode)
-    assert [gate.mode_hold(side) is None for side in (Side.BUY, Side.SELL)] == [buys, sells]
-    hold = gate.mode_hold(Side.BUY)
-    assert hold is not None
-    assert "news (by anna, since " in hold.reason
+    assert [gate.mode_denial(side) is None for side in (Side.BUY, Side.SELL)] == [buys, sells]
+    denial = gate.mode_denial(Side.BUY)
+    assert denial is not None
+    assert "news (by anna, since " in denial.reason
 
 
 def test_order_that_is_saved_when_the_request_comes_is_not_sent(
@@ -100,7 +100,7 @@ def test_request_is_shown_wherever_the_switch_is(db: None) -> None:
 def test_request_loosens_nothing(db: None) -> None:
     kill_switch.halt("bert", "lunch")
     request(TradingMode.REDUCING, cancels=True)
-    assert gate.mode_hold(Side.SELL) is not None
+    assert gate.mode_denial(Side.SELL) is not None
     assert kill_switch.keep_request()
     row = Switch.objects.get()
     assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "bert", "lunch", True)
@@ -126,7 +126,7 @@ def test_halt_whose_row_can_not_be_written_says_so_and_holds(db: None, monkeypat
     )
     assert there.startswith("The database does not have it yet: database is locked. ")
     assert sent == "No order of this home goes out any more."
-    assert gate.mode_hold(Side.SELL) is not None
+    assert gate.mode_denial(Side.SELL) is not None
     kill_switch.keep_request()
     assert Switch.objects.get().mode_by == "anna"
 
@@ -149,7 +149,7 @@ def test_resume_takes_a_request_away_with_the_row(db: None) -> None:
     kill_switch.halt("bert")
     request()
     kill_switch.resume("carl")
-    assert gate.mode_hold(Side.BUY) is None
+    assert gate.mode_denial(Side.BUY) is None
     assert not kill_switch.keep_request()
 
 
@@ -180,7 +180,7 @@ def test_request_that_never_reached_the_row_is_taken_away_without_it(
     with locked(monkeypatch):
         call_command("resume", stdout=out)
     assert out.getvalue() == "Trading is active again. The halt had not reached the database.\n"
-    assert gate.mode_hold(Side.BUY) is None
+    assert gate.mode_denial(Side.BUY) is None
     kill_switch.halt("bert")
     with locked(monkeypatch), pytest.raises(CommandError, match=r"stays halted: database is locked\. Try again"):
         call_command("resume", stdout=out)
@@ -206,10 +206,10 @@ def test_halt_returns_only_when_no_call_can_begin_any_more(
     looked, begun = gate.last_look, []
 
     def look(order: NewOrder) -> Any:
-        hold = looked(order)
+        denial = looked(order)
         has_looked.set()
         may_call.wait(10)
-        return hold
+        return denial
 
     def place(order: NewOrder) -> Any:
         # As the client does when it signs.

@@ -20,8 +20,8 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_l
 from tests.support.rows import make_trader
 from tests.trading.conftest import make_symbol
 from trading import leader
-from trading.core.events import Nudged, TradeSeen
-from trading.core.holds import Check
+from trading.core.denials import Check
+from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Kind, Source
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -38,7 +38,7 @@ from trading.traders import acting, looks
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
-NUDGE = Nudged("test")
+RECHECK = Recheck("test")
 
 
 @pytest.fixture(autouse=True)
@@ -76,23 +76,23 @@ def order(side: Side = Side.BUY) -> Order:
 )
 def test_each_mode_lets_its_sides_pass(mode: TradingMode, buys: bool, sells: bool) -> None:
     Switch.objects.update_or_create(pk=1, defaults={"mode": mode})
-    assert [gate.mode_hold(side) is None for side in (Side.BUY, Side.SELL)] == [buys, sells]
+    assert [gate.mode_denial(side) is None for side in (Side.BUY, Side.SELL)] == [buys, sells]
 
 
 def test_halted_trader_orders_nothing_says_so_and_costs_nothing(trader: Trader, exchange: ScriptedExchange) -> None:
     kill_switch.halt("anna", "news")
     for _ in range(3):
         acting.wake(trader.pk, TRADE, exchange)
-        acting.wake(trader.pk, NUDGE, exchange)
-    held = fresh(trader)
+        acting.wake(trader.pk, RECHECK, exchange)
+    denied = fresh(trader)
     assert (exchange.placed, Order.objects.count()) == ([], 0)
-    assert held.waits_for.startswith("trading is halted: news (by anna, since ")
+    assert denied.waits_for.startswith("trading is halted: news (by anna, since ")
     # No price wakes it, and the clock only in a minute.
-    assert held.wake_below is None
-    assert held.retry_at is not None
-    assert held.retry_at > timezone.now() + timedelta(seconds=55)
+    assert denied.wake_below is None
+    assert denied.retry_at is not None
+    assert denied.retry_at > timezone.now() + timedelta(seconds=55)
     assert list(JournalEntry.objects.values_list("kind", "denied_by")) == [(Kind.DENIED, Check.MODE)]
-    assert held.failures == 0
+    assert denied.failures == 0
 
 
 def test_resumed_trader_goes_on_by_itself_within_a_beat(
@@ -100,12 +100,12 @@ def test_resumed_trader_goes_on_by_itself_within_a_beat(
 ) -> None:
     kill_switch.halt("anna")
     acting.wake(trader.pk, TRADE, exchange)
-    leader.nudge_whoever_is_due(timezone.now())
+    leader.recheck_due(timezone.now())
     assert bells == []
     assert kill_switch.resume("anna") == 1
-    leader.nudge_whoever_is_due(timezone.now())
+    leader.recheck_due(timezone.now())
     assert [task for task, _ in bells] == ["trading.tasks.nudge"]
-    acting.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, RECHECK, exchange)
     assert fresh(trader).wake_below == ANY_PRICE
     acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
@@ -128,11 +128,11 @@ def test_halt_between_the_saved_intent_and_the_call_is_heeded(
     assert exchange.placed == []
     assert order().status == OrderStatus.NOT_PLACED
     assert "just in time" in order().reason
-    held = fresh(trader)
-    assert (held.state, held.failures, held.error) == (TraderState.WAITING, 0, "")
-    assert held.waits_for.startswith("trading is halted: just in time")
+    denied = fresh(trader)
+    assert (denied.state, denied.failures, denied.error) == (TraderState.WAITING, 0, "")
+    assert denied.waits_for.startswith("trading is halted: just in time")
     kill_switch.resume("anna")
-    acting.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, RECHECK, exchange)
     acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
 
@@ -151,10 +151,10 @@ def test_symbol_that_is_turned_off_between_the_saved_intent_and_the_call_sends_n
         patch.setattr(acting, "_send", turn_first)
         acting.wake(trader.pk, TRADE, exchange)
     assert (exchange.placed, order().status) == ([], OrderStatus.NOT_PLACED)
-    held = fresh(trader)
-    assert (held.state, held.failures, held.error) == (TraderState.WAITING, 0, "")
+    denied = fresh(trader)
+    assert (denied.state, denied.failures, denied.error) == (TraderState.WAITING, 0, "")
     # It looks again within a second, and then waits as all do whose symbol is off.
-    assert held.retry_at is not None and held.retry_at < timezone.now() + timedelta(seconds=1)
+    assert denied.retry_at is not None and denied.retry_at < timezone.now() + timedelta(seconds=1)
 
 
 def test_sale_that_a_shutdown_overtakes_is_sent(
@@ -179,10 +179,10 @@ def test_resume_that_just_misses_a_trader_is_noticed_by_the_trader(
     kill_switch.halt("anna")
     acting.wake(trader.pk, TRADE, exchange)
     kill_switch.resume("anna")
-    was = [gate.Hold("trading is halted", gate.REST, "trading is halted", Check.MODE)]
-    asked = gate.mode_hold
-    monkeypatch.setattr(gate, "mode_hold", lambda side: was.pop() if was else asked(side))
-    acting.wake(trader.pk, NUDGE, exchange)
+    was = [gate.Denial("trading is halted", gate.REST, "trading is halted", Check.MODE)]
+    asked = gate.mode_denial
+    monkeypatch.setattr(gate, "mode_denial", lambda side: was.pop() if was else asked(side))
+    acting.wake(trader.pk, RECHECK, exchange)
     acting.wake(trader.pk, TRADE, exchange)
     # Not in a minute: it waits for the next trade at once.
     assert (fresh(trader).wake_below, fresh(trader).retry_at) == (ANY_PRICE, None)
@@ -200,7 +200,7 @@ def test_what_fills_meanwhile_is_sold_only_while_reducing(
     assert Order.objects.filter(side=Side.SELL, status=OrderStatus.NEW).exists() == sold
     assert fresh(trader).state == (TraderState.SELLING if sold else TraderState.HOLDING)
     kill_switch.resume("anna")
-    acting.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, RECHECK, exchange)
     assert order(Side.SELL).quantity == D("0.0666")
 
 
@@ -210,7 +210,7 @@ def test_order_that_was_unclear_when_trading_was_halted_is_still_asked_about(
     exchange.after.append(answer_lost)
     acting.wake(trader.pk, TRADE, exchange)
     kill_switch.halt("anna")
-    for event in (TRADE, NUDGE, Nudged("its owner asked", is_urgent=True)):
+    for event in (TRADE, RECHECK, Recheck("its owner asked", is_urgent=True)):
         acting.wake(trader.pk, event, exchange)
     assert (order().status, len(exchange.placed)) == (OrderStatus.SUBMITTING, 1)
     acting.ask(order().pk, exchange)
@@ -218,7 +218,7 @@ def test_order_that_was_unclear_when_trading_was_halted_is_still_asked_about(
 
 
 # --- taking an order back -----------------------------------------------------------------------------
-def test_buy_that_is_taken_back_ends_cancelled_and_its_trader_waits(
+def test_buy_that_is_cancelled_ends_cancelled_and_its_trader_waits(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
@@ -228,9 +228,7 @@ def test_buy_that_is_taken_back_ends_cancelled_and_its_trader_waits(
     assert not acting.cancel(order().pk, exchange)
 
 
-def test_part_of_a_buy_that_was_taken_back_is_known_with_its_fills(
-    trader: Trader, exchange: ScriptedExchange
-) -> None:
+def test_part_of_a_buy_that_was_cancelled_is_known_with_its_fills(trader: Trader, exchange: ScriptedExchange) -> None:
     acting.wake(trader.pk, TRADE, exchange)
     exchange.fill(order().client_order_id, D("0.02"))  # Nobody has heard of it.
     acting.cancel(order().pk, exchange)
@@ -262,7 +260,7 @@ def test_cancel_whose_answer_is_lost_is_asked_about(
     assert order().status == (OrderStatus.CANCELED if was_carried_out else OrderStatus.NEW)
 
 
-def test_order_that_nobody_acknowledged_is_asked_about_and_then_taken_back(
+def test_order_that_nobody_acknowledged_is_asked_about_and_then_cancelled(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     exchange.after.append(answer_lost)
@@ -277,16 +275,16 @@ def test_leader_rings_for_resting_buys_while_they_are_wanted_back(
     trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
-    leader.take_back_unwanted(timezone.now())
+    leader.cancel_unwanted(timezone.now())
     kill_switch.halt("anna")
-    leader.take_back_unwanted(timezone.now())
+    leader.cancel_unwanted(timezone.now())
     assert bells == []
     kill_switch.halt("anna", cancels_buys=True)
-    leader.take_back_unwanted(timezone.now())
+    leader.cancel_unwanted(timezone.now())
     whose = {"trader": trader.pk, "symbol": "ETHUSDT", "order": order().pk}
     assert bells == [("trading.tasks.cancel", whose)]
     kill_switch.resume("anna")
-    leader.take_back_unwanted(timezone.now())
+    leader.cancel_unwanted(timezone.now())
     assert len(bells) == 1
 
 

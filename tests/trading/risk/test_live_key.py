@@ -16,7 +16,7 @@ from Crypto.PublicKey import ECC, RSA
 from django.views.debug import ExceptionReporter
 from pytest_django import Settings
 
-from hedgehog_project.venues import Venue, place
+from hedgehog_project.venues import Venue, endpoints
 from hedgehog_project.venues.keys import KeyKind
 from streamer.topics import report_topic, trade_topic
 from tests.support.exchanges.market import KEY, SECRET, MockExchange, start_mock
@@ -201,7 +201,7 @@ class TestWithdrawal:
     ) -> None:
         _, error = self.asked(live, *[reset] * 9)
         assert isinstance(error, NotSent)
-        where = place(Venue.LIVE)  # as when it was away
+        where = endpoints(Venue.LIVE)  # as when it was away
         with pytest.raises(NotSent):
             rights.refuse_withdraw_key(where, lambda: pytest.fail("asked within the pause"))
         now = time.monotonic

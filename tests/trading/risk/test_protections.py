@@ -13,8 +13,8 @@ from streamer.topics import gap_key
 from tests.support.limited import COST, ask, keep_balances, limit, limit_account, lose, see_trade
 from tests.support.rows import make_cycle, make_fill, make_order, make_trader
 from tests.trading.conftest import make_symbol
+from trading.core.denials import Rule
 from trading.core.events import TradeSeen
-from trading.core.holds import Rule
 from trading.core.orders import OrderStatus, Side
 from trading.models import (
     AccountProtections,
@@ -40,35 +40,35 @@ def three_orders(symbol: Symbol) -> None:
 Given = Callable[[Symbol, "redis.Redis"], object]
 OF_SYMBOL: list[tuple[dict[str, object], Given, Rule, str, str]] = [
     (
-        {"most_bound": D(400)},
+        {"max_exposure": D(400)},
         lambda symbol, client: [make_order(make_trader(symbol, slot)) for slot in (11, 12)],
         Rule.BOUND,
         "ETHUSDT may bind 400 USDT: 399.7998 are bound and this buy needs 199.8999",
         "ETHUSDT may bind 400 USDT",
     ),
     (
-        {"most_open_orders": 3},
+        {"max_open_orders": 3},
         lambda symbol, client: three_orders(symbol),
         Rule.OPEN_ORDERS,
         "no more than 3 orders of ETHUSDT may be open: 3 are",
         "no more than 3 orders of ETHUSDT may be open",
     ),
     (
-        {"most_day_loss": D(5)},
+        {"max_daily_loss": D(5)},
         lambda symbol, client: lose(symbol, "-4", "1", "-2.5"),
         Rule.DAY_LOSS,
         "ETHUSDT has lost the most of a day, 5 USDT: 5.5 since midnight UTC",
         "ETHUSDT has lost the most of a day, 5 USDT",
     ),
     (
-        {"most_trade_age_s": 30},
+        {"max_trade_age_s": 30},
         lambda symbol, client: see_trade(client, age_s=45.2),
         Rule.OLD_TRADE,
         "the last trade of ETHUSDT is 45 s old, over 30",
         "ETHUSDT has had no trade for 30 s",
     ),
     (
-        {"most_trade_age_s": 30},
+        {"max_trade_age_s": 30},
         lambda symbol, client: None,
         Rule.OLD_TRADE,
         "no trade of ETHUSDT is known",
@@ -84,7 +84,7 @@ OF_SYMBOL: list[tuple[dict[str, object], Given, Rule, str, str]] = [
 ]
 OF_ACCOUNT: list[tuple[dict[str, object], Given, Rule, str, str]] = [
     (
-        {"most_exposure": D(500)},
+        {"max_exposure": D(500)},
         lambda symbol, client: [make_order(make_trader(symbol, slot)) for slot in (11, 12)],
         Rule.EXPOSURE,
         "500 USDT may be bound at mock: 399.7998 are bound and this buy needs 199.8999",
@@ -112,7 +112,7 @@ OF_ACCOUNT: list[tuple[dict[str, object], Given, Rule, str, str]] = [
         "0.5 BNB are to stay free at mock",
     ),
     (
-        {"most_orders_a_minute": 4},
+        {"max_orders_a_minute": 4},
         lambda symbol, client: three_orders(symbol),
         Rule.ORDERS_A_MINUTE,
         "no more than 4 orders may go to mock a minute, and exits keep a fifth of them: 3 went in the last one",
@@ -139,10 +139,10 @@ def test_each_rule_holds_a_buy_back_in_its_own_words_and_lets_exits_pass(
         limit_account(**limits)
     else:
         limit(trader.symbol, **limits)
-    held = ask(trader)
-    assert held is not None
-    assert (held.reason, held.topic) == (reason, topic)
-    assert timedelta(0) < held.wait <= timedelta(seconds=60)
+    denial = ask(trader)
+    assert denial is not None
+    assert (denial.reason, denial.topic) == (reason, topic)
+    assert timedelta(0) < denial.wait <= timedelta(seconds=60)
     assert HeldBack.objects.get().rule == rule
     assert ask(trader, Side.SELL) is None
 
@@ -150,11 +150,11 @@ def test_each_rule_holds_a_buy_back_in_its_own_words_and_lets_exits_pass(
 @pytest.mark.parametrize(
     "limits",
     [
-        {"most_bound": D(400)},
-        {"most_open_orders": 2},
-        {"most_day_loss": D(5)},
+        {"max_exposure": D(400)},
+        {"max_open_orders": 2},
+        {"max_daily_loss": D(5)},
         {"losses_in_a_row": 2},
-        {"most_trade_age_s": 30},
+        {"max_trade_age_s": 30},
         {"heeds_gaps": True},
     ],
     ids=str,
@@ -172,10 +172,10 @@ def test_a_buy_with_room_left_passes_a_symbols_limit(
 @pytest.mark.parametrize(
     "limits",
     [
-        {"most_exposure": D("399.7998")},
+        {"max_exposure": D("399.7998")},
         {"quote_reserve": D("600.2002")},
         {"bnb_reserve": D(1)},
-        {"most_orders_a_minute": 3},
+        {"max_orders_a_minute": 3},
     ],
     ids=str,
 )
@@ -187,7 +187,7 @@ def test_a_buy_with_just_enough_room_passes_an_accounts_limit(trader: Trader, li
 
 
 def test_a_venues_limits_are_not_another_ones(trader: Trader) -> None:
-    limit_account(Venue.TESTNET, most_exposure=D(1))
+    limit_account(Venue.TESTNET, max_exposure=D(1))
     make_order(make_trader(trader.symbol, 11, Venue.TESTNET))
     assert ask(trader) is None
 
@@ -213,9 +213,9 @@ def test_what_is_bound_is_open_buys_and_what_is_held_at_its_cost(symbol: Symbol)
 def test_exposure_adds_up_symbols_and_leaves_other_quotes_out(trader: Trader) -> None:
     other = make_symbol("XRPUSDT")
     make_order(make_trader(other, 11))
-    limit_account(most_exposure=D(300))
-    held = ask(trader)
-    assert held is not None and "199.8999 are bound" in held.reason
+    limit_account(max_exposure=D(300))
+    denial = ask(trader)
+    assert denial is not None and "199.8999 are bound" in denial.reason
     AccountProtections.objects.update(quote_asset="BTC")
     protections.forget()
     assert ask(trader) is None
@@ -228,9 +228,9 @@ def test_losses_in_a_row_pause_the_symbol_for_so_long_and_no_longer(trader: Trad
     lose(trader.symbol, "-1", ago=timedelta(minutes=5))
     until = Trader.objects.filter(profit=D(-1)).latest("finished_at").finished_at
     assert until is not None
-    held = ask(trader)
-    assert held is not None
-    assert held.reason == (
+    denial = ask(trader)
+    assert denial is not None
+    assert denial.reason == (
         "the last 2 cycles of ETHUSDT ended at a loss: nothing is bought until "
         f"{until + timedelta(minutes=30):%d %b %H:%M:%S} UTC"
     )
@@ -239,7 +239,7 @@ def test_losses_in_a_row_pause_the_symbol_for_so_long_and_no_longer(trader: Trad
 
 
 def test_a_days_loss_is_forgotten_at_midnight_utc(trader: Trader) -> None:
-    limit(trader.symbol, most_day_loss=D(5))
+    limit(trader.symbol, max_daily_loss=D(5))
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     make_cycle(trader.symbol, "-50", midnight - timedelta(seconds=1))
     make_cycle(trader.symbol, "-4.9", midnight)
@@ -249,13 +249,13 @@ def test_a_days_loss_is_forgotten_at_midnight_utc(trader: Trader) -> None:
 
 
 def test_a_minute_is_over_after_a_minute(trader: Trader) -> None:
-    limit_account(most_orders_a_minute=4)
+    limit_account(max_orders_a_minute=4)
     three_orders(trader.symbol)
     oldest = Order.objects.order_by("id").first()
     assert oldest is not None
     Order.objects.filter(pk=oldest.pk).update(submitted_at=timezone.now() - timedelta(seconds=50))
-    held = ask(trader)
-    assert held is not None and timedelta(seconds=8) < held.wait <= timedelta(seconds=10)
+    denial = ask(trader)
+    assert denial is not None and timedelta(seconds=8) < denial.wait <= timedelta(seconds=10)
     Order.objects.filter(pk=oldest.pk).update(submitted_at=timezone.now() - timedelta(seconds=61))
     assert ask(trader) is None
 
@@ -298,10 +298,10 @@ def test_what_was_bought_and_sold_again_since_the_balance_was_told_is_free_but_n
 
 
 def test_a_balance_that_is_too_old_is_not_trusted_and_is_asked_for(trader: Trader, rung: list[str]) -> None:
-    keep_balances("1000", age=balances.MOST_AGE + timedelta(seconds=1))
+    keep_balances("1000", age=balances.MAX_AGE + timedelta(seconds=1))
     limit_account(quote_reserve=D(1))
-    held = ask(trader)
-    assert held is not None and "not known" in held.reason
+    denial = ask(trader)
+    assert denial is not None and "not known" in denial.reason
     assert rung == ["mock"]
     keep_balances("1000")
     assert ask(trader) is None
@@ -320,5 +320,5 @@ def test_without_redis_a_feed_that_is_to_be_heeded_counts_as_gone(
     nobody = redis.Redis(port=1, socket_connect_timeout=0.1)
     monkeypatch.setattr(protections, "_reader", lambda url: nobody)
     limit(trader.symbol, heeds_gaps=True)
-    held = ask(trader)
-    assert held is not None and held.reason == "Redis does not tell how ETHUSDT trades"
+    denial = ask(trader)
+    assert denial is not None and denial.reason == "Redis does not tell how ETHUSDT trades"

@@ -20,8 +20,8 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.limited import PRICE, QUANTITY, keep_balances, limit, limit_account, see_trade
 from tests.support.rows import make_order, make_trader
 from tests.trading.conftest import make_symbol
-from trading.core.events import Nudged, TradeSeen
-from trading.core.holds import Rule
+from trading.core.denials import Rule
+from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.identity.names import new_client_order_id
@@ -48,12 +48,12 @@ needs_postgresql = pytest.mark.skipif(
 
 # --- in the gate ----------------------------------------------------------------------------------
 def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader, exchange: ScriptedExchange) -> None:
-    limit(trader.symbol, most_bound=D(300))
+    limit(trader.symbol, max_exposure=D(300))
     other = make_order(make_trader(trader.symbol, 11))
     for _ in range(3):
         Trader.objects.filter(pk=trader.pk).update(retry_at=None)
         acting.wake(trader.pk, TRADE, exchange)
-        acting.wake(trader.pk, Nudged("it is time to try again", is_urgent=True), exchange)
+        acting.wake(trader.pk, Recheck("it is time to try again", is_urgent=True), exchange)
     trader.refresh_from_db()
     assert exchange.placed == []
     said = JournalEntry.objects.filter(trader=trader, kind=Kind.DENIED, denied_by=Rule.BOUND)
@@ -71,7 +71,7 @@ def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader
 
 
 def test_a_held_trader_shows_the_figures_on_its_page(trader: Trader, exchange: ScriptedExchange) -> None:
-    limit(trader.symbol, most_bound=D(100))
+    limit(trader.symbol, max_exposure=D(100))
     acting.wake(trader.pk, TRADE, exchange)
     trader.refresh_from_db()
     assert trader.waits_for == "ETHUSDT may bind 100 USDT: 0 are bound and this buy needs 199.8999"
@@ -82,24 +82,24 @@ def test_what_is_bought_is_sold_whatever_holds_buys_back(
     trader: Trader, exchange: ScriptedExchange, redis_client: "redis.Redis"
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
-    limit(trader.symbol, most_bound=D(1), most_open_orders=1, most_trade_age_s=1, heeds_gaps=True)
-    limit_account(most_exposure=D(1), quote_reserve=D(10_000), most_orders_a_minute=2)
+    limit(trader.symbol, max_exposure=D(1), max_open_orders=1, max_trade_age_s=1, heeds_gaps=True)
+    limit_account(max_exposure=D(1), quote_reserve=D(10_000), max_orders_a_minute=2)
     acting.hear(exchange.fill_all(Order.objects.get().client_order_id), Source.REPORT, exchange)
     assert [order.side for order in exchange.placed] == [Side.BUY, Side.SELL]
     assert not HeldBack.objects.exists()
 
 
 def test_an_edit_lets_whoever_was_held_back_ask_again_at_once(trader: Trader, exchange: ScriptedExchange) -> None:
-    limit(trader.symbol, most_bound=D(100))
+    limit(trader.symbol, max_exposure=D(100))
     acting.wake(trader.pk, TRADE, exchange)
     failing = make_trader(trader.symbol, 2, error="no connection", retry_at=timezone.now() + timedelta(seconds=50))
-    limit(trader.symbol, most_bound=None)
+    limit(trader.symbol, max_exposure=None)
     trader.refresh_from_db()
     failing.refresh_from_db()
     now = timezone.now()
     assert trader.retry_at is not None and trader.retry_at <= now
     assert failing.retry_at is not None and failing.retry_at > now, "an error's wait is not a protection's"
-    assert not protections.holding().exists()
+    assert not protections.active_denials().exists()
     acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
 
@@ -109,11 +109,11 @@ def test_with_nothing_set_an_order_costs_no_query_but_one_look_a_second(
     trader: Trader, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     row = Trader.objects.select_related("symbol").get(pk=trader.pk)
-    limit(trader.symbol, most_bound=None)
+    limit(trader.symbol, max_exposure=None)
     with django_assert_num_queries(2):
-        assert protections.hold(row, Side.BUY, PRICE, QUANTITY) is None
+        assert protections.denial(row, Side.BUY, PRICE, QUANTITY) is None
     with django_assert_num_queries(0):
-        assert protections.hold(row, Side.BUY, PRICE, QUANTITY) is None
+        assert protections.denial(row, Side.BUY, PRICE, QUANTITY) is None
 
 
 def test_with_everything_set_an_order_costs_a_dozen_queries_however_many_traders_there_are(
@@ -123,22 +123,22 @@ def test_with_everything_set_an_order_costs_a_dozen_queries_however_many_traders
     see_trade(redis_client)
     for slot in range(2, 40):
         make_order(make_trader(trader.symbol, slot))
-    all_of_symbol = {"most_bound": D(10**6), "most_open_orders": 99, "most_day_loss": D(1), "losses_in_a_row": 1}
-    limit(trader.symbol, **all_of_symbol, most_trade_age_s=30, heeds_gaps=True)
-    limit_account(most_exposure=D(10**6), quote_reserve=D(1), bnb_reserve=D("0.1"), most_orders_a_minute=900)
+    all_of_symbol = {"max_exposure": D(10**6), "max_open_orders": 99, "max_daily_loss": D(1), "losses_in_a_row": 1}
+    limit(trader.symbol, **all_of_symbol, max_trade_age_s=30, heeds_gaps=True)
+    limit_account(max_exposure=D(10**6), quote_reserve=D(1), bnb_reserve=D("0.1"), max_orders_a_minute=900)
     row = Trader.objects.select_related("symbol").get(pk=trader.pk)
     with transaction.atomic():
-        assert protections.hold(row, Side.BUY, PRICE, QUANTITY) is None
+        assert protections.denial(row, Side.BUY, PRICE, QUANTITY) is None
         with django_assert_num_queries(14):
-            assert protections.hold(row, Side.BUY, PRICE, QUANTITY) is None
+            assert protections.denial(row, Side.BUY, PRICE, QUANTITY) is None
 
 
 # --- two at once ----------------------------------------------------------------------------------
 RACES: list[tuple[str, Callable[[Symbol], object], int]] = [
-    ("most bound", lambda symbol: limit(symbol, most_bound=D(450)), 2),
-    ("open orders", lambda symbol: limit(symbol, most_open_orders=3), 3),
-    ("exposure", lambda symbol: limit_account(most_exposure=D(450)), 2),
-    ("orders a minute", lambda symbol: limit_account(most_orders_a_minute=2), 1),
+    ("most bound", lambda symbol: limit(symbol, max_exposure=D(450)), 2),
+    ("open orders", lambda symbol: limit(symbol, max_open_orders=3), 3),
+    ("exposure", lambda symbol: limit_account(max_exposure=D(450)), 2),
+    ("orders a minute", lambda symbol: limit_account(max_orders_a_minute=2), 1),
     ("reserve", lambda symbol: limit_account(quote_reserve=D(550)), 2),
 ]
 
@@ -164,7 +164,7 @@ def test_workers_at_the_same_time_do_not_pass_a_limit_together(
 @needs_postgresql
 @pytest.mark.parametrize(
     ("limits", "passes"),
-    [({"most_exposure": D(450)}, 2), ({"most_orders_a_minute": 2}, 1), ({"quote_reserve": D(550)}, 2)],
+    [({"max_exposure": D(450)}, 2), ({"max_orders_a_minute": 2}, 1), ({"quote_reserve": D(550)}, 2)],
     ids=str,
 )
 def test_workers_of_several_symbols_do_not_pass_an_accounts_limit_together(
@@ -209,7 +209,7 @@ def test_last_line_of_a_trader_is_found_by_its_index_among_many(trader: Trader, 
     )
     lines = (JournalEntry(trader=other, kind=Kind.WAITED, decision="waiting") for _ in range(50) for other in others)
     JournalEntry.objects.bulk_create(lines)
-    limit(trader.symbol, most_bound=D(1))
+    limit(trader.symbol, max_exposure=D(1))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
         with CaptureQueriesContext(connection) as captured:

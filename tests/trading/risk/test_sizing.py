@@ -24,8 +24,8 @@ def size(symbol: Symbol, **values: object) -> sizing.Size:
     return sizing.next_size(TradingSettings.objects.select_related("symbol").get(symbol=symbol), Venue.MOCK)
 
 
-def test_a_fixed_budget_is_shared_by_the_chunks(symbol: Symbol) -> None:
-    made = size(symbol, budget=D(100), chunks=3)
+def test_a_fixed_budget_is_shared_by_the_slots(symbol: Symbol) -> None:
+    made = size(symbol, budget=D(100), max_slots=3)
     assert (made.budget, made.text) == (D("33.33333333"), "the budget of 100 USDT, in 3")
 
 
@@ -34,14 +34,14 @@ def test_profits_are_left_alone_unless_they_compound(symbol: Symbol) -> None:
     make_cycle(symbol, "-6")
     make_cycle(symbol, "1000", venue=Venue.TESTNET)
     make_cycle(make_symbol("XRPUSDT"), "500")
-    assert size(symbol, budget=D(100), chunks=2).budget == D(50)
+    assert size(symbol, budget=D(100), max_slots=2).budget == D(50)
     made = size(symbol, compounds=True)
     assert (made.budget, made.text) == (D(62), "the budget of 100 USDT with the profit of 24 USDT so far, in 2")
 
 
 def test_losses_compound_as_well_until_nothing_is_left(symbol: Symbol) -> None:
     make_cycle(symbol, "-40")
-    made = size(symbol, budget=D(100), chunks=2, compounds=True)
+    made = size(symbol, budget=D(100), max_slots=2, compounds=True)
     assert (made.budget, made.text) == (D(30), "the budget of 100 USDT less the loss of 40 USDT so far, in 2")
     make_cycle(symbol, "-60")
     made = size(symbol)
@@ -49,9 +49,9 @@ def test_losses_compound_as_well_until_nothing_is_left(symbol: Symbol) -> None:
     assert made.text.startswith("nothing is left to trade with: the budget of 100 USDT less the loss of 100 USDT")
 
 
-def test_a_share_of_the_balance_gives_each_chunk_the_same(symbol: Symbol) -> None:
+def test_a_share_of_the_balance_gives_each_slot_the_same(symbol: Symbol) -> None:
     keep_balances("1000")
-    first = size(symbol, sizing=Sizing.SHARE, balance_share=D("0.5"), chunks=5)
+    first = size(symbol, sizing=Sizing.SHARE, balance_share=D("0.5"), max_slots=5)
     assert first.budget == D(100)
     assert first.text == "50 % of 1000 USDT that are free and 0 that are bound, in 5"
     make_order(make_trader(symbol), price=D(1000), quantity=D("0.1"))
@@ -63,7 +63,7 @@ def test_a_share_of_the_balance_gives_each_chunk_the_same(symbol: Symbol) -> Non
 def test_a_share_leaves_the_reserve_alone(symbol: Symbol) -> None:
     keep_balances("1000")
     limit_account(quote_reserve=D(400))
-    made = size(symbol, sizing=Sizing.SHARE, balance_share=D(1), chunks=3)
+    made = size(symbol, sizing=Sizing.SHARE, balance_share=D(1), max_slots=3)
     assert made.budget == D(200)
     assert "1000 USDT that are free beyond the reserve of 400" in made.text
     limit_account(quote_reserve=D(2000))
@@ -75,7 +75,7 @@ def test_a_share_of_bnb_leaves_the_reserve_of_bnb_alone() -> None:
     Symbol.objects.filter(pk=symbol.pk).update(base_asset="ETH", quote_asset="BNB")
     keep_balances("1000", bnb="5")
     limit_account(bnb_reserve=D(2), quote_reserve=D(400))
-    assert size(symbol, sizing=Sizing.SHARE, balance_share=D(1), chunks=3).budget == D(1)
+    assert size(symbol, sizing=Sizing.SHARE, balance_share=D(1), max_slots=3).budget == D(1)
 
 
 def test_without_a_balance_that_is_known_there_is_no_trader_yet_and_the_venue_is_asked(
@@ -92,7 +92,7 @@ def test_without_a_balance_that_is_known_there_is_no_trader_yet_and_the_venue_is
 
 
 def test_the_leader_gives_a_new_trader_its_size_for_its_one_cycle(symbol: Symbol) -> None:
-    size(symbol, budget=D(100), chunks=1, compounds=True)
+    size(symbol, budget=D(100), max_slots=1, compounds=True)
     leader.fill_slots()
     trader = Trader.objects.get()
     assert trader.budget == D(100)

@@ -17,7 +17,7 @@ from trading.models import Symbol, Trader, TradingSettings
 from trading.strategies import naive, registry
 
 FIELDS = {
-    "chunks": "1",
+    "max_slots": "1",
     "budget": "600",
     "buy_down_interval": "0.05",
     "profit_interval": "0.5",

@@ -11,7 +11,7 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.settings import give
 from tests.trading.conftest import make_symbol
 from trading import leader
-from trading.core.events import Nudged, TradeSeen
+from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -64,7 +64,7 @@ def test_trailing_follows_in_its_row_and_completes_a_cycle(symbol: Symbol, excha
     assert list(reasons) == ["2930 is 1 % over the lowest, 2900", "2970 is 1 % under the highest, 3000"]
 
 
-def test_buy_that_the_market_left_is_taken_back_and_the_price_followed_anew(
+def test_buy_that_the_market_left_is_cancelled_and_the_price_followed_anew(
     symbol: Symbol, exchange: ScriptedExchange
 ) -> None:
     trader = born(symbol, "trailing", trail_interval="0.01")
@@ -92,7 +92,7 @@ def test_trader_whose_strategy_is_gone_says_so_places_nothing_and_goes_on_when_i
         assert leader.fill_slots() == 0  # Nor does another begin by it.
     registry.known.cache_clear()
     Trader.objects.update(retry_at=timezone.now())
-    acting.wake(trader.pk, Nudged("test"), exchange)
+    acting.wake(trader.pk, Recheck("test"), exchange)
     assert see(trader, "3000", exchange).state == TraderState.BUYING
 
 
@@ -111,7 +111,7 @@ def test_sale_of_a_strategy_that_is_gone_rests_and_its_fill_counts(
         assert Trader.objects.get(pk=trader.pk).state == TraderState.HOLDING
     registry.known.cache_clear()
     Trader.objects.update(retry_at=timezone.now())
-    acting.wake(trader.pk, Nudged("test"), exchange)
+    acting.wake(trader.pk, Recheck("test"), exchange)
     assert Trader.objects.get(pk=trader.pk).state == TraderState.FINISHED
 
 
@@ -132,12 +132,12 @@ def test_fill_is_booked_though_the_strategy_fails_over_it(
     told = JournalEntry.objects.filter(trader=trader).values_list("kind", "reason").last()
     assert told == (Kind.FAILED, after.error)
     # Mended, it goes on.
-    acting.wake(trader.pk, Nudged("test", is_urgent=True), exchange)
+    acting.wake(trader.pk, Recheck("test", is_urgent=True), exchange)
     assert Trader.objects.get(pk=trader.pk).state == TraderState.SELLING
 
 
 def test_traders_that_ask_for_nobody_begin_all_at_once(redis_client: object, patient: str) -> None:
-    symbol = make_symbol(chunks=3)
+    symbol = make_symbol(max_slots=3)
     give(TradingSettings.objects.filter(symbol=symbol), strategy="trailing", rebuy_interval=D("0.005"))
     assert leader.fill_slots() == 1
     TradingSettings.objects.filter(symbol=symbol).update(strategy=patient)

@@ -17,16 +17,16 @@ from trading.core.strategy import (
     Decision,
     Finish,
     Memory,
-    Nudged,
     Order,
     OrderStatus,
     PlaceBuy,
     PlaceSell,
     Position,
-    Rules,
+    Recheck,
+    RequestSlot,
     Side,
     Strategy,
-    TellRebuy,
+    SymbolFilters,
     TraderState,
     TradeSeen,
     Triggers,
@@ -36,7 +36,9 @@ from trading.strategies import trailing
 from trading.strategies.trailing import Settings
 
 # Trail 1 %, followed in steps of 0.1 %; without commissions 2 % profit from 100 is 102.
-RULES = Rules("ETHUSDT", "ETH", "USDT", tick=D("0.01"), step=D("0.01"), min_notional=D(5), fees=Fees.flat(D(0)))
+RULES = SymbolFilters(
+    "ETHUSDT", "ETH", "USDT", tick=D("0.01"), step=D("0.01"), min_notional=D(5), fees=Fees.flat(D(0))
+)
 SETTINGS = Settings(D("0.01"), D("0.02"), D("0.05"))
 STRATEGY: Strategy = trailing
 
@@ -52,7 +54,7 @@ RESTING_BUY = order(Side.BUY, OrderStatus.NEW)
 
 
 def at(*orders: Order, told: bool = False, **memory: str) -> Position:
-    return Position(orders, D(100), has_told_rebuy=told, memory=memory)
+    return Position(orders, D(100), has_requested_slot=told, memory=memory)
 
 
 def see(position: Position, price: str, age_s: float = 0.0) -> Decision:
@@ -106,7 +108,7 @@ def test_it_sells_a_trail_under_the_high_and_never_under_its_floor(high: str, pr
     assert (decision.price, decision.quantity, decision.is_market) == (D(sells_at), D(1), False)
 
 
-def test_an_order_that_the_market_leaves_a_trail_behind_is_taken_back() -> None:
+def test_an_order_that_the_market_leaves_a_trail_behind_is_cancelled() -> None:
     buy = see(at(RESTING_BUY, low="99"), "101.01")
     assert isinstance(buy, Cancel)
     assert (buy.order, buy.memory) == (RESTING_BUY, {})  # It follows anew, from wherever the market is then.
@@ -127,8 +129,8 @@ def test_a_sale_that_has_begun_to_fill_stays() -> None:
 )
 def test_rebuy_is_told_under_its_interval_and_once(position: Position) -> None:
     assert isinstance(see(position, "95"), Wait)
-    assert isinstance(see(position, "94.99"), TellRebuy)
-    assert isinstance(see(replace(position, has_told_rebuy=True), "94.99"), Wait)
+    assert isinstance(see(position, "94.99"), RequestSlot)
+    assert isinstance(see(replace(position, has_requested_slot=True), "94.99"), Wait)
 
 
 def test_without_a_fresh_price_nothing_is_followed() -> None:
@@ -137,7 +139,7 @@ def test_without_a_fresh_price_nothing_is_followed() -> None:
     assert "60 s old" in old.reason
     assert old.memory is None
     for position in (at(), at(low="100"), at(BOUGHT), at(BOUGHT, high="110"), at(RESTING_BUY)):
-        decision = guard.decide(STRATEGY, position, Nudged("test"), RULES, SETTINGS)
+        decision = guard.decide(STRATEGY, position, Recheck("test"), RULES, SETTINGS)
         assert isinstance(decision, Wait)
         assert decision.memory is None
 
@@ -185,7 +187,7 @@ ALL_RULES = st.builds(
 class Walk:
     """One trader in a market of its own: woken only where its triggers say so, its orders filled where they cross."""
 
-    def __init__(self, rules: Rules, settings: Settings, always_wakes: bool) -> None:
+    def __init__(self, rules: SymbolFilters, settings: Settings, always_wakes: bool) -> None:
         self.rules, self.settings, self.always_wakes = rules, settings, always_wakes
         self.position = Position(budget=D(1000))
         self.state: TraderState | None = None
@@ -207,9 +209,9 @@ class Walk:
                 self._place(Side.BUY if isinstance(decision, PlaceBuy) else Side.SELL, at, quantity, price)
             case Cancel(order=resting):
                 self._change(replace(resting, status=OrderStatus.CANCELED))
-            case TellRebuy():
-                assert not self.position.has_told_rebuy
-                self.position = replace(self.position, has_told_rebuy=True)
+            case RequestSlot():
+                assert not self.position.has_requested_slot
+                self.position = replace(self.position, has_requested_slot=True)
             case Finish():
                 self.state, self.profit = decision.state, decision.profit
 
@@ -259,7 +261,7 @@ class Walk:
 
 @given(MOVES, ALL_RULES, st.builds(Settings, INTERVALS, INTERVALS, st.none() | INTERVALS), st.booleans())
 def test_it_never_sells_under_its_floor_nor_has_two_orders(
-    moves: list[int], rules: Rules, settings: Settings, always_wakes: bool
+    moves: list[int], rules: SymbolFilters, settings: Settings, always_wakes: bool
 ) -> None:
     walk, price = Walk(rules, settings, always_wakes), D(1000)
     for move in moves:

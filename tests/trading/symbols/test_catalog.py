@@ -65,7 +65,7 @@ def test_again_changes_no_settings_and_refreshes_the_rules(symbol: Symbol) -> No
     Listing.objects.update(**listings.fee_columns(Fees.flat(D("0.0002"))))
     assert sync(Catalog(EVERY)).new == 3
     settings = TradingSettings.objects.get(symbol=symbol)
-    assert (settings.status, settings.budget, settings.chunks) == ("on", D(200), 1)
+    assert (settings.status, settings.budget, settings.max_slots) == ("on", D(200), 1)
     listing = Listing.objects.get(symbol=symbol)
     assert (listing.step_size, listing.fees) == (D("0.001"), Fees.flat(D("0.0002")))
     assert sync(Catalog(EVERY)) == catalog.Synced(listed=4, trading=3, new=0, gone=0)
@@ -76,7 +76,7 @@ def test_symbol_that_is_gone_is_marked_and_comes_back(symbol: Symbol) -> None:
     assert sync(Catalog(EVERY[1:])).gone == 1
     # One answer may be a moment's.
     assert Listing.objects.get(symbol=symbol).status == "TRADING"
-    denied_a_while_ago(symbol)
+    not_found_a_while_ago(symbol)
     assert sync(Catalog(EVERY[1:])).gone == 1
     listing = Listing.objects.get(symbol=symbol)
     assert listing.status == GONE
@@ -146,7 +146,7 @@ class TestKeepingFresh:
     def test_fees_are_asked_a_few_at_a_time_until_all_are_known(self, many: list[Symbol]) -> None:
         exchange = Catalog([listed(symbol.base_asset) for symbol in many])
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
-        assert len(exchange.fees_asked) == catalog.MOST_FEES
+        assert len(exchange.fees_asked) == catalog.MAX_FEES
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert sorted(exchange.fees_asked) == sorted(symbol.name for symbol in many)
@@ -161,7 +161,7 @@ class TestKeepingFresh:
     def test_one_that_is_gone_is_marked_and_not_asked_about_all_the_time(self, many: list[Symbol]) -> None:
         exchange = Catalog([listed(symbol.base_asset) for symbol in many[1:]])
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
-        denied_a_while_ago(many[0])
+        not_found_a_while_ago(many[0])
         Listing.objects.update(refreshed_at=timezone.now() - timedelta(hours=1))
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert Listing.objects.get(symbol=many[0]).status == GONE
@@ -182,7 +182,7 @@ class TestKeepingFresh:
         exchange = Catalog([listed("BTC")])
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert (exchange.asked, Listing.objects.get().status) == (["ETHUSDT"], "TRADING")
-        denied_a_while_ago(symbol)
+        not_found_a_while_ago(symbol)
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert (exchange.asked, Listing.objects.get().status) == (["ETHUSDT"] * 2, GONE)
 
@@ -195,7 +195,7 @@ class TestKeepingFresh:
         assert (exchange.asked, row.status, row.not_found_at) == (["ETHUSDT"], "TRADING", None)
 
 
-def denied_a_while_ago(symbol: Symbol) -> None:
+def not_found_a_while_ago(symbol: Symbol) -> None:
     denied = Listing.objects.filter(symbol=symbol, not_found_at__isnull=False)
     assert denied.update(not_found_at=timezone.now() - listings.GONE_AFTER) == 1
 
@@ -247,12 +247,12 @@ class TestKnown:
 
 class TestShutdown:
     def test_turns_off_after_the_last_cycle(self, trader: Trader) -> None:
-        turning.turn([trader.symbol], TradingStatus.SHUTDOWN, takes_back=True)
+        turning.turn([trader.symbol], TradingStatus.SHUTDOWN, cancels_orders=True)
         assert turning.end_shutdowns() == 0
         Trader.objects.update(state="FINISHED", finished_at=timezone.now())
         assert turning.end_shutdowns() == 1
         row = TradingSettings.objects.get(symbol=trader.symbol)
-        assert (row.status, row.takes_back) == ("off", False)
+        assert (row.status, row.cancels_orders) == ("off", False)
 
     def test_a_cycle_at_another_venue_is_waited_for(self, trader: Trader) -> None:
         Trader.objects.update(venue=Venue.TESTNET)
@@ -260,7 +260,7 @@ class TestShutdown:
         assert turning.end_shutdowns() == 0
 
     def test_the_leader_retires_who_has_not_bought_replaces_nobody_and_turns_off(self, symbol: Symbol) -> None:
-        TradingSettings.objects.update(chunks=3)
+        TradingSettings.objects.update(max_slots=3)
         leader.fill_slots()
         before = Trader.objects.filter(finished_at=None).count()
         assert before >= 1

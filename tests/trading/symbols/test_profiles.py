@@ -28,7 +28,7 @@ def test_seeded_profiles_can_be_applied(symbol: Symbol, name: str) -> None:
     TradingSettings.objects.update(budget=D(600))
     assert profiles.apply(profile, [symbol]) == profiles.Changed(1)
     row = settings_of(symbol)
-    assert {name: row.strategy_settings.get(name, row.chunks) for name in profile.values} == profile.values
+    assert {name: row.strategy_settings.get(name, row.max_slots) for name in profile.values} == profile.values
     assert row.profile == profile
     row.full_clean()
 
@@ -42,7 +42,7 @@ def test_what_a_profile_does_not_name_stays(symbol: Symbol) -> None:
         D("0.001"),
         D(200),
     )
-    assert (row.status, row.chunks) == ("on", 1)
+    assert (row.status, row.max_slots) == ("on", 1)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_what_a_profile_does_not_name_stays(symbol: Symbol) -> None:
         ({"status": "on"}, "no setting"),
         ({"profit": "1"}, "no setting"),
         ({"profit_interval": "0"}, "Must be above 0"),
-        ({"chunks": 0}, "greater than or equal to 1"),
+        ({"max_slots": 0}, "greater than or equal to 1"),
         ({"budget": "much"}, "not a number"),
     ],
 )
@@ -88,20 +88,20 @@ def test_profile_sets_sizing(symbol: Symbol) -> None:
 
 def test_protections_of_many_change_and_their_others_stay(symbol: Symbol) -> None:
     bare = make_symbol("BTCUSDT")
-    SymbolProtections.objects.create(symbol=symbol, most_open_orders=3, most_bound=D(50), heeds_gaps=True)
-    profile = Profile.objects.create(name="safe", values={"most_bound": "300.5", "losses_in_a_row": 2})
+    SymbolProtections.objects.create(symbol=symbol, max_open_orders=3, max_exposure=D(50), heeds_gaps=True)
+    profile = Profile.objects.create(name="safe", values={"max_exposure": "300.5", "losses_in_a_row": 2})
     assert profiles.apply(profile, [symbol, bare]) == profiles.Changed(2)
-    limits = "most_bound", "losses_in_a_row", "most_open_orders", "heeds_gaps", "pause_minutes"
+    limits = "max_exposure", "losses_in_a_row", "max_open_orders", "heeds_gaps", "pause_minutes"
     rows = SymbolProtections.objects.order_by("symbol__name").values_list(*limits)
     assert list(rows) == [(D("300.5"), 2, None, False, 60), (D("300.5"), 2, 3, True, 60)]
     assert [settings_of(each).profile for each in (symbol, bare)] == [profile, profile]
-    profiles.change([symbol], {"most_bound": None})
-    assert SymbolProtections.objects.get(symbol=symbol).most_bound is None
+    profiles.change([symbol], {"max_exposure": None})
+    assert SymbolProtections.objects.get(symbol=symbol).max_exposure is None
     assert settings_of(symbol).profile is None
 
 
 def test_who_keeps_its_settings_keeps_its_protections(symbol: Symbol) -> None:
-    changed = profiles.change([symbol], {"budget": D(3), "most_open_orders": 1})
+    changed = profiles.change([symbol], {"budget": D(3), "max_open_orders": 1})
     assert list(changed.problems) == ["ETHUSDT"]
     assert not SymbolProtections.objects.exists()
 
@@ -109,14 +109,14 @@ def test_who_keeps_its_settings_keeps_its_protections(symbol: Symbol) -> None:
 def test_whoever_protections_hold_back_asks_again_once_they_change(
     symbol: Symbol, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
-    held, other = make_trader(symbol), make_trader(make_symbol("BTCUSDT"))
+    denied, other = make_trader(symbol), make_trader(make_symbol("BTCUSDT"))
     later = timezone.now() + timedelta(minutes=1)
     Trader.objects.update(retry_at=later)
     with django_capture_on_commit_callbacks(execute=True):
-        profiles.change([symbol], {"most_bound": D(900)})
-    held.refresh_from_db()
+        profiles.change([symbol], {"max_exposure": D(900)})
+    denied.refresh_from_db()
     other.refresh_from_db()
-    assert held.retry_at is not None and held.retry_at <= timezone.now()
+    assert denied.retry_at is not None and denied.retry_at <= timezone.now()
     assert other.retry_at == later
 
 
@@ -124,8 +124,8 @@ def test_whoever_protections_hold_back_asks_again_once_they_change(
     ("names", "told"),
     [
         (["budget"], "from their next cycle on"),
-        (["most_bound"], "at once"),
-        (["budget", "most_bound"], "from their next cycle on, protections at once"),
+        (["max_exposure"], "at once"),
+        (["budget", "max_exposure"], "from their next cycle on, protections at once"),
     ],
 )
 def test_from_when_on_a_change_applies_is_told(names: list[str], told: str) -> None:
@@ -158,9 +158,9 @@ def test_hundreds_change_in_few_queries(django_assert_max_num_queries: DjangoAss
     every = list(Symbol.objects.all())
     TradingSettings.objects.bulk_create([TradingSettings(symbol=symbol) for symbol in every if symbol.name[0] == "A"])
     with django_assert_max_num_queries(20):
-        assert profiles.change(every, {"chunks": 2, "most_open_orders": 4}).count == 501
-    assert SymbolProtections.objects.filter(most_open_orders=4).count() == 501
-    assert set(TradingSettings.objects.values_list("chunks", flat=True)) == {2}
+        assert profiles.change(every, {"max_slots": 2, "max_open_orders": 4}).count == 501
+    assert SymbolProtections.objects.filter(max_open_orders=4).count() == 501
+    assert set(TradingSettings.objects.values_list("max_slots", flat=True)) == {2}
 
 
 def test_what_two_strategies_call_the_same_outlives_a_change_and_so_does_what_one_alone_reads(symbol: Symbol) -> None:
@@ -184,3 +184,9 @@ def test_what_may_be_empty_can_be_made_empty(symbol: Symbol) -> None:
     profiles.change([symbol], {"stop_loss_interval": D("0.02")})
     profiles.apply(Profile.objects.create(name="brave", values={"stop_loss_interval": None}), [symbol])
     assert of_strategy(settings_of(symbol), "stop_loss_interval") is None
+
+
+def test_a_profile_may_name_settings_by_their_old_names(symbol: Symbol) -> None:
+    profile = Profile.objects.create(name="old", values={"chunks": 4})
+    assert profiles.apply(profile, [symbol]) == profiles.Changed(1)
+    assert settings_of(symbol).max_slots == 4

@@ -65,7 +65,7 @@ def test_a_symbol_without_bounds_is_bought_and_sold(
     listing = Listing.objects.get()
     assert (listing.tick_size, listing.step_size, listing.min_notional) == (D(tick), D(step), D(0))
     give(
-        TradingSettings.objects.filter(symbol=symbol), status="on", chunks=1, budget=D(700),
+        TradingSettings.objects.filter(symbol=symbol), status="on", max_slots=1, budget=D(700),
         buy_down_interval=D("0.0017"), profit_interval=D("0.0013"),
         rebuy_interval=None, stop_loss_interval=D("0.02"),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange, raises
 from tests.trading.traders.test_traders import look_again
 from trading import leader
 from trading.core.decisions import ANY_PRICE
-from trading.core.events import Nudged, TradeSeen
+from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Kind, Source
 from trading.core.orders import OPEN, OrderReport, OrderStatus, OrderType, Side
 from trading.core.position import TraderState
@@ -83,7 +83,7 @@ def test_buy_that_was_left_behind_is_placed_anew_at_the_new_price(
     assert cancelled.reason == "the market, 3030, has left it more than 1 % behind"
 
 
-def test_intent_is_committed_before_an_order_is_taken_back(follows: Trader, exchange: ScriptedExchange) -> None:
+def test_intent_is_committed_before_an_order_is_cancelled(follows: Trader, exchange: ScriptedExchange) -> None:
     seen = []
     cancel = exchange.cancel
 
@@ -123,25 +123,25 @@ def test_cancel_whose_outcome_is_unclear_is_asked_about(
         acting.wake(follows.pk, at("3030"), exchange)
     row = orders(follows, Side.BUY)[0]
     assert (row.status, row.cancel_reason != "") == (OrderStatus.NEW, True)
-    for event in (at("3050"), Nudged("look")):
+    for event in (at("3050"), Recheck("look")):
         acting.wake(follows.pk, event, exchange)
     assert len(exchange.placed) == 1  # Nothing else is placed while it may rest.
     # The leader has it taken back for as long as it rests.
     rung: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
-    leader.take_back_unwanted(timezone.now() + leader.STUCK_AFTER * 2)
+    leader.cancel_unwanted(timezone.now() + leader.STUCK_AFTER * 2)
     assert rung == [("trading.tasks.cancel", {"trader": follows.pk, "symbol": "ETHUSDT", "order": row.pk})]
     acting.cancel(row.pk, exchange)
     assert orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED
 
 
-@pytest.mark.parametrize(("mode", "is_taken_back"), [(TradingMode.REDUCING, False), (TradingMode.ACTIVE, True)])
-def test_buy_is_not_taken_back_where_none_could_be_placed_in_its_stead(
-    follows: Trader, exchange: ScriptedExchange, mode: TradingMode, is_taken_back: bool
+@pytest.mark.parametrize(("mode", "is_cancelled"), [(TradingMode.REDUCING, False), (TradingMode.ACTIVE, True)])
+def test_buy_is_not_cancelled_where_none_could_be_placed_in_its_stead(
+    follows: Trader, exchange: ScriptedExchange, mode: TradingMode, is_cancelled: bool
 ) -> None:
     kill_switch.halt("anna", mode=mode)
     acting.wake(follows.pk, at("3030"), exchange)
-    assert (orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED) == is_taken_back
+    assert (orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED) == is_cancelled
 
 
 def test_sale_stays_where_a_halt_lets_none_be_placed(stops: Trader, exchange: ScriptedExchange) -> None:
@@ -150,7 +150,7 @@ def test_sale_stays_where_a_halt_lets_none_be_placed(stops: Trader, exchange: Sc
     assert [order.status for order in orders(stops, Side.SELL)] == [OrderStatus.NEW]
     assert fresh(stops).memory == {}
     kill_switch.resume("anna")
-    acting.wake(stops.pk, Nudged("it is time", is_urgent=True), exchange)
+    acting.wake(stops.pk, Recheck("it is time", is_urgent=True), exchange)
     acting.wake(stops.pk, at("2840"), exchange)
     assert orders(stops, Side.SELL)[-1].type == OrderType.MARKET
 
@@ -186,7 +186,7 @@ def test_stop_loss_takes_the_sale_back_and_sells_at_the_market(stops: Trader, ex
     assert story[Kind.ORDERED, exit_] == ("gets out at the market: the price had fallen to 2840")
 
 
-def test_nothing_is_sold_before_the_sale_is_known_to_be_taken_back(
+def test_nothing_is_sold_before_the_sale_is_known_to_be_cancelled(
     stops: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(symbol: str, client_order_id: str) -> OrderReport:
@@ -195,7 +195,7 @@ def test_nothing_is_sold_before_the_sale_is_known_to_be_taken_back(
     with monkeypatch.context() as patch:
         patch.setattr(exchange, "cancel", lost)
         acting.wake(stops.pk, at("2840"), exchange)
-    for event in (at("2800"), Nudged("look", is_urgent=True)):
+    for event in (at("2800"), Recheck("look", is_urgent=True)):
         acting.wake(stops.pk, event, exchange)
     first = orders(stops, Side.SELL)
     assert [order.status for order in first] == [OrderStatus.NEW]
@@ -210,7 +210,7 @@ def test_late_fills_of_the_sale_count_before_the_rest_is_sold(stops: Trader, exc
     assert [order.quantity for order in orders(stops, Side.SELL)] == [D("0.0666"), D("0.04")]
 
 
-def test_sale_that_fills_while_it_is_taken_back_ends_the_cycle(stops: Trader, exchange: ScriptedExchange) -> None:
+def test_sale_that_fills_while_it_is_cancelled_ends_the_cycle(stops: Trader, exchange: ScriptedExchange) -> None:
     exchange.fill_all(orders(stops, Side.SELL)[0].client_order_id)
     assert acting.wake(stops.pk, at("2840"), exchange)
     assert len(orders(stops, Side.SELL)) == 1
@@ -251,10 +251,10 @@ def test_own_orders_that_would_meet_are_held_back(trader: Trader, exchange: Scri
     settings = TradingSettings.objects.select_related("symbol").get()
     other = Trader.born(settings, Venue.MOCK, 2)
     acting.wake(other.pk, at("3009.01"), exchange)
-    held = fresh(other)
+    denied = fresh(other)
     assert orders(other, Side.BUY) == []
-    assert held.waits_for == "it would meet the sell of the trader in slot 1, 3006"
-    assert held.retry_at is not None
+    assert denied.waits_for == "it would meet the sell of the trader in slot 1, 3006"
+    assert denied.retry_at is not None
     Trader.objects.filter(pk=other.pk).update(retry_at=None)
     acting.wake(other.pk, at("3008.98"), exchange)  # 3005.97102
     assert [order.price for order in orders(other, Side.BUY)] == [D("3005.97")]
@@ -264,7 +264,7 @@ def test_own_orders_that_would_meet_are_held_back(trader: Trader, exchange: Scri
     )
     give(trader, profit_interval="0.0001")
     Trader.objects.filter(pk=trader.pk).update(retry_at=None)
-    acting.wake(trader.pk, Nudged("sell"), exchange)
+    acting.wake(trader.pk, Recheck("sell"), exchange)
     assert len(orders(trader, Side.SELL)) == 1
     assert fresh(trader).waits_for == "it would meet the buy of the trader in slot 2, 3005.97"
 
@@ -289,7 +289,7 @@ def test_own_buys_make_way_for_a_trader_that_gets_out(
     assert (fresh(other).state, fresh(other).wake_below) == (TraderState.WAITING, ANY_PRICE)
 
 
-def test_exit_waits_for_an_own_buy_that_can_not_be_taken_back(stops: Trader, exchange: ScriptedExchange) -> None:
+def test_exit_waits_for_an_own_buy_that_can_not_be_cancelled(stops: Trader, exchange: ScriptedExchange) -> None:
     other = Trader.born(TradingSettings.objects.select_related("symbol").get(), Venue.MOCK, 2)
     acting.wake(other.pk, at("2849.00"), exchange)
     cancel = exchange.cancel
@@ -437,11 +437,11 @@ def test_replacing_whose_outcome_is_unclear_is_asked_about(
     assert (first.status, unclear.status) == (OrderStatus.NEW, OrderStatus.SUBMITTING)
     # While it is unclear nobody cancels the one that it was to replace: that would undo what may be under way.
     assert not kill_switch.unwanted().exists()
-    for event in (at("2800"), Nudged("look", is_urgent=True)):
+    for event in (at("2800"), Recheck("look", is_urgent=True)):
         acting.wake(replaces.pk, event, exchange)
     assert len(orders(replaces, Side.SELL)) == 2
     late = unclear.submitted_at + ARRIVES_WITHIN + timedelta(seconds=1)
-    for now in (late, late + calls.DENIED_FOR):
+    for now in (late, late + calls.NOT_FOUND_FOR):
         acting.ask(unclear.pk, exchange, now=now)
     unclear.refresh_from_db()
     assert unclear.status == (OrderStatus.NEW if was_done else OrderStatus.NOT_PLACED)

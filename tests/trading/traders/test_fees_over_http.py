@@ -137,7 +137,7 @@ def test_commissions_in_bnb_count_where_no_pair_values_them_directly(
     mock.trade("SHIBDOGE", "0.00010000", "100000000")
     symbol = symbols.add("SHIBDOGE")
     intervals = {"buy_down_interval": D("0.001"), "profit_interval": D("0.001"), "rebuy_interval": None}
-    give(TradingSettings.objects.filter(symbol=symbol), budget=D(1000), chunks=1, status="on", **intervals)
+    give(TradingSettings.objects.filter(symbol=symbol), budget=D(1000), max_slots=1, status="on", **intervals)
     trader = Trader.born(TradingSettings.objects.select_related("symbol").get(symbol=symbol), Venue.MOCK, 1)
     acting.wake(trader.pk, TradeSeen("SHIBDOGE", 1, D("0.0001"), 0), exchange_at)
     for price in ("0.00009900", "0.00011000"):

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from streamer.topics import report_topic
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.support.rows import make_trader
-from tests.trading.traders.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
+from tests.trading.traders.test_traders import RECHECK, TRADE, fresh, later, look_again, only_order
 from trading import tasks
 from trading.core.journal import Kind, Source
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
@@ -115,8 +115,8 @@ def test_full_budget_holds_a_trader_back_without_a_row_or_an_error(
 
     monkeypatch.setattr(gate, "why_wait", full)
     acting.wake(trader.pk, TRADE, exchange)
-    held = fresh(trader)
-    assert (Order.objects.count(), held.waits_for, held.error, held.failures) == (
+    denied = fresh(trader)
+    assert (Order.objects.count(), denied.waits_for, denied.error, denied.failures) == (
         0,
         "49 of 50 unfilled orders in 10 s: waits 4 s",
         "",
@@ -186,7 +186,7 @@ def test_old_order_of_the_same_id_is_not_taken_for_ours(
     monkeypatch.setattr(exchange, "order", lambda symbol, client_order_id: namesake)
     acting.ask(ours.pk, exchange, now=later(ours))
     assert only_order(trader).status == OrderStatus.SUBMITTING
-    acting.ask(ours.pk, exchange, now=later(ours) + calls.DENIED_FOR)
+    acting.ask(ours.pk, exchange, now=later(ours) + calls.NOT_FOUND_FOR)
     assert (only_order(trader).status, only_order(trader).executed) == (OrderStatus.NOT_PLACED, D(0))
 
 
@@ -217,7 +217,7 @@ def test_report_that_is_quicker_than_the_lost_answer_is_not_unsaid(
     assert fresh(trader).error == ""
 
 
-def test_order_that_shows_after_its_trader_ended_is_taken_back(
+def test_order_that_shows_after_its_trader_ended_is_cancelled(
     trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
 ) -> None:
     exchange.after.append(answer_lost)
@@ -345,7 +345,7 @@ def test_cycle_waits_for_a_price_that_can_not_be_asked_now(
     assert (fresh(trader).state, fresh(trader).has_ended) == (TraderState.HOLDING, False)
     Trader.objects.update(retry_at=timezone.now())
     with pytest.raises(Throttled):
-        acting.wake(trader.pk, NUDGE, exchange)
+        acting.wake(trader.pk, RECHECK, exchange)
     look_again(trader, exchange)
     ended = fresh(trader)
     assert (ended.state, ended.has_unvalued_fees) == (TraderState.FINISHED, False)
@@ -379,7 +379,7 @@ def test_nobody_asks_for_fills_while_they_are_being_asked_for(
 
     def slow(symbol: str, order: int) -> tuple[Fill, ...]:
         waits.append(wait_s(trader))
-        acting.wake(trader.pk, NUDGE, exchange)
+        acting.wake(trader.pk, RECHECK, exchange)
         return exchange.kept[buy.client_order_id].fills
 
     monkeypatch.setattr(exchange, "fills", slow)

@@ -15,7 +15,7 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.settings import give
 from tests.trading.conftest import make_symbol
 from trading import leader
-from trading.core.events import Nudged, TradeSeen
+from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Kind, Source
 from trading.core.orders import Side
 from trading.core.position import TraderState
@@ -28,8 +28,8 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 @pytest.fixture
 def symbol(db: None, redis_client: "redis.Redis") -> Symbol:
-    """Three chunks; another trader for each 1 % that the price falls under a buy."""
-    made = make_symbol(chunks=3)
+    """Three slots; another trader for each 1 % that the price falls under a buy."""
+    made = make_symbol(max_slots=3)
     give(rebuy_interval=D("0.01"))
     return made
 
@@ -92,15 +92,15 @@ def test_rebuy_opens_the_next_slot_once(symbol: Symbol, exchange: ScriptedExchan
     assert (Kind.SLOT_OPENED, "slot 2 of 3 is opened") in told
 
 
-def test_each_of_them_asks_for_the_next_up_to_the_chunks(symbol: Symbol, exchange: ScriptedExchange) -> None:
+def test_each_of_them_asks_for_the_next_up_to_max_slots(symbol: Symbol, exchange: ScriptedExchange) -> None:
     for slot, price in ((1, "3000"), (2, "2900"), (3, "2800")):
         leader.fill_slots()
         buys(slot, price, exchange)
         assert acting.wake(in_slot(slot).pk, at(str(D(price) - 50)), exchange)
     assert leader.fill_slots() == 0
     assert live() == [1, 2, 3]
-    # More chunks: the one who asked in vain is heard after all.
-    TradingSettings.objects.update(chunks=4)
+    # More slots: the one who asked in vain is heard after all.
+    TradingSettings.objects.update(max_slots=4)
     assert leader.fill_slots() == 1
     assert live() == [1, 2, 3, 4]
 
@@ -109,13 +109,13 @@ def test_whoever_asks_in_vain_costs_no_transaction_each_second(
     symbol: Symbol, exchange: ScriptedExchange, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     """After a long fall that is the last trader of every symbol."""
-    TradingSettings.objects.update(chunks=1)
+    TradingSettings.objects.update(max_slots=1)
     leader.fill_slots()
     buys(1, "3000", exchange)
     assert acting.wake(in_slot(1).pk, at("2900"), exchange)
     with django_assert_num_queries(4):  # who asks (two), who lives, what is open: for all
-        assert slots.hear_rebuys(Venue.MOCK) == 0
-    assert in_slot(1).rebuy_heard_at is None
+        assert slots.open_requested_slots(Venue.MOCK) == 0
+    assert in_slot(1).slot_opened_at is None
 
 
 def test_trader_that_holds_asks_as_well(symbol: Symbol, exchange: ScriptedExchange) -> None:
@@ -148,8 +148,8 @@ def test_what_was_asked_before_a_crash_is_heard_after_it(symbol: Symbol, exchang
     buys(1, "3000", exchange)
     acting.wake(in_slot(1).pk, at("2900"), exchange)
     # Nobody told the leader, and it was away; then two of them come at once.
-    assert slots.hear_rebuys(Venue.MOCK) == 1
-    assert slots.hear_rebuys(Venue.MOCK) == 0
+    assert slots.open_requested_slots(Venue.MOCK) == 1
+    assert slots.open_requested_slots(Venue.MOCK) == 0
     leader.fill_slots()
     assert live() == [1, 2]
 
@@ -264,7 +264,7 @@ def test_trader_whose_strategy_is_gone_says_so_and_does_nothing(symbol: Symbol, 
     assert exchange.placed == []
     assert "there is no strategy 'gone'" in in_slot(1).waits_for
     Trader.objects.update(strategy="naive", retry_at=timezone.now())
-    acting.wake(in_slot(1).pk, Nudged("look again"), exchange)
+    acting.wake(in_slot(1).pk, Recheck("look again"), exchange)
     acting.wake(in_slot(1).pk, at("3000"), exchange)
     assert len(exchange.placed) == 1
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from hedgehog_project.redis import connect
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
-from trading.core.events import Nudged, TradeSeen
+from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -24,7 +24,7 @@ from trading.waking import triggers
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
-NUDGE = Nudged("test")
+RECHECK = Recheck("test")
 
 
 def fresh(trader: Trader) -> Trader:
@@ -43,7 +43,7 @@ def later(order: Order) -> datetime:
 def look_again(trader: Trader, exchange: ExchangeAt) -> None:
     """Its time to try again has come, and the leader nudges it."""
     Trader.objects.filter(pk=trader.pk).update(retry_at=timezone.now())
-    acting.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, RECHECK, exchange)
 
 
 def run_cycle(trader: Trader, exchange: ScriptedExchange) -> None:
@@ -108,7 +108,7 @@ def test_lost_answer_is_asked_about_not_resent(trader: Trader, exchange: Scripte
     order = only_order(trader)
     assert order.status == OrderStatus.SUBMITTING
     assert "unclear" in fresh(trader).waits_for
-    for event in (TRADE, NUDGE):
+    for event in (TRADE, RECHECK):
         acting.wake(trader.pk, event, exchange)
     assert len(exchange.placed) == 1
     acting.ask(order.pk, exchange)
@@ -136,7 +136,7 @@ def test_order_that_never_arrived_is_sent_again_only_once_proven_absent(
     acting.wake(trader.pk, TRADE, exchange)
     acting.ask(order.pk, exchange, now=later(order))
     assert only_order(trader).status == OrderStatus.SUBMITTING
-    acting.ask(order.pk, exchange, now=later(order) + calls.DENIED_FOR)
+    acting.ask(order.pk, exchange, now=later(order) + calls.NOT_FOUND_FOR)
     order.refresh_from_db()
     assert order.status == OrderStatus.NOT_PLACED
     assert fresh(trader).wake_below == ANY_PRICE
@@ -176,12 +176,12 @@ def test_order_that_was_not_taken_is_tried_again_after_a_wait(
     assert waiting.retry_at is not None
     # Up to a second more, so that not all come at one moment.
     assert timedelta(seconds=wait_s - 1) < waiting.retry_at - timezone.now() <= timedelta(seconds=wait_s + 1)
-    for old_bell in (TRADE, NUDGE):
+    for old_bell in (TRADE, RECHECK):
         acting.wake(trader.pk, old_bell, exchange)
     assert exchange.placed == []
     # The leader's nudge arms it again, and the next trade buys.
     Trader.objects.update(retry_at=timezone.now())
-    acting.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, RECHECK, exchange)
     acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
     assert (fresh(trader).error, fresh(trader).failures) == ("", 0)
@@ -205,7 +205,7 @@ def test_refused_sale_keeps_what_it_holds_and_is_tried_again(trader: Trader, exc
     acting.hear(exchange.fill_all(only_order(trader).client_order_id), Source.REPORT, exchange)
     assert fresh(trader).state == TraderState.HOLDING
     Trader.objects.update(retry_at=timezone.now())
-    acting.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, RECHECK, exchange)
     assert Order.objects.filter(trader=trader, side=Side.SELL, status=OrderStatus.NEW).count() == 1
 
 
@@ -217,7 +217,7 @@ def test_fill_without_its_details_is_fetched_before_the_sale(trader: Trader, exc
     assert not Order.objects.filter(side=Side.SELL).exists()
     assert fresh(trader).retry_at is not None
     Trader.objects.update(retry_at=timezone.now())
-    acting.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, RECHECK, exchange)
     assert only_order(trader, Side.SELL).quantity == D("0.0666")
 
 
@@ -272,9 +272,9 @@ def test_off_places_nothing_and_on_goes_on(trader: Trader, exchange: ScriptedExc
     assert len(exchange.placed) == 1
     assert "off" in fresh(trader).waits_for
     TradingSettings.objects.update(status=TradingStatus.ON)
-    acting.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, RECHECK, exchange)
     assert len(exchange.placed) == 1
-    acting.wake(trader.pk, Nudged("its owner asked", is_urgent=True), exchange)
+    acting.wake(trader.pk, Recheck("its owner asked", is_urgent=True), exchange)
     assert len(exchange.placed) == 2
 
 
@@ -286,13 +286,13 @@ def test_buy_that_can_not_work_is_looked_at_again_later_and_written_once(
         acting.wake(trader.pk, TRADE, exchange)
         assert "least notional" in fresh(trader).waits_for
         Trader.objects.update(retry_at=timezone.now())
-        acting.wake(trader.pk, NUDGE, exchange)
+        acting.wake(trader.pk, RECHECK, exchange)
     assert JournalEntry.objects.filter(kind=Kind.WAITED).count() == 1
 
 
 def test_trigger_in_redis_follows_the_row(trader: Trader, exchange: ScriptedExchange) -> None:
     key = triggers.key_below("mock", "ETHUSDT")
-    acting.wake(trader.pk, NUDGE, exchange)
+    acting.wake(trader.pk, RECHECK, exchange)
     assert connect().zscore(key, str(trader.pk)) == float(ANY_PRICE)
     acting.wake(trader.pk, TRADE, exchange)
     assert connect().zscore(key, str(trader.pk)) is None

@@ -14,7 +14,7 @@ from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.support.rows import own_id
 from tests.trading.test_leader import publish_price, rung
-from tests.trading.traders.test_traders import NUDGE, TRADE, fresh, later, look_again, only_order
+from tests.trading.traders.test_traders import RECHECK, TRADE, fresh, later, look_again, only_order
 from trading import leader
 from trading.core.journal import Source
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
@@ -138,7 +138,7 @@ class DeniesAll(ScriptedExchange):
         return [] if self.is_denying else super().trades(symbol, from_id)
 
 
-def denied_for(order: Order, exchange: ScriptedExchange) -> None:
+def not_found_for(order: Order, exchange: ScriptedExchange) -> None:
     """The exchange is asked at 5, 7, 9 and 11 seconds, as the leader does."""
     for seconds in (5.001, 7, 9, 11):
         acting.ask(order.pk, exchange, now=order.submitted_at + timedelta(seconds=seconds))
@@ -151,7 +151,7 @@ class TestSecondOrder:
         exchange = Denies(after=[answer_lost])
         acting.wake(trader.pk, TRADE, exchange)
         exchange.denials = 4
-        denied_for(only_order(trader), exchange)
+        not_found_for(only_order(trader), exchange)
         first = only_order(trader)
         assert (first.status, exchange.kept[first.client_order_id].status) == (OrderStatus.CANCELED,) * 2
         look_again(trader, exchange)
@@ -164,7 +164,7 @@ class TestSecondOrder:
         acting.wake(trader.pk, TRADE, exchange)
         shows = getattr(super(DeniesAll, exchange), shown_by)
         setattr(exchange, shown_by, lambda symbol, *_: shows(symbol))
-        denied_for(only_order(trader), exchange)
+        not_found_for(only_order(trader), exchange)
         assert only_order(trader).status == OrderStatus.NEW
         assert len(exchange.placed) == 1
 
@@ -175,7 +175,7 @@ class TestSecondOrder:
         exchange.fill(order.client_order_id, D("0.01"))
         exchange.trades = super(DeniesAll, exchange).trades  # type: ignore[method-assign]
         with pytest.raises(OutcomeUnknown, match="does not list"):
-            denied_for(order, exchange)
+            not_found_for(order, exchange)
         assert only_order(trader).status == OrderStatus.SUBMITTING
 
     def test_is_not_sent_while_a_question_fails(self, trader: Trader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,10 +184,10 @@ class TestSecondOrder:
         fails = lambda symbol, *_: (_ for _ in ()).throw(OutcomeUnknown("timed out"))  # noqa: E731
         monkeypatch.setattr(exchange, "orders", fails)
         with pytest.raises(OutcomeUnknown):
-            denied_for(only_order(trader), exchange)
+            not_found_for(only_order(trader), exchange)
         assert only_order(trader).status == OrderStatus.SUBMITTING
         monkeypatch.undo()
-        acting.ask(only_order(trader).pk, exchange, now=later(only_order(trader)) + calls.DENIED_FOR)
+        acting.ask(only_order(trader).pk, exchange, now=later(only_order(trader)) + calls.NOT_FOUND_FOR)
         assert only_order(trader).status == OrderStatus.NOT_PLACED
 
     @pytest.fixture
@@ -195,7 +195,7 @@ class TestSecondOrder:
         """Everything is denied for too long: the second is sent, and the first rests all the while."""
         exchange = DeniesAll(after=[answer_lost])
         acting.wake(trader.pk, TRADE, exchange)
-        denied_for(only_order(trader), exchange)
+        not_found_for(only_order(trader), exchange)
         assert only_order(trader).status == OrderStatus.NOT_PLACED
         acting.wake(trader.pk, TRADE, exchange)
         exchange.is_denying = False
@@ -252,7 +252,7 @@ def test_order_that_the_exchange_knows_again_is_open_again(trader: Trader) -> No
     """It was acknowledged, and denied for a while."""
     exchange = DeniesAll()
     acting.wake(trader.pk, TRADE, exchange)
-    denied_for(only_order(trader), exchange)
+    not_found_for(only_order(trader), exchange)
     assert only_order(trader).status == OrderStatus.NEW
     acting.ask(only_order(trader).pk, exchange, now=later(only_order(trader)) + calls.FORGOTTEN_AFTER)
     assert only_order(trader).status == OrderStatus.NOT_FOUND
@@ -307,7 +307,7 @@ def test_late_order_beside_another_one_is_cancelled_by_the_comparison(
     assert Reconciliation.objects.count() == 1
 
 
-def test_late_order_of_an_ended_trader_is_taken_back_though_its_bell_is_lost(
+def test_late_order_of_an_ended_trader_is_cancelled_though_its_bell_is_lost(
     trader: Trader, exchange: ScriptedExchange, bells: Bells
 ) -> None:
     exchange.after.append(answer_lost)
@@ -317,7 +317,7 @@ def test_late_order_of_an_ended_trader_is_taken_back_though_its_bell_is_lost(
     Trader.objects.update(state=TraderState.RETIRED, finished_at=timezone.now())
     acting.ask(late.pk, exchange)
     bells.clear()
-    leader.take_back_unwanted(timezone.now() + timedelta(minutes=1))
+    leader.cancel_unwanted(timezone.now() + timedelta(minutes=1))
     assert rung(bells, "cancel") == [late.pk]
 
 
@@ -336,7 +336,7 @@ def test_trader_that_got_an_order_back_is_woken_also_after_a_kill(
     with pytest.raises(SystemExit):
         reconcile(Venue.MOCK, exchange)
     assert fresh(trader).state == TraderState.BUYING
-    leader.nudge_whoever_is_due(timezone.now() + timedelta(seconds=1))
+    leader.recheck_due(timezone.now() + timedelta(seconds=1))
     assert rung(bells, "nudge") == [trader.pk]
 
 
@@ -359,7 +359,7 @@ def test_stop_whose_cancel_fails_for_minutes_is_tried_until_it_succeeds(
     now = timezone.now()
     for seconds in range(10, 180, 10):
         bells.clear()
-        leader.take_back_unwanted(now + timedelta(seconds=seconds))
+        leader.cancel_unwanted(now + timedelta(seconds=seconds))
         assert rung(bells, "cancel") == [sale.pk]
         with pytest.raises(NotSent):
             acting.cancel(sale.pk, exchange, now=now + timedelta(seconds=seconds))
@@ -374,21 +374,21 @@ def test_stop_whose_cancel_fails_for_minutes_is_tried_until_it_succeeds(
 
 # --- Redis that is older or newer than the database -------------------------------------------------------
 @pytest.mark.parametrize("is_ended", [False, True])
-def test_trader_of_a_database_that_began_anew_is_armed_though_redis_remembers_a_later_turn(
+def test_trader_of_a_database_that_began_anew_is_armed_though_redis_remembers_a_later_version(
     trader: Trader, redis_client: "redis.Redis", is_ended: bool
 ) -> None:
-    """Redis keeps its file where the database was restored or made anew: its turns are those of another trader."""
+    """Redis keeps its file where the database was restored or made anew: its versions are those of another trader."""
     if is_ended:
         redis_client.zadd(triggers.ENDED, {str(trader.pk): 1})
     else:
-        redis_client.hset(triggers.TURNS, str(trader.pk), 50)
+        redis_client.hset(triggers.VERSIONS, str(trader.pk), 50)
     publish_price(redis_client, "3000")
     Trader.objects.update(wake_below=D(3000))
     leader.rearm_sleepers(timezone.now())
     assert redis_client.zscore(triggers.key_below("mock", "ETHUSDT"), str(trader.pk)) == 3000.0
     # What it saves from now on is copied.
-    acting.wake(trader.pk, NUDGE, ScriptedExchange())
-    assert int(redis_client.hget(triggers.TURNS, str(trader.pk)) or 0) == fresh(trader).turn
+    acting.wake(trader.pk, RECHECK, ScriptedExchange())
+    assert int(redis_client.hget(triggers.VERSIONS, str(trader.pk)) or 0) == fresh(trader).version
 
 
 def test_order_of_two_kinds_of_doubt_stays_one(trader: Trader, exchange: ScriptedExchange) -> None:

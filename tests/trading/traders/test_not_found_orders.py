@@ -23,7 +23,7 @@ def deny(mock: MockExchange, deny_s: int, everywhere: int) -> None:
 
 
 def ask_until_it_counts(order: Order) -> None:
-    for now in (later(order), later(order) + timedelta(seconds=2), later(order) + calls.DENIED_FOR):
+    for now in (later(order), later(order) + timedelta(seconds=2), later(order) + calls.NOT_FOUND_FOR):
         acting.ask(order.pk, exchange_at, now=now)
 
 

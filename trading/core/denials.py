@@ -34,7 +34,7 @@ EXITS = frozenset({Check.MODE, Check.SYMBOL, Check.COPY, Check.RATE_LIMIT, Check
 
 
 @dataclass(frozen=True)
-class Hold:
+class Denial:
     """Why an order may not be placed now. `topic` is the reason without figures that change by the second."""
 
     reason: str
