@@ -100,19 +100,20 @@ class Cluster:
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._bin / program), "-D", str(self._home / "data"), *arguments]
-        result = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            # The server keeps what it is given open; a file, unlike a pipe, does not make us wait for it.
-            stdout=(self._home / "tools.log").open("ab"),
-            stderr=subprocess.STDOUT,
-            cwd=self._home,
-            user=self._owner,
-            group=self._owner and pwd.getpwnam(self._owner).pw_gid,
-            extra_groups=[] if self._owner else None,
-            env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
-            check=False,
-        )
+        # The server keeps what it is given open; a file, unlike a pipe, does not make us wait for it.
+        with (self._home / "tools.log").open("ab") as log:
+            result = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._home,
+                user=self._owner,
+                group=self._owner and pwd.getpwnam(self._owner).pw_gid,
+                extra_groups=[] if self._owner else None,
+                env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+                check=False,
+            )
         if result.returncode:
             logs = [path.read_text() for path in (self._home / "tools.log", self._home / "log") if path.exists()]
             raise RuntimeError(f"{' '.join(command)} ended with {result.returncode}:\n" + "\n".join(logs)[-3000:])

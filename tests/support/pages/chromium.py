@@ -45,15 +45,9 @@ class Browser:
         self.errors: list[str] = []  # what went wrong on the pages: exceptions, console errors, failed requests
         self._last_id = 0
         self._loaded = False
-        log = (folder / "chromium.log").open("ab")
-        self._process = subprocess.Popen(
-            tethered(
-                [chromium, *FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"]
-            ),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
+        command = [chromium, *FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"]
+        with (folder / "chromium.log").open("ab") as log:
+            self._process = subprocess.Popen(tethered(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             self._socket = self._connect(folder / "DevToolsActivePort")
             for domain in ("Page", "Runtime", "Network", "Log"):
