@@ -14,10 +14,10 @@ import redis
 from hedgehog_project.outside import UNREADABLE
 from hedgehog_project.venues import Endpoints, Venue
 from hedgehog_project.venues.codes import CLOCK_IS_OFF, known, needs_a_person
-from streamer.connection import Connection, LostError, Patience
+from streamer.connection import Connection, LostError, Timeouts
+from streamer.frame_socket import FrameSocket
 from streamer.frames import Oddities
 from streamer.topics import REPORTS_KEPT, report_topic
-from streamer.wire import FrameSocket
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +52,11 @@ class UserFeed(Connection):
     """
 
     def __init__(
-        self, venue: Venue, endpoints: Endpoints, client: "redis.Redis", patience: Patience | None = None
+        self, venue: Venue, endpoints: Endpoints, client: "redis.Redis", timeouts: Timeouts | None = None
     ) -> None:
         if endpoints.key is None:
             raise ValueError(endpoints.why_no_key)
-        super().__init__(f"user-{venue}", patience or Patience())
+        super().__init__(f"user-{venue}", timeouts or Timeouts())
         self.subscribed = False
         self.problem = ""  # why there is no subscription, in words
         self.oddities = Oddities(self.name)

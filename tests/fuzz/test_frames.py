@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, endpoints
 from streamer.connection import LostError
+from streamer.frame_socket import FrameSocket
 from streamer.frames import Reply, Shutdown, Unknown, decode, is_amount
 from streamer.topics import TradeEvent, report_topic
 from streamer.user_feed import UserFeed
-from streamer.wire import FrameSocket
 from tests.fuzz.conftest import BOUNDED
 from tests.fuzz.hostile import VALUES, can_be_kept, hostile, written
 from trading.dispatch import _own_report

@@ -16,7 +16,7 @@ from console import checkup
 from hedgehog_project.venues.keys import hmac_key
 from hedgehog_project.venues.rate_limits import rate_limits_at
 from streamer import rest
-from streamer.connection import Connection, LostError, Patience
+from streamer.connection import Connection, LostError, Timeouts
 from tests.fuzz.conftest import BOUNDED
 from tests.fuzz.hostile import VALUES, can_be_kept, hostile, written
 from tests.support.exchanges.scripted_http import ScriptedServer
@@ -102,7 +102,7 @@ class Once(Connection):
     """Ends after its first connection."""
 
     def __init__(self, url: str) -> None:
-        super().__init__("once", Patience(connect_s=2.0))
+        super().__init__("once", Timeouts(connect_s=2.0))
         self.address, self.lost = url, ""
 
     def url(self) -> str:

@@ -91,7 +91,7 @@ def run(seed: int, luck: Luck | None = None) -> Outcome:
     outcome.cycles = Trader.objects.filter(state=TraderState.FINISHED).count()
     outcome.orders, outcome.fills = Order.objects.count(), Fill.objects.count()
     outcome.digest = _digest(world)
-    world.desk.exchange.store.close()
+    world.context.exchange.store.close()
     return outcome
 
 
@@ -180,6 +180,6 @@ def _digest(world: World) -> str:
         rows += cursor.fetchall()
     held: Sequence[tuple[str, Decimal, Decimal]] = [
         (asset, balance.free, balance.locked)
-        for asset, balance in world.desk.exchange.engine.ledger.balances().items()
+        for asset, balance in world.context.exchange.engine.ledger.balances().items()
     ]
     return hashlib.sha256(repr([rows, held]).encode()).hexdigest()[:16]

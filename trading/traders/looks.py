@@ -51,7 +51,7 @@ from trading.strategies.registry import UnknownStrategy
 from trading.strategies.time_limit import within_time
 from trading.strategies.typed import BadSettings
 from trading.traders.cycle_end import count_again, end
-from trading.traders.outcomes import report_of
+from trading.traders.rejections import report_of
 from trading.traders.retries import back_off, deny, look_again, wait
 from trading.traders.rows import claim, read, save
 from trading.traders.valuing import Wanted

@@ -43,7 +43,7 @@ class Limits:
         if self.world.wall.was_set_within(MINUTE):
             return  # What is under way is told from what the exchange has counted by our times.
         # What others have spent of it since nobody could know.
-        free = self.world.desk.exchange.engine.ledger.balances()["USDT"].free + self.world.others.bound
+        free = self.world.context.exchange.engine.ledger.balances()["USDT"].free + self.world.others.bound
         never(
             free < limits.quote_reserve, f"R6: {order.client_order_id} leaves {free} of {limits.quote_reserve} USDT"
         )

@@ -105,7 +105,7 @@ class RuleWatch:
         """As the exchange gets it: nothing of its trader rests there, nor anything that it would meet."""
         if self.watch.has_forgotten:
             return
-        for other in self.world.desk.exchange.engine.open_orders():
+        for other in self.world.context.exchange.engine.open_orders():
             name = other.client_order_id
             if not self.world.is_ours(name) or self.world.line.was_hidden(name):
                 continue
@@ -292,7 +292,9 @@ class RuleWatch:
         """What people have wished for comes true, in its time."""
         due: dict[object, str] = {}
         live = [row for row in traders if row[7] is None]
-        resting = [o for o in self.world.desk.exchange.engine.open_orders() if self.world.is_ours(o.client_order_id)]
+        resting = [
+            o for o in self.world.context.exchange.engine.open_orders() if self.world.is_ours(o.client_order_id)
+        ]
         for symbol, (status, cancels_orders, *_) in settings.items():
             mine = [row for row in live if row[1] == symbol]
             if status == TradingStatus.SHUTDOWN and not mine:

@@ -18,19 +18,19 @@ from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Symbol, Trader, TradingSettings
 from trading.models.symbols import GONE, TradingStatus, forget_rules, rules_of
 from trading.symbols import listings, refreshing, turning
-from trading.symbols import sync as catalog
+from trading.symbols import sync
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
 EVERY = [listed("ETH"), listed("BTC"), listed("ETH", "BTC", min_notional="0.0001"), listed("OLD", status="BREAK")]
 
 
-def sync(exchange: Catalog, **options: Any) -> catalog.Synced:
-    return catalog.sync(Venue.MOCK, exchange, **options)  # type: ignore[arg-type]
+def synced(exchange: Catalog, **options: Any) -> sync.Synced:
+    return sync.sync(Venue.MOCK, exchange, **options)  # type: ignore[arg-type]
 
 
 def test_every_symbol_gets_settings_and_stays_off() -> None:
-    assert sync(Catalog(EVERY)) == catalog.Synced(listed=4, trading=3, new=4, gone=0)
+    assert synced(Catalog(EVERY)) == sync.Synced(listed=4, trading=3, new=4, gone=0)
     rows = TradingSettings.objects.select_related("symbol").order_by("symbol__name")
     assert [(row.symbol.name, row.status) for row in rows] == [
         ("BTCUSDT", "off"),
@@ -45,56 +45,56 @@ def test_every_symbol_gets_settings_and_stays_off() -> None:
 
 
 def test_budget_is_in_proportion_to_what_the_quote_asset_is_worth() -> None:
-    sync(Catalog(EVERY))
+    synced(Catalog(EVERY))
     budgets = dict(TradingSettings.objects.values_list("symbol__name", "budget"))
     assert budgets == {"ETHUSDT": D(600), "BTCUSDT": D(600), "OLDUSDT": D(600), "ETHBTC": D("0.012")}
 
 
 def test_one_quote_asset_alone_can_be_seeded() -> None:
-    assert sync(Catalog(EVERY), quote="BTC").new == 1
+    assert synced(Catalog(EVERY), quote="BTC").new == 1
     assert list(Symbol.objects.values_list("name", flat=True)) == ["ETHBTC"]
 
 
 def test_dry_run_counts_the_same_and_writes_nothing() -> None:
-    dry = sync(Catalog(EVERY), dry_run=True)
+    dry = synced(Catalog(EVERY), dry_run=True)
     assert not Symbol.objects.exists()
-    assert sync(Catalog(EVERY)) == dry
+    assert synced(Catalog(EVERY)) == dry
 
 
 def test_again_changes_no_settings_and_refreshes_the_rules(symbol: Symbol) -> None:
     Listing.objects.update(**listings.fee_columns(Fees.flat(D("0.0002"))))
-    assert sync(Catalog(EVERY)).new == 3
+    assert synced(Catalog(EVERY)).new == 3
     settings = TradingSettings.objects.get(symbol=symbol)
     assert (settings.status, settings.budget, settings.max_slots) == ("on", D(200), 1)
     listing = Listing.objects.get(symbol=symbol)
     assert (listing.step_size, listing.fees) == (D("0.001"), Fees.flat(D("0.0002")))
-    assert sync(Catalog(EVERY)) == catalog.Synced(listed=4, trading=3, new=0, gone=0)
+    assert synced(Catalog(EVERY)) == sync.Synced(listed=4, trading=3, new=0, gone=0)
 
 
 def test_symbol_that_is_gone_is_marked_and_comes_back(symbol: Symbol) -> None:
-    sync(Catalog(EVERY))
-    assert sync(Catalog(EVERY[1:])).gone == 1
+    synced(Catalog(EVERY))
+    assert synced(Catalog(EVERY[1:])).gone == 1
     # One answer may be a moment's.
     assert Listing.objects.get(symbol=symbol).status == "TRADING"
     not_found_a_while_ago(symbol)
-    assert sync(Catalog(EVERY[1:])).gone == 1
+    assert synced(Catalog(EVERY[1:])).gone == 1
     listing = Listing.objects.get(symbol=symbol)
     assert listing.status == GONE
     assert not listing.rules().is_trading
     assert TradingSettings.objects.filter(symbol=symbol).exists()
-    assert sync(Catalog(EVERY[1:])).gone == 0  # It is told once.
-    sync(Catalog(EVERY))
+    assert synced(Catalog(EVERY[1:])).gone == 0  # It is told once.
+    synced(Catalog(EVERY))
     assert Listing.objects.get(symbol=symbol).status == "TRADING"
 
 
 def test_other_quote_assets_are_not_taken_for_gone() -> None:
-    sync(Catalog(EVERY))
-    assert sync(Catalog(EVERY), quote="BTC").gone == 0
+    synced(Catalog(EVERY))
+    assert synced(Catalog(EVERY), quote="BTC").gone == 0
 
 
 def test_exchange_without_symbols_marks_nothing_as_gone(symbol: Symbol) -> None:
     with pytest.raises(ExchangeError):
-        sync(Catalog([]))
+        synced(Catalog([]))
     assert Listing.objects.get().status == "TRADING"
 
 
@@ -105,9 +105,9 @@ def test_two_thousand_symbols_are_seeded_in_few_queries(
     many = [listed(f"A{n}") for n in range(2000)]
     # Ten batches of about ten queries each, with those of the transactions; SQLite splits large ones.
     with django_assert_max_num_queries(400):
-        catalog.sync(Venue.MOCK, Catalog(many), progress=lambda done, of: seen.append((done, of)))  # type: ignore[arg-type]
+        sync.sync(Venue.MOCK, Catalog(many), progress=lambda done, of: seen.append((done, of)))  # type: ignore[arg-type]
     assert seen[-1] == (2000, 2000)
-    assert len(seen) == 2000 // catalog.BATCH
+    assert len(seen) == 2000 // sync.BATCH
     assert TradingSettings.objects.filter(status="off").count() == 2000
 
 
@@ -146,7 +146,7 @@ class TestKeepingFresh:
     def test_fees_are_asked_a_few_at_a_time_until_all_are_known(self, many: list[Symbol]) -> None:
         exchange = Catalog([listed(symbol.base_asset) for symbol in many])
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
-        assert len(exchange.fees_asked) == catalog.MAX_FEES
+        assert len(exchange.fees_asked) == sync.MAX_FEES
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert sorted(exchange.fees_asked) == sorted(symbol.name for symbol in many)
@@ -203,10 +203,10 @@ def not_found_a_while_ago(symbol: Symbol) -> None:
 def test_known_symbols_are_not_asked_about_again(symbol: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
     exchange = Catalog([listed("ETH")])
     monkeypatch.setattr(listings, "exchange_at", lambda venue: exchange)
-    assert catalog.known(["ethusdt", "ETHUSDT "]) == [symbol]
+    assert sync.known(["ethusdt", "ETHUSDT "]) == [symbol]
     assert exchange.asked == []
     Listing.objects.update(refreshed_at=timezone.now() - listings.FRESH)
-    assert catalog.known(["ETHUSDT"]) == [symbol]
+    assert sync.known(["ETHUSDT"]) == [symbol]
     assert exchange.asked == ["ETHUSDT"]
 
 
@@ -217,7 +217,7 @@ class TestKnown:
     def exchange(self, monkeypatch: pytest.MonkeyPatch) -> Catalog:
         exchange = Catalog([listed("ETH"), *(listed(f"A{n}") for n in range(300)), listed("OLD", status="BREAK")])
         monkeypatch.setattr(listings, "exchange_at", lambda venue: exchange)
-        monkeypatch.setattr(catalog, "exchange_at", lambda venue: exchange)
+        monkeypatch.setattr(sync, "exchange_at", lambda venue: exchange)
         return exchange
 
     def test_many_are_asked_about_in_one_question(
@@ -225,7 +225,7 @@ class TestKnown:
     ) -> None:
         names = ["ETHUSDT", "OLDUSDT", *(f"A{n}USDT" for n in range(299))]
         with django_assert_max_num_queries(40):
-            assert [each.name for each in catalog.known(names)] == names
+            assert [each.name for each in sync.known(names)] == names
         assert (exchange.asked_all, exchange.asked, exchange.fees_asked) == (1, [], [])
         assert Listing.objects.filter(venue="mock").count() == 301
         assert set(TradingSettings.objects.exclude(symbol=symbol).values_list("status", "budget")) == {
@@ -236,13 +236,13 @@ class TestKnown:
 
     def test_all_that_are_unknown_are_named_and_none_is_made(self, exchange: Catalog) -> None:
         with pytest.raises(ValidationError, match="mock knows no symbol ETHUSD, BTCUSDX"):
-            catalog.known(["ETHUSDT", "ETHUSD", "BTCUSDX"])
+            sync.known(["ETHUSDT", "ETHUSD", "BTCUSDX"])
         assert not Symbol.objects.exists()
 
     def test_exchange_that_is_away_is_told(self, exchange: Catalog) -> None:
         exchange.symbols = []
         with pytest.raises(ValidationError, match=r"mock can't be asked about 3 symbols now: .* Is it running"):
-            catalog.known(["ETHUSDT", "A1USDT", "A2USDT"])
+            sync.known(["ETHUSDT", "A1USDT", "A2USDT"])
 
 
 class TestShutdown:
@@ -278,7 +278,7 @@ class TestShutdown:
 
 
 def test_hundreds_are_turned_on_in_few_queries(django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
-    sync(Catalog([listed(f"A{n}") for n in range(600)]))
+    synced(Catalog([listed(f"A{n}") for n in range(600)]))
     poor = TradingSettings.objects.get(symbol__name="A7USDT")
     TradingSettings.objects.filter(pk=poor.pk).update(budget=D(4))
     every = list(Symbol.objects.all())

@@ -41,7 +41,7 @@ class TopicPacker:
         return f"*4\r\n$5\r\nSETEX\r\n{self._gap_key}${len(kept)}\r\n{kept}\r\n${len(value)}\r\n{value}\r\n"
 
 
-class Outlet:
+class RedisWriter:
     """Sends packed commands. All of them may be sent again: their ids are given, a second time changes nothing."""
 
     def __init__(self, client: "redis.Redis") -> None:
