@@ -40,7 +40,7 @@ class Timeouts:
     proven_s: float = 10.0  # a connection that lasted so long begins the backoff anew
 
 
-class LostError(Exception):
+class ConnectionLost(Exception):
     """The connection must be made anew. `wait_s`: not before so many seconds; None for the usual backoff."""
 
     def __init__(self, reason: str, wait_s: float | None = None) -> None:
@@ -73,10 +73,10 @@ class Connection:
         raise NotImplementedError
 
     def opened(self, ws: FrameSocket) -> None:
-        """Called once the handshake is done. May raise LostError."""
+        """Called once the handshake is done. May raise ConnectionLost."""
 
     def received(self, ws: FrameSocket, payloads: list[bytes]) -> None:
-        """Called with each batch of frames. May raise LostError."""
+        """Called with each batch of frames. May raise ConnectionLost."""
         raise NotImplementedError
 
     def tend(self, ws: FrameSocket) -> float:
@@ -110,7 +110,7 @@ class Connection:
             self._born = time.monotonic()
             try:
                 self._live(url)
-            except LostError as lost:
+            except ConnectionLost as lost:
                 self._lost(str(lost), lost.wait_s)
             except websocket.WebSocketBadStatusException as error:
                 told_s = told_to_wait_s(error.status_code, 0, "", error.resp_headers or {})
@@ -157,17 +157,17 @@ class Connection:
             due_s = self.tend(ws)
 
     def _watch(self, now: float, heard_at: float, data_at: float) -> float:
-        """Seconds until one of the watchdogs would bite. Raises LostError when one does."""
+        """Seconds until one of the watchdogs would bite. Raises ConnectionLost when one does."""
         timeouts = self._timeouts
         if now - heard_at >= timeouts.silence_s:
-            raise LostError(f"silent for {timeouts.silence_s:g} s")
+            raise ConnectionLost(f"silent for {timeouts.silence_s:g} s")
         if now - self._born >= timeouts.life_s:
-            raise LostError("planned, before the exchange closes it", wait_s=0.0)
+            raise ConnectionLost("planned, before the exchange closes it", wait_s=0.0)
         alarms = [heard_at + timeouts.silence_s, self._born + timeouts.life_s]
         if self.is_quiet_odd():
             if now - data_at >= self._quiet_s:
                 quiet_s, self._quiet_s = self._quiet_s, min(timeouts.quiet_max_s, self._quiet_s * 2)
-                raise LostError(f"no data for {quiet_s:g} s", wait_s=0.0)
+                raise ConnectionLost(f"no data for {quiet_s:g} s", wait_s=0.0)
             alarms.append(data_at + self._quiet_s)
         return min(alarms) - now
 
@@ -246,7 +246,7 @@ def _connect(ws: FrameSocket, url: str) -> None:
         raise  # Some of ssl's are ValueErrors as well.
     except ValueError:
         # A proxy's address may hold a password: nothing of it is repeated.
-        raise LostError("the address of the exchange, or that of a proxy, can't be read") from None
+        raise ConnectionLost("the address of the exchange, or that of a proxy, can't be read") from None
 
 
 def _in_words(error: Exception) -> str:

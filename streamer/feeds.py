@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from hedgehog_project.venues import Endpoints, Market
-from streamer.connection import Connection, LostError, Timeouts
+from streamer.connection import Connection, ConnectionLost, Timeouts
 from streamer.exchange_clock import ExchangeClock
 from streamer.frame_socket import FrameSocket
 from streamer.frames import Oddities, Reply, Shutdown, Unknown, decode_all
@@ -69,11 +69,11 @@ class TradeConnection(Connection):
         for payload, frame in others:
             match frame:
                 case Shutdown():
-                    raise LostError("the exchange announced a shutdown", wait_s=0.0)
+                    raise ConnectionLost("the exchange announced a shutdown", wait_s=0.0)
                 case Reply(id, error):
                     self._unanswered.pop(id, None)
                     if error is not None:
-                        raise LostError(f"the exchange refused a subscription: {error}")
+                        raise ConnectionLost(f"the exchange refused a subscription: {error}")
                 case Unknown(kind):
                     self.oddities.note(kind, payload)
 
@@ -95,7 +95,7 @@ class TradeConnection(Connection):
             return 3600.0
         left_s = min(self._unanswered.values()) + ANSWER_S - time.monotonic()
         if left_s <= 0:
-            raise LostError(f"a subscription was not answered within {ANSWER_S:g} s")
+            raise ConnectionLost(f"a subscription was not answered within {ANSWER_S:g} s")
         return left_s
 
     def is_quiet_odd(self) -> bool:

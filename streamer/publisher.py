@@ -10,7 +10,7 @@ import redis
 
 from streamer.exchange_clock import ExchangeClock
 from streamer.gaps import Filled
-from streamer.redis_writer import RedisRefusesError, RedisWriter, TopicPacker
+from streamer.redis_writer import RedisRefuses, RedisWriter, TopicPacker
 from streamer.sequence import Gap, Sequence, Verdict
 from streamer.topics import TradeEvent, last_trade, last_trades
 from streamer.trade_buffer import Item, TradeBuffer
@@ -85,7 +85,7 @@ class Publisher:
                 commands = self._commands(items)
                 if commands:
                     self._patiently(lambda: self._send(commands))  # noqa: B023 - called at once
-        except _StoppedError:
+        except _Stopped:
             log.warning("stopped while Redis was away: what came last is not published, and will be filled from REST")
         finally:
             self._writer.close()
@@ -172,12 +172,12 @@ class Publisher:
                 answer = ask()
             except redis.RedisError as error:
                 if tries % REMIND_EVERY == 0:
-                    what = "redis_refuses" if isinstance(error, RedisRefusesError) else "redis_away"
+                    what = "redis_refuses" if isinstance(error, RedisRefuses) else "redis_away"
                     log.error("%s reason=%r: the newest trades are kept in memory until it is back", what, str(error))
                 tries += 1
                 self.buffer.set_flowing(False)
                 if self._stopping.wait(RETRY_S):
-                    raise _StoppedError from error
+                    raise _Stopped from error
                 continue
             dropped = self.buffer.take_dropped()
             self.dropped += dropped
@@ -189,5 +189,5 @@ class Publisher:
             return answer
 
 
-class _StoppedError(Exception):
+class _Stopped(Exception):
     """`stop` was called while Redis was away."""

@@ -11,7 +11,7 @@ PIPELINE = 1000
 _HOPELESS = ("WRONGTYPE", "NOPERM", "no permissions")
 
 
-class RedisRefusesError(redis.RedisError):
+class RedisRefuses(redis.RedisError):
     """Redis answers but takes nothing: out of memory, read-only, cannot save … It may take it later."""
 
 
@@ -82,5 +82,5 @@ class RedisWriter:
                     else:
                         refused = error
         if refused is not None:
-            raise RedisRefusesError(f"{type(refused).__name__}: {refused}")
+            raise RedisRefuses(f"{type(refused).__name__}: {refused}")
         return given_up

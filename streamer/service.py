@@ -30,7 +30,7 @@ FLUSH_S = 1.0
 Wanted = Mapping[Market, set[str]]
 
 
-class StreamerError(Exception):
+class StreamerFailed(Exception):
     """The streamer cannot go on; the text says why, in one line."""
 
 
@@ -59,7 +59,7 @@ class Rows:
         return self._last
 
 
-class Listed:
+class KnownSymbols:
     """Sorts out symbols that an exchange does not know. What cannot be asked is taken as known."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Listed:
             self._asked_at[market] = now + ASK_EXCHANGE_EVERY_S
             try:
                 self._listed[market] = symbols.listed(endpoints(market))
-            except (rest.UnreachableError, rest.RefusedError) as error:
+            except (rest.Unreachable, rest.Refused) as error:
                 log.warning("symbols_unchecked market=%s reason=%r", market, str(error))
         if market not in self._listed:
             return wanted
@@ -107,7 +107,7 @@ class Streamer:
         self._following: dict[Market, set[str]] = {}
 
     def run(self) -> None:
-        """Returns when interrupted (KeyboardInterrupt). Raises StreamerError."""
+        """Returns when interrupted (KeyboardInterrupt). Raises StreamerFailed."""
         try:
             self._threads.start("publisher", self._publisher.run)
             for venue, at in self._user_venues.items():
@@ -123,7 +123,7 @@ class Streamer:
                 facts = self._facts()
                 self._heart.beat(**facts.as_dict())
                 self._progress.show(facts, self._publisher.last_trades(), time.time() * 1000)
-            raise StreamerError(self._threads.failure or "a thread failed")
+            raise StreamerFailed(self._threads.failure or "a thread failed")
         except KeyboardInterrupt:
             log.info("stopping")
         finally:

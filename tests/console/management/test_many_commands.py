@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from console.management import settling
 from console.management.commands import symbols as symbols_command
 from streamer.models import StreamedSymbol
-from tests.support.exchanges.listed import Catalog, listed
+from tests.support.exchanges.listed import ListingExchange, listed
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.settings import of_strategy
 from tests.trading.conftest import make_symbol
@@ -165,8 +165,8 @@ def test_share_of_the_balance_is_listed_as_such(symbol: Symbol) -> None:
 
 class TestSymbols:
     @pytest.fixture(autouse=True)
-    def sync(self, monkeypatch: pytest.MonkeyPatch) -> Catalog:
-        sync = Catalog([listed("ETH"), listed("BTC"), listed("ETH", "BTC", min_notional="0.0001")])
+    def sync(self, monkeypatch: pytest.MonkeyPatch) -> ListingExchange:
+        sync = ListingExchange([listed("ETH"), listed("BTC"), listed("ETH", "BTC", min_notional="0.0001")])
         monkeypatch.setattr(symbols_command, "exchange_at", lambda venue: sync)
         return sync
 
@@ -183,7 +183,7 @@ class TestSymbols:
         with pytest.raises(CommandError, match="mock lists no symbol quoted in XYZ"):
             run("symbols", "sync", "--quote", "XYZ")
 
-    def test_exchange_that_is_away_is_one_line(self, sync: Catalog) -> None:
+    def test_exchange_that_is_away_is_one_line(self, sync: ListingExchange) -> None:
         sync.symbols = []
         with pytest.raises(CommandError, match="mock can't be asked for its symbols now"):
             run("symbols", "sync")

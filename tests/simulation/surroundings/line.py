@@ -24,7 +24,7 @@ from trading.core.orders import Fill, OrderReport
 from trading.exchange import replies as ours
 from trading.exchange.binance import terms
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
-from trading.exchange.protocol import RECV_WINDOW_MS, Listed, NewOrder, Replacement
+from trading.exchange.protocol import RECV_WINDOW_MS, ListedSymbol, NewOrder, Replacement
 from trading.exchange.replies import from_exchange_info, from_my_trade, from_order_reply
 from trading.models import Order, Switch
 from trading.models.switch import TradingMode
@@ -219,13 +219,13 @@ class Line:
         rows = self._ask("GET ticker/price", {})
         return {row["symbol"]: Decimal(row["price"]) for row in rows if row["symbol"] in symbols}
 
-    def listed(self, symbol: str) -> Listed:
+    def listed(self, symbol: str) -> ListedSymbol:
         self._question()
         if self.world.chance.strikes("symbol_not_found"):
             raise Refused("Invalid symbol. (-1121)", NO_SUCH_SYMBOL)
         return from_exchange_info(self.world.context.exchange.engine.book(symbol).rules.info)
 
-    def all_listed(self) -> list[Listed]:
+    def all_listed(self) -> list[ListedSymbol]:
         self._question()
         return [from_exchange_info(book.rules.info) for book in self.world.context.exchange.engine.books.values()]
 
