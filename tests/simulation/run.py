@@ -113,7 +113,7 @@ def _live(world: World, outcome: Outcome) -> None:
         if number == restore_at:
             connection.connection.deserialize(backup)
             runs.end()
-            world.bells.empty()  # Everything was stopped for it.
+            world.wake_ups.empty()  # Everything was stopped for it.
             forget_rules()
             protections.forget()
             watch.forget()
@@ -122,7 +122,7 @@ def _live(world: World, outcome: Outcome) -> None:
         rules.check()
         exits.check()
     world.chance.luck, world.market_moves = NO_MISFORTUNE, False
-    world.bells.refusing.end()
+    world.wake_ups.refusing.end()
     world.others.stop_copy()
     if watch.has_forgotten:
         # What people turned off is off again, and they have forgotten to turn it on.

@@ -329,7 +329,7 @@ def _book(snapshot: Snapshot, row: Order) -> None:
         row.is_late, row.cancel_reason = True, SHOWED_LATE
         row.save(update_fields=["is_late", "cancel_reason", "updated_at"])
         if trader.has_ended:
-            transaction.on_commit(partial(_ring_for_cancel, row.pk, trader))
+            transaction.on_commit(partial(_enqueue_cancel, row.pk, trader))
     trader.error, trader.failures = "", 0
     if event.replaced is not None:
         resting = snapshot.rows[event.replaced.client_order_id]
@@ -341,7 +341,7 @@ def _book_one(snapshot: Snapshot, row: Order, told: OrderReported) -> None:
     book(snapshot.trader, row, told.report, cause_of(told, snapshot.task_id))
 
 
-def _ring_for_cancel(order_id: int, trader: Trader) -> None:
+def _enqueue_cancel(order_id: int, trader: Trader) -> None:
     try:
         enqueue.cancel(order_id, trader.pk, trader.symbol.name)
     except OperationalError as away:

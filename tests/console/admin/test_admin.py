@@ -224,12 +224,12 @@ class TestTraders:
     def test_wake_now_rings_the_traders_bell(
         self, admin_client: Client, cycle: Trader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        rung: list[tuple[object, ...]] = []
-        monkeypatch.setattr(enqueue, "nudge", lambda *arguments: rung.append(arguments))
+        enqueued: list[tuple[object, ...]] = []
+        monkeypatch.setattr(enqueue, "nudge", lambda *arguments: enqueued.append(arguments))
         url = reverse("admin:trading_trader_wake", args=(cycle.pk,))
         assert admin_client.get(url).status_code == 405
         admin_client.post(url)
-        assert rung == [
+        assert enqueued == [
             (
                 cycle.pk,
                 "ETHUSDT",

@@ -34,7 +34,7 @@ CHOICES = {"quote_asset": "usdt", "drawdown_from": "day", "drawdown_mode": "halt
 
 
 @pytest.fixture(autouse=True)
-def no_bells(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_is_enqueued(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(enqueue, "refresh_balances_once", lambda venue: None)
 
 

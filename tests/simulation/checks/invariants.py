@@ -278,7 +278,7 @@ class Watch:
 
     def _was_to_be_seen(self, at: datetime, crossing: list[tuple[datetime, bool]]) -> bool:
         """While Redis refuses writes only the last price is looked at, about each second: a dip may pass unseen."""
-        refusing = self.world.bells.refusing
+        refusing = self.world.wake_ups.refusing
         if refusing.since is None or not refusing.since <= at <= refusing.until:
             return True
         return all(is_it for other, is_it in crossing if at <= other <= at + LOOKED_AT_WITHIN)
@@ -286,7 +286,7 @@ class Watch:
     def _late(self, holds: bool, now: datetime) -> datetime:
         """What a trader waits for since then, somebody ought to have told it."""
         late = min(now - MAX_SLEEP, self.world.beats[0])
-        refusing = self.world.bells.refusing.held_up_since(MAX_SLEEP)
+        refusing = self.world.wake_ups.refusing.held_up_since(MAX_SLEEP)
         if refusing is not None and not holds:
             # Nothing is bought while Redis refuses writes.
             return min(late, refusing - MAX_SLEEP)

@@ -28,12 +28,12 @@ from binance_mock.state.store import Store
 from hedgehog_project.venues import Venue
 from tests.simulation.checks.rows import read, time_of
 from tests.simulation.surroundings import rules
-from tests.simulation.surroundings.bells import ORDINARY, Bells
 from tests.simulation.surroundings.line import Line
 from tests.simulation.surroundings.luck import NO_MISFORTUNE, Chance, Luck
 from tests.simulation.surroundings.others import Others
 from tests.simulation.surroundings.people import People
 from tests.simulation.surroundings.standing_by import StandingBy
+from tests.simulation.surroundings.wake_ups import ORDINARY, WakeUps
 from tests.simulation.surroundings.wall import WallClock
 from tests.support.settings import give
 from trading import leader, tasks
@@ -86,7 +86,7 @@ class World:
         self.wall = WallClock(seed, lambda: self.now)
         # The exchange's clock against ours. It takes no timestamp of more than a second ahead of its own.
         self.clock_off_ms = self.chance.randint(-900, 1_500)
-        self.line, self.bells, self.people = Line(self), Bells(self), People(self, list(PRICES))
+        self.line, self.wake_ups, self.people = Line(self), WakeUps(self), People(self, list(PRICES))
         self.standby = StandingBy(self)
         self.market_moves = True
         self.reconciled_at = self._led_at = self.now
@@ -225,9 +225,9 @@ class World:
         """Where no row has changed since its last beat it would find nothing new: some of those are left out."""
         changes = connection.connection.total_changes
         is_new = changes != self._changes_led or self.now > self._led_at + LEADS_WITHIN
-        if self.bells.refusing or self.standby.has_work:
+        if self.wake_ups.refusing or self.standby.has_work:
             self.standby.step()
-        if is_new and not self.bells.refusing and not self.chance.strikes("beat_lost"):
+        if is_new and not self.wake_ups.refusing and not self.chance.strikes("beat_lost"):
             self.run_process(self._beat)
             self._changes_led, self._led_at = connection.connection.total_changes, self.now
 
@@ -363,12 +363,12 @@ class World:
             self.lowest[symbol] = min(trade.price, self.lowest.get(symbol, trade.price))
             self.highest[symbol] = max(trade.price, self.highest.get(symbol, trade.price))
             self.trades[symbol].append((self.now, trade.price))
-            self.bells.traded(symbol, trade.trade_id, trade.price, trade.quantity)
+            self.wake_ups.traded(symbol, trade.trade_id, trade.price, trade.quantity)
 
     def _report(self, changes: Changes) -> None:
         for event in account_events(changes, self.exchange_ms):
             if event["e"] == "executionReport":
-                self.bells.reported(event)
+                self.wake_ups.reported(event)
 
     def _end_at_exchange(self, order: Order, status: OrderStatus, execution: Execution) -> None:
         """An open order is taken off by the exchange itself."""
@@ -398,15 +398,15 @@ class World:
         if strikes("owner_takes"):
             self._take_away(self.chance.choice(list(PRICES)))
         if strikes("redis_emptied"):
-            self.bells.empty()
+            self.wake_ups.empty()
         if strikes("redis_refuses"):
-            self.bells.refusing.strike()
+            self.wake_ups.refusing.strike()
         if strikes("halts_symbol"):
             self._halt(self.chance.choice(list(PRICES)))
         if strikes("changes_filters"):
             self._change_filters(self.chance.choice(list(PRICES)))
         if strikes("feed_gap"):
-            self.bells.gaps[self.chance.choice(list(PRICES))] = self.now + timedelta(
+            self.wake_ups.gaps[self.chance.choice(list(PRICES))] = self.now + timedelta(
                 seconds=self.chance.randint(2, 15)
             )
         self.people.act()
