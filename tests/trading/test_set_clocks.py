@@ -104,8 +104,8 @@ def drawdown(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
 
 
 def denied_row(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
-    HeldBack.objects.create(venue="mock", symbol=symbol, rule=Rule.BOUND, day=at.date(), last_at=at, holds_until=at)
-    return HeldBack, "holds_until"
+    HeldBack.objects.create(venue="mock", symbol=symbol, rule=Rule.BOUND, day=at.date(), last_at=at, denies_until=at)
+    return HeldBack, "denies_until"
 
 
 def fill_mark(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
