@@ -29,7 +29,7 @@ import redis
 
 from bench.stack import NO_LIMIT
 from hedgehog_project.heartbeats import beats
-from streamer.connection import Patience
+from streamer.connection import Timeouts
 from tests.e2e.books import BALANCES, cycles, differences_in_the_end, set_up, turn_off, turn_on
 from tests.e2e.chaos.engine import under_way
 from tests.e2e.chaos.results import percentile
@@ -48,7 +48,7 @@ MAX_SLOTS = 3
 # Between a recovery and the next kill: all processes are up, and have been trading for a while.
 CALM_S, JITTER_S = 3.0, 1.0
 # A connection that has lasted so long is made anew at once; shorter ones have to wait. (streamer.connection)
-PROVEN_S = Patience().proven_s
+PROVEN_S = Timeouts().proven_s
 GIVE_UP_S = 60.0
 SLOW: tuple[dict[str, Any], ...] = (
     {"kind": "answer_delayed", "delay_ms": 700, "for_s": 30},

@@ -145,15 +145,15 @@ def consume_ours(url: str, count: int) -> dict[str, float]:
     django.setup()
     from hedgehog_project.redis import connect
     from hedgehog_project.venues import Endpoints, Market
-    from streamer.crew import Crew
     from streamer.feeds import MarketFeed
     from streamer.publisher import Publisher
+    from streamer.thread_group import ThreadGroup
 
-    client, crew = connect(), Crew()
+    client, threads = connect(), ThreadGroup()
     client.flushall()
     publisher = Publisher(client)
-    crew.start("publisher", publisher.run)
-    feed = MarketFeed(Market.MOCK, Endpoints("http://127.0.0.1:1", url, url), publisher, crew)
+    threads.start("publisher", publisher.run)
+    feed = MarketFeed(Market.MOCK, Endpoints("http://127.0.0.1:1", url, url), publisher, threads)
     cpu = time.process_time()
     feed.follow({"ETHUSDT"})
     wall = 0
@@ -164,13 +164,13 @@ def consume_ours(url: str, count: int) -> dict[str, float]:
             raise SystemExit(f"only {publisher.published} of {count} published, {publisher.dropped} dropped")
         if publisher.published and not wall:
             wall = time.time_ns()
-        if crew.alarm.is_set():
-            raise SystemExit(crew.failure)
+        if threads.alarm.is_set():
+            raise SystemExit(threads.failure)
     spent = {"cpu_s": time.process_time() - cpu, "wall_s": (time.time_ns() - wall) / 1e9}
     assert client.xinfo_stream(TOPIC)["last-generated-id"] == f"{count}-0".encode()
     feed.stop()
     publisher.stop()
-    crew.join(1)
+    threads.join(1)
     return spent
 
 

@@ -15,37 +15,37 @@ from hedgehog_project.venues import Venue, endpoints
 TIMEOUT_S = 3.0
 
 
-class UnreachableError(Exception):
+class Unreachable(Exception):
     """The mock exchange does not answer, or not as it should; the message is one line for people."""
 
 
-class RefusedError(Exception):
+class Refused(Exception):
     """The mock exchange would not do it; the message is one line for people."""
 
 
 def state() -> dict[str, Any]:
-    """What GET /mock/state says. Raises UnreachableError."""
+    """What GET /mock/state says. Raises Unreachable."""
     return _ask("GET", "/mock/state")
 
 
 def reset() -> dict[str, Any]:
-    """Cancels all orders of the account and restores its money. Raises UnreachableError."""
+    """Cancels all orders of the account and restores its money. Raises Unreachable."""
     return _ask("POST", "/mock/reset")
 
 
 def faults() -> list[dict[str, Any]]:
-    """All faults that are on, then those that ended, each the newest first. Raises UnreachableError."""
+    """All faults that are on, then those that ended, each the newest first. Raises Unreachable."""
     found: list[dict[str, Any]] = _ask("GET", "/mock/faults")["faults"]
     return found
 
 
 def turn_fault_on(wanted: dict[str, Any]) -> dict[str, Any]:
-    """The new fault. `wanted` is its kind and settings. Raises RefusedError, UnreachableError."""
+    """The new fault. `wanted` is its kind and settings. Raises Refused, Unreachable."""
     return _ask("POST", "/mock/faults", wanted)
 
 
 def turn_faults_off(which: str) -> list[dict[str, Any]]:
-    """Those that were on: the one of an id, those of a kind, or all. Raises RefusedError, UnreachableError."""
+    """Those that were on: the one of an id, those of a kind, or all. Raises Refused, Unreachable."""
     path = "/mock/faults" if which == "all" else f"/mock/faults/{urllib.parse.quote(which, safe='')}"
     ended: list[dict[str, Any]] = _ask("DELETE", path)["faults"]
     return ended
@@ -64,12 +64,12 @@ def _ask(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str
     except urllib.error.HTTPError as error:
         said = error.read()
         if error.code in (400, 404) and (message := _message(said)):
-            raise RefusedError(message) from None
+            raise Refused(message) from None
         text = said[:200].decode(errors="replace")
-        raise UnreachableError(f"The mock exchange at {mock.rest_url} answers {error.code}: {text}") from None
+        raise Unreachable(f"The mock exchange at {mock.rest_url} answers {error.code}: {text}") from None
     except (OSError, http.client.HTTPException, *UNREADABLE) as error:
         reason = getattr(error, "reason", error)
-        raise UnreachableError(f"The mock exchange does not answer at {mock.rest_url} ({reason}).") from None
+        raise Unreachable(f"The mock exchange does not answer at {mock.rest_url} ({reason}).") from None
 
 
 class _Said(msgspec.Struct):

@@ -16,7 +16,7 @@ from binance_mock.market.paper import NoExchangeInfo, PaperMarket, fetch_exchang
 from binance_mock.market.replay import ReplayMarket, read_spec
 from binance_mock.market.simulated import SimulatedMarket
 from binance_mock.state import listings as symbols
-from binance_mock.state.desk import Desk, Market, clock_ms, open_desk
+from binance_mock.state.context import Context, Market, clock_ms, open_context
 from binance_mock.state.exchange import open_exchange
 from binance_mock.state.limits import Limits
 from binance_mock.state.security import Account
@@ -110,7 +110,7 @@ def _with_open_orders(info: dict[str, Any], store: Store) -> dict[str, Any]:
     return {**info, "symbols": [*info["symbols"], *(symbols.symbol_info(each, "BREAK") for each in extra)]}
 
 
-async def desk_from_settings() -> Desk:
+async def desk_from_settings() -> Context:
     """Raises BadSettings and StoreFailed."""
     deposits, fill_rule = read_balances(settings.MOCK_BALANCES), _fill_rule()
     account, rates = _account(), _rates()
@@ -126,7 +126,7 @@ async def desk_from_settings() -> Desk:
         fees_in_bnb=settings.MOCK_FEES_IN_BNB,
     )
     limits = Limits(orders_per_10s=settings.MOCK_ORDERS_PER_10S)
-    return open_desk(exchange, market, account, limits)
+    return open_context(exchange, market, account, limits)
 
 
 def _public_key() -> "PublicKey":

@@ -48,7 +48,7 @@ _watchdogs: list[Watchdog] = []
 @before_task_publish.connect
 def _say_when(headers: dict[str, Any], **_: Any) -> None:
     """Every task carries the time at which it was rung."""
-    headers[queues.RUNG_AT] = shared_clock.now()
+    headers[queues.ENQUEUED_AT] = shared_clock.now()
 
 
 @worker_init.connect

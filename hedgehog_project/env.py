@@ -10,8 +10,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from hedgehog_project import addresses, sessions
+from hedgehog_project.exec_with_parent import drop_keys, may_have
 from hedgehog_project.proxies import keep_loopback_direct
-from hedgehog_project.tether import drop_keys, may_have
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

@@ -10,7 +10,7 @@ from types import FrameType
 
 from hedgehog_project.env import BASE_DIR
 
-TETHER = BASE_DIR / "hedgehog_project" / "tether.py"
+EXEC_WITH_PARENT = BASE_DIR / "hedgehog_project" / "exec_with_parent.py"
 # From one start to the next: so long at first and at most, twice as long each time.
 FIRST_WAIT_S, MAX_WAIT_S = 1.0, 30.0
 # Who has run for so long begins anew with the first.
@@ -24,7 +24,7 @@ class Keeper:
 
     def __init__(self, command: Sequence[str], say: Callable[[str], None]) -> None:
         # On Linux the kernel ends the command when this process ends, however that does.
-        self._command = [sys.executable, "-IS", str(TETHER), "0", "-", *command]
+        self._command = [sys.executable, "-IS", str(EXEC_WITH_PARENT), "0", "-", *command]
         self._say = say
         self._stopped = threading.Event()
         self._child: subprocess.Popen[bytes] | None = None

@@ -26,7 +26,7 @@ NAMES = (LEADER, EXITS, REPORTS, ENTRIES)
 # Which of them is served first. A report tells what an answer has mostly told before; a stop must not wait for it.
 SERVED = {EXITS: 0, REPORTS: 1, LEADER: 2, ENTRIES: 3}
 # Headers of a task: when it was rung, for how many seconds it is of use, and whether it was tried before.
-RUNG_AT, OF_USE_S, IS_AGAIN = "rung_at", "of_use_s", "is_again"
+ENQUEUED_AT, OF_USE_S, IS_AGAIN = "rung_at", "of_use_s", "is_again"
 # Whatever waits longer has been rung anew, or is not wanted any more.
 STALE_S = 30.0
 
@@ -90,6 +90,6 @@ def _age_s(message: Any, now: float) -> float:
     if message is None:
         return 0.0
     try:
-        return max(0.0, now - float(json.loads(message)["headers"][RUNG_AT]))
+        return max(0.0, now - float(json.loads(message)["headers"][ENQUEUED_AT]))
     except (ValueError, KeyError, TypeError):
         return STALE_S  # Of another program, or an older version: nobody knows.

@@ -13,7 +13,7 @@ import websocket
 
 from hedgehog_project.venues.codes import told_to_wait_s
 from hedgehog_project.venues.rate_limits import LONGEST_BAN_S
-from streamer.wire import FrameSocket
+from streamer.frame_socket import FrameSocket
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ LARGE_BATCH = 50
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """How long a connection waits for what, in seconds."""
 
     connect_s: float = 10.0  # for each step of connecting, and for the rest of a frame that has begun
@@ -40,7 +40,7 @@ class Patience:
     proven_s: float = 10.0  # a connection that lasted so long begins the backoff anew
 
 
-class LostError(Exception):
+class ConnectionLost(Exception):
     """The connection must be made anew. `wait_s`: not before so many seconds; None for the usual backoff."""
 
     def __init__(self, reason: str, wait_s: float | None = None) -> None:
@@ -54,11 +54,11 @@ class Connection:
     Only the thread itself touches the socket. Others call `wake` and `stop`.
     """
 
-    def __init__(self, name: str, patience: Patience) -> None:
+    def __init__(self, name: str, timeouts: Timeouts) -> None:
         self.name = name
         self.reconnects = 0
-        self._patience = patience
-        self._quiet_s = patience.quiet_s
+        self._timeouts = timeouts
+        self._quiet_s = timeouts.quiet_s
         self._failures = 0
         self._refused = 0  # in a row
         self._born = 0.0
@@ -73,10 +73,10 @@ class Connection:
         raise NotImplementedError
 
     def opened(self, ws: FrameSocket) -> None:
-        """Called once the handshake is done. May raise LostError."""
+        """Called once the handshake is done. May raise ConnectionLost."""
 
     def received(self, ws: FrameSocket, payloads: list[bytes]) -> None:
-        """Called with each batch of frames. May raise LostError."""
+        """Called with each batch of frames. May raise ConnectionLost."""
         raise NotImplementedError
 
     def tend(self, ws: FrameSocket) -> float:
@@ -110,7 +110,7 @@ class Connection:
             self._born = time.monotonic()
             try:
                 self._live(url)
-            except LostError as lost:
+            except ConnectionLost as lost:
                 self._lost(str(lost), lost.wait_s)
             except websocket.WebSocketBadStatusException as error:
                 told_s = told_to_wait_s(error.status_code, 0, "", error.resp_headers or {})
@@ -124,7 +124,7 @@ class Connection:
 
     def _live(self, url: str) -> None:
         """One connection, from the handshake on. Returns when stopped; raises where it is lost."""
-        ws = FrameSocket(self._patience.connect_s)
+        ws = FrameSocket(self._timeouts.connect_s)
         try:
             _connect(ws, url)
             ws.heard_at = self._born = time.monotonic()
@@ -144,7 +144,7 @@ class Connection:
         while not self._stopping.is_set():
             now = time.monotonic()
             alarm_s = self._watch(now, ws.heard_at, data_at)
-            ping_in_s = ws.heard_at + self._patience.silence_s / 2 - now
+            ping_in_s = ws.heard_at + self._timeouts.silence_s / 2 - now
             if ping_in_s <= 0 and not is_pinged:
                 ws.ping()
             is_pinged = ping_in_s <= 0
@@ -152,22 +152,22 @@ class Connection:
             if self._wait(ws, selector, max(0.0, min(limits))) and (payloads := _paced(ws, pace_until)):
                 data_at = time.monotonic()
                 pace_until = data_at + PACE_S if len(payloads) < LARGE_BATCH else 0.0
-                self._quiet_s = self._patience.quiet_s
+                self._quiet_s = self._timeouts.quiet_s
                 self.received(ws, payloads)
             due_s = self.tend(ws)
 
     def _watch(self, now: float, heard_at: float, data_at: float) -> float:
-        """Seconds until one of the watchdogs would bite. Raises LostError when one does."""
-        patience = self._patience
-        if now - heard_at >= patience.silence_s:
-            raise LostError(f"silent for {patience.silence_s:g} s")
-        if now - self._born >= patience.life_s:
-            raise LostError("planned, before the exchange closes it", wait_s=0.0)
-        alarms = [heard_at + patience.silence_s, self._born + patience.life_s]
+        """Seconds until one of the watchdogs would bite. Raises ConnectionLost when one does."""
+        timeouts = self._timeouts
+        if now - heard_at >= timeouts.silence_s:
+            raise ConnectionLost(f"silent for {timeouts.silence_s:g} s")
+        if now - self._born >= timeouts.life_s:
+            raise ConnectionLost("planned, before the exchange closes it", wait_s=0.0)
+        alarms = [heard_at + timeouts.silence_s, self._born + timeouts.life_s]
         if self.is_quiet_odd():
             if now - data_at >= self._quiet_s:
-                quiet_s, self._quiet_s = self._quiet_s, min(patience.quiet_max_s, self._quiet_s * 2)
-                raise LostError(f"no data for {quiet_s:g} s", wait_s=0.0)
+                quiet_s, self._quiet_s = self._quiet_s, min(timeouts.quiet_max_s, self._quiet_s * 2)
+                raise ConnectionLost(f"no data for {quiet_s:g} s", wait_s=0.0)
             alarms.append(data_at + self._quiet_s)
         return min(alarms) - now
 
@@ -206,9 +206,9 @@ class Connection:
 
     def _lost(self, reason: str, told_s: float | None) -> None:
         """Says so and waits: as long as told, else longer from failure to failure."""
-        if time.monotonic() - self._born >= self._patience.proven_s:
+        if time.monotonic() - self._born >= self._timeouts.proven_s:
             self._failures = 0
-        wait_s = self._backoff_s(self._failures, self._patience.backoff_max_s)
+        wait_s = self._backoff_s(self._failures, self._timeouts.backoff_max_s)
         # "At once" only behind a connection that has lasted: nobody can make us reconnect in a tight loop.
         if told_s or (told_s == 0.0 and self._failures == 0):
             wait_s = min(told_s, LONGEST_BAN_S)
@@ -218,13 +218,13 @@ class Connection:
 
     def _refuses(self, reason: str) -> None:
         """As when it is lost, but sooner for a while. No failure of the connection that comes after it."""
-        is_new = self._refused < self._patience.refused_tries
-        max_s = self._patience.refused_max_s if is_new else self._patience.backoff_max_s
+        is_new = self._refused < self._timeouts.refused_tries
+        max_s = self._timeouts.refused_max_s if is_new else self._timeouts.backoff_max_s
         self._refused += 1
         self._wait_to_reconnect(reason, self._backoff_s(self._refused - 1, max_s))
 
     def _backoff_s(self, failures: int, max_s: float) -> float:
-        return min(max_s, self._patience.backoff_first_s * 2.0 ** min(failures, 16)) * random.uniform(0.5, 1.0)
+        return min(max_s, self._timeouts.backoff_first_s * 2.0 ** min(failures, 16)) * random.uniform(0.5, 1.0)
 
     def _wait_to_reconnect(self, reason: str, wait_s: float) -> None:
         self.reconnects += 1
@@ -246,7 +246,7 @@ def _connect(ws: FrameSocket, url: str) -> None:
         raise  # Some of ssl's are ValueErrors as well.
     except ValueError:
         # A proxy's address may hold a password: nothing of it is repeated.
-        raise LostError("the address of the exchange, or that of a proxy, can't be read") from None
+        raise ConnectionLost("the address of the exchange, or that of a proxy, can't be read") from None
 
 
 def _in_words(error: Exception) -> str:

@@ -68,7 +68,7 @@ class ExchangeClock:
         before = time.monotonic()
         try:
             answer = rest.get(self._rest_url, "time", {}, _Time)
-        except (rest.UnreachableError, rest.RefusedError) as error:
+        except (rest.Unreachable, rest.Refused) as error:
             log.info("exchange_time_unknown url=%s reason=%r", self._rest_url, str(error))
             return False
         # It was told somewhere on the way.

@@ -8,14 +8,14 @@ from urllib.parse import quote
 import msgspec
 
 from hedgehog_project.venues import Endpoints, Market
-from streamer.connection import Connection, LostError, Patience
-from streamer.crew import Crew
+from streamer.connection import Connection, ConnectionLost, Timeouts
 from streamer.exchange_clock import ExchangeClock
+from streamer.frame_socket import FrameSocket
 from streamer.frames import Oddities, Reply, Shutdown, Unknown, decode_all
 from streamer.gaps import FETCHERS, GapFiller
-from streamer.inbox import Inbox
 from streamer.publisher import Publisher
-from streamer.wire import FrameSocket
+from streamer.thread_group import ThreadGroup
+from streamer.trade_buffer import TradeBuffer
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +30,14 @@ ANSWER_S = 10.0
 class TradeConnection(Connection):
     """One combined connection. `want` may be called from any thread."""
 
-    def __init__(self, name: str, market: Market, stream_url: str, inbox: Inbox, patience: Patience) -> None:
-        super().__init__(name, patience)
+    def __init__(self, name: str, market: Market, stream_url: str, buffer: TradeBuffer, timeouts: Timeouts) -> None:
+        super().__init__(name, timeouts)
         self.frames_seen = 0
         self.oddities = Oddities(name)
         self.last_frame_at: float | None = None  # time.monotonic()
         self._market = market
         self._stream_url = stream_url
-        self._inbox = inbox
+        self._inbox = buffer
         self._wanted: frozenset[str] = frozenset()
         self._subscribed: set[str] = set()
         self._message_id = 0
@@ -69,11 +69,11 @@ class TradeConnection(Connection):
         for payload, frame in others:
             match frame:
                 case Shutdown():
-                    raise LostError("the exchange announced a shutdown", wait_s=0.0)
+                    raise ConnectionLost("the exchange announced a shutdown", wait_s=0.0)
                 case Reply(id, error):
                     self._unanswered.pop(id, None)
                     if error is not None:
-                        raise LostError(f"the exchange refused a subscription: {error}")
+                        raise ConnectionLost(f"the exchange refused a subscription: {error}")
                 case Unknown(kind):
                     self.oddities.note(kind, payload)
 
@@ -95,7 +95,7 @@ class TradeConnection(Connection):
             return 3600.0
         left_s = min(self._unanswered.values()) + ANSWER_S - time.monotonic()
         if left_s <= 0:
-            raise LostError(f"a subscription was not answered within {ANSWER_S:g} s")
+            raise ConnectionLost(f"a subscription was not answered within {ANSWER_S:g} s")
         return left_s
 
     def is_quiet_odd(self) -> bool:
@@ -113,20 +113,25 @@ class MarketFeed:
     """All wanted symbols of one market. `follow` is called by one thread only."""
 
     def __init__(
-        self, market: Market, endpoints: Endpoints, publisher: Publisher, crew: Crew, patience: Patience | None = None
+        self,
+        market: Market,
+        endpoints: Endpoints,
+        publisher: Publisher,
+        threads: ThreadGroup,
+        timeouts: Timeouts | None = None,
     ) -> None:
         self.market = market
         self.connections: list[TradeConnection] = []
         self._shares: list[set[str]] = []
         self._endpoints = endpoints
         self._publisher = publisher
-        self._crew = crew
-        self._patience = patience or Patience()
+        self._threads = threads
+        self._timeouts = timeouts or Timeouts()
         self._clock = ExchangeClock(endpoints.rest_url)
-        crew.start(f"clock-{market}", self._clock.run)
-        self._filler = GapFiller(market, endpoints.rest_url, endpoints.api_key, publisher.inbox.deliver)
+        threads.start(f"clock-{market}", self._clock.run)
+        self._filler = GapFiller(market, endpoints.rest_url, endpoints.api_key, publisher.buffer.deliver)
         for number in range(FETCHERS):
-            crew.start(f"gaps-{market}-{number}", self._filler.run)
+            threads.start(f"gaps-{market}-{number}", self._filler.run)
 
     def follow(self, symbols: set[str]) -> None:
         """From now on these are the symbols of the market. Those that stay keep their connection."""
@@ -154,10 +159,10 @@ class MarketFeed:
     def _open_connection(self) -> None:
         name = f"trades-{self.market}-{len(self.connections)}"
         connection = TradeConnection(
-            name, self.market, self._endpoints.stream_url, self._publisher.inbox, self._patience
+            name, self.market, self._endpoints.stream_url, self._publisher.buffer, self._timeouts
         )
         self.connections.append(connection)
-        self._crew.start(name, connection.run)
+        self._threads.start(name, connection.run)
 
 
 def _stream(symbol: str) -> str:

@@ -74,12 +74,12 @@ class GapFiller:
             time.sleep(wait_s)
             try:
                 self._fetch(symbol, wanted, trades, until)
-            except rest.ThrottledError as error:
+            except rest.Throttled as error:
                 problem = str(error)
                 self._not_before = time.monotonic() + error.retry_after_s
-            except rest.UnreachableError as error:
+            except rest.Unreachable as error:
                 problem = str(error)
-            except rest.RefusedError as error:
+            except rest.Refused as error:
                 problem = str(error)
                 break
             else:
@@ -102,7 +102,7 @@ class GapFiller:
         """Adds the trades of a gap to `into`, by id. What came before an error stays there."""
         try:
             self._fetch_trades(symbol, gap, into, until)
-        except rest.RefusedError as error:
+        except rest.Refused as error:
             log.info("gap market=%s symbol=%s historicalTrades=%r trying=aggTrades", self._market, symbol, str(error))
             self._fetch_aggregates(symbol, gap, into, until)
 

@@ -10,10 +10,10 @@ import redis
 
 from streamer.exchange_clock import ExchangeClock
 from streamer.gaps import Filled
-from streamer.inbox import Inbox, Item
-from streamer.outlet import Outlet, RedisRefusesError, TopicPacker
+from streamer.redis_writer import RedisRefuses, RedisWriter, TopicPacker
 from streamer.sequence import Gap, Sequence, Verdict
 from streamer.topics import TradeEvent, last_trade, last_trades
+from streamer.trade_buffer import Item, TradeBuffer
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +42,14 @@ class Topic:
 
 
 class Publisher:
-    """One thread (`run`) writes to Redis; the threads that read hand over through `inbox`."""
+    """One thread (`run`) writes to Redis; the threads that read hand over through `buffer`."""
 
-    def __init__(self, client: "redis.Redis", inbox: Inbox | None = None) -> None:
-        self.inbox = inbox or Inbox()
+    def __init__(self, client: "redis.Redis", buffer: TradeBuffer | None = None) -> None:
+        self.buffer = buffer or TradeBuffer()
         self.published = 0  # commands that Redis has answered
         self.dropped = 0
         self._client = client
-        self._outlet = Outlet(client)
+        self._writer = RedisWriter(client)
         self._topics: dict[str, dict[str, Topic]] = {}
         self._clocks: dict[str, ExchangeClock] = {}
         self._new: deque[Topic] = deque()  # whose place in Redis is not known yet
@@ -73,22 +73,22 @@ class Publisher:
     def stop(self) -> None:
         """Lets `run` publish what has been handed over, and end. A Redis that is away is not waited for."""
         self._stopping.set()
-        self.inbox.close()
+        self.buffer.close()
 
     # --- the thread -----------------------------------------------------------------------------
     def run(self) -> None:
         """Publishes until `stop`."""
         try:
-            while (items := self.inbox.take()) is not None:
+            while (items := self.buffer.take()) is not None:
                 if self._new:
                     self._resume()
                 commands = self._commands(items)
                 if commands:
                     self._patiently(lambda: self._send(commands))  # noqa: B023 - called at once
-        except _StoppedError:
+        except _Stopped:
             log.warning("stopped while Redis was away: what came last is not published, and will be filled from REST")
         finally:
-            self._outlet.close()
+            self._writer.close()
 
     def _resume(self) -> None:
         """Finds out where each new topic stands: another streamer, or this one before, has left it there."""
@@ -158,36 +158,36 @@ class Publisher:
         return newest.trade_ms < trade.trade_ms or newest.event_ms < trade.event_ms
 
     def _send(self, commands: list[str]) -> None:
-        for problem in self._outlet.send(commands):
+        for problem in self._writer.send(commands):
             if problem not in self._complained:
                 self._complained.add(problem)
                 log.error("redis_refuses one of our topics: %s", problem)
         self.published += len(commands)
 
     def _patiently(self, ask: Callable[[], T]) -> T:
-        """The answer of Redis, however long that takes; the inbox keeps the newest trades meanwhile."""
+        """The answer of Redis, however long that takes; the buffer keeps the newest trades meanwhile."""
         tries = 0
         while True:
             try:
                 answer = ask()
             except redis.RedisError as error:
                 if tries % REMIND_EVERY == 0:
-                    what = "redis_refuses" if isinstance(error, RedisRefusesError) else "redis_away"
+                    what = "redis_refuses" if isinstance(error, RedisRefuses) else "redis_away"
                     log.error("%s reason=%r: the newest trades are kept in memory until it is back", what, str(error))
                 tries += 1
-                self.inbox.set_flowing(False)
+                self.buffer.set_flowing(False)
                 if self._stopping.wait(RETRY_S):
-                    raise _StoppedError from error
+                    raise _Stopped from error
                 continue
-            dropped = self.inbox.take_dropped()
+            dropped = self.buffer.take_dropped()
             self.dropped += dropped
             if tries:
-                self.inbox.set_flowing(True)
+                self.buffer.set_flowing(True)
                 log.warning("redis_back tries=%d dropped=%d", tries, dropped)
             elif dropped:
                 log.warning("redis_too_slow dropped=%d", dropped)
             return answer
 
 
-class _StoppedError(Exception):
+class _Stopped(Exception):
     """`stop` was called while Redis was away."""

@@ -21,11 +21,11 @@ TIMEOUT_S = 5.0
 WEIGHTS = {"time": 1, "exchangeInfo": 20, "historicalTrades": 25, "aggTrades": 4}
 
 
-class UnreachableError(Exception):
+class Unreachable(Exception):
     """No usable answer: network, time-out, 5xx, something that is no JSON. Asking again later may help."""
 
 
-class ThrottledError(UnreachableError):
+class Throttled(Unreachable):
     """Not to be asked before `retry_after_s`: the budget is used up, or the exchange has told us to wait."""
 
     def __init__(self, reason: str, retry_after_s: float) -> None:
@@ -33,7 +33,7 @@ class ThrottledError(UnreachableError):
         self.retry_after_s = retry_after_s
 
 
-class RefusedError(Exception):
+class Refused(Exception):
     """The exchange answered with 4xx. `code` is Binance's own, 0 where it gave none."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
@@ -47,7 +47,7 @@ class _Error(msgspec.Struct):
 
 
 def get(rest_url: str, path: str, params: Mapping[str, str | int], shape: type[T], api_key: str = "") -> T:
-    """The answer of GET rest_url/api/v3/path, decoded as `shape`. Raises UnreachableError, RefusedError.
+    """The answer of GET rest_url/api/v3/path, decoded as `shape`. Raises Unreachable, Refused.
 
     What is kept for exits is not used: live frames go on without this.
     """
@@ -55,7 +55,7 @@ def get(rest_url: str, path: str, params: Mapping[str, str | int], shape: type[T
     try:
         reservation = limits.reserve(weight)
     except OverRateLimit as over:
-        raise ThrottledError(over.reason, over.wait_s) from None
+        raise Throttled(over.reason, over.wait_s) from None
     headers: Mapping[str, str] = {}
     url = f"{rest_url}/api/v3/{path}?{urllib.parse.urlencode(params)}"
     request = urllib.request.Request(url, headers={"X-MBX-APIKEY": api_key} if api_key else {})
@@ -67,13 +67,13 @@ def get(rest_url: str, path: str, params: Mapping[str, str | int], shape: type[T
         headers = _lower(error.headers)
         raise _refusal(error, limits) from None
     except (OSError, http.client.HTTPException) as error:
-        raise UnreachableError(f"{rest_url} does not answer ({getattr(error, 'reason', error)})") from error
+        raise Unreachable(f"{rest_url} does not answer ({getattr(error, 'reason', error)})") from error
     finally:
         limits.settle(reservation, headers, weight, 0)
     try:
         return msgspec.json.decode(body, type=shape)
     except UNREADABLE as error:
-        raise UnreachableError(f"{rest_url} answers {path} with something else ({error})") from None
+        raise Unreachable(f"{rest_url} answers {path} with something else ({error})") from None
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -88,17 +88,17 @@ _OPENER = urllib.request.build_opener(_NoRedirect)
 
 def _refusal(error: urllib.error.HTTPError, limits: RateLimits) -> Exception:
     if error.code >= 500 or error.code < 400:
-        return UnreachableError(f"the exchange answers with status {error.code}")
+        return Unreachable(f"the exchange answers with status {error.code}")
     try:
         answer = msgspec.json.decode(error.read(), type=_Error)
     except (*UNREADABLE, OSError, http.client.HTTPException):
         answer = _Error(0, str(error.reason))  # A proxy's page, not Binance's answer: the status says it all.
     wait_s = told_to_wait_s(error.code, answer.code, answer.msg, _lower(error.headers))
     if wait_s is None:
-        return RefusedError(error.code, answer.code, storable(answer.msg))
+        return Refused(error.code, answer.code, storable(answer.msg))
     why = f"status {error.code}, code {answer.code}: {storable(answer.msg)}"
     limits.stop_for(wait_s, why)
-    return ThrottledError(f"the exchange asks us to wait ({why})", wait_s)
+    return Throttled(f"the exchange asks us to wait ({why})", wait_s)
 
 
 def _lower(headers: Message) -> dict[str, str]:

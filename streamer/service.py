@@ -11,11 +11,11 @@ from django.db import connection as database
 from hedgehog_project.heartbeats import Heart
 from hedgehog_project.venues import Endpoints, Market, Venue, endpoints
 from streamer import rest, symbols
-from streamer.crew import Crew
 from streamer.feeds import MarketFeed
 from streamer.models import StreamedSymbol
 from streamer.progress import Facts, Progress, Rate
 from streamer.publisher import Publisher
+from streamer.thread_group import ThreadGroup
 from streamer.user_feed import UserFeed
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ FLUSH_S = 1.0
 Wanted = Mapping[Market, set[str]]
 
 
-class StreamerError(Exception):
+class StreamerFailed(Exception):
     """The streamer cannot go on; the text says why, in one line."""
 
 
@@ -59,7 +59,7 @@ class Rows:
         return self._last
 
 
-class Listed:
+class KnownSymbols:
     """Sorts out symbols that an exchange does not know. What cannot be asked is taken as known."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Listed:
             self._asked_at[market] = now + ASK_EXCHANGE_EVERY_S
             try:
                 self._listed[market] = symbols.listed(endpoints(market))
-            except (rest.UnreachableError, rest.RefusedError) as error:
+            except (rest.Unreachable, rest.Refused) as error:
                 log.warning("symbols_unchecked market=%s reason=%r", market, str(error))
         if market not in self._listed:
             return wanted
@@ -97,7 +97,7 @@ class Streamer:
         self._wanted = wanted
         self._user_venues = user_venues
         self._client = client
-        self._crew = Crew()
+        self._threads = ThreadGroup()
         self._publisher = Publisher(client)
         self._feeds: dict[Market, MarketFeed] = {}
         self._users: list[UserFeed] = []
@@ -107,15 +107,15 @@ class Streamer:
         self._following: dict[Market, set[str]] = {}
 
     def run(self) -> None:
-        """Returns when interrupted (KeyboardInterrupt). Raises StreamerError."""
+        """Returns when interrupted (KeyboardInterrupt). Raises StreamerFailed."""
         try:
-            self._crew.start("publisher", self._publisher.run)
+            self._threads.start("publisher", self._publisher.run)
             for venue, at in self._user_venues.items():
                 user = UserFeed(venue, at, self._client)
                 self._users.append(user)
-                self._crew.start(user.name, user.run)
+                self._threads.start(user.name, user.run)
             rows_due = 0.0
-            while not self._crew.alarm.wait(TICK_S):
+            while not self._threads.alarm.wait(TICK_S):
                 now = time.monotonic()
                 if now >= rows_due:
                     rows_due = now + ROWS_EVERY_S
@@ -123,7 +123,7 @@ class Streamer:
                 facts = self._facts()
                 self._heart.beat(**facts.as_dict())
                 self._progress.show(facts, self._publisher.last_trades(), time.time() * 1000)
-            raise StreamerError(self._crew.failure or "a thread failed")
+            raise StreamerFailed(self._threads.failure or "a thread failed")
         except KeyboardInterrupt:
             log.info("stopping")
         finally:
@@ -136,7 +136,7 @@ class Streamer:
             if of_market == self._following.get(market, set()):
                 continue
             if market not in self._feeds:
-                self._feeds[market] = MarketFeed(market, endpoints(market), self._publisher, self._crew)
+                self._feeds[market] = MarketFeed(market, endpoints(market), self._publisher, self._threads)
             self._feeds[market].follow(of_market)
             self._following[market] = of_market
 
@@ -158,9 +158,9 @@ class Streamer:
         for user in self._users:
             user.stop()
         # What the readers have handed over before they end is published.
-        self._crew.join(READERS_S, but="publisher")
+        self._threads.join(READERS_S, but="publisher")
         self._publisher.stop()
-        busy = self._crew.join(FLUSH_S)
+        busy = self._threads.join(FLUSH_S)
         self._progress.end()
         self._heart.stop()
         if "publisher" in busy:

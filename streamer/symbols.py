@@ -21,7 +21,7 @@ class _ExchangeInfo(msgspec.Struct):
 
 
 def listed(endpoints: Endpoints) -> set[str]:
-    """Every symbol that the exchange knows, trading or not. Raises rest.UnreachableError, rest.RefusedError."""
+    """Every symbol that the exchange knows, trading or not. Raises rest.Unreachable, rest.Refused."""
     answer = rest.get(endpoints.rest_url, "exchangeInfo", {}, _ExchangeInfo)
     return {entry.symbol for entry in answer.symbols}
 
@@ -29,12 +29,12 @@ def listed(endpoints: Endpoints) -> set[str]:
 def objection(market: Market, endpoints: Endpoints, symbols: Iterable[str]) -> str | None:
     """Why these symbols cannot be streamed, in one line; None where they can.
 
-    Raises rest.UnreachableError, rest.RefusedError where the exchange gives no answer to this.
+    Raises rest.Unreachable, rest.Refused where the exchange gives no answer to this.
     """
     for symbol in symbols:
         try:
             answer = rest.get(endpoints.rest_url, "exchangeInfo", {"symbol": symbol}, _ExchangeInfo)
-        except rest.RefusedError as error:
+        except rest.Refused as error:
             if error.code not in (_NO_SUCH_SYMBOL, _ILLEGAL_CHARACTERS):
                 raise
             return f"{symbol} is no symbol of the {market} exchange: check the spelling, for example ETHUSDT"

@@ -14,10 +14,10 @@ import redis
 from hedgehog_project.outside import UNREADABLE
 from hedgehog_project.venues import Endpoints, Venue
 from hedgehog_project.venues.codes import CLOCK_IS_OFF, known, needs_a_person
-from streamer.connection import Connection, LostError, Patience
+from streamer.connection import Connection, ConnectionLost, Timeouts
+from streamer.frame_socket import FrameSocket
 from streamer.frames import Oddities
 from streamer.topics import REPORTS_KEPT, report_topic
-from streamer.wire import FrameSocket
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +52,11 @@ class UserFeed(Connection):
     """
 
     def __init__(
-        self, venue: Venue, endpoints: Endpoints, client: "redis.Redis", patience: Patience | None = None
+        self, venue: Venue, endpoints: Endpoints, client: "redis.Redis", timeouts: Timeouts | None = None
     ) -> None:
         if endpoints.key is None:
             raise ValueError(endpoints.why_no_key)
-        super().__init__(f"user-{venue}", patience or Patience())
+        super().__init__(f"user-{venue}", timeouts or Timeouts())
         self.subscribed = False
         self.problem = ""  # why there is no subscription, in words
         self.oddities = Oddities(self.name)
@@ -97,7 +97,7 @@ class UserFeed(Connection):
 
     def tend(self, ws: FrameSocket) -> float:
         if self._waiting_for and time.monotonic() - self._asked_at > ANSWER_S:
-            raise LostError(f"{self._waiting_for} was not answered within {ANSWER_S:g} s")
+            raise ConnectionLost(f"{self._waiting_for} was not answered within {ANSWER_S:g} s")
         if self._backlog and not self._flush():
             return RETRY_S
         return 1.0 if self._waiting_for else 3600.0
@@ -108,10 +108,10 @@ class UserFeed(Connection):
     # --- the exchange's words -------------------------------------------------------------------
     def _on_event(self, kind: str, event: bytes) -> None:
         if kind == "serverShutdown":
-            raise LostError("the exchange announced a shutdown", wait_s=0.0)
+            raise ConnectionLost("the exchange announced a shutdown", wait_s=0.0)
         self._publish("event", event)
         if kind == "eventStreamTerminated":
-            raise LostError("the exchange ended the subscription", wait_s=0.0)
+            raise ConnectionLost("the exchange ended the subscription", wait_s=0.0)
 
     def _on_bare(self, payload: bytes) -> None:
         """`serverShutdown` may come without an envelope."""
@@ -120,7 +120,7 @@ class UserFeed(Connection):
         except UNREADABLE:
             kind = ""
         if kind == "serverShutdown":
-            raise LostError("the exchange announced a shutdown", wait_s=0.0)
+            raise ConnectionLost("the exchange announced a shutdown", wait_s=0.0)
         self.oddities.note(kind or "unasked answer", payload)
 
     def _on_answer(self, ws: FrameSocket, message: _Message) -> None:
@@ -130,7 +130,7 @@ class UserFeed(Connection):
         elif asked == "time":
             server_ms = message.result.get("serverTime") if isinstance(message.result, dict) else None
             if not is_time_ms(server_ms):
-                raise LostError("the exchange does not tell its time")
+                raise ConnectionLost("the exchange does not tell its time")
             self._clock_offset_ms = server_ms - _now_ms()
             log.warning("clock_resynced venue=%s offset_ms=%d", self.venue, self._clock_offset_ms)
             self._subscribe(ws)
@@ -151,7 +151,7 @@ class UserFeed(Connection):
         log.error("user_stream_refused venue=%s problem=%r", self.venue, self.problem)
         # A busy exchange is asked again soon; what somebody must mend first, seldom.
         wait_s = REFUSED_WAIT_S if needs_a_person(code) else None
-        raise LostError(self.problem, wait_s=_retry_after_s(error) or wait_s)
+        raise ConnectionLost(self.problem, wait_s=_retry_after_s(error) or wait_s)
 
     def _subscribe(self, ws: FrameSocket) -> None:
         self._ask(ws, "userDataStream.subscribe.signature", self._key.signed({}, _now_ms() + self._clock_offset_ms))

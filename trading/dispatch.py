@@ -192,17 +192,17 @@ class Dispatcher:
         # The newest trade first: whom it concerns should act on today's price, not on an older one of the batch.
         for index in dict.fromkeys((newest, low, high)):
             while True:
-                rung = triggers.ring(self.client, market, symbol, prices[index], MAX_FIRED)
-                if rung:
+                fired = triggers.fire(self.client, market, symbol, prices[index], MAX_FIRED)
+                if fired:
                     entry_id, fields = entries[index]
                     trade = decode_trade(symbol, entry_id, fields[1])
                     event = TradeSeen(symbol, trade.trade_id, Decimal(trade.price), trade.event_ms, trade.age_s)
-                    for trader_id in rung.holding:
+                    for trader_id in fired.holding:
                         enqueue.wake(trader_id, symbol, event, EXITS)
-                    for trader_id in rung.others:
+                    for trader_id in fired.others:
                         enqueue.wake(trader_id, symbol, event)
-                    self.counts.woken += len(rung)
-                if len(rung) < MAX_FIRED:
+                    self.counts.woken += len(fired)
+                if len(fired) < MAX_FIRED:
                     break
 
     def _handle_reports(self, topic: bytes, entries: list[Entry]) -> None:

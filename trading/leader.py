@@ -50,7 +50,7 @@ UNHEARD = timedelta(seconds=UNHEARD_S)
 # What a bell for a trader says whose time has come.
 DUE = "it is time to try again"
 # What a bell for an order says: its row, its trader, its symbol.
-_TO_RING = ("pk", "trader_id", "symbol__name")
+_TO_ENQUEUE = ("pk", "trader_id", "symbol__name")
 # What kept a symbol's traders from beginning, as it was logged: not every second again.
 _complaints: dict[int, str] = {}
 
@@ -69,14 +69,14 @@ def lead(now: datetime | None = None) -> None:
         drawdown.watch,
         lambda now: fill_slots_when_quiet(),
         lambda now: watch_triggers(),
-        _ring_whoever_waits,
+        _enqueue_whoever_waits,
         lambda now: prune_triggers(),
     )
     each(duties, lambda duty: duty(now))
     note(connect(), LED)
 
 
-def _ring_whoever_waits(now: datetime) -> None:
+def _enqueue_whoever_waits(now: datetime) -> None:
     client = connect()
     # What waits in a long queue is not rung again: that would only make it longer. Each queue has its own workers.
     behind = {queue for queue in (EXITS, ENTRIES) if enqueue.is_queue_long(client, queue)}
@@ -85,7 +85,7 @@ def _ring_whoever_waits(now: datetime) -> None:
         (
             *(asks if EXITS not in behind else ()),
             lambda now: recheck_due(now, behind),
-            lambda now: ring_again(behind),
+            lambda now: enqueue_again(behind),
             lambda now: rearm_sleepers(now, behind),
         ),
         lambda duty: duty(now),
@@ -205,7 +205,7 @@ def ask_about_stuck_orders(now: datetime) -> None:
     late = now - STUCK_AFTER
     is_unclear = Q(status=OrderStatus.SUBMITTING, submitted_at__lt=late) | Q(not_found_at__isnull=False)
     stuck = Order.objects.filter(is_unclear, status__in=OPEN)
-    for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_RING):
+    for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_ENQUEUE):
         enqueue.ask(*order)
 
 
@@ -229,7 +229,7 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
 def cancel_unwanted(now: datetime) -> None:
     """Rings for each resting order that its trader, a halt or a symbol's turning off has cancelled."""
     late = now - STUCK_AFTER
-    for order in kill_switch.unwanted().filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_RING):
+    for order in kill_switch.unwanted().filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_ENQUEUE):
         enqueue.cancel(*order)
 
 
@@ -258,10 +258,10 @@ def watch_triggers() -> None:
             enqueue.reconcile(venue)
 
 
-def ring_again(behind: Collection[str] = ()) -> None:
+def enqueue_again(behind: Collection[str] = ()) -> None:
     """Rings for traders whose bell nobody answered; those whose queue is among `behind` later."""
     client = connect()
-    unheard = triggers.rung_before(client, UNHEARD_S)
+    unheard = triggers.fired_before(client, UNHEARD_S)
     live = Trader.objects.filter(pk__in=unheard, finished_at=None)
     woken = set() if EXITS in behind else wake_crossed(live, _last_trades)
     gone = set(unheard)
@@ -269,7 +269,7 @@ def ring_again(behind: Collection[str] = ()) -> None:
         gone.discard(pk)
         if pk not in woken and _recheck(pk, symbol, holds, "nobody answered its bell", behind):
             woken.add(pk)
-    triggers.rung_now(client, woken)
+    triggers.fired_now(client, woken)
     if gone:
         triggers.drop(client, gone)
 
@@ -294,14 +294,14 @@ def rearm_sleepers(now: datetime, behind: Collection[str] = ()) -> int:
     for trade, crossed in _crossed(waiting, _last_trades):
         if EXITS not in behind:
             holders = list(crossed.filter(holds=True).values_list("pk", flat=True))
-            rung = triggers.rung(client, holders)
-            woken |= _wake(trade, [pk for pk in holders if pk not in rung])
+            fired = triggers.fired(client, holders)
+            woken |= _wake(trade, [pk for pk in holders if pk not in fired])
         since = _made_at(trade) - UNHEARD
         for trader in crossed.filter(holds=False, armed_at__lt=since).select_related("symbol"):
             if not triggers.set_trigger(client, trigger_for(trader)):
                 _overrule(client, trader.pk)
             count += 1
-    triggers.rung_now(client, woken)
+    triggers.fired_now(client, woken)
     return count
 
 

@@ -66,6 +66,6 @@ def _times() -> Iterator[tuple[QuerySet[Any], str, timedelta]]:
     for field in ("refreshed_at", "fee_asked_at", "not_found_at"):
         yield Listing.objects.all(), field, NOTHING
     yield HighWater.objects.all(), "looked_at", NOTHING
-    yield HeldBack.objects.all(), "holds_until", MAX_DENIAL
+    yield HeldBack.objects.all(), "denies_until", MAX_DENIAL
     yield FillMark.objects.all(), "looked_at", NOTHING
     yield Orphan.objects.all(), "last_seen", NOTHING

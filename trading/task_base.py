@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 from hedgehog_project import shared_clock
 from hedgehog_project.database_errors import passes
 from hedgehog_project.outside import one_line
-from hedgehog_project.queues import IS_AGAIN, OF_USE_S, RUNG_AT
+from hedgehog_project.queues import ENQUEUED_AT, IS_AGAIN, OF_USE_S
 from trading.waking import enqueue
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class BaseTask(Task[Any, Any]):
     # After so many seconds it is stuck, and people are told.
     takes_s = 60.0
     # Of what the schedule rings the next one comes by itself.
-    is_rung_again = True
+    is_enqueued_again = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._is_late():
@@ -38,15 +38,15 @@ class BaseTask(Task[Any, Any]):
         except DatabaseError as error:
             if not passes(error):
                 raise
-            self._ring_again(kwargs, error)
+            self._enqueue_again(kwargs, error)
             return None
 
     def _is_late(self) -> bool:
         of_use_s = self.request.get(OF_USE_S, self.of_use_s)
         return of_use_s is not None and waited_s(self) > float(of_use_s)
 
-    def _ring_again(self, kwargs: dict[str, Any], error: DatabaseError) -> None:
-        is_again = bool(self.request.get(IS_AGAIN)) or not self.is_rung_again
+    def _enqueue_again(self, kwargs: dict[str, Any], error: DatabaseError) -> None:
+        is_again = bool(self.request.get(IS_AGAIN)) or not self.is_enqueued_again
         done = "left for now" if is_again else "tried again"
         log.warning("%s is %s: the database says %s", self.name, done, one_line(error))
         if is_again:
@@ -60,5 +60,5 @@ class BaseTask(Task[Any, Any]):
 
 def waited_s(task: Task[Any, Any]) -> float:
     """How long ago the task was rung that is being done just now, by the clock that all hosts share."""
-    rung_at = task.request.get(RUNG_AT)
-    return 0.0 if rung_at is None else max(0.0, shared_clock.now() - float(rung_at))
+    enqueued_at = task.request.get(ENQUEUED_AT)
+    return 0.0 if enqueued_at is None else max(0.0, shared_clock.now() - float(enqueued_at))

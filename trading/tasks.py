@@ -109,7 +109,7 @@ def reconcile(self: Task[Any, Any], venue: str, entry: str | None = None) -> Non
         acknowledge(connect(), venue, entry)
 
 
-@shared_task(base=BaseTask, is_rung_again=False, takes_s=30.0)
+@shared_task(base=BaseTask, is_enqueued_again=False, takes_s=30.0)
 def lead() -> None:
     """Every second: what is missing, stuck or forgotten. However late it comes: beat lets no second one wait."""
     client = connect()
@@ -118,19 +118,19 @@ def lead() -> None:
     leader.lead()
 
 
-@shared_task(bind=True, base=BaseTask, of_use_s=50, is_rung_again=False, takes_s=LONG_S)
+@shared_task(bind=True, base=BaseTask, of_use_s=50, is_enqueued_again=False, takes_s=LONG_S)
 def reconcile_all(self: Task[Any, Any]) -> None:
     """Every minute: whatever report was lost is learnt here."""
     each(venues_in_use(), lambda venue: _reconcile(venue, _id(self)))
 
 
-@shared_task(base=BaseTask, of_use_s=50, is_rung_again=False, takes_s=LONG_S)
+@shared_task(base=BaseTask, of_use_s=50, is_enqueued_again=False, takes_s=LONG_S)
 def record_equity() -> None:
     """Every minute: what trading has brought so far; an hour keeps its last."""
     each(venues_in_use(), equity.record)
 
 
-@shared_task(base=BaseTask, of_use_s=30, is_rung_again=False, takes_s=LONG_S)
+@shared_task(base=BaseTask, of_use_s=30, is_enqueued_again=False, takes_s=LONG_S)
 def refresh_listings() -> None:
     """Every five seconds for symbols that are new, every ten minutes for each that is known."""
     refreshing.follow_the_switch()
@@ -143,7 +143,7 @@ def refresh_listing(symbol: str, venue: str) -> None:
     refreshing.refresh_listing(symbol, Venue(venue), exchange_at)
 
 
-@shared_task(base=BaseTask, is_rung_again=False)
+@shared_task(base=BaseTask, is_enqueued_again=False)
 def ask_exchange(venue: str, method: str, args: list[Any], kwargs: dict[str, Any], reply_to: str) -> None:
     """A process without keys, which waits for the reply, wants to know something of an exchange."""
     remote.serve(venue, method, args, kwargs, reply_to, exchange_at)

@@ -41,7 +41,7 @@ class MockAccountAdmin(PageAdmin):
         }
         try:
             context |= _shown(client.state())
-        except client.UnreachableError as error:
+        except client.Unreachable as error:
             # Not "error": the template of messages shows a variable of that name instead of the message.
             context["problem"] = str(error)
         return TemplateResponse(request, "binance_mock/account.html", context)
@@ -51,7 +51,7 @@ class MockAccountAdmin(PageAdmin):
             raise PermissionDenied
         try:
             client.reset()
-        except client.UnreachableError as error:
+        except client.Unreachable as error:
             self.message_user(request, f"The account was not reset. {error}", messages.ERROR)
         else:
             self.log_change(request, MockAccount(pk=1), "Orders cancelled, money restored.")

@@ -53,7 +53,7 @@ class MockFaultsAdmin(PageAdmin):
         }
         try:
             faults = client.faults()
-        except client.UnreachableError as error:
+        except client.Unreachable as error:
             # Not "error": the template of messages shows a variable of that name instead of the message.
             context["problem"] = str(error)
         else:
@@ -68,13 +68,13 @@ class MockFaultsAdmin(PageAdmin):
         action = actions.get(request.POST.get("action", ""))
         try:
             if action is None:
-                raise client.RefusedError("Choose what to do.")
+                raise client.Refused("Choose what to do.")
             done = action(request)
-        except client.RefusedError as error:
+        except client.Refused as error:
             return self._page(
                 request, {name: request.POST.get(name, "") for name in ("kind", *_SETTINGS)}, str(error)
             )
-        except client.UnreachableError as error:
+        except client.Unreachable as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
             self.log_change(request, MockFaults(pk=1), done)
@@ -96,7 +96,7 @@ def _turn_off(request: HttpRequest) -> str:
 def _turn_mix_on(request: HttpRequest) -> str:
     given = request.POST.get("mix_seed", "").strip()
     if given and not given.isdecimal():
-        raise client.RefusedError("The seed of a mix is a whole number.")
+        raise client.Refused("The seed of a mix is a whole number.")
     seed = int(given) if given else random.randrange(1_000_000)
     turned = [client.turn_fault_on(wanted)["kind"] for wanted in random_mix(seed)]
     return f"Mix {seed} is on: {', '.join(turned)}."

@@ -9,7 +9,7 @@ from pathlib import Path
 from binance_mock.engine.amounts import UNIT
 from binance_mock.engine.orders import MarketTrade
 from binance_mock.market.csv_trades import BadFile, FileTrade, TradeFile, symbol_of
-from binance_mock.state.listings import LISTINGS, Listing, listing_for
+from binance_mock.state.listings import LISTINGS, MockSymbol, listing_for
 
 # A longer silence of the file's own time is shortened to this.
 LONGEST_PAUSE_MS = 60_000.0
@@ -101,7 +101,7 @@ class ReplayMarket:
         return MarketTrade(self.symbol, trade.price, trade.quantity, trade.buyer_is_maker)
 
 
-def _listing(symbol: str, sample: list[FileTrade]) -> Listing:
+def _listing(symbol: str, sample: list[FileTrade]) -> MockSymbol:
     """A listing for a symbol that is not built in: tick and step are the finest that the sample shows."""
     try:
         return listing_for(

@@ -19,7 +19,7 @@ from random import Random
 
 from binance_mock.engine.amounts import floor_to
 from binance_mock.engine.orders import MarketTrade
-from binance_mock.state.listings import LISTINGS, Listing
+from binance_mock.state.listings import LISTINGS, MockSymbol
 
 RATE = 20.0  # trades a second, on average
 CALM_RATE = 10.5
@@ -42,7 +42,7 @@ FARTHEST = 0.05
 class SimulatedSymbol:
     """One symbol's market: when the next trade comes, and what it is."""
 
-    def __init__(self, listing: Listing, random: Random, price: Decimal | None, now_ms: int) -> None:
+    def __init__(self, listing: MockSymbol, random: Random, price: Decimal | None, now_ms: int) -> None:
         self._listing = listing
         self._random = random
         self._anchor = float(listing.price)
@@ -98,7 +98,7 @@ class SimulatedMarket:
 
     name = "simulated"
 
-    def __init__(self, seed: int, listings: Mapping[str, Listing] = LISTINGS) -> None:
+    def __init__(self, seed: int, listings: Mapping[str, MockSymbol] = LISTINGS) -> None:
         self._seed = seed
         self._listings = listings
         self._symbols: dict[str, SimulatedSymbol] = {}

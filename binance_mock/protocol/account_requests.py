@@ -6,21 +6,21 @@ from binance_mock.engine.amounts import text
 from binance_mock.engine.errors import Refused, bad_combination
 from binance_mock.protocol import replies
 from binance_mock.protocol.params import Params
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 
 _LONGEST_MS = 24 * 3_600_000
 
 
-def account(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+def account(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
     omit_zero = params.flag("omitZeroBalances") or False
     params.finish()
-    engine = desk.exchange.engine
+    engine = context.exchange.engine
     return replies.account(engine.ledger.balances(), engine.rates, now_ms, omit_zero=omit_zero)
 
 
-def my_trades(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
+def my_trades(context: Context, params: Params, now_ms: int) -> list[dict[str, Any]]:
     symbol = params.symbol()
-    desk.book(symbol)
+    context.book(symbol)
     order_id, from_id = params.number("orderId"), params.number("fromId")
     start_ms, end_ms = params.time_ms("startTime"), params.time_ms("endTime")
     limit = params.limit(500, 1000)
@@ -29,52 +29,52 @@ def my_trades(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
         raise bad_combination()
     if start_ms is not None and end_ms is not None and end_ms - start_ms > _LONGEST_MS:
         raise Refused(-1127, "More than 24 hours between startTime and endTime.")
-    fills = desk.exchange.store.fills(
+    fills = context.exchange.store.fills(
         symbol, from_id=from_id, order_id=order_id, start_ms=start_ms, end_ms=end_ms, limit=limit
     )
     return [replies.my_trade(fill) for fill in fills]
 
 
-def commission(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+def commission(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
     symbol = params.symbol()
     params.finish()
-    engine = desk.exchange.engine
+    engine = context.exchange.engine
     engine.book(symbol)
     return replies.commission(symbol, engine.rates, engine.fees_in_bnb)
 
 
-def order_counts(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
+def order_counts(context: Context, params: Params, now_ms: int) -> list[dict[str, Any]]:
     params.finish()
-    return desk.limits.order_counts(now_ms)
+    return context.limits.order_counts(now_ms)
 
 
-def prevented_matches(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
+def prevented_matches(context: Context, params: Params, now_ms: int) -> list[dict[str, Any]]:
     """Own orders that self-trade prevention kept from trading with each other."""
     symbol = params.symbol()
-    desk.book(symbol)
+    context.book(symbol)
     match_id, order_id = params.number("preventedMatchId"), params.number("orderId")
     from_id, limit = params.number("fromPreventedMatchId"), params.limit(500, 1000)
     params.finish()
     if (match_id is None) == (order_id is None) or (match_id is not None and from_id is not None):
         raise bad_combination()
-    found = desk.exchange.store.matches(symbol, match_id=match_id, order_id=order_id, from_id=from_id, limit=limit)
+    found = context.exchange.store.matches(symbol, match_id=match_id, order_id=order_id, from_id=from_id, limit=limit)
     return [replies.prevented_match(match) for match in found]
 
 
-def relevant_filters(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+def relevant_filters(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
     """The filters that hold for an order of the account; no asset has one of its own."""
-    rules = desk.exchange.engine.book(params.symbol()).rules
+    rules = context.exchange.engine.book(params.symbol()).rules
     params.finish()
     return {
-        "exchangeFilters": desk.exchange.info["exchangeFilters"],
+        "exchangeFilters": context.exchange.info["exchangeFilters"],
         "symbolFilters": list(rules.filters.values()),
         "assetFilters": [],
     }
 
 
-def allocations(desk: Desk, params: Params, now_ms: int) -> list[Any]:
+def allocations(context: Context, params: Params, now_ms: int) -> list[Any]:
     """None: allocations come from smart order routing, which this exchange does not have."""
-    desk.exchange.engine.book(params.symbol())
+    context.exchange.engine.book(params.symbol())
     for name in ("startTime", "endTime", "fromAllocationId", "orderId"):
         params.number(name)
     params.limit(500, 1000)
@@ -82,7 +82,7 @@ def allocations(desk: Desk, params: Params, now_ms: int) -> list[Any]:
     return []
 
 
-def no_order_lists(desk: Desk, params: Params, now_ms: int) -> list[Any]:
+def no_order_lists(context: Context, params: Params, now_ms: int) -> list[Any]:
     """None: this exchange has no order lists."""
     for name in ("fromId", "startTime", "endTime"):
         params.number(name)
@@ -91,41 +91,41 @@ def no_order_lists(desk: Desk, params: Params, now_ms: int) -> list[Any]:
     return []
 
 
-def trade_fee(desk: Desk, params: Params, now_ms: int) -> list[dict[str, str]]:
+def trade_fee(context: Context, params: Params, now_ms: int) -> list[dict[str, str]]:
     """The commission of one symbol, or of all (wallet, "Trade Fee")."""
     wanted = params.symbol_or_none()
     params.finish()
-    engine = desk.exchange.engine
+    engine = context.exchange.engine
     symbols = [engine.book(wanted).rules.symbol] if wanted else list(engine.books)
     maker, taker = text(engine.rates.standard.maker), text(engine.rates.standard.taker)
     return [{"symbol": symbol, "makerCommission": maker, "takerCommission": taker} for symbol in symbols]
 
 
-def bnb_burn(desk: Desk, params: Params, now_ms: int) -> dict[str, bool]:
+def bnb_burn(context: Context, params: Params, now_ms: int) -> dict[str, bool]:
     """Whether commissions are paid in BNB."""
     params.finish()
-    return {"spotBNBBurn": desk.exchange.engine.fees_in_bnb, "interestBNBBurn": False}
+    return {"spotBNBBurn": context.exchange.engine.fees_in_bnb, "interestBNBBurn": False}
 
 
-def set_bnb_burn(desk: Desk, params: Params, now_ms: int) -> dict[str, bool]:
+def set_bnb_burn(context: Context, params: Params, now_ms: int) -> dict[str, bool]:
     """Switches it, until a reset or a restart."""
     wanted = params.flag("spotBNBBurn")
     params.flag("interestBNBBurn")
     params.finish()
     if wanted is not None:
-        desk.exchange.engine.fees_in_bnb = wanted
-    return {"spotBNBBurn": desk.exchange.engine.fees_in_bnb, "interestBNBBurn": False}
+        context.exchange.engine.fees_in_bnb = wanted
+    return {"spotBNBBurn": context.exchange.engine.fees_in_bnb, "interestBNBBurn": False}
 
 
-def key_rights(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+def key_rights(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
     """What the account's key may do (wallet, "Get API Key Permission")."""
     params.finish()
     return {
         # Binance lets a key withdraw only where its addresses are restricted.
-        "ipRestrict": desk.account.may_withdraw,
+        "ipRestrict": context.account.may_withdraw,
         "createTime": 1_700_000_000_000,
         "enableReading": True,
-        "enableWithdrawals": desk.account.may_withdraw,
+        "enableWithdrawals": context.account.may_withdraw,
         "enableInternalTransfer": False,
         "enableMargin": False,
         "enableFutures": False,

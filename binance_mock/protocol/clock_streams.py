@@ -12,7 +12,7 @@ from binance_mock.engine.book import SymbolBook
 from binance_mock.protocol import market_events as events
 from binance_mock.protocol.depth import MAX_LEVELS, levels
 from binance_mock.state.candles import HOUR_MS, INTERVALS, MINUTE_MS, day_of, statistics
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 
 _PARTIAL_DEPTH = re.compile(r"depth(5|10|20)(?:@100ms)?")
 _DIFF_DEPTH = re.compile(r"depth(?:@100ms)?")
@@ -27,8 +27,8 @@ Sides = tuple[dict[str, str], dict[str, str]]
 class ClockStreams:
     """Knows what each stream has shown last."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
         # The update id of the book of each stream and symbol.
         self._shown: dict[tuple[str, str], int] = {}
         self._depths: dict[str, Sides] = {}
@@ -38,7 +38,7 @@ class ClockStreams:
     def begin(self, stream: str) -> None:
         """Somebody follows the stream: changes of a book are told from here on."""
         name, _, kind = stream.partition("@")
-        book = self._desk.exchange.engine.books.get(name.upper())
+        book = self._context.exchange.engine.books.get(name.upper())
         if book is not None and _DIFF_DEPTH.fullmatch(kind):
             self._shown[stream, book.rules.symbol] = book.update_id
             self._depths[stream] = _sides(book)
@@ -53,7 +53,7 @@ class ClockStreams:
     def payload(self, stream: str, now_ms: int) -> dict[str, Any] | list[dict[str, Any]] | None:
         """What the stream shows now; None where nothing is new, or it is not sent by the clock."""
         name, _, kind = stream.partition("@")
-        books = self._desk.exchange.engine.books
+        books = self._context.exchange.engine.books
         if name.startswith("!"):
             each_kind = name.removeprefix("!")
             if kind != "arr" or not (each_kind == "miniTicker" or _WINDOW.fullmatch(each_kind)):
@@ -81,7 +81,7 @@ class ClockStreams:
         symbol = book.rules.symbol
         if kind == "avgPrice":
             return events.average_price(book, now_ms)
-        minutes = self._desk.candles(symbol, "1m")
+        minutes = self._context.candles(symbol, "1m")
         if kind == "miniTicker" and (day := day_of(minutes, now_ms)):
             return events.mini_ticker(symbol, day, now_ms)
         if kind == "ticker" and (day := day_of(minutes, now_ms)):
@@ -94,7 +94,7 @@ class ClockStreams:
 
     def _candle(self, stream: str, symbol: str, interval: str, zone_ms: int, now_ms: int) -> dict[str, Any] | None:
         """The last candle where it is new or has changed; each is shown once as closed before the next is shown."""
-        series = self._desk.candles(symbol, interval, zone_ms)
+        series = self._context.candles(symbol, interval, zone_ms)
         candle, known = series.last(), self._candles.get(stream)
         if candle is None:
             return None

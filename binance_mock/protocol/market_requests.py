@@ -9,7 +9,7 @@ from binance_mock.protocol import replies
 from binance_mock.protocol.depth import levels
 from binance_mock.protocol.params import Params
 from binance_mock.state.candles import INTERVALS
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 
 
 def check_status(book: SymbolBook, status: str | None) -> None:
@@ -18,24 +18,24 @@ def check_status(book: SymbolBook, status: str | None) -> None:
         raise Refused(-1220, "The symbol's status does not match the requested symbolStatus.")
 
 
-def ping(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+def ping(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
     params.finish()
     return {}
 
 
-def server_time(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+def server_time(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
     params.finish()
     return {"serverTime": now_ms}
 
 
-def exchange_info(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+def exchange_info(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
     wanted, permissions = params.symbols(), params.names("permissions")
     status = params.symbol_status()
     shows_sets = params.flag("showPermissionSets")
     params.finish()
     if wanted is not None and (status or permissions):
         raise bad_combination()
-    books = desk.exchange.engine.books
+    books = context.exchange.engine.books
     if wanted is not None and not books.keys() >= set(wanted):
         raise bad_symbol()
     entries = [books[symbol].rules.info for symbol in wanted or books]
@@ -48,14 +48,14 @@ def exchange_info(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
     return {
         "timezone": "UTC",
         "serverTime": now_ms,
-        "rateLimits": desk.limits.rules(),
-        "exchangeFilters": desk.exchange.info["exchangeFilters"],
+        "rateLimits": context.limits.rules(),
+        "exchangeFilters": context.exchange.info["exchangeFilters"],
         "symbols": [entry for entry in entries if status is None or entry["status"] == status],
     }
 
 
-def depth(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
-    book = desk.book(params.symbol())
+def depth(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
+    book = context.book(params.symbol())
     limit, status = params.limit(100, 5000), params.symbol_status()
     params.finish()
     check_status(book, status)
@@ -63,28 +63,30 @@ def depth(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
     return {"lastUpdateId": book.update_id, "bids": bids, "asks": asks}
 
 
-def trades(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
+def trades(context: Context, params: Params, now_ms: int) -> list[dict[str, Any]]:
     """The newest trades, or with fromId those from that one on."""
     symbol = params.symbol()
-    desk.book(symbol)
+    context.book(symbol)
     from_id, limit = params.number("fromId"), params.limit(500, 1000)
     params.finish()
-    return [replies.public_trade(trade) for trade in desk.exchange.store.trades(symbol, from_id=from_id, limit=limit)]
+    return [
+        replies.public_trade(trade) for trade in context.exchange.store.trades(symbol, from_id=from_id, limit=limit)
+    ]
 
 
-def aggregate_trades(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
+def aggregate_trades(context: Context, params: Params, now_ms: int) -> list[dict[str, Any]]:
     symbol = params.symbol()
-    desk.book(symbol)
+    context.book(symbol)
     from_id, start_ms, end_ms = params.number("fromId"), params.time_ms("startTime"), params.time_ms("endTime")
     limit = params.limit(500, 1000)
     params.finish()
-    found = desk.exchange.store.trades(symbol, from_id=from_id, start_ms=start_ms, end_ms=end_ms, limit=limit)
+    found = context.exchange.store.trades(symbol, from_id=from_id, start_ms=start_ms, end_ms=end_ms, limit=limit)
     return [replies.aggregate_trade(trade) for trade in found]
 
 
-def klines(desk: Desk, params: Params, now_ms: int) -> list[list[Any]]:
+def klines(context: Context, params: Params, now_ms: int) -> list[list[Any]]:
     symbol = params.symbol()
-    desk.book(symbol)
+    context.book(symbol)
     interval = params.raw("interval")
     if not interval:
         raise mandatory("interval")
@@ -93,11 +95,11 @@ def klines(desk: Desk, params: Params, now_ms: int) -> list[list[Any]]:
     start_ms, end_ms, limit = params.time_ms("startTime"), params.time_ms("endTime"), params.limit(500, 1000)
     zone_ms = params.zone_ms()
     params.finish()
-    return [candle.row() for candle in desk.candles(symbol, interval, zone_ms).within(start_ms, end_ms, limit)]
+    return [candle.row() for candle in context.candles(symbol, interval, zone_ms).within(start_ms, end_ms, limit)]
 
 
-def average_price(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
-    book = desk.book(params.symbol())
+def average_price(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
+    book = context.book(params.symbol())
     params.finish()
     return {
         "mins": AVERAGE_MINUTES,
@@ -109,24 +111,24 @@ def average_price(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
 # --- what this exchange has nothing of ----------------------------------------------------------
 
 
-def execution_rules(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+def execution_rules(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
     """No symbol has a price range."""
     for symbol in params.symbols() or ():
-        desk.exchange.engine.book(symbol)
+        context.exchange.engine.book(symbol)
     params.symbol_status()
     params.finish()
     return {"symbolRules": []}
 
 
-def reference_price(desk: Desk, params: Params, now_ms: int) -> Any:
-    desk.exchange.engine.book(params.symbol())
+def reference_price(context: Context, params: Params, now_ms: int) -> Any:
+    context.exchange.engine.book(params.symbol())
     params.symbol_status()
     params.finish()
     raise Refused(-2043, "This symbol doesn't have a reference price.")
 
 
-def block_trades(desk: Desk, params: Params, now_ms: int) -> list[Any]:
-    desk.exchange.engine.book(params.symbol())
+def block_trades(context: Context, params: Params, now_ms: int) -> list[Any]:
+    context.exchange.engine.book(params.symbol())
     params.number("fromId")
     params.limit(500, 1000)
     params.finish()

@@ -12,9 +12,9 @@ from binance_mock.protocol import market_requests as market
 from binance_mock.protocol import order_requests as orders
 from binance_mock.protocol import ticker_requests as tickers
 from binance_mock.protocol.params import Params
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 
-Run = Callable[[Desk, Params, int], Any]
+Run = Callable[[Context, Params, int], Any]
 
 
 @dataclass(frozen=True)
@@ -184,11 +184,11 @@ WS_API: dict[str, Operation] = {
 }
 
 
-def perform(desk: Desk, operation: Operation, params: Params, now_ms: int) -> Any:
+def perform(context: Context, operation: Operation, params: Params, now_ms: int) -> Any:
     """The answer, its weight counted. Raises Refused."""
     weight = operation.weighs(params)
-    desk.limits.spend(weight, now_ms)
-    answer = operation.run(desk, params, now_ms)
+    context.limits.spend(weight, now_ms)
+    answer = operation.run(context, params, now_ms)
     if operation.free:
-        desk.limits.give_back(weight, now_ms)
+        context.limits.give_back(weight, now_ms)
     return answer

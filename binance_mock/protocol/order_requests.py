@@ -8,7 +8,7 @@ from binance_mock.engine.errors import Refused, not_valid, rejected
 from binance_mock.engine.orders import NewOrder, OrderStatus
 from binance_mock.protocol import new_order, replies
 from binance_mock.protocol.params import Params
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 
 
 class ReplyKind(StrEnum):
@@ -39,33 +39,33 @@ class OrdersLeft(StrEnum):
 _REPLY_REFUSED = not_valid("newOrderRespType")
 
 
-def place(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
-    new = new_order.read(params, desk.book(params.symbol()).rules)
+def place(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
+    new = new_order.read(params, context.book(params.symbol()).rules)
     kind = params.choice("newOrderRespType", ReplyKind, _REPLY_REFUSED) or replies.default_reply_kind(new.type)
     params.finish()
-    return _place(desk, new, kind, now_ms)
+    return _place(context, new, kind, now_ms)
 
 
-def _place(desk: Desk, new: NewOrder, kind: str, now_ms: int) -> dict[str, Any]:
-    desk.limits.check_order(now_ms)
+def _place(context: Context, new: NewOrder, kind: str, now_ms: int) -> dict[str, Any]:
+    context.limits.check_order(now_ms)
     # Counted first: its own first fill gives the count back.
-    desk.limits.order_placed(now_ms)
+    context.limits.order_placed(now_ms)
     try:
-        changes = desk.exchange.place(new, now_ms)
+        changes = context.exchange.place(new, now_ms)
     except Refused:
-        desk.limits.give_order_back(now_ms)
+        context.limits.give_order_back(now_ms)
         raise
     first = changes.reports[0].order
     return replies.placed(changes, changes.order(first.order_id), kind)
 
 
-def test(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+def test(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
     """Checks an order as `place` does, and places nothing."""
-    new = new_order.read(params, desk.book(params.symbol()).rules)
+    new = new_order.read(params, context.book(params.symbol()).rules)
     params.raw("newOrderRespType")
     wants_rates = params.raw("computeCommissionRates") == "true"
     params.finish()
-    engine = desk.exchange.engine
+    engine = context.exchange.engine
     engine.check(new, now_ms)
     return replies.test_commission(engine.rates, new.side, engine.fees_in_bnb) if wants_rates else {}
 
@@ -87,33 +87,38 @@ def _required_status(params: Params) -> OrderStatus | None:
 
 
 def _cancel_one(
-    desk: Desk, symbol: str, which: tuple[Any, Any], cancel_id: str | None, now_ms: int, only: OrderStatus | None
+    context: Context,
+    symbol: str,
+    which: tuple[Any, Any],
+    cancel_id: str | None,
+    now_ms: int,
+    only: OrderStatus | None,
 ) -> dict[str, Any]:
     cancel_id = cancel_id or f"cancel-{now_ms}"
-    changes = desk.exchange.cancel(symbol, *which, now_ms, cancel_id, only)
+    changes = context.exchange.cancel(symbol, *which, now_ms, cancel_id, only)
     return replies.cancelled(changes.reports[-1].order, cancel_id)
 
 
-def cancel(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+def cancel(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
     symbol = params.symbol()
-    desk.book(symbol)
+    context.book(symbol)
     which, cancel_id, only = _which(params), params.client_id("newClientOrderId"), _required_status(params)
     params.finish()
-    return _cancel_one(desk, symbol, which, cancel_id, now_ms, only)
+    return _cancel_one(context, symbol, which, cancel_id, now_ms, only)
 
 
-def cancel_all(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
+def cancel_all(context: Context, params: Params, now_ms: int) -> list[dict[str, Any]]:
     symbol = params.symbol()
-    orders = desk.exchange.engine.open_orders(symbol)
+    orders = context.exchange.engine.open_orders(symbol)
     params.finish()
     if not orders:
         raise Refused(-2011, "Unknown order sent.")
-    return [_cancel_one(desk, symbol, (order.order_id, None), None, now_ms, None) for order in orders]
+    return [_cancel_one(context, symbol, (order.order_id, None), None, now_ms, None) for order in orders]
 
 
-def cancel_replace(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+def cancel_replace(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
     """Cancels one order and places another. Where a part fails, -2021 or -2022 says which."""
-    rules = desk.book(params.symbol()).rules
+    rules = context.book(params.symbol()).rules
     refused = not_valid("cancelReplaceMode")
     mode = params.choice("cancelReplaceMode", CancelReplaceMode, refused, required=True)
     which = _which(params, "cancelOrderId", "cancelOrigClientOrderId")
@@ -123,7 +128,7 @@ def cancel_replace(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
     kind = params.choice("newOrderRespType", ReplyKind, _REPLY_REFUSED) or replies.default_reply_kind(new.type)
     params.finish()
     if over_limit is not OverLimitMode.CANCEL_ONLY:
-        desk.limits.check_order(now_ms)
+        context.limits.check_order(now_ms)
     data: dict[str, Any] = {
         "cancelResult": "FAILURE",
         "newOrderResult": "NOT_ATTEMPTED",
@@ -131,14 +136,14 @@ def cancel_replace(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
         "newOrderResponse": None,
     }
     try:
-        data["cancelResponse"] = _cancel_one(desk, rules.symbol, which, cancel_id, now_ms, only)
+        data["cancelResponse"] = _cancel_one(context, rules.symbol, which, cancel_id, now_ms, only)
         data["cancelResult"] = "SUCCESS"
     except Refused as failure:
         data["cancelResponse"] = failure.body()
         if mode is CancelReplaceMode.STOP_ON_FAILURE:
             raise Refused(-2022, "Order cancel-replace failed.", data=data) from failure
     try:
-        data["newOrderResponse"] = _place(desk, new, kind, now_ms)
+        data["newOrderResponse"] = _place(context, new, kind, now_ms)
         data["newOrderResult"] = "SUCCESS"
     except Refused as failure:
         data["newOrderResponse"] = failure.body()
@@ -151,46 +156,46 @@ def cancel_replace(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
     return data
 
 
-def query(desk: Desk, params: Params, now_ms: int) -> dict[str, Any]:
+def query(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
     symbol = params.symbol()
-    desk.book(symbol)
+    context.book(symbol)
     which = _which(params)
     params.finish()
-    return replies.queried(desk.exchange.order(symbol, *which))
+    return replies.queried(context.exchange.order(symbol, *which))
 
 
-def open_orders(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
+def open_orders(context: Context, params: Params, now_ms: int) -> list[dict[str, Any]]:
     symbol = params.symbol_or_none()
     params.finish()
     if symbol:
-        desk.book(symbol)
-    return [replies.queried(order) for order in desk.exchange.engine.open_orders(symbol)]
+        context.book(symbol)
+    return [replies.queried(order) for order in context.exchange.engine.open_orders(symbol)]
 
 
-def all_orders(desk: Desk, params: Params, now_ms: int) -> list[dict[str, Any]]:
+def all_orders(context: Context, params: Params, now_ms: int) -> list[dict[str, Any]]:
     symbol = params.symbol()
-    desk.book(symbol)
+    context.book(symbol)
     from_id, start_ms, end_ms = params.number("orderId"), params.time_ms("startTime"), params.time_ms("endTime")
     limit = params.limit(500, 1000)
     params.finish()
-    kept = desk.exchange.store.orders(symbol, from_id=from_id, start_ms=start_ms, end_ms=end_ms, limit=limit)
+    kept = context.exchange.store.orders(symbol, from_id=from_id, start_ms=start_ms, end_ms=end_ms, limit=limit)
     return [replies.queried(order) for order in kept]
 
 
-def no_amendments(desk: Desk, params: Params, now_ms: int) -> list[Any]:
+def no_amendments(context: Context, params: Params, now_ms: int) -> list[Any]:
     """None: orders of this exchange are not amended."""
-    desk.exchange.order(params.symbol(), params.number("orderId", required=True), None)
+    context.exchange.order(params.symbol(), params.number("orderId", required=True), None)
     params.number("fromExecutionId")
     params.limit(500, 1000)
     params.finish()
     return []
 
 
-def not_offered(message: str) -> Callable[[Desk, Params, int], Any]:
+def not_offered(message: str) -> Callable[[Context, Params, int], Any]:
     """Refuses what Binance offers and this exchange does not, as Binance does where a symbol does not allow it."""
 
-    def refuse(desk: Desk, params: Params, now_ms: int) -> Any:
-        desk.exchange.engine.book(params.symbol())
+    def refuse(context: Context, params: Params, now_ms: int) -> Any:
+        context.exchange.engine.book(params.symbol())
         raise rejected(message)
 
     return refuse

@@ -12,7 +12,7 @@ from binance_mock.protocol.depth import levels
 from binance_mock.protocol.market_requests import check_status
 from binance_mock.protocol.params import Params
 from binance_mock.state.candles import DAY_MS, HOUR_MS, MINUTE_MS, Statistics, bounds, day_of, statistics
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 
 _NOTHING = text(ZERO)
 _WINDOW = r"^(?:([1-9]|[1-5][0-9])m|([1-9]|1[0-9]|2[0-3])h|([1-7])d)$"
@@ -27,19 +27,19 @@ class Kind(StrEnum):
 _BAD_KIND = Refused(-1139, "Invalid ticker type.")
 
 
-def _each(desk: Desk, params: Params, reply: Callable[[SymbolBook], dict[str, Any] | None]) -> Any:
+def _each(context: Context, params: Params, reply: Callable[[SymbolBook], dict[str, Any] | None]) -> Any:
     """One reply for `symbol`, a list for `symbols`, and for neither a list of all symbols that have traded."""
     is_one = "symbol" in params
     wanted, status = params.symbols(), params.symbol_status()
     params.finish()
     if wanted is None:
-        books = desk.exchange.engine.books.values()
+        books = context.exchange.engine.books.values()
         return [
             each
             for book in books
             if (status is None or book.rules.status == status) and (each := reply(book)) is not None
         ]
-    asked = [desk.book(symbol) for symbol in wanted]
+    asked = [context.book(symbol) for symbol in wanted]
     if is_one:
         check_status(asked[0], status)
     found = [reply(book) for book in asked if status is None or book.rules.status == status]
@@ -48,11 +48,13 @@ def _each(desk: Desk, params: Params, reply: Callable[[SymbolBook], dict[str, An
     return found[0] if is_one else found
 
 
-def price(desk: Desk, params: Params, now_ms: int) -> Any:
-    return _each(desk, params, lambda b: {"symbol": b.rules.symbol, "price": text(b.last.price)} if b.last else None)
+def price(context: Context, params: Params, now_ms: int) -> Any:
+    return _each(
+        context, params, lambda b: {"symbol": b.rules.symbol, "price": text(b.last.price)} if b.last else None
+    )
 
 
-def book(desk: Desk, params: Params, now_ms: int) -> Any:
+def book(context: Context, params: Params, now_ms: int) -> Any:
     def reply(book: SymbolBook) -> dict[str, Any] | None:
         bids, asks = levels(book, 1)
         if not bids or not asks:
@@ -65,34 +67,34 @@ def book(desk: Desk, params: Params, now_ms: int) -> Any:
             "askQty": asks[0][1],
         }
 
-    return _each(desk, params, reply)
+    return _each(context, params, reply)
 
 
-def day(desk: Desk, params: Params, now_ms: int) -> Any:
+def day(context: Context, params: Params, now_ms: int) -> Any:
     """The last 24 hours."""
     kind = params.choice("type", Kind, _BAD_KIND)
 
     def reply(book: SymbolBook) -> dict[str, Any] | None:
-        found = day_of(desk.candles(book.rules.symbol, "1m"), now_ms) if book.last else None
+        found = day_of(context.candles(book.rules.symbol, "1m"), now_ms) if book.last else None
         if found is None:
             return None
         return _mini(book.rules.symbol, found) if kind is Kind.MINI else _of_market(book, found)
 
-    return _each(desk, params, reply)
+    return _each(context, params, reply)
 
 
-def trading_day(desk: Desk, params: Params, now_ms: int) -> Any:
+def trading_day(context: Context, params: Params, now_ms: int) -> Any:
     """The calendar day of a time zone."""
     _one_or_several(params)
     opens_ms, closes_ms = bounds("1d", now_ms, params.zone_ms())
-    return _window(desk, params, opens_ms, closes_ms)
+    return _window(context, params, opens_ms, closes_ms)
 
 
-def rolling(desk: Desk, params: Params, now_ms: int) -> Any:
+def rolling(context: Context, params: Params, now_ms: int) -> Any:
     """The last minutes, hours or days; the window begins with a whole minute."""
     _one_or_several(params)
     length_ms = window_ms(params.text("windowSize", _WINDOW) or "1d")
-    return _window(desk, params, (now_ms - length_ms) // MINUTE_MS * MINUTE_MS, now_ms)
+    return _window(context, params, (now_ms - length_ms) // MINUTE_MS * MINUTE_MS, now_ms)
 
 
 def window_ms(size: str) -> int:
@@ -113,17 +115,17 @@ def _one_or_several(params: Params) -> None:
         raise bad_combination()
 
 
-def _window(desk: Desk, params: Params, opens_ms: int, closes_ms: int) -> Any:
+def _window(context: Context, params: Params, opens_ms: int, closes_ms: int) -> Any:
     kind = params.choice("type", Kind, _BAD_KIND)
 
     def reply(book: SymbolBook) -> dict[str, Any] | None:
         symbol = book.rules.symbol
-        found = statistics(desk.candles(symbol, "1m"), opens_ms, closes_ms) if book.last else None
+        found = statistics(context.candles(symbol, "1m"), opens_ms, closes_ms) if book.last else None
         if found is None:
             return None
         return _mini(symbol, found) if kind is Kind.MINI else {**_mini(symbol, found), **_change(found)}
 
-    return _each(desk, params, reply)
+    return _each(context, params, reply)
 
 
 def _mini(symbol: str, of: Statistics) -> dict[str, Any]:

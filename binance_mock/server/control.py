@@ -20,7 +20,7 @@ from binance_mock.engine.orders import Changes, MarketTrade
 from binance_mock.engine.rules import SymbolStatus
 from binance_mock.market.manual import ManualMarket
 from binance_mock.protocol import replies
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 from binance_mock.state.store import StoreFailed
 from hedgehog_project.outside import read_json
 
@@ -31,20 +31,20 @@ class _SymbolChange(msgspec.Struct):
     filters: list[dict[str, Any]] = []
 
 
-def routes(desk: Desk) -> list[web.RouteDef]:
+def routes(context: Context) -> list[web.RouteDef]:
     async def state(request: web.Request) -> web.Response:
-        return _response(_state(desk))
+        return _response(_state(context))
 
     async def reset(request: web.Request) -> web.Response:
-        return _guarded(desk, request, lambda: desk.exchange.reset(desk.now_ms()))
+        return _guarded(context, request, lambda: context.exchange.reset(context.now_ms()))
 
     async def trade(request: web.Request) -> web.Response:
         body = await request.read()
-        return _guarded(desk, request, lambda: _trade(desk, body))
+        return _guarded(context, request, lambda: _trade(context, body))
 
     async def symbol(request: web.Request) -> web.Response:
         body = await request.read()
-        return _guarded(desk, request, lambda: _symbol(desk, body))
+        return _guarded(context, request, lambda: _symbol(context, body))
 
     return [
         web.get("/mock/state", state),
@@ -54,28 +54,28 @@ def routes(desk: Desk) -> list[web.RouteDef]:
     ]
 
 
-def _guarded(desk: Desk, request: web.Request, act: Any) -> web.Response:
+def _guarded(context: Context, request: web.Request, act: Any) -> web.Response:
     try:
-        desk.account.check_key(request.headers.get("X-MBX-APIKEY"))
+        context.account.check_key(request.headers.get("X-MBX-APIKEY"))
         changes: Changes = act()
     except Refused as refused:
         return _response(refused.body(), refused.status)
     except StoreFailed as failure:
-        desk.fail(failure)
+        context.fail(failure)
         return _response({"code": -1000, "msg": str(failure)}, 500)
     return _response(
         {
             "trades": [replies.public_trade(trade) for trade in changes.trades],
             "orders": [replies.queried(report.order) for report in changes.reports],
-            "balances": replies.balances(desk.exchange.engine.ledger.balances()),
+            "balances": replies.balances(context.exchange.engine.ledger.balances()),
         }
     )
 
 
-def _trade(desk: Desk, body: bytes) -> Changes:
-    if not isinstance(desk.market, ManualMarket):
+def _trade(context: Context, body: bytes) -> Changes:
+    if not isinstance(context.market, ManualMarket):
         raise Refused(
-            -1020, f"The market is {desk.market.name}: only MARKET=manual takes trades by hand.", status=409
+            -1020, f"The market is {context.market.name}: only MARKET=manual takes trades by hand.", status=409
         )
     try:
         asked = read_json(body)
@@ -83,32 +83,34 @@ def _trade(desk: Desk, body: bytes) -> Changes:
         buyer_is_maker = asked.get("buyer_is_maker", False)
     except (ValueError, LookupError, TypeError, AttributeError, InvalidOperation):
         raise Refused(-1102, 'Send {"symbol": "ETHUSDT", "price": "3000.00", "quantity": "1"}.') from None
-    book = desk.book(str(symbol))
+    book = context.book(str(symbol))
     numbers = (price, quantity)
     if not all(number.is_finite() and 0 < number < 10**12 and number == cut(number) for number in numbers):
         raise Refused(-1102, "price and quantity are plain numbers above 0 with at most 8 decimals.")
-    return desk.exchange.trade([MarketTrade(book.rules.symbol, price, quantity, bool(buyer_is_maker))], desk.now_ms())
+    return context.exchange.trade(
+        [MarketTrade(book.rules.symbol, price, quantity, bool(buyer_is_maker))], context.now_ms()
+    )
 
 
-def _symbol(desk: Desk, body: bytes) -> Changes:
+def _symbol(context: Context, body: bytes) -> Changes:
     try:
         asked = msgspec.convert(read_json(body), _SymbolChange)
     except ValueError as error:
         raise Refused(-1102, f'Send {{"symbol": "ETHUSDT", "status": "HALT"}}: {error}.') from None
-    desk.book(asked.symbol)
+    context.book(asked.symbol)
     if asked.filters:
-        desk.exchange.change_filters(asked.symbol, asked.filters)
+        context.exchange.change_filters(asked.symbol, asked.filters)
     if asked.status:
-        desk.exchange.set_status(asked.symbol, asked.status)
+        context.exchange.set_status(asked.symbol, asked.status)
     return Changes()
 
 
-def _state(desk: Desk) -> dict[str, Any]:
-    exchange = desk.exchange
+def _state(context: Context) -> dict[str, Any]:
+    exchange = context.exchange
     engine = exchange.engine
     return {
-        "market": desk.market.name,
-        "serverTime": desk.now_ms(),
+        "market": context.market.name,
+        "serverTime": context.now_ms(),
         "balances": replies.balances(engine.ledger.balances()),
         "fees": {asset: text(holding.fees) for asset, holding in engine.ledger.holdings.items() if holding.fees},
         "openOrders": [replies.queried(order) for order in engine.open_orders()],
@@ -123,7 +125,7 @@ def _state(desk: Desk) -> dict[str, Any]:
             "fills": exchange.counters.fills,
             "cancels": exchange.counters.cancels,
         },
-        "faults": [fault.shown(desk.now_ms()) for fault in desk.faults.on(desk.now_ms())],
+        "faults": [fault.shown(context.now_ms()) for fault in context.faults.on(context.now_ms())],
     }
 
 

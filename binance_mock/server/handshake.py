@@ -5,13 +5,13 @@ from aiohttp import web
 
 from binance_mock.engine.errors import Refused
 from binance_mock.protocol.time_units import is_micro
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 
 
-def wants_micro(desk: Desk, request: web.Request) -> bool:
+def wants_micro(context: Context, request: web.Request) -> bool:
     """Counts the connection; whether it wants times in microseconds. Raises HTTPException where it is refused."""
     try:
-        desk.limits.connect(desk.now_ms())
+        context.limits.connect(context.now_ms())
         return is_micro(request.query.get("timeUnit"))
     except Refused as refused:
         headers = {"Retry-After": str(refused.retry_after_s)} if refused.retry_after_s else None

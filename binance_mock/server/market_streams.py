@@ -19,9 +19,9 @@ from binance_mock.protocol import time_units
 from binance_mock.protocol.clock_streams import ClockStreams
 from binance_mock.server.connection import Connection, text_frame
 from binance_mock.server.faults.frames import Broken, Passing
-from binance_mock.server.faults.schedule import BadDays
+from binance_mock.server.faults.schedule import Faults
 from binance_mock.server.handshake import wants_micro
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 from hedgehog_project.outside import Unreadable, read_json
 
 MESSAGES_PER_S = 5
@@ -59,14 +59,14 @@ def wrapped(stream: str, payload: bytes) -> bytes:
 class MarketStreams:
     """All subscribers of this exchange. `publish` is called with what was saved, and not before."""
 
-    def __init__(self, desk: Desk, bad_days: BadDays) -> None:
-        self._desk = desk
-        self._frames = bad_days.frames
-        bad_days.watch(Hook.MARKET_LINE, lambda: [each for each in self._subscribers if each.streams])
+    def __init__(self, context: Context, faults: Faults) -> None:
+        self._context = context
+        self._frames = faults.frames
+        faults.watch(Hook.MARKET_LINE, lambda: [each for each in self._subscribers if each.streams])
         self._by_stream: dict[str, set[Subscriber]] = {}
         self._subscribers: set[Subscriber] = set()
-        self._clock = ClockStreams(desk)
-        desk.exchange.listeners.append(self.publish)
+        self._clock = ClockStreams(context)
+        context.exchange.listeners.append(self.publish)
 
     def __len__(self) -> int:
         return len(self._subscribers)
@@ -83,7 +83,7 @@ class MarketStreams:
     def publish(self, changes: Changes) -> None:
         if not changes.trades or not self._by_stream:
             return
-        now_ms = self._desk.now_ms()
+        now_ms = self._context.now_ms()
         by_symbol: dict[str, list[PublicTrade]] = {}
         for trade in changes.trades:
             by_symbol.setdefault(trade.symbol, []).append(trade)
@@ -95,7 +95,7 @@ class MarketStreams:
                     self._send(stream, [encode(trade, now_ms) for trade in trades])
             stream = f"{name}@bookTicker"
             if stream in self._by_stream:
-                self._send(stream, [_encode(events.book_ticker(self._desk.exchange.engine.books[symbol]))])
+                self._send(stream, [_encode(events.book_ticker(self._context.exchange.engine.books[symbol]))])
 
     def _send(self, stream: str, payloads: list[bytes]) -> None:
         if self._frames.is_quiet(Hook.FRAME):
@@ -122,7 +122,7 @@ class MarketStreams:
         """Sends, once a second, the streams that go by the clock; until cancelled."""
         while True:
             await asyncio.sleep(_TICK_S)
-            now_ms = self._desk.now_ms()
+            now_ms = self._context.now_ms()
             for stream in list(self._by_stream):
                 payload = self._clock.payload(stream, now_ms)
                 if payload is not None:
@@ -140,8 +140,8 @@ class MarketStreams:
             self._by_stream.setdefault(stream, set()).add(subscriber)
             symbol = stream.partition("@")[0].upper()
             # A stream of a symbol that is not listed stays silent, as on Binance.
-            if symbol in self._desk.exchange.engine.books:
-                self._desk.exchange.interest(symbol)
+            if symbol in self._context.exchange.engine.books:
+                self._context.exchange.interest(symbol)
 
     def _unsubscribe(self, subscriber: Subscriber, streams: list[str]) -> None:
         for stream in streams:
@@ -157,7 +157,7 @@ class MarketStreams:
         named = request.query.get("streams", "") if is_combined else request.match_info.get("streams", "")
         # /ws/<number> has no stream yet.
         streams = [] if named.isdigit() else [name for name in named.split("/") if name]
-        subscriber = Subscriber(request, is_combined, wants_micro(self._desk, request))
+        subscriber = Subscriber(request, is_combined, wants_micro(self._context, request))
         socket = await subscriber.open()
         self._subscribers.add(subscriber)
         try:
@@ -215,7 +215,7 @@ class MarketStreams:
     async def shut_down(self) -> None:
         """Says so on every connection, then closes it."""
         for subscriber in list(self._subscribers):
-            subscriber.announce_shutdown(self._desk.now_ms())
+            subscriber.announce_shutdown(self._context.now_ms())
         await asyncio.gather(*(subscriber.close() for subscriber in list(self._subscribers)))
 
 

@@ -15,7 +15,7 @@ from binance_mock.protocol.time_units import answer as in_microseconds
 from binance_mock.protocol.time_units import is_micro
 from binance_mock.server.faults.http import answered
 from binance_mock.server.faults.requests import Asked, FaultyRequests
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 from binance_mock.state.security import check_time, signed_payload
 from binance_mock.state.store import StoreFailed
 
@@ -23,34 +23,36 @@ TABLES = {"/api/v3/": REST, "/sapi/v1/": SAPI}
 _encode = msgspec.json.Encoder().encode
 
 
-def routes(desk: Desk, faulty: FaultyRequests) -> list[web.RouteDef]:
+def routes(context: Context, faulty: FaultyRequests) -> list[web.RouteDef]:
     async def handle(table: dict[tuple[str, str], Operation], request: web.Request) -> web.StreamResponse:
         path = request.match_info["path"]
         operation = table.get((request.method, path))
         if operation is None:
-            return _response({"timestamp": desk.now_ms(), "status": 404, "error": "Not Found"}, 404, {})
+            return _response({"timestamp": context.now_ms(), "status": 404, "error": "Not Found"}, 404, {})
         body = (await request.read()).decode(errors="replace") if request.body_exists else ""
         values = dict([*parse_qsl(request.raw_path.partition("?")[2]), *parse_qsl(body)])
-        asked = Asked(f"{request.method} {path}", values, partial(_answer, desk, operation, request, body), _edited)
+        asked = Asked(
+            f"{request.method} {path}", values, partial(_answer, context, operation, request, body), _edited
+        )
         return await answered(request, faulty.serve(asked))
 
     return [web.route("*", prefix + "{path:.+}", partial(handle, table)) for prefix, table in TABLES.items()]
 
 
-def _answer(desk: Desk, operation: Operation, request: web.Request, body: str) -> web.Response:
-    now_ms = desk.now_ms()
+def _answer(context: Context, operation: Operation, request: web.Request, body: str) -> web.Response:
+    now_ms = context.now_ms()
     retry: dict[str, str] = {}
     status, succeeded = 200, True
     try:
-        desk.exchange.store.check()
+        context.exchange.store.check()
         micro = is_micro(request.headers.get("X-MBX-TIME-UNIT"))
         values = _values(request, body)
         if operation.signed:
-            desk.account.check_key(request.headers.get("X-MBX-APIKEY"))
+            context.account.check_key(request.headers.get("X-MBX-APIKEY"))
             query = request.raw_path.partition("?")[2]
-            desk.account.check_signature(signed_payload(query, body), values.get("signature"))
+            context.account.check_signature(signed_payload(query, body), values.get("signature"))
             check_time(values, now_ms)
-        answer = perform(desk, operation, Params(values), now_ms)
+        answer = perform(context, operation, Params(values), now_ms)
         answer = in_microseconds(answer) if micro else answer
     except Refused as refused:
         answer, status, succeeded = refused.body(), refused.status, False
@@ -58,10 +60,10 @@ def _answer(desk: Desk, operation: Operation, request: web.Request, body: str) -
             retry["Retry-After"] = str(refused.retry_after_s)
     except StoreFailed as failure:
         # Whether it was kept is not known here, as with Binance's own 5xx.
-        desk.fail(failure)
+        context.fail(failure)
         answer = {"code": -1000, "msg": "An unknown error occurred while processing the request."}
         status, succeeded = 500, False
-    headers = desk.limits.headers(now_ms, with_orders=operation.places_orders and succeeded)
+    headers = context.limits.headers(now_ms, with_orders=operation.places_orders and succeeded)
     return _response(answer, status, headers | retry)
 
 

@@ -11,10 +11,10 @@ from aiohttp import web
 from binance_mock.market.paper import PaperMarket
 from binance_mock.server import control, rest
 from binance_mock.server.faults import control as fault_control
-from binance_mock.server.faults.schedule import BadDays
+from binance_mock.server.faults.schedule import Faults
 from binance_mock.server.market_streams import MarketStreams
 from binance_mock.server.ws_api import WsApi
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 from binance_mock.state.store import StoreFailed
 
 logger = logging.getLogger(__name__)
@@ -26,28 +26,28 @@ MAX_TRADES_PER_STEP = 500
 PROGRESS_EVERY_S = 60.0
 
 
-def make_app(desk: Desk) -> web.Application:
+def make_app(context: Context) -> web.Application:
     """The exchange as an aiohttp application; its market moves while the application runs."""
-    bad_days = BadDays(desk)
-    streams, ws_api = MarketStreams(desk, bad_days), WsApi(desk, bad_days)
+    faults = Faults(context)
+    streams, ws_api = MarketStreams(context, faults), WsApi(context, faults)
     app = web.Application(client_max_size=2**20)
     app.add_routes(
-        [*streams.routes(), *ws_api.routes(), *control.routes(desk), *rest.routes(desk, bad_days.requests)]
+        [*streams.routes(), *ws_api.routes(), *control.routes(context), *rest.routes(context, faults.requests)]
     )
-    app.add_routes(fault_control.routes(desk, changed=bad_days.changed, healed=bad_days.requests.lift_ban))
+    app.add_routes(fault_control.routes(context, changed=faults.changed, healed=faults.requests.lift_ban))
 
     async def work(app: web.Application) -> AsyncIterator[None]:
-        desk.failed = asyncio.get_running_loop().create_future()
+        context.failed = asyncio.get_running_loop().create_future()
         jobs: list[Callable[[], Awaitable[None]]] = [
-            lambda: move_market(desk),
+            lambda: move_market(context),
             streams.tick,
-            bad_days.tick,
-            lambda: report_progress(desk, streams, ws_api),
+            faults.tick,
+            lambda: report_progress(context, streams, ws_api),
         ]
-        if isinstance(desk.market, PaperMarket):
-            market = desk.market
-            jobs.append(lambda: market.follow(desk.exchange))
-        tasks = [asyncio.create_task(_guard(desk, job)) for job in jobs]
+        if isinstance(context.market, PaperMarket):
+            market = context.market
+            jobs.append(lambda: market.follow(context.exchange))
+        tasks = [asyncio.create_task(_guard(context, job)) for job in jobs]
         yield
         for task in tasks:
             task.cancel()
@@ -61,44 +61,44 @@ def make_app(desk: Desk) -> web.Application:
     return app
 
 
-async def _guard(desk: Desk, job: Callable[[], Awaitable[None]]) -> None:
+async def _guard(context: Context, job: Callable[[], Awaitable[None]]) -> None:
     """No task dies silently: whatever ends one ends the exchange, which is started again by who watches it."""
     try:
         await job()
     except asyncio.CancelledError:
         raise
     except BaseException as error:
-        desk.fail(error)
+        context.fail(error)
         raise
 
 
-async def move_market(desk: Desk) -> None:
+async def move_market(context: Context) -> None:
     """Lets the market trade as time goes by, until cancelled. Raises StoreFailed."""
     while True:
-        trades = desk.market.until(desk.now_ms(), MAX_TRADES_PER_STEP)
+        trades = context.market.until(context.now_ms(), MAX_TRADES_PER_STEP)
         if trades:
-            desk.exchange.trade(trades, desk.now_ms())
+            context.exchange.trade(trades, context.now_ms())
         # A full step means that more is due: others get a turn, and it goes on.
         await asyncio.sleep(0 if len(trades) == MAX_TRADES_PER_STEP else STEP_S)
 
 
-async def report_progress(desk: Desk, streams: MarketStreams, ws_api: WsApi) -> None:
+async def report_progress(context: Context, streams: MarketStreams, ws_api: WsApi) -> None:
     """A line a minute for people."""
     before = 0
     while True:
         await asyncio.sleep(PROGRESS_EVERY_S)
-        counters = desk.exchange.counters
+        counters = context.exchange.counters
         rate = (counters.trades - before) / PROGRESS_EVERY_S
         before = counters.trades
-        broken = getattr(desk.market, "broken", 0)
+        broken = getattr(context.market, "broken", 0)
         logger.info(
             "%.1f trades/s; since the start %s orders (%s open), %s fills, %s cancels; %s + %s connections%s",
-            rate, counters.orders, len(desk.exchange.engine.open_orders()), counters.fills, counters.cancels,
+            rate, counters.orders, len(context.exchange.engine.open_orders()), counters.fills, counters.cancels,
             len(streams), len(ws_api), f"; {broken} lines of the file skipped" if broken else "",
         )  # fmt: skip
 
 
-async def serve(desk: Desk, port: int, started: Callable[[int], None]) -> None:
+async def serve(context: Context, port: int, started: Callable[[int], None]) -> None:
     """Serves until SIGTERM or SIGINT. Raises OSError where the port is taken, and whatever ended the exchange.
 
     `started` is called with the port once requests are answered; port 0 takes a free one.
@@ -107,13 +107,13 @@ async def serve(desk: Desk, port: int, started: Callable[[int], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(make_app(desk), access_log=None, shutdown_timeout=0.5)
+    runner = web.AppRunner(make_app(context), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     try:
         await web.TCPSite(runner, HOST, port).start()
         started(runner.addresses[0][1])
-        assert desk.failed is not None
-        failed = desk.failed
+        assert context.failed is not None
+        failed = context.failed
         failed.add_done_callback(lambda _: stop.set())
         await stop.wait()
         if failed.done():

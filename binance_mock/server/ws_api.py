@@ -19,10 +19,10 @@ from binance_mock.protocol.time_units import answer as in_microseconds
 from binance_mock.server.faults.frames import Passing
 from binance_mock.server.faults.http import answered
 from binance_mock.server.faults.requests import GARBAGE_BYTES, Asked, Done, Way
-from binance_mock.server.faults.schedule import BadDays
+from binance_mock.server.faults.schedule import Faults
 from binance_mock.server.handshake import wants_micro
 from binance_mock.server.session import Session
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 from binance_mock.state.security import check_time, signed_params
 from binance_mock.state.store import StoreFailed
 from hedgehog_project.outside import Unreadable, read_json
@@ -41,12 +41,12 @@ USER_EVENTS = "account"
 class WsApi:
     """All sessions of this exchange. `publish` is called with what was saved, and not before."""
 
-    def __init__(self, desk: Desk, bad_days: BadDays) -> None:
-        self._desk = desk
-        self._bad_days = bad_days
-        bad_days.watch(Hook.USER_LINE, lambda: [each for each in self._sessions if each.subscription is not None])
+    def __init__(self, context: Context, faults: Faults) -> None:
+        self._context = context
+        self._faults = faults
+        faults.watch(Hook.USER_LINE, lambda: [each for each in self._sessions if each.subscription is not None])
         self._sessions: set[Session] = set()
-        desk.exchange.listeners.append(self.publish)
+        context.exchange.listeners.append(self.publish)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -57,7 +57,7 @@ class WsApi:
     def publish(self, changes: Changes) -> None:
         if not changes.events or all(session.subscription is None for session in self._sessions):
             return
-        now_ms, denials = self._desk.now_ms(), self._bad_days.requests.denials
+        now_ms, denials = self._context.now_ms(), self._faults.requests.denials
         passing = [
             Passing(
                 _encode(event),
@@ -67,16 +67,16 @@ class WsApi:
             for event in account_events(changes, now_ms)
             if not denials.is_denied(event.get("c", ""), now_ms)
         ]
-        self._bad_days.frames.passed(USER_EVENTS, passing, self._tell)
+        self._faults.frames.passed(USER_EVENTS, passing, self._tell)
 
     def _tell(self, events: list[bytes]) -> None:
         for session in self._sessions:
             session.tell(events)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        if banned := self._bad_days.requests.banned(self._desk.now_ms()):
+        if banned := self._faults.requests.banned(self._context.now_ms()):
             return await answered(request, Done(Way.FALSE, said=banned))
-        session = Session(request, wants_micro(self._desk, request))
+        session = Session(request, wants_micro(self._context, request))
         socket = await session.open()
         self._sessions.add(session)
         try:
@@ -91,7 +91,7 @@ class WsApi:
         """Answers a request, on a bad day as a fault that strikes it wants it."""
         method, request_id, values = _outline(message)
         asked = Asked(ENDPOINTS.get(method, method), values, lambda: self._reply(session, message), _edited)
-        done = self._bad_days.requests.serve(asked)
+        done = self._faults.requests.serve(asked)
         match done:
             case Done(Way.TRUE, answer=dict() as reply):
                 session.send([_encode(reply)])
@@ -109,12 +109,12 @@ class WsApi:
                 session.cut()
 
     def _reply(self, session: Session, message: str) -> dict[str, Any]:
-        now_ms = self._desk.now_ms()
+        now_ms = self._context.now_ms()
         reply: dict[str, Any] = {"id": None}
         places_orders = False
         shows_limits = session.shows_limits
         try:
-            self._desk.exchange.store.check()
+            self._context.exchange.store.check()
             # Decimals keep the text that was signed.
             asked = _object(message)
             reply["id"] = asked.get("id")
@@ -130,24 +130,24 @@ class WsApi:
             else:
                 if operation.signed:
                     self._check(session, values, now_ms)
-                result = perform(self._desk, operation, Params(values), now_ms)
+                result = perform(self._context, operation, Params(values), now_ms)
             result = in_microseconds(result) if session.is_micro else result
             reply |= {"status": 200, "result": result}
         except Refused as refused:
             reply |= {"status": refused.status, "error": refused.body()}
         except StoreFailed as failure:
             # Whether it was kept is not known here, as with Binance's own 5xx.
-            self._desk.fail(failure)
+            self._context.fail(failure)
             message = "An unknown error occurred while processing the request."
             reply |= {"status": 500, "error": {"code": -1000, "msg": message}}
         if shows_limits:
-            counts = self._desk.limits.order_counts(now_ms) if places_orders else []
-            reply["rateLimits"] = [*counts, self._desk.limits.weight_count(now_ms)]
+            counts = self._context.limits.order_counts(now_ms) if places_orders else []
+            reply["rateLimits"] = [*counts, self._context.limits.weight_count(now_ms)]
         return reply
 
     def _check(self, session: Session, values: dict[str, str], now_ms: int) -> None:
         """Raises Refused. A session that is logged on may leave key and signature out."""
-        account = self._desk.account
+        account = self._context.account
         if session.logged_on_ms is None or "apiKey" in values or "signature" in values:
             account.check_key(values.get("apiKey"))
             account.check_signature(signed_params(values), values.get("signature"))
@@ -155,8 +155,8 @@ class WsApi:
 
     def _of_session(self, session: Session, method: str, values: dict[str, str], now_ms: int) -> Any:
         """What concerns the connection itself."""
-        account = self._desk.account
-        self._desk.limits.spend(2, now_ms)
+        account = self._context.account
+        self._context.limits.spend(2, now_ms)
         match method:
             case "session.logon":
                 self._check(session, values, now_ms)
@@ -183,7 +183,7 @@ class WsApi:
     async def shut_down(self) -> None:
         """Says so on every connection, then closes it."""
         for session in list(self._sessions):
-            session.announce_shutdown(self._desk.now_ms())
+            session.announce_shutdown(self._context.now_ms())
         await asyncio.gather(*(session.close() for session in list(self._sessions)))
 
 

@@ -17,7 +17,7 @@ QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "TRY", "EUR", "BRL", "JPY", "
 
 
 @dataclass(frozen=True)
-class Listing:
+class MockSymbol:
     """`price` is where a simulated market starts and what it keeps coming back to; `typical` a usual trade's size."""
 
     base: str
@@ -32,11 +32,11 @@ class Listing:
         return self.base + self.quote
 
 
-def _listing(base: str, quote: str, tick: str, step: str, price: str, typical: str) -> Listing:
-    return Listing(base, quote, Decimal(tick), Decimal(step), Decimal(price), Decimal(typical))
+def _listing(base: str, quote: str, tick: str, step: str, price: str, typical: str) -> MockSymbol:
+    return MockSymbol(base, quote, Decimal(tick), Decimal(step), Decimal(price), Decimal(typical))
 
 
-LISTINGS: dict[str, Listing] = {
+LISTINGS: dict[str, MockSymbol] = {
     listing.symbol: listing
     for listing in (
         _listing("BTC", "USDT", "0.01", "0.00001", "90000", "0.004"),
@@ -65,7 +65,7 @@ LISTINGS: dict[str, Listing] = {
 }
 
 
-def listing_for(symbol: str, tick: Decimal, step: Decimal, price: Decimal) -> Listing:
+def listing_for(symbol: str, tick: Decimal, step: Decimal, price: Decimal) -> MockSymbol:
     """A listing for a symbol that is not built in, with the tick and step that its trades show.
 
     Raises ValueError where the symbol's two assets can't be told apart.
@@ -73,7 +73,7 @@ def listing_for(symbol: str, tick: Decimal, step: Decimal, price: Decimal) -> Li
     quote = next((quote for quote in QUOTES if symbol.endswith(quote) and symbol != quote), None)
     if quote is None:
         raise ValueError(f"{symbol} ends in none of the quote assets {', '.join(QUOTES)}")
-    return Listing(symbol.removesuffix(quote), quote, tick, step, price, step)
+    return MockSymbol(symbol.removesuffix(quote), quote, tick, step, price, step)
 
 
 # What reading something else than an exchangeInfo raises.
@@ -95,7 +95,7 @@ def read_exchange_info(path: Path) -> dict[str, Any]:
     return {"exchangeFilters": [], **info}
 
 
-def listings_of(info: Mapping[str, Any]) -> dict[str, Listing]:
+def listings_of(info: Mapping[str, Any]) -> dict[str, MockSymbol]:
     """What the simulated market makes of such a file: for symbols that are not built in, a price of 20,000 ticks."""
     found = {}
     for name, rules in read_symbols(info).items():
@@ -104,11 +104,11 @@ def listings_of(info: Mapping[str, Any]) -> dict[str, Listing]:
         # A usual trade is worth some dozen times the least that is taken; where nothing is too little, that of one.
         minimum = rules.min_notional or price * (rules.step if rules.has_step else 1)
         typical = max(floor_to(minimum * 30 / price, rules.step), rules.step)
-        found[name] = Listing(rules.base, rules.quote, tick, rules.step, price, typical)
+        found[name] = MockSymbol(rules.base, rules.quote, tick, rules.step, price, typical)
     return found
 
 
-def symbol_info(listing: Listing, status: str = "TRADING") -> dict[str, Any]:
+def symbol_info(listing: MockSymbol, status: str = "TRADING") -> dict[str, Any]:
     """The entry of exchangeInfo's `symbols`, with every documented field."""
     is_dollar = listing.quote in ("USDT", "USDC", "FDUSD", "TUSD", "BUSD")
     return {
@@ -188,7 +188,7 @@ def symbol_info(listing: Listing, status: str = "TRADING") -> dict[str, Any]:
     }
 
 
-def exchange_info(listings: Iterable[Listing], trading: frozenset[str] | None = None) -> dict[str, Any]:
+def exchange_info(listings: Iterable[MockSymbol], trading: frozenset[str] | None = None) -> dict[str, Any]:
     """What the exchange knows of its symbols; those outside `trading` have status BREAK. None: all trade."""
     entries = [
         symbol_info(each, "TRADING" if trading is None or each.symbol in trading else "BREAK") for each in listings

@@ -1,4 +1,4 @@
-"""Traders: who is live, what each waits for, and the story of each cycle."""
+"""Traders: who is live, what each waits for, and the timeline of each cycle."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ from unfold.decorators import display
 
 from console.admin import show
 from console.admin.base import ReadOnlyAdmin, ShowFilter
-from console.admin.story import story_of
+from console.admin.timeline import timeline_of
 from trading.core.journal import Source
 from trading.core.money import ZERO
 from trading.core.orders import OPEN
@@ -162,7 +162,7 @@ class TraderAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         trader = self.get_object(request, object_id)
         if trader is not None:
-            extra_context = {**(extra_context or {}), **story_of(trader), "may_act": self._may_act(request)}
+            extra_context = {**(extra_context or {}), **timeline_of(trader), "may_act": self._may_act(request)}
         return super().change_view(request, object_id, form_url, extra_context)
 
     def _may_act(self, request: HttpRequest) -> bool:

@@ -60,7 +60,7 @@ def nothing_left_over(home: Path) -> None:
     """Raises Refusal while the supervisor of an earlier run lives: where the kernel does not end it with its parent,
     a kill -9 leaves it and all its processes behind."""
     if sys.platform == "linux":
-        return  # See tether.py.
+        return  # See exec_with_parent.py.
     try:
         pid = int((home / "run" / "supervisord.pid").read_text())
     except (FileNotFoundError, ValueError):

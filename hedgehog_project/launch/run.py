@@ -33,7 +33,7 @@ from hedgehog_project.launch.terminal import Terminal
 from hedgehog_project.processes import states
 from hedgehog_project.venues import facts_of_keys
 
-TETHER = BASE_DIR / "hedgehog_project" / "tether.py"
+EXEC_WITH_PARENT = BASE_DIR / "hedgehog_project" / "exec_with_parent.py"
 LOOK_S = 0.1
 PROBE_S = 0.5
 # Said once when something is still not up after so long.
@@ -106,13 +106,13 @@ def prepare_redis(folder: Path) -> str:
 
 def start_supervisor(folder: Path, redis_command: str) -> "subprocess.Popen[bytes]":
     """supervisord, which ends with this process even if this one is killed."""
-    tether = [sys.executable, "-IS", str(TETHER)]
+    exec_with_parent = [sys.executable, "-IS", str(EXEC_WITH_PARENT)]
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONUNBUFFERED": "1",
         "HEDGEHOG_HOME": str(folder),
         **{name: str(getattr(settings, name)) for name in ("WEB_PORT", "WORKER_THREADS", "EXIT_THREADS")},
-        "TETHER": f"{shlex.join([*tether, '0'])} {shlex.quote(str(folder / 'run'))}",
+        "EXEC_WITH_PARENT": f"{shlex.join([*exec_with_parent, '0'])} {shlex.quote(str(folder / 'run'))}",
         "EMBEDDED_REDIS": redis_command or "none",
         "HAS_EMBEDDED_REDIS": "true" if redis_command else "false",
         "HAS_ALL": "true" if settings.HEDGEHOG_PART == "all" else "false",
@@ -122,7 +122,7 @@ def start_supervisor(folder: Path, redis_command: str) -> "subprocess.Popen[byte
     if os.geteuid() == 0:
         command.append("--user=root")  # Else it warns that it runs as root.
     return subprocess.Popen(
-        [*tether, str(os.getpid()), "-", *command],
+        [*exec_with_parent, str(os.getpid()), "-", *command],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

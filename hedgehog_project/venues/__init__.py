@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from django.conf import settings
 
-from hedgehog_project.tether import may_have
+from hedgehog_project.exec_with_parent import may_have
 from hedgehog_project.venues.keys import BadKey, Key, hmac_key, private_key
 from hedgehog_project.venues.rate_limits import account_of
 

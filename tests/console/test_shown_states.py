@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from console import diagnosis, figures
 from console.admin.show import STATE_COLOURS, STATUS_COLOURS
-from console.admin.story import story_of
+from console.admin.timeline import timeline_of
 from console.words import STATE_MEANS, STATUS_MEANS, notes
 from hedgehog_project.venues import Venue
 from tests.support.commands import said
@@ -88,7 +88,7 @@ class TestMissing:
         lacks.refresh_from_db()
         cause = Cause(Source.QUERY, "0 BNB free", "t")
         write(lacks, cause, Kind.ENDED, "ends: missing", "what it held is no longer on the account")
-        assert story_of(lacks)["scenes"][-1]["tone"] == "bad"
+        assert timeline_of(lacks)["steps"][-1]["tone"] == "bad"
 
     def test_why_says_it_and_the_symbols_page_does(self, lacks: Trader, admin_client: Client) -> None:
         assert f"Note: {LACKS}" in said("why", "BNBUSDT").splitlines()
@@ -103,13 +103,13 @@ class TestMissing:
         self, lacks: Trader, admin_client: Client
     ) -> None:
         text = shown(admin_client, "trading_trader_change", lacks.pk)
-        cost = story_of(lacks)["sum"]["rows"][-1]
+        cost = timeline_of(lacks)["sum"]["rows"][-1]
         assert "Missing on the account" in cost[0]
         # 449.4 x 0.0024 / 0.748251
         assert "1.44144" in cost[1]
         assert "The account lacks 0.0024 BNB of what it bought, which cost 1.44144" in text
         assert "Misses a part" in text
-        assert story_of(lacks)["scenes"][0]["tone"] == "bad"
+        assert timeline_of(lacks)["steps"][0]["tone"] == "bad"
 
     def test_sum_of_a_cycle_that_carried_left_overs_and_lacks_a_part_is_that_of_the_books(
         self, lacks: Trader
@@ -121,7 +121,7 @@ class TestMissing:
         fill = make_fill(sale, 2)
         fill.commission, fill.commission_asset = D(0), "USDT"
         fill.save()
-        told = story_of(lacks)["sum"]
+        told = timeline_of(lacks)["sum"]
         rows = " ".join(f"{label} {amount}" for label, amount, _ in told["rows"])
         assert "Left over of earlier cycles, sold with it: 0.05 BNB" in rows
         # 0.788 of 0.798251 in all, which cost 478.4
@@ -193,14 +193,14 @@ class TestOrders:
         listed = shown(admin_client, "trading_order_changelist", query="?show=late")
         assert words in listed
         assert listed.count(late.client_order_id) >= 1
-        assert [scene["lines"][0]["text"] for scene in story_of(late.trader)["scenes"]] == [
+        assert [step["lines"][0]["text"] for step in timeline_of(late.trader)["steps"]] == [
             "The buy was never placed",
             "The buy rests on the book: late, for it had been taken for never placed",
         ]
 
     def test_now_tells_of_the_order_that_counts_and_then_of_the_late_one(self, late: Order) -> None:
         make_order(late.trader, price=D(2980))
-        now = story_of(late.trader)["now"]
+        now = timeline_of(late.trader)["now"]
         assert now.index("at 2980") < now.index("at 2997") < now.index("late: it showed")
 
     def test_overview_says_of_an_unclear_order_that_it_is_denied(self, denied: Order, admin_client: Client) -> None:

@@ -135,10 +135,10 @@ class TestReasons:
             count=1,
             reason="no more than 1 orders of ETHUSDT may be open: 1 are",
             last_at=now,
-            holds_until=soon,
+            denies_until=soon,
         )
         assert reasons(well) == ["Held back by a protection: no more than 1 orders of ETHUSDT may be open: 1 are."]
-        HeldBack.objects.filter(pk=row.pk).update(holds_until=now)
+        HeldBack.objects.filter(pk=row.pk).update(denies_until=now)
         assert reasons(well) == []
 
     def test_without_redis_it_answers_all_the_same(self, well: Symbol, settings: Settings) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from binance_mock.state.listings import Listing, exchange_info
+from binance_mock.state.listings import MockSymbol, exchange_info
 from hedgehog_project.heartbeats import beats
 from streamer.models import StreamedSymbol
 from streamer.topics import last_trades
@@ -38,7 +38,7 @@ def database_url() -> str:
 @pytest.fixture
 def stack(make_stack: MakeStack, tmp_path: Path) -> Iterator[Stack]:
     tick, step = Decimal("0.01"), Decimal("0.001")
-    listings = [Listing(name.removesuffix("USDT"), "USDT", tick, step, Decimal(100), Decimal(1)) for name in NAMES]
+    listings = [MockSymbol(name.removesuffix("USDT"), "USDT", tick, step, Decimal(100), Decimal(1)) for name in NAMES]
     listed = tmp_path / "exchange_info.json"
     listed.write_text(json.dumps(exchange_info(listings)))
     stack = make_stack(

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, endpoints
-from streamer.connection import LostError
+from streamer.connection import ConnectionLost
+from streamer.frame_socket import FrameSocket
 from streamer.frames import Reply, Shutdown, Unknown, decode, is_amount
 from streamer.topics import TradeEvent, report_topic
 from streamer.user_feed import UserFeed
-from streamer.wire import FrameSocket
 from tests.fuzz.conftest import BOUNDED
 from tests.fuzz.hostile import VALUES, can_be_kept, hostile, written
 from trading.dispatch import _own_report
@@ -147,7 +147,7 @@ def test_the_user_stream_takes_everything_or_connects_anew(feed: UserFeed, paylo
     feed.opened(Deaf())  # type: ignore[arg-type]
     try:
         feed.received(Deaf(), payloads)  # type: ignore[arg-type]
-    except LostError as lost:
+    except ConnectionLost as lost:
         assert str(lost)
         assert lost.wait_s is None or 0 <= lost.wait_s < 10**12
 
@@ -156,7 +156,7 @@ def test_the_user_stream_takes_everything_or_connects_anew(feed: UserFeed, paylo
 @given(payload=hostile({"e": "executionReport", "c": "hh-1-b-1"}) | HOSTILE)
 def test_what_stands_in_the_topic_can_be_read_by_dispatch_or_is_skipped(feed: UserFeed, payload: bytes) -> None:
     feed.opened(Deaf())  # type: ignore[arg-type]
-    with contextlib.suppress(LostError):
+    with contextlib.suppress(ConnectionLost):
         feed.received(Deaf(), [payload])  # type: ignore[arg-type]
     kept: Any = connect().xrange(report_topic(Venue.MOCK))
     for _, fields in kept:

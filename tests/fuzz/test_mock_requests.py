@@ -9,7 +9,7 @@ from binance_mock.engine.orders import MarketTrade
 from binance_mock.market.manual import ManualMarket
 from binance_mock.protocol.operations import REST, WS_API, Operation, perform
 from binance_mock.protocol.params import Params
-from binance_mock.state.desk import Desk, open_desk
+from binance_mock.state.context import Context, open_context
 from binance_mock.state.exchange import open_exchange
 from binance_mock.state.security import Account
 from binance_mock.state.store import Store
@@ -56,29 +56,29 @@ def parameters(draw: st.DrawFn) -> dict[str, str]:
     return {**whole, **changed}
 
 
-def new_desk() -> Desk:
+def new_desk() -> Context:
     exchange = open_exchange(Store(":memory:"), INFO, amounts(**RICH), NOW)
-    desk = open_desk(exchange, ManualMarket(), Account("key", "secret"), now_ms=lambda: NOW)
+    context = open_context(exchange, ManualMarket(), Account("key", "secret"), now_ms=lambda: NOW)
     exchange.trade([MarketTrade("ETHUSDT", amounts(p="3000")["p"], amounts(q="1")["q"], True)], NOW)
-    return desk
+    return context
 
 
 @settings(parent=BOUNDED, max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from(OPERATIONS), parameters()), min_size=1, max_size=5))
 def test_every_request_is_answered_or_refused(asked: list[tuple[str, dict[str, str]]]) -> None:
-    desk = new_desk()
-    held_before = {asset: h.deposited for asset, h in desk.exchange.engine.ledger.holdings.items()}
+    context = new_desk()
+    held_before = {asset: h.deposited for asset, h in context.exchange.engine.ledger.holdings.items()}
     for name, values in asked:
         try:
-            answer = perform(desk, BY_NAME[name], Params(values), NOW)
+            answer = perform(context, BY_NAME[name], Params(values), NOW)
         except Refused as refused:
             answer = refused.body()
             assert refused.status < 500
             assert answer["code"] < 0
         msgspec.json.encode(answer)
-    holdings = desk.exchange.engine.ledger.holdings
+    holdings = context.exchange.engine.ledger.holdings
     assert {asset: h.deposited for asset, h in holdings.items()} | held_before == {
         a: h.deposited for a, h in holdings.items()
     }
     assert all(not holding.missing and holding.free >= 0 and holding.locked >= 0 for holding in holdings.values())
-    desk.exchange.store.close()
+    context.exchange.store.close()

@@ -16,7 +16,7 @@ from console import checkup
 from hedgehog_project.venues.keys import hmac_key
 from hedgehog_project.venues.rate_limits import rate_limits_at
 from streamer import rest
-from streamer.connection import Connection, LostError, Patience
+from streamer.connection import Connection, ConnectionLost, Timeouts
 from tests.fuzz.conftest import BOUNDED
 from tests.fuzz.hostile import VALUES, can_be_kept, hostile, written
 from tests.support.exchanges.scripted_http import ScriptedServer
@@ -54,7 +54,7 @@ def test_the_streamer_has_an_answer_or_an_error_of_its_own(
     with answers(status, body, retry_after) as server:
         try:
             rest.get(server.url, "exchangeInfo", {}, Info)
-        except (rest.UnreachableError, rest.RefusedError) as error:
+        except (rest.Unreachable, rest.Refused) as error:
             assert can_be_kept(str(error))
             assert getattr(error, "retry_after_s", 1.0) < 10**6
         assert rate_limits_at(server.url).state().weight.used < 10**9
@@ -67,7 +67,7 @@ def test_the_mocks_pages_have_an_answer_or_an_error_of_ours(settings: Settings, 
         settings.MOCK_PORT = int(server.url.rpartition(":")[2])
         try:
             client.turn_fault_on({"kind": "answer_lost"})
-        except (client.UnreachableError, client.RefusedError) as error:
+        except (client.Unreachable, client.Refused) as error:
             assert str(error)
 
 
@@ -102,14 +102,14 @@ class Once(Connection):
     """Ends after its first connection."""
 
     def __init__(self, url: str) -> None:
-        super().__init__("once", Patience(connect_s=2.0))
+        super().__init__("once", Timeouts(connect_s=2.0))
         self.address, self.lost = url, ""
 
     def url(self) -> str:
         return self.address
 
     def received(self, ws: object, payloads: list[bytes]) -> None:
-        raise LostError("not reached")
+        raise ConnectionLost("not reached")
 
     def _lost(self, reason: str, told_s: float | None) -> None:
         self.lost = reason
@@ -145,7 +145,7 @@ def test_the_streamer_follows_no_redirect(redis_client: object) -> None:
             connection.sendall(head.encode())
             return False
 
-        with ScriptedServer(redirect) as server, pytest.raises(rest.UnreachableError, match="status 302"):
+        with ScriptedServer(redirect) as server, pytest.raises(rest.Unreachable, match="status 302"):
             rest.get(server.url, "historicalTrades", {}, Info, "the-key")
         assert elsewhere.requests == []
 

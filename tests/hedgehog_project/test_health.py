@@ -9,7 +9,7 @@ from pytest_django.fixtures import Settings
 
 from hedgehog_project import health, progress, queues, shared_clock
 from hedgehog_project.health import Finding
-from hedgehog_project.queues import EXITS, RUNG_AT
+from hedgehog_project.queues import ENQUEUED_AT, EXITS
 from tests.support.heartbeats import all_well, plant
 
 
@@ -56,10 +56,10 @@ def test_a_leader_that_does_not_come_to_its_end_is_told_of(well: "redis.Redis") 
 
 def test_a_queue_that_is_not_served_in_time_is_told_of(well: "redis.Redis") -> None:
     for age_s in (16, 20):
-        well.rpush(EXITS, json.dumps({"headers": {RUNG_AT: shared_clock.now() - age_s}}))
+        well.rpush(EXITS, json.dumps({"headers": {ENQUEUED_AT: shared_clock.now() - age_s}}))
     assert found() == ["The workers of the queue exits are behind. Tasks that wait: 2, the oldest for 20 s."]
     well.delete(EXITS)
-    well.rpush(queues.ENTRIES, json.dumps({"headers": {RUNG_AT: shared_clock.now() - 14}}))
+    well.rpush(queues.ENTRIES, json.dumps({"headers": {ENQUEUED_AT: shared_clock.now() - 14}}))
     assert found() == []
 
 

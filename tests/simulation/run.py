@@ -91,7 +91,7 @@ def run(seed: int, luck: Luck | None = None) -> Outcome:
     outcome.cycles = Trader.objects.filter(state=TraderState.FINISHED).count()
     outcome.orders, outcome.fills = Order.objects.count(), Fill.objects.count()
     outcome.digest = _digest(world)
-    world.desk.exchange.store.close()
+    world.context.exchange.store.close()
     return outcome
 
 
@@ -113,7 +113,7 @@ def _live(world: World, outcome: Outcome) -> None:
         if number == restore_at:
             connection.connection.deserialize(backup)
             runs.end()
-            world.bells.empty()  # Everything was stopped for it.
+            world.wake_ups.empty()  # Everything was stopped for it.
             forget_rules()
             protections.forget()
             watch.forget()
@@ -122,7 +122,7 @@ def _live(world: World, outcome: Outcome) -> None:
         rules.check()
         exits.check()
     world.chance.luck, world.market_moves = NO_MISFORTUNE, False
-    world.bells.refusing.end()
+    world.wake_ups.refusing.end()
     world.others.stop_copy()
     if watch.has_forgotten:
         # What people turned off is off again, and they have forgotten to turn it on.
@@ -180,6 +180,6 @@ def _digest(world: World) -> str:
         rows += cursor.fetchall()
     held: Sequence[tuple[str, Decimal, Decimal]] = [
         (asset, balance.free, balance.locked)
-        for asset, balance in world.desk.exchange.engine.ledger.balances().items()
+        for asset, balance in world.context.exchange.engine.ledger.balances().items()
     ]
     return hashlib.sha256(repr([rows, held]).encode()).hexdigest()[:16]

@@ -9,17 +9,17 @@ import pytest
 import redis
 
 from hedgehog_project.venues import Market, Venue
-from streamer.connection import Patience
-from streamer.crew import Crew
+from streamer.connection import Timeouts
 from streamer.feeds import MarketFeed
-from streamer.inbox import Inbox
 from streamer.publisher import Publisher
+from streamer.thread_group import ThreadGroup
 from streamer.topics import trade_topic
+from streamer.trade_buffer import TradeBuffer
 from streamer.user_feed import UserFeed
 from tests.streamer.exchange import Exchange
 
 # Of no use in life: so that a test of a time-out takes a moment only.
-HURRIED = Patience(connect_s=0.5, silence_s=30, quiet_s=30, backoff_first_s=0.05, backoff_max_s=0.2, proven_s=0.3)
+HURRIED = Timeouts(connect_s=0.5, silence_s=30, quiet_s=30, backoff_first_s=0.05, backoff_max_s=0.2, proven_s=0.3)
 
 
 def until(condition: Callable[[], object], within_s: float = 8.0) -> None:
@@ -43,26 +43,26 @@ class Stage:
 
     exchange: Exchange
     client: "redis.Redis"
-    crew: Crew = field(default_factory=Crew)
+    threads: ThreadGroup = field(default_factory=ThreadGroup)
     feeds: list[MarketFeed | UserFeed] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.publisher = Publisher(self.client, Inbox(capacity=1000))
-        self.crew.start("publisher", self.publisher.run)
+        self.publisher = Publisher(self.client, TradeBuffer(capacity=1000))
+        self.threads.start("publisher", self.publisher.run)
 
-    def stream(self, *symbols: str, patience: Patience = HURRIED, connected: bool = True) -> MarketFeed:
+    def stream(self, *symbols: str, timeouts: Timeouts = HURRIED, connected: bool = True) -> MarketFeed:
         """A feed of these symbols, connected to the exchange."""
-        feed = MarketFeed(Market.MOCK, self.exchange.endpoints, self.publisher, self.crew, patience)
+        feed = MarketFeed(Market.MOCK, self.exchange.endpoints, self.publisher, self.threads, timeouts)
         self.feeds.append(feed)
         feed.follow(set(symbols))
         if connected:
             until(lambda: self.exchange.connections() == 1)
         return feed
 
-    def user_stream(self, patience: Patience = HURRIED) -> UserFeed:
-        feed = UserFeed(Venue.MOCK, self.exchange.endpoints, self.client, patience)
+    def user_stream(self, timeouts: Timeouts = HURRIED) -> UserFeed:
+        feed = UserFeed(Venue.MOCK, self.exchange.endpoints, self.client, timeouts)
         self.feeds.append(feed)
-        self.crew.start(feed.name, feed.run)
+        self.threads.start(feed.name, feed.run)
         return feed
 
     def ids(self, symbol: str = "ETHUSDT") -> list[int]:
@@ -74,8 +74,8 @@ class Stage:
         for feed in self.feeds:
             feed.stop()
         self.publisher.stop()
-        busy = self.crew.join(3)
-        assert self.crew.failure is None
+        busy = self.threads.join(3)
+        assert self.threads.failure is None
         assert busy == []
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from hedgehog_project.ports import free_port
 from hedgehog_project.venues import Market, codes
-from streamer.connection import Patience
+from streamer.connection import Timeouts
 from streamer.feeds import STREAMS_MAX, TradeConnection
-from streamer.inbox import Inbox
-from streamer.wire import MESSAGES_PER_S
+from streamer.frame_socket import MESSAGES_PER_S
+from streamer.trade_buffer import TradeBuffer
 from tests.streamer.conftest import HURRIED, Stage, until
 from tests.streamer.exchange import Exchange
 
@@ -37,20 +37,20 @@ def test_a_dropped_connection_is_followed_by_a_new_one(stage: Stage, exchange: E
 
 def test_a_silent_connection_is_given_up(stage: Stage, exchange: Exchange) -> None:
     exchange.answers_pings = False
-    stage.stream("ETHUSDT", patience=dataclasses.replace(HURRIED, silence_s=0.4))
+    stage.stream("ETHUSDT", timeouts=dataclasses.replace(HURRIED, silence_s=0.4))
     until(lambda: len(exchange.paths) >= 2)
     assert exchange.pings >= 1, "it was asked before it was given up"
 
 
 def test_a_connection_that_answers_pings_is_not_silent(stage: Stage, exchange: Exchange) -> None:
-    stage.stream("ETHUSDT", patience=dataclasses.replace(HURRIED, silence_s=0.4))
+    stage.stream("ETHUSDT", timeouts=dataclasses.replace(HURRIED, silence_s=0.4))
     time.sleep(1.2)
     assert exchange.pings >= 2
     assert len(exchange.paths) == 1
 
 
 def test_a_connection_without_data_is_made_anew_more_and_more_seldom(stage: Stage, exchange: Exchange) -> None:
-    stage.stream("ETHUSDT", patience=dataclasses.replace(HURRIED, quiet_s=0.2, proven_s=0))
+    stage.stream("ETHUSDT", timeouts=dataclasses.replace(HURRIED, quiet_s=0.2, proven_s=0))
     until(lambda: len(exchange.paths) == 3)
     begun = time.monotonic()
     until(lambda: len(exchange.paths) == 4)
@@ -85,14 +85,14 @@ def test_an_exchange_that_tells_us_to_wait_is_left_alone(
 
 
 def test_an_announced_shutdown_is_not_waited_for(stage: Stage, exchange: Exchange) -> None:
-    stage.stream("ETHUSDT", patience=dataclasses.replace(HURRIED, backoff_first_s=5, backoff_max_s=5))
+    stage.stream("ETHUSDT", timeouts=dataclasses.replace(HURRIED, backoff_first_s=5, backoff_max_s=5))
     time.sleep(HURRIED.proven_s)
     exchange.send('{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}')
     until(lambda: len(exchange.paths) == 2, within_s=1)
 
 
 def test_announcing_shutdowns_over_and_over_does_not_make_us_hammer(stage: Stage, exchange: Exchange) -> None:
-    stage.stream("ETHUSDT", patience=dataclasses.replace(HURRIED, backoff_first_s=0.2, backoff_max_s=0.2, proven_s=9))
+    stage.stream("ETHUSDT", timeouts=dataclasses.replace(HURRIED, backoff_first_s=0.2, backoff_max_s=0.2, proven_s=9))
     until_s = time.monotonic() + 1.5
     while time.monotonic() < until_s:
         exchange.send('{"e":"serverShutdown","E":1}')
@@ -101,7 +101,7 @@ def test_announcing_shutdowns_over_and_over_does_not_make_us_hammer(stage: Stage
 
 
 def test_the_connection_is_made_anew_before_its_life_ends(stage: Stage, exchange: Exchange) -> None:
-    stage.stream("ETHUSDT", patience=dataclasses.replace(HURRIED, life_s=0.5))
+    stage.stream("ETHUSDT", timeouts=dataclasses.replace(HURRIED, life_s=0.5))
     until(lambda: len(exchange.paths) == 2, within_s=2)
 
 
@@ -202,7 +202,7 @@ def test_symbols_need_not_be_ascii(stage: Stage, exchange: Exchange) -> None:
 
 def test_backoff_grows_to_its_cap_and_never_synchronises(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    connection = TradeConnection("x", Market.MOCK, "ws://127.0.0.1:1", Inbox(), Patience())
+    connection = TradeConnection("x", Market.MOCK, "ws://127.0.0.1:1", TradeBuffer(), Timeouts())
     monkeypatch.setattr(connection, "_pause", waits.append)
     connection._born = time.monotonic()
     for _ in range(12):
@@ -215,7 +215,7 @@ def test_backoff_grows_to_its_cap_and_never_synchronises(monkeypatch: pytest.Mon
 def test_exchange_at_which_nobody_listens_is_tried_each_second_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has restarted is found at once, and one that is away for hours fills no log."""
     waits: list[float] = []
-    connection = TradeConnection("x", Market.MOCK, f"ws://127.0.0.1:{free_port()}", Inbox(), Patience())
+    connection = TradeConnection("x", Market.MOCK, f"ws://127.0.0.1:{free_port()}", TradeBuffer(), Timeouts())
     connection.want(["ETHUSDT"])
 
     def pause(wait_s: float) -> None:

@@ -13,9 +13,9 @@ import redis
 
 from streamer.exchange_clock import ExchangeClock
 from streamer.gaps import Filled
-from streamer.inbox import Inbox
 from streamer.publisher import Publisher
 from streamer.topics import GAP_KEY_S, TRADES_KEPT, TradeEvent, gap_key, has_gap, last_trade, trade_topic
+from streamer.trade_buffer import TradeBuffer
 from tests.streamer.conftest import Stage, until
 from tests.streamer.exchange import Exchange, combined, historical, trade
 from tests.support.environment import start_redis
@@ -62,7 +62,7 @@ def test_a_gap_is_filled_from_rest_before_live_trades_go_on(
 
 def test_a_streamer_that_dies_in_a_gap_leaves_no_word_of_it_for_long(stage: Stage) -> None:
     stage.publisher.follow("mock", ["ETHUSDT"], lambda symbol, gap: None, CLOCK)
-    stage.publisher.inbox.put("mock", [event(1), event(5)])
+    stage.publisher.buffer.put("mock", [event(1), event(5)])
     until(lambda: has_gap(stage.client, "mock", "ETHUSDT"))
     assert 0 < stage.client.ttl(gap_key("mock", "ETHUSDT")) <= GAP_KEY_S
 
@@ -157,7 +157,7 @@ def test_two_streamers_publish_each_trade_once(stage: Stage, exchange: Exchange)
 def test_a_topic_keeps_the_newest_only(stage: Stage) -> None:
     stage.publisher.follow("mock", ["ETHUSDT"], lambda symbol, gap: None, CLOCK)
     for start in range(1, TRADES_KEPT + 5001, 500):
-        stage.publisher.inbox.put("mock", [event(i) for i in range(start, start + 500)])
+        stage.publisher.buffer.put("mock", [event(i) for i in range(start, start + 500)])
         until(lambda: stage.publisher.published == start + 499)  # noqa: B023
     kept = stage.client.xlen(trade_topic("mock", "ETHUSDT"))
     assert TRADES_KEPT <= kept < TRADES_KEPT + 1000
@@ -230,14 +230,14 @@ def test_a_killed_redis_is_waited_for_with_the_newest_trades_kept(
 ) -> None:
     stage = Stage(exchange, mortal_redis.client)
     stage.publisher.follow("mock", ["ETHUSDT"], lambda symbol, gap: deliver_nothing(stage, gap), CLOCK)
-    inbox = stage.publisher.inbox
-    inbox.put("mock", [event(1)])
+    buffer = stage.publisher.buffer
+    buffer.put("mock", [event(1)])
     until(lambda: stage.publisher.published == 1)
     mortal_redis.kill()
-    inbox.put("mock", [event(2)])  # on its way when Redis is found dead
+    buffer.put("mock", [event(2)])  # on its way when Redis is found dead
     until(lambda: "redis_away" in caplog.text)
     for i in range(3, 2003):
-        inbox.put("mock", [event(i)])
+        buffer.put("mock", [event(i)])
     mortal_redis.start()
     until(lambda: stage.publisher.published == 2 + 1000 + 2)  # the last two tell of the gap, and of its end
     assert stage.ids() == [2, *range(1003, 2003)]
@@ -249,7 +249,7 @@ def test_a_killed_redis_is_waited_for_with_the_newest_trades_kept(
 
 def deliver_nothing(stage: Stage, gap: object) -> None:
     """The exchange has nothing of a gap."""
-    stage.publisher.inbox.deliver(Filled("mock", "ETHUSDT", gap, []))  # type: ignore[arg-type]
+    stage.publisher.buffer.deliver(Filled("mock", "ETHUSDT", gap, []))  # type: ignore[arg-type]
 
 
 def test_a_redis_that_is_away_at_the_start_is_waited_for(
@@ -284,7 +284,7 @@ def test_stopping_does_not_wait_for_a_redis_that_is_away(exchange: Exchange, mor
     publisher = Publisher(mortal_redis.client)
     publisher.follow("mock", ["ETHUSDT"], lambda symbol, gap: None, CLOCK)
     mortal_redis.kill()
-    publisher.inbox.put("mock", [event(1)])
+    publisher.buffer.put("mock", [event(1)])
     publisher.stop()
     begun = time.monotonic()
     publisher.run()
@@ -292,40 +292,40 @@ def test_stopping_does_not_wait_for_a_redis_that_is_away(exchange: Exchange, mor
 
 
 def test_a_reader_waits_for_a_slow_redis_and_drops_nothing() -> None:
-    inbox = Inbox(capacity=10)
-    inbox.put("mock", [event(i) for i in range(8)])
-    reader = threading.Thread(target=inbox.put, args=("mock", [event(i) for i in range(8, 16)]))
+    buffer = TradeBuffer(capacity=10)
+    buffer.put("mock", [event(i) for i in range(8)])
+    reader = threading.Thread(target=buffer.put, args=("mock", [event(i) for i in range(8, 16)]))
     reader.start()
     time.sleep(0.1)
     assert reader.is_alive()
-    inbox.take()
+    buffer.take()
     reader.join(1)
     assert not reader.is_alive()
-    items = inbox.take()
+    items = buffer.take()
     assert items == [("mock", [event(i) for i in range(8, 16)])]
-    assert inbox.take_dropped() == 0
+    assert buffer.take_dropped() == 0
 
 
 def test_a_reader_does_not_wait_while_redis_is_away() -> None:
-    inbox = Inbox(capacity=10)
-    inbox.set_flowing(False)
+    buffer = TradeBuffer(capacity=10)
+    buffer.set_flowing(False)
     begun = time.monotonic()
     for i in range(50):
-        inbox.put("mock", [event(i)])
+        buffer.put("mock", [event(i)])
     assert time.monotonic() - begun < 0.5
-    assert inbox.take_dropped() == 40
+    assert buffer.take_dropped() == 40
 
 
 def test_an_inbox_drops_the_oldest_trades_but_no_answer_of_a_gap_filler() -> None:
-    inbox = Inbox(capacity=10)
+    buffer = TradeBuffer(capacity=10)
     answer = Filled("mock", "ETHUSDT", None, [])  # type: ignore[arg-type]
-    inbox.set_flowing(False)
-    inbox.put("mock", [event(i) for i in range(6)])
-    inbox.deliver(answer)
-    inbox.put("mock", [event(i) for i in range(6, 18)])
-    items = inbox.take()
+    buffer.set_flowing(False)
+    buffer.put("mock", [event(i) for i in range(6)])
+    buffer.deliver(answer)
+    buffer.put("mock", [event(i) for i in range(6, 18)])
+    items = buffer.take()
     assert items is not None
     assert items[0] is answer
     assert [trade.trade_id for item in items if not isinstance(item, Filled) for trade in item[1]] == [*range(8, 18)]
-    assert inbox.take_dropped() == 8
-    assert inbox.take_dropped() == 0
+    assert buffer.take_dropped() == 8
+    assert buffer.take_dropped() == 0

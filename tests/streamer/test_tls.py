@@ -32,7 +32,7 @@ def stage(certificate: Path, redis_client: "redis.Redis") -> Iterator[Stage]:
 
 def test_trades_come_through_tls(stage: Stage, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEBSOCKET_CLIENT_CA_BUNDLE", str(certificate))
-    feed = stage.stream("ETHUSDT", patience=dataclasses.replace(HURRIED, connect_s=0.3))
+    feed = stage.stream("ETHUSDT", timeouts=dataclasses.replace(HURRIED, connect_s=0.3))
     time.sleep(0.6)  # Session tickets make the socket readable though no data comes: nothing may wait for it.
     feed.follow({"ETHUSDT", "BTCUSDT"})
     until(lambda: stage.exchange.messages, within_s=0.5)

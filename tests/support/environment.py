@@ -21,7 +21,7 @@ from hedgehog_project.ports import HOST, free_port
 from tests.support.machine import postgres
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-TETHER = ROOT / "hedgehog_project" / "tether.py"
+EXEC_WITH_PARENT = ROOT / "hedgehog_project" / "exec_with_parent.py"
 # Names whose surroundings are prepared; a process started by a test must not prepare its own. Where several processes
 # share the tests out (pytest-xdist), each has surroundings of its own.
 MARKER = "HEDGEHOG_TEST_RUN"
@@ -35,7 +35,7 @@ def setting_names() -> set[str]:
 
 def tethered(command: list[str]) -> list[str]:
     """The command, made to end with this process even if this one is killed."""
-    return [sys.executable, "-IS", str(TETHER), str(os.getpid()), "-", *command]
+    return [sys.executable, "-IS", str(EXEC_WITH_PARENT), str(os.getpid()), "-", *command]
 
 
 def start_redis(folder: Path, port: int | None = None, also_at: str = "") -> tuple[subprocess.Popen[bytes], str]:

@@ -21,7 +21,7 @@ from trading.waking.triggers import Trigger, set_trigger
 MARKETS = {"mock": ["ETHUSDT", "BTCUSDT"]}
 
 
-class Bells(list[tuple[str, dict[str, Any]]]):
+class WakeUps(list[tuple[str, dict[str, Any]]]):
     """The tasks that were rung."""
 
     def of(self, task: str) -> list[dict[str, Any]]:
@@ -33,18 +33,20 @@ class Bells(list[tuple[str, dict[str, Any]]]):
 
 
 @pytest.fixture
-def bells(monkeypatch: pytest.MonkeyPatch) -> Bells:
-    rung = Bells()
+def wake_ups(monkeypatch: pytest.MonkeyPatch) -> WakeUps:
+    fired = WakeUps()
 
     def send_task(task: str, kwargs: dict[str, Any], **options: Any) -> None:
-        rung.append((task, kwargs))
+        fired.append((task, kwargs))
 
     monkeypatch.setattr(current_app, "send_task", send_task)
-    return rung
+    return fired
 
 
 @pytest.fixture
-def dispatcher(redis_client: "redis.Redis", bells: Bells, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dispatcher]:
+def dispatcher(
+    redis_client: "redis.Redis", wake_ups: WakeUps, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Dispatcher]:
     monkeypatch.setattr(dispatch, "BLOCK_MS", 10)
     monkeypatch.setattr(dispatch, "TAKE_OVER_MS", 0)
     yield made("one")
@@ -77,101 +79,101 @@ def arm(
 
 
 def test_tick_that_crosses_no_trigger_rings_nobody(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
     arm(redis_client, 1, Decimal("2999.99"))
     publish(redis_client, 1, "3000")
     assert dispatcher.step() == 1
-    assert bells == []
+    assert wake_ups == []
     assert dispatcher.counts.trades == 1
 
 
 def test_only_traders_whose_trigger_is_reached_are_woken(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
     for trader, below in enumerate(("3001", "3000", "2999.99", "2000"), start=1):
         arm(redis_client, trader, Decimal(below))
     arm(redis_client, 9, ANY_PRICE, "BTCUSDT")
     publish(redis_client, 7, "3000")
     dispatcher.step()
-    assert bells.woken == [1, 2]
-    told = bells.of("wake")[0]["trade"]
+    assert wake_ups.woken == [1, 2]
+    told = wake_ups.of("wake")[0]["trade"]
     assert told.pop("age_s") > 0
     assert told == {"trade_id": 7, "price": "3000", "at_ms": 1007}
-    assert bells.of("wake")[0]["symbol"] == "ETHUSDT"
+    assert wake_ups.of("wake")[0]["symbol"] == "ETHUSDT"
 
 
 def test_whoever_wants_the_next_price_gets_the_newest_of_a_batch(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
     arm(redis_client, 1, ANY_PRICE)
     arm(redis_client, 2, Decimal(2900))
     for trade_id, price in enumerate(("3000", "2890", "3010"), start=1):
         publish(redis_client, trade_id, price)
     dispatcher.step()
-    assert {kwargs["trader"]: kwargs["trade"]["price"] for kwargs in bells.of("wake")} == {1: "3010", 2: "2890"}
+    assert {kwargs["trader"]: kwargs["trade"]["price"] for kwargs in wake_ups.of("wake")} == {1: "3010", 2: "2890"}
 
 
 def test_price_at_or_over_a_trigger_above_wakes_its_trader(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
     for trader, above in enumerate(("2999", "3000", "3000.01"), start=1):
         arm(redis_client, trader, None, above=Decimal(above))
     publish(redis_client, 1, "3000")
     dispatcher.step()
-    assert bells.woken == [1, 2]
+    assert wake_ups.woken == [1, 2]
     publish(redis_client, 2, "3005")
     publish(redis_client, 3, "2990")
     dispatcher.step()
-    assert bells.woken == [1, 2, 3]
-    assert bells.of("wake")[-1]["trade"]["price"] == "3005"
+    assert wake_ups.woken == [1, 2, 3]
+    assert wake_ups.of("wake")[-1]["trade"]["price"] == "3005"
 
 
 def test_trader_with_triggers_on_both_sides_is_rung_once_by_whichever_comes_first(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
     arm(redis_client, 1, Decimal(2990), above=Decimal(3010))
     publish(redis_client, 1, "3000")
     dispatcher.step()
-    assert bells.woken == []
+    assert wake_ups.woken == []
     publish(redis_client, 2, "2989")
     publish(redis_client, 3, "3011")
     dispatcher.step()
-    assert bells.woken == [1]
-    assert bells.of("wake")[0]["trade"]["price"] == "3011"
+    assert wake_ups.woken == [1]
+    assert wake_ups.of("wake")[0]["trade"]["price"] == "3011"
     for key in (triggers.key_below("mock", "ETHUSDT"), triggers.key_above("mock", "ETHUSDT")):
         assert redis_client.zcard(key) == 0
 
 
 def test_trader_is_rung_once_until_it_is_heard(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
     arm(redis_client, 1, ANY_PRICE)
     for trade_id in (1, 2, 3):
         publish(redis_client, trade_id, "3000")
         dispatcher.step()
-    assert bells.woken == [1]
-    assert triggers.rung_before(redis_client, -1) == [1]
+    assert wake_ups.woken == [1]
+    assert triggers.fired_before(redis_client, -1) == [1]
     arm(redis_client, 1, ANY_PRICE)
-    assert triggers.rung_before(redis_client, -1) == []
+    assert triggers.fired_before(redis_client, -1) == []
     publish(redis_client, 4, "3000")
     dispatcher.step()
-    assert bells.woken == [1, 1]
+    assert wake_ups.woken == [1, 1]
 
 
 def test_more_crossed_traders_than_one_round_trip_holds_are_all_woken(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells, monkeypatch: pytest.MonkeyPatch
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dispatch, "MAX_FIRED", 7)
     for trader in range(1, 31):
         arm(redis_client, trader, ANY_PRICE)
     publish(redis_client, 1, "3000")
     dispatcher.step()
-    assert bells.woken == list(range(1, 31))
+    assert wake_ups.woken == list(range(1, 31))
 
 
 def test_what_a_dead_dispatcher_read_is_taken_over(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells, monkeypatch: pytest.MonkeyPatch
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dead = made("dead")
     publish(redis_client, 1, "3000")
@@ -182,17 +184,17 @@ def test_what_a_dead_dispatcher_read_is_taken_over(
     arm(redis_client, 1, ANY_PRICE)
     assert dispatcher.step() == 0
     assert dispatcher.take_over() == 2
-    assert bells.woken == [1]
-    assert len(bells.of("report")) == 1
+    assert wake_ups.woken == [1]
+    assert len(wake_ups.of("report")) == 1
 
 
 def test_report_is_rung_again_until_it_is_booked(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
     entry = report(redis_client)
     dispatcher.step()
     dispatcher.take_over()
-    assert [kwargs["entry"] for kwargs in bells.of("report")] == [entry, entry]
+    assert [kwargs["entry"] for kwargs in wake_ups.of("report")] == [entry, entry]
     dispatch.acknowledge(redis_client, "mock", entry)
     assert dispatcher.take_over() == 0
 
@@ -215,37 +217,37 @@ def test_trades_are_acknowledged_once_handed_on(dispatcher: Dispatcher, redis_cl
     ],
 )
 def test_only_reports_of_own_orders_become_tasks(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells, fields: dict[str, str], is_ours: bool
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps, fields: dict[str, str], is_ours: bool
 ) -> None:
     report(redis_client, **fields)
     dispatcher.step()
-    assert len(bells.of("report")) == is_ours
+    assert len(wake_ups.of("report")) == is_ours
     dispatcher.flush()
     assert redis_client.xpending(report_topic("mock"), GROUP)["pending"] == is_ours
 
 
 @pytest.mark.parametrize("data", ["", "{", "[]", "null", '{"e": "executionReport"}', '"text"'])
 def test_rubbish_in_the_topic_is_skipped(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells, data: str
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps, data: str
 ) -> None:
     redis_client.xadd(report_topic("mock"), {"kind": "event", "data": data})
     dispatcher.step()
     dispatcher.flush()
-    assert bells == []
+    assert wake_ups == []
     assert redis_client.xpending(report_topic("mock"), GROUP)["pending"] == 0
 
 
 def test_connection_of_the_user_stream_asks_for_a_reconciliation(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
     redis_client.xadd(report_topic("mock"), {"kind": "connected", "data": "{}"})
     dispatcher.step()
-    assert [kwargs["venue"] for kwargs in bells.of("reconcile")] == ["mock"]
+    assert [kwargs["venue"] for kwargs in wake_ups.of("reconcile")] == ["mock"]
     assert dispatcher.take_over() == 1
 
 
 def test_topic_that_was_begun_anew_is_read_from_its_beginning(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
     arm(redis_client, 1, ANY_PRICE)
     redis_client.delete(trade_topic("mock", "ETHUSDT"))
@@ -254,35 +256,37 @@ def test_topic_that_was_begun_anew_is_read_from_its_beginning(
         dispatcher.step()
     publish(redis_client, 2, "3000")
     dispatcher.step()
-    assert bells.woken == [1]
+    assert wake_ups.woken == [1]
 
 
 def test_emptied_redis_gets_its_groups_back(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
     redis_client.flushall()
     dispatcher.step()
     report(redis_client)
     dispatcher.step()
-    assert len(bells.of("report")) == 1
+    assert len(wake_ups.of("report")) == 1
 
 
 def test_emptied_redis_gets_its_groups_back_when_leftovers_are_looked_for_first(
-    dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
     redis_client.flushall()
     assert dispatcher.take_over() == 0
     report(redis_client)
     dispatcher.step()
-    assert len(bells.of("report")) == 1
+    assert len(wake_ups.of("report")) == 1
 
 
-def test_two_dispatchers_share_the_work(dispatcher: Dispatcher, redis_client: "redis.Redis", bells: Bells) -> None:
+def test_two_dispatchers_share_the_work(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
+) -> None:
     other = made("two")
     for order in range(20):
         report(redis_client, f"hh-{order}-b-1")
         (dispatcher if order % 2 else other).step()
-    assert len(bells.of("report")) == 20
+    assert len(wake_ups.of("report")) == 20
 
 
 def test_who_holds_something_is_woken_first_and_in_the_queue_of_exits(
@@ -308,10 +312,10 @@ def test_late_copy_of_an_older_version_changes_no_trigger(redis_client: "redis.R
     armed = Trigger(1, "mock", "ETHUSDT", ANY_PRICE, version=8)
     assert set_trigger(redis_client, armed)
     assert not set_trigger(redis_client, Trigger(1, "mock", "ETHUSDT", None, version=7))
-    assert triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0).others == [1]
+    assert triggers.fire(redis_client, "mock", "ETHUSDT", 3000.0).others == [1]
     assert set_trigger(redis_client, armed)
     assert set_trigger(redis_client, Trigger(1, "mock", "ETHUSDT", None, version=9))
-    assert len(triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0)) == 0
+    assert len(triggers.fire(redis_client, "mock", "ETHUSDT", 3000.0)) == 0
 
 
 ENDS = Trigger(1, "mock", "ETHUSDT", None, version=9, has_ended=True)
@@ -323,7 +327,7 @@ def test_late_copy_never_arms_a_trader_that_has_ended(redis_client: "redis.Redis
     set_trigger(redis_client, ENDS)
     assert not set_trigger(redis_client, late)
     assert triggers.rebuild(redis_client, [late]) == (late.below is not None)
-    assert len(triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0)) == 0
+    assert len(triggers.fire(redis_client, "mock", "ETHUSDT", 3000.0)) == 0
     assert not redis_client.exists(triggers.VERSIONS)
 
 
@@ -335,7 +339,7 @@ def test_trader_of_a_restored_database_is_armed_though_redis_remembers_its_end(r
     # Whoever saw an older state overrules nothing: the trader may have ended since.
     set_trigger(redis_client, ENDS)
     assert not triggers.overrule(redis_client, armed, (b"1", b""))
-    assert len(triggers.ring(redis_client, "mock", "ETHUSDT", 3000.0)) == 0
+    assert len(triggers.fire(redis_client, "mock", "ETHUSDT", 3000.0)) == 0
 
 
 def test_what_has_no_live_trader_is_taken_away_and_ends_are_forgotten_in_time(
@@ -343,11 +347,11 @@ def test_what_has_no_live_trader_is_taken_away_and_ends_are_forgotten_in_time(
 ) -> None:
     for trader in range(1, 5):
         set_trigger(redis_client, Trigger(trader, "mock", "ETHUSDT", ANY_PRICE, version=3, above=Decimal(4000)))
-    redis_client.zadd(triggers.RUNG, {"5": 1.0})
+    redis_client.zadd(triggers.FIRED, {"5": 1.0})
     assert triggers.prune(redis_client, lambda: {1, 2}) == 3
     assert redis_client.hkeys(triggers.VERSIONS) == [b"1", b"2"]
     assert redis_client.zrange(triggers.key_above("mock", "ETHUSDT"), 0, -1) == [b"1", b"2"]
-    assert not redis_client.exists(triggers.RUNG)
+    assert not redis_client.exists(triggers.FIRED)
     assert not set_trigger(redis_client, Trigger(3, "mock", "ETHUSDT", ANY_PRICE, version=3))
     monkeypatch.setattr(triggers, "ENDED_KEPT_S", -1)
     assert triggers.prune(redis_client, lambda: {1, 2}) == 0

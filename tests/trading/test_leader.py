@@ -33,15 +33,20 @@ TRADE = TradeSeen("ETHUSDT", 1, Decimal(3000), 0)
 
 
 @pytest.fixture(autouse=True)
-def bells(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+def wake_ups(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     """The tasks that were rung."""
-    rung: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
-    return rung
+    fired: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: fired.append((task, kwargs)))
+    return fired
 
 
-def rung(bells: list[tuple[str, dict[str, Any]]], task: str) -> list[Any]:
-    return [kwargs.get("order") or kwargs.get("trader") for name, kwargs in bells if name == f"trading.tasks.{task}"]
+Sent = tuple[str, dict[str, Any]]
+
+
+def fired(wake_ups: list[Sent], task: str) -> list[Any]:
+    return [
+        kwargs.get("order") or kwargs.get("trader") for name, kwargs in wake_ups if name == f"trading.tasks.{task}"
+    ]
 
 
 def publish_price(client: "redis.Redis", price: str) -> None:
@@ -102,41 +107,41 @@ def test_turned_switch_concerns_new_traders_only(symbol: Symbol, exchange: Scrip
 
 
 def test_order_that_stays_unclear_is_asked_about(
-    trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
+    trader: Trader, exchange: ScriptedExchange, wake_ups: list[Sent]
 ) -> None:
     exchange.after.append(answer_lost)
     acting.wake(trader.pk, TRADE, exchange)
     order = Order.objects.get()
     leader.ask_about_stuck_orders(timezone.now())
-    assert rung(bells, "ask") == []
+    assert fired(wake_ups, "ask") == []
     soon = timezone.now() + leader.STUCK_AFTER + timedelta(milliseconds=1)
     leader.ask_about_stuck_orders(soon)
-    assert rung(bells, "ask") == [order.pk]
+    assert fired(wake_ups, "ask") == [order.pk]
 
 
-def test_due_and_forgotten_traders_are_nudged(trader: Trader, bells: list[tuple[str, dict[str, Any]]]) -> None:
+def test_due_and_forgotten_traders_are_nudged(trader: Trader, wake_ups: list[Sent]) -> None:
     now = timezone.now()
     Trader.objects.update(wake_below=ANY_PRICE)
     leader.recheck_due(now)
-    assert rung(bells, "nudge") == []
+    assert fired(wake_ups, "nudge") == []
     Trader.objects.update(wake_below=None)
     leader.recheck_due(now)
     Trader.objects.update(retry_at=now)
     leader.recheck_due(now)
     Trader.objects.update(retry_at=now + timedelta(seconds=9))
     leader.recheck_due(now)
-    assert rung(bells, "nudge") == [trader.pk, trader.pk]
+    assert fired(wake_ups, "nudge") == [trader.pk, trader.pk]
 
 
 def test_nobody_is_rung_again_while_the_workers_are_behind(
-    trader: Trader, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
+    trader: Trader, redis_client: "redis.Redis", wake_ups: list[Sent]
 ) -> None:
     redis_client.rpush(ENTRIES, *range(enqueue.MANY + 1))
     leader.lead()
-    assert rung(bells, "nudge") == []
+    assert fired(wake_ups, "nudge") == []
     redis_client.delete(ENTRIES)
     leader.lead()
-    assert rung(bells, "nudge") == [trader.pk]
+    assert fired(wake_ups, "nudge") == [trader.pk]
 
 
 def test_who_holds_something_is_rung_in_the_queue_of_exits_whatever_waits_for_entries(
@@ -148,8 +153,8 @@ def test_who_holds_something_is_rung_in_the_queue_of_exits_whatever_waits_for_en
     leader.recheck_due(timezone.now())
     Trader.objects.update(holds=True)
     leader.recheck_due(timezone.now())
-    redis_client.zadd(triggers.RUNG, {str(trader.pk): 1.0})
-    leader.ring_again()
+    redis_client.zadd(triggers.FIRED, {str(trader.pk): 1.0})
+    leader.enqueue_again()
     assert queues == [ENTRIES, EXITS, EXITS]
     queues.clear()
     redis_client.rpush(ENTRIES, *range(enqueue.MANY + 1))
@@ -171,59 +176,59 @@ def test_nobody_begins_while_stops_wait_for_their_turn(symbol: Symbol, redis_cli
 
 
 def test_trader_with_an_open_order_is_left_in_peace(
-    trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
+    trader: Trader, exchange: ScriptedExchange, wake_ups: list[Sent]
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
     leader.lead()
-    assert rung(bells, "nudge") == []
+    assert fired(wake_ups, "nudge") == []
 
 
 def test_bell_that_nobody_answered_is_rung_again(
     trader: Trader,
     redis_client: "redis.Redis",
-    bells: list[tuple[str, dict[str, Any]]],
+    wake_ups: list[Sent],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(leader, "UNHEARD_S", -1.0)
-    redis_client.zadd(triggers.RUNG, {str(trader.pk): 1.0, "999": 1.0})
-    leader.ring_again()
-    assert rung(bells, "nudge") == [trader.pk]
-    assert triggers.rung_before(redis_client, -1) == [trader.pk]
+    redis_client.zadd(triggers.FIRED, {str(trader.pk): 1.0, "999": 1.0})
+    leader.enqueue_again()
+    assert fired(wake_ups, "nudge") == [trader.pk]
+    assert triggers.fired_before(redis_client, -1) == [trader.pk]
 
 
 def test_stop_whose_bell_nobody_answered_is_woken_by_the_newest_price(
-    trader: Trader, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
+    trader: Trader, redis_client: "redis.Redis", wake_ups: list[Sent]
 ) -> None:
     """A look that brings no price would decide nothing, and wait for a trade that a quiet market never makes."""
     publish_price(redis_client, "2790")
     Trader.objects.update(holds=True, wake_below=Decimal(2850), wake_above=None)
-    redis_client.zadd(triggers.RUNG, {str(trader.pk): 1.0})
-    leader.ring_again()
-    assert rung(bells, "wake") == [trader.pk]
-    assert bells[-1][1]["trade"]["price"] == "2790"
-    assert rung(bells, "nudge") == []
-    leader.ring_again()
-    assert len(rung(bells, "wake")) == 1, "not each second: it may be waiting in the queue"
+    redis_client.zadd(triggers.FIRED, {str(trader.pk): 1.0})
+    leader.enqueue_again()
+    assert fired(wake_ups, "wake") == [trader.pk]
+    assert wake_ups[-1][1]["trade"]["price"] == "2790"
+    assert fired(wake_ups, "nudge") == []
+    leader.enqueue_again()
+    assert len(fired(wake_ups, "wake")) == 1, "not each second: it may be waiting in the queue"
     Trader.objects.update(wake_below=Decimal(2700))
-    redis_client.zadd(triggers.RUNG, {str(trader.pk): 1.0})
-    leader.ring_again()
-    assert rung(bells, "nudge") == [trader.pk], "the market is not there any more"
+    redis_client.zadd(triggers.FIRED, {str(trader.pk): 1.0})
+    leader.enqueue_again()
+    assert fired(wake_ups, "nudge") == [trader.pk], "the market is not there any more"
 
 
 def test_stop_that_was_armed_after_the_market_had_crossed_it_needs_no_other_trade(
-    trader: Trader, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
+    trader: Trader, redis_client: "redis.Redis", wake_ups: list[Sent]
 ) -> None:
     publish_price(redis_client, "2790")
     now = timezone.now() + timedelta(minutes=5)
     Trader.objects.update(holds=False, wake_below=Decimal(2850), armed_at=now - timedelta(minutes=1))
     leader.rearm_sleepers(now)
-    assert rung(bells, "wake") == [], "who would buy waits for the next trade"
+    assert fired(wake_ups, "wake") == [], "who would buy waits for the next trade"
     Trader.objects.update(holds=True)
     leader.rearm_sleepers(now, {EXITS})
-    assert rung(bells, "wake") == []
+    assert fired(wake_ups, "wake") == []
     leader.rearm_sleepers(now)
     leader.rearm_sleepers(now)
-    assert rung(bells, "wake") == [trader.pk]
+    assert fired(wake_ups, "wake") == [trader.pk]
 
 
 def test_bell_of_an_exit_is_of_use_for_as_long_as_it_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,17 +242,17 @@ def test_bell_of_an_exit_is_of_use_for_as_long_as_it_may_wait(monkeypatch: pytes
 
 
 def test_emptied_redis_gets_its_triggers_back_and_the_books_are_compared(
-    symbol: Symbol, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
+    symbol: Symbol, redis_client: "redis.Redis", wake_ups: list[Sent]
 ) -> None:
     leader.fill_slots()
     redis_client.flushall()
     leader.watch_triggers()
     assert redis_client.zcard(triggers.key_below("mock", "ETHUSDT")) == 1
-    assert ("trading.tasks.reconcile", {"venue": "mock", "entry": None}) in bells
+    assert ("trading.tasks.reconcile", {"venue": "mock", "entry": None}) in wake_ups
 
 
 def test_traders_that_have_ended_are_taken_out_of_redis_each_minute(
-    trader: Trader, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
+    trader: Trader, redis_client: "redis.Redis", wake_ups: list[Sent]
 ) -> None:
     """Seventy-nine of them were left there after some hundred cycles."""
     triggers.set_trigger(redis_client, triggers.Trigger(trader.pk, "mock", "ETHUSDT", ANY_PRICE, version=1))
@@ -277,7 +282,10 @@ def test_trigger_that_redis_lost_is_armed_anew_when_the_price_is_past_it(
 
 
 def test_resting_order_that_the_market_has_passed_is_asked_about_again_and_again(
-    trader: Trader, exchange: ScriptedExchange, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
+    trader: Trader,
+    exchange: ScriptedExchange,
+    redis_client: "redis.Redis",
+    wake_ups: list[Sent],
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
     order = Order.objects.get()
@@ -285,23 +293,26 @@ def test_resting_order_that_the_market_has_passed_is_asked_about_again_and_again
     Order.objects.update(submitted_at=now - leader.UNHEARD - timedelta(seconds=1))
     publish_price(redis_client, plain(order.price))
     leader.ask_about_passed_orders(now)
-    assert rung(bells, "ask") == []  # The market has only reached it: others may be ahead in the book.
+    assert fired(wake_ups, "ask") == []  # The market has only reached it: others may be ahead in the book.
     redis_client.flushall()
     publish_price(redis_client, plain(order.price - 1))
     leader.ask_about_passed_orders(now)
     Order.objects.update(asked_at=now)
     leader.ask_about_passed_orders(now)
     leader.ask_about_passed_orders(now + leader.UNHEARD + timedelta(milliseconds=1))
-    assert rung(bells, "ask") == [order.pk, order.pk]
+    assert fired(wake_ups, "ask") == [order.pk, order.pk]
 
 
 def test_order_that_is_younger_than_the_last_trade_is_left_in_peace(
-    trader: Trader, exchange: ScriptedExchange, redis_client: "redis.Redis", bells: list[tuple[str, dict[str, Any]]]
+    trader: Trader,
+    exchange: ScriptedExchange,
+    redis_client: "redis.Redis",
+    wake_ups: list[Sent],
 ) -> None:
     publish_price(redis_client, "1")
     acting.wake(trader.pk, TRADE, exchange)
     leader.ask_about_passed_orders(timezone.now() + timedelta(minutes=1))
-    assert rung(bells, "ask") == []
+    assert fired(wake_ups, "ask") == []
 
 
 @pytest.mark.parametrize(("status", "asked"), [("TRADING", []), ("HALT", ["ETHUSDT"])])

@@ -310,6 +310,9 @@ def test_renamed_fields_keep_what_they_hold_forward_and_backward() -> None:
     symbol = apps.get_model("trading", "Symbol").objects.create(name="ETHUSDT", base_asset="ETH", quote_asset="USDT")
     apps.get_model("trading", "TradingSettings").objects.create(symbol=symbol, chunks=7, takes_back=True)
     apps.get_model("trading", "Profile").objects.create(name="old", values={"chunks": 5, "most_bound": "9"})
+    apps.get_model("trading", "HeldBack").objects.create(
+        symbol=symbol, venue="mock", rule="gap", day=now.date(), last_at=now, holds_until=now
+    )
     apps.get_model("trading", "SymbolProtections").objects.create(symbol=symbol, most_bound=D(5), most_trade_age_s=3)
     apps.get_model("trading", "AccountProtections").objects.create(venue="mock", most_drawdown=D("0.1"))
     trader = apps.get_model("trading", "Trader").objects.create(
@@ -326,6 +329,7 @@ def test_renamed_fields_keep_what_they_hold_forward_and_backward() -> None:
     assert (trader.version, trader.slot_requested_at, trader.slot_opened_at) == (9, now, now)
     assert get("trading", "Order").objects.get().not_found_at == now
     assert get("trading", "Profile").objects.get(name="old").values == {"max_slots": 5, "max_exposure": "9"}
+    assert get("trading", "HeldBack").objects.get().denies_until == now
     limits = get("trading", "SymbolProtections").objects.get()
     assert (limits.max_exposure, limits.max_open_orders, limits.max_trade_age_s) == (D(5), None, 3)
     assert get("trading", "AccountProtections").objects.get().max_drawdown == D("0.1")
@@ -337,3 +341,4 @@ def test_renamed_fields_keep_what_they_hold_forward_and_backward() -> None:
     assert get("trading", "Order").objects.get().denied_at == now
     assert get("trading", "Profile").objects.get(name="old").values == {"chunks": 5, "most_bound": "9"}
     assert get("trading", "SymbolProtections").objects.get().most_bound == D(5)
+    assert get("trading", "HeldBack").objects.get().holds_until == now

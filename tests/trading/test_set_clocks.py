@@ -104,8 +104,8 @@ def drawdown(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
 
 
 def denied_row(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
-    HeldBack.objects.create(venue="mock", symbol=symbol, rule=Rule.BOUND, day=at.date(), last_at=at, holds_until=at)
-    return HeldBack, "holds_until"
+    HeldBack.objects.create(venue="mock", symbol=symbol, rule=Rule.BOUND, day=at.date(), last_at=at, denies_until=at)
+    return HeldBack, "denies_until"
 
 
 def fill_mark(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
@@ -220,8 +220,8 @@ def test_a_bell_that_nobody_answered_is_rung_again_when_redis_clock_was_set(
     redis_client: "redis.Redis", hours: int
 ) -> None:
     now = shared_clock.now()
-    redis_client.zadd(triggers.RUNG, {"1": now - hours * 3600, "2": now})
-    assert triggers.rung_before(redis_client, 3) == [1]
+    redis_client.zadd(triggers.FIRED, {"1": now - hours * 3600, "2": now})
+    assert triggers.fired_before(redis_client, 3) == [1]
 
 
 def test_a_key_that_is_taken_for_a_while_is_free_again_when_redis_clock_was_set_back(

@@ -34,7 +34,7 @@ from trading.waking import enqueue, triggers
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
-Bell = tuple[str, Any]
+WakeUp = tuple[str, Any]
 
 
 class InTurn:
@@ -42,7 +42,7 @@ class InTurn:
 
     def __init__(self) -> None:
         self.jobs: list[tuple[Future[None], Callable[..., None], tuple[Any, ...]]] = []
-        self.done: list[Bell] = []
+        self.done: list[WakeUp] = []
 
     def submit(self, do: Callable[..., None], *args: Any) -> Future[None]:
         future: Future[None] = Future()
@@ -94,7 +94,7 @@ def holder(symbol: Symbol, at: ScriptedExchange) -> Trader:
     return trader
 
 
-def step(acting: tuple[Standby, InTurn]) -> list[Bell]:
+def step(acting: tuple[Standby, InTurn]) -> list[WakeUp]:
     """One look, with all that it leads to; the bells that were answered."""
     found, turns = acting
     turns.done.clear()
@@ -274,7 +274,7 @@ def test_standby_that_nobody_needs_does_nothing(
 def test_books_are_compared_once_for_many_where_redis_keeps_no_count(
     symbol: Symbol, redis_client: "redis.Redis", broker: list[str]
 ) -> None:
-    enqueue._rung_until.clear()
+    enqueue._enqueued_until.clear()
     with full(redis_client):
         for _ in range(3):
             enqueue.reconcile_once("mock")

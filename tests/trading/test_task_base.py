@@ -13,7 +13,7 @@ from django.db import OperationalError
 from kombu.exceptions import OperationalError as BrokerAway
 
 from hedgehog_project import shared_clock
-from hedgehog_project.queues import EXITS, IS_AGAIN, OF_USE_S, RUNG_AT
+from hedgehog_project.queues import ENQUEUED_AT, EXITS, IS_AGAIN, OF_USE_S
 from tests.support.rows import make_trader
 from trading import leader, tasks
 from trading.models import JournalEntry, Symbol, Trader
@@ -73,7 +73,7 @@ def fail(error: Exception) -> Any:
 
 @pytest.mark.parametrize(("age_s", "is_answered"), [(0, True), (4, True), (6, False), (-21_600, True)])
 def test_a_task_that_comes_late_is_left_out(woken: list[int], age_s: float, is_answered: bool) -> None:
-    with received(tasks.nudge, **{RUNG_AT: shared_clock.now() - age_s, OF_USE_S: 5}):
+    with received(tasks.nudge, **{ENQUEUED_AT: shared_clock.now() - age_s, OF_USE_S: 5}):
         tasks.nudge(**RECHECK)
     assert woken == [1] * is_answered
 
@@ -82,11 +82,11 @@ def test_a_task_that_comes_late_is_left_out(woken: list[int], age_s: float, is_a
 def test_a_host_whose_clock_is_wrong_leaves_nothing_out(
     woken: list[int], monkeypatch: pytest.MonkeyPatch, hours: int, redis_client: "redis.Redis"
 ) -> None:
-    rung_at = shared_clock.now()
+    enqueued_at = shared_clock.now()
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + hours * 3600)
     monkeypatch.setattr(shared_clock, "_clock", shared_clock.SharedClock())
-    with received(tasks.nudge, **{RUNG_AT: rung_at, OF_USE_S: 5}):
+    with received(tasks.nudge, **{ENQUEUED_AT: enqueued_at, OF_USE_S: 5}):
         tasks.nudge(**RECHECK)
     assert woken == [1]
 
@@ -94,7 +94,7 @@ def test_a_host_whose_clock_is_wrong_leaves_nothing_out(
 def test_the_leader_is_never_too_late(monkeypatch: pytest.MonkeyPatch, redis_client: "redis.Redis") -> None:
     led: list[int] = []
     monkeypatch.setattr(leader, "lead", lambda: led.append(1))
-    with received(tasks.lead, **{RUNG_AT: shared_clock.now() - 3600}):
+    with received(tasks.lead, **{ENQUEUED_AT: shared_clock.now() - 3600}):
         tasks.lead()
     assert led == [1]
 

@@ -198,3 +198,8 @@ def leave(
     how = "at the market" if slippage is None else f"at {plain(minimum)} or more"
     reason = f"gets out {how}: the price had fallen to {plain(price)}"
     return sell_or_finish(position, rules, minimum, reason, is_market=slippage is None, is_exit=True, memory=memory)
+
+
+# Their old names, for one release.
+MOST_AGE_S = MAX_AGE_S
+least_budget = min_budget

@@ -29,7 +29,7 @@ from trading.exchange.errors import (
     Scope,
     Throttled,
 )
-from trading.exchange.protocol import Listed, NewOrder, Replacement
+from trading.exchange.protocol import ListedSymbol, NewOrder, Replacement
 from trading.exchange.replies import (
     from_account,
     from_commission,
@@ -149,15 +149,15 @@ class BinanceExchange:
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         return self._ask(from_account, "account", weight=20, is_exit=True)
 
-    def listed(self, symbol: str) -> Listed:
-        def parse(reply: Any) -> Listed:
+    def listed(self, symbol: str) -> ListedSymbol:
+        def parse(reply: Any) -> ListedSymbol:
             self._rate_limits.learn(rows_of(reply.get("rateLimits", [])))
             return from_exchange_info(reply["symbols"][0])
 
         return self._ask(parse, "exchangeInfo", weight=20, signed=False, symbol=symbol)
 
-    def all_listed(self) -> list[Listed]:
-        def parse(reply: Any) -> list[Listed]:
+    def all_listed(self) -> list[ListedSymbol]:
+        def parse(reply: Any) -> list[ListedSymbol]:
             self._rate_limits.learn(rows_of(reply.get("rateLimits", [])))
             found = [from_exchange_info(entry) for entry in rows_of(reply["symbols"])]
             if not found:

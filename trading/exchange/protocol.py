@@ -46,7 +46,7 @@ class Replacement:
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedSymbol:
     """A symbol as the exchange lists it. A bound of 0 is none."""
 
     symbol: str
@@ -101,10 +101,10 @@ class Exchange(Protocol):
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         """Free and locked amount of each asset that the account holds."""
 
-    def listed(self, symbol: str) -> Listed:
+    def listed(self, symbol: str) -> ListedSymbol:
         """The symbol's filters. Raises Refused where the exchange has no such symbol."""
 
-    def all_listed(self) -> list[Listed]:
+    def all_listed(self) -> list[ListedSymbol]:
         """Every symbol that the exchange lists, trading or not; never none."""
 
     def price(self, symbol: str) -> Decimal:

@@ -10,7 +10,7 @@ from typing import Any
 from trading.core.fees import Fees
 from trading.core.money import EXACT, ZERO, quote_of, round_down, round_up
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
-from trading.exchange.protocol import Listed
+from trading.exchange.protocol import ListedSymbol
 
 # Before the point and behind it: more than any of Binance's has.
 MAX_DIGITS = 24
@@ -149,7 +149,7 @@ def rows_of(reply: Any) -> list[Any]:
     return reply
 
 
-def from_exchange_info(entry: Mapping[str, Any]) -> Listed:
+def from_exchange_info(entry: Mapping[str, Any]) -> ListedSymbol:
     """One entry of exchangeInfo's symbols. filters.md says which filters there are.
 
     Each of them may be missing, and each of their bounds missing or 0, which disables it. Without a tick a price has
@@ -161,7 +161,7 @@ def from_exchange_info(entry: Mapping[str, Any]) -> Listed:
     notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
     # quotePrecision: its older name.
     quote_digits = entry.get("quoteAssetPrecision", entry.get("quotePrecision"))
-    return Listed(
+    return ListedSymbol(
         symbol=entry["symbol"],
         status=entry["status"],
         base_asset=entry["baseAsset"],

@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunPython(forward, backward),
+        migrations.RenameField("heldback", "holds_until", "denies_until"),
         migrations.RenameField("symbolprotections", "most_bound", "max_exposure"),
         migrations.RenameField("symbolprotections", "most_open_orders", "max_open_orders"),
         migrations.RenameField("symbolprotections", "most_day_loss", "max_daily_loss"),

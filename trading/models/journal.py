@@ -12,7 +12,7 @@ from trading.models.traders import Trader
 
 
 class JournalEntry(models.Model):
-    """One line of a trader's story: facts for programs, and words for people, which no program reads."""
+    """One line of a trader's timeline: facts for programs, and words for people, which no program reads."""
 
     # Found by the index below.
     trader = models.ForeignKey(Trader, on_delete=models.CASCADE, related_name="journal", db_index=False)
@@ -53,7 +53,7 @@ def write(
     order: Order | None = None,
     denied_by: Check | Rule | None = None,
 ) -> JournalEntry:
-    """Adds a line to a trader's story. `decision` and `reason` are for people."""
+    """Adds a line to a trader's timeline. `decision` and `reason` are for people."""
     return JournalEntry.objects.create(
         trader=trader,
         kind=kind,

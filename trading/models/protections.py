@@ -221,7 +221,7 @@ class HeldBack(models.Model):
     reason = models.CharField(max_length=300, blank=True)
     last_at = models.DateTimeField()
     # By then whoever it holds back has asked again. An edit of the protections ends it: all are asked anew.
-    holds_until = models.DateTimeField()
+    denies_until = models.DateTimeField()
 
     class Meta:
         ordering = ["-day", "-last_at"]

@@ -38,7 +38,7 @@ from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
 from trading.symbols import listings
 from trading.traders import acting
-from trading.traders.outcomes import is_namesake
+from trading.traders.rejections import is_namesake
 
 # How far the exchange's clock and ours may be apart.
 CLOCKS = timedelta(seconds=2)

@@ -35,7 +35,7 @@ from trading.reconciliation import fill_marks, orphans
 from trading.reconciliation.shortages import shortages
 from trading.risk import balances
 from trading.traders import acting
-from trading.traders.outcomes import is_namesake
+from trading.traders.rejections import is_namesake
 
 log = logging.getLogger(__name__)
 

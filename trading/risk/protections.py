@@ -285,7 +285,7 @@ def has_changed(venue: Venue | str | None = None, symbol_ids: Collection[int] | 
     wanted = {"venue": venue, "symbol__in": symbol_ids}
     mine = Q(**{name: value for name, value in wanted.items() if value is not None})
     now = timezone.now()
-    HeldBack.objects.filter(mine, holds_until__gt=now).update(holds_until=now)
+    HeldBack.objects.filter(mine, denies_until__gt=now).update(denies_until=now)
     # The leader nudges whoever is due, within a second.
     Trader.objects.filter(mine, finished_at__isnull=True, retry_at__gt=now, error="").update(retry_at=now)
 
@@ -305,7 +305,7 @@ def _note(buy: _Buy, denial: Denial) -> None:
         "count": F("count") + int(is_new),
         "reason": denial.reason[:300],
         "last_at": buy.now,
-        "holds_until": buy.now + denial.wait + ASKED_AGAIN_WITHIN,
+        "denies_until": buy.now + denial.wait + ASKED_AGAIN_WITHIN,
     }
     key = {"venue": buy.venue, "symbol_id": buy.trader.symbol_id, "rule": denial.by, "day": buy.midnight.date()}
     if not HeldBack.objects.filter(**key).update(**values):
@@ -315,7 +315,7 @@ def _note(buy: _Buy, denial: Denial) -> None:
 
 def active_denials(venue: Venue | None = None) -> QuerySet[HeldBack]:
     """What holds buys back just now, the last one first."""
-    rows = HeldBack.objects.filter(holds_until__gt=timezone.now()).select_related("symbol").order_by("-last_at")
+    rows = HeldBack.objects.filter(denies_until__gt=timezone.now()).select_related("symbol").order_by("-last_at")
     return rows if venue is None else rows.filter(venue=venue)
 
 

@@ -17,7 +17,7 @@ from hedgehog_project.venues.codes import NO_SUCH_SYMBOL, NOT_LISTED
 from trading.core.fees import Fees
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError, KeyRejected, Refused
-from trading.exchange.protocol import Exchange, Listed
+from trading.exchange.protocol import Exchange, ListedSymbol
 from trading.models import Listing, Switch, Symbol, TradingSettings
 from trading.models.symbols import GONE
 from trading.symbols import said
@@ -91,7 +91,7 @@ def _names_at(exchange: Exchange) -> list[str]:
         return []
 
 
-def first_budget(listed: Listed) -> Decimal:
+def first_budget(listed: ListedSymbol) -> Decimal:
     """What a new symbol's traders get: the usual one in dollars, as many times the least notional elsewhere."""
     usual: Decimal = TradingSettings._meta.get_field("budget").default
     if listed.quote_asset in DOLLARS or not listed.min_notional:
@@ -128,7 +128,7 @@ def not_listed(rows: QuerySet[Listing]) -> int:
     return count
 
 
-def listing_values(listed: Listed) -> dict[str, Any]:
+def listing_values(listed: ListedSymbol) -> dict[str, Any]:
     """The columns of a Listing, as the exchange has just told them."""
     return {
         "status": listed.status,
@@ -147,7 +147,7 @@ def listing_values(listed: Listed) -> dict[str, Any]:
     }
 
 
-def _save(symbol: Symbol, venue: Venue, listed: Listed, exchange: Exchange) -> Listing:
+def _save(symbol: Symbol, venue: Venue, listed: ListedSymbol, exchange: Exchange) -> Listing:
     Symbol.objects.filter(pk=symbol.pk).update(base_asset=listed.base_asset, quote_asset=listed.quote_asset)
     values = {**listing_values(listed), **fee_values(symbol.name, venue, exchange)}
     listing, _ = Listing.objects.update_or_create(symbol=symbol, venue=venue, defaults=values)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading.exchange.client import exchange_at
-from trading.exchange.protocol import Exchange, Listed
+from trading.exchange.protocol import Exchange, ListedSymbol
 from trading.models import Listing, Switch, Symbol, TradingSettings
 from trading.models.symbols import GONE
 from trading.symbols import said
@@ -82,7 +82,7 @@ def sync(
     return Synced(len(listed), trading, len(names - have), len(gone))
 
 
-def _seed(batch: Sequence[Listed]) -> None:
+def _seed(batch: Sequence[ListedSymbol]) -> None:
     """The symbols, and settings for those that have none."""
     by_name = {each.symbol: each for each in batch}
     Symbol.objects.bulk_create(
@@ -98,7 +98,7 @@ def _seed(batch: Sequence[Listed]) -> None:
     )
 
 
-def save_listings(venue: Venue, batch: Sequence[Listed]) -> None:
+def save_listings(venue: Venue, batch: Sequence[ListedSymbol]) -> None:
     """Keeps what the venue says of symbols that are here. Our fees there stay as they are known."""
     here = {symbol.name: symbol for symbol in Symbol.objects.filter(name__in=[each.symbol for each in batch])}
     told = [each for each in batch if each.symbol in here]
@@ -114,7 +114,7 @@ def save_listings(venue: Venue, batch: Sequence[Listed]) -> None:
         said.listed_again(venue, here.values())
 
 
-def _save_assets(here: Mapping[str, Symbol], told: Sequence[Listed]) -> None:
+def _save_assets(here: Mapping[str, Symbol], told: Sequence[ListedSymbol]) -> None:
     """The assets of symbols that were turned on by their name alone, before anybody had asked about them."""
     changed = []
     for each in told:

@@ -30,7 +30,7 @@ from trading.models.journal import write, write_once
 from trading.risk import gate
 from trading.traders import calls
 from trading.traders.looks import CancelOrder, ClearTheWay, DeniedByMode, FetchFills, Known, Looked, Send, look
-from trading.traders.outcomes import NotTaken, not_taken, report_of, see_to
+from trading.traders.rejections import NotTaken, not_taken, report_of, see_to
 from trading.traders.retries import FILLS_COME_WITHIN, back_off, deny
 from trading.traders.rows import copy, locked, save
 from trading.traders.valuing import Wanted, again, value

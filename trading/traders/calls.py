@@ -12,7 +12,7 @@ from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
 from trading.exchange.errors import NotFound, OutcomeUnknown
 from trading.exchange.protocol import ARRIVES_WITHIN, Exchange
 from trading.models import FillMark, Order
-from trading.traders.outcomes import is_namesake, report_of
+from trading.traders.rejections import is_namesake, report_of
 
 # Once an order can't arrive any more, "not found" may mean that it was never placed. One such answer is no proof: an
 # exchange may deny for a moment what it has, and a clock may have been set forward. The proof begins once it is given

@@ -52,7 +52,7 @@ from trading.strategies.registry import UnknownStrategy
 from trading.strategies.time_limit import within_time
 from trading.strategies.typed import BadSettings
 from trading.traders.cycle_end import count_again, end
-from trading.traders.outcomes import report_of
+from trading.traders.rejections import report_of
 from trading.traders.retries import back_off, deny, look_again, wait
 from trading.traders.rows import claim, read, save
 from trading.traders.valuing import Wanted
@@ -351,7 +351,7 @@ def _book(snapshot: Snapshot, row: Order) -> None:
         row.is_late, row.cancel_reason = True, SHOWED_LATE
         row.save(update_fields=["is_late", "cancel_reason", "updated_at"])
         if trader.has_ended:
-            transaction.on_commit(partial(_ring_for_cancel, row.pk, trader))
+            transaction.on_commit(partial(_enqueue_cancel, row.pk, trader))
     trader.error, trader.failures = "", 0
     if event.replaced is not None:
         resting = snapshot.rows[event.replaced.client_order_id]
@@ -363,7 +363,7 @@ def _book_one(snapshot: Snapshot, row: Order, told: OrderReported) -> None:
     book(snapshot.trader, row, told.report, cause_of(told, snapshot.task_id))
 
 
-def _ring_for_cancel(order_id: int, trader: Trader) -> None:
+def _enqueue_cancel(order_id: int, trader: Trader) -> None:
     try:
         enqueue.cancel(order_id, trader.pk, trader.symbol.name)
     except OperationalError as away:

@@ -54,7 +54,7 @@ def wake(trader_id: int, symbol: str, event: TradeSeen, queue: str = ENTRIES) ->
     }
     # An exit is late at worst, and never given up: a queue of many stops is worked off.
     of_use_s = STALE_S if queue == EXITS else WAKE_EXPIRES_S
-    _ring("trading.tasks.wake", {"trader": trader_id, "symbol": symbol, "trade": trade}, of_use_s, queue)
+    _enqueue("trading.tasks.wake", {"trader": trader_id, "symbol": symbol, "trade": trade}, of_use_s, queue)
 
 
 def nudge(
@@ -67,53 +67,53 @@ def nudge(
 ) -> None:
     """Asks a trader to look again; where it is urgent, also before its next try is due."""
     whose = {"trader": trader_id, "symbol": symbol}
-    _ring(
+    _enqueue(
         "trading.tasks.nudge", {**whose, "why": why, "is_urgent": is_urgent, "source": source}, WAKE_EXPIRES_S, queue
     )
 
 
 def ask(order_id: int, trader_id: int, symbol: str) -> None:
     """Has the exchange asked about an order."""
-    _ring("trading.tasks.ask", {"trader": trader_id, "symbol": symbol, "order": order_id}, WAKE_EXPIRES_S)
+    _enqueue("trading.tasks.ask", {"trader": trader_id, "symbol": symbol, "order": order_id}, WAKE_EXPIRES_S)
 
 
 def cancel(order_id: int, trader_id: int, symbol: str) -> None:
     """Has an order cancelled."""
-    _ring("trading.tasks.cancel", {"trader": trader_id, "symbol": symbol, "order": order_id}, WAKE_EXPIRES_S)
+    _enqueue("trading.tasks.cancel", {"trader": trader_id, "symbol": symbol, "order": order_id}, WAKE_EXPIRES_S)
 
 
 def refresh_listing(symbol: str, venue: str) -> None:
     """Has a venue asked about a symbol whose filters seem to have changed."""
-    _ring("trading.tasks.refresh_listing", {"symbol": symbol, "venue": venue}, WAKE_EXPIRES_S)
+    _enqueue("trading.tasks.refresh_listing", {"symbol": symbol, "venue": venue}, WAKE_EXPIRES_S)
 
 
 def report(venue: str, entry_id: str, data: dict[str, Any]) -> None:
     """Hands over an execution report; the task acknowledges its entry."""
     whose = {"trader": trader_of(own_id(data)), "symbol": data.get("s")}
-    _ring("trading.tasks.report", {**whose, "venue": venue, "entry": entry_id, "data": data})
+    _enqueue("trading.tasks.report", {**whose, "venue": venue, "entry": entry_id, "data": data})
 
 
 def reconcile(venue: str, entry_id: str | None = None) -> None:
     """Has the books compared with the exchange's."""
-    _ring("trading.tasks.reconcile", {"venue": venue, "entry": entry_id}, None if entry_id else 60)
+    _enqueue("trading.tasks.reconcile", {"venue": venue, "entry": entry_id}, None if entry_id else 60)
 
 
 def reconcile_once(venue: str) -> None:
     """As reconcile, but not again within ONCE_S: many reports may tell of one unknown order."""
-    if _is_first(f"reconcile:rung:{venue}"):
+    if _is_first(f"reconcile:enqueued:{venue}"):
         reconcile(venue)
 
 
 def refresh_balances_once(venue: str) -> None:
     """Has a venue asked for the account's balances, but not again within ONCE_S."""
-    if _is_first(f"balances:rung:{venue}"):
-        _ring("trading.tasks.refresh_balances", {"venue": venue}, WAKE_EXPIRES_S)
+    if _is_first(f"balances:enqueued:{venue}"):
+        _enqueue("trading.tasks.refresh_balances", {"venue": venue}, WAKE_EXPIRES_S)
 
 
 # Who answers in this process itself, instead of a worker; None: the broker is told.
 _instead: Callable[[str, dict[str, Any]], None] | None = None
 # What was rung by this process alone, and until when not again, where Redis can't be asked.
-_rung_until: dict[str, float] = {}
+_enqueued_until: dict[str, float] = {}
 
 
 def answer_here(ring: Callable[[str, dict[str, Any]], None] | None) -> None:
@@ -131,18 +131,18 @@ def _is_first(key: str) -> bool:
         return take(connect(), key, ONCE_S) is not None
     except redis.RedisError:
         now = time.monotonic()
-        is_first = now >= _rung_until.get(key, 0.0)
+        is_first = now >= _enqueued_until.get(key, 0.0)
         if is_first:
-            _rung_until[key] = now + ONCE_S
+            _enqueued_until[key] = now + ONCE_S
         return is_first
 
 
 def again(task: str, kwargs: dict[str, Any], of_use_s: float | None, queue: str | None) -> None:
     """Rings once more what could not be done just now."""
-    _ring(task, kwargs, of_use_s, queue, is_again=True)
+    _enqueue(task, kwargs, of_use_s, queue, is_again=True)
 
 
-def _ring(
+def _enqueue(
     task: str,
     kwargs: dict[str, Any],
     of_use_s: float | None = None,

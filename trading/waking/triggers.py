@@ -2,15 +2,15 @@
 
     triggers:below:{market}:{SYMBOL}   sorted set: trader id by the price at or below which a trade wakes it
     triggers:above:{market}:{SYMBOL}   the same by the price at or above which one does
-    triggers:rung                      sorted set: trader id by the time (s, shared clock) at which it was rung and
+    triggers:fired                     sorted set: trader id by the time (s, shared clock) at which it fired and was
                                        not heard since
     triggers:versions                  hash: trader id to the version of its row that was copied last; live ones alone
     triggers:holding                   set: the live traders that have bought something, and may want to get out
     triggers:ended                     sorted set: trader id by the time (s) at which it was heard that it has ended
     triggers:built                     there while the copy is whole; gone when Redis was emptied
 
-A crossed trigger moves to `rung` in one step, so that a dispatcher may die at any moment: the leader rings those
-again whose bell nobody answered.
+A crossed trigger moves to `fired` in one step, so that a dispatcher may die at any moment: the leader rings those
+again whose wake-up nobody answered.
 
 A copy may come late, after its trader has ended. While `ended` remembers that, nothing arms the trader any more; then
 the leader, which takes away each minute what has no live row (prune), is the one who sees to it.
@@ -25,7 +25,7 @@ import redis
 
 from hedgehog_project import shared_clock
 
-RUNG = "triggers:rung"
+FIRED = "triggers:fired"
 VERSIONS = "triggers:versions"
 ENDED = "triggers:ended"
 HOLDING = "triggers:holding"
@@ -34,9 +34,9 @@ BUILT = "triggers:built"
 AHEAD_S = 10.0
 REBUILT_AT_ONCE = 1_000
 
-# KEYS: below, above, rung, holding. ARGV: price, now, most. Moves the traders one of whose triggers the price has
+# KEYS: below, above, fired, holding. ARGV: price, now, most. Moves the traders one of whose triggers the price has
 # reached. How many of them hold something, those, and the others.
-_RING = """
+_FIRE = """
 local found = redis.call('ZRANGE', KEYS[1], ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[3])
 for _, id in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[3] - #found)) do
   table.insert(found, id)
@@ -56,7 +56,7 @@ return ids
 # How long it is remembered that a trader has ended. A later copy comes from a process that was held up so long.
 ENDED_KEPT_S = 3_600
 
-# KEYS: below, above, rung, versions, ended, holding. ARGV from `first` on, for each trader: its id, its version, two
+# KEYS: below, above, fired, versions, ended, holding. ARGV from `first` on, for each trader: its id, its version, two
 # prices or empty, 1 if it has ended, 1 if it holds something. Two threads that have saved one trader may come here in
 # the wrong order: the older one then changes nothing.
 _SET = """
@@ -149,7 +149,7 @@ def overrule(client: "redis.Redis", trigger: Trigger, was_seen: tuple[bytes, byt
 
 
 def _keys(market: str, symbol: str) -> list[str]:
-    return [key_below(market, symbol), key_above(market, symbol), RUNG, VERSIONS, ENDED, HOLDING]
+    return [key_below(market, symbol), key_above(market, symbol), FIRED, VERSIONS, ENDED, HOLDING]
 
 
 def _args(trigger: Trigger) -> list[str | int]:
@@ -170,7 +170,7 @@ def drop(client: "redis.Redis", traders: Iterable[int], sets: Iterable[str] = ()
     pipeline.zadd(ENDED, dict.fromkeys(names, seconds))
     pipeline.hdel(VERSIONS, *names)
     pipeline.srem(HOLDING, *names)
-    for key in (RUNG, *sets):
+    for key in (FIRED, *sets):
         pipeline.zrem(key, *names)
     pipeline.execute()
 
@@ -186,7 +186,7 @@ def prune(client: "redis.Redis", live: Callable[[], set[int]]) -> int:
     pipeline.zremrangebyscore(ENDED, "-inf", seconds - ENDED_KEPT_S)
     pipeline.hkeys(VERSIONS)
     pipeline.smembers(HOLDING)
-    for key in (RUNG, *sets):
+    for key in (FIRED, *sets):
         pipeline.zrange(key, 0, -1)
     _, *known = pipeline.execute()
     gone = {int(each) for found in known for each in found} - live()
@@ -196,7 +196,7 @@ def prune(client: "redis.Redis", live: Callable[[], set[int]]) -> int:
 
 
 @dataclass(frozen=True)
-class Rung:
+class Fired:
     """Traders whose price has come."""
 
     holding: list[int]  # may want to get out
@@ -206,41 +206,41 @@ class Rung:
         return len(self.holding) + len(self.others)
 
 
-def ring(client: "redis.Redis", market: str, symbol: str, price: float, maximum: int = 1000) -> Rung:
-    """Traders one of whose triggers this price has reached; they count as rung from now on.
+def fire(client: "redis.Redis", market: str, symbol: str, price: float, maximum: int = 1000) -> Fired:
+    """Traders one of whose triggers this price has reached; they count as fired from now on.
 
     None are left where there are fewer than `most`.
     """
-    keys = [key_below(market, symbol), key_above(market, symbol), RUNG, HOLDING]
-    count, *ids = map(int, client.eval(_RING, len(keys), *keys, price, shared_clock.now(), maximum))
-    return Rung(ids[:count], ids[count:])
+    keys = [key_below(market, symbol), key_above(market, symbol), FIRED, HOLDING]
+    count, *ids = map(int, client.eval(_FIRE, len(keys), *keys, price, shared_clock.now(), maximum))
+    return Fired(ids[:count], ids[count:])
 
 
-def rung_before(client: "redis.Redis", seconds: float) -> list[int]:
-    """The traders that were rung more than `seconds` ago and not heard since. Raises redis.RedisError.
+def fired_before(client: "redis.Redis", seconds: float) -> list[int]:
+    """The traders that fired more than `seconds` ago and not heard since. Raises redis.RedisError.
 
     A time ahead of now is one of before the clock was set back.
     """
     now = shared_clock.now()
     pipeline = client.pipeline(transaction=False)
-    pipeline.zrangebyscore(RUNG, "-inf", now - seconds)
-    pipeline.zrangebyscore(RUNG, now + AHEAD_S, "+inf")
+    pipeline.zrangebyscore(FIRED, "-inf", now - seconds)
+    pipeline.zrangebyscore(FIRED, now + AHEAD_S, "+inf")
     return [int(each) for found in pipeline.execute() for each in found]
 
 
-def rung(client: "redis.Redis", traders: Sequence[int]) -> set[int]:
-    """Those of them that were rung and not heard since. Raises redis.RedisError."""
+def fired(client: "redis.Redis", traders: Sequence[int]) -> set[int]:
+    """Those of them that fired and were not heard since. Raises redis.RedisError."""
     if not traders:
         return set()
-    times: Any = client.zmscore(RUNG, [str(trader) for trader in traders])
+    times: Any = client.zmscore(FIRED, [str(trader) for trader in traders])
     return {trader for trader, at in zip(traders, times, strict=True) if at is not None}
 
 
-def rung_now(client: "redis.Redis", traders: Iterable[int]) -> None:
-    """Notes that they were rung just now, and are not waited for twice. Raises redis.RedisError."""
+def fired_now(client: "redis.Redis", traders: Iterable[int]) -> None:
+    """Notes that they fired just now, and are not waited for twice. Raises redis.RedisError."""
     times = dict.fromkeys(map(str, traders), shared_clock.now())
     if times:
-        client.zadd(RUNG, times)
+        client.zadd(FIRED, times)
 
 
 def rebuild(client: "redis.Redis", triggers: Iterable[Trigger]) -> int:

@@ -64,7 +64,7 @@ class Command(BaseCommand):
                     self._turn_off(options["which"])
                 case "mix":
                     self._mix(options["seed"], options["for_s"])
-        except (client.UnreachableError, client.RefusedError, BadFault) as error:
+        except (client.Unreachable, client.Refused, BadFault) as error:
             raise CommandError(str(error)) from None
 
     def _list(self) -> None:

@@ -39,8 +39,8 @@ class Command(BaseCommand):
             return
 
     async def _run(self, port: int) -> None:
-        desk = await desk_from_settings()
-        engine = desk.exchange.engine
+        context = await desk_from_settings()
+        engine = context.exchange.engine
 
         def started(port: int) -> None:
             trading = [symbol for symbol, book in engine.books.items() if book.rules.is_trading]
@@ -54,7 +54,7 @@ class Command(BaseCommand):
             )  # fmt: skip
 
         try:
-            await serve(desk, port, started)
+            await serve(context, port, started)
         finally:
-            desk.exchange.store.close()
+            context.exchange.store.close()
         logger.info("Mock exchange stopped")

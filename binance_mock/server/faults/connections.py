@@ -9,27 +9,27 @@ from aiohttp import WSCloseCode
 from binance_mock.faults.faults import Fault, Occasion
 from binance_mock.faults.kinds import Hook
 from binance_mock.server.connection import Connection
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 
 # Connections by the hook that looks at them.
 Lines = Callable[[], Iterable[Connection]]
 
 
 class FaultyLines:
-    def __init__(self, desk: Desk, lines: dict[Hook, Lines]) -> None:
-        self._desk = desk
+    def __init__(self, context: Context, lines: dict[Hook, Lines]) -> None:
+        self._context = context
         self._lines = lines
         # A task is kept until it is done: nobody else does.
         self._tasks: set[asyncio.Task[None]] = set()
 
     def look(self) -> None:
         """Every connection that is well has an occasion to be struck; called once a second."""
-        now_ms = self._desk.now_ms()
+        now_ms = self._context.now_ms()
         for hook, lines in self._lines.items():
-            if not self._desk.faults.watches(hook):
+            if not self._context.faults.watches(hook):
                 continue
             for line in [each for each in lines() if not each.is_doomed]:
-                if fault := self._desk.faults.strike(hook, Occasion(), now_ms):
+                if fault := self._context.faults.strike(hook, Occasion(), now_ms):
                     self._strike(line, fault)
 
     def _strike(self, line: Connection, fault: Fault) -> None:
@@ -45,11 +45,11 @@ class FaultyLines:
             case "server_shutdown":
                 self._start(self._shut_down(line, fault.options["delay_ms"] / 1000))
             case "terminated":
-                line.end_subscription(self._desk.now_ms())
+                line.end_subscription(self._context.now_ms())
 
     async def _shut_down(self, line: Connection, delay_s: float) -> None:
         line.is_doomed = True
-        line.announce_shutdown(self._desk.now_ms())
+        line.announce_shutdown(self._context.now_ms())
         await asyncio.sleep(delay_s)
         await line.close()
 

@@ -18,17 +18,17 @@ from binance_mock.engine.errors import Refused
 from binance_mock.faults.faults import BadFault, Fault
 from binance_mock.faults.kinds import KINDS
 from binance_mock.protocol.operations import REST
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 from hedgehog_project.outside import read_json
 
 
-def routes(desk: Desk, changed: Callable[[], None], healed: Callable[[], None]) -> list[web.RouteDef]:
+def routes(context: Context, changed: Callable[[], None], healed: Callable[[], None]) -> list[web.RouteDef]:
     """`changed` is called when a fault was turned on or off, `healed` when all were turned off."""
-    faults = desk.faults
+    faults = context.faults
     faults.endpoints = frozenset([*(f"{method} {path}" for method, path in REST), *(path for _, path in REST)])
 
     async def show(request: web.Request) -> web.Response:
-        now_ms = desk.now_ms()
+        now_ms = context.now_ms()
         kinds = [
             {"name": kind.name, "group": kind.group, "text": kind.text, "strikes": kind.strikes}
             | {"takes": sorted(kind.takes), "options": dict(kind.options)}
@@ -44,7 +44,7 @@ def routes(desk: Desk, changed: Callable[[], None], healed: Callable[[], None]) 
                 wanted = msgspec.convert(read_json(body), dict[str, Any])
             except ValueError:
                 raise BadFault('Send {"kind": "answer_lost", "probability": 0.2, "for_s": 30}.') from None
-            return faults.turn_on(wanted, desk.now_ms()).shown(desk.now_ms())
+            return faults.turn_on(wanted, context.now_ms()).shown(context.now_ms())
 
         return guarded(request, act)
 
@@ -52,16 +52,16 @@ def routes(desk: Desk, changed: Callable[[], None], healed: Callable[[], None]) 
         which = request.match_info.get("which", "all")
 
         def act() -> dict[str, Any]:
-            ended: list[Fault] = faults.turn_off(which, desk.now_ms())
+            ended: list[Fault] = faults.turn_off(which, context.now_ms())
             if which == "all":
                 healed()
-            return {"faults": [fault.shown(desk.now_ms()) for fault in ended]}
+            return {"faults": [fault.shown(context.now_ms()) for fault in ended]}
 
         return guarded(request, act)
 
     def guarded(request: web.Request, act: Callable[[], dict[str, Any]]) -> web.Response:
         try:
-            desk.account.check_key(request.headers.get("X-MBX-APIKEY"))
+            context.account.check_key(request.headers.get("X-MBX-APIKEY"))
             answer = act()
         except Refused as refused:
             return _response(refused.body(), refused.status)

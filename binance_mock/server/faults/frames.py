@@ -9,7 +9,7 @@ from typing import Any
 
 from binance_mock.faults.faults import Fault, Occasion
 from binance_mock.faults.kinds import Hook
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 
 # A frame that waits for one to overtake it goes after this long in any case.
 HELD_S = 0.5
@@ -30,14 +30,14 @@ class Passing:
 class FaultyFrames:
     """Every payload goes through `passed`, which calls `send` now or later, or never."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
         # By lane: what lets others overtake it.
         self._held: dict[str, list[bytes]] = {}
 
     def is_quiet(self, *hooks: Hook) -> bool:
         """Whether frames may go by without a look: no fault is on there and nothing is held back."""
-        return not self._held and not any(self._desk.faults.watches(hook) for hook in hooks)
+        return not self._held and not any(self._context.faults.watches(hook) for hook in hooks)
 
     def passed(self, stream: str, passing: list[Passing], send: Send) -> None:
         out: list[bytes] = []
@@ -64,9 +64,9 @@ class FaultyFrames:
             send(out)
 
     def _strike(self, passing: Passing) -> Fault | None:
-        now_ms = self._desk.now_ms()
+        now_ms = self._context.now_ms()
         for hook in passing.hooks:
-            if fault := self._desk.faults.strike(hook, passing.occasion, now_ms):
+            if fault := self._context.faults.strike(hook, passing.occasion, now_ms):
                 return fault
         return None
 

@@ -17,7 +17,7 @@ from binance_mock.faults.faults import Fault, Occasion
 from binance_mock.faults.kinds import CANCEL, REQUESTS, Hook
 from binance_mock.server.faults.answers import ERRORS, Page, false_answer
 from binance_mock.server.faults.denials import Denials
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 from binance_mock.state.security import RECV_WINDOW_MS
 from binance_mock.state.store import StoreFailed
 
@@ -89,8 +89,8 @@ class Ban:
 class FaultyRequests:
     """All requests of one exchange go through `serve`."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._ban: Ban | None = None
         self.denials = Denials()
 
@@ -105,7 +105,7 @@ class FaultyRequests:
         self._ban = None
 
     def serve(self, asked: Asked[T]) -> Done[T]:
-        faults, now_ms = self._desk.faults, self._desk.now_ms()
+        faults, now_ms = self._context.faults, self._context.now_ms()
         if banned := self.banned(now_ms):
             return Done(Way.FALSE, said=banned)
         if denied := self.denials.refusal(asked.endpoint, asked.values, now_ms):
@@ -120,7 +120,7 @@ class FaultyRequests:
         occasion = Occasion(asked.values.get("symbol", ""), side, asked.endpoint)
         if struck := faults.strike(Hook.BEFORE, occasion, now_ms):
             return self._before(struck, asked, now_ms)
-        if order is not None and asked.endpoint == CANCEL and (shares := _shares(self._desk, order)):
+        if order is not None and asked.endpoint == CANCEL and (shares := _shares(self._context, order)):
             self._meet_fill(occasion, order, shares, now_ms)
         answer = asked.carry_out()
         struck = faults.strike(Hook.AFTER, occasion, now_ms)
@@ -132,7 +132,7 @@ class FaultyRequests:
         if not (order_id.isdecimal() or client_id):
             return None
         try:
-            return self._desk.exchange.engine.find_open(
+            return self._context.exchange.engine.find_open(
                 values.get("symbol", ""), int(order_id) if order_id.isdecimal() else None, client_id
             )
         except Refused:
@@ -162,7 +162,7 @@ class FaultyRequests:
         self.denials.begin(name, now_ms + fault.options["deny_s"] * 1000, bool(fault.options["everywhere"]))
         answer = asked.carry_out()
         try:
-            self.denials.number(name, self._desk.exchange.order(symbol, None, name).order_id)
+            self.denials.number(name, self._context.exchange.order(symbol, None, name).order_id)
         except Refused:
             self.denials.end(name)
             return Done(Way.TRUE, answer)  # It was refused: there is nothing to deny.
@@ -178,10 +178,10 @@ class FaultyRequests:
 
     def _meet_fill(self, occasion: Occasion, order: Order, shares: Mapping[str, Decimal], now_ms: int) -> None:
         """Somebody trades with the order at the moment at which its cancel arrives."""
-        fault = self._desk.faults.strike(Hook.CANCEL, occasion, now_ms)
+        fault = self._context.faults.strike(Hook.CANCEL, occasion, now_ms)
         if fault is None:
             return
-        engine = self._desk.exchange.engine
+        engine = self._context.exchange.engine
         book = engine.books[order.symbol]
         ahead = [each for each in book.side(order.side) if _is_ahead(each, order)]
         quantity = sum((each.remaining for each in ahead), shares[fault.kind.name])
@@ -190,9 +190,9 @@ class FaultyRequests:
         price = order.price - tick if order.side is Side.BUY else order.price + tick
         trade = MarketTrade(order.symbol, price, quantity, order.side is Side.BUY)
         try:
-            self._desk.exchange.trade([trade], now_ms)
+            self._context.exchange.trade([trade], now_ms)
         except StoreFailed as failure:
-            self._desk.fail(failure)
+            self._context.fail(failure)
 
 
 def _after(fault: Fault, answer: T) -> Done[T]:
@@ -223,9 +223,9 @@ def _is_ahead(other: Order, order: Order) -> bool:
     return other.order_id < order.order_id
 
 
-def _shares(desk: Desk, order: Order) -> Mapping[str, Decimal]:
+def _shares(context: Context, order: Order) -> Mapping[str, Decimal]:
     """How much of an order each fault fills before it is cancelled; none where its symbol does not trade."""
-    rules = desk.exchange.engine.books[order.symbol].rules
+    rules = context.exchange.engine.books[order.symbol].rules
     half = floor_to(order.remaining / 2, rules.step)
     if not rules.is_trading:
         return {}

@@ -7,19 +7,19 @@ from binance_mock.server.faults.connections import FaultyLines, Lines
 from binance_mock.server.faults.exchange import FaultyExchange
 from binance_mock.server.faults.frames import FaultyFrames
 from binance_mock.server.faults.requests import FaultyRequests
-from binance_mock.state.desk import Desk
+from binance_mock.state.context import Context
 
 _TICK_S = 0.2
 _TICKS_PER_LOOK = 5
 
 
-class BadDays:
-    def __init__(self, desk: Desk) -> None:
-        self.requests = FaultyRequests(desk)
-        self.frames = FaultyFrames(desk)
-        self._exchange = FaultyExchange(desk)
+class Faults:
+    def __init__(self, context: Context) -> None:
+        self.requests = FaultyRequests(context)
+        self.frames = FaultyFrames(context)
+        self._exchange = FaultyExchange(context)
         self._lines: dict[Hook, Lines] = {}
-        self._faulty_lines = FaultyLines(desk, self._lines)
+        self._faulty_lines = FaultyLines(context, self._lines)
 
     def watch(self, hook: Hook, lines: Lines) -> None:
         """Connections that a fault of that hook may strike."""

@@ -64,8 +64,8 @@ class Command(BaseCommand):
         )
         if not self._is_confirmed("Has the copy been stopped for good?", options):
             return
-        rung = living_on.keep(BY)
-        self.stdout.write(f"This installation lives on. Traders that waited and go on: {rung}")
+        enqueued = living_on.keep(BY)
+        self.stdout.write(f"This installation lives on. Traders that waited and go on: {enqueued}")
         for venue in venues_in_use():
             found = reconcile(venue, exchange_at, is_thorough=True)
             self.stdout.write(f"{found}")

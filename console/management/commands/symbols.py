@@ -14,8 +14,7 @@ from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Profile, Switch, TradingSettings
 from trading.models.symbols import GONE, TradingStatus
-from trading.symbols import profiles, said
-from trading.symbols import sync as catalog
+from trading.symbols import profiles, said, sync
 
 
 class Command(BaseCommand):
@@ -60,7 +59,7 @@ class Command(BaseCommand):
 
     def _sync(self, venue: Venue, quote: str, dry_run: bool) -> None:
         try:
-            found = catalog.sync(venue, exchange_at(venue), quote, dry_run, self._progress)
+            found = sync.sync(venue, exchange_at(venue), quote, dry_run, self._progress)
         except ExchangeError as error:
             raise CommandError(f"{venue} can't be asked for its symbols now: {error}") from None
         if not found.listed:
@@ -77,7 +76,7 @@ class Command(BaseCommand):
     def _check(self, venue: Venue) -> None:
         on = {row.symbol.name: row.symbol for row in _which({"quote": "", "on": True})}
         try:
-            catalog.refresh_many(venue, on, exchange_at(venue))
+            sync.refresh_many(venue, on, exchange_at(venue))
         except ExchangeError as error:
             raise CommandError(f"{venue} can't be asked for its symbols now: {error}") from None
         told = said.of(venue, on.values())
@@ -90,7 +89,7 @@ class Command(BaseCommand):
 
     def _progress(self, done: int, of: int) -> None:
         """Only for people: a log needs the last line alone."""
-        if self.stderr.isatty() and of > catalog.BATCH:
+        if self.stderr.isatty() and of > sync.BATCH:
             self.stderr.write(f"\r{done} of {of} symbols", ending="\n" if done == of else "")
 
     def _list(self, rows: "QuerySet[TradingSettings]", names_only: bool) -> None:

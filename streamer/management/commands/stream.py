@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Endpoints, Market, Venue, default_market, endpoints
 from streamer import rest, symbols
-from streamer.service import Listed, Rows, Streamer, StreamerError, Wanted
+from streamer.service import KnownSymbols, Rows, Streamer, StreamerFailed, Wanted
 
 EXAMPLES = """
 Streams public trades into the Redis streams trade_events:{market}:{SYMBOL}, and the account's own orders into
@@ -63,11 +63,11 @@ class Command(BaseCommand):
             wanted = self._named(market, [name.strip().upper() for name in names])
             source = lambda: wanted  # noqa: E731
         else:
-            rows, listed = Rows(), Listed()
+            rows, listed = Rows(), KnownSymbols()
             source = lambda: {market: listed.known(market, of) for market, of in rows.wanted().items()}  # noqa: E731
         try:
             Streamer(client, source, self._user_venues() if with_user_streams else {}).run()
-        except StreamerError as error:
+        except StreamerFailed as error:
             raise CommandError(f"the streamer stopped: {error}") from error
 
     def _named(self, market: Market, names: list[str]) -> Wanted:
@@ -79,7 +79,7 @@ class Command(BaseCommand):
         while True:
             try:
                 objection = symbols.objection(market, endpoints(market), names)
-            except (rest.UnreachableError, rest.RefusedError) as error:
+            except (rest.Unreachable, rest.Refused) as error:
                 if str(error) != said:
                     said = str(error)
                     self.stderr.write(f"waiting for the {market} exchange: {said}")

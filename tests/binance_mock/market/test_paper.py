@@ -139,8 +139,8 @@ def test_the_whole_exchange_trades_on_paper_with_two_thousand_symbols(
 
     async def run() -> dict[str, Any]:
         async with binance(port, info):
-            desk = await configured.desk_from_settings()
-        runner = web.AppRunner(make_app(desk))
+            context = await configured.desk_from_settings()
+        runner = web.AppRunner(make_app(context))
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -150,16 +150,16 @@ def test_the_whole_exchange_trades_on_paper_with_two_thousand_symbols(
                 assert len((await (await session.get(f"{url}/exchangeInfo")).json())["symbols"]) > 2000
                 await session.get(f"{url}/ticker/price?symbol=ETHUSDT")  # Somebody cares for it.
                 publish(redis_client, 1, "1900")
-                book = desk.exchange.engine.book("ETHUSDT")
+                book = context.exchange.engine.book("ETHUSDT")
                 await until(lambda: book.last_price == 1900, "the price did not come")
                 order = NewOrder("ETHUSDT", Side.BUY, OrderType.LIMIT, Decimal("0.1"), Decimal(1890))
-                desk.exchange.place(order, desk.now_ms())
+                context.exchange.place(order, context.now_ms())
                 publish(redis_client, 2, "1880")
-                await until(lambda: desk.exchange.counters.fills == 1, "the order did not fill")
+                await until(lambda: context.exchange.counters.fills == 1, "the order did not fill")
                 return dict(await (await session.get(f"{url}/ticker/price?symbol=ETHUSDT")).json())
         finally:
             await runner.cleanup()
-            desk.exchange.store.close()
+            context.exchange.store.close()
 
     assert asyncio.run(run()) == {"symbol": "ETHUSDT", "price": "1880.00000000"}
 

@@ -13,7 +13,7 @@ from binance_mock.engine.orders import MarketTrade
 from binance_mock.market.manual import ManualMarket
 from binance_mock.protocol.clock_streams import ClockStreams
 from binance_mock.protocol.depth import MAX_LEVELS, levels
-from binance_mock.state.desk import Desk, open_desk
+from binance_mock.state.context import Context, open_context
 from binance_mock.state.exchange import open_exchange
 from binance_mock.state.security import Account
 from binance_mock.state.store import Store
@@ -24,16 +24,16 @@ MINUTE = NOW - NOW % 60_000
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def context(tmp_path: Path) -> Context:
     exchange = open_exchange(Store(tmp_path / "mock.sqlite3"), INFO, amounts(USDT="100000", ETH="10"), MINUTE)
-    desk = open_desk(exchange, ManualMarket(), Account("key", "secret"), now_ms=lambda: MINUTE)
-    traded(desk, "3000", MINUTE)
-    return desk
+    context = open_context(exchange, ManualMarket(), Account("key", "secret"), now_ms=lambda: MINUTE)
+    traded(context, "3000", MINUTE)
+    return context
 
 
-def traded(desk: Desk, price: str, now_ms: int, symbol: str = "ETHUSDT") -> None:
-    book = desk.exchange.engine.books[symbol]
-    desk.exchange.trade([MarketTrade(symbol, Decimal(price), Decimal(1), False)], now_ms)
+def traded(context: Context, price: str, now_ms: int, symbol: str = "ETHUSDT") -> None:
+    book = context.exchange.engine.books[symbol]
+    context.exchange.trade([MarketTrade(symbol, Decimal(price), Decimal(1), False)], now_ms)
     assert book.last is not None and book.last.time_ms == now_ms
 
 
@@ -47,15 +47,15 @@ def several(payload: Any) -> list[tuple[str, str]]:
     return [(each["e"], each["s"]) for each in payload]
 
 
-def test_a_book_kept_by_its_changes_is_the_book(desk: Desk) -> None:
-    streams, stream, book = ClockStreams(desk), "ethusdt@depth", desk.exchange.engine.books["ETHUSDT"]
+def test_a_book_kept_by_its_changes_is_the_book(context: Context) -> None:
+    streams, stream, book = ClockStreams(context), "ethusdt@depth", context.exchange.engine.books["ETHUSDT"]
     streams.begin(stream)
     kept = [dict(side) for side in levels(book, MAX_LEVELS)]
     update_id = book.update_id
     assert streams.payload(stream, MINUTE) is None
     for step, price in enumerate(("3000.50", "2999.10", "2999.10", "3004")):
-        desk.exchange.place(limit("BUY", f"29{90 + step}.05", "3"), MINUTE)
-        traded(desk, price, MINUTE)
+        context.exchange.place(limit("BUY", f"29{90 + step}.05", "3"), MINUTE)
+        traded(context, price, MINUTE)
         change = one(streams.payload(stream, MINUTE))
         assert change["U"] == update_id + 1
         update_id = change["u"]
@@ -66,15 +66,15 @@ def test_a_book_kept_by_its_changes_is_the_book(desk: Desk) -> None:
     assert book.update_id == update_id
 
 
-def test_an_update_id_goes_on_rising_over_a_restart(desk: Desk, tmp_path: Path) -> None:
-    last = desk.exchange.engine.books["ETHUSDT"].last
-    desk.exchange.store.close()
+def test_an_update_id_goes_on_rising_over_a_restart(context: Context, tmp_path: Path) -> None:
+    last = context.exchange.engine.books["ETHUSDT"].last
+    context.exchange.store.close()
     again = open_exchange(Store(tmp_path / "mock.sqlite3"), INFO, {}, MINUTE).engine.books["ETHUSDT"]
     assert last is not None and again.update_id >= last.trade_id
 
 
-def test_each_candle_is_shown_closed_once_before_the_next(desk: Desk) -> None:
-    streams, stream = ClockStreams(desk), "ethusdt@kline_1m"
+def test_each_candle_is_shown_closed_once_before_the_next(context: Context) -> None:
+    streams, stream = ClockStreams(context), "ethusdt@kline_1m"
 
     def shown(now_ms: int) -> tuple[int, str, bool] | None:
         payload = streams.payload(stream, now_ms)
@@ -82,8 +82,8 @@ def test_each_candle_is_shown_closed_once_before_the_next(desk: Desk) -> None:
 
     assert shown(MINUTE + 1_000) == (0, "3000.00000000", False)
     assert shown(MINUTE + 2_000) is None
-    traded(desk, "3001", MINUTE + 59_000)
-    traded(desk, "3002", MINUTE + 60_100)
+    traded(context, "3001", MINUTE + 59_000)
+    traded(context, "3002", MINUTE + 60_100)
     assert shown(MINUTE + 60_500) == (0, "3001.00000000", True)
     assert shown(MINUTE + 61_500) == (60_000, "3002.00000000", False)
     # A minute ends also where nobody trades.
@@ -91,31 +91,31 @@ def test_each_candle_is_shown_closed_once_before_the_next(desk: Desk) -> None:
     assert shown(MINUTE + 122_000) is None
 
 
-def test_a_day_in_the_east_begins_at_its_own_midnight(desk: Desk) -> None:
-    streams = ClockStreams(desk)
+def test_a_day_in_the_east_begins_at_its_own_midnight(context: Context) -> None:
+    streams = ClockStreams(context)
     utc = one(streams.payload("ethusdt@kline_1d", MINUTE))["k"]["t"]
     east = one(streams.payload("ethusdt@kline_1d@+08:00", MINUTE))["k"]["t"]
     assert (utc % 86_400_000, east % 86_400_000) == (0, 16 * 3_600_000)
 
 
 @pytest.mark.parametrize(("stream", "event"), [("!miniTicker@arr", "24hrMiniTicker"), ("!ticker_4h@arr", "4hTicker")])
-def test_a_stream_of_all_symbols_shows_those_that_have_changed(desk: Desk, stream: str, event: str) -> None:
-    streams = ClockStreams(desk)
-    traded(desk, "60000", MINUTE, "BTCUSDT")
+def test_a_stream_of_all_symbols_shows_those_that_have_changed(context: Context, stream: str, event: str) -> None:
+    streams = ClockStreams(context)
+    traded(context, "60000", MINUTE, "BTCUSDT")
     assert several(streams.payload(stream, MINUTE)) == [(event, "ETHUSDT"), (event, "BTCUSDT")]
-    traded(desk, "60001", MINUTE, "BTCUSDT")
+    traded(context, "60001", MINUTE, "BTCUSDT")
     assert several(streams.payload(stream, MINUTE)) == [(event, "BTCUSDT")]
     assert streams.payload(stream, MINUTE) is None
 
 
 @pytest.mark.parametrize("stream", ["!ticker@arr", "!bookTicker", "ethusdt@nonsense", "ethusdt@kline_7m", "@", ""])
-def test_a_stream_that_does_not_exist_is_silent(desk: Desk, stream: str) -> None:
-    assert ClockStreams(desk).payload(stream, MINUTE) is None
+def test_a_stream_that_does_not_exist_is_silent(context: Context, stream: str) -> None:
+    assert ClockStreams(context).payload(stream, MINUTE) is None
 
 
-def test_own_orders_are_in_the_book(desk: Desk) -> None:
-    desk.exchange.place(limit("BUY", "2990", "7"), MINUTE)
-    bids = {level[0]: level[1] for level in levels(desk.exchange.engine.books["ETHUSDT"], 2 * MAX_LEVELS)[0]}
+def test_own_orders_are_in_the_book(context: Context) -> None:
+    context.exchange.place(limit("BUY", "2990", "7"), MINUTE)
+    bids = {level[0]: level[1] for level in levels(context.exchange.engine.books["ETHUSDT"], 2 * MAX_LEVELS)[0]}
     # The made-up liquidity ends before: 500 levels of 0.01 below 3000.
     assert bids["2990.00000000"] == "7.00000000"
     assert len(bids) == MAX_LEVELS + 1

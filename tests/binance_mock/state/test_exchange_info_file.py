@@ -10,7 +10,7 @@ import pytest
 from binance_mock.state.listings import LISTINGS, BadExchangeInfo, exchange_info, listings_of, read_exchange_info
 from tests.support.exchanges.market import start_mock
 from tests.support.machine.processes import Processes
-from trading.exchange.protocol import Listed
+from trading.exchange.protocol import ListedSymbol
 
 FILE = "exchangeinfo/exchangeInfo_binance.me_2023-04-10_full.json.gz"
 
@@ -49,6 +49,6 @@ def test_all_of_binance_is_listed_in_one_answer(processes: Processes, tmp_path: 
     listed = {each.symbol: each for each in mock.client().all_listed()}
     assert len(listed) == 2183
     assert sum(each.status == "TRADING" for each in listed.values()) == 1405
-    xrp: Listed = listed["XRPUSDT"]
+    xrp: ListedSymbol = listed["XRPUSDT"]
     assert (xrp.tick_size, xrp.step_size, xrp.min_notional) == (D("0.0001"), D(1), D(5))
     assert mock.client().listed("XRPUSDT") == xrp

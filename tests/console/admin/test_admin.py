@@ -41,7 +41,7 @@ def text_of(client: Client, url: str) -> str:
 
 
 @pytest.fixture
-def story(symbol: Symbol) -> Trader:
+def cycle(symbol: Symbol) -> Trader:
     turning.set_streaming(symbol, True)
     publish("ETHUSDT", "3000.10")
     make_cycle(symbol, "0.00000001")
@@ -62,17 +62,23 @@ def test_an_empty_list_says_what_that_means(admin_client: Client) -> None:
     assert "No trader fits the search and the filters." in text_of(admin_client, page("trader") + "?q=ETH")
 
 
-def test_every_list_and_page_answers_with_rows(admin_client: Client, story: Trader) -> None:
+def test_every_list_and_page_answers_with_rows(admin_client: Client, cycle: Trader) -> None:
     for model in LISTS:
         text_of(admin_client, page(model))
         text_of(admin_client, page(model) + "?_facets=True&q=ETH")
-    rows = [Symbol.objects.first(), story, Order.objects.first(), Fill.objects.first(), JournalEntry.objects.first()]
+    rows = [
+        Symbol.objects.first(),
+        cycle,
+        Order.objects.first(),
+        Fill.objects.first(),
+        JournalEntry.objects.first(),
+    ]
     for row in [*rows, Listing.objects.first()]:
         assert row is not None
         text_of(admin_client, change(row))
 
 
-def test_every_registered_model_has_a_list_that_answers(admin_client: Client, story: Trader) -> None:
+def test_every_registered_model_has_a_list_that_answers(admin_client: Client, cycle: Trader) -> None:
     """Those of other rooms as well, in Unfold's clothes."""
     for model in site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
@@ -80,33 +86,33 @@ def test_every_registered_model_has_a_list_that_answers(admin_client: Client, st
 
 
 def test_the_foot_of_every_page_shows_the_version_to_users_who_are_logged_in(
-    admin_client: Client, client: Client, story: Trader
+    admin_client: Client, client: Client, cycle: Trader
 ) -> None:
     foot = f">Hedgehog {VERSION}</footer>"
-    for url in (reverse("admin:index"), page("trader"), change(story)):
+    for url in (reverse("admin:index"), page("trader"), change(cycle)):
         assert foot in text_of(admin_client, url), url
     assert VERSION not in text_of(client, reverse("admin:login"))
 
 
 def test_without_redis_pages_answer_and_prices_are_unknown(
-    admin_client: Client, story: Trader, settings: Settings
+    admin_client: Client, cycle: Trader, settings: Settings
 ) -> None:
     settings.REDIS_URL = NO_REDIS
     assert "unknown" in text_of(admin_client, page("symbol"))
-    assert "unknown" in text_of(admin_client, change(story.symbol))
+    assert "unknown" in text_of(admin_client, change(cycle.symbol))
     start = text_of(admin_client, reverse("admin:index"))
     assert "unknown" in start
     assert "Redis does not answer: no event and no task reaches anybody. What is held still gets out." in start
 
 
 class TestStartPage:
-    def test_shows_what_goes_on(self, admin_client: Client, story: Trader) -> None:
+    def test_shows_what_goes_on(self, admin_client: Client, cycle: Trader) -> None:
         start = text_of(admin_client, reverse("admin:index"))
         for words in ("Cycles per hour", "+0.00000001", "1 selling", "3000.1", "Open orders", "New traders trade on"):
             assert words in start, words
         assert "1E-8" not in start
 
-    def test_refreshes_itself_without_the_frame(self, admin_client: Client, story: Trader) -> None:
+    def test_refreshes_itself_without_the_frame(self, admin_client: Client, cycle: Trader) -> None:
         part = admin_client.get(reverse("admin:index"), headers={"HX-Request": "true"}).content.decode()
         assert 'id="live"' in part
         assert 'id="live-below"' in part
@@ -149,7 +155,7 @@ class TestStartPage:
 
 @pytest.mark.parametrize("model", ["symbol", "trader", "order", "fill", "journalentry"])
 def test_queries_of_a_list_do_not_grow_with_its_rows(
-    admin_client: Client, story: Trader, model: str, django_assert_max_num_queries: DjangoAssertNumQueries
+    admin_client: Client, cycle: Trader, model: str, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     def count() -> int:
         with django_assert_max_num_queries(30) as captured:
@@ -163,15 +169,15 @@ def test_queries_of_a_list_do_not_grow_with_its_rows(
 
 
 def test_queries_of_a_traders_page_do_not_grow_with_its_orders(
-    admin_client: Client, story: Trader, django_assert_max_num_queries: DjangoAssertNumQueries
+    admin_client: Client, cycle: Trader, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_max_num_queries(13):
-        text_of(admin_client, change(story))
+        text_of(admin_client, change(cycle))
 
 
 @pytest.mark.parametrize("model", READ_ONLY)
 def test_what_was_reported_is_read_only_even_for_a_superuser(
-    admin_client: Client, story: Trader, model: type[Trader]
+    admin_client: Client, cycle: Trader, model: type[Trader]
 ) -> None:
     name = f"admin:trading_{model._meta.model_name}"
     row = model.objects.order_by("-pk")[0]
@@ -197,13 +203,13 @@ class TestTraders:
         assert self.shown(admin_client, "?show=finished") == {finished.pk}
         assert self.shown(admin_client, "?show=all") == {live.pk, failing.pk, finished.pk, retired.pk}
 
-    def test_search_finds_a_trader_by_its_client_order_id(self, admin_client: Client, story: Trader) -> None:
-        make_trader(story.symbol, 2)
-        order = story.orders.all()[0]
-        assert self.shown(admin_client, f"?q={order.client_order_id}") == {story.pk}
+    def test_search_finds_a_trader_by_its_client_order_id(self, admin_client: Client, cycle: Trader) -> None:
+        make_trader(cycle.symbol, 2)
+        order = cycle.orders.all()[0]
+        assert self.shown(admin_client, f"?q={order.client_order_id}") == {cycle.pk}
 
-    def test_page_tells_the_story_with_orders_fills_and_tasks(self, admin_client: Client, story: Trader) -> None:
-        told = text_of(admin_client, change(story))
+    def test_page_tells_the_story_with_orders_fills_and_tasks(self, admin_client: Client, cycle: Trader) -> None:
+        told = text_of(admin_client, change(cycle))
         told_in_order = ["Trade 7 at 3000 USDT", "The exchange reported: buy filled, 0.0667 of 0.0667"]
         assert told.index(told_in_order[0]) < told.index(told_in_order[1])
         for words in (
@@ -216,57 +222,65 @@ class TestTraders:
         assert "/task/0c8a3b5e-55bb-4ad9-9a2e-3b0b3f0f7a11" in told
 
     def test_wake_now_rings_the_traders_bell(
-        self, admin_client: Client, story: Trader, monkeypatch: pytest.MonkeyPatch
+        self, admin_client: Client, cycle: Trader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        rung: list[tuple[object, ...]] = []
-        monkeypatch.setattr(enqueue, "nudge", lambda *arguments: rung.append(arguments))
-        url = reverse("admin:trading_trader_wake", args=(story.pk,))
+        enqueued: list[tuple[object, ...]] = []
+        monkeypatch.setattr(enqueue, "nudge", lambda *arguments: enqueued.append(arguments))
+        url = reverse("admin:trading_trader_wake", args=(cycle.pk,))
         assert admin_client.get(url).status_code == 405
         admin_client.post(url)
-        assert rung == [(story.pk, "ETHUSDT", "admin asked it to look again", True, enqueue.queue_of(story.holds))]
+        assert enqueued == [
+            (
+                cycle.pk,
+                "ETHUSDT",
+                "admin asked it to look again",
+                True,
+                enqueue.queue_of(cycle.holds),
+            )
+        ]
 
     def test_wake_now_without_a_broker_is_a_message(
-        self, admin_client: Client, story: Trader, monkeypatch: pytest.MonkeyPatch
+        self, admin_client: Client, cycle: Trader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(*arguments: object) -> None:
             raise redis.ConnectionError("refused")
 
         monkeypatch.setattr(enqueue, "nudge", refuse)
-        answer = admin_client.post(reverse("admin:trading_trader_wake", args=(story.pk,)), follow=True)
+        answer = admin_client.post(reverse("admin:trading_trader_wake", args=(cycle.pk,)), follow=True)
         assert "The bell did not ring: refused" in answer.content.decode()
 
-    def test_abandon_ends_a_cycle_unless_an_order_may_rest(self, admin_client: Client, story: Trader) -> None:
-        url = reverse("admin:trading_trader_abandon", args=(story.pk,))
+    def test_abandon_ends_a_cycle_unless_an_order_may_rest(self, admin_client: Client, cycle: Trader) -> None:
+        url = reverse("admin:trading_trader_abandon", args=(cycle.pk,))
         assert "Not abandoned" in admin_client.post(url, follow=True).content.decode()
-        story.orders.filter(side="SELL").update(status="CANCELED")
+        cycle.orders.filter(side="SELL").update(status="CANCELED")
         assert "Abandoned." in admin_client.post(url, follow=True).content.decode()
-        story.refresh_from_db()
-        assert story.state == TraderState.ABANDONED
+        cycle.refresh_from_db()
+        assert cycle.state == TraderState.ABANDONED
 
-    def test_several_are_abandoned_once_that_is_confirmed(self, admin_client: Client, story: Trader) -> None:
-        chosen = {"action": "abandon_chosen", ACTION_CHECKBOX_NAME: [story.pk]}
+    def test_several_are_abandoned_once_that_is_confirmed(self, admin_client: Client, cycle: Trader) -> None:
+        chosen = {"action": "abandon_chosen", ACTION_CHECKBOX_NAME: [cycle.pk]}
         asked = admin_client.post(page("trader"), chosen).content.decode()
         assert "Abandon 1 trader?" in asked
         sure = {**chosen, "confirmed": "yes"}
         assert "Not abandoned: 1" in admin_client.post(page("trader"), sure, follow=True).content.decode()
-        story.orders.filter(side="SELL").update(status="CANCELED")
+        cycle.orders.filter(side="SELL").update(status="CANCELED")
         admin_client.post(page("trader"), chosen)
-        story.refresh_from_db()
-        assert not story.has_ended
+        cycle.refresh_from_db()
+        assert not cycle.has_ended
         assert "Abandoned: 1." in admin_client.post(page("trader"), sure, follow=True).content.decode()
-        story.refresh_from_db()
-        assert story.state == TraderState.ABANDONED
+        cycle.refresh_from_db()
+        assert cycle.state == TraderState.ABANDONED
 
-    def test_who_may_only_look_can_neither_wake_nor_abandon(self, client: Client, story: Trader) -> None:
+    def test_who_may_only_look_can_neither_wake_nor_abandon(self, client: Client, cycle: Trader) -> None:
         viewer = User.objects.create_user("viewer", password="x", is_staff=True)
         viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
         client.force_login(viewer)
-        assert "Wake now" not in text_of(client, change(story))
+        assert "Wake now" not in text_of(client, change(cycle))
         for act in ("wake", "abandon"):
-            assert client.post(reverse(f"admin:trading_trader_{act}", args=(story.pk,))).status_code == 403
+            assert client.post(reverse(f"admin:trading_trader_{act}", args=(cycle.pk,))).status_code == 403
 
 
-def test_orders_are_found_by_client_order_id_and_by_part(admin_client: Client, story: Trader) -> None:
+def test_orders_are_found_by_client_order_id_and_by_part(admin_client: Client, cycle: Trader) -> None:
     def shown(query: str) -> list[str]:
         return [order.side for order in admin_client.get(page("order") + query).context["cl"].result_list]
 
@@ -274,4 +288,4 @@ def test_orders_are_found_by_client_order_id_and_by_part(admin_client: Client, s
     assert shown("?show=open") == ["SELL"]
     assert shown("?show=filled") == ["BUY"]
     assert shown("?show=other") == []
-    assert shown(f"?q={story.orders.get(side='BUY').client_order_id}") == ["BUY"]
+    assert shown(f"?q={cycle.orders.get(side='BUY').client_order_id}") == ["BUY"]

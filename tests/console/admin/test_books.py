@@ -107,11 +107,11 @@ def test_several_at_once_are_confirmed_first(
 
 
 def test_books_are_compared_on_demand(admin_client: Client, symbol: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
-    rung: list[Any] = []
-    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **_: rung.append((task, kwargs["venue"])))
+    enqueued: list[Any] = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **_: enqueued.append((task, kwargs["venue"])))
     answer = admin_client.post(reverse("admin:trading_reconciliation_now"), follow=True)
     assert "Rang for mock" in answer.content.decode()
-    assert rung == [("trading.tasks.reconcile", "mock")]
+    assert enqueued == [("trading.tasks.reconcile", "mock")]
 
 
 def test_pages_fit_their_window(

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from tests.support.exchanges.listed import Catalog, listed
+from tests.support.exchanges.listed import ListingExchange, listed
 from tests.support.rows import make_order, make_story, make_trader
 from tests.support.settings import give, of_strategy
 from tests.trading.conftest import make_symbol
@@ -29,7 +29,7 @@ PROFILES = "/admin/trading/profile/"
 @pytest.fixture
 def thousands(symbol: Symbol) -> Symbol:
     """Two thousand symbols beside the one that is on, seeded as by a sync."""
-    sync.sync("mock", Catalog([listed("ETH"), *(listed(f"A{n}") for n in range(2000))]))  # type: ignore[arg-type]
+    sync.sync("mock", ListingExchange([listed("ETH"), *(listed(f"A{n}") for n in range(2000))]))  # type: ignore[arg-type]
     return symbol
 
 

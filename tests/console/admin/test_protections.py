@@ -34,7 +34,7 @@ CHOICES = {"quote_asset": "usdt", "drawdown_from": "day", "drawdown_mode": "halt
 
 
 @pytest.fixture(autouse=True)
-def no_bells(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_is_enqueued(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(enqueue, "refresh_balances_once", lambda venue: None)
 
 
@@ -109,7 +109,7 @@ def test_the_accounts_page_says_how_far_limits_are_used_and_what_they_leave_out(
 def test_what_is_held_back_shows_on_every_page_that_one_looks_at(admin_client: Client, denied: Trader) -> None:
     reason = "ETHUSDT may bind 300 USDT: 199.8999 are bound and this buy needs 199.8999"
     row = limit_account(max_exposure=D(10_000))
-    HeldBack.objects.update(holds_until=timezone.now() + timedelta(minutes=1))
+    HeldBack.objects.update(denies_until=timezone.now() + timedelta(minutes=1))
     pages = ("/admin/", of(denied.symbol), f"/admin/trading/trader/{denied.pk}/change/", f"{PAGES}{row.pk}/change/")
     for url in (*pages, "/admin/trading/heldback/"):
         assert reason in page(admin_client, url), url

@@ -16,7 +16,7 @@ from tests.support.settings import give, of_strategy
 from tests.trading.conftest import make_symbol
 from trading.core.fees import Fees
 from trading.exchange.errors import KeyRejected, Refused
-from trading.exchange.protocol import Listed
+from trading.exchange.protocol import ListedSymbol
 from trading.models import Listing, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.symbols import listings, turning
@@ -41,10 +41,10 @@ class Exchange:
 
     name: str = "XRPUSDT"
 
-    def listed(self, name: str) -> Listed:
+    def listed(self, name: str) -> ListedSymbol:
         if name != self.name:
             raise Refused("-1121 Invalid symbol.")
-        return Listed(
+        return ListedSymbol(
             symbol=name,
             base_asset="XRP",
             quote_asset="USDT",
@@ -60,7 +60,7 @@ class Exchange:
             filters=[],
         )
 
-    def all_listed(self) -> list[Listed]:
+    def all_listed(self) -> list[ListedSymbol]:
         return [self.listed(self.name)]
 
     def fees(self, name: str) -> Fees:
@@ -149,7 +149,7 @@ class TestAdding:
     def test_rejected_key_is_not_taken_for_an_unknown_symbol(
         self, admin_client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def rejects(exchange: Exchange, name: str) -> Listed:
+        def rejects(exchange: Exchange, name: str) -> ListedSymbol:
             raise KeyRejected("The key is not valid here", -2014)
 
         monkeypatch.setattr(Exchange, "listed", rejects)

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from console.management import settling
 from console.management.commands import symbols as symbols_command
 from streamer.models import StreamedSymbol
-from tests.support.exchanges.listed import Catalog, listed
+from tests.support.exchanges.listed import ListingExchange, listed
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.settings import of_strategy
 from tests.trading.conftest import make_symbol
@@ -165,10 +165,10 @@ def test_share_of_the_balance_is_listed_as_such(symbol: Symbol) -> None:
 
 class TestSymbols:
     @pytest.fixture(autouse=True)
-    def catalog(self, monkeypatch: pytest.MonkeyPatch) -> Catalog:
-        catalog = Catalog([listed("ETH"), listed("BTC"), listed("ETH", "BTC", min_notional="0.0001")])
-        monkeypatch.setattr(symbols_command, "exchange_at", lambda venue: catalog)
-        return catalog
+    def sync(self, monkeypatch: pytest.MonkeyPatch) -> ListingExchange:
+        sync = ListingExchange([listed("ETH"), listed("BTC"), listed("ETH", "BTC", min_notional="0.0001")])
+        monkeypatch.setattr(symbols_command, "exchange_at", lambda venue: sync)
+        return sync
 
     def test_sync_says_what_there_is_in_one_line(self) -> None:
         said = "mock: 3 symbols, 3 of them trade; 3 new with settings, turned off; 0 gone and marked."
@@ -183,8 +183,8 @@ class TestSymbols:
         with pytest.raises(CommandError, match="mock lists no symbol quoted in XYZ"):
             run("symbols", "sync", "--quote", "XYZ")
 
-    def test_exchange_that_is_away_is_one_line(self, catalog: Catalog) -> None:
-        catalog.symbols = []
+    def test_exchange_that_is_away_is_one_line(self, sync: ListingExchange) -> None:
+        sync.symbols = []
         with pytest.raises(CommandError, match="mock can't be asked for its symbols now"):
             run("symbols", "sync")
 

@@ -41,18 +41,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def rung(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def enqueued(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
 
-    def ring(scheduler: Scheduler, entry: Any, **_: Any) -> None:
+    def enqueue(scheduler: Scheduler, entry: Any, **_: Any) -> None:
         names.append(entry.name)
 
-    monkeypatch.setattr(Scheduler, "apply_async", ring)
+    monkeypatch.setattr(Scheduler, "apply_async", enqueue)
     return names
 
 
 @pytest.fixture
-def scheduler(clock: Clock, rung: list[str], redis_client: "redis.Redis") -> Iterator[Scheduler]:
+def scheduler(clock: Clock, enqueued: list[str], redis_client: "redis.Redis") -> Iterator[Scheduler]:
     PeriodicTask.objects.all().delete()
     for name, every in (("second", 1), ("five", 5), ("minute", 60)):
         interval, _ = IntervalSchedule.objects.get_or_create(every=every, period=IntervalSchedule.SECONDS)
@@ -62,14 +62,14 @@ def scheduler(clock: Clock, rung: list[str], redis_client: "redis.Redis") -> Ite
     made._finalize.cancel()
 
 
-def run(scheduler: Scheduler, clock: Clock, rung: list[str], seconds: float) -> dict[str, int]:
+def run(scheduler: Scheduler, clock: Clock, enqueued: list[str], seconds: float) -> dict[str, int]:
     """Lets it tick for so long; how often it rang what."""
-    rung.clear()
+    enqueued.clear()
     end = clock.steady + seconds
     while clock.steady < end:
         wait_s = scheduler.tick()
         clock.steady += max(0.05, min(wait_s, 1.0))
-    return {name: rung.count(name) for name in ("second", "five", "minute")}
+    return {name: enqueued.count(name) for name in ("second", "five", "minute")}
 
 
 def about(expected: int) -> Any:
@@ -78,32 +78,32 @@ def about(expected: int) -> Any:
 
 @pytest.mark.parametrize("hours", [-6, -0.01, 0.01, 6])
 def test_a_clock_that_is_set_does_not_put_it_to_sleep(
-    scheduler: Scheduler, clock: Clock, rung: list[str], hours: float
+    scheduler: Scheduler, clock: Clock, enqueued: list[str], hours: float
 ) -> None:
-    assert run(scheduler, clock, rung, 120) == {"second": about(120), "five": about(24), "minute": about(2)}
+    assert run(scheduler, clock, enqueued, 120) == {"second": about(120), "five": about(24), "minute": about(2)}
     clock.set_by = hours * 3600
-    assert run(scheduler, clock, rung, 120) == {"second": about(120), "five": about(24), "minute": about(2)}
+    assert run(scheduler, clock, enqueued, 120) == {"second": about(120), "five": about(24), "minute": about(2)}
 
 
-def test_a_last_run_in_the_future_is_now(scheduler: Scheduler, clock: Clock, rung: list[str]) -> None:
+def test_a_last_run_in_the_future_is_now(scheduler: Scheduler, clock: Clock, enqueued: list[str]) -> None:
     """As a beat finds it that starts after the clock was set back."""
     PeriodicTask.objects.update(last_run_at=clock.now + timedelta(hours=6))
-    assert run(scheduler, clock, rung, 65) == {"second": about(65), "five": about(13), "minute": about(1)}
+    assert run(scheduler, clock, enqueued, 65) == {"second": about(65), "five": about(13), "minute": about(1)}
 
 
 def test_a_change_in_the_admin_is_noticed_also_when_the_clock_was_set_back(
-    scheduler: Scheduler, clock: Clock, rung: list[str]
+    scheduler: Scheduler, clock: Clock, enqueued: list[str]
 ) -> None:
     PeriodicTasks.objects.update_or_create(ident=1, defaults={"last_update": clock.now + timedelta(hours=6)})
-    run(scheduler, clock, rung, 5)
+    run(scheduler, clock, enqueued, 5)
     PeriodicTask.objects.filter(name="second").update(enabled=False)
     PeriodicTasks.objects.update(last_update=clock.now)
-    run(scheduler, clock, rung, 2)
-    assert run(scheduler, clock, rung, 20) == {"second": 0, "five": about(4), "minute": about(0)}
+    run(scheduler, clock, enqueued, 2)
+    assert run(scheduler, clock, enqueued, 20) == {"second": 0, "five": about(4), "minute": about(0)}
 
 
 def test_it_rings_nothing_while_another_one_leads_and_goes_on_when_that_dies(
-    scheduler: Scheduler, clock: Clock, rung: list[str]
+    scheduler: Scheduler, clock: Clock, enqueued: list[str]
 ) -> None:
     lease = Lease.objects.create(name="beat", holder="elsewhere:1")
 
@@ -111,11 +111,11 @@ def test_it_rings_nothing_while_another_one_leads_and_goes_on_when_that_dies(
         for _ in range(seconds):
             lease.turn += 1
             lease.save()
-            run(scheduler, clock, rung, 1)
-            assert rung == []
+            run(scheduler, clock, enqueued, 1)
+            assert enqueued == []
 
     other_lives(20)
-    assert run(scheduler, clock, rung, 5)["second"] > 0
+    assert run(scheduler, clock, enqueued, 5)["second"] > 0
     lease.refresh_from_db()
     assert lease.holder.startswith(f"{socket.gethostname()}:")
     # It stands still for a while, and the other one takes over: it rings nothing more.
@@ -124,21 +124,21 @@ def test_it_rings_nothing_while_another_one_leads_and_goes_on_when_that_dies(
 
 
 def test_it_rings_nothing_while_nobody_can_tell_who_leads(
-    scheduler: Scheduler, clock: Clock, rung: list[str], monkeypatch: pytest.MonkeyPatch
+    scheduler: Scheduler, clock: Clock, enqueued: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(scheduler, clock, rung, 3)
+    run(scheduler, clock, enqueued, 3)
 
     def away() -> bool:
         raise OperationalError("the server is away")
 
     monkeypatch.setattr(scheduler._lease, "has_it", away)
-    assert run(scheduler, clock, rung, 10) == {"second": 0, "five": 0, "minute": 0}
+    assert run(scheduler, clock, enqueued, 10) == {"second": 0, "five": 0, "minute": 0}
 
 
 def test_who_ends_lets_another_lead_at_once_and_writes_down_when_what_was_rung(
-    scheduler: Scheduler, clock: Clock, rung: list[str]
+    scheduler: Scheduler, clock: Clock, enqueued: list[str]
 ) -> None:
-    run(scheduler, clock, rung, 65)
+    run(scheduler, clock, enqueued, 65)
     scheduler.close()
     assert Lease.objects.get().holder == ""
     last = PeriodicTask.objects.get(name="minute").last_run_at

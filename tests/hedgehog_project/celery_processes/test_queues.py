@@ -11,13 +11,13 @@ import redis
 from celery import current_app
 
 from hedgehog_project import queues, shared_clock
-from hedgehog_project.queues import ENTRIES, EXITS, LEADER, REPORTS, RUNG_AT
+from hedgehog_project.queues import ENQUEUED_AT, ENTRIES, EXITS, LEADER, REPORTS
 from trading.waking import enqueue
 
 NIGHT = 8 * 3600.0
 
 
-def ring(count: int, name: str = "trading.tasks.nudge") -> None:
+def put(count: int, name: str = "trading.tasks.nudge") -> None:
     for _ in range(count):
         current_app.send_task(name, kwargs={"n": next(_numbers)}, retry=False)
 
@@ -29,7 +29,7 @@ def age(client: "redis.Redis", queue: str, seconds: float) -> None:
     """Makes what waits in a queue so much older."""
     messages = [json.loads(message) for message in client.lrange(queue, 0, -1)]
     for message in messages:
-        message["headers"][RUNG_AT] -= seconds
+        message["headers"][ENQUEUED_AT] -= seconds
     client.delete(queue)
     client.rpush(queue, *map(json.dumps, messages))
 
@@ -49,18 +49,18 @@ def test_each_task_has_its_queue(redis_client: "redis.Redis") -> None:
 
 def test_a_queue_tells_how_old_its_oldest_task_is(redis_client: "redis.Redis") -> None:
     assert [(each.length, each.oldest_s) for each in queues.look(redis_client, time.time())] == [(0, 0.0)] * 4
-    ring(1)
+    put(1)
     age(redis_client, ENTRIES, 12)
-    ring(2)
+    put(2)
     entries = queues.look(redis_client, shared_clock.now())[-1]
     assert (entries.name, entries.length) == (ENTRIES, 3)
     assert entries.oldest_s == pytest.approx(12, abs=2)
 
 
 def test_what_is_stale_is_dropped_and_what_was_rung_just_now_stays(redis_client: "redis.Redis") -> None:
-    ring(7)
+    put(7)
     age(redis_client, ENTRIES, queues.STALE_S + 1)
-    ring(3)
+    put(3)
     assert queues.drop_stale(redis_client, ENTRIES, shared_clock.now()) == 7
     # Another worker that starts at the same moment finds nothing to drop.
     assert queues.drop_stale(redis_client, ENTRIES, shared_clock.now()) == 0
@@ -72,10 +72,10 @@ def test_what_is_stale_is_dropped_and_what_was_rung_just_now_stays(redis_client:
 def test_however_many_are_stale_the_cut_is_in_the_right_place(
     redis_client: "redis.Redis", stale: int, fresh: int
 ) -> None:
-    ring(stale)
+    put(stale)
     if stale:
         age(redis_client, ENTRIES, NIGHT)
-    ring(fresh)
+    put(fresh)
     assert queues.drop_stale(redis_client, ENTRIES, shared_clock.now()) == stale
     assert redis_client.llen(ENTRIES) == fresh
 
@@ -83,14 +83,14 @@ def test_however_many_are_stale_the_cut_is_in_the_right_place(
 def test_a_queue_of_yesterday_is_dropped_in_a_moment_and_said_in_one_line(
     redis_client: "redis.Redis", caplog: pytest.LogCaptureFixture
 ) -> None:
-    ring(1)
+    put(1)
     age(redis_client, ENTRIES, NIGHT)
     message = redis_client.lindex(ENTRIES, 0)
     pipeline = redis_client.pipeline(transaction=False)
     for _ in range(100):
         pipeline.lpush(ENTRIES, *[str(message, "utf-8")] * 1_000)  # type: ignore[arg-type]
     pipeline.execute()
-    ring(2)
+    put(2)
     began = time.monotonic()
     with caplog.at_level(logging.WARNING, "hedgehog_project"):
         assert queues.drop_stale(redis_client, ENTRIES, shared_clock.now()) == 100_001
@@ -105,7 +105,7 @@ def test_a_queue_of_yesterday_is_dropped_in_a_moment_and_said_in_one_line(
 def test_a_task_without_a_time_is_dropped(redis_client: "redis.Redis", message: bytes) -> None:
     """It is of a version before this one, or another program's."""
     redis_client.rpush(ENTRIES, message)
-    ring(1)
+    put(1)
     assert queues.look(redis_client, shared_clock.now())[-1].oldest_s == queues.STALE_S
     assert queues.drop_stale(redis_client, ENTRIES, shared_clock.now()) == 1
     assert redis_client.llen(ENTRIES) == 1

@@ -1,4 +1,4 @@
-"""The small parts of `make run`: tether, ports, the embedded Redis's address, the logs it shows."""
+"""The small parts of `make run`: exec_with_parent, ports, the embedded Redis's address, the logs it shows."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from hedgehog_project.home import secret
 from hedgehog_project.launch import embedded_redis
 from hedgehog_project.launch.terminal import Log
 from hedgehog_project.ports import HOST, free_port, why_not
-from tests.support.environment import ROOT, TETHER
+from tests.support.environment import EXEC_WITH_PARENT, ROOT
 
 SLEEPER = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
 
@@ -38,7 +38,8 @@ def wait_until_gone(pid: int, timeout_s: float = 5) -> bool:
 def test_a_tethered_process_ends_with_a_parent_that_is_killed() -> None:
     starts_one = (
         "import subprocess, sys, os, time; "
-        f"p = subprocess.Popen([sys.executable, '-IS', {str(TETHER)!r}, str(os.getpid()), '-', *{SLEEPER!r}]); "
+        f"p = subprocess.Popen([sys.executable, '-IS', {str(EXEC_WITH_PARENT)!r}, "
+        f"str(os.getpid()), '-', *{SLEEPER!r}]); "
         "print(p.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen([sys.executable, "-c", starts_one], stdout=subprocess.PIPE, text=True)
@@ -52,16 +53,19 @@ def test_a_tethered_process_ends_with_a_parent_that_is_killed() -> None:
     assert wait_until_gone(child)
 
 
-def test_a_tether_whose_parent_has_gone_starts_nothing() -> None:
+def test_a_command_whose_parent_has_gone_starts_nothing() -> None:
     done = subprocess.run(
-        [sys.executable, "-IS", TETHER, "1", "-", "echo", "started"], capture_output=True, text=True, check=False
+        [sys.executable, "-IS", EXEC_WITH_PARENT, "1", "-", "echo", "started"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
     assert "started" not in done.stdout
 
 
 def test_a_process_is_started_again_after_two_seconds_not_at_once(tmp_path: Path) -> None:
-    command = [sys.executable, "-IS", str(TETHER), "0", str(tmp_path / "new" / "stamp"), "true"]
+    command = [sys.executable, "-IS", str(EXEC_WITH_PARENT), "0", str(tmp_path / "new" / "stamp"), "true"]
     times = []
     for _ in range(2):
         began = time.monotonic()
@@ -73,10 +77,13 @@ def test_a_process_is_started_again_after_two_seconds_not_at_once(tmp_path: Path
 
 def test_a_command_that_is_not_there_is_one_line() -> None:
     done = subprocess.run(
-        [sys.executable, "-IS", TETHER, "0", "-", "no-such-program"], capture_output=True, text=True, check=False
+        [sys.executable, "-IS", EXEC_WITH_PARENT, "0", "-", "no-such-program"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1
-    assert done.stderr == "tether: cannot run no-such-program: No such file or directory\n"
+    assert done.stderr == "exec_with_parent: cannot run no-such-program: No such file or directory\n"
 
 
 def test_a_port_is_free_until_someone_listens() -> None:

@@ -111,7 +111,7 @@ class Stack:
         found = {
             pid
             for pid, command in self.pids().items()
-            if all(word in command for word in words) and "tether.py" not in command
+            if all(word in command for word in words) and "exec_with_parent.py" not in command
         }
         return min(found, default=None)
 

@@ -11,7 +11,7 @@ import pytest
 from Crypto.PublicKey import ECC, RSA
 from pytest_django import Settings
 
-from hedgehog_project.tether import GIVEN, may_have
+from hedgehog_project.exec_with_parent import GIVEN, may_have
 from hedgehog_project.venues import Venue, endpoints, key_settings
 from hedgehog_project.venues.keys import BadKey, Key, KeyKind, hmac_key, private_key
 from hedgehog_project.venues.pem import PublicKey

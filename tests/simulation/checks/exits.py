@@ -88,7 +88,7 @@ class ExitWatch:
             )
             if last and last[0][0] == Check.SELF_TRADE:
                 continue  # An own buy rests at its price, which is about to trade.
-            if not self.world.desk.exchange.engine.books[symbol].rules.is_trading:
+            if not self.world.context.exchange.engine.books[symbol].rules.is_trading:
                 continue
             if floor_to(owned, self._step(symbol)) * self._lowest(symbol) >= self._greatest_minimum(symbol):
                 holding.add(pk)
@@ -107,7 +107,7 @@ class ExitWatch:
         return from_units(rows[0][0]), from_units(rows[0][1])
 
     def _true(self, symbol: str) -> tuple[Decimal, Decimal]:
-        listed = from_exchange_info(self.world.desk.exchange.engine.books[symbol].rules.info)
+        listed = from_exchange_info(self.world.context.exchange.engine.books[symbol].rules.info)
         return listed.min_notional, listed.step_size
 
     def _minimum(self, symbol: str) -> Decimal:

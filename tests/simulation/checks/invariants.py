@@ -71,8 +71,8 @@ class Books:
 class Watch:
     def __init__(self, world: World) -> None:
         self.world = world
-        self.books = Books(rates=world.desk.exchange.engine.rates, is_ours=world.is_ours)
-        world.desk.exchange.listeners.append(lambda changes: self.books.take(changes, world.now))
+        self.books = Books(rates=world.context.exchange.engine.rates, is_ours=world.is_ours)
+        world.context.exchange.listeners.append(lambda changes: self.books.take(changes, world.now))
         self.has_forgotten, self._restored_at = False, world.now - MAX_SLEEP
         self._last_fill = 0
         self._booked: dict[str, Decimal] = {}
@@ -149,7 +149,7 @@ class Watch:
     def _own_orders(self, rows: list[tuple[Any, ...]]) -> None:
         ours = {row[0]: row for row in rows}
         busy: set[int | None] = set()
-        for there in self.world.desk.exchange.engine.open_orders():
+        for there in self.world.context.exchange.engine.open_orders():
             name = there.client_order_id
             if not self.world.is_ours(name):
                 continue
@@ -202,13 +202,13 @@ class Watch:
             never(not same or self.books.names[there.order_id] != name, f"I4: trade {trade_id} is booked otherwise")
 
     def _money(self, traders: list[tuple[Any, ...]]) -> None:
-        ledger = self.world.desk.exchange.engine.ledger
+        ledger = self.world.context.exchange.engine.ledger
         for asset, holding in ledger.holdings.items():
             expected = self.books.money.get(asset, ZERO) - self.world.taken_away.get(asset, ZERO)
             never(holding.free + holding.locked != expected, f"I5: {asset} differs from what the fills moved")
             never(bool(holding.missing), f"I5: {asset} appeared from nowhere")
         selling: dict[int | None, Decimal] = {}
-        for order in self.world.desk.exchange.engine.open_orders():
+        for order in self.world.context.exchange.engine.open_orders():
             name = order.client_order_id
             if order.side == Side.SELL and self.world.is_ours(name) and not self.world.line.was_hidden(name):
                 trader = trader_of(order.client_order_id)
@@ -278,7 +278,7 @@ class Watch:
 
     def _was_to_be_seen(self, at: datetime, crossing: list[tuple[datetime, bool]]) -> bool:
         """While Redis refuses writes only the last price is looked at, about each second: a dip may pass unseen."""
-        refusing = self.world.bells.refusing
+        refusing = self.world.wake_ups.refusing
         if refusing.since is None or not refusing.since <= at <= refusing.until:
             return True
         return all(is_it for other, is_it in crossing if at <= other <= at + LOOKED_AT_WITHIN)
@@ -286,7 +286,7 @@ class Watch:
     def _late(self, holds: bool, now: datetime) -> datetime:
         """What a trader waits for since then, somebody ought to have told it."""
         late = min(now - MAX_SLEEP, self.world.beats[0])
-        refusing = self.world.bells.refusing.held_up_since(MAX_SLEEP)
+        refusing = self.world.wake_ups.refusing.held_up_since(MAX_SLEEP)
         if refusing is not None and not holds:
             # Nothing is bought while Redis refuses writes.
             return min(late, refusing - MAX_SLEEP)
@@ -325,12 +325,12 @@ class Watch:
                     owned != from_units(leftover),
                     f"I5: trader {pk} ended with {owned}, and says {from_units(leftover)}",
                 )
-            for order in self.world.desk.exchange.engine.open_orders():
+            for order in self.world.context.exchange.engine.open_orders():
                 is_its = self.world.is_ours(order.client_order_id) and trader_of(order.client_order_id) == pk
                 never(is_its, f"I3: {order.client_order_id} of an ended trader is open")
 
     def _foreign_hands(self) -> None:
-        left = [o for o in self.world.desk.exchange.engine.open_orders() if o.client_order_id == FOREIGN]
+        left = [o for o in self.world.context.exchange.engine.open_orders() if o.client_order_id == FOREIGN]
         never(len(left) != len(PRICES), "I3: an order that is not ours was touched")
 
     def _after_a_comparison(self, rows: list[tuple[Any, ...]]) -> None:

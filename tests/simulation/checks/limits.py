@@ -43,7 +43,7 @@ class Limits:
         if self.world.wall.was_set_within(MINUTE):
             return  # What is under way is told from what the exchange has counted by our times.
         # What others have spent of it since nobody could know.
-        free = self.world.desk.exchange.engine.ledger.balances()["USDT"].free + self.world.others.bound
+        free = self.world.context.exchange.engine.ledger.balances()["USDT"].free + self.world.others.bound
         never(
             free < limits.quote_reserve, f"R6: {order.client_order_id} leaves {free} of {limits.quote_reserve} USDT"
         )
@@ -56,13 +56,13 @@ class Limits:
         if limits.max_open_orders is not None:
             count = sum(1 for row in rows if OrderStatus(row[3]) in OPEN)
             never(count > limits.max_open_orders, f"R6: {name} is one of {count} open orders of {symbol}")
-        last = self.world.bells.last.get(symbol)
+        last = self.world.wake_ups.last.get(symbol)
         if limits.max_trade_age_s is not None:
             age_ms = self.world.now_ms - last.event_ms if last else None
             is_old = age_ms is None or age_ms > limits.max_trade_age_s * 1000
             never(is_old, f"R6: {name} is saved, and the last trade is {age_ms} ms old")
         if limits.heeds_gaps:
-            never(self.world.bells.has_gap(None, "mock", symbol), f"R6: {name} is saved in a gap of {symbol}")
+            never(self.world.wake_ups.has_gap(None, "mock", symbol), f"R6: {name} is saved in a gap of {symbol}")
         self._losses(name, symbol, limits)
 
     def _losses(self, name: str, symbol: str, limits: SymbolProtections) -> None:

@@ -31,7 +31,7 @@ from trading.models.fields import from_units
 from trading.models.symbols import Sizing, TradingStatus
 
 # A bell may be that late: what it told was seen on the market before.
-BELLS_LATE_BY = timedelta(seconds=20)
+WAKE_UPS_LATE_BY = timedelta(seconds=20)
 # A wish is fulfilled within this time, although beats, bells and requests are lost.
 FULFILLED_WITHIN = timedelta(seconds=30)
 # The least that can be sold, however the filters change, in base and in quote.
@@ -105,7 +105,7 @@ class RuleWatch:
         """As the exchange gets it: nothing of its trader rests there, nor anything that it would meet."""
         if self.watch.has_forgotten:
             return
-        for other in self.world.desk.exchange.engine.open_orders():
+        for other in self.world.context.exchange.engine.open_orders():
             name = other.client_order_id
             if not self.world.is_ours(name) or self.world.line.was_hidden(name):
                 continue
@@ -179,7 +179,7 @@ class RuleWatch:
                 never(holds and denied_by not in EXITS, f"R6: the exit of {pk} is held back: {reason}")
             elif kind == Kind.CANCELLED and side == Side.BUY and trader.strategy == "naive":
                 over = trader.intervals["retarget_interval"]
-                highest = self._prices(trader.symbol, time_of(submitted_at) - BELLS_LATE_BY)[1]
+                highest = self._prices(trader.symbol, time_of(submitted_at) - WAKE_UPS_LATE_BY)[1]
                 has_left = over is not None and highest > from_units(price) * (1 + over)
                 never(not has_left, f"R2: trader {pk} cancels its buy, which the market has not left")
         return heard
@@ -196,7 +196,7 @@ class RuleWatch:
     def _slot_request(self, pk: int, trader: _Trader) -> None:
         interval = trader.intervals["rebuy_interval"]
         bought = read("SELECT max(price) FROM trading_order WHERE trader_id = %s AND side = 'BUY'", pk)[0][0]
-        lowest = self._prices(trader.symbol, trader.created_at - BELLS_LATE_BY)[0]
+        lowest = self._prices(trader.symbol, trader.created_at - WAKE_UPS_LATE_BY)[0]
         has_fallen = interval is not None and bought is not None and lowest < from_units(bought) * (1 - interval)
         never(not has_fallen, f"R1: trader {pk} asks for another, and the price has not fallen under its buy so far")
 
@@ -245,7 +245,7 @@ class RuleWatch:
         if kind != OrderType.MARKET and price + ticks >= cost * (1 + profit - doubt):
             return
         loss, trail = intervals.get("stop_loss_interval"), intervals.get("trailing_stop_interval")
-        lowest, highest = self._prices(trader.symbol, trader.created_at - BELLS_LATE_BY, at)
+        lowest, highest = self._prices(trader.symbol, trader.created_at - WAKE_UPS_LATE_BY, at)
         stops = [bought_at * (1 - loss)] if loss is not None else []
         stops += [max(highest, bought_at) * (1 - trail)] if trail is not None else []
         never(
@@ -292,7 +292,9 @@ class RuleWatch:
         """What people have wished for comes true, in its time."""
         due: dict[object, str] = {}
         live = [row for row in traders if row[7] is None]
-        resting = [o for o in self.world.desk.exchange.engine.open_orders() if self.world.is_ours(o.client_order_id)]
+        resting = [
+            o for o in self.world.context.exchange.engine.open_orders() if self.world.is_ours(o.client_order_id)
+        ]
         for symbol, (status, cancels_orders, *_) in settings.items():
             mine = [row for row in live if row[1] == symbol]
             if status == TradingStatus.SHUTDOWN and not mine:

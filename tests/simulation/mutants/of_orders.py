@@ -23,7 +23,7 @@ from trading.models import Order, Switch, Trader, TradingSettings
 from trading.models.switch import TradingMode
 from trading.reconciliation import reconcile
 from trading.risk import gate, kill_switch
-from trading.traders import acting, calls, looks, outcomes
+from trading.traders import acting, calls, looks, rejections
 from trading.traders.acting import Context
 from trading.traders.looks import Send
 
@@ -51,7 +51,7 @@ def resends_on_a_time_out(patches: Patches) -> None:
 
 def marks_failed_on_5xx(patches: Patches) -> None:
     def close(trader_id: int, order: NewOrder, text: str, task_id: str) -> None:
-        acting._close(trader_id, Send(order), outcomes.NotTaken(OrderStatus.NOT_PLACED, text), task_id)
+        acting._close(trader_id, Send(order), rejections.NotTaken(OrderStatus.NOT_PLACED, text), task_id)
 
     patches.set(acting, "_show_unclear", close)
 
@@ -139,7 +139,7 @@ def takes_missing_orders_for_cancelled(patches: Patches) -> None:
 
     def assume(comparison: Any, row: Order, there: OrderReport | None) -> None:
         if there is None:
-            ended = outcomes.report_of(row, OrderStatus.CANCELED, "not listed")
+            ended = rejections.report_of(row, OrderStatus.CANCELED, "not listed")
             acting.hear(ended, Source.QUERY, comparison.exchange_at)
         else:
             repair(comparison, row, there)

@@ -28,7 +28,7 @@ from trading.strategies import naive, trailing
 from trading.symbols import turning
 from trading.traders import acting, looks, slots
 from trading.traders.acting import Context, Heard
-from trading.traders.outcomes import report_of
+from trading.traders.rejections import report_of
 
 
 def requests_a_slot_twice(patches: Patches) -> None:

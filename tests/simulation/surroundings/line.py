@@ -24,7 +24,7 @@ from trading.core.orders import Fill, OrderReport
 from trading.exchange import replies as ours
 from trading.exchange.binance import terms
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
-from trading.exchange.protocol import RECV_WINDOW_MS, Listed, NewOrder, Replacement
+from trading.exchange.protocol import RECV_WINDOW_MS, ListedSymbol, NewOrder, Replacement
 from trading.exchange.replies import from_exchange_info, from_my_trade, from_order_reply
 from trading.models import Order, Switch
 from trading.models.switch import TradingMode
@@ -207,7 +207,7 @@ class Line:
 
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
         self._question()
-        held = self.world.desk.exchange.engine.ledger.balances()
+        held = self.world.context.exchange.engine.ledger.balances()
         answer = {asset: (balance.free, balance.locked) for asset, balance in held.items()}
         self._pause()
         return answer
@@ -219,18 +219,18 @@ class Line:
         rows = self._ask("GET ticker/price", {})
         return {row["symbol"]: Decimal(row["price"]) for row in rows if row["symbol"] in symbols}
 
-    def listed(self, symbol: str) -> Listed:
+    def listed(self, symbol: str) -> ListedSymbol:
         self._question()
         if self.world.chance.strikes("symbol_not_found"):
             raise Refused("Invalid symbol. (-1121)", NO_SUCH_SYMBOL)
-        return from_exchange_info(self.world.desk.exchange.engine.book(symbol).rules.info)
+        return from_exchange_info(self.world.context.exchange.engine.book(symbol).rules.info)
 
-    def all_listed(self) -> list[Listed]:
+    def all_listed(self) -> list[ListedSymbol]:
         self._question()
-        return [from_exchange_info(book.rules.info) for book in self.world.desk.exchange.engine.books.values()]
+        return [from_exchange_info(book.rules.info) for book in self.world.context.exchange.engine.books.values()]
 
     def fees(self, symbol: str) -> Fees:
-        engine = self.world.desk.exchange.engine
+        engine = self.world.context.exchange.engine
         return ours.from_commission(replies.commission(symbol, engine.rates, engine.fees_in_bnb))
 
     # --- the line itself --------------------------------------------------------------------------
@@ -243,7 +243,7 @@ class Line:
     def _answer(self, request: str, values: dict[str, str]) -> Any:
         try:
             method, path = request.split()
-            return REST[method, path].run(self.world.desk, Params(values), self.world.exchange_ms)
+            return REST[method, path].run(self.world.context, Params(values), self.world.exchange_ms)
         except EngineRefused as refused:
             text = str(refused.body()["msg"])
             raise (NotFound(text) if refused.code in _NO_SUCH_ORDER else Refused(text, refused.code)) from None

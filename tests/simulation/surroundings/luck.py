@@ -27,9 +27,9 @@ class Luck:
     report_lost: float = 0.08
     report_twice: float = 0.15
     report_unacknowledged: float = 0.03
-    bell_lost: float = 0.1
-    bell_twice: float = 0.05
-    bell_late: float = 0.1
+    wake_up_lost: float = 0.1
+    wake_up_twice: float = 0.05
+    wake_up_late: float = 0.1
     books_restored: float = 0.15  # once a world: the database is put back to what it was some time ago
     copy_lost: float = 0.03
     redis_emptied: float = 0.004

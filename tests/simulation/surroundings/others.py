@@ -45,7 +45,7 @@ class Others:
         self._cancelling = ""
         self._copied: set[str] = set()
         self._copy_is_over = False
-        world.desk.exchange.listeners.append(self._hear)
+        world.context.exchange.listeners.append(self._hear)
         world.line.lookers.append(self)
 
     # --- what they do -----------------------------------------------------------------------------
@@ -100,7 +100,7 @@ class Others:
         order = EngineOrder(symbol, EngineSide.BUY, EngineType.LIMIT, QUANTITIES[symbol], price, client_order_id=name)
         self.names.add(name)
         try:
-            self._world.desk.exchange.place(order, self._world.exchange_ms)
+            self._world.context.exchange.place(order, self._world.exchange_ms)
         except Refused:
             self.names.discard(name)
             return ""
@@ -110,7 +110,7 @@ class Others:
     def _cancel(self, name: str) -> None:
         order, self._cancelling = self._open[name], name
         with suppress(Refused):
-            self._world.desk.exchange.cancel(order.symbol, order.order_id, None, self._world.exchange_ms, "other")
+            self._world.context.exchange.cancel(order.symbol, order.order_id, None, self._world.exchange_ms, "other")
         self._cancelling = ""
 
     # --- what must be so --------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def our_modules() -> list[ModuleType]:
 @contextmanager
 def surround(world: "World") -> Iterator[None]:
     """Everything that the traders' code reaches for is the world's, until the block ends."""
-    patches, bells = Patches(), world.bells
+    patches, wake_ups = Patches(), world.wake_ups
     steady = lambda: world.now.timestamp()  # noqa: E731
     clock = SimpleNamespace(
         time=lambda: world.wall_now.timestamp(),
@@ -114,33 +114,33 @@ def surround(world: "World") -> Iterator[None]:
     stand_ins: list[tuple[Any, Any]] = [
         (time, clock),
         (secrets, _Ids(world.seed)),
-        (hedgehog_project.redis.connect, lambda: bells),
-        (hedgehog_project.redis.take, bells.take),
-        (hedgehog_project.redis.give_back, bells.give_back),
+        (hedgehog_project.redis.connect, lambda: wake_ups),
+        (hedgehog_project.redis.take, wake_ups.take),
+        (hedgehog_project.redis.give_back, wake_ups.give_back),
         (shared_clock.now, lambda: world.shared_s),
-        *((getattr(progress, name), getattr(bells, name)) for name in ("note", "forget", "age_s")),
+        *((getattr(progress, name), getattr(wake_ups, name)) for name in ("note", "forget", "age_s")),
         (client.exchange_at, world.line.at),
         (client.why_wait, world.line.why_wait),
         (client.clock_offset, world.line.clock_offset),
-        (dispatch.acknowledge, bells.acknowledge),
-        (dispatch.deliveries, bells.deliveries),
-        (enqueue.is_queue_long, bells.is_queue_long),
-        (enqueue.do_exits_wait, bells.is_queue_long),
-        (topics.last_trades, bells.last_trades),
-        (topics.last_trade, bells.last_trade),
-        (topics.has_gap, bells.has_gap),
+        (dispatch.acknowledge, wake_ups.acknowledge),
+        (dispatch.deliveries, wake_ups.deliveries),
+        (enqueue.is_queue_long, wake_ups.is_queue_long),
+        (enqueue.do_exits_wait, wake_ups.is_queue_long),
+        (topics.last_trades, wake_ups.last_trades),
+        (topics.last_trade, wake_ups.last_trade),
+        (topics.has_gap, wake_ups.has_gap),
         (leader.fill_slots, world.watched(leader.fill_slots)),
         (gate.last_look, world.delayed(gate.last_look)),
         (looks.think, world.thoughtful(looks.think)),
-        *((getattr(triggers, name), getattr(bells, name)) for name in _TRIGGERS),
+        *((getattr(triggers, name), getattr(wake_ups, name)) for name in _TRIGGERS),
     ]
     for original, stand_in in stand_ins:
         patches.everywhere(original, stand_in)
     for name in ("pending", "withdraw"):
         patches.set(halt_request, name, getattr(world.people.requests, name))
-    patches.set(redis_health, "look", bells.refusing.health)
+    patches.set(redis_health, "look", wake_ups.refusing.health)
     patches.set(timezone, "now", virtual_now)
-    patches.set(current_app, "send_task", bells.send_task)
+    patches.set(current_app, "send_task", wake_ups.send_task)
     forget_rules()
     protections.forget()
     valuing.forget_unlisted()
@@ -160,9 +160,9 @@ _TRIGGERS = (
     "overrule",
     "drop",
     "prune",
-    "rung_before",
-    "rung",
-    "rung_now",
+    "fired_before",
+    "fired",
+    "fired_now",
     "rebuild",
     "is_built",
 )

@@ -9,7 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from binance_mock.engine.fees import Part, Rates
-from binance_mock.state.listings import Listing
+from binance_mock.state.listings import MockSymbol
 from hedgehog_project.venues import Venue
 from trading.models import AccountProtections, Symbol, SymbolProtections
 from trading.models.protections import HighOf
@@ -42,14 +42,14 @@ IS_PROTECTED = 0.3
 class BnbPair:
     """The one pair with BNB that the exchange lists, and what traders learn from it of what BNB is worth in USDT."""
 
-    listing: Listing
+    listing: MockSymbol
     is_known: bool = True
     moves: bool = False  # with the market of another symbol
 
 
 def _bnb_pair(base: str, quote: str, price: str, **learnt: bool) -> BnbPair:
     unit = Decimal("0.00000001")
-    return BnbPair(Listing(base, quote, unit, unit, Decimal(price), Decimal(1)), **learnt)
+    return BnbPair(MockSymbol(base, quote, unit, unit, Decimal(price), Decimal(1)), **learnt)
 
 
 # BNB is worth some 600 USDT in each. The exchange finds a way by ETH as well, and traders do not.

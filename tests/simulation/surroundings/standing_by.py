@@ -54,7 +54,7 @@ class StandingBy:
         self._standby = self._begin()
 
     def _begin(self) -> Standby:
-        found = Standby(self._world.bells, self._world.line.at)  # type: ignore[arg-type]
+        found = Standby(self._world.wake_ups, self._world.line.at)  # type: ignore[arg-type]
         found._pool = self  # type: ignore[assignment]
         self._jobs.clear()
         return found

@@ -20,7 +20,7 @@ from binance_mock.engine.orders import Side as EngineSide
 from binance_mock.engine.rules import SymbolStatus
 from binance_mock.market.manual import ManualMarket
 from binance_mock.protocol.events import account_events
-from binance_mock.state.desk import Desk, open_desk
+from binance_mock.state.context import Context, open_context
 from binance_mock.state.exchange import open_exchange
 from binance_mock.state.listings import LISTINGS, exchange_info
 from binance_mock.state.security import Account
@@ -28,12 +28,12 @@ from binance_mock.state.store import Store
 from hedgehog_project.venues import Venue
 from tests.simulation.checks.rows import read, time_of
 from tests.simulation.surroundings import rules
-from tests.simulation.surroundings.bells import ORDINARY, Bells
 from tests.simulation.surroundings.line import Line
 from tests.simulation.surroundings.luck import NO_MISFORTUNE, Chance, Luck
 from tests.simulation.surroundings.others import Others
 from tests.simulation.surroundings.people import People
 from tests.simulation.surroundings.standing_by import StandingBy
+from tests.simulation.surroundings.wake_ups import ORDINARY, WakeUps
 from tests.simulation.surroundings.wall import WallClock
 from tests.support.settings import give
 from trading import leader, tasks
@@ -86,7 +86,7 @@ class World:
         self.wall = WallClock(seed, lambda: self.now)
         # The exchange's clock against ours. It takes no timestamp of more than a second ahead of its own.
         self.clock_off_ms = self.chance.randint(-900, 1_500)
-        self.line, self.bells, self.people = Line(self), Bells(self), People(self, list(PRICES))
+        self.line, self.wake_ups, self.people = Line(self), WakeUps(self), People(self, list(PRICES))
         self.standby = StandingBy(self)
         self.market_moves = True
         self.reconciled_at = self._led_at = self.now
@@ -103,7 +103,7 @@ class World:
         # In every other world commissions are paid in BNB, until it has none left.
         in_bnb = self.chance.random() < 0.5
         exchange = open_exchange(Store(":memory:"), info, MONEY, self.exchange_ms, rates=rates, fees_in_bnb=in_bnb)
-        self.desk: Desk = open_desk(
+        self.context: Context = open_context(
             exchange, ManualMarket(), Account("key", "secret"), now_ms=lambda: self.exchange_ms
         )
         self.identity = ""
@@ -127,7 +127,7 @@ class World:
         luck, self.chance.luck = self.chance.luck, NO_MISFORTUNE
         self.identity = Installation.own().identity
         bnb = self.bnb.listing
-        self.desk.exchange.trade([MarketTrade(bnb.symbol, bnb.price, Decimal(1), True)], self.exchange_ms)
+        self.context.exchange.trade([MarketTrade(bnb.symbol, bnb.price, Decimal(1), True)], self.exchange_ms)
         for symbol in PRICES:
             row = named(symbol)
             values = rules.draw_settings(self.chance, STRATEGY, MONEY["USDT"])
@@ -138,10 +138,10 @@ class World:
             away = EngineOrder(
                 symbol, EngineSide.BUY, EngineType.LIMIT, Decimal("0.01"), PRICES[symbol] / 2, client_order_id=FOREIGN
             )
-            self.desk.exchange.place(away, self.exchange_ms)
-        free = self.desk.exchange.engine.ledger.balances()["USDT"].free
+            self.context.exchange.place(away, self.exchange_ms)
+        free = self.context.exchange.engine.ledger.balances()["USDT"].free
         rules.draw_protections(self.chance, [named(symbol) for symbol in PRICES], free)
-        self.desk.exchange.listeners.append(self._report)
+        self.context.exchange.listeners.append(self._report)
         self.chance.luck = luck
 
     def is_ours(self, client_order_id: str) -> bool:
@@ -225,9 +225,9 @@ class World:
         """Where no row has changed since its last beat it would find nothing new: some of those are left out."""
         changes = connection.connection.total_changes
         is_new = changes != self._changes_led or self.now > self._led_at + LEADS_WITHIN
-        if self.bells.refusing or self.standby.has_work:
+        if self.wake_ups.refusing or self.standby.has_work:
             self.standby.step()
-        if is_new and not self.bells.refusing and not self.chance.strikes("beat_lost"):
+        if is_new and not self.wake_ups.refusing and not self.chance.strikes("beat_lost"):
             self.run_process(self._beat)
             self._changes_led, self._led_at = connection.connection.total_changes, self.now
 
@@ -340,7 +340,7 @@ class World:
 
     # --- the market and the exchange --------------------------------------------------------------
     def _trade(self, symbol: str) -> None:
-        book = self.desk.exchange.engine.books[symbol]
+        book = self.context.exchange.engine.books[symbol]
         trades = []
         for _ in range(self.chance.randint(1, 3)):
             move = Decimal(round(self.chance.gauss(0, 0.0015), 6))
@@ -358,21 +358,21 @@ class World:
             )
         if not book.rules.is_trading:
             return
-        changes = self.desk.exchange.trade(trades, self.exchange_ms)
+        changes = self.context.exchange.trade(trades, self.exchange_ms)
         for trade in changes.trades:
             self.lowest[symbol] = min(trade.price, self.lowest.get(symbol, trade.price))
             self.highest[symbol] = max(trade.price, self.highest.get(symbol, trade.price))
             self.trades[symbol].append((self.now, trade.price))
-            self.bells.traded(symbol, trade.trade_id, trade.price, trade.quantity)
+            self.wake_ups.traded(symbol, trade.trade_id, trade.price, trade.quantity)
 
     def _report(self, changes: Changes) -> None:
         for event in account_events(changes, self.exchange_ms):
             if event["e"] == "executionReport":
-                self.bells.reported(event)
+                self.wake_ups.reported(event)
 
     def _end_at_exchange(self, order: Order, status: OrderStatus, execution: Execution) -> None:
         """An open order is taken off by the exchange itself."""
-        exchange = self.desk.exchange
+        exchange = self.context.exchange
         changes = exchange.engine.cancel(order, self.exchange_ms)
         changes.events = [
             replace(event, execution=execution, order=replace(event.order, status=status))
@@ -384,10 +384,12 @@ class World:
 
     def _misfortunes(self) -> None:
         strikes = self.chance.strikes
-        resting = [order for order in self.desk.exchange.engine.open_orders() if self.is_ours(order.client_order_id)]
+        resting = [
+            order for order in self.context.exchange.engine.open_orders() if self.is_ours(order.client_order_id)
+        ]
         if resting and strikes("owner_cancels"):
             order = self.chance.choice(resting)
-            self.desk.exchange.cancel(order.symbol, order.order_id, None, self.exchange_ms, "web_1")
+            self.context.exchange.cancel(order.symbol, order.order_id, None, self.exchange_ms, "web_1")
         elif resting and strikes("exchange_expires"):
             self._end_at_exchange(self.chance.choice(resting), OrderStatus.EXPIRED, Execution.EXPIRED)
         elif resting and strikes("prevents_self_trade"):
@@ -396,15 +398,15 @@ class World:
         if strikes("owner_takes"):
             self._take_away(self.chance.choice(list(PRICES)))
         if strikes("redis_emptied"):
-            self.bells.empty()
+            self.wake_ups.empty()
         if strikes("redis_refuses"):
-            self.bells.refusing.strike()
+            self.wake_ups.refusing.strike()
         if strikes("halts_symbol"):
             self._halt(self.chance.choice(list(PRICES)))
         if strikes("changes_filters"):
             self._change_filters(self.chance.choice(list(PRICES)))
         if strikes("feed_gap"):
-            self.bells.gaps[self.chance.choice(list(PRICES))] = self.now + timedelta(
+            self.wake_ups.gaps[self.chance.choice(list(PRICES))] = self.now + timedelta(
                 seconds=self.chance.randint(2, 15)
             )
         self.people.act()
@@ -412,7 +414,7 @@ class World:
 
     def _take_away(self, symbol: str) -> None:
         """Somebody sells or withdraws coins by hand: a little, or all that is free."""
-        asset, ledger = symbol.removesuffix("USDT"), self.desk.exchange.engine.ledger
+        asset, ledger = symbol.removesuffix("USDT"), self.context.exchange.engine.ledger
         amount = ledger.free(asset)
         if self.chance.random() < 0.7:
             amount = min(amount, Decimal("0.0001"))
@@ -420,12 +422,12 @@ class World:
         self.taken_away[asset] = self.taken_away.get(asset, Decimal(0)) + amount
 
     def _halt(self, symbol: str) -> None:
-        self.desk.exchange.set_status(symbol, SymbolStatus.BREAK)
+        self.context.exchange.set_status(symbol, SymbolStatus.BREAK)
         self._listings_are_refreshed(symbol)
         self.later(self.chance.randint(2_000, 30_000), lambda: self._go_on(symbol))
 
     def _go_on(self, symbol: str) -> None:
-        self.desk.exchange.set_status(symbol, SymbolStatus.TRADING)
+        self.context.exchange.set_status(symbol, SymbolStatus.TRADING)
         self._listings_are_refreshed(symbol)
 
     def _change_filters(self, symbol: str) -> None:
@@ -436,7 +438,7 @@ class World:
             "minNotional": self.chance.choice(["5", "10", "150", "199"]),
             "maxNotional": "9000000",
         }
-        self.desk.exchange.change_filters(symbol, [lot, minimum])
+        self.context.exchange.change_filters(symbol, [lot, minimum])
         self._listings_are_refreshed(symbol)
 
     def _listings_are_refreshed(self, symbol: str) -> None:

@@ -6,11 +6,11 @@ from decimal import Decimal
 from hedgehog_project.venues.codes import NO_SUCH_SYMBOL
 from trading.core.fees import Fees
 from trading.exchange.errors import OutcomeUnknown, Refused, Throttled
-from trading.exchange.protocol import Listed
+from trading.exchange.protocol import ListedSymbol
 
 
-def listed(base: str, quote: str = "USDT", status: str = "TRADING", min_notional: str = "5") -> Listed:
-    return Listed(
+def listed(base: str, quote: str = "USDT", status: str = "TRADING", min_notional: str = "5") -> ListedSymbol:
+    return ListedSymbol(
         symbol=base + quote,
         status=status,
         base_asset=base,
@@ -28,22 +28,22 @@ def listed(base: str, quote: str = "USDT", status: str = "TRADING", min_notional
 
 
 @dataclass
-class Catalog:
+class ListingExchange:
     """An exchange that is asked for nothing but its symbols, and counts how often."""
 
-    symbols: list[Listed]
+    symbols: list[ListedSymbol]
     asked_all: int = 0
     asked: list[str] = field(default_factory=list)
     fees_asked: list[str] = field(default_factory=list)
     fees_left: int = 1000
 
-    def all_listed(self) -> list[Listed]:
+    def all_listed(self) -> list[ListedSymbol]:
         self.asked_all += 1
         if not self.symbols:
             raise OutcomeUnknown("an exchange without symbols")
         return list(self.symbols)
 
-    def listed(self, symbol: str) -> Listed:
+    def listed(self, symbol: str) -> ListedSymbol:
         self.asked.append(symbol)
         found = next((each for each in self.symbols if each.symbol == symbol), None)
         if found is None:

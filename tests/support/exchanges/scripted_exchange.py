@@ -10,7 +10,7 @@ from trading.core.fees import Fees
 from trading.core.money import quote_of
 from trading.core.orders import Fill, OrderReport, OrderStatus, Side
 from trading.exchange.errors import NotFound, OutcomeUnknown, Refused
-from trading.exchange.protocol import Listed, NewOrder, Replacement
+from trading.exchange.protocol import ListedSymbol, NewOrder, Replacement
 
 FEE = Decimal("0.001")
 
@@ -146,10 +146,10 @@ class ScriptedExchange:
                     held[asset] = held.get(asset, Decimal(0)) + amount
         return {asset: (amount, Decimal(0)) for asset, amount in held.items()}
 
-    def listed(self, symbol: str) -> Listed:
+    def listed(self, symbol: str) -> ListedSymbol:
         raise Refused("Invalid symbol.", -1121)
 
-    def all_listed(self) -> list[Listed]:
+    def all_listed(self) -> list[ListedSymbol]:
         raise OutcomeUnknown("This exchange lists nothing.")
 
     def fees(self, symbol: str) -> Fees:

@@ -25,9 +25,9 @@ from django.db import connections
 from django.db.utils import ConnectionHandler
 
 from hedgehog_project.env import database
+from hedgehog_project.exec_with_parent import PACE_S
 from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import free_port
-from hedgehog_project.tether import PACE_S
 from tests.support.environment import ROOT, start_redis
 from tests.support.exchanges.market import KEY, SECRET, MockExchange
 from tests.support.machine import migrated
@@ -40,11 +40,11 @@ HEARTS = frozenset(SERVICES) - {"mock_exchange"}
 
 
 def command_of(name: str) -> list[str]:
-    """A program's command in supervisord.conf, without the tether: `Processes` has its own."""
+    """A program's command in supervisord.conf, without the exec_with_parent: `Processes` has its own."""
     config = RawConfigParser(inline_comment_prefixes=(";",))
     config.read(ROOT / "supervisord.conf")
     words = shlex.split(config[f"program:{name}"]["command"].replace("%%", "%"))
-    assert words[0].startswith("%(ENV_TETHER)s")
+    assert words[0].startswith("%(ENV_EXEC_WITH_PARENT)s")
     return [re.sub(r"%\(ENV_(\w+)\)s", lambda found: str(getattr(configured, found[1])), word) for word in words[1:]]
 
 

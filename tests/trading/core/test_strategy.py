@@ -5,7 +5,8 @@ from decimal import Decimal as D
 
 import pytest
 
-from trading.core import guard
+from trading.core import filters, guard, steps
+from trading.core import strategy as words
 from trading.core.decisions import ANY_PRICE, Decision, Finish, PlaceBuy, PlaceSell, Triggers, Wait
 from trading.core.events import Event, OrderReported, Recheck, TradeSeen
 from trading.core.filters import SymbolFilters, violation
@@ -268,3 +269,11 @@ def test_what_the_filters_refuse_is_said_in_words(price: str, quantity: str, wor
 
 def test_what_the_filters_pass_is_not_refused() -> None:
     assert violation(RULES, Side.BUY, D("0.4307"), D("46.4")) is None
+
+
+def test_strategies_may_use_the_old_names_for_one_release() -> None:
+    assert (words.Rules, words.Nudged, words.TellRebuy) == (SymbolFilters, Recheck, words.RequestSlot)
+    assert (filters.refusal, steps.least_budget, steps.MOST_AGE_S) == (
+        violation, steps.min_budget, steps.MAX_AGE_S
+    )  # fmt: skip
+    assert Position(has_requested_slot=True).has_told_rebuy

@@ -13,7 +13,7 @@ from trading.core.events import TradeSeen
 from trading.core.filters import SymbolFilters, too_far, violation
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import Finish, PlaceBuy, PlaceSell
-from trading.exchange.protocol import Listed
+from trading.exchange.protocol import ListedSymbol
 from trading.exchange.replies import from_exchange_info
 from trading.models.symbols import bounds_of
 from trading.strategies import naive
@@ -27,7 +27,7 @@ ZEROS = {
 }  # fmt: skip
 
 
-def told(filters: list[dict[str, Any]], **values: Any) -> Listed:
+def told(filters: list[dict[str, Any]], **values: Any) -> ListedSymbol:
     entry = {**INFO, "filters": filters, **values}
     return from_exchange_info({name: value for name, value in entry.items() if value is not ...})
 

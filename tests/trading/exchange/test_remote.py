@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from hedgehog_project import env as env_module
 from hedgehog_project import venues
-from hedgehog_project.tether import GIVEN
+from hedgehog_project.exec_with_parent import GIVEN
 from hedgehog_project.venues import Venue, endpoints, facts_of_keys
 from tests.support.exchanges.clients import limit_order
 from tests.support.exchanges.market import KEY, SECRET, MockExchange

@@ -113,14 +113,14 @@ def test_ban_stops_the_streamer_s_questions_too_and_their_ban_ours() -> None:
     with ScriptedServer(banned) as server:
         with pytest.raises(Throttled, match="banned until") as throttled:
             client_of(server.url).place(limit_order())
-        with pytest.raises(rest.ThrottledError, match="banned until") as rest_throttled:
+        with pytest.raises(rest.Throttled, match="banned until") as rest_throttled:
             rest.get(server.url, "exchangeInfo", {}, dict)
         assert len(server.requests) == 1
     # As long as the text says, but never longer than Binance bans.
     assert throttled.value.wait_s == 3 * 86_400
     assert rest_throttled.value.retry_after_s > 86_400
     with ScriptedServer(answer(429, text="<html>", Retry_After=30)) as server:
-        with pytest.raises(rest.ThrottledError) as rest_throttled:
+        with pytest.raises(rest.Throttled) as rest_throttled:
             rest.get(server.url, "aggTrades", {"symbol": "ETHUSDT"}, list)
         with pytest.raises(Throttled, match="is not called until") as throttled:
             client_of(server.url).place(limit_order(Side.SELL))
@@ -135,7 +135,7 @@ def test_entries_stop_at_the_reserve_while_exits_pass() -> None:
         client.place(limit_order())
         with pytest.raises(Throttled, match=r"4,800 of 6,000 request weight .* 1,200 are kept for exits"):
             client.place(limit_order())
-        with pytest.raises(rest.ThrottledError, match="kept for exits"):
+        with pytest.raises(rest.Throttled, match="kept for exits"):
             rest.get(server.url, "exchangeInfo", {}, dict)
         with pytest.raises(Throttled):
             client.listed("ETHUSDT")

@@ -162,10 +162,10 @@ class TestWhereItIsShown:
 
 class TestDispatch:
     @pytest.fixture
-    def rung(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        rung: list[str] = []
-        monkeypatch.setattr(current_app, "send_task", lambda task, **_: rung.append(task))
-        return rung
+    def enqueued(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        enqueued: list[str] = []
+        monkeypatch.setattr(current_app, "send_task", lambda task, **_: enqueued.append(task))
+        return enqueued
 
     @pytest.fixture
     def dispatcher(self, redis_client: Any) -> Dispatcher:
@@ -178,35 +178,35 @@ class TestDispatch:
         client.xadd(report_topic("mock"), {"kind": "report", "data": data})
 
     def test_reports_of_another_installation_become_no_tasks(
-        self, trader: Trader, dispatcher: Dispatcher, redis_client: Any, rung: list[str]
+        self, trader: Trader, dispatcher: Dispatcher, redis_client: Any, enqueued: list[str]
     ) -> None:
         Installation.own()
         for number in range(3):
             self.report(redis_client, theirs(number))
         self.report(redis_client, own_id(trader))
         assert dispatcher.step() == 4
-        assert rung == ["trading.tasks.report"]
+        assert enqueued == ["trading.tasks.report"]
         [(key, seen)] = dispatcher.strangers.items()
         assert (key, seen[0]) == (("mock", STRANGER), theirs(2))
         dispatcher.step()  # acknowledges
         assert redis_client.xpending(report_topic("mock"), "dispatch")["pending"] == 1
 
     def test_report_of_an_identity_that_was_changed_just_now_is_handed_on(
-        self, trader: Trader, dispatcher: Dispatcher, redis_client: Any, rung: list[str]
+        self, trader: Trader, dispatcher: Dispatcher, redis_client: Any, enqueued: list[str]
     ) -> None:
         living_on.become_new("anna")
         self.report(redis_client, own_id(trader))
         dispatcher.step()
-        assert rung == ["trading.tasks.report"]
+        assert enqueued == ["trading.tasks.report"]
 
     def test_nobody_is_a_stranger_before_the_database_was_asked(
-        self, trader: Trader, redis_client: Any, rung: list[str]
+        self, trader: Trader, redis_client: Any, enqueued: list[str]
     ) -> None:
         dispatcher = Dispatcher(redis_client, "test")
         dispatcher.listen_to({}, ["mock"])
         self.report(redis_client, theirs(7))
         dispatcher.step()
-        assert rung == ["trading.tasks.report"]
+        assert enqueued == ["trading.tasks.report"]
 
 
 class TestTakenOver:

@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
-from console.admin.story import story_of
+from console.admin.timeline import timeline_of
 from console.management.commands import orphans as command
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
@@ -86,8 +86,8 @@ def test_adoption_takes_all_unknown_orders_of_that_trader(symbol: Symbol, exchan
 
 def fills_told(trader: Trader) -> list[tuple[str, int]]:
     """What its page says was done at each look that booked fills, and how many."""
-    told = story_of(Trader.objects.get(pk=trader.pk))["scenes"]
-    return [(scene["lines"][0]["text"], len(scene["fills"])) for scene in told if scene["fills"]]
+    told = timeline_of(Trader.objects.get(pk=trader.pk))["steps"]
+    return [(step["lines"][0]["text"], len(step["fills"])) for step in told if step["fills"]]
 
 
 def test_page_of_who_adopts_shows_the_fills_where_they_were_booked(

@@ -42,7 +42,7 @@ RECHECK = Recheck("test")
 
 
 @pytest.fixture(autouse=True)
-def bells(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+def wake_ups(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     rung: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
     return rung
@@ -96,15 +96,15 @@ def test_halted_trader_orders_nothing_says_so_and_costs_nothing(trader: Trader, 
 
 
 def test_resumed_trader_goes_on_by_itself_within_a_beat(
-    trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
+    trader: Trader, exchange: ScriptedExchange, wake_ups: list[tuple[str, dict[str, Any]]]
 ) -> None:
     kill_switch.halt("anna")
     acting.wake(trader.pk, TRADE, exchange)
     leader.recheck_due(timezone.now())
-    assert bells == []
+    assert wake_ups == []
     assert kill_switch.resume("anna") == 1
     leader.recheck_due(timezone.now())
-    assert [task for task, _ in bells] == ["trading.tasks.nudge"]
+    assert [task for task, _ in wake_ups] == ["trading.tasks.nudge"]
     acting.wake(trader.pk, RECHECK, exchange)
     assert fresh(trader).wake_below == ANY_PRICE
     acting.wake(trader.pk, TRADE, exchange)
@@ -272,20 +272,20 @@ def test_order_that_nobody_acknowledged_is_asked_about_and_then_cancelled(
 
 
 def test_leader_rings_for_resting_buys_while_they_are_wanted_back(
-    trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
+    trader: Trader, exchange: ScriptedExchange, wake_ups: list[tuple[str, dict[str, Any]]]
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
     leader.cancel_unwanted(timezone.now())
     kill_switch.halt("anna")
     leader.cancel_unwanted(timezone.now())
-    assert bells == []
+    assert wake_ups == []
     kill_switch.halt("anna", cancels_buys=True)
     leader.cancel_unwanted(timezone.now())
     whose = {"trader": trader.pk, "symbol": "ETHUSDT", "order": order().pk}
-    assert bells == [("trading.tasks.cancel", whose)]
+    assert wake_ups == [("trading.tasks.cancel", whose)]
     kill_switch.resume("anna")
     leader.cancel_unwanted(timezone.now())
-    assert len(bells) == 1
+    assert len(wake_ups) == 1
 
 
 # --- the commands ---------------------------------------------------------------------------------------

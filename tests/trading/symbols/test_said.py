@@ -25,7 +25,7 @@ from trading.core.events import TradeSeen
 from trading.exchange.client import exchange_at
 from trading.exchange.codes import from_api
 from trading.exchange.errors import OutcomeUnknown, Refused, Why
-from trading.exchange.protocol import Listed
+from trading.exchange.protocol import ListedSymbol
 from trading.models import Listing, ListingProblem, Symbol, Trader
 from trading.models.symbols import GONE, Problem, TradingStatus
 from trading.symbols import listings, refreshing, said
@@ -189,7 +189,7 @@ def _api_error(message: str) -> Any:
 
 
 def test_an_exchange_that_is_away_says_nothing_of_a_symbol(symbol: Symbol, exchange: ScriptedExchange) -> None:
-    def away(symbol: str) -> Listed:
+    def away(symbol: str) -> ListedSymbol:
         raise OutcomeUnknown("No proper answer")
 
     exchange.listed = away  # type: ignore[method-assign]

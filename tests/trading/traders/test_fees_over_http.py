@@ -10,8 +10,7 @@ import redis
 from django.core.management import call_command
 from pytest_django import Settings
 
-from binance_mock.state.listings import Listing as MockListing
-from binance_mock.state.listings import exchange_info
+from binance_mock.state.listings import MockSymbol, exchange_info
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.machine.processes import Processes
@@ -106,7 +105,7 @@ def test_a_cycle_ends_at_the_wanted_profit(
 def list_pairs(folder: Path, *pairs: tuple[str, str]) -> Path:
     """An exchangeInfo of these, with the finest of ticks and whole steps."""
     unit = D("0.00000001")
-    listings = [MockListing(base, quote, unit, D(1), D(1), D(1)) for base, quote in pairs]
+    listings = [MockSymbol(base, quote, unit, D(1), D(1), D(1)) for base, quote in pairs]
     file = folder / "exchange_info.json"
     file.write_text(json.dumps(exchange_info(listings)))
     return file

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 
 @pytest.fixture(autouse=True)
-def bells(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+def wake_ups(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     rung: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
     return rung
@@ -46,14 +46,14 @@ def wait_s(trader: Trader) -> float:
 
 # --- refusals ---------------------------------------------------------------------------------------------
 def test_missing_balance_says_what_is_missing_and_has_the_books_compared(
-    trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
+    trader: Trader, exchange: ScriptedExchange, wake_ups: list[tuple[str, dict[str, Any]]]
 ) -> None:
     text = "Account has insufficient balance for requested action. (-2010)"
     exchange.before += [raises(Refused(text, -2010, Why.BALANCE))] * 2
     acting.wake(trader.pk, TRADE, exchange)
     assert fresh(trader).error == f"The buy needs 199.8999 USDT, which the account does not have free: {text}"
     assert only_order(trader).status == OrderStatus.REJECTED
-    assert bells == [("trading.tasks.reconcile", {"venue": "mock", "entry": None})]
+    assert wake_ups == [("trading.tasks.reconcile", {"venue": "mock", "entry": None})]
     assert 0 < wait_s(trader) <= 1
     look_again(trader, exchange)
     acting.wake(trader.pk, TRADE, exchange)
@@ -61,21 +61,21 @@ def test_missing_balance_says_what_is_missing_and_has_the_books_compared(
 
 
 def test_closed_market_has_its_listing_asked_at_once_which_holds_orders_back_from_then_on(
-    trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
+    trader: Trader, exchange: ScriptedExchange, wake_ups: list[tuple[str, dict[str, Any]]]
 ) -> None:
     exchange.before.append(raises(Refused("Market is closed. (-2010)", -2010, Why.MARKET_CLOSED)))
     acting.wake(trader.pk, TRADE, exchange)
     assert fresh(trader).error == "ETHUSDT does not trade now: Market is closed. (-2010)"
     assert wait_s(trader) <= 1
-    assert bells == [("trading.tasks.refresh_listing", {"symbol": "ETHUSDT", "venue": "mock"})]
+    assert wake_ups == [("trading.tasks.refresh_listing", {"symbol": "ETHUSDT", "venue": "mock"})]
 
 
 def test_filter_that_refuses_has_the_symbols_filters_asked_at_once(
-    trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
+    trader: Trader, exchange: ScriptedExchange, wake_ups: list[tuple[str, dict[str, Any]]]
 ) -> None:
     exchange.before.append(raises(Refused("Filter failure: LOT_SIZE (-1013)", -1013, Why.FILTER)))
     acting.wake(trader.pk, TRADE, exchange)
-    assert bells == [("trading.tasks.refresh_listing", {"symbol": "ETHUSDT", "venue": "mock"})]
+    assert wake_ups == [("trading.tasks.refresh_listing", {"symbol": "ETHUSDT", "venue": "mock"})]
     assert wait_s(trader) <= 1
 
 
@@ -218,7 +218,7 @@ def test_report_that_is_quicker_than_the_lost_answer_is_not_unsaid(
 
 
 def test_order_that_shows_after_its_trader_ended_is_cancelled(
-    trader: Trader, exchange: ScriptedExchange, bells: list[tuple[str, dict[str, Any]]]
+    trader: Trader, exchange: ScriptedExchange, wake_ups: list[tuple[str, dict[str, Any]]]
 ) -> None:
     exchange.after.append(answer_lost)
     acting.wake(trader.pk, TRADE, exchange)
@@ -226,7 +226,7 @@ def test_order_that_shows_after_its_trader_ended_is_cancelled(
     Order.objects.update(status=OrderStatus.NOT_PLACED)
     Trader.objects.update(state=TraderState.RETIRED, finished_at=timezone.now())
     acting.ask(ours.pk, exchange)
-    assert bells == [("trading.tasks.cancel", {"trader": trader.pk, "symbol": "ETHUSDT", "order": ours.pk})]
+    assert wake_ups == [("trading.tasks.cancel", {"trader": trader.pk, "symbol": "ETHUSDT", "order": ours.pk})]
     acting.cancel(ours.pk, exchange)
     assert only_order(trader).status == OrderStatus.CANCELED
 
@@ -393,7 +393,7 @@ def test_nobody_asks_for_fills_while_they_are_being_asked_for(
 def test_report_that_never_can_be_booked_is_given_up_and_the_exchange_asked_instead(
     trader: Trader,
     exchange: ScriptedExchange,
-    bells: list[tuple[str, dict[str, Any]]],
+    wake_ups: list[tuple[str, dict[str, Any]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
@@ -410,10 +410,10 @@ def test_report_that_never_can_be_booked_is_given_up_and_the_exchange_asked_inst
     for _ in range(tasks.GIVE_UP_AFTER - 1):
         with pytest.raises(KeyError):
             deliver()
-    assert (acknowledged, bells) == ([], [])
+    assert (acknowledged, wake_ups) == ([], [])
     deliver()
     assert acknowledged == ["1-0"]
-    assert bells == [("trading.tasks.ask", {"trader": trader.pk, "symbol": "ETHUSDT", "order": ours.pk})]
+    assert wake_ups == [("trading.tasks.ask", {"trader": trader.pk, "symbol": "ETHUSDT", "order": ours.pk})]
     assert JournalEntry.objects.filter(kind=Kind.NOT_BOOKED, order=ours).exists()
 
 

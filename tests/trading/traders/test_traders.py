@@ -176,8 +176,8 @@ def test_order_that_was_not_taken_is_tried_again_after_a_wait(
     assert waiting.retry_at is not None
     # Up to a second more, so that not all come at one moment.
     assert timedelta(seconds=wait_s - 1) < waiting.retry_at - timezone.now() <= timedelta(seconds=wait_s + 1)
-    for old_bell in (TRADE, RECHECK):
-        acting.wake(trader.pk, old_bell, exchange)
+    for old_wake_up in (TRADE, RECHECK):
+        acting.wake(trader.pk, old_wake_up, exchange)
     assert exchange.placed == []
     # The leader's nudge arms it again, and the next trade buys.
     Trader.objects.update(retry_at=timezone.now())

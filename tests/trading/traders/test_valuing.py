@@ -23,7 +23,7 @@ from trading.traders.valuing import rate_of
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_rung(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_is_enqueued(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: None)
 
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.support.rows import own_id
-from tests.trading.test_leader import publish_price, rung
+from tests.trading.test_leader import fired, publish_price
 from tests.trading.traders.test_traders import RECHECK, TRADE, fresh, later, look_again, only_order
 from trading import leader
 from trading.core.journal import Source
@@ -32,7 +32,7 @@ from trading.waking import triggers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
-Bells = list[tuple[str, dict[str, Any]]]
+WakeUps = list[tuple[str, dict[str, Any]]]
 
 
 @pytest.fixture(autouse=True)
@@ -41,8 +41,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def bells(monkeypatch: pytest.MonkeyPatch) -> Bells:
-    rung: Bells = []
+def wake_ups(monkeypatch: pytest.MonkeyPatch) -> WakeUps:
+    rung: WakeUps = []
     monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
     return rung
 
@@ -99,14 +99,14 @@ def test_clock_that_is_set_forward_while_an_order_is_on_its_way_proves_nothing(
     assert only_order(trader).status == OrderStatus.NEW
 
 
-def test_order_that_stays_denied_has_ended(trader: Trader, exchange: ScriptedExchange, bells: Bells) -> None:
+def test_order_that_stays_denied_has_ended(trader: Trader, exchange: ScriptedExchange, wake_ups: WakeUps) -> None:
     acting.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
     exchange.kept.clear()
     acting.ask(order.pk, exchange, now=later(order))
     # The leader asks again soon, not reconciliation after a minute.
     leader.ask_about_stuck_orders(later(order) + timedelta(seconds=3))
-    assert rung(bells, "ask") == [order.pk]
+    assert fired(wake_ups, "ask") == [order.pk]
     acting.ask(order.pk, exchange, now=later(order) + calls.FORGOTTEN_AFTER - timedelta(seconds=1))
     assert only_order(trader).status == OrderStatus.NEW
     acting.ask(order.pk, exchange, now=later(order) + calls.FORGOTTEN_AFTER)
@@ -308,7 +308,7 @@ def test_late_order_beside_another_one_is_cancelled_by_the_comparison(
 
 
 def test_late_order_of_an_ended_trader_is_cancelled_though_its_bell_is_lost(
-    trader: Trader, exchange: ScriptedExchange, bells: Bells
+    trader: Trader, exchange: ScriptedExchange, wake_ups: WakeUps
 ) -> None:
     exchange.after.append(answer_lost)
     acting.wake(trader.pk, TRADE, exchange)
@@ -316,14 +316,14 @@ def test_late_order_of_an_ended_trader_is_cancelled_though_its_bell_is_lost(
     Order.objects.update(status=OrderStatus.NOT_PLACED)
     Trader.objects.update(state=TraderState.RETIRED, finished_at=timezone.now())
     acting.ask(late.pk, exchange)
-    bells.clear()
+    wake_ups.clear()
     leader.cancel_unwanted(timezone.now() + timedelta(minutes=1))
-    assert rung(bells, "cancel") == [late.pk]
+    assert fired(wake_ups, "cancel") == [late.pk]
 
 
 # --- a kill between two steps ----------------------------------------------------------------------------
 def test_trader_that_got_an_order_back_is_woken_also_after_a_kill(
-    trader: Trader, exchange: ScriptedExchange, bells: Bells, monkeypatch: pytest.MonkeyPatch
+    trader: Trader, exchange: ScriptedExchange, wake_ups: WakeUps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else nothing would arm its rebuy and its stops while the order rests."""
     Trader.objects.update(created_at=timezone.now() - timedelta(hours=1))
@@ -337,11 +337,11 @@ def test_trader_that_got_an_order_back_is_woken_also_after_a_kill(
         reconcile(Venue.MOCK, exchange)
     assert fresh(trader).state == TraderState.BUYING
     leader.recheck_due(timezone.now() + timedelta(seconds=1))
-    assert rung(bells, "nudge") == [trader.pk]
+    assert fired(wake_ups, "nudge") == [trader.pk]
 
 
 def test_stop_whose_cancel_fails_for_minutes_is_tried_until_it_succeeds(
-    trader: Trader, exchange: ScriptedExchange, bells: Bells
+    trader: Trader, exchange: ScriptedExchange, wake_ups: WakeUps
 ) -> None:
     Trader.objects.update(strategy_settings={**fresh(trader).strategy_settings, "stop_loss_interval": "0.05"})
     acting.wake(trader.pk, TRADE, exchange)
@@ -358,9 +358,9 @@ def test_stop_whose_cancel_fails_for_minutes_is_tried_until_it_succeeds(
         acting.wake(trader.pk, deep, exchange)
     now = timezone.now()
     for seconds in range(10, 180, 10):
-        bells.clear()
+        wake_ups.clear()
         leader.cancel_unwanted(now + timedelta(seconds=seconds))
-        assert rung(bells, "cancel") == [sale.pk]
+        assert fired(wake_ups, "cancel") == [sale.pk]
         with pytest.raises(NotSent):
             acting.cancel(sale.pk, exchange, now=now + timedelta(seconds=seconds))
         acting.note_failure(trader.pk, NotSent("no connection"))

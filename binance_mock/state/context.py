@@ -38,8 +38,8 @@ def clock_ms() -> int:
 
 
 @dataclass
-class Desk:
-    """Put together with `open_desk`."""
+class Context:
+    """Put together with `open_context`."""
 
     exchange: Exchange
     market: Market
@@ -74,16 +74,16 @@ class Desk:
             self.failed.set_result(error)
 
 
-def open_desk(
+def open_context(
     exchange: Exchange,
     market: Market,
     account: Account,
     limits: Limits | None = None,
     now_ms: Callable[[], int] = clock_ms,
-) -> Desk:
+) -> Context:
     """Connects the parts. Symbols without a price get one where the market has an opening price for them."""
-    desk = Desk(exchange, market, account, limits or Limits(), now_ms)
-    desk.faults.symbols = frozenset(exchange.engine.books)
+    context = Context(exchange, market, account, limits or Limits(), now_ms)
+    context.faults.symbols = frozenset(exchange.engine.books)
 
     def activate(symbol: str) -> None:
         book = exchange.engine.books.get(symbol)
@@ -94,7 +94,7 @@ def open_desk(
     def count_first_fills(changes: Changes) -> None:
         for event in changes.events:
             if isinstance(event, Report) and event.fill and event.order.executed == event.fill.quantity:
-                desk.limits.give_order_back(event.time_ms)
+                context.limits.give_order_back(event.time_ms)
 
     exchange.on_interest.append(activate)
     exchange.listeners.append(count_first_fills)
@@ -105,4 +105,4 @@ def open_desk(
     for book in trading:
         if book.orders:
             activate(book.rules.symbol)
-    return desk
+    return context

@@ -1,4 +1,4 @@
-"""A trader's page: its journal as a story, and how its profit comes about."""
+"""A trader's page: its journal as a timeline, and how its profit comes about."""
 
 from datetime import timedelta
 from decimal import Decimal as D
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from console.admin.story import scenes, story_of
+from console.admin.timeline import steps, timeline_of
 from tests.console.test_overview import publish
 from tests.support.rows import make_cycle, make_fill, make_order, make_trader
 from trading.core.journal import Cause, Kind, Source
@@ -62,12 +62,12 @@ def books(order: Order, status: OrderStatus, cause: Cause, *fills: Fill) -> None
 
 
 def told(trader: Trader) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = story_of(trader)["scenes"]
+    found: list[dict[str, Any]] = timeline_of(trader)["steps"]
     return found
 
 
 def test_each_look_is_a_scene_with_what_woke_it_and_all_that_it_did(cycle: Trader) -> None:
-    assert [(scene["woken_by"], [line["text"] for line in scene["lines"]]) for scene in told(cycle)] == [
+    assert [(step["woken_by"], [line["text"] for line in step["lines"]]) for step in told(cycle)] == [
         ("The leader", ["Started"]),
         ("Trade 7 at 3001 USDT", ["Orders to buy 0.1 ETH at 3000 USDT, 300 USDT in all"]),
         ("The exchange answered: buy new", ["The buy rests on the book"]),
@@ -84,7 +84,7 @@ def test_what_the_leader_did_at_two_times_is_two_scenes(symbol: Symbol) -> None:
     trader = make_trader(symbol, state=TraderState.RETIRED, finished_at=timezone.now(), profit=D(0))
     write(trader, Cause(Source.LEADER), Kind.BEGAN, "started", "slot 1 is free")
     write(trader, Cause(Source.LEADER), Kind.RETIRED, "retired", "ETHUSDT is off")
-    assert [scene["lines"][0]["text"] for scene in told(trader)] == ["Started", "Retired"]
+    assert [step["lines"][0]["text"] for step in told(trader)] == ["Started", "Retired"]
 
 
 def test_names_of_people_stay_as_they_are(symbol: Symbol) -> None:
@@ -94,7 +94,7 @@ def test_names_of_people_stay_as_they_are(symbol: Symbol) -> None:
 
 
 def test_fills_stand_where_they_were_booked_each_once(cycle: Trader) -> None:
-    quantities = [[str(fill["quantity"]) for fill in scene["fills"]] for scene in told(cycle)]
+    quantities = [[str(fill["quantity"]) for fill in step["fills"]] for step in told(cycle)]
     amount = '<span class="hh-number">{} ETH</span>'.format
     assert quantities == [[], [], [], [amount("0.1")], [amount("0.04")], [amount("0.0599")]]
 
@@ -104,11 +104,11 @@ def test_times_are_told_since_the_begin(cycle: Trader) -> None:
     JournalEntry.objects.filter(pk=first.pk).update(at=cycle.created_at)
     JournalEntry.objects.filter(pk=second.pk).update(at=cycle.created_at + timedelta(seconds=6.04))
     JournalEntry.objects.filter(pk__gt=second.pk).update(at=cycle.created_at + timedelta(minutes=12))
-    assert [scene["after"] for scene in told(cycle)[:3]] == ["begin", "+6.0 s", "+12 min"]
+    assert [step["after"] for step in told(cycle)[:3]] == ["begin", "+6.0 s", "+12 min"]
 
 
 def test_each_scene_leads_to_its_task_in_flower(cycle: Trader) -> None:
-    assert [("/task/task-" in scene["task"]) for scene in told(cycle)] == [False, True, True, True, True, True]
+    assert [("/task/task-" in step["task"]) for step in told(cycle)] == [False, True, True, True, True, True]
 
 
 @pytest.mark.parametrize(
@@ -125,12 +125,12 @@ def test_each_scene_leads_to_its_task_in_flower(cycle: Trader) -> None:
 def test_tone_says_how_it_went(symbol: Symbol, kind: Kind, profit: str, tone: str) -> None:
     trader = make_cycle(symbol, profit)
     write(trader, Cause(Source.LEADER), kind, "said")
-    [scene] = scenes(list(trader.journal.all()), [], trader)
-    assert scene.tone == tone
+    [step] = steps(list(trader.journal.all()), [], trader)
+    assert step.tone == tone
 
 
 def test_terms_add_up_to_the_profit_and_its_shares(cycle: Trader) -> None:
-    shown = story_of(cycle)["sum"]
+    shown = timeline_of(cycle)["sum"]
     assert [label for label, *_ in shown["rows"]] == [
         "Bought 0.1 ETH at 3000",
         "Commissions in what was bought",
@@ -156,21 +156,21 @@ def test_live_cycle_says_what_it_would_bring_now(symbol: Symbol) -> None:
     publish("ETHUSDT", "3100")
     trader = make_trader(symbol, state=TraderState.HOLDING)
     make_fill(make_order(trader, price=D(3000), quantity=D("0.1")))
-    assert story_of(trader)["sum"]["held"] == (
+    assert timeline_of(trader)["sum"]["held"] == (
         "0.0999 ETH are held, which cost 300 USDT. Sold at the last price, 3100, it would bring 309.38031 USDT after "
         "its commission, and the cycle +9.38031 USDT."
     )
 
 
 def test_trader_that_never_bought_has_no_sum(symbol: Symbol) -> None:
-    assert story_of(make_trader(symbol))["sum"] is None
+    assert timeline_of(make_trader(symbol))["sum"] is None
 
 
 def test_commissions_in_a_third_asset_count_at_their_worth(cycle: Trader) -> None:
     Fill.objects.filter(order__in=Order.objects.filter(side="SELL")).update(
         commission=D("0.0001"), commission_asset="BNB", commission_quote=D("0.06")
     )
-    rows = story_of(cycle)["sum"]["rows"]
+    rows = timeline_of(cycle)["sum"]["rows"]
     assert [(label, "-0.12" in amount) for label, amount, _ in rows][-1] == (
         "less commissions of 0.0002 BNB, worth",
         True,

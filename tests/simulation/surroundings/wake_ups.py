@@ -15,7 +15,7 @@ import redis
 from kombu.exceptions import OperationalError
 
 from hedgehog_project import shared_clock
-from hedgehog_project.queues import RUNG_AT
+from hedgehog_project.queues import ENQUEUED_AT
 from streamer.topics import TradeEvent
 from tests.simulation.surroundings.line import Broken
 from tests.simulation.surroundings.standing_by import Refusing
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 TAKEN_OVER_AFTER_MS = 4_000
 
 
-class Bells:
+class WakeUps:
     def __init__(self, world: "World") -> None:
         self.world = world
         # By symbol and trader: the prices at or below which, at or above which a trade wakes it.
         self.below: dict[str, dict[int, float]] = {}
         self.above: dict[str, dict[int, float]] = {}
-        self.rung_at: dict[int, datetime] = {}
+        self.fired_at: dict[int, datetime] = {}
         self.versions: dict[int, int] = {}
         self.ended: set[int] = set()
         self.has_been_built = False
@@ -80,7 +80,7 @@ class Bells:
                 waiting.pop(trigger.trader, None)
             else:
                 waiting[trigger.trader] = float(price)
-        self.rung_at.pop(trigger.trader, None)
+        self.fired_at.pop(trigger.trader, None)
         return True
 
     def seen(self, client: object, trader: int) -> tuple[int, bool]:
@@ -97,26 +97,26 @@ class Bells:
         self._write()
         for trader in traders:
             self.ended.add(trader)
-            self.rung_at.pop(trader, None)
+            self.fired_at.pop(trader, None)
             self.versions.pop(trader, None)
             for waiting in (*self.below.values(), *self.above.values()) if sets else ():
                 waiting.pop(trader, None)
 
     def prune(self, client: object, live: Callable[[], set[int]]) -> int:
         waiting = {trader for side in (self.below, self.above) for of in side.values() for trader in of}
-        gone = (waiting | self.versions.keys() | self.rung_at.keys()) - live()
+        gone = (waiting | self.versions.keys() | self.fired_at.keys()) - live()
         self.drop(client, sorted(gone), sets=("all",))
         return len(gone)
 
-    def rung_before(self, client: object, seconds: float) -> list[int]:
-        return [trader for trader, at in self.rung_at.items() if (self.world.now - at).total_seconds() > seconds]
+    def fired_before(self, client: object, seconds: float) -> list[int]:
+        return [trader for trader, at in self.fired_at.items() if (self.world.now - at).total_seconds() > seconds]
 
-    def rung(self, client: object, traders: Iterable[int]) -> set[int]:
-        return self.rung_at.keys() & set(traders)
+    def fired(self, client: object, traders: Iterable[int]) -> set[int]:
+        return self.fired_at.keys() & set(traders)
 
-    def rung_now(self, client: object, traders: Iterable[int]) -> None:
+    def fired_now(self, client: object, traders: Iterable[int]) -> None:
         self._write()
-        self.rung_at |= dict.fromkeys(sorted(traders), self.world.now)
+        self.fired_at |= dict.fromkeys(sorted(traders), self.world.now)
 
     def rebuild(self, client: object, triggers: Iterable[Trigger]) -> int:
         self._write()
@@ -173,7 +173,7 @@ class Bells:
         self._times_emptied += 1
         self.below.clear()
         self.above.clear()
-        self.rung_at.clear()
+        self.fired_at.clear()
         self.versions.clear()
         self.ended.clear()
         self._unacknowledged.clear()
@@ -193,7 +193,7 @@ class Bells:
         for trader in crossed:
             below.pop(trader, None)
             above.pop(trader, None)
-            self.rung_at[trader] = self.world.now
+            self.fired_at[trader] = self.world.now
             enqueue.wake(trader, symbol, TradeSeen(symbol, trade_id, price, at_ms))
 
     def reported(self, event: dict[str, Any]) -> None:
@@ -239,12 +239,12 @@ class Bells:
         if self.refusing:
             raise OperationalError("Redis refuses writes")
         chance, task = self.world.chance, getattr(tasks, name.removeprefix("trading.tasks."))
-        if chance.strikes("bell_lost"):
+        if chance.strikes("wake_up_lost"):
             return
-        headers = {**headers, RUNG_AT: shared_clock.now()}
+        headers = {**headers, ENQUEUED_AT: shared_clock.now()}
         era = self._times_emptied
-        for _ in range(2 if chance.strikes("bell_twice") else 1):
-            wait_ms = chance.randint(500, 6_000) if chance.strikes("bell_late") else chance.randint(0, 100)
+        for _ in range(2 if chance.strikes("wake_up_twice") else 1):
+            wait_ms = chance.randint(500, 6_000) if chance.strikes("wake_up_late") else chance.randint(0, 100)
             self.world.later(wait_ms, lambda: self._answer(task, kwargs, headers, era))
 
     def _answer(self, task: Any, kwargs: dict[str, Any], headers: dict[str, Any], era: int) -> None:

@@ -1,6 +1,6 @@
 """Starts a command that cannot outlive the process that wanted it, and not more often than every two seconds.
 
-    python -IS tether.py PARENT_PID STAMP COMMAND ...
+    python -IS exec_with_parent.py PARENT_PID STAMP COMMAND ...
 
 It becomes the command (exec), so it costs no process, and {pid} in a word of the command is its own. On Linux the
 kernel kills the command when its parent ends, however that ends (PR_SET_PDEATHSIG); elsewhere the parent must do it.
@@ -49,7 +49,7 @@ def die_with(parent_pid: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:
-        sys.exit(f"tether: the process {parent_pid} that wanted this has ended")
+        sys.exit(f"exec_with_parent: the process {parent_pid} that wanted this has ended")
 
 
 def keep_pace(stamp: Path) -> None:
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> None:
     try:
         os.execvp(command[0], command)
     except OSError as error:
-        sys.exit(f"tether: cannot run {command[0]}: {error.strerror}")
+        sys.exit(f"exec_with_parent: cannot run {command[0]}: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ CAPACITY = 50_000
 ROOM_S = 2.0
 
 
-class Inbox:
+class TradeBuffer:
     """Trades on their way to Redis, and the answers of gap fillers among them."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:

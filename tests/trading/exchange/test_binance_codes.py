@@ -44,7 +44,7 @@ ASKED: dict[Failure, int] = {OutcomeUnknown: 3}  # times
 
 
 @pytest.fixture(scope="module")
-def catalog(recorded: Path) -> dict[str, list[Any]]:
+def sync(recorded: Path) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = json.loads((recorded / "samples" / "binance_error_catalog.json").read_text())
     return found
 
@@ -69,9 +69,9 @@ def messages(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("is_placing", [True, False], ids=["placing", "asking"])
-def test_every_code_of_the_documents_says_what_to_do(catalog: dict[str, list[Any]], is_placing: bool) -> None:
-    assert {each["code"] for each in catalog["codes"]} == set(EXPECTED)
-    for each in catalog["codes"]:
+def test_every_code_of_the_documents_says_what_to_do(sync: dict[str, list[Any]], is_placing: bool) -> None:
+    assert {each["code"] for each in sync["codes"]} == set(EXPECTED)
+    for each in sync["codes"]:
         code = each["code"]
         for message in messages(each["text"]):
             error, times = failure(code, message, is_placing=is_placing, status=STATUSES.get(code, 400))
@@ -108,9 +108,9 @@ ABOUT = {
 
 
 @pytest.mark.parametrize("code", [-2010, -1010, -1013])
-def test_refused_order_is_read_by_its_message(catalog: dict[str, list[Any]], code: int) -> None:
-    assert ABOUT.keys() <= {message for message, _ in catalog["reject_messages"]}
-    for message, _ in catalog["reject_messages"]:
+def test_refused_order_is_read_by_its_message(sync: dict[str, list[Any]], code: int) -> None:
+    assert ABOUT.keys() <= {message for message, _ in sync["reject_messages"]}
+    for message, _ in sync["reject_messages"]:
         error, _ = failure(code, message, is_placing=True)
         about = Why.FILTER if message.startswith("Filter failure") else ABOUT.get(message, Why.OTHER)
         if isinstance(about, Why):
@@ -120,8 +120,8 @@ def test_refused_order_is_read_by_its_message(catalog: dict[str, list[Any]], cod
         assert message in str(error)
 
 
-def test_reason_for_people_says_what_to_do(catalog: dict[str, list[Any]]) -> None:
-    for message, _ in catalog["filter_failures"]:
+def test_reason_for_people_says_what_to_do(sync: dict[str, list[Any]]) -> None:
+    for message, _ in sync["filter_failures"]:
         error, _ = failure(-1013, message, is_placing=True)
         assert len(str(error)) > len(f"{message} (-1013)") + 20, error
     error, _ = failure(-2010, "Account has insufficient balance for requested action.", is_placing=True)

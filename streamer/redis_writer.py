@@ -11,7 +11,7 @@ PIPELINE = 1000
 _HOPELESS = ("WRONGTYPE", "NOPERM", "no permissions")
 
 
-class RedisRefusesError(redis.RedisError):
+class RedisRefuses(redis.RedisError):
     """Redis answers but takes nothing: out of memory, read-only, cannot save … It may take it later."""
 
 
@@ -41,7 +41,7 @@ class TopicPacker:
         return f"*4\r\n$5\r\nSETEX\r\n{self._gap_key}${len(kept)}\r\n{kept}\r\n${len(value)}\r\n{value}\r\n"
 
 
-class Outlet:
+class RedisWriter:
     """Sends packed commands. All of them may be sent again: their ids are given, a second time changes nothing."""
 
     def __init__(self, client: "redis.Redis") -> None:
@@ -82,5 +82,5 @@ class Outlet:
                     else:
                         refused = error
         if refused is not None:
-            raise RedisRefusesError(f"{type(refused).__name__}: {refused}")
+            raise RedisRefuses(f"{type(refused).__name__}: {refused}")
         return given_up

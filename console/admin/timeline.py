@@ -1,4 +1,4 @@
-"""A trader's page: its facts, how its profit comes about, and its journal told as a story."""
+"""A trader's page: its facts, how its profit comes about, and its journal told step by step."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ ACTS = {Kind.ORDERED, Kind.CANCELLED, Kind.SLOT_REQUESTED}
 
 
 @dataclass
-class Scene:
+class Step:
     """One look of the trader: what woke it, and everything that it did then."""
 
     at: datetime
@@ -73,7 +73,7 @@ class Scene:
     tone: str = ""  # good, bad, or plain
 
 
-def story_of(trader: Trader) -> dict[str, Any]:
+def timeline_of(trader: Trader) -> dict[str, Any]:
     """What a trader's page shows, in a handful of queries."""
     quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
     orders = list(trader.orders.order_by("id").select_related("symbol").prefetch_related("fills"))
@@ -94,7 +94,7 @@ def story_of(trader: Trader) -> dict[str, Any]:
         "retry": show.ago(trader.retry_at) if trader.retry_at else "",
         "sum": _sum(trader, terms, trade) if terms.bought else None,
         "orders": [_order(order, base, quote) for order in orders],
-        "scenes": [_shown(scene, trader) for scene in scenes(told, orders, trader)],
+        "steps": [_shown(step, trader) for step in steps(told, orders, trader)],
         "has_more": len(entries) > MAX_LINES,
         "told": len(told),
         "is_live": not trader.has_ended,
@@ -248,23 +248,23 @@ def _in_order(order: Order) -> list[Fill]:
     return sorted(order.fills.all(), key=lambda fill: fill.trade_id)
 
 
-# --- the story ------------------------------------------------------------------------------------
-def scenes(entries: Iterable[JournalEntry], orders: Iterable[Order], trader: Trader) -> list[Scene]:
+# --- the timeline ------------------------------------------------------------------------------------
+def steps(entries: Iterable[JournalEntry], orders: Iterable[Order], trader: Trader) -> list[Step]:
     """The journal's entries, oldest first, those of one look together; each fill where it was booked."""
     quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
     booked: dict[int | None, list[Fill]] = {}
     for order in orders:
         for fill in _in_order(order):
             booked.setdefault(fill.entry_id, []).append(fill)
-    found: list[Scene] = []
+    found: list[Step] = []
     proven = set[int]()  # orders of which we had concluded that the exchange has none
     for entry in entries:
-        scene = found[-1] if found else None
+        step = found[-1] if found else None
         cause = (Source(entry.source), entry.event, entry.task_id)
         # Lines without a task stand alone: the leader may begin a trader, and retire it hours later.
-        if scene is None or not entry.task_id or cause != (scene.source, scene.woken_by, scene.task_id):
-            scene = Scene(entry.at, *cause)
-            found.append(scene)
+        if step is None or not entry.task_id or cause != (step.source, step.woken_by, step.task_id):
+            step = Step(entry.at, *cause)
+            found.append(step)
         order_page = reverse("admin:trading_order_change", args=(entry.order_id,)) if entry.order_id else ""
         text = _done(entry, base, quote)
         if entry.order is not None and entry.kind in (Kind.BOOKED, Kind.NOT_PLACED):
@@ -272,9 +272,9 @@ def scenes(entries: Iterable[JournalEntry], orders: Iterable[Order], trader: Tra
                 proven.add(entry.order.pk)
             elif entry.order.pk in proven and entry.order.is_late:
                 text += ": late, for it had been taken for never placed"
-        scene.lines.append({"text": text, "reason": entry.reason, "order": order_page})
-        scene.tone = _tone(entry, trader) or scene.tone
-        scene.fills += [_fill(fill, base, quote) for fill in booked.get(entry.pk, ())]
+        step.lines.append({"text": text, "reason": entry.reason, "order": order_page})
+        step.tone = _tone(entry, trader) or step.tone
+        step.fills += [_fill(fill, base, quote) for fill in booked.get(entry.pk, ())]
     return found
 
 
@@ -295,11 +295,11 @@ def _tone(entry: JournalEntry, trader: Trader) -> str:
     return "bad" if entry.kind in BAD else "wait" if entry.kind in WAITS else "act" if entry.kind in ACTS else ""
 
 
-def _woken_by(scene: Scene, quote: str) -> str:
-    says, text = SAYS.get(scene.source, ""), scene.woken_by
+def _woken_by(step: Step, quote: str) -> str:
+    says, text = SAYS.get(step.source, ""), step.woken_by
     if not text:
-        return ALONE.get(scene.source, says)
-    if scene.source == Source.TRADE:
+        return ALONE.get(step.source, says)
+    if step.source == Source.TRADE:
         text += f" {quote}"
     return f"{says}: {text}" if says else _capital(text)
 
@@ -308,14 +308,14 @@ def _capital(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def _shown(scene: Scene, trader: Trader) -> dict[str, Any]:
-    after_s = (scene.at - trader.created_at).total_seconds()
+def _shown(step: Step, trader: Trader) -> dict[str, Any]:
+    after_s = (step.at - trader.created_at).total_seconds()
     return {
-        "at": show.moment(scene.at),
+        "at": show.moment(step.at),
         "after": "begin" if after_s < 0.05 else f"+{after_s:.1f} s" if after_s < 10 else f"+{figures.age(after_s)}",
-        "woken_by": _woken_by(scene, trader.symbol.quote_asset),
-        "lines": scene.lines,
-        "fills": scene.fills,
-        "tone": scene.tone,
-        "task": show.task(scene.task_id) if scene.task_id else "",
+        "woken_by": _woken_by(step, trader.symbol.quote_asset),
+        "lines": step.lines,
+        "fills": step.fills,
+        "tone": step.tone,
+        "task": show.task(step.task_id) if step.task_id else "",
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 
 
-class Crew:
+class ThreadGroup:
     """Starts threads and knows the first that failed. They are daemons: a stuck one does not keep the process."""
 
     def __init__(self) -> None:
