@@ -57,7 +57,8 @@ class Facts:
     switch: Switch
     states: Sequence[ProcessState]
     seen: Progress | None  # None: Redis does not answer
-    rate_limits: Sequence[State]  # of the venues in use, or of the switch's where it is about one symbol
+    # Of the venues in use, or of the switch's where it is about one symbol; none where Redis does not answer.
+    rate_limits: Sequence[State]
     lines: Sequence[SymbolLine]
     now: datetime
     symbol: Symbol | None = None
@@ -78,13 +79,14 @@ class Facts:
 
 def gather(symbol: Symbol | None = None, states: Sequence[ProcessState] | None = None) -> Facts:
     """As things stand now. `states`: the processes', where the caller knows them. Raises DatabaseError."""
-    switch = Switch.row()
+    switch, seen = Switch.row(), health.look()
     venue = Venue(switch.venue)
+    venues = () if seen is None else venues_in_use() if symbol is None else [venue]
     return Facts(
         switch=switch,
         states=processes.states() if states is None else states,
-        seen=health.look(),
-        rate_limits=blockers.budgets(venues_in_use() if symbol is None else [venue]),
+        seen=seen,
+        rate_limits=[state for state in blockers.budgets(venues) if state.is_shared],
         lines=figures.symbol_lines(venue, symbol),
         now=timezone.now(),
         symbol=symbol,
@@ -135,7 +137,7 @@ def rate_limits(facts: Facts) -> Iterator[Finding]:
     """Exchanges that have told us to be silent, and limits that are used up."""
     stops = blockers.stops(facts.rate_limits)
     yield from (alarm(Topic.RATE_LIMIT, f"{stop}.") for stop in stops)
-    full = None if stops or "redis" in facts.down else why_wait(facts.venue, Side.BUY)
+    full = None if stops or facts.seen is None or "redis" in facts.down else why_wait(facts.venue, Side.BUY)
     if full:
         text = f"The exchange's limits leave no room for a buy for {full[1]:.0f} s: {full[0]}."
         yield note(Topic.RATE_LIMIT, text, stops_buys=True)

@@ -73,14 +73,13 @@ def gather() -> dict[str, Any]:
     seen_now = diagnosis.gather()
     venue, lines, states, seen = seen_now.venue, seen_now.lines, seen_now.states, seen_now.seen
     orders, submitting = figures.order_counts(venue)
-    (budget,) = blockers.budgets([venue])
     return {
         "venue": venue,
         "switch": seen_now.switch,
         "identity": Installation.identity_if_any(),
         "other_installations": list(OtherInstallation.objects.all()),
         # Without Redis nobody knows what the processes together have used.
-        "budget": budget if budget.is_shared else None,
+        "budget": blockers.budgets([venue])[0] if seen_now.rate_limits else None,
         "unclear": blockers.unclear_orders().count(),
         "waiting": blockers.waiting(venue),
         "denied_orders": list(protections.active_denials(venue)),
