@@ -14,6 +14,7 @@ from hedgehog_project.version import VERSION
 from tests.console.test_overview import NO_REDIS, publish
 from tests.support.rows import make_cycle, make_story, make_trader
 from tests.trading.conftest import make_symbol
+from trading.core.journal import Source
 from trading.core.strategy import TraderState
 from trading.models import Fill, JournalEntry, Listing, Order, Switch, Symbol, Trader
 from trading.symbols import turning
@@ -236,6 +237,7 @@ class TestTraders:
                 "admin asked it to look again",
                 True,
                 enqueue.queue_of(cycle.holds),
+                Source.PERSON,
             )
         ]
 
