@@ -63,7 +63,7 @@ class TestPages:
         self, lira: Symbol, admin_client: Client
     ) -> None:
         text = shown(admin_client, reverse("admin:index"))
-        card, line = text.split("Profit so far")[1].split("Cycles in the last hour")[0], text.split(">USDTTRY<")[1]
+        card, line = text.split("Realised profit")[1].split("Cycles in the last hour")[0], text.split(">USDTTRY<")[1]
         assert SENTENCE in card
         assert SENTENCE in line
         assert text.count("left over:") == 2
@@ -91,7 +91,7 @@ class TestPages:
         for page in pages:
             text = shown(admin_client, page)
             assert "left over:" not in text
-            assert "Left over of" not in text
+            assert "Leftover of" not in text
 
     def test_page_of_the_hours_shows_what_was_left_over(self, lira: Symbol, admin_client: Client) -> None:
         equity.record(Venue.MOCK)

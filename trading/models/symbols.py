@@ -286,11 +286,15 @@ class TradingSettings(models.Model):
     @property
     def size_in_words(self) -> str:
         """What is split, and among how many slots."""
-        slots = f"{self.max_slots} slot{'' if self.max_slots == 1 else 's'}"
+        slots = self._slots
         if self.sizing == Sizing.SHARE:
             return f"{plain(self.balance_share.scaleb(2))} % of free {self.symbol.quote_asset}, {slots}"
         gains = " plus profit" if self.compounds else ""
         return f"{plain(self.budget)} {self.symbol.quote_asset}{gains}, {slots}"
+
+    @property
+    def _slots(self) -> str:
+        return f"{self.max_slots} slot{'' if self.max_slots == 1 else 's'}"
 
     def by(self) -> tuple[Strategy, Any]:
         """Its strategy, with the settings of a new trader. Raises UnknownStrategy and BadSettings."""
@@ -331,7 +335,7 @@ class TradingSettings(models.Model):
             return None
         stop = " at its stop" if minimum > ceil_to(listing.min_notional, Decimal("0.01")) else ""
         return (
-            f"With {self.max_slots} slots the order size is {plain(self.share)} {self.symbol.quote_asset}, below the "
+            f"With {self._slots} the order size is {plain(self.share)} {self.symbol.quote_asset}, below the "
             f"min notional of {self.symbol} at {listing.venue}, {plain(listing.min_notional)}{stop}: raise the "
             f"budget above {plain(minimum * self.max_slots)} or use fewer slots."
         )

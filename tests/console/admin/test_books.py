@@ -85,7 +85,7 @@ def test_buttons_need_a_permission_and_a_post(client: Client, orphan: Orphan, ex
         assert url not in text_of(client, page_of(orphan))
         assert client.post(url).status_code == 403
         assert client.get(url).status_code == 405
-    assert "Compare now" not in text_of(client, reverse(BOOKS))
+    assert "Reconcile now" not in text_of(client, reverse(BOOKS))
     assert client.post(reverse("admin:trading_reconciliation_now")).status_code == 403
     assert exchange.kept["hh-77-b-1"].status == OrderStatus.NEW
 

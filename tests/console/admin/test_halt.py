@@ -66,7 +66,7 @@ def test_nobody_halts_by_following_a_link_or_without_the_permission(symbol: Symb
     assert reader.post(MODE, {"mode": "halted"}).status_code == 403
     assert Switch.row().is_active
     assert MODE not in shown(reader, OVERVIEW)
-    assert "You lack the permission to halt it." in shown(reader, SWITCH)
+    assert "You do not have permission to halt trading." in shown(reader, SWITCH)
 
 
 def test_word_that_is_no_mode_changes_nothing(symbol: Symbol, admin_client: Client) -> None:
@@ -105,7 +105,7 @@ def test_overview_shows_what_is_unclear_and_what_waits(symbol: Symbol, admin_cli
     text = shown(admin_client, OVERVIEW)
     assert "49 of 50 unfilled orders in 10 s: waits 4 s" in text
     assert "2 traders" in text
-    assert "It is unclear whether the exchange has it: not asked yet" in text
+    assert "Not confirmed by the exchange: not checked yet" in text
     assert "unfilled orders in 10 s" in text
     waiting = shown(admin_client, "/admin/trading/trader/?show=waiting")
     assert waiting.count('class="hh-clip" title="49 of 50') == 2

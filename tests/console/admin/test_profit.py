@@ -86,7 +86,7 @@ def test_csv_has_every_line(admin_client: Client, week: Symbol) -> None:
 
 def test_without_anything_it_answers(admin_client: Client, symbol: Symbol) -> None:
     shown = page(admin_client)
-    assert "No cycle has ended in this time." in shown
+    assert "No cycles finished in this period." in shown
     assert "<canvas" not in shown
 
 

@@ -132,7 +132,7 @@ def test_a_limit_of_the_account_is_told_once_for_all_the_symbols_that_it_holds_b
     found = diagnosis.risk_limits(diagnosis.gather(states=[]))
     assert [str(each) for each in found] == [f"Held back by a protection: {told}."]
     shown = page(admin_client, f"{PAGES}{row.pk}/change/")
-    assert shown.count("Held back by “reserve”") == 1 and told in shown
+    assert shown.count("Denied by “reserve”") == 1 and told in shown
     assert f"LTCUSDT: {reason}" in page(admin_client, of(Symbol.objects.get(name="LTCUSDT")))
 
 
@@ -148,8 +148,8 @@ def test_what_no_longer_holds_is_counted_and_not_shown_as_holding(admin_client: 
     protections.has_changed(symbol_ids=[denied.symbol_id])
     assert "Held back by" not in page(admin_client, "/admin/")
     shown = page(admin_client, of(denied.symbol))
-    assert "Held back by “" not in shown
-    assert "Held back today (UTC)" in shown
+    assert "Denied by “" not in shown
+    assert "Denied today (UTC)" in shown
 
 
 def test_a_symbols_page_shows_its_limits_and_takes_new_ones(
@@ -174,10 +174,10 @@ def test_a_symbols_page_shows_its_limits_and_takes_new_ones(
 
 
 def test_a_symbols_page_says_what_the_next_trader_gets(admin_client: Client, symbol: Symbol) -> None:
-    assert "The next trader gets <span" in page(admin_client, of(symbol))
+    assert "Next order size <span" in page(admin_client, of(symbol))
     assert "the budget of 200 USDT, in 1." in page(admin_client, of(symbol))
     TradingSettings.objects.update(sizing=Sizing.SHARE)
-    assert "No new trader begins: its budget is a share of the balance" in page(admin_client, of(symbol))
+    assert "No new trader can start: its budget is a share of the balance" in page(admin_client, of(symbol))
     keep_balances("1000")
     assert "10 % of 1000 USDT that are free and 0 that are bound, in 1." in page(admin_client, of(symbol))
 

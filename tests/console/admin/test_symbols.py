@@ -78,7 +78,7 @@ class TestTurning:
         assert "ETHUSDT: trading is on." in turn(admin_client, symbol, "trading", "on")
         assert is_on(symbol)
         assert wanted(Market.MOCK) == {"ETHUSDT"}
-        assert LogEntry.objects.get().change_message == "Turned trading on."
+        assert LogEntry.objects.get().change_message == "Trading set to on."
         turn(admin_client, symbol, "trading", "off")
         assert not is_on(symbol)
         turn(admin_client, symbol, "streaming", "off")
@@ -88,7 +88,7 @@ class TestTurning:
         turning.set_trading(symbol, False)
         TradingSettings.objects.filter(symbol=symbol).update(budget=D(4))
         told = turn(admin_client, symbol, "trading", "on")
-        assert "takes no order of ETHUSDT under 5" in told
+        assert "below the min notional of ETHUSDT at mock, 5" in told
         assert not is_on(symbol)
         assert not LogEntry.objects.exists()
 
@@ -99,7 +99,7 @@ class TestTurning:
         chosen = {"action": "trading_on", "_selected_action": [symbol.pk, poor.pk]}
         told = admin_client.post(LIST, chosen, follow=True).content.decode()
         assert (is_on(symbol), is_on(poor)) == (True, False)
-        assert "BTCUSDT: Each of the 1 traders would have 4 USDT" in told
+        assert "BTCUSDT: With 1 slot the order size is 4 USDT" in told
         admin_client.post(LIST, {"action": "streaming_off", "_selected_action": [symbol.pk]})
         assert wanted(Market.MOCK) == set()
 
