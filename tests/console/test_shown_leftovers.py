@@ -78,7 +78,7 @@ class TestPages:
     ) -> None:
         text = shown(admin_client, reverse("admin:trading_profit") + "?by=symbol")
         assert text.count(SENTENCE) == 2
-        assert "no part of what is realised: USDTTRY 8.9 USDT, cost 372 TRY, now 375.204 TRY." in text
+        assert "not counted in realised: USDTTRY 8.9 USDT, cost 372 TRY, now 375.204 TRY." in text
 
     def test_where_nothing_is_left_not_a_word_is_said(self, symbol: Symbol, admin_client: Client) -> None:
         make_cycle(symbol, "0.5")
@@ -199,6 +199,6 @@ class TestHeld:
         assert "until that can be sold" in shown(admin_client, page)
         profit = shown(admin_client, reverse("admin:trading_profit") + "?by=symbol")
         assert "-1.004" in profit
-        assert "3 USDT are held" in profit
+        assert "3 USDT held" in profit
         assert "-1.003998" in said("profit")
         assert figures.traders_by_state(Venue.MOCK) == {TraderState.HOLDING: 1}

@@ -58,7 +58,7 @@ def test_every_list_answers_without_rows(admin_client: Client, redis_client: "re
 
 
 def test_an_empty_list_says_what_that_means(admin_client: Client) -> None:
-    assert "Every order of ours on the exchange is in the database." in text_of(admin_client, page("orphan"))
+    assert "Every order with our prefix on the exchange is in the database." in text_of(admin_client, page("orphan"))
     assert "No trader matches the search and filters." in text_of(admin_client, page("trader") + "?q=ETH")
 
 

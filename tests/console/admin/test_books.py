@@ -110,7 +110,7 @@ def test_books_are_compared_on_demand(admin_client: Client, symbol: Symbol, monk
     rung: list[Any] = []
     monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **_: rung.append((task, kwargs["venue"])))
     answer = admin_client.post(reverse("admin:trading_reconciliation_now"), follow=True)
-    assert "Rang for mock" in answer.content.decode()
+    assert "Reconciliation of mock" in answer.content.decode()
     assert rung == [("trading.tasks.reconcile", "mock")]
 
 

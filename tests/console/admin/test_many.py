@@ -136,12 +136,12 @@ class TestChanging:
     @pytest.mark.parametrize(
         ("values", "told"),
         [
-            ({}, "Fill in what shall change"),
+            ({}, "Change at least one field"),
             ({"profit_interval": "much"}, "Enter a number"),
             ({"max_slots": "0"}, "greater than or equal to 1"),
             ({"max_exposure": "-1"}, "Must be above 0"),
             ({"balance_share": "101"}, "less than or equal to 1"),
-            ({"stop_loss_interval": "2", "empty": "stop_loss_interval"}, "which of both"),
+            ({"stop_loss_interval": "2", "empty": "stop_loss_interval"}, "not both"),
         ],
     )
     def test_what_can_not_be_is_told_in_the_form(
@@ -211,7 +211,7 @@ class TestProfiles:
     def test_a_new_one_keeps_decimals_exact(self, admin_client: Client) -> None:
         values = {"name": "mine", "about": "For me.", "profit_interval": "0.123457", "empty": "stop_loss_interval"}
         told = admin_client.post(f"{PROFILES}add/", values, follow=True).content.decode()
-        assert "mine is saved. Symbols keep what they have" in told
+        assert "mine saved. Symbols do not change" in told
         assert Profile.objects.get(name="mine").values == {
             "profit_interval": "0.00123457",
             "stop_loss_interval": None,

@@ -102,7 +102,7 @@ def test_the_accounts_page_says_how_far_limits_are_used_and_what_they_leave_out(
         assert words in shown, words
     assert "leave them out" not in shown
     AccountProtections.objects.update(quote_asset="BTC")
-    assert "exposure, reserve and drawdown leave them out: ETHUSDT" in page(admin_client, f"{PAGES}{row.pk}/change/")
+    assert "not quoted in BTC: ETHUSDT" in page(admin_client, f"{PAGES}{row.pk}/change/")
     assert "0 of 500 BTC" in page(admin_client, PAGES)
 
 
@@ -207,14 +207,14 @@ def test_account_protections_that_are_emptied_say_that_nothing_is_held_back(admi
     row = AccountProtections.objects.create(venue="mock", max_exposure=D(5))
     url = f"{PAGES}{row.pk}/change/"
     shown = admin_client.post(url, {**EMPTY, **CHOICES}, follow=True).content.decode()
-    assert "every limit is empty, nothing is held back." in shown
+    assert "all limits are empty, no order is denied." in shown
     assert AccountProtections.objects.get().denies_nothing
 
 
 def test_a_pause_alone_is_no_protection_of_a_symbol(admin_client: Client, symbol: Symbol) -> None:
     form = main_form(admin_client.get(of(symbol)).content.decode())
     shown = admin_client.post(of(symbol), {**form.values, "protections-0-pause_minutes": "30"}).content.decode()
-    assert "A pause alone holds nothing back" in shown
+    assert "A cooldown needs a limit" in shown
     assert not SymbolProtections.objects.exists()
 
 
@@ -223,7 +223,7 @@ def test_protections_of_a_symbol_that_are_emptied_say_so(admin_client: Client, s
     form = main_form(admin_client.get(of(symbol)).content.decode())
     values = {**form.values, "protections-0-max_exposure": "", "_save": "Save"}
     shown = admin_client.post(of(symbol), values, follow=True).content.decode()
-    assert "ETHUSDT: every protection is empty" in shown
+    assert "ETHUSDT: all risk limits are empty" in shown
 
 
 def test_a_profile_that_sets_nothing_is_not_made(admin_client: Client) -> None:

@@ -140,7 +140,7 @@ class TestAdding:
         assert (symbol.name, symbol.base_asset, symbol.quote_asset) == ("XRPUSDT", "XRP", "USDT")
         assert not is_on(symbol)
         assert Listing.objects.get().step_size == D("0.1")
-        assert "XRPUSDT is here" in shown
+        assert "XRPUSDT added" in shown
 
     def test_unknown_symbol_is_told_in_the_form(self, admin_client: Client) -> None:
         assert "mock knows no symbol NOPE" in self.add(admin_client, "NOPE")
@@ -184,7 +184,7 @@ class TestSettings:
         shown = admin_client.get(f"{LIST}{symbol.pk}/change/").content.decode()
         assert 'name="settings-0-buy_down_interval" value="0.000001"' in shown
         assert 'name="settings-0-profit_interval" value="0.1"' in shown
-        assert "applies to the next cycle" in shown
+        assert "apply from the next cycle" in shown
         self.save(admin_client, symbol, buy_down_interval="0.123457", profit_interval="1.5 %", budget="612.00000001")
         row = TradingSettings.objects.get(symbol=symbol)
         assert row.strategy_settings["buy_down_interval"] == "0.00123457"
@@ -252,9 +252,9 @@ def test_tabs_part_the_symbols(admin_client: Client, symbol: Symbol, shown: str,
     ("fees", "words"),
     [
         (Fees(), "0.1 %"),
-        (Fees(D(0), D("0.001"), D(0), D("0.001")), "0 % resting, 0.1 % taking"),
+        (Fees(D(0), D("0.001"), D(0), D("0.001")), "0 % maker, 0.1 % taker"),
         (Fees.flat(D("0.0021")), "0.21 %"),
-        (Fees(D("0.001"), D("0.001"), D("0.0026"), D("0.0026")), "buys 0.1 %; sales 0.26 %"),
+        (Fees(D("0.001"), D("0.001"), D("0.0026"), D("0.0026")), "buys 0.1 %; sells 0.26 %"),
     ],
 )
 def test_a_listing_shows_what_each_side_pays(admin_client: Client, symbol: Symbol, fees: Fees, words: str) -> None:

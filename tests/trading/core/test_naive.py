@@ -174,7 +174,7 @@ def test_sale_is_never_cancelled_while_no_other_could_take_its_place() -> None:
         guard.decide(_Reckless(Cancel(nearly, "back")), position(HELD, nearly), at(".9"), rules, None),
     ):
         assert isinstance(wants, Wait)
-        assert "its sell stays open" in wants.reason
+        assert "its sale rests on" in wants.reason
 
 
 def test_sale_that_has_traded_in_part_rests_on_while_its_symbol_does_not_trade() -> None:
@@ -243,9 +243,9 @@ def test_part_of_a_buy_that_was_left_behind_is_sold() -> None:
     assert decision.quantity == D(5)
 
 
-def test_buy_can_follow_only_from_farther_than_it_is_placed() -> None:
+def test_buy_can_follow_only_from_must be larger than_than_it_is_placed() -> None:
     for interval in (SETTINGS.buy_down_interval, SETTINGS.buy_down_interval / 2):
-        with pytest.raises(ValueError, match="farther"):
+        with pytest.raises(ValueError, match="must be larger than"):
             replace(SETTINGS, retarget_interval=interval)
 
 

@@ -75,7 +75,10 @@ def test_settings_of_a_halted_symbol_can_be_changed(symbol: Symbol) -> None:
     Listing.objects.update(status="BREAK")
     assert profiles.change([symbol], {"budget": D(700)}) == profiles.Changed(1)
     assert settings_of(symbol).budget == D(700)
-    assert "below the min notional of ETHUSDT at mock, 5" in profiles.change([symbol], {"budget": D(3)}).problems["ETHUSDT"]
+    assert (
+        "below the min notional of ETHUSDT at mock, 5"
+        in profiles.change([symbol], {"budget": D(3)}).problems["ETHUSDT"]
+    )
 
 
 def test_profile_sets_sizing(symbol: Symbol) -> None:
