@@ -199,6 +199,6 @@ class TestHeld:
         assert "until that can be sold" in shown(admin_client, page)
         profit = shown(admin_client, reverse("admin:trading_profit") + "?by=symbol")
         assert "-1.004" in profit
-        assert "3 USDT held" in profit
+        assert "open positions cost 3" in profit
         assert "-1.003998" in said("profit")
         assert figures.traders_by_state(Venue.MOCK) == {TraderState.HOLDING: 1}

@@ -14,6 +14,7 @@ from hedgehog_project.version import VERSION
 from tests.console.test_overview import NO_REDIS, publish
 from tests.support.rows import make_cycle, make_story, make_trader
 from tests.trading.conftest import make_symbol
+from trading.core.journal import Source
 from trading.core.strategy import TraderState
 from trading.models import Fill, JournalEntry, Listing, Order, Switch, Symbol, Trader
 from trading.symbols import turning
@@ -223,7 +224,8 @@ class TestTraders:
         url = reverse("admin:trading_trader_wake", args=(story.pk,))
         assert admin_client.get(url).status_code == 405
         admin_client.post(url)
-        assert rung == [(story.pk, "ETHUSDT", "admin requested a check", True, enqueue.queue_of(story.holds))]
+        queue = enqueue.queue_of(story.holds)
+        assert rung == [(story.pk, "ETHUSDT", "admin requested a check", True, queue, Source.PERSON)]
 
     def test_wake_now_without_a_broker_is_a_message(
         self, admin_client: Client, story: Trader, monkeypatch: pytest.MonkeyPatch

@@ -100,7 +100,7 @@ def test_the_accounts_page_says_how_far_limits_are_used_and_what_they_leave_out(
         "not looked at yet, at most 10 %",
     ):
         assert words in shown, words
-    assert "leave them out" not in shown
+    assert "Not counted in" not in shown
     AccountProtections.objects.update(quote_asset="BTC")
     assert "not quoted in BTC: ETHUSDT" in page(admin_client, f"{PAGES}{row.pk}/change/")
     assert "0 of 500 BTC" in page(admin_client, PAGES)

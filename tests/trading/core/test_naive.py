@@ -243,7 +243,7 @@ def test_part_of_a_buy_that_was_left_behind_is_sold() -> None:
     assert decision.quantity == D(5)
 
 
-def test_buy_can_follow_only_from_must be larger than_than_it_is_placed() -> None:
+def test_buy_can_follow_only_from_farther_than_it_is_placed() -> None:
     for interval in (SETTINGS.buy_down_interval, SETTINGS.buy_down_interval / 2):
         with pytest.raises(ValueError, match="must be larger than"):
             replace(SETTINGS, retarget_interval=interval)
