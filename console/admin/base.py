@@ -1,6 +1,6 @@
 """What the admin's pages of our own records have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
@@ -8,11 +8,21 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter
 
 
-class PlainHistory(ModelAdmin):
+class PlainTitle(ModelAdmin):
+    """Its list is titled by the plural alone."""
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        changelist.title = capfirst(str(self.opts.verbose_name_plural))
+        return changelist
+
+
+class PlainHistory(PlainTitle):
     """Its history tells of changes only: a page that was saved as it stood is none."""
 
     def log_change(self, request: HttpRequest, object: Any, message: Any) -> LogEntry:
@@ -20,7 +30,7 @@ class PlainHistory(ModelAdmin):
         return super().log_change(request, object, message) if message else LogEntry()
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnlyAdmin(PlainTitle):
     """What the exchange reported, and what was done: to be read, never to be written by hand."""
 
     actions: Sequence[str] | None = None
@@ -46,16 +56,22 @@ class ReadOnlyAdmin(ModelAdmin):
 class ShowFilter(DropdownFilter):
     """What a list shows: the choices also stand as tabs above it (navigation.tabs). The first one is the default."""
 
-    title = "what is shown"
+    title = "view"
     parameter_name = "show"
     all_option = None
     parts: tuple[tuple[str, str], ...] = ()
+    # What addresses of earlier versions call a part.
+    former: Mapping[str, str] = {}
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> tuple[tuple[str, str], ...]:
         return self.parts
 
     def value(self) -> str:
-        return super().value() or self.parts[0][0]
+        return self.part_of(super().value())
+
+    @classmethod
+    def part_of(cls, value: str | None) -> str:
+        return cls.former.get(value or "", value or "") or cls.parts[0][0]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Forms that change some of a symbol's settings and protections and leave the others: for many, for profiles."""
+"""Forms that change some of a symbol's settings and risk limits and leave the others: for many, for profiles."""
 
 from copy import deepcopy
 from typing import Any
@@ -16,17 +16,17 @@ from trading.models import Profile
 from trading.models.fields import AmountField
 from trading.symbols import profiles
 
-AS_IT_IS = "as it is"
+AS_IT_IS = "unchanged"
 
 
 class SomeSettings(forms.Form):
     """A field for each setting, none of which must be filled in. `settings` has those that are, once it is valid."""
 
     empty = forms.MultipleChoiceField(
-        label="Make empty",
+        label="Clear",
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Each of these is off while it is empty.",
+        help_text="A cleared setting is turned off.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -46,8 +46,8 @@ class SomeSettings(forms.Form):
         others = self.fields.keys() - settings - limits - {"empty"}
         parts = (
             ("", others),
-            ("How it is traded, from the next cycle on", settings),
-            ("Protections, at once: what holds its buys back, exits never", limits),
+            ("Strategy settings (from the next cycle)", settings),
+            ("Risk limits (effective immediately; they deny buys, never exits)", limits),
             ("", {"empty"}),
         )
         return [(heading, [field for field in self if field.name in names]) for heading, names in parts]
@@ -60,7 +60,7 @@ class SomeSettings(forms.Form):
     def clean(self) -> dict[str, Any]:
         for name in self.cleaned_data.get("empty", ()):
             if self.cleaned_data.get(name) is not None:
-                self.add_error(name, "It is filled in, and it shall be empty: which of both?")
+                self.add_error(name, "Enter a value or clear the field, not both.")
         for name, value in self.settings.items():
             try:
                 # The bounds that a single symbol's form has from its rows.
@@ -81,7 +81,7 @@ class ChangeSettingsForm(SomeSettings):
         cleaned = super().clean()
         profile = cleaned.get("profile")
         if not self.errors and not profile and not self.settings:
-            raise ValidationError("Fill in what shall change, or choose a profile.")
+            raise ValidationError("Change at least one field or choose a profile.")
         if profile:
             cleaned["of_profile"] = profiles.values_of(profile)
         return cleaned
@@ -99,7 +99,9 @@ class ChangeSettingsForm(SomeSettings):
 class ProfileForm(SomeSettings):
     """A profile, with the settings that it names."""
 
-    name = forms.SlugField(max_length=32, widget=UnfoldAdminTextInputWidget, help_text="A word, such as careful.")
+    name = forms.SlugField(
+        max_length=32, widget=UnfoldAdminTextInputWidget, help_text="A short name, for example careful."
+    )
     about = forms.CharField(max_length=200, required=False, widget=UnfoldAdminTextInputWidget)
 
     def __init__(self, *args: Any, instance: Profile, **kwargs: Any) -> None:
@@ -112,13 +114,13 @@ class ProfileForm(SomeSettings):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if not self.errors and not self.settings:
-            raise ValidationError("Nothing is set: fill in at least one of the settings that it shall give.")
+            raise ValidationError("Nothing is set: fill in at least one setting.")
         return cleaned
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if Profile.objects.filter(name=name).exclude(pk=self.instance.pk).exists():
-            raise ValidationError(f"There is a profile {name} already.")
+            raise ValidationError(f"A profile named {name} already exists.")
         return name
 
     def save(self) -> Profile:

@@ -58,7 +58,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "symbols": _symbols(lines, left),
         "processes": [_process(state) for state in facts.states],
         "progress": _progress(facts.seen),
-        "budgets": [f"Of the limits of {budget.host} used: {blockers.used(budget)}" for budget in facts.rate_limits],
+        "budgets": [f"Rate limits at {budget.host}: {blockers.used(budget)}" for budget in facts.rate_limits],
         "unclear": [_unclear(order) for order in blockers.unclear_orders().select_related("symbol")[:ROWS]],
         "waiting": blockers.waiting(venue),
         "reconciled": _reconciled(),
@@ -81,7 +81,7 @@ def _cards(
     traders_page = reverse("admin:trading_trader_changelist")
     return [
         {
-            "title": "Profit so far",
+            "title": "Realised profit",
             "figures": [
                 show.profit(profit.total, profit.asset, profit.unvalued, left_of.get(profit.asset))
                 for profit in profits[:3]
@@ -89,7 +89,7 @@ def _cards(
             or [show.NONE],
             "text": ", ".join(_last_day(profit) for profit in profits[:3]) + " in 24 h"
             if profits
-            else "No cycle has finished yet",
+            else "No finished cycles yet",
             "url": reverse("admin:trading_profit"),
         },
         {
@@ -99,15 +99,15 @@ def _cards(
             "url": f"{traders_page}?show=finished",
         },
         {
-            "title": "Live traders",
+            "title": "Active traders",
             "figures": [sum(states.values())],
             "text": ", ".join(f"{count} {state.lower()}" for state, count in states.items()) or "None",
-            "url": f"{traders_page}?show=live",
+            "url": f"{traders_page}?show=active",
         },
         {
             "title": "Open orders",
             "figures": [orders],
-            "text": f"{submitting} without an answer yet" if submitting else "All acknowledged" if orders else "None",
+            "text": f"{submitting} in flight" if submitting else "All confirmed" if orders else "None",
             "url": f"{orders_page}?show=open",
         },
     ]
@@ -164,18 +164,18 @@ def _progress(seen: Progress | None) -> list[str]:
     """How far everything gets: the leader, the queues, the fills."""
     found = []
     if seen is not None:
-        found.append(f"The leader last came to its end {_ago(seen.led_s)}")
+        found.append(f"Leader last finished {_ago(seen.led_s)}")
         found += [
-            f"Tasks that wait in the queue {each.name}: {each.length}, the oldest for {figures.age(each.oldest_s)}"
+            f"Tasks waiting in queue {each.name}: {each.length}, oldest {figures.age(each.oldest_s)}"
             for each in seen.queues
             if each.length
         ]
     fill = readyz.last_fill()
-    return [*found, format_html("The last fill was traded {}", show.ago(fill))] if fill else found
+    return [*found, format_html("Last fill {}", show.ago(fill))] if fill else found
 
 
 def _ago(age_s: float | None) -> str:
-    return "never yet" if age_s is None else f"{figures.age(age_s)} ago"
+    return "never" if age_s is None else f"{figures.age(age_s)} ago"
 
 
 def _open_orders(venue: Venue) -> list[dict[str, Any]]:
@@ -203,7 +203,7 @@ def _reconciled() -> list[dict[str, Any]]:
 def _unclear(order: Order) -> dict[str, Any]:
     return {
         "name": f"{order.side.lower()} {order.symbol.name} at {plain(order.price)}",
-        "asked": format_html("asked {}", show.ago(order.asked_at)) if order.asked_at else "not asked yet",
+        "asked": format_html("last checked {}", show.ago(order.asked_at)) if order.asked_at else "not checked yet",
         "notes": notes(order),
         "age": show.ago(order.submitted_at),
         "url": reverse("admin:trading_order_change", args=(order.pk,)),

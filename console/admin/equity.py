@@ -1,4 +1,4 @@
-"""Profit: what trading has brought, as figures, as a chart of equity, and line by line; equity hour by hour."""
+"""Profit: what trading has brought, as figures, as a chart of the gain, and line by line; the gain hour by hour."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ from trading.core import money
 from trading.models import Equity, Switch
 
 # What the page and its chart look back on, in days; "" is everything.
-SPANS = {"1": "24 hours", "7": "7 days", "30": "30 days", "": "All"}
+SPANS = {"1": "24 hours", "7": "7 days", "30": "30 days", "": "All time"}
 USUAL_SPAN = "7"
 MAX_LINES = 300
 MAX_LEFT = 8
@@ -62,7 +62,7 @@ class EquityAdmin(ReadOnlyAdmin):
     def where(self, row: Equity) -> SafeString:
         return show.venue(row.venue)
 
-    @display(description="Equity", ordering="equity")
+    @display(description="Gain", ordering="equity")
     def equity_(self, row: Equity) -> SafeString | str:
         return show.profit(row.equity, row.asset, row.unvalued + row.unvalued_held)
 
@@ -74,15 +74,15 @@ class EquityAdmin(ReadOnlyAdmin):
     def unrealised_(self, row: Equity) -> SafeString | str:
         return show.profit(row.unrealised, row.asset, row.unvalued_held)
 
-    @display(description="Held, at cost", ordering="held_cost")
+    @display(description="Position at cost", ordering="held_cost")
     def held(self, row: Equity) -> SafeString | str:
         return show.amount(row.held_cost, row.asset)
 
-    @display(description="Left over, at cost", ordering="left_cost")
+    @display(description="Leftover at cost", ordering="left_cost")
     def left(self, row: Equity) -> SafeString | str:
         return show.amount(row.left_cost, row.asset) if row.left_cost else show.NONE
 
-    @display(description="Budgets", ordering="budget")
+    @display(description="Budget", ordering="budget")
     def budget_(self, row: Equity) -> SafeString | str:
         return show.amount(row.budget, row.asset)
 
@@ -160,12 +160,12 @@ def _cards(standings: dict[str, Standing], totals: list[Line], span: str) -> lis
     of_assets = list(standings.items())[:3]
     return [
         {
-            "title": "Equity",
+            "title": "Gain",
             "figures": [
                 show.profit(each.equity, asset, each.unvalued + each.unvalued_held) for asset, each in of_assets
             ]
             or [show.NONE],
-            "text": "all that was brought so far, with what is held and left over at the last price",
+            "text": "realised plus unrealised, positions and leftovers at the last price",
         },
         {
             "title": "Realised",
@@ -173,14 +173,16 @@ def _cards(standings: dict[str, Standing], totals: list[Line], span: str) -> lis
                 show.profit(each.realised, asset, each.unvalued, _left(asset, each)) for asset, each in of_assets
             ]
             or [show.NONE],
-            "text": "by ended cycles, net of commissions",
+            "text": "from finished cycles, net of commissions",
         },
         {
             "title": "Unrealised",
             "figures": [show.profit(each.unrealised, asset, each.unvalued_held) for asset, each in of_assets]
             or [show.NONE],
-            "text": ", ".join(f"{money.rounded(each.held_cost)} {asset} are held" for asset, each in of_assets)
-            + "".join(f", {each.unpriced} without a known price" for _, each in of_assets if each.unpriced),
+            "text": ", ".join(
+                f"open positions cost {money.rounded(each.held_cost)} {asset}" for asset, each in of_assets
+            )
+            + "".join(f", {each.unpriced} without a price" for _, each in of_assets if each.unpriced),
         },
         {
             "title": span,

@@ -30,16 +30,16 @@ class TradingSettingsForm(StrategyForm):
     budget = AmountInput(
         decimal_places=PLACES,
         validators=[Above(Decimal(0)), MaxValueValidator(Decimal("9e10"))],
-        help_text="In the quote asset, for all traders of the symbol together.",
+        help_text="In the quote asset, split among the slots of the symbol.",
     )
     # Left out, it stays what it is.
     sizing = forms.ChoiceField(
-        label="Traders share", choices=Sizing.choices, required=False, widget=UnfoldAdminSelectWidget
+        label="Position sizing", choices=Sizing.choices, required=False, widget=UnfoldAdminSelectWidget
     )
     balance_share = PercentField(
-        label="Share of the balance, %",
+        label="Share of balance, %",
         required=False,
-        help_text="Of what is free of the quote asset and what the symbol has bound: 10 means 10 %.",
+        help_text="Of the free quote balance plus the symbol's own exposure. 10 means 10 %.",
     )
     buy_down_interval = shared_field("buy_down_interval")
     profit_interval = shared_field("profit_interval")
@@ -68,11 +68,11 @@ class AddSymbolForm(forms.Form):
         max_length=32,
         label="Symbol",
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "ETHUSDT", "autofocus": True}),
-        help_text="As the exchange writes it, without a slash.",
+        help_text="As on the exchange, without a slash.",
     )
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"].strip().upper()
         if not name.isascii() or not name.isalnum():
-            raise forms.ValidationError("A symbol is letters and digits only, such as ETHUSDT.")
+            raise forms.ValidationError("Use letters and digits only, for example ETHUSDT.")
         return name

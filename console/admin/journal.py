@@ -26,7 +26,7 @@ class JournalEntryAdmin(ReadOnlyAdmin):
     list_select_related = ("trader__symbol", "order")
     ordering = ("-id",)
     search_fields = ("event", "decision", "reason", "task_id", "order__client_order_id")
-    search_help_text = "Search in words, task id, order id"
+    search_help_text = "Search text, task id or order id"
     fields = ("time", "of", "kind", "source", "event", "decision", "reason", "order_", "task")
     readonly_fields = ("time", "of", "order_", "task")
 
@@ -42,7 +42,7 @@ class JournalEntryAdmin(ReadOnlyAdmin):
     def source_(self, entry: JournalEntry) -> str:
         return str(entry.get_source_display())
 
-    @display(description="What woke it")
+    @display(description="Event")
     def event_(self, entry: JournalEntry) -> SafeString | str:
         return _wrapped(entry.event) if entry.event else show.NONE
 
@@ -50,7 +50,7 @@ class JournalEntryAdmin(ReadOnlyAdmin):
     def decision_(self, entry: JournalEntry) -> SafeString:
         return _wrapped(entry.decision)
 
-    @display(description="Why")
+    @display(description="Reason")
     def reason_(self, entry: JournalEntry) -> SafeString | str:
         return _wrapped(entry.reason) if entry.reason else show.NONE
 

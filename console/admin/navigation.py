@@ -69,9 +69,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _models_item("trading", "reconciliation", "balance"),
         _models_item("trading", "orphan", "help_center"),
         _models_item("trading", "otherinstallation", "group_work", "Other installations"),
-        _models_item("trading", "accountprotections", "shield", "Protections"),
-        _models_item("trading", "heldback", "front_hand", "Held back"),
-        _models_item("trading", "switch", "toggle_on", "Switch"),
+        _models_item("trading", "accountprotections", "shield", "Risk limits"),
+        _models_item("trading", "heldback", "front_hand", "Denied orders"),
+        _models_item("trading", "switch", "toggle_on", "Trading control"),
     ]
     mock = [
         _models_item("binance_mock", name, MOCK_ICONS.get(name, "science"))
@@ -90,8 +90,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {"items": [{"title": "Overview", "icon": "dashboard", "link": reverse("admin:index")}]},
         {"title": "Trading", "separator": True, "items": trading},
         {"title": "Mock exchange", "separator": True, "items": mock},
-        {"title": "Processes", "separator": True, "items": processes},
-        {"title": "People", "separator": True, "items": people},
+        {"title": "System", "separator": True, "items": processes},
+        {"title": "Users", "separator": True, "items": people},
     ]
     return [group for group in groups if any(item.get("permission", _yes)(request) for item in group["items"])]
 
@@ -101,7 +101,7 @@ def tabs(request: HttpRequest) -> list[dict[str, Any]]:
     found = []
     for model, shown in TABS.items():
         page = reverse(f"admin:trading_{model}_changelist")
-        chosen = request.GET.get(shown.parameter_name, shown.parts[0][0])
+        chosen = shown.part_of(request.GET.get(shown.parameter_name))
         items = [
             {"title": title, "link": f"{page}?{shown.parameter_name}={value}", "active": value == chosen}
             for value, title in shown.parts

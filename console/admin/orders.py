@@ -27,11 +27,11 @@ class OrdersShown(ShowFilter):
     parts = (
         ("all", "All"),
         ("open", "Open"),
-        ("unclear", "Unclear"),
+        ("unclear", "Unconfirmed"),
         ("late", "Late"),
         ("filled", "Filled"),
         ("gone", "Not on the exchange"),
-        ("other", "Ended otherwise"),
+        ("other", "Not filled"),
     )
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -119,7 +119,7 @@ class OrderAdmin(ReadOnlyAdmin):
             },
         ),
         (
-            "At the exchange",
+            "Exchange",
             {
                 "fields": (
                     ("client_order_id", "exchange_order_id"),
@@ -150,11 +150,11 @@ class OrderAdmin(ReadOnlyAdmin):
     def placed(self, order: Order) -> SafeString | str:
         return show.moment(order.submitted_at)
 
-    @display(description="Last asked about")
+    @display(description="Last checked")
     def asked(self, order: Order) -> SafeString | str:
         return show.moment(order.asked_at)
 
-    @display(description="Last change")
+    @display(description="Updated")
     def updated(self, order: Order) -> SafeString | str:
         return show.moment(order.updated_at)
 
@@ -178,7 +178,7 @@ class OrderAdmin(ReadOnlyAdmin):
     def is_(self, order: Order) -> SafeString:
         return show.order_status(order)
 
-    @display(description="What that means")
+    @display(description="Meaning")
     def means(self, order: Order) -> str:
         return STATUS_MEANS[OrderStatus(order.status)]
 
@@ -186,11 +186,11 @@ class OrderAdmin(ReadOnlyAdmin):
     def besides(self, order: Order) -> str:
         return "; ".join(notes(order)) or show.NONE
 
-    @display(description="Denied since")
+    @display(description="Not found since")
     def not_found(self, order: Order) -> SafeString | str:
         return show.moment(order.not_found_at)
 
-    @display(description="Took the place of")
+    @display(description="Replaces")
     def instead_of(self, order: Order) -> SafeString | str:
         if order.replaces_id is None or order.replaces is None:
             return show.NONE
@@ -242,7 +242,7 @@ class FillAdmin(ReadOnlyAdmin):
     def quantity_(self, fill: Fill) -> SafeString | str:
         return show.amount(fill.quantity, fill.order.symbol.base_asset)
 
-    @display(description="Worth", ordering="quote")
+    @display(description="Value", ordering="quote")
     def worth(self, fill: Fill) -> SafeString | str:
         return show.amount(fill.quote, fill.order.symbol.quote_asset)
 
@@ -250,7 +250,7 @@ class FillAdmin(ReadOnlyAdmin):
     def fee(self, fill: Fill) -> SafeString | str:
         return fee(fill, fill.order.symbol.quote_asset)
 
-    @display(description="As")
+    @display(description="Role")
     def role(self, fill: Fill) -> str:
         return "maker" if fill.is_maker else "taker"
 
@@ -281,7 +281,7 @@ def fee(fill: Fill, quote_asset: str) -> SafeString | str:
         return format_html("{} (of unknown value)", paid)
     if fill.commission_quote is None:
         return paid
-    return format_html("{} (worth {})", paid, show.amount(fill.commission_quote, quote_asset))
+    return format_html("{} (valued at {})", paid, show.amount(fill.commission_quote, quote_asset))
 
 
 def worth(order: Order) -> SafeString | str:

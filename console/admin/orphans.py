@@ -79,7 +79,7 @@ class OrphanAdmin(ReadOnlyAdmin):
     def quantity_(self, orphan: Orphan) -> SafeString | str:
         return show.amount(orphan.quantity)
 
-    @display(description="Traded", ordering="executed")
+    @display(description="Filled", ordering="executed")
     def executed_(self, orphan: Orphan) -> SafeString | str:
         return show.amount(orphan.executed) if orphan.executed else show.NONE
 
@@ -87,11 +87,11 @@ class OrphanAdmin(ReadOnlyAdmin):
     def is_(self, orphan: Orphan) -> SafeString:
         return show.status(orphan.status)
 
-    @display(description="What became of it", ordering="resolution")
+    @display(description="Resolution", ordering="resolution")
     def became(self, orphan: Orphan) -> SafeString:
         return _resolution(orphan)
 
-    @display(description="Why no trader claims it, or what is left")
+    @display(description="Reason or remainder")
     def reason(self, orphan: Orphan) -> SafeString:
         return format_html('<span class="hh-wrap">{}</span>', orphan.note or orphan.why)
 
@@ -110,11 +110,14 @@ class OrphanAdmin(ReadOnlyAdmin):
     def has_resolve_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("trading.resolve_orphan"))
 
-    @admin.action(description="Adopt: give each to a new trader", permissions=["resolve"])
+    @admin.action(description="Adopt: assign to a new trader", permissions=["resolve"])
     def adopt_chosen(self, request: HttpRequest, chosen: QuerySet[Orphan]) -> HttpResponse | None:
         """Shows what would be adopted; does it once that is confirmed."""
         if "confirmed" not in request.POST:
-            words = "Each, with all unknown orders of the same trader, gets a new trader: what was bought is sold."
+            words = (
+                "Each order, with all other orphans of the same trader, goes to a new trader, which sells what was "
+                "bought."
+            )
             return self._ask(request, chosen, "adopt_chosen", f"Adopt {len(chosen)} orders?", words, "Adopt")
         for orphan in chosen:
             orphan.refresh_from_db()
@@ -127,8 +130,10 @@ class OrphanAdmin(ReadOnlyAdmin):
     def cancel_chosen(self, request: HttpRequest, chosen: QuerySet[Orphan]) -> HttpResponse | None:
         """Shows what would be cancelled; does it once that is confirmed."""
         if "confirmed" not in request.POST:
-            words = "They are cancelled on the exchange. What they have traded stays on the account."
-            return self._ask(request, chosen, "cancel_chosen", f"Cancel {len(chosen)} orders?", words, "Cancel them")
+            words = "The orders are cancelled on the exchange. What has filled stays in the account."
+            return self._ask(
+                request, chosen, "cancel_chosen", f"Cancel {len(chosen)} orders?", words, "Cancel orders"
+            )
         for orphan in chosen:
             self._do(request, orphan, self._cancel)
         return None
@@ -207,7 +212,7 @@ class OrphanAdmin(ReadOnlyAdmin):
     def _cancel(orphan: Orphan, by: str) -> str:
         was_open = orphan.is_open
         note = orphans.cancel(orphan, by, exchange_at)
-        return f"{'cancelled' if was_open else 'left as it is'}. {note}"
+        return f"{'cancelled' if was_open else 'dismissed'}. {note}"
 
 
 def _facts(orphan: Orphan) -> dict[str, Any]:
@@ -221,16 +226,16 @@ def _facts(orphan: Orphan) -> dict[str, Any]:
         "facts": [
             ("Price", plain(orphan.price)),
             ("Quantity", plain(orphan.quantity)),
-            ("Traded", orphans.left_of(orphan)),
+            ("Filled", orphans.left_of(orphan)),
             ("Venue", show.venue(orphan.venue)),
             ("Client order id", orphan.client_order_id),
-            ("Id on the exchange", orphan.exchange_order_id),
+            ("Exchange order id", orphan.exchange_order_id),
             ("Placed", show.moment(orphan.placed_at)),
             ("First seen", show.moment(orphan.first_seen)),
             ("Last seen", show.moment(orphan.last_seen)),
             ("Trader", trader_link(orphan.trader) if orphan.trader else show.NONE),
             ("Resolved", show.moment(orphan.resolved_at)),
-            ("By", orphan.resolved_by or show.NONE),
+            ("Resolved by", orphan.resolved_by or show.NONE),
         ],
     }
 

@@ -24,5 +24,5 @@ class PercentField(forms.DecimalField):
             return None
         exponent = percent.normalize().as_tuple().exponent
         if isinstance(exponent, int) and -exponent > PLACES - 2:
-            raise forms.ValidationError(f"At most {PLACES - 2} decimals.")
+            raise forms.ValidationError(f"Max {PLACES - 2} decimal places.")
         return percent.scaleb(-2)

@@ -11,10 +11,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from console.admin import show
+from console.admin.base import PlainTitle
 from console.admin.changing import ProfileForm
 from trading.core.money import plain
 from trading.models import Profile
@@ -23,13 +23,13 @@ from trading.symbols import profiles
 
 
 @admin.register(Profile)
-class ProfileAdmin(ModelAdmin):
+class ProfileAdmin(PlainTitle):
     list_display = ("name", "about", "sets", "symbols_shown")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).annotate(symbols=Count("applied_to"))
 
-    @display(description="Sets")
+    @display(description="Settings")
     def sets(self, profile: Profile) -> str:
         return (
             ", ".join(f"{_label(name)} {_text(name, value)}" for name, value in profile.values.items()) or show.NONE
@@ -66,15 +66,15 @@ class ProfileAdmin(ModelAdmin):
                 self.log_addition(request, saved, "Added.")
             elif form.has_changed():
                 self.log_change(request, saved, "Changed.")
-            self.message_user(request, f"{saved} is saved. Symbols keep what they have until it is applied to them.")
+            self.message_user(request, f"{saved} saved. Symbols do not change until you apply the profile.")
             return HttpResponseRedirect(reverse("admin:trading_profile_changelist"))
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": title,
             "form": form,
-            "words": "What is left as it is stays as it is when the profile is applied. To apply it, choose symbols "
-            "in their list and the action “Change settings…”.",
+            "words": "Unchanged fields are not touched when the profile is applied. To apply it, select symbols in "
+            "their list and choose “Change settings…”.",
             "button": "Save",
         }
         return TemplateResponse(request, "trading/change_settings.html", context)

@@ -1,4 +1,4 @@
-"""The pages of protections: the account's limits with how far they are used, and those of a symbol on its page."""
+"""The pages of risk limits: the account's limits with how far they are used, and those of a symbol on its page."""
 
 from typing import Any
 
@@ -29,8 +29,8 @@ AMOUNTS = {AmountField: {"form_class": AmountInput}}
 class AccountProtectionsForm(forms.ModelForm):
     max_drawdown = PercentField(
         required=False,
-        label="Most drawdown, %",
-        help_text="From the high of the capital with its gains: 5 means 5 %. Empty is off.",
+        label="Max drawdown, %",
+        help_text="From the peak of capital plus gain. 5 means 5 %. Empty: off.",
     )
 
     class Meta:
@@ -56,13 +56,13 @@ class AccountProtectionsAdmin(PlainHistory):
     fieldsets = (
         (None, {"fields": (("venue", "quote_asset"),)}),
         (
-            "Buys are held back",
+            "Buys are denied beyond these limits",
             {"fields": (("max_exposure", "max_orders_a_minute"), ("quote_reserve", "bnb_reserve"))},
         ),
         (
-            "Trading is held back, until a person resumes it",
+            "Drawdown stop: trading stops until someone resumes it",
             {
-                "description": "At a venue of play money only while the switch is there.",
+                "description": "On a play-money venue it works only while that venue is selected.",
                 "fields": (
                     ("max_drawdown", "capital"),
                     ("drawdown_from", "drawdown_mode", "drawdown_cancels_buys"),
@@ -81,16 +81,16 @@ class AccountProtectionsAdmin(PlainHistory):
     def where(self, row: AccountProtections) -> SafeString:
         return show.venue(row.venue)
 
-    @display(description="Limits, and what is used")
+    @display(description="Limits and usage")
     def limits(self, row: AccountProtections) -> str:
         return "; ".join(f"{gauge.name}: {gauge.text}" for gauge in limit_usage.account_gauges(row)) or show.NONE
 
-    @display(description="Holds back now")
+    @display(description="Denying now")
     def now(self, row: AccountProtections) -> SafeString | str:
         count = protections.active_denials(Venue(row.venue)).count()
         return show.badge(f"{count}", "warning") if count else show.NONE
 
-    @display(description="Orders held back today")
+    @display(description="Orders denied today")
     def today(self, row: AccountProtections) -> int:
         return sum(protections.of_day(row.venue).values())
 
@@ -98,7 +98,7 @@ class AccountProtectionsAdmin(PlainHistory):
         super().save_model(request, obj, form, change)
         transaction.on_commit(lambda: protections.has_changed(venue=obj.venue))
         if obj.denies_nothing:
-            self.message_user(request, f"{obj}: every limit is empty, nothing is held back.", messages.WARNING)
+            self.message_user(request, f"{obj}: all limits are empty, no order is denied.", messages.WARNING)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -133,14 +133,16 @@ def symbol_state(symbol: Symbol, venue: Venue) -> dict[str, Any]:
 
 
 def _holding(groups: list[limit_usage.Together]) -> list[dict[str, Any]]:
-    return [{"rule": each.rule, "reason": str(each), "last": show.ago(each.last_at)} for each in groups[:MAX_ROWS]]
+    return [
+        {"rule": each.rule_label, "reason": str(each), "last": show.ago(each.last_at)} for each in groups[:MAX_ROWS]
+    ]
 
 
 def _lines(rows: Any) -> list[dict[str, Any]]:
     return [
         {
             "symbol": row.symbol.name,
-            "rule": row.rule,
+            "rule": row.get_rule_display(),
             "reason": row.reason,
             "count": row.count,
             "last": show.ago(row.last_at),
@@ -154,12 +156,14 @@ class ProtectionsForm(forms.ModelForm):
         cleaned = super().clean() or self.cleaned_data
         is_new = self.instance.pk is None  # One that is there already may be emptied.
         if is_new and not self.errors and self.has_changed() and not any(map(cleaned.get, SymbolProtections.LIMITS)):
-            self.add_error("losses_in_a_row", "A pause alone holds nothing back: after how many losses in a row?")
+            self.add_error(
+                "losses_in_a_row", "A cooldown needs a limit: enter max consecutive losses or another limit."
+            )
         return cleaned
 
 
 class ProtectionsFormSet(BaseInlineFormSet):
-    """Whoever is held back asks again once an edit is saved."""
+    """Traders whose buys are denied check again once an edit is saved."""
 
     def save(self, commit: bool = True) -> Any:
         saved = super().save(commit)
@@ -182,9 +186,7 @@ class ProtectionsInline(StackedInline):
     )
     can_delete = False
     hide_title = True
-    verbose_name = (
-        "Protections: what holds its buys back, exits never. An empty field is off; a change applies at once"
-    )
+    verbose_name = "Risk limits: they deny buys, never exits. Empty fields are off; changes apply immediately"
 
 
 @admin.register(HeldBack)

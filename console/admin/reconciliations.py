@@ -1,4 +1,4 @@
-"""Reconciliations: what comparing the books has found, and a button that compares them now."""
+"""Reconciliations: what was found, and a button that runs one now."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ COUNTS = ("orders", "fills", "repaired", "late", "left", "unchecked")
 
 
 class ReconciliationsShown(ShowFilter):
-    parts = (("all", "All"), ("repaired", "Repaired something"), ("left", "Left something or did not check it"))
+    parts = (("all", "All"), ("repaired", "Repaired"), ("left", "Unresolved"))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
@@ -45,15 +45,15 @@ class ReconciliationAdmin(ReadOnlyAdmin):
         ("began_at", RangeDateTimeFilter),
     )
     search_fields = ("text", "stopped")
-    search_help_text = "Search in what was found"
+    search_help_text = "Search findings"
     list_before_template = "trading/reconcile_now.html"
     fieldsets = (
         (None, {"fields": (("began", "where", "is_"), COUNTS, "lines", "stopped")}),
-        ("How", {"fields": (("took", "task"),)}),
+        ("Run", {"fields": (("took", "task"),)}),
     )
     readonly_fields = ("began", "where", "is_", "lines", "took", "task")
 
-    @display(description="Began", ordering="id")
+    @display(description="Started", ordering="id")
     def began(self, row: Reconciliation) -> SafeString | str:
         return show.moment(row.began_at)
 
@@ -61,17 +61,17 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     def where(self, row: Reconciliation) -> SafeString:
         return show.venue(row.venue)
 
-    @display(description="The books")
+    @display(description="Result")
     def is_(self, row: Reconciliation) -> SafeString:
         if row.stopped:
-            return show.badge("not compared", "danger", row.stopped)
+            return show.badge("failed", "danger", row.stopped)
         if row.left:
-            return show.badge("differ", "danger")
+            return show.badge("unresolved", "danger")
         if row.repaired:
             return show.badge("repaired", "warning")
-        return show.badge("not all checked", "warning") if row.unchecked else show.badge("agree", "success")
+        return show.badge("partly checked", "warning") if row.unchecked else show.badge("match", "success")
 
-    @display(description="What was found")
+    @display(description="Findings")
     def lines(self, row: Reconciliation) -> SafeString | str:
         found = [*row.text.splitlines(), *([row.stopped] if row.stopped else [])]
         return (
@@ -84,7 +84,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
             else show.NONE
         )
 
-    @display(description="Took", ordering="took_ms")
+    @display(description="Duration", ordering="took_ms")
     def took(self, row: Reconciliation) -> str:
         return f"{row.took_ms / 1000:.1f} s" if row.took_ms >= 1000 else f"{row.took_ms} ms"
 
@@ -105,7 +105,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
         return bool(request.user.has_perm("trading.change_reconciliation"))
 
     def now_view(self, request: HttpRequest) -> HttpResponse:
-        """Has the books of every venue in use compared."""
+        """Reconciles every venue in use."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not self._may(request):
@@ -115,8 +115,9 @@ class ReconciliationAdmin(ReadOnlyAdmin):
             for venue in venues:
                 enqueue.reconcile(venue)
         except (OperationalError, redis.RedisError) as error:
-            self.message_user(request, f"The bell did not ring: {error}. Is Redis up?", messages.ERROR)
+            self.message_user(request, f"The task could not be queued: {error}. Is Redis running?", messages.ERROR)
         else:
             names = " and ".join(venues)
-            self.message_user(request, f"Rang for {names}. What it finds stands here in a moment.", messages.SUCCESS)
+            text = f"Reconciliation of {names} queued. The result appears here shortly."
+            self.message_user(request, text, messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:trading_reconciliation_changelist"))

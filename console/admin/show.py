@@ -57,10 +57,15 @@ def state(value: str) -> SafeString:
     return badge(value.lower(), STATE_COLOURS[found], STATE_MEANS[found])
 
 
+def status_label(status: OrderStatus) -> str:
+    """In our spelling, not in Binance's."""
+    return "cancelled" if status == OrderStatus.CANCELED else status.value.replace("_", " ").lower()
+
+
 def status(value: str) -> SafeString:
     """An order's; what it means shows when pointed at."""
     found = OrderStatus(value)
-    return badge(value.replace("_", " ").lower(), STATUS_COLOURS[found], STATUS_MEANS[found])
+    return badge(status_label(found), STATUS_COLOURS[found], STATUS_MEANS[found])
 
 
 def order_status(order: Order) -> SafeString:
@@ -78,7 +83,8 @@ def venue(value: str) -> SafeString:
 
 
 def mode(value: str) -> SafeString:
-    return badge(value, {"active": "success", "reducing": "warning"}.get(value, "danger"))
+    text = "reducing (sells only)" if value == "reducing" else value
+    return badge(text, {"active": "success", "reducing": "warning"}.get(value, "danger"))
 
 
 def amount(value: Decimal | None, unit: str = "") -> SafeString | str:

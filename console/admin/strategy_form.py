@@ -101,7 +101,7 @@ class StrategyForm(forms.ModelForm):
         field = self.fields["strategy"]
         field.help_text = _abouts()
         if chosen not in known().strategies:
-            field.choices = [(chosen, f"{chosen} (not here)"), *strategy_choices()]  # type: ignore[attr-defined]
+            field.choices = [(chosen, f"{chosen} (not installed)"), *strategy_choices()]  # type: ignore[attr-defined]
         readers: dict[str, list[str]] = {}
         # The chosen one last: what it shares with others is shown as it reads that.
         for name in sorted(known().strategies, key=lambda name: name == chosen):
@@ -158,7 +158,7 @@ class StrategyInline(StackedInline):
 def _words(setting: Typed) -> dict[str, Any]:
     help_text = setting.help
     if setting.is_optional and "empty" not in help_text.lower():
-        help_text = f"{help_text} Empty: it does without.".strip()
+        help_text = f"{help_text} Empty: off.".strip()
     return {"label": f"{setting.label}, %" if setting.is_percent else setting.label, "help_text": help_text}
 
 

@@ -93,8 +93,8 @@ class SwitchAdmin(ModelAdmin):
             )
         except ValidationError as error:
             return self._page(request, " ".join(error.messages))
-        self.log_change(request, Switch.objects.get(pk=1), f"New traders: from {was} to {venue}.")
-        self.message_user(request, f"New traders trade on {venue} from now on.", messages.SUCCESS)
+        self.log_change(request, Switch.objects.get(pk=1), f"Venue for new traders changed from {was} to {venue}.")
+        self.message_user(request, f"New traders now trade on {venue}.", messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:trading_switch_changelist"))
 
     def _page(self, request: HttpRequest, error: str = "") -> HttpResponse:
@@ -104,7 +104,7 @@ class SwitchAdmin(ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": "Switch",
+            "title": "Trading control",
             # Not “error”: that name hides Unfold's own messages.
             "refusal": error,
             "word": WORD,
@@ -122,7 +122,9 @@ class SwitchAdmin(ModelAdmin):
                     "is_current": venue == current,
                     "problem": why_not(venue)
                     or (
-                        "You lack the permission to trade real money." if venue == Venue.LIVE and not may_live else ""
+                        "You do not have permission to trade real money."
+                        if venue == Venue.LIVE and not may_live
+                        else ""
                     ),
                     "needs_word": venue == Venue.LIVE,
                     "traders": live_traders.filter(venue=venue).count(),
@@ -145,20 +147,20 @@ def _halt(by: str, why: str, mode: TradingMode, cancels: bool) -> list[str]:
         unclear = found.wait()
         resting = kill_switch.resting_buys().count()
     except DatabaseError as error:
-        return [*lines, f"Which orders were saved before can't be looked up: {kill_switch.in_a_line(error)}."]
+        return [*lines, f"Earlier orders cannot be looked up: {kill_switch.in_a_line(error)}."]
     lines += kill_switch.in_the_end(halted, unclear)
     if cancels:
-        lines.append(f"The leader cancels the resting buys: {resting}.")
+        lines.append(f"Open buys being cancelled: {resting}.")
     return lines
 
 
 def _resume(by: str) -> tuple[int, list[str]]:
     """The kind of message, and what it says."""
     try:
-        return messages.SUCCESS, [f"Trading is active again. Traders that are rung: {kill_switch.resume(by)}."]
+        return messages.SUCCESS, [f"Trading resumed. Traders checking again: {kill_switch.resume(by)}."]
     except DatabaseError as error:
         if kill_switch.resume_here():
-            return messages.SUCCESS, ["Trading is active again. The halt had not reached the database."]
+            return messages.SUCCESS, ["Trading resumed. The halt had not reached the database."]
         return messages.ERROR, [f"Trading stays {Switch.row().mode}: {kill_switch.in_a_line(error)}. Try again."]
     except OSError as error:
         return messages.ERROR, [f"Trading stays {Switch.row().mode}: {error.strerror}: {error.filename}"]
@@ -168,10 +170,10 @@ def _venues() -> list[tuple[Venue, str, str]]:
     if default_market() == Market.LIVE:
         mock = "Play money against Binance's real prices (paper trading). Orders never leave this machine."
     else:
-        mock = "Play money on the exchange of this machine, with a market of its own. Nothing leaves this machine."
+        mock = "Play money on the built-in mock exchange with a simulated market. Nothing leaves this machine."
     return [
         (Venue.MOCK, "Mock", mock),
-        (Venue.TESTNET, "Testnet", "Binance's public test exchange: play money there, reset every month."),
-        (Venue.DEMO, "Demo", "Binance's demo trading: play money at prices like the live ones."),
+        (Venue.TESTNET, "Testnet", "Binance's public test exchange: play money, reset every month."),
+        (Venue.DEMO, "Demo", "Binance Demo Trading: play money at realistic prices."),
         (Venue.LIVE, "Live", "Binance itself: real orders with real money."),
     ]

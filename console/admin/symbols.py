@@ -46,9 +46,10 @@ class SymbolsShown(ShowFilter):
         ("all", "All"),
         ("trading", "Trading"),
         ("shutdown", "Shutting down"),
-        ("streaming", "Streaming"),
+        ("feed", "Price feed on"),
         ("off", "Off"),
     )
+    former = {"streaming": "feed"}
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         trading = Q(settings__status=TradingStatus.ON)
@@ -59,7 +60,7 @@ class SymbolsShown(ShowFilter):
                 return queryset.filter(trading)
             case "shutdown":
                 return queryset.filter(settings__status=TradingStatus.SHUTDOWN)
-            case "streaming":
+            case "feed":
                 return queryset.filter(streaming)
             case "off":
                 return queryset.filter(Q(settings=None) | Q(settings__status=TradingStatus.OFF)).exclude(streaming)
@@ -81,7 +82,7 @@ class SettingsInline(StrategyInline):
     )
     can_delete = False
     hide_title = True
-    verbose_name = "How it is traded. A change applies to the next cycle; cycles under way keep what they began with"
+    verbose_name = "Strategy settings. Changes apply from the next cycle; running cycles keep theirs"
 
 
 class ListingInline(TabularInline):
@@ -92,9 +93,9 @@ class ListingInline(TabularInline):
     extra = 0
     max_num = 0
     hide_title = True
-    verbose_name_plural = "What the venues say of it"
+    verbose_name_plural = "Exchange filters and fees"
 
-    @display(description="Least notional")
+    @display(description="Min notional")
     def minimum(self, listing: Listing) -> str:
         return plain(listing.min_notional)
 
@@ -175,23 +176,23 @@ class SymbolAdmin(TurningAdmin):
             return str(symbol.name)
         return format_html('{}<div class="hh-bad hh-wrap">{}</div>', symbol.name, symbol.said)
 
-    @display(description="Streaming", ordering="is_streaming")
+    @display(description="Price feed", ordering="is_streaming")
     def streaming(self, symbol: Any) -> SafeString:
         return self._toggle(symbol, "streaming", symbol.is_streaming)
 
     @display(description="Trading", ordering="settings__status")
     def trading(self, symbol: Any) -> SafeString:
         if figures.is_shutting_down(symbol):
-            return show.badge("shutting down", "warning", "Its cycles under way end, then it is off")
+            return show.badge("shutting down", "warning", "Running cycles finish, then trading turns off")
         return self._toggle(symbol, "trading", figures.is_trading(symbol))
 
     @display(description="Last price")
     def price(self, symbol: Any) -> SafeString:
         return last_price(symbol.last_trade, symbol.quote_asset)
 
-    @display(description="Live traders", ordering="live_traders")
+    @display(description="Active traders", ordering="live_traders")
     def traders_live(self, symbol: Any) -> SafeString | str:
-        return _traders_link(symbol, symbol.live_traders, "live")
+        return _traders_link(symbol, symbol.live_traders, "active")
 
     @display(description="Cycles", ordering="cycles_finished")
     def cycles(self, symbol: Any) -> SafeString | str:
@@ -221,7 +222,7 @@ class SymbolAdmin(TurningAdmin):
             '<button type="submit" formaction="{}" class="hh-toggle{}" title="{}"><i></i>{}</button>',
             url,
             " hh-on" if is_on else "",
-            f"Turn {what} {'off' if is_on else 'on'} for {symbol.name}",
+            f"Turn {'price feed' if what == 'streaming' else what} {'off' if is_on else 'on'} for {symbol.name}",
             "on" if is_on else "off",
         )
 
@@ -242,8 +243,8 @@ class SymbolAdmin(TurningAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": f"Change {len(ids)} symbol{'' if len(ids) == 1 else 's'}",
-            "words": "What is left as it is stays as it is. A change applies to the next cycle; cycles under way "
-            "keep what they began with. Protections apply at once.",
+            "words": "Unchanged fields are not touched. Changes apply from the next cycle; running cycles keep their "
+            "settings. Risk limits apply immediately.",
             "form": form,
             "button": "Change",
             "hidden": hidden + [(ACTION_CHECKBOX_NAME, pk) for pk in named],
@@ -256,10 +257,7 @@ class SymbolAdmin(TurningAdmin):
         log_many(request, done, f"Changed {', '.join(form.values)}.")
         under_way = Trader.objects.filter(symbol__in=done, finished_at__isnull=True).count()
         is_for_new = under_way and form.values.keys() - profiles.protecting()
-        keep = (
-            f"; {under_way} cycle{pluralize(under_way)} under way keep{pluralize(under_way, 's,')} "
-            f"what {pluralize(under_way, 'it,they')} began with"
-        )
+        keep = f"; {under_way} running cycle{pluralize(under_way)} keep{pluralize(under_way, 's,')} the old settings"
         count = f"{changed.count} symbol{pluralize(changed.count)}"
         self.message_user(request, f"{count} changed, {profiles.when(form.values)}{keep if is_for_new else ''}.")
         tell_problems(self, request, changed.problems)
@@ -270,7 +268,7 @@ class SymbolAdmin(TurningAdmin):
             # It is its own now.
             TradingSettings.objects.filter(symbol=form.instance).update(profile=None)
         if formset.model is SymbolProtections and any(not each.is_any_set for each, _ in formset.changed_objects):
-            words = f"{form.instance}: every protection is empty, nothing of its own holds its buys back."
+            words = f"{form.instance}: all risk limits are empty, none denies its buys."
             self.message_user(request, words, messages.WARNING)
 
     # --- the page of one, and of a new one ----------------------------------------------------------
@@ -286,7 +284,7 @@ class SymbolAdmin(TurningAdmin):
                 form.add_error("name", error.messages)
             else:
                 self.log_addition(request, symbol, "Added.")
-                self.message_user(request, f"{symbol} is here. Look at its budget, then turn trading on.")
+                self.message_user(request, f"{symbol} added. Check its budget, then turn trading on.")
                 return HttpResponseRedirect(reverse("admin:trading_symbol_change", args=(symbol.pk,)))
         context = {
             **self.admin_site.each_context(request),
@@ -317,7 +315,7 @@ class SymbolAdmin(TurningAdmin):
                     symbol.unvalued,
                     left_over(venue, trades, symbol.pk).get(symbol.pk),
                 ),
-                "live": _traders_link(symbol, symbol.live_traders, "live"),
+                "live": _traders_link(symbol, symbol.live_traders, "active"),
                 "cycles": _traders_link(symbol, symbol.cycles_finished, "finished"),
                 "why": shown(why(symbol)),
                 "may_turn": self.has_change_permission(request, symbol),
@@ -340,13 +338,13 @@ def last_price(trade: prices.LastTrade | None, unit: str) -> SafeString:
 
 
 def fees_in_words(fees: Fees) -> str:
-    """0.1 %, or what differs: buys 0 % resting, 0.1 % taking; sales 0.1 %."""
+    """0.1 %, or what differs: buys 0 % maker, 0.1 % taker; sells 0.1 %."""
     sides = [(fees.buy_maker, fees.buy_taker), (fees.sell_maker, fees.sell_taker)]
     texts = [
-        show.percent(maker) if maker == taker else f"{show.percent(maker)} resting, {show.percent(taker)} taking"
+        show.percent(maker) if maker == taker else f"{show.percent(maker)} maker, {show.percent(taker)} taker"
         for maker, taker in sides
     ]
-    return texts[0] if texts[0] == texts[1] else f"buys {texts[0]}; sales {texts[1]}"
+    return texts[0] if texts[0] == texts[1] else f"buys {texts[0]}; sells {texts[1]}"
 
 
 def _traders_link(symbol: Any, count: int, shown: str) -> SafeString | str:

@@ -33,27 +33,27 @@ from trading.waking.prices import LastTrade
 MAX_LINES = 300
 # What people read of what woke a trader, before its text and where there is none. Other sources' texts stand alone.
 SAYS = {
-    Source.REPORT: "The exchange reported",
-    Source.ANSWER: "The exchange answered",
-    Source.QUERY: "Asked, the exchange said",
-    Source.CANCEL: "Asked to cancel, the exchange said",
-    Source.RECONCILIATION: "Comparing the books showed",
-    Source.LEADER: "The leader",
+    Source.REPORT: "Execution report",
+    Source.ANSWER: "Exchange response",
+    Source.QUERY: "Order query",
+    Source.CANCEL: "Cancel response",
+    Source.RECONCILIATION: "Reconciliation",
+    Source.LEADER: "Leader",
 }
-ALONE = {Source.RECONCILIATION: "Comparing the books", Source.TASK: "Its task"}
+ALONE = {Source.TASK: "Task"}
 # What people say of an order in this state.
 STATUS_WORDS = {
-    OrderStatus.PENDING_NEW: "waits to be let on the book",
-    OrderStatus.NEW: "rests on the book",
-    OrderStatus.PARTIALLY_FILLED: "is filled in part",
+    OrderStatus.PENDING_NEW: "is pending on the exchange",
+    OrderStatus.NEW: "is open",
+    OrderStatus.PARTIALLY_FILLED: "is partially filled",
     OrderStatus.FILLED: "is filled",
     OrderStatus.CANCELED: "is cancelled",
     OrderStatus.REJECTED: "is rejected",
     OrderStatus.EXPIRED: "has expired",
-    OrderStatus.EXPIRED_IN_MATCH: "was ended by self-trade prevention",
-    OrderStatus.NOT_PLACED: "was never placed",
-    OrderStatus.NOT_FOUND: "is no longer known to the exchange",
-    OrderStatus.LET_GO: "is another installation's now",
+    OrderStatus.EXPIRED_IN_MATCH: "expired by self-trade prevention",
+    OrderStatus.NOT_PLACED: "was not placed",
+    OrderStatus.NOT_FOUND: "is not found on the exchange",
+    OrderStatus.LET_GO: "belongs to another installation now",
 }
 BAD = {Kind.FAILED, Kind.MISSING, Kind.REJECTED, Kind.NOT_PLACED, Kind.NOT_BOOKED, Kind.UNCLEAR}
 WAITS = {Kind.DENIED, Kind.PAUSED, Kind.WAITED}
@@ -112,11 +112,11 @@ def _facts(trader: Trader) -> list[tuple[str, Any]]:
         ("Budget", show.amount(trader.budget, quote)),
         ("Strategy", trader.strategy),
         *_strategy_facts(trader),
-        ("Began", _both(trader.created_at)),
+        ("Started", _both(trader.created_at)),
         ("Ended", _both(trader.finished_at)),
-        *([("Took", figures.age(took))] if took is not None else []),
-        ("Brought", show.profit(trader.profit, quote, trader.has_unvalued_fees)),
-        ("Left over", show.amount(trader.leftover, base) if trader.leftover else show.NONE),
+        *([("Duration", figures.age(took))] if took is not None else []),
+        ("Profit", show.profit(trader.profit, quote, trader.has_unvalued_fees)),
+        ("Leftover", show.amount(trader.leftover, base) if trader.leftover else show.NONE),
         *([("Missing on the account", show.amount(trader.missing, base))] if trader.missing else []),
     ]
 
@@ -126,9 +126,9 @@ def _missing(trader: Trader, terms: Arithmetic) -> str:
     if not trader.missing:
         return ""
     base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
-    text = f"The account lacks {plain(trader.missing)} {base} of what it bought, which cost"
+    text = f"{plain(trader.missing)} {base} of its position is missing on the account, cost"
     text += f" {plain(terms.missing_cost)} {quote}. That is neither profit nor loss"
-    return f"{text}." if trader.has_ended else f"{text}; what is there is sold."
+    return f"{text}." if trader.has_ended else f"{text}; the rest is sold."
 
 
 def _strategy_facts(trader: Trader) -> list[tuple[str, str]]:
@@ -155,36 +155,36 @@ def _sum(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> dict[str
     bought = f"Bought {plain(terms.bought)} {base} at {plain(terms.bought_at or ZERO)}"
     rows = [(bought, show.amount(terms.paid, quote), "")]
     if terms.fees_base:
-        got = f"leaves {plain(terms.bought - terms.fees_base)} {base} for the same money"
-        rows.append(("Commissions in what was bought", show.amount(terms.fees_base, base), got))
+        got = f"net {plain(terms.bought - terms.fees_base)} {base}"
+        rows.append((f"Commission in {base}", show.amount(terms.fees_base, base), got))
     if terms.carried:
-        carried = f"Left over of earlier cycles, sold with it: {plain(terms.carried)} {base}, at its cost"
+        carried = f"Leftover of earlier cycles, sold with it: {plain(terms.carried)} {base}, at cost"
         rows.append((carried, show.amount(terms.carried_cost, quote), ""))
     if terms.missing:
-        lacks = f"Missing on the account: {plain(terms.missing)} {base}, at its cost"
+        lacks = f"Missing on the account: {plain(terms.missing)} {base}, at cost"
         rows.append((lacks, show.amount(terms.missing_cost, quote), "neither profit nor loss"))
     if terms.sold or terms.net:
         rows.append((f"Sold {plain(terms.sold)} {base} for", show.amount(terms.received, quote), ""))
-        rows.append(("less what that part had cost", _minus(terms.cost, quote), ""))
-        rows.append((f"less commissions in {quote}", _minus(terms.fees_quote, quote), ""))
+        rows.append(("Cost of the quantity sold", _minus(terms.cost, quote), ""))
+        rows.append((f"Commissions in {quote}", _minus(terms.fees_quote, quote), ""))
         rows += [_in_third_asset(terms, asset, quote) for asset in terms.fees_third]
     return {
         "rows": rows,
         "net": show.amount(terms.net, figures.marked(quote, bool(terms.unvalued))),
         "is_loss": terms.net < ZERO,
         "of_budget": _share(terms.net, trader.budget, "of the budget"),
-        "of_cost": _share(terms.net, terms.cost, "of what the sold part had cost") if terms.sold else "",
+        "of_cost": _share(terms.net, terms.cost, "of cost") if terms.sold else "",
         "held": _held(trader, terms, trade),
         "is_final": trader.has_ended,
     }
 
 
 def _in_third_asset(terms: Arithmetic, asset: str, quote: str) -> tuple[str, SafeString | str, str]:
-    text = f"less commissions of {plain(terms.fees_third[asset])} {asset}"
+    text = f"Commissions of {plain(terms.fees_third[asset])} {asset}"
     if asset in terms.unvalued and not terms.fees_worth:
-        return text, show.NONE, "nobody knows their value"
-    note = "of some nobody knows the value" if asset in terms.unvalued else ""
-    return f"{text}, worth", _minus(terms.fees_worth, quote) if len(terms.fees_third) == 1 else show.NONE, note
+        return text, show.NONE, "value unknown"
+    note = "value of some unknown" if asset in terms.unvalued else ""
+    return f"{text}, valued at", _minus(terms.fees_worth, quote) if len(terms.fees_third) == 1 else show.NONE, note
 
 
 def _minus(amount: Decimal, unit: str) -> SafeString | str:
@@ -200,10 +200,10 @@ def _held(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> str:
     quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
     if not terms.owned:
         return ""
-    text = f"{plain(terms.owned)} {base} {'are left' if trader.has_ended else 'are held'}"
-    text += f", which cost {plain(terms.owned_cost)} {quote}"
+    text = f"{plain(terms.owned)} {base} {'left' if trader.has_ended else 'held'}"
+    text += f", cost {plain(terms.owned_cost)} {quote}"
     if trader.has_ended:
-        return f"{text}{': a later sale takes them along' if trader.state in LEAVES_TO_THE_NEXT else ''}."
+        return f"{text}{': a later sell includes it' if trader.state in LEAVES_TO_THE_NEXT else ''}."
     if trade is None:
         return f"{text}."
     fee_share = fees_of(Venue(trader.venue), [trader.symbol_id])[trader.symbol_id]
@@ -211,8 +211,8 @@ def _held(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> str:
     whole = terms.net + value - terms.owned_cost
     sign = "+" if whole > 0 else ""
     return (
-        f"{text}. Sold at the last price, {plain(trade.price)}, it would bring {plain(value)} {quote} after its "
-        f"commission, and the cycle {figures.marked(f'{sign}{plain(whole)} {quote}', bool(terms.unvalued))}."
+        f"{text}. At the last price, {plain(trade.price)}, it is worth {plain(value)} {quote} after commission; "
+        f"the cycle's total is {figures.marked(f'{sign}{plain(whole)} {quote}', bool(terms.unvalued))}."
     )
 
 
@@ -271,7 +271,7 @@ def steps(entries: Iterable[JournalEntry], orders: Iterable[Order], trader: Trad
             if entry.status in PROVEN_BY_US:
                 proven.add(entry.order.pk)
             elif entry.order.pk in proven and entry.order.is_late:
-                text += ": late, for it had been taken for never placed"
+                text += ": late, it had been recorded as not placed"
         step.lines.append({"text": text, "reason": entry.reason, "order": order_page})
         step.tone = _tone(entry, trader) or step.tone
         step.fills += [_fill(fill, base, quote) for fill in booked.get(entry.pk, ())]
@@ -283,7 +283,8 @@ def _done(entry: JournalEntry, base: str, quote: str) -> str:
     order = entry.order
     if order is not None and entry.kind == Kind.ORDERED:
         what = f"{plain(order.quantity)} {base} at {plain(order.price)} {quote}"
-        return f"Orders to {order.side.lower()} {what}, {plain(quote_of(order.price, order.quantity))} {quote} in all"
+        total = plain(quote_of(order.price, order.quantity))
+        return f"Places a {order.side.lower()} of {what}, {total} {quote} in total"
     if order is not None and entry.kind == Kind.BOOKED and entry.status:
         return f"The {order.side.lower()} {STATUS_WORDS[OrderStatus(entry.status)]}"
     return _capital(entry.decision)
@@ -312,7 +313,7 @@ def _shown(step: Step, trader: Trader) -> dict[str, Any]:
     after_s = (step.at - trader.created_at).total_seconds()
     return {
         "at": show.moment(step.at),
-        "after": "begin" if after_s < 0.05 else f"+{after_s:.1f} s" if after_s < 10 else f"+{figures.age(after_s)}",
+        "after": "start" if after_s < 0.05 else f"+{after_s:.1f} s" if after_s < 10 else f"+{figures.age(after_s)}",
         "woken_by": _woken_by(step, trader.symbol.quote_asset),
         "lines": step.lines,
         "fills": step.fills,

@@ -1,4 +1,4 @@
-"""Traders: who is live, what each waits for, and the timeline of each cycle."""
+"""Traders: who is active, what each waits for, and the timeline of each cycle."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,20 +33,21 @@ from trading.waking import enqueue
 
 class TradersShown(ShowFilter):
     parts = (
-        ("live", "Live"),
-        ("waiting", "Held up"),
-        ("error", "With an error"),
+        ("active", "Active"),
+        ("blocked", "Blocked"),
+        ("errors", "Errors"),
         ("finished", "Finished"),
         ("dust", "Dust"),
-        ("missing", "Something is missing"),
+        ("missing", "Missing"),
         ("all", "All"),
     )
+    former = {"live": "active", "waiting": "blocked", "error": "errors"}
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
-            case "live":
+            case "active":
                 return queryset.filter(LIVE)
-            case "waiting":
+            case "blocked":
                 return queryset.filter(LIVE, Q(retry_at__isnull=False) | ~Q(error="")).exclude(
                     orders__status__in=OPEN
                 )
@@ -54,7 +55,7 @@ class TradersShown(ShowFilter):
                 return queryset.filter(state=TraderState.DUST)
             case "missing":
                 return queryset.filter(missing__gt=ZERO)
-            case "error":
+            case "errors":
                 return queryset.filter(LIVE, Q(failures__gt=0) | ~Q(error=""))
             case "finished":
                 return queryset.filter(state=TraderState.FINISHED)
@@ -93,25 +94,25 @@ class TraderAdmin(ReadOnlyAdmin):
     def profit_(self, trader: Trader) -> SafeString | str:
         return show.profit(trader.profit, trader.symbol.quote_asset, trader.has_unvalued_fees)
 
-    @display(description="Waits for, or what went wrong")
+    @display(description="Status")
     def now(self, trader: Trader) -> SafeString | str:
         if trader.error:
             return format_html('<span class="hh-bad hh-clip" title="{}">{}</span>', trader.error, trader.error)
         if trader.missing:
             return format_html(
-                '<span class="hh-bad">{} of what it bought is missing on the account</span>',
+                '<span class="hh-bad">{} of its position is missing on the account</span>',
                 show.amount(trader.missing, trader.symbol.base_asset),
             )
         if trader.state == TraderState.DUST:
             return format_html(
-                "{} was left over, too little to sell by itself",
+                "{} left, below the minimum to sell",
                 show.amount(trader.leftover, trader.symbol.base_asset),
             )
         if not trader.waits_for:
             return show.NONE
         return format_html('<span class="hh-clip" title="{}">{}</span>', trader.waits_for, trader.waits_for)
 
-    @display(description="Began", ordering="created_at")
+    @display(description="Started", ordering="created_at")
     def began(self, trader: Trader) -> SafeString | str:
         return show.ago(trader.created_at)
 
@@ -123,7 +124,7 @@ class TraderAdmin(ReadOnlyAdmin):
     def has_act_permission(self, request: HttpRequest) -> bool:
         return self._may_act(request)
 
-    @admin.action(description="Abandon: give the cycle up", permissions=["act"])
+    @admin.action(description="Abandon: end the cycle without selling", permissions=["act"])
     def abandon_chosen(self, request: HttpRequest, chosen: QuerySet[Trader]) -> HttpResponse | None:
         """Shows what would be given up; does it once that is confirmed."""
         if "confirmed" not in request.POST:
@@ -143,7 +144,7 @@ class TraderAdmin(ReadOnlyAdmin):
         self.message_user(
             request,
             f"Abandoned: {len(abandoned)}."
-            + (f" Not abandoned: {kept}, which have ended or may have an order resting." if kept else ""),
+            + (f" Skipped: {kept}, already ended or with an order that may be open." if kept else ""),
             messages.WARNING if kept else messages.SUCCESS,
         )
         return None
@@ -170,17 +171,19 @@ class TraderAdmin(ReadOnlyAdmin):
         return bool(request.user.has_perm("trading.change_trader"))
 
     def wake_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Asks the trader to look again now."""
+        """Has the trader check now."""
 
         def wake(trader: Trader) -> None:
             try:
-                why = f"{request.user.get_username()} asked it to look again"
+                why = f"{request.user.get_username()} requested a check"
                 queue = enqueue.queue_of(trader.holds)
                 enqueue.nudge(trader.pk, trader.symbol.name, why, True, queue, Source.PERSON)
             except (OperationalError, redis.RedisError) as error:
-                self.message_user(request, f"The bell did not ring: {error}. Is Redis up?", messages.ERROR)
+                self.message_user(
+                    request, f"The task could not be queued: {error}. Is Redis running?", messages.ERROR
+                )
             else:
-                self.message_user(request, "Rang. If there is anything to do, its journal says so in a moment.")
+                self.message_user(request, "Check queued. Any action appears in the timeline shortly.")
 
         return self._act(request, pk, wake)
 
@@ -190,10 +193,10 @@ class TraderAdmin(ReadOnlyAdmin):
         def abandon(trader: Trader) -> None:
             if cycle_end.abandon(trader.pk, request.user.get_username()):
                 self.log_change(request, trader, "Abandoned.")
-                self.message_user(request, "Abandoned. Its slot gets a new trader while the symbol is on.")
+                self.message_user(request, "Abandoned. A new trader takes the slot while trading is on.")
             else:
                 self.message_user(
-                    request, "Not abandoned: it has ended, or an order of it may still rest.", messages.WARNING
+                    request, "Not abandoned: it has ended, or it may still have an open order.", messages.WARNING
                 )
 
         return self._act(request, pk, abandon)

@@ -60,41 +60,41 @@ class TurningAdmin(PlainHistory):
         turned = [symbol for symbol in chosen if symbol.name not in problems]
         says = "shutting down" if status == TradingStatus.SHUTDOWN else str(status)
         if turned:
-            log_many(request, turned, f"Turned trading {state}.")
+            log_many(request, turned, f"Trading set to {state}.")
             left = "" if status == TradingStatus.ON else _what_is_left(turned, status, cancels_orders)
             self.message_user(request, f"{_names(turned)}: trading is {says}.{left}", messages.SUCCESS)
         tell_problems(self, request, problems)
 
     def turn_streaming(self, request: HttpRequest, chosen: Sequence[Symbol], state: str) -> None:
         turning.stream(chosen, state == "on")
-        log_many(request, chosen, f"Turned streaming {state}.")
-        self.message_user(request, f"{_names(chosen)}: streaming is {state}.", messages.SUCCESS)
+        log_many(request, chosen, f"Price feed set to {state}.")
+        self.message_user(request, f"{_names(chosen)}: price feed is {state}.", messages.SUCCESS)
 
     @admin.action(description="Turn trading on", permissions=["change"])
     def trading_on(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
         self.turn_trading(request, _plain(chosen), "on")
 
-    @admin.action(description="Turn trading off, keep what rests", permissions=["change"])
+    @admin.action(description="Trading off, keep open orders", permissions=["change"])
     def trading_off(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
         self.turn_trading(request, _plain(chosen), "off")
 
-    @admin.action(description="Turn trading off, cancel what rests", permissions=["change"])
+    @admin.action(description="Trading off, cancel open orders", permissions=["change"])
     def trading_off_and_cancel(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
         self.turn_trading(request, _plain(chosen), "off-cancel")
 
-    @admin.action(description="Shut trading down: let cycles end", permissions=["change"])
+    @admin.action(description="Shut down: let running cycles finish", permissions=["change"])
     def trading_shutdown(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
         self.turn_trading(request, _plain(chosen), "shutdown")
 
-    @admin.action(description="Shut trading down, cancel its buys", permissions=["change"])
+    @admin.action(description="Shut down and cancel open buys", permissions=["change"])
     def trading_shutdown_and_cancel(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
         self.turn_trading(request, _plain(chosen), "shutdown-cancel")
 
-    @admin.action(description="Turn streaming on", permissions=["change"])
+    @admin.action(description="Price feed on", permissions=["change"])
     def streaming_on(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
         self.turn_streaming(request, _plain(chosen), "on")
 
-    @admin.action(description="Turn streaming off", permissions=["change"])
+    @admin.action(description="Price feed off", permissions=["change"])
     def streaming_off(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
         self.turn_streaming(request, _plain(chosen), "off")
 
@@ -104,7 +104,7 @@ def tell_problems(of: ModelAdmin, request: HttpRequest, problems: dict[str, str]
     for name, problem in list(problems.items())[:MAX_PROBLEMS]:
         of.message_user(request, f"{name}: {problem}", messages.ERROR)
     if len(problems) > MAX_PROBLEMS:
-        of.message_user(request, f"{len(problems) - MAX_PROBLEMS} more symbols stay as they are.", messages.ERROR)
+        of.message_user(request, f"{len(problems) - MAX_PROBLEMS} more symbols were not changed.", messages.ERROR)
 
 
 def _plain(chosen: QuerySet[Symbol]) -> list[Symbol]:
@@ -130,9 +130,9 @@ def _what_is_left(turned: Sequence[Symbol], status: TradingStatus, cancels_order
     holding = Trader.objects.filter(symbol__in=turned, finished_at__isnull=True, holds=True).count()
     facts = []
     if resting:
-        facts.append(f"{resting} order{pluralize(resting)} rest{pluralize(resting, 's,')}")
+        facts.append(f"{resting} open order{pluralize(resting)}")
     if ending:
         facts.append(f"{ending} of them {pluralize(ending, 'is,are')} being cancelled")
     if holding:
-        facts.append(f"{holding} cycle{pluralize(holding)} hold{pluralize(holding, 's,')} what was bought")
+        facts.append(f"{holding} cycle{pluralize(holding)} with an open position")
     return f" {', '.join(facts)}." if facts else ""

@@ -63,7 +63,7 @@ class TestPages:
         self, lira: Symbol, admin_client: Client
     ) -> None:
         text = shown(admin_client, reverse("admin:index"))
-        card, line = text.split("Profit so far")[1].split("Cycles in the last hour")[0], text.split(">USDTTRY<")[1]
+        card, line = text.split("Realised profit")[1].split("Cycles in the last hour")[0], text.split(">USDTTRY<")[1]
         assert SENTENCE in card
         assert SENTENCE in line
         assert text.count("left over:") == 2
@@ -78,7 +78,7 @@ class TestPages:
     ) -> None:
         text = shown(admin_client, reverse("admin:trading_profit") + "?by=symbol")
         assert text.count(SENTENCE) == 2
-        assert "no part of what is realised: USDTTRY 8.9 USDT, cost 372 TRY, now 375.204 TRY." in text
+        assert "not counted in realised: USDTTRY 8.9 USDT, cost 372 TRY, now 375.204 TRY." in text
 
     def test_where_nothing_is_left_not_a_word_is_said(self, symbol: Symbol, admin_client: Client) -> None:
         make_cycle(symbol, "0.5")
@@ -91,7 +91,7 @@ class TestPages:
         for page in pages:
             text = shown(admin_client, page)
             assert "left over:" not in text
-            assert "Left over of" not in text
+            assert "Leftover of" not in text
 
     def test_page_of_the_hours_shows_what_was_left_over(self, lira: Symbol, admin_client: Client) -> None:
         equity.record(Venue.MOCK)
@@ -199,6 +199,6 @@ class TestHeld:
         assert "until that can be sold" in shown(admin_client, page)
         profit = shown(admin_client, reverse("admin:trading_profit") + "?by=symbol")
         assert "-1.004" in profit
-        assert "3 USDT are held" in profit
+        assert "open positions cost 3" in profit
         assert "-1.003998" in said("profit")
         assert figures.traders_by_state(Venue.MOCK) == {TraderState.HOLDING: 1}

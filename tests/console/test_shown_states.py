@@ -107,7 +107,7 @@ class TestMissing:
         assert "Missing on the account" in cost[0]
         # 449.4 x 0.0024 / 0.748251
         assert "1.44144" in cost[1]
-        assert "The account lacks 0.0024 BNB of what it bought, which cost 1.44144" in text
+        assert "0.0024 BNB of its position is missing on the account, cost 1.44144" in text
         assert "Misses a part" in text
         assert timeline_of(lacks)["steps"][0]["tone"] == "bad"
 
@@ -123,7 +123,7 @@ class TestMissing:
         fill.save()
         told = timeline_of(lacks)["sum"]
         rows = " ".join(f"{label} {amount}" for label, amount, _ in told["rows"])
-        assert "Left over of earlier cycles, sold with it: 0.05 BNB" in rows
+        assert "Leftover of earlier cycles, sold with it: 0.05 BNB" in rows
         # 0.788 of 0.798251 in all, which cost 478.4
         cost = D("478.4") * D("0.788") / D("0.798251")
         assert f"{(D(610) * D('0.788') - cost):.4f}"[:-1] in told["net"]
@@ -194,8 +194,8 @@ class TestOrders:
         assert words in listed
         assert listed.count(late.client_order_id) >= 1
         assert [step["lines"][0]["text"] for step in timeline_of(late.trader)["steps"]] == [
-            "The buy was never placed",
-            "The buy rests on the book: late, for it had been taken for never placed",
+            "The buy was not placed",
+            "The buy is open: late, it had been recorded as not placed",
         ]
 
     def test_now_tells_of_the_order_that_counts_and_then_of_the_late_one(self, late: Order) -> None:
@@ -205,7 +205,7 @@ class TestOrders:
 
     def test_overview_says_of_an_unclear_order_that_it_is_denied(self, denied: Order, admin_client: Client) -> None:
         Order.objects.update(submitted_at=timezone.now() - timedelta(seconds=20))
-        row = shown(admin_client, "index").split("It is unclear whether the exchange has it")[1].split("</tr>")[0]
+        row = shown(admin_client, "index").split("Not confirmed by the exchange")[1].split("</tr>")[0]
         assert "denied: since 09:08:07 UTC" in row
 
     def test_order_that_was_cancelled_after_it_showed_late_is_told_as_past(self, late: Order) -> None:

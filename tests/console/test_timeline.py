@@ -68,15 +68,15 @@ def told(trader: Trader) -> list[dict[str, Any]]:
 
 def test_each_look_is_a_scene_with_what_woke_it_and_all_that_it_did(cycle: Trader) -> None:
     assert [(step["woken_by"], [line["text"] for line in step["lines"]]) for step in told(cycle)] == [
-        ("The leader", ["Started"]),
-        ("Trade 7 at 3001 USDT", ["Orders to buy 0.1 ETH at 3000 USDT, 300 USDT in all"]),
-        ("The exchange answered: buy new", ["The buy rests on the book"]),
+        ("Leader", ["Started"]),
+        ("Trade 7 at 3001 USDT", ["Places a buy of 0.1 ETH at 3000 USDT, 300 USDT in total"]),
+        ("Exchange response: buy new", ["The buy is open"]),
         (
-            "The exchange reported: buy filled, 0.1 of 0.1",
-            ["The buy is filled", "Orders to sell 0.0999 ETH at 3010 USDT, 300.699 USDT in all"],
+            "Execution report: buy filled, 0.1 of 0.1",
+            ["The buy is filled", "Places a sell of 0.0999 ETH at 3010 USDT, 300.699 USDT in total"],
         ),
-        ("The exchange reported: sell partially filled, 0.04 of 0.0999", ["The sell is filled in part"]),
-        ("The exchange reported: sell filled, 0.0999 of 0.0999", ["The sell is filled", "Ends: finished"]),
+        ("Execution report: sell partially filled, 0.04 of 0.0999", ["The sell is partially filled"]),
+        ("Execution report: sell filled, 0.0999 of 0.0999", ["The sell is filled", "Ends: finished"]),
     ]
 
 
@@ -104,7 +104,7 @@ def test_times_are_told_since_the_begin(cycle: Trader) -> None:
     JournalEntry.objects.filter(pk=first.pk).update(at=cycle.created_at)
     JournalEntry.objects.filter(pk=second.pk).update(at=cycle.created_at + timedelta(seconds=6.04))
     JournalEntry.objects.filter(pk__gt=second.pk).update(at=cycle.created_at + timedelta(minutes=12))
-    assert [step["after"] for step in told(cycle)[:3]] == ["begin", "+6.0 s", "+12 min"]
+    assert [step["after"] for step in told(cycle)[:3]] == ["start", "+6.0 s", "+12 min"]
 
 
 def test_each_scene_leads_to_its_task_in_flower(cycle: Trader) -> None:
@@ -133,10 +133,10 @@ def test_terms_add_up_to_the_profit_and_its_shares(cycle: Trader) -> None:
     shown = timeline_of(cycle)["sum"]
     assert [label for label, *_ in shown["rows"]] == [
         "Bought 0.1 ETH at 3000",
-        "Commissions in what was bought",
+        "Commission in ETH",
         "Sold 0.0999 ETH for",
-        "less what that part had cost",
-        "less commissions in USDT",
+        "Cost of the quantity sold",
+        "Commissions in USDT",
     ]
     amounts = [str(amount) for _, amount, _ in shown["rows"]]
     assert [amount.split(">")[1].split(" ")[0] for amount in amounts] == [
@@ -157,8 +157,8 @@ def test_live_cycle_says_what_it_would_bring_now(symbol: Symbol) -> None:
     trader = make_trader(symbol, state=TraderState.HOLDING)
     make_fill(make_order(trader, price=D(3000), quantity=D("0.1")))
     assert timeline_of(trader)["sum"]["held"] == (
-        "0.0999 ETH are held, which cost 300 USDT. Sold at the last price, 3100, it would bring 309.38031 USDT after "
-        "its commission, and the cycle +9.38031 USDT."
+        "0.0999 ETH held, cost 300 USDT. At the last price, 3100, it is worth 309.38031 USDT after commission; the "
+        "cycle's total is +9.38031 USDT."
     )
 
 
@@ -172,6 +172,6 @@ def test_commissions_in_a_third_asset_count_at_their_worth(cycle: Trader) -> Non
     )
     rows = timeline_of(cycle)["sum"]["rows"]
     assert [(label, "-0.12" in amount) for label, amount, _ in rows][-1] == (
-        "less commissions of 0.0002 BNB, worth",
+        "Commissions of 0.0002 BNB, valued at",
         True,
     )

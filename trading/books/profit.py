@@ -39,7 +39,7 @@ class By(StrEnum):
 # What per cent mean, for people.
 OF_BUDGET = (
     "Of budget: in per cent of the budgets of the slots that a line is about, each slot once. A day is about all "
-    "slots of the time that is shown, so days add up to All; a cycle is about its own budget."
+    "slots of the time that is shown, so days add up to All time; a cycle is about its own budget."
 )
 
 

@@ -16,7 +16,7 @@ class Balance(models.Model):
     asset = models.CharField(max_length=16)
     free = AmountField(default=Decimal(0))
     locked = AmountField(default=Decimal(0))
-    asked_at = models.DateTimeField(help_text="Right before the venue was asked: what came later may be missing.")
+    asked_at = models.DateTimeField(help_text="Time of the request; later changes may be missing.")
 
     class Meta:
         ordering = ["venue", "asset"]

@@ -18,30 +18,29 @@ class Equity(models.Model):
 
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
     asset = models.CharField(max_length=16)
-    hour = models.DateTimeField(help_text="When the hour begins.")
+    hour = models.DateTimeField(help_text="Start of the hour.")
     measured_at = models.DateTimeField()
-    realised = AmountField(help_text="What all ended cycles have brought, net of commissions.")
-    unrealised = AmountField(help_text="What cycles under way would have brought, were all sold at the last price.")
-    equity = AmountField(help_text="Both together, with what left-overs would bring over their cost.")
-    held_cost = AmountField(help_text="What was paid for what was held.")
-    held_value = AmountField(help_text="What selling it would bring, after the commission.")
-    left_cost = AmountField(default=Decimal(0), help_text="What was paid for what ended cycles have left over.")
-    left_value = AmountField(default=Decimal(0), help_text="What selling that would bring, after the commission.")
-    budget = AmountField(help_text="The budgets of all live traders.")
-    unpriced = models.PositiveIntegerField(
-        default=0, help_text="Holdings whose price was unknown: they count at their cost."
-    )
+    realised = AmountField(help_text="Profit of all finished cycles, net of commissions.")
+    unrealised = AmountField(help_text="Profit of running cycles if sold at the last price.")
+    equity = AmountField("gain", help_text="Realised plus unrealised, with leftovers at the last price.")
+    held_cost = AmountField(help_text="Cost of open positions.")
+    held_value = AmountField(help_text="Value of open positions at the last price, after commission.")
+    left_cost = AmountField(default=Decimal(0), help_text="Cost of the leftovers of finished cycles.")
+    left_value = AmountField(default=Decimal(0), help_text="Value of leftovers at the last price, after commission.")
+    budget = AmountField(help_text="Budgets of all active traders.")
+    unpriced = models.PositiveIntegerField(default=0, help_text="Positions without a price; counted at cost.")
 
     unvalued = models.PositiveIntegerField(
-        default=0, help_text="Ended cycles with commissions of unknown value, which what is realised leaves out."
+        default=0, help_text="Finished cycles with commissions of unknown value, not counted in realised."
     )
     unvalued_held = models.PositiveIntegerField(
-        default=0, help_text="Cycles under way with such commissions, which what is unrealised leaves out."
+        default=0, help_text="Running cycles with commissions of unknown value, not counted in unrealised."
     )
 
     class Meta:
         ordering = ["-hour", "asset"]
-        verbose_name_plural = "equity"
+        verbose_name = "gain"
+        verbose_name_plural = "gain by hour"
         constraints = [
             models.UniqueConstraint(fields=["venue", "asset", "hour"], name="one_equity_per_venue_asset_and_hour")
         ]

@@ -21,7 +21,7 @@ _EXACT = Context(prec=40, traps=[Inexact])
 def to_units(value: Decimal) -> int:
     """The amount in units of 1e-8. Raises ValueError for more than 8 decimals or more than 64 bits."""
     if not value.is_finite():
-        raise ValueError(f"{value} is not a number that can be kept")
+        raise ValueError(f"{value} cannot be stored")
     units = value.scaleb(PLACES, _EXACT)
     if units != units.to_integral_value():
         raise ValueError(f"{value} has more than {PLACES} decimals")

@@ -16,7 +16,9 @@ class Installation(models.Model):
     identity = models.CharField(max_length=IDENTITY_LENGTH, default=new_identity)
     made_at = models.DateTimeField(default=timezone.now)
     kept_at = models.DateTimeField(
-        null=True, blank=True, help_text="What a copy had placed until then is taken in: a person said so."
+        null=True,
+        blank=True,
+        help_text="Orders that a copy placed before this time are adopted, as a person decided.",
     )
 
     class Meta:
@@ -40,8 +42,8 @@ class Run(models.Model):
     """A time in which this database was traded by without a break. identity/runs.py keeps the rows."""
 
     began_at = models.DateTimeField(default=timezone.now)
-    last_at = models.DateTimeField(default=timezone.now, help_text="The last sign of it.")
-    is_over = models.BooleanField(default=False, help_text="What comes after it is another run, however soon.")
+    last_at = models.DateTimeField(default=timezone.now, help_text="When it was last seen.")
+    is_over = models.BooleanField(default=False, help_text="The run has ended; the next one is a new run.")
 
     class Meta:
         ordering = ["-id"]
@@ -59,12 +61,12 @@ class OtherInstallation(models.Model):
     last_seen = models.DateTimeField(default=timezone.now)
     placed_at = models.DateTimeField(null=True, blank=True, help_text="When its newest order was placed.")
     last_order = models.CharField(max_length=36, blank=True, help_text="The client order id of its newest order.")
-    open_orders = models.PositiveIntegerField(default=0, help_text="At the last comparison of the books.")
+    open_orders = models.PositiveIntegerField(default=0, help_text="At the last reconciliation.")
     was_ours_until = models.DateTimeField(
-        null=True, blank=True, help_text="This installation had that identity itself until then."
+        null=True, blank=True, help_text="Until then this installation had that identity."
     )
     taken_over_at = models.DateTimeField(
-        null=True, blank=True, help_text="Its orders of before are this installation's to adopt or cancel."
+        null=True, blank=True, help_text="Its earlier orders can be adopted or cancelled here."
     )
 
     class Meta:

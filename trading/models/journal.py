@@ -21,13 +21,13 @@ class JournalEntry(models.Model):
     kind = models.CharField(max_length=16, choices=choices_of(Kind), default=Kind.NOTED)
     source = models.CharField(max_length=16, choices=choices_of(Source), default=Source.TASK)
     status = models.CharField(
-        max_length=16, blank=True, choices=choices_of(OrderStatus), help_text="Of its order, as this line left it."
+        max_length=16, blank=True, choices=choices_of(OrderStatus), help_text="Status of its order after this entry."
     )
     denied_by = models.CharField(
         max_length=16, blank=True, choices=[*choices_of(Check), *choices_of(Rule)], help_text="What denied the order."
     )
-    trade_id = models.BigIntegerField(null=True, blank=True, help_text="The public trade that woke the trader.")
-    event = models.CharField(max_length=200, blank=True, help_text="What woke the trader.")
+    trade_id = models.BigIntegerField(null=True, blank=True, help_text="The public trade that the trader processed.")
+    event = models.CharField(max_length=200, blank=True, help_text="The event that the trader processed.")
     decision = models.CharField(max_length=200)
     reason = models.CharField(max_length=500, blank=True)
     order = models.ForeignKey(Order, null=True, blank=True, on_delete=models.SET_NULL, related_name="journal")

@@ -23,15 +23,17 @@ class Order(models.Model):
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
     side = models.CharField(max_length=4, choices=choices_of(Side))
     type = models.CharField(max_length=8, choices=choices_of(OrderType), default=OrderType.LIMIT)
-    price = AmountField(help_text="Its limit; of a market order what it was expected to bring.")
+    price = AmountField(help_text="Limit price; for a market order the expected price.")
     quantity = AmountField()
     client_order_id = models.CharField(max_length=36, unique=True)
     exchange_order_id = models.BigIntegerField(null=True, blank=True)
     status = models.CharField(max_length=16, choices=choices_of(OrderStatus), default=OrderStatus.SUBMITTING)
     executed = AmountField("executed quantity", default=Decimal(0))
-    reason = models.CharField(max_length=300, blank=True, help_text="Why it was refused or ended.")
+    reason = models.CharField(max_length=300, blank=True, help_text="Why it was rejected or ended.")
     cancel_reason = models.CharField(
-        max_length=200, blank=True, help_text="Why its trader cancels it; the leader has it asked for until it is."
+        max_length=200,
+        blank=True,
+        help_text="Why its trader cancels it; the leader repeats the cancel until it is done.",
     )
     replaces = models.ForeignKey(
         "self",
@@ -39,19 +41,19 @@ class Order(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="replaced_by",
-        help_text="The resting order whose place it was sent to take.",
+        help_text="The open order that it replaces.",
     )
     is_late = models.BooleanField(
-        default=False, help_text="It showed after it had been taken for never placed: it is cancelled by itself."
+        default=False, help_text="Appeared after it had been recorded as not placed; it is cancelled automatically."
     )
     # An exchange never accepts it later than this plus recvWindow: see traders.py.
     submitted_at = models.DateTimeField(default=timezone.now)
-    asked_at = models.DateTimeField(null=True, blank=True, help_text="When the exchange was last asked about it.")
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="When its status was last queried.")
     not_found_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the exchange first said that it has no such order."
+        null=True, blank=True, help_text="When the exchange first answered “not found”."
     )
     is_claimed = models.BooleanField(
-        default=False, help_text="Found on the exchange and given to its trader; this database had not sent it."
+        default=False, help_text="Found on the exchange and assigned to its trader; not sent from this database."
     )
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -90,7 +92,7 @@ class Order(models.Model):
         ]
 
     def __str__(self) -> str:
-        how = "the market, about " if self.type == OrderType.MARKET else ""
+        how = "market, about " if self.type == OrderType.MARKET else ""
         return f"{self.side} {plain(self.quantity)} {self.symbol.name} at {how}{plain(self.price)}"
 
 
@@ -101,11 +103,11 @@ class Fill(models.Model):
     trade_id = models.BigIntegerField()
     price = AmountField()
     quantity = AmountField()
-    quote = AmountField(help_text="price x quantity, as the exchange counted it.")
+    quote = AmountField(help_text="Price x quantity, as reported by the exchange.")
     commission = AmountField(default=Decimal(0))
     commission_asset = models.CharField(max_length=16, blank=True)
     commission_quote = AmountField(
-        null=True, blank=True, help_text="What a commission in a third asset, such as BNB, was worth in quote."
+        null=True, blank=True, help_text="Value in quote of a commission paid in a third asset such as BNB."
     )
     is_unvaluable = models.BooleanField(
         default=False, help_text="No price tells what its commission was worth: that stays unknown."

@@ -42,17 +42,17 @@ class Orphan(models.Model):
     placed_at = models.DateTimeField(null=True, blank=True)
     first_seen = models.DateTimeField(default=timezone.now)
     last_seen = models.DateTimeField(default=timezone.now)
-    why = models.CharField(max_length=300, blank=True, help_text="Why no trader could claim it by itself.")
-    is_of_copy = models.BooleanField(default=False, help_text="A living copy of this installation placed it.")
+    why = models.CharField(max_length=300, blank=True, help_text="Why it could not be assigned to its trader.")
+    is_of_copy = models.BooleanField(default=False, help_text="Placed by a running copy of this installation.")
     resolution = models.CharField(max_length=12, choices=choices_of(Resolution), default=Resolution.UNRESOLVED)
     resolved_at = models.DateTimeField(null=True, blank=True)
     resolved_by = models.CharField(max_length=150, blank=True)
-    note = models.CharField(max_length=300, blank=True, help_text="What is left of it, and where.")
+    note = models.CharField(max_length=300, blank=True, help_text="What remains of it, and where.")
     trader = models.ForeignKey(Trader, null=True, blank=True, on_delete=models.SET_NULL, related_name="adopted")
 
     class Meta:
         ordering = ["-id"]
-        permissions = [("resolve_orphan", "Can adopt and cancel orders that the database lacks")]
+        permissions = [("resolve_orphan", "Can adopt and cancel orphan orders")]
         constraints = [
             models.UniqueConstraint(fields=["venue", "client_order_id"], name="each_orphan_once"),
             models.CheckConstraint(

@@ -1,4 +1,4 @@
-"""Protections: limits that hold buys back, for a symbol and for a venue's account; and what they have held back."""
+"""Risk limits that deny buys, for a symbol and for a venue's account; and the orders that they have denied."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -19,6 +19,18 @@ from trading.models.symbols import Symbol
 
 DAY_MINUTES = 24 * 60
 BNB = "BNB"
+# What pages call a rule.
+RULE_LABELS = {
+    Rule.BOUND: "symbol exposure",
+    Rule.OPEN_ORDERS: "open orders",
+    Rule.DAY_LOSS: "daily loss",
+    Rule.LOSSES_IN_A_ROW: "consecutive losses",
+    Rule.OLD_TRADE: "stale price",
+    Rule.GAP: "data gap",
+    Rule.EXPOSURE: "account exposure",
+    Rule.RESERVE: "reserve",
+    Rule.ORDERS_A_MINUTE: "order rate",
+}
 
 
 class HighOf(StrEnum):
@@ -29,54 +41,60 @@ class HighOf(StrEnum):
 
 
 class SymbolProtections(models.Model):
-    """What holds back the buys of one symbol. An empty field is off."""
+    """What denies the buys of one symbol. An empty field is off."""
 
     symbol = models.OneToOneField(Symbol, on_delete=models.CASCADE, related_name="protections")
     max_exposure = AmountField(
-        "most budget bound",
+        "max exposure",
         null=True,
         blank=True,
         validators=[Above(Decimal(0))],
-        help_text="In the quote asset: open buys, and what is held at its cost.",
+        help_text="In the quote asset: open buys plus positions at cost.",
     )
     max_open_orders = models.PositiveIntegerField(
-        null=True, blank=True, validators=[MinValueValidator(1)], help_text="Buys and sells together."
+        "max open orders",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="Buys and sells.",
     )
     max_daily_loss = AmountField(
-        "most loss a day",
+        "max daily loss",
         null=True,
         blank=True,
         validators=[Above(Decimal(0))],
-        help_text="In the quote asset: the realised profit of the cycles that ended this day (UTC), net.",
+        help_text="In the quote asset: net realised loss of the cycles that ended today (UTC).",
     )
     losses_in_a_row = models.PositiveIntegerField(
+        "max consecutive losses",
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="So many cycles that end at a loss, as after a stop-loss, make it pause.",
+        help_text="After this many losing cycles in a row, buying pauses.",
     )
     pause_minutes = models.PositiveIntegerField(
+        "cooldown, min",
         default=60,
         validators=[MinValueValidator(1), MaxValueValidator(30 * DAY_MINUTES)],
-        help_text="How long nothing is bought after losses in a row.",
+        help_text="How long buying pauses after consecutive losses.",
     )
     max_trade_age_s = models.PositiveIntegerField(
-        "oldest trade, s",
+        "max price age, s",
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="Nothing is bought while the last trade is older.",
+        help_text="Buys are denied while the last trade is older than this.",
     )
     heeds_gaps = models.BooleanField(
-        "no buying in a gap", default=False, help_text="Nothing is bought while trades are missing and being fetched."
+        "deny buys in data gaps", default=False, help_text="Buys are denied while missing trades are being fetched."
     )
 
     class Meta:
-        verbose_name = "protections of the symbol"
-        verbose_name_plural = "protections of the symbol"
+        verbose_name = "symbol risk limits"
+        verbose_name_plural = "symbol risk limits"
 
     def __str__(self) -> str:
-        return f"Protections of {self.symbol}"
+        return f"Risk limits of {self.symbol}"
 
     # None of them may be 0.
     LIMITS = ("max_exposure", "max_open_orders", "max_daily_loss", "losses_in_a_row", "max_trade_age_s", "heeds_gaps")
@@ -87,64 +105,72 @@ class SymbolProtections(models.Model):
 
 
 class AccountProtections(models.Model):
-    """What holds back buys at one venue, and when trading there stops altogether. An empty field is off."""
+    """What denies buys at one venue, and when trading there stops altogether. An empty field is off."""
 
     venue = models.CharField(max_length=8, choices=choices_of(Venue), unique=True)
     quote_asset = models.CharField(
-        max_length=16, default="USDT", help_text="The amounts here are in it; symbols quoted in others do not count."
+        max_length=16,
+        default="USDT",
+        help_text="Currency of these limits; symbols quoted in other assets are not counted.",
     )
     max_exposure = AmountField(
+        "max exposure",
         null=True,
         blank=True,
         validators=[Above(Decimal(0))],
-        help_text="Of all symbols together: open buys, and what is held at its cost.",
+        help_text="All symbols: open buys plus positions at cost.",
     )
     quote_reserve = AmountField(
-        null=True, blank=True, validators=[Above(Decimal(0))], help_text="So much of the quote asset stays free."
+        null=True, blank=True, validators=[Above(Decimal(0))], help_text="Minimum free balance of the quote asset."
     )
     bnb_reserve = AmountField(
         "BNB reserve",
         null=True,
         blank=True,
         validators=[Above(Decimal(0))],
-        help_text="Nothing is bought while less BNB is free: commissions would eat it.",
+        help_text="Buys are denied while less BNB is free, so that commissions can be paid.",
     )
     max_orders_a_minute = models.PositiveIntegerField(
+        "max orders per minute",
         null=True,
         blank=True,
         validators=[MinValueValidator(2)],
-        help_text="Buys may use four fifths of it; exits always pass, and count.",
+        help_text="Buys may use four fifths of it; exits always pass and are counted.",
     )
     max_drawdown = AmountField(
+        "max drawdown",
         null=True,
         blank=True,
         validators=[Above(Decimal(0)), Below(Decimal(1))],
-        help_text="From the high of equity, as a fraction: 0.05 is 5 %.",
+        help_text="From the peak of capital plus gain, as a fraction: 0.05 is 5 %.",
     )
     capital = AmountField(
+        "base capital",
         null=True,
         blank=True,
         validators=[Above(Decimal(0))],
-        help_text="What the drawdown is a part of, with the gains so far. Empty: the budgets of the symbols that are "
-        "on.",
+        help_text="The drawdown is a share of this amount plus the gain. Empty: the budgets of all symbols that "
+        "are on.",
     )
-    drawdown_from = models.CharField("the high of", max_length=8, choices=choices_of(HighOf), default=HighOf.ALL_TIME)
+    drawdown_from = models.CharField(
+        "measured from the peak of", max_length=8, choices=choices_of(HighOf), default=HighOf.ALL_TIME
+    )
     drawdown_mode = models.CharField(
-        "then trading is",
+        "when exceeded, trading is",
         max_length=8,
         choices=[(mode.value, mode.value) for mode in (TradingMode.REDUCING, TradingMode.HALTED)],
         default=TradingMode.REDUCING,
-        help_text="Reducing: what is held is sold, nothing is bought. Halted: no order at all. At every venue, until "
-        "a person resumes.",
+        help_text="Reducing: positions are sold, no new buys. Halted: no orders. At every venue, until someone "
+        "resumes.",
     )
     drawdown_cancels_buys = models.BooleanField(
-        "and resting buys are taken back", default=True, help_text="Else they stay, and may fill."
+        "cancel open buys", default=True, help_text="Otherwise they stay open and may fill."
     )
 
     class Meta:
         ordering = ["venue"]
-        verbose_name = "account protections"
-        verbose_name_plural = "account protections"
+        verbose_name = "account risk limit"
+        verbose_name_plural = "account risk limits"
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(drawdown_from__in=[each.value for each in HighOf]), name="known_high"
@@ -156,7 +182,7 @@ class AccountProtections(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Protections of the account at {self.venue}"
+        return f"Account risk limits at {self.venue}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         super().save(*args, **kwargs)
@@ -186,7 +212,7 @@ class AccountProtections(models.Model):
     def clean(self) -> None:
         self.quote_asset = self.quote_asset.strip().upper()
         if not self.quote_asset.isalnum():
-            raise ValidationError({"quote_asset": "An asset is letters and digits only, such as USDT."})
+            raise ValidationError({"quote_asset": "Use letters and digits only, for example USDT."})
 
 
 class HighWater(models.Model):
@@ -200,34 +226,40 @@ class HighWater(models.Model):
     gain = AmountField(default=Decimal(0))
     high = AmountField(default=Decimal(0))
     high_at = models.DateTimeField(default=timezone.now)
-    day = models.DateField(help_text="Of the day's high, in UTC.")
+    day = models.DateField(help_text="Day of the day's peak (UTC).")
     day_high = AmountField(default=Decimal(0))
-    drawdown = AmountField(default=Decimal(0), help_text="At the last look, as a fraction.")
+    drawdown = AmountField(default=Decimal(0), help_text="At the last check, as a fraction.")
     looked_at = models.DateTimeField(default=timezone.now)
-    tripped_at = models.DateTimeField(null=True, blank=True, help_text="When it held trading back, till resumed.")
+    tripped_at = models.DateTimeField(null=True, blank=True, help_text="When it stopped trading, until resumed.")
 
     def __str__(self) -> str:
         return f"Gain at {self.venue}: {plain(self.gain)} {self.quote_asset}"
 
 
 class HeldBack(models.Model):
-    """How often a rule held the buys of a symbol back on one day (UTC), and the last time in words."""
+    """How often a rule denied buys of a symbol on one day (UTC), and the last time in words."""
 
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
     symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="held_back")
-    rule = models.CharField(max_length=16, choices=choices_of(Rule))
+    rule = models.CharField(max_length=16, choices=[(rule.value, RULE_LABELS[rule]) for rule in Rule])
     day = models.DateField()
-    count = models.PositiveIntegerField(default=0, help_text="Orders; one that waits for hours counts once.")
+    count = models.PositiveIntegerField(
+        "orders",
+        default=0,
+        help_text="Denied orders; an order that waits for hours counts once.",
+    )
     reason = models.CharField(max_length=300, blank=True)
     last_at = models.DateTimeField()
     # By then whoever it holds back has asked again. An edit of the protections ends it: all are asked anew.
     denies_until = models.DateTimeField()
 
     class Meta:
+        verbose_name = "denied order"
+        verbose_name_plural = "denied orders"
         ordering = ["-day", "-last_at"]
         constraints = [
             models.UniqueConstraint(fields=["venue", "symbol", "rule", "day"], name="one_row_per_rule_and_day")
         ]
 
     def __str__(self) -> str:
-        return f"{self.rule} of {self.symbol} at {self.venue}, {self.day}: {self.count}"
+        return f"{self.get_rule_display()} of {self.symbol} at {self.venue}, {self.day}: {self.count}"

@@ -21,14 +21,14 @@ class Reconciliation(models.Model):
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
     began_at = models.DateTimeField(default=timezone.now)
     took_ms = models.PositiveIntegerField(default=0)
-    orders = models.PositiveIntegerField(default=0, help_text="Open orders of ours that were compared.")
-    fills = models.PositiveIntegerField(default=0, help_text="New fills of the account that were looked at.")
-    repaired = models.PositiveIntegerField(default=0, help_text="Differences that ours were repaired by.")
-    late = models.PositiveIntegerField(default=0, help_text="Changes whose reports were on their way.")
-    unchecked = models.PositiveIntegerField(default=0, help_text="Symbols whose fills could not be asked for.")
-    left = models.PositiveIntegerField(default=0, help_text="Differences that could not be repaired from here.")
-    stopped = models.CharField(max_length=300, blank=True, help_text="Why it did not come to its end.")
-    text = models.TextField(blank=True, help_text="Each difference, one a line.")
+    orders = models.PositiveIntegerField(default=0, help_text="Our open orders that were compared.")
+    fills = models.PositiveIntegerField(default=0, help_text="New fills of the account that were checked.")
+    repaired = models.PositiveIntegerField(default=0, help_text="Differences that were repaired.")
+    late = models.PositiveIntegerField(default=0, help_text="Changes whose reports were still in flight.")
+    unchecked = models.PositiveIntegerField(default=0, help_text="Symbols whose fills could not be queried.")
+    left = models.PositiveIntegerField(default=0, help_text="Differences that could not be repaired.")
+    stopped = models.CharField(max_length=300, blank=True, help_text="Why it stopped early.")
+    text = models.TextField(blank=True, help_text="One difference per line.")
     task_id = models.CharField(max_length=64, blank=True, help_text="The Celery task, as Flower shows it.")
 
     class Meta:
@@ -52,13 +52,13 @@ class Reconciliation(models.Model):
         words = f"{_count(self.orders, 'open order')} and {_count(self.fills, 'new fill')} compared; "
         if self.repaired:
             words += f"{_count(self.repaired, 'difference')} {'to repair' if is_dry else 'repaired'}"
-            words += f", {self.left} left" if self.left else ""
+            words += f", {self.left} unresolved" if self.left else ""
         elif self.left:
             words += f"{_count(self.left, 'difference')} left"
         elif self.stopped or self.unchecked:
             words += "no difference so far" if self.stopped else "no difference in what was checked"
         else:
-            words += "the books agree"
+            words += "records match"
         words += f", {_count(self.late, 'report')} on {'its' if self.late == 1 else 'their'} way" if self.late else ""
         words += f"; {_count(self.unchecked, 'symbol')} not checked" if self.unchecked else ""
         return f"{words}; stopped: {self.stopped}" if self.stopped else words
@@ -86,7 +86,7 @@ class FillMark(models.Model):
     # Both: an exchange that has begun its books anew, as testnet does every month, has another fill of that id.
     trade_id = models.BigIntegerField(default=0, help_text="0: none yet.")
     exchange_order_id = models.BigIntegerField(default=0)
-    looked_at = models.DateTimeField(null=True, blank=True, help_text="When its fills were last told.")
+    looked_at = models.DateTimeField(null=True, blank=True, help_text="When its fills were last queried.")
     # Whether the last question failed, so many times in a row; a symbol that the exchange refuses rests meanwhile.
     failures = models.PositiveIntegerField(default=0)
     tried_at = models.DateTimeField(null=True, blank=True)

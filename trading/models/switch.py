@@ -50,11 +50,14 @@ class Switch(models.Model):
     mode_at = models.DateTimeField(default=timezone.now)
     mode_by = models.CharField(max_length=150, blank=True)
     mode_why = models.CharField(max_length=200, blank=True)
-    cancels_buys = models.BooleanField(default=False, help_text="Resting buys are taken back while it is not active.")
+    cancels_buys = models.BooleanField(
+        default=False, help_text="Open buys are cancelled while trading is not active."
+    )
 
     class Meta:
-        verbose_name_plural = "switch"
-        permissions = [("trade_live", "Can let traders trade real money")]
+        verbose_name = "trading control"
+        verbose_name_plural = "trading control"
+        permissions = [("trade_live", "Can trade real money")]
         constraints = [
             models.CheckConstraint(condition=models.Q(id=1), name="only_one_switch"),
             models.CheckConstraint(
@@ -63,7 +66,7 @@ class Switch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"New traders trade on {self.venue}"
+        return f"Venue for new traders: {self.venue}"
 
     @classmethod
     def current(cls) -> Venue:
@@ -101,6 +104,6 @@ class Switch(models.Model):
         """Which orders are held back, by whom, since when, and why; empty while none is."""
         if self.is_active:
             return ""
-        what = "trading is halted" if self.mode == TradingMode.HALTED else "nothing is bought, only sold"
+        what = "trading is halted" if self.mode == TradingMode.HALTED else "trading is reducing: sells only"
         why = f": {self.mode_why}" if self.mode_why else ""
-        return f"{what}{why} (by {self.mode_by or 'somebody'}, since {self.mode_at:%d %b %H:%M:%S} UTC)"
+        return f"{what}{why} (by {self.mode_by or 'unknown'}, since {self.mode_at:%d %b %H:%M:%S} UTC)"

@@ -56,7 +56,7 @@ class Listing(models.Model):
 
     symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="listings")
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
-    status = models.CharField(max_length=24, help_text="TRADING, or why it can't be traded now.")
+    status = models.CharField(max_length=24, help_text="TRADING, or why the symbol cannot be traded.")
     tick_size = AmountField()
     step_size = AmountField()
     min_price = AmountField(default=Decimal(0))
@@ -66,19 +66,19 @@ class Listing(models.Model):
     min_notional = AmountField(default=Decimal(0))
     max_notional = AmountField(default=Decimal(0))
     # All kinds of commission added up, as fractions: 0.001 is 0.1 %.
-    buy_maker_fee = AmountField(default=USUAL_RATE, help_text="Of a buy that rests, as a fraction: 0.001 is 0.1 %.")
-    buy_taker_fee = AmountField(default=USUAL_RATE, help_text="Of a buy that takes.")
-    sell_maker_fee = AmountField(default=USUAL_RATE, help_text="Of a sale that rests.")
-    sell_taker_fee = AmountField(default=USUAL_RATE, help_text="Of a sale that takes.")
-    fee_asked_at = models.DateTimeField(
-        null=True, blank=True, help_text="Empty: the fees are those of the documents."
-    )
-    filters = models.JSONField(default=list, help_text="As exchangeInfo gave them.")
+    buy_maker_fee = AmountField(default=USUAL_RATE, help_text="Buy, maker, as a fraction: 0.001 is 0.1 %.")
+    buy_taker_fee = AmountField(default=USUAL_RATE, help_text="Buy, taker.")
+    sell_maker_fee = AmountField(default=USUAL_RATE, help_text="Sell, maker.")
+    sell_taker_fee = AmountField(default=USUAL_RATE, help_text="Sell, taker.")
+    fee_asked_at = models.DateTimeField(null=True, blank=True, help_text="Empty: Binance's default fees are assumed.")
+    filters = models.JSONField(default=list, help_text="As returned by exchangeInfo.")
     allows_replacing = models.BooleanField(
         default=False, help_text="One request may cancel an order and place another (cancelReplaceAllowed)."
     )
     not_found_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the venue first said that it has no such symbol; it takes two answers."
+        null=True,
+        blank=True,
+        help_text="When the venue first answered that it has no such symbol; two answers are needed.",
     )
     refreshed_at = models.DateTimeField()
 
@@ -127,8 +127,8 @@ class ListingProblem(models.Model):
     symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="listing_problems")
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
     problem = models.CharField(max_length=16, choices=choices_of(Problem))
-    said = models.CharField(max_length=300, blank=True, help_text="In the exchange's words.")
-    near: Any = models.JSONField(default=list, help_text="Names that the venue lists and that are spelled alike.")
+    said = models.CharField(max_length=300, blank=True, help_text="The exchange's own message.")
+    near: Any = models.JSONField(default=list, help_text="Similar names that the venue lists.")
     said_at = models.DateTimeField()
 
     class Meta:
@@ -195,10 +195,10 @@ class TradingStatus(models.TextChoices):
 
 
 class Sizing(models.TextChoices):
-    """What a symbol's traders share."""
+    """What is split among a symbol's slots."""
 
-    FIXED = "fixed", "the budget"
-    SHARE = "share", "a share of the free balance"
+    FIXED = "fixed", "fixed budget"
+    SHARE = "share", "share of balance"
 
 
 def first_settings() -> dict[str, str]:
@@ -207,12 +207,12 @@ def first_settings() -> dict[str, str]:
 
 
 class TradingSettings(models.Model):
-    """How a symbol is traded. A change applies to the next cycle; cycles under way keep what they began with."""
+    """How a symbol is traded. A change applies to the next cycle; running cycles keep what they started with."""
 
     symbol = models.OneToOneField(Symbol, on_delete=models.CASCADE, related_name="settings")
     status = models.CharField("trading", max_length=8, choices=TradingStatus.choices, default=TradingStatus.OFF)
     cancels_orders = models.BooleanField(
-        default=False, help_text="What rests is taken back: while off all of it, while it shuts down the buys."
+        default=False, help_text="Cancels open orders: all of them when off, buys only during a shutdown."
     )
     profile = models.ForeignKey(
         Profile,
@@ -220,42 +220,45 @@ class TradingSettings(models.Model):
         null=True,
         blank=True,
         related_name="applied_to",
-        help_text="The one applied last; empty where settings were changed since.",
+        help_text="The last profile applied; empty if settings have changed since.",
     )
     max_slots = models.PositiveSmallIntegerField(
+        "max slots",
         default=3,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_SLOTS)],
-        help_text="How many traders work side by side; each has its share of the budget.",
+        help_text="How many traders may run at the same time; the budget is split equally among them.",
     )
     budget = AmountField(
         default=Decimal(600),
         validators=[Above(Decimal(0))],
-        help_text="In the quote asset, for all traders of the symbol together.",
+        help_text="In the quote asset, split among the slots of the symbol.",
     )
-    strategy = models.CharField(max_length=32, default=FIRST.name, help_text="By which its traders decide.")
+    strategy = models.CharField(max_length=32, default=FIRST.name, help_text="The strategy of new traders.")
     # What another strategy calls the same outlives a change of strategy, and so does what it does not read.
     strategy_settings = models.JSONField(
-        default=first_settings, blank=True, help_text="As texts, by name; what is missing has its strategy's default."
+        default=first_settings,
+        blank=True,
+        help_text="Stored as text, by name. Missing ones have the strategy's default.",
     )
 
     # sizing.py reads these.
     sizing = models.CharField(
-        "traders share",
+        "position sizing",
         max_length=8,
         choices=Sizing.choices,
         default=Sizing.FIXED,
-        help_text="Of what the slots get equal parts.",
+        help_text="What is split among the slots.",
     )
     balance_share = AmountField(
-        "share of the balance",
+        "share of balance",
         default=Decimal("0.1"),
         validators=[Above(Decimal(0)), MaxValueValidator(Decimal(1))],
-        help_text="Of what is free of the quote asset and what the symbol has bound, as a fraction: 0.1 is 10 %.",
+        help_text="Of the free quote balance plus the symbol's own exposure, as a fraction: 0.1 is 10 %.",
     )
     compounds = models.BooleanField(
         "compound profits",
         default=False,
-        help_text="A new trader's part of the budget grows and shrinks with what the symbol has brought, net.",
+        help_text="The order size of new traders grows and shrinks with the symbol's realised profit.",
     )
 
     class Meta:
@@ -282,11 +285,16 @@ class TradingSettings(models.Model):
 
     @property
     def size_in_words(self) -> str:
-        """What its traders share, and how many they are."""
+        """What is split, and among how many slots."""
+        slots = self._slots
         if self.sizing == Sizing.SHARE:
-            return f"{plain(self.balance_share.scaleb(2))} % of free {self.symbol.quote_asset} in {self.max_slots}"
-        gains = " and its profit" if self.compounds else ""
-        return f"{plain(self.budget)} {self.symbol.quote_asset}{gains} in {self.max_slots}"
+            return f"{plain(self.balance_share.scaleb(2))} % of free {self.symbol.quote_asset}, {slots}"
+        gains = " plus profit" if self.compounds else ""
+        return f"{plain(self.budget)} {self.symbol.quote_asset}{gains}, {slots}"
+
+    @property
+    def _slots(self) -> str:
+        return f"{self.max_slots} slot{'' if self.max_slots == 1 else 's'}"
 
     def by(self) -> tuple[Strategy, Any]:
         """Its strategy, with the settings of a new trader. Raises UnknownStrategy and BadSettings."""
@@ -310,7 +318,7 @@ class TradingSettings(models.Model):
         """What about these settings can't work with a venue's rules, in words for people."""
         is_halted = listing.status != "TRADING" and listing.refreshed_at > timezone.now() - HALT_HOLDS
         if is_halted or listing.status == GONE:
-            return f"{self.symbol} is not trading at {listing.venue} now (status {listing.status})."
+            return f"{self.symbol} cannot be traded at {listing.venue} now (status {listing.status})."
         return self.unworkable(listing)
 
     def unworkable(self, listing: Listing) -> str | None:
@@ -318,7 +326,7 @@ class TradingSettings(models.Model):
         try:
             strategy, settings = self.by()
         except (UnknownStrategy, BadSettings) as error:
-            return f"No trader could trade by these settings: {error}"
+            return f"Invalid strategy settings: {error}"
         if self.sizing != Sizing.FIXED:
             return None
         # Whatever sells what was bought must be worth an order too: also a stop.
@@ -327,9 +335,9 @@ class TradingSettings(models.Model):
             return None
         stop = " at its stop" if minimum > ceil_to(listing.min_notional, Decimal("0.01")) else ""
         return (
-            f"Each of the {self.max_slots} traders would have {plain(self.share)} {self.symbol.quote_asset}, and "
-            f"{listing.venue} takes no order of {self.symbol} under {plain(listing.min_notional)}{stop}: "
-            f"raise the budget above {plain(minimum * self.max_slots)} or lower the max slots."
+            f"With {self._slots} the order size is {plain(self.share)} {self.symbol.quote_asset}, below the "
+            f"min notional of {self.symbol} at {listing.venue}, {plain(listing.min_notional)}{stop}: raise the "
+            f"budget above {plain(minimum * self.max_slots)} or use fewer slots."
         )
 
     def clean(self) -> None:

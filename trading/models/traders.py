@@ -24,24 +24,24 @@ class Trader(models.Model):
     slot = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=10, choices=choices_of(TraderState), default=TraderState.WAITING)
 
-    holds = models.BooleanField(default=False, help_text="It has bought something, and may want to get out.")
+    holds = models.BooleanField(default=False, help_text="It has a position.")
 
-    budget = AmountField(help_text="This trader's share, in the quote asset.")
+    budget = AmountField(help_text="This trader's order size, in the quote asset.")
     strategy = models.CharField(max_length=32, default="naive")
-    strategy_settings = models.JSONField(default=dict, help_text="Those of its strategy, as texts.")
-    memory = models.JSONField(default=dict, blank=True, help_text="What its strategy wrote down.")
+    strategy_settings = models.JSONField(default=dict, help_text="Its strategy's settings, as text.")
+    memory = models.JSONField(default=dict, blank=True, help_text="The strategy's stored state.")
 
     # The triggers: a trade at or below, at or above these prices concerns the trader. Redis holds a copy.
     wake_below = AmountField(null=True, blank=True)
     wake_above = AmountField(null=True, blank=True)
     armed_at = models.DateTimeField(null=True, blank=True)
-    version = models.PositiveIntegerField(
-        default=0, help_text="Counts the saves, so that a late copy to Redis is known."
-    )
+    version = models.PositiveIntegerField(default=0, help_text="Row version; detects late copies in Redis.")
 
-    waits_for = models.CharField(max_length=300, blank=True, help_text="Why nothing happens just now.")
+    waits_for = models.CharField(max_length=300, blank=True, help_text="What the trader is waiting for.")
     error = models.CharField(max_length=500, blank=True)
-    failures = models.PositiveIntegerField(default=0, help_text="In a row; each doubles the wait, up to a minute.")
+    failures = models.PositiveIntegerField(
+        default=0, help_text="Consecutive failures; each doubles the retry delay, max one minute."
+    )
     retry_at = models.DateTimeField(null=True, blank=True)
 
     # Once in its life it asks for another trader beside it; the leader hears of that once.
@@ -52,15 +52,15 @@ class Trader(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     profit = AmountField(null=True, blank=True, help_text="Realised, in the quote asset, net of commissions.")
     has_unvalued_fees = models.BooleanField(
-        default=False, help_text="It paid commissions of unknown value, which are missing in its profit."
+        default=False, help_text="It paid commissions of unknown value, not counted in its profit."
     )
-    leftover = AmountField(default=Decimal(0), help_text="In the base asset: too little to sell, still owned.")
-    leftover_cost = AmountField(default=Decimal(0), help_text="What that has cost, in the quote asset.")
-    carried = AmountField(default=Decimal(0), help_text="What it sells of earlier cycles' left-overs, in base.")
-    carried_cost = AmountField(default=Decimal(0), help_text="What that has cost, in the quote asset.")
-    missing = AmountField(
-        default=Decimal(0), help_text="In the base asset: what it should own, and the account does not have."
+    leftover = AmountField(default=Decimal(0), help_text="In the base asset: below the minimum to sell, still held.")
+    leftover_cost = AmountField(default=Decimal(0), help_text="Cost of the leftover, in the quote asset.")
+    carried = AmountField(
+        default=Decimal(0), help_text="Leftovers of earlier cycles that it sells, in the base asset."
     )
+    carried_cost = AmountField(default=Decimal(0), help_text="Cost of these leftovers, in the quote asset.")
+    missing = AmountField(default=Decimal(0), help_text="In the base asset: bought, but missing on the account.")
 
     class Meta:
         ordering = ["-id"]

@@ -1,4 +1,4 @@
-"""The naive strategy: buy a little under the market, sell a little over it, and be done.
+"""Buys slightly below the market and sells at a fixed take profit.
 
 It asks for another trader beside it where the price falls on (rebuy), follows a market that has left its buy behind
 (retarget), and gets out at a loss where it is told to (stop-loss, trailing stop). Thresholds must be passed, not only
@@ -46,43 +46,48 @@ class Settings:
 
     buy_down_interval: Decimal = field(
         default=Decimal("0.0005"),
-        metadata=_fraction("Buys under the market", "How far under the market to buy.", below="0.5"),
+        metadata=_fraction("Buy offset", "Distance of the buy below the market.", below="0.5"),
     )
     profit_interval: Decimal = field(
         default=Decimal("0.0005"),
-        metadata=_fraction("Profit", "The profit wanted after the commissions of both sides."),
+        metadata=_fraction("Take profit", "Profit target after both commissions."),
     )
     rebuy_interval: Decimal | None = field(
         default=Decimal("0.005"),
         metadata=_fraction(
-            "Rebuys under its buy",
-            "How far the price falls under a buy before another trader begins; empty: all begin at once.",
+            "Ladder step",
+            "Price drop below a buy that opens the next slot. Empty: all slots open at once.",
         ),
     )
     retarget_interval: Decimal | None = field(
         default=None,
         metadata=_fraction(
-            "Follows over its buy", "How far the market leaves a buy behind before it is placed anew."
+            "Reprice buy after rise of",
+            "Cancels an unfilled buy and places it again when the market has risen this far above it.",
         ),
     )
     stop_loss_interval: Decimal | None = field(
         default=None,
-        metadata=_fraction("Stop-loss", "Gets out at a loss when the price falls so far under the buy."),
+        metadata=_fraction("Stop loss", "Sells the position when the price falls this far below the entry price."),
     )
     trailing_stop_interval: Decimal | None = field(
         default=None,
-        metadata=_fraction("Trailing stop", "Gets out when the price falls so far under the highest since the buy."),
+        metadata=_fraction(
+            "Trailing stop", "Sells the position when the price falls this far below the highest price since entry."
+        ),
     )
     exit_slippage: Decimal | None = field(
         default=None,
         metadata=_fraction(
-            "Exits by a limit", "How far under the price a stop sells at most; empty: at the market.", below="0.5"
+            "Max exit slippage",
+            "Stops sell by a limit order this far below the price. Empty: market order.",
+            below="0.5",
         ),
     )
 
     def __post_init__(self) -> None:
         if self.retarget_interval is not None and self.retarget_interval <= self.buy_down_interval:
-            raise ValueError("A buy can follow the market only from farther than it is placed under it.")
+            raise ValueError("“Reprice buy after rise of” must be larger than “Buy offset”.")
 
 
 def decide(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
@@ -154,7 +159,8 @@ def _sell(position: Position, rules: SymbolFilters, settings: Settings) -> Decis
         return leave(position, rules, Decimal(left_at), settings.exit_slippage, position.memory)
     cost = position.unit_cost(rules.base_asset, rules.quote_asset, rules.fees) or _bought_at(position)
     reason = (
-        f"{percent(settings.profit_interval)} over its cost, {plain(round_up(cost))}, after the sale's commission"
+        f"take profit: {percent(settings.profit_interval)} above its cost, {plain(round_up(cost))}, after the sell's "
+        "commission"
     )
     return sell_or_finish(position, rules, sale_price(position, settings.profit_interval, rules), reason)
 
@@ -174,16 +180,17 @@ def _stop(
     if floor is None or price >= floor:
         return None
     if _is_leaving(position, resting):
-        why = f"the market, {plain(price)}, has fallen through it"
+        why = f"the market, {plain(price)}, has fallen below the exit order"
     elif floor == _stop_loss_under(position, settings):
-        why = f"stop-loss: {plain(price)} is more than {_words(settings.stop_loss_interval)} under the buy"
+        why = f"stop loss: {plain(price)} is more than {_words(settings.stop_loss_interval)} below the entry"
     else:
         highest = plain(_highest(position))
-        why = f"trailing stop: {plain(price)} is more than {_words(settings.trailing_stop_interval)} under {highest}"
+        interval = _words(settings.trailing_stop_interval)
+        why = f"trailing stop: {plain(price)} is more than {interval} below the high of {highest}"
     sale = leave(position, rules, price, settings.exit_slippage, {**position.memory, LEAVES_AT: plain(price)})
     if isinstance(sale, PlaceSell):
         return Replace(resting, sale, why)
-    return Wait(f"{why}; its sale rests on, for what is left is too little for another")
+    return Wait(f"{why}; its sell stays open: the rest is below the minimum to sell")
 
 
 def _is_leaving(position: Position, resting: Order) -> bool:
@@ -237,7 +244,7 @@ def _retarget(resting: Order, price: Decimal, settings: Settings) -> Cancel | No
     over = _retarget_over(resting, settings)
     if over is None or price <= over:
         return None
-    why = f"the market, {plain(price)}, has left it more than {_words(settings.retarget_interval)} behind"
+    why = f"reprice: the market, {plain(price)}, is more than {_words(settings.retarget_interval)} above the buy"
     return Cancel(resting, why)
 
 
@@ -252,7 +259,7 @@ def _slot_request(position: Position, price: Decimal, settings: Settings) -> Req
     floor = _request_slot_under(position, settings)
     if floor is None or price >= floor:
         return None
-    return RequestSlot(f"{plain(price)} is more than {_words(settings.rebuy_interval)} under its buy")
+    return RequestSlot(f"{plain(price)} is more than {_words(settings.rebuy_interval)} below its buy")
 
 
 def _request_slot_under(position: Position, settings: Settings) -> Decimal | None:

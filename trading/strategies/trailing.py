@@ -1,4 +1,4 @@
-"""Trailing: follow the price down before buying and up before selling, never selling for less than its profit.
+"""Trails the price down before buying and up before selling; never sells below the min take profit.
 
 While nothing is bought it remembers the lowest price, and buys once the market has risen by the trail over it. Once
 the market has reached the profit price it remembers the highest, and sells once the market has fallen by the trail
@@ -34,8 +34,8 @@ class Settings:
     trail_interval: Decimal = field(
         default=Decimal("0.002"),
         metadata={
-            "label": "Trail",
-            "help": "How far the market has to turn: up from the lowest price to buy, down from the highest to sell.",
+            "label": "Trailing distance",
+            "help": "Buys after a rise of this much from the low; sells after a drop of this much from the high.",
             "above": Decimal(0),
             "below": Decimal("0.5"),
             "percent": True,
@@ -44,8 +44,8 @@ class Settings:
     profit_interval: Decimal = field(
         default=Decimal("0.001"),
         metadata={
-            "label": "Least profit",
-            "help": "After the commissions of both sides. It never sells for less, and follows the price from there.",
+            "label": "Min take profit",
+            "help": "After both commissions. It never sells for less and trails the price from there.",
             "above": Decimal(0),
             "below": Decimal(1),
             "percent": True,
@@ -54,8 +54,8 @@ class Settings:
     rebuy_interval: Decimal | None = field(
         default=Decimal("0.005"),
         metadata={
-            "label": "Rebuys under its buy",
-            "help": "How far the price falls under a trader's buy before another begins; empty: all begin at once.",
+            "label": "Ladder step",
+            "help": "Price drop below a buy that opens the next slot. Empty: all slots open at once.",
             "above": Decimal(0),
             "below": Decimal(1),
             "percent": True,
@@ -103,11 +103,11 @@ def _follow_down(position: Position, event: Event, rules: SymbolFilters, setting
     # From a low that the market has left two trails behind there is nothing to follow any more. The tick is for
     # symbols whose price can't move by less.
     if low is None or price < low or price > low * (ONE + trail) ** 2 + rules.tick:
-        return Wait(f"follows the price down from {plain(price)}", memory={LOW: plain(price)})
+        return Wait(f"trailing the price down from {plain(price)}", memory={LOW: plain(price)})
     if price < low * (ONE + trail):
-        return Wait(f"buys once the market is {percent(trail)} over its lowest, {plain(low)}")
+        return Wait(f"buys when the price is {percent(trail)} above the low of {plain(low)}")
     if isinstance(buy, PlaceBuy):
-        return replace(buy, reason=f"{plain(price)} is {percent(trail)} over the lowest, {plain(low)}")
+        return replace(buy, reason=f"{plain(price)} is {percent(trail)} above the low of {plain(low)}")
     return buy
 
 
@@ -119,7 +119,7 @@ def _watch(position: Position, resting: Order, event: Event, rules: SymbolFilter
         return not_filled_yet(resting)
     behind, is_buy = _left_behind(position, resting, rules, settings), resting.side == Side.BUY
     if behind is not None and (event.price > behind if is_buy else event.price < behind):
-        why = f"the market, {plain(event.price)}, has left it {percent(settings.trail_interval)} behind"
+        why = f"the market, {plain(event.price)}, is {percent(settings.trail_interval)} away from it"
         return Cancel(resting, why, memory={} if is_buy else None)
     return _slot_request(position, event.price, settings) or not_filled_yet(resting)
 
@@ -146,10 +146,10 @@ def _follow_up(position: Position, event: Event, rules: SymbolFilters, settings:
         return at_floor
     high = _remembered(position, HIGH)
     if not isinstance(event, TradeSeen):
-        return Wait(f"follows the price up from {plain(floor)}" if high is None else _waits_to_sell(high, trail))
+        return Wait(f"trails the price up from {plain(floor)}" if high is None else _waits_to_sell(high, trail))
     price = event.price
     if high is None and price < floor:
-        return _slot_request(position, price, settings) or Wait(f"follows the price up from {plain(floor)}")
+        return _slot_request(position, price, settings) or Wait(f"trails the price up from {plain(floor)}")
     if high is None or price > high:
         return Wait(_waits_to_sell(price, trail), memory={HIGH: plain(price)})
     if price > high * (ONE - trail):
@@ -158,7 +158,7 @@ def _follow_up(position: Position, event: Event, rules: SymbolFilters, settings:
         # A little under the market, so that it fills at once although the market moves on meanwhile.
         minimum = max(floor, floor_to(price * (ONE - trail * STEP), rules.tick))
     return sell_or_finish(
-        position, rules, minimum, f"{plain(price)} is {percent(trail)} under the highest, {plain(high)}"
+        position, rules, minimum, f"{plain(price)} is {percent(trail)} below the high of {plain(high)}"
     )
 
 
@@ -168,14 +168,14 @@ def _floor(position: Position, rules: SymbolFilters, settings: Settings) -> Deci
 
 
 def _waits_to_sell(high: Decimal, trail: Decimal) -> str:
-    return f"sells once the market is {percent(trail)} under its highest, {plain(high)}"
+    return f"sells when the price is {percent(trail)} below the high of {plain(high)}"
 
 
 def _slot_request(position: Position, price: Decimal, settings: Settings) -> RequestSlot | None:
     at = _slot_at(position, settings)
     if at is None or price > at:
         return None
-    return RequestSlot(f"{plain(price)} is more than {percent(settings.rebuy_interval or ZERO)} under its buy")
+    return RequestSlot(f"{plain(price)} is more than {percent(settings.rebuy_interval or ZERO)} below its buy")
 
 
 def _slot_at(position: Position, settings: Settings) -> Decimal | None:

@@ -13,7 +13,7 @@ from trading.models import Switch
 def why_not(venue: Venue) -> str | None:
     """What keeps new traders from trading at this venue, in words for people."""
     if venue == Venue.LIVE and not settings.HEDGEHOG_ALLOW_LIVE:
-        return "Real money needs HEDGEHOG_ALLOW_LIVE=1 in the environment or .env."
+        return "Real money requires HEDGEHOG_ALLOW_LIVE=1 in the environment or .env."
     problem = endpoints(venue).why_no_key
     return f"{problem}." if problem else None
 
@@ -27,7 +27,7 @@ def turn_switch(venue: Venue, by: str, may_trade_live: bool, is_confirmed: bool)
     if problem:
         raise ValidationError(problem)
     if venue == Venue.LIVE and not may_trade_live:
-        raise PermissionDenied("Trading real money needs the permission “Can let traders trade real money”.")
+        raise PermissionDenied("Trading real money requires the permission “Can trade real money”.")
     if venue == Venue.LIVE and not is_confirmed:
         raise ValidationError("Trading real money must be confirmed.")
     if venue == Venue.LIVE:

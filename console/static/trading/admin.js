@@ -65,8 +65,18 @@
 
   const stale = (isStale) => document.getElementById("live")?.classList.toggle("hh-stale", isStale);
 
+  // On a phone each cell of a list names its column; Unfold calls the first one a checkbox, whatever it is.
+  function labelCells() {
+    for (const cell of document.querySelectorAll('#result_list td[data-label="Select record"]')) {
+      const heads = cell.closest("table").querySelectorAll("thead th");
+      const head = cell.querySelector("input.action-select") ? null : heads[cell.cellIndex];
+      cell.dataset.label = head ? head.textContent.trim() : "Select";
+    }
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
     localTimes(document);
+    labelCells();
     document.body.addEventListener("htmx:beforeSwap", (event) => {
       const asked = new URL(event.detail.pathInfo.requestPath, location.href);
       const answered = new URL(event.detail.xhr.responseURL, location.href);

@@ -59,8 +59,8 @@ def test_every_list_answers_without_rows(admin_client: Client, redis_client: "re
 
 
 def test_an_empty_list_says_what_that_means(admin_client: Client) -> None:
-    assert "Every order of ours on the exchange is in the database." in text_of(admin_client, page("orphan"))
-    assert "No trader fits the search and the filters." in text_of(admin_client, page("trader") + "?q=ETH")
+    assert "Every order with our prefix on the exchange is in the database." in text_of(admin_client, page("orphan"))
+    assert "No trader matches the search and filters." in text_of(admin_client, page("trader") + "?q=ETH")
 
 
 def test_every_list_and_page_answers_with_rows(admin_client: Client, cycle: Trader) -> None:
@@ -109,7 +109,7 @@ def test_without_redis_pages_answer_and_prices_are_unknown(
 class TestStartPage:
     def test_shows_what_goes_on(self, admin_client: Client, cycle: Trader) -> None:
         start = text_of(admin_client, reverse("admin:index"))
-        for words in ("Cycles per hour", "+0.00000001", "1 selling", "3000.1", "Open orders", "New traders trade on"):
+        for words in ("Cycles per hour", "+0.00000001", "1 selling", "3000.1", "Open orders", "Venue"):
             assert words in start, words
         assert "1E-8" not in start
 
@@ -211,7 +211,7 @@ class TestTraders:
 
     def test_page_tells_the_story_with_orders_fills_and_tasks(self, admin_client: Client, cycle: Trader) -> None:
         told = text_of(admin_client, change(cycle))
-        told_in_order = ["Trade 7 at 3000 USDT", "The exchange reported: buy filled, 0.0667 of 0.0667"]
+        told_in_order = ["Trade 7 at 3000 USDT", "Execution report: buy filled, 0.0667 of 0.0667"]
         assert told.index(told_in_order[0]) < told.index(told_in_order[1])
         for words in (
             "its sell of 0.0667 ETH rests at 3005.99",
@@ -230,16 +230,8 @@ class TestTraders:
         url = reverse("admin:trading_trader_wake", args=(cycle.pk,))
         assert admin_client.get(url).status_code == 405
         admin_client.post(url)
-        assert enqueued == [
-            (
-                cycle.pk,
-                "ETHUSDT",
-                "admin asked it to look again",
-                True,
-                enqueue.queue_of(cycle.holds),
-                Source.PERSON,
-            )
-        ]
+        queue = enqueue.queue_of(cycle.holds)
+        assert enqueued == [(cycle.pk, "ETHUSDT", "admin requested a check", True, queue, Source.PERSON)]
 
     def test_wake_now_without_a_broker_is_a_message(
         self, admin_client: Client, cycle: Trader, monkeypatch: pytest.MonkeyPatch
@@ -249,7 +241,7 @@ class TestTraders:
 
         monkeypatch.setattr(enqueue, "nudge", refuse)
         answer = admin_client.post(reverse("admin:trading_trader_wake", args=(cycle.pk,)), follow=True)
-        assert "The bell did not ring: refused" in answer.content.decode()
+        assert "The task could not be queued: refused" in answer.content.decode()
 
     def test_abandon_ends_a_cycle_unless_an_order_may_rest(self, admin_client: Client, cycle: Trader) -> None:
         url = reverse("admin:trading_trader_abandon", args=(cycle.pk,))
@@ -264,7 +256,7 @@ class TestTraders:
         asked = admin_client.post(page("trader"), chosen).content.decode()
         assert "Abandon 1 trader?" in asked
         sure = {**chosen, "confirmed": "yes"}
-        assert "Not abandoned: 1" in admin_client.post(page("trader"), sure, follow=True).content.decode()
+        assert "Skipped: 1" in admin_client.post(page("trader"), sure, follow=True).content.decode()
         cycle.orders.filter(side="SELL").update(status="CANCELED")
         admin_client.post(page("trader"), chosen)
         cycle.refresh_from_db()

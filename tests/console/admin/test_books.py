@@ -85,7 +85,7 @@ def test_buttons_need_a_permission_and_a_post(client: Client, orphan: Orphan, ex
         assert url not in text_of(client, page_of(orphan))
         assert client.post(url).status_code == 403
         assert client.get(url).status_code == 405
-    assert "Compare now" not in text_of(client, reverse(BOOKS))
+    assert "Reconcile now" not in text_of(client, reverse(BOOKS))
     assert client.post(reverse("admin:trading_reconciliation_now")).status_code == 403
     assert exchange.kept["hh-77-b-1"].status == OrderStatus.NEW
 
@@ -110,7 +110,7 @@ def test_books_are_compared_on_demand(admin_client: Client, symbol: Symbol, monk
     enqueued: list[Any] = []
     monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **_: enqueued.append((task, kwargs["venue"])))
     answer = admin_client.post(reverse("admin:trading_reconciliation_now"), follow=True)
-    assert "Rang for mock" in answer.content.decode()
+    assert "Reconciliation of mock" in answer.content.decode()
     assert enqueued == [("trading.tasks.reconcile", "mock")]
 
 

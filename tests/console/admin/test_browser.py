@@ -36,7 +36,7 @@ def test_start_page_draws_and_refreshes_itself(symbol: Symbol, live_server: Live
     chromium.evaluate("scrollTo(0, 100)")
     chromium.settle(REFRESH_S + 1)
     assert "+0.75 USDT" in chromium.text
-    assert "+0.5 USDT" in chromium.text.split("Last cycles")[1]
+    assert "+0.5 USDT" in chromium.text.split("Recent cycles")[1]
     assert chromium.evaluate(cycles) == 2
     assert chromium.evaluate("scrollY") == 100
     assert chromium.errors == []

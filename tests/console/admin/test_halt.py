@@ -43,7 +43,7 @@ def test_halt_and_resume_from_the_overview_are_written_down(symbol: Symbol, admi
     text = page.content.decode()
     assert "no new order is let out by any process that uses this database, on any machine, at any venue." in text
     assert "No order goes out any more." in text
-    assert "The leader cancels the resting buys: 1." in text
+    assert "Open buys being cancelled: 1." in text
     row = Switch.objects.get()
     assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "admin", "news", True)
     admin_client.post(MODE, {"mode": "active"})
@@ -57,7 +57,7 @@ def test_halt_and_resume_from_the_overview_are_written_down(symbol: Symbol, admi
 def test_sell_only_is_a_mode_of_its_own(symbol: Symbol, admin_client: Client) -> None:
     text = admin_client.post(MODE, {"mode": "reducing"}, follow=True).content.decode()
     assert "no new buy is let out" in text
-    assert "Nothing is bought, only sold (by admin, since " in text
+    assert "Trading is reducing: sells only (by admin, since " in text
     assert Switch.objects.get().mode == TradingMode.REDUCING
 
 
@@ -66,7 +66,7 @@ def test_nobody_halts_by_following_a_link_or_without_the_permission(symbol: Symb
     assert reader.post(MODE, {"mode": "halted"}).status_code == 403
     assert Switch.row().is_active
     assert MODE not in shown(reader, OVERVIEW)
-    assert "You lack the permission to halt it." in shown(reader, SWITCH)
+    assert "You do not have permission to halt trading." in shown(reader, SWITCH)
 
 
 def test_word_that_is_no_mode_changes_nothing(symbol: Symbol, admin_client: Client) -> None:
@@ -105,12 +105,12 @@ def test_overview_shows_what_is_unclear_and_what_waits(symbol: Symbol, admin_cli
     text = shown(admin_client, OVERVIEW)
     assert "49 of 50 unfilled orders in 10 s: waits 4 s" in text
     assert "2 traders" in text
-    assert "It is unclear whether the exchange has it: not asked yet" in text
+    assert "Not confirmed by the exchange: not checked yet" in text
     assert "unfilled orders in 10 s" in text
     waiting = shown(admin_client, "/admin/trading/trader/?show=waiting")
     assert waiting.count('class="hh-clip" title="49 of 50') == 2
     dust = shown(admin_client, "/admin/trading/trader/?show=dust")
-    assert "0.0012 ETH</span> was left over, too little to sell by itself" in dust
+    assert "0.0012 ETH</span> left, below the minimum to sell" in dust
 
 
 def test_page_of_a_trader_shows_what_a_commission_in_bnb_was_worth(symbol: Symbol, admin_client: Client) -> None:
@@ -119,5 +119,5 @@ def test_page_of_a_trader_shows_what_a_commission_in_bnb_was_worth(symbol: Symbo
     fill.commission, fill.commission_asset, fill.commission_quote = D("0.0002"), "BNB", D("0.12")
     fill.save()
     text = shown(admin_client, f"/admin/trading/trader/{trader.pk}/change/")
-    assert "0.0002 BNB</span> (worth" in text
+    assert "0.0002 BNB</span> (valued at" in text
     assert "0.12 USDT" in text

@@ -82,14 +82,14 @@ class TestThousands:
 class TestChanging:
     def test_form_says_when_it_applies_and_leaves_all_as_it_is(self, admin_client: Client, symbol: Symbol) -> None:
         asked = act(admin_client, "change_settings", symbol)
-        assert "A change applies to the next cycle; cycles under way keep what they began with" in asked
-        assert asked.count('placeholder="as it is"') >= 4
+        assert "Changes apply from the next cycle; running cycles keep their settings" in asked
+        assert asked.count('placeholder="unchanged"') >= 4
 
     def test_only_what_is_filled_in_changes(self, admin_client: Client, symbol: Symbol) -> None:
         other = make_symbol("BTCUSDT")
         make_trader(symbol)
         told = act(admin_client, "change_settings", symbol, other, apply="yes", budget="300", profit_interval="0.3 %")
-        assert "2 symbols changed, from their next cycle on; 1 cycle under way keeps what it began with." in told
+        assert "2 symbols changed, from their next cycle on; 1 running cycle keeps the old settings." in told
         for row in TradingSettings.objects.all():
             assert (row.budget, of_strategy(row, "profit_interval")) == (D(300), D("0.003"))
             assert (of_strategy(row, "buy_down_interval"), row.max_slots, row.status) == (D("0.001"), 1, "on")
@@ -123,25 +123,25 @@ class TestChanging:
         told = act(
             admin_client, "change_settings", *both, apply="yes", sizing="share", balance_share="5", max_exposure="90"
         )
-        assert "2 symbols changed, from their next cycle on, protections at once; 1 cycle under way keeps" in told
+        assert "2 symbols changed, from their next cycle on, protections at once; 1 running cycle keeps" in told
         assert set(TradingSettings.objects.values_list("sizing", "balance_share")) == {("share", D("0.05"))}
         assert list(SymbolProtections.objects.values_list("max_exposure", "pause_minutes")) == [(D(90), 60)] * 2
-        assert "5 % of free USDT in 1" in told
+        assert "5 % of free USDT, 1 slot" in told
         told = act(admin_client, "change_settings", symbol, apply="yes", empty="max_exposure", heeds_gaps="True")
         assert "1 symbol changed, at once." in told
-        assert "began with" not in told
+        assert "old settings" not in told
         row = SymbolProtections.objects.get(symbol=symbol)
         assert (row.max_exposure, row.heeds_gaps) == (None, True)
 
     @pytest.mark.parametrize(
         ("values", "told"),
         [
-            ({}, "Fill in what shall change"),
+            ({}, "Change at least one field"),
             ({"profit_interval": "much"}, "Enter a number"),
             ({"max_slots": "0"}, "greater than or equal to 1"),
             ({"max_exposure": "-1"}, "Must be above 0"),
             ({"balance_share": "101"}, "less than or equal to 1"),
-            ({"stop_loss_interval": "2", "empty": "stop_loss_interval"}, "which of both"),
+            ({"stop_loss_interval": "2", "empty": "stop_loss_interval"}, "not both"),
         ],
     )
     def test_what_can_not_be_is_told_in_the_form(
@@ -153,7 +153,7 @@ class TestChanging:
 
     def test_traded_symbol_keeps_what_works_and_it_is_told(self, admin_client: Client, symbol: Symbol) -> None:
         told = act(admin_client, "change_settings", symbol, apply="yes", budget="3")
-        assert "takes no order of ETHUSDT under 5" in told
+        assert "below the min notional of ETHUSDT at mock, 5" in told
         assert settings_of(symbol).budget == D(200)
 
     def test_who_may_only_look_changes_nothing(self, client: Client, symbol: Symbol) -> None:
@@ -173,7 +173,7 @@ class TestTurning:
     def test_shutdown_is_shown_and_in_its_tab(self, admin_client: Client, symbol: Symbol) -> None:
         make_story(symbol)
         told = self.turn(admin_client, symbol, "shutdown")
-        assert "ETHUSDT: trading is shutting down. 1 order rests, 1 cycle holds what was bought." in told
+        assert "ETHUSDT: trading is shutting down. 1 open order, 1 cycle with an open position." in told
         assert "Shutting down" in admin_client.get(f"{LIST}?show=shutdown").content.decode()
         assert len(admin_client.get(f"{LIST}?show=shutdown").context["cl"].result_list) == 1
         assert len(admin_client.get(f"{LIST}?show=trading").context["cl"].result_list) == 0
@@ -184,15 +184,15 @@ class TestTurning:
         make_story(symbol)
         make_order(make_trader(symbol, 2))
         told = self.turn(admin_client, symbol, "off-cancel")
-        assert "2 orders rest, 2 of them are being cancelled, 1 cycle holds what was bought." in told
+        assert "2 open orders, 2 of them are being cancelled, 1 cycle with an open position." in told
         assert {order.side for order in kill_switch.unwanted()} == {"BUY", "SELL"}
-        assert LogEntry.objects.get().change_message == "Turned trading off-cancel."
+        assert LogEntry.objects.get().change_message == "Trading set to off-cancel."
 
     def test_shutdown_with_cancel_wants_the_buys_back(self, admin_client: Client, symbol: Symbol) -> None:
         make_story(symbol)
         make_order(make_trader(symbol, 2))
         told = act(admin_client, "trading_shutdown_and_cancel", symbol)
-        assert "2 orders rest, 1 of them is being cancelled, 1 cycle holds what was bought." in told
+        assert "2 open orders, 1 of them is being cancelled, 1 cycle with an open position." in told
         assert [order.side for order in kill_switch.unwanted()] == ["BUY"]
 
     def test_turning_is_no_change_of_settings(self, symbol: Symbol) -> None:
@@ -211,7 +211,7 @@ class TestProfiles:
     def test_a_new_one_keeps_decimals_exact(self, admin_client: Client) -> None:
         values = {"name": "mine", "about": "For me.", "profit_interval": "0.123457", "empty": "stop_loss_interval"}
         told = admin_client.post(f"{PROFILES}add/", values, follow=True).content.decode()
-        assert "mine is saved. Symbols keep what they have" in told
+        assert "mine saved. Symbols do not change" in told
         assert Profile.objects.get(name="mine").values == {
             "profit_interval": "0.00123457",
             "stop_loss_interval": None,
@@ -224,7 +224,7 @@ class TestProfiles:
         assert safe.values == {"compounds": False, "max_daily_loss": "0.00000001", "losses_in_a_row": 3}
         shown = admin_client.get(f"{PROFILES}{safe.pk}/change/").content.decode()
         assert 'value="0.00000001"' in shown
-        assert "compound profits no, most loss a day 0.00000001, losses in a row 3" in (
+        assert "compound profits no, max daily loss 0.00000001, max consecutive losses 3" in (
             admin_client.get(PROFILES).content.decode()
         )
 
@@ -240,7 +240,7 @@ class TestProfiles:
 
     def test_two_of_one_name_are_told(self, admin_client: Client) -> None:
         told = admin_client.post(f"{PROFILES}add/", {"name": "careful"}, follow=True).content.decode()
-        assert "There is a profile careful already" in told
+        assert "A profile named careful already exists" in told
 
 
 def test_old_word_that_a_symbol_is_halted_does_not_keep_it_off(symbol: Symbol) -> None:

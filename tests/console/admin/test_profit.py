@@ -42,7 +42,8 @@ def week(symbol: Symbol) -> Symbol:
 
 def test_shows_what_was_brought_and_what_is_held(admin_client: Client, week: Symbol) -> None:
     shown = page(admin_client)
-    for words in ("+48.9568", "+42.5", "+6.45677", "+2.5", "199.9 USDT are held", "1 cycle, 1.25 % of USDT budgets"):
+    held, cycles = "open positions cost 199.9 USDT", "1 cycle, 1.25 % of USDT budgets"
+    for words in ("+48.9568", "+42.5", "+6.45677", "+2.5", held, cycles):
         assert words in shown, words
     assert "so days add up to All" in shown
 
@@ -86,7 +87,7 @@ def test_csv_has_every_line(admin_client: Client, week: Symbol) -> None:
 
 def test_without_anything_it_answers(admin_client: Client, symbol: Symbol) -> None:
     shown = page(admin_client)
-    assert "No cycle has ended in this time." in shown
+    assert "No cycles finished in this period." in shown
     assert "<canvas" not in shown
 
 

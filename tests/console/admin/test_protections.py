@@ -100,9 +100,9 @@ def test_the_accounts_page_says_how_far_limits_are_used_and_what_they_leave_out(
         "not looked at yet, at most 10 %",
     ):
         assert words in shown, words
-    assert "leave them out" not in shown
+    assert "Not counted in" not in shown
     AccountProtections.objects.update(quote_asset="BTC")
-    assert "exposure, reserve and drawdown leave them out: ETHUSDT" in page(admin_client, f"{PAGES}{row.pk}/change/")
+    assert "not quoted in BTC: ETHUSDT" in page(admin_client, f"{PAGES}{row.pk}/change/")
     assert "0 of 500 BTC" in page(admin_client, PAGES)
 
 
@@ -132,7 +132,7 @@ def test_a_limit_of_the_account_is_told_once_for_all_the_symbols_that_it_holds_b
     found = diagnosis.risk_limits(diagnosis.gather(states=[]))
     assert [str(each) for each in found] == [f"Held back by a protection: {told}."]
     shown = page(admin_client, f"{PAGES}{row.pk}/change/")
-    assert shown.count("Held back by “reserve”") == 1 and told in shown
+    assert shown.count("Denied by “reserve”") == 1 and told in shown
     assert f"LTCUSDT: {reason}" in page(admin_client, of(Symbol.objects.get(name="LTCUSDT")))
 
 
@@ -148,8 +148,8 @@ def test_what_no_longer_holds_is_counted_and_not_shown_as_holding(admin_client: 
     protections.has_changed(symbol_ids=[denied.symbol_id])
     assert "Held back by" not in page(admin_client, "/admin/")
     shown = page(admin_client, of(denied.symbol))
-    assert "Held back by “" not in shown
-    assert "Held back today (UTC)" in shown
+    assert "Denied by “" not in shown
+    assert "Denied today (UTC)" in shown
 
 
 def test_a_symbols_page_shows_its_limits_and_takes_new_ones(
@@ -174,10 +174,10 @@ def test_a_symbols_page_shows_its_limits_and_takes_new_ones(
 
 
 def test_a_symbols_page_says_what_the_next_trader_gets(admin_client: Client, symbol: Symbol) -> None:
-    assert "The next trader gets <span" in page(admin_client, of(symbol))
+    assert "Next order size <span" in page(admin_client, of(symbol))
     assert "the budget of 200 USDT, in 1." in page(admin_client, of(symbol))
     TradingSettings.objects.update(sizing=Sizing.SHARE)
-    assert "No new trader begins: its budget is a share of the balance" in page(admin_client, of(symbol))
+    assert "No new trader can start: its budget is a share of the balance" in page(admin_client, of(symbol))
     keep_balances("1000")
     assert "10 % of 1000 USDT that are free and 0 that are bound, in 1." in page(admin_client, of(symbol))
 
@@ -207,14 +207,14 @@ def test_account_protections_that_are_emptied_say_that_nothing_is_held_back(admi
     row = AccountProtections.objects.create(venue="mock", max_exposure=D(5))
     url = f"{PAGES}{row.pk}/change/"
     shown = admin_client.post(url, {**EMPTY, **CHOICES}, follow=True).content.decode()
-    assert "every limit is empty, nothing is held back." in shown
+    assert "all limits are empty, no order is denied." in shown
     assert AccountProtections.objects.get().denies_nothing
 
 
 def test_a_pause_alone_is_no_protection_of_a_symbol(admin_client: Client, symbol: Symbol) -> None:
     form = main_form(admin_client.get(of(symbol)).content.decode())
     shown = admin_client.post(of(symbol), {**form.values, "protections-0-pause_minutes": "30"}).content.decode()
-    assert "A pause alone holds nothing back" in shown
+    assert "A cooldown needs a limit" in shown
     assert not SymbolProtections.objects.exists()
 
 
@@ -223,7 +223,7 @@ def test_protections_of_a_symbol_that_are_emptied_say_so(admin_client: Client, s
     form = main_form(admin_client.get(of(symbol)).content.decode())
     values = {**form.values, "protections-0-max_exposure": "", "_save": "Save"}
     shown = admin_client.post(of(symbol), values, follow=True).content.decode()
-    assert "ETHUSDT: every protection is empty" in shown
+    assert "ETHUSDT: all risk limits are empty" in shown
 
 
 def test_a_profile_that_sets_nothing_is_not_made(admin_client: Client) -> None:

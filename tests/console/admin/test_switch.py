@@ -56,10 +56,13 @@ def test_page_tells_what_each_venue_means_and_what_it_lacks(admin_client: Client
 def test_turning_is_written_down_with_its_author(operator: Client, keys: None, venue: Venue) -> None:
     status, shown = turn(operator, venue)
     assert (status, Switch.current()) == (200, venue)
-    assert f"New traders trade on {venue} from now on" in shown
+    assert f"New traders now trade on {venue}" in shown
     assert Switch.objects.get().changed_by == "olga"
     entry = LogEntry.objects.get()
-    assert (entry.user.get_username(), entry.change_message) == ("olga", f"New traders: from mock to {venue}.")
+    assert (entry.user.get_username(), entry.change_message) == (
+        "olga",
+        f"Venue for new traders changed from mock to {venue}.",
+    )
 
 
 def test_live_with_all_three_locks_open(operator: Client, keys: None) -> None:

@@ -78,7 +78,7 @@ class TestTurning:
         assert "ETHUSDT: trading is on." in turn(admin_client, symbol, "trading", "on")
         assert is_on(symbol)
         assert wanted(Market.MOCK) == {"ETHUSDT"}
-        assert LogEntry.objects.get().change_message == "Turned trading on."
+        assert LogEntry.objects.get().change_message == "Trading set to on."
         turn(admin_client, symbol, "trading", "off")
         assert not is_on(symbol)
         turn(admin_client, symbol, "streaming", "off")
@@ -88,7 +88,7 @@ class TestTurning:
         turning.set_trading(symbol, False)
         TradingSettings.objects.filter(symbol=symbol).update(budget=D(4))
         told = turn(admin_client, symbol, "trading", "on")
-        assert "takes no order of ETHUSDT under 5" in told
+        assert "below the min notional of ETHUSDT at mock, 5" in told
         assert not is_on(symbol)
         assert not LogEntry.objects.exists()
 
@@ -99,7 +99,7 @@ class TestTurning:
         chosen = {"action": "trading_on", "_selected_action": [symbol.pk, poor.pk]}
         told = admin_client.post(LIST, chosen, follow=True).content.decode()
         assert (is_on(symbol), is_on(poor)) == (True, False)
-        assert "BTCUSDT: Each of the 1 traders would have 4 USDT" in told
+        assert "BTCUSDT: With 1 slot the order size is 4 USDT" in told
         admin_client.post(LIST, {"action": "streaming_off", "_selected_action": [symbol.pk]})
         assert wanted(Market.MOCK) == set()
 
@@ -140,7 +140,7 @@ class TestAdding:
         assert (symbol.name, symbol.base_asset, symbol.quote_asset) == ("XRPUSDT", "XRP", "USDT")
         assert not is_on(symbol)
         assert Listing.objects.get().step_size == D("0.1")
-        assert "XRPUSDT is here" in shown
+        assert "XRPUSDT added" in shown
 
     def test_unknown_symbol_is_told_in_the_form(self, admin_client: Client) -> None:
         assert "mock knows no symbol NOPE" in self.add(admin_client, "NOPE")
@@ -184,7 +184,7 @@ class TestSettings:
         shown = admin_client.get(f"{LIST}{symbol.pk}/change/").content.decode()
         assert 'name="settings-0-buy_down_interval" value="0.000001"' in shown
         assert 'name="settings-0-profit_interval" value="0.1"' in shown
-        assert "applies to the next cycle" in shown
+        assert "apply from the next cycle" in shown
         self.save(admin_client, symbol, buy_down_interval="0.123457", profit_interval="1.5 %", budget="612.00000001")
         row = TradingSettings.objects.get(symbol=symbol)
         assert row.strategy_settings["buy_down_interval"] == "0.00123457"
@@ -252,9 +252,9 @@ def test_tabs_part_the_symbols(admin_client: Client, symbol: Symbol, shown: str,
     ("fees", "words"),
     [
         (Fees(), "0.1 %"),
-        (Fees(D(0), D("0.001"), D(0), D("0.001")), "0 % resting, 0.1 % taking"),
+        (Fees(D(0), D("0.001"), D(0), D("0.001")), "0 % maker, 0.1 % taker"),
         (Fees.flat(D("0.0021")), "0.21 %"),
-        (Fees(D("0.001"), D("0.001"), D("0.0026"), D("0.0026")), "buys 0.1 %; sales 0.26 %"),
+        (Fees(D("0.001"), D("0.001"), D("0.0026"), D("0.0026")), "buys 0.1 %; sells 0.26 %"),
     ],
 )
 def test_a_listing_shows_what_each_side_pays(admin_client: Client, symbol: Symbol, fees: Fees, words: str) -> None:

@@ -162,7 +162,7 @@ def test_clock_offset_is_measured(at_mock: MockExchange, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("settings_of_symbol", "words"),
     [
-        ({"budget": D(12), "max_slots": 3}, "takes no order of ETHUSDT under 5: raise the budget"),
+        ({"budget": D(12), "max_slots": 3}, "below the min notional of ETHUSDT at mock, 5: raise the budget"),
         ({"budget": D("5.1"), "max_slots": 1}, "could not be sold again"),
         (
             {"budget": D(10_001), "max_slots": 1},

@@ -78,7 +78,7 @@ class TestTrade:
 
     def test_budget_under_the_least_notional_says_what_to_raise(self) -> None:
         TradingSettings.objects.filter(symbol=named("ETHUSDT")).update(budget=D(12), max_slots=3)
-        with pytest.raises(CommandError, match=r"Each of the 3 traders would have 4 USDT.* above 15 or lower"):
+        with pytest.raises(CommandError, match=r"With 3 slots the order size is 4 USDT.* above 15 or use"):
             run("trade", "ETHUSDT", "on")
         assert not is_on("ETHUSDT")
 
@@ -104,7 +104,7 @@ def halted(tmp_path: Path, processes: Processes, settings: Settings, monkeypatch
 @pytest.mark.django_db
 @pytest.mark.usefixtures("halted")
 def test_symbol_that_is_not_trading_says_its_status() -> None:
-    with pytest.raises(CommandError, match=r"BTCUSDT is not trading at mock now \(status BREAK\)"):
+    with pytest.raises(CommandError, match=r"BTCUSDT cannot be traded at mock now \(status BREAK\)"):
         run("trade", "BTCUSDT", "on")
     assert not is_on("BTCUSDT")
 
@@ -123,7 +123,7 @@ def test_reconcile_repairs_what_differs(
     trader: Trader, at_mock: MockExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), lambda _: at_mock.client())
-    assert run("reconcile") == "mock: 1 open order and 0 new fills compared; the books agree\n"
+    assert run("reconcile") == "mock: 1 open order and 0 new fills compared; records match\n"
     at_mock.trade("ETHUSDT", "2996")
     monkeypatch.setattr(reconcile_module, "REPORTS_TAKE", timedelta(0))
     told, difference = run("reconcile").splitlines()

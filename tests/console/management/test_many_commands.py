@@ -145,7 +145,7 @@ def test_on_for_many_turns_on_those_that_can_work(symbol: Symbol) -> None:
     poor = make_symbol("BTCUSDT")
     TradingSettings.objects.update(status="off")
     TradingSettings.objects.filter(symbol=poor).update(budget=D(4))
-    with pytest.raises(CommandError, match="takes no order of BTCUSDT under 5"):
+    with pytest.raises(CommandError, match="below the min notional of BTCUSDT at mock, 5"):
         run("trade", "ETHUSDT", "BTCUSDT", "on")
     assert (status_of(symbol)[0], status_of(poor)[0]) == ("on", "off")
     assert StreamedSymbol.objects.get().symbol == "ETHUSDT"
@@ -160,7 +160,7 @@ def test_a_wrong_name_among_many_is_told_and_nothing_is_changed(symbol: Symbol) 
 
 def test_share_of_the_balance_is_listed_as_such(symbol: Symbol) -> None:
     TradingSettings.objects.update(sizing="share", max_slots=2)
-    assert " 10 % of free USDT in 2 " in run("symbols", "list")
+    assert " 10 % of free USDT, 2 slots " in run("symbols", "list")
 
 
 class TestSymbols:

@@ -188,7 +188,7 @@ class TestCommands:
         assert "1 difference repaired" in out.getvalue()
         out = StringIO()
         call_command("reconcile", "mock", "--dry-run", stdout=out)
-        assert out.getvalue().endswith("the books agree\n")
+        assert out.getvalue().endswith("records match\n")
 
     def test_orphans_are_told_and_fail_it(
         self, symbol: Symbol, exchange: BinanceExchange, monkeypatch: pytest.MonkeyPatch

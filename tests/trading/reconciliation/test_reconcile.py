@@ -234,7 +234,7 @@ class TestReportsThatAreOnTheirWay:
         self.changed(exchange, buy.client_order_id, ago_s=1)
         row = reconcile(Venue.MOCK, exchange)
         assert (row.repaired, row.left, row.late, row.text) == (0, 0, 1, "")
-        assert row.told().endswith("the books agree, 1 report on its way")
+        assert row.told().endswith("records match, 1 report on its way")
         assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
         assert not [record for record in caplog.records if record.name == module.__name__]
 
@@ -263,7 +263,7 @@ class TestReportsThatAreOnTheirWay:
         self.changed(exchange, buy.client_order_id, ago_s=1)
         row = reconcile(Venue.MOCK, exchange, is_dry=True)
         assert (row.differences, row.late) == (0, 1)
-        assert row.told(is_dry=True).endswith("the books agree, 1 report on its way")
+        assert row.told(is_dry=True).endswith("records match, 1 report on its way")
         buy.refresh_from_db()
         assert buy.status == OrderStatus.NEW
 

@@ -133,9 +133,9 @@ def test_page_shows_the_fields_of_the_chosen_strategy(
         chromium.settle(0.2)
 
     for name, seen, hidden in (
-        ("naive", ["Buys under the market", "Stop-loss"], ["Trail, %", "Bold", "Buys only after some trades"]),
-        ("trailing", ["Trail, %", "Rebuys under its buy"], ["Buys under the market", "Stop-loss", "Bold"]),
-        (patient, ["Under the market, %", "Bold", "Trades"], ["Trail, %", "Rebuys under its buy"]),
+        ("naive", ["Buy offset", "Stop loss"], ["Trailing distance, %", "Bold", "Buys only after some trades"]),
+        ("trailing", ["Trailing distance, %", "Ladder step"], ["Buy offset", "Stop loss", "Bold"]),
+        (patient, ["Under the market, %", "Bold", "Trades"], ["Trailing distance, %", "Ladder step"]),
     ):
         choose(name)
         for words in seen:
@@ -150,7 +150,7 @@ def test_page_shows_the_fields_of_the_chosen_strategy(
     assert strategy == patient
     assert {"down_interval": "0.0075", "most_price": "", "trades": "3", "is_bold": "false"}.items() <= texts.items()
     assert "Bold" in chromium.text
-    assert "Stop-loss" not in chromium.text
+    assert "Stop loss" not in chromium.text
     assert chromium.errors == []
 
 

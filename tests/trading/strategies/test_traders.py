@@ -61,7 +61,7 @@ def test_trailing_follows_in_its_row_and_completes_a_cycle(symbol: Symbol, excha
     assert ended.state == TraderState.FINISHED
     assert ended.profit is not None and ended.profit > D(2)
     reasons = JournalEntry.objects.filter(trader=trader, kind=Kind.ORDERED).values_list("reason", flat=True)
-    assert list(reasons) == ["2930 is 1 % over the lowest, 2900", "2970 is 1 % under the highest, 3000"]
+    assert list(reasons) == ["2930 is 1 % above the low of 2900", "2970 is 1 % below the high of 3000"]
 
 
 def test_buy_that_the_market_left_is_cancelled_and_the_price_followed_anew(

@@ -90,7 +90,7 @@ def test_it_buys_at_the_market_once_that_has_risen_by_the_trail_over_the_low() -
     decision = see(at(low="99"), "99.99")
     assert isinstance(decision, PlaceBuy)
     assert (decision.price, decision.quantity) == (D("99.99"), D("1.00"))
-    assert decision.reason == "99.99 is 1 % over the lowest, 99"
+    assert decision.reason == "99.99 is 1 % above the low of 99"
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_who_is_traded_keeps_what_works(symbol: Symbol) -> None:
     quiet = named("BTCUSDT")
     changed = profiles.change([symbol, quiet], {"budget": D(3)})
     assert changed.count == 1
-    assert "takes no order of ETHUSDT under 5" in changed.problems["ETHUSDT"]
+    assert "below the min notional of ETHUSDT at mock, 5" in changed.problems["ETHUSDT"]
     assert (settings_of(symbol).budget, settings_of(quiet).budget) == (D(200), D(3))
 
 
@@ -75,7 +75,10 @@ def test_settings_of_a_halted_symbol_can_be_changed(symbol: Symbol) -> None:
     Listing.objects.update(status="BREAK")
     assert profiles.change([symbol], {"budget": D(700)}) == profiles.Changed(1)
     assert settings_of(symbol).budget == D(700)
-    assert "takes no order of ETHUSDT under 5" in profiles.change([symbol], {"budget": D(3)}).problems["ETHUSDT"]
+    assert (
+        "below the min notional of ETHUSDT at mock, 5"
+        in profiles.change([symbol], {"budget": D(3)}).problems["ETHUSDT"]
+    )
 
 
 def test_profile_sets_sizing(symbol: Symbol) -> None:

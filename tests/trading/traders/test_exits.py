@@ -80,7 +80,7 @@ def test_buy_that_was_left_behind_is_placed_anew_at_the_new_price(
     assert [order.price for order in orders(follows, Side.BUY)] == [D(2997), D("3036.96")]
     cancelled = JournalEntry.objects.get(trader=follows, kind=Kind.CANCELLED)
     assert cancelled.order == orders(follows, Side.BUY)[0]
-    assert cancelled.reason == "the market, 3030, has left it more than 1 % behind"
+    assert cancelled.reason == "reprice: the market, 3030, is more than 1 % above the buy"
 
 
 def test_intent_is_committed_before_an_order_is_cancelled(follows: Trader, exchange: ScriptedExchange) -> None:
@@ -93,7 +93,7 @@ def test_intent_is_committed_before_an_order_is_cancelled(follows: Trader, excha
 
     exchange.cancel = look  # type: ignore[method-assign]
     acting.wake(follows.pk, at("3030"), exchange)
-    assert seen == ["the market, 3030, has left it more than 1 % behind"]
+    assert seen == ["reprice: the market, 3030, is more than 1 % above the buy"]
 
 
 def test_cancel_that_loses_to_a_fill_is_a_fill(follows: Trader, exchange: ScriptedExchange) -> None:
@@ -182,7 +182,7 @@ def test_stop_loss_takes_the_sale_back_and_sells_at_the_market(stops: Trader, ex
     assert ended.profit is not None
     assert ended.profit < -10
     story = {(line.kind, line.order): line.reason for line in JournalEntry.objects.filter(trader=stops)}
-    assert story[Kind.CANCELLED, orders(stops, Side.SELL)[0]] == "stop-loss: 2840 is more than 5 % under the buy"
+    assert story[Kind.CANCELLED, orders(stops, Side.SELL)[0]] == "stop loss: 2840 is more than 5 % below the entry"
     assert story[Kind.ORDERED, exit_] == ("gets out at the market: the price had fallen to 2840")
 
 
@@ -240,7 +240,7 @@ def test_trailing_stop_follows_the_highest_price(trader: Trader, exchange: Scrip
     assert connect().zscore(key_below, str(trader.pk)) == 3037.99999999
     acting.wake(trader.pk, at("3030"), exchange)
     assert [order.type for order in orders(trader, Side.SELL)] == [OrderType.LIMIT, OrderType.MARKET]
-    assert JournalEntry.objects.filter(reason="trailing stop: 3030 is more than 2 % under 3100").exists()
+    assert JournalEntry.objects.filter(reason="trailing stop: 3030 is more than 2 % below the high of 3100").exists()
 
 
 # --- own orders that would meet -------------------------------------------------------------------
