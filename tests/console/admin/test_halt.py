@@ -42,7 +42,7 @@ def test_halt_and_resume_from_the_overview_are_written_down(symbol: Symbol, admi
     page = admin_client.post(MODE, {"mode": "halted", "why": "news", "cancels_buys": "1"}, follow=True)
     text = page.content.decode()
     assert "no new order is let out by any process that uses this database, on any machine, at any venue." in text
-    assert "No order goes out any more." in text
+    assert "No order can be sent any more." in text
     assert "The leader cancels the resting buys: 1." in text
     row = Switch.objects.get()
     assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "admin", "news", True)

@@ -73,7 +73,7 @@ class TestTrade:
         assert not Symbol.objects.exists()
 
     def test_off_for_a_symbol_that_never_was_on_says_so(self) -> None:
-        with pytest.raises(CommandError, match="NOPE was never turned on here"):
+        with pytest.raises(CommandError, match="NOPE was never turned on"):
             run("trade", "NOPE", "off")
 
     def test_budget_under_the_least_notional_says_what_to_raise(self) -> None:

@@ -116,7 +116,7 @@ def test_everything_moves_to_postgresql_and_back_to_the_last_unit(
     code, out, error = move(environment, filled, new)
     assert (code, error) == (0, "")
     rows = sum(map(len, before.values()))
-    assert f"{rows} rows were moved; each of them, and the sums above, agree." in out
+    assert f"{rows} rows moved; all rows and the sums above match." in out
     assert re.search(r"^trading_trader +30 .*profit 0\.00000435", out, re.MULTILINE)
     assert re.search(r"^trading_fill +1 +sums: .*quantity 0\.0667", out, re.MULTILINE)
     with looked_into(new, django_db_blocker):

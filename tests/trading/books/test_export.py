@@ -103,7 +103,7 @@ def test_coins_from_elsewhere_are_noted(symbol: Symbol) -> None:
     add_fill(make_trader(make_symbol("XRPUSDT")), Side.SELL, datetime(2026, 2, 1, tzinfo=UTC), "10", "0.5")
     [lot], told = run("lots", "--year", "2026")
     assert (lot["cost"], lot["gain"], lot["note"]) == ("", "", "no purchase here has brought it")
-    assert "1 row of them without a sure gain" in told
+    assert "1 row with an uncertain gain" in told
 
 
 def test_file_is_written_and_a_wrong_one_is_a_line(years: Symbol, tmp_path: Path) -> None:

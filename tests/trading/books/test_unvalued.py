@@ -88,7 +88,7 @@ def test_every_line_of_the_report_says_what_it_leaves_out(doge: Symbol, by: By, 
     is_by_place = by in (By.SYMBOL, By.SLOT)
     # Its line or lines, and the total.
     assert len(told) == (3 if by == By.SLOT else 2)
-    assert told[-1].endswith(f"{UNVALUED}, in {2 if is_by_place else 1} of them")
+    assert told[-1].endswith(f"{UNVALUED}, in {2 if is_by_place else 1} cycles")
 
 
 def test_csv_of_the_report_has_a_column_for_it(doge: Symbol) -> None:

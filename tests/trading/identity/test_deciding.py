@@ -51,7 +51,7 @@ def copied(trader: Trader, runs_for_an_hour: Run, exchange: ScriptedExchange, pl
 class TestShow:
     def test_says_who_this_is_and_that_nobody_else_was_seen(self, db: None) -> None:
         text = run()
-        assert f"This installation has the identity {Installation.own().identity}, since" in text
+        assert f"Identity {Installation.own().identity}, since" in text
         assert "No other installation was seen on its keys." in text
 
 
@@ -126,7 +126,7 @@ class TestNew:
         text = run("new", "--yes")
         identity = Installation.own().identity
         assert identity != trading
-        assert f"This installation has the identity {identity} now." in text
+        assert f"New identity: {identity}." in text
         assert {report.client_order_id for report in exchange.open_orders()} == resting
         assert set(Trader.objects.values_list("state", flat=True)) == {TraderState.ABANDONED}
         let_go = Order.objects.filter(status=OrderStatus.LET_GO)
