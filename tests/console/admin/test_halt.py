@@ -41,7 +41,7 @@ def test_halt_and_resume_from_the_overview_are_written_down(symbol: Symbol, admi
     make_order(make_trader(symbol, 2))
     page = admin_client.post(MODE, {"mode": "halted", "why": "news", "cancels_buys": "1"}, follow=True)
     text = page.content.decode()
-    assert "no new order is let out by any process that uses this database, on any machine, at any venue." in text
+    assert "no process that uses this database sends a new order, on any machine, at any venue." in text
     assert "No order can be sent any more." in text
     assert "The leader cancels the resting buys: 1." in text
     row = Switch.objects.get()
@@ -56,7 +56,7 @@ def test_halt_and_resume_from_the_overview_are_written_down(symbol: Symbol, admi
 
 def test_sell_only_is_a_mode_of_its_own(symbol: Symbol, admin_client: Client) -> None:
     text = admin_client.post(MODE, {"mode": "reducing"}, follow=True).content.decode()
-    assert "no new buy is let out" in text
+    assert "no process that uses this database sends a new buy" in text
     assert "Nothing is bought, only sold (by admin, since " in text
     assert Switch.objects.get().mode == TradingMode.REDUCING
 

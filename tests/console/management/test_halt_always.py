@@ -244,7 +244,7 @@ def test_whatever_hangs_the_command_ends_in_time_with_what_it_knows(here: Instal
     assert time.monotonic() - began < emergency.ENDS_WITHIN_S + 2
     assert ended.returncode == 1
     said, again = ended.stderr.splitlines()
-    assert said.startswith("hedgehog: The settings and the database take too long. Since ")
+    assert said.startswith("hedgehog: The settings or the database take too long. Since ")
     assert said == again
     assert here.python(ASKS_THE_GATE) == "True"
 

@@ -162,7 +162,7 @@ def test_a_dry_run_counts_and_changes_nothing(
     code, out, _ = move(environment, filled, new, "--dry-run")
     assert code == 0
     assert re.search(r"^trading_trader +30$", out, re.MULTILINE)
-    assert "Nothing was changed: this is a dry run." in out
+    assert "Dry run: nothing was changed." in out
     with psycopg.connect(new) as connection:
         assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
     assert move(environment, filled, f"sqlite:///{tmp_path}/new.sqlite3", "--dry-run")[0] == 0
@@ -201,7 +201,7 @@ class TestIsRefused:
             "move-database", f"sqlite:///{tmp_path}/new.sqlite3", DATABASE_URL=filled, REDIS_URL=address
         )
         assert refused.returncode == 1
-        assert re.search(r"The worker on \S+ \(process \d+\) still runs: stop Hedgehog first", refused.stderr)
+        assert re.search(r"The worker on \S+ \(process \d+\) is still running: stop Hedgehog first", refused.stderr)
         assert not (tmp_path / "new.sqlite3").exists()
 
     def test_where_nobody_can_tell_what_runs(self, environment: Processes, filled: str, tmp_path: Path) -> None:

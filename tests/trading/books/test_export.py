@@ -70,7 +70,7 @@ def test_lots_match_sales_of_the_year_with_purchases_of_any(years: Symbol) -> No
         ("ETH", "2026-01-02 00:00:00.000+00:00", "363", "0.5", "1650", "1700", "0", "50"),
     ]
     assert told.splitlines() == [
-        "2 parts of sales of 2026 at mock, gain 146.78 USDT",
+        "2 lot rows sold in 2026 at mock, gain 146.78 USDT",
         "held at the end of 2026: 0.5 ETH in 1 lot",
     ]
 
@@ -96,7 +96,7 @@ def test_fills_of_one_moment_keep_the_exchanges_order(symbol: Symbol) -> None:
 
 def test_other_venues_are_another_account(years: Symbol) -> None:
     rows, told = run("lots", "--year", "2026", "--venue", "live")
-    assert (rows, told) == ([], "0 parts of sales of 2026 at live, gain none\n")
+    assert (rows, told) == ([], "0 lot rows sold in 2026 at live, gain none\n")
 
 
 def test_coins_from_elsewhere_are_noted(symbol: Symbol) -> None:

@@ -127,7 +127,7 @@ def test_status_says_it_in_words_and_in_json(doge: Symbol) -> None:
             (line,) = json.loads(out.getvalue())["symbols"]
             assert (line["profit"], line["cycles_with_unvalued_commissions"]) == ("0.49", 1)
         else:
-            assert f"Profit so far: 0.49 DOGE {UNVALUED}." in out.getvalue()
+            assert f"Realised profit: 0.49 DOGE {UNVALUED}." in out.getvalue()
             assert out.getvalue().count(f"0.49 DOGE {UNVALUED}") == 2
 
 

@@ -106,7 +106,7 @@ class TestKeep:
         assert copies.told()
 
     def test_nothing_to_decide_is_one_clear_line(self, db: None) -> None:
-        with pytest.raises(CommandError, match="No copy of this installation is known to be alive"):
+        with pytest.raises(CommandError, match="No running copy of this installation is known"):
             run("keep", "--yes")
 
 
@@ -186,7 +186,7 @@ class TestNew:
     def test_dry_run_says_what_it_would_do_and_changes_nothing(self, trading: str) -> None:
         text = run("new", "--dry-run")
         assert "Traders: 2, orders: 2, orphans: 1" in text
-        assert "Nothing was changed." in text
+        assert "Dry run: nothing was changed." in text
         assert Installation.own().identity == trading
         assert not Order.objects.filter(status=OrderStatus.LET_GO).exists()
 
@@ -215,8 +215,8 @@ class TestTakeOver:
         [
             (("take-over", "abc"), "An identity has 6 characters"),
             (("take-over", STRANGER), f"No order of an installation {STRANGER} was ever seen here"),
-            (("take-over",), "takes an identity"),
-            (("keep", STRANGER), "takes an identity"),
+            (("take-over",), "Only take-over needs an identity"),
+            (("keep", STRANGER), "Only take-over needs an identity"),
         ],
     )
     def test_what_can_not_be_is_one_clear_line(self, arguments: tuple[str, ...], words: str, db: None) -> None:
