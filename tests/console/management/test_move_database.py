@@ -212,7 +212,7 @@ class TestIsRefused:
             REDIS_URL=f"redis://{HOST}:{free_port()}/0",
         )
         assert refused.returncode == 1
-        assert "REDIS_URL does not answer, and so nobody can tell" in refused.stderr
+        assert "REDIS_URL does not answer, so processes on other machines cannot be seen" in refused.stderr
 
     def test_while_somebody_writes(self, environment: Processes, filled: str, tmp_path: Path) -> None:
         with sqlite3.connect(filled.removeprefix("sqlite:///"), isolation_level=None) as writer:

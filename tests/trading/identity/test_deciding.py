@@ -60,7 +60,7 @@ class TestKeep:
     def test_trading_goes_on_at_once(self, trader: Trader, exchange: ScriptedExchange) -> None:
         acting.wake(trader.pk, TRADE, exchange)
         text = run("keep", "--yes")
-        assert "Traders that waited and go on: 1" in text
+        assert "Traders checking again: 1" in text
         assert not copies.told()
         acting.wake(trader.pk, TRADE, exchange)
         assert Order.objects.get().status == OrderStatus.NEW
@@ -196,7 +196,7 @@ class TestNew:
         if is_done:
             run("new")
         else:
-            with pytest.raises(CommandError, match="nothing was changed"):
+            with pytest.raises(CommandError, match="Nothing was changed"):
                 run("new")
         assert (Installation.own().identity != trading) == is_done
 
@@ -205,7 +205,7 @@ class TestNew:
             raise EOFError
 
         monkeypatch.setattr(builtins, "input", at_its_end)
-        with pytest.raises(CommandError, match="run it with --yes"):
+        with pytest.raises(CommandError, match="add --yes to confirm"):
             run("new")
 
 
@@ -229,5 +229,5 @@ class TestTakeOver:
 
     def test_it_is_taken_over_by_name(self, trader: Trader) -> None:
         OtherInstallation.objects.create(venue=Venue.MOCK, identity=STRANGER)
-        assert "`manage.py orphans` shows them" in run("take-over", STRANGER, "--yes")
+        assert "then `manage.py orphans`" in run("take-over", STRANGER, "--yes")
         assert OtherInstallation.objects.get().taken_over_at is not None
