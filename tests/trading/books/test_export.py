@@ -111,13 +111,13 @@ def test_file_is_written_and_a_wrong_one_is_a_line(years: Symbol, tmp_path: Path
     assert rows == []
     assert (tmp_path / "2026.csv").read_text().startswith("time,venue,symbol,side,")
     assert len((tmp_path / "2026.csv").read_bytes().splitlines()) == 4
-    with pytest.raises(CommandError, match="can't be written: No such file or directory"):
+    with pytest.raises(CommandError, match="cannot be written: No such file or directory"):
         run("trades", "--year", "2026", "--csv", str(tmp_path / "none" / "2026.csv"))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is a full disk")
 def test_a_full_disk_is_one_line() -> None:
-    with pytest.raises(CommandError, match="/dev/full can't be written: No space left on device"):
+    with pytest.raises(CommandError, match="/dev/full cannot be written: No space left on device"):
         run("trades", "--year", "2026", "--csv", "/dev/full")
 
 
