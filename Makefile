@@ -1,4 +1,4 @@
-# Hedgehog needs make and Python 3.11 or newer, nothing else. `make` alone says what there is.
+# Hedgehog needs make and Python 3.11 or newer, nothing else. `make` alone lists the targets.
 # Settings are variables: make run WEB_PORT=8001 MARKET=live
 
 # The first Python that is new enough, unless one is named: make test PYTHON=python3.13
@@ -23,17 +23,17 @@ PIP := $(BIN)/python -c '$(QUIETLY)' pip install --quiet --disable-pip-version-c
 
 help:
 	@echo 'make run     installs, prepares and starts everything; Ctrl-C stops it'
-	@echo 'make host    on a further machine: works along, on the DATABASE_URL and the REDIS_URL of the first one'
-	@echo 'make test    the linters, the types, all tests (once more on PostgreSQL where it is installed); COVERAGE=1'
-	@echo 'make bench   measures what is meant to be fast'
-	@echo 'make simulate  seeds of misfortune: SEEDS=500 FROM=0; SEED=1234 repeats one; MUTANTS=1 plants bugs'
-	@echo 'make chaos   every fault over the wire, on real processes: SECONDS=10 DATABASE=both ONLY=mix-3,hosts SEED=1'
-	@echo 'make lint    the linters and the types alone'
-	@echo 'make format  puts the code into its form'
-	@echo 'make lock    makes requirements*.txt anew from requirements*.in; UPGRADE=1 takes newer versions of what those bring'
-	@echo 'make clean   removes the Python environments; var/ with the database stays'
+	@echo 'make host    on a further machine: joins the first one by its DATABASE_URL and REDIS_URL'
+	@echo 'make test    linters, types, all tests (also on PostgreSQL if it is installed); COVERAGE=1'
+	@echo 'make bench   runs the benchmarks'
+	@echo 'make simulate  randomised simulation: SEEDS=500 FROM=0; SEED=1234 repeats one; MUTANTS=1 plants bugs'
+	@echo 'make chaos   injects every fault into real processes: SECONDS=10 DATABASE=both ONLY=mix-3,hosts SEED=1'
+	@echo 'make lint    linters and types only'
+	@echo 'make format  formats the code'
+	@echo 'make lock    compiles requirements*.txt from requirements*.in; UPGRADE=1 allows newer versions of dependencies'
+	@echo 'make clean   removes the Python environments; keeps var/ with the database'
 	@echo
-	@echo 'Settings: make run WEB_PORT=8001 MARKET=live; all are in .env.example. Another Python: PYTHON=python3.13'
+	@echo 'Settings: make run WEB_PORT=8001 MARKET=live; see .env.example for all. Another Python: PYTHON=python3.13'
 
 run: $(FOR_RUN)
 	@exec $(BIN)/python -m hedgehog_project.run
@@ -95,11 +95,11 @@ clean:
 check-python:
 	@$(or $(PYTHON),python3) -c '$(IS_NEW_ENOUGH)' 2>/dev/null || { \
 	    echo 'hedgehog: Python 3.11 or newer is needed; $(or $(PYTHON),python3) is' \
-	    "$$($(or $(PYTHON),python3) -V 2>&1 | tail -1). Name another: make run PYTHON=python3.12" >&2; exit 1; }
+	    "$$($(or $(PYTHON),python3) -V 2>&1 | tail -1). Use another: make run PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	    echo 'hedgehog: $(PYTHON) lacks its venv module (Debian, Ubuntu: apt install python3-venv)' >&2; exit 1; }
 
-# Made anew where it was made by another Python, for example before an upgrade of the system.
+# Rebuilt if it was made by another Python, for example before an upgrade of the system.
 $(FOR_RUN): requirements.txt | check-python
 	@[ "$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$(VERSION)" ] || \
 	    { echo 'Making $(VENV) with $(PYTHON) $(VERSION).'; $(PYTHON) -c '$(QUIETLY)' venv --clear $(VENV); }

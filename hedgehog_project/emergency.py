@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -68,7 +68,7 @@ class Emergency:
             os.write(2, f"hedgehog: {self.last_words()}\n".encode())
 
     def _first_words(self) -> str:
-        return f"The settings and the database take too long. {self.words()}"
+        return f"The settings or the database take too long. {self.words()}"
 
     def _end(self) -> NoReturn:
         self._speak()
@@ -77,13 +77,13 @@ class Emergency:
     def words(self) -> str:
         """What holds by the file alone, and which orders may still go out: all that is known without a database."""
         if self.problem:
-            return f"Trading is NOT halted: {self.home / halt_request.REQUEST} could not be made: {self.problem}."
+            return f"Trading is NOT halted: {self.home / halt_request.REQUEST} could not be created: {self.problem}."
         what = "buy" if self.wanted.mode == "reducing" else "order"
         return (
-            f"Since {_clock(self.halted_at)} no process of HEDGEHOG_HOME {self.home} on this machine lets a new "
-            f"{what} out. One that was saved before goes out until {_clock(self.halted_at + SENT_WITHIN_S)} or "
-            "never. The switch in the database is turned as soon as a leader of this home can; until then others "
-            "that share the database go on. See `manage.py status`."
+            f"Since {_clock(self.halted_at)} no process of HEDGEHOG_HOME {self.home} on this machine sends a new "
+            f"{what}. One that was saved before is sent by {_clock(self.halted_at + SENT_WITHIN_S)} or never. The "
+            "leader of this home writes the halt into the database as soon as it can; until then others that share "
+            "the database continue. See `manage.py status`."
         )
 
 
@@ -102,7 +102,7 @@ def begin(arguments: Sequence[str]) -> Emergency | None:
     if options is None:
         return None
     mode = "reducing" if options["reduce"] else "halted"
-    wanted = halt_request.request(mode, options["by"] or user(), options["why"], options["cancel"])
+    wanted = halt_request.request(mode, options["by"] or user(), options["reason"], options["cancel"])
     _current = Emergency(home_path(), wanted)
     _current.file()
     age_s = _age_s()
@@ -114,12 +114,14 @@ def begin(arguments: Sequence[str]) -> Emergency | None:
 
 def add_arguments(parser: ArgumentParser, seconds: Callable[[str], Any] = str) -> None:
     """Those of the command itself."""
-    parser.add_argument("--cancel", action="store_true", help="cancel resting buys")
-    parser.add_argument("--reduce", action="store_true", help="hold back buys only: what is held is still sold")
-    parser.add_argument("--why", default="", metavar="TEXT", help="shown wherever somebody wonders")
-    parser.add_argument("--by", default="", metavar="NAME", help="who halts; default: the user of this terminal")
+    parser.add_argument("--cancel", action="store_true", help="cancel open buys")
+    parser.add_argument("--reduce", action="store_true", help="stop buys only; positions are still sold")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="reason, shown on all pages")
+    # Its name until 0.3, for one release.
+    parser.add_argument("--why", dest="reason", default=SUPPRESS, help=SUPPRESS)
+    parser.add_argument("--by", default="", metavar="NAME", help="name to record; default: the current system user")
     parser.add_argument(
-        "--timeout", type=seconds, default="60", metavar="S", help="give up waiting for --cancel; default: 60 s"
+        "--timeout", type=seconds, default="60", metavar="S", help="max time to wait for --cancel; default: 60 s"
     )
     parser.add_argument("--dry-run", action="store_true", help="show what would be cancelled, change nothing")
 

@@ -15,9 +15,7 @@ from hedgehog_project.venues import Venue
 
 
 def add_venue(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--venue", choices=[venue.value for venue in Venue], help="default: where new traders trade now"
-    )
+    parser.add_argument("--venue", choices=[venue.value for venue in Venue], help="default: the venue of new traders")
 
 
 def date(text: str) -> datetime:
@@ -56,4 +54,6 @@ def opened(name: str, instead: OutputWrapper) -> Iterator[TextIO]:
         with Path(name).open("w", encoding="utf-8", newline="") as file:
             yield file
     except OSError as error:  # Also a disk that fills up meanwhile.
-        raise CommandError(f"{name or 'A file without a name'} can't be written: {error.strerror or error}") from None
+        raise CommandError(
+            f"{name or 'A file without a name'} cannot be written: {error.strerror or error}"
+        ) from None

@@ -1,4 +1,4 @@
-"""What halting and turning off have in common: waiting until nothing is on its way, and cancelling what rests."""
+"""What halting and turning off have in common: waiting until nothing is in flight, and cancelling what is open."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -66,13 +66,13 @@ class _Settling:
             rows = list(resting().select_related("symbol"))
             new = [row for row in rows if row.pk not in wanted]
             if new:
-                self._out.write(f"Resting {self._what} to cancel: {len(new)}")
+                self._out.write(f"Open {self._what} to cancel: {len(new)}")
             wanted |= {row.pk: row for row in new}
             if going:
-                self._say(f"Orders on their way whose outcome is not clear yet: {len(going)}")
+                self._say(f"Orders in flight, not confirmed yet: {len(going)}")
             if not going and not rows:
                 break
-            self._left = {row.pk: f"  {name_of(row)}: unclear whether the exchange has it" for row in going}
+            self._left = {row.pk: f"  {name_of(row)}: unconfirmed" for row in going}
             self._left |= {row.pk: f"  {name_of(row)}: {self._how(row)}" for row in rows}
             if time.monotonic() > self._until:
                 raise CommandError(self._last_words())
@@ -83,16 +83,17 @@ class _Settling:
         cancelled = sum(row.status == OrderStatus.CANCELED for row in ended)
         filled = sum(row.executed > 0 for row in ended)
         self._out.write(
-            f"Cancelled: {cancelled}. Filled before, all or in part: {filled}. No {self._what.rstrip('s')} rests any "
-            "more."
+            f"Cancelled: {cancelled}. Filled before, fully or partially: {filled}. No open {self._what.rstrip('s')} "
+            "left."
         )
 
     def _how(self, row: Order) -> str:
-        return "cancelled at the exchange, not booked here yet" if row.pk in self._told else "rests"
+        return "cancelled at the exchange, not recorded here yet" if row.pk in self._told else "open"
 
     def _last_words(self) -> str:
-        head = f"{self._stays}, but not all orders are settled: {len(self._left)}. The leader goes on with these; "
-        return "\n".join((f"{head}`manage.py status` shows how many are left.", *self._left.values()))
+        count = f"{len(self._left)} order{' is' if len(self._left) == 1 else 's are'}"
+        head = f"{self._stays}, but {count} not settled yet. The leader continues; `manage.py status` shows the rest."
+        return "\n".join((head, *self._left.values()))
 
     def _cancel(self, rows: list[Order]) -> None:
         """First at the exchange, side by side, and then here."""
@@ -106,7 +107,7 @@ class _Settling:
         self._left |= {row.pk: f"  {name_of(row)}: {self._how(row)}" for row in rows}
         for answer in (*self._told.values(), *(each for each in answers if each.report is None)):
             if answer.problem:
-                self._say(f"  {name_of(answer.row)}: {answer.problem}; trying again")
+                self._say(f"  {name_of(answer.row)}: {answer.problem}; retrying")
                 continue
             book = partial(acting.ask, answer.row.pk, exchange_at, source=Source.CANCEL)
             if answer.report is not None:
@@ -127,7 +128,7 @@ class _Settling:
         try:
             do()
         except (ExchangeError, DatabaseError) as error:
-            self._say(f"  {name_of(row)}: {in_a_line(error)}; asking again")
+            self._say(f"  {name_of(row)}: {in_a_line(error)}; querying again")
             return False
         return True
 

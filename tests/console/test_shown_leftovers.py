@@ -103,7 +103,7 @@ class TestCommands:
         lines = said("status").splitlines()
         assert f"1.14 TRY ({SENTENCE})" in lines[0]
         table = {line.split()[0]: line for line in lines[2:5]}
-        assert table["SYMBOL"].endswith("LEFT OVER")
+        assert table["SYMBOL"].endswith("LEFTOVER")
         assert table["USDTTRY"].endswith("8.9 USDT, cost 372 TRY, now 375.204 TRY")
         assert table["ETHUSDT"].endswith("0.5 USDT")
 
@@ -120,7 +120,7 @@ class TestCommands:
     @pytest.mark.parametrize("by", ["symbol", "slot", "day", "cycle"])
     def test_profit_says_it_under_whatever_lines(self, lira: Symbol, by: str) -> None:
         last = said("profit", "--by", by).splitlines()[-2:]
-        assert last[0].startswith("Left over of ended cycles")
+        assert last[0].startswith("Leftover of finished cycles")
         assert last[1] == "  USDTTRY: 8.9 USDT, cost 372 TRY, now 375.204 TRY"
 
     def test_profit_says_it_where_no_cycle_is_shown(self, lira: Symbol) -> None:
@@ -134,7 +134,7 @@ class TestCommands:
 
     def test_where_nothing_is_left_status_has_no_column_and_profit_no_line(self, symbol: Symbol) -> None:
         make_cycle(symbol, "0.5")
-        assert "LEFT OVER" not in said("status")
+        assert "LEFTOVER" not in said("status")
         assert "left over" not in said("profit").lower()
 
 

@@ -174,7 +174,7 @@ class TestOrders:
     def test_order_that_the_exchange_denies_says_so_on_its_page_and_its_traders_and_what_follows(
         self, denied: Order, admin_client: Client
     ) -> None:
-        words = "denied: since 09:08:07 UTC the exchange says that it has no such order"
+        words = "not found: since 09:08:07 UTC the exchange says that it has no such order"
         for text in (
             shown(admin_client, "trading_order_change", denied.pk),
             shown(admin_client, "trading_trader_change", denied.trader_id),
@@ -183,12 +183,12 @@ class TestOrders:
             said("why", "ETHUSDT"),
         ):
             assert words in text
-            assert "before another is placed, this one is made impossible" in text
+            assert "no other is placed until this one is proven not to exist" in text
 
     def test_order_that_shows_late_is_marked_late_and_told_in_the_story(
         self, late: Order, admin_client: Client
     ) -> None:
-        words = "late: it showed after it had been taken for never placed, and is cancelled by itself"
+        words = "late: it appeared after it counted as not placed, and is cancelled automatically"
         assert words in shown(admin_client, "trading_order_change", late.pk)
         listed = shown(admin_client, "trading_order_changelist", query="?show=late")
         assert words in listed
@@ -201,18 +201,16 @@ class TestOrders:
     def test_now_tells_of_the_order_that_counts_and_then_of_the_late_one(self, late: Order) -> None:
         make_order(late.trader, price=D(2980))
         now = timeline_of(late.trader)["now"]
-        assert now.index("at 2980") < now.index("at 2997") < now.index("late: it showed")
+        assert now.index("at 2980") < now.index("at 2997") < now.index("late: it appeared")
 
     def test_overview_says_of_an_unclear_order_that_it_is_denied(self, denied: Order, admin_client: Client) -> None:
         Order.objects.update(submitted_at=timezone.now() - timedelta(seconds=20))
         row = shown(admin_client, "index").split("Not confirmed by the exchange")[1].split("</tr>")[0]
-        assert "denied: since 09:08:07 UTC" in row
+        assert "not found: since 09:08:07 UTC" in row
 
     def test_order_that_was_cancelled_after_it_showed_late_is_told_as_past(self, late: Order) -> None:
         late.status = OrderStatus.CANCELED
-        assert notes(late) == [
-            "late: it showed after it had been taken for never placed, and was cancelled by itself"
-        ]
+        assert notes(late) == ["late: it appeared after it counted as not placed, and was cancelled automatically"]
 
     def test_order_that_is_simply_open_has_no_note(self, symbol: Symbol) -> None:
         assert notes(make_order(make_trader(symbol))) == []

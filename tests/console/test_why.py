@@ -211,14 +211,14 @@ class TestShown:
     def test_command_reads_well(self, well: Symbol) -> None:
         make_story(well)
         assert self.run("ethusdt").splitlines() == [
-            "Nothing holds ETHUSDT at mock back; its traders wait for the market:",
+            "Nothing blocks ETHUSDT at mock; traders by slot:",
             "",
             "#1  selling  its sell of 0.0667 ETH rests at 3005.99, 0.2 % over the market, 3000",
             "#2  -        is not open yet: it opens when another trader asks for one beside it",
             "#3  -        is not open yet: it opens when another trader asks for one beside it",
         ]
         kill_switch.halt("anna", "news")
-        assert self.run("ETHUSDT").startswith("ETHUSDT at mock buys nothing:\n  - Trading is halted: news")
+        assert self.run("ETHUSDT").startswith("ETHUSDT at mock is not buying:\n  - Trading is halted: news")
 
     def test_json_says_the_same(self, well: Symbol) -> None:
         trader = make_story(well)
@@ -227,7 +227,7 @@ class TestShown:
         assert told["slots"][0]["trader"] == trader.pk
 
     def test_unknown_symbol_is_a_line(self, redis_client: "redis.Redis") -> None:
-        with pytest.raises(CommandError, match="NOPE was never turned on here"):
+        with pytest.raises(CommandError, match="NOPE was never turned on"):
             self.run("NOPE")
 
     def test_symbols_page_says_it_too(self, admin_client: Client, well: Symbol) -> None:

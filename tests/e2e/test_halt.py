@@ -89,9 +89,9 @@ def test_halt_cancels_at_the_exchange_while_a_strategy_hangs_in_the_worker(stack
         assert ended.stdout.startswith("Trading is halted since ")
         assert stack.mock.client().open_orders() == []
         # The leader may have been quicker; booked here as well where nobody holds the database's one lock.
-        settled = "No buy rests any more." in ended.stdout
+        settled = "No open buy left." in ended.stdout
         name = "BUY 0.2001 ETHUSDT at 2998.5 (mock)"
-        assert settled or f"{name}: cancelled at the exchange, not booked here yet" in ended.stderr
+        assert settled or f"{name}: cancelled at the exchange, not recorded here yet" in ended.stderr
     finally:
         hangs.unlink()
     # Whoever held the lock lets go of it; the row, and what became of the order, get into the database.
@@ -127,7 +127,7 @@ def test_no_call_begins_once_halt_has_returned(stack: Stack) -> None:
         placed = {order.client_order_id for order in stack.mock.client().orders("ETHUSDT")}
         print(ended.stdout, ended.stderr)
         assert ended.stdout.startswith("Trading is halted since ")
-        assert "No order goes out any more." in ended.stdout
+        assert "No order can be sent any more." in ended.stdout
         time.sleep(3)  # So long they would have gone on.
         assert {order.client_order_id for order in stack.mock.client().orders("ETHUSDT")} == placed
         assert Trader.objects.filter(finished_at=None).exists()

@@ -252,7 +252,7 @@ def test_copies_notice_each_other_and_a_person_says_which_one_lives_on(two: Two)
         assert stack.processes.run("orphans").stdout.startswith("A copy of this installation")
 
     told = manage(two.b, "identity", "new", "--yes")
-    assert "has the identity" in told
+    assert "New identity: " in told
     two.a.processes.run("identity", "keep", "--yes")  # which may leave orphans for a person, and says so then
     with two.a.looked_into():
         numbers = list(Orphan.objects.filter(resolution="UNRESOLVED").values_list("pk", flat=True))

@@ -99,7 +99,8 @@ def test_look_costs_next_to_nothing(tmp_path: Path) -> None:
     ("arguments", "mode"),
     [
         (["halt"], "halted"),
-        (["halt", "--reduce", "--why=news", "--verbosity", "2"], "reducing"),
+        (["halt", "--reduce", "--reason=news", "--verbosity", "2"], "reducing"),
+        (["halt", "--reduce", "--why=news"], "reducing"),  # its old name, for one release
         (["halt", "--can", "--settings=x", "--traceback"], "halted"),
         (["halt", "--dry-run"], None),
         (["halt", "--help"], None),

@@ -97,7 +97,7 @@ def hanging_redis() -> Iterator[str]:
         (["NOSUCHUSDT"], "NOSUCHUSDT is no symbol of the mock exchange"),
         (["ETHUSDT", "OLDUSDT"], "OLDUSDT does not trade on the mock exchange now (its status is BREAK)"),
         (["ETH/USDT"], "'ETH/USDT' is no symbol"),
-        (["--market", "mock"], "--market is for named symbols"),
+        (["--market", "mock"], "--market requires symbols"),
         (["ETHUSDT", "--market", "moon"], "invalid choice: 'moon'"),
     ],
 )

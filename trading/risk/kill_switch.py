@@ -62,18 +62,16 @@ class Halted:
         what = "order" if self.mode == TradingMode.HALTED else "buy"
         since = f"since {clock(self.since)}"
         if not self.everywhere:
-            reach = f"no new {what} is let out by any process that uses this database, on any machine, at any venue"
+            reach = f"no process that uses this database sends a new {what}, on any machine, at any venue"
             return [f"Trading is {self.mode} {since}: {reach}."]
         if self.here:
-            return [
-                f"Trading is NOT {self.mode}. {self.here} The database does not have it either: {self.everywhere}"
-            ]
+            return [f"Trading is NOT {self.mode}. {self.here} It is not in the database either: {self.everywhere}"]
         return [
             f"Trading is {self.mode} {since} for every process of HEDGEHOG_HOME {settings.HEDGEHOG_HOME} on this "
-            f"machine: none lets a new {what} out.",
-            f"The database does not have it yet: {self.everywhere} It is written there as soon as a leader of this "
-            "home can. Until then a process with another home goes on where it reaches the database; without it "
-            f"nobody can save a new {what}, nor let one out.",
+            f"machine: none sends a new {what}.",
+            f"The halt is not in the database yet: {self.everywhere} The leader of this home writes it there as soon "
+            "as it can. Until then a process with another home continues if it reaches the database; without the "
+            f"database no process can send a new {what}.",
         ]
 
 
@@ -94,7 +92,7 @@ def halt_now(
         try:
             halted_at = halt_request.file(settings.HEDGEHOG_HOME, wanted)
         except OSError as error:
-            here = f"The request in {settings.HEDGEHOG_HOME} could not be made: {error.strerror or error}."
+            here = f"The request in {settings.HEDGEHOG_HOME} could not be created: {error.strerror or error}."
     try:
         with hurried():
             _turn(mode, by, why, cancels_buys)
@@ -200,7 +198,7 @@ class OnTheWay:
         if not self.rows:
             return []
         reach = clock(self.until + ARRIVES_WITHIN - SEND_WITHIN)
-        head = f"Saved before, and sent until {clock(self.until)} or never (no exchange takes one after {reach})"
+        head = f"In flight, sent by {clock(self.until)} or never (no exchange accepts them after {reach})"
         return [f"{head}: {len(self.rows)}: {_names(self.rows)}"]
 
     def wait(self) -> list[Order]:
@@ -223,7 +221,7 @@ def found_on_their_way(halted: Halted) -> OnTheWay:
     # holds, and so only for this home, since it was filed.
     until = timezone.now() + SEND_WITHIN
     if halted.is_away:
-        raise OperationalError(f"each is sent until {clock(halted.since + SEND_WITHIN)} or never")
+        raise OperationalError(f"each is sent by {clock(halted.since + SEND_WITHIN)} or never")
     if halted.everywhere:
         until = halted.since + SEND_WITHIN
     with hurried_look():
@@ -236,9 +234,9 @@ def in_the_end(halted: Halted, unclear: list[Order]) -> list[str]:
     """What is said once none of the orders that were on their way can be sent any more."""
     what = "order" if halted.mode == TradingMode.HALTED else "buy"
     of = " of this home" if halted.everywhere else ""
-    lines = [f"No {what}{of} goes out any more."]
+    lines = [f"No {what}{of} can be sent any more."]
     if unclear:
-        asks = "It is unclear whether the exchange has these; the leader asks until it is known"
+        asks = "Unconfirmed; the leader queries them until their status is known"
         lines.append(f"{asks}: {len(unclear)}: {_names(unclear)}")
     return lines
 

@@ -1,4 +1,4 @@
-"""`manage.py audit`: whether our books agree with the exchange's, to the last unit."""
+"""`manage.py audit`: whether our records match the exchange's, to the last unit."""
 
 import time
 from argparse import ArgumentParser
@@ -16,22 +16,25 @@ from trading.reconciliation.reconcile import venues_in_use
 
 # What is under way between two looks is no difference; what both looks show is.
 LOOK_AGAIN_S = 3.0
-AGREE = "our books and the exchange's agree"
+AGREE = "records match the exchange"
 
 
 class Command(BaseCommand):
     help = (
-        "Checks every invariant against the exchange's own books: one trader a slot, one order a side, no order "
-        "unknown or forgotten, every fill booked once, balances, budgets. Changes nothing. Exit 0: all agrees; 1: a "
-        "difference, or the exchange did not answer; 2: no difference, but not every symbol could be checked."
+        "Checks all invariants against the exchange: one trader per slot, one order per side, no unknown or "
+        "forgotten order, each fill recorded once, balances, budgets. Read-only. Exit code 0: records match; 1: "
+        "something differs, or the exchange did not answer; 2: nothing differs, but not every symbol could be "
+        "checked."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("venue", nargs="?", choices=[venue.value for venue in Venue], help="default: all in use")
+        parser.add_argument(
+            "venue", nargs="?", choices=[venue.value for venue in Venue], help="default: all venues in use"
+        )
         parser.add_argument(
             "--start",
             metavar="ASSET:AMOUNT,…",
-            help="the account's balances before our first order, where only Hedgehog has used it: checks them too",
+            help="also check balances: the account's balances before the first order, if only Hedgehog uses it",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,24 +52,24 @@ class Command(BaseCommand):
                     found = examine(venue, exchange_at(venue), start)
                     differences &= set(found.differences)
             except ExchangeError as error:
-                # The other venues' books are looked at all the same.
+                # The other venues are checked all the same.
                 silent.append(f"{venue}: {error}")
                 continue
             for difference in sorted(differences, key=str):
                 self.stderr.write(f"{venue}: {difference}")
             for symbol, why in sorted(found.unchecked.items()):
-                self.stderr.write(f"{venue}: {symbol} is not checked: {why}")
+                self.stderr.write(f"{venue}: {symbol} was not checked: {why}")
             differ += [venue] if differences else []
             unchecked += found.unchecked
             if not differences:
-                what = "what could be checked of our books and the exchange's agrees" if found.unchecked else AGREE
+                what = "what could be checked matches the exchange" if found.unchecked else AGREE
                 self.stdout.write(f"{venue}: {what}")
             for sentence in others.told(venue):
                 self.stdout.write(f"{venue}: {sentence}")
         if silent:
             raise CommandError("; ".join(silent))
         if differ:
-            raise CommandError("the books differ: see above, and run `manage.py reconcile`")
+            raise CommandError("records differ: see above, then run `manage.py reconcile`")
         if unchecked:
             raise CommandError(f"not checked: {', '.join(sorted(unchecked))}", returncode=2)
 

@@ -1,4 +1,4 @@
-"""`manage.py check_exchange`: whether a venue can be traded at, and what to mend."""
+"""`manage.py check_exchange`: whether a venue is ready to trade, and what to fix."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -14,16 +14,18 @@ from trading.models import Switch
 
 class Command(BaseCommand):
     help = (
-        "Looks whether a venue can be traded at: its three addresses, this machine's clock, the key and what it may "
-        "do, the filters of the symbols that are on, and the money for their budgets. Places no order. A line for "
-        "each finding: ok, note (worth knowing) or MEND (with what to do). Exit 1 where anything must be mended."
+        "Checks that a venue is ready to trade: its three addresses, the clock, the key and its permissions, the "
+        "filters of active symbols, and the balances for their budgets. Places no order. One line per finding: ok, "
+        "warn or FAIL with what to do. Exit code 1 if anything failed."
     )
     requires_system_checks = ["redis"]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         which = parser.add_mutually_exclusive_group()
-        which.add_argument("venue", nargs="?", choices=[venue.value for venue in Venue], help="default: the switch's")
-        which.add_argument("--all", action="store_true", help="every venue; where there is no key only its addresses")
+        which.add_argument(
+            "venue", nargs="?", choices=[venue.value for venue in Venue], help="default: the venue of new traders"
+        )
+        which.add_argument("--all", action="store_true", help="all venues; without a key only the addresses")
 
     def handle(self, *args: Any, **options: Any) -> None:
         venues = [Venue(options["venue"])] if options["venue"] else [Switch.current()]
@@ -33,7 +35,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"{venue:<8}  {finding}")
                 count += finding.level == Level.MEND
         if count:
-            raise CommandError(f"{count} {'finding' if count == 1 else 'findings'} must be mended: see MEND above")
+            raise CommandError(f"{count} {'finding' if count == 1 else 'findings'} failed: see FAIL above")
 
     def _settings(self) -> int:
         """Shows what is wrong with keys and addresses; how many of that are errors."""

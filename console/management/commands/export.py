@@ -1,4 +1,4 @@
-"""`manage.py export trades|lots --year 2026`: what taxes ask for, as CSV."""
+"""`manage.py export trades|lots --year 2026`: fills, or FIFO lots for taxes, as CSV."""
 
 import csv
 from argparse import ArgumentParser
@@ -20,20 +20,19 @@ from trading.models import Switch
 
 class Command(BaseCommand):
     help = (
-        "trades: every fill with its commission and what that was worth in quote. lots: each sale with the oldest "
-        "bought lots of that asset at that venue, first in, first out, whichever trader bought them. A commission in "
-        "the bought asset makes the lot smaller; one in quote or in a third asset, such as BNB, is a fee of its "
-        "worth. What commissions take of a lot that was bought here is a row of its own. Quote assets count as "
-        "money: they make no lots."
+        "trades: every fill with its commission and the commission's value in quote. lots: each sell matched to the "
+        "oldest lots of that asset at that venue (FIFO), whichever trader bought them. A commission in the bought "
+        "asset reduces the lot; one in quote or in a third asset such as BNB is a fee at its value. Lots used up by "
+        "commissions get their own row. Quote assets count as cash and form no lots."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("what", choices=["trades", "lots"])
-        parser.add_argument("--year", type=int, required=True, help="of the fill; of the sale for lots")
+        parser.add_argument("--year", type=int, required=True, help="year of the fill (trades) or of the sell (lots)")
         add_venue(parser)
-        parser.add_argument("--csv", metavar="FILE", default="-", help="default: -, which is standard output")
+        parser.add_argument("--csv", metavar="FILE", default="-", help="default: - (standard output)")
         parser.add_argument(
-            "--timezone", type=timezone, default=UTC, metavar="ZONE", help="when a year begins, and of all times"
+            "--timezone", type=timezone, default=UTC, metavar="ZONE", help="time zone of the year and of all times"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -66,9 +65,9 @@ class Command(BaseCommand):
             noted += sale.is_doubtful
             gains[sale.sold.quote_asset] += sale.gain or 0
         gained = ", ".join(f"{plain(gain)} {asset}" for asset, gain in sorted(gains.items()))
-        yield f"{_count(count, 'part')} of sales of {since.year} at {venue}, gain {gained or 'none'}"
+        yield f"{_count(count, 'lot row')} sold in {since.year} at {venue}, gain {gained or 'none'}"
         if noted:
-            yield f"{_count(noted, 'row')} of them without a sure gain: the last column says why"
+            yield f"{_count(noted, 'row')} with an uncertain gain: see the last column"
         for (_, asset), lots in sorted(fifo.lots.items()):
             if lots:
                 held = sum((lot.quantity for lot in lots), Decimal(0))

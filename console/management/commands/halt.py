@@ -1,4 +1,4 @@
-"""`manage.py halt`: no new order from now on, everywhere; with --cancel, resting buys are cancelled."""
+"""`manage.py halt`: no new order at any venue; --cancel also cancels open buys."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -20,9 +20,8 @@ class Command(BaseCommand):
     # Whatever else is set wrongly, this works.
     requires_system_checks: list[str] = []
     help = (
-        "Stops trading: no new order is let out, at any venue. Says within seconds how far that reaches, and which "
-        "orders were on their way. Orders that rest stay where they are; --cancel cancels the buys among them. "
-        "`manage.py resume` lets trading go on."
+        "Halts trading: no new order is sent at any venue. Shows within seconds how far the halt reaches and which "
+        "orders are in flight. Open orders stay; --cancel cancels open buys. `manage.py resume` resumes trading."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -40,7 +39,7 @@ class Command(BaseCommand):
         watch = emergency.current()
         halted = kill_switch.halt_now(
             options["by"] or emergency.user(),
-            options["why"],
+            options["reason"],
             mode,
             options["cancel"],
             filed=(watch.wanted, watch.halted_at) if watch is not None and not watch.problem else None,
@@ -50,7 +49,7 @@ class Command(BaseCommand):
         if not halted.holds:
             raise CommandError("Nothing was halted.")
         if watch is not None:
-            watch.last_words = lambda: "Which orders were on their way can't be looked up in time."
+            watch.last_words = lambda: "Orders in flight cannot be looked up in time."
         problems = self._wait_for_calls(halted, watch)
         if options["cancel"]:
             settle(
@@ -64,8 +63,8 @@ class Command(BaseCommand):
         elif problems:
             raise CommandError(" ".join(problems))
         if halted.everywhere:
-            raise CommandError("The database does not have it yet.")
-        self.stdout.write("`manage.py resume` lets trading go on.")
+            raise CommandError("The halt is not in the database yet.")
+        self.stdout.write("Run `manage.py resume` to resume trading.")
 
     def _wait_for_calls(self, halted: Halted, watch: Emergency | None) -> list[str]:
         """Waits until no call can begin any more; what nobody knows then, in words."""
@@ -75,19 +74,19 @@ class Command(BaseCommand):
             for line in found.lines():
                 self.stdout.write(line)
             if watch is not None:
-                watch.last_words = lambda: f"The {what}s above are sent until {clock(found.until)} or never."
+                watch.last_words = lambda: f"The {what}s above are sent by {clock(found.until)} or never."
             unclear = found.wait()
         except DatabaseError as error:
-            return [f"Which {what}s were saved before can't be looked up: {in_a_line(error)}."]
+            return [f"{what.capitalize()}s in flight cannot be looked up: {in_a_line(error)}."]
         for line in kill_switch.in_the_end(halted, unclear):
             self.stdout.write(line)
-        return ["Not every order that was on its way is clear."] if unclear else []
+        return ["Not every order in flight is confirmed."] if unclear else []
 
     def _show_what_would_be_done(self, mode: TradingMode, cancels: bool) -> None:
         self.stdout.write(f"Trading would be {mode}.")
         rows = list(kill_switch.resting_buys().select_related("symbol")) if cancels else []
         if cancels:
-            self.stdout.write(f"Resting buys that would be cancelled: {len(rows)}")
+            self.stdout.write(f"Open buys that would be cancelled: {len(rows)}")
         for row in rows:
             self.stdout.write(f"  {name_of(row)}")
-        self.stdout.write("Nothing was changed: this is a dry run.")
+        self.stdout.write("Dry run: nothing was changed.")

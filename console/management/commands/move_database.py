@@ -1,4 +1,4 @@
-"""`manage.py move-database URL`: everything that is remembered, from SQLite to PostgreSQL or back."""
+"""`manage.py move-database URL`: all data from SQLite to PostgreSQL or back."""
 
 import contextlib
 from argparse import ArgumentParser
@@ -22,18 +22,19 @@ from trading.core.money import plain
 
 class Command(BaseCommand):
     help = (
-        "Moves every row to another, empty database (postgresql://user:password@host:5432/name or "
-        "sqlite:////path/to/file), and compares what arrived with what was sent. Stop Hedgehog first, on every "
-        "machine. The database in use is only read; the new one is used once DATABASE_URL names it. The mock "
-        "exchange's own file stays where it is."
+        "Copies every row to another, empty database (postgresql://user:password@host:5432/name or "
+        "sqlite:////path/to/file) and compares both. Stop Hedgehog first, on every machine. The current database is "
+        "only read; the new one is used once DATABASE_URL names it. The mock exchange's own file stays where it is."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "url", metavar="URL", help="of the new database; @NAME: the setting or variable that holds it"
+            "url", metavar="URL", help="address of the new database; @NAME: the setting or variable that holds it"
         )
-        parser.add_argument("--dry-run", action="store_true", help="look at both, count the rows, change nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="check both databases and count the rows, change nothing"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         entry = _entry(options["url"])
@@ -50,14 +51,14 @@ class Command(BaseCommand):
         except (Refusal, moving.CannotMove) as error:
             raise CommandError(hidden(str(error), entry)) from None
         except DatabaseError as error:
-            raise CommandError(f"A database can't be used: {hidden(one_line(error), entry)}") from None
+            raise CommandError(f"A database cannot be used: {hidden(one_line(error), entry)}") from None
 
     def _dry_run(self, entry: dict[str, Any]) -> None:
         counts = moving.check(entry)
         for name, count in counts.items():
             if count:
                 self.stdout.write(f"{name:<44} {count:>10}")
-        self.stdout.write(f"{sum(counts.values())} rows would be moved. Nothing was changed: this is a dry run.")
+        self.stdout.write(f"{sum(counts.values())} rows would be moved. Dry run: nothing was changed.")
 
     def _move(self, entry: dict[str, Any]) -> None:
         sums = moving.move(entry, self._progress)
@@ -66,9 +67,9 @@ class Command(BaseCommand):
                 amounts = ", ".join(f"{name} {plain(each.amount(name))}" for name in each.amounts)
                 self.stdout.write(f"{each.table:<44} {each.rows:>10}" + (f"   sums: {amounts}" if amounts else ""))
         self.stdout.write(
-            f"{sum(each.rows for each in sums)} rows were moved; each of them, and the sums above, agree. Set "
-            "DATABASE_URL to the new database, here and on every machine, then start. Keep the old one as a copy, "
-            "and never start from it again: it would trade with what it last knew."
+            f"{sum(each.rows for each in sums)} rows moved; all rows and the sums above match. Set DATABASE_URL to "
+            "the new database on every machine, then start. Keep the old database as a backup and never start from "
+            "it again: it would trade on outdated records."
         )
 
     def _progress(self, table: str, done: int, of: int) -> None:
@@ -96,12 +97,12 @@ def _nobody_runs() -> None:
         except redis.RedisError:
             if env.secret("REDIS_URL"):
                 raise CommandError(
-                    "REDIS_URL does not answer, and so nobody can tell whether anything still runs on another "
-                    "machine. Start Redis; or, where nothing does, give REDIS_URL= to this command."
+                    "REDIS_URL does not answer, so processes on other machines cannot be seen. Start Redis; or, if "
+                    "nothing runs anywhere, pass an empty REDIS_URL= to this command."
                 ) from None
             return  # The embedded one runs with `make run` alone.
     for beat in alive:
         raise CommandError(
-            f"The {beat.name} on {beat.host} (process {beat.pid}) still runs: stop Hedgehog first, on every machine. "
-            f"One that was killed counts as running for {SILENT_S:g} s."
+            f"The {beat.name} on {beat.host} (process {beat.pid}) is still running: stop Hedgehog first, on every "
+            f"machine. A killed process counts as running for {SILENT_S:g} s."
         )

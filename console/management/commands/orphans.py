@@ -1,4 +1,4 @@
-"""`manage.py orphans`: orders of ours on the exchange that the database lacks, and what shall become of them."""
+"""`manage.py orphans`: orders of ours that are not in the database: list, adopt, cancel."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -19,14 +19,14 @@ BY = "manage.py orphans"
 
 class Command(BaseCommand):
     help = (
-        "Lists the orders of this installation that the database lacks and no trader could claim. adopt: a new "
-        "trader lives out their cycle. cancel: cancels it on the exchange; one that has ended is left as it is. "
-        "Orders of other installations are none: see `manage.py identity`."
+        "Lists orders of this installation that are not in the database and belong to no trader. adopt: a new "
+        "trader completes their cycle. cancel: cancels the order on the exchange; one that has ended is dismissed. "
+        "Orders of other installations are not listed: see `manage.py identity`."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("what", nargs="?", choices=["adopt", "cancel"], help="default: lists them")
-        parser.add_argument("id", nargs="?", type=int, help="the number that the list shows")
+        parser.add_argument("what", nargs="?", choices=["adopt", "cancel"], help="default: list them")
+        parser.add_argument("id", nargs="?", type=int, help="orphan id, as listed")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["what"] is None:
@@ -34,7 +34,7 @@ class Command(BaseCommand):
             return
         orphan = Orphan.objects.filter(pk=options["id"]).first()
         if orphan is None:
-            raise CommandError("Which one? `manage.py orphans` lists them with their numbers.")
+            raise CommandError("No orphan with that id. `manage.py orphans` lists them.")
         try:
             if options["what"] == "adopt":
                 self.stdout.write(f"adopted: {orphans.adopt(orphan, BY, exchange_at)}")
@@ -51,7 +51,7 @@ class Command(BaseCommand):
             self.stdout.write(sentence)
         found = Orphan.objects.filter(resolution=Resolution.UNRESOLVED).order_by("id")
         if not found:
-            self.stdout.write("No orphan: every order of ours on the exchange is in the database.")
+            self.stdout.write("No orphans: every order with our prefix is in the database.")
         for orphan in found:
             status = orphan.status.lower().replace("_", " ")
-            self.stdout.write(f"{orphan.pk}  {orphan}: {status}, {plain(orphan.executed)} traded. {orphan.why}")
+            self.stdout.write(f"{orphan.pk}  {orphan}: {status}, {plain(orphan.executed)} filled. {orphan.why}")

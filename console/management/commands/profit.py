@@ -1,4 +1,4 @@
-"""`manage.py profit`: what trading has brought, net of commissions."""
+"""`manage.py profit`: realised and unrealised profit, net of commissions."""
 
 import csv
 from argparse import ArgumentParser
@@ -28,8 +28,8 @@ MAX_LEFT = 8
 
 class Command(BaseCommand):
     help = (
-        "Profit net of all commissions. A cycle counts when it ends (realised); what cycles under way would have "
-        "brought, were all that they hold sold at the last price, is told as unrealised."
+        "Profit net of all commissions. Finished cycles count as realised; running cycles, valued at the last price, "
+        "as unrealised."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -37,11 +37,11 @@ class Command(BaseCommand):
             "--by",
             choices=[by.value for by in By],
             default=By.SYMBOL.value,
-            help="a line for each; default: %(default)s",
+            help="group by; default: %(default)s",
         )
         add_venue(parser)
-        parser.add_argument("--since", type=date, metavar="DATE", help="cycles that ended from this day on (UTC)")
-        parser.add_argument("--csv", action="store_true", help="for programs: every line, amounts with a point")
+        parser.add_argument("--since", type=date, metavar="DATE", help="cycles finished on or after this day (UTC)")
+        parser.add_argument("--csv", action="store_true", help="CSV with all rows")
 
     def handle(self, *args: Any, **options: Any) -> None:
         venue, by, since = Venue(options["venue"] or Switch.current()), By(options["by"]), options["since"]
@@ -67,27 +67,27 @@ def as_text(
     shown = list(islice(found, MAX_CYCLES)) if by == By.CYCLE else list(found)
     when = f" since {since:%Y-%m-%d}" if since else ""
     if not shown:
-        return [f"No cycle has ended at {venue}{when}, and nothing is held.", *_left_over(left)]
-    head = [by.upper(), "CYCLES", "REALISED", "", "OF BUDGET"]
-    rows = [[*head, *(["UNREALISED", "OF BUDGET"] if is_by_place else []), ""]]
+        return [f"No finished cycles at {venue}{when} and no open positions.", *_left_over(left)]
+    head = [by.upper(), "CYCLES", "REALISED", "", "% BUDGET"]
+    rows = [[*head, *(["UNREALISED", "% BUDGET"] if is_by_place else []), ""]]
     rows += [_row(line, is_by_place) for line in (*shown, *profit.totals(places))]
     told = [f"Profit at {venue}{when}, net of commissions", "", *table(rows, right={1, 2, 4, 5, 6})]
     told += ["", OF_BUDGET]
     ended = sum(line.cycles for line in places)
     if by == By.CYCLE and ended > len(shown):
-        told.append(f"The newest {len(shown)} of {ended:,} cycles: --csv writes them all, --since fewer.")
+        told.append(f"Latest {len(shown)} of {ended:,} cycles; --csv writes all, --since limits them.")
     if any(not line.is_priced for line in places):
-        told.append("?: something is held whose price is not known now.")
+        told.append("?: a position has no known price.")
     return told + _left_over(left)
 
 
 def _left_over(left: list[LeftOver]) -> list[str]:
     if not left:
         return []
-    head = "Left over of ended cycles, too little to sell alone, to be sold with a later sale, and no part of what is"
-    told = [f"{head} realised:", *(f"  {each.symbol}: {each.in_short}" for each in left[:MAX_LEFT])]
+    head = "Leftover of finished cycles, sold with a later sell, counted neither as profit nor as loss:"
+    told = [head, *(f"  {each.symbol}: {each.in_short}" for each in left[:MAX_LEFT])]
     if len(left) > MAX_LEFT:
-        told += [f"  in all, {total}" for total in by_quote_asset(left).values()]
+        told += [f"  in total, {total}" for total in by_quote_asset(left).values()]
     return told
 
 
@@ -95,7 +95,7 @@ def _row(line: Line, is_by_place: bool) -> list[str]:
     row = [line.name, f"{line.cycles:,}", _signed(line), line.asset, _share(line.share)]
     unrealised = [_unrealised(line), _share(line.unrealised_share)] if is_by_place else []
     unvalued = line.unvalued + (line.unvalued_held if is_by_place else 0)
-    return [*row, *unrealised, f"{UNVALUED}, in {unvalued:,} of them" if unvalued else ""]
+    return [*row, *unrealised, f"{UNVALUED}, in {unvalued:,} cycles" if unvalued else ""]
 
 
 def _share(share: Decimal | None) -> str:

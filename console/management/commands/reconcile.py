@@ -1,4 +1,4 @@
-"""`manage.py reconcile`: compares the books with the exchange's now."""
+"""`manage.py reconcile`: compares our records with the exchange's now."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -13,15 +13,17 @@ from trading.reconciliation.reconcile import reconcile, venues_in_use
 
 class Command(BaseCommand):
     help = (
-        "Compares our books with the exchange's and repairs ours from there: open orders, the state of each, fills "
-        "since the last known one, balances, and orders of ours that the database lacks. Done every minute anyway. "
-        "Exit 0: the books agree now; 1: something is left that needs a person, or the exchange did not answer; 2: "
-        "no difference is left, but not every symbol could be checked."
+        "Compares our records with the exchange's and repairs ours: open orders and their status, fills since the "
+        "last known one, balances, and orders missing in the database. Also runs every minute. Exit code 0: records "
+        "match; 1: something needs attention, or the exchange did not answer; 2: nothing differs, but not every "
+        "symbol could be checked."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("venue", nargs="?", choices=[venue.value for venue in Venue], help="default: all in use")
-        parser.add_argument("--dry-run", action="store_true", help="says what differs and changes nothing")
+        parser.add_argument(
+            "venue", nargs="?", choices=[venue.value for venue in Venue], help="default: all venues in use"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="show differences, change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         venues = [Venue(options["venue"])] if options["venue"] else venues_in_use()
@@ -29,13 +31,13 @@ class Command(BaseCommand):
         rows = [reconcile(venue, exchange_at, is_dry=is_dry, is_thorough=True) for venue in venues]
         for row in rows:
             self._tell(row, is_dry)
-        stopped = [f"{row.venue} was not compared to the end: {row.stopped}" for row in rows if row.stopped]
+        stopped = [f"{row.venue}: reconciliation stopped early: {row.stopped}" for row in rows if row.stopped]
         if stopped:
             raise CommandError("; ".join(stopped))
         if is_dry and any(row.differences for row in rows):
-            raise CommandError("the books differ; nothing was changed")
+            raise CommandError("records differ; nothing was changed")
         if any(row.left for row in rows):
-            raise CommandError("some differences need a person; `manage.py orphans` shows orders to adopt or cancel")
+            raise CommandError("some differences need attention; see `manage.py orphans`")
 
         if any(row.unchecked for row in rows):
             raise CommandError("not every symbol could be checked: see above", returncode=2)

@@ -1,4 +1,4 @@
-"""`manage.py resume`: trading goes on after a halt."""
+"""`manage.py resume`: resumes trading after a halt."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -16,10 +16,12 @@ from trading.risk.kill_switch import in_a_line
 class Command(BaseCommand):
     # Whatever else is set wrongly, this works.
     requires_system_checks: list[str] = []
-    help = "Lets trading go on after `manage.py halt`. Traders that wait are rung within seconds."
+    help = "Resumes trading after `manage.py halt`. Waiting traders check again within seconds."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--by", default="", metavar="NAME", help="default: the user of this terminal")
+        parser.add_argument(
+            "--by", default="", metavar="NAME", help="name to record; default: the current system user"
+        )
 
     def run_from_argv(self, argv: list[str]) -> None:
         hurry()
@@ -28,15 +30,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         row = Switch.row()
         if row.is_active:
-            self.stdout.write("Trading is active already.")
+            self.stdout.write("Trading is already active.")
             return
         try:
             count = kill_switch.resume(options["by"] or emergency.user())
         except DatabaseError as error:
             if not kill_switch.resume_here():
                 raise CommandError(f"Trading stays {row.mode}: {in_a_line(error)}. Try again.") from None
-            self.stdout.write("Trading is active again. The halt had not reached the database.")
+            self.stdout.write("Trading resumed. The halt had not reached the database.")
             return
         except OSError as error:
             raise CommandError(f"Trading stays {row.mode}: {error.strerror}: {error.filename}") from None
-        self.stdout.write(f"Trading is active again. Until now: {row.mode_text}. Traders that are rung: {count}")
+        self.stdout.write(f"Trading resumed; before: {row.mode_text}. Traders checking again: {count}")

@@ -1,4 +1,4 @@
-"""`manage.py status`: what goes on, for people or as JSON."""
+"""`manage.py status`: symbols, orders and processes, for people or as JSON."""
 
 import json
 import time
@@ -28,15 +28,15 @@ CLEAR = "\x1b[2J\x1b[H"
 
 
 class Command(BaseCommand):
-    help = "Shows symbols, orders and processes. Exits with 1 when a process is down, or something does not get on."
+    help = "Shows symbols, orders and processes. Exit code 1 if a process is down or something is stuck."
     requires_system_checks = ["redis"]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         how = parser.add_mutually_exclusive_group()
-        how.add_argument("--json", action="store_true", help="for programs: one JSON object")
-        how.add_argument("--watch", action="store_true", help="show it again every 2 s, until Ctrl-C")
+        how.add_argument("--json", action="store_true", help="print JSON")
+        how.add_argument("--watch", action="store_true", help="refresh every 2 s until Ctrl-C")
         how.add_argument(
-            "--dismiss", action="store_true", help="tell no more of hosts and processes that are silent now"
+            "--dismiss", action="store_true", help="stop showing hosts and processes that are silent now"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -46,9 +46,9 @@ class Command(BaseCommand):
         if options["dismiss"]:
             gone = dismiss(connect())
             for beat in gone:
-                self.stdout.write(f"{beat.name} on {beat.host} (process {beat.pid}) is not told of any more.")
+                self.stdout.write(f"{beat.name} on {beat.host} (process {beat.pid}) dismissed.")
             if not gone:
-                self.stdout.write("Nobody is silent.")
+                self.stdout.write("No silent host or process.")
             return
         facts = gather()
         self.stdout.write(json.dumps(as_json(facts), indent=2) if options["json"] else as_text(facts))
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         try:
             while True:
                 text = as_text(gather())
-                self.stdout.write(f"{CLEAR}{text}\n\nEvery {WATCH_S:.0f} s; Ctrl-C ends.")
+                self.stdout.write(f"{CLEAR}{text}\n\nRefreshing every {WATCH_S:.0f} s; Ctrl-C to stop.")
                 self.stdout.flush()
                 time.sleep(WATCH_S)
                 close_old_connections()
@@ -172,7 +172,7 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
 def as_text(facts: dict[str, Any]) -> str:
     """For people."""
     left = facts["left_over"]
-    symbols = [["SYMBOL", "STREAMING", "TRADING", "LAST PRICE", "AGE", "TRADERS", "CYCLES", "PROFIT", "LEFT OVER"]]
+    symbols = [["SYMBOL", "FEED", "TRADING", "LAST PRICE", "AGE", "TRADERS", "CYCLES", "PROFIT", "LEFTOVER"]]
     for line in facts["lines"]:
         trade = line.last_trade
         symbols.append(
@@ -201,17 +201,20 @@ def as_text(facts: dict[str, Any]) -> str:
         for each in facts["profits"]
     )
     budget = facts["budget"]
-    # What holds everything back comes first.
+    # What stops all trading comes first.
     first = [each for each in facts["diagnosis"] if each.topic in FIRST and each.severity == Severity.ALARM]
     others = [each for each in facts["diagnosis"] if each not in first]
     parts = [
         *(line for each in first for line in (str(each), "")),
-        f"Hedgehog {VERSION}. New traders trade on {facts['venue']}. Profit so far: {profit or 'none yet'}.",
+        f"Hedgehog {VERSION}. Venue {facts['venue']}. Realised profit: {profit or 'none yet'}.",
         *_table(symbols, right={3, 4, 5, 6, 7}),
-        f"Orders open: {facts['orders_open']}, without an answer yet: {facts['orders_submitting']}"
-        + (f", of these unclear and asked about: {facts['unclear']}" if facts["unclear"] else ""),
-        *([f"Used of the limits of {budget.host}: {blockers.used(budget)}"] if budget else []),
-        *(f"Waits, {row.traders} of the traders: {row.reason}" for row in facts["waiting"]),
+        f"Open orders: {facts['orders_open']}, in flight: {facts['orders_submitting']}"
+        + (f", unconfirmed and being queried: {facts['unclear']}" if facts["unclear"] else ""),
+        *([f"Rate limits at {budget.host}: {blockers.used(budget)}"] if budget else []),
+        *(
+            f"Blocked, {row.traders} trader{'' if row.traders == 1 else 's'}: {row.reason}"
+            for row in facts["waiting"]
+        ),
         *_table(states),
         *_progress(facts),
         *(f"Note: {each}" for each in others),
@@ -224,13 +227,13 @@ def _progress(facts: dict[str, Any]) -> list[str]:
     seen, fill = facts["seen"], facts["last_fill"]
     if seen is None:
         return []
-    led = "never yet" if seen.led_s is None else f"{figures.age(seen.led_s)} ago"
+    led = "never" if seen.led_s is None else f"{figures.age(seen.led_s)} ago"
     waiting = ", ".join(
         f"{each.name} {each.length}" + (f" (oldest {figures.age(each.oldest_s)})" if each.length else "")
         for each in seen.queues
     )
     fills = f"; last fill {fill:%d %b %H:%M:%S} UTC" if fill else ""
-    return [f"Leader's last end: {led}; tasks that wait: {waiting}{fills}", ""]
+    return [f"Leader last finished: {led}; queued tasks: {waiting}{fills}", ""]
 
 
 def _table(rows: list[list[str]], right: Collection[int] = ()) -> list[str]:

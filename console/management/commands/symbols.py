@@ -1,4 +1,4 @@
-"""`manage.py symbols sync|list|apply`: the symbols that there are, and their settings by the hundred."""
+"""`manage.py symbols sync|list|apply`: all symbols, and the settings of many at once."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -18,30 +18,28 @@ from trading.symbols import profiles, said, sync
 
 
 class Command(BaseCommand):
-    help = "Seeds a symbol with settings, turned off, for all that the exchange lists; lists them; applies profiles."
+    help = "Imports all symbols of the exchange with default settings, turned off; lists symbols; applies profiles."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         commands = parser.add_subparsers(dest="what", required=True, metavar="sync|check|list|apply")
 
-        sync = commands.add_parser("sync", help="settings, turned off, for every symbol that the exchange lists")
-        sync.add_argument("--quote", default="", metavar="ASSET", help="only those quoted in it, such as USDT")
-        sync.add_argument("--venue", choices=[venue.value for venue in Venue], help="default: the switch's")
-        sync.add_argument("--dry-run", action="store_true", help="count, change nothing")
-
-        commands.add_parser(
-            "check", help="asks the exchange about the symbols that are on; exit 1 where one can't trade"
+        sync = commands.add_parser("sync", help="import all listed symbols, turned off")
+        sync.add_argument("--quote", default="", metavar="ASSET", help="only symbols quoted in ASSET, such as USDT")
+        sync.add_argument(
+            "--venue", choices=[venue.value for venue in Venue], help="default: the venue of new traders"
         )
+        sync.add_argument("--dry-run", action="store_true", help="only count, change nothing")
 
-        listing = commands.add_parser("list", help="one line a symbol")
+        commands.add_parser("check", help="check active symbols at the exchange; exit code 1 if one cannot be traded")
+
+        listing = commands.add_parser("list", help="one line per symbol")
         _add_which(listing)
-        listing.add_argument("--names", action="store_true", help="names only: for $(...) in a shell")
+        listing.add_argument("--names", action="store_true", help="print names only, for use in scripts")
 
         apply = commands.add_parser(
-            "apply", help="give symbols what a profile names, from their next cycle on; protections at once"
+            "apply", help="apply a profile: settings from the next cycle, risk limits immediately"
         )
-        apply.add_argument(
-            "profile", metavar="PROFILE", help="see Profiles in the admin; careful and lively are there"
-        )
+        apply.add_argument("profile", metavar="PROFILE", help="a profile of the admin, such as careful or lively")
         apply.add_argument("symbols", nargs="*", metavar="SYMBOL")
         _add_which(apply)
 
@@ -61,31 +59,28 @@ class Command(BaseCommand):
         try:
             found = sync.sync(venue, exchange_at(venue), quote, dry_run, self._progress)
         except ExchangeError as error:
-            raise CommandError(f"{venue} can't be asked for its symbols now: {error}") from None
+            raise CommandError(f"{venue} did not return its symbols: {error}") from None
         if not found.listed:
-            raise CommandError(f"{venue} lists no symbol quoted in {quote}.")
+            raise CommandError(f"{venue} lists no symbols quoted in {quote}.")
         which = f" quoted in {quote}" if quote else ""
-        would = " Nothing was changed: this is a dry run." if dry_run else ""
+        would = " Dry run: nothing was changed." if dry_run else ""
         listed = f"{found.listed} symbol{pluralize(found.listed)}{which}"
         trade = f"{found.trading} of them trade{pluralize(found.trading, 's,')}"
-        self.stdout.write(
-            f"{venue}: {listed}, {trade}; {found.new} new with settings, turned off; "
-            f"{found.gone} gone and marked.{would}"
-        )
+        self.stdout.write(f"{venue}: {listed}, {trade}; {found.new} new, turned off; {found.gone} delisted.{would}")
 
     def _check(self, venue: Venue) -> None:
         on = {row.symbol.name: row.symbol for row in _which({"quote": "", "on": True})}
         try:
             sync.refresh_many(venue, on, exchange_at(venue))
         except ExchangeError as error:
-            raise CommandError(f"{venue} can't be asked for its symbols now: {error}") from None
+            raise CommandError(f"{venue} did not return its symbols: {error}") from None
         told = said.of(venue, on.values())
         for symbol in on.values():
             first = "HEDGEHOG_SYMBOLS: " if symbol.name in settings.HEDGEHOG_SYMBOLS else ""
             if symbol.pk in told:
                 self.stdout.write(f"{first}{told[symbol.pk]}")
         if told:
-            raise CommandError(f"{len(told)} of {len(on)} can't be traded at {venue}.")
+            raise CommandError(f"{len(told)} of {len(on)} cannot be traded at {venue}.")
 
     def _progress(self, done: int, of: int) -> None:
         """Only for people: a log needs the last line alone."""
@@ -98,14 +93,14 @@ class Command(BaseCommand):
         told = said.of(venue, [row.symbol for row in rows], with_listings=False)
         lines = []
         if not rows:
-            self.stderr.write("No symbol here fits. `manage.py symbols sync` gets all that the exchange lists.")
+            self.stderr.write("No matching symbols. `manage.py symbols sync` imports all listed symbols.")
         for row in rows:
             if names_only:
                 lines.append(row.symbol.name)
                 continue
             listing = listings.get(row.symbol_id)
-            listed = listing.status if listing else "not known"
-            state = told.get(row.symbol_id) or ("not listed any more" if listed == GONE else listed)
+            listed = listing.status if listing else "unknown"
+            state = told.get(row.symbol_id) or ("delisted" if listed == GONE else listed)
             profile = str(row.profile or "-")
             size = row.size_in_words
             lines.append(f"{row.symbol.name:<14} {row.status:<9} {profile:<10} {size:<24} {venue}: {state}")
@@ -115,18 +110,16 @@ class Command(BaseCommand):
         profile = Profile.objects.filter(name=options["profile"]).first()
         if profile is None:
             known = ", ".join(Profile.objects.values_list("name", flat=True))
-            raise CommandError(f"There is no profile {options['profile']}. There are: {known or 'none'}.")
+            raise CommandError(f"Unknown profile {options['profile']}. Available: {known or 'none'}.")
         names = [name.upper() for name in options["symbols"]]
         if not (names or options["quote"] or options["on"]):
-            raise CommandError("Which symbols? Name them, or use --quote USDT or --on.")
+            raise CommandError("Name symbols, or use --quote USDT or --on.")
         rows = _which(options)
         if names:
             rows = rows.filter(symbol__name__in=names)
             missing = set(names) - set(rows.values_list("symbol__name", flat=True))
             if missing:
-                raise CommandError(
-                    f"Not among the symbols here: {', '.join(sorted(missing))}. See `manage.py symbols list`."
-                )
+                raise CommandError(f"Unknown symbols: {', '.join(sorted(missing))}. See `manage.py symbols list`.")
         try:
             changed = profiles.apply(profile, [row.symbol for row in rows])
         except ValidationError as error:
@@ -137,12 +130,12 @@ class Command(BaseCommand):
         self.stdout.write(f"{profile}: applied to {count}, {profiles.when(profile.values)}.")
         if changed.problems:
             kept = len(changed.problems)
-            raise CommandError(f"{kept} keep{pluralize(kept, 's,')} what {pluralize(kept, 'it has,they have')}.")
+            raise CommandError(f"{kept} symbol{pluralize(kept)} not changed.")
 
 
 def _add_which(parser: ArgumentParser) -> None:
-    parser.add_argument("--quote", default="", metavar="ASSET", help="only those quoted in it, such as USDT")
-    parser.add_argument("--on", action="store_true", help="only those that are traded, or shut down just now")
+    parser.add_argument("--quote", default="", metavar="ASSET", help="only symbols quoted in ASSET, such as USDT")
+    parser.add_argument("--on", action="store_true", help="only symbols that are on or shutting down")
 
 
 def _which(options: dict[str, Any]) -> "QuerySet[TradingSettings]":

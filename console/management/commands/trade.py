@@ -19,26 +19,26 @@ from trading.symbols.turning import turn
 
 class Command(BaseCommand):
     help = (
-        "Turns trading of symbols on or off, or lets it end. on: asks the exchange whether it knows them, streams "
-        "them, and lets the leader start their traders within a second. off: no new orders from now on; what rests "
-        "on the exchange stays there, or is taken back with --cancel, buys and sells. shutdown: cycles under way "
-        "end, none follows, and the symbol turns off by itself after the last; --cancel takes back its resting buys."
+        "Turns trading of symbols on, off, or shuts it down. on: checks the symbols at the exchange, starts their "
+        "price feeds and traders within a second. off: no new orders; open orders stay, or are all cancelled with "
+        "--cancel. shutdown: running cycles finish, no new ones start, then trading turns off; --cancel cancels open "
+        "buys."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("symbols", nargs="+", metavar="SYMBOL", help="such as ETHUSDT")
         parser.add_argument("status", choices=TradingStatus.values)
         parser.add_argument(
-            "--cancel", action="store_true", help="take back what rests: all of it with off, the buys with shutdown"
+            "--cancel", action="store_true", help="cancel open orders: all with off, buys with shutdown"
         )
         parser.add_argument(
-            "--timeout", type=seconds, default=60.0, metavar="S", help="give up waiting for --cancel; default: 60 s"
+            "--timeout", type=seconds, default=60.0, metavar="S", help="max time to wait for --cancel; default: 60 s"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         status, cancels = TradingStatus(options["status"]), options["cancel"]
         if status == TradingStatus.ON and cancels:
-            raise CommandError("--cancel belongs to off and shutdown.")
+            raise CommandError("--cancel works with off and shutdown only.")
         try:
             wanted = known(options["symbols"]) if status == TradingStatus.ON else self._here(options["symbols"])
         except ValidationError as error:
@@ -69,16 +69,16 @@ class Command(BaseCommand):
         if missing:
             was = "was" if len(missing) == 1 else "were"
             raise CommandError(
-                f"{', '.join(missing)} {was} never turned on here; nothing was changed. See `manage.py status`."
+                f"{', '.join(missing)} {was} never turned on; nothing was changed. See `manage.py status`."
             )
         return [found[name] for name in wanted]
 
     def _show_what_is_left(self, wanted: list[Symbol], status: TradingStatus) -> None:
-        """What rests, what is on its way and what is held, at every venue."""
+        """Open orders, orders in flight and positions, at every venue."""
         for row in kill_switch.resting(wanted).select_related("symbol"):
-            self.stdout.write(f"  rests: {kill_switch.name_of(row)}")
+            self.stdout.write(f"  open: {kill_switch.name_of(row)}")
         for row in kill_switch.on_their_way(wanted).select_related("symbol"):
-            self.stdout.write(f"  not clear yet whether it rests: {kill_switch.name_of(row)}")
+            self.stdout.write(f"  unconfirmed: {kill_switch.name_of(row)}")
         live = Trader.objects.filter(symbol__in=wanted, finished_at__isnull=True).order_by("symbol__name", "slot")
         under_way = 0
         for trader, position in positions_of(live):
@@ -86,10 +86,10 @@ class Command(BaseCommand):
             owned = position.owned(trader.symbol.base_asset)
             if owned > 0:
                 what = f"{plain(owned)} {trader.symbol.base_asset}"
-                self.stdout.write(f"  held: {what} by {trader.symbol.name} #{trader.slot} at {trader.venue}")
+                self.stdout.write(f"  position: {what} of {trader.symbol.name} #{trader.slot} at {trader.venue}")
         if status == TradingStatus.SHUTDOWN and under_way:
             cycles = "1 cycle" if under_way == 1 else f"{under_way} cycles"
-            self.stdout.write(f"  {cycles} under way may end; then trading is off.")
+            self.stdout.write(f"  {cycles} still running; trading turns off after the last.")
 
 
 def _in_words(status: TradingStatus) -> str:

@@ -1,4 +1,4 @@
-"""`manage.py why ETHUSDT`: why a symbol does not buy."""
+"""`manage.py why ETHUSDT`: what blocks a symbol's buys."""
 
 import json
 from argparse import ArgumentParser
@@ -13,18 +13,18 @@ from trading.models import Symbol
 
 
 class Command(BaseCommand):
-    help = "Says what holds a symbol's buys back, and what each of its traders waits for. Changes nothing."
+    help = "Shows what blocks a symbol's buys and what each trader is waiting for. Read-only."
     requires_system_checks = ["redis"]
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("symbol", metavar="SYMBOL", help="such as ETHUSDT")
-        parser.add_argument("--json", action="store_true", help="for programs: one JSON object")
+        parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["symbol"].upper()
         symbol = Symbol.objects.select_related("settings").filter(name=name).first()
         if symbol is None:
-            raise CommandError(f"{name} was never turned on here: `manage.py trade {name} on` does.")
+            raise CommandError(f"{name} was never turned on. Run `manage.py trade {name} on`.")
         answer = why(symbol)
         self.stdout.write(json.dumps(as_json(answer), indent=2) if options["json"] else as_text(answer))
 
@@ -52,11 +52,11 @@ def as_json(answer: Answer) -> dict[str, Any]:
 def as_text(answer: Answer) -> str:
     name, venue = answer.symbol.name, answer.venue
     if answer.reasons:
-        head = [f"{name} at {venue} buys nothing:", *(f"  - {reason}" for reason in answer.reasons)]
+        head = [f"{name} at {venue} is not buying:", *(f"  - {reason}" for reason in answer.reasons)]
     elif any(line.is_error for line in answer.slots):
-        head = [f"Nothing holds {name} at {venue} back as a whole, but traders met errors:"]
+        head = [f"Nothing blocks {name} at {venue}, but some traders have errors:"]
     else:
-        head = [f"Nothing holds {name} at {venue} back; its traders wait for the market:"]
+        head = [f"Nothing blocks {name} at {venue}; traders by slot:"]
     rows = [
         [f"#{line.number}", line.trader.state.lower() if line.trader else "-", line.text] for line in answer.slots
     ]

@@ -1,4 +1,4 @@
-"""manage.py stream: keeps the websockets alive and publishes trades and own orders to Redis."""
+"""manage.py stream: keeps the websockets connected and publishes trades and execution reports to Redis."""
 
 import re
 import signal
@@ -16,12 +16,12 @@ from streamer import rest, symbols
 from streamer.service import KnownSymbols, Rows, Streamer, StreamerFailed, Wanted
 
 EXAMPLES = """
-Streams public trades into the Redis streams trade_events:{market}:{SYMBOL}, and the account's own orders into
-execution_reports:{venue}, until Ctrl-C. Everything reconnects by itself; trades missed meanwhile are filled in.
+Publishes public trades to the Redis streams trade_events:{market}:{SYMBOL}, and the account's execution reports to
+execution_reports:{venue}, until Ctrl-C. Reconnects automatically; missed trades are backfilled.
 
-  manage.py stream                          every symbol whose streaming is on in the admin, following changes
-  manage.py stream ETHUSDT BTCUSDT          these two, from the default market
-  manage.py stream ETHUSDT --market live    Binance's own trades (no key needed)
+  manage.py stream                          all symbols with the price feed on, following changes
+  manage.py stream ETHUSDT BTCUSDT          these two symbols, from the default market
+  manage.py stream ETHUSDT --market live    Binance's live trades (no key needed)
 """
 
 ASK_AGAIN_S = 2.0
@@ -36,12 +36,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "symbols", nargs="*", metavar="SYMBOL", help="such as ETHUSDT; none: all that are on in the admin"
+            "symbols", nargs="*", metavar="SYMBOL", help="such as ETHUSDT; default: all with the price feed on"
         )
         parser.add_argument(
             "--market",
             choices=[market.value for market in Market],
-            help=f"where the named symbols trade (default now: {default_market()})",
+            help=f"market of the named symbols (default: {default_market()})",
         )
         parser.add_argument("--no-user-stream", action="store_true", help="public trades only")
 
@@ -54,9 +54,7 @@ class Command(BaseCommand):
 
     def _stream(self, names: list[str], market_name: str | None, with_user_streams: bool) -> None:
         if market_name and not names:
-            raise CommandError(
-                "--market is for named symbols; without symbols the admin says what streams from where"
-            )
+            raise CommandError("--market requires symbols")
         client = self._redis()
         if names:
             market = Market(market_name) if market_name else default_market()
@@ -74,7 +72,7 @@ class Command(BaseCommand):
         """The symbols as wanted, once the exchange has said that they trade. Waits for an exchange that is away."""
         for name in names:
             if not re.fullmatch(r"[\w.-]{1,32}", name):
-                raise CommandError(f"{name!r} is no symbol: letters and digits such as ETHUSDT are expected")
+                raise CommandError(f"invalid symbol {name!r}: use letters and digits, for example ETHUSDT")
         said = ""
         while True:
             try:
@@ -94,7 +92,7 @@ class Command(BaseCommand):
             return connect()
         except (ValueError, redis.RedisError):
             # It may hold a password: nothing of it is repeated.
-            raise CommandError("REDIS_URL is not an address of Redis: write redis://:password@host:6379/0") from None
+            raise CommandError("invalid REDIS_URL: use redis://:password@host:6379/0") from None
 
     def _user_venues(self) -> dict[Venue, Endpoints]:
         """The venues where we have a key. A live key is used only where live trading is allowed."""

@@ -100,7 +100,7 @@ def test_live_key_that_may_withdraw_is_to_be_mended(
     live.LIVE_REST_URL = mock.url
     shown, error = check("live")
     assert to_mend(shown) == [MAY_WITHDRAW]
-    assert error == "1 finding must be mended: see MEND above"
+    assert error == "1 finding failed: see FAIL above"
     live.HEDGEHOG_ALLOW_WITHDRAW_KEY = True
     assert check("live")[1] == ""
 

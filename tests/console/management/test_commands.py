@@ -73,7 +73,7 @@ class TestTrade:
         assert not Symbol.objects.exists()
 
     def test_off_for_a_symbol_that_never_was_on_says_so(self) -> None:
-        with pytest.raises(CommandError, match="NOPE was never turned on here"):
+        with pytest.raises(CommandError, match="NOPE was never turned on"):
             run("trade", "NOPE", "off")
 
     def test_budget_under_the_least_notional_says_what_to_raise(self) -> None:
@@ -249,7 +249,7 @@ class TestDispatch:
 
     def test_without_a_database_it_says_so_and_ends_when_asked(self, processes: Processes, tmp_path: Path) -> None:
         dispatcher = processes.manage("dispatch", DATABASE_URL=f"sqlite:///{tmp_path / 'none.sqlite3'}")
-        processes.wait_for(lambda: "the database does not answer" in dispatcher.output, 10, "that it says so")
+        processes.wait_for(lambda: "database unavailable" in dispatcher.output, 10, "that it says so")
         dispatcher.signal(signal.SIGINT)
         assert dispatcher.wait(2) == 0
         assert "Traceback" not in dispatcher.output

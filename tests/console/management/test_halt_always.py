@@ -82,12 +82,12 @@ def write_lock(home: Path) -> Iterator[None]:
 def holds_here_only(ended: "subprocess.CompletedProcess[str]", installation: Installation, why: str) -> None:
     assert ended.returncode == 1
     assert f"for every process of HEDGEHOG_HOME {installation.home} on this machine" in ended.stdout
-    assert f"The database does not have it yet: {why}" in ended.stdout
-    assert "The database does not have it yet." in ended.stderr
+    assert f"The halt is not in the database yet: {why}" in ended.stdout
+    assert "The halt is not in the database yet." in ended.stderr
 
 
 def test_halt_on_a_good_day(here: Installation) -> None:
-    ended = here.halt("--why", "news")
+    ended = here.halt("--reason", "news")
     assert ended.returncode == 0
     assert ended.stdout.startswith("Trading is halted since ")
     assert here.mode() == "halted"
@@ -128,12 +128,12 @@ def test_held_write_lock_halts_this_home_at_once_and_the_database_later(here: In
     with write_lock(here.home):
         ended = here.halt()
         holds_here_only(ended, here, "database is locked")
-        assert "No order of this home goes out any more." in ended.stdout
+        assert "No order of this home can be sent any more." in ended.stdout
         assert here.python(ASKS_THE_GATE) == "True"
         ended = here.run("resume")
         assert (ended.returncode, ended.stdout) == (
             0,
-            "Trading is active again. The halt had not reached the database.\n",
+            "Trading resumed. The halt had not reached the database.\n",
         )
         here.halt()
     assert here.python(LEADS) == "True"
@@ -202,7 +202,7 @@ def test_database_that_is_not_known_is_never_taken_for_another(
     ended = here.halt(**wrong)
     assert ended.returncode == 1
     assert words in ended.stderr
-    assert f"no process of HEDGEHOG_HOME {here.home} on this machine lets a new order out" in ended.stderr
+    assert f"no process of HEDGEHOG_HOME {here.home} on this machine sends a new order" in ended.stderr
     assert "One that was saved before goes out until " in ended.stderr
     assert "top-secret" not in ended.stderr
     (here.home / "last_run.json").unlink(missing_ok=True)
@@ -244,7 +244,7 @@ def test_whatever_hangs_the_command_ends_in_time_with_what_it_knows(here: Instal
     assert time.monotonic() - began < emergency.ENDS_WITHIN_S + 2
     assert ended.returncode == 1
     said, again = ended.stderr.splitlines()
-    assert said.startswith("hedgehog: The settings and the database take too long. Since ")
+    assert said.startswith("hedgehog: The settings or the database take too long. Since ")
     assert said == again
     assert here.python(ASKS_THE_GATE) == "True"
 

@@ -65,20 +65,20 @@ def selling(buying: Trader, at: ScriptedExchange) -> Trader:
 class TestOff:
     def test_what_rests_is_kept_and_shown(self, buying: Trader) -> None:
         said = run("trade", "ETHUSDT", "off")
-        assert said == "ETHUSDT: trading is off (mock)\n  rests: BUY 0.0667 ETHUSDT at 2997 (mock)\n"
+        assert said == "ETHUSDT: trading is off (mock)\n  open: BUY 0.0667 ETHUSDT at 2997 (mock)\n"
         assert Order.objects.get().status == OrderStatus.NEW
         assert not kill_switch.unwanted().exists()
 
     def test_cancel_takes_buys_back(self, buying: Trader) -> None:
         said = run("trade", "ETHUSDT", "off", "--cancel")
-        assert "Resting orders to cancel: 1" in said
-        assert "Cancelled: 1. Filled before, all or in part: 0. No order rests any more." in said
+        assert "Open orders to cancel: 1" in said
+        assert "Cancelled: 1. Filled before, fully or partially: 0. No open order left." in said
         assert Order.objects.get().status == OrderStatus.CANCELED
 
     def test_cancel_cancels_sells_and_shows_what_is_held(self, selling: Trader, at: ScriptedExchange) -> None:
         said = run("trade", "ETHUSDT", "off", "--cancel")
         assert Order.objects.get(side=Side.SELL).status == OrderStatus.CANCELED
-        assert said.endswith("  held: 0.0666333 ETH by ETHUSDT #1 at mock\n")
+        assert said.endswith("  position: 0.0666333 ETH of ETHUSDT #1 at mock\n")
         acting.wake(selling.pk, TRADE, at)
         assert Order.objects.count() == 2  # Nothing is ordered again while it is off.
 
@@ -98,7 +98,7 @@ class TestShutdown:
     def test_cycle_under_way_goes_on_and_is_shown(self, selling: Trader, at: ScriptedExchange) -> None:
         said = run("trade", "ethusdt", "shutdown").splitlines()
         assert said[0] == "ETHUSDT: trading is shutting down (mock)"
-        assert said[-1] == "  1 cycle under way may end; then trading is off."
+        assert said[-1] == "  1 cycle still running; trading turns off after the last."
         acting.hear(at.fill_all(Order.objects.get(side=Side.SELL).client_order_id), Source.REPORT, at)
         selling.refresh_from_db()
         assert selling.state == "FINISHED"
@@ -129,7 +129,7 @@ class TestShutdown:
 
 
 def test_cancel_does_not_go_with_on(symbol: Symbol) -> None:
-    with pytest.raises(CommandError, match="--cancel belongs to off and shutdown"):
+    with pytest.raises(CommandError, match="--cancel works with off and shutdown only"):
         run("trade", "ETHUSDT", "on", "--cancel")
 
 
@@ -152,7 +152,7 @@ def test_on_for_many_turns_on_those_that_can_work(symbol: Symbol) -> None:
 
 
 def test_a_wrong_name_among_many_is_told_and_nothing_is_changed(symbol: Symbol) -> None:
-    with pytest.raises(CommandError, match="ETHUSD, NOPE were never turned on here; nothing was changed"):
+    with pytest.raises(CommandError, match="ETHUSD, NOPE were never turned on; nothing was changed"):
         run("trade", "ethusdt", "ethusd", "nope", "off")
     assert status_of(symbol)[0] == "on"
     assert run("trade", "ethusdt", "ETHUSDT", "off").count("ETHUSDT: trading is off") == 1
@@ -171,21 +171,21 @@ class TestSymbols:
         return sync
 
     def test_sync_says_what_there_is_in_one_line(self) -> None:
-        said = "mock: 3 symbols, 3 of them trade; 3 new with settings, turned off; 0 gone and marked."
-        assert run("symbols", "sync", "--dry-run") == f"{said} Nothing was changed: this is a dry run.\n"
+        said = "mock: 3 symbols, 3 of them trade; 3 new, turned off; 0 delisted."
+        assert run("symbols", "sync", "--dry-run") == f"{said} Dry run: nothing was changed.\n"
         assert not Symbol.objects.exists()
         assert run("symbols", "sync") == f"{said}\n"
         assert run("symbols", "sync", "--quote", "btc") == (
-            "mock: 1 symbol quoted in BTC, 1 of them trades; 0 new with settings, turned off; 0 gone and marked.\n"
+            "mock: 1 symbol quoted in BTC, 1 of them trades; 0 new, turned off; 0 delisted.\n"
         )
 
     def test_unknown_quote_is_told(self) -> None:
-        with pytest.raises(CommandError, match="mock lists no symbol quoted in XYZ"):
+        with pytest.raises(CommandError, match="mock lists no symbols quoted in XYZ"):
             run("symbols", "sync", "--quote", "XYZ")
 
     def test_exchange_that_is_away_is_one_line(self, sync: ListingExchange) -> None:
         sync.symbols = []
-        with pytest.raises(CommandError, match="mock can't be asked for its symbols now"):
+        with pytest.raises(CommandError, match="mock did not return its symbols"):
             run("symbols", "sync")
 
     def test_list_shows_each_with_its_settings(self, symbol: Symbol) -> None:
@@ -196,7 +196,7 @@ class TestSymbols:
         assert "ETHBTC         off       -          0.012 BTC in 3" in run("symbols", "list")
 
     def test_an_empty_list_says_so(self, symbol: Symbol) -> None:
-        assert run("symbols", "list", "--quote", "EUR").startswith("No symbol here fits.")
+        assert run("symbols", "list", "--quote", "EUR").startswith("No matching symbols.")
 
     def test_apply_gives_many_a_profile(self, symbol: Symbol) -> None:
         run("symbols", "sync")
@@ -217,10 +217,10 @@ class TestSymbols:
         [
             (
                 ("brave", "ETHUSDT"),
-                "There is no profile brave. There are: careful, lively.",
+                "Unknown profile brave. Available: careful, lively.",
             ),
-            (("careful",), "Which symbols"),
-            (("careful", "NOPE"), "Not among the symbols here: NOPE"),
+            (("careful",), "Name symbols"),
+            (("careful", "NOPE"), "Unknown symbols: NOPE"),
         ],
     )
     def test_what_can_not_be_applied_is_told(self, symbol: Symbol, arguments: tuple[str, ...], told: str) -> None:

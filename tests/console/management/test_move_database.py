@@ -116,7 +116,7 @@ def test_everything_moves_to_postgresql_and_back_to_the_last_unit(
     code, out, error = move(environment, filled, new)
     assert (code, error) == (0, "")
     rows = sum(map(len, before.values()))
-    assert f"{rows} rows were moved; each of them, and the sums above, agree." in out
+    assert f"{rows} rows moved; all rows and the sums above match." in out
     assert re.search(r"^trading_trader +30 .*profit 0\.00000435", out, re.MULTILINE)
     assert re.search(r"^trading_fill +1 +sums: .*quantity 0\.0667", out, re.MULTILINE)
     with looked_into(new, django_db_blocker):
@@ -162,7 +162,7 @@ def test_a_dry_run_counts_and_changes_nothing(
     code, out, _ = move(environment, filled, new, "--dry-run")
     assert code == 0
     assert re.search(r"^trading_trader +30$", out, re.MULTILINE)
-    assert "Nothing was changed: this is a dry run." in out
+    assert "Dry run: nothing was changed." in out
     with psycopg.connect(new) as connection:
         assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
     assert move(environment, filled, f"sqlite:///{tmp_path}/new.sqlite3", "--dry-run")[0] == 0
@@ -201,7 +201,7 @@ class TestIsRefused:
             "move-database", f"sqlite:///{tmp_path}/new.sqlite3", DATABASE_URL=filled, REDIS_URL=address
         )
         assert refused.returncode == 1
-        assert re.search(r"The worker on \S+ \(process \d+\) still runs: stop Hedgehog first", refused.stderr)
+        assert re.search(r"The worker on \S+ \(process \d+\) is still running: stop Hedgehog first", refused.stderr)
         assert not (tmp_path / "new.sqlite3").exists()
 
     def test_where_nobody_can_tell_what_runs(self, environment: Processes, filled: str, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ class TestIsRefused:
             REDIS_URL=f"redis://{HOST}:{free_port()}/0",
         )
         assert refused.returncode == 1
-        assert "REDIS_URL does not answer, and so nobody can tell" in refused.stderr
+        assert "REDIS_URL does not answer, so processes on other machines cannot be seen" in refused.stderr
 
     def test_while_somebody_writes(self, environment: Processes, filled: str, tmp_path: Path) -> None:
         with sqlite3.connect(filled.removeprefix("sqlite:///"), isolation_level=None) as writer:

@@ -154,10 +154,10 @@ def test_table_reads_well(day: Symbol, redis_client: "redis.Redis", monkeypatch:
     all_well(redis_client)
     monkeypatch.setattr(probes, "states", lambda: DOWN)
     lines = run()[0].splitlines()
-    assert lines[0] == f"Hedgehog {VERSION}. New traders trade on mock. Profit so far: 0.12345678 USDT."
+    assert lines[0] == f"Hedgehog {VERSION}. Venue mock. Realised profit: 0.12345678 USDT."
     assert lines[2].split() == [
         "SYMBOL",
-        "STREAMING",
+        "FEED",
         "TRADING",
         "LAST",
         "PRICE",
@@ -167,11 +167,11 @@ def test_table_reads_well(day: Symbol, redis_client: "redis.Redis", monkeypatch:
         "PROFIT",
     ]
     assert lines[3].split() == ["ETHUSDT", "on", "on", "unknown", "2", "1", "0.12345678", "USDT"]
-    assert "Orders open: 2, without an answer yet: 1" in lines
+    assert "Open orders: 2, in flight: 1" in lines
     start = next(n for n, line in enumerate(lines) if line.startswith("PROCESS"))
     states = [line.split()[:2] for line in lines[start + 1 : start + 4]]
     assert states == [["redis", "up"], ["streamer", "up"], ["worker", "DOWN"]]
-    assert lines[-5].startswith("Leader's last end: 0 s ago; tasks that wait: leader 0, exits 0, reports 0, celery 0")
+    assert lines[-5].startswith("Leader last finished: 0 s ago; queued tasks: leader 0, exits 0, reports 0, celery 0")
     assert lines[-3:] == [
         "Note: No worker for entries is up: no trader begins or buys.",
         "Note: No price of ETHUSDT has come yet.",
@@ -187,8 +187,8 @@ def test_what_holds_trading_back_is_said_first_and_who_waits_for_it(day: Symbol,
     text, _ = run()
     assert text.startswith("Trading is halted: news (by anna, since ")
     assert "`manage.py resume` lets trading go on." in text.splitlines()[0]
-    assert "of these unclear and asked about: 1" in text
-    assert "Waits, 1 of the traders: trading is halted: news" in text
+    assert "unconfirmed and being queried: 1" in text
+    assert "Blocked, 1 trader: trading is halted: news" in text
     told = json.loads(run("--json")[0])
     assert (told["mode"], told["mode_by"], told["mode_why"], told["orders_unclear"]) == ("halted", "anna", "news", 1)
     assert told["waiting"] == [
@@ -221,11 +221,11 @@ def test_what_does_not_get_on_is_said_and_is_a_failure_though_every_process_is_u
     ]
     dismissed, _ = run("--dismiss")
     assert dismissed.splitlines() == [
-        "streamer on garage (process 7) is not told of any more.",
-        "worker on garage (process 7) is not told of any more.",
+        "streamer on garage (process 7) dismissed.",
+        "worker on garage (process 7) dismissed.",
     ]
     assert run()[1] == 0
-    assert run("--dismiss")[0] == "Nobody is silent.\n"
+    assert run("--dismiss")[0] == "No silent host or process.\n"
 
 
 def test_watch_shows_it_again_until_ctrl_c(day: Symbol, all_up: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +238,7 @@ def test_watch_shows_it_again_until_ctrl_c(day: Symbol, all_up: None, monkeypatc
 
     monkeypatch.setattr(status.time, "sleep", wait)
     text, code = run("--watch")
-    assert (text.count("New traders trade on mock"), waits, code) == (2, [2.0, 2.0], 0)
+    assert (text.count("Venue mock."), waits, code) == (2, [2.0, 2.0], 0)
 
 
 def test_with_nothing_running_it_still_answers(symbol: Symbol) -> None:

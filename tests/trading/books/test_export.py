@@ -70,7 +70,7 @@ def test_lots_match_sales_of_the_year_with_purchases_of_any(years: Symbol) -> No
         ("ETH", "2026-01-02 00:00:00.000+00:00", "363", "0.5", "1650", "1700", "0", "50"),
     ]
     assert told.splitlines() == [
-        "2 parts of sales of 2026 at mock, gain 146.78 USDT",
+        "2 lot rows sold in 2026 at mock, gain 146.78 USDT",
         "held at the end of 2026: 0.5 ETH in 1 lot",
     ]
 
@@ -96,14 +96,14 @@ def test_fills_of_one_moment_keep_the_exchanges_order(symbol: Symbol) -> None:
 
 def test_other_venues_are_another_account(years: Symbol) -> None:
     rows, told = run("lots", "--year", "2026", "--venue", "live")
-    assert (rows, told) == ([], "0 parts of sales of 2026 at live, gain none\n")
+    assert (rows, told) == ([], "0 lot rows sold in 2026 at live, gain none\n")
 
 
 def test_coins_from_elsewhere_are_noted(symbol: Symbol) -> None:
     add_fill(make_trader(make_symbol("XRPUSDT")), Side.SELL, datetime(2026, 2, 1, tzinfo=UTC), "10", "0.5")
     [lot], told = run("lots", "--year", "2026")
     assert (lot["cost"], lot["gain"], lot["note"]) == ("", "", "no purchase here has brought it")
-    assert "1 row of them without a sure gain" in told
+    assert "1 row with an uncertain gain" in told
 
 
 def test_file_is_written_and_a_wrong_one_is_a_line(years: Symbol, tmp_path: Path) -> None:
@@ -111,13 +111,13 @@ def test_file_is_written_and_a_wrong_one_is_a_line(years: Symbol, tmp_path: Path
     assert rows == []
     assert (tmp_path / "2026.csv").read_text().startswith("time,venue,symbol,side,")
     assert len((tmp_path / "2026.csv").read_bytes().splitlines()) == 4
-    with pytest.raises(CommandError, match="can't be written: No such file or directory"):
+    with pytest.raises(CommandError, match="cannot be written: No such file or directory"):
         run("trades", "--year", "2026", "--csv", str(tmp_path / "none" / "2026.csv"))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is a full disk")
 def test_a_full_disk_is_one_line() -> None:
-    with pytest.raises(CommandError, match="/dev/full can't be written: No space left on device"):
+    with pytest.raises(CommandError, match="/dev/full cannot be written: No space left on device"):
         run("trades", "--year", "2026", "--csv", "/dev/full")
 
 

@@ -198,7 +198,7 @@ class TestCommand:
         lines = run().splitlines()
         assert lines[0] == "Profit at mock, net of commissions"
         assert [line.split() for line in lines[2:]] == [
-            ["SYMBOL", "CYCLES", "REALISED", "OF", "BUDGET", "UNREALISED", "OF", "BUDGET"],
+            ["SYMBOL", "CYCLES", "REALISED", "%", "BUDGET", "UNREALISED", "%", "BUDGET"],
             ["ETHUSDT", "3", "+0.50000001", "USDT", "0.08", "%", "+6.45676677", "1.08", "%"],
             ["XRPUSDT", "1", "+4", "USDT", "4", "%"],
             ["all", "4", "+4.50000001", "USDT", "0.64", "%", "+6.45676677", "0.92", "%"],
@@ -230,17 +230,17 @@ class TestCommand:
             make_cycle(symbol, "1")
         told_of = run("--by", "cycle")
         assert told_of.count("ETHUSDT #1 at mock, cycle") == 50
-        assert "The newest 50 of 52 cycles" in told_of
+        assert "Latest 50 of 52 cycles" in told_of
         assert "+52" in told_of
 
     def test_next_to_nothing_is_no_per_cent(self, symbol: Symbol) -> None:
         ended(symbol, 1, "-0.00000001")
-        assert "-0.00000001  USDT        0 %" in run()
+        assert "-0.00000001  USDT       0 %" in run()
 
     def test_venue_and_since_narrow_it(self, two: tuple[Symbol, Symbol]) -> None:
         assert "+100 " in run("--venue", "live")
         tomorrow = f"{timezone.now() + timedelta(days=2):%Y-%m-%d}"
-        assert f"No cycle has ended at mock since {tomorrow}" in run("--since", tomorrow)
+        assert f"No finished cycles at mock since {tomorrow}" in run("--since", tomorrow)
 
     def test_nonsense_is_refused_in_a_line(self, redis_client: object) -> None:
         with pytest.raises(CommandError, match="a date such as 2026-11-22, not yesterday"):

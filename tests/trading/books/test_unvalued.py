@@ -88,7 +88,7 @@ def test_every_line_of_the_report_says_what_it_leaves_out(doge: Symbol, by: By, 
     is_by_place = by in (By.SYMBOL, By.SLOT)
     # Its line or lines, and the total.
     assert len(told) == (3 if by == By.SLOT else 2)
-    assert told[-1].endswith(f"{UNVALUED}, in {2 if is_by_place else 1} of them")
+    assert told[-1].endswith(f"{UNVALUED}, in {2 if is_by_place else 1} cycles")
 
 
 def test_csv_of_the_report_has_a_column_for_it(doge: Symbol) -> None:
@@ -127,7 +127,7 @@ def test_status_says_it_in_words_and_in_json(doge: Symbol) -> None:
             (line,) = json.loads(out.getvalue())["symbols"]
             assert (line["profit"], line["cycles_with_unvalued_commissions"]) == ("0.49", 1)
         else:
-            assert f"Profit so far: 0.49 DOGE {UNVALUED}." in out.getvalue()
+            assert f"Realised profit: 0.49 DOGE {UNVALUED}." in out.getvalue()
             assert out.getvalue().count(f"0.49 DOGE {UNVALUED}") == 2
 
 

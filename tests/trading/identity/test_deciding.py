@@ -51,7 +51,7 @@ def copied(trader: Trader, runs_for_an_hour: Run, exchange: ScriptedExchange, pl
 class TestShow:
     def test_says_who_this_is_and_that_nobody_else_was_seen(self, db: None) -> None:
         text = run()
-        assert f"This installation has the identity {Installation.own().identity}, since" in text
+        assert f"Identity {Installation.own().identity}, since" in text
         assert "No other installation was seen on its keys." in text
 
 
@@ -60,7 +60,7 @@ class TestKeep:
     def test_trading_goes_on_at_once(self, trader: Trader, exchange: ScriptedExchange) -> None:
         acting.wake(trader.pk, TRADE, exchange)
         text = run("keep", "--yes")
-        assert "Traders that waited and go on: 1" in text
+        assert "Traders checking again: 1" in text
         assert not copies.told()
         acting.wake(trader.pk, TRADE, exchange)
         assert Order.objects.get().status == OrderStatus.NEW
@@ -106,7 +106,7 @@ class TestKeep:
         assert copies.told()
 
     def test_nothing_to_decide_is_one_clear_line(self, db: None) -> None:
-        with pytest.raises(CommandError, match="No copy of this installation is known to be alive"):
+        with pytest.raises(CommandError, match="No running copy of this installation is known"):
             run("keep", "--yes")
 
 
@@ -126,7 +126,7 @@ class TestNew:
         text = run("new", "--yes")
         identity = Installation.own().identity
         assert identity != trading
-        assert f"This installation has the identity {identity} now." in text
+        assert f"New identity: {identity}." in text
         assert {report.client_order_id for report in exchange.open_orders()} == resting
         assert set(Trader.objects.values_list("state", flat=True)) == {TraderState.ABANDONED}
         let_go = Order.objects.filter(status=OrderStatus.LET_GO)
@@ -186,7 +186,7 @@ class TestNew:
     def test_dry_run_says_what_it_would_do_and_changes_nothing(self, trading: str) -> None:
         text = run("new", "--dry-run")
         assert "Traders: 2, orders: 2, orphans: 1" in text
-        assert "Nothing was changed." in text
+        assert "Dry run: nothing was changed." in text
         assert Installation.own().identity == trading
         assert not Order.objects.filter(status=OrderStatus.LET_GO).exists()
 
@@ -196,7 +196,7 @@ class TestNew:
         if is_done:
             run("new")
         else:
-            with pytest.raises(CommandError, match="nothing was changed"):
+            with pytest.raises(CommandError, match="Nothing was changed"):
                 run("new")
         assert (Installation.own().identity != trading) == is_done
 
@@ -205,7 +205,7 @@ class TestNew:
             raise EOFError
 
         monkeypatch.setattr(builtins, "input", at_its_end)
-        with pytest.raises(CommandError, match="run it with --yes"):
+        with pytest.raises(CommandError, match="add --yes to confirm"):
             run("new")
 
 
@@ -215,8 +215,8 @@ class TestTakeOver:
         [
             (("take-over", "abc"), "An identity has 6 characters"),
             (("take-over", STRANGER), f"No order of an installation {STRANGER} was ever seen here"),
-            (("take-over",), "takes an identity"),
-            (("keep", STRANGER), "takes an identity"),
+            (("take-over",), "Only take-over needs an identity"),
+            (("keep", STRANGER), "Only take-over needs an identity"),
         ],
     )
     def test_what_can_not_be_is_one_clear_line(self, arguments: tuple[str, ...], words: str, db: None) -> None:
@@ -229,5 +229,5 @@ class TestTakeOver:
 
     def test_it_is_taken_over_by_name(self, trader: Trader) -> None:
         OtherInstallation.objects.create(venue=Venue.MOCK, identity=STRANGER)
-        assert "`manage.py orphans` shows them" in run("take-over", STRANGER, "--yes")
+        assert "then `manage.py orphans`" in run("take-over", STRANGER, "--yes")
         assert OtherInstallation.objects.get().taken_over_at is not None

@@ -212,13 +212,13 @@ class TestCommand:
     def test_says_that_the_books_agree(self) -> None:
         out = StringIO()
         call_command("audit", "--start", "USDT:10000", stdout=out)
-        assert out.getvalue() == "mock: our books and the exchange's agree\n"
+        assert out.getvalue() == "mock: records match the exchange\n"
 
     def test_names_each_difference_and_fails(self, exchange: BinanceExchange) -> None:
         order_that_only_the_exchange_knows(exchange)
         commission_of_a_unit_less(exchange)
         errors = StringIO()
-        with pytest.raises(CommandError, match="the books differ"):
+        with pytest.raises(CommandError, match="records differ"):
             call_command("audit", "mock", stderr=errors)
         assert [line[:9] for line in errors.getvalue().splitlines()] == ["mock: I3:", "mock: I4:", "mock: I4:"]
 
@@ -253,12 +253,12 @@ class TestSymbolThatIsGone:
         with pytest.raises(CommandError, match="not checked: OLDUSDT") as raised:
             call_command("audit", "mock", stdout=out, stderr=errors)
         assert raised.value.returncode == 2
-        assert out.getvalue() == "mock: what could be checked of our books and the exchange's agrees\n"
-        assert errors.getvalue().startswith("mock: OLDUSDT is not checked: ")
+        assert out.getvalue() == "mock: what could be checked matches the exchange\n"
+        assert errors.getvalue().startswith("mock: OLDUSDT was not checked: ")
 
     def test_difference_weighs_more(self, exchange: BinanceExchange) -> None:
         commission_of_a_unit_less(exchange)
-        with pytest.raises(CommandError, match="the books differ") as raised:
+        with pytest.raises(CommandError, match="records differ") as raised:
             call_command("audit", "mock", stdout=StringIO(), stderr=StringIO())
         assert raised.value.returncode == 1
 
@@ -283,7 +283,7 @@ def test_one_venue_that_does_not_answer_keeps_no_other_from_being_checked(
     out = StringIO()
     with pytest.raises(CommandError, match="testnet: There is no key"):
         call_command("audit", stdout=out)
-    assert out.getvalue() == "mock: our books and the exchange's agree\n"
+    assert out.getvalue() == "mock: records match the exchange\n"
 
 
 @pytest.mark.parametrize("start", ["USDT", "USDT:much", "USDT:1:2", "USDT:1 BTC:2", "USDT:nan", "USDT:-1"])

@@ -199,7 +199,7 @@ class TestCommands:
             call_command("reconcile", stdout=out)
         assert "orphan hh-79-b-1" in out.getvalue()
         monkeypatch.setattr(audit_command, "LOOK_AGAIN_S", 0)
-        with pytest.raises(CommandError, match="the books differ"):
+        with pytest.raises(CommandError, match="records differ"):
             call_command("audit", stderr=errors)
         assert "I3: orphan hh-79-b-1" in errors.getvalue()
 
@@ -207,7 +207,7 @@ class TestCommands:
         settings.MOCK_PORT = free_port()
         client_module._of_thread.__dict__.clear()
         out = StringIO()
-        with pytest.raises(CommandError, match="mock was not compared to the end: The exchange can't be reached"):
+        with pytest.raises(CommandError, match="mock: reconciliation stopped early: The exchange can't be reached"):
             call_command("reconcile", stdout=out)
         assert "stopped: " in out.getvalue()
 

@@ -216,16 +216,16 @@ class TestCommand:
         other = orphan_of(exchange, "hh-78-b-1")
         out = StringIO()
         call_command("orphans", stdout=out)
-        assert f"{resting.pk}  BUY 0.05 ETHUSDT at 2900 (mock): new, 0 traded." in out.getvalue()
+        assert f"{resting.pk}  BUY 0.05 ETHUSDT at 2900 (mock): new, 0 filled." in out.getvalue()
         call_command("orphans", "adopt", str(resting.pk), stdout=out)
         call_command("orphans", "cancel", str(other.pk), stdout=out)
         assert Order.objects.get().client_order_id == "hh-77-b-1"
         assert exchange.kept["hh-78-b-1"].status == OrderStatus.CANCELED
         call_command("orphans", stdout=out)
-        assert "No orphan" in out.getvalue()
+        assert "No orphans: " in out.getvalue()
 
     def test_what_can_not_be_is_one_clear_line(self, resting: Orphan, exchange: ScriptedExchange) -> None:
-        with pytest.raises(CommandError, match="Which one"):
+        with pytest.raises(CommandError, match="No orphan with that id"):
             call_command("orphans", "adopt", "0")
         orphans.cancel(resting, "admin", exchange)
         with pytest.raises(CommandError, match="canceled already"):

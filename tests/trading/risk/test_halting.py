@@ -290,13 +290,13 @@ def test_leader_rings_for_resting_buys_while_they_are_wanted_back(
 
 # --- the commands ---------------------------------------------------------------------------------------
 def test_halt_says_what_it_does_and_resume_what_it_ends(trader: Trader, at: ScriptedExchange) -> None:
-    shown = run("halt", "--by", "anna", "--why", "news")
+    shown = run("halt", "--by", "anna", "--reason", "news")
     assert shown.startswith("Trading is halted since ")
     row = Switch.objects.get()
     assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "anna", "news", False)
     assert "trading is halted: news (by anna" in run("resume", "--by", "bert")
     assert (Switch.objects.get().mode, Switch.objects.get().mode_by) == (TradingMode.ACTIVE, "bert")
-    assert run("resume") == "Trading is active already.\n"
+    assert run("resume") == "Trading is already active.\n"
 
 
 def test_halt_with_cancel_takes_resting_buys_back_and_leaves_sales(trader: Trader, at: ScriptedExchange) -> None:
@@ -308,17 +308,17 @@ def test_halt_with_cancel_takes_resting_buys_back_and_leaves_sales(trader: Trade
     filled = Order.objects.get(trader=others[1])
     at.fill_all(filled.client_order_id)  # Nobody has heard of it: the cancel will lose.
     shown = run("halt", "--cancel", "--by", "anna")
-    assert "Resting buys to cancel: 2\n" in shown
+    assert "Open buys to cancel: 2\n" in shown
     assert "  BUY 0.0667 ETHUSDT at 2997 (mock): canceled\n" in shown
     assert "  BUY 0.0667 XRPUSDT at 2997 (mock): filled\n" in shown
-    assert "Cancelled: 1. Filled before, all or in part: 1. No buy rests any more.\n" in shown
+    assert "Cancelled: 1. Filled before, fully or partially: 1. No open buy left.\n" in shown
     assert [each.side for each in at.open_orders()] == [Side.SELL]
 
 
 def test_dry_run_changes_nothing(trader: Trader, at: ScriptedExchange) -> None:
     acting.wake(trader.pk, TRADE, at)
     shown = run("halt", "--cancel", "--reduce", "--dry-run")
-    assert "Trading would be reducing.\nResting buys that would be cancelled: 1\n" in shown
+    assert "Trading would be reducing.\nOpen buys that would be cancelled: 1\n" in shown
     assert (Switch.row().mode, order().status) == (TradingMode.ACTIVE, OrderStatus.NEW)
 
 
@@ -326,7 +326,7 @@ def test_halt_waits_until_nothing_is_on_its_way(trader: Trader, at: ScriptedExch
     at.after.append(answer_lost)
     acting.wake(trader.pk, TRADE, at)
     shown = run("halt", "--cancel")
-    assert "Orders on their way whose outcome is not clear yet: 1\n" in shown
+    assert "Orders in flight, not confirmed yet: 1\n" in shown
     assert order().status == OrderStatus.CANCELED
 
 
@@ -339,14 +339,14 @@ def test_halt_lists_what_is_unclear_once_nothing_can_be_sent_any_more(trader: Tr
     at.before.append(raises(OutcomeUnknown("connection reset")))
     acting.wake(trader.pk, TRADE, at)
     out, began = StringIO(), time.monotonic()
-    with pytest.raises(CommandError, match="Not every order that was on its way is clear"):
+    with pytest.raises(CommandError, match="Not every order in flight is confirmed"):
         call_command("halt", stdout=out)
     assert SEND_WITHIN.total_seconds() <= time.monotonic() - began < 4
     first, saved, sent, unclear = out.getvalue().splitlines()
     assert first.startswith("Trading is halted since ")
-    assert saved.startswith("Saved before, and sent until ")
+    assert saved.startswith("In flight, sent by ")
     assert saved.endswith(": 1: BUY 0.0667 ETHUSDT at 2997 (mock)")
-    assert sent == "No order goes out any more."
+    assert sent == "No order can be sent any more."
     assert unclear.endswith(": 1: BUY 0.0667 ETHUSDT at 2997 (mock)")
     assert Switch.row().mode == TradingMode.HALTED
 
@@ -360,9 +360,9 @@ def test_halt_lists_what_could_not_be_cancelled(
         raise NotSent("no connection")
 
     monkeypatch.setattr(at, "cancel", away)
-    with pytest.raises(CommandError, match=r"stays halted, but not all orders are settled: 1\.") as error:
+    with pytest.raises(CommandError, match=r"stays halted, but 1 order is not settled yet\.") as error:
         run("halt", "--cancel", "--timeout", "0.05")
-    assert str(error.value).endswith("\n  BUY 0.0667 ETHUSDT at 2997 (mock): rests")
+    assert str(error.value).endswith("\n  BUY 0.0667 ETHUSDT at 2997 (mock): open")
 
 
 def test_all_are_cancelled_at_the_exchange_before_the_first_is_booked(
@@ -396,7 +396,7 @@ def test_halt_goes_on_trying_while_the_exchange_is_away(
         return cancel(symbol, client_order_id)
 
     monkeypatch.setattr(at, "cancel", sometimes)
-    assert run("halt", "--cancel").count("no connection; trying again") == 1
+    assert run("halt", "--cancel").count("no connection; retrying") == 1
     assert order().status == OrderStatus.CANCELED
 
 

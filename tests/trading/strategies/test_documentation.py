@@ -47,7 +47,7 @@ def test_the_documented_strategy_is_known_by_its_name(
     registry.known.cache_clear()
     request.addfinalizer(registry.known.cache_clear)
     assert check_strategies() == []
-    assert registry.about(registry.find("dip")).startswith("Buys once the price has fallen")
+    assert registry.about(registry.find("dip")).startswith("Buys once the price has fallen slightly below")
 
 
 def test_it_has_some_forty_lines() -> None:

@@ -34,8 +34,8 @@ PAUSE_S = 0.5
 
 class Command(BaseCommand):
     help = (
-        "Reads the trade events and execution reports in Redis and rings a Celery task for every trader concerned. "
-        "Runs until it is stopped; any number may run side by side, on any machine."
+        "Reads trade events and execution reports from Redis and queues a Celery task for each trader affected. Runs "
+        "until stopped; several may run in parallel, on any machine."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -58,7 +58,7 @@ class Command(BaseCommand):
                 trouble = ""
             except (redis.RedisError, OperationalError) as error:
                 if trouble != str(error):
-                    log.error("Redis does not do what it should; trying again: %s", error)
+                    log.error("Redis error, retrying: %s", error)
                 trouble = str(error)
                 time.sleep(PAUSE_S)
                 look_at = 0.0
@@ -79,7 +79,7 @@ class Command(BaseCommand):
             dispatcher.names = Names.now()
             self._keep_strangers(dispatcher)
         except DatabaseError as error:
-            log.error("the database does not answer; going on with what is known: %s", error)
+            log.error("database unavailable, continuing with the known symbols: %s", error)
             return
         # The topics of all venues: one that has no key is empty and costs nothing.
         venues = [venue.value for venue in Venue]

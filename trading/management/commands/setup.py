@@ -1,4 +1,4 @@
-"""`manage.py setup`: what the first start needs. Run again, it changes nothing."""
+"""`manage.py setup`: prepares the first start. Run again, it changes nothing."""
 
 import secrets
 from argparse import ArgumentParser
@@ -20,12 +20,12 @@ from trading.symbols.turning import set_trading
 
 class Command(BaseCommand):
     help = (
-        "Prepares an empty database: its identity, the schedule, the switch on the mock exchange, the symbols of "
-        "HEDGEHOG_SYMBOLS turned on, and an admin user with a random password. What is there already is left alone."
+        "Prepares an empty database: its identity, the schedule, the mock exchange as venue, trading on for "
+        "HEDGEHOG_SYMBOLS, and an admin user with a random password. Existing data is not changed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--no-admin", action="store_true", help="make no admin user")
+        parser.add_argument("--no-admin", action="store_true", help="do not create an admin user")
 
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         if not Symbol.objects.exists():
             for name in settings.HEDGEHOG_SYMBOLS:
                 set_trading(named(name), True)
-            self.stdout.write(f"Turned on: {', '.join(settings.HEDGEHOG_SYMBOLS)}")
+            self.stdout.write(f"Trading turned on: {', '.join(settings.HEDGEHOG_SYMBOLS)}")
         users = get_user_model()
         if not options["no_admin"] and not users.objects.filter(is_superuser=True).exists():
             password = secrets.token_urlsafe(12)
@@ -47,4 +47,4 @@ class Command(BaseCommand):
             # For the banner of `make run`, which shows it once and removes the file.
             path = settings.HEDGEHOG_HOME / "first_password"
             write_secret(path, password)
-            self.stdout.write(f"Made the user admin; the password is in {path}")
+            self.stdout.write(f"User admin created; password in {path}")

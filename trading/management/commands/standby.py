@@ -1,4 +1,4 @@
-"""`manage.py standby`: the process that lets traders get out while Redis is full or away."""
+"""`manage.py standby`: the process that exits positions while Redis is full or down."""
 
 import logging
 import signal
@@ -26,9 +26,9 @@ STEP, STEP_TAKES_S = "standby.step", 30.0
 
 class Command(BaseCommand):
     help = (
-        "Does nothing while Redis is well. While it is full, read-only or away, and so carries no task, it asks the "
-        "exchange for prices, lets traders get out of what they hold, asks about unclear orders and cancels. Also "
-        "writes a halt into the database that was requested while that was locked. Runs until it is stopped."
+        "Idle while Redis works. While Redis is full, read-only or down, it requests prices from the exchange, lets "
+        "traders exit their positions, queries unconfirmed orders and cancels. Also writes a halt into the database "
+        "that was requested while the database was locked. Runs until stopped."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -51,7 +51,7 @@ class Command(BaseCommand):
                 trouble = ""
             except DatabaseError as error:
                 if trouble != str(error):
-                    log.error("the database does not do what it should; trying again: %s", error)
+                    log.error("database error, retrying: %s", error)
                 trouble = str(error)
                 connection.close()
             heart.beat(acts="yes" if standby.is_acting else "no", **watchdog.facts())

@@ -1,4 +1,4 @@
-"""`manage.py worker`: a Celery worker that comes back by itself, for machines where no supervisor keeps one."""
+"""`manage.py worker`: a Celery worker that restarts automatically, for machines without a supervisor."""
 
 import argparse
 import sys
@@ -21,13 +21,13 @@ WORKER = [
 
 class Command(BaseCommand):
     help = (
-        "Runs a Celery worker, and starts it again when it ends: after a second, and ever later while it does not "
-        "stay up. For another machine than that of `make run`. What follows is passed on: "
+        "Runs a Celery worker and restarts it when it exits: after one second, with a growing delay while it does "
+        "not stay up. For machines without `make run`. Options are passed to Celery: "
         "`manage.py worker -n second@%%h -c 16`."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("options", nargs=argparse.REMAINDER, metavar="OPTION", help="of `celery worker`")
+        parser.add_argument("options", nargs=argparse.REMAINDER, metavar="OPTION", help="option of `celery worker`")
 
     def run_from_argv(self, argv: list[str]) -> None:
         # The options are Celery's: argparse would take -n and --loglevel for its own.
