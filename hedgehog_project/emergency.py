@@ -68,7 +68,7 @@ class Emergency:
             os.write(2, f"hedgehog: {self.last_words()}\n".encode())
 
     def _first_words(self) -> str:
-        return f"The settings and the database take too long. {self.words()}"
+        return f"The settings or the database take too long. {self.words()}"
 
     def _end(self) -> NoReturn:
         self._speak()
@@ -77,13 +77,13 @@ class Emergency:
     def words(self) -> str:
         """What holds by the file alone, and which orders may still go out: all that is known without a database."""
         if self.problem:
-            return f"Trading is NOT halted: {self.home / halt_request.REQUEST} could not be made: {self.problem}."
+            return f"Trading is NOT halted: {self.home / halt_request.REQUEST} could not be written: {self.problem}."
         what = "buy" if self.wanted.mode == "reducing" else "order"
         return (
-            f"Since {_clock(self.halted_at)} no process of HEDGEHOG_HOME {self.home} on this machine lets a new "
-            f"{what} out. One that was saved before goes out until {_clock(self.halted_at + SENT_WITHIN_S)} or "
-            "never. The switch in the database is turned as soon as a leader of this home can; until then others "
-            "that share the database go on. See `manage.py status`."
+            f"Since {_clock(self.halted_at)} no process of HEDGEHOG_HOME {self.home} on this machine sends a new "
+            f"{what}. One that was saved before is sent by {_clock(self.halted_at + SENT_WITHIN_S)} or "
+            "never. A leader of this home writes the halt into the database as soon as it can; until then others "
+            "that share the database continue. See `manage.py status`."
         )
 
 

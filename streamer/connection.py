@@ -160,9 +160,9 @@ class Connection:
         """Seconds until one of the watchdogs would bite. Raises LostError when one does."""
         patience = self._patience
         if now - heard_at >= patience.silence_s:
-            raise LostError(f"silent for {patience.silence_s:g} s")
+            raise LostError(f"no message for {patience.silence_s:g} s")
         if now - self._born >= patience.life_s:
-            raise LostError("planned, before the exchange closes it", wait_s=0.0)
+            raise LostError("planned reconnect before the exchange closes it", wait_s=0.0)
         alarms = [heard_at + patience.silence_s, self._born + patience.life_s]
         if self.is_quiet_odd():
             if now - data_at >= self._quiet_s:
@@ -246,7 +246,7 @@ def _connect(ws: FrameSocket, url: str) -> None:
         raise  # Some of ssl's are ValueErrors as well.
     except ValueError:
         # A proxy's address may hold a password: nothing of it is repeated.
-        raise LostError("the address of the exchange, or that of a proxy, can't be read") from None
+        raise LostError("the address of the exchange or of a proxy is invalid") from None
 
 
 def _in_words(error: Exception) -> str:

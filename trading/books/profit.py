@@ -38,8 +38,8 @@ class By(StrEnum):
 
 # What per cent mean, for people.
 OF_BUDGET = (
-    "Of budget: in per cent of the budgets of the slots that a line is about, each slot once. A day is about all "
-    "slots of the time that is shown, so days add up to All; a cycle is about its own budget."
+    "% of budget: relative to the budgets of the slots in a row, each slot counted once. A day counts all slots of "
+    "the period, so days add up to the total; a cycle counts its own budget."
 )
 
 

@@ -62,18 +62,16 @@ class Halted:
         what = "order" if self.mode == TradingMode.HALTED else "buy"
         since = f"since {clock(self.since)}"
         if not self.everywhere:
-            reach = f"no new {what} is let out by any process that uses this database, on any machine, at any venue"
+            reach = f"no process that uses this database sends a new {what}, on any machine, at any venue"
             return [f"Trading is {self.mode} {since}: {reach}."]
         if self.here:
-            return [
-                f"Trading is NOT {self.mode}. {self.here} The database does not have it either: {self.everywhere}"
-            ]
+            return [f"Trading is NOT {self.mode}. {self.here} Nor is it in the database: {self.everywhere}"]
         return [
             f"Trading is {self.mode} {since} for every process of HEDGEHOG_HOME {settings.HEDGEHOG_HOME} on this "
-            f"machine: none lets a new {what} out.",
-            f"The database does not have it yet: {self.everywhere} It is written there as soon as a leader of this "
-            "home can. Until then a process with another home goes on where it reaches the database; without it "
-            f"nobody can save a new {what}, nor let one out.",
+            f"machine: none sends a new {what}.",
+            f"It is not in the database yet: {self.everywhere} A leader of this home writes it there as soon as it "
+            "can. Until then processes with another home continue where they reach the database; without it "
+            f"no process can save or send a new {what}.",
         ]
 
 
@@ -94,7 +92,7 @@ def halt_now(
         try:
             halted_at = halt_request.file(settings.HEDGEHOG_HOME, wanted)
         except OSError as error:
-            here = f"The request in {settings.HEDGEHOG_HOME} could not be made: {error.strerror or error}."
+            here = f"The request in {settings.HEDGEHOG_HOME} could not be written: {error.strerror or error}."
     try:
         with hurried():
             _turn(mode, by, why, cancels_buys)
@@ -111,7 +109,7 @@ def halt_now(
             # Another person's halt or resume has taken it away meanwhile.
             halt_request.file(settings.HEDGEHOG_HOME, wanted)
     except OSError as error:
-        log.warning("the request of a halt: home=%s error=%s", settings.HEDGEHOG_HOME, error)
+        log.warning("halt request not updated: home=%s error=%s", settings.HEDGEHOG_HOME, error)
     return Halted(mode, datetime.fromtimestamp(halted_at, UTC), here, everywhere, is_away)
 
 
@@ -127,11 +125,11 @@ def keep_request() -> bool:
             return False  # Somebody has resumed, which takes it away before it lets go of the row.
         row.obey(wanted)
         row.save()
-    log.warning("a halt that was requested in %s is in the database now: %s", home, row.mode_text)
+    log.warning("the halt requested in %s is in the database now: %s", home, row.mode_text)
     try:
         halt_request.withdraw(home, wanted)
     except OSError as error:
-        log.warning("the request of a halt can't be taken away: home=%s error=%s", home, error)
+        log.warning("halt request not removed: home=%s error=%s", home, error)
     return True
 
 
@@ -184,7 +182,7 @@ def _turn(mode: TradingMode, by: str, why: str, cancels_buys: bool) -> None:
     }
     Switch.objects.update_or_create(pk=1, defaults=values)
     transaction.on_commit(
-        lambda: log.warning("trading is %s: by=%s why=%s cancels_buys=%s", mode, by, why, cancels_buys)
+        lambda: log.warning("trading is %s: by=%s reason=%s cancels_buys=%s", mode, by, why, cancels_buys)
     )
 
 
@@ -200,7 +198,7 @@ class OnTheWay:
         if not self.rows:
             return []
         reach = clock(self.until + ARRIVES_WITHIN - SEND_WITHIN)
-        head = f"Saved before, and sent until {clock(self.until)} or never (no exchange takes one after {reach})"
+        head = f"In flight: sent by {clock(self.until)} or never (no exchange accepts one after {reach})"
         return [f"{head}: {len(self.rows)}: {_names(self.rows)}"]
 
     def wait(self) -> list[Order]:
@@ -223,7 +221,7 @@ def found_on_their_way(halted: Halted) -> OnTheWay:
     # holds, and so only for this home, since it was filed.
     until = timezone.now() + SEND_WITHIN
     if halted.is_away:
-        raise OperationalError(f"each is sent until {clock(halted.since + SEND_WITHIN)} or never")
+        raise OperationalError(f"each is sent by {clock(halted.since + SEND_WITHIN)} or never")
     if halted.everywhere:
         until = halted.since + SEND_WITHIN
     with hurried_look():
@@ -236,9 +234,9 @@ def in_the_end(halted: Halted, unclear: list[Order]) -> list[str]:
     """What is said once none of the orders that were on their way can be sent any more."""
     what = "order" if halted.mode == TradingMode.HALTED else "buy"
     of = " of this home" if halted.everywhere else ""
-    lines = [f"No {what}{of} goes out any more."]
+    lines = [f"No {what}{of} is sent any more."]
     if unclear:
-        asks = "It is unclear whether the exchange has these; the leader asks until it is known"
+        asks = "Unconfirmed, the leader queries the exchange until their status is known"
         lines.append(f"{asks}: {len(unclear)}: {_names(unclear)}")
     return lines
 
