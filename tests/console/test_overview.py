@@ -209,10 +209,10 @@ def test_alarms_say_what_a_missing_process_means() -> None:
 
     assert alarms() == []
     assert alarms("worker", "flower") == ["No worker for entries is up: no trader begins or buys."]
-    assert alarms("mock_exchange") == ["The mock exchange is down: it takes no orders and fills none."]
+    assert alarms("mock_exchange") == ["The mock exchange is down: no orders are accepted or filled."]
     assert alarms("mock_exchange", venue=Venue.LIVE) == []
     assert alarms("redis", "worker", "beat") == [
-        "Redis does not answer: no event and no task reaches anybody. What is held still gets out."
+        "Redis is down: no events and no tasks are delivered. What is held still gets out."
     ]
 
 

@@ -123,7 +123,7 @@ class TestChanging:
         told = act(
             admin_client, "change_settings", *both, apply="yes", sizing="share", balance_share="5", max_exposure="90"
         )
-        assert "2 symbols changed, from their next cycle on, protections at once; 1 cycle under way keeps" in told
+        assert "2 symbols changed, from the next cycle, risk limits immediately; 1 cycle under way keeps" in told
         assert set(TradingSettings.objects.values_list("sizing", "balance_share")) == {("share", D("0.05"))}
         assert list(SymbolProtections.objects.values_list("max_exposure", "pause_minutes")) == [(D(90), 60)] * 2
         assert "5 % of free USDT in 1" in told

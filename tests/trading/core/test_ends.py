@@ -21,7 +21,7 @@ ENDED = [
     (Side.BUY, OrderStatus.CANCELED, SOME, TraderState.HOLDING, PlaceSell, "over its cost, 0.43113114", PlaceSell),
     (Side.BUY, OrderStatus.CANCELED, DUST, TraderState.HOLDING, Wait, ": buys again", PlaceBuy),
     (Side.BUY, OrderStatus.REJECTED, NONE, TraderState.WAITING, Wait, "was rejected: buys again", PlaceBuy),
-    (Side.BUY, OrderStatus.NOT_PLACED, NONE, TraderState.WAITING, Wait, "waits for the next trade", PlaceBuy),
+    (Side.BUY, OrderStatus.NOT_PLACED, NONE, TraderState.WAITING, Wait, "waiting for the next trade", PlaceBuy),
     (Side.BUY, OrderStatus.NOT_FOUND, NONE, TraderState.WAITING, Wait, "no longer known", PlaceBuy),
     (Side.BUY, OrderStatus.NOT_FOUND, SOME, TraderState.HOLDING, PlaceSell, "over its cost, 0.43113114", PlaceSell),
     (Side.BUY, OrderStatus.NOT_FOUND, DUST, TraderState.HOLDING, Wait, ": buys again", PlaceBuy),
@@ -223,11 +223,11 @@ def test_a_pause_goes_before_a_question() -> None:
     [
         (
             replace(RULES, buy_factor_min=D("0.999")),
-            "BUY at 0.4307: the exchange takes none under 0.999",
+            "BUY at 0.4307: the exchange rejects prices below 0.999",
         ),
         (
             replace(RULES, sell_factor_max=D("0.9999")),
-            "sold again: SELL at 0.4319: the exchange takes none over",
+            "sold: SELL at 0.4319: the exchange rejects prices above",
         ),
         (replace(RULES, max_position=D(46)), "more than may be owned, 46"),
     ],

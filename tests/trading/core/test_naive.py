@@ -229,7 +229,7 @@ def test_at_the_market_whole_steps_of_market_orders_are_sold_and_the_rest_at_its
 # --- retarget -------------------------------------------------------------------------------------
 def test_buy_that_its_trader_took_back_is_placed_anew_without_a_pause() -> None:
     waits = decide(position(), cancelled(Side.BUY, True), RULES, FOLLOWS)
-    assert waits == Wait("waits for the next trade")
+    assert waits == Wait("waiting for the next trade")
     paused = decide(position(), cancelled(Side.BUY, False), RULES, FOLLOWS)
     assert isinstance(paused, Wait)
     assert paused.pauses
@@ -370,7 +370,7 @@ class _Mistaken:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (None, "mistaken.decide answers None, which is no decision"),
+        (None, "mistaken.decide returned None, not a decision"),
         (lambda: D(1) / 0, "mistaken.decide fails: DivisionByZero"),
         (PlaceBuy(1.5, D(1), "float"), "a PlaceBuy whose price is 1.5, no Decimal above 0"),  # type: ignore[arg-type]
         (PlaceBuy(D(1), D("NaN"), "nothing"), "a PlaceBuy whose quantity is Decimal('NaN'), no Decimal above 0"),
@@ -387,7 +387,7 @@ def test_answer_that_is_none_is_told_to_the_author(answer: Any, words: str) -> N
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (None, "mistaken.triggers answers None, which is no Triggers"),
+        (None, "mistaken.triggers returned None, not Triggers"),
         (Triggers(below=1.5), "below=1.5, neither a Decimal nor None"),  # type: ignore[arg-type]
         (Triggers(above=D("Infinity")), "above=Decimal('Infinity'), neither a"),
         (lambda: D(1) / 0, "mistaken.triggers fails: DivisionByZero"),

@@ -96,7 +96,7 @@ ABOUT = {
     "Duplicate order sent.": OutcomeUnknown,
     "Unknown order sent.": NotFound,
     "This action is disabled on this account.": KeyRejected,
-    "This account may not place or cancel orders.": KeyRejected,
+    "Trading is disabled for this account.": KeyRejected,
     "Account has insufficient balance for requested action.": Why.BALANCE,
     "Market is closed.": Why.MARKET_CLOSED,
     "Order would immediately match and take.": Why.WOULD_MATCH,
@@ -133,7 +133,7 @@ def test_reason_for_people_says_what_to_do(catalog: dict[str, list[Any]]) -> Non
     [
         ("Unknown order sent.", NotFound),
         ("Order was not canceled due to cancel restrictions.", Refused),
-        ("This account may not place or cancel orders.", KeyRejected),
+        ("Trading is disabled for this account.", KeyRejected),
         ("Cancel order is invalid. Check origClOrdId and orderId.", Refused),
         ("a message that nobody knows yet", NotFound),
     ],

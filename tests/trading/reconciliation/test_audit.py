@@ -156,7 +156,7 @@ def buy_over_the_budget(exchange: BinanceExchange) -> None:
 
 Plant = Callable[[BinanceExchange], None]
 PLANTS: list[tuple[Plant, str, str]] = [
-    (second_trader_in_the_slot, "I1", "ETHUSDT #2 has more than one live trader"),
+    (second_trader_in_the_slot, "I1", "ETHUSDT #2 has more than one active trader"),
     (second_open_buy, "I2", "has more than one open buy"),
     (order_that_only_the_exchange_knows, "I3", "mock holds the order hh-9-b-orphan open"),
     (order_that_ended_only_here, "I3", "and the database does not"),
@@ -171,8 +171,8 @@ PLANTS: list[tuple[Plant, str, str]] = [
     (quote_of_a_unit_more, "I5", "USDT: "),
     (trader_that_waits_for_nothing, "I6", "waits for nothing that could wake it"),
     (trader_whose_time_has_passed, "I6", "should have tried again"),
-    (unclear_order_that_nobody_asks_about, "I6", "is unclear, and nobody asks about it"),
-    (unclear_order_that_nobody_asks_about_any_more, "I6", "is unclear, and nobody asks about it"),
+    (unclear_order_that_nobody_asks_about, "I6", "is unconfirmed and not being queried"),
+    (unclear_order_that_nobody_asks_about_any_more, "I6", "is unconfirmed and not being queried"),
     (buy_over_the_budget, "I7", "of a budget of 199.8998"),
 ]
 

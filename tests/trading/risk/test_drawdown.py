@@ -175,7 +175,7 @@ def test_whoever_resumes_from_a_halt_of_theirs_is_told_of_a_drawdown_that_came_m
     assert look().tripped_at is None
     HighWater.objects.update(looked_at=timezone.now())
     assert list(limit_usage.drawdown_problems(Venue.MOCK)) == [
-        "The drawdown at mock is 10 %, over 5 %: whoever resumes trading has it held back again for that."
+        "The drawdown at mock is 10 %, over 5 %: resuming will stop trading again."
     ]
     kill_switch.resume("anna")
     HighWater.objects.update(looked_at=NOON)
@@ -217,7 +217,7 @@ def test_a_drawdown_that_nobody_can_know_is_told(symbol: Symbol, look: Look, red
     limits = limit_account(max_drawdown=D("0.05"), capital=D(900))
     hold_one(symbol)
     assert list(limit_usage.drawdown_problems(Venue.MOCK)) == [
-        "The drawdown at mock is not known yet: what is held may have no price."
+        "The drawdown at mock is not known yet: a position may have no price."
     ]
     row = look("1000")
     HighWater.objects.update(looked_at=timezone.now())

@@ -125,7 +125,7 @@ def test_whoever_protections_hold_back_asks_again_once_they_change(
     [
         (["budget"], "from their next cycle on"),
         (["max_exposure"], "at once"),
-        (["budget", "max_exposure"], "from their next cycle on, protections at once"),
+        (["budget", "max_exposure"], "from the next cycle, risk limits immediately"),
     ],
 )
 def test_from_when_on_a_change_applies_is_told(names: list[str], told: str) -> None:

@@ -51,7 +51,7 @@ def test_missing_balance_says_what_is_missing_and_has_the_books_compared(
     text = "Account has insufficient balance for requested action. (-2010)"
     exchange.before += [raises(Refused(text, -2010, Why.BALANCE))] * 2
     acting.wake(trader.pk, TRADE, exchange)
-    assert fresh(trader).error == f"The buy needs 199.8999 USDT, which the account does not have free: {text}"
+    assert fresh(trader).error == f"The buy needs 199.8999 USDT, more than the free balance: {text}"
     assert only_order(trader).status == OrderStatus.REJECTED
     assert bells == [("trading.tasks.reconcile", {"venue": "mock", "entry": None})]
     assert 0 < wait_s(trader) <= 1
@@ -65,7 +65,7 @@ def test_closed_market_has_its_listing_asked_at_once_which_holds_orders_back_fro
 ) -> None:
     exchange.before.append(raises(Refused("Market is closed. (-2010)", -2010, Why.MARKET_CLOSED)))
     acting.wake(trader.pk, TRADE, exchange)
-    assert fresh(trader).error == "ETHUSDT does not trade now: Market is closed. (-2010)"
+    assert fresh(trader).error == "ETHUSDT cannot be traded now: Market is closed. (-2010)"
     assert wait_s(trader) <= 1
     assert bells == [("trading.tasks.refresh_listing", {"symbol": "ETHUSDT", "venue": "mock"})]
 
@@ -123,7 +123,7 @@ def test_full_budget_holds_a_trader_back_without_a_row_or_an_error(
         0,
     )
     assert 3 < wait_s(trader) < 5
-    assert JournalEntry.objects.get().reason == "the exchange's limits leave no room for a buy"
+    assert JournalEntry.objects.get().reason == "rate limit: no capacity for a buy"
     monkeypatch.setattr(gate, "why_wait", lambda venue, side: None)
     look_again(trader, exchange)
     acting.wake(trader.pk, TRADE, exchange)
@@ -141,7 +141,7 @@ def test_book_that_is_full_of_our_orders_takes_no_more_buys(trader: Trader, exch
     other = make_trader(trader.symbol, 2)
     acting.wake(other.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
-    assert fresh(other).waits_for == "1 orders of ETHUSDT are open, and mock lets 1 rest"
+    assert fresh(other).waits_for == "max open orders of ETHUSDT at mock reached: 1 of 1"
     acting.hear(exchange.fill_all(only_order(trader).client_order_id), Source.REPORT, exchange)
     assert only_order(trader, Side.SELL).status == OrderStatus.NEW
 
@@ -256,7 +256,7 @@ def test_sale_that_its_owner_took_back_is_placed_again_after_a_pause(
         exchange.end(only_order(trader, Side.SELL).client_order_id, OrderStatus.CANCELED), Source.REPORT, exchange
     )
     assert (fresh(trader).state, len(exchange.placed)) == (TraderState.HOLDING, 2)
-    assert fresh(trader).waits_for == "its sell was cancelled: sells again after a pause"
+    assert fresh(trader).waits_for == "its sell was cancelled: selling again after a pause"
     look_again(trader, exchange)
     assert Order.objects.filter(side=Side.SELL, status=OrderStatus.NEW).count() == 1
 

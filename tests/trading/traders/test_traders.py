@@ -227,7 +227,7 @@ def test_cancel_by_its_owner_buys_anew_after_a_pause(trader: Trader, exchange: S
     paused = fresh(trader)
     assert (paused.state, paused.waits_for) == (
         TraderState.WAITING,
-        "its buy was cancelled: buys again after a pause",
+        "its buy was cancelled: buying again after a pause",
     )
     acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
