@@ -47,7 +47,7 @@ def test_what_is_wrong_is_said_in_the_same_words_everywhere(admin_client: Client
     for words in (
         "The streamer is down: no prices and no execution reports.",
         "ETHUSDT: prices do not stream from mock. Turn streaming on.",
-        "ETHUSDT: its strategy can't decide: there is no strategy 'gone'",
+        "ETHUSDT: its strategy can't decide: unknown strategy 'gone'",
     ):
         for where, text in everywhere(admin_client, symbol).items():
             assert words in text, where

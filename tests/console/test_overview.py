@@ -172,7 +172,7 @@ class TestHints:
 
     def test_venue_that_cannot_be_traded(self, symbol: Symbol) -> None:
         Switch.objects.update(venue=Venue.TESTNET)
-        assert "New traders can't trade on testnet: There is no key" in self.hints()
+        assert "New traders can't trade on testnet: No key" in self.hints()
 
     def test_nothing_to_say_when_all_is_well(self, symbol: Symbol) -> None:
         turning.set_streaming(symbol, True)

@@ -79,7 +79,7 @@ class TestReasons:
 
     def test_venue_without_a_key(self, well: Symbol) -> None:
         Switch.objects.update(venue=Venue.TESTNET)
-        assert "New traders can't trade on testnet: There is no key" in reasons(well)[0]
+        assert "New traders can't trade on testnet: No key" in reasons(well)[0]
 
     def test_processes_that_are_down(self, well: Symbol) -> None:
         states = [ProcessState(name, name not in ("streamer", "worker"), None, "") for name in processes.NAMES]

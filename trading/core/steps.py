@@ -93,7 +93,7 @@ def buy_under(
             leaves_at = floor_to(EXACT.multiply(EXACT.multiply(price, worst_exit), GAP), rules.tick)
             why_not = violation(rules, Side.SELL, leaves_at, sellable)
             if why_not:
-                return Wait(f"the position could not be closed by an exit:  {why_not}")
+                return Wait(f"the position could not be closed by an exit: {why_not}")
     return PlaceBuy(price, quantity, f"{percent(buy_down_interval)} below {plain(event.price)}")
 
 

@@ -72,7 +72,7 @@ _MESSAGES: tuple[tuple[str, Why, str], ...] = (
     ("Filter failure", Why.FILTER, "The order violates one of the symbol's filters"),
     ("Price * QTY is zero or less", Why.FILTER, "The order value is zero"),
 )
-_ACCOUNT_IS_BARRED = ("This action is disabled on this account", "Trading is disabled for this account")
+_ACCOUNT_IS_BARRED = ("This action is disabled on this account", "This account may not place or cancel orders")
 # An open order with this client order id exists: an earlier sending of ours was accepted.
 _DUPLICATE = "Duplicate order sent"
 _UNKNOWN_ORDER = "Unknown order sent"

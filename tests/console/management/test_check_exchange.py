@@ -82,7 +82,7 @@ def test_whether_a_buy_could_be_sold_again_is_reckoned_with_the_accounts_own_com
     if is_known:
         Listing.objects.update(buy_taker_fee=D("0.1"), fee_asked_at=timezone.now())
     (problem,) = to_mend(check("mock")[0])
-    assert problem.startswith("ETHUSDT at 3000: what it buys could not be sold again")
+    assert problem.startswith("ETHUSDT at 3000: what it buys could not be sold")
 
 
 def test_live_key_is_looked_at_for_what_it_may_do(live: Settings, symbol: Symbol) -> None:
@@ -120,7 +120,7 @@ def test_addresses_that_nobody_listens_on(live: Settings) -> None:
     live.LIVE_REST_URL, live.LIVE_WS_API_URL = f"http://{dead}", f"ws://{dead}/ws-api/v3"
     live.LIVE_STREAM_URL = f"ws://{dead}"
     rest, streams, ws_api = to_mend(check("live")[0])
-    assert rest.startswith(f"REST http://{dead}: The exchange can't be reached")
+    assert rest.startswith(f"REST http://{dead}: Exchange unreachable")
     assert streams.startswith(f"streams ws://{dead}: ")
     assert ws_api.startswith(f"WebSocket API ws://{dead}/ws-api/v3: ")
 
@@ -163,7 +163,7 @@ def test_clock_offset_is_measured(at_mock: MockExchange, monkeypatch: pytest.Mon
     ("settings_of_symbol", "words"),
     [
         ({"budget": D(12), "max_slots": 3}, "takes no order of ETHUSDT under 5: raise the budget"),
-        ({"budget": D("5.1"), "max_slots": 1}, "could not be sold again"),
+        ({"budget": D("5.1"), "max_slots": 1}, "could not be sold"),
         (
             {"budget": D(10_001), "max_slots": 1},
             "10000 USDT free, 10001 still needed for ETHUSDT. Lower the budgets",

@@ -114,7 +114,7 @@ def test_symbol_that_is_not_trading_says_its_status() -> None:
 def test_missing_exchange_is_one_clear_line(command: tuple[str, ...]) -> None:
     with pytest.raises(CommandError) as raised:
         run(*command)
-    assert "can't be reached" in str(raised.value)
+    assert "Exchange unreachable" in str(raised.value)
     assert "\n" not in str(raised.value)
 
 

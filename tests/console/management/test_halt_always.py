@@ -82,7 +82,7 @@ def write_lock(home: Path) -> Iterator[None]:
 def holds_here_only(ended: "subprocess.CompletedProcess[str]", installation: Installation, why: str) -> None:
     assert ended.returncode == 1
     assert f"for every process of HEDGEHOG_HOME {installation.home} on this machine" in ended.stdout
-    assert f"The database does not have it yet: {why}" in ended.stdout
+    assert f"It is not in the database yet: {why}" in ended.stdout
     assert "The database does not have it yet." in ended.stderr
 
 

@@ -182,7 +182,7 @@ def test_nothing_is_bought_that_a_stop_could_not_sell() -> None:
     ):
         decision = decide(position(budget=budget), TRADE, RULES, settings)
         assert isinstance(decision, PlaceBuy) == is_bought, (settings, decision)
-        assert is_bought or "could not get out" in decision.reason
+        assert is_bought or "could not be closed by an exit" in decision.reason
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_buy_is_sized_so_that_whole_steps_are_left_of_it(quantity: str, step: st
     ("rules", "stands", "event", "reason"),
     [
         (replace(RULES, is_trading=False, status="HALT"), position(), TRADE, "not trading"),
-        (RULES, position(budget="4"), TRADE, "under the least notional"),
+        (RULES, position(budget="4"), TRADE, "below the min notional"),
         (RULES, position(mode=Mode.OFF), TRADE, "off"),
         (replace(RULES, max_price=D("0.4")), position(), TRADE, "over the most"),
         (replace(RULES, max_quantity=D(10)), position(), TRADE, "over the most"),

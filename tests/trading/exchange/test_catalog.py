@@ -96,7 +96,7 @@ ABOUT = {
     "Duplicate order sent.": OutcomeUnknown,
     "Unknown order sent.": NotFound,
     "This action is disabled on this account.": KeyRejected,
-    "Trading is disabled for this account.": KeyRejected,
+    "This account may not place or cancel orders.": KeyRejected,
     "Account has insufficient balance for requested action.": Why.BALANCE,
     "Market is closed.": Why.MARKET_CLOSED,
     "Order would immediately match and take.": Why.WOULD_MATCH,
@@ -125,7 +125,7 @@ def test_reason_for_people_says_what_to_do(catalog: dict[str, list[Any]]) -> Non
         error, _ = failure(-1013, message, is_placing=True)
         assert len(str(error)) > len(f"{message} (-1013)") + 20, error
     error, _ = failure(-2010, "Account has insufficient balance for requested action.", is_placing=True)
-    assert str(error).startswith("Add funds")
+    assert str(error).startswith("Insufficient balance: add funds")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_reason_for_people_says_what_to_do(catalog: dict[str, list[Any]]) -> Non
     [
         ("Unknown order sent.", NotFound),
         ("Order was not canceled due to cancel restrictions.", Refused),
-        ("Trading is disabled for this account.", KeyRejected),
+        ("This account may not place or cancel orders.", KeyRejected),
         ("Cancel order is invalid. Check origClOrdId and orderId.", Refused),
         ("a message that nobody knows yet", NotFound),
     ],

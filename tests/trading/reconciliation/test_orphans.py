@@ -125,7 +125,7 @@ def test_page_shows_the_fills_that_the_comparison_of_the_books_has_found(
 def test_profit_of_a_sale_alone_is_not_invented(symbol: Symbol, exchange: ScriptedExchange) -> None:
     place(exchange, "hh-77-s-1", price=3100)
     orphan = orphan_of(exchange, "hh-77-s-1")
-    with pytest.raises(ValidationError, match="Only its sale is known"):
+    with pytest.raises(ValidationError, match="Only the sell is known"):
         orphans.adopt(orphan, "admin", exchange)
     assert not Order.objects.exists()
     exchange.fill_all("hh-77-s-1")
@@ -228,5 +228,5 @@ class TestCommand:
         with pytest.raises(CommandError, match="Which one"):
             call_command("orphans", "adopt", "0")
         orphans.cancel(resting, "admin", exchange)
-        with pytest.raises(CommandError, match="canceled already"):
+        with pytest.raises(CommandError, match="Already canceled"):
             call_command("orphans", "adopt", str(resting.pk))

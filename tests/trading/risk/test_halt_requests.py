@@ -118,14 +118,14 @@ def test_leader_writes_a_request_into_the_row(db: None, redis_client: Any) -> No
 
 def test_halt_whose_row_can_not_be_written_says_so_and_holds(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     out = StringIO()
-    with locked(monkeypatch), pytest.raises(CommandError, match="The database does not have it yet"):
+    with locked(monkeypatch), pytest.raises(CommandError, match="It is not in the database yet"):
         call_command("halt", "--by", "anna", stdout=out)
     here, there, sent = out.getvalue().splitlines()
     assert here.endswith(
-        f"for every process of HEDGEHOG_HOME {settings.HEDGEHOG_HOME} on this machine: none lets a new order out."
+        f"for every process of HEDGEHOG_HOME {settings.HEDGEHOG_HOME} on this machine: none sends a new order."
     )
-    assert there.startswith("The database does not have it yet: database is locked. ")
-    assert sent == "No order of this home goes out any more."
+    assert there.startswith("It is not in the database yet: database is locked. ")
+    assert sent == "No order of this home is sent any more."
     assert gate.mode_denial(Side.SELL) is not None
     kill_switch.keep_request()
     assert Switch.objects.get().mode_by == "anna"
@@ -191,7 +191,7 @@ def test_page_says_the_same_as_the_command(admin_client: Any, monkeypatch: pytes
         page = admin_client.post("/admin/trading/switch/mode/", {"mode": "halted", "why": "news"}, follow=True)
     text = page.content.decode()
     assert f"for every process of HEDGEHOG_HOME {settings.HEDGEHOG_HOME} on this machine" in text
-    assert "The database does not have it yet: database is locked." in text
+    assert "It is not in the database yet: database is locked." in text
     assert "Trading is halted: news (by admin, since " in text
     with locked(monkeypatch):
         page = admin_client.post("/admin/trading/switch/mode/", {"mode": "active"}, follow=True)

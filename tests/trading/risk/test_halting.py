@@ -344,9 +344,9 @@ def test_halt_lists_what_is_unclear_once_nothing_can_be_sent_any_more(trader: Tr
     assert SEND_WITHIN.total_seconds() <= time.monotonic() - began < 4
     first, saved, sent, unclear = out.getvalue().splitlines()
     assert first.startswith("Trading is halted since ")
-    assert saved.startswith("Saved before, and sent until ")
+    assert saved.startswith("In flight: sent by ")
     assert saved.endswith(": 1: BUY 0.0667 ETHUSDT at 2997 (mock)")
-    assert sent == "No order goes out any more."
+    assert sent == "No order is sent any more."
     assert unclear.endswith(": 1: BUY 0.0667 ETHUSDT at 2997 (mock)")
     assert Switch.row().mode == TradingMode.HALTED
 

@@ -43,7 +43,7 @@ OF_SYMBOL: list[tuple[dict[str, object], Given, Rule, str, str]] = [
         {"max_exposure": D(400)},
         lambda symbol, client: [make_order(make_trader(symbol, slot)) for slot in (11, 12)],
         Rule.BOUND,
-        "max exposure of ETHUSDT, 400 USDT: 399.7998 are bound, this buy needs 199.8999",
+        "max exposure of ETHUSDT, 400 USDT: 399.7998 in use, this buy needs 199.8999",
         "max exposure of ETHUSDT, 400 USDT",
     ),
     (
@@ -87,7 +87,7 @@ OF_ACCOUNT: list[tuple[dict[str, object], Given, Rule, str, str]] = [
         {"max_exposure": D(500)},
         lambda symbol, client: [make_order(make_trader(symbol, slot)) for slot in (11, 12)],
         Rule.EXPOSURE,
-        "max account exposure at mock, 500 USDT: 399.7998 are bound, this buy needs 199.8999",
+        "max account exposure at mock, 500 USDT: 399.7998 in use, this buy needs 199.8999",
         "max account exposure at mock, 500 USDT",
     ),
     (
@@ -215,7 +215,7 @@ def test_exposure_adds_up_symbols_and_leaves_other_quotes_out(trader: Trader) ->
     make_order(make_trader(other, 11))
     limit_account(max_exposure=D(300))
     denial = ask(trader)
-    assert denial is not None and "199.8999 are bound" in denial.reason
+    assert denial is not None and "199.8999 in use" in denial.reason
     AccountProtections.objects.update(quote_asset="BTC")
     protections.forget()
     assert ask(trader) is None

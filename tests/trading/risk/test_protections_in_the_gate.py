@@ -62,7 +62,7 @@ def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader
     assert (row.count, row.rule, row.day) == (1, Rule.BOUND, timezone.now().astimezone(UTC).date())
     assert protections.of_day(Venue.MOCK) == {"bound": 1}
     assert [str(each) for each in limit_usage.together(Venue.MOCK)] == [
-        "max exposure of ETHUSDT, 300 USDT: 199.8999 are bound, this buy needs 199.8999"
+        "max exposure of ETHUSDT, 300 USDT: 199.8999 in use, this buy needs 199.8999"
     ]
     Order.objects.filter(pk=other.pk).update(status=OrderStatus.CANCELED)
     Trader.objects.filter(pk=trader.pk).update(retry_at=None)
@@ -74,7 +74,7 @@ def test_a_held_trader_shows_the_figures_on_its_page(trader: Trader, exchange: S
     limit(trader.symbol, max_exposure=D(100))
     acting.wake(trader.pk, TRADE, exchange)
     trader.refresh_from_db()
-    assert trader.waits_for == "max exposure of ETHUSDT, 100 USDT: 0 are bound, this buy needs 199.8999"
+    assert trader.waits_for == "max exposure of ETHUSDT, 100 USDT: 0 in use, this buy needs 199.8999"
     assert trader.retry_at is not None and trader.wake_below is None
 
 

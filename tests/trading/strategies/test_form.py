@@ -112,9 +112,9 @@ class TestForm:
         TradingSettings.objects.filter(symbol=symbol).update(strategy="gone", strategy_settings={"a": "1"})
         shown = unescape(admin_client.get(f"/admin/trading/symbol/{symbol.pk}/change/").content.decode())
         assert "gone (not here)" in shown
-        assert "there is no strategy 'gone'" in shown
+        assert "unknown strategy 'gone'" in shown
         told = save(admin_client, symbol, strategy="gone", budget="700")
-        assert "there is no strategy 'gone'" in told
+        assert "unknown strategy 'gone'" in told
         assert kept(symbol) == ("gone", {"a": "1"})
 
 

@@ -58,8 +58,8 @@ def test_what_was_never_written_has_its_default_and_what_is_gone_is_left_out() -
         ("most", "10.0000000000000000000000000000000001", "Max 8 decimal places."),
         ("most", "9.99", "Must be at least 10."),
         ("tries", "10", "Must be at least 1 and at most 9."),
-        ("tries", "1.5", "'1.5' is no whole number."),
-        ("is_patient", "maybe", "'maybe' is neither true nor false."),
+        ("tries", "1.5", "'1.5' is not a whole number."),
+        ("is_patient", "maybe", "'maybe' must be true or false."),
     ],
 )
 def test_what_cannot_be_is_told_in_words(name: str, text: str, told: str) -> None:
@@ -102,19 +102,22 @@ def settings_of(kind: Any, **values: Any) -> type:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        (object, "no dataclass"),
+        (object, "not a dataclass"),
         (make_dataclass("Settings", []), "not frozen"),
-        (settings_of(float, default=1.0, metadata={"label": "L"}), "neither Decimal, int nor bool"),
-        (settings_of(str, default="", metadata={"label": "L"}), "neither Decimal, int nor bool"),
-        (settings_of(D | int, default=1, metadata={"label": "L"}), "neither Decimal, int nor bool"),
+        (settings_of(float, default=1.0, metadata={"label": "L"}), "must be Decimal, int or bool"),
+        (settings_of(str, default="", metadata={"label": "L"}), "must be Decimal, int or bool"),
+        (settings_of(D | int, default=1, metadata={"label": "L"}), "must be Decimal, int or bool"),
         (settings_of("Nowhere", default=1, metadata={"label": "L"}), "cannot be read"),
         (settings_of(int, default=1), "no label"),
         (settings_of(int, metadata={"label": "L"}), "no default"),
-        (settings_of(D, default=1, metadata={"label": "L"}), "the default of Settings.each is no Decimal"),
-        (settings_of(int, default=1, metadata={"label": "L", "above": D(0)}), "a bound of Settings.each is no int"),
+        (settings_of(D, default=1, metadata={"label": "L"}), "the default of Settings.each is not of type Decimal"),
+        (
+            settings_of(int, default=1, metadata={"label": "L", "above": D(0)}),
+            "a bound of Settings.each is not of type int",
+        ),
         (settings_of(int, default=1, metadata={"label": "L", "below": 1}), "breaks its own bounds: Must be below 1"),
-        (settings_of(int, default=1, metadata={"label": "L", "max": 1}), "metadata that nobody reads: max"),
-        (settings_of(int, default=1, metadata={"label": "L", "percent": True}), "only a fraction"),
+        (settings_of(int, default=1, metadata={"label": "L", "max": 1}), "unknown metadata: max"),
+        (settings_of(int, default=1, metadata={"label": "L", "percent": True}), "percent needs a fraction"),
         (settings_of("D | 3", default=D(1), metadata={"label": "L"}), "cannot be read"),
     ],
 )

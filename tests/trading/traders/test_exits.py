@@ -163,7 +163,7 @@ def test_cancel_that_was_throttled_keeps_the_intent(follows: Trader, exchange: S
     with pytest.raises(Throttled):
         acting.wake(follows.pk, at("3030"), exchange)
     assert orders(follows, Side.BUY)[0].cancel_reason
-    assert "cancels its buy" in fresh(follows).waits_for
+    assert "cancelling its buy" in fresh(follows).waits_for
 
 
 # --- getting out ----------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def test_stop_loss_takes_the_sale_back_and_sells_at_the_market(stops: Trader, ex
     assert ended.profit < -10
     story = {(line.kind, line.order): line.reason for line in JournalEntry.objects.filter(trader=stops)}
     assert story[Kind.CANCELLED, orders(stops, Side.SELL)[0]] == "stop-loss: 2840 is more than 5 % under the buy"
-    assert story[Kind.ORDERED, exit_] == ("exits at the market: the price fell to 2840")
+    assert story[Kind.ORDERED, exit_] == ("exits by a market order: the price fell to 2840")
 
 
 def test_nothing_is_sold_before_the_sale_is_known_to_be_cancelled(

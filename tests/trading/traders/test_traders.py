@@ -107,7 +107,7 @@ def test_lost_answer_is_asked_about_not_resent(trader: Trader, exchange: Scripte
     acting.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
     assert order.status == OrderStatus.SUBMITTING
-    assert "unclear" in fresh(trader).waits_for
+    assert "unconfirmed" in fresh(trader).waits_for
     for event in (TRADE, RECHECK):
         acting.wake(trader.pk, event, exchange)
     assert len(exchange.placed) == 1
