@@ -227,7 +227,7 @@ class TestTakenOver:
         orphan = Orphan.objects.get()
         assert (orphan.client_order_id, orphan.why) == (
             theirs(trader),
-            f"it is of the installation {STRANGER}, which this one took over",
+            f"it belongs to the installation {STRANGER}, which this one took over",
         )
         assert not Order.objects.exists()
 
@@ -266,7 +266,7 @@ class TestTakenOver:
         place(theirs(99))
         row = compare(exchange)
         assert theirs(99) not in Orphan.objects.values_list("client_order_id", flat=True)
-        assert f"it has placed {theirs(99)} since: stop it" in row.text
+        assert f"has placed {theirs(99)} since: stop it" in row.text
 
 
 class TestNamesOfBeforeIdentities:

@@ -506,7 +506,7 @@ class TestOrdersThatTheDatabaseLacks:
         ("change", "why"),
         [
             ({"created_at": timezone.now() + timedelta(minutes=5)}, "started after the order was placed"),
-            ({"finished_at": timezone.now(), "state": TraderState.RETIRED}, "has ended"),
+            ({"finished_at": timezone.now(), "state": TraderState.RETIRED}, "has finished"),
             ({"venue": Venue.TESTNET}, "it is a different trader"),
             ({"budget": D(10)}, "exceeds the budget"),
         ],

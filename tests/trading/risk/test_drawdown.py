@@ -68,7 +68,7 @@ def test_fall_from_the_high_reduces_says_why_and_takes_resting_buys_back(symbol:
     assert D("0.08") < row.drawdown < D("0.1")
     switch = Switch.row()
     assert (switch.mode, switch.mode_by, switch.cancels_buys) == (TradingMode.REDUCING, "risk limits", True)
-    assert switch.mode_why.startswith("drawdown 9.1 % at mock, from the high of all time (a gain of 97.8011 USDT) to")
+    assert switch.mode_why.startswith("drawdown 9.1 % at mock: gain fell from the all-time peak of 97.8011 USDT to")
     assert "nothing is bought, only sold: drawdown 9.1 %" in switch.mode_text
 
 
@@ -175,7 +175,7 @@ def test_whoever_resumes_from_a_halt_of_theirs_is_told_of_a_drawdown_that_came_m
     assert look().tripped_at is None
     HighWater.objects.update(looked_at=timezone.now())
     assert list(limit_usage.drawdown_problems(Venue.MOCK)) == [
-        "The drawdown at mock is 10 %, over 5 %: resuming will stop trading again."
+        "The drawdown at mock is 10 %, above the max of 5 %: resuming will stop trading again."
     ]
     kill_switch.resume("anna")
     HighWater.objects.update(looked_at=NOON)

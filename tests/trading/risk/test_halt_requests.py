@@ -118,7 +118,7 @@ def test_leader_writes_a_request_into_the_row(db: None, redis_client: Any) -> No
 
 def test_halt_whose_row_can_not_be_written_says_so_and_holds(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     out = StringIO()
-    with locked(monkeypatch), pytest.raises(CommandError, match="It is not in the database yet"):
+    with locked(monkeypatch), pytest.raises(CommandError, match="The database does not have it yet"):
         call_command("halt", "--by", "anna", stdout=out)
     here, there, sent = out.getvalue().splitlines()
     assert here.endswith(

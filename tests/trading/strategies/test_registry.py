@@ -116,5 +116,5 @@ def test_two_of_one_name_the_first_stays(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_an_unknown_name_says_where_to_look() -> None:
-    with pytest.raises(registry.UnknownStrategy, match=r"no strategy 'gone'.*HEDGEHOG_STRATEGIES"):
+    with pytest.raises(registry.UnknownStrategy, match=r"unknown strategy 'gone'.*HEDGEHOG_STRATEGIES"):
         registry.find("gone")

@@ -130,7 +130,7 @@ def test_calls_that_use_the_cpu_for_long_are_worth_a_restart_and_so_are_many_tha
     until_it_burns()
     assert time_limit.does_not_end() == ""
     monkeypatch.setattr(time_limit, "BURNS_FOR_S", 0.5)
-    assert "calls of the strategy mine that do not end use the CPU: 1, for" in time_limit.does_not_end()
+    assert "calls of the strategy mine do not return and use the CPU: 1, for" in time_limit.does_not_end()
     monkeypatch.setattr(time_limit, "BURNS_FOR_S", 60.0)
     monkeypatch.setattr(time_limit, "MAX_LEFT_BEHIND", 3)
     for _ in range(2):
@@ -149,7 +149,7 @@ def test_a_strategy_that_was_asked_when_a_process_stopped_rests_and_is_named(
     stack = f'Timeout (0:00:30)!\nThread 0x1:\n  File "{patient.decide.__code__.co_filename}", line 3 in decide\n'
     assert time_limit.rest_after('Thread 0x1:\n  File "/elsewhere.py", line 3 in decide\n', 120) == ""
     assert within_time(patient, lambda: 7) == 7
-    assert time_limit.rest_after(stack, 120) == "the strategy patient was asked, and is not again for 120 s"
+    assert time_limit.rest_after(stack, 120) == "the strategy patient was called and is paused for 120 s"
     with pytest.raises(StrategyFails, match="patient is not called: it blocked a whole process; retried in 1"):
         within_time(patient, lambda: 7)
     time_limit.rest_after(stack, 0)

@@ -284,7 +284,7 @@ def test_buy_that_can_not_work_is_looked_at_again_later_and_written_once(
     Trader.objects.update(budget=D(1))
     for _ in range(3):
         acting.wake(trader.pk, TRADE, exchange)
-        assert "least notional" in fresh(trader).waits_for
+        assert "min notional" in fresh(trader).waits_for
         Trader.objects.update(retry_at=timezone.now())
         acting.wake(trader.pk, RECHECK, exchange)
     assert JournalEntry.objects.filter(kind=Kind.WAITED).count() == 1
