@@ -66,7 +66,7 @@ def _ask(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str
         if error.code in (400, 404) and (message := _message(said)):
             raise Refused(message) from None
         text = said[:200].decode(errors="replace")
-        raise Unreachable(f"The mock exchange at {mock.rest_url} answers {error.code}: {text}") from None
+        raise Unreachable(f"The mock exchange at {mock.rest_url} returned {error.code}: {text}") from None
     except (OSError, http.client.HTTPException, *UNREADABLE) as error:
         reason = getattr(error, "reason", error)
         raise Unreachable(f"The mock exchange does not answer at {mock.rest_url} ({reason}).") from None

@@ -45,7 +45,7 @@ def read_balances(text: str) -> dict[str, Decimal]:
         except InvalidOperation:
             amount = Decimal(-1)
         if not (asset.isalnum() and asset.isupper() and 0 <= amount < 10**10 and amount == cut(amount)):
-            raise BadSettings(f"MOCK_BALANCES: “{part}” is no balance: write for example USDT:10000,BTC:0.5")
+            raise BadSettings(f"MOCK_BALANCES: “{part}” is not a balance: use for example USDT:10000,BTC:0.5")
         balances[asset] = amount
     return balances
 
@@ -54,7 +54,7 @@ def _fill_rule() -> FillRule:
     try:
         return FillRule(settings.MOCK_FILL)
     except ValueError:
-        raise BadSettings(f"MOCK_FILL is strict or touch, not “{settings.MOCK_FILL}”") from None
+        raise BadSettings(f"MOCK_FILL must be strict or touch, not “{settings.MOCK_FILL}”") from None
 
 
 def _rates() -> Rates:

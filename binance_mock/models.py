@@ -6,8 +6,8 @@ from django.db import models
 class MockAccount(models.Model):
     class Meta:
         managed = False
-        verbose_name = "account"
-        verbose_name_plural = "account"
+        verbose_name = "mock account"
+        verbose_name_plural = "mock account"
         default_permissions = ("view",)
         permissions = [("reset_mockaccount", "Can reset the mock account")]
 

@@ -35,7 +35,7 @@ def budgets(venues: Iterable[Venue]) -> list[State]:
 def stops(states: Iterable[State]) -> list[str]:
     """One sentence for each exchange that has told us to be silent."""
     return [
-        f"{state.host} takes nothing until {state.stopped_until:%d %b %H:%M:%S} UTC, and nothing is sent: {state.why}"
+        f"No requests to {state.host} until {state.stopped_until:%d %b %H:%M:%S} UTC: {state.why}"
         for state in states
         if state.stopped_until
     ]
@@ -44,7 +44,10 @@ def stops(states: Iterable[State]) -> list[str]:
 def used(state: State) -> str:
     """How much of the limits is used, in words."""
     weight, orders = state.weight, state.orders_10s
-    return f"weight {weight.used} of {weight.limit} a minute, {orders.used} of {orders.limit} unfilled orders in 10 s"
+    return (
+        f"request weight {weight.used} of {weight.limit} per minute, unfilled orders {orders.used} of {orders.limit} "
+        "per 10 s"
+    )
 
 
 def unclear_orders() -> QuerySet[Order]:

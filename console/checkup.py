@@ -42,8 +42,8 @@ MAX_CLOCK_OFFSET_MS = RECV_WINDOW_MS // 3
 
 class Level(StrEnum):
     OK = "ok"
-    NOTE = "note"  # Worth knowing.
-    MEND = "MEND"  # Traders can't trade so.
+    WARN = "warn"  # Worth knowing.
+    FAIL = "FAIL"  # Traders can't trade so.
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def check_up(venue: Venue, is_wanted: bool = True) -> Iterator[Finding]:
     """All findings, as they are made. `is_wanted`: that there is no key is to be mended, not merely noted."""
     where = endpoints(venue)
     if venue == Venue.LIVE and not django_settings.HEDGEHOG_ALLOW_LIVE:
-        yield Finding(Level.NOTE, "real money is not allowed", "HEDGEHOG_ALLOW_LIVE=1 allows it")
+        yield Finding(Level.WARN, "live trading is disabled", "Set HEDGEHOG_ALLOW_LIVE=1 to enable it")
     # Whoever has no key may still ask what is public.
     inspector = Inspector(where.rest_url, where.key or hmac_key("", ""))
     reached = None
@@ -68,7 +68,7 @@ def check_up(venue: Venue, is_wanted: bool = True) -> Iterator[Finding]:
         reached = inspector.reach()
         yield Finding(Level.OK, f"REST {where.rest_url} answers in {reached.took_ms} ms")
     except ExchangeError as error:
-        yield Finding(Level.MEND, f"REST {where.rest_url}: {error}", "Look at the address, the network and firewalls")
+        yield Finding(Level.FAIL, f"REST {where.rest_url}: {error}", "Check the address, the network and firewalls")
     yield from _sockets(venue, where, reached.offset_ms if reached else 0)
     if reached is not None:
         yield from _clock(reached)
@@ -97,7 +97,7 @@ def _sockets(venue: Venue, where: Endpoints, offset_ms: int) -> Iterator[Finding
         yield Finding(Level.OK, f"streams {where.stream_url} connect in {_since_ms(begun)} ms")
         socket.close()
     except (OSError, websocket.WebSocketException) as error:
-        yield _no_socket("streams", where.stream_url, error, "No prices come in")
+        yield _no_socket("streams", where.stream_url, error, "No prices are received")
     begun = time.monotonic()
     try:
         socket = _connected(where.ws_api_url)
@@ -106,7 +106,7 @@ def _sockets(venue: Venue, where: Endpoints, offset_ms: int) -> Iterator[Finding
             yield _subscription(socket, where.key, offset_ms)
         socket.close()
     except (OSError, websocket.WebSocketException, ValueError) as error:
-        yield _no_socket("WebSocket API", where.ws_api_url, error, "Nobody tells when an order fills")
+        yield _no_socket("WebSocket API", where.ws_api_url, error, "No execution reports are received")
 
 
 def _connected(url: str) -> "websocket.WebSocket":
@@ -120,28 +120,28 @@ def _subscription(socket: "websocket.WebSocket", key: Key, offset_ms: int) -> Fi
     socket.send(json.dumps({"id": 1, "method": "userDataStream.subscribe.signature", "params": params}))
     reply = read_json(socket.recv())
     if not isinstance(reply, dict):
-        raise Unreadable("the answer to a subscription is no object")
+        raise Unreadable("the response to a subscription is not an object")
     if reply.get("status") == 200:
-        return Finding(Level.OK, "the stream of own orders can be subscribed to")
+        return Finding(Level.OK, "user data stream: subscription works")
     error = reply["error"] if isinstance(reply.get("error"), dict) else {}
     return Finding(
-        Level.MEND,
-        f"the stream of own orders is refused: {error.get('msg')} ({error.get('code')})",
-        "Look at the key, its right to read, and the addresses it may be used from",
+        Level.FAIL,
+        f"user data stream rejected: {error.get('msg')} ({error.get('code')})",
+        "Check the key, its read permission and its IP whitelist",
     )
 
 
 def _clock(reached: Reached) -> Iterator[Finding]:
     off = abs(reached.offset_ms)
     direction = "ahead of" if reached.offset_ms < 0 else "behind"
-    text = f"the clock of this machine is {off} ms {direction} the exchange's"
+    text = f"clock: {off} ms {direction} the exchange"
     if off > MAX_CLOCK_OFFSET_MS:
         advice = (
             f"Orders are accepted within {RECV_WINDOW_MS} ms only. Set the clock by NTP: timedatectl set-ntp true"
         )
-        yield Finding(Level.MEND, text, advice)
+        yield Finding(Level.FAIL, text, advice)
     elif off > CLOCK_WARN_MS:
-        yield Finding(Level.NOTE, text, "Set it by NTP: timedatectl set-ntp true")
+        yield Finding(Level.WARN, text, "Set it by NTP: timedatectl set-ntp true")
     else:
         yield Finding(Level.OK, text)
 
@@ -149,29 +149,27 @@ def _clock(reached: Reached) -> Iterator[Finding]:
 def _key(checked: _Checked, is_wanted: bool) -> Iterator[Finding]:
     where = checked.where
     if where.key is None:
-        yield Finding(Level.MEND if is_wanted else Level.NOTE, where.why_no_key)
+        yield Finding(Level.FAIL if is_wanted else Level.WARN, where.why_no_key)
         return
     try:
         if checked.venue == Venue.LIVE:
             rights = list(_rights(checked))
             yield from rights
-            if any(finding.level == Level.MEND for finding in rights):
+            if any(finding.level == Level.FAIL for finding in rights):
                 return
         account = checked.inspector.account()
     except KeyRejected as error:
-        yield Finding(
-            Level.MEND, f"the {where.key.kind} key: {error}", "Look at it, and at the addresses it may be used from"
-        )
+        yield Finding(Level.FAIL, f"the {where.key.kind} key: {error}", "Check the key and its IP whitelist")
         return
     except ExchangeError as error:
-        yield Finding(Level.MEND, f"the account can't be read: {error}", "Try again")
+        yield Finding(Level.FAIL, f"account not readable: {error}", "Try again")
         return
     checked.balances = account.balances
     if not account.can_trade:
-        yield Finding(Level.MEND, "the account may not trade", "Ask Binance why: it says canTrade=false")
+        yield Finding(Level.FAIL, "trading is disabled for the account", "Contact Binance: canTrade=false")
         return
     permissions = f" ({', '.join(account.permissions)})" if account.permissions else ""
-    yield Finding(Level.OK, f"the {where.key.kind} key reads the account, which may trade{permissions}")
+    yield Finding(Level.OK, f"{where.key.kind} key works; the account can trade{permissions}")
 
 
 def _rights(checked: _Checked) -> Iterator[Finding]:
@@ -180,32 +178,36 @@ def _rights(checked: _Checked) -> Iterator[Finding]:
     is_meant = django_settings.HEDGEHOG_ALLOW_WITHDRAW_KEY
     if rights is None:
         yield Finding(
-            Level.NOTE if is_meant else Level.MEND,
-            "the exchange does not tell what the key may do",
-            "" if is_meant else "Make sure that it may not withdraw, and set HEDGEHOG_ALLOW_WITHDRAW_KEY=1",
+            Level.WARN if is_meant else Level.FAIL,
+            "the exchange does not report the key's permissions",
+            "" if is_meant else "Make sure withdrawals are disabled, then set HEDGEHOG_ALLOW_WITHDRAW_KEY=1",
         )
         return
     if rights.may_withdraw:
         yield (
-            Finding(Level.NOTE, "the live key may withdraw, and is allowed to")
+            Finding(Level.WARN, "the live key can withdraw (allowed by setting)")
             if is_meant
-            else Finding(Level.MEND, MAY_WITHDRAW)
+            else Finding(Level.FAIL, MAY_WITHDRAW)
         )
     else:
-        yield Finding(Level.OK, "the live key may not withdraw")
+        yield Finding(Level.OK, "the live key cannot withdraw")
     if not rights.may_trade:
-        yield Finding(Level.MEND, "the live key may not trade", "Enable Spot & Margin Trading for it at Binance")
+        yield Finding(Level.FAIL, "the live key cannot trade", "Enable Spot & Margin Trading for it at Binance")
     if not rights.is_ip_restricted:
-        advice = "Restrict it to this machine's at Binance: then a key that leaks is of no use to others"
-        yield Finding(Level.NOTE, "the live key may be used from any address", advice)
+        advice = "Restrict it to this machine's IP at Binance; a leaked key is then useless"
+        yield Finding(Level.WARN, "the live key has no IP whitelist", advice)
     if rights.may_transfer:
-        yield Finding(Level.NOTE, "the live key may move money between your accounts", "It needs no right to")
+        yield Finding(
+            Level.WARN,
+            "the live key can transfer between your accounts",
+            "Disable this permission; it is not needed",
+        )
 
 
 def _symbols(checked: _Checked) -> Iterator[Finding]:
     on = Symbol.objects.filter(settings__status=TradingStatus.ON).select_related("settings").order_by("name")
     if not on:
-        yield Finding(Level.NOTE, "no symbol is trading", "Turn one on: manage.py trade ETHUSDT on")
+        yield Finding(Level.WARN, "trading is off for all symbols", "Turn one on: manage.py trade ETHUSDT on")
     for symbol in on:
         yield _symbol(checked, symbol)
 
@@ -216,20 +218,22 @@ def _symbol(checked: _Checked, symbol: Symbol) -> Finding:
         listed = inspector.listed(symbol.name)
         price = inspector.price(symbol.name)
     except Refused as error:
-        return Finding(Level.MEND, f"{symbol}: {error}", "Turn its trading off, or look how it is spelled there")
+        return Finding(Level.FAIL, f"{symbol}: {error}", "Turn trading off, or check the spelling")
     except ExchangeError as error:
-        return Finding(Level.MEND, f"{symbol} can't be asked about: {error}", "Try again")
+        return Finding(Level.FAIL, f"{symbol}: no answer: {error}", "Try again")
     symbol.base_asset, symbol.quote_asset = listed.base_asset, listed.quote_asset
     listing = Listing(symbol=symbol, venue=checked.venue, **listing_values(listed), **_fees(checked, symbol))
     _want(checked, symbol)
     if problem := settings.why_not(listing):
-        return Finding(Level.MEND, problem)
+        return Finding(Level.FAIL, problem)
     # What a trader would do first, were this the next trade.
     first = _first_step(settings, TradeSeen(symbol.name, 0, price, 0), listing.rules())
     if isinstance(first, Wait):
-        return Finding(Level.MEND, f"{symbol} at {plain(price)}: {first.reason}", "Change its budget or max slots")
+        return Finding(
+            Level.FAIL, f"{symbol} at {plain(price)}: {first.reason}", "Change the budget or the number of slots"
+        )
     filters = (
-        f"tick {plain(listed.tick_size)}, step {plain(listed.step_size)}, least notional {plain(listed.min_notional)}"
+        f"tick {plain(listed.tick_size)}, step {plain(listed.step_size)}, min notional {plain(listed.min_notional)}"
     )
     text = f"{symbol} at {plain(price)}: {listed.status}, {filters}"
     if checked.balances is None or not isinstance(first, PlaceBuy):
@@ -238,10 +242,10 @@ def _symbol(checked: _Checked, symbol: Symbol) -> Finding:
     try:
         inspector.would_take(symbol.name, Side.BUY, first.price, first.quantity)
     except KeyRejected as error:
-        return Finding(Level.MEND, f"{symbol}: {error}", "The key needs the right to trade spot")
+        return Finding(Level.FAIL, f"{symbol}: {error}", "Enable spot trading for the key")
     except ExchangeError as error:
-        return Finding(Level.MEND, f"{symbol}: {order} would be refused: {error}")
-    return Finding(Level.OK, f"{text}; {order} would be taken")
+        return Finding(Level.FAIL, f"{symbol}: {order} would be rejected: {error}")
+    return Finding(Level.OK, f"{text}; {order} would be accepted")
 
 
 def _fees(checked: _Checked, symbol: Symbol) -> dict[str, Any]:
@@ -273,18 +277,16 @@ def _money(checked: _Checked) -> Iterator[Finding]:
         return
     for asset, wanted in sorted(checked.wanted.items()):
         free, _locked = checked.balances.get(asset, (ZERO, ZERO))
-        text = (
-            f"{plain(free)} {asset} free, {plain(wanted)} still to be spent on {', '.join(checked.wanted_by[asset])}"
-        )
+        text = f"{plain(free)} {asset} free, {plain(wanted)} still needed for {', '.join(checked.wanted_by[asset])}"
         if free < wanted:
-            yield Finding(Level.MEND, text, f"Lower the budgets, or add {plain(wanted - free)} {asset}")
+            yield Finding(Level.FAIL, text, f"Lower the budgets or add {plain(wanted - free)} {asset}")
         else:
             yield Finding(Level.OK, text)
 
 
 def _no_socket(what: str, url: str, error: Exception, meaning: str) -> Finding:
     text = f"{what} {url}: {one_line(error)[:200]}"
-    return Finding(Level.MEND, text, f"{meaning}: look at the address, the network and firewalls")
+    return Finding(Level.FAIL, text, f"{meaning}: check the address, the network and firewalls")
 
 
 def _since_ms(begun: float) -> int:

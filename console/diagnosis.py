@@ -32,16 +32,16 @@ from trading.waking.enqueue import MANY
 
 # What it means to people when a process is down.
 WITHOUT = {
-    "redis": "Redis does not answer: no event and no task reaches anybody. What is held still gets out.",
-    "mock_exchange": "The mock exchange is down: it takes no orders and fills none.",
-    "streamer": "The streamer is down: no prices and no execution reports come.",
-    "dispatcher": "The dispatcher is down: no trader hears of trades and reports.",
-    "worker": "No worker for entries is up: no trader begins or buys.",
-    "worker_exits": "No worker for exits is up: no report is booked, nothing is cancelled, and nobody leads.",
-    "beat": "Beat is down: nobody looks for missing traders and unclear orders.",
-    "standby": "The standby is down: nobody gets out while Redis is full or away.",
+    "redis": "Redis is down: no events and no tasks are delivered. Positions can still exit.",
+    "mock_exchange": "The mock exchange is down: no orders are accepted or filled.",
+    "streamer": "The streamer is down: no prices and no execution reports.",
+    "dispatcher": "The dispatcher is down: traders receive no prices and no reports.",
+    "worker": "No worker for entries is running: no trader starts or buys.",
+    "worker_exits": "No worker for exits is running: no reports are processed, no orders cancelled, no leader runs.",
+    "beat": "Beat is down: missing traders are not started and unconfirmed orders are not queried.",
+    "standby": "The standby is down: positions cannot exit while Redis is full or down.",
 }
-REFUSING = "What is held still gets out, unclear orders are asked about, and cancels go on; nothing new is bought."
+REFUSING = "Positions can still exit, unconfirmed orders are queried and cancels continue; buys are paused."
 # What a process that is down explains already.
 _EXPLAINED_BY = {"leader": {"beat", "worker_exits"}, "prices": {"streamer", "mock_exchange"}}
 # So many of a kind are told one by one.
@@ -103,22 +103,22 @@ def is_on(facts: Facts) -> Iterator[Finding]:
     """Whether anything is to be traded at all."""
     if facts.symbol is None:
         if not facts.lines and not Symbol.objects.exists():
-            yield note(Topic.SYMBOL, "There is no symbol yet: add one under Symbols.", stops_buys=True)
+            yield note(Topic.SYMBOL, "No symbols yet: add one under Symbols.", stops_buys=True)
         elif not facts.wanted:
-            yield note(Topic.SYMBOL, "No symbol is trading: turn one on under Symbols.", stops_buys=True)
+            yield note(Topic.SYMBOL, "Trading is off for all symbols: turn one on under Symbols.", stops_buys=True)
         return
     settings = getattr(facts.symbol, "settings", None)
     if settings is None or settings.status == TradingStatus.OFF:
         text = f"Trading is off: turn it on, or run `manage.py trade {facts.symbol.name} on`."
         yield note(Topic.SYMBOL, text, stops_buys=True)
     elif settings.status == TradingStatus.SHUTDOWN:
-        yield note(Topic.SYMBOL, "A shutdown is under way: cycles end, and none begins.", stops_buys=True)
+        yield note(Topic.SYMBOL, "Shutting down: running cycles finish, no new ones start.", stops_buys=True)
 
 
 def is_switched(facts: Facts) -> Iterator[Finding]:
     """Halted, or selling only."""
     if text := facts.switch.mode_text:
-        yield alarm(Topic.SWITCH, f"{text[0].upper()}{text[1:]}.", "`manage.py resume` lets trading go on.")
+        yield alarm(Topic.SWITCH, f"{text[0].upper()}{text[1:]}.", "Run `manage.py resume` to resume trading.")
 
 
 def installations(facts: Facts) -> Iterator[Finding]:
@@ -130,7 +130,7 @@ def installations(facts: Facts) -> Iterator[Finding]:
 
 def venue(facts: Facts) -> Iterator[Finding]:
     if problem := why_not(facts.venue):
-        yield note(Topic.VENUE, f"New traders can't trade on {facts.venue}: {problem}", stops_buys=True)
+        yield note(Topic.VENUE, f"New traders cannot trade on {facts.venue}: {problem}", stops_buys=True)
 
 
 def rate_limits(facts: Facts) -> Iterator[Finding]:
@@ -139,7 +139,7 @@ def rate_limits(facts: Facts) -> Iterator[Finding]:
     yield from (alarm(Topic.RATE_LIMIT, f"{stop}.") for stop in stops)
     full = None if stops or facts.seen is None or "redis" in facts.down else why_wait(facts.venue, Side.BUY)
     if full:
-        text = f"The exchange's limits leave no room for a buy for {full[1]:.0f} s: {full[0]}."
+        text = f"Rate limit: no buy for {full[1]:.0f} s: {full[0]}."
         yield note(Topic.RATE_LIMIT, text, stops_buys=True)
 
 
@@ -168,13 +168,13 @@ def progress(facts: Facts) -> Iterator[Finding]:
     ]
     yield from (alarm(Topic.PROGRESS, each.text, stops_buys=each.about in ("leader", "queue")) for each in found)
     if all(each.about != "queue" for each in found) and any(each.length > MANY for each in facts.seen.queues):
-        yield note(Topic.PROGRESS, "The workers are behind: many tasks wait for them.", stops_buys=True)
+        yield note(Topic.PROGRESS, "The workers are behind: the task queue is long.", stops_buys=True)
 
 
 def listings(facts: Facts) -> Iterator[Finding]:
     """What the exchange says of symbols that can't be traded there."""
     said = [line.said for line in facts.wanted if line.said]
-    for text in _first(said, "Of {} more symbols the exchange says the like."):
+    for text in _first(said, "The exchange reports the same for {} more symbols."):
         yield note(Topic.SYMBOL, text, stops_buys=facts.symbol is not None)
 
 
@@ -183,12 +183,12 @@ def feed(facts: Facts) -> Iterator[Finding]:
     stops = facts.symbol is not None
     deaf = [line.name for line in facts.wanted if not line.is_streaming]
     if deaf:
-        text = f"{_some(deaf)}: prices do not stream from {market_of(facts.venue)}."
-        yield note(Topic.PRICES, text, "Turn streaming on.", stops_buys=stops)
+        text = f"{_some(deaf)}: the price feed from {market_of(facts.venue)} is off."
+        yield note(Topic.PRICES, text, "Turn it on.", stops_buys=stops)
     heard = [line for line in facts.wanted if (line.is_streaming or facts.symbol) and not line.said]
     mute = [line.name for line in heard if line.last_trade is None]
     if mute:
-        yield note(Topic.PRICES, f"{_some(mute)}: no price is known yet.", stops_buys=stops)
+        yield note(Topic.PRICES, f"{_some(mute)}: no price yet.", stops_buys=stops)
     ages = {line.name: line.last_trade.age_s for line in heard if line.last_trade}
     old = {name: age_s for name, age_s in ages.items() if age_s > figures.OLD_S}
     if old:
@@ -207,11 +207,11 @@ def settings(facts: Facts) -> Iterator[Finding]:
     known = {row.symbol_id: row for row in rows}
     unknown = [line.name for line in wanted if line.pk not in known]
     if unknown:
-        advice = "The exchange is asked every few seconds while they are on."
+        advice = "They are requested every few seconds while trading is on."
         text = f"{_some(unknown)}: the filters at {facts.venue} are not known yet."
         yield note(Topic.SETTINGS, text, advice, stops_buys=stops)
     problems = [problem for line in wanted if (problem := _unworkable(line, known.get(line.pk)))]
-    for text in _first(problems, "The settings of {} more symbols can't work."):
+    for text in _first(problems, "The settings of {} more symbols are invalid."):
         yield note(Topic.SETTINGS, text, stops_buys=stops)
 
 
@@ -219,8 +219,8 @@ def risk_limits(facts: Facts) -> Iterator[Finding]:
     """What holds buys back just now, the last one first; and what of a drawdown needs a look."""
     if facts.symbol is None:
         yield from (note(Topic.RISK_LIMIT, text) for text in limit_usage.drawdown_problems(facts.venue))
-    held = [f"Held back by a protection: {each}." for each in limit_usage.together(facts.venue, facts.symbol)]
-    for text in _first(held, "{} more protections hold buys back: see Protections."):
+    held = [f"Buys denied by a risk limit: {each}." for each in limit_usage.together(facts.venue, facts.symbol)]
+    for text in _first(held, "{} more risk limits deny buys: see Risk limits."):
         yield note(Topic.RISK_LIMIT, text, stops_buys=facts.symbol is not None)
 
 
@@ -230,7 +230,7 @@ def traders(facts: Facts) -> Iterator[Finding]:
         return
     failing = Trader.objects.filter(LIVE, failures__gt=0).count()
     if failing:
-        text = f"{figures.count(failing, 'trader')} met an error and will try again: see Traders, “With an error”."
+        text = f"{figures.count(failing, 'trader')} with an error, retrying: see Traders, “Errors”."
         yield note(Topic.TRADER, text)
 
 
@@ -240,14 +240,14 @@ def orders(facts: Facts) -> Iterator[Finding]:
         return
     late = Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=facts.now - UNANSWERED).count()
     if late:
-        text = f"{figures.count(late, 'order')} had no answer of the exchange for over a minute."
+        text = f"{figures.count(late, 'order')} unconfirmed for more than a minute."
         yield note(Topic.ORDER, text)
 
 
 def missing(facts: Facts) -> Iterator[Finding]:
     """What the account lacks of what traders bought."""
     found = figures.missing(facts.venue, facts.symbol.pk if facts.symbol else None, facts.now)
-    for text in _first(found, "Of {} more traders the account lacks something."):
+    for text in _first(found, "{} more traders have a position that is missing in the account."):
         yield note(Topic.BALANCE, text)
 
 
@@ -272,7 +272,7 @@ def _unworkable(line: SymbolLine, listing: Listing | None) -> str | None:
     try:
         own.by()
     except (UnknownStrategy, BadSettings) as error:
-        return f"{line.name}: its strategy can't decide: {error}."
+        return f"{line.name}: the strategy cannot decide: {error}."
     return own.why_not(listing) if listing else None
 
 

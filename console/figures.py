@@ -178,7 +178,7 @@ def elsewhere(venue: Venue) -> list[str]:
     """What still goes on at other venues than the switch's, one sentence for each."""
     live = Trader.objects.filter(LIVE).exclude(venue=venue).order_by()
     return [
-        f"{count(number, 'live trader')} still at {other}: they stay there until their cycle ends."
+        f"{count(number, 'active trader')} still on {other}, until the cycle ends."
         for other, number in live.values_list("venue").annotate(Count("pk"))
     ]
 
@@ -196,11 +196,11 @@ def missing(venue: Venue, symbol_id: int | None = None, now: datetime | None = N
 
 
 def _lacks(trader: Trader) -> str:
-    what = "all" if trader.state == TraderState.MISSING else f"{plain(trader.missing)} {trader.symbol.base_asset}"
-    text = f"{trader.symbol.name} slot {trader.slot}: the account lacks {what} of what it bought"
+    what = f"{plain(trader.missing)} {trader.symbol.base_asset}"
+    text = f"{trader.symbol.name} slot {trader.slot}: {what} of its position is missing in the account"
     if trader.state == TraderState.MISSING:
-        return f"{text}, {plain(trader.missing)} {trader.symbol.base_asset}, so its cycle has ended."
-    return f"{text}. What is there {'was' if trader.has_ended else 'is'} sold."
+        return f"{text}, which is all of it: the cycle is finished."
+    return f"{text}. The rest {'was' if trader.has_ended else 'is'} sold."
 
 
 def marked(text: str, unvalued: int | bool) -> str:

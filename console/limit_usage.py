@@ -69,7 +69,7 @@ def account_gauges(limits: AccountProtections) -> Iterator[Gauge]:
         if minimum is not None:
             free = balances.free_of(venue, asset, now)
             is_touched = free.amount is not None and free.amount < minimum
-            text = f"{_free(free, now)}, {plain(minimum)} {asset} stay"
+            text = f"{_free(free, now)}, min {plain(minimum)} {asset}"
             yield Gauge(f"Reserve of {asset}", text, 1.0 if is_touched else None)
     if limits.max_orders_a_minute is not None:
         sent = Order.objects.filter(venue=venue, submitted_at__gt=now - timedelta(minutes=1)).count()
@@ -81,16 +81,14 @@ def account_gauges(limits: AccountProtections) -> Iterator[Gauge]:
 def _drawdown(limits: AccountProtections, limit: Decimal, now: datetime) -> Gauge:
     row = HighWater.objects.filter(venue=limits.venue).first()
     if row is None:
-        return Gauge("Drawdown", f"not looked at yet, at most {_percent(limit)}")
+        return Gauge("Drawdown", f"not measured yet, max {_percent(limit)}")
     text = (
         f"{_percent(row.drawdown)} of {_percent(limit)}"
         f"; gain {plain(row.gain)} {limits.quote_asset}{_unknown(limits)}"
-        f", its high {plain(row.high)}, of the day {plain(row.day_high)}"
+        f", peak {plain(row.high)}, today's peak {plain(row.day_high)}"
     )
     since = drawdown.unknown_since(row, now)
-    return Gauge(
-        "Drawdown", f"{text}; not known since {since:{MOMENT}}" if since else text, _part(row.drawdown, limit)
-    )
+    return Gauge("Drawdown", f"{text}; unknown since {since:{MOMENT}}" if since else text, _part(row.drawdown, limit))
 
 
 def _unknown(limits: AccountProtections) -> str:
@@ -105,7 +103,7 @@ def symbol_gauges(symbol: Symbol, venue: Venue) -> Iterator[Gauge]:
         return
     quote = symbol.quote_asset
     if limits.max_exposure is not None:
-        yield _used("Budget bound", bound(venue, symbol_id=symbol.pk), limits.max_exposure, quote)
+        yield _used("Exposure", bound(venue, symbol_id=symbol.pk), limits.max_exposure, quote)
     if limits.max_open_orders is not None:
         count = of_live_traders(venue, symbol.pk).filter(status__in=OPEN).count()
         yield _used("Open orders", Decimal(count), Decimal(limits.max_open_orders), "")
@@ -116,15 +114,15 @@ def symbol_gauges(symbol: Symbol, venue: Venue) -> Iterator[Gauge]:
         )
         sums = ended.aggregate(total=Sum("profit"), unvalued=Count("pk", filter=Q(has_unvalued_fees=True)))
         lost = max(ZERO, -(sums["total"] or ZERO))
-        used = _used("Lost this day (UTC)", lost, limits.max_daily_loss, quote)
+        used = _used("Daily loss (UTC)", lost, limits.max_daily_loss, quote)
         more = ", and commissions of unknown value" if sums["unvalued"] else ""
         yield replace(used, text=used.text + more)
     if limits.losses_in_a_row is not None:
-        yield Gauge("Losses in a row", f"{limits.losses_in_a_row} pause it for {limits.pause_minutes} min")
+        yield Gauge("Consecutive losses", f"{limits.losses_in_a_row} pause buying for {limits.pause_minutes} min")
     if limits.max_trade_age_s is not None:
-        yield Gauge("Oldest trade", f"{limits.max_trade_age_s} s")
+        yield Gauge("Max price age", f"{limits.max_trade_age_s} s")
     if limits.heeds_gaps:
-        yield Gauge("Gaps of the feed", "are waited out")
+        yield Gauge("Data gaps", "deny buys")
 
 
 def not_counted(limits: AccountProtections) -> list[str]:
@@ -152,12 +150,12 @@ def drawdown_problems(venue: Venue) -> Iterator[str]:
     row = HighWater.objects.filter(venue=venue).first()
     since = drawdown.unknown_since(row, timezone.now())
     if row is None:
-        yield f"The drawdown at {venue} is not known yet: what is held may have no price."
+        yield f"The drawdown at {venue} is not known yet: a position may have no price."
     elif since:
-        yield f"The drawdown at {venue} is not known since {since:{MOMENT}}: what is held may have no price."
+        yield f"The drawdown at {venue} is unknown since {since:{MOMENT}}: a position may have no price."
     elif drawdown.is_too_much(limits, row) and row.tripped_at is None:
-        limit = f"{_percent(row.drawdown)}, over {_percent(limits.max_drawdown or ZERO)}"
-        yield f"The drawdown at {venue} is {limit}: whoever resumes trading has it held back again for that."
+        limit = f"{_percent(row.drawdown)}, above the max of {_percent(limits.max_drawdown or ZERO)}"
+        yield f"The drawdown at {venue} is {limit}: resuming will stop trading again."
 
 
 def _used(name: str, used: Decimal, limit: Decimal, unit: str) -> Gauge:
@@ -172,8 +170,8 @@ def _part(used: Decimal, limit: Decimal) -> float:
 def _free(free: balances.Free, now: datetime) -> str:
     age_s = balances.age_s(free, now)
     if free.amount is None or age_s is None:
-        return "it is not known what is free"
-    return f"{plain(free.amount)} free (asked {age_s:.0f} s ago)"
+        return "free balance unknown"
+    return f"{plain(free.amount)} free ({age_s:.0f} s ago)"
 
 
 def _percent(fraction: Decimal) -> str:

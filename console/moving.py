@@ -81,13 +81,13 @@ def check(entry: dict[str, Any]) -> dict[str, int]:
     """Looks at both databases and changes nothing: how many rows each table has. Raises CannotMove, DatabaseError."""
     old = connections[OLD]
     if _is_same(old.settings_dict, entry):
-        raise CannotMove("That is the database which is used already.")
+        raise CannotMove("That is the database already in use.")
     executor = MigrationExecutor(old)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        raise CannotMove("The database lacks migrations: run `manage.py migrate` first.")
+        raise CannotMove("The database is not migrated: run `manage.py migrate` first.")
     file = Path(entry["NAME"]) if entry["ENGINE"].endswith("sqlite3") else None
     if file is not None and not file.parent.is_dir():
-        raise CannotMove(f"There is no folder {file.parent}: make it first.")
+        raise CannotMove(f"Folder not found: {file.parent}. Create it first.")
     if file is None or file.exists():  # One that is not there is made by whoever connects to it.
         with _to(entry) as new:
             _must_be_empty(new)
@@ -145,7 +145,7 @@ def _must_be_empty(new: BaseDatabaseWrapper) -> None:
     filled = [name for name in used if ours[name]._base_manager.using(NEW).exists()]
     if strangers or filled:
         what = f"it has a table {strangers[0]}" if strangers else f"its table {filled[0]} has rows"
-        raise CannotMove(f"The new database is not empty: {what}. Make another one for Hedgehog.")
+        raise CannotMove(f"The new database is not empty: {what}. Create another one for Hedgehog.")
 
 
 @contextmanager
@@ -161,7 +161,7 @@ def _read_alone(old: BaseDatabaseWrapper) -> Iterator[None]:
                     cursor.execute("SET LOCAL lock_timeout = '3s'")
                     cursor.execute(f"LOCK TABLE {names} IN SHARE MODE")
         except OperationalError as error:
-            raise CannotMove(f"Somebody writes to the database ({one_line(error)}): stop whoever does.") from error
+            raise CannotMove(f"Another process writes to the database ({one_line(error)}): stop it first.") from error
         yield
 
 

@@ -61,4 +61,4 @@ def _prices(venue: Venue) -> list[Finding]:
         return []
     since = f"for {figures.age(min(ages))}" if ages else "yet"
     which = names[0] if len(names) == 1 else f"any of the {len(names)} symbols that are on"
-    return [Finding("prices", f"No price of {which} has come {since}.")]
+    return [Finding("prices", f"No price of {which} {since}.")]

@@ -76,17 +76,15 @@ def _slots(symbol: Symbol, venue: Venue, trade: LastTrade | None) -> list[SlotLi
         elif number in opened or number == 1:
             lines.append(SlotLine(number, None, _free(settings, venue)))
         else:
-            lines.append(
-                SlotLine(number, None, "is not open yet: it opens when another trader asks for one beside it")
-            )
+            lines.append(SlotLine(number, None, "not open yet: it opens when the price falls by the ladder step"))
     return lines
 
 
 def _free(settings: TradingSettings | None, venue: Venue) -> str:
     size = sizing.next_size(settings, venue) if settings is not None else None
     if size is not None and size.budget is None:
-        return f"is free, but no trader begins: {size.text}"
-    return "is free: the leader starts a trader within a second"
+        return f"free, but no trader can start: {size.text}"
+    return "free: a trader starts within a second"
 
 
 def story_now(trader: Trader, orders: Iterable[Order], symbol: Symbol, trade: LastTrade | None) -> str:
@@ -95,20 +93,20 @@ def story_now(trader: Trader, orders: Iterable[Order], symbol: Symbol, trade: La
     resting = sorted((order for order in orders if order.status in OPEN), key=lambda order: (order.is_late, order.pk))
     parts = []
     if trader.error:
-        parts.append(f"met an error: {trader.error}")
+        parts.append(f"error: {trader.error}")
     if resting:
         parts += [_resting(order, symbol, trade) for order in resting]
     elif trader.waits_for and trader.waits_for not in trader.error:
         parts.append(trader.waits_for)
     elif trader.state == TraderState.HOLDING:
-        parts.append("holds what it bought, and is about to sell it")
+        parts.append("holds a position, about to place the sell")
     wakes = wakes_at(trader)
     if wakes:
-        parts.append(f"wakes at {wakes}")
+        parts.append(f"next trigger: {wakes}")
     if trader.retry_at:
         wait_s = (trader.retry_at - timezone.now()).total_seconds()
-        parts.append(f"looks again in {figures.age(wait_s)}" if wait_s > 0.5 else "looks again now")
-    return "; ".join(parts) or "has just begun"
+        parts.append(f"checks again in {figures.age(wait_s)}" if wait_s > 0.5 else "checking now")
+    return "; ".join(parts) or "just started"
 
 
 def wakes_at(trader: Trader) -> str:
@@ -116,17 +114,17 @@ def wakes_at(trader: Trader) -> str:
     if trader.wake_below is not None and trader.wake_below >= ANY_PRICE:
         return "the next trade, at any price"
     sides = ((trader.wake_below, "below"), (trader.wake_above, "above"))
-    prices = [f"at {plain(price)} or {side}" for price, side in sides if price is not None]
+    prices = [f"at {plain(price)} or {side} (rounded to the tick size)" for price, side in sides if price is not None]
     return f"a trade {', or '.join(prices)}" if prices else ""
 
 
 def _resting(order: Order, symbol: Symbol, trade: LastTrade | None) -> str:
     what = f"its {order.side.lower()} of {plain(order.quantity - order.executed)} {symbol.base_asset}"
     if order.status == OrderStatus.SUBMITTING:
-        return _noted(f"{what} at {plain(order.price)} has no answer of the exchange yet", order)
-    text = f"{what} rests at {plain(order.price)}"
+        return _noted(f"{what} at {plain(order.price)} is in flight", order)
+    text = f"{what} is open at {plain(order.price)}"
     if order.executed:
-        text += f" ({plain(order.executed)} have traded)"
+        text += f" ({plain(order.executed)} filled)"
     return _noted(f"{text}, {away(order.price, trade.price)}" if trade else text, order)
 
 
@@ -139,4 +137,4 @@ def away(price: Decimal, market: Decimal) -> str:
     share = round((price / market - 1) * 100, 2) if market else Decimal(0)
     if not share:
         return f"at the market, {plain(market)}"
-    return f"{plain(abs(share))} % {'over' if share > 0 else 'under'} the market, {plain(market)}"
+    return f"{plain(abs(share))} % {'above' if share > 0 else 'below'} the market, {plain(market)}"

@@ -19,11 +19,11 @@ def fault(address: str, is_lenient: bool = False) -> str:
         return f"has a /, ? or # before its @: {ESCAPES}"
     port = authority.rpartition("@")[2].rpartition("]")[2].partition(":")[2]
     if not all(re.fullmatch(r"[0-9]{0,5}", each.rpartition(":")[2]) for each in port.split(",")):
-        return f"names a port that is no number: {ESCAPES}"
+        return f"has a port that is not a number: {ESCAPES}"
     try:
         urlsplit(address)
     except ValueError:
-        return "" if is_lenient else f"holds what no address may hold: {ESCAPES}, and [ as %5B"
+        return "" if is_lenient else f"contains invalid characters: {ESCAPES}, and [ as %5B"
     return ""
 
 

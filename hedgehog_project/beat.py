@@ -54,7 +54,7 @@ class Scheduler(DatabaseScheduler):
     def tick(self, *args: Any, **kwargs: Any) -> float:
         close_old_connections()
         leads = self._may_lead()
-        self._heart.beat(leads="yes" if leads else "no, stands by")
+        self._heart.beat(leads="yes" if leads else "no, standing by")
         if not leads:
             return STAND_BY_S
         if self._clock_was_set():
@@ -68,7 +68,7 @@ class Scheduler(DatabaseScheduler):
         try:
             self._lease.give_up()
         except (DatabaseError, InterfaceError) as error:
-            log.warning("another beat leads in some seconds, not at once: %s", error)
+            log.warning("another beat takes over in some seconds, not now: %s", error)
 
     def apply_async(self, entry: Any, producer: Any = None, advance: bool = True, **kwargs: Any) -> Any:
         """Rings, unless it is for the leader and one waits there already: a second one would do nothing more."""
@@ -99,13 +99,13 @@ class Scheduler(DatabaseScheduler):
             leads = self._lease.has_it()
         except (DatabaseError, InterfaceError) as error:
             if self._leads is not False:
-                log.warning("nothing is rung while the database does not answer: %s", error)
+                log.warning("no tasks are queued while the database does not answer: %s", error)
             leads = False
         if leads and not self._leads:
             log.info("this beat leads")
             self._read_anew()
         elif not leads and self._leads is not False:
-            log.info("another beat leads; this one stands by")
+            log.info("another beat leads, this one is standing by")
         self._leads = leads
         return leads
 
@@ -119,7 +119,7 @@ class Scheduler(DatabaseScheduler):
         ahead_s = time.time() - time.monotonic()
         was_set = abs(ahead_s - self._wall_ahead_s) > SET_S
         if was_set:
-            log.warning("the clock was set by %.0f s: the schedule begins anew", ahead_s - self._wall_ahead_s)
+            log.warning("the clock was set by %.0f s: the schedule starts again", ahead_s - self._wall_ahead_s)
         # Slewed by NTP it parts slowly, and for good.
         self._wall_ahead_s = ahead_s
         return was_set

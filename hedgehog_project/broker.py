@@ -55,7 +55,7 @@ class _Channel(kombu_redis.Channel):
         It would else fail for want of the address that has gone with it: an AttributeError, which ends the worker.
         """
         if self.connection is None or self.connection.client is None:
-            raise ConnectionError("this connection to Redis was lost and given up")
+            raise ConnectionError("this connection to Redis was lost")
         return super()._connparams(asynchronous)  # type: ignore[misc]
 
 

@@ -60,7 +60,7 @@ def _begin(sender: Any, **_: Any) -> None:
         try:
             queues.drop_stale(connect(), name, shared_clock.now())
         except redis.RedisError as error:
-            log.warning("what waits in the queue %s is not looked at: %s", name, error)
+            log.warning("stale tasks of the queue %s not dropped: %s", name, error)
 
 
 @worker_ready.connect

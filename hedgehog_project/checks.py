@@ -52,7 +52,7 @@ def check_threads(**_: Any) -> list[CheckMessage]:
     return [
         Error(
             f"{name}={getattr(settings, name)} is not between 1 and {MAX_THREADS}",
-            hint="Leave it out to have the usual number; each thread holds a connection to the database.",
+            hint="Unset it to use the default; each thread holds a connection to the database.",
             id="hedgehog.E013",
         )
         for name in ("WORKER_THREADS", "EXIT_THREADS")
@@ -71,14 +71,14 @@ def market_fault(market: str) -> str:
     if market in ("simulated", "live", "manual"):
         return ""
     if not market.startswith("replay:"):
-        return "no such market"
+        return "unknown market"
     name, at, speed = market.removeprefix("replay:").rpartition("@")
     if not at:
         name, speed = speed, "1"
     if not name:
-        return "no file is named"
+        return "no file given"
     if not Path(name).is_file():
-        return f"there is no file {name}"
+        return f"file not found: {name}"
     try:
         if not (Decimal(speed).is_finite() and Decimal(speed) > 0):
             return f"the speed {speed} is not above 0"
@@ -92,7 +92,7 @@ def check_symbols(**_: Any) -> list[CheckMessage]:
     hint = "Write them like HEDGEHOG_SYMBOLS=ETHUSDT,BTCUSDT."
     symbols = settings.HEDGEHOG_SYMBOLS
     if not symbols:
-        return [Error("HEDGEHOG_SYMBOLS names no symbol", hint=hint, id="hedgehog.E004")]
+        return [Error("HEDGEHOG_SYMBOLS is empty", hint=hint, id="hedgehog.E004")]
     wrong = [symbol for symbol in symbols if not SYMBOL.fullmatch(symbol)]
     return [Error(f"HEDGEHOG_SYMBOLS: {symbol!r} is not a symbol", hint=hint, id="hedgehog.E004") for symbol in wrong]
 
@@ -113,8 +113,8 @@ def check_mock(**_: Any) -> list[CheckMessage]:
         if not (re.fullmatch(r"[A-Z0-9]{1,20}", asset) and re.fullmatch(r"\d{1,10}(\.\d{1,8})?", amount)):
             found.append(
                 Error(
-                    f"MOCK_BALANCES: {part.strip()!r} is not an asset with its amount",
-                    hint="Write them like MOCK_BALANCES=USDT:10000,BNB:1.5 (at most eight decimals).",
+                    f"MOCK_BALANCES: {part.strip()!r} must be ASSET:AMOUNT",
+                    hint="Write them like MOCK_BALANCES=USDT:10000,BNB:1.5 (max eight decimals).",
                     id="hedgehog.E006",
                 )
             )
@@ -138,7 +138,7 @@ def check_keys(**_: Any) -> list[CheckMessage]:
         given, where = key_settings(venue), endpoints(venue)
         if where.key is None and not given.are_empty:
             hint = f"Set {given.prefix}_API_KEY and one of {given.prefix}_API_SECRET and {given.prefix}_PRIVATE_KEY"
-            hint = f"{hint}, or none of the three; each may be the name of a file instead, with _FILE after its name."
+            hint = f"{hint}, or none of the three; append _FILE to a name to read the value from a file."
             found.append(Error(where.why_no_key, hint=hint, id="hedgehog.E007"))
         for name in ("API_KEY", "API_SECRET", "PRIVATE_KEY", "PRIVATE_KEY_PASSWORD"):
             path = os.environ.get(f"{given.prefix}_{name}_FILE")
@@ -154,14 +154,14 @@ def check_keys(**_: Any) -> list[CheckMessage]:
         found.append(
             Warning(
                 "HEDGEHOG_ALLOW_LIVE is set, but there is no live key",
-                hint="Set BINANCE_API_KEY and BINANCE_API_SECRET, or take HEDGEHOG_ALLOW_LIVE away.",
+                hint="Set BINANCE_API_KEY and BINANCE_API_SECRET, or remove HEDGEHOG_ALLOW_LIVE.",
                 id="hedgehog.W001",
             )
         )
     if settings.MOCK_PRIVATE_KEY and not settings.MOCK_PUBLIC_KEY:
         found.append(
             Error(
-                "MOCK_PRIVATE_KEY is set, but the mock does not know its public key",
+                "MOCK_PRIVATE_KEY is set without MOCK_PUBLIC_KEY",
                 hint="Set MOCK_PUBLIC_KEY_FILE: openssl pkey -in private.pem -pubout -out public.pem.",
                 id="hedgehog.E009",
             )
@@ -170,7 +170,7 @@ def check_keys(**_: Any) -> list[CheckMessage]:
         found.append(
             Warning(
                 "MOCK_PUBLIC_KEY is set, but there is no MOCK_PRIVATE_KEY to sign with",
-                hint="Other clients may trade at the mock, Hedgehog's own traders can't.",
+                hint="Other clients can trade on the mock exchange, Hedgehog's traders cannot.",
                 id="hedgehog.W004",
             )
         )
@@ -207,7 +207,7 @@ def address_fault(address: str, scheme: str, path: str) -> str:
         parts = urlsplit(address)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        return "is no address"
+        return "is not a valid address"
     if parts.scheme not in (scheme, f"{scheme}s"):
         return f"must begin with {scheme}s://"
     if not host or parts.username or parts.password or any(letter.isspace() for letter in address):
@@ -215,7 +215,7 @@ def address_fault(address: str, scheme: str, path: str) -> str:
     if parts.path.rstrip("/") != path or parts.query or parts.fragment:
         return f"must end in {path} after the host" if path else "must have nothing after the host and its port"
     if parts.scheme == scheme and host not in ("localhost", "127.0.0.1", "::1"):
-        return f"must begin with {scheme}s://: the key would be sent for everyone to read"
+        return f"must begin with {scheme}s://: the key would be sent unencrypted"
     return ""
 
 
@@ -225,6 +225,6 @@ def check_redis_url(**_: Any) -> list[CheckMessage]:
         redis.ConnectionPool.from_url(settings.REDIS_URL)
     except ValueError:
         # The address may hold a password: neither it nor what is said of it is repeated here.
-        hint = "Write redis://:password@host:6379/0, or leave it out to use the Redis that comes with Hedgehog."
+        hint = "Use redis://:password@host:6379/0, or unset it to use the embedded Redis."
         return [Error("REDIS_URL cannot be read", hint=hint, id="hedgehog.E008")]
     return []

@@ -43,7 +43,7 @@ def advice(error: Exception) -> str:
         case OperationalError() | ProgrammingError() if any(
             missing in words for missing in ("no such table", "no such column", "does not exist")
         ):
-            return f"The database is not prepared: {words}. Run `manage.py migrate`, or `make run`, which does."
+            return f"The database is not migrated: {words}. Run `manage.py migrate` or `make run`."
         case DatabaseError():
             entry = settings.DATABASES["default"]
             where = (
@@ -96,7 +96,7 @@ def main() -> None:
         _exit(f"{type(error).__name__}: {_without_secrets(str(error))}", halt)
     finally:
         for problem in forgiven:
-            print(f"hedgehog: {problem}. This command goes on without.", file=sys.stderr)
+            print(f"hedgehog: {problem}. The command continues without it.", file=sys.stderr)
         if halt is not None:
             halt.rest()
 

@@ -18,12 +18,14 @@ def read(text: str) -> dict[str, Decimal]:
     for entry in filter(None, (entry.strip() for entry in text.split(","))):
         name, _, amount = (part.strip() for part in entry.partition("="))
         if name not in NAMES:
-            raise ValueError(f"“{entry}” names no commission: there are {', '.join(NAMES)}")
+            raise ValueError(f"“{entry}” is not a commission: use {', '.join(NAMES)}")
         try:
             rate = Decimal(amount)
         except InvalidOperation:
             rate = Decimal(-1)
         if not (rate.is_finite() and 0 <= rate <= MAX_RATE and rate == round(rate, 8)):
-            raise ValueError(f"“{entry}” is no rate from 0 to {MAX_RATE}: write a fraction, such as {name}=0.001")
+            raise ValueError(
+                f"“{entry}” is not a rate from 0 to {MAX_RATE}: use a fraction, for example {name}=0.001"
+            )
         rates[name] = rate
     return rates

@@ -37,7 +37,7 @@ class Env(environ.FileAwareEnv):
         try:
             return super().get_value(var, cast, default, parse_default)
         except UnicodeDecodeError:
-            problem = f"{var}_FILE {os.environ[f'{var}_FILE']} is no text"
+            problem = f"{var}_FILE {os.environ[f'{var}_FILE']} is not a text file"
         except ValueError:
             kind = "a whole number" if cast is int else f"a {getattr(cast, '__name__', 'value')}"
             problem = f"{var} must be {kind}, not {os.environ.get(var)!r}"
@@ -58,7 +58,7 @@ class Env(environ.FileAwareEnv):
         except OSError as error:
             problem = _unreadable(var, error)
         except UnicodeDecodeError:
-            problem = f"{var}_FILE names a file that is no text"
+            problem = f"{var}_FILE is not a text file"
         return Secret(refuse(var, problem, default))
 
     def address(self, var: str) -> Secret:
@@ -78,7 +78,7 @@ class Env(environ.FileAwareEnv):
 
 def _unreadable(var: str, error: OSError) -> str:
     # Not the file's name: it may be the secret itself, in the wrong place.
-    return f"{var}_FILE cannot be read: {error.strerror}. It names a file that holds {var}"
+    return f"{var}_FILE cannot be read: {error.strerror}. It must name a file that contains {var}"
 
 
 # What a command of an emergency has found wrong and goes on without; None: for all others it is an error.
@@ -125,7 +125,7 @@ def _take_in(path: Path) -> tuple[str, bool]:
     except UnicodeDecodeError:
         # In Latin-1 every file is text, and names are ASCII: an emergency gets what can be read of it.
         lines = re.findall(r"^(?:export )?[A-Z0-9_]+=.*$", content.decode("latin-1"), re.MULTILINE)
-        text, fault = "\n".join(lines), f"{path} is no UTF-8 text"
+        text, fault = "\n".join(lines), f"{path} is not UTF-8 text"
     environ.Env.read_env(io.StringIO(text))
     return fault, True
 
@@ -180,12 +180,12 @@ def database_at(address: str, named: str) -> dict[str, Any]:
 
     The address may hold a password: messages show only what is wrong with it.
     """
-    advice = "write postgresql://user:password@host:5432/name or sqlite:////path/to/file"
+    advice = "use postgresql://user:password@host:5432/name or sqlite:////path/to/file"
     if not address.startswith(("postgres://", "postgresql://", "psql://", "pgsql://", "sqlite://")):
-        raise ImproperlyConfigured(f"{named} names neither PostgreSQL nor SQLite: {advice}")
+        raise ImproperlyConfigured(f"{named} is neither PostgreSQL nor SQLite: {advice}")
     if address.startswith("sqlite://"):
         is_file = address.startswith("sqlite:///") or address == "sqlite://:memory:"
-        problem = "" if is_file else "names a host, and SQLite has none"
+        problem = "" if is_file else "names a host, which SQLite does not have"
     else:
         problem = addresses.fault(address, is_lenient=True)
     if problem:

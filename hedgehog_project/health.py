@@ -63,7 +63,7 @@ def look(timeout_s: float = 0.8) -> Progress | None:
 def findings(seen: Progress | None) -> list[Finding]:
     """What is amiss by what Redis tells."""
     if seen is None:
-        return [Finding("redis", "Redis does not answer: no event and no task reaches anybody.")]
+        return [Finding("redis", "Redis is down: no events and no tasks are delivered.")]
     return [*_silent(seen.beats), *_leader(seen), *_queues(seen.queues), *_stuck(seen.beats), *_restarted(seen.beats)]
 
 
@@ -83,7 +83,7 @@ def of_database() -> list[Finding]:
         return [no_database(error)]
     if not missing_ones:
         return []
-    text = f"{missing_ones} migrations are missing: run `manage.py migrate`, or `make run`, which does."
+    text = f"{missing_ones} migrations are missing: run `manage.py migrate` or `make run`."
     return [Finding("migrations", text)]
 
 
@@ -109,23 +109,27 @@ def _silent(known: Sequence[Beat]) -> list[Finding]:
         gone = [beat for beat in silent if beat.host == host]
         names = ", ".join(sorted({beat.name for beat in gone}))
         age_s = min(beat.age_s for beat in gone)
-        text = f"The host {host} has been silent for {age_s:.0f} s: {names} ran there."
+        text = f"No heartbeat from the host {host} for {age_s:.0f} s: {names} ran there."
         found.append(Finding("host", text))
     for beat in silent:
         if beat.host in lively:
-            text = f"{beat.name} on {beat.host} (process {beat.pid}) has been silent for {beat.age_s:.0f} s."
+            text = f"No heartbeat from {beat.name} on {beat.host} (process {beat.pid}) for {beat.age_s:.0f} s."
             found.append(Finding("host", text))
     return found
 
 
 def _leader(seen: Progress) -> list[Finding]:
     if not any(LEADER in _served(beat) for beat in seen.beats if beat.is_fresh):
-        return [Finding("leader", "No worker serves the queue leader: nobody makes traders or asks about orders.")]
+        return [
+            Finding(
+                "leader", "No worker serves the queue leader: traders are not started and orders are not queried."
+            )
+        ]
     if seen.led_s is None:
-        return [Finding("leader", "The leader has not come to its end yet.")]
+        return [Finding("leader", "The leader has not finished a run yet.")]
     if seen.led_s <= LATE_S:
         return []
-    text = f"The leader last came to its end {seen.led_s:.0f} s ago: missing traders and unclear orders wait for it."
+    text = f"The leader last finished {seen.led_s:.0f} s ago: missing traders and unconfirmed orders wait for it."
     return [Finding("leader", text)]
 
 
@@ -133,7 +137,7 @@ def _queues(waiting: Sequence[Queue]) -> list[Finding]:
     return [
         Finding(
             "queue",
-            f"The workers of the queue {each.name} are behind. Tasks that wait: {each.length}, the oldest for "
+            f"The workers of the queue {each.name} are behind: {each.length} tasks in the queue, the oldest for "
             f"{each.oldest_s:.0f} s.",
         )
         for each in waiting
@@ -143,7 +147,9 @@ def _queues(waiting: Sequence[Queue]) -> list[Finding]:
 
 def _stuck(known: Sequence[Beat]) -> list[Finding]:
     return [
-        Finding("worker", f"{beat.name} on {beat.host} (process {beat.pid}) does not get on: {beat.facts['stuck']}.")
+        Finding(
+            "worker", f"{beat.name} on {beat.host} (process {beat.pid}) makes no progress: {beat.facts['stuck']}."
+        )
         for beat in known
         if beat.is_fresh and beat.facts.get("stuck")
     ]

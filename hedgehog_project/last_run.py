@@ -35,7 +35,7 @@ def recall() -> None:
         # Without it another database would be taken for this installation's.
         raise ImproperlyConfigured(f"{path} cannot be read: {error.strerror}") from error
     except ValueError:
-        raise ImproperlyConfigured(f"{path} cannot be read: remove it, the next `make run` writes it anew") from None
+        raise ImproperlyConfigured(f"{path} cannot be read: delete it; the next `make run` recreates it") from None
     for setting in NAMES:
         names = (setting, f"{setting}_FILE")
         if not any(name in os.environ for name in names):

@@ -52,7 +52,9 @@ def read_json(data: bytes | str, parse_float: Callable[[str], Any] | None = None
     except Unreadable:
         raise
     except UNREADABLE as error:
-        raise Unreadable(f"no JSON ({error.msg})" if isinstance(error, json.JSONDecodeError) else "no JSON") from None
+        raise Unreadable(
+            f"not JSON ({error.msg})" if isinstance(error, json.JSONDecodeError) else "not JSON"
+        ) from None
     # Only an escape can stand for what is not storable: the rest of the text is.
     return _cleaned(value) if _ESCAPED.search(text) else value
 
@@ -74,19 +76,19 @@ def _is_too_deep(text: str) -> bool:
 
 def _integer(digits: str) -> int:
     if len(digits) > _LONGEST_INTEGER or not -(2**63) <= int(digits) < 2**63:
-        raise Unreadable("holds an integer of more than 64 bits")
+        raise Unreadable("contains an integer of more than 64 bits")
     return int(digits)
 
 
 def _float(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
-        raise Unreadable("holds a number that is too large")
+        raise Unreadable("contains a number that is too large")
     return number
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise Unreadable(f"holds {constant}, which is no number")
+    raise Unreadable(f"contains {constant}, which is not a number")
 
 
 def _cleaned(value: Any) -> Any:

@@ -25,8 +25,8 @@ def why_not(port: int) -> str:
         except OSError as error:
             match error.errno:
                 case errno.EADDRINUSE:
-                    return "is taken by another program"
+                    return "is in use by another program"
                 case errno.EACCES | errno.EPERM:
-                    return "may not be used by this user"
+                    return "is not allowed for this user"
             return f"cannot be used ({error.strerror})"
     return ""

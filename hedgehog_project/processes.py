@@ -91,9 +91,9 @@ def _heartbeat(name: str, known: list[Beat], health: Health) -> ProcessState:
     if health.refuses and (newest is None or not newest.is_fresh):
         return ProcessState(name, None, newest.age_s if newest else None, "unknown: Redis refuses writes")
     if newest is None:
-        return ProcessState(name, False, None, "has not started yet")
+        return ProcessState(name, False, None, "not started yet")
     if not newest.is_fresh:
-        return ProcessState(name, False, newest.age_s, f"silent; was process {newest.pid} on {newest.host}")
+        return ProcessState(name, False, newest.age_s, f"no heartbeat; was process {newest.pid} on {newest.host}")
     fresh = [beat for beat in known if beat.is_fresh]
     if len(fresh) == 1:
         return ProcessState(name, True, newest.age_s, _facts(newest) or f"process {newest.pid} on {newest.host}")
@@ -121,7 +121,7 @@ def _http(name: str, port: int, path: str, timeout_s: float, *expected: int) -> 
 
 def _words(error: Exception) -> str:
     if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there"
+        return "connection refused"
     if isinstance(error, TimeoutError):
         return "does not answer in time"
     return str(error) or type(error).__name__

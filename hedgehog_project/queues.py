@@ -82,7 +82,7 @@ def drop_stale(client: "redis.Redis", name: str, now: float) -> int:
     """
     dropped = int(client.eval(_DROP, 1, name, now - STALE_S))
     if dropped:
-        log.warning("dropped %s stale tasks from the queue %s: what is due is rung anew", dropped, name)
+        log.warning("dropped %s stale tasks from the queue %s: due tasks are queued again", dropped, name)
     return dropped
 
 

@@ -27,7 +27,7 @@ class Health:
         """What is wrong with it, in a sentence without its end."""
         if self.refuses:
             return f"Redis refuses writes: {self.refuses} ({self.memory})"
-        return f"Redis is away: {self.away}" if self.away else ""
+        return f"Redis is down: {self.away}" if self.away else ""
 
     @property
     def memory(self) -> str:
@@ -63,7 +63,9 @@ def refusal(error: redis.ResponseError) -> str:
     if isinstance(error, redis.ReadOnlyError):
         return "it is a read-only replica"
     if words.startswith("MISCONF"):
-        return f"it can't write its data to the disk: {words.removeprefix('MISCONF ').partition('. ')[0].rstrip('.')}"
+        return (
+            f"it cannot write its data to the disk: {words.removeprefix('MISCONF ').partition('. ')[0].rstrip('.')}"
+        )
     return words.rstrip(".")
 
 
@@ -71,14 +73,14 @@ def words(error: redis.RedisError) -> str:
     """What is wrong with Redis by an error that a call met, in a sentence without its end."""
     if isinstance(error, redis.ResponseError):
         return f"Redis refuses writes: {refusal(error)}"
-    return f"Redis is away: {away(error)}"
+    return f"Redis is down: {away(error)}"
 
 
 def away(error: redis.RedisError) -> str:
     if isinstance(error.__cause__, ConnectionRefusedError) or isinstance(error.__context__, ConnectionRefusedError):
-        return "nothing listens there"
+        return "connection refused"
     if isinstance(error, redis.AuthenticationError):
-        return "refuses the password of REDIS_URL"
+        return "rejects the password of REDIS_URL"
     if isinstance(error, redis.TimeoutError):
         return "does not answer in time"
     return str(error).rstrip(".") or type(error).__name__

@@ -55,7 +55,7 @@ def write(path: Path, restarts: Restarts) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_secret(path, json.dumps(asdict(restarts)) + "\n")
     except OSError as error:
-        log.warning("the restart can't be written down in %s: %s", path, error.strerror)
+        log.warning("the restart could not be recorded in %s: %s", path, error.strerror)
 
 
 def take_dump(path: Path) -> str:

@@ -45,10 +45,14 @@ def configure(entry: dict[str, Any]) -> None:
         if name in given:
             value = str(given[name] if name == "tcp_user_timeout" else given.pop(name))
             if not _VALUE.fullmatch(value):
-                raise ImproperlyConfigured(f"DATABASE_URL: {name} must be a time such as 8s or 500ms, not {value!r}")
+                raise ImproperlyConfigured(
+                    f"DATABASE_URL: {name} must be a time, for example 8s or 500ms, not {value!r}"
+                )
             session[name] = value
     if not str(given.get("tcp_user_timeout", 0)).isdecimal():
-        raise ImproperlyConfigured("DATABASE_URL: tcp_user_timeout must be a number of milliseconds, such as 20000")
+        raise ImproperlyConfigured(
+            "DATABASE_URL: tcp_user_timeout must be a number of milliseconds, for example 20000"
+        )
     entry["OPTIONS"] = CLIENT | given
     entry["SESSION"] = session
 

@@ -90,7 +90,7 @@ class Watchdog:
             self._dump_path.parent.mkdir(parents=True, exist_ok=True)
             self._dump = self._dump_path.open("a")
         except OSError as error:
-            log.warning("%s can't be written, stacks go to stderr: %s", self._dump_path, error.strerror)
+            log.warning("%s cannot be written, stacks go to stderr: %s", self._dump_path, error.strerror)
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def stop(self) -> None:

@@ -160,9 +160,9 @@ class Connection:
         """Seconds until one of the watchdogs would bite. Raises ConnectionLost when one does."""
         timeouts = self._timeouts
         if now - heard_at >= timeouts.silence_s:
-            raise ConnectionLost(f"silent for {timeouts.silence_s:g} s")
+            raise ConnectionLost(f"no message for {timeouts.silence_s:g} s")
         if now - self._born >= timeouts.life_s:
-            raise ConnectionLost("planned, before the exchange closes it", wait_s=0.0)
+            raise ConnectionLost("planned reconnect before the exchange closes it", wait_s=0.0)
         alarms = [heard_at + timeouts.silence_s, self._born + timeouts.life_s]
         if self.is_quiet_odd():
             if now - data_at >= self._quiet_s:
@@ -246,7 +246,7 @@ def _connect(ws: FrameSocket, url: str) -> None:
         raise  # Some of ssl's are ValueErrors as well.
     except ValueError:
         # A proxy's address may hold a password: nothing of it is repeated.
-        raise ConnectionLost("the address of the exchange, or that of a proxy, can't be read") from None
+        raise ConnectionLost("the address of the exchange or of a proxy is invalid") from None
 
 
 def _in_words(error: Exception) -> str:

@@ -73,7 +73,7 @@ class TradeConnection(Connection):
                 case Reply(id, error):
                     self._unanswered.pop(id, None)
                     if error is not None:
-                        raise ConnectionLost(f"the exchange refused a subscription: {error}")
+                        raise ConnectionLost(f"the exchange rejected a subscription: {error}")
                 case Unknown(kind):
                     self.oddities.note(kind, payload)
 

@@ -105,7 +105,7 @@ class FrameSocket(websocket.WebSocket):
             with selectors.DefaultSelector() as selector:
                 selector.register(self.sock, selectors.EVENT_READ)
                 if not selector.select(self._patience_s):
-                    raise websocket.WebSocketTimeoutException("the rest of a frame did not come")
+                    raise websocket.WebSocketTimeoutException("incomplete frame")
         piece = self._buffer[self._at : self._at + bufsize]
         self._at += len(piece)
         return piece

@@ -76,7 +76,7 @@ def decode(payload: bytes) -> Frame:
         try:
             return _decode_other(payload)
         except UNREADABLE:  # What could be read may still be nested too deep to be written down.
-            return Unknown("not readable")
+            return Unknown("unreadable")
     return trade if is_amount(trade.price) and is_amount(trade.quantity) else Unknown("trade without a price")
 
 

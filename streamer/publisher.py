@@ -86,7 +86,9 @@ class Publisher:
                 if commands:
                     self._patiently(lambda: self._send(commands))  # noqa: B023 - called at once
         except _Stopped:
-            log.warning("stopped while Redis was away: what came last is not published, and will be filled from REST")
+            log.warning(
+                "stopped while Redis was down: the last trades were not published and will be backfilled by REST"
+            )
         finally:
             self._writer.close()
 
@@ -161,7 +163,7 @@ class Publisher:
         for problem in self._writer.send(commands):
             if problem not in self._complained:
                 self._complained.add(problem)
-                log.error("redis_refuses one of our topics: %s", problem)
+                log.error("redis_refuses one of the topics: %s", problem)
         self.published += len(commands)
 
     def _patiently(self, ask: Callable[[], T]) -> T:
@@ -173,7 +175,7 @@ class Publisher:
             except redis.RedisError as error:
                 if tries % REMIND_EVERY == 0:
                     what = "redis_refuses" if isinstance(error, RedisRefuses) else "redis_away"
-                    log.error("%s reason=%r: the newest trades are kept in memory until it is back", what, str(error))
+                    log.error("%s reason=%r: recent trades are buffered in memory", what, str(error))
                 tries += 1
                 self.buffer.set_flowing(False)
                 if self._stopping.wait(RETRY_S):

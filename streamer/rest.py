@@ -73,7 +73,7 @@ def get(rest_url: str, path: str, params: Mapping[str, str | int], shape: type[T
     try:
         return msgspec.json.decode(body, type=shape)
     except UNREADABLE as error:
-        raise Unreachable(f"{rest_url} answers {path} with something else ({error})") from None
+        raise Unreachable(f"{rest_url} returned an unexpected response to {path} ({error})") from None
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -88,7 +88,7 @@ _OPENER = urllib.request.build_opener(_NoRedirect)
 
 def _refusal(error: urllib.error.HTTPError, limits: RateLimits) -> Exception:
     if error.code >= 500 or error.code < 400:
-        return Unreachable(f"the exchange answers with status {error.code}")
+        return Unreachable(f"the exchange answered with status {error.code}")
     try:
         answer = msgspec.json.decode(error.read(), type=_Error)
     except (*UNREADABLE, OSError, http.client.HTTPException):
@@ -98,7 +98,7 @@ def _refusal(error: urllib.error.HTTPError, limits: RateLimits) -> Exception:
         return Refused(error.code, answer.code, storable(answer.msg))
     why = f"status {error.code}, code {answer.code}: {storable(answer.msg)}"
     limits.stop_for(wait_s, why)
-    return Throttled(f"the exchange asks us to wait ({why})", wait_s)
+    return Throttled(f"rate limited by the exchange ({why})", wait_s)
 
 
 def _lower(headers: Message) -> dict[str, str]:

@@ -46,7 +46,7 @@ class Rows:
             rows = list(StreamedSymbol.objects.filter(is_on=True).values_list("market", "symbol"))
         except DatabaseError as error:
             if not self._complained:
-                log.error("database_away reason=%r: streaming goes on with the symbols known so far", str(error))
+                log.error("database_away reason=%r: continuing with the known symbols", str(error))
             self._complained = True
             database.close()
             return self._last
@@ -80,7 +80,7 @@ class KnownSymbols:
         for symbol in sorted(wanted - self._listed[market]):
             if (market, symbol) not in self._complained:
                 self._complained.add((market, symbol))
-                log.error("symbol_unknown market=%s symbol=%s: it is skipped", market, symbol)
+                log.error("symbol_unknown market=%s symbol=%s: skipped", market, symbol)
         return wanted & self._listed[market]
 
 
@@ -164,4 +164,4 @@ class Streamer:
         self._progress.end()
         self._heart.stop()
         if "publisher" in busy:
-            log.warning("stopped before all was published: Redis is slow or away")
+            log.warning("stopped before everything was published: Redis is slow or down")

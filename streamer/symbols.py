@@ -37,10 +37,10 @@ def objection(market: Market, endpoints: Endpoints, symbols: Iterable[str]) -> s
         except rest.Refused as error:
             if error.code not in (_NO_SUCH_SYMBOL, _ILLEGAL_CHARACTERS):
                 raise
-            return f"{symbol} is no symbol of the {market} exchange: check the spelling, for example ETHUSDT"
+            return f"{symbol} is not listed on the {market} exchange: check the spelling, for example ETHUSDT"
         status = next((entry.status for entry in answer.symbols if entry.symbol == symbol), None)
         if status is None:
-            return f"{symbol} is no symbol of the {market} exchange: check the spelling, for example ETHUSDT"
+            return f"{symbol} is not listed on the {market} exchange: check the spelling, for example ETHUSDT"
         if status != "TRADING":
-            return f"{symbol} does not trade on the {market} exchange now (its status is {status})"
+            return f"{symbol} cannot be traded on the {market} exchange now (status {status})"
     return None

@@ -121,7 +121,7 @@ class UserFeed(Connection):
             kind = ""
         if kind == "serverShutdown":
             raise ConnectionLost("the exchange announced a shutdown", wait_s=0.0)
-        self.oddities.note(kind or "unasked answer", payload)
+        self.oddities.note(kind or "unexpected response", payload)
 
     def _on_answer(self, ws: FrameSocket, message: _Message) -> None:
         asked, self._waiting_for = self._waiting_for, ""
@@ -130,7 +130,7 @@ class UserFeed(Connection):
         elif asked == "time":
             server_ms = message.result.get("serverTime") if isinstance(message.result, dict) else None
             if not is_time_ms(server_ms):
-                raise ConnectionLost("the exchange does not tell its time")
+                raise ConnectionLost("the exchange did not return its time")
             self._clock_offset_ms = server_ms - _now_ms()
             log.warning("clock_resynced venue=%s offset_ms=%d", self.venue, self._clock_offset_ms)
             self._subscribe(ws)
@@ -147,7 +147,7 @@ class UserFeed(Connection):
             self._ask(ws, "time", {})
             return
         advice = known(code).advice
-        self.problem = f"{asked} refused with {code} {text}" + (f" ({advice})" if advice else "")
+        self.problem = f"{asked} rejected with {code} {text}" + (f" ({advice})" if advice else "")
         log.error("user_stream_refused venue=%s problem=%r", self.venue, self.problem)
         # A busy exchange is asked again soon; what somebody must mend first, seldom.
         wait_s = REFUSED_WAIT_S if needs_a_person(code) else None
@@ -179,7 +179,7 @@ class UserFeed(Connection):
                 self._backlog.popleft()
         except redis.RedisError as error:
             if not self._redis_away:
-                log.error("redis_away connection=%s reason=%r: reports wait in memory", self.name, str(error))
+                log.error("redis_away connection=%s reason=%r: reports are buffered in memory", self.name, str(error))
             self._redis_away = True
             return False
         if self._redis_away:

@@ -104,7 +104,7 @@ class Dispatcher:
         if "NOGROUP" not in str(error):
             raise error
         # A topic was begun anew, or Redis was emptied: everything in it is news.
-        log.warning("topics have lost their groups and get new ones")
+        log.warning("consumer groups were missing and are recreated")
         self._make_groups()
 
     def step(self) -> int:
@@ -240,7 +240,7 @@ class Dispatcher:
         try:
             self.names = Names.now()
         except DatabaseError as error:
-            log.error("whose an order is can't be told; it is handed on: order=%s error=%s", client_order_id, error)
+            log.error("owner of an order unknown, report passed on: order=%s error=%s", client_order_id, error)
             return True
         return self.names.is_ours(client_order_id)
 
@@ -263,7 +263,7 @@ def _own_report(data: bytes) -> dict[str, Any] | None:
         client_order_id = own_id(event) if event.get("e") == "executionReport" else ""
         concerns_us = len(client_order_id) <= LONGEST_ID and read(client_order_id) is not None
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        log.error("a report that can't be read is skipped: error=%s data=%.300s", error, data)
+        log.error("unreadable execution report skipped: error=%s data=%.300s", error, data)
         return None
     return event if concerns_us else None
 

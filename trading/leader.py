@@ -48,7 +48,7 @@ PRUNED_EVERY_S = 60
 UNHEARD = timedelta(seconds=UNHEARD_S)
 
 # What a bell for a trader says whose time has come.
-DUE = "it is time to try again"
+DUE = "retry is due"
 # What a bell for an order says: its row, its trader, its symbol.
 _TO_ENQUEUE = ("pk", "trader_id", "symbol__name")
 # What kept a symbol's traders from beginning, as it was logged: not every second again.
@@ -172,15 +172,15 @@ def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
                 budget=size.budget,
                 wake_below=ANY_PRICE,
                 armed_at=timezone.now(),
-                waits_for="waits for the next trade",
+                waits_for="waiting for the next trade",
             )
-            text = f"slot {slot} is free; it gets {size.text}"
+            text = f"slot {slot} is free; order size from {size.text}"
             write(trader, Cause(Source.LEADER), Kind.BEGAN, "started", text)
     except IntegrityError:
         return False  # Another leader was quicker: the slot has its trader.
     except (UnknownStrategy, BadSettings) as error:
         if _complaints.get(settings.symbol_id) != str(error):
-            log.warning("no trader begins: symbol=%s error=%s", settings.symbol.name, error)
+            log.warning("no trader started: symbol=%s error=%s", settings.symbol.name, error)
         _complaints[settings.symbol_id] = str(error)
         return False
     # Redis may miss it: the leader arms it anew. The other slots shall have their traders.
@@ -197,7 +197,7 @@ def _retire_unwanted(venue: Venue) -> None:
     # Usually none: who of them has an open order is asked only then.
     for trader_id in unwanted.values_list("pk", flat=True):
         if not Order.objects.filter(trader=trader_id, status__in=OPEN).exists():
-            cycle_end.retire(trader_id, "its slot is not wanted any more")
+            cycle_end.retire(trader_id, "its slot was closed")
 
 
 def ask_about_stuck_orders(now: datetime) -> None:
@@ -267,7 +267,7 @@ def enqueue_again(behind: Collection[str] = ()) -> None:
     gone = set(unheard)
     for pk, symbol, holds in live.values_list("pk", "symbol__name", "holds"):
         gone.discard(pk)
-        if pk not in woken and _recheck(pk, symbol, holds, "nobody answered its bell", behind):
+        if pk not in woken and _recheck(pk, symbol, holds, "its last task was not processed", behind):
             woken.add(pk)
     triggers.fired_now(client, woken)
     if gone:
@@ -323,7 +323,7 @@ def prune_triggers() -> int:
     live = Trader.objects.filter(finished_at=None)
     count = triggers.prune(client, lambda: set(live.values_list("pk", flat=True)))
     if count:
-        log.info("triggers of ended traders are taken away: traders=%s", count)
+        log.info("triggers of ended traders removed: traders=%s", count)
     return count
 
 

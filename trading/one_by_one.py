@@ -17,7 +17,7 @@ def each(things: Iterable[Thing], do: Callable[[Thing], object]) -> None:
             do(thing)
         except Exception as error:
             if first is not None:
-                log.exception("one of several fails: %s", thing)
+                log.exception("one of several failed: %s", thing)
             first = first or error
     if first is not None:
         raise first

@@ -16,15 +16,20 @@ class Ring:
 
 
 SCHEDULE = (
-    Ring("Leader", "trading.tasks.lead", 1, "makes missing traders, asks about stuck orders, rings the forgotten"),
+    Ring(
+        "Leader",
+        "trading.tasks.lead",
+        1,
+        "starts missing traders, queries unconfirmed orders, wakes traders that are due",
+    ),
     Ring(
         "Listings",
         "trading.tasks.refresh_listings",
         5,
-        "asks for the filters of new symbols; known ones stay fresh for long",
+        "refreshes exchange filters of symbols",
     ),
-    Ring("Equity", "trading.tasks.record_equity", 60, "keeps this hour's row of what trading has brought"),
-    Ring("Reconciliation", "trading.tasks.reconcile_all", 60, "finds what lost reports would have told"),
+    Ring("Gain", "trading.tasks.record_equity", 60, "records the gain of this hour"),
+    Ring("Reconciliation", "trading.tasks.reconcile_all", 60, "compares our records with the exchange"),
 )
 
 

@@ -43,7 +43,7 @@ def mend(now: datetime) -> None:
             found[f"{rows.model._meta.verbose_name} {field}"] = ahead.update(**{field: now})
     if found:
         words = ", ".join(f"{count} of {name}" for name, count in found.items())
-        log.warning("a clock was set back: times in the future are made to be now: %s", words)
+        log.warning("a clock was set back, times in the future set to now: %s", words)
 
 
 def forget() -> None:

@@ -91,7 +91,7 @@ class Standby:
 
     def _take_over(self, health: Health) -> None:
         if not self.is_acting:
-            log.warning("%s: what is held still gets out, asked about and cancelled by the standby", health.text)
+            log.warning("%s: positions can still exit, the standby queries and cancels orders", health.text)
             enqueue.answer_here(self._answer)
             self._reconcile_at = time.monotonic() + EVERY_S
         self.is_acting = True
@@ -108,14 +108,14 @@ class Standby:
             if has_led or now > self._well_since + HANDS_BACK_WITHIN_S:
                 self._hand_back()
         except (redis.RedisError, OperationalError) as error:
-            log.warning("not well yet: %s", error)
+            log.warning("Redis is not ready yet: %s", error)
 
     def _hand_back(self) -> None:
         # Copies of triggers that Redis did not take, and reports that it did not carry.
         count = leader.rebuild_triggers(self._client)
         enqueue.answer_here(None)
         self.is_acting = False
-        log.warning("Redis is well again: the workers go on, triggers copied anew: traders=%s", count)
+        log.warning("Redis is up again: workers continue, triggers rebuilt: traders=%s", count)
         for venue in venues_in_use():
             enqueue.reconcile(venue)
 
@@ -144,11 +144,11 @@ def _run(key: Key, do: Callable[[], object]) -> None:
         with running.task(task, takes_s(task)):
             do()
     except (ExchangeError, DatabaseError, redis.RedisError) as error:
-        log.warning("%s of %s fails: %s", *key, error)
+        log.warning("%s of %s failed: %s", *key, error)
         if isinstance(error, DatabaseError):
             connection.close()
     except Exception:
-        log.exception("%s of %s fails", *key)
+        log.exception("%s of %s failed", *key)
 
 
 def takes_s(task: str) -> float:
@@ -179,7 +179,7 @@ class _Prices:
             try:
                 found = self._exchange_at(venue).prices(names | told.keys())
             except ExchangeError as error:
-                log.warning("prices not known: venue=%s error=%s", venue, error)
+                log.warning("prices unknown: venue=%s error=%s", venue, error)
                 return {}
             # A price that is asked for is at least as new as the question.
             told = {name: _trade(name, price) for name, price in found.items()}

@@ -47,7 +47,7 @@ class BaseTask(Task[Any, Any]):
 
     def _enqueue_again(self, kwargs: dict[str, Any], error: DatabaseError) -> None:
         is_again = bool(self.request.get(IS_AGAIN)) or not self.is_enqueued_again
-        done = "left for now" if is_again else "tried again"
+        done = "postponed" if is_again else "retried"
         log.warning("%s is %s: the database says %s", self.name, done, one_line(error))
         if is_again:
             return
@@ -55,7 +55,7 @@ class BaseTask(Task[Any, Any]):
         try:
             enqueue.again(self.name, kwargs, self.request.get(OF_USE_S), queue)
         except OperationalError as away:
-            log.warning("%s is left for now: %s", self.name, away)
+            log.warning("%s is postponed: %s", self.name, away)
 
 
 def waited_s(task: Task[Any, Any]) -> float:

@@ -82,7 +82,7 @@ def report(
         if deliveries(connect(), venue, entry) < GIVE_UP_AFTER:
             raise
         # It will never be booked. What it told is asked for instead.
-        log.exception("a report can't be booked and is given up: venue=%s entry=%s", venue, entry)
+        log.exception("execution report dropped after repeated failures: venue=%s entry=%s", venue, entry)
         _ask_instead(own_id(data), trader, symbol)
         has_ended = False
     acknowledge(connect(), venue, entry)
@@ -156,14 +156,14 @@ def refresh_balances(venue: str) -> None:
         balances.refresh(Venue(venue), exchange_at(Venue(venue)))
     except ExchangeError as error:
         # Whoever wants to know asks again.
-        log.warning("balances not known: venue=%s error=%s", venue, error)
+        log.warning("balances not refreshed: venue=%s error=%s", venue, error)
 
 
 def _ask_instead(client_order_id: str, trader: int | None, symbol: str) -> None:
     row = Order.objects.select_related("trader").filter(client_order_id=client_order_id).first()
     if row is None or trader is None:
         return  # Nobody's here: reconciliation tells what it is.
-    text = "it is given up, and the exchange asked instead"
+    text = "the exchange is queried instead"
     write(row.trader, Cause(Source.REPORT), Kind.NOT_BOOKED, "report dropped", text, row)
     enqueue.ask(row.pk, row.trader_id, symbol)
 
@@ -174,7 +174,7 @@ def _compare_at_once(**_: Any) -> None:
     try:
         current_app.send_task("trading.tasks.reconcile_all", retry=False)
     except OperationalError as error:
-        log.warning("the books are compared within a minute, not at once: %s", error)
+        log.warning("reconciliation runs within a minute, not now: %s", error)
 
 
 def _let_act(trader_id: int, act: Callable[[], bool], task_id: str, is_asked_again: bool = False) -> None:

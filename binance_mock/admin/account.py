@@ -18,7 +18,7 @@ _MARKETS = {
     "simulated": "a simulated market",
     "replay": "a recorded market, replayed",
     "live": "Binance's real prices (paper trading)",
-    "manual": "a market moved by hand",
+    "manual": "a manual market",
 }
 
 
@@ -54,8 +54,8 @@ class MockAccountAdmin(PageAdmin):
         except client.Unreachable as error:
             self.message_user(request, f"The account was not reset. {error}", messages.ERROR)
         else:
-            self.log_change(request, MockAccount(pk=1), "Orders cancelled, money restored.")
-            self.message_user(request, "The mock account was reset: its orders are cancelled, its money is back.")
+            self.log_change(request, MockAccount(pk=1), "Orders cancelled, balances reset.")
+            self.message_user(request, "Mock account reset: orders cancelled, balances restored.")
         return HttpResponseRedirect(reverse("admin:binance_mock_mockaccount_changelist"))
 
 

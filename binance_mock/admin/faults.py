@@ -68,7 +68,7 @@ class MockFaultsAdmin(PageAdmin):
         action = actions.get(request.POST.get("action", ""))
         try:
             if action is None:
-                raise client.Refused("Choose what to do.")
+                raise client.Refused("Choose an action.")
             done = action(request)
         except client.Refused as error:
             return self._page(
@@ -96,7 +96,7 @@ def _turn_off(request: HttpRequest) -> str:
 def _turn_mix_on(request: HttpRequest) -> str:
     given = request.POST.get("mix_seed", "").strip()
     if given and not given.isdecimal():
-        raise client.Refused("The seed of a mix is a whole number.")
+        raise client.Refused("The seed of a mix must be a whole number.")
     seed = int(given) if given else random.randrange(1_000_000)
     turned = [client.turn_fault_on(wanted)["kind"] for wanted in random_mix(seed)]
     return f"Mix {seed} is on: {', '.join(turned)}."

@@ -128,13 +128,13 @@ class Faults:
         for name in sorted(unknown):
             if wanted[name] not in (None, ""):
                 takes = ", ".join(["probability", "count", "for_s", "seed", *sorted(kind.takes), *kind.options])
-                raise BadFault(f"{kind.name} has no setting {name!r}; it takes {takes}.")
+                raise BadFault(f"{kind.name} has no setting {name!r}; it accepts {takes}.")
         probability = _number(wanted, "probability", 1)
         count = _whole(wanted, "count", 1, 10**9)
         for_s = _number(wanted, "for_s", MAX_FOR_S)
         seed = _whole(wanted, "seed", -(2**63), 2**63 - 1)
         if kind.hook is Hook.STATE and (count is not None or probability not in (None, 1.0)):
-            raise BadFault(f"{kind.name} lasts: it takes a time, no probability and no count.")
+            raise BadFault(f"{kind.name} lasts for a time: set a duration, not a probability or count.")
         if probability is None and count is None and for_s is None:
             count, for_s = (1, None) if kind.for_s is None else (None, kind.for_s)
         fault = Fault(
@@ -203,7 +203,7 @@ class Faults:
         method, space, path = given.partition(" ")
         given = f"{method.upper()} {path}" if space else given
         if given and self.endpoints and given not in self.endpoints:
-            raise BadFault(f"{given!r} is no endpoint: say {ANY}, or one such as 'POST order', 'GET openOrders'.")
+            raise BadFault(f"Invalid endpoint {given!r}: use {ANY}, or for example 'POST order', 'GET openOrders'.")
         return given
 
     def _end_overdue(self, now_ms: int) -> None:
@@ -224,12 +224,12 @@ class Faults:
 def kind_named(name: Any) -> Kind:
     """Raises BadFault, which names the nearest ones."""
     if not name:
-        raise BadFault("Say which kind of fault. See `manage.py faults list`.")
+        raise BadFault("Name a kind of fault. See `manage.py faults list`.")
     kind = KINDS.get(str(name))
     if kind is None:
         near = difflib.get_close_matches(str(name), KINDS, n=3) or [each for each in KINDS if str(name) in each][:5]
         hint = f"Did you mean {', '.join(near)}?" if near else "See `manage.py faults list`."
-        raise BadFault(f"There is no fault {str(name)[:50]!r}. {hint}")
+        raise BadFault(f"Unknown fault {str(name)[:50]!r}. {hint}")
     return kind
 
 
@@ -243,7 +243,7 @@ def _number(wanted: Mapping[str, Any], name: str, maximum: float) -> float | Non
     except (TypeError, ValueError):
         number = float("nan")
     if isinstance(value, bool) or not 0 < number <= maximum:
-        raise BadFault(f"{name} is a number above 0, at most {maximum:g}.")
+        raise BadFault(f"{name} must be a number above 0, max {maximum:g}.")
     return number
 
 
@@ -256,12 +256,12 @@ def _whole(wanted: Mapping[str, Any], name: str, minimum: int, maximum: int) -> 
     except ValueError:
         number = minimum - 1
     if not minimum <= number <= maximum:
-        raise BadFault(f"{name} is a whole number from {minimum} to {maximum}.")
+        raise BadFault(f"{name} must be a whole number from {minimum} to {maximum}.")
     return number
 
 
 def _name(wanted: Mapping[str, Any], name: str, known: frozenset[str]) -> str:
     value = str(wanted.get(name) or "").strip().upper()
     if value and known and value not in known:
-        raise BadFault(f"There is no {name} {value[:30]!r} here.")
+        raise BadFault(f"Unknown {name} {value[:30]!r}.")
     return value

@@ -7,12 +7,12 @@ from binance_mock.faults.kinds import KINDS
 
 
 def settings(fault: Mapping[str, Any]) -> str:
-    """What is set for a fault, as GET /mock/faults shows it: "20 %, at most 5 times, for 30 s, ETHUSDT, seed 7"."""
+    """What is set for a fault, as GET /mock/faults shows it: "20 %, max 5 times, for 30 s, ETHUSDT, seed 7"."""
     parts = []
     if fault["probability"] < 1:
         parts.append(f"{fault['probability'] * 100:g} %")
     if fault["count"] is not None:
-        parts.append("once" if fault["count"] == 1 else f"at most {fault['count']} times")
+        parts.append("once" if fault["count"] == 1 else f"max {fault['count']} times")
     if fault["for_s"] is not None:
         parts.append(f"for {fault['for_s']:g} s")
     if fault["count"] is None and fault["for_s"] is None:

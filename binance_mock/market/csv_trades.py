@@ -48,7 +48,7 @@ def symbol_of(path: Path) -> str:
     """ETHUSDT of ETHUSDT-trades-2019.csv.gz. Raises BadFile."""
     found = re.match(r"([A-Z0-9]{4,20})[-_.]", path.name)
     if found is None:
-        raise BadFile(f"{path}: the file's name must begin with its symbol, as in ETHUSDT-trades-2024-08-08.csv")
+        raise BadFile(f"{path}: the file name must begin with the symbol, for example ETHUSDT-trades-2024-08-08.csv")
     return found[1]
 
 
@@ -61,7 +61,7 @@ def _opened(path: Path) -> Iterator[IO[str]]:
         with zipfile.ZipFile(path) as archive:
             names = [name for name in archive.namelist() if name.endswith(".csv")]
             if not names:
-                raise BadFile(f"{path} holds no .csv file")
+                raise BadFile(f"{path} contains no .csv file")
             with archive.open(names[0]) as raw:
                 yield io.TextIOWrapper(raw, encoding="utf-8", errors="replace", newline="")
     else:
@@ -83,9 +83,9 @@ class TradeFile:
             with _opened(self.path) as file:
                 yield from self._trades(csv.reader(file))
         except FileNotFoundError:
-            raise BadFile(f"{self.path}: there is no such file") from None
+            raise BadFile(f"file not found: {self.path}") from None
         except (OSError, EOFError, zipfile.BadZipFile, csv.Error, ValueError) as error:
-            raise BadFile(f"{self.path} can't be read: {error}") from error
+            raise BadFile(f"{self.path} cannot be read: {error}") from error
 
     def _trades(self, rows: Iterable[list[str]]) -> Iterator[FileTrade]:
         columns: tuple[int, ...] | None = None
@@ -106,7 +106,7 @@ class TradeFile:
         self.broken += 1
         if self.broken == 1:
             logger.warning(
-                "%s, line %s is no trade and is skipped, as others may be: %r", self.path, number, row[:12]
+                "%s, line %s is not a trade, skipped (others too, if any): %r", self.path, number, row[:12]
             )
 
 
@@ -129,7 +129,7 @@ def _read(row: list[str], columns: tuple[int, ...]) -> FileTrade:
     price_at, quantity_at, time_at, maker_at = columns
     price, quantity = Decimal(row[price_at]), Decimal(row[quantity_at])
     if not (0 < price < _MAX and 0 < quantity < _MAX):
-        raise ValueError("a trade has a price and a quantity")
+        raise ValueError("a trade needs a price and a quantity")
     time = int(row[time_at])
     time_ms = time / 1000 if time >= _MICROSECONDS_FROM else float(time)
     if time_ms < _EARLIEST_MS:

@@ -64,10 +64,10 @@ def _cached(cache: Path, url: str, error: Exception) -> dict[str, Any]:
         read_symbols(info)
     except (OSError, *NO_EXCHANGE_INFO):
         raise NoExchangeInfo(
-            f"MARKET=live needs {url} once, to learn the symbols' rules, and it can't be had: {reason}"
+            f"MARKET=live must download {url} once for the symbols' filters, which failed: {reason}"
         ) from None
     age_h = (time.time() - cache.stat().st_mtime) / 3600
-    logger.warning("%s can't be had (%s): using the copy of %.1f hours ago", url, reason, age_h)
+    logger.warning("%s unavailable (%s): using the copy of %.1f hours ago", url, reason, age_h)
     return info
 
 
@@ -106,11 +106,11 @@ class PaperMarket:
                 try:
                     await self._step(client, exchange)
                     if wait_s:
-                        logger.warning("Redis is back")
+                        logger.warning("Redis is up again")
                     wait_s = 0.0
                 except (redis.RedisError, OSError) as error:
                     if not wait_s:
-                        logger.warning("Redis can't be read, the paper market stands still: %s", error)
+                        logger.warning("Redis is down, the paper market is paused: %s", error)
                     wait_s = min(max(2 * wait_s, 0.2), _LONGEST_WAIT_S)
                     await asyncio.sleep(wait_s)
         finally:
@@ -142,7 +142,7 @@ class PaperMarket:
                 price, quantity = Decimal(event.price), Decimal(event.quantity)
                 trades.append(MarketTrade(symbol, price, quantity, event.buyer_is_maker))
             except (ValueError, KeyError, InvalidOperation):
-                logger.warning("Entry %r of %s is no trade and is skipped: %r", entry_id, symbol, fields)
+                logger.warning("entry %r of %s is not a trade, skipped: %r", entry_id, symbol, fields)
         if not entries:
             return
         read_to = entries[-1][0].decode()

@@ -31,7 +31,7 @@ def read_spec(spec: str) -> tuple[Path, float]:
     except ValueError:
         speed = math.nan
     if not 0.001 <= speed <= MAX_SPEED:
-        raise BadFile(f"“{speed_text}” is no speed to replay at: write FILE@50 for 50 times as fast (0.001 to 1e6)")
+        raise BadFile(f"invalid replay speed “{speed_text}”: use FILE@50 for 50x (0.001 to 1e6)")
     return Path(name), speed
 
 
@@ -47,7 +47,7 @@ class ReplayMarket:
         self._file = TradeFile(path)
         sample = list(islice(self._file, _SAMPLE))
         if not sample:
-            raise BadFile(f"{path} holds no line that is a trade")
+            raise BadFile(f"{path} contains no trades")
         self.listing = LISTINGS.get(self.symbol) or _listing(self.symbol, sample)
         self._trades = self._endless()
         self._next: MarketTrade | None = None

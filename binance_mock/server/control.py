@@ -75,7 +75,7 @@ def _guarded(context: Context, request: web.Request, act: Any) -> web.Response:
 def _trade(context: Context, body: bytes) -> Changes:
     if not isinstance(context.market, ManualMarket):
         raise Refused(
-            -1020, f"The market is {context.market.name}: only MARKET=manual takes trades by hand.", status=409
+            -1020, f"The market is {context.market.name}: only MARKET=manual accepts trades by hand.", status=409
         )
     try:
         asked = read_json(body)
@@ -86,7 +86,7 @@ def _trade(context: Context, body: bytes) -> Changes:
     book = context.book(str(symbol))
     numbers = (price, quantity)
     if not all(number.is_finite() and 0 < number < 10**12 and number == cut(number) for number in numbers):
-        raise Refused(-1102, "price and quantity are plain numbers above 0 with at most 8 decimals.")
+        raise Refused(-1102, "price and quantity must be plain numbers above 0 with at most 8 decimals.")
     return context.exchange.trade(
         [MarketTrade(book.rules.symbol, price, quantity, bool(buyer_is_maker))], context.now_ms()
     )

@@ -22,7 +22,7 @@ def banner(home: Path, users: list[str], problems: Sequence[str] = ()) -> str:
     manage = f"{python()} manage.py"
     password = home / FIRST_PASSWORD
     if password.exists():
-        login = f"user {' or '.join(users)}, password {password.read_text().strip()} (shown only this once)"
+        login = f"user {' or '.join(users)}, password {password.read_text().strip()} (shown only once)"
         password.unlink()
     elif users:
         login = f"user {' or '.join(users)}; a new password: {manage} changepassword {users[0]}"
@@ -32,8 +32,8 @@ def banner(home: Path, users: list[str], problems: Sequence[str] = ()) -> str:
     return "\n".join(
         (
             rule,
-            f"Hedgehog is up. New traders trade where the switch in the admin says; at first on the mock exchange "
-            f"({market()}).",
+            "Hedgehog is running. New traders use the venue chosen under Trading control; at first the mock "
+            f"exchange ({market()}).",
             "",
             f"  Admin    http://127.0.0.1:{settings.WEB_PORT}/   {login}",
             f"  Flower   http://127.0.0.1:{settings.FLOWER_PORT}/   {flower_login}",
@@ -50,8 +50,8 @@ def _of_host(home: Path, rule: str) -> str:
     return "\n".join(
         (
             rule,
-            f"This host, {socket.gethostname()}, works along: streamer, dispatcher, workers; its beat stands by.",
-            "The mock exchange is reached from its own machine alone: from here only real venues can be traded at.",
+            f"This host, {socket.gethostname()}, runs along: streamer, dispatcher, workers; its beat is standing by.",
+            "The mock exchange is reachable from its own machine only: this host can trade on real venues only.",
             "",
             f"  Status   {python()} manage.py status",
             f"  Logs     {home}/log/",

@@ -25,7 +25,9 @@ def paths_are_plain(*paths: Path) -> None:
     """Raises Refusal for a path that supervisor would read as a format."""
     for path in paths:
         if "%" in str(path):
-            raise Refusal(f"The path {path} holds a %, which supervisor cannot take. Choose another HEDGEHOG_HOME.")
+            raise Refusal(
+                f"The path {path} contains %, which supervisor does not accept. Choose another HEDGEHOG_HOME."
+            )
 
 
 def has_room(home: Path) -> None:
@@ -47,8 +49,8 @@ def only_one(home: Path) -> IO[str]:
         file.seek(0)
         who = file.read().strip() or "unknown"
         raise Refusal(
-            f"Hedgehog already runs in {home} (process {who}). Stop it with `kill {who}`, or set HEDGEHOG_HOME to "
-            "another folder (and WEB_PORT, FLOWER_PORT, MOCK_PORT) for a second one."
+            f"Hedgehog is already running in {home} (process {who}). Stop it with `kill {who}`, or set HEDGEHOG_HOME "
+            "to another folder (and WEB_PORT, FLOWER_PORT, MOCK_PORT) for a second one."
         ) from None
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
@@ -67,7 +69,7 @@ def nothing_left_over(home: Path) -> None:
         return
     command = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
     if "supervisor" in command.stdout:
-        raise Refusal(f"The processes of an earlier run are still there: `kill {pid}` ends them all.")
+        raise Refusal(f"Processes of an earlier run are still running: stop them with `kill {pid}`.")
 
 
 def settings_are_sound() -> list[str]:
@@ -106,7 +108,9 @@ def shares_with_others() -> None:
 def database_is_prepared() -> None:
     """Raises Refusal where migrations are missing: that is the first host's to see to."""
     for finding in of_database():
-        raise Refusal(f"{finding.text} On a further host nobody does that: start the first one of this version.")
+        raise Refusal(
+            f"{finding.text} A further host does not run migrations: start the first host with this version."
+        )
 
 
 def database_answers() -> None:

@@ -212,7 +212,7 @@ def supervise(folder: Path, redis_command: str, users: list[str]) -> int:
     terminal.show_new_lines()
     if told_at is None:
         terminal.say(
-            f"Hedgehog's supervisor ended by itself ({supervisor.returncode}): see {folder}/log/supervisord.log"
+            f"The supervisor exited unexpectedly ({supervisor.returncode}): see {folder}/log/supervisord.log"
         )
         return 1
     terminal.say("Hedgehog has stopped.")

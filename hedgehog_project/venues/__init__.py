@@ -82,13 +82,13 @@ def facts_of_keys() -> str:
 def _key_of(venue: Venue) -> tuple[Key | None, str, str]:
     """The key, why there is none, and its account."""
     if not has_keys(venue):
-        instead = [f"This process is given no key of {venue}", ""]
+        instead = [f"This process has no key for {venue}", ""]
         problem, account = json.loads(settings.HEDGEHOG_KEY_FACTS or "{}").get(venue, instead)
         return None, problem, account
     try:
         key = _key(key_settings(venue))
     except BadKey as error:
-        return None, f"There is no key for {venue}: {error}", account_of("")
+        return None, f"No key for {venue}: {error}", account_of("")
     return key, "", account_of(key.api_key)
 
 
@@ -113,9 +113,9 @@ def _key(given: KeySettings) -> Key:
         there = "API_SECRET" if given.secret else "PRIVATE_KEY"
         raise BadKey(f"{prefix}_{there} is set, {prefix}_API_KEY is not")
     if not re.fullmatch(r"[!-~]+", given.api_key):
-        raise BadKey(f"{prefix}_API_KEY holds a blank, a line break or a letter that no key has")
+        raise BadKey(f"{prefix}_API_KEY contains a space, a line break or an invalid character")
     if given.secret and given.private_key:
-        raise BadKey(f"{prefix}_API_SECRET and {prefix}_PRIVATE_KEY are both set: a key signs with one of them")
+        raise BadKey(f"{prefix}_API_SECRET and {prefix}_PRIVATE_KEY are both set: use one of them")
     if given.secret:
         return hmac_key(given.api_key, given.secret)
     if not given.private_key:

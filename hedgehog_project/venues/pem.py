@@ -19,7 +19,7 @@ class PrivateKey:
         """Raises BadKey."""
         self._private = _opened(pem, password or None)
         if not self._private.has_private():
-            raise BadKey("is a public key: the private one signs, the public one is for the exchange")
+            raise BadKey("is a public key: use the private one, the public one is for the exchange")
         self.kind = _kind(self._private)
 
     def sign(self, message: bytes) -> str:
@@ -37,7 +37,7 @@ class PublicKey:
         """Raises BadKey."""
         self._public = _opened(pem, None)
         if self._public.has_private():
-            raise BadKey("is a private key: the exchange gets the public one (openssl pkey -pubout)")
+            raise BadKey("is a private key: use the public one (openssl pkey -pubout)")
         self.kind = _kind(self._public)
 
     def is_signed(self, payload: str, signature: str) -> bool:
@@ -57,21 +57,21 @@ def _opened(pem: str, password: str | None) -> _RsaOrEd25519:
     # One line, as an environment file may have it.
     pem = pem.replace("\\n", "\n").strip()
     if not pem.startswith("-----BEGIN "):
-        raise BadKey("is no PEM: it must begin with -----BEGIN")
+        raise BadKey("is not a PEM: it must begin with -----BEGIN")
     for kind in (RSA, ECC):
         try:
             key: RSA.RsaKey | ECC.EccKey = kind.import_key(pem, passphrase=password)
         except PassphraseRequiredError:
-            raise BadKey("is encrypted: its password belongs into …_PRIVATE_KEY_PASSWORD") from None
+            raise BadKey("is encrypted: set its password in …_PRIVATE_KEY_PASSWORD") from None
         except (ValueError, IndexError, TypeError):
             # RSA's reader refuses an Ed25519 key so. Its words are not repeated: they may quote the content.
             continue
         if isinstance(key, ECC.EccKey) and key.curve != "Ed25519":
-            raise BadKey(f"is a key of the curve {key.curve}: Binance takes RSA and Ed25519")
+            raise BadKey(f"uses the curve {key.curve}: Binance accepts RSA and Ed25519")
         return key
     if password and "ENCRYPTED" in pem:
-        raise BadKey("can't be opened: its password is wrong, or it is damaged")
-    raise BadKey("holds neither an RSA nor an Ed25519 key, or is damaged")
+        raise BadKey("cannot be decrypted: wrong password or damaged file")
+    raise BadKey("contains no RSA or Ed25519 key, or is damaged")
 
 
 def _kind(key: _RsaOrEd25519) -> KeyKind:

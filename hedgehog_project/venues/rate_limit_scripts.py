@@ -120,11 +120,11 @@ class _Redis:
             self._not_before = time.monotonic() + PAUSE_S
             if not self._is_away:
                 self._is_away = True
-                log.warning("%s; each process counts its requests for itself", words(error))
+                log.warning("%s; each process counts its own requests", words(error))
             return None
         if self._is_away:
             self._is_away = False
-            log.info("Redis is well again; all processes share one budget of requests")
+            log.info("Redis is up again; all processes share the rate limits")
         return answer
 
 

@@ -56,15 +56,15 @@ WEIGHT = Window(
     "weight",
     60_000,
     6_000,
-    "request weight of this minute",
+    "request weight per minute",
     "x-mbx-used-weight-1m",
     ("REQUEST_WEIGHT", "MINUTE", 1),
 )
 ORDERS_10S = Window(
-    "orders_10s", 10_000, 50, "unfilled orders of these 10 s", "x-mbx-order-count-10s", ("ORDERS", "SECOND", 10)
+    "orders_10s", 10_000, 50, "unfilled orders per 10 s", "x-mbx-order-count-10s", ("ORDERS", "SECOND", 10)
 )
 ORDERS_1D = Window(
-    "orders_1d", 86_400_000, 160_000, "unfilled orders of this day", "x-mbx-order-count-1d", ("ORDERS", "DAY", 1)
+    "orders_1d", 86_400_000, 160_000, "unfilled orders per day", "x-mbx-order-count-1d", ("ORDERS", "DAY", 1)
 )
 WINDOWS = (WEIGHT, ORDERS_10S, ORDERS_1D)
 
@@ -177,7 +177,7 @@ class RateLimits:
         self._own.stop(until_ms, length_ms, why)
         is_new = steps.run(steps.STOP, [self._stop_key], [until_ms, why, length_ms, now_ms])
         if is_new or is_new is None:
-            log.warning("exchange=%s is not called until=%s why=%s", self.host, _time(until_ms), why)
+            log.warning("exchange=%s requests stopped until=%s reason=%s", self.host, _time(until_ms), why)
 
     def stop_for(self, wait_s: float, why: str) -> None:
         """As stop, from now on."""
@@ -327,13 +327,13 @@ def _windows(weight: int, places_order: bool) -> tuple[tuple[Window, int], ...]:
 
 
 def _over(window: Window, used: int, limit: int, is_exit: bool, now_ms: int) -> OverRateLimit:
-    kept = "" if is_exit else f", {limit - max(1, int(limit * ENTRIES_SHARE)):,} are kept for exits"
-    reason = f"{used:,} of {limit:,} {window.of} are used{kept}"
+    kept = "" if is_exit else f", {limit - max(1, int(limit * ENTRIES_SHARE)):,} reserved for exits"
+    reason = f"{used:,} of {limit:,} {window.of} used{kept}"
     return OverRateLimit(reason, min(window.left_s(now_ms), MAX_WAIT_S))
 
 
 def _stopped(host: str, until_ms: int, why: str, now_ms: int) -> OverRateLimit:
-    return OverRateLimit(f"{host} is not called until {_time(until_ms)}: {why}", (until_ms - now_ms) / 1000)
+    return OverRateLimit(f"no requests to {host} until {_time(until_ms)}: {why}", (until_ms - now_ms) / 1000)
 
 
 def _time(ms: int) -> str:

@@ -45,9 +45,9 @@ def everywhere(client: Client, symbol: Symbol) -> dict[str, str]:
 def test_what_is_wrong_is_said_in_the_same_words_everywhere(admin_client: Client, symbol: Symbol) -> None:
     TradingSettings.objects.update(strategy="gone")
     for words in (
-        "The streamer is down: no prices and no execution reports come.",
+        "The streamer is down: no prices and no execution reports.",
         "ETHUSDT: prices do not stream from mock. Turn streaming on.",
-        "ETHUSDT: its strategy can't decide: there is no strategy 'gone'",
+        "ETHUSDT: its strategy can't decide: unknown strategy 'gone'",
     ):
         for where, text in everywhere(admin_client, symbol).items():
             assert words in text, where
@@ -62,7 +62,7 @@ def test_programs_get_what_it_is_about_and_whether_it_stops_buys(symbol: Symbol)
     assert down == {
         "severity": "alarm",
         "topic": "process",
-        "text": "The streamer is down: no prices and no execution reports come.",
+        "text": "The streamer is down: no prices and no execution reports.",
         "advice": "",
         "stops_buys": True,
     }

@@ -172,7 +172,7 @@ class TestHints:
 
     def test_venue_that_cannot_be_traded(self, symbol: Symbol) -> None:
         Switch.objects.update(venue=Venue.TESTNET)
-        assert "New traders can't trade on testnet: There is no key" in self.hints()
+        assert "New traders can't trade on testnet: No key" in self.hints()
 
     def test_nothing_to_say_when_all_is_well(self, symbol: Symbol) -> None:
         turning.set_streaming(symbol, True)
@@ -209,10 +209,10 @@ def test_alarms_say_what_a_missing_process_means() -> None:
 
     assert alarms() == []
     assert alarms("worker", "flower") == ["No worker for entries is up: no trader begins or buys."]
-    assert alarms("mock_exchange") == ["The mock exchange is down: it takes no orders and fills none."]
+    assert alarms("mock_exchange") == ["The mock exchange is down: no orders are accepted or filled."]
     assert alarms("mock_exchange", venue=Venue.LIVE) == []
     assert alarms("redis", "worker", "beat") == [
-        "Redis does not answer: no event and no task reaches anybody. What is held still gets out."
+        "Redis is down: no events and no tasks are delivered. What is held still gets out."
     ]
 
 

@@ -196,7 +196,7 @@ class TestHeld:
     def test_is_shown_as_held(self, small: Symbol, admin_client: Client) -> None:
         assert "1 holding" in shown(admin_client, reverse("admin:index"))
         page = reverse("admin:trading_symbol_change", args=(small.pk,))
-        assert "until that can be sold" in shown(admin_client, page)
+        assert "it cannot be sold now" in shown(admin_client, page)
         profit = shown(admin_client, reverse("admin:trading_profit") + "?by=symbol")
         assert "-1.004" in profit
         assert "open positions cost 3" in profit

@@ -67,7 +67,7 @@ class TestReasons:
         TradingSettings.objects.update(status=TradingStatus.OFF)
         assert reasons(well) == ["Trading is off: turn it on, or run `manage.py trade ETHUSDT on`."]
         TradingSettings.objects.update(status=TradingStatus.SHUTDOWN)
-        assert reasons(well) == ["A shutdown is under way: cycles end, and none begins."]
+        assert reasons(well) == ["Shutting down: running cycles finish, no new ones start."]
 
     def test_symbol_that_never_had_settings_is_off(self, redis_client: "redis.Redis") -> None:
         all_well(redis_client)
@@ -79,12 +79,12 @@ class TestReasons:
 
     def test_venue_without_a_key(self, well: Symbol) -> None:
         Switch.objects.update(venue=Venue.TESTNET)
-        assert "New traders can't trade on testnet: There is no key" in reasons(well)[0]
+        assert "New traders can't trade on testnet: No key" in reasons(well)[0]
 
     def test_processes_that_are_down(self, well: Symbol) -> None:
         states = [ProcessState(name, name not in ("streamer", "worker"), None, "") for name in processes.NAMES]
         assert reasons(well, states) == [
-            "The streamer is down: no prices and no execution reports come.",
+            "The streamer is down: no prices and no execution reports.",
             "No worker for entries is up: no trader begins or buys.",
         ]
 
@@ -103,7 +103,7 @@ class TestReasons:
     def test_market_that_is_quiet_or_does_not_stream(self, well: Symbol, redis_client: "redis.Redis") -> None:
         connect().flushall()
         all_well(redis_client)
-        assert reasons(well) == ["ETHUSDT: no price is known yet."]
+        assert reasons(well) == ["ETHUSDT: no price yet."]
         publish("ETHUSDT", "3000", age_s=600)
         [reason] = reasons(well)
         assert reason.startswith("ETHUSDT: no trade since ")
@@ -133,11 +133,11 @@ class TestReasons:
             rule=Rule.OPEN_ORDERS,
             day=now.date(),
             count=1,
-            reason="no more than 1 orders of ETHUSDT may be open: 1 are",
+            reason="max open orders of ETHUSDT, 1, reached: 1 open",
             last_at=now,
             denies_until=soon,
         )
-        assert reasons(well) == ["Held back by a protection: no more than 1 orders of ETHUSDT may be open: 1 are."]
+        assert reasons(well) == ["Buys denied by a risk limit: max open orders of ETHUSDT, 1, reached: 1 open."]
         HeldBack.objects.filter(pk=row.pk).update(denies_until=now)
         assert reasons(well) == []
 
@@ -145,8 +145,8 @@ class TestReasons:
         settings.REDIS_URL = NO_REDIS
         states = [ProcessState(name, name != "redis", None, "") for name in processes.NAMES]
         assert reasons(well, states) == [
-            "Redis does not answer: no event and no task reaches anybody. What is held still gets out.",
-            "ETHUSDT: no price is known yet.",
+            "Redis is down: no events and no tasks are delivered. What is held still gets out.",
+            "ETHUSDT: no price yet.",
         ]
 
 
@@ -156,9 +156,9 @@ class TestSlots:
         make_trader(well, 5, waits_for="the sell is to come")
         told = {line.number: line.text for line in slots(well)}
         assert told == {
-            1: "is free: the leader starts a trader within a second",
-            2: "is free: the leader starts a trader within a second",
-            3: "is not open yet: it opens when another trader asks for one beside it",
+            1: "free: a trader starts within a second",
+            2: "free: a trader starts within a second",
+            3: "not open yet: it opens when the price falls by the ladder step",
             5: "the sell is to come",
         }
 
@@ -173,21 +173,21 @@ class TestSlots:
 
     def test_order_that_nobody_has_answered(self, well: Symbol) -> None:
         make_order(make_trader(well, 1), status=OrderStatus.SUBMITTING)
-        assert slots(well)[0].text == "its buy of 0.0667 ETH at 2997 has no answer of the exchange yet"
+        assert slots(well)[0].text == "its buy of 0.0667 ETH at 2997 is in flight"
 
     def test_price_and_time_that_wake_it(self, well: Symbol) -> None:
         retry = timezone.now() + timedelta(seconds=40.4)
-        make_trader(well, 1, waits_for="waits for the next trade", wake_below=ANY_PRICE)
+        make_trader(well, 1, waits_for="waiting for the next trade", wake_below=ANY_PRICE)
         make_trader(well, 2, wake_below=D(2950), wake_above=D(3100), retry_at=retry, waits_for="follows")
         assert [line.text for line in slots(well)[:2]] == [
-            "waits for the next trade; wakes at the next trade, at any price",
-            "follows; wakes at a trade at 2950 or below, or at 3100 or above; looks again in 40 s",
+            "waiting for the next trade; wakes at the next trade, at any price",
+            "follows; wakes at a trade at 2950 or below, or at 3100 or above; checks again in 40 s",
         ]
 
     def test_error_stands_out(self, well: Symbol) -> None:
         make_trader(well, 1, error="insufficient balance", failures=2)
         line = slots(well)[0]
-        assert (line.text, line.is_error) == ("met an error: insufficient balance", True)
+        assert (line.text, line.is_error) == ("error: insufficient balance", True)
 
 
 def test_queries_do_not_grow_with_slots(well: Symbol, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
@@ -214,8 +214,8 @@ class TestShown:
             "Nothing blocks ETHUSDT at mock; traders by slot:",
             "",
             "#1  selling  its sell of 0.0667 ETH rests at 3005.99, 0.2 % over the market, 3000",
-            "#2  -        is not open yet: it opens when another trader asks for one beside it",
-            "#3  -        is not open yet: it opens when another trader asks for one beside it",
+            "#2  -        not open yet: it opens when the price falls by the ladder step",
+            "#3  -        not open yet: it opens when the price falls by the ladder step",
         ]
         kill_switch.halt("anna", "news")
         assert self.run("ETHUSDT").startswith("ETHUSDT at mock is not buying:\n  - Trading is halted: news")

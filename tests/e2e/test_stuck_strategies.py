@@ -44,7 +44,7 @@ def decide(position, event, rules, settings):
     re.match("(a+)+b", "a" * 64)
 """
 HANGS = {
-    "burns": (BURNS, "calls of the strategy patient that do not end use the CPU", "patient thinks for more than 1 s"),
+    "burns": (BURNS, "calls of the strategy patient that do not end use the CPU", "patient took longer than 1 s"),
     "freezes": (FREEZES, "the strategy patient was asked, and is not again for", "it has stopped a whole process"),
 }
 

@@ -71,7 +71,7 @@ def test_a_process_that_fell_silent_is_down_with_its_age(redis_client: "redis.Re
     plant(redis_client, "worker", age_s=60)
     state = found()["worker"]
     assert not state.alive
-    assert state.note == "silent; was process 7 on here"
+    assert state.note == "no heartbeat; was process 7 on here"
     assert state.age_s == pytest.approx(60, abs=2)
 
 

@@ -73,7 +73,7 @@ def _address(client: "redis.Redis") -> dict[str, Any]:
 
 def test_redis_that_is_not_there_is_away() -> None:
     found = redis_health.look(redis.Redis.from_url("redis://127.0.0.1:1/0"))
-    assert (found.away, found.text) == ("nothing listens there", "Redis is away: nothing listens there")
+    assert (found.away, found.text) == ("connection refused", "Redis is away: connection refused")
 
 
 def test_budget_goes_on_by_itself_and_says_why_once(

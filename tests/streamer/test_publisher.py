@@ -193,7 +193,7 @@ def test_a_topic_that_is_something_else_spoils_no_other(
     exchange.send_trades(2, 3)
     exchange.send_trades(2, symbol="BTCUSDT")
     until(lambda: stage.ids("BTCUSDT") == [1, 2])
-    until(lambda: "redis_refuses one of our topics" in caplog.text)
+    until(lambda: "redis_refuses one of the topics" in caplog.text)
 
 
 @pytest.fixture

@@ -96,7 +96,7 @@ def test_a_wrong_key_is_named_and_not_tried_over_and_over(
     time.sleep(0.5)
     assert len(exchange.messages) == 1
     assert "-2015" in caplog.text
-    assert "The exchange does not know the key, or it may not trade" in caplog.text
+    assert "Invalid API key, IP or permissions" in caplog.text
     assert "the-secret" not in caplog.text
     assert published(stage) == []
 

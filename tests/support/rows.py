@@ -75,7 +75,7 @@ def make_fill(order: Order, trade_id: int = 1) -> Fill:
 
 def make_story(symbol: Symbol, slot: int = 1) -> Trader:
     """A live trader that has bought and now sells, with its journal."""
-    waits_for = "the sell at 3005.99 is not filled yet"
+    waits_for = "waiting for the sell at 3005.99 to fill"
     trader = make_trader(symbol, slot, state=TraderState.SELLING, holds=True, waits_for=waits_for)
     buy = make_order(trader)
     make_fill(buy)

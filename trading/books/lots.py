@@ -106,14 +106,14 @@ class Sale:
         """What a reader should know of this row."""
         notes = []
         if self.is_commission:
-            notes.append("taken as a commission")
+            notes.append("paid as commission")
         if self.bought is None:
-            notes.append("no purchase here has brought it")
+            notes.append("no matching purchase")
         elif self.bought.quote_asset != self.sold.quote_asset:
             notes.append(f"paid in {self.bought.quote_asset}, sold for {self.sold.quote_asset}")
         for each in self._unvalued:
             what = "buying" if each.side == Side.BUY else "selling"
-            notes.append(f"the commission of {what}, in {each.commission_asset}, has no known value")
+            notes.append(f"the commission of {what}, in {each.commission_asset}, has no known price")
         return "; ".join(notes)
 
     @property

@@ -49,28 +49,26 @@ def violation(rules: SymbolFilters, side: Side, price: Decimal, quantity: Decima
     what = f"{side} {plain(quantity)} {rules.base_asset} at {plain(price)}"
     # Whether a sale can be had is the exchange's to say, each time: what is believed of a listing may be out of date.
     if side == Side.BUY and not rules.is_trading:
-        return f"{rules.symbol} is not trading now ({rules.status})"
+        return f"{rules.symbol} cannot be traded now (status {rules.status})"
     if price <= 0 or price < rules.min_price:
-        return f"{what}: the price is under the least, {plain(rules.min_price)}"
+        return f"{what}: price below the minimum, {plain(rules.min_price)}"
     if rules.max_price and price > rules.max_price:
-        return f"{what}: the price is over the most, {plain(rules.max_price)}"
+        return f"{what}: price above the maximum, {plain(rules.max_price)}"
     if floor_to(price, rules.tick) != price:
-        return f"{what}: the price is no multiple of the tick, {plain(rules.tick)}"
+        return f"{what}: price is not a multiple of the tick size, {plain(rules.tick)}"
     if quantity <= 0 or quantity < rules.min_quantity:
-        return f"{what}: the quantity is under the least, {plain(rules.min_quantity)}"
+        return f"{what}: quantity below the minimum, {plain(rules.min_quantity)}"
     if rules.max_quantity and quantity > rules.max_quantity:
-        return f"{what}: the quantity is over the most, {plain(rules.max_quantity)}"
+        return f"{what}: quantity above the maximum, {plain(rules.max_quantity)}"
     if floor_to(quantity, rules.step) != quantity:
-        return f"{what}: the quantity is no multiple of the step, {plain(rules.step)}"
+        return f"{what}: quantity is not a multiple of the step size, {plain(rules.step)}"
     if side == Side.BUY and rules.max_position and quantity > rules.max_position:
-        return f"{what}: that is more than may be owned, {plain(rules.max_position)}"
+        return f"{what}: above the maximum position, {plain(rules.max_position)}"
     notional = quote_of(price, quantity)
     if notional < rules.min_notional:
-        return (
-            f"{what}: {plain(notional)} {rules.quote_asset} is under the least notional, {plain(rules.min_notional)}"
-        )
+        return f"{what}: {plain(notional)} {rules.quote_asset} is below the min notional, {plain(rules.min_notional)}"
     if rules.max_notional and notional > rules.max_notional:
-        return f"{what}: {plain(notional)} {rules.quote_asset} is over the most notional, {plain(rules.max_notional)}"
+        return f"{what}: {plain(notional)} {rules.quote_asset} is above the max notional, {plain(rules.max_notional)}"
     return None
 
 
@@ -82,11 +80,11 @@ def too_far(rules: SymbolFilters, side: Side, price: Decimal, market: Decimal) -
     is_buy = side == Side.BUY
     minimum = rules.buy_factor_min if is_buy else rules.sell_factor_min
     maximum = rules.buy_factor_max if is_buy else rules.sell_factor_max
-    what = f"{side} at {plain(price)}: the exchange takes none"
+    what = f"{side} at {plain(price)}: the exchange rejects prices"
     if price < market * minimum:
-        return f"{what} under {plain(minimum)} times the market, {plain(market)}"
+        return f"{what} below {plain(minimum)} times the market, {plain(market)}"
     if maximum and price > market * maximum:
-        return f"{what} over {plain(maximum)} times the market, {plain(market)}"
+        return f"{what} above {plain(maximum)} times the market, {plain(market)}"
     return None
 
 

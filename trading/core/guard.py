@@ -54,11 +54,11 @@ def triggers(strategy: Strategy, position: Position, rules: SymbolFilters, setti
         return Triggers()
     found = _asked(strategy, "triggers", position, rules, settings)
     if not isinstance(found, Triggers):
-        raise StrategyFails(f"{strategy.name}.triggers answers {found!r}, which is no Triggers")
+        raise StrategyFails(f"{strategy.name}.triggers returned {found!r}, not Triggers")
     for side in ("below", "above"):
         price = getattr(found, side)
         if price is not None and not _is_amount(price):
-            raise StrategyFails(f"{strategy.name}.triggers answers {side}={price!r}, neither a Decimal nor None")
+            raise StrategyFails(f"{strategy.name}.triggers returned {side}={price!r}, not a Decimal or None")
     return Triggers(
         below=None if found.below is None else round_down(found.below),
         above=None if found.above is None else round_up(found.above),
@@ -66,29 +66,29 @@ def triggers(strategy: Strategy, position: Position, rules: SymbolFilters, setti
 
 
 def not_filled_yet(order: Order) -> Wait:
-    return Wait(f"the {order.side.lower()} at {plain(order.price)} is not filled yet")
+    return Wait(f"waiting for the {order.side.lower()} at {plain(order.price)} to fill")
 
 
 def _asked(strategy: Strategy, function: str, *args: Any) -> Any:
     try:
         return getattr(strategy, function)(*args)
     except BaseException as error:  # whatever a stranger's function raises, SystemExit too, is its author's to read
-        raise StrategyFails(f"{strategy.name}.{function} fails: {type(error).__name__}: {error}") from error
+        raise StrategyFails(f"{strategy.name}.{function} raised {type(error).__name__}: {error}") from error
 
 
 def _check(strategy: Strategy, decision: object) -> None:
     if not isinstance(decision, Decision):
-        raise StrategyFails(f"{strategy.name}.decide answers {decision!r}, which is no decision")
-    who = f"{strategy.name}.decide answers a {type(decision).__name__}"
+        raise StrategyFails(f"{strategy.name}.decide returned {decision!r}, not a decision")
+    who = f"{strategy.name}.decide returned a {type(decision).__name__}"
     order = decision.by if isinstance(decision, Replace) else decision
     if isinstance(order, PlaceBuy | PlaceSell):
         for name in ("price", "quantity"):
             amount = getattr(order, name)
             if not _is_amount(amount) or amount <= 0:
-                raise StrategyFails(f"{who} whose {name} is {amount!r}, no Decimal above 0")
+                raise StrategyFails(f"{who} with {name} {amount!r}, not a Decimal above 0")
     memory = getattr(decision, "memory", None) or {}
     if not all(isinstance(text, str) for item in memory.items() for text in item):
-        raise StrategyFails(f"{who} whose memory is {memory!r}: only strings can be kept")
+        raise StrategyFails(f"{who} with memory {memory!r}: only strings can be stored")
 
 
 def _is_amount(value: object) -> bool:
@@ -99,18 +99,18 @@ def _unsettled(position: Position) -> Wait | None:
     """What must be known before anything can be decided."""
     for resting in position.open_orders:
         if resting.cancel_reason:
-            return Wait(f"cancels its {resting.side.lower()}: {resting.cancel_reason}")
+            return Wait(f"cancelling its {resting.side.lower()}: {resting.cancel_reason}")
         if resting.status == OrderStatus.SUBMITTING:
             return not_filled_yet(resting)
     if not position.open_orders:
         for order in position.orders:
             if not order.is_whole:
-                return Wait(f"not all fills of the {order.side.lower()} are known yet", needs_fills=order)
+                return Wait(f"waiting for the fills of the {order.side.lower()}", needs_fills=order)
     return None
 
 
 def _retired() -> Finish:
-    return Finish(TraderState.RETIRED, ZERO, ZERO, "its symbol shuts down, and nothing was bought")
+    return Finish(TraderState.RETIRED, ZERO, ZERO, "the symbol is shutting down and nothing was bought")
 
 
 def _overruled(position: Position, event: Event, decision: Decision, rules: SymbolFilters) -> Wait | None:
@@ -126,29 +126,29 @@ def _overruled(position: Position, event: Event, decision: Decision, rules: Symb
         case PlaceBuy(price=price) if position.bought and (
             position.sold or not holds_too_little(position, rules, price)
         ):
-            return Wait("its strategy would buy a second time")
+            return Wait("denied: the strategy would buy a second time")
         case PlaceBuy(price=price, quantity=quantity) if price * quantity + position.spent > position.budget:
-            return Wait(f"its strategy would spend more than its budget, {plain(position.budget)}")
+            return Wait(f"denied: the order exceeds the budget, {plain(position.budget)}")
         case PlaceBuy(price=price, quantity=quantity) if why_not := _could_not_be_sold(
             position, price, quantity, rules
         ):
-            return Wait(f"what its strategy would buy could not be sold again: {why_not}")
+            return Wait(f"denied: the position could not be sold: {why_not}")
         case PlaceSell(quantity=quantity) if quantity > position.owned(rules.base_asset):
-            return Wait(f"its strategy would sell more than it owns, {plain(position.owned(rules.base_asset))}")
+            return Wait(f"denied: the order exceeds the position, {plain(position.owned(rules.base_asset))}")
         case Cancel(order=order) | Replace(order=order) if order != resting:
-            return Wait("its strategy would cancel an order that does not rest")
+            return Wait("denied: the strategy would cancel an order that is not open")
         case Replace(by=sale) if resting is not None and (
             resting.side != Side.SELL or sale.quantity > position.owned(rules.base_asset)
         ):
-            return Wait("its strategy would replace an order by a sale of more than it owns")
+            return Wait("denied: the new sell exceeds the position")
         case Cancel() if resting is not None and resting.side == Side.BUY and resting.executed:
             return _buy_rests_on(position, resting, rules)
         case Cancel() | Replace() if resting is not None and resting.side == Side.SELL:
             return _sale_rests_on(position, event, resting, decision, rules)
         case RequestSlot() if position.has_requested_slot:
-            return Wait("it has asked for a trader beside it")
+            return Wait("it has already requested a slot")
         case RequestSlot() if position.mode != Mode.ON:
-            return Wait("its symbol shuts down: it asks for no trader beside it")
+            return Wait("the symbol is shutting down: no slot is requested")
     return None
 
 
@@ -165,7 +165,7 @@ def _buy_rests_on(position: Position, resting: Order, rules: SymbolFilters) -> W
     left = position.budget - EXACT.multiply(resting.price, resting.executed)
     if why_not is None or (position.mode == Mode.ON and left >= rules.min_notional):
         return None
-    return Wait(f"its buy is kept until what has traded of it can be sold: {why_not}")
+    return Wait(f"the buy stays open until its filled part can be sold: {why_not}")
 
 
 def _sale_rests_on(
@@ -180,8 +180,8 @@ def _sale_rests_on(
     why_not = violation(rules, Side.SELL, price, quantity)
     if why_not is None and resting.executed and not rules.is_trading:
         # It would have to be cancelled first, for nothing says how much of it trades meanwhile.
-        why_not = f"{rules.symbol} is not trading now ({rules.status})"
-    return None if why_not is None else Wait(f"its sale rests on, for no other could take its place: {why_not}")
+        why_not = f"{rules.symbol} cannot be traded now (status {rules.status})"
+    return None if why_not is None else Wait(f"the sell stays open, no other could replace it: {why_not}")
 
 
 def _values(position: Position, decision: Decision, rules: SymbolFilters) -> Wait | None:
@@ -197,7 +197,7 @@ def _values(position: Position, decision: Decision, rules: SymbolFilters) -> Wai
     assets = to_be_valued(position.orders, (rules.base_asset, rules.quote_asset)) if is_asked else ()
     if not assets:
         return None
-    reason = f"asks what its commissions in {', '.join(assets)} are worth"
+    reason = f"valuing commissions in {', '.join(assets)}"
     return Wait(reason, needs_values=assets, values_can_wait=is_sale)
 
 
@@ -212,7 +212,7 @@ def _pause(position: Position, event: Event, decision: Decision) -> Wait | None:
         return None
     how = UNASKED_ENDS[event.report.status]
     if event.report.side == Side.BUY and not isinstance(decision, PlaceSell | Finish):
-        return Wait(f"its buy {how}: buys again after a pause", pauses=True)
+        return Wait(f"its buy {how}: buying again after a pause", pauses=True)
     if event.report.side == Side.SELL and not isinstance(decision, Finish):
-        return Wait(f"its sell {how}: sells again after a pause", pauses=True)
+        return Wait(f"its sell {how}: selling again after a pause", pauses=True)
     return None

@@ -49,9 +49,9 @@ class OrderStatus(StrEnum):
 UNASKED_ENDS = {
     OrderStatus.CANCELED: "was cancelled",
     OrderStatus.REJECTED: "was rejected",
-    OrderStatus.EXPIRED: "has expired",
-    OrderStatus.EXPIRED_IN_MATCH: "was ended by self-trade prevention",
-    OrderStatus.NOT_FOUND: "is no longer known to the exchange",
+    OrderStatus.EXPIRED: "expired",
+    OrderStatus.EXPIRED_IN_MATCH: "expired by self-trade prevention",
+    OrderStatus.NOT_FOUND: "was not found by the exchange",
 }
 OPEN = frozenset({OrderStatus.SUBMITTING, OrderStatus.PENDING_NEW, OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED})
 

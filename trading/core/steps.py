@@ -66,12 +66,14 @@ def buy_under(
     may have to be sold, for example 0.95 for a stop-loss of 5 %. Nothing is bought that could not be sold then.
     """
     if not isinstance(event, TradeSeen):
-        return Wait("waits for the next trade")
+        return Wait("waiting for the next trade")
     if event.age_s > MAX_AGE_S:
-        return Wait(f"the last trade is {event.age_s:.0f} s old (is the streamer behind, or the clock wrong?)")
+        return Wait(f"the last trade is {event.age_s:.0f} s old (check the streamer and the clock)")
     price = buy_price(event.price, buy_down_interval, rules.tick)
     if price <= 0:
-        return Wait(f"the market, {plain(event.price)}, is too low for a buy price at tick {plain(rules.tick)}")
+        return Wait(
+            f"the market, {plain(event.price)}, is too low for a buy price with tick size {plain(rules.tick)}"
+        )
     quantity = buy_quantity(position.budget - position.spent, price, rules.step)
     quantity = whole_after(quantity, rules.step, rules.fees.buy_maker)
     why_not = violation(rules, Side.BUY, price, quantity) or too_far(rules, Side.BUY, price, event.price)
@@ -86,13 +88,13 @@ def buy_under(
             rules, Side.SELL, to_sell_at, event.price
         )
         if why_not:
-            return Wait(f"what it buys could not be sold again: {why_not}")
+            return Wait(f"the position could not be sold: {why_not}")
         if worst_exit is not None:
             leaves_at = floor_to(EXACT.multiply(EXACT.multiply(price, worst_exit), GAP), rules.tick)
             why_not = violation(rules, Side.SELL, leaves_at, sellable)
             if why_not:
-                return Wait(f"it could not get out of what it buys: {why_not}")
-    return PlaceBuy(price, quantity, f"{percent(buy_down_interval)} under {plain(event.price)}")
+                return Wait(f"the position could not be closed by an exit: {why_not}")
+    return PlaceBuy(price, quantity, f"{percent(buy_down_interval)} below {plain(event.price)}")
 
 
 def min_budget(min_notional: Decimal, worst_exit: Decimal | None) -> Decimal:
@@ -130,7 +132,7 @@ def buy_more(
     if not isinstance(more, PlaceBuy):
         return more
     held = f"{plain(position.owned(rules.base_asset))} {rules.base_asset}"
-    return replace(more, reason=f"{more.reason}: the {held} that it holds are too little to be sold alone")
+    return replace(more, reason=f"{more.reason}: the position of {held} is below the minimum to sell")
 
 
 def sell_or_finish(
@@ -163,27 +165,27 @@ def sell_or_finish(
         whole = floor_to(quantity, rules.market_step)
         is_market, quantity = whole > 0, whole or quantity
     if quantity == 0:
-        return Wait(f"its {plain(owned)} {rules.base_asset} are not free on the account: other orders hold them")
+        return Wait(f"its {plain(owned)} {rules.base_asset} are not free in the account: other orders lock them")
     why_not = violation(rules, Side.SELL, price, quantity)
     if why_not is None:
         return PlaceSell(price, quantity, reason, is_market, is_exit, memory)
     if position.sold > owned and quote_of(price, quantity) < rules.min_notional:
         return _end(position, rules)  # The lesser part is left: it goes into the symbol's next sale.
-    return Wait(f"it holds {plain(owned)} {rules.base_asset} until that can be sold: {why_not}")
+    return Wait(f"holding {plain(owned)} {rules.base_asset}, it cannot be sold now: {why_not}")
 
 
 def _end(position: Position, rules: SymbolFilters) -> Finish:
     base, quote = rules.base_asset, rules.quote_asset
     owned, profit = position.owned(base), position.profit(base, quote)
     unknown = f" {UNVALUED}" if unvalued(position.orders, (base, quote)) else ""
-    gone = f"; {plain(position.missing)} {base} are missing on the account" if position.missing else ""
+    gone = f"; {plain(position.missing)} {base} missing in the account" if position.missing else ""
     if position.sold:
         text = f"sold {plain(position.sold)}: profit {plain(profit)} {quote}{unknown}{gone}"
         return Finish(TraderState.FINISHED, profit, owned, text)
     if position.missing:
-        text = f"what it held is no longer on the account: {plain(position.missing)} {base} are missing"
+        text = f"the position is no longer in the account: {plain(position.missing)} {base} missing"
         return Finish(TraderState.MISSING, profit, owned, text)
-    return Finish(TraderState.DUST, profit, owned, f"{plain(owned)} {base} is left, less than can be sold")
+    return Finish(TraderState.DUST, profit, owned, f"{plain(owned)} {base} left, below the minimum to sell")
 
 
 def leave(
@@ -195,8 +197,8 @@ def leave(
     """
     with localcontext(EXACT):
         minimum = floor_to(price * (1 - (slippage or 0)), rules.tick)
-    how = "at the market" if slippage is None else f"at {plain(minimum)} or more"
-    reason = f"gets out {how}: the price had fallen to {plain(price)}"
+    how = "by a market order" if slippage is None else f"at {plain(minimum)} or above"
+    reason = f"exits {how}: the price fell to {plain(price)}"
     return sell_or_finish(position, rules, minimum, reason, is_market=slippage is None, is_exit=True, memory=memory)
 
 

@@ -244,7 +244,7 @@ class BinanceExchange:
                 # The exchange's time is not to be had; but of what was asked for nothing came, that is certain.
                 raise error from None
             if options.get("places_order"):
-                raise NotSent(f"Decided on anew, by the exchange's clock as it is known now: {error}") from None
+                raise NotSent(f"Not sent, decided again by the exchange's current clock: {error}") from None
         return self._send(function, **options)
 
     def _server_ms(self) -> int:
@@ -314,7 +314,7 @@ class BinanceExchange:
             return parse(reply)
         except (KeyError, IndexError, AttributeError, TypeError, ValueError, ArithmeticError) as error:
             # For an order that was placed this says nothing of its outcome; for a question it is no answer.
-            raise OutcomeUnknown(f"The exchange's answer does not fit its documents: {reply!r:.200}") from error
+            raise OutcomeUnknown(f"Unexpected response from the exchange: {reply!r:.200}") from error
 
 
 def terms(order: NewOrder) -> dict[str, str]:

@@ -36,26 +36,41 @@ if TYPE_CHECKING:
 
 # What a message begins with, what it is about, and what to do.
 _MESSAGES: tuple[tuple[str, Why, str], ...] = (
-    ("Account has insufficient balance", Why.BALANCE, "Add funds, lower the budget, or let other orders end"),
-    ("Market is closed", Why.MARKET_CLOSED, "The symbol does not trade now"),
-    ("This symbol is not permitted", Why.NOT_PERMITTED, "The account may not trade the symbol: ask Binance why"),
-    ("This symbol is restricted", Why.NOT_PERMITTED, "The account may not trade the symbol: ask Binance why"),
-    ("Order would immediately match", Why.WOULD_MATCH, "The market has moved to the order's price"),
-    ("Order would trigger immediately", Why.WOULD_MATCH, "The market has moved to the order's price"),
-    ("Filter failure: PRICE_FILTER", Why.FILTER, "The price does not fit the symbol's price steps or bounds"),
-    ("Filter failure: PERCENT_PRICE", Why.FILTER, "The price is too far from the symbol's average price"),
-    ("Filter failure: LOT_SIZE", Why.FILTER, "The quantity does not fit the symbol's steps or bounds"),
+    (
+        "Account has insufficient balance",
+        Why.BALANCE,
+        (
+            "Insufficient balance: add funds, lower the budget or cancel other orders "
+            "(for a sell: the position is not free)"
+        ),
+    ),
+    ("Market is closed", Why.MARKET_CLOSED, "The market is closed"),
+    (
+        "This symbol is not permitted",
+        Why.NOT_PERMITTED,
+        "The account cannot trade this symbol: contact Binance support",
+    ),
+    ("This symbol is restricted", Why.NOT_PERMITTED, "The account cannot trade this symbol: contact Binance support"),
+    ("Order would immediately match", Why.WOULD_MATCH, "The order would match immediately"),
+    ("Order would trigger immediately", Why.WOULD_MATCH, "The order would match immediately"),
+    ("Filter failure: PRICE_FILTER", Why.FILTER, "The price violates the tick size or the price limits"),
+    ("Filter failure: PERCENT_PRICE", Why.FILTER, "The price is too far from the average price of the symbol"),
+    ("Filter failure: LOT_SIZE", Why.FILTER, "The quantity violates the step size or the lot limits"),
     (
         "Filter failure: MIN_NOTIONAL",
         Why.FILTER,
-        "The order is worth too little: raise the budget or lower the max slots",
+        "Below the min notional: raise the budget or use fewer slots",
     ),
-    ("Filter failure: NOTIONAL", Why.FILTER, "The order is worth too little or too much: change budget or max slots"),
-    ("Filter failure: MAX_POSITION", Why.FILTER, "The account may not hold more of this asset"),
-    ("Filter failure: MAX_NUM", Why.FILTER, "Too many orders are open in this symbol: lower its max slots"),
-    ("Filter failure: EXCHANGE_MAX_NUM", Why.FILTER, "Too many orders are open on the account: lower the max slots"),
-    ("Filter failure", Why.FILTER, "The order does not fit one of the symbol's filters"),
-    ("Price * QTY is zero or less", Why.FILTER, "The order is worth nothing"),
+    (
+        "Filter failure: NOTIONAL",
+        Why.FILTER,
+        "Outside the min or max notional: change the budget or the number of slots",
+    ),
+    ("Filter failure: MAX_POSITION", Why.FILTER, "The maximum position of this asset is reached"),
+    ("Filter failure: MAX_NUM", Why.FILTER, "Too many open orders for this symbol: use fewer slots"),
+    ("Filter failure: EXCHANGE_MAX_NUM", Why.FILTER, "Too many open orders on the account: use fewer slots"),
+    ("Filter failure", Why.FILTER, "The order violates one of the symbol's filters"),
+    ("Price * QTY is zero or less", Why.FILTER, "The order value is zero"),
 )
 _ACCOUNT_IS_BARRED = ("This action is disabled on this account", "This account may not place or cancel orders")
 # An open order with this client order id exists: an earlier sending of ours was accepted.
@@ -78,7 +93,7 @@ def from_api(error: "BinanceAPIException") -> ExchangeError:
     if meaning == Meaning.TOO_MANY_ORDERS:  # Whatever its status.
         return _too_many_orders(message, text)
     if status == 451:
-        return Refused(f"The exchange does not serve the place that this machine is in: {text}")
+        return Refused(f"The exchange is not available from this location: {text}")
     has_parts = meaning in (Meaning.PARTLY_DONE, Meaning.NOTHING_DONE)
     if status < 500 and has_parts and (data := _data_of(error)) is not None:
         return HalfDone(text, data)
@@ -122,24 +137,24 @@ def from_transport(error: "requests.RequestException | BinanceRequestException |
     reason = getattr(error.args[0], "reason", None) if error.args else None
     match reason:
         case NameResolutionError():
-            return NotSent("The exchange can't be reached: its name is not known (DNS)")
+            return NotSent("Exchange unreachable: host name not found (DNS)")
         case ProxyError():
-            return NotSent("The exchange can't be reached: the proxy does not answer")
+            return NotSent("Exchange unreachable: the proxy does not answer")
         case NewConnectionError() if isinstance(reason.__cause__, ssl.SSLCertVerificationError):
             problem = reason.__cause__.verify_message
-            return NotSent(f"The exchange can't be reached: its certificate is not to be trusted ({problem})")
+            return NotSent(f"Exchange unreachable: untrusted certificate ({problem})")
         case NewConnectionError() if isinstance(reason.__cause__, ssl.SSLError | EOFError):
-            return NotSent("The exchange can't be reached: no encrypted connection (TLS)")
+            return NotSent("Exchange unreachable: TLS handshake failed")
         case NewConnectionError():
-            return NotSent("The exchange can't be reached: no connection")
+            return NotSent("Exchange unreachable: connection failed")
         case ConnectTimeoutError():  # Also what the cases above are made of.
-            return NotSent("The exchange can't be reached: no connection in time")
-    return OutcomeUnknown(f"No proper answer from the exchange: {type(error).__name__}")
+            return NotSent("Exchange unreachable: connection timed out")
+    return OutcomeUnknown(f"No valid response from the exchange: {type(error).__name__}")
 
 
 def _who_asks(status: int, code: int) -> str:
     is_firewall = status == 403 and code == 0
-    return "The exchange's firewall refused the request" if is_firewall else "The exchange asks us to wait"
+    return "Blocked by the exchange's firewall (WAF)" if is_firewall else "Rate limit"
 
 
 def _too_many_orders(message: str, text: str) -> Throttled:
@@ -153,7 +168,7 @@ def _by_message(code: int, message: str, text: str) -> ExchangeError:
     if message.startswith(_DUPLICATE):
         return OutcomeUnknown(text)
     if message.startswith(_ACCOUNT_IS_BARRED):
-        return KeyRejected(f"The account may not trade, ask Binance's support: {text}", code)
+        return KeyRejected(f"Trading is disabled for the account; contact Binance support: {text}", code)
     if message.startswith(_UNKNOWN_ORDER):
         return NotFound(text)
     if code == CANCEL_REJECTED and not message.startswith(_CANCEL_REFUSED):

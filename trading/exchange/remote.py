@@ -56,7 +56,7 @@ class RemoteExchange:
         if not _is_asked_of_exchanges(name):
             raise AttributeError(name)
         if not _may_be_asked(name):
-            raise NotSent("This process has no key, and lets no other send an order for it: a worker sends it")
+            raise NotSent("This process has no key and cannot send orders: a worker sends them")
         return lambda *args, **kwargs: self._ask(name, args, kwargs)
 
     def check(self) -> None:
@@ -70,9 +70,9 @@ class RemoteExchange:
             current_app.send_task(TASK, kwargs=asked, headers={OF_USE_S: PATIENCE_S}, retry=False)
             reply = _wait_for(reply_to)
         except (redis.RedisError, OperationalError):
-            raise NotSent("Redis does not answer, and so no worker that could ask the exchange") from None
+            raise NotSent("Redis is down, so no worker can be reached that queries the exchange") from None
         if reply is None:
-            text = f"No worker has answered within {PATIENCE_S} s: is one up, and are its tasks under way ending?"
+            text = f"No worker answered within {PATIENCE_S} s: check that one is running and not busy"
             raise OutcomeUnknown(text) if method == "cancel" else NotSent(text)
         told = json.loads(reply)
         if error := told.get("error"):
@@ -88,7 +88,7 @@ def serve(
     try:
         exchange = exchange_at(Venue(venue))
         if method and not _may_be_asked(method):
-            raise NotSent(f"{method} is not to be asked for by other processes")
+            raise NotSent(f"{method} cannot be requested by other processes")
         value = getattr(exchange, method)(*args, **kwargs) if method else None
         told: dict[str, Any] = {"value": msgspec.json.decode(msgspec.json.encode(value))}
     except ExchangeError as error:

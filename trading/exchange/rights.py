@@ -12,8 +12,8 @@ from hedgehog_project.venues import Endpoints
 from trading.exchange.errors import ExchangeError, KeyRejected, NotSent, Throttled
 
 MAY_WITHDRAW = (
-    "The live key may withdraw: take that right from it on Binance's page API Management, or set "
-    "HEDGEHOG_ALLOW_WITHDRAW_KEY=1 if it is meant"
+    "The live key can withdraw: disable withdrawals under API Management at Binance, or set "
+    "HEDGEHOG_ALLOW_WITHDRAW_KEY=1 to allow it"
 )
 # After a refusal or a failed question, nobody asks for so long: somebody has to mend something first.
 REFUSED_PAUSE_S, FAILED_PAUSE_S = 60.0, 5.0
@@ -75,7 +75,7 @@ def refuse_withdraw_key(where: Endpoints, ask: Callable[[], KeyRights | None]) -
             raise
         except ExchangeError as error:
             # Nothing of the caller's own was sent.
-            failed = NotSent(f"What the live key may do can't be asked: {error}")
+            failed = NotSent(f"The permissions of the live key could not be read: {error}")
             _bad[where] = (time.monotonic() + FAILED_PAUSE_S, failed)
             raise failed from error
         if problem:
@@ -95,7 +95,7 @@ def forget() -> None:
 def _problem(where: Endpoints, rights: KeyRights | None) -> str:
     if rights is None:
         return (
-            f"{where.rest_url} does not tell whether the live key may withdraw: make sure that it may not, and set "
+            f"{where.rest_url} does not report whether the live key can withdraw: make sure it cannot, then set "
             "HEDGEHOG_ALLOW_WITHDRAW_KEY=1"
         )
     return MAY_WITHDRAW if rights.may_withdraw else ""

@@ -60,7 +60,7 @@ class Rest(Client):
         """
         is_late = self.not_after_ms is not None and data["timestamp"] - self.timestamp_offset > self.not_after_ms
         if is_late or time.monotonic() > self.not_after:
-            raise NotSent("The order was too late to be sent: this process was held up")
+            raise NotSent("The order was not sent: this process was delayed too long")
         return str(super()._generate_signature(data, uri_encode))
 
     @staticmethod

@@ -25,11 +25,11 @@ from trading.models import Installation, Order, Orphan, OtherInstallation, Trade
 
 # How long a trader rests that is held back; whoever decides which one lives on rings all.
 REST = timedelta(seconds=60)
-TOPIC = "a copy of this installation is alive"
+TOPIC = "a copy of this installation is running"
 # What was bought before this run is sold so long after its last order has changed, and up to so much later. Two that
 # have both inherited it began at different moments, and so differ in that.
 LATE_BY, SPREAD = timedelta(seconds=2), timedelta(seconds=3)
-LATE_TOPIC = "bought before the last start, it is sold a little late: a copy of this installation would show itself"
+LATE_TOPIC = "bought before the last start, sold with a delay in which a copy of this installation would show"
 
 
 def copy_at(venue: Venue | str) -> OtherInstallation | None:
@@ -55,7 +55,7 @@ def denial(trader: Trader, side: Side) -> Denial | None:
         return _until_a_copy_had_its_turn(trader) if side == Side.SELL else None
     if side == Side.SELL and _is_surely_ours(trader, copy):
         return None
-    return Denial(f"{TOPIC}: say which one lives on, by `manage.py identity`", REST, TOPIC, Check.COPY)
+    return Denial(f"{TOPIC}: choose which one continues by `manage.py identity`", REST, TOPIC, Check.COPY)
 
 
 def _until_a_copy_had_its_turn(trader: Trader) -> Denial | None:
@@ -108,7 +108,7 @@ def told(venue: Venue | str | None = None) -> list[str]:
 def sentence(row: OtherInstallation) -> str:
     at = f" at {moment(row.placed_at)}" if row.placed_at else ""
     return (
-        f"A copy of this installation (identity {row.identity}) is alive at {row.venue} since "
-        f"{moment(row.first_seen)}: it placed {row.last_order}{at}, while this one ran. Nothing is bought here, and "
-        "only what this run has bought is sold, until you say which one lives on: `manage.py identity`."
+        f"A copy of this installation (identity {row.identity}) is running at {row.venue} since "
+        f"{moment(row.first_seen)}: it placed {row.last_order}{at}, while this one ran. Buys are denied here, and "
+        "only positions of this run are sold, until you choose which one continues: `manage.py identity`."
     )

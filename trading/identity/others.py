@@ -71,16 +71,16 @@ def sentence(row: OtherInstallation) -> str:
     text = f"Another Hedgehog (identity {row.identity}) trades on this key at {row.venue} since {since}"
     if row.taken_over_at is None:
         advice = (
-            f"Its orders are left alone, and both spend one balance. If it is gone for good, "
+            f"Its orders stay untouched, and both spend one balance. If it is gone for good, "
             f"`manage.py identity take-over {row.identity}` makes its orders yours to adopt or cancel."
         )
     elif is_alive_after_all(row):
         taken = moment(row.taken_over_at)
-        advice = f"You took it over at {taken}, and it has placed {row.last_order} since then: stop it."
+        advice = f"It was taken over at {taken} and has placed {row.last_order} since: stop it."
     else:
-        advice = f"You took it over at {moment(row.taken_over_at)}: `manage.py orphans` shows what is left of it."
+        advice = f"It was taken over at {moment(row.taken_over_at)}: `manage.py orphans` lists its orders."
     if row.was_ours_until:
-        text += f" (this installation had that identity itself until {moment(row.was_ours_until)})"
+        text += f" (this installation had that identity until {moment(row.was_ours_until)})"
     return f"{text}. {advice}"
 
 
@@ -97,7 +97,7 @@ def perhaps_the_reason(venue: Venue | str) -> str:
         for row in OtherInstallation.objects.filter(venue=venue)
         if row.identity == own or _is_news(row, now)
     ]
-    return f" Perhaps {' or '.join(said)} is the reason, which trades on this key." if said else ""
+    return f" Possible reason: {' or '.join(said)} trades on this key." if said else ""
 
 
 def _is_news(row: OtherInstallation, now: datetime) -> bool:

@@ -57,21 +57,21 @@ class Judge:
         if name is None:
             return _NOBODYS
         if name.identity == "":
-            return Verdict(Whose.UNSURE, "its name tells no installation: it may be another one's")
+            return Verdict(Whose.UNSURE, "its client order id names no installation: it may belong to another one")
         placed_at = self.placed_at(report)
         if name.identity == self.names.own:
             return self._own(placed_at)
         taken_over_at = self.names.took_over_at(name.identity)
         if taken_over_at is None or (placed_at and placed_at > taken_over_at + MARGIN):
             return Verdict(Whose.STRANGER)
-        return Verdict(Whose.UNSURE, f"it is of the installation {name.identity}, which this one took over")
+        return Verdict(Whose.UNSURE, f"it belongs to the installation {name.identity}, which this one took over")
 
     def _own(self, placed_at: datetime | None) -> Verdict:
         match self.runs.when(placed_at):
             case When.RUNNING:
                 return Verdict(Whose.COPY, "a copy of this installation placed it while this one ran")
             case When.UNSURE:
-                return Verdict(Whose.UNSURE, "it was placed about when this installation began to run, or stopped")
+                return Verdict(Whose.UNSURE, "it was placed about when this installation started or stopped")
         if self.is_copied:
-            return Verdict(Whose.UNSURE, "a copy of this installation is alive, and may have placed it")
+            return Verdict(Whose.UNSURE, "a copy of this installation is running and may have placed it")
         return _OURS

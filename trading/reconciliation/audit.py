@@ -87,7 +87,7 @@ def _slots(venue: Venue) -> Iterable[Difference]:
         .filter(n__gt=1)
         .values_list("symbol__name", "slot")
     ):
-        yield Difference("I1", f"{symbol} #{slot} has more than one live trader")
+        yield Difference("I1", f"{symbol} #{slot} has more than one active trader")
 
 
 def _own_orders(venue: Venue) -> Iterable[Difference]:
@@ -106,11 +106,11 @@ def _open_orders(venue: Venue, exchange: Exchange) -> Iterable[Difference]:
     names = Names.now()
     for key in sorted(there.keys() - here.keys() - orphans.keys() - let_go):
         if names.is_ours(key):
-            yield Difference("I3", f"{venue} holds the order {key} open, and the database does not")
+            yield Difference("I3", f"order {key} is open at {venue} but not in the database")
     for key, orphan in sorted(orphans.items()):
-        yield Difference("I3", f"orphan {key}, {orphan}, waits to be adopted or cancelled: {orphan.why}")
+        yield Difference("I3", f"orphan {key}, {orphan}, must be adopted or cancelled: {orphan.why}")
     for key in sorted(here.keys() - there.keys()):
-        yield Difference("I3", f"the database holds the order {key} open ({here[key].status}), and {venue} does not")
+        yield Difference("I3", f"order {key} is open in the database ({here[key].status}) but not at {venue}")
 
 
 def _let_go(venue: Venue) -> "QuerySet[Order]":
@@ -144,7 +144,7 @@ def _fills(
     for key, executed in ours.items():
         if executed != traded[key]:
             yield Difference(
-                "I4", f"order {key[1]} ({key[0]}) has executed {plain(executed)} here, {plain(traded[key])} there"
+                "I4", f"order {key[1]} ({key[0]}) filled {plain(executed)} here, {plain(traded[key])} at the exchange"
             )
     here = Counter((key, _essence(fill)) for key, fills in booked.items() for fill in fills)
     there = Counter(
@@ -154,9 +154,9 @@ def _fills(
         if (symbol, order_id) in ours
     )
     for (key, essence), _ in (there - here).items():
-        yield Difference("I4", f"{venue} has a fill of order {key[1]} ({key[0]}) that is not booked: {essence}")
+        yield Difference("I4", f"{venue} has a fill of order {key[1]} ({key[0]}) missing in the database: {essence}")
     for (key, essence), _ in (here - there).items():
-        yield Difference("I4", f"a fill of order {key[1]} ({key[0]}) is booked that {venue} does not have: {essence}")
+        yield Difference("I4", f"a fill of order {key[1]} ({key[0]}) not found at {venue}: {essence}")
 
 
 def _essence(fill: Fill) -> tuple[int, str, str, str, str]:
@@ -203,7 +203,11 @@ def _balances(
     for asset in sorted((expected.keys() | actual.keys()) - unknown):
         if expected.get(asset, ZERO) != actual.get(asset, ZERO):
             yield Difference(
-                "I5", f"{asset}: {actual.get(asset, ZERO)} on the account, {expected.get(asset, ZERO)} by our fills"
+                "I5",
+                (
+                    f"{asset}: {actual.get(asset, ZERO)} in the account, {expected.get(asset, ZERO)} expected from "
+                    "fills"
+                ),
             )
 
 
@@ -213,12 +217,12 @@ def _sleepers(venue: Venue, now: datetime) -> Iterable[Difference]:
     for trader in live.filter(retry_at=None, wake_below=None, wake_above=None, created_at__lt=late).exclude(
         orders__status__in=OPEN
     ):
-        yield Difference("I6", f"{trader} waits for nothing that could wake it")
+        yield Difference("I6", f"{trader} has no trigger, open order or retry time")
     for trader in live.filter(retry_at__lt=late):
-        yield Difference("I6", f"{trader} should have tried again at {trader.retry_at:%H:%M:%S}")
+        yield Difference("I6", f"{trader} should have retried at {trader.retry_at:%H:%M:%S}")
     stuck = Order.objects.filter(venue=venue, status=OrderStatus.SUBMITTING, submitted_at__lt=late)
     for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)):
-        yield Difference("I6", f"{order.client_order_id} is unclear, and nobody asks about it")
+        yield Difference("I6", f"{order.client_order_id} is unconfirmed and not being queried")
 
 
 def _budgets(venue: Venue) -> Iterable[Difference]:
@@ -228,7 +232,7 @@ def _budgets(venue: Venue) -> Iterable[Difference]:
         orders = tuple(order for order in position_of(trader).orders if order.client_order_id not in late)
         bound = Position(orders, carried=trader.carried).spent
         if bound > trader.budget:
-            yield Difference("I7", f"{trader} has bound {plain(bound)} of a budget of {plain(trader.budget)}")
+            yield Difference("I7", f"{trader} uses {plain(bound)} of a budget of {plain(trader.budget)}")
 
 
 def _symbols(venue: Venue) -> list[str]:

@@ -67,7 +67,7 @@ def become_new(by: str) -> Installation:
         row.save()
     for trigger in released:
         copy(trigger)
-    log.warning("this installation has become another one: was=%s is=%s by=%s", old, row.identity, by)
+    log.warning("this installation has a new identity: was=%s is=%s by=%s", old, row.identity, by)
     return row
 
 
@@ -85,7 +85,7 @@ def _let_go(trader_id: int, by: str, why: str) -> Trigger | None:
         row.save(update_fields=["status", "reason", "updated_at"])
         write(trader, cause, Kind.LET_GO, f"lets go of {row}", why, row)
     end(trader, Finish(TraderState.ABANDONED, position.profit(base, quote), owned, why), position)
-    write(trader, cause, Kind.ABANDONED, "abandoned", f"{why}, and so does what it held: {plain(owned)} {base}")
+    write(trader, cause, Kind.ABANDONED, "abandoned", f"{why}, with its position of {plain(owned)} {base}")
     return save(trader)
 
 
@@ -101,7 +101,7 @@ def keep(by: str) -> int:
         # The leader nudges whoever is due, within a second.
         waiting = Trader.objects.filter(finished_at__isnull=True, retry_at__gt=timezone.now())
         rung = waiting.update(retry_at=timezone.now())
-    log.warning("this installation lives on, its copy does not: identity=%s by=%s", own, by)
+    log.warning("this installation continues, its copy does not: identity=%s by=%s", own, by)
     return rung
 
 
@@ -110,7 +110,9 @@ def take_over(identity: str, by: str) -> int:
     seen; at how many venues that is. Raises ValidationError for people.
     """
     if len(identity) != IDENTITY_LENGTH:
-        raise ValidationError(f"An identity has {IDENTITY_LENGTH} characters, such as k7m2x9; {identity} has not.")
+        raise ValidationError(
+            f"“{identity}” is not an identity: use {IDENTITY_LENGTH} characters, for example k7m2x9."
+        )
     if identity == Installation.own().identity:
         raise ValidationError(f"{identity} is this installation itself.")
     with transaction.atomic():
@@ -119,8 +121,8 @@ def take_over(identity: str, by: str) -> int:
         # What it had bought and not sold yet is found by its fills, and those were looked at as a stranger's.
         FillMark.objects.filter(venue__in=rows.values("venue")).delete()
     if not count:
-        raise ValidationError(f"No order of an installation {identity} was ever seen here: is it spelled right?")
-    log.warning("another installation is taken over: identity=%s by=%s", identity, by)
+        raise ValidationError(f"No order of an installation {identity} was ever seen here: check the spelling.")
+    log.warning("another installation was taken over: identity=%s by=%s", identity, by)
     return count
 
 

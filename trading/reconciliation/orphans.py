@@ -97,7 +97,7 @@ def claim(venue: Venue, reports: Sequence[OrderReport], exchange_at: ExchangeAt,
             learned = _learn(trader, known, cause)
             _take(trader, reports, cause, BY_ITSELF)
     except IntegrityError:
-        return Claim("somebody else was adopting it at the same time")
+        return Claim("it was being adopted at the same time")
     _wake(trader, cause, exchange_at)
     return Claim(learned=learned)
 
@@ -129,11 +129,14 @@ def _why_not(trader: Trader, venue: Venue, reports: Sequence[OrderReport], known
     """What keeps the orders from being this trader's, its own being as `known` says; empty where they are."""
     first = min(report.placed_ms for report in reports)
     if (trader.venue, trader.symbol.name) != (venue, reports[0].symbol):
-        return f"trader {trader.pk} of this database trades {trader.symbol.name} at {trader.venue}: it is another one"
+        return (
+            f"trader {trader.pk} of this database trades {trader.symbol.name} at {trader.venue}: it is a different "
+            "trader"
+        )
     if datetime.fromtimestamp(first / 1000, UTC) < trader.created_at - CLOCKS:
-        return f"trader {trader.pk} of this database began after it was placed: it is another one"
+        return f"trader {trader.pk} of this database started after the order was placed: it is a different trader"
     if trader.has_ended:
-        return f"its trader {trader.pk} has ended"
+        return f"its trader {trader.pk} has finished"
     own = [
         core.fold(order, known[order.client_order_id]) if order.client_order_id in known else order
         for order in position_of(trader).orders
@@ -143,9 +146,9 @@ def _why_not(trader: Trader, venue: Venue, reports: Sequence[OrderReport], known
         if len(_open(together, side)) > 1:
             return f"its trader {trader.pk} has another open {side.lower()}"
     if _bound(together) > trader.budget:
-        return f"it does not fit into the budget of its trader {trader.pk}"
+        return f"it exceeds the budget of its trader {trader.pk}"
     if _net(together) < 0:
-        return f"it sells more than its trader {trader.pk} has bought"
+        return f"it exceeds the position of its trader {trader.pk}"
     return ""
 
 
@@ -164,7 +167,7 @@ def _take(trader: Trader, reports: Sequence[OrderReport], cause: Cause, by: str)
             submitted_at=_placed(report) or timezone.now(),
             is_claimed=True,
         )
-        book(trader, row, report, cause, Kind.ADOPTED, f"the database lacked it: {_so_far(report)}")
+        book(trader, row, report, cause, Kind.ADOPTED, f"was missing in the database: {_so_far(report)}")
         orphan = Orphan.objects.filter(venue=trader.venue, client_order_id=report.client_order_id)
         orphan.filter(resolution=Resolution.UNRESOLVED).update(
             resolution=Resolution.ADOPTED,
@@ -184,7 +187,7 @@ def _take(trader: Trader, reports: Sequence[OrderReport], cause: Cause, by: str)
 
 
 def _wake(trader: Trader, cause: Cause, exchange_at: ExchangeAt) -> None:
-    text = "orders of it were found on the exchange"
+    text = "its orders were found on the exchange"
     text = f"{cause.text}: {text}" if cause.text else text
     acting.wake(trader.pk, Recheck(text, True, cause.source), exchange_at, cause.task_id)
 
@@ -227,7 +230,7 @@ def look_again(orphan: Orphan, exchange: Exchange) -> None:
     except NotFound as error:
         if orphan.last_seen > timezone.now() - GONE_AFTER:
             return
-        _resolve(orphan, Resolution.ENDED, BY_ITSELF, f"the exchange no longer knows it: {error}")
+        _resolve(orphan, Resolution.ENDED, BY_ITSELF, f"the exchange did not find it: {error}")
 
 
 def worth_another_try(venue: Venue, names: Names) -> list[Orphan]:
@@ -254,7 +257,7 @@ def settle(venue: Venue) -> None:
         groups.setdefault((orphan.symbol, orphan.origin), []).append(orphan)
     for (name, _), group in groups.items():
         for orphan in [orphan for orphan in group if not orphan.is_open and not orphan.executed]:
-            _resolve(orphan, Resolution.ENDED, BY_ITSELF, "nothing of it had traded")
+            _resolve(orphan, Resolution.ENDED, BY_ITSELF, "nothing was filled")
             group.remove(orphan)
         if not group or any(orphan.is_open for orphan in group):
             continue
@@ -262,7 +265,7 @@ def settle(venue: Venue) -> None:
         left = bought - sum((orphan.executed for orphan in group if orphan.side == Side.SELL), ZERO)
         if left >= 0 and _is_too_little(left - bought * MAX_FEE, name, venue):
             for orphan in group:
-                _resolve(orphan, Resolution.CLOSED, BY_ITSELF, "its cycle is over: what it bought was sold again")
+                _resolve(orphan, Resolution.CLOSED, BY_ITSELF, "its cycle is finished: what it bought has been sold")
 
 
 def _is_too_little(quantity: Decimal, name: str, venue: Venue) -> bool:
@@ -298,7 +301,9 @@ def adopt(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> Trader:
         and (report.executed or report.status.is_open)
     ]
     if orphan.client_order_id not in {report.client_order_id for report in theirs}:
-        raise ValidationError("There is nothing to adopt: nothing of it has traded or still may, or it is known.")
+        raise ValidationError(
+            "Nothing to adopt: the order has no fills and is not open, or it is already in the database."
+        )
     problem = _why_no_trader(theirs)
     if problem:
         raise ValidationError(problem)
@@ -315,12 +320,12 @@ def adopt(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> Trader:
             )
             whose = f"trader {orphan.origin.trader}" if orphan.origin else "a trader"
             cause = Cause(Source.PERSON, by)
-            write(trader, cause, Kind.BEGAN, "started", f"adopts orders of {whose} that the database lacked")
+            write(trader, cause, Kind.BEGAN, "started", f"adopts orphans of {whose}")
             _take(trader, reports, cause, by)
     except (UnknownStrategy, BadSettings) as error:
-        raise ValidationError(f"Its settings must be mended first: {error}") from error
+        raise ValidationError(f"Fix the symbol's settings first: {error}") from error
     except IntegrityError:
-        raise ValidationError("Somebody else was just doing the same. Look again.") from None
+        raise ValidationError("Someone else is doing this right now. Reload the page.") from None
     _wake(trader, cause, exchange_at)
     return trader
 
@@ -331,8 +336,8 @@ def _why_no_trader(reports: Sequence[OrderReport]) -> str:
             return f"Several open {side.lower()}s have this trader's number: cancel all but one of them first."
     if _net(reports) < 0:
         return (
-            "Only its sale is known, not what was bought for it: no profit could be told of it. Cancel it, or let it "
-            "be filled: what it brings is then on the account."
+            "Only the sell is known, not its buy, so no profit can be calculated. Cancel it or let it fill; the "
+            "proceeds stay in the account."
         )
     return ""
 
@@ -352,7 +357,9 @@ def cancel(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> str:
         except NotFound:
             report = exchange.order(orphan.symbol, orphan.client_order_id)  # It has ended meanwhile,
             if report.status.is_open:  # or is denied for a moment.
-                raise ValidationError("It still rests: the exchange did not find it to cancel. Try again.") from None
+                raise ValidationError(
+                    "The order is still open: the exchange did not find it to cancel. Try again."
+                ) from None
         except Refused as error:
             if error.code != NO_SUCH_SYMBOL:
                 raise
@@ -366,11 +373,11 @@ def cancel(orphan: Orphan, by: str, exchange_at: ExchangeAt) -> str:
 
 def _refuse_unless_ours(orphan: Orphan) -> None:
     if orphan.is_resolved:
-        raise ValidationError(f"It is {orphan.resolution.lower()} already.")
+        raise ValidationError(f"Already {orphan.resolution.lower()}.")
     copy = copies.copy_at(orphan.venue)
     if copy is not None and orphan.origin is not None and orphan.origin.identity == copy.identity:
         raise ValidationError(
-            "A copy of this installation is alive, and may have placed it. Say first which one lives on: "
+            "A copy of this installation is running and may have placed it. Choose first which one continues: "
             "`manage.py identity`."
         )
 
@@ -378,11 +385,11 @@ def _refuse_unless_ours(orphan: Orphan) -> None:
 def left_of(orphan: Orphan) -> str:
     """What its fills have moved on the account, in words for people."""
     if not orphan.executed:
-        return "Nothing of it had traded."
+        return "Nothing was filled."
     listed = Symbol.objects.filter(name=orphan.symbol).first()
     base = (listed.base_asset if listed else "") or f"of {orphan.symbol}"
     verb = "bought" if orphan.side == Side.BUY else "sold"
-    rest = "which is on the account" if orphan.side == Side.BUY else "and what that brought is on the account"
+    rest = "which stays in the account" if orphan.side == Side.BUY else "the proceeds stay in the account"
     return f"{plain(orphan.executed)} {base} was {verb} at about {plain(orphan.price)}, {rest}."
 
 

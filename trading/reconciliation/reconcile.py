@@ -71,7 +71,7 @@ def reconcile(
     if not is_dry:
         row.keep()
     if not row.is_well:
-        log.warning("books compared: %s", row)
+        log.warning("reconciled: %s", row)
     return row
 
 
@@ -96,7 +96,7 @@ def alone(venue: Venue) -> Iterator[bool]:
         token = take(connect(), key, ALONE_S)
         has_it = token is not None
     except redis.RedisError as error:
-        log.warning("comparing the books without knowing whether another does: %s", error)
+        log.warning("reconciling without a lock, Redis is down: %s", error)
     try:
         yield has_it
     finally:
@@ -105,7 +105,7 @@ def alone(venue: Venue) -> Iterator[bool]:
                 # Not another one's: this comparison may have taken longer than it may be alone.
                 give_back(connect(), key, token)
             except redis.RedisError as error:
-                log.warning("the next comparison may have to wait for %s s: %s", ALONE_S, error)
+                log.warning("the next reconciliation may wait %s s: %s", ALONE_S, error)
 
 
 @dataclass
@@ -168,7 +168,7 @@ class _Comparison:
         unanswered = 0
         for symbol in fill_marks.due(self.venue, news, self.is_thorough):
             if unanswered == fill_marks.MAX_UNANSWERED:
-                self._leave("the exchange does not answer: the fills of the other symbols have their turn later")
+                self._leave("the exchange does not answer: the fills of the other symbols are checked later")
                 break
             try:
                 looks.append(fill_marks.look(exchange, self.venue, symbol, self.judge.names))
@@ -189,7 +189,7 @@ class _Comparison:
             fill_marks.note_answers(self.venue, [look.symbol for look in looks])
         unchecked = fill_marks.unchecked(self.venue) | failed
         self.row.unchecked = len(unchecked)
-        self.lines += [f"fills of {symbol} can't be checked: {why}" for symbol, why in sorted(unchecked.items())]
+        self.lines += [f"fills of {symbol} cannot be checked: {why}" for symbol, why in sorted(unchecked.items())]
         return looks
 
     # --- orders that the database lacks -----------------------------------------------------------
@@ -213,7 +213,7 @@ class _Comparison:
             why_not = next((verdict.why for verdict in verdicts if verdict.whose != Whose.OURS), "")
             if self.is_dry:
                 for report in group:
-                    self._leave(f"{_told(report)}: the database lacks it{f', {why_not}' if why_not else ''}")
+                    self._leave(f"{_told(report)}: not in the database{f', {why_not}' if why_not else ''}")
             elif why_not:
                 for report, verdict in zip(group, verdicts, strict=True):
                     orphans.record(self.venue, report, why_not, is_of_copy=verdict.whose == Whose.COPY)
@@ -241,7 +241,7 @@ class _Comparison:
             self._leave(f"{names}: {error}")
             return
         if not claim.why_not:
-            self._mended(f"{names}: the database lacked it; its trader has it again", len(group) + claim.learned)
+            self._mended(f"{names}: missing in the database, restored to its trader", len(group) + claim.learned)
         for report in group if claim.why_not else ():
             orphans.record(self.venue, report, claim.why_not)
 
@@ -329,8 +329,8 @@ class _Comparison:
         # One that shows late is booked as open, and cancelled at once.
         if _state(row) == before and not self.is_dry and self.row.left == left:
             self._leave(
-                f"{row.client_order_id}, {row}: {_here(_state(row))} here, and {self.venue} still has it open: "
-                "cancel it there"
+                f"{row.client_order_id}, {row}: {_here(_state(row))} here, "
+                f"still open at {self.venue}: cancel it there"
             )
 
     # --- balances ---------------------------------------------------------------------------------
@@ -362,7 +362,7 @@ class _Comparison:
             return None
         except IntegrityError:
             # An order that was taken for never placed rests, and its trader has placed another one since (I2).
-            self._leave(f"{what}: its trader has another open order of that side: cancel one of the two there")
+            self._leave(f"{what}: its trader has another open order on that side: cancel one of them at the exchange")
             return None
 
     def _mended(self, line: str, count: int = 1, is_late: bool = False) -> None:

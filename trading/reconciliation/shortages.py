@@ -37,14 +37,14 @@ def shortages(venue: Venue, balances: dict[str, tuple[Decimal, Decimal]]) -> dic
         free, locked = balances.get(asset, (ZERO, ZERO))
         if free + locked < amount:
             found[asset] = (
-                f"{asset}: our traders own {plain(amount)}, the account holds {plain(free + locked)}. "
-                f"{plain(amount - free - locked)} {asset} is missing: was it sold, spent or withdrawn?{perhaps} "
-                f"Put it back, or abandon traders that can't sell any more ({_some(owners[asset])})."
+                f"{asset}: traders hold {plain(amount)}, the account has {plain(free + locked)}. "
+                f"{plain(amount - free - locked)} {asset} is missing (sold, spent or withdrawn?).{perhaps} "
+                f"Deposit it, or abandon traders that can no longer sell ({_some(owners[asset])})."
             )
         elif free < amount - selling[asset]:
             found[asset] = (
-                f"{asset}: our traders have {plain(amount - selling[asset])} yet to sell, and only {plain(free)} is "
-                f"free. Other orders of the account hold the rest: cancel them, or wait for them to end.{perhaps}"
+                f"{asset}: traders still have {plain(amount - selling[asset])} to sell, but only {plain(free)} is "
+                f"free. Other open orders lock the rest: cancel them or wait.{perhaps}"
             )
     return found
 

@@ -112,7 +112,7 @@ def ask_again(venue: Venue | str) -> None:
         try:
             enqueue.refresh_balances_once(str(venue))
         except (OperationalError, redis.RedisError) as away:
-            log.warning("balances are known anew within a minute, not at once: venue=%s error=%s", venue, away)
+            log.warning("balances refresh within a minute, not now: venue=%s error=%s", venue, away)
 
     transaction.on_commit(ring)
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 EVERY = timedelta(seconds=5)
 UNSEEN = timedelta(seconds=30)
 # Who it was, for the switch's page.
-BY = "protections"
+BY = "risk limits"
 FRACTION = Decimal("0.00000001")
 
 
@@ -42,7 +42,7 @@ def _look(limits: AccountProtections, now: datetime) -> None:
     seen = standing(Venue(limits.venue)).get(limits.quote_asset) or Standing()
     if seen.unpriced:
         # A price that nobody knows tells of no gain and no loss. `unknown_since` tells people.
-        log.debug("drawdown not known: venue=%s holdings_without_price=%s", limits.venue, seen.unpriced)
+        log.debug("drawdown unknown: venue=%s holdings_without_price=%s", limits.venue, seen.unpriced)
         return
     with transaction.atomic():
         _take_in(limits, seen.equity, capital_of(limits, seen), now)
@@ -87,10 +87,10 @@ def _trip(limits: AccountProtections, row: HighWater, top: Decimal) -> bool:
     if not is_stricter(mode, TradingMode(now_is.mode)):
         # Somebody has held back as much already, for a reason of theirs. Whoever resumes shall hear of this one.
         return False
-    of = "the day" if limits.drawdown_from == HighOf.DAY else "all time"
+    of = "daily" if limits.drawdown_from == HighOf.DAY else "all-time"
     why = (
-        f"drawdown {row.drawdown * 100:.1f} % at {row.venue}, from the high of {of} (a gain of {plain(top)} "
-        f"{row.quote_asset}) to {plain(row.gain)}"
+        f"drawdown {row.drawdown * 100:.1f} % at {row.venue}: gain fell from the {of} peak of {plain(top)} "
+        f"{row.quote_asset} to {plain(row.gain)}"
     )
     kill_switch.halt(BY, why, mode, limits.drawdown_cancels_buys or now_is.cancels_buys)
     return True

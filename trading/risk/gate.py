@@ -91,7 +91,7 @@ def _off_denial(order: NewOrder, status: str | None) -> Denial | None:
     if status == TradingStatus.ON or (status == TradingStatus.SHUTDOWN and order.side == Side.SELL):
         return None
     is_shutdown = status == TradingStatus.SHUTDOWN
-    text = f"{order.symbol} shuts down" if is_shutdown else f"trading is off for {order.symbol}"
+    text = f"{order.symbol} is shutting down" if is_shutdown else f"trading is off for {order.symbol}"
     return Denial(text, AT_ONCE, text, Check.SYMBOL)
 
 
@@ -101,7 +101,7 @@ def _rate_limit_denial(venue: Venue, side: Side) -> Denial | None:
     if full is None:
         return None
     reason, wait_s = full
-    topic = f"the exchange's limits leave no room for a {side.lower()}"
+    topic = f"rate limit: no capacity for a {side.lower()}"
     return Denial(reason, timedelta(seconds=wait_s), topic, Check.RATE_LIMIT)
 
 
@@ -112,8 +112,8 @@ def _full_book_denial(venue: Venue, symbol_id: int, side: Side, rules: SymbolFil
     count = Order.objects.filter(venue=venue, symbol=symbol_id, status__in=OPEN).count()
     if count < rules.max_orders:
         return None
-    reason = f"{count} orders of {rules.symbol} are open, and {venue} lets {rules.max_orders} rest"
-    return Denial(reason, FULL, f"{venue} lets no more orders of {rules.symbol} rest", Check.FULL_BOOK)
+    reason = f"max open orders of {rules.symbol} at {venue} reached: {count} of {rules.max_orders}"
+    return Denial(reason, FULL, f"max open orders of {rules.symbol} at {venue} reached", Check.FULL_BOOK)
 
 
 def _self_trade_denial(trader: Trader, side: Side, price: Decimal) -> Denial | None:
@@ -130,6 +130,6 @@ def _self_trade_denial(trader: Trader, side: Side, price: Decimal) -> Denial | N
     others = list(meets.select_related("trader"))
     if not others:
         return None
-    topic = f"it would meet the {others[0].side.lower()} of the trader in slot {others[0].trader.slot}"
+    topic = f"self-trade: it would match the {others[0].side.lower()} of slot {others[0].trader.slot}"
     in_the_way = tuple(each.pk for each in others)
     return Denial(f"{topic}, {plain(others[0].price)}", MEETS, topic, Check.SELF_TRADE, in_the_way)

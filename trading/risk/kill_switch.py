@@ -109,7 +109,7 @@ def halt_now(
             # Another person's halt or resume has taken it away meanwhile.
             halt_request.file(settings.HEDGEHOG_HOME, wanted)
     except OSError as error:
-        log.warning("the request of a halt: home=%s error=%s", settings.HEDGEHOG_HOME, error)
+        log.warning("halt request not updated: home=%s error=%s", settings.HEDGEHOG_HOME, error)
     return Halted(mode, datetime.fromtimestamp(halted_at, UTC), here, everywhere, is_away)
 
 
@@ -125,11 +125,11 @@ def keep_request() -> bool:
             return False  # Somebody has resumed, which takes it away before it lets go of the row.
         row.obey(wanted)
         row.save()
-    log.warning("a halt that was requested in %s is in the database now: %s", home, row.mode_text)
+    log.warning("the halt requested in %s is in the database now: %s", home, row.mode_text)
     try:
         halt_request.withdraw(home, wanted)
     except OSError as error:
-        log.warning("the request of a halt can't be taken away: home=%s error=%s", home, error)
+        log.warning("halt request not removed: home=%s error=%s", home, error)
     return True
 
 
@@ -182,7 +182,7 @@ def _turn(mode: TradingMode, by: str, why: str, cancels_buys: bool) -> None:
     }
     Switch.objects.update_or_create(pk=1, defaults=values)
     transaction.on_commit(
-        lambda: log.warning("trading is %s: by=%s why=%s cancels_buys=%s", mode, by, why, cancels_buys)
+        lambda: log.warning("trading is %s: by=%s reason=%s cancels_buys=%s", mode, by, why, cancels_buys)
     )
 
 

@@ -108,21 +108,22 @@ def _feed(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     try:
         client = _reader(settings.REDIS_URL)
         if limits.heeds_gaps and topics.has_gap(client, market, name):
-            text = f"trades of {name} are missing and being fetched"
+            text = f"data gap: missing trades of {name} are being fetched"
             return Denial(text, FEED, text, Rule.GAP)
         trade = topics.last_trade(client, market, name) if max_s is not None else None
     except redis.RedisError:
-        text = f"Redis does not tell how {name} trades"
+        text = f"prices of {name} are unknown: Redis does not answer"
         return Denial(text, FEED, text, Rule.GAP if max_s is None else Rule.OLD_TRADE)
     if max_s is None:
         return None
-    topic = f"{name} has had no trade for {max_s} s"
+    topic = f"stale price: no trade of {name} for {max_s} s"
     if trade is None:
-        return Denial(f"no trade of {name} is known", FEED, topic, Rule.OLD_TRADE)
+        return Denial(f"no trade of {name} yet", FEED, topic, Rule.OLD_TRADE)
     age_s = trade.age_s
     if age_s <= max_s:
         return None
-    return Denial(f"the last trade of {name} is {age_s:.0f} s old, over {max_s}", FEED, topic, Rule.OLD_TRADE)
+    reason = f"stale price: the last trade of {name} is {age_s:.0f} s old, max {max_s} s"
+    return Denial(reason, FEED, topic, Rule.OLD_TRADE)
 
 
 def _losses_in_a_row(buy: _Buy, limits: SymbolProtections) -> Denial | None:
@@ -141,7 +142,7 @@ def _losses_in_a_row(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     if until <= buy.now:
         return None
     what = "the last cycle" if wanted == 1 else f"the last {wanted} cycles"
-    text = f"{what} of {buy.symbol} ended at a loss: nothing is bought until {until:%d %b %H:%M:%S} UTC"
+    text = f"{what} of {buy.symbol} ended at a loss: buys paused until {until:%d %b %H:%M:%S} UTC"
     return Denial(text, min(LONG, until - buy.now), text, Rule.LOSSES_IN_A_ROW)
 
 
@@ -156,7 +157,7 @@ def _day_loss(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     lost = -(sums["total"] or ZERO)
     if lost < maximum:
         return None
-    topic = f"{buy.symbol} has lost the most of a day, {plain(maximum)} {buy.quote}"
+    topic = f"max daily loss of {buy.symbol} reached, {plain(maximum)} {buy.quote}"
     more = " and commissions of unknown value" if sums["unvalued"] else ""
     reason = f"{topic}: {plain(lost)}{more} since midnight UTC"
     return Denial(reason, min(LONG, buy.midnight + timedelta(days=1) - buy.now), topic, Rule.DAY_LOSS)
@@ -169,8 +170,8 @@ def _open_orders(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     count = of_live_traders(buy.venue, buy.trader.symbol_id).filter(status__in=OPEN).count()
     if count < maximum:
         return None
-    topic = f"no more than {maximum} order{'' if maximum == 1 else 's'} of {buy.symbol} may be open"
-    return Denial(f"{topic}: {count} {'is' if count == 1 else 'are'}", SHORT, topic, Rule.OPEN_ORDERS)
+    topic = f"max open orders of {buy.symbol}, {maximum}, reached"
+    return Denial(f"{topic}: {count} open", SHORT, topic, Rule.OPEN_ORDERS)
 
 
 def _bound(buy: _Buy, limits: SymbolProtections) -> Denial | None:
@@ -180,7 +181,7 @@ def _bound(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     now_bound = bound(buy.venue, symbol_id=buy.trader.symbol_id)
     if now_bound + buy.cost <= maximum:
         return None
-    topic = f"{buy.symbol} may bind {plain(maximum)} {buy.quote}"
+    topic = f"max exposure of {buy.symbol}, {plain(maximum)} {buy.quote}"
     return Denial(f"{topic}: {_needs(now_bound, buy)}", SHORT, topic, Rule.BOUND)
 
 
@@ -203,8 +204,8 @@ def _orders_a_minute(buy: _Buy, limits: AccountProtections) -> Denial | None:
     nth = sent.values_list("submitted_at", flat=True)[for_buys - 1 : for_buys]
     if not nth:
         return None
-    topic = f"no more than {maximum} orders may go to {buy.venue} a minute"
-    reason = f"{topic}, and exits keep a fifth of them: {sent.count()} went in the last one"
+    topic = f"max {maximum} orders per minute at {buy.venue}"
+    reason = f"{topic}, one fifth reserved for exits: {sent.count()} sent in the last minute"
     return Denial(reason, max(timedelta(seconds=1), nth[0] + MINUTE - buy.now), topic, Rule.ORDERS_A_MINUTE)
 
 
@@ -215,7 +216,7 @@ def _exposure(buy: _Buy, limits: AccountProtections) -> Denial | None:
     now_bound = bound(buy.venue, quote_asset=limits.quote_asset)
     if now_bound + buy.cost <= maximum:
         return None
-    topic = f"{plain(maximum)} {buy.quote} may be bound at {buy.venue}"
+    topic = f"max account exposure at {buy.venue}, {plain(maximum)} {buy.quote}"
     return Denial(f"{topic}: {_needs(now_bound, buy)}", SHORT, topic, Rule.EXPOSURE)
 
 
@@ -233,15 +234,15 @@ def _reserve(buy: _Buy, asset: str, minimum: Decimal) -> Denial | None:
         return None
     # It may have become more since; the answer is there when the trader looks again.
     balances.ask_again(buy.venue)
-    topic = f"{plain(minimum)} {asset} are to stay free at {buy.venue}"
+    topic = f"reserve of {plain(minimum)} {asset} at {buy.venue}"
     if free.amount is None:
-        return Denial(f"{topic}, and it is not known now what is free", SHORT, topic, Rule.RESERVE)
-    needs = f" and this buy needs {plain(cost)}" if cost else ""
-    return Denial(f"{topic}: {plain(free.amount)} are free{needs}", SHORT, topic, Rule.RESERVE)
+        return Denial(f"{topic}; the free balance is not known yet", SHORT, topic, Rule.RESERVE)
+    needs = f", this buy needs {plain(cost)}" if cost else ""
+    return Denial(f"{topic}: {plain(free.amount)} free{needs}", SHORT, topic, Rule.RESERVE)
 
 
 def _needs(now_bound: Decimal, buy: _Buy) -> str:
-    return f"{plain(now_bound)} are bound and this buy needs {plain(buy.cost)}"
+    return f"{plain(now_bound)} in use, this buy needs {plain(buy.cost)}"
 
 
 # --- what is set ----------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ def next_size(settings: TradingSettings, venue: Venue, now: datetime | None = No
         brought = realised(settings.symbol_id, venue)
         total += brought
         unknown = f" {UNVALUED}" if _ended(settings.symbol_id, venue).filter(has_unvalued_fees=True).exists() else ""
-        how = "with the profit" if brought > 0 else "less the loss"
+        how = "plus the profit" if brought > 0 else "less the loss"
         text += f" {how} of {plain(abs(brought))} {quote}{unknown} so far" if brought else ""
     return _part(total, settings, text)
 
@@ -53,21 +53,21 @@ def _of_balance(settings: TradingSettings, venue: Venue, now: datetime) -> Size:
     free = balances.free_of(venue, quote, now)
     if free.amount is None:
         balances.ask_again(venue)
-        return Size(None, f"its budget is a share of the balance, and it is not known now what is free at {venue}")
+        return Size(None, f"the free balance at {venue} is not known yet")
     limits = AccountProtections.objects.filter(venue=venue).first()
     reserve = limits.reserve_of(quote) if limits else ZERO
     # What its traders have bound came out of the same balance: each gets as much as the first.
     own = bound(venue, symbol_id=settings.symbol_id)
     base = max(free.amount - reserve, ZERO) + own
-    kept = f" beyond the reserve of {plain(reserve)}" if reserve else ""
+    kept = f" above the reserve of {plain(reserve)}" if reserve else ""
     share = f"{plain(settings.balance_share.scaleb(2))} %"
-    text = f"{share} of {plain(free.amount)} {quote} that are free{kept} and {plain(own)} that are bound"
+    text = f"{share} of {plain(free.amount)} {quote} free{kept} plus {plain(own)} in use"
     return _part(EXACT.multiply(base, settings.balance_share), settings, text)
 
 
 def _part(total: Decimal, settings: TradingSettings, text: str) -> Size:
-    text = f"{text}, in {settings.max_slots}"
+    text = f"{text}, split into {settings.max_slots} slot{'' if settings.max_slots == 1 else 's'}"
     budget = share_of(total, settings.max_slots)
     if budget <= 0:
-        return Size(None, f"nothing is left to trade with: {text}")
+        return Size(None, f"no budget left: {text}")
     return Size(budget, text)

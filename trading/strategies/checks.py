@@ -10,7 +10,10 @@ from django.core.checks import CheckMessage, Warning, register
 
 from trading.strategies.registry import known
 
-HINT = "docs/strategies.md shows a whole one. Modules are named as in `import`: HEDGEHOG_STRATEGIES=my.module,other."
+HINT = (
+    "See docs/strategies.md for a complete example. Write module names as in `import`: "
+    "HEDGEHOG_STRATEGIES=my.module,other."
+)
 
 
 @register()

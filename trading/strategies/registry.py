@@ -62,7 +62,7 @@ def find(name: str) -> Strategy:
     try:
         return known().strategies[name]
     except KeyError:
-        raise UnknownStrategy(f"there is no strategy {name!r}: is its module named in HEDGEHOG_STRATEGIES?") from None
+        raise UnknownStrategy(f"unknown strategy {name!r}: is its module listed in HEDGEHOG_STRATEGIES?") from None
 
 
 def worst_exit(strategy: Strategy, settings: Any) -> Decimal | None:
@@ -84,28 +84,28 @@ def _usable(module: str) -> Strategy:
     try:
         found = importlib.import_module(module)
     except (Exception, SystemExit) as error:  # whatever a stranger's module raises is its owner's to read
-        raise NotUsable(f"can't be imported: {_in_a_line(error)}") from error
+        raise NotUsable(f"cannot be imported: {_in_a_line(error)}") from error
     name = getattr(found, "name", None)
     if not isinstance(name, str):
-        raise NotUsable('it has no name: write name = "..."')
+        raise NotUsable('a name is missing: write name = "..."')
     if not NAME.fullmatch(name):
-        raise NotUsable(f"its name {name!r} is not of small letters, digits and _ (at most 32)")
+        raise NotUsable(f"the name {name!r} must be lower-case letters, digits and _ (max 32)")
     for function, takes in TAKES.items():
         its = getattr(found, function, None)
         if not callable(its):
-            raise NotUsable(f"it has no function {function}")
+            raise NotUsable(f"function {function} is missing")
         if not _takes(its, len(takes)):
-            raise NotUsable(f"its function {function} does not take ({', '.join(takes)})")
+            raise NotUsable(f"function {function} must take ({', '.join(takes)})")
     made = getattr(found, "Settings", None)
     if made is None:
-        raise NotUsable("it has no class Settings")
+        raise NotUsable("class Settings is missing")
     try:
         typed(made)
         from_texts(made, {})
     except NotTyped as error:
         raise NotUsable(str(error)) from None
     except BadSettings as error:
-        raise NotUsable(f"the defaults of its Settings can't be used: {' '.join(error.problems.values())}") from None
+        raise NotUsable(f"invalid defaults in Settings: {' '.join(error.problems.values())}") from None
     return found
 
 

@@ -73,7 +73,7 @@ def within_time(
     if ships(strategy):
         return function()
     if why_not := _why_not(strategy.name, whose):
-        raise StrategyFails(f"{strategy.name} is not asked: {why_not}")
+        raise StrategyFails(f"{strategy.name} is not called: {why_not}")
     answers: list[Answer] = []
     errors: list[BaseException] = []
     clocks: list[int] = []
@@ -94,7 +94,7 @@ def within_time(
     thread.join(limit_s)
     if thread.is_alive():
         _end(thread, strategy.name, whose, clocks[0] if clocks else None)
-        raise StrategyFails(f"{strategy.name} thinks for more than {limit_s:g} s: it was given up")
+        raise StrategyFails(f"{strategy.name} took longer than {limit_s:g} s: the call was abandoned")
     if errors:
         raise errors[0]
     return answers[0]
@@ -113,9 +113,9 @@ def does_not_end() -> str:
         burning = [each for each in calls if each.burns]
         oldest_s = max((each.age_s for each in burning), default=0.0)
         if oldest_s > BURNS_FOR_S:
-            return f"calls of the strategy {name} that do not end use the CPU: {len(burning)}, for {oldest_s:.0f} s"
+            return f"calls of the strategy {name} do not return and use the CPU: {len(burning)}, for {oldest_s:.0f} s"
         if len(calls) >= MAX_LEFT_BEHIND:
-            return f"{len(calls)} calls of the strategy {name} do not end"
+            return f"{len(calls)} calls of the strategy {name} do not return"
     return ""
 
 
@@ -131,20 +131,20 @@ def rest_after(dump: str, pause_s: float) -> str:
     )
     with _lock:
         _resting.update(dict.fromkeys(names, time.monotonic() + pause_s))
-    return f"the strategy {', '.join(names)} was asked, and is not again for {pause_s:.0f} s" if names else ""
+    return f"the strategy {', '.join(names)} was called and is paused for {pause_s:.0f} s" if names else ""
 
 
 def _why_not(name: str, whose: Hashable) -> str:
     with _lock:
         left_s = _resting.get(name, 0.0) - time.monotonic()
     if left_s > 0:
-        return f"it has stopped a whole process; tried again in {left_s:.0f} s"
+        return f"it blocked a whole process; retried in {left_s:.0f} s"
     calls = left_behind(name)
     burning = [each for each in calls if each.burns]
     if len(burning) >= MAX_BURNING or len(calls) >= MAX_LEFT_BEHIND:
-        return f"{len(calls)} calls of it do not end"
+        return f"{len(calls)} of its calls do not return"
     if whose is not None and (own := [each for each in burning if each.whose == whose]):
-        return f"the last call has not ended for {own[0].age_s:.0f} s, and uses the CPU"
+        return f"its last call has not returned for {own[0].age_s:.0f} s and uses the CPU"
     return ""
 
 

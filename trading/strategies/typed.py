@@ -59,14 +59,14 @@ class Typed:
     def problem(self, value: Value) -> str | None:
         """What is wrong with a value of the right kind; None where nothing is."""
         if value is None:
-            return None if self.is_optional else "It needs a value."
+            return None if self.is_optional else "This field is required."
         if isinstance(value, Decimal):
             if not value.is_finite():
-                return f"{value} is no number."
+                return f"{value} is not a number."
             if not -MAX < value < MAX:
-                return "That is out of range."
+                return "Out of range."
             if _places(value) > PLACES:
-                return f"At most {PLACES - 2 if self.is_percent else PLACES} decimals."
+                return f"Max {PLACES - 2 if self.is_percent else PLACES} decimal places."
         if isinstance(value, bool) or self._keeps_bounds(value):
             return None
         bounds = (
@@ -102,14 +102,16 @@ class Typed:
             return None
         if self.kind is bool:
             if text not in ("true", "false"):
-                raise ValueError(f"{text!r} is neither true nor false.")
+                raise ValueError(f"{text!r} must be true or false.")
             return text == "true"
         try:
             if len(text) > _MAX_LETTERS:
                 raise ValueError
             return int(text) if self.kind is int else Decimal(text)
         except (ValueError, InvalidOperation):
-            raise ValueError(f"{text[:_MAX_LETTERS]!r} is no {'whole ' if self.kind is int else ''}number.") from None
+            raise ValueError(
+                f"{text[:_MAX_LETTERS]!r} is not a {'whole ' if self.kind is int else ''}number."
+            ) from None
 
 
 def text_of(value: Value) -> str:
@@ -124,7 +126,7 @@ def text_of(value: Value) -> str:
 def typed(settings: type) -> tuple[Typed, ...]:
     """The fields of a class of settings, in their order. Raises NotTyped where no form can be made of it."""
     if not isinstance(settings, type) or not dataclasses.is_dataclass(settings):
-        raise NotTyped("Settings is no dataclass")
+        raise NotTyped("Settings is not a dataclass")
     if not settings.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         raise NotTyped("Settings is not frozen: write @dataclass(frozen=True)")
     try:
@@ -165,7 +167,7 @@ def from_texts(settings: type, texts: Mapping[str, str]) -> Any:
     except ValueError as error:  # Its own __post_init__ compares what the bounds of one field can't.
         raise BadSettings({"__all__": str(error)}) from None
     except Exception as error:  # A mistake in it, such as comparing what was left empty, is its author's to read.
-        raise BadSettings({"__all__": f"Settings can't be made of these: {type(error).__name__}: {error}"}) from error
+        raise BadSettings({"__all__": f"invalid combination of settings: {type(error).__name__}: {error}"}) from error
 
 
 def _typed(field: dataclasses.Field[Any], hint: Any) -> Typed:
@@ -173,20 +175,20 @@ def _typed(field: dataclasses.Field[Any], hint: Any) -> Typed:
     kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) or typing.get_origin(hint) else (hint,)
     kind = next((each for each in kinds if each in KINDS), None)
     if kind is None or not set(kinds) <= {kind, type(None)}:
-        raise NotTyped(f"Settings.{name} is neither Decimal, int nor bool, with or without None")
+        raise NotTyped(f"Settings.{name} must be Decimal, int or bool, with or without None")
     if unknown := sorted(set(metadata) - METADATA):
-        raise NotTyped(f"Settings.{name} has metadata that nobody reads: {', '.join(unknown)}")
+        raise NotTyped(f"Settings.{name} has unknown metadata: {', '.join(unknown)}")
     if "label" not in metadata:
-        raise NotTyped(f"Settings.{name} has no label in its metadata")
+        raise NotTyped(f"Settings.{name} has no label in metadata")
     if metadata.get("percent") and kind is not Decimal:
-        raise NotTyped(f"Settings.{name} is no Decimal: only a fraction can be shown in per cent")
+        raise NotTyped(f"Settings.{name} is not a Decimal: percent needs a fraction")
     if field.default is dataclasses.MISSING:
         raise NotTyped(f"Settings.{name} has no default")
     if field.default is not None and type(field.default) is not kind:
-        raise NotTyped(f"the default of Settings.{name} is no {kind.__name__}")
+        raise NotTyped(f"the default of Settings.{name} is not of type {kind.__name__}")
     bounds = {bound: metadata.get(bound) for bound in ("above", "below", "at_least", "at_most")}
     if any(type(bound) is not kind for bound in bounds.values() if bound is not None):
-        raise NotTyped(f"a bound of Settings.{name} is no {kind.__name__}")
+        raise NotTyped(f"a bound of Settings.{name} is not of type {kind.__name__}")
     made = Typed(
         name,
         kind,

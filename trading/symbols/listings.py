@@ -74,11 +74,11 @@ def told_to_people(venue: Venue, about: str) -> Iterator[None]:
     except KeyRejected as error:
         raise ValidationError(str(error)) from None
     except ExchangeError as error:
-        raise ValidationError(f"{venue} can't be asked about {about} now: {error}. Is it running?") from error
+        raise ValidationError(f"{venue} does not answer about {about}: {error}. Is it running?") from error
 
 
 def no_such_symbol(venue: Venue, *names: str, listed: Iterable[str] = ()) -> ValidationError:
-    text = f"{venue} knows no symbol {', '.join(names)}. Is it spelled as on Binance, such as ETHUSDT?"
+    text = f"{venue} does not list {', '.join(names)}. Check the spelling, for example ETHUSDT."
     near = said.near(listed, *names)
     return ValidationError(f"{text} It lists {', '.join(near)}." if near else text)
 
@@ -166,7 +166,7 @@ def fee_values(name: str, venue: Venue, exchange: Exchange) -> dict[str, Any]:
         return {**fee_columns(exchange.fees(name)), "fee_asked_at": timezone.now()}
     except ExchangeError as error:
         # The documents' 0.1 % stay, or what was known before.
-        log.warning("commission not known: symbol=%s venue=%s error=%s", name, venue, error)
+        log.warning("commission unknown: symbol=%s venue=%s error=%s", name, venue, error)
         if isinstance(error, Refused) and not isinstance(error, KeyRejected):
             # It is about this symbol, and may be said for ever: the others have their turn before it is asked again.
             return {"fee_asked_at": timezone.now()}

@@ -102,8 +102,8 @@ def when(names: Collection[str]) -> str:
     """From when on a change of these applies, in words."""
     at_once = protecting() & set(names)
     if not at_once:
-        return "from their next cycle on"
-    return "at once" if len(at_once) == len(names) else "from their next cycle on, protections at once"
+        return "from the next cycle"
+    return "immediately" if len(at_once) == len(names) else "from the next cycle, risk limits immediately"
 
 
 def as_text(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,11 +118,11 @@ def values_of(profile: Profile) -> dict[str, Any]:
     for given, value in profile.values.items():
         name = OLD_NAMES.get(given, given)
         if name not in known:
-            raise ValidationError(f"The profile {profile} names “{name}”, which is no setting.")
+            raise ValidationError(f"Profile {profile}: unknown setting “{name}”.")
         try:
             found[name] = known[name].clean(value)
         except ValidationError as error:
-            raise ValidationError(f"The profile {profile}, {name}: {' '.join(error.messages)}") from None
+            raise ValidationError(f"Profile {profile}, {name}: {' '.join(error.messages)}") from None
     return found
 
 

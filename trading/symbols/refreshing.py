@@ -82,7 +82,7 @@ def _ask_fees(wanted: list[Symbol], venue: Venue, exchange_at: ExchangeAt) -> No
     try:
         sync.ask_fees(venue, wanted, exchange_at(venue))
     except ExchangeError as error:  # There is no client without a key.
-        log.warning("commissions not known: venue=%s error=%s", venue, error)
+        log.warning("commissions unknown: venue=%s error=%s", venue, error)
 
 
 def follow_the_switch() -> None:

@@ -69,19 +69,19 @@ def of(venue: Venue, symbols: Iterable[Symbol], with_listings: bool = True) -> d
         if status == GONE:
             found[symbol_id] = f"{exchange_named(venue)} no longer lists {name}."
         elif status != "TRADING":
-            found[symbol_id] = f"{exchange_named(venue)} lists {name}, but it does not trade there now ({status})."
+            found[symbol_id] = f"{exchange_named(venue)} lists {name}, but it cannot be traded now (status {status})."
     for row in ListingProblem.objects.filter(venue=venue, symbol__in=wanted):
         name = wanted[row.symbol_id].name
         if row.problem == Problem.NOT_LISTED:
             found.setdefault(row.symbol_id, lists_no(venue, name, row.near))
         elif row.said_at > timezone.now() - STILL_NOT_PERMITTED:
-            found[row.symbol_id] = f"{exchange_named(venue)} does not let this account trade {name}: {row.said}"
+            found[row.symbol_id] = f"{exchange_named(venue)} does not allow this account to trade {name}: {row.said}"
     return {symbol_id: _sentence(text) for symbol_id, text in found.items()}
 
 
 def lists_no(venue: Venue, name: str, near: Sequence[str]) -> str:
-    instead = f"; it lists {', '.join(near)}" if near else ": is it spelled as there?"
-    return f"{exchange_named(venue)} lists no {name}{instead}{'.' if near else ''}"
+    instead = f"; it lists {', '.join(near)}" if near else ": check the spelling"
+    return f"{exchange_named(venue)} does not list {name}{instead}{'.' if near else ''}"
 
 
 def exchange_named(venue: Venue) -> str:

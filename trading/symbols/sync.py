@@ -166,9 +166,9 @@ def refresh_many(venue: Venue, stale: Mapping[str, Symbol], exchange: Exchange) 
         save_listings(venue, batch)
     gone = stale.keys() - {each.symbol for each in listed}
     for name in sorted(gone):
-        said.not_listed(stale[name], venue, "not among the symbols that it lists", lambda: names)
+        said.not_listed(stale[name], venue, "not in its list of symbols", lambda: names)
     if gone and not_listed(Listing.objects.filter(venue=venue, symbol__name__in=gone)):
-        log.warning("not listed any more: venue=%s symbols=%s", venue, ",".join(sorted(gone)))
+        log.warning("delisted: venue=%s symbols=%s", venue, ",".join(sorted(gone)))
 
 
 def without_fee(venue: Venue, wanted: Sequence[Symbol]) -> QuerySet[Listing]:

@@ -56,7 +56,7 @@ def end_shutdowns() -> int:
     for pk, name in shut_down.exclude(symbol__in=live).values_list("pk", "symbol__name"):
         # Somebody may have turned it on again meanwhile.
         if shut_down.filter(pk=pk).update(status=TradingStatus.OFF, cancels_orders=False):
-            log.info("trading is off: symbol=%s, its last cycle under way has ended", name)
+            log.info("trading is off: symbol=%s, last cycle finished", name)
             count += 1
     return count
 

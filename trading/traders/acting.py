@@ -92,7 +92,7 @@ def hear(
     """
     row = Order.objects.filter(client_order_id=report.client_order_id).first()
     if row is None:
-        log.warning("order not in the database: client_order_id=%s symbol=%s", report.client_order_id, report.symbol)
+        log.warning("unknown order: client_order_id=%s symbol=%s", report.client_order_id, report.symbol)
         if venue is not None:
             copies.heard(venue, report, clock_offset(venue))
             enqueue.reconcile_once(venue)
@@ -177,7 +177,7 @@ def _urgent(event: Event) -> Event:
     """The event as one that its trader hears although it waits for its next try."""
     if isinstance(event, TradeSeen):
         return replace(event, is_urgent=True)
-    return Recheck("own buys have made way", is_urgent=True, source=Source.TASK)
+    return Recheck("own buys were cancelled", is_urgent=True, source=Source.TASK)
 
 
 def _send(trader_id: int, send: Send, venue: Venue, context: Context) -> Heard:
@@ -185,7 +185,7 @@ def _send(trader_id: int, send: Send, venue: Venue, context: Context) -> Heard:
     order = send.order
     denial = gate.last_look(order)
     if denial is not None:
-        text = f"{denial.topic}: it was not sent"
+        text = f"{denial.topic}: not sent"
         _close(trader_id, send, NotTaken(OrderStatus.NOT_PLACED, text), context.task_id, denial)
         return []
     try:
@@ -216,7 +216,7 @@ def _replaced(trader_id: int, send: Send, exchange: Exchange, task_id: str) -> H
     problem = done.problem
     if done.cancelled is None:
         # A part of it has traded, or it has ended: it is cancelled by itself, and the rest is sold then.
-        _end_unsent(trader_id, row, f"the sale that it was to replace could not be cancelled: {problem}", task_id)
+        _end_unsent(trader_id, row, f"the sell that it was to replace could not be cancelled: {problem}", task_id)
         resting = _row(send.replaces)
         event = calls.cancel(resting, exchange, timezone.now()) if OrderStatus(resting.status).is_open else None
         return [] if event is None else [(trader_id, event)]
@@ -234,7 +234,7 @@ def _clear_the_way(trader_id: int, orders: Iterable[int], context: Context) -> H
     Such a buy may rest for hours under a market that has recovered; a stop must not wait. Their traders buy anew.
     """
     slot = Trader.objects.values_list("slot", flat=True).get(pk=trader_id)
-    why = f"it makes way for the trader in slot {slot}, which gets out"
+    why = f"cancelled so that slot {slot} can exit"
     heard: Heard = []
     for row in Order.objects.filter(pk__in=orders).select_related("trader"):
         # Not locked: its trader changes this only where it cancels the order itself.
@@ -274,7 +274,7 @@ def _show_unclear(trader_id: int, order: NewOrder, text: str, task_id: str) -> N
         row = _row(order.client_order_id)
         if trader is None or trader.has_ended or row.status != OrderStatus.SUBMITTING:
             return  # A report was quicker than the answer that never came.
-        trader.waits_for = f"it is unclear whether the {order.side.lower()} was accepted: asking"
+        trader.waits_for = f"unconfirmed {order.side.lower()}: querying the exchange"
         trader.error = text[:500]
         trader.save(update_fields=["waits_for", "error"])
         write(trader, Cause(Source.ANSWER, task_id=task_id), Kind.UNCLEAR, "unconfirmed", text, row)
@@ -290,7 +290,7 @@ def _close(trader_id: int, send: Send, outcome: NotTaken, task_id: str, denial: 
         kind = Kind.REJECTED if outcome.status == OrderStatus.REJECTED else Kind.NOT_PLACED
         if trader is None or not book(trader, row, report, cause, kind):
             return  # A report was quicker.
-        log.warning("%s at %s is not placed: %s", row, row.venue, outcome.text)
+        log.warning("%s at %s was not placed: %s", row, row.venue, outcome.text)
         if send.replaces:
             # Nothing has taken its place: it rests on.
             Order.objects.filter(client_order_id=send.replaces, status__in=OPEN).update(cancel_reason="")
@@ -328,7 +328,7 @@ def _ask_for_the_balance(trader_id: int, row: Order, exchange: Exchange) -> Hear
     try:
         return [(trader_id, calls.balance(row, exchange, is_certain=failures > CERTAIN_AFTER))]
     except ExchangeError as error:
-        log.warning("balance not known: order=%s error=%s", row.client_order_id, error)
+        log.warning("balance unknown: order=%s error=%s", row.client_order_id, error)
         return []  # The sale is tried again, and the balance asked for then.
 
 

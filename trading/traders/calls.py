@@ -32,7 +32,7 @@ def query(row: Order, exchange: Exchange, asked_at: datetime, source: Source = S
     except NotFound as error:
         return _not_found(row, exchange, asked_at, str(error), source)
     if is_namesake(row, report):
-        text = f"an order of that id was placed long before it, as number {report.exchange_order_id}"
+        text = f"an older order has the same id, exchange order {report.exchange_order_id}"
         return _not_found(row, exchange, asked_at, text, source)
     Order.objects.filter(pk=row.pk, not_found_at__isnull=False).update(not_found_at=None)
     return OrderReported(with_fills(row, report, exchange), source)
@@ -86,9 +86,9 @@ def _not_found(row: Order, exchange: Exchange, asked_at: datetime, text: str, so
     if found is not None:
         return OrderReported(with_fills(row, found, exchange), source)
     if row.status == OrderStatus.SUBMITTING:
-        return OrderReported(report_of(row, OrderStatus.NOT_PLACED, "The exchange never got it."), source)
+        return OrderReported(report_of(row, OrderStatus.NOT_PLACED, "The exchange never received it."), source)
     # It was acknowledged once: the exchange has begun its books anew, as testnet does every month.
-    reason = f"The exchange no longer knows it: {text}"
+    reason = f"The exchange did not find it: {text}"
     return OrderReported(report_of(row, OrderStatus.NOT_FOUND, reason), source)
 
 
@@ -116,7 +116,7 @@ def make_impossible(row: Order, exchange: Exchange) -> OrderReport | None:
     listed = {report.exchange_order_id for report in orders}
     first = since or min(listed, default=0)
     if any(order_id > first for order_id in traded - listed):
-        raise OutcomeUnknown(f"A trade of {symbol} is of an order that the exchange does not list yet")
+        raise OutcomeUnknown(f"A trade of {symbol} belongs to an order that the exchange does not list yet")
     return None
 
 

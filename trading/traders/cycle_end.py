@@ -44,7 +44,7 @@ def abandon(trader_id: int, by: str) -> bool:
         decision = Finish(TraderState.ABANDONED, position.profit(base, quote), owned, f"abandoned by {by}")
         end(trader, decision, position)
         trigger = save(trader)
-        left = f"{plain(owned)} {base} is left on the account"
+        left = f"{plain(owned)} {base} stays in the account"
         write(trader, Cause(Source.PERSON, f"{by} in the admin"), Kind.ABANDONED, "abandoned", left)
     copy(trigger)
     return True
@@ -85,7 +85,7 @@ def count_again(trader: Trader, cause: Cause) -> None:
     if not has_changed:
         return
     unknown = f" {UNVALUED}" if trader.has_unvalued_fees else ""
-    reason = f"profit {plain(counted[0])} {quote}{unknown}; {plain(counted[1])} {base} is left on the account"
+    reason = f"profit {plain(counted[0])} {quote}{unknown}; {plain(counted[1])} {base} stays in the account"
     write(trader, cause, Kind.RECOUNTED, "profit recalculated", reason)
 
 

@@ -62,7 +62,7 @@ log = logging.getLogger(__name__)
 
 # Whoever finds a trader changed by somebody else looks again, so many times: each time somebody got further.
 MAX_TRIES = 20
-SHOWED_LATE = "it showed after it had been taken for never placed"
+SHOWED_LATE = "it appeared after it was recorded as not placed"
 
 
 class Overtaken(Exception):
@@ -189,7 +189,7 @@ def look(
         try:
             with transaction.atomic():
                 if not claim(snapshot.trader):
-                    raise Overtaken(f"trader {trader_id} is being changed by others all the time")
+                    raise Overtaken(f"trader {trader_id} keeps being changed by other processes")
                 return _take_in(snapshot, thought)
         except Overtaken as error:
             overtaken = error
@@ -277,7 +277,7 @@ def think(snapshot: Snapshot) -> Thought:
     try:
         strategy, settings = snapshot.trader.by()
     except (UnknownStrategy, BadSettings) as error:
-        return Thought(cant=f"it can't decide: {error}")
+        return Thought(cant=f"cannot decide: {error}")
 
     def decide() -> Thought:
         decision = guard.decide(strategy, position, event, rules, settings)
@@ -293,7 +293,7 @@ def think(snapshot: Snapshot) -> Thought:
     try:
         return within_time(strategy, decide, whose=snapshot.trader.pk)
     except guard.StrategyFails as error:
-        log.exception("a strategy fails: trader=%s", snapshot.trader.pk)
+        log.exception("strategy raised an error: trader=%s", snapshot.trader.pk)
         return Thought(fails=str(error))
 
 
@@ -335,11 +335,11 @@ def _note_missing(snapshot: Snapshot) -> None:
     asset = trader.symbol.base_asset
     cost = plain(snapshot.position.cost_of_missing(asset))
     reason = (
-        f"the account lacks {plain(snapshot.missing)} {asset} of what it bought: sold by hand, spent, or taken as a "
-        f"commission? What is there is sold. The {cost} {trader.symbol.quote_asset} that it cost are neither profit "
-        "nor loss"
+        f"{plain(snapshot.missing)} {asset} of its position is missing in the account (sold by hand, spent, or paid "
+        f"as commission?). The rest is sold. The {cost} {trader.symbol.quote_asset} that it cost count as neither "
+        "profit nor loss"
     )
-    write(trader, snapshot.cause, Kind.MISSING, "misses a part", reason)
+    write(trader, snapshot.cause, Kind.MISSING, "position incomplete", reason)
 
 
 def _book(snapshot: Snapshot, row: Order) -> None:
@@ -367,7 +367,7 @@ def _enqueue_cancel(order_id: int, trader: Trader) -> None:
     try:
         enqueue.cancel(order_id, trader.pk, trader.symbol.name)
     except OperationalError as away:
-        log.warning("nobody is rung to cancel it, the leader will be: order=%s error=%s", order_id, away)
+        log.warning("cancel not queued, the leader retries: order=%s error=%s", order_id, away)
 
 
 def _follow(snapshot: Snapshot, thought: Thought) -> Looked:
@@ -377,12 +377,12 @@ def _follow(snapshot: Snapshot, thought: Thought) -> Looked:
         return NOTHING_TO_DO
     if thought.fails:
         # What was reported is booked all the same: the books don't depend on what a strategy makes of them.
-        trader.waits_for = "it can't decide: its strategy fails"
+        trader.waits_for = "cannot decide: the strategy raised an error"
         back_off(trader, thought.fails)
         write_once(trader, cause, Kind.FAILED, "failed", trader.error)
         return NOTHING_TO_DO
     if thought.decision is None:
-        unknown = Wait(f"{trader.venue} has not told the rules of {trader.symbol.name} yet")
+        unknown = Wait(f"the filters of {trader.symbol.name} at {trader.venue} are not known yet")
         next_one = Triggers() if position.orders else Triggers(below=ANY_PRICE)
         wait(trader, position, unknown, next_one, event, cause)
         return NOTHING_TO_DO
@@ -392,7 +392,7 @@ def _follow(snapshot: Snapshot, thought: Thought) -> Looked:
             wait(trader, replace(position, memory=trader.memory), decision, thought.armed, event, cause)
         case RequestSlot(reason=reason):
             after = replace(position, memory=trader.memory, has_requested_slot=True)
-            wait(trader, after, Wait(f"has asked for another trader: {reason}"), thought.armed, event, cause)
+            wait(trader, after, Wait(f"slot requested: {reason}"), thought.armed, event, cause)
     return looked
 
 
@@ -412,9 +412,9 @@ def _act_on(snapshot: Snapshot, decision: Decision) -> Looked:
             return Looked(needs_leader=True)
         case Finish():
             end(trader, decision, snapshot.position)
-            text = f"{trader.symbol.name} #{trader.slot} at {trader.venue} ends: {decision.reason}"
+            text = f"{trader.symbol.name} #{trader.slot} at {trader.venue} finished: {decision.reason}"
             transaction.on_commit(lambda: log.info(text))
-            write(trader, cause, Kind.ENDED, f"ends: {decision.state.lower()}", decision.reason)
+            write(trader, cause, Kind.ENDED, f"finished: {decision.state.lower()}", decision.reason)
             return Looked(needs_leader=True)
         case Wait():
             _remember(trader, decision.memory)
@@ -459,7 +459,7 @@ def _with_leftovers(snapshot: Snapshot, sale: PlaceSell) -> PlaceSell:
     is_too_much = rules.max_market_quantity and quantity > rules.max_market_quantity
     if sale.is_market and (is_too_much or floor_to(quantity, rules.market_step or rules.step) != quantity):
         return sale
-    with_it = f"{sale.reason}; with {plain(row.quantity)} {rules.base_asset} that earlier cycles have left over"
+    with_it = f"{sale.reason}; with {plain(row.quantity)} {rules.base_asset} left over by earlier cycles"
     leftovers.take(trader, row)
     return replace(sale, quantity=quantity, reason=with_it)
 
@@ -493,7 +493,7 @@ def _want_cancelled(snapshot: Snapshot, row: Order, reason: str) -> Looked:
     trader = snapshot.trader
     row.cancel_reason, row.asked_at = reason[:200], timezone.now()
     row.save(update_fields=["cancel_reason", "asked_at", "updated_at"])
-    trader.waits_for = f"cancels its {row.side.lower()}: {reason}"[:300]
+    trader.waits_for = f"cancelling its {row.side.lower()}: {reason}"[:300]
     write(trader, snapshot.cause, Kind.CANCELLED, f"cancels {row}", reason, row)
     return Looked(CancelOrder(row.pk))
 

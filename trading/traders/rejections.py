@@ -38,10 +38,10 @@ def not_taken(row: Order, error: Refused | Throttled | NotSent) -> NotTaken:
         case KeyRejected():
             return NotTaken(OrderStatus.REJECTED, str(error), MAX_WAIT)
         case Refused(why=Why.BALANCE):
-            return NotTaken(OrderStatus.REJECTED, f"{_needed(row)}, which the account does not have free: {error}")
+            return NotTaken(OrderStatus.REJECTED, f"{_needed(row)}, more than the free balance: {error}")
         case Refused(why=Why.MARKET_CLOSED):
             # Soon again: the listing that is asked for now holds orders back for as long as the symbol is halted.
-            return NotTaken(OrderStatus.REJECTED, f"{row.symbol.name} does not trade now: {error}")
+            return NotTaken(OrderStatus.REJECTED, f"{row.symbol.name} cannot be traded now: {error}")
         case Refused():
             return NotTaken(OrderStatus.REJECTED, str(error))
         case Throttled():
@@ -60,7 +60,7 @@ def see_to(row: Order, error: Exception) -> None:
             case Refused(why=Why.NOT_PERMITTED):
                 said.not_permitted(row.symbol, Venue(row.venue), str(error))
     except (OperationalError, redis.RedisError) as away:
-        log.warning("nobody is rung to mend a refusal: order=%s error=%s", row.client_order_id, away)
+        log.warning("follow-up of a rejection not queued: order=%s error=%s", row.client_order_id, away)
 
 
 def is_namesake(row: Order, report: OrderReport) -> bool:

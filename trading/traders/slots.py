@@ -83,7 +83,7 @@ def _open_for(requester: Trader, venue: Venue) -> bool:
     if not unopened.update(slot_opened_at=timezone.now()):
         return False  # Another leader was quicker.
     Slot.objects.create(symbol=requester.symbol, venue=venue, number=number)
-    text = f"slot {number} of {max_slots} is opened"
+    text = f"slot {number} of {max_slots} opened"
     write(requester, Cause(Source.LEADER), Kind.SLOT_OPENED, "slot opened", text)
     return True
 

@@ -32,7 +32,7 @@ WAYS = ("USDT", "BTC")
 # For so long nobody asks again for a pair that an exchange does not list.
 UNLISTED_FOR_S = 600.0
 _unlisted: dict[tuple[Venue, str], float] = {}
-DONE = Recheck("its commissions are valued", is_urgent=True, source=Source.TASK)
+DONE = Recheck("commissions valued", is_urgent=True, source=Source.TASK)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def value(
         Trader.objects.filter(pk=trader_id).update(version=F("version") + 1)
         if failure is not None:
             log.warning("commissions not valued yet: trader=%s error=%s", trader_id, failure)
-            write_once(trader, cause, Kind.UNVALUED, "goes on without the value of its commissions", str(failure))
+            write_once(trader, cause, Kind.UNVALUED, "commissions not valued yet", str(failure))
         elif trader.has_ended:
             count_again(trader, cause_of(DONE, task_id))
 
@@ -142,6 +142,6 @@ def _write(trader: Trader, asset: str, quote: str, rate: Rate | None, cause: Cau
     total = f"commissions of {plain(sum((fill.commission for fill in fills), ZERO))} {asset}"
     if rate is None:
         why = f"no pair of {asset} and {quote} is listed, nor one of each with {' or '.join(WAYS)}"
-        write(trader, cause, Kind.UNVALUABLE, f"can't value {total}", why)
+        write(trader, cause, Kind.UNVALUABLE, f"{total} cannot be valued", why)
     else:
         write(trader, cause, Kind.VALUED, f"{total} valued", rate.how)

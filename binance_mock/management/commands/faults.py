@@ -1,4 +1,4 @@
-"""`manage.py faults`: how the mock exchange misbehaves, from the terminal."""
+"""`manage.py faults`: injects faults into the mock exchange, from the terminal."""
 
 import math
 import random
@@ -20,32 +20,30 @@ _SETTINGS = ("probability", "count", "for_s", "seed", "symbol", "side", "endpoin
 
 class Command(BaseCommand):
     help = (
-        "Makes the running mock exchange misbehave, and well again. A fault is on for a time, for a number of "
-        "strikes, or until it is turned off; a restart of the mock exchange ends all. Kinds: "
-        + ", ".join(KINDS)
-        + "."
+        "Injects faults into the running mock exchange. A fault stays on for a time, for a number of injections, or "
+        "until turned off; restarting the mock exchange clears all. Kinds: " + ", ".join(KINDS) + "."
     )
     # It needs neither Django's database nor Redis.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="list | on | off | show | mix")
-        actions.add_parser("list", help="every kind of fault, with what it does")
-        actions.add_parser("show", help="what is on, and how often each has struck")
-        on = actions.add_parser("on", help="turns one on; with nothing else said it strikes once, or for 30 s")
+        actions.add_parser("list", help="list all kinds of faults")
+        actions.add_parser("show", help="show active faults and their counts")
+        on = actions.add_parser("on", help="turn a fault on; by default it is injected once, or for 30 s")
         on.add_argument("kind", metavar="KIND")
-        on.add_argument("--probability", metavar="P", help="of each occasion, above 0, at most 1")
-        on.add_argument("--count", metavar="N", help="strikes so often at most")
-        on.add_argument("--for", dest="for_s", metavar="SECONDS", help="ends after so long")
-        on.add_argument("--seed", metavar="N", help="the same seed and requests give the same strikes")
-        on.add_argument("--symbol", metavar="S", help="strikes only this one, such as ETHUSDT")
-        on.add_argument("--side", metavar="BUY|SELL", help="strikes only this side")
-        on.add_argument("--endpoint", metavar="E", help="strikes only this request: any, 'POST order', 'GET order' …")
-        on.add_argument("--delay-ms", metavar="MS", help="for what comes late")
-        on.add_argument("--retry-after-s", metavar="SECONDS", help="for what must wait")
-        off = actions.add_parser("off", help="turns one, all of a kind, or all off")
+        on.add_argument("--probability", metavar="P", help="probability per occasion, above 0, max 1")
+        on.add_argument("--count", metavar="N", help="max number of injections")
+        on.add_argument("--for", dest="for_s", metavar="SECONDS", help="duration")
+        on.add_argument("--seed", metavar="N", help="same seed and requests give the same faults")
+        on.add_argument("--symbol", metavar="S", help="only this symbol, such as ETHUSDT")
+        on.add_argument("--side", metavar="BUY|SELL", help="only this side")
+        on.add_argument("--endpoint", metavar="E", help="only this request: any, 'POST order', 'GET order' …")
+        on.add_argument("--delay-ms", metavar="MS", help="delay of late messages")
+        on.add_argument("--retry-after-s", metavar="SECONDS", help="Retry-After of throttled requests")
+        off = actions.add_parser("off", help="turn off one fault, all of a kind, or all")
         off.add_argument("which", metavar="KIND|ID|all", nargs="?", default="all")
-        mix = actions.add_parser("mix", help="turns several on at random")
+        mix = actions.add_parser("mix", help="turn on a random mix")
         mix.add_argument("--seed", type=int, metavar="N", help="the same seed gives the same mix")
         mix.add_argument(
             "--for", dest="for_s", type=float, default=FOR_S, metavar="SECONDS", help="default: %(default)s"
@@ -72,7 +70,7 @@ class Command(BaseCommand):
             self.stdout.write(self.style.MIGRATE_HEADING(group))
             for kind in KINDS.values():
                 if kind.group == group:
-                    self.stdout.write(f"  {kind.name:<24}{kind.text} Strikes {kind.strikes}.")
+                    self.stdout.write(f"  {kind.name:<24}{kind.text} Applies to {kind.strikes}.")
 
     def _turn_on(self, wanted: dict[str, Any]) -> None:
         # Known without the exchange, so that a slip of the pen is named even where none runs.
@@ -83,7 +81,7 @@ class Command(BaseCommand):
     def _turn_off(self, which: str) -> None:
         ended = client.turn_faults_off(which)
         for fault in reversed(ended):
-            self.stdout.write(f"{fault['id']}: {fault['kind']} is off, it struck {_times(fault['struck'])}")
+            self.stdout.write(f"{fault['id']}: {fault['kind']} is off, injected {_times(fault['struck'])}")
         if not ended:
             self.stdout.write("No fault was on.")
 
@@ -112,10 +110,10 @@ class Command(BaseCommand):
 
 def _line(fault: dict[str, Any], now_ms: int) -> str:
     left = words.left(fault)
+    last = f", last {words.last_struck(fault, now_ms)}" if fault["struck"] else ""
     return (
-        f"{fault['id']:>4}  {fault['kind']:<24}struck {_times(fault['struck'])}"
-        f"{f', last {words.last_struck(fault, now_ms)}' if fault['struck'] else ''}"
-        f"{f', left: {left}' if left else ''}  ({words.settings(fault)})"
+        f"{fault['id']:>4}  {fault['kind']:<24}injected {_times(fault['struck'])}{last}"
+        f"{f', remaining: {left}' if left else ''}  ({words.settings(fault)})"
     )
 
 

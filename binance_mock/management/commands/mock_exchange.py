@@ -26,14 +26,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         port = options["port"]
         if not 0 <= port < 65536:
-            raise CommandError(f"{port} is no port")
+            raise CommandError(f"{port} is not a port")
         try:
             asyncio.run(self._run(port))
         except (BadSettings, StoreFailed) as error:
             raise CommandError(str(error)) from None
         except OSError as error:
             raise CommandError(
-                f"Can't listen on {HOST}:{port}: {error.strerror or error}. Is another mock exchange running?"
+                f"Cannot listen on {HOST}:{port}: {error.strerror or error}. Is another mock exchange running?"
             ) from None
         except KeyboardInterrupt:
             return

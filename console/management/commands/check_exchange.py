@@ -33,7 +33,7 @@ class Command(BaseCommand):
         for venue in list(Venue) if options["all"] else venues:
             for finding in check_up(venue, is_wanted=not options["all"]):
                 self.stdout.write(f"{venue:<8}  {finding}")
-                count += finding.level == Level.MEND
+                count += finding.level == Level.FAIL
         if count:
             raise CommandError(f"{count} {'finding' if count == 1 else 'findings'} failed: see FAIL above")
 
@@ -41,6 +41,6 @@ class Command(BaseCommand):
         """Shows what is wrong with keys and addresses; how many of that are errors."""
         found = [*check_addresses(), *check_keys()]
         for message in found:
-            level = Level.MEND if message.level >= ERROR else Level.NOTE
+            level = Level.FAIL if message.level >= ERROR else Level.WARN
             self.stdout.write(f"settings  {level:<4}  {message.msg}. {message.hint}")
         return sum(message.level >= ERROR for message in found)

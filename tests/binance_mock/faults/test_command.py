@@ -41,10 +41,10 @@ def test_kinds_are_listed_without_an_exchange(nobody: None) -> None:
 
 def test_a_fault_is_turned_on_shown_and_turned_off(shown: Mock) -> None:
     said = faults("on", "overloaded_1008", "--probability", "1", "--count", "3", "--for", "60", "--seed", "5")
-    assert "overloaded_1008 is on, at most 3 times, for 60 s, seed 5" in said
+    assert "overloaded_1008 is on, max 3 times, for 60 s, seed 5" in said
     shown.get("ping")
     assert "struck once, last 0 s ago, left: 2 times, " in faults("show")
-    assert "overloaded_1008 is off, it struck once" in faults("off", "overloaded_1008")
+    assert "overloaded_1008 is off, injected once" in faults("off", "overloaded_1008")
     assert faults("show").startswith("No fault is on.\nEnded:\n")
     assert faults("off") == "No fault was on.\n"
 
@@ -68,7 +68,7 @@ def test_a_mix_from_a_seed_is_the_same_mix(shown: Mock) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("on", "answer_lots"), "There is no fault 'answer_lots'. Did you mean answer_lost"),
+        (("on", "answer_lots"), "Unknown fault 'answer_lots'. Did you mean answer_lost"),
         (("on", "answer_lost", "--count", "many"), "count is a whole number"),
         (("on", "answer_lost", "--delay-ms", "1"), "answer_lost has no setting 'delay_ms'"),
         (("mix", "--for", "nan"), "--for takes a number of seconds"),

@@ -71,14 +71,14 @@ def test_how_often_each_has_struck_is_shown_also_when_it_ended(shown: Mock, admi
     assert '<td class="hh-right hh-number">1</td><td class="hh-nowrap">0 s ago</td>' in page(admin_client)
     shown.get("ping")
     assert "No fault is on." in page(admin_client)
-    assert "at most 2 times" in page(admin_client)
+    assert "max 2 times" in page(admin_client)
 
 
 def test_a_setting_that_can_not_be_is_said_and_kept_in_the_form(shown: Mock, admin_client: Client) -> None:
     answer = admin_client.post(reverse(PAGE), {"action": "on", "kind": "user_silent", "probability": "7"})
     text = answer.content.decode()
     assert answer.status_code == 400
-    assert "probability is a number above 0, at most 1." in text
+    assert "probability must be a number above 0, max 1." in text
     assert "<option selected>user_silent</option>" in text
     assert on(shown) == []
 
@@ -94,8 +94,8 @@ def test_the_accounts_page_says_that_the_exchange_misbehaves(shown: Mock, admin_
     assert "misbehaves" not in page(admin_client, ACCOUNT)
     shown.fault("user_silent")
     text = page(admin_client, ACCOUNT)
-    assert "The exchange misbehaves:" in text
-    assert "user_silent (struck 0 times)" in text
+    assert "Active faults:" in text
+    assert "user_silent (injected 0 times)" in text
 
 
 def test_who_may_only_look_can_turn_nothing_on(shown: Mock) -> None:

@@ -103,7 +103,7 @@ def test_without_redis_pages_answer_and_prices_are_unknown(
     assert "unknown" in text_of(admin_client, change(cycle.symbol))
     start = text_of(admin_client, reverse("admin:index"))
     assert "unknown" in start
-    assert "Redis does not answer: no event and no task reaches anybody. What is held still gets out." in start
+    assert "Redis is down: no events and no tasks are delivered. What is held still gets out." in start
 
 
 class TestStartPage:

@@ -70,7 +70,7 @@ def test_button_adopts(admin_client: Client, orphan: Orphan) -> None:
 
 def test_button_cancels(admin_client: Client, orphan: Orphan, exchange: ScriptedExchange) -> None:
     answer = admin_client.post(reverse("admin:trading_orphan_cancel", args=(orphan.pk,)), follow=True)
-    assert "Nothing of it had traded." in answer.content.decode()
+    assert "Nothing was filled." in answer.content.decode()
     assert exchange.kept["hh-77-b-1"].status == OrderStatus.CANCELED
     # What is resolved has no button any more.
     assert reverse("admin:trading_orphan_cancel", args=(orphan.pk,)) not in answer.content.decode()
@@ -144,5 +144,5 @@ def test_without_keys_an_orphan_is_adopted_and_a_worker_sends_what_follows(
     assert exchange.placed == []
     assert not trader.has_ended
     Trader.objects.filter(pk=trader.pk).update(retry_at=timezone.now())
-    acting.wake(trader.pk, Recheck("it is time to try again"), exchange)
+    acting.wake(trader.pk, Recheck("retry is due"), exchange)
     assert [order.side for order in exchange.placed] == [Side.SELL]

@@ -95,9 +95,9 @@ def test_the_accounts_page_says_how_far_limits_are_used_and_what_they_leave_out(
     shown = page(admin_client, f"{PAGES}{row.pk}/change/")
     for words in (
         "199.8999 of 500 USDT",
-        "800.1001 free (asked 0 s ago), 50 USDT stay",
+        "800.1001 free (0 s ago), 50 USDT stay",
         "1 of 30",
-        "not looked at yet, at most 10 %",
+        "not measured yet, max 10 %",
     ):
         assert words in shown, words
     assert "Not counted in" not in shown
@@ -107,7 +107,7 @@ def test_the_accounts_page_says_how_far_limits_are_used_and_what_they_leave_out(
 
 
 def test_what_is_held_back_shows_on_every_page_that_one_looks_at(admin_client: Client, denied: Trader) -> None:
-    reason = "ETHUSDT may bind 300 USDT: 199.8999 are bound and this buy needs 199.8999"
+    reason = "max exposure of ETHUSDT, 300 USDT: 199.8999 in use, this buy needs 199.8999"
     row = limit_account(max_exposure=D(10_000))
     HeldBack.objects.update(denies_until=timezone.now() + timedelta(minutes=1))
     pages = ("/admin/", of(denied.symbol), f"/admin/trading/trader/{denied.pk}/change/", f"{PAGES}{row.pk}/change/")
@@ -116,7 +116,7 @@ def test_what_is_held_back_shows_on_every_page_that_one_looks_at(admin_client: C
     told = StringIO()
     with pytest.raises(SystemExit):
         call_command("status", stdout=told)  # No process is up.
-    assert f"Note: Held back by a protection: {reason}.\n" in told.getvalue()
+    assert f"Note: Buys denied by a risk limit: {reason}.\n" in told.getvalue()
 
 
 def test_a_limit_of_the_account_is_told_once_for_all_the_symbols_that_it_holds_back(
@@ -127,10 +127,10 @@ def test_a_limit_of_the_account_is_told_once_for_all_the_symbols_that_it_holds_b
     row = limit_account(quote_reserve=D(850))
     for name in names:
         acting.wake(make_trader(make_symbol(name)).pk, TradeSeen(name, 1, D(3000), 0), exchange)
-    reason = "850 USDT are to stay free at mock: 1000 are free and this buy needs 199.8999"
+    reason = "reserve of 850 USDT at mock: 1000 free, this buy needs 199.8999"
     told = f"XRPUSDT, TRXUSDT, SOLUSDT, LTCUSDT, ETHUSDT and 2 more: {reason}"
     found = diagnosis.risk_limits(diagnosis.gather(states=[]))
-    assert [str(each) for each in found] == [f"Held back by a protection: {told}."]
+    assert [str(each) for each in found] == [f"Buys denied by a risk limit: {told}."]
     shown = page(admin_client, f"{PAGES}{row.pk}/change/")
     assert shown.count("Denied by “reserve”") == 1 and told in shown
     assert f"LTCUSDT: {reason}" in page(admin_client, of(Symbol.objects.get(name="LTCUSDT")))
@@ -191,7 +191,7 @@ def test_status_as_json_has_what_holds_as_well(denied: Trader) -> None:
         {
             "symbol": "ETHUSDT",
             "rule": "bound",
-            "reason": "ETHUSDT may bind 300 USDT: 199.8999 are bound and this buy needs 199.8999",
+            "reason": "max exposure of ETHUSDT, 300 USDT: 199.8999 in use, this buy needs 199.8999",
             "orders_today": 1,
         }
     ]

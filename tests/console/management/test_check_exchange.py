@@ -36,7 +36,7 @@ def check(*arguments: str) -> tuple[str, str]:
 
 
 def to_mend(shown: str) -> list[str]:
-    return re.findall(r"MEND  (.*)", shown)
+    return re.findall(r"FAIL  (.*)", shown)
 
 
 @pytest.fixture
@@ -58,11 +58,11 @@ def test_good_venue_is_ok_in_every_line_and_nothing_is_placed(at_mock: MockExcha
         f"REST {at_mock.url} answers in",
         "streams ws://",
         "WebSocket API ws://",
-        "the stream of own orders can be subscribed to",
+        "user data stream: subscription works",
         "the clock of this machine is",
         "the HMAC key reads the account, which may trade (SPOT)",
-        "ETHUSDT at 3000: TRADING, tick 0.01, step 0.0001, least notional 5; buying 0.0667 at 2997 would be taken",
-        "10000 USDT free, 200 still to be spent on ETHUSDT",
+        "ETHUSDT at 3000: TRADING, tick 0.01, step 0.0001, min notional 5; buying 0.0667 at 2997 would be accepted",
+        "10000 USDT free, 200 still needed for ETHUSDT",
     ):
         assert words in shown
     assert at_mock.client().orders("ETHUSDT") == []
@@ -82,14 +82,14 @@ def test_whether_a_buy_could_be_sold_again_is_reckoned_with_the_accounts_own_com
     if is_known:
         Listing.objects.update(buy_taker_fee=D("0.1"), fee_asked_at=timezone.now())
     (problem,) = to_mend(check("mock")[0])
-    assert problem.startswith("ETHUSDT at 3000: what it buys could not be sold again")
+    assert problem.startswith("ETHUSDT at 3000: what it buys could not be sold")
 
 
 def test_live_key_is_looked_at_for_what_it_may_do(live: Settings, symbol: Symbol) -> None:
     shown, error = check("live")
     assert error == ""
-    assert "ok    the live key may not withdraw" in shown
-    assert "note  the live key may be used from any address" in shown
+    assert "ok    the live key cannot withdraw" in shown
+    assert "warn   the live key has no IP whitelist" in shown
 
 
 def test_live_key_that_may_withdraw_is_to_be_mended(
@@ -120,7 +120,7 @@ def test_addresses_that_nobody_listens_on(live: Settings) -> None:
     live.LIVE_REST_URL, live.LIVE_WS_API_URL = f"http://{dead}", f"ws://{dead}/ws-api/v3"
     live.LIVE_STREAM_URL = f"ws://{dead}"
     rest, streams, ws_api = to_mend(check("live")[0])
-    assert rest.startswith(f"REST http://{dead}: The exchange can't be reached")
+    assert rest.startswith(f"REST http://{dead}: Exchange unreachable")
     assert streams.startswith(f"streams ws://{dead}: ")
     assert ws_api.startswith(f"WebSocket API ws://{dead}/ws-api/v3: ")
 
@@ -136,8 +136,8 @@ def test_address_of_something_else_is_no_stream(live: Settings) -> None:
     ("offset_ms", "level", "words"),
     [
         (400, Level.OK, "400 ms behind"),
-        (-501, Level.NOTE, "501 ms ahead of"),
-        (1001, Level.MEND, "timedatectl set-ntp true"),
+        (-501, Level.WARN, "501 ms ahead of"),
+        (1001, Level.FAIL, "timedatectl set-ntp true"),
     ],
 )
 def test_clock_is_noted_over_half_a_second_and_mended_over_a_third_of_the_window(
@@ -166,7 +166,7 @@ def test_clock_offset_is_measured(at_mock: MockExchange, monkeypatch: pytest.Mon
         ({"budget": D("5.1"), "max_slots": 1}, "could not be sold again"),
         (
             {"budget": D(10_001), "max_slots": 1},
-            "10000 USDT free, 10001 still to be spent on ETHUSDT. Lower the budgets",
+            "10000 USDT free, 10001 still needed for ETHUSDT. Lower the budgets",
         ),
     ],
 )
@@ -195,17 +195,17 @@ def test_missing_key_is_mended_where_the_venue_was_asked_for_and_noted_among_all
         setattr(settings, f"{venue}_STREAM_URL", stream)
         setattr(settings, f"{venue}_WS_API_URL", f"{stream}/ws-api/v3")
     (line,) = to_mend(check("demo")[0])
-    assert line == "There is no key for demo: set DEMO_API_KEY and DEMO_API_SECRET (or DEMO_PRIVATE_KEY)"
+    assert line == "No key for demo: set DEMO_API_KEY and DEMO_API_SECRET (or DEMO_PRIVATE_KEY)"
     shown, error = check("--all")
     assert error == ""
     assert len({line.split()[0] for line in shown.splitlines()}) == 4
-    assert "note  There is no key for demo" in shown
+    assert "warn   There is no key for demo" in shown
 
 
 def test_settings_are_looked_at_first(at_mock: MockExchange, settings: Settings) -> None:
     settings.DEMO_REST_URL = "demo-api.binance.com"
     shown, error = check("mock")
-    assert shown.startswith("settings  MEND  DEMO_REST_URL must begin with https://")
+    assert shown.startswith("settings  FAIL  DEMO_REST_URL must begin with https://")
     assert error
 
 

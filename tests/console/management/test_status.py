@@ -175,7 +175,7 @@ def test_table_reads_well(day: Symbol, redis_client: "redis.Redis", monkeypatch:
     assert lines[-3:] == [
         "Note: No worker for entries is up: no trader begins or buys.",
         "Note: No price of ETHUSDT has come yet.",
-        "Note: ETHUSDT: no price is known yet.",
+        "Note: ETHUSDT: no price yet.",
     ]
 
 

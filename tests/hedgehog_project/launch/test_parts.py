@@ -90,7 +90,7 @@ def test_a_port_is_free_until_someone_listens() -> None:
     port = free_port()
     assert why_not(port) == ""
     with socket.create_server((HOST, port)):
-        assert why_not(port) == "is taken by another program"
+        assert why_not(port) == "is in use by another program"
 
 
 def test_redis_keeps_its_port_while_it_is_free_and_its_address_is_private(tmp_path: Path) -> None:

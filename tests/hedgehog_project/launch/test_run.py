@@ -161,7 +161,7 @@ def refusal(stack: Stack, **environment: object) -> list[str]:
 def test_a_taken_port_is_one_line_that_names_the_setting(fresh: Stack) -> None:
     with socket.create_server((HOST, fresh.ports["FLOWER_PORT"])):
         (line,) = refusal(fresh)
-    assert line.startswith(f"hedgehog: Port {fresh.ports['FLOWER_PORT']} is taken by another program.")
+    assert line.startswith(f"hedgehog: Port {fresh.ports['FLOWER_PORT']} is in use by another program.")
     assert "make run FLOWER_PORT=" in line
     assert not list(fresh.home.glob("*.sqlite3")), "nothing was prepared or started"
 
@@ -169,7 +169,7 @@ def test_a_taken_port_is_one_line_that_names_the_setting(fresh: Stack) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"MARKET": "replay:/nowhere.csv@50"}, "MARKET=replay:/nowhere.csv@50: there is no file /nowhere.csv."),
+        ({"MARKET": "replay:/nowhere.csv@50"}, "MARKET=replay:/nowhere.csv@50: file not found: /nowhere.csv."),
         ({"WEB_PORT": "eighty"}, "WEB_PORT must be a whole number"),
         ({"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/n"}, "The database (127.0.0.1:1) cannot be used"),
         ({"HEDGEHOG_HOME": f"{__file__}/home"}, "cannot be written to: Not a directory"),
@@ -300,7 +300,7 @@ def test_no_secret_stands_on_a_command_line(stack: Stack, launcher: Process) -> 
 def test_a_second_one_in_the_same_home_is_refused(stack: Stack, launcher: Process) -> None:
     other = {name: free_port() for name in stack.ports}
     (line,) = refusal(stack, **other)
-    assert line.startswith(f"hedgehog: Hedgehog already runs in {stack.home} (process {launcher.pid}).")
+    assert line.startswith(f"hedgehog: Hedgehog is already running in {stack.home} (process {launcher.pid}).")
 
 
 @needs_proc

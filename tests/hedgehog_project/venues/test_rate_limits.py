@@ -158,7 +158,7 @@ class TestOrders:
     def test_entries_stop_before_the_limit_and_exits_at_it(self, limits: RateLimits, another: RateLimits) -> None:
         for _ in range(40):
             place(limits)
-        with pytest.raises(OverRateLimit, match="40 of 50 unfilled orders of these 10 s are used, 10 are kept"):
+        with pytest.raises(OverRateLimit, match="40 of 50 unfilled orders per 10 s are used, 10 are kept"):
             place(another)
         for _ in range(10):
             place(another, is_exit=True)
@@ -195,7 +195,7 @@ class TestOrders:
     ) -> None:
         limits.orders_are_full(ORDERS_10S, is_exit=False)
         assert another.why_wait(is_exit=False) == (
-            "40 of 50 unfilled orders of these 10 s are used, 10 are kept for exits",
+            "40 of 50 unfilled orders per 10 s are used, 10 reserved for exits",
             10.0,
         )
         assert another.why_wait(is_exit=True) is None
@@ -205,7 +205,7 @@ class TestOrders:
 
     def test_refused_exit_stops_exits_too(self, limits: RateLimits, another: RateLimits, clock: Clock) -> None:
         limits.orders_are_full(ORDERS_10S, is_exit=True)
-        assert another.why_wait(is_exit=True) == ("50 of 50 unfilled orders of these 10 s are used", 10.0)
+        assert another.why_wait(is_exit=True) == ("50 of 50 unfilled orders per 10 s are used", 10.0)
         another.reserve(1, is_exit=True)  # Cancelling and asking go on.
         clock.now_ms += 10_000
         assert another.why_wait(is_exit=True) is None

@@ -249,7 +249,7 @@ class Watch:
         for name, status, _, _, submitted_at, asked_at, *_ in rows:
             if status == OrderStatus.SUBMITTING and time_of(submitted_at) < late:
                 never(
-                    asked_at is None or time_of(asked_at) < late, f"I6: {name} is unclear, and nobody asks about it"
+                    asked_at is None or time_of(asked_at) < late, f"I6: {name} is unconfirmed and not being queried"
                 )
         for pk, symbol, _, _, finished_at, retry_at, wake_below, _, _, wake_above, armed_at, *_ in traders:
             if finished_at is not None:
@@ -258,7 +258,7 @@ class Watch:
             never(retry_at is not None and time_of(retry_at) < late, f"I6: trader {pk} was not tried again")
             if wake_below is None and wake_above is None and retry_at is None and pk not in busy:
                 since = self._restless.setdefault(pk, now)
-                never(since < late, f"I6: trader {pk} waits for nothing that could wake it")
+                never(since < late, f"I6: trader {pk} has no trigger, open order or retry time")
             else:
                 self._restless.pop(pk, None)
             lowest, highest = self.world.lowest.get(symbol), self.world.highest.get(symbol)

@@ -176,7 +176,7 @@ class RuleWatch:
                 heard[trader.symbol] += 1
             elif kind == Kind.DENIED:
                 holds = pk in self.watch.books.owned and self._is_held(pk)
-                never(holds and denied_by not in EXITS, f"R6: the exit of {pk} is held back: {reason}")
+                never(holds and denied_by not in EXITS, f"R6: the exit of {pk} is denied: {reason}")
             elif kind == Kind.CANCELLED and side == Side.BUY and trader.strategy == "naive":
                 over = trader.intervals["retarget_interval"]
                 highest = self._prices(trader.symbol, time_of(submitted_at) - WAKE_UPS_LATE_BY)[1]

@@ -47,7 +47,7 @@ def takes_what_is_worth_too_little_for_dust(patches: Patches) -> None:
 
     def hasty(position: Position, rules: SymbolFilters, *args: Any, **options: Any) -> Any:
         decision = sell_or_finish(position, rules, *args, **options)
-        if not isinstance(decision, Wait) or "until that can be sold" not in decision.reason:
+        if not isinstance(decision, Wait) or "it cannot be sold now" not in decision.reason:
             return decision
         base, quote = rules.base_asset, rules.quote_asset
         return Finish(TraderState.DUST, position.profit(base, quote), position.owned(base), "too little to sell")

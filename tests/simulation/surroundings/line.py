@@ -44,7 +44,7 @@ _REFUSALS = (
     Refused("Account has insufficient balance for requested action. (-2010)", -2010, Why.BALANCE),
     Refused("Market is closed. (-2010)", -2010, Why.MARKET_CLOSED),
     Throttled("Too many new orders (-1015)", 2.0),
-    NotSent("The exchange can't be reached: no connection"),
+    NotSent("Exchange unreachable: connection failed"),
 )
 
 
@@ -114,7 +114,7 @@ class Line:
         if chance.strikes("refused"):
             raise chance.choice(_REFUSALS)
         if self.world.wall_ms > order.not_after_ms or self.world.now.timestamp() > order.not_after:
-            raise NotSent("The order was too late to be sent: this process was held up")
+            raise NotSent("The order was not sent: this process was delayed too long")
         if chance.strikes("never_arrives"):
             self._times_out()
         if chance.strikes("arrives_late"):

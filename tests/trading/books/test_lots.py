@@ -73,7 +73,7 @@ def test_commission_of_unknown_value_is_noted_and_counts_as_nothing() -> None:
     bnb = {"commission": D("0.0002"), "commission_asset": "BNB", "commission_quote": None}
     [sale] = told([fill(Side.BUY, "1", "100", 1, **bnb), fill(Side.SELL, "1", "110", 2)])
     assert sale.gain == D(10)
-    assert sale.note == "the commission of buying, in BNB, has no known value"
+    assert sale.note == "the commission of buying, in BNB, has no known price"
 
 
 def test_commission_that_a_sale_takes_of_the_asset_leaves_its_lot_too() -> None:
@@ -84,7 +84,7 @@ def test_commission_that_a_sale_takes_of_the_asset_leaves_its_lot_too() -> None:
         D("0.1"),
         D(0),
         D(10),
-        "taken as a commission",
+        "paid as commission",
     )
 
 
@@ -112,7 +112,7 @@ def test_commission_in_bnb_takes_the_bnb_that_was_bought_here_at_its_worth() -> 
         D(30),
         D(5),
     )
-    assert last.note == "taken as a commission"
+    assert last.note == "paid as commission"
     # All that came in, 3200, less all that was spent here, and less the worth of what was paid in.
     assert sum(sale.gain or 0 for sale in (first, sold, last)) == 3200 - 3000 - 75 - 30
 
@@ -128,7 +128,7 @@ def test_what_was_never_bought_here_is_told_without_a_gain() -> None:
     known, unknown = told([fill(Side.BUY, "1", "100", 1), fill(Side.SELL, "3", "330", 2)])
     assert (known.quantity, known.gain) == (D(1), D(10))
     assert (unknown.bought, unknown.quantity, unknown.proceeds, unknown.gain) == (None, D(2), D(220), None)
-    assert unknown.note == "no purchase here has brought it"
+    assert unknown.note == "no matching purchase"
 
 
 def test_lots_of_other_venues_and_assets_are_left_alone() -> None:

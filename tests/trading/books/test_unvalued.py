@@ -192,7 +192,7 @@ def test_exported_trades_and_lots_have_no_number_for_what_is_unknown(doge: Symbo
     assert {row["commission_in_quote"] for row in rows["trades"]} == {""}
     (sale,) = rows["lots"]
     assert (sale["buy_fee"], sale["sell_fee"]) == ("", "")
-    assert "the commission of buying, in BNB, has no known value" in sale["note"]
+    assert "the commission of buying, in BNB, has no known price" in sale["note"]
 
 
 def test_limits_and_sizes_that_go_by_the_sum_say_so(doge: Symbol) -> None:

@@ -229,7 +229,7 @@ def test_at_the_market_whole_steps_of_market_orders_are_sold_and_the_rest_at_its
 # --- retarget -------------------------------------------------------------------------------------
 def test_buy_that_its_trader_took_back_is_placed_anew_without_a_pause() -> None:
     waits = decide(position(), cancelled(Side.BUY, True), RULES, FOLLOWS)
-    assert waits == Wait("waits for the next trade")
+    assert waits == Wait("waiting for the next trade")
     paused = decide(position(), cancelled(Side.BUY, False), RULES, FOLLOWS)
     assert isinstance(paused, Wait)
     assert paused.pauses
@@ -328,16 +328,16 @@ class _Reckless:
 @pytest.mark.parametrize(
     ("stands", "wants", "words"),
     [
-        (position(BUY), PlaceBuy(D(1), D(20), "more"), "is not filled yet"),
-        (position(HELD, SELL), PlaceSell(D(1), D(20), "more"), "is not filled yet"),
+        (position(BUY), PlaceBuy(D(1), D(20), "more"), "to fill"),
+        (position(HELD, SELL), PlaceSell(D(1), D(20), "more"), "to fill"),
         (position(HELD), PlaceBuy(D(1), D(20), "more"), "a second time"),
-        (position(), PlaceBuy(D(1), D(21), "more"), "more than its budget, 20"),
-        (position(HELD), PlaceSell(D(1), D(21), "more"), "more than it owns, 20"),
-        (position(HELD), Cancel(SELL, "back"), "does not rest"),
-        (position(HELD, SELL), Cancel(BUY, "back"), "does not rest"),
-        (position(HELD, SELL), Finish(TraderState.FINISHED, D(0), D(0), "done"), "is not filled yet"),
-        (position(BUY, told=True), RequestSlot("again"), "has asked"),
-        (position(BUY, mode=Mode.SHUTDOWN), RequestSlot("again"), "shuts down"),
+        (position(), PlaceBuy(D(1), D(21), "more"), "exceeds the budget, 20"),
+        (position(HELD), PlaceSell(D(1), D(21), "more"), "exceeds the position, 20"),
+        (position(HELD), Cancel(SELL, "back"), "is not open"),
+        (position(HELD, SELL), Cancel(BUY, "back"), "is not open"),
+        (position(HELD, SELL), Finish(TraderState.FINISHED, D(0), D(0), "done"), "to fill"),
+        (position(BUY, told=True), RequestSlot("again"), "has already requested a slot"),
+        (position(BUY, mode=Mode.SHUTDOWN), RequestSlot("again"), "is shutting down"),
         (position(HELD, mode=Mode.OFF), PlaceSell(D(1), D(20), "now"), "off"),
         (position(HELD, SELL, mode=Mode.OFF), Cancel(SELL, "back"), "off"),
     ],
@@ -370,12 +370,12 @@ class _Mistaken:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (None, "mistaken.decide answers None, which is no decision"),
-        (lambda: D(1) / 0, "mistaken.decide fails: DivisionByZero"),
-        (PlaceBuy(1.5, D(1), "float"), "a PlaceBuy whose price is 1.5, no Decimal above 0"),  # type: ignore[arg-type]
-        (PlaceBuy(D(1), D("NaN"), "nothing"), "a PlaceBuy whose quantity is Decimal('NaN'), no Decimal above 0"),
-        (PlaceBuy(D(1), D(-1), "less"), "a PlaceBuy whose quantity is Decimal('-1'), no Decimal above 0"),
-        (Wait("", memory={"low": 1}), "a Wait whose memory is {'low': 1}: only strings"),  # type: ignore[dict-item]
+        (None, "mistaken.decide returned None, not a decision"),
+        (lambda: D(1) / 0, "mistaken.decide raised DivisionByZero"),
+        (PlaceBuy(1.5, D(1), "float"), "a PlaceBuy with price 1.5, not a Decimal above 0"),  # type: ignore[arg-type]
+        (PlaceBuy(D(1), D("NaN"), "nothing"), "a PlaceBuy with quantity Decimal('NaN'), not a Decimal above 0"),
+        (PlaceBuy(D(1), D(-1), "less"), "a PlaceBuy with quantity Decimal('-1'), not a Decimal above 0"),
+        (Wait("", memory={"low": 1}), "a Wait with memory {'low': 1}: only strings"),  # type: ignore[dict-item]
     ],
 )
 def test_answer_that_is_none_is_told_to_the_author(answer: Any, words: str) -> None:
@@ -387,10 +387,10 @@ def test_answer_that_is_none_is_told_to_the_author(answer: Any, words: str) -> N
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (None, "mistaken.triggers answers None, which is no Triggers"),
-        (Triggers(below=1.5), "below=1.5, neither a Decimal nor None"),  # type: ignore[arg-type]
-        (Triggers(above=D("Infinity")), "above=Decimal('Infinity'), neither a"),
-        (lambda: D(1) / 0, "mistaken.triggers fails: DivisionByZero"),
+        (None, "mistaken.triggers returned None, not Triggers"),
+        (Triggers(below=1.5), "below=1.5, not a Decimal or None"),  # type: ignore[arg-type]
+        (Triggers(above=D("Infinity")), "above=Decimal('Infinity'), not a"),
+        (lambda: D(1) / 0, "mistaken.triggers raised DivisionByZero"),
     ],
 )
 def test_triggers_that_are_none_are_told_to_the_author(answer: Any, words: str) -> None:

@@ -156,7 +156,7 @@ def test_what_is_worth_too_little_to_be_sold_is_held_and_carried_into_another_bu
     stands = position(BIT)
     decision = decide(stands, RECHECK, RULES, SETTINGS)
     assert isinstance(decision, Wait)
-    assert "it holds 2.997 XRP until that can be sold" in decision.reason
+    assert "holding 2.997 XRP, it cannot be sold now" in decision.reason
     assert triggers(stands, SETTINGS) == Triggers(below=ANY_PRICE)
     more = decide(stands, TRADE, RULES, SETTINGS)
     assert isinstance(more, PlaceBuy)
@@ -183,7 +183,7 @@ def test_nothing_is_bought_that_a_stop_could_not_sell() -> None:
     ):
         decision = decide(position(budget=budget), TRADE, RULES, settings)
         assert isinstance(decision, PlaceBuy) == is_bought, (settings, decision)
-        assert is_bought or "could not get out" in decision.reason
+        assert is_bought or "could not be closed by an exit" in decision.reason
 
 
 @pytest.mark.parametrize(
@@ -207,11 +207,11 @@ def test_buy_is_sized_so_that_whole_steps_are_left_of_it(quantity: str, step: st
 @pytest.mark.parametrize(
     ("rules", "stands", "event", "reason"),
     [
-        (replace(RULES, is_trading=False, status="HALT"), position(), TRADE, "not trading"),
-        (RULES, position(budget="4"), TRADE, "under the least notional"),
+        (replace(RULES, is_trading=False, status="HALT"), position(), TRADE, "cannot be traded now"),
+        (RULES, position(budget="4"), TRADE, "below the min notional"),
         (RULES, position(mode=Mode.OFF), TRADE, "off"),
-        (replace(RULES, max_price=D("0.4")), position(), TRADE, "over the most"),
-        (replace(RULES, max_quantity=D(10)), position(), TRADE, "over the most"),
+        (replace(RULES, max_price=D("0.4")), position(), TRADE, "above the maximum"),
+        (replace(RULES, max_quantity=D(10)), position(), TRADE, "above the maximum"),
         (replace(RULES, tick=D(1)), position(), TRADE, "too low"),
         (RULES, position(), replace(TRADE, age_s=60.0), "60 s old"),
         # 40 are worth 17.2; after the commission 30 could be sold, worth 12.9.
@@ -258,8 +258,8 @@ def test_a_resting_order_waits_for_no_price() -> None:
     [
         ("0.43075", "46.4", "tick"),
         ("0.4307", "46.45", "step"),
-        ("0.4307", "0.0", "under the least"),
-        ("0", "46.4", "under the least"),
+        ("0.4307", "0.0", "below the minimum"),
+        ("0", "46.4", "below the minimum"),
         ("0.4307", "11.6", "notional"),
     ],
 )

@@ -85,5 +85,5 @@ def test_kinds_that_an_exchange_does_not_know_count_as_nothing(
     ],
 )
 def test_answer_without_the_standard_commission_or_with_a_rate_that_is_none_is_no_answer(body: Any) -> None:
-    with pytest.raises(OutcomeUnknown, match="does not fit its documents"):
+    with pytest.raises(OutcomeUnknown, match="Unexpected response from the exchange"):
         fees(body)

@@ -232,7 +232,7 @@ class TestAgainstTheMock:
         self, exchange: BinanceExchange, mock: MockExchange
     ) -> None:
         before = mock.state()["counters"]
-        with pytest.raises(NotSent, match="too late"):
+        with pytest.raises(NotSent, match="delayed too long"):
             exchange.place(replace(new_order("hh-old"), not_after=time.monotonic() - 0.01))
         assert mock.state()["counters"] == before
 
@@ -260,7 +260,7 @@ class TestAgainstTheMock:
 
     def test_late_order_is_neither_signed_nor_sent(self, exchange: BinanceExchange, mock: MockExchange) -> None:
         before = mock.state()["counters"]
-        with pytest.raises(NotSent, match="too late"):
+        with pytest.raises(NotSent, match="delayed too long"):
             exchange.place(new_order("hh-late", not_after_ms=now_ms() - 50))
         assert mock.state()["counters"] == before
         # The bound belongs to that order alone.

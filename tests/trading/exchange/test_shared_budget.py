@@ -150,7 +150,7 @@ def test_orders_wait_before_the_exchange_would_have_refused_them() -> None:
     with ScriptedServer(placed(0, 40), placed(0, 41)) as server:
         client = client_of(server.url)
         client.place(limit_order())
-        with pytest.raises(Throttled, match="40 of 50 unfilled orders of these 10 s are used"):
+        with pytest.raises(Throttled, match="40 of 50 unfilled orders per 10 s are used"):
             client.place(limit_order())
         client.place(limit_order(Side.SELL))
         assert len(server.requests) == 2

@@ -100,7 +100,7 @@ class TestByTime:
         Run.objects.create(began_at=now - timedelta(seconds=20), last_at=now)
         place(own_id(trader), ago_s=15)
         assert compare(exchange).left == 1
-        assert "about when this installation began to run" in Orphan.objects.get().why
+        assert "about when this installation started" in Orphan.objects.get().why
         assert not copies.told()
 
     def test_once_a_copy_is_known_nothing_is_claimed_any_more(
@@ -115,7 +115,7 @@ class TestByTime:
         assert compare(exchange).repaired == 0
         assert not Order.objects.exists()
         whys = dict(Orphan.objects.values_list("client_order_id", "why"))
-        assert whys[own_id(trader)] == "a copy of this installation is alive, and may have placed it"
+        assert whys[own_id(trader)] == "a copy of this installation is running and may have placed it"
 
     def test_clock_that_is_known_to_be_off_is_taken_into_account(
         self,
@@ -170,7 +170,7 @@ class TestWhileItIsAlive:
     def test_nothing_is_bought(self, trader: Trader, exchange: ScriptedExchange) -> None:
         acting.wake(trader.pk, TRADE, exchange)
         trader.refresh_from_db()
-        assert trader.waits_for.startswith("a copy of this installation is alive: say which one lives on")
+        assert trader.waits_for.startswith("a copy of this installation is running: choose which one continues")
         assert trader.retry_at is not None
         assert not Order.objects.exists()
 
@@ -233,7 +233,7 @@ class TestWhileItIsAlive:
         sale = Order.objects.get(side=Side.SELL)
         assert exchange.kept[sale.client_order_id].status == OrderStatus.NEW
         trader.refresh_from_db()
-        assert trader.waits_for.startswith("a copy of this installation is alive")
+        assert trader.waits_for.startswith("a copy of this installation is running")
 
     @pytest.mark.usefixtures("copied")
     def test_other_venues_trade_on(self, trader: Trader) -> None:
@@ -245,13 +245,13 @@ class TestWhileItIsAlive:
     def test_its_orders_are_not_adopted_or_cancelled(self, exchange: ScriptedExchange) -> None:
         orphan = Orphan.objects.get()
         for act in (orphans.adopt, orphans.cancel):
-            with pytest.raises(ValidationError, match="Say first which one lives on"):
+            with pytest.raises(ValidationError, match="Choose first which one continues"):
                 act(orphan, "anna", exchange)
         assert exchange.kept[own_id(4711)].status == OrderStatus.NEW
 
     @pytest.mark.usefixtures("copied")
     def test_it_is_said_everywhere(self, trader: Trader, admin_client: Any) -> None:
-        sentence = f"A copy of this installation (identity {Installation.own().identity}) is alive at mock since"
+        sentence = f"A copy of this installation (identity {Installation.own().identity}) is running at mock since"
         assert as_text(gather()).startswith(sentence)
         assert as_json(gather())["other_installations"][0]["is_copy"]
         assert any(str(reason).startswith(sentence) for reason in why(trader.symbol, []).reasons)
@@ -288,7 +288,7 @@ class TestBeforeItHasShownItself:
     ) -> None:
         self.hears_its_fill(inherited, exchange)
         trader.refresh_from_db()
-        assert "it is sold a little late" in trader.waits_for
+        assert "sold with a delay" in trader.waits_for
         assert trader.retry_at is not None
         rest = trader.retry_at - timezone.now()
         assert copies.LATE_BY / 2 < rest < copies.LATE_BY + copies.SPREAD + timedelta(seconds=1.5)

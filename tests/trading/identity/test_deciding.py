@@ -172,7 +172,7 @@ class TestNew:
         assert not copies.told()
         [sentence] = others.told()
         assert f"identity {trading}" in sentence
-        assert "this installation had that identity itself until" in sentence
+        assert "this installation had that identity until" in sentence
 
     def test_new_traders_trade_under_the_new_identity(self, trading: str, exchange: ScriptedExchange) -> None:
         run("new", "--yes")
@@ -213,7 +213,7 @@ class TestTakeOver:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            (("take-over", "abc"), "An identity has 6 characters"),
+            (("take-over", "abc"), "is not an identity: use 6 characters"),
             (("take-over", STRANGER), f"No order of an installation {STRANGER} was ever seen here"),
             (("take-over",), "Only take-over needs an identity"),
             (("keep", STRANGER), "Only take-over needs an identity"),

@@ -122,7 +122,7 @@ def test_missing_coins_are_told_with_who_may_have_them(
     compare(exchange)
     row = last(Venue.MOCK)
     assert row is not None
-    assert f"is missing: was it sold, spent or withdrawn? Perhaps another Hedgehog ({STRANGER})" in row.text
+    assert f"is missing (sold, spent or withdrawn?). Possible reason: another Hedgehog ({STRANGER})" in row.text
 
 
 class TestWhereItIsShown:
@@ -227,7 +227,7 @@ class TestTakenOver:
         orphan = Orphan.objects.get()
         assert (orphan.client_order_id, orphan.why) == (
             theirs(trader),
-            f"it is of the installation {STRANGER}, which this one took over",
+            f"it belongs to the installation {STRANGER}, which this one took over",
         )
         assert not Order.objects.exists()
 
@@ -241,7 +241,7 @@ class TestTakenOver:
         adopted.refresh_from_db()
         assert adopted.state == TraderState.SELLING
         call_command("identity", stdout=out)
-        assert "You took it over at" in out.getvalue()
+        assert "It was taken over at" in out.getvalue()
 
     def test_what_it_holds_without_an_open_order_is_found_as_well(
         self, trader: Trader, exchange: ScriptedExchange, place: Place
@@ -266,7 +266,7 @@ class TestTakenOver:
         place(theirs(99))
         row = compare(exchange)
         assert theirs(99) not in Orphan.objects.values_list("client_order_id", flat=True)
-        assert f"it has placed {theirs(99)} since then: stop it" in row.text
+        assert f"has placed {theirs(99)} since: stop it" in row.text
 
 
 class TestNamesOfBeforeIdentities:
@@ -285,5 +285,5 @@ class TestNamesOfBeforeIdentities:
     ) -> None:
         place(f"hh-{trader.pk}-b-0f1e2d3c4b5a6978")
         assert compare(exchange).left == 1
-        assert Orphan.objects.get().why == "its name tells no installation: it may be another one's"
+        assert Orphan.objects.get().why == "its client order id names no installation: it may belong to another one"
         assert not Order.objects.exists()

@@ -156,23 +156,23 @@ def buy_over_the_budget(exchange: BinanceExchange) -> None:
 
 Plant = Callable[[BinanceExchange], None]
 PLANTS: list[tuple[Plant, str, str]] = [
-    (second_trader_in_the_slot, "I1", "ETHUSDT #2 has more than one live trader"),
+    (second_trader_in_the_slot, "I1", "ETHUSDT #2 has more than one active trader"),
     (second_open_buy, "I2", "has more than one open buy"),
-    (order_that_only_the_exchange_knows, "I3", "mock holds the order hh-9-b-orphan open"),
-    (order_that_ended_only_here, "I3", "and the database does not"),
-    (order_that_ended_only_there, "I3", "the database holds the order"),
-    (fill_that_was_not_booked, "I4", "that is not booked"),
-    (fill_that_the_exchange_does_not_have, "I4", "that mock does not have"),
-    (fill_booked_on_another_order, "I4", "that is not booked"),
-    (commission_of_a_unit_less, "I4", "that is not booked"),
-    (executed_more_of_an_open_order, "I4", "executed 0.0223 here, 0.0222 there"),
-    (executed_less_of_an_ended_order, "I4", "executed 0.0001 here, 0.0666 there"),
+    (order_that_only_the_exchange_knows, "I3", "order hh-9-b-orphan is open at mock but not in the database"),
+    (order_that_ended_only_here, "I3", "is open at mock but not in the database"),
+    (order_that_ended_only_there, "I3", "is open in the database (PARTIALLY_FILLED) but not at mock"),
+    (fill_that_was_not_booked, "I4", "missing in the database"),
+    (fill_that_the_exchange_does_not_have, "I4", "not found at mock"),
+    (fill_booked_on_another_order, "I4", "missing in the database"),
+    (commission_of_a_unit_less, "I4", "missing in the database"),
+    (executed_more_of_an_open_order, "I4", "filled 0.0223 here, 0.0222 at the exchange"),
+    (executed_less_of_an_ended_order, "I4", "filled 0.0001 here, 0.0666 at the exchange"),
     (money_that_somebody_else_spent, "I5", "USDT: "),
     (quote_of_a_unit_more, "I5", "USDT: "),
-    (trader_that_waits_for_nothing, "I6", "waits for nothing that could wake it"),
-    (trader_whose_time_has_passed, "I6", "should have tried again"),
-    (unclear_order_that_nobody_asks_about, "I6", "is unclear, and nobody asks about it"),
-    (unclear_order_that_nobody_asks_about_any_more, "I6", "is unclear, and nobody asks about it"),
+    (trader_that_waits_for_nothing, "I6", "has no trigger, open order or retry time"),
+    (trader_whose_time_has_passed, "I6", "should have retried"),
+    (unclear_order_that_nobody_asks_about, "I6", "is unconfirmed and not being queried"),
+    (unclear_order_that_nobody_asks_about_any_more, "I6", "is unconfirmed and not being queried"),
     (buy_over_the_budget, "I7", "of a budget of 199.8998"),
 ]
 
@@ -273,7 +273,7 @@ class TestSymbolThatIsGone:
             call_command("reconcile", "mock", stdout=out)
         assert raised.value.returncode == 2
         assert "no difference in what was checked; 1 symbol not checked" in out.getvalue()
-        assert "fills of OLDUSDT can't be checked" in out.getvalue()
+        assert "fills of OLDUSDT cannot be checked" in out.getvalue()
 
 
 def test_one_venue_that_does_not_answer_keeps_no_other_from_being_checked(
@@ -281,7 +281,7 @@ def test_one_venue_that_does_not_answer_keeps_no_other_from_being_checked(
 ) -> None:
     monkeypatch.setattr(command, "venues_in_use", lambda: [Venue.TESTNET, Venue.MOCK])
     out = StringIO()
-    with pytest.raises(CommandError, match="testnet: There is no key"):
+    with pytest.raises(CommandError, match="testnet: No key"):
         call_command("audit", stdout=out)
     assert out.getvalue() == "mock: records match the exchange\n"
 
@@ -293,5 +293,5 @@ def test_amounts_that_are_none_are_one_clear_line(start: str) -> None:
 
 
 def test_missing_exchange_is_one_clear_line(symbol: Symbol) -> None:
-    with pytest.raises(CommandError, match="mock: The exchange can't be reached"):
+    with pytest.raises(CommandError, match="mock: Exchange unreachable"):
         call_command("audit", "mock")

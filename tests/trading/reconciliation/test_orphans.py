@@ -125,7 +125,7 @@ def test_page_shows_the_fills_that_the_comparison_of_the_books_has_found(
 def test_profit_of_a_sale_alone_is_not_invented(symbol: Symbol, exchange: ScriptedExchange) -> None:
     place(exchange, "hh-77-s-1", price=3100)
     orphan = orphan_of(exchange, "hh-77-s-1")
-    with pytest.raises(ValidationError, match="Only its sale is known"):
+    with pytest.raises(ValidationError, match="Only the sell is known"):
         orphans.adopt(orphan, "admin", exchange)
     assert not Order.objects.exists()
     exchange.fill_all("hh-77-s-1")
@@ -166,7 +166,7 @@ def test_cancelled_orphan_shows_what_is_left_on_the_account(resting: Orphan, exc
     assert exchange.kept["hh-77-b-1"].status == OrderStatus.CANCELED
     resting.refresh_from_db()
     assert (resting.resolution, resting.resolved_by, resting.note) == (Resolution.CANCELED, "admin", note)
-    assert note == "0.02 ETH was bought at about 2900, which is on the account."
+    assert note == "0.02 ETH was bought at about 2900, which stays in the account."
     assert reconcile(Venue.MOCK, exchange).differences == 0
 
 
@@ -177,7 +177,7 @@ def test_orphan_of_a_symbol_that_is_gone_can_be_done_with(
         raise Refused("Invalid symbol. (-1121)", -1121)
 
     monkeypatch.setattr(exchange, "cancel", refuses)
-    assert orphans.cancel(resting, "admin", exchange) == "Nothing of it had traded."
+    assert orphans.cancel(resting, "admin", exchange) == "Nothing was filled."
     resting.refresh_from_db()
     assert resting.resolution == Resolution.LEFT
 
@@ -228,5 +228,5 @@ class TestCommand:
         with pytest.raises(CommandError, match="No orphan with that id"):
             call_command("orphans", "adopt", "0")
         orphans.cancel(resting, "admin", exchange)
-        with pytest.raises(CommandError, match="canceled already"):
+        with pytest.raises(CommandError, match="Already canceled"):
             call_command("orphans", "adopt", str(resting.pk))

@@ -154,7 +154,7 @@ class TestOrdersThatWeKnow:
     def test_order_that_ended_only_here_is_shown(self, trader: Trader, exchange: ScriptedExchange) -> None:
         Order.objects.filter(pk=buys(trader, exchange).pk).update(status=OrderStatus.CANCELED)
         assert compare(exchange) == (0, 1)
-        assert "still has it open: cancel it there" in text()
+        assert "still open at mock: cancel it there" in text()
 
     def test_order_that_was_thought_never_placed_lives_again(
         self, trader: Trader, exchange: ScriptedExchange
@@ -301,7 +301,7 @@ class TestSymbolsThatCanNotBeAskedAbout:
         exchange.fill_all(buy.client_order_id)
         row = reconcile(Venue.MOCK, exchange)
         assert (row.repaired, row.left, row.unchecked) == (1, 0, 1)
-        assert "fills of OLDUSDT can't be checked: Invalid symbol. (-1121)" in row.text
+        assert "fills of OLDUSDT cannot be checked: Invalid symbol. (-1121)" in row.text
         assert row.told().endswith("1 difference repaired; 1 symbol not checked")
         assert not row.told().endswith("agree")
 
@@ -505,10 +505,10 @@ class TestOrdersThatTheDatabaseLacks:
     @pytest.mark.parametrize(
         ("change", "why"),
         [
-            ({"created_at": timezone.now() + timedelta(minutes=5)}, "began after it was placed"),
-            ({"finished_at": timezone.now(), "state": TraderState.RETIRED}, "has ended"),
-            ({"venue": Venue.TESTNET}, "it is another one"),
-            ({"budget": D(10)}, "does not fit into the budget"),
+            ({"created_at": timezone.now() + timedelta(minutes=5)}, "started after the order was placed"),
+            ({"finished_at": timezone.now(), "state": TraderState.RETIRED}, "has finished"),
+            ({"venue": Venue.TESTNET}, "it is a different trader"),
+            ({"budget": D(10)}, "exceeds the budget"),
         ],
     )
     def test_trader_that_can_not_be_its_own_does_not_claim_it(
@@ -550,7 +550,7 @@ class TestOrdersThatTheDatabaseLacks:
     def test_sale_without_its_buy_is_not_claimed(self, trader: Trader, exchange: ScriptedExchange) -> None:
         exchange.place(NewOrder("ETHUSDT", Side.SELL, D(3100), D("0.1"), own_id(trader, "s-1"), 0))
         assert compare(exchange) == (0, 1)
-        assert "sells more than its trader" in Orphan.objects.get().why
+        assert "exceeds the position of its trader" in Orphan.objects.get().why
 
     def test_foreign_orders_are_left_alone(self, trader: Trader, exchange: ScriptedExchange) -> None:
         exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.1"), "web_1", 0))

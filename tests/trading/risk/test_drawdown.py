@@ -67,8 +67,8 @@ def test_fall_from_the_high_reduces_says_why_and_takes_resting_buys_back(symbol:
     row = look("1000")
     assert D("0.08") < row.drawdown < D("0.1")
     switch = Switch.row()
-    assert (switch.mode, switch.mode_by, switch.cancels_buys) == (TradingMode.REDUCING, "protections", True)
-    assert switch.mode_why.startswith("drawdown 9.1 % at mock, from the high of all time (a gain of 97.8011 USDT) to")
+    assert (switch.mode, switch.mode_by, switch.cancels_buys) == (TradingMode.REDUCING, "risk limits", True)
+    assert switch.mode_why.startswith("drawdown 9.1 % at mock: gain fell from the all-time peak of 97.8011 USDT to")
     assert "nothing is bought, only sold: drawdown 9.1 %" in switch.mode_text
 
 
@@ -175,12 +175,12 @@ def test_whoever_resumes_from_a_halt_of_theirs_is_told_of_a_drawdown_that_came_m
     assert look().tripped_at is None
     HighWater.objects.update(looked_at=timezone.now())
     assert list(limit_usage.drawdown_problems(Venue.MOCK)) == [
-        "The drawdown at mock is 10 %, over 5 %: whoever resumes trading has it held back again for that."
+        "The drawdown at mock is 10 %, above the max of 5 %: resuming will stop trading again."
     ]
     kill_switch.resume("anna")
     HighWater.objects.update(looked_at=NOON)
     assert look().high == D(100), "nobody has resumed knowing of it"
-    assert (Switch.row().mode, Switch.row().mode_by) == (TradingMode.REDUCING, "protections")
+    assert (Switch.row().mode, Switch.row().mode_by) == (TradingMode.REDUCING, "risk limits")
     HighWater.objects.update(looked_at=timezone.now())
     assert list(limit_usage.drawdown_problems(Venue.MOCK)) == [], "the mode says it"
     HighWater.objects.update(looked_at=NOON)
@@ -217,7 +217,7 @@ def test_a_drawdown_that_nobody_can_know_is_told(symbol: Symbol, look: Look, red
     limits = limit_account(max_drawdown=D("0.05"), capital=D(900))
     hold_one(symbol)
     assert list(limit_usage.drawdown_problems(Venue.MOCK)) == [
-        "The drawdown at mock is not known yet: what is held may have no price."
+        "The drawdown at mock is not known yet: a position may have no price."
     ]
     row = look("1000")
     HighWater.objects.update(looked_at=timezone.now())
@@ -227,7 +227,7 @@ def test_a_drawdown_that_nobody_can_know_is_told(symbol: Symbol, look: Look, red
     HighWater.objects.update(looked_at=long_ago)
     drawdown.watch(timezone.now())
     assert HighWater.objects.get().gain == row.gain
-    since = f"not known since {long_ago:%d %b %H:%M:%S} UTC"
+    since = f"unknown since {long_ago:%d %b %H:%M:%S} UTC"
     assert [hint for hint in list(limit_usage.drawdown_problems(Venue.MOCK)) if since in hint]
     assert [gauge for gauge in limit_usage.account_gauges(limits) if since in gauge.text]
 

@@ -214,7 +214,7 @@ def test_halt_returns_only_when_no_call_can_begin_any_more(
     def place(order: NewOrder) -> Any:
         # As the client does when it signs.
         if time.time() * 1000 > order.not_after_ms:
-            raise NotSent("The order was too late to be sent: this process was held up")
+            raise NotSent("The order was not sent: this process was delayed too long")
         begun.append(time.monotonic())
         raise NotSent("no connection")
 

@@ -158,7 +158,7 @@ class TestWithdrawal:
         paths, error = self.asked(live, answer(200, {**self.RIGHTS, "enableWithdrawals": True}))
         assert paths == ["/sapi/v1/account/apiRestrictions"]
         assert isinstance(error, KeyRejected)
-        assert str(error).startswith("The live key may withdraw")
+        assert str(error).startswith("The live key can withdraw")
         assert "HEDGEHOG_ALLOW_WITHDRAW_KEY=1" in str(error)
 
     def test_setting_that_allows_it_asks_nothing(self, live: Settings) -> None:
@@ -189,7 +189,7 @@ class TestWithdrawal:
     def test_exchange_that_cannot_tell_needs_the_setting(self, live: Settings) -> None:
         _, error = self.asked(live, *[answer(404, {"status": 404, "error": "Not Found"})] * 9)
         assert isinstance(error, KeyRejected)
-        assert "does not tell whether the live key may withdraw" in str(error)
+        assert "does not report whether the live key can withdraw" in str(error)
 
     @pytest.mark.parametrize("reply", [{}, {**RIGHTS, "enableWithdrawals": "false"}, [], "no"])
     def test_answer_that_leaves_it_open_is_no_permission(self, live: Settings, reply: Any) -> None:

@@ -43,43 +43,43 @@ OF_SYMBOL: list[tuple[dict[str, object], Given, Rule, str, str]] = [
         {"max_exposure": D(400)},
         lambda symbol, client: [make_order(make_trader(symbol, slot)) for slot in (11, 12)],
         Rule.BOUND,
-        "ETHUSDT may bind 400 USDT: 399.7998 are bound and this buy needs 199.8999",
-        "ETHUSDT may bind 400 USDT",
+        "max exposure of ETHUSDT, 400 USDT: 399.7998 in use, this buy needs 199.8999",
+        "max exposure of ETHUSDT, 400 USDT",
     ),
     (
         {"max_open_orders": 3},
         lambda symbol, client: three_orders(symbol),
         Rule.OPEN_ORDERS,
-        "no more than 3 orders of ETHUSDT may be open: 3 are",
-        "no more than 3 orders of ETHUSDT may be open",
+        "max open orders of ETHUSDT, 3, reached: 3 open",
+        "max open orders of ETHUSDT, 3, reached",
     ),
     (
         {"max_daily_loss": D(5)},
         lambda symbol, client: lose(symbol, "-4", "1", "-2.5"),
         Rule.DAY_LOSS,
-        "ETHUSDT has lost the most of a day, 5 USDT: 5.5 since midnight UTC",
-        "ETHUSDT has lost the most of a day, 5 USDT",
+        "max daily loss of ETHUSDT reached, 5 USDT: 5.5 since midnight UTC",
+        "max daily loss of ETHUSDT reached, 5 USDT",
     ),
     (
         {"max_trade_age_s": 30},
         lambda symbol, client: see_trade(client, age_s=45.2),
         Rule.OLD_TRADE,
-        "the last trade of ETHUSDT is 45 s old, over 30",
-        "ETHUSDT has had no trade for 30 s",
+        "stale price: the last trade of ETHUSDT is 45 s old, max 30 s",
+        "stale price: no trade of ETHUSDT for 30 s",
     ),
     (
         {"max_trade_age_s": 30},
         lambda symbol, client: None,
         Rule.OLD_TRADE,
-        "no trade of ETHUSDT is known",
-        "ETHUSDT has had no trade for 30 s",
+        "no trade of ETHUSDT yet",
+        "stale price: no trade of ETHUSDT for 30 s",
     ),
     (
         {"heeds_gaps": True},
         lambda symbol, client: client.set(gap_key(default_market(), "ETHUSDT"), "5-7"),
         Rule.GAP,
-        "trades of ETHUSDT are missing and being fetched",
-        "trades of ETHUSDT are missing and being fetched",
+        "data gap: missing trades of ETHUSDT are being fetched",
+        "data gap: missing trades of ETHUSDT are being fetched",
     ),
 ]
 OF_ACCOUNT: list[tuple[dict[str, object], Given, Rule, str, str]] = [
@@ -87,36 +87,36 @@ OF_ACCOUNT: list[tuple[dict[str, object], Given, Rule, str, str]] = [
         {"max_exposure": D(500)},
         lambda symbol, client: [make_order(make_trader(symbol, slot)) for slot in (11, 12)],
         Rule.EXPOSURE,
-        "500 USDT may be bound at mock: 399.7998 are bound and this buy needs 199.8999",
-        "500 USDT may be bound at mock",
+        "max account exposure at mock, 500 USDT: 399.7998 in use, this buy needs 199.8999",
+        "max account exposure at mock, 500 USDT",
     ),
     (
         {"quote_reserve": D(850)},
         lambda symbol, client: keep_balances("1000"),
         Rule.RESERVE,
-        "850 USDT are to stay free at mock: 1000 are free and this buy needs 199.8999",
-        "850 USDT are to stay free at mock",
+        "reserve of 850 USDT at mock: 1000 free, this buy needs 199.8999",
+        "reserve of 850 USDT at mock",
     ),
     (
         {"quote_reserve": D(850)},
         lambda symbol, client: None,
         Rule.RESERVE,
-        "850 USDT are to stay free at mock, and it is not known now what is free",
-        "850 USDT are to stay free at mock",
+        "reserve of 850 USDT at mock; the free balance is not known yet",
+        "reserve of 850 USDT at mock",
     ),
     (
         {"bnb_reserve": D("0.5")},
         lambda symbol, client: keep_balances(bnb="0.4"),
         Rule.RESERVE,
-        "0.5 BNB are to stay free at mock: 0.4 are free",
-        "0.5 BNB are to stay free at mock",
+        "reserve of 0.5 BNB at mock: 0.4 free",
+        "reserve of 0.5 BNB at mock",
     ),
     (
         {"max_orders_a_minute": 4},
         lambda symbol, client: three_orders(symbol),
         Rule.ORDERS_A_MINUTE,
-        "no more than 4 orders may go to mock a minute, and exits keep a fifth of them: 3 went in the last one",
-        "no more than 4 orders may go to mock a minute",
+        "max 4 orders per minute at mock, one fifth reserved for exits: 3 sent in the last minute",
+        "max 4 orders per minute at mock",
     ),
 ]
 
@@ -215,7 +215,7 @@ def test_exposure_adds_up_symbols_and_leaves_other_quotes_out(trader: Trader) ->
     make_order(make_trader(other, 11))
     limit_account(max_exposure=D(300))
     denial = ask(trader)
-    assert denial is not None and "199.8999 are bound" in denial.reason
+    assert denial is not None and "199.8999 in use" in denial.reason
     AccountProtections.objects.update(quote_asset="BTC")
     protections.forget()
     assert ask(trader) is None
@@ -231,7 +231,7 @@ def test_losses_in_a_row_pause_the_symbol_for_so_long_and_no_longer(trader: Trad
     denial = ask(trader)
     assert denial is not None
     assert denial.reason == (
-        "the last 2 cycles of ETHUSDT ended at a loss: nothing is bought until "
+        "the last 2 cycles of ETHUSDT ended at a loss: buys paused until "
         f"{until + timedelta(minutes=30):%d %b %H:%M:%S} UTC"
     )
     Trader.objects.filter(profit=D(-1)).update(finished_at=timezone.now() - timedelta(minutes=31))
@@ -321,4 +321,4 @@ def test_without_redis_a_feed_that_is_to_be_heeded_counts_as_gone(
     monkeypatch.setattr(protections, "_reader", lambda url: nobody)
     limit(trader.symbol, heeds_gaps=True)
     denial = ask(trader)
-    assert denial is not None and denial.reason == "Redis does not tell how ETHUSDT trades"
+    assert denial is not None and denial.reason == "prices of ETHUSDT are unknown: Redis does not answer"

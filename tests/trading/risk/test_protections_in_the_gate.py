@@ -53,16 +53,16 @@ def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader
     for _ in range(3):
         Trader.objects.filter(pk=trader.pk).update(retry_at=None)
         acting.wake(trader.pk, TRADE, exchange)
-        acting.wake(trader.pk, Recheck("it is time to try again", is_urgent=True), exchange)
+        acting.wake(trader.pk, Recheck("retry is due", is_urgent=True), exchange)
     trader.refresh_from_db()
     assert exchange.placed == []
     said = JournalEntry.objects.filter(trader=trader, kind=Kind.DENIED, denied_by=Rule.BOUND)
-    assert [entry.reason for entry in said] == ["ETHUSDT may bind 300 USDT"]
+    assert [entry.reason for entry in said] == ["max exposure of ETHUSDT, 300 USDT"]
     row = HeldBack.objects.get()
     assert (row.count, row.rule, row.day) == (1, Rule.BOUND, timezone.now().astimezone(UTC).date())
     assert protections.of_day(Venue.MOCK) == {"bound": 1}
     assert [str(each) for each in limit_usage.together(Venue.MOCK)] == [
-        "ETHUSDT may bind 300 USDT: 199.8999 are bound and this buy needs 199.8999"
+        "max exposure of ETHUSDT, 300 USDT: 199.8999 in use, this buy needs 199.8999"
     ]
     Order.objects.filter(pk=other.pk).update(status=OrderStatus.CANCELED)
     Trader.objects.filter(pk=trader.pk).update(retry_at=None)
@@ -74,7 +74,7 @@ def test_a_held_trader_shows_the_figures_on_its_page(trader: Trader, exchange: S
     limit(trader.symbol, max_exposure=D(100))
     acting.wake(trader.pk, TRADE, exchange)
     trader.refresh_from_db()
-    assert trader.waits_for == "ETHUSDT may bind 100 USDT: 0 are bound and this buy needs 199.8999"
+    assert trader.waits_for == "max exposure of ETHUSDT, 100 USDT: 0 in use, this buy needs 199.8999"
     assert trader.retry_at is not None and trader.wake_below is None
 
 

@@ -36,17 +36,23 @@ def test_profits_are_left_alone_unless_they_compound(symbol: Symbol) -> None:
     make_cycle(make_symbol("XRPUSDT"), "500")
     assert size(symbol, budget=D(100), max_slots=2).budget == D(50)
     made = size(symbol, compounds=True)
-    assert (made.budget, made.text) == (D(62), "the budget of 100 USDT with the profit of 24 USDT so far, in 2")
+    assert (made.budget, made.text) == (
+        D(62),
+        "the budget of 100 USDT plus the profit of 24 USDT so far, split into 2 slots",
+    )
 
 
 def test_losses_compound_as_well_until_nothing_is_left(symbol: Symbol) -> None:
     make_cycle(symbol, "-40")
     made = size(symbol, budget=D(100), max_slots=2, compounds=True)
-    assert (made.budget, made.text) == (D(30), "the budget of 100 USDT less the loss of 40 USDT so far, in 2")
+    assert (made.budget, made.text) == (
+        D(30),
+        "the budget of 100 USDT less the loss of 40 USDT so far, split into 2 slots",
+    )
     make_cycle(symbol, "-60")
     made = size(symbol)
     assert made.budget is None
-    assert made.text.startswith("nothing is left to trade with: the budget of 100 USDT less the loss of 100 USDT")
+    assert made.text.startswith("no budget left: the budget of 100 USDT less the loss of 100 USDT")
 
 
 def test_a_share_of_the_balance_gives_each_slot_the_same(symbol: Symbol) -> None:
@@ -65,7 +71,7 @@ def test_a_share_leaves_the_reserve_alone(symbol: Symbol) -> None:
     limit_account(quote_reserve=D(400))
     made = size(symbol, sizing=Sizing.SHARE, balance_share=D(1), max_slots=3)
     assert made.budget == D(200)
-    assert "1000 USDT that are free beyond the reserve of 400" in made.text
+    assert "1000 USDT free above the reserve of 400" in made.text
     limit_account(quote_reserve=D(2000))
     assert size(symbol).budget is None
 
@@ -84,11 +90,11 @@ def test_without_a_balance_that_is_known_there_is_no_trader_yet_and_the_venue_is
     keep_balances("1000", age=timedelta(minutes=10))
     made = size(symbol, sizing=Sizing.SHARE)
     assert made.budget is None
-    assert made.text == "its budget is a share of the balance, and it is not known now what is free at mock"
+    assert made.text == "the free balance at mock is not known yet"
     assert rung == ["mock"]
     assert leader.fill_slots() == 0
     (slot,) = why.why(symbol, []).slots
-    assert slot.text == f"is free, but no trader begins: {made.text}"
+    assert slot.text == f"free, but no trader can start: {made.text}"
 
 
 def test_the_leader_gives_a_new_trader_its_size_for_its_one_cycle(symbol: Symbol) -> None:
@@ -96,7 +102,9 @@ def test_the_leader_gives_a_new_trader_its_size_for_its_one_cycle(symbol: Symbol
     leader.fill_slots()
     trader = Trader.objects.get()
     assert trader.budget == D(100)
-    assert JournalEntry.objects.get(trader=trader).reason == "slot 1 is free; it gets the budget of 100 USDT, in 1"
+    assert JournalEntry.objects.get(trader=trader).reason == (
+        "slot 1 is free; order size from the budget of 100 USDT, split into 1 slot"
+    )
     make_cycle(symbol, "10", timezone.now())
     trader.refresh_from_db()
     assert trader.budget == D(100)

@@ -80,10 +80,10 @@ class TestForm:
         [
             ("patient__down_interval", "0", "Must be above 0 % and at most 30 %."),
             ("patient__down_interval", "30.000001", "Must be above 0 % and at most 30 %."),
-            ("patient__down_interval", "0.0000001", "At most 6 decimals."),
+            ("patient__down_interval", "0.0000001", "Max 6 decimal places."),
             ("patient__down_interval", "", "This field is required."),
             ("patient__down_interval", "much", "Enter a number."),
-            ("patient__most_price", "1e999999999", "That is out of range."),
+            ("patient__most_price", "1e999999999", "Out of range."),
             ("patient__trades", "1.5", "Enter a whole number."),
             ("patient__trades", "10", "Must be at least 1 and at most 9."),
             ("patient__is_bold", "on", "Who is bold waits for one trade only."),
@@ -112,9 +112,9 @@ class TestForm:
         TradingSettings.objects.filter(symbol=symbol).update(strategy="gone", strategy_settings={"a": "1"})
         shown = unescape(admin_client.get(f"/admin/trading/symbol/{symbol.pk}/change/").content.decode())
         assert "gone (not here)" in shown
-        assert "there is no strategy 'gone'" in shown
+        assert "unknown strategy 'gone'" in shown
         told = save(admin_client, symbol, strategy="gone", budget="700")
-        assert "there is no strategy 'gone'" in told
+        assert "unknown strategy 'gone'" in told
         assert kept(symbol) == ("gone", {"a": "1"})
 
 

@@ -52,33 +52,33 @@ def test_a_module_that_is_named_is_found_by_its_name(
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ("import nowhere_at_all", "can't be imported: ModuleNotFoundError: No module named 'nowhere_at_all'"),
-        ("1 / 0", "can't be imported: ZeroDivisionError: division by zero"),
-        (WHOLE.replace('name = "mine"', ""), "it has no name"),
-        (WHOLE.replace('"mine"', "7"), "it has no name"),
-        (WHOLE.replace('"mine"', '"Mine!"'), "its name 'Mine!' is not of small letters"),
+        ("import nowhere_at_all", "cannot be imported: ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("1 / 0", "cannot be imported: ZeroDivisionError: division by zero"),
+        (WHOLE.replace('name = "mine"', ""), "a name is missing"),
+        (WHOLE.replace('"mine"', "7"), "a name is missing"),
+        (WHOLE.replace('"mine"', '"Mine!"'), "the name 'Mine!' must be lower-case letters"),
         (WHOLE.replace('"mine"', '"naive"'), "the name 'naive' is taken"),
-        (WHOLE.replace("def decide", "def decided"), "it has no function decide"),
-        (WHOLE.replace("def triggers", "def triggered"), "it has no function triggers"),
-        ("def decide(:", "can't be imported: SyntaxError: invalid syntax (strategy_of_mine.py, line 1)"),
-        ("raise ValueError('one\\ntwo')", "can't be imported: ValueError: one two"),
-        ("import sys; sys.exit('bye')", "can't be imported: SystemExit: bye"),
+        (WHOLE.replace("def decide", "def decided"), "function decide is missing"),
+        (WHOLE.replace("def triggers", "def triggered"), "function triggers is missing"),
+        ("def decide(:", "cannot be imported: SyntaxError: invalid syntax (strategy_of_mine.py, line 1)"),
+        ("raise ValueError('one\\ntwo')", "cannot be imported: ValueError: one two"),
+        ("import sys; sys.exit('bye')", "cannot be imported: SystemExit: bye"),
         (
             WHOLE.replace("position, event, rules", "position, rules"),
-            "its function decide does not take (position,",
+            "function decide must take (position,",
         ),
         (
             WHOLE.replace("triggers(position,", "triggers(position, event,"),
-            "its function triggers does not take (",
+            "function triggers must take (",
         ),
-        (WHOLE.replace("class Settings", "class Other"), "it has no class Settings"),
-        (WHOLE.replace("@dataclass(frozen=True)", ""), "Settings is no dataclass"),
+        (WHOLE.replace("class Settings", "class Other"), "class Settings is missing"),
+        (WHOLE.replace("@dataclass(frozen=True)", ""), "Settings is not a dataclass"),
         (
             WHOLE.replace("Settings: ...", "Settings:\n  def __post_init__(self):\n    raise ValueError('Never.')"),
-            "the defaults of its Settings can't be used: Never.",
+            "invalid defaults in Settings: Never.",
         ),
         (WHOLE.replace("(frozen=True)", ""), "Settings is not frozen"),
-        (WHOLE.replace("class Settings: ...", "class Settings:\n  size: float = 1.0"), "Settings.size is neither"),
+        (WHOLE.replace("class Settings: ...", "class Settings:\n  size: float = 1.0"), "Settings.size must be"),
     ],
 )
 def test_a_module_that_is_no_strategy_is_left_out_and_told_in_one_line(
@@ -96,7 +96,7 @@ def test_module_that_is_no_strategy_keeps_nobody_from_halting(
 ) -> None:
     write(tmp_path, monkeypatch, settings, strategy_of_mine="def decide(:")
     BaseCommand().check()  # what `manage.py halt` does first; it raises SystemCheckError for errors
-    assert "strategy_of_mine: can't be imported: SyntaxError" in capsys.readouterr().err
+    assert "strategy_of_mine: cannot be imported: SyntaxError" in capsys.readouterr().err
 
 
 def test_module_that_hangs_when_it_is_imported_keeps_no_process_from_starting(
@@ -116,5 +116,5 @@ def test_two_of_one_name_the_first_stays(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_an_unknown_name_says_where_to_look() -> None:
-    with pytest.raises(registry.UnknownStrategy, match=r"no strategy 'gone'.*HEDGEHOG_STRATEGIES"):
+    with pytest.raises(registry.UnknownStrategy, match=r"unknown strategy 'gone'.*HEDGEHOG_STRATEGIES"):
         registry.find("gone")

@@ -43,7 +43,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("function", [loops, loops_whatever_is_raised])
 def test_function_that_loops_is_given_up_and_ended(function: Any) -> None:
-    with pytest.raises(StrategyFails, match=r"mine thinks for more than 0\.2 s"):
+    with pytest.raises(StrategyFails, match=r"mine took longer than 0\.2 s"):
         within_time(STRATEGY, function, 0.2)
     assert left_behind() == []
     assert not [thread for thread in threading.enumerate() if thread.name == "strategy-mine"]
@@ -84,7 +84,7 @@ def gate() -> Iterator[threading.Event]:
 
 
 def leave_behind(function: Callable[[], object], whose: int | None = None) -> None:
-    with pytest.raises(StrategyFails, match="thinks for more than"):
+    with pytest.raises(StrategyFails, match="took longer than"):
         within_time(STRATEGY, function, 0.05, whose)
 
 
@@ -98,7 +98,7 @@ def until_it_burns(count: int = 1) -> None:
 def test_a_trader_whose_last_call_uses_the_cpu_is_not_asked_and_others_are(gate: threading.Event) -> None:
     leave_behind(lambda: burns(gate), whose=1)
     until_it_burns()
-    with pytest.raises(StrategyFails, match=r"mine is not asked: the last call has not ended for \d+ s"):
+    with pytest.raises(StrategyFails, match=r"mine is not called: its last call has not returned for \d+ s"):
         within_time(STRATEGY, lambda: 7, whose=1)
     assert within_time(STRATEGY, lambda: 7, whose=2) == 7
 
@@ -117,7 +117,7 @@ def test_a_strategy_with_many_calls_that_use_the_cpu_is_not_asked_for_anybody(
     for trader in (1, 2):
         leave_behind(lambda: burns(gate), whose=trader)
     until_it_burns(2)
-    with pytest.raises(StrategyFails, match="mine is not asked: 2 calls of it do not end"):
+    with pytest.raises(StrategyFails, match="mine is not called: 2 of its calls do not return"):
         within_time(STRATEGY, lambda: 7, whose=3)
     other: Any = SimpleNamespace(name="another")
     assert within_time(other, lambda: 7) == 7
@@ -130,13 +130,13 @@ def test_calls_that_use_the_cpu_for_long_are_worth_a_restart_and_so_are_many_tha
     until_it_burns()
     assert time_limit.does_not_end() == ""
     monkeypatch.setattr(time_limit, "BURNS_FOR_S", 0.5)
-    assert "calls of the strategy mine that do not end use the CPU: 1, for" in time_limit.does_not_end()
+    assert "calls of the strategy mine do not return and use the CPU: 1, for" in time_limit.does_not_end()
     monkeypatch.setattr(time_limit, "BURNS_FOR_S", 60.0)
     monkeypatch.setattr(time_limit, "MAX_LEFT_BEHIND", 3)
     for _ in range(2):
         leave_behind(lambda: gate.wait(20))
     assert time_limit.does_not_end() == "3 calls of the strategy mine do not end"
-    with pytest.raises(StrategyFails, match="3 calls of it do not end"):
+    with pytest.raises(StrategyFails, match="3 of its calls do not return"):
         within_time(STRATEGY, lambda: 7)
 
 
@@ -149,8 +149,8 @@ def test_a_strategy_that_was_asked_when_a_process_stopped_rests_and_is_named(
     stack = f'Timeout (0:00:30)!\nThread 0x1:\n  File "{patient.decide.__code__.co_filename}", line 3 in decide\n'
     assert time_limit.rest_after('Thread 0x1:\n  File "/elsewhere.py", line 3 in decide\n', 120) == ""
     assert within_time(patient, lambda: 7) == 7
-    assert time_limit.rest_after(stack, 120) == "the strategy patient was asked, and is not again for 120 s"
-    with pytest.raises(StrategyFails, match="patient is not asked: it has stopped a whole process; tried again in 1"):
+    assert time_limit.rest_after(stack, 120) == "the strategy patient was called and is paused for 120 s"
+    with pytest.raises(StrategyFails, match="patient is not called: it blocked a whole process; retried in 1"):
         within_time(patient, lambda: 7)
     time_limit.rest_after(stack, 0)
     assert within_time(patient, lambda: 7) == 7
@@ -193,7 +193,7 @@ class TestItsTrader:
         setattr(mine, where, lambda *_: loops())
         acting.wake(trader.pk, TRADE, exchange)
         row = fresh(trader)
-        assert "thinks for more than 0.2 s" in row.error
+        assert "took longer than 0.2 s" in row.error
         assert (row.failures, row.retry_at is not None) == (1, True)
         assert JournalEntry.objects.filter(trader=trader, kind=Kind.FAILED).count() == 1
 
@@ -244,6 +244,6 @@ class TestItsTrader:
         self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(looks, "claim", lambda row: False)
-        with pytest.raises(looks.Overtaken, match="all the time"):
+        with pytest.raises(looks.Overtaken, match="keeps being changed"):
             acting.wake(trader.pk, TRADE, exchange)
         assert exchange.placed == []

@@ -48,8 +48,8 @@ def test_what_a_profile_does_not_name_stays(symbol: Symbol) -> None:
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"status": "on"}, "no setting"),
-        ({"profit": "1"}, "no setting"),
+        ({"status": "on"}, "unknown setting"),
+        ({"profit": "1"}, "unknown setting"),
         ({"profit_interval": "0"}, "Must be above 0"),
         ({"max_slots": 0}, "greater than or equal to 1"),
         ({"budget": "much"}, "not a number"),
@@ -126,9 +126,9 @@ def test_whoever_protections_hold_back_asks_again_once_they_change(
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        (["budget"], "from their next cycle on"),
-        (["max_exposure"], "at once"),
-        (["budget", "max_exposure"], "from their next cycle on, protections at once"),
+        (["budget"], "from the next cycle"),
+        (["max_exposure"], "immediately"),
+        (["budget", "max_exposure"], "from the next cycle, risk limits immediately"),
     ],
 )
 def test_from_when_on_a_change_applies_is_told(names: list[str], told: str) -> None:

@@ -236,13 +236,13 @@ class TestKnown:
         assert not Symbol.objects.filter(name="A299USDT").exists()
 
     def test_all_that_are_unknown_are_named_and_none_is_made(self, exchange: ListingExchange) -> None:
-        with pytest.raises(ValidationError, match="mock knows no symbol ETHUSD, BTCUSDX"):
+        with pytest.raises(ValidationError, match="mock does not list ETHUSD, BTCUSDX"):
             sync.known(["ETHUSDT", "ETHUSD", "BTCUSDX"])
         assert not Symbol.objects.exists()
 
     def test_exchange_that_is_away_is_told(self, exchange: ListingExchange) -> None:
         exchange.symbols = []
-        with pytest.raises(ValidationError, match=r"mock can't be asked about 3 symbols now: .* Is it running"):
+        with pytest.raises(ValidationError, match=r"mock does not answer about 3 symbols: .* Is it running"):
             sync.known(["ETHUSDT", "A1USDT", "A2USDT"])
 
 

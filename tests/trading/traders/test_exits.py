@@ -163,7 +163,7 @@ def test_cancel_that_was_throttled_keeps_the_intent(follows: Trader, exchange: S
     with pytest.raises(Throttled):
         acting.wake(follows.pk, at("3030"), exchange)
     assert orders(follows, Side.BUY)[0].cancel_reason
-    assert "cancels its buy" in fresh(follows).waits_for
+    assert "cancelling its buy" in fresh(follows).waits_for
 
 
 # --- getting out ----------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def test_own_orders_that_would_meet_are_held_back(trader: Trader, exchange: Scri
     acting.wake(other.pk, at("3009.01"), exchange)
     denied = fresh(other)
     assert orders(other, Side.BUY) == []
-    assert denied.waits_for == "it would meet the sell of the trader in slot 1, 3006"
+    assert denied.waits_for == "self-trade: it would match the sell of slot 1, 3006"
     assert denied.retry_at is not None
     Trader.objects.filter(pk=other.pk).update(retry_at=None)
     acting.wake(other.pk, at("3008.98"), exchange)  # 3005.97102
@@ -266,7 +266,7 @@ def test_own_orders_that_would_meet_are_held_back(trader: Trader, exchange: Scri
     Trader.objects.filter(pk=trader.pk).update(retry_at=None)
     acting.wake(trader.pk, Recheck("sell"), exchange)
     assert len(orders(trader, Side.SELL)) == 1
-    assert fresh(trader).waits_for == "it would meet the buy of the trader in slot 2, 3005.97"
+    assert fresh(trader).waits_for == "self-trade: it would match the buy of slot 2, 3005.97"
 
 
 @pytest.mark.parametrize("slippage", ["", "0.005"])
@@ -284,7 +284,7 @@ def test_own_buys_make_way_for_a_trader_that_gets_out(
     assert (exit_.status, exit_.price) == (OrderStatus.NEW, D("2825.80") if slippage else D(2840))
     in_its_way.refresh_from_db()
     assert in_its_way.status == OrderStatus.CANCELED
-    assert in_its_way.cancel_reason == "it makes way for the trader in slot 1, which gets out"
+    assert in_its_way.cancel_reason == "cancelled so that slot 1 can exit"
     # The other one goes on with the next trade.
     assert (fresh(other).state, fresh(other).wake_below) == (TraderState.WAITING, ANY_PRICE)
 
@@ -303,7 +303,7 @@ def test_exit_waits_for_an_own_buy_that_can_not_be_cancelled(stops: Trader, exch
     acting.wake(stops.pk, at("2840"), exchange)
     # Its sale rests on meanwhile: nothing could take its place.
     assert [order.status for order in orders(stops, Side.SELL)] == [OrderStatus.NEW]
-    assert fresh(stops).waits_for == "it would meet the buy of the trader in slot 2, 2846.15"
+    assert fresh(stops).waits_for == "self-trade: it would match the buy of slot 2, 2846.15"
     assert fresh(stops).retry_at is not None
     # The leader has it taken back until it is.
     assert [order.client_order_id for order in kill_switch.unwanted()] == [orders(other, Side.BUY)[0].client_order_id]

@@ -76,7 +76,7 @@ class TestLeftOver:
         assert ended.profit is not None and taken.profit is not None
         assert abs(ended.profit + taken.profit - (received - fees - (paid - left(coarse)[1]))) < D("0.0000001")
         said = JournalEntry.objects.get(trader=second, kind=Kind.ORDERED, order__side=Side.SELL).reason
-        assert "with 0.01994 ETH that earlier cycles have left over" in said
+        assert "with 0.01994 ETH left over by earlier cycles" in said
 
     def test_stays_where_it_makes_no_step(self, coarse: Symbol, exchange: ScriptedExchange) -> None:
         Leftover.objects.create(symbol=coarse, venue=Venue.MOCK, quantity=D("0.00005"), cost=D("0.15"))
@@ -142,7 +142,7 @@ class TestWorthTooLittle:
         acting.hear(exchange.fill(buy.client_order_id, D("0.0009")), Source.REPORT, exchange)
         acting.wake(trader.pk, at("3030"), exchange)
         assert orders(trader, Side.BUY)[0].status == OrderStatus.PARTIALLY_FILLED
-        assert "is kept until what has traded of it can be sold" in fresh(trader).waits_for
+        assert "stays open until its filled part can be sold" in fresh(trader).waits_for
         assert len(exchange.placed) == 1
 
     def test_part_of_a_buy_that_was_left_behind_is_carried_into_the_next(
@@ -172,7 +172,7 @@ class TestWorthTooLittle:
         acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), Source.REPORT, exchange)
         held = fresh(trader)
         assert (held.state, held.finished_at) == (TraderState.HOLDING, None)
-        assert "until that can be sold" in held.waits_for
+        assert "it cannot be sold now" in held.waits_for
         assert bound(Venue.MOCK, trader.symbol_id) == D("0.0667") * 2997
         assert leader.fill_slots() == 0
         lists(min_notional=D(5))
@@ -197,7 +197,7 @@ class TestWorthTooLittle:
         Trader.objects.update(budget=D("5.2"))
         acting.wake(trader.pk, TRADE, exchange)
         assert exchange.placed == []
-        assert "could not get out of what it buys" in fresh(trader).waits_for
+        assert "could not be closed by an exit" in fresh(trader).waits_for
 
 
 class TestMissing:
@@ -223,7 +223,7 @@ class TestMissing:
         assert (sale.status, sale.quantity) == (OrderStatus.NEW, D("0.0642"))
         assert fresh(holds).missing == D("0.0024")
         entry = JournalEntry.objects.get(trader=holds, kind=Kind.MISSING)
-        assert "the account lacks 0.0024 ETH" in entry.reason
+        assert "0.0024 ETH of its position is missing" in entry.reason
         assert acting.hear(exchange.fill_all(sale.client_order_id), Source.REPORT, exchange)
         ended = fresh(holds)
         assert (ended.state, ended.leftover) == (TraderState.FINISHED, D("0.0000333"))
@@ -261,7 +261,7 @@ class TestMissing:
             look_again(holds, exchange)
         waits = fresh(holds)
         assert (waits.state, waits.missing) == (TraderState.HOLDING, D(0))
-        assert "other orders hold them" in waits.waits_for
+        assert "other orders lock them" in waits.waits_for
 
     def test_over_the_wire_coins_that_were_sold_by_hand_end_the_trader(
         self, trader: Trader, at_mock: MockExchange

@@ -51,7 +51,7 @@ def test_missing_balance_says_what_is_missing_and_has_the_books_compared(
     text = "Account has insufficient balance for requested action. (-2010)"
     exchange.before += [raises(Refused(text, -2010, Why.BALANCE))] * 2
     acting.wake(trader.pk, TRADE, exchange)
-    assert fresh(trader).error == f"The buy needs 199.8999 USDT, which the account does not have free: {text}"
+    assert fresh(trader).error == f"The buy needs 199.8999 USDT, more than the free balance: {text}"
     assert only_order(trader).status == OrderStatus.REJECTED
     assert wake_ups == [("trading.tasks.reconcile", {"venue": "mock", "entry": None})]
     assert 0 < wait_s(trader) <= 1
@@ -65,7 +65,7 @@ def test_closed_market_has_its_listing_asked_at_once_which_holds_orders_back_fro
 ) -> None:
     exchange.before.append(raises(Refused("Market is closed. (-2010)", -2010, Why.MARKET_CLOSED)))
     acting.wake(trader.pk, TRADE, exchange)
-    assert fresh(trader).error == "ETHUSDT does not trade now: Market is closed. (-2010)"
+    assert fresh(trader).error == "ETHUSDT cannot be traded now: Market is closed. (-2010)"
     assert wait_s(trader) <= 1
     assert wake_ups == [("trading.tasks.refresh_listing", {"symbol": "ETHUSDT", "venue": "mock"})]
 
@@ -123,7 +123,7 @@ def test_full_budget_holds_a_trader_back_without_a_row_or_an_error(
         0,
     )
     assert 3 < wait_s(trader) < 5
-    assert JournalEntry.objects.get().reason == "the exchange's limits leave no room for a buy"
+    assert JournalEntry.objects.get().reason == "rate limit: no capacity for a buy"
     monkeypatch.setattr(gate, "why_wait", lambda venue, side: None)
     look_again(trader, exchange)
     acting.wake(trader.pk, TRADE, exchange)
@@ -141,7 +141,7 @@ def test_book_that_is_full_of_our_orders_takes_no_more_buys(trader: Trader, exch
     other = make_trader(trader.symbol, 2)
     acting.wake(other.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
-    assert fresh(other).waits_for == "1 orders of ETHUSDT are open, and mock lets 1 rest"
+    assert fresh(other).waits_for == "max open orders of ETHUSDT at mock reached: 1 of 1"
     acting.hear(exchange.fill_all(only_order(trader).client_order_id), Source.REPORT, exchange)
     assert only_order(trader, Side.SELL).status == OrderStatus.NEW
 
@@ -213,7 +213,7 @@ def test_report_that_is_quicker_than_the_lost_answer_is_not_unsaid(
     exchange.after.append(reported_then_lost)
     acting.wake(trader.pk, TRADE, exchange)
     assert only_order(trader).status == OrderStatus.NEW
-    assert "unclear" not in fresh(trader).waits_for
+    assert "unconfirmed" not in fresh(trader).waits_for
     assert fresh(trader).error == ""
 
 
@@ -256,7 +256,7 @@ def test_sale_that_its_owner_took_back_is_placed_again_after_a_pause(
         exchange.end(only_order(trader, Side.SELL).client_order_id, OrderStatus.CANCELED), Source.REPORT, exchange
     )
     assert (fresh(trader).state, len(exchange.placed)) == (TraderState.HOLDING, 2)
-    assert fresh(trader).waits_for == "its sell was cancelled: sells again after a pause"
+    assert fresh(trader).waits_for == "its sell was cancelled: selling again after a pause"
     look_again(trader, exchange)
     assert Order.objects.filter(side=Side.SELL, status=OrderStatus.NEW).count() == 1
 
@@ -318,7 +318,7 @@ def test_commission_that_no_pair_values_is_unknown_and_everything_says_so(
     assert (ended.profit, ended.has_unvalued_fees) == (D("0.0667") * (D("3005.99") - D(2997)), True)
     assert set(FillRow.objects.values_list("commission_quote", "is_unvaluable")) == {(None, True)}
     line = JournalEntry.objects.filter(kind=Kind.UNVALUABLE).earliest("pk")
-    assert line.decision == "can't value commissions of 0.0002 BNB"
+    assert line.decision == "commissions of 0.0002 BNB cannot be valued"
     assert line.reason == "no pair of BNB and USDT is listed, nor one of each with USDT or BTC"
     end = JournalEntry.objects.get(kind=Kind.ENDED)
     assert end.reason.endswith("USDT less commissions of unknown value")
@@ -335,7 +335,7 @@ def test_cycle_waits_for_a_price_that_can_not_be_asked_now(
         return D(600)
 
     monkeypatch.setattr(exchange, "price", price)
-    with pytest.raises(NotSent, match="no connection"):
+    with pytest.raises(NotSent, match="connection failed"):
         cycle_for_bnb(trader, exchange)
     # The sale did not wait: it was priced by our rate.
     assert only_order(trader, Side.SELL).price == D("3005.99")

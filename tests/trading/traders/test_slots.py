@@ -254,7 +254,7 @@ def test_settings_that_no_trader_could_live_by_make_none_and_say_so(
 ) -> None:
     TradingSettings.objects.update(strategy="gone")
     assert leader.fill_slots() == 0
-    assert "there is no strategy 'gone'" in caplog.text
+    assert "unknown strategy 'gone'" in caplog.text
 
 
 def test_trader_whose_strategy_is_gone_says_so_and_does_nothing(symbol: Symbol, exchange: ScriptedExchange) -> None:
@@ -262,7 +262,7 @@ def test_trader_whose_strategy_is_gone_says_so_and_does_nothing(symbol: Symbol, 
     Trader.objects.update(strategy="gone")
     acting.wake(in_slot(1).pk, at("3000"), exchange)
     assert exchange.placed == []
-    assert "there is no strategy 'gone'" in in_slot(1).waits_for
+    assert "unknown strategy 'gone'" in in_slot(1).waits_for
     Trader.objects.update(strategy="naive", retry_at=timezone.now())
     acting.wake(in_slot(1).pk, Recheck("look again"), exchange)
     acting.wake(in_slot(1).pk, at("3000"), exchange)

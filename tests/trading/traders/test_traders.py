@@ -107,7 +107,7 @@ def test_lost_answer_is_asked_about_not_resent(trader: Trader, exchange: Scripte
     acting.wake(trader.pk, TRADE, exchange)
     order = only_order(trader)
     assert order.status == OrderStatus.SUBMITTING
-    assert "unclear" in fresh(trader).waits_for
+    assert "unconfirmed" in fresh(trader).waits_for
     for event in (TRADE, RECHECK):
         acting.wake(trader.pk, event, exchange)
     assert len(exchange.placed) == 1
@@ -227,7 +227,7 @@ def test_cancel_by_its_owner_buys_anew_after_a_pause(trader: Trader, exchange: S
     paused = fresh(trader)
     assert (paused.state, paused.waits_for) == (
         TraderState.WAITING,
-        "its buy was cancelled: buys again after a pause",
+        "its buy was cancelled: buying again after a pause",
     )
     acting.wake(trader.pk, TRADE, exchange)
     assert len(exchange.placed) == 1
@@ -284,7 +284,7 @@ def test_buy_that_can_not_work_is_looked_at_again_later_and_written_once(
     Trader.objects.update(budget=D(1))
     for _ in range(3):
         acting.wake(trader.pk, TRADE, exchange)
-        assert "least notional" in fresh(trader).waits_for
+        assert "min notional" in fresh(trader).waits_for
         Trader.objects.update(retry_at=timezone.now())
         acting.wake(trader.pk, RECHECK, exchange)
     assert JournalEntry.objects.filter(kind=Kind.WAITED).count() == 1

@@ -284,7 +284,7 @@ def test_orphan_whose_cancel_is_denied_while_it_rests_is_not_taken_for_cancelled
         raise NotFound("Unknown order sent.")
 
     exchange.cancel = denies  # type: ignore[method-assign]
-    with pytest.raises(ValidationError, match="It still rests"):
+    with pytest.raises(ValidationError, match="The order is still open"):
         orphans.cancel(Orphan.objects.get(), "admin", exchange)
     assert Orphan.objects.get().resolution == Resolution.UNRESOLVED
 
