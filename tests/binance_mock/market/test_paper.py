@@ -104,9 +104,9 @@ async def binance(port: int, body: bytes) -> AsyncIterator[None]:
 
 
 def test_exchange_info_comes_from_binance_or_from_the_copy_of_the_last_time(
-    tmp_path: Path, shared_data: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, recorded: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    real = (shared_data / "exchangeinfo" / "exchangeInfo_binance.com_TSLABUSDT_2026-09.json").read_bytes()
+    real = (recorded / "exchangeinfo" / "exchangeInfo_binance.com_TSLABUSDT_2026-09.json").read_bytes()
     port = free_port()
     url = f"http://127.0.0.1:{port}"
 
@@ -126,10 +126,10 @@ def test_exchange_info_comes_from_binance_or_from_the_copy_of_the_last_time(
 
 
 def test_the_whole_exchange_trades_on_paper_with_two_thousand_symbols(
-    tmp_path: Path, shared_data: Path, redis_client: "redis.Redis", settings: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, recorded: Path, redis_client: "redis.Redis", settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     info = gzip.decompress(
-        (shared_data / "exchangeinfo" / "exchangeInfo_binance.me_2023-04-10_full.json.gz").read_bytes()
+        (recorded / "exchangeinfo" / "exchangeInfo_binance.me_2023-04-10_full.json.gz").read_bytes()
     )
     port = free_port()
     live = venues.Endpoints(f"http://127.0.0.1:{port}", "", "")
@@ -165,8 +165,8 @@ def test_the_whole_exchange_trades_on_paper_with_two_thousand_symbols(
 
 
 @pytest.mark.parametrize("name", ["2021-10-12_8symbols", "TSLABUSDT_2026-09"])
-def test_the_real_exchanges_symbols_can_be_traded(shared_data: Path, tmp_path: Path, name: str) -> None:
-    info = json.loads((shared_data / "exchangeinfo" / f"exchangeInfo_binance.com_{name}.json").read_text())
+def test_the_real_exchanges_symbols_can_be_traded(recorded: Path, tmp_path: Path, name: str) -> None:
+    info = json.loads((recorded / "exchangeinfo" / f"exchangeInfo_binance.com_{name}.json").read_text())
     exchange = open_exchange(Store(tmp_path / "file"), info, amounts(USDT="100000"), NOW)
     book = next(b for b in exchange.engine.books.values() if b.rules.quote == "USDT" and b.rules.is_trading)
     exchange.trade([MarketTrade(book.rules.symbol, Decimal(1000), Decimal(1), True)], NOW)

@@ -86,7 +86,7 @@ def takes_not_found_for_proof_at_once(patches: Patches) -> None:
         return not_found(row, *rest)
 
     patches.everywhere(ARRIVES_WITHIN, timedelta(0))
-    patches.set(calls, "DENIED_FOR", timedelta(0))
+    patches.set(calls, "NOT_FOUND_FOR", timedelta(0))
     patches.set(calls, "_not_found", at_once)
 
 

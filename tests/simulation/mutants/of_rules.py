@@ -57,7 +57,7 @@ def opens_a_slot_twice_with_two_leaders(patches: Patches) -> None:
 
 
 def opens_all_slots_at_once(patches: Patches) -> None:
-    patches.set(slots, "may_ask_for_more", lambda strategy: False)
+    patches.set(TradingSettings, "begins_with_one", False)
 
 
 def rebuys_at_half_the_interval(patches: Patches) -> None:
@@ -140,7 +140,7 @@ def trades_on_while_a_symbol_is_off(patches: Patches) -> None:
 
 
 def sends_what_was_saved_before_its_symbol_was_turned_off(patches: Patches) -> None:
-    patches.set(gate, "_off_hold", lambda symbol, side: None)
+    patches.set(gate, "_off_denial", lambda order, status: None)
 
 
 def takes_nothing_back_when_a_symbol_is_turned_off(patches: Patches) -> None:
@@ -187,7 +187,7 @@ def denies_exits(patches: Patches) -> None:
 
 
 def lets_own_orders_meet(patches: Patches) -> None:
-    patches.set(gate, "_self_trade_hold", lambda trader, side, price: None)
+    patches.set(gate, "_self_trade_denial", lambda trader, side, price: None)
 
 
 def compounds_what_was_gained_twice(patches: Patches) -> None:
