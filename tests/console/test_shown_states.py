@@ -48,7 +48,7 @@ def lacks(bnb: Symbol) -> Trader:
     trader = make_trader(bnb, 2, state=TraderState.HOLDING, missing=D("0.0024"), holds=True)
     make_fill(make_order(trader, price=D(600), quantity=D("0.749")))
     cause = Cause(Source.QUERY, "0.745851 BNB free")
-    write(trader, cause, Kind.MISSING, "misses a part", "the account lacks 0.0024 BNB of what it bought")
+    write(trader, cause, Kind.MISSING, "position incomplete", "the account lacks 0.0024 BNB of what it bought")
     return trader
 
 
@@ -80,7 +80,7 @@ class TestMissing:
         Trader.objects.update(missing=D("0.748251"))
         ended(lacks, TraderState.MISSING, hours=1)
         assert figures.missing(Venue.MOCK) == [
-            "BNBUSDT slot 2: the account lacks all of what it bought, 0.748251 BNB, so its cycle has ended."
+            "BNBUSDT slot 2: 0.748251 BNB of its position is missing in the account, which is all of it: the cycle is finished."
         ]
 
     def test_end_of_one_that_has_lost_all_is_bad_in_its_story_though_it_lost_no_money(self, lacks: Trader) -> None:
@@ -138,7 +138,7 @@ class TestMissing:
         for slot in range(1, 9):
             make_trader(bnb, slot, state=TraderState.HOLDING, missing=D(1))
         hints = [str(each) for each in diagnosis.missing(diagnosis.gather(states=[]))]
-        assert hints[-1] == "Of 3 more traders the account lacks something."
+        assert hints[-1] == "3 more traders have a position that is missing in the account."
         assert len(hints) == 6
 
     def test_ended_traders_are_found_by_their_time_and_not_by_looking_at_all(self, lacks: Trader) -> None:
@@ -165,7 +165,7 @@ class TestOrders:
     @pytest.fixture
     def late(self, symbol: Symbol) -> Order:
         trader = make_trader(symbol, 2, state=TraderState.BUYING)
-        late = make_order(trader, is_late=True, cancel_reason="it showed after it had been taken for never placed")
+        late = make_order(trader, is_late=True, cancel_reason="it appeared after it was recorded as not placed")
         for source, status in ((Source.QUERY, OrderStatus.NOT_PLACED), (Source.REPORT, OrderStatus.NEW)):
             late.status = status
             write(trader, Cause(source), Kind.BOOKED, f"buy {status}", order=late)
@@ -188,7 +188,7 @@ class TestOrders:
     def test_order_that_shows_late_is_marked_late_and_told_in_the_story(
         self, late: Order, admin_client: Client
     ) -> None:
-        words = "late: it showed after it had been taken for never placed, and is cancelled by itself"
+        words = "late: it appeared after it was recorded as not placed, and is cancelled automatically"
         assert words in shown(admin_client, "trading_order_change", late.pk)
         listed = shown(admin_client, "trading_order_changelist", query="?show=late")
         assert words in listed
@@ -201,7 +201,7 @@ class TestOrders:
     def test_now_tells_of_the_order_that_counts_and_then_of_the_late_one(self, late: Order) -> None:
         make_order(late.trader, price=D(2980))
         now = story_of(late.trader)["now"]
-        assert now.index("at 2980") < now.index("at 2997") < now.index("late: it showed")
+        assert now.index("at 2980") < now.index("at 2997") < now.index("late: it appeared")
 
     def test_overview_says_of_an_unclear_order_that_it_is_denied(self, denied: Order, admin_client: Client) -> None:
         Order.objects.update(submitted_at=timezone.now() - timedelta(seconds=20))
@@ -211,7 +211,7 @@ class TestOrders:
     def test_order_that_was_cancelled_after_it_showed_late_is_told_as_past(self, late: Order) -> None:
         late.status = OrderStatus.CANCELED
         assert notes(late) == [
-            "late: it showed after it had been taken for never placed, and was cancelled by itself"
+            "late: it appeared after it was recorded as not placed, and was cancelled automatically"
         ]
 
     def test_order_that_is_simply_open_has_no_note(self, symbol: Symbol) -> None:

@@ -127,7 +127,7 @@ def test_no_call_begins_once_halt_has_returned(stack: Stack) -> None:
         placed = {order.client_order_id for order in stack.mock.client().orders("ETHUSDT")}
         print(ended.stdout, ended.stderr)
         assert ended.stdout.startswith("Trading is halted since ")
-        assert "No order goes out any more." in ended.stdout
+        assert "No order is sent any more." in ended.stdout
         time.sleep(3)  # So long they would have gone on.
         assert {order.client_order_id for order in stack.mock.client().orders("ETHUSDT")} == placed
         assert Trader.objects.filter(finished_at=None).exists()

@@ -44,7 +44,7 @@ def test_shows_what_was_brought_and_what_is_held(admin_client: Client, week: Sym
     shown = page(admin_client)
     for words in ("+48.9568", "+42.5", "+6.45677", "+2.5", "199.9 USDT are held", "1 cycle, 1.25 % of USDT budgets"):
         assert words in shown, words
-    assert "so days add up to All" in shown
+    assert "so days add up to the total" in shown
 
 
 @pytest.mark.parametrize(
