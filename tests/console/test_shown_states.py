@@ -80,7 +80,8 @@ class TestMissing:
         Trader.objects.update(missing=D("0.748251"))
         ended(lacks, TraderState.MISSING, hours=1)
         assert figures.missing(Venue.MOCK) == [
-            "BNBUSDT slot 2: 0.748251 BNB of its position is missing in the account, which is all of it: the cycle is finished."
+            "BNBUSDT slot 2: 0.748251 BNB of its position is missing in the account, "
+            "which is all of it: the cycle is finished."
         ]
 
     def test_end_of_one_that_has_lost_all_is_bad_in_its_story_though_it_lost_no_money(self, lacks: Trader) -> None:
