@@ -49,7 +49,7 @@ def test_balances_and_open_orders_are_shown(shown: Mock, admin_client: Client) -
 def test_the_account_is_reset_by_a_button(shown: Mock, admin_client: Client) -> None:
     shown.client().order_limit_buy(symbol="ETHUSDT", quantity="1", price="2990.00")
     answer = admin_client.post(reverse(PAGE), follow=True)
-    assert "The mock account was reset" in answer.content.decode()
+    assert "Mock account reset" in answer.content.decode()
     assert [entry.object_repr for entry in LogEntry.objects.all()] == ["Mock account"]
     assert shown.state()["openOrders"] == []
 

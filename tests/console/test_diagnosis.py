@@ -46,8 +46,8 @@ def test_what_is_wrong_is_said_in_the_same_words_everywhere(admin_client: Client
     TradingSettings.objects.update(strategy="gone")
     for words in (
         "The streamer is down: no prices and no execution reports.",
-        "ETHUSDT: prices do not stream from mock. Turn streaming on.",
-        "ETHUSDT: its strategy can't decide: unknown strategy 'gone'",
+        "ETHUSDT: the price feed from mock is off. Turn it on.",
+        "ETHUSDT: the strategy cannot decide: unknown strategy 'gone'",
     ):
         for where, text in everywhere(admin_client, symbol).items():
             assert words in text, where
@@ -66,7 +66,7 @@ def test_programs_get_what_it_is_about_and_whether_it_stops_buys(symbol: Symbol)
         "advice": "",
         "stops_buys": True,
     }
-    assert (deaf["topic"], deaf["advice"], deaf["stops_buys"]) == ("prices", "Turn streaming on.", True)
+    assert (deaf["topic"], deaf["advice"], deaf["stops_buys"]) == ("prices", "Turn it on.", True)
     of_all = json.loads(said("status", "--json"))["diagnosis"]
     assert [each["text"] for each in of_all[:2]] == [down["text"], deaf["text"]]
     assert not of_all[1]["stops_buys"], "other symbols buy"
@@ -95,7 +95,7 @@ def test_without_redis_every_source_answers_all_the_same(symbol: Symbol, setting
         list(source(facts))
     texts = [str(each) for each in diagnosis.diagnose(facts)]
     assert diagnosis.WITHOUT["redis"] in texts
-    assert "ETHUSDT: prices do not stream from mock. Turn streaming on." in texts
+    assert "ETHUSDT: the price feed from mock is off. Turn it on." in texts
 
 
 def test_queries_do_not_grow_with_symbols(

@@ -84,7 +84,7 @@ def test_money_of_other_venues_is_never_added(symbol: Symbol) -> None:
     assert line().traders == 0
     assert profit.profits(Venue.MOCK) == [profit.Profit("USDT", D(1), D(1))]
     assert [profit.total for profit in profit.profits(Venue.LIVE)] == [D(100)]
-    assert figures.elsewhere(Venue.MOCK) == ["1 live trader still at live: they stay there until their cycle ends."]
+    assert figures.elsewhere(Venue.MOCK) == ["1 active trader still on live, until the cycle ends."]
 
 
 def test_without_redis_prices_are_unknown_and_the_rest_stands(symbol: Symbol, settings: Settings) -> None:
@@ -151,28 +151,28 @@ class TestHints:
         return " ".join(str(each) for each in found if each.severity == Severity.NOTE)
 
     def test_without_symbols(self, redis_client: "redis.Redis") -> None:
-        assert "There is no symbol yet" in self.hints()
+        assert "No symbols yet" in self.hints()
 
     def test_with_all_symbols_off(self, symbol: Symbol) -> None:
         turning.set_trading(symbol, False)
-        assert "No symbol is trading" in self.hints()
+        assert "Trading is off for all symbols" in self.hints()
 
     def test_trading_without_prices(self, symbol: Symbol) -> None:
-        assert "ETHUSDT: prices do not stream from mock. Turn streaming on." in self.hints()
+        assert "ETHUSDT: the price feed from mock is off. Turn it on." in self.hints()
         turning.set_streaming(symbol, True)
-        assert "ETHUSDT: no price is known yet" in self.hints()
+        assert "ETHUSDT: no price yet" in self.hints()
         publish("ETHUSDT", "3000", age_s=100)
         assert "ETHUSDT: no trade since " in self.hints()
 
     def test_traders_with_errors_and_orders_without_an_answer(self, symbol: Symbol) -> None:
         trader = make_trader(symbol, error="refused", failures=1)
         make_order(trader, status=OrderStatus.SUBMITTING, submitted_at=timezone.now() - timedelta(minutes=2))
-        assert "1 trader met an error" in self.hints()
-        assert "1 order had no answer" in self.hints()
+        assert "1 trader with an error" in self.hints()
+        assert "1 order unconfirmed" in self.hints()
 
     def test_venue_that_cannot_be_traded(self, symbol: Symbol) -> None:
         Switch.objects.update(venue=Venue.TESTNET)
-        assert "New traders can't trade on testnet: No key" in self.hints()
+        assert "New traders cannot trade on testnet: No key" in self.hints()
 
     def test_nothing_to_say_when_all_is_well(self, symbol: Symbol) -> None:
         turning.set_streaming(symbol, True)
@@ -183,7 +183,7 @@ class TestHints:
     def test_many_symbols_are_not_all_named(self, redis_client: "redis.Redis") -> None:
         for n in range(8):
             make_symbol(f"A{n}USDT")
-        assert "A0USDT, A1USDT, A2USDT, A3USDT, A4USDT and 3 more: prices do not stream" in self.hints()
+        assert "A0USDT, A1USDT, A2USDT, A3USDT, A4USDT and 3 more: the price feed" in self.hints()
 
 
 def test_frozen_redis_does_not_hold_a_page_up(symbol: Symbol, settings: Settings) -> None:
@@ -198,7 +198,7 @@ def test_alarm_of_a_full_redis_says_what_goes_on_and_calls_nobody_down() -> None
     full = "Redis refuses writes: its memory is full (2.0 of 2.0 MB used)"
     states = [ProcessState("redis", False, 0.0, "", full), ProcessState("worker", None, None, "unknown")]
     (alarm,) = diagnosis.processes_down(diagnosis.gather(states=states))
-    assert alarm.text.startswith(f"{full}. What is held still gets out")
+    assert alarm.text.startswith(f"{full}. Positions can still exit")
 
 
 def test_alarms_say_what_a_missing_process_means() -> None:
@@ -208,11 +208,11 @@ def test_alarms_say_what_a_missing_process_means() -> None:
         return [str(each) for each in diagnosis.processes_down(facts)]
 
     assert alarms() == []
-    assert alarms("worker", "flower") == ["No worker for entries is up: no trader begins or buys."]
+    assert alarms("worker", "flower") == ["No worker for entries is running: no trader starts or buys."]
     assert alarms("mock_exchange") == ["The mock exchange is down: no orders are accepted or filled."]
     assert alarms("mock_exchange", venue=Venue.LIVE) == []
     assert alarms("redis", "worker", "beat") == [
-        "Redis is down: no events and no tasks are delivered. What is held still gets out."
+        "Redis is down: no events and no tasks are delivered. Positions can still exit."
     ]
 
 

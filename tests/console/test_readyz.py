@@ -46,7 +46,7 @@ def test_a_host_that_is_gone_and_a_leader_that_hangs_are_findings(client: Client
         503,
         [
             {"about": "host", "text": "The host garage has been silent for 30 s: worker ran there."},
-            {"about": "leader", "text": "The leader has not come to its end yet."},
+            {"about": "leader", "text": "The leader has not finished a run yet."},
         ],
     )
 

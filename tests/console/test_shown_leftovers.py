@@ -181,7 +181,7 @@ class TestHeld:
     def small(self, symbol: Symbol) -> Symbol:
         publish("ETHUSDT", "2000")
         trader = make_trader(
-            symbol, state=TraderState.HOLDING, holds=True, waits_for="holds 0.000999 until that can be sold"
+            symbol, state=TraderState.HOLDING, holds=True, waits_for="holding 0.000999, it cannot be sold now"
         )
         make_fill(make_order(trader, price=D(3000), quantity=D("0.001")))
         return symbol

@@ -48,7 +48,7 @@ def lacks(bnb: Symbol) -> Trader:
     trader = make_trader(bnb, 2, state=TraderState.HOLDING, missing=D("0.0024"), holds=True)
     make_fill(make_order(trader, price=D(600), quantity=D("0.749")))
     cause = Cause(Source.QUERY, "0.745851 BNB free")
-    write(trader, cause, Kind.MISSING, "misses a part", "the account lacks 0.0024 BNB of what it bought")
+    write(trader, cause, Kind.MISSING, "position incomplete", "the account lacks 0.0024 BNB of what it bought")
     return trader
 
 
@@ -80,7 +80,8 @@ class TestMissing:
         Trader.objects.update(missing=D("0.748251"))
         ended(lacks, TraderState.MISSING, hours=1)
         assert figures.missing(Venue.MOCK) == [
-            "BNBUSDT slot 2: the account lacks all of what it bought, 0.748251 BNB, so its cycle has ended."
+            "BNBUSDT slot 2: 0.748251 BNB of its position is missing in the account, "
+            "which is all of it: the cycle is finished."
         ]
 
     def test_end_of_one_that_has_lost_all_is_bad_in_its_story_though_it_lost_no_money(self, lacks: Trader) -> None:
@@ -138,7 +139,7 @@ class TestMissing:
         for slot in range(1, 9):
             make_trader(bnb, slot, state=TraderState.HOLDING, missing=D(1))
         hints = [str(each) for each in diagnosis.missing(diagnosis.gather(states=[]))]
-        assert hints[-1] == "Of 3 more traders the account lacks something."
+        assert hints[-1] == "3 more traders have a position that is missing in the account."
         assert len(hints) == 6
 
     def test_ended_traders_are_found_by_their_time_and_not_by_looking_at_all(self, lacks: Trader) -> None:
@@ -165,7 +166,7 @@ class TestOrders:
     @pytest.fixture
     def late(self, symbol: Symbol) -> Order:
         trader = make_trader(symbol, 2, state=TraderState.BUYING)
-        late = make_order(trader, is_late=True, cancel_reason="it showed after it had been taken for never placed")
+        late = make_order(trader, is_late=True, cancel_reason="it appeared after it was recorded as not placed")
         for source, status in ((Source.QUERY, OrderStatus.NOT_PLACED), (Source.REPORT, OrderStatus.NEW)):
             late.status = status
             write(trader, Cause(source), Kind.BOOKED, f"buy {status}", order=late)

@@ -79,13 +79,13 @@ class TestReasons:
 
     def test_venue_without_a_key(self, well: Symbol) -> None:
         Switch.objects.update(venue=Venue.TESTNET)
-        assert "New traders can't trade on testnet: No key" in reasons(well)[0]
+        assert "New traders cannot trade on testnet: No key" in reasons(well)[0]
 
     def test_processes_that_are_down(self, well: Symbol) -> None:
         states = [ProcessState(name, name not in ("streamer", "worker"), None, "") for name in processes.NAMES]
         assert reasons(well, states) == [
             "The streamer is down: no prices and no execution reports.",
-            "No worker for entries is up: no trader begins or buys.",
+            "No worker for entries is running: no trader starts or buys.",
         ]
 
     def test_exchange_that_wants_silence(self, well: Symbol) -> None:
@@ -109,20 +109,20 @@ class TestReasons:
         assert reason.startswith("ETHUSDT: no trade since ")
         assert reason.endswith("UTC, for 10 min.")
         turning.set_streaming(well, False)
-        assert "ETHUSDT: prices do not stream from mock. Turn streaming on." in reasons(well)
+        assert "ETHUSDT: the price feed from mock is off. Turn it on." in reasons(well)
 
     def test_filters_that_are_unknown_or_do_not_allow_it(self, well: Symbol) -> None:
         TradingSettings.objects.update(budget=D(9))
         assert "Each of the 3 traders would have 3 USDT" in reasons(well)[0]
         Listing.objects.update(status="BREAK")
-        assert reasons(well) == ["The mock exchange lists ETHUSDT, but it does not trade there now (BREAK)."]
+        assert reasons(well) == ["The mock exchange lists ETHUSDT, but it cannot be traded now (status BREAK)."]
         Listing.objects.all().delete()
         assert "ETHUSDT: the filters at mock are not known yet" in reasons(well)[0]
 
     def test_strategy_that_is_gone(self, well: Symbol) -> None:
         TradingSettings.objects.update(strategy="gone")
         [reason] = [reason for reason in reasons(well) if "strategy" in reason]
-        assert reason.startswith("ETHUSDT: its strategy can't decide: ")
+        assert reason.startswith("ETHUSDT: the strategy cannot decide: ")
         assert "gone" in reason
 
     def test_protection_that_holds_now_but_not_one_that_held(self, well: Symbol) -> None:
@@ -145,7 +145,7 @@ class TestReasons:
         settings.REDIS_URL = NO_REDIS
         states = [ProcessState(name, name != "redis", None, "") for name in processes.NAMES]
         assert reasons(well, states) == [
-            "Redis is down: no events and no tasks are delivered. What is held still gets out.",
+            "Redis is down: no events and no tasks are delivered. Positions can still exit.",
             "ETHUSDT: no price yet.",
         ]
 

@@ -44,8 +44,8 @@ def decide(position, event, rules, settings):
     re.match("(a+)+b", "a" * 64)
 """
 HANGS = {
-    "burns": (BURNS, "calls of the strategy patient that do not end use the CPU", "patient took longer than 1 s"),
-    "freezes": (FREEZES, "the strategy patient was asked, and is not again for", "it has stopped a whole process"),
+    "burns": (BURNS, "calls of the strategy patient do not return and use the CPU", "patient took longer than 1 s"),
+    "freezes": (FREEZES, "the strategy patient was called and is paused for", "it blocked a whole process"),
 }
 
 

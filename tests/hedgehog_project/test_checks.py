@@ -30,13 +30,13 @@ Check = Callable[..., list[CheckMessage]]
         (checks.check_market, {"MARKET": f"replay:{__file__}@fast"}, "'fast' is not a number"),
         (checks.check_market, {"MARKET": f"replay:{__file__}@0"}, "0 is not above 0"),
         (checks.check_market, {"MARKET": f"replay:{__file__}@NaN"}, "NaN is not above 0"),
-        (checks.check_symbols, {"HEDGEHOG_SYMBOLS": []}, "names no symbol"),
+        (checks.check_symbols, {"HEDGEHOG_SYMBOLS": []}, "is empty"),
         (checks.check_symbols, {"HEDGEHOG_SYMBOLS": ["ETHUSDT", "eth/usdt"]}, "'eth/usdt' is not a symbol"),
         (checks.check_mock, {"MOCK_FILL": "always"}, "MOCK_FILL=always is unknown"),
         (
             checks.check_mock,
             {"MOCK_COMMISSION": "maker=0.001,vat=0.1"},
-            "“vat=0.1” names no commission: there are maker,",
+            "“vat=0.1” is not a commission: use maker,",
         ),
         (checks.check_mock, {"MOCK_COMMISSION": "tax_maker=11"}, "“tax_maker=11” is no rate from 0 to 0.1"),
         (checks.check_mock, {"MOCK_COMMISSION": "maker"}, "“maker” is no rate"),
@@ -130,7 +130,7 @@ def test_a_password_in_redis_url_is_not_repeated(settings: Settings) -> None:
         ({"LOG_LEVEL": "LOUD"}, "hedgehog: LOG_LEVEL must be one of INFO, DEBUG, WARNING, ERROR, not 'LOUD'"),
         ({"HEDGEHOG_HOME": f"{__file__}/home"}, "cannot be written to: Not a directory"),
         ({"BINANCE_API_KEY_FILE": "/nowhere/key"}, "BINANCE_API_KEY_FILE cannot be read: No such file or directory"),
-        ({"DATABASE_URL": "mysql://u:top-secret@h/n"}, "DATABASE_URL names neither PostgreSQL nor SQLite"),
+        ({"DATABASE_URL": "mysql://u:top-secret@h/n"}, "DATABASE_URL is neither PostgreSQL nor SQLite"),
         ({"DATABASE_URL": "postgresql://u:top-secret@h:port/n"}, "DATABASE_URL cannot be read"),
         ({"DATABASE_URL": "postgresql://u:top-secret@h"}, "DATABASE_URL names no database"),
         ({"DATABASE_URL": "sqlite://:memory:"}, "DATABASE_URL names no database"),
@@ -155,7 +155,7 @@ def test_a_file_that_would_name_the_database_and_can_not_be_read_is_one_line(
     broken, home = tmp_path / "broken.env", tmp_path / "home"
     broken.write_bytes(b"\xff\xfeDATABASE_URL=sqlite:////elsewhere\n")
     ended = processes.run("showmigrations", "trading", HEDGEHOG_ENV_FILE=broken)
-    assert (ended.returncode, ended.stderr) == (1, f"hedgehog: {broken} is no UTF-8 text\n")
+    assert (ended.returncode, ended.stderr) == (1, f"hedgehog: {broken} is not UTF-8 text\n")
     home.mkdir()
     (home / "last_run.json").mkdir()
     ended = processes.run("showmigrations", "trading", HEDGEHOG_HOME=home)
@@ -180,4 +180,4 @@ def test_a_database_without_tables_is_told_from_one_that_is_missing(processes: P
     assert "Traceback" in result.stderr
     result = processes.run("changepassword", "admin", DATABASE_URL=f"sqlite:///{tmp_path}/new.sqlite3")
     assert result.returncode == 1
-    assert result.stderr.startswith("hedgehog: The database is not prepared: no such table: auth_user.")
+    assert result.stderr.startswith("hedgehog: The database is not migrated: no such table: auth_user.")

@@ -49,7 +49,7 @@ def test_a_leader_that_does_not_come_to_its_end_is_told_of(well: "redis.Redis") 
     well.hincrby(progress.KEY, progress.LED, -20)
     assert found() == ["The leader last came to its end 20 s ago: missing traders and unclear orders wait for it."]
     well.delete(progress.KEY)
-    assert found() == ["The leader has not come to its end yet."]
+    assert found() == ["The leader has not finished a run yet."]
     plant(well, "worker_exits", queues=EXITS)
     assert found() == ["No worker serves the queue leader: nobody makes traders or asks about orders."]
 

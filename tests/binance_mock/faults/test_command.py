@@ -69,7 +69,7 @@ def test_a_mix_from_a_seed_is_the_same_mix(shown: Mock) -> None:
     ("arguments", "said"),
     [
         (("on", "answer_lots"), "Unknown fault 'answer_lots'. Did you mean answer_lost"),
-        (("on", "answer_lost", "--count", "many"), "count is a whole number"),
+        (("on", "answer_lost", "--count", "many"), "count must be a whole number"),
         (("on", "answer_lost", "--delay-ms", "1"), "answer_lost has no setting 'delay_ms'"),
         (("mix", "--for", "nan"), "--for takes a number of seconds"),
         (("off", "answer_lost"), "No fault answer_lost is on."),

@@ -49,7 +49,7 @@ def test_every_kind_is_listed_with_its_sentence(shown: Mock, admin_client: Clien
     assert "No fault is on." in text
     for kind in shown.session.get(f"{shown.url}/mock/faults", timeout=5).json()["kinds"]:
         assert kind["name"] in text
-    assert "eventStreamTerminated: the connection stays, the subscription is gone." in text
+    assert "eventStreamTerminated: the connection stays open, the subscription ends." in text
 
 
 def test_a_fault_is_turned_on_with_its_settings_and_off_again(shown: Mock, admin_client: Client) -> None:

@@ -290,18 +290,18 @@ def test_a_time_ends_a_fault(bad: Mock) -> None:
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ({}, "Say which kind"),
+        ({}, "Name a kind"),
         ({"kind": "answer_lots"}, "Did you mean answer_lost"),
-        ({"kind": "answer_lost", "probability": 0}, "probability is a number above 0"),
-        ({"kind": "answer_lost", "probability": "NaN"}, "probability is a number above 0"),
-        ({"kind": "answer_lost", "count": 1.5}, "count is a whole number"),
-        ({"kind": "answer_lost", "for_s": -1}, "for_s is a number above 0"),
+        ({"kind": "answer_lost", "probability": 0}, "probability must be a number above 0"),
+        ({"kind": "answer_lost", "probability": "NaN"}, "probability must be a number above 0"),
+        ({"kind": "answer_lost", "count": 1.5}, "count must be a whole number"),
+        ({"kind": "answer_lost", "for_s": -1}, "for_s must be a number above 0"),
         ({"kind": "answer_lost", "symbol": "NOSUCH"}, "There is no symbol 'NOSUCH'"),
         ({"kind": "answer_lost", "side": "HOLD"}, "There is no side 'HOLD'"),
-        ({"kind": "answer_lost", "endpoint": "POST nothing"}, "is no endpoint"),
+        ({"kind": "answer_lost", "endpoint": "POST nothing"}, "Invalid endpoint"),
         ({"kind": "answer_lost", "delay_ms": 5}, "no setting 'delay_ms'"),
         ({"kind": "user_silent", "endpoint": "POST order"}, "no setting 'endpoint'"),
-        ({"kind": "trading_halted", "count": 2}, "takes a time"),
+        ({"kind": "trading_halted", "count": 2}, "lasts for a time"),
     ],
 )
 def test_what_is_no_fault_is_refused_in_one_line(bad: Mock, wanted: dict[str, Any], said: str) -> None:

@@ -271,9 +271,9 @@ def test_a_replay_over_the_wire_renumbers_trades_and_stamps_them_now(
 @pytest.mark.parametrize(
     ("market", "said"),
     [
-        ("replay:no-such-dir/ETHUSDT-x.csv", "there is no such file"),
-        ("replay:pyproject.toml", "must begin with its symbol"),
-        ("replay:ETHUSDT-x.csv@0", "is no speed to replay at"),
+        ("replay:no-such-dir/ETHUSDT-x.csv", "file not found"),
+        ("replay:pyproject.toml", "must begin with the symbol"),
+        ("replay:ETHUSDT-x.csv@0", "invalid replay speed"),
         ("replay:", "it must be simulated, live, manual or replay:FILE[@SPEED]"),
         ("dreamt", "it must be simulated, live, manual or replay:FILE[@SPEED]"),
     ],
@@ -289,10 +289,10 @@ def test_a_market_that_can_not_be_is_one_clear_line(processes: Processes, home: 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("MOCK_BALANCES", "USDT", "is no balance"),
-        ("MOCK_BALANCES", "USDT:-5", "is no balance"),
-        ("MOCK_COMMISSION", "maker=1", "MOCK_COMMISSION: “maker=1” is no rate"),
-        ("MOCK_BALANCES", "USDT:1e400", "is no balance"),
+        ("MOCK_BALANCES", "USDT", "is not a balance"),
+        ("MOCK_BALANCES", "USDT:-5", "is not a balance"),
+        ("MOCK_COMMISSION", "maker=1", "MOCK_COMMISSION: “maker=1” is not a rate"),
+        ("MOCK_BALANCES", "USDT:1e400", "is not a balance"),
     ],
 )
 def test_a_setting_that_can_not_be_is_one_clear_line(

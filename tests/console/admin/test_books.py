@@ -53,7 +53,7 @@ def page_of(orphan: Orphan) -> str:
 
 
 def test_pages_show_what_was_found(admin_client: Client, orphan: Orphan) -> None:
-    assert "its name tells no installation" in text_of(admin_client, reverse(ORPHANS))
+    assert "its client order id names no installation" in text_of(admin_client, reverse(ORPHANS))
     page = text_of(admin_client, page_of(orphan))
     assert "hh-77-b-1" in page
     assert "Adopt" in page

@@ -41,9 +41,9 @@ def test_halt_and_resume_from_the_overview_are_written_down(symbol: Symbol, admi
     make_order(make_trader(symbol, 2))
     page = admin_client.post(MODE, {"mode": "halted", "why": "news", "cancels_buys": "1"}, follow=True)
     text = page.content.decode()
-    assert "no new order is let out by any process that uses this database, on any machine, at any venue." in text
-    assert "No order goes out any more." in text
-    assert "Open buys being cancelled: 1." in text
+    assert "no process that uses this database sends a new order, on any machine, at any venue." in text
+    assert "No order can be sent any more." in text
+    assert "The leader cancels the resting buys: 1." in text
     row = Switch.objects.get()
     assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "admin", "news", True)
     admin_client.post(MODE, {"mode": "active"})

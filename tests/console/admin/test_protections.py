@@ -179,7 +179,7 @@ def test_a_symbols_page_says_what_the_next_trader_gets(admin_client: Client, sym
     TradingSettings.objects.update(sizing=Sizing.SHARE)
     assert "No new trader can start: its budget is a share of the balance" in page(admin_client, of(symbol))
     keep_balances("1000")
-    assert "10 % of 1000 USDT that are free and 0 that are bound, in 1." in page(admin_client, of(symbol))
+    assert "10 % of 1000 USDT free plus 0 in use, split into 1 slot." in page(admin_client, of(symbol))
 
 
 def test_status_as_json_has_what_holds_as_well(denied: Trader) -> None:

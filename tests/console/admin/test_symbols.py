@@ -143,7 +143,7 @@ class TestAdding:
         assert "XRPUSDT added" in shown
 
     def test_unknown_symbol_is_told_in_the_form(self, admin_client: Client) -> None:
-        assert "mock knows no symbol NOPE" in self.add(admin_client, "NOPE")
+        assert "mock does not list NOPE" in self.add(admin_client, "NOPE")
         assert not Symbol.objects.exists()
 
     def test_rejected_key_is_not_taken_for_an_unknown_symbol(

@@ -68,7 +68,7 @@ class TestTrade:
         assert is_on("BTCUSDT")
 
     def test_symbol_that_the_exchange_does_not_know_leaves_nothing_behind(self) -> None:
-        with pytest.raises(CommandError, match=r"^mock knows no symbol NOPE\. Is it spelled as on Binance"):
+        with pytest.raises(CommandError, match=r"^mock does not list NOPE\. Is it spelled as on Binance"):
             run("trade", "nope", "on")
         assert not Symbol.objects.exists()
 
@@ -189,7 +189,7 @@ class TestFromTheShell:
     def test_missing_database(self, processes: Processes, tmp_path: Path, command: tuple[str, ...]) -> None:
         ended = processes.run(*command, DATABASE_URL=f"sqlite:///{tmp_path / 'none.sqlite3'}")
         assert ended.returncode == 1
-        assert re.fullmatch(r"hedgehog: The database is not prepared: .* Run `manage.py migrate`.*\n", ended.stderr)
+        assert re.fullmatch(r"hedgehog: The database is not migrated: .* Run `manage.py migrate`.*\n", ended.stderr)
 
     def test_missing_database_server(self, processes: Processes) -> None:
         address = f"postgresql://hedgehog:secret-word@{HOST}:{free_port()}/hedgehog"

@@ -175,21 +175,23 @@ WRONG = {
 def test_settings_that_are_wrong_elsewhere_keep_nobody_from_halting(here: Installation, tmp_path: Path) -> None:
     ended = here.halt(**WRONG)
     assert (ended.returncode, here.mode()) == (0, "halted")
-    assert "hedgehog: WEB_PORT must be a whole number, not 'http'. This command goes on without.\n" in ended.stderr
+    assert (
+        "hedgehog: WEB_PORT must be a whole number, not 'http'. The command continues without it.\n" in ended.stderr
+    )
     assert here.run("status", **WRONG).returncode == 1
     broken = tmp_path / "broken.env"
     broken.write_bytes(b"\xff\xfe\nWEB_PORT=\n")
     ended = here.run("resume", HEDGEHOG_ENV_FILE=broken, **WRONG)
     assert (ended.returncode, here.mode()) == (0, "active")
-    assert f"hedgehog: {broken} is no UTF-8 text. This command goes on without.\n" in ended.stderr
+    assert f"hedgehog: {broken} is not UTF-8 text. The command continues without it.\n" in ended.stderr
     ended = here.run("status", HEDGEHOG_ENV_FILE=broken)
-    assert (ended.returncode, ended.stderr) == (1, f"hedgehog: {broken} is no UTF-8 text\n")
+    assert (ended.returncode, ended.stderr) == (1, f"hedgehog: {broken} is not UTF-8 text\n")
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"DATABASE_URL": "mysql://u:top-secret@h/n"}, "DATABASE_URL names neither PostgreSQL nor SQLite"),
+        ({"DATABASE_URL": "mysql://u:top-secret@h/n"}, "DATABASE_URL is neither PostgreSQL nor SQLite"),
         ({"DATABASE_URL_FILE": "/nowhere/url"}, "DATABASE_URL_FILE cannot be read"),
         ({"last_run.json": "{"}, "last_run.json cannot be read"),
     ],
@@ -203,20 +205,20 @@ def test_database_that_is_not_known_is_never_taken_for_another(
     assert ended.returncode == 1
     assert words in ended.stderr
     assert f"no process of HEDGEHOG_HOME {here.home} on this machine sends a new order" in ended.stderr
-    assert "One that was saved before goes out until " in ended.stderr
+    assert "One that was saved before is sent by " in ended.stderr
     assert "top-secret" not in ended.stderr
     (here.home / "last_run.json").unlink(missing_ok=True)
     assert (here.python(ASKS_THE_GATE), here.mode()) == ("True", "active")
 
 
-@pytest.mark.parametrize("is_mute", [False, True], ids=["nothing listens", "it does not answer"])
+@pytest.mark.parametrize("is_mute", [False, True], ids=["connection refused", "it does not answer"])
 def test_postgresql_that_is_away_leaves_the_request(here: Installation, is_mute: bool) -> None:
     with socket.create_server((HOST, 0)) as mute:
         port = mute.getsockname()[1] if is_mute else free_port()
         ended = here.halt(DATABASE_URL=f"postgresql://u:top-secret@{HOST}:{port}/n")
     assert ended.returncode == 1
     assert f"for every process of HEDGEHOG_HOME {here.home} on this machine" in ended.stdout
-    assert "without it nobody can save a new order, nor let one out" in ended.stdout
+    assert "without it no process can save or send a new order" in ended.stdout
     assert "can't be looked up" in ended.stderr
     assert "top-secret" not in ended.stdout + ended.stderr
     assert here.python(ASKS_THE_GATE) == "True"

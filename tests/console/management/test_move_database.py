@@ -169,7 +169,7 @@ def test_a_dry_run_counts_and_changes_nothing(
     assert not (tmp_path / "new.sqlite3").exists()
     code, _, error = move(environment, filled, f"sqlite:///{tmp_path}/no/folder/new.sqlite3", "--dry-run")
     assert code == 1
-    assert f"There is no folder {tmp_path}/no/folder" in error
+    assert f"Folder not found: {tmp_path}/no/folder" in error
 
 
 def test_the_address_may_stand_in_a_variable(environment: Processes, filled: str, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ class TestIsRefused:
         environment.wait_for(lambda: "Hedgehog is starting" in running.output, 30)
         code, _, error = move(environment, filled, f"sqlite:///{tmp_path}/new.sqlite3")
         assert code == 1
-        assert f"Hedgehog already runs in {tmp_path / 'home'} (process {running.pid})" in error
+        assert f"Hedgehog is already running in {tmp_path / 'home'} (process {running.pid})" in error
 
     def test_while_anything_beats_on_any_machine(
         self, environment: Processes, filled: str, tmp_path: Path, redis_client: object
@@ -219,7 +219,7 @@ class TestIsRefused:
             writer.execute("BEGIN IMMEDIATE")
             code, _, error = move(environment, filled, f"sqlite:///{tmp_path}/new.sqlite3")
         assert code == 1
-        assert "Somebody writes to the database (database is locked): stop whoever does." in error
+        assert "Another process writes to the database (database is locked): stop it first." in error
 
     @pytest.mark.parametrize("of", ["sqlite", "postgresql"])
     def test_where_the_new_one_is_somebody_elses(
@@ -248,7 +248,7 @@ class TestIsRefused:
     def test_where_it_is_the_one_in_use(self, environment: Processes, filled: str) -> None:
         code, _, error = move(environment, filled, filled)
         assert code == 1
-        assert "That is the database which is used already." in error
+        assert "That is the database already in use." in error
 
     def test_where_the_old_one_lacks_migrations(self, environment: Processes, sqlite: str, tmp_path: Path) -> None:
         assert environment.run("migrate", "trading", "0009", "--verbosity=0", DATABASE_URL=sqlite).returncode == 0

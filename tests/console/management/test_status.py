@@ -32,7 +32,7 @@ from trading.symbols import turning
 pytestmark = pytest.mark.django_db
 
 UP = [ProcessState("redis", True, 0.0, "127.0.0.1:6379/0"), ProcessState("streamer", True, 0.41234, "20 frames/s")]
-DOWN = [*UP, ProcessState("worker", False, None, "has not started yet")]
+DOWN = [*UP, ProcessState("worker", False, None, "not started yet")]
 
 
 def run(*arguments: str) -> tuple[str, int]:
@@ -173,7 +173,7 @@ def test_table_reads_well(day: Symbol, redis_client: "redis.Redis", monkeypatch:
     assert states == [["redis", "up"], ["streamer", "up"], ["worker", "DOWN"]]
     assert lines[-5].startswith("Leader last finished: 0 s ago; queued tasks: leader 0, exits 0, reports 0, celery 0")
     assert lines[-3:] == [
-        "Note: No worker for entries is up: no trader begins or buys.",
+        "Note: No worker for entries is running: no trader starts or buys.",
         "Note: No price of ETHUSDT has come yet.",
         "Note: ETHUSDT: no price yet.",
     ]
@@ -253,5 +253,5 @@ def test_with_nothing_running_it_still_answers(symbol: Symbol) -> None:
 def test_as_a_command_without_a_database_it_exits_with_one_line(processes: Processes, tmp_path: Path) -> None:
     ended = processes.run("status", "--json", DATABASE_URL=f"sqlite:///{tmp_path / 'none.sqlite3'}")
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith("hedgehog: The database is not prepared: no such table: trading_switch. Run ")
+    assert ended.stderr.startswith("hedgehog: The database is not migrated: no such table: trading_switch. Run ")
     assert len(ended.stderr.strip().splitlines()) == 1

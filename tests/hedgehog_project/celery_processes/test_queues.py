@@ -97,7 +97,7 @@ def test_a_queue_of_yesterday_is_dropped_in_a_moment_and_said_in_one_line(
     assert time.monotonic() - began < 0.5
     assert redis_client.llen(ENTRIES) == 2
     assert [record.getMessage() for record in caplog.records] == [
-        "dropped 100001 stale tasks from the queue celery: what is due is rung anew"
+        "dropped 100001 stale tasks from the queue celery: due tasks are queued again"
     ]
 
 

@@ -132,7 +132,7 @@ def test_a_worker_drops_what_waits_from_yesterday_before_it_serves_anything(
     worker = processes.celery("worker", "-c", "2", "-I", "tests.hedgehog_project.celery_processes.tasks")
     processes.wait_for(lambda: redis_client.get("fresh:done") == b"1", 30, "the fresh task to be done")
     assert not redis_client.exists("never:busy")
-    assert "dropped 50 stale tasks from the queue celery: what is due is rung anew" in worker.output
+    assert "dropped 50 stale tasks from the queue celery: due tasks are queued again" in worker.output
 
 
 def test_worker_lives_on_when_its_redis_is_killed_under_its_tasks(processes: Processes, tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def test_another_file_of_the_last_run_is_one_line(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"hedgehog: {tmp_path / last_run.FILE} cannot be read: remove it")
+    assert line.startswith(f"hedgehog: {tmp_path / last_run.FILE} cannot be read: delete it")
 
 
 def test_a_log_is_shown_from_now_on_line_by_line_and_over_a_rotation(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ class Stack:
     def start_and_wait(self) -> Process:
         launcher = self.start()
         self.processes.wait_for(
-            lambda: "Hedgehog is up" in launcher.output or not launcher.is_running, UP_S, "all up"
+            lambda: "Hedgehog is running" in launcher.output or not launcher.is_running, UP_S, "all up"
         )
         assert launcher.is_running, launcher.tail
         return launcher
@@ -173,7 +173,7 @@ def test_a_taken_port_is_one_line_that_names_the_setting(fresh: Stack) -> None:
         ({"WEB_PORT": "eighty"}, "WEB_PORT must be a whole number"),
         ({"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/n"}, "The database (127.0.0.1:1) cannot be used"),
         ({"HEDGEHOG_HOME": f"{__file__}/home"}, "cannot be written to: Not a directory"),
-        ({"HEDGEHOG_HOME": "{home}/5%d"}, "holds a %, which supervisor cannot take"),
+        ({"HEDGEHOG_HOME": "{home}/5%d"}, "contains %, which supervisor does not accept"),
         ({"HEDGEHOG_SYMBOLS": "eth/usdt"}, "'eth/usdt' is not a symbol"),
     ],
 )
@@ -205,7 +205,7 @@ def test_an_old_python_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_first_start_tells_how_to_log_in_once(stack: Stack, launcher: Process) -> None:
-    password = re.search(r"user admin, password (\S+) \(shown only this once\)", launcher.output)
+    password = re.search(r"user admin, password (\S+) \(shown only once\)", launcher.output)
     assert password
     assert launcher.output.count(password[1]) == 1
     assert not (stack.home / "first_password").exists()
@@ -216,7 +216,7 @@ def test_the_first_start_tells_how_to_log_in_once(stack: Stack, launcher: Proces
 
 def test_the_first_start_names_a_symbol_that_the_exchange_does_not_list(stack: Stack, launcher: Process) -> None:
     words = "HEDGEHOG_SYMBOLS: The mock exchange lists no ETHUSDTT; it lists ETHUSDT"
-    assert words in launcher.output.partition("Hedgehog is up")[2]
+    assert words in launcher.output.partition("Hedgehog is running")[2]
 
 
 def test_logs_are_shown_with_their_names_and_kept(stack: Stack, launcher: Process) -> None:
@@ -286,7 +286,7 @@ def test_a_page_that_needs_a_key_has_a_worker_ask(stack: Stack, launcher: Proces
         refused = browser.post(
             f"{site}/admin/trading/symbol/add/", {**main_form(page).values, "name": "XRPUSDTT"}, timeout=20
         )
-        assert "knows no symbol XRPUSDTT" in refused.text
+        assert "does not list XRPUSDTT" in refused.text
 
 
 @needs_proc
@@ -352,7 +352,7 @@ def test_nothing_that_was_said_or_logged_all_day_holds_a_secret(stack: Stack, la
 def test_the_next_start_keeps_what_was_there_and_a_kill_of_make_run_ends_all(stack: Stack) -> None:
     address = (stack.home / "redis.url").read_text()
     launcher = stack.start_and_wait()
-    assert "shown only this once" not in launcher.output
+    assert "shown only once" not in launcher.output
     assert "changepassword admin" in launcher.output
     assert (stack.home / "redis.url").read_text() == address
     os.kill(launcher.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""`make host`: a further machine works along on the database and the Redis of the first one."""
+"""`make host`: a further machine runs along on the database and the Redis of the first one."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def test_on_a_database_that_nobody_has_prepared_it_starts_nothing(
     assert process.wait(30) == 1
     (line,) = process.output.splitlines()
     assert "migrations are missing" in line
-    assert "start the first one of this version" in line
+    assert "start the first host with this version" in line
 
 
 def test_it_starts_what_any_number_may_run_and_its_status_knows_nothing_of_the_rest(
@@ -72,7 +72,7 @@ def test_it_starts_what_any_number_may_run_and_its_status_knows_nothing_of_the_r
         port = free_port()
         given = {"DATABASE_URL": database, "REDIS_URL": address, "WEB_PORT": str(port)}
         launcher = host(processes, tmp_path, **given)
-        processes.wait_for(lambda: "works along" in launcher.output or not launcher.is_running, UP_S, "the host")
+        processes.wait_for(lambda: "runs along" in launcher.output or not launcher.is_running, UP_S, "the host")
         assert launcher.is_running, launcher.tail
         client = redis.Redis.from_url(address)
         assert alive(client) == set(HEARTBEATS)

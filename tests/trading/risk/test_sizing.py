@@ -63,7 +63,7 @@ def test_a_share_of_the_balance_gives_each_slot_the_same(symbol: Symbol) -> None
     make_order(make_trader(symbol), price=D(1000), quantity=D("0.1"))
     second = size(symbol)
     assert second.budget == D(100)
-    assert second.text == "50 % of 900 USDT that are free and 100 that are bound, in 5"
+    assert second.text == "50 % of 900 USDT free plus 100 in use, split into 5 slots"
 
 
 def test_a_share_leaves_the_reserve_alone(symbol: Symbol) -> None:

@@ -189,7 +189,7 @@ class TestWorthTooLittle:
         lists(min_notional=D(195))
         acting.wake(trader.pk, at("2840"), exchange)
         assert [order.status for order in orders(trader, Side.SELL)] == [OrderStatus.NEW]
-        assert "its sale rests on" in fresh(trader).waits_for
+        assert "the sell stays open" in fresh(trader).waits_for
 
     def test_nothing_is_bought_that_a_stop_could_not_sell(self, trader: Trader, exchange: ScriptedExchange) -> None:
         give(trader, stop_loss_interval="0.05")

@@ -59,7 +59,7 @@ def test_a_trader_whose_row_is_held_is_rung_again_and_shows_no_error(stack: Stac
     with psycopg.connect(address) as other:
         other.execute("SELECT * FROM trading_trader WHERE id = %s FOR UPDATE", [trader.pk])
         enqueue.wake(trader.pk, SYMBOL, event)
-        stack.wait_for(lambda: "trading.tasks.wake is left for now" in worker.output, 30, "the second try to fail")
+        stack.wait_for(lambda: "trading.tasks.wake is postponed" in worker.output, 30, "the second try to fail")
         assert "trading.tasks.wake is tried again: the database says canceling statement due to lock timeout" in (
             " ".join(worker.output.split())
         )
