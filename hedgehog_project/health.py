@@ -137,8 +137,8 @@ def _queues(waiting: Sequence[Queue]) -> list[Finding]:
     return [
         Finding(
             "queue",
-            f"The workers of the queue {each.name} are behind: {each.length} tasks in the queue, the oldest for "
-            f"{each.oldest_s:.0f} s.",
+            f"The workers of the queue {each.name} are behind: {each.length} task"
+            f"{'' if each.length == 1 else 's'} in the queue, the oldest for {each.oldest_s:.0f} s.",
         )
         for each in waiting
         if each.oldest_s > LATE_S

@@ -45,7 +45,7 @@ def test_a_host_that_is_gone_and_a_leader_that_hangs_are_findings(client: Client
     assert readyz(client) == (
         503,
         [
-            {"about": "host", "text": "The host garage has been silent for 30 s: worker ran there."},
+            {"about": "host", "text": "No heartbeat from the host garage for 30 s: worker ran there."},
             {"about": "leader", "text": "The leader has not finished a run yet."},
         ],
     )
@@ -53,7 +53,7 @@ def test_a_host_that_is_gone_and_a_leader_that_hangs_are_findings(client: Client
 
 def test_prices_that_do_not_come_are_a_finding(client: Client, well: "redis.Redis") -> None:
     well.delete("trade_events:mock:ETHUSDT")
-    assert readyz(client) == (503, [{"about": "prices", "text": "No price of ETHUSDT has come yet."}])
+    assert readyz(client) == (503, [{"about": "prices", "text": "No price of ETHUSDT yet."}])
     publish("ETHUSDT", "3000", age_s=130)
     assert readyz(client) == (503, [{"about": "prices", "text": "No price of ETHUSDT has come for 2 min."}])
     TradingSettings.objects.update(status=TradingStatus.OFF)
@@ -91,6 +91,6 @@ def test_the_overview_page_tells_it_in_red(admin_client: Client, well: "redis.Re
     make_fill(make_order(make_trader(symbol)))
     plant(well, "worker", "garage", age_s=30)
     page = admin_client.get("/admin/").content.decode()
-    assert "The host garage has been silent for 30 s: worker ran there." in page
-    assert "The leader last came to its end " in page
-    assert "The last fill was traded <span" in page
+    assert "No heartbeat from the host garage for 30 s: worker ran there." in page
+    assert "Leader last finished " in page
+    assert "Last fill <span" in page

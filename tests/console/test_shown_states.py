@@ -1,4 +1,4 @@
-"""What is missing on the account, orders that are late or denied, and every state: in words for people."""
+"""What is missing in the account, orders that are late or denied, and every state: in words for people."""
 
 import json
 from datetime import timedelta
@@ -28,7 +28,7 @@ from trading.models.journal import write
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
-LACKS = "BNBUSDT slot 2: the account lacks 0.0024 BNB of what it bought. What is there is sold."
+LACKS = "BNBUSDT slot 2: 0.0024 BNB of its position is missing in the account. The rest is sold."
 
 
 def shown(client: Client, name: str, *args: object, query: str = "") -> str:
@@ -48,7 +48,7 @@ def lacks(bnb: Symbol) -> Trader:
     trader = make_trader(bnb, 2, state=TraderState.HOLDING, missing=D("0.0024"), holds=True)
     make_fill(make_order(trader, price=D(600), quantity=D("0.749")))
     cause = Cause(Source.QUERY, "0.745851 BNB free")
-    write(trader, cause, Kind.MISSING, "position incomplete", "the account lacks 0.0024 BNB of what it bought")
+    write(trader, cause, Kind.MISSING, "position incomplete", "0.0024 BNB of its position is missing in the account")
     return trader
 
 
@@ -70,11 +70,13 @@ class TestMissing:
         self, lacks: Trader, admin_client: Client
     ) -> None:
         ended(lacks, TraderState.FINISHED, hours=23)
-        note = "BNBUSDT slot 2: the account lacks 0.0024 BNB of what it bought. What is there was sold."
+        note = "BNBUSDT slot 2: 0.0024 BNB of its position is missing in the account. The rest was sold."
         assert note in shown(admin_client, "index")
         assert note in said("status")
         ended(lacks, TraderState.FINISHED, hours=25)
-        assert "the account lacks" not in shown(admin_client, "index") + said("status") + said("why", "BNBUSDT")
+        assert "of its position is missing" not in shown(admin_client, "index") + said("status") + said(
+            "why", "BNBUSDT"
+        )
 
     def test_note_of_one_that_has_lost_all_says_that_it_has_ended_for_that(self, lacks: Trader) -> None:
         Trader.objects.update(missing=D("0.748251"))
@@ -97,7 +99,7 @@ class TestMissing:
         assert LACKS in shown(admin_client, "trading_symbol_change", lacks.symbol_id)
 
     def test_other_symbols_and_venues_say_nothing_of_it(self, lacks: Trader, symbol: Symbol) -> None:
-        assert "lacks" not in said("why", "ETHUSDT")
+        assert "missing in the account" not in said("why", "ETHUSDT")
         assert figures.missing(Venue.LIVE) == []
 
     def test_traders_page_says_what_it_cost_in_a_sentence_and_in_its_sum(
@@ -105,11 +107,11 @@ class TestMissing:
     ) -> None:
         text = shown(admin_client, "trading_trader_change", lacks.pk)
         cost = timeline_of(lacks)["sum"]["rows"][-1]
-        assert "Missing on the account" in cost[0]
+        assert "Missing in the account" in cost[0]
         # 449.4 x 0.0024 / 0.748251
         assert "1.44144" in cost[1]
-        assert "0.0024 BNB of its position is missing on the account, cost 1.44144" in text
-        assert "Misses a part" in text
+        assert "0.0024 BNB of its position is missing in the account, cost 1.44144" in text
+        assert "Position incomplete" in text
         assert timeline_of(lacks)["steps"][0]["tone"] == "bad"
 
     def test_sum_of_a_cycle_that_carried_left_overs_and_lacks_a_part_is_that_of_the_books(
@@ -132,7 +134,7 @@ class TestMissing:
     def test_list_of_traders_has_them_in_a_part_of_its_own(self, lacks: Trader, admin_client: Client) -> None:
         make_trader(lacks.symbol, 3)
         text = shown(admin_client, "trading_trader_changelist", query="?show=missing")
-        assert "0.0024 BNB</span> of what it bought is missing on the account" in text
+        assert "0.0024 BNB</span> of its position is missing in the account" in text
         assert text.count("BNBUSDT</b>") == 1
 
     def test_many_are_named_in_part(self, bnb: Symbol) -> None:

@@ -98,7 +98,7 @@ class TestReasons:
     def test_workers_that_are_behind(self, well: Symbol) -> None:
         connect().rpush(ENTRIES, *range(enqueue.MANY + 1))
         [reason] = reasons(well)
-        assert reason.startswith("The workers of the queue celery are behind.")
+        assert reason.startswith("The workers of the queue celery are behind: ")
 
     def test_market_that_is_quiet_or_does_not_stream(self, well: Symbol, redis_client: "redis.Redis") -> None:
         connect().flushall()
@@ -113,7 +113,9 @@ class TestReasons:
 
     def test_filters_that_are_unknown_or_do_not_allow_it(self, well: Symbol) -> None:
         TradingSettings.objects.update(budget=D(9))
-        assert "Each of the 3 traders would have 3 USDT" in reasons(well)[0]
+        assert (
+            "With 3 slots the order size is 3 USDT, below the min notional of ETHUSDT at mock, 5" in reasons(well)[0]
+        )
         Listing.objects.update(status="BREAK")
         assert reasons(well) == ["The mock exchange lists ETHUSDT, but it cannot be traded now (status BREAK)."]
         Listing.objects.all().delete()
@@ -169,7 +171,7 @@ class TestSlots:
 
     def test_resting_order_with_its_distance_from_the_market(self, well: Symbol) -> None:
         make_order(make_trader(well, 1), price=D("2997"))
-        assert slots(well)[0].text == "its buy of 0.0667 ETH rests at 2997, 0.1 % under the market, 3000"
+        assert slots(well)[0].text == "its buy of 0.0667 ETH is open at 2997, 0.1 % below the market, 3000"
 
     def test_order_that_nobody_has_answered(self, well: Symbol) -> None:
         make_order(make_trader(well, 1), status=OrderStatus.SUBMITTING)
@@ -180,7 +182,7 @@ class TestSlots:
         make_trader(well, 1, waits_for="waiting for the next trade", wake_below=ANY_PRICE)
         make_trader(well, 2, wake_below=D(2950), wake_above=D(3100), retry_at=retry, waits_for="follows")
         assert [line.text for line in slots(well)[:2]] == [
-            "waiting for the next trade; wakes at the next trade, at any price",
+            "waiting for the next trade; next trigger: the next trade, at any price",
             "follows; wakes at a trade at 2950 or below, or at 3100 or above; checks again in 40 s",
         ]
 
@@ -213,7 +215,7 @@ class TestShown:
         assert self.run("ethusdt").splitlines() == [
             "Nothing blocks ETHUSDT at mock; traders by slot:",
             "",
-            "#1  selling  its sell of 0.0667 ETH rests at 3005.99, 0.2 % over the market, 3000",
+            "#1  selling  its sell of 0.0667 ETH is open at 3005.99, 0.2 % above the market, 3000",
             "#2  -        not open yet: it opens when the price falls by the ladder step",
             "#3  -        not open yet: it opens when the price falls by the ladder step",
         ]
@@ -236,4 +238,4 @@ class TestShown:
         page = admin_client.get(reverse("admin:trading_symbol_change", args=(well.pk,))).content.decode()
         assert "Why does it not buy?" in page
         assert "Trading is halted: news (by anna" in page
-        assert "its sell of 0.0667 ETH rests at 3005.99, 0.2 % over the market, 3000" in page
+        assert "its sell of 0.0667 ETH is open at 3005.99, 0.2 % above the market, 3000" in page

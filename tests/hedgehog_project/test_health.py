@@ -35,29 +35,31 @@ def test_without_redis_nothing_is_known(settings: Settings) -> None:
 def test_a_host_that_is_gone_is_named_and_what_ran_there(well: "redis.Redis") -> None:
     plant(well, "worker", "garage", age_s=30)
     plant(well, "beat", "garage", age_s=31)
-    assert found() == ["The host garage has been silent for 30 s: beat, worker ran there."]
+    assert found() == ["No heartbeat from the host garage for 30 s: beat, worker ran there."]
     plant(well, "worker", "garage", 8, up_s=5)
-    assert found() == ["beat on garage (process 7) has been silent for 31 s."]
+    assert found() == ["No heartbeat from beat on garage (process 7) for 31 s."]
 
 
 def test_a_second_worker_of_a_host_that_is_gone_is_named(well: "redis.Redis") -> None:
     plant(well, "worker", "here", 9, age_s=30, queues="celery")
-    assert found() == ["worker on here (process 9) has been silent for 30 s."]
+    assert found() == ["No heartbeat from worker on here (process 9) for 30 s."]
 
 
 def test_a_leader_that_does_not_come_to_its_end_is_told_of(well: "redis.Redis") -> None:
     well.hincrby(progress.KEY, progress.LED, -20)
-    assert found() == ["The leader last came to its end 20 s ago: missing traders and unclear orders wait for it."]
+    assert found() == ["The leader last finished 20 s ago: missing traders and unconfirmed orders wait for it."]
     well.delete(progress.KEY)
     assert found() == ["The leader has not finished a run yet."]
     plant(well, "worker_exits", queues=EXITS)
-    assert found() == ["No worker serves the queue leader: nobody makes traders or asks about orders."]
+    assert found() == ["No worker serves the queue leader: traders are not started and orders are not queried."]
 
 
 def test_a_queue_that_is_not_served_in_time_is_told_of(well: "redis.Redis") -> None:
     for age_s in (16, 20):
         well.rpush(EXITS, json.dumps({"headers": {ENQUEUED_AT: shared_clock.now() - age_s}}))
-    assert found() == ["The workers of the queue exits are behind. Tasks that wait: 2, the oldest for 20 s."]
+    assert found() == ["The workers of the queue exits are behind: 2 tasks in the queue, the oldest for 20 s."]
+    well.lpop(EXITS)
+    assert found() == ["The workers of the queue exits are behind: 1 task in the queue, the oldest for 20 s."]
     well.delete(EXITS)
     well.rpush(queues.ENTRIES, json.dumps({"headers": {ENQUEUED_AT: shared_clock.now() - 14}}))
     assert found() == []
@@ -72,7 +74,7 @@ def test_a_task_that_does_not_end_is_told_of_though_its_worker_beats(well: "redi
     facts = running.facts()
     assert (facts["running"], facts["done"], facts["stuck"]) == (3, 0, "nudge for 0 s")
     plant(well, "worker", queues="celery", **facts)
-    assert found() == ["worker on here (process 7) does not get on: nudge for 0 s."]
+    assert found() == ["worker on here (process 7) makes no progress: nudge for 0 s."]
     for task in "abcc":
         running.ends(task)
     assert running.facts() == {"done": 3, "running": 0}
@@ -95,5 +97,6 @@ class TestDatabase:
         monkeypatch.setattr(health, "_migrated_until", 0.0)
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM django_migrations WHERE app = 'hedgehog_project'")
+            deleted = cursor.rowcount
         assert [each.about for each in health.of_database()] == ["migrations"]
-        assert health.of_database()[0].text.startswith("1 migrations are missing: run `manage.py migrate`")
+        assert health.of_database()[0].text.startswith(f"{deleted} migrations are missing: run `manage.py migrate`")

@@ -53,7 +53,7 @@ def test_disk_that_is_full_is_told_from_a_memory_that_is(tmp_path: Path) -> None
             server.wait()
     assert (
         found.refuses
-        == "it can't write its data to the disk: Errors writing to the AOF file: No space left on device"
+        == "it cannot write its data to the disk: Errors writing to the AOF file: No space left on device"
     )
 
 
@@ -73,7 +73,7 @@ def _address(client: "redis.Redis") -> dict[str, Any]:
 
 def test_redis_that_is_not_there_is_away() -> None:
     found = redis_health.look(redis.Redis.from_url("redis://127.0.0.1:1/0"))
-    assert (found.away, found.text) == ("connection refused", "Redis is away: connection refused")
+    assert (found.away, found.text) == ("connection refused", "Redis is down: connection refused")
 
 
 def test_budget_goes_on_by_itself_and_says_why_once(
@@ -88,8 +88,8 @@ def test_budget_goes_on_by_itself_and_says_why_once(
                 reservation = own.reserve(1, is_exit=True, places_order=True)
                 own.settle(reservation, {}, 1, 1)
                 assert own.why_wait(is_exit=True) is None
-    said = [record.getMessage() for record in caplog.records if "for itself" in record.getMessage()]
-    assert said == [f"Redis refuses writes: {FULL}; each process counts its requests for itself"]
+    said = [record.getMessage() for record in caplog.records if "its own requests" in record.getMessage()]
+    assert said == [f"Redis refuses writes: {FULL}; each process counts its own requests"]
 
 
 # --- the logs -------------------------------------------------------------------------------------------

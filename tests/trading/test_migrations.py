@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from decimal import Decimal as D
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -11,15 +10,10 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from tests.support.exchanges.scripted_exchange import ScriptedExchange
-from tests.support.rows import make_trader
 from trading.core.denials import Check, Rule
-from trading.core.events import TradeSeen
 from trading.core.journal import Kind, Source
-from trading.core.orders import Side
-from trading.models import JournalEntry, Symbol, TradingSettings
+from trading.models import TradingSettings
 from trading.strategies import naive, trailing
-from trading.traders import acting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -200,23 +194,6 @@ def test_each_kind_of_today_has_its_old_words() -> None:
     assert told == set(Kind)
     assert {source for _, _, _, _, source, *_ in OLD_WORDS} == set(Source)
     assert {by for *_, by, _ in OLD_WORDS} == {"", *Check, *Rule}
-
-
-def test_words_of_today_are_read_as_the_facts_beside_them(symbol: Symbol, redis_client: object) -> None:
-    """The columns may be taken away, and come again."""
-    read: Any = import_module("trading.migrations.0019_journal_facts_of_old_words").facts_of
-    exchange = ScriptedExchange()
-    trader = make_trader(symbol)
-    acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0), exchange)
-    for side in Side:
-        acting.hear(exchange.fill_all(trader.orders.get(side=side).client_order_id), Source.REPORT, exchange)
-    entries = JournalEntry.objects.filter(trader=trader).exclude(source=Source.ANSWER)
-    assert entries.count() == 5
-    for entry in entries:
-        facts = read(entry.event, entry.decision, entry.reason)
-        assert facts._replace(event="") == (
-            entry.kind, entry.source, entry.status if entry.kind != Kind.ENDED else "", "", entry.trade_id, ""
-        )  # fmt: skip
 
 
 def test_fills_find_the_line_that_booked_them() -> None:

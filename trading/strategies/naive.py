@@ -190,7 +190,7 @@ def _stop(
     sale = leave(position, rules, price, settings.exit_slippage, {**position.memory, LEAVES_AT: plain(price)})
     if isinstance(sale, PlaceSell):
         return Replace(resting, sale, why)
-    return Wait(f"{why}; its sell stays open: the rest is below the minimum to sell")
+    return Wait(f"{why}; the sell stays open: the rest is below the minimum to sell")
 
 
 def _is_leaving(position: Position, resting: Order) -> bool:

@@ -43,7 +43,7 @@ def test_a_fault_is_turned_on_shown_and_turned_off(shown: Mock) -> None:
     said = faults("on", "overloaded_1008", "--probability", "1", "--count", "3", "--for", "60", "--seed", "5")
     assert "overloaded_1008 is on, max 3 times, for 60 s, seed 5" in said
     shown.get("ping")
-    assert "struck once, last 0 s ago, left: 2 times, " in faults("show")
+    assert "injected once, last 0 s ago, remaining: 2 times, " in faults("show")
     assert "overloaded_1008 is off, injected once" in faults("off", "overloaded_1008")
     assert faults("show").startswith("No fault is on.\nEnded:\n")
     assert faults("off") == "No fault was on.\n"

@@ -191,10 +191,10 @@ def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
     whole = gzip.compress(f"{ROW}\n".encode() * 1000)
     path = tmp_path / "ETHUSDT-x.csv.gz"
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(BadFile, match="can't be read"):
+    with pytest.raises(BadFile, match="cannot be read"):
         ReplayMarket(path, 1)
     (tmp_path / "ETHUSDT-x.zip").write_bytes(b"PK no zip")
-    with pytest.raises(BadFile, match="can't be read"):
+    with pytest.raises(BadFile, match="cannot be read"):
         ReplayMarket(tmp_path / "ETHUSDT-x.zip", 1)
 
 

@@ -214,7 +214,7 @@ class TestTraders:
         told_in_order = ["Trade 7 at 3000 USDT", "Execution report: buy filled, 0.0667 of 0.0667"]
         assert told.index(told_in_order[0]) < told.index(told_in_order[1])
         for words in (
-            "its sell of 0.0667 ETH rests at 3005.99",
+            "its sell of 0.0667 ETH is open at 3005.99",
             "commission",
             "0.0000667 ETH",
             "0.1 %",

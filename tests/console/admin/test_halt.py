@@ -43,7 +43,7 @@ def test_halt_and_resume_from_the_overview_are_written_down(symbol: Symbol, admi
     text = page.content.decode()
     assert "no process that uses this database sends a new order, on any machine, at any venue." in text
     assert "No order can be sent any more." in text
-    assert "The leader cancels the resting buys: 1." in text
+    assert "Open buys being cancelled: 1." in text
     row = Switch.objects.get()
     assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "admin", "news", True)
     admin_client.post(MODE, {"mode": "active"})
@@ -56,7 +56,7 @@ def test_halt_and_resume_from_the_overview_are_written_down(symbol: Symbol, admi
 
 def test_sell_only_is_a_mode_of_its_own(symbol: Symbol, admin_client: Client) -> None:
     text = admin_client.post(MODE, {"mode": "reducing"}, follow=True).content.decode()
-    assert "no new buy is let out" in text
+    assert "no process that uses this database sends a new buy" in text
     assert "Trading is reducing: sells only (by admin, since " in text
     assert Switch.objects.get().mode == TradingMode.REDUCING
 

@@ -89,7 +89,7 @@ class TestChanging:
         other = make_symbol("BTCUSDT")
         make_trader(symbol)
         told = act(admin_client, "change_settings", symbol, other, apply="yes", budget="300", profit_interval="0.3 %")
-        assert "2 symbols changed, from their next cycle on; 1 running cycle keeps the old settings." in told
+        assert "2 symbols changed, from the next cycle; 1 running cycle keeps the old settings." in told
         for row in TradingSettings.objects.all():
             assert (row.budget, of_strategy(row, "profit_interval")) == (D(300), D("0.003"))
             assert (of_strategy(row, "buy_down_interval"), row.max_slots, row.status) == (D("0.001"), 1, "on")
@@ -123,7 +123,7 @@ class TestChanging:
         told = act(
             admin_client, "change_settings", *both, apply="yes", sizing="share", balance_share="5", max_exposure="90"
         )
-        assert "2 symbols changed, from their next cycle on, protections at once; 1 running cycle keeps" in told
+        assert "2 symbols changed, from the next cycle, risk limits immediately; 1 running cycle keeps" in told
         assert set(TradingSettings.objects.values_list("sizing", "balance_share")) == {("share", D("0.05"))}
         assert list(SymbolProtections.objects.values_list("max_exposure", "pause_minutes")) == [(D(90), 60)] * 2
         assert "5 % of free USDT, 1 slot" in told

@@ -95,7 +95,7 @@ def test_the_accounts_page_says_how_far_limits_are_used_and_what_they_leave_out(
     shown = page(admin_client, f"{PAGES}{row.pk}/change/")
     for words in (
         "199.8999 of 500 USDT",
-        "800.1001 free (0 s ago), 50 USDT stay",
+        "800.1001 free (0 s ago), min 50 USDT",
         "1 of 30",
         "not measured yet, max 10 %",
     ):
@@ -175,7 +175,7 @@ def test_a_symbols_page_shows_its_limits_and_takes_new_ones(
 
 def test_a_symbols_page_says_what_the_next_trader_gets(admin_client: Client, symbol: Symbol) -> None:
     assert "Next order size <span" in page(admin_client, of(symbol))
-    assert "the budget of 200 USDT, in 1." in page(admin_client, of(symbol))
+    assert "the budget of 200 USDT, split into 1 slot." in page(admin_client, of(symbol))
     TradingSettings.objects.update(sizing=Sizing.SHARE)
     assert "No new trader can start: its budget is a share of the balance" in page(admin_client, of(symbol))
     keep_balances("1000")

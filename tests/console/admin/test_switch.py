@@ -47,7 +47,7 @@ def turn(client: Client, venue: str, confirmation: str = "") -> tuple[int, str]:
 def test_page_tells_what_each_venue_means_and_what_it_lacks(admin_client: Client) -> None:
     shown = admin_client.get(PAGE).content.decode()
     assert "real orders with real money" in shown
-    assert "Real money needs HEDGEHOG_ALLOW_LIVE=1" in shown
+    assert "Real money requires HEDGEHOG_ALLOW_LIVE=1" in shown
     assert "set TESTNET_API_KEY and TESTNET_API_SECRET" in shown
     assert 'name="confirmation"' not in shown
 
@@ -81,7 +81,7 @@ def test_live_without_the_setting_is_refused(operator: Client, keys: None, setti
 
 
 def test_live_without_the_permission_is_refused(operator: Client, keys: None) -> None:
-    assert "You lack the permission" in operator.get(PAGE).content.decode()
+    assert "You do not have permission to trade real money." in operator.get(PAGE).content.decode()
     assert (turn(operator, "live", "live")[0], Switch.current()) == (403, Venue.MOCK)
 
 

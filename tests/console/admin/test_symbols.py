@@ -165,7 +165,7 @@ class TestAdding:
 
     def test_exchange_out_of_reach_is_told(self, admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()  # The real client, and nothing listens at the mock's port.
-        assert "be asked about XRPUSDT now" in self.add(admin_client, "XRPUSDT")
+        assert "mock does not answer about XRPUSDT: Exchange unreachable: " in self.add(admin_client, "XRPUSDT")
 
 
 class TestSettings:
@@ -205,7 +205,7 @@ class TestSettings:
             ("buy_down_interval", "50", "Must be above 0 % and below 50 %"),
             ("profit_interval", "100", "Must be above 0 % and below 100 %"),
             ("profit_interval", "0", "Must be above 0 % and below 100 %"),
-            ("profit_interval", "0.0000001", "At most 6 decimals"),
+            ("profit_interval", "0.0000001", "Max 6 decimal places"),
             ("profit_interval", "much", "Enter a number"),
             ("profit_interval", "NaN", "Enter a number"),
             ("budget", "0", "Must be above 0"),

@@ -89,7 +89,7 @@ def test_live_key_is_looked_at_for_what_it_may_do(live: Settings, symbol: Symbol
     shown, error = check("live")
     assert error == ""
     assert "ok    the live key cannot withdraw" in shown
-    assert "warn   the live key has no IP whitelist" in shown
+    assert "warn  the live key has no IP whitelist" in shown
 
 
 def test_live_key_that_may_withdraw_is_to_be_mended(
@@ -163,7 +163,7 @@ def test_clock_offset_is_measured(at_mock: MockExchange, monkeypatch: pytest.Mon
     ("settings_of_symbol", "words"),
     [
         ({"budget": D(12), "max_slots": 3}, "below the min notional of ETHUSDT at mock, 5: raise the budget"),
-        ({"budget": D("5.1"), "max_slots": 1}, "could not be sold again"),
+        ({"budget": D("5.1"), "max_slots": 1}, "the position could not be sold"),
         (
             {"budget": D(10_001), "max_slots": 1},
             "10000 USDT free, 10001 still needed for ETHUSDT. Lower the budgets",
@@ -199,7 +199,7 @@ def test_missing_key_is_mended_where_the_venue_was_asked_for_and_noted_among_all
     shown, error = check("--all")
     assert error == ""
     assert len({line.split()[0] for line in shown.splitlines()}) == 4
-    assert "warn   There is no key for demo" in shown
+    assert "warn  No key for demo" in shown
 
 
 def test_settings_are_looked_at_first(at_mock: MockExchange, settings: Settings) -> None:

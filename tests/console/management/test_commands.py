@@ -68,7 +68,7 @@ class TestTrade:
         assert is_on("BTCUSDT")
 
     def test_symbol_that_the_exchange_does_not_know_leaves_nothing_behind(self) -> None:
-        with pytest.raises(CommandError, match=r"^mock does not list NOPE\. Is it spelled as on Binance"):
+        with pytest.raises(CommandError, match=r"^mock does not list NOPE\. Check the spelling"):
             run("trade", "nope", "on")
         assert not Symbol.objects.exists()
 
@@ -85,7 +85,7 @@ class TestTrade:
     def test_wrong_key_is_no_missing_symbol(self, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
         settings.MOCK_API_KEY = ""
         monkeypatch.setattr(client_module, "_of_thread", threading.local())
-        with pytest.raises(CommandError, match="There is no key for mock"):
+        with pytest.raises(CommandError, match="No key for mock"):
             run("trade", "ETHUSDT", "on")
 
 

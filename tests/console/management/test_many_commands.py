@@ -202,7 +202,7 @@ class TestSymbols:
         run("symbols", "sync")
         TradingSettings.objects.update(budget=D(600))
         said = run("symbols", "apply", "careful", "--quote", "USDT")
-        assert said == "careful: applied to 2 symbols, from their next cycle on.\n"
+        assert said == "careful: applied to 2 symbols, from the next cycle.\n"
         rows = {row.symbol.name: of_strategy(row, "buy_down_interval") for row in TradingSettings.objects.all()}
         assert rows == {"ETHUSDT": D("0.005"), "BTCUSDT": D("0.005"), "ETHBTC": D("0.0005")}
         assert "applied to 1 symbol" in run("symbols", "apply", "lively", "--on")

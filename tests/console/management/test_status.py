@@ -174,7 +174,7 @@ def test_table_reads_well(day: Symbol, redis_client: "redis.Redis", monkeypatch:
     assert lines[-5].startswith("Leader last finished: 0 s ago; queued tasks: leader 0, exits 0, reports 0, celery 0")
     assert lines[-3:] == [
         "Note: No worker for entries is running: no trader starts or buys.",
-        "Note: No price of ETHUSDT has come yet.",
+        "Note: No price of ETHUSDT yet.",
         "Note: ETHUSDT: no price yet.",
     ]
 
@@ -186,7 +186,7 @@ def test_what_holds_trading_back_is_said_first_and_who_waits_for_it(day: Symbol,
     kill_switch.halt("anna", "news")
     text, _ = run()
     assert text.startswith("Trading is halted: news (by anna, since ")
-    assert "`manage.py resume` lets trading go on." in text.splitlines()[0]
+    assert "Run `manage.py resume` to resume trading." in text.splitlines()[0]
     assert "unconfirmed and being queried: 1" in text
     assert "Blocked, 1 trader: trading is halted: news" in text
     told = json.loads(run("--json")[0])
@@ -202,7 +202,7 @@ def test_stop_that_the_exchange_ordered_is_said_with_its_end(day: Symbol, all_up
     until = timezone.now().replace(microsecond=500_000) + timedelta(minutes=2)
     rate_limits_of(Venue.MOCK).stop(round(until.timestamp() * 1000), "banned (418)")
     text, _ = run()
-    assert f"takes nothing until {until:%d %b %H:%M:%S} UTC, and nothing is sent: banned (418)." in text
+    assert f"until {until:%d %b %H:%M:%S} UTC: banned (418)." in text
     assert json.loads(run("--json")[0])["stopped_why"] == "banned (418)"
 
 
@@ -215,9 +215,9 @@ def test_what_does_not_get_on_is_said_and_is_a_failure_though_every_process_is_u
     plant(redis_client, "streamer", "garage", age_s=41)
     text, code = run()
     assert code == 1
-    assert "Note: The host garage has been silent for 40 s: streamer, worker ran there." in text.splitlines()
+    assert "Note: No heartbeat from the host garage for 40 s: streamer, worker ran there." in text.splitlines()
     assert json.loads(run("--json")[0])["findings"] == [
-        {"about": "host", "text": "The host garage has been silent for 40 s: streamer, worker ran there."}
+        {"about": "host", "text": "No heartbeat from the host garage for 40 s: streamer, worker ran there."}
     ]
     dismissed, _ = run("--dismiss")
     assert dismissed.splitlines() == [

@@ -78,7 +78,9 @@ def place(limits: RateLimits, headers: dict[str, str] | None = None, *, is_exit:
 class TestWeight:
     def test_what_one_process_uses_is_gone_for_the_others(self, limits: RateLimits, another: RateLimits) -> None:
         limits.reserve(4800)
-        with pytest.raises(OverRateLimit, match=r"4,800 of 6,000 request weight .* 1,200 are kept for exits"):
+        with pytest.raises(
+            OverRateLimit, match=r"4,800 of 6,000 request weight per minute used, 1,200 reserved for exits"
+        ):
             another.reserve(1)
 
     def test_exits_pass_where_entries_have_to_wait(self, limits: RateLimits, another: RateLimits) -> None:
@@ -158,7 +160,7 @@ class TestOrders:
     def test_entries_stop_before_the_limit_and_exits_at_it(self, limits: RateLimits, another: RateLimits) -> None:
         for _ in range(40):
             place(limits)
-        with pytest.raises(OverRateLimit, match="40 of 50 unfilled orders per 10 s are used, 10 are kept"):
+        with pytest.raises(OverRateLimit, match="40 of 50 unfilled orders per 10 s used, 10 reserved for exits"):
             place(another)
         for _ in range(10):
             place(another, is_exit=True)
@@ -195,7 +197,7 @@ class TestOrders:
     ) -> None:
         limits.orders_are_full(ORDERS_10S, is_exit=False)
         assert another.why_wait(is_exit=False) == (
-            "40 of 50 unfilled orders per 10 s are used, 10 reserved for exits",
+            "40 of 50 unfilled orders per 10 s used, 10 reserved for exits",
             10.0,
         )
         assert another.why_wait(is_exit=True) is None
@@ -205,7 +207,7 @@ class TestOrders:
 
     def test_refused_exit_stops_exits_too(self, limits: RateLimits, another: RateLimits, clock: Clock) -> None:
         limits.orders_are_full(ORDERS_10S, is_exit=True)
-        assert another.why_wait(is_exit=True) == ("50 of 50 unfilled orders per 10 s are used", 10.0)
+        assert another.why_wait(is_exit=True) == ("50 of 50 unfilled orders per 10 s used", 10.0)
         another.reserve(1, is_exit=True)  # Cancelling and asking go on.
         clock.now_ms += 10_000
         assert another.why_wait(is_exit=True) is None
@@ -213,7 +215,7 @@ class TestOrders:
     def test_full_day_is_looked_at_again_before_it_ends(self, limits: RateLimits) -> None:
         limits.orders_are_full(ORDERS_1D, is_exit=True)
         reason, wait_s = limits.why_wait(is_exit=False) or ("", 0)
-        assert ("of this day" in reason, wait_s) == (True, 600)
+        assert ("unfilled orders per day" in reason, wait_s) == (True, 600)
         place(limits, order_headers(5), is_exit=True)
         assert limits.why_wait(is_exit=False) is None
 
@@ -229,7 +231,7 @@ class TestStop:
     ) -> None:
         limits.stop(clock.now_ms + 7_000, "Too many requests (-1003)")
         for each in (limits, another):
-            with pytest.raises(OverRateLimit, match=r"is not called until .* UTC: Too many requests") as over:
+            with pytest.raises(OverRateLimit, match=r"no requests to .* until .* UTC: Too many requests") as over:
                 each.reserve(1, is_exit=True)
             assert over.value.wait_s == 7
         assert another.why_wait(is_exit=True) is not None
@@ -253,7 +255,7 @@ class TestStop:
         with caplog.at_level(logging.WARNING):
             limits.stop(clock.now_ms + 60_000, "banned")
             another.stop(clock.now_ms + 60_100, "banned")
-        assert caplog.text.count("is not called") == 1
+        assert caplog.text.count("requests stopped until=") == 1
 
     def test_stop_lasts_no_longer_than_it_was_ordered_to_when_the_shared_clock_is_set_back(
         self, limits: RateLimits, another: RateLimits, clock: Clock
@@ -341,7 +343,7 @@ class TestWithoutRedis:
         with caplog.at_level(logging.INFO):
             for _ in range(50):
                 limits.reserve(1)
-        assert caplog.text.count("Redis is away") == 1
+        assert caplog.text.count("Redis is down") == 1
 
 
 def test_reservation_made_without_redis_is_settled_with_it(

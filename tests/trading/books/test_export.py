@@ -102,7 +102,7 @@ def test_other_venues_are_another_account(years: Symbol) -> None:
 def test_coins_from_elsewhere_are_noted(symbol: Symbol) -> None:
     add_fill(make_trader(make_symbol("XRPUSDT")), Side.SELL, datetime(2026, 2, 1, tzinfo=UTC), "10", "0.5")
     [lot], told = run("lots", "--year", "2026")
-    assert (lot["cost"], lot["gain"], lot["note"]) == ("", "", "no purchase here has brought it")
+    assert (lot["cost"], lot["gain"], lot["note"]) == ("", "", "no matching purchase")
     assert "1 row with an uncertain gain" in told
 
 

@@ -160,12 +160,12 @@ def test_every_page_with_the_sum_marks_it(doge: Symbol, admin_client: Client, pa
 def test_the_page_of_the_cycle_says_of_which_commissions(doge: Symbol, admin_client: Client) -> None:
     ended = Trader.objects.get(has_unvalued_fees=True)
     text = shown(admin_client, f"/admin/trading/trader/{ended.pk}/change/")
-    assert "less commissions of 0.0004 BNB" in text
-    assert "nobody knows their value" in text
+    assert "Commissions of 0.0004 BNB" in text
+    assert "value unknown" in text
     assert "0.0002 BNB</span> (of unknown value)" in text
     Fill.objects.filter(trade_id=1).update(commission_quote=D("0.1"), is_unvaluable=False)
     text = shown(admin_client, f"/admin/trading/trader/{ended.pk}/change/")
-    assert "of some nobody knows the value" in text
+    assert "value of some unknown" in text
 
 
 def test_nothing_is_marked_where_all_is_known(symbol: Symbol, admin_client: Client) -> None:

@@ -207,7 +207,7 @@ class TestCommands:
         settings.MOCK_PORT = free_port()
         client_module._of_thread.__dict__.clear()
         out = StringIO()
-        with pytest.raises(CommandError, match="mock: reconciliation stopped early: The exchange can't be reached"):
+        with pytest.raises(CommandError, match="mock: reconciliation stopped early: Exchange unreachable"):
             call_command("reconcile", stdout=out)
         assert "stopped: " in out.getvalue()
 

@@ -69,7 +69,7 @@ def test_fall_from_the_high_reduces_says_why_and_takes_resting_buys_back(symbol:
     switch = Switch.row()
     assert (switch.mode, switch.mode_by, switch.cancels_buys) == (TradingMode.REDUCING, "risk limits", True)
     assert switch.mode_why.startswith("drawdown 9.1 % at mock: gain fell from the all-time peak of 97.8011 USDT to")
-    assert "nothing is bought, only sold: drawdown 9.1 %" in switch.mode_text
+    assert "trading is reducing: sells only: drawdown 9.1 %" in switch.mode_text
 
 
 def test_smaller_fall_lets_trading_go_on(symbol: Symbol, look: Look) -> None:

@@ -122,12 +122,17 @@ OF_ACCOUNT: list[tuple[dict[str, object], Given, Rule, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("limits", "given", "rule", "reason", "topic"),
-    [pytest.param(*case, id=case[3][:60]) for case in (*OF_SYMBOL, *OF_ACCOUNT)],
+    ("is_of_account", "limits", "given", "rule", "reason", "topic"),
+    [
+        pytest.param(is_of_account, *case, id=case[3][:60])
+        for is_of_account, cases in ((False, OF_SYMBOL), (True, OF_ACCOUNT))
+        for case in cases
+    ],
 )
 def test_each_rule_holds_a_buy_back_in_its_own_words_and_lets_exits_pass(
     trader: Trader,
     redis_client: "redis.Redis",
+    is_of_account: bool,
     limits: dict[str, object],
     given: Given,
     rule: Rule,
@@ -135,7 +140,7 @@ def test_each_rule_holds_a_buy_back_in_its_own_words_and_lets_exits_pass(
     topic: str,
 ) -> None:
     given(trader.symbol, redis_client)
-    if next(iter(limits)) in {field.name for field in AccountProtections._meta.fields}:
+    if is_of_account:
         limit_account(**limits)
     else:
         limit(trader.symbol, **limits)

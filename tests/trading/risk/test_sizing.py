@@ -26,7 +26,7 @@ def size(symbol: Symbol, **values: object) -> sizing.Size:
 
 def test_a_fixed_budget_is_shared_by_the_slots(symbol: Symbol) -> None:
     made = size(symbol, budget=D(100), max_slots=3)
-    assert (made.budget, made.text) == (D("33.33333333"), "the budget of 100 USDT, in 3")
+    assert (made.budget, made.text) == (D("33.33333333"), "the budget of 100 USDT, split into 3 slots")
 
 
 def test_profits_are_left_alone_unless_they_compound(symbol: Symbol) -> None:
@@ -59,7 +59,7 @@ def test_a_share_of_the_balance_gives_each_slot_the_same(symbol: Symbol) -> None
     keep_balances("1000")
     first = size(symbol, sizing=Sizing.SHARE, balance_share=D("0.5"), max_slots=5)
     assert first.budget == D(100)
-    assert first.text == "50 % of 1000 USDT that are free and 0 that are bound, in 5"
+    assert first.text == "50 % of 1000 USDT free plus 0 in use, split into 5 slots"
     make_order(make_trader(symbol), price=D(1000), quantity=D("0.1"))
     second = size(symbol)
     assert second.budget == D(100)

@@ -111,7 +111,7 @@ class TestForm:
     ) -> None:
         TradingSettings.objects.filter(symbol=symbol).update(strategy="gone", strategy_settings={"a": "1"})
         shown = unescape(admin_client.get(f"/admin/trading/symbol/{symbol.pk}/change/").content.decode())
-        assert "gone (not here)" in shown
+        assert "gone (not installed)" in shown
         assert "unknown strategy 'gone'" in shown
         told = save(admin_client, symbol, strategy="gone", budget="700")
         assert "unknown strategy 'gone'" in told

@@ -135,7 +135,7 @@ def test_calls_that_use_the_cpu_for_long_are_worth_a_restart_and_so_are_many_tha
     monkeypatch.setattr(time_limit, "MAX_LEFT_BEHIND", 3)
     for _ in range(2):
         leave_behind(lambda: gate.wait(20))
-    assert time_limit.does_not_end() == "3 calls of the strategy mine do not end"
+    assert time_limit.does_not_end() == "3 calls of the strategy mine do not return"
     with pytest.raises(StrategyFails, match="3 of its calls do not return"):
         within_time(STRATEGY, lambda: 7)
 

@@ -87,7 +87,7 @@ def test_trader_whose_strategy_is_gone_says_so_places_nothing_and_goes_on_when_i
         gone.setattr("django.conf.settings.HEDGEHOG_STRATEGIES", [])
         registry.known.cache_clear()
         after = see(trader, "3000", exchange)
-        assert "there is no strategy 'patient'" in after.waits_for
+        assert "unknown strategy 'patient'" in after.waits_for
         assert not Order.objects.exists()
         assert leader.fill_slots() == 0  # Nor does another begin by it.
     registry.known.cache_clear()
@@ -126,7 +126,7 @@ def test_fill_is_booked_though_the_strategy_fails_over_it(
         acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
     after = Trader.objects.get(pk=trader.pk)
     assert Order.objects.get(pk=buy.pk).status == OrderStatus.FILLED
-    assert (after.state, after.error) == (TraderState.HOLDING, "patient.decide fails: KeyError: 'highest'")
+    assert (after.state, after.error) == (TraderState.HOLDING, "patient.decide raised KeyError: 'highest'")
     assert after.retry_at is not None
     assert after.retry_at > timezone.now()
     told = JournalEntry.objects.filter(trader=trader).values_list("kind", "reason").last()

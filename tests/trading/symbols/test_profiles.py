@@ -86,7 +86,7 @@ def test_profile_sets_sizing(symbol: Symbol) -> None:
     profiles.apply(Profile.objects.create(name="part", values=values), [symbol])
     row = settings_of(symbol)
     assert (row.sizing, row.balance_share, row.compounds) == ("share", D("0.05"), True)
-    assert row.size_in_words == "5 % of free USDT in 1"
+    assert row.size_in_words == "5 % of free USDT, 1 slot"
 
 
 def test_protections_of_many_change_and_their_others_stay(symbol: Symbol) -> None:

@@ -35,7 +35,7 @@ from trading.traders import acting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
-WORDS = "The mock exchange lists no ETHUSDTT; it lists ETHUSDT"
+WORDS = "The mock exchange does not list ETHUSDTT; it lists ETHUSDT"
 
 
 def run(*command: str) -> tuple[str, str]:
@@ -101,10 +101,10 @@ def test_a_check_asks_now_and_names_the_setting_that_a_symbol_came_by(
         set_trading(named(name), True)
     out, error = run("symbols", "check")
     assert [line.partition(",")[0].rstrip(".") for line in out.splitlines()] == [
-        "The mock exchange lists no BTCUSD; it lists BTCUSDT",
+        "The mock exchange does not list BTCUSD; it lists BTCUSDT",
         f"HEDGEHOG_SYMBOLS: {WORDS}",
     ]
-    assert error == "2 of 3 can't be traded at mock."
+    assert error == "2 of 3 cannot be traded at mock."
     turn(list(Symbol.objects.exclude(name="ETHUSDT")), TradingStatus.OFF)
     assert run("symbols", "check") == ("", "")
 
@@ -204,5 +204,5 @@ def test_where_names_can_not_be_had_the_symbol_is_said_without_advice(exchange: 
     with pytest.raises(Refused):
         listings.refresh(symbol, Venue.MOCK, exchange)  # it lists nothing, and fails when asked for all
     assert said.of(Venue.MOCK, [symbol]) == {symbol.pk: "The mock exchange does not list ABCUSDT: check the spelling"}
-    with pytest.raises(ValidationError, match="lists no ABCUSDT"):
+    with pytest.raises(ValidationError, match="does not list ABCUSDT"):
         set_trading(symbol, True)

@@ -183,7 +183,7 @@ def test_stop_loss_takes_the_sale_back_and_sells_at_the_market(stops: Trader, ex
     assert ended.profit < -10
     story = {(line.kind, line.order): line.reason for line in JournalEntry.objects.filter(trader=stops)}
     assert story[Kind.CANCELLED, orders(stops, Side.SELL)[0]] == "stop loss: 2840 is more than 5 % below the entry"
-    assert story[Kind.ORDERED, exit_] == ("gets out at the market: the price had fallen to 2840")
+    assert story[Kind.ORDERED, exit_] == ("exits by a market order: the price fell to 2840")
 
 
 def test_nothing_is_sold_before_the_sale_is_known_to_be_cancelled(

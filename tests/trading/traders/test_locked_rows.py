@@ -60,7 +60,7 @@ def test_a_trader_whose_row_is_held_is_rung_again_and_shows_no_error(stack: Stac
         other.execute("SELECT * FROM trading_trader WHERE id = %s FOR UPDATE", [trader.pk])
         enqueue.wake(trader.pk, SYMBOL, event)
         stack.wait_for(lambda: "trading.tasks.wake is postponed" in worker.output, 30, "the second try to fail")
-        assert "trading.tasks.wake is tried again: the database says canceling statement due to lock timeout" in (
+        assert "trading.tasks.wake is retried: the database says canceling statement due to lock timeout" in (
             " ".join(worker.output.split())
         )
         assert "Traceback" not in worker.output

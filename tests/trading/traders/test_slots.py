@@ -89,7 +89,7 @@ def test_rebuy_opens_the_next_slot_once(symbol: Symbol, exchange: ScriptedExchan
     assert live() == [1, 2]
     told = JournalEntry.objects.filter(trader=first).values_list("kind", "reason")
     assert (Kind.SLOT_REQUESTED, "2967.02 is more than 1 % below its buy") in told
-    assert (Kind.SLOT_OPENED, "slot 2 of 3 is opened") in told
+    assert (Kind.SLOT_OPENED, "slot 2 of 3 opened") in told
 
 
 def test_each_of_them_asks_for_the_next_up_to_max_slots(symbol: Symbol, exchange: ScriptedExchange) -> None:
