@@ -114,8 +114,8 @@ def wakes_at(trader: Trader) -> str:
     if trader.wake_below is not None and trader.wake_below >= ANY_PRICE:
         return "the next trade, at any price"
     sides = ((trader.wake_below, "below"), (trader.wake_above, "above"))
-    prices = [f"at {plain(price)} or {side} (rounded to the tick size)" for price, side in sides if price is not None]
-    return f"a trade {', or '.join(prices)}" if prices else ""
+    prices = [f"at {plain(price)} or {side}" for price, side in sides if price is not None]
+    return f"a trade {', or '.join(prices)} (rounded to the tick size)" if prices else ""
 
 
 def _resting(order: Order, symbol: Symbol, trade: LastTrade | None) -> str:

@@ -117,7 +117,7 @@ def _facts(trader: Trader) -> list[tuple[str, Any]]:
         *([("Duration", figures.age(took))] if took is not None else []),
         ("Profit", show.profit(trader.profit, quote, trader.has_unvalued_fees)),
         ("Leftover", show.amount(trader.leftover, base) if trader.leftover else show.NONE),
-        *([("Missing on the account", show.amount(trader.missing, base))] if trader.missing else []),
+        *([("Missing in the account", show.amount(trader.missing, base))] if trader.missing else []),
     ]
 
 
@@ -126,7 +126,7 @@ def _missing(trader: Trader, terms: Arithmetic) -> str:
     if not trader.missing:
         return ""
     base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
-    text = f"{plain(trader.missing)} {base} of its position is missing on the account, cost"
+    text = f"{plain(trader.missing)} {base} of its position is missing in the account, cost"
     text += f" {plain(terms.missing_cost)} {quote}. That is neither profit nor loss"
     return f"{text}." if trader.has_ended else f"{text}; the rest is sold."
 
@@ -161,7 +161,7 @@ def _sum(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> dict[str
         carried = f"Leftover of earlier cycles, sold with it: {plain(terms.carried)} {base}, at cost"
         rows.append((carried, show.amount(terms.carried_cost, quote), ""))
     if terms.missing:
-        lacks = f"Missing on the account: {plain(terms.missing)} {base}, at cost"
+        lacks = f"Missing in the account: {plain(terms.missing)} {base}, at cost"
         rows.append((lacks, show.amount(terms.missing_cost, quote), "neither profit nor loss"))
     if terms.sold or terms.net:
         rows.append((f"Sold {plain(terms.sold)} {base} for", show.amount(terms.received, quote), ""))

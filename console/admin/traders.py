@@ -100,7 +100,7 @@ class TraderAdmin(ReadOnlyAdmin):
             return format_html('<span class="hh-bad hh-clip" title="{}">{}</span>', trader.error, trader.error)
         if trader.missing:
             return format_html(
-                '<span class="hh-bad">{} of its position is missing on the account</span>',
+                '<span class="hh-bad">{} of its position is missing in the account</span>',
                 show.amount(trader.missing, trader.symbol.base_asset),
             )
         if trader.state == TraderState.DUST:

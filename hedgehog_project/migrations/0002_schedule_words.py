@@ -25,8 +25,8 @@ ROWS = {
 }
 
 
-def rename(apps: Apps, was: int, becomes: int) -> None:
-    rows = apps.get_model("django_celery_beat", "PeriodicTask").objects
+def rename(apps: Apps, alias: str, was: int, becomes: int) -> None:
+    rows = apps.get_model("django_celery_beat", "PeriodicTask").objects.using(alias)
     for task, words in ROWS.items():
         (old_name, old_text), (name, text) = words[was], words[becomes]
         rows.filter(task=task, description=old_text).update(description=text)
@@ -35,11 +35,11 @@ def rename(apps: Apps, was: int, becomes: int) -> None:
 
 
 def forward(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
-    rename(apps, 0, 1)
+    rename(apps, editor.connection.alias, 0, 1)
 
 
 def backward(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
-    rename(apps, 1, 0)
+    rename(apps, editor.connection.alias, 1, 0)
 
 
 class Migration(migrations.Migration):

@@ -55,7 +55,7 @@ def test_prices_that_do_not_come_are_a_finding(client: Client, well: "redis.Redi
     well.delete("trade_events:mock:ETHUSDT")
     assert readyz(client) == (503, [{"about": "prices", "text": "No price of ETHUSDT yet."}])
     publish("ETHUSDT", "3000", age_s=130)
-    assert readyz(client) == (503, [{"about": "prices", "text": "No price of ETHUSDT has come for 2 min."}])
+    assert readyz(client) == (503, [{"about": "prices", "text": "No price of ETHUSDT for 2 min."}])
     TradingSettings.objects.update(status=TradingStatus.OFF)
     assert readyz(client) == (200, [])
 

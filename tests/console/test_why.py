@@ -183,7 +183,8 @@ class TestSlots:
         make_trader(well, 2, wake_below=D(2950), wake_above=D(3100), retry_at=retry, waits_for="follows")
         assert [line.text for line in slots(well)[:2]] == [
             "waiting for the next trade; next trigger: the next trade, at any price",
-            "follows; wakes at a trade at 2950 or below, or at 3100 or above; checks again in 40 s",
+            "follows; next trigger: a trade at 2950 or below, or at 3100 or above "
+            "(rounded to the tick size); checks again in 40 s",
         ]
 
     def test_error_stands_out(self, well: Symbol) -> None:
@@ -236,6 +237,6 @@ class TestShown:
         make_story(well)
         kill_switch.halt("anna", "news")
         page = admin_client.get(reverse("admin:trading_symbol_change", args=(well.pk,))).content.decode()
-        assert "Why does it not buy?" in page
+        assert "Buy status" in page
         assert "Trading is halted: news (by anna" in page
         assert "its sell of 0.0667 ETH is open at 3005.99, 0.2 % above the market, 3000" in page

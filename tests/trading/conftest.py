@@ -109,5 +109,8 @@ def at_mock(mock: MockExchange, settings: Settings, monkeypatch: pytest.MonkeyPa
 def seeded_profiles(db: None) -> None:
     """The profiles that migrations seed. A test that empties the database takes them away from those after it."""
     seeds = import_module("trading.migrations.0008_profiles").SEEDS
+    names = import_module("trading.migrations.0021_field_words").PROFILES
+    abouts = import_module("trading.migrations.0022_labels").ABOUTS
     for name, (about, values) in seeds.items():
-        Profile.objects.get_or_create(name=name, defaults={"about": about, "values": values})
+        today = {names.get(setting, setting): value for setting, value in values.items()}
+        Profile.objects.get_or_create(name=name, defaults={"about": abouts[about], "values": today})

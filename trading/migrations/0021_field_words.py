@@ -14,8 +14,8 @@ PROFILES = {
 }
 
 
-def rename_in_profiles(apps: Apps, names: dict[str, str]) -> None:
-    for row in apps.get_model("trading", "Profile").objects.all():
+def rename_in_profiles(apps: Apps, alias: str, names: dict[str, str]) -> None:
+    for row in apps.get_model("trading", "Profile").objects.using(alias):
         values = {names.get(name, name): value for name, value in row.values.items()}
         if values != row.values:
             row.values = values
@@ -23,11 +23,11 @@ def rename_in_profiles(apps: Apps, names: dict[str, str]) -> None:
 
 
 def forward(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
-    rename_in_profiles(apps, PROFILES)
+    rename_in_profiles(apps, editor.connection.alias, PROFILES)
 
 
 def backward(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
-    rename_in_profiles(apps, {new: old for old, new in PROFILES.items()})
+    rename_in_profiles(apps, editor.connection.alias, {new: old for old, new in PROFILES.items()})
 
 
 class Migration(migrations.Migration):

@@ -128,7 +128,7 @@ class TestChanging:
         assert list(SymbolProtections.objects.values_list("max_exposure", "pause_minutes")) == [(D(90), 60)] * 2
         assert "5 % of free USDT, 1 slot" in told
         told = act(admin_client, "change_settings", symbol, apply="yes", empty="max_exposure", heeds_gaps="True")
-        assert "1 symbol changed, at once." in told
+        assert "1 symbol changed, immediately." in told
         assert "old settings" not in told
         row = SymbolProtections.objects.get(symbol=symbol)
         assert (row.max_exposure, row.heeds_gaps) == (None, True)

@@ -177,7 +177,7 @@ def test_a_symbols_page_says_what_the_next_trader_gets(admin_client: Client, sym
     assert "Next order size <span" in page(admin_client, of(symbol))
     assert "the budget of 200 USDT, split into 1 slot." in page(admin_client, of(symbol))
     TradingSettings.objects.update(sizing=Sizing.SHARE)
-    assert "No new trader can start: its budget is a share of the balance" in page(admin_client, of(symbol))
+    assert "No new trader can start: the free balance at mock is not known yet." in page(admin_client, of(symbol))
     keep_balances("1000")
     assert "10 % of 1000 USDT free plus 0 in use, split into 1 slot." in page(admin_client, of(symbol))
 

@@ -191,9 +191,9 @@ class TestSymbols:
     def test_list_shows_each_with_its_settings(self, symbol: Symbol) -> None:
         run("symbols", "sync")
         shown = run("symbols", "list", "--on").split()
-        assert shown == ["ETHUSDT", "on", "-", "200", "USDT", "in", "1", "mock:", "TRADING"]
+        assert shown == ["ETHUSDT", "on", "-", "200", "USDT,", "1", "slot", "mock:", "TRADING"]
         assert run("symbols", "list", "--quote", "usdt", "--names") == "BTCUSDT\nETHUSDT\n"
-        assert "ETHBTC         off       -          0.012 BTC in 3" in run("symbols", "list")
+        assert "ETHBTC         off       -          0.012 BTC, 3 slots" in run("symbols", "list")
 
     def test_an_empty_list_says_so(self, symbol: Symbol) -> None:
         assert run("symbols", "list", "--quote", "EUR").startswith("No matching symbols.")
@@ -209,7 +209,7 @@ class TestSymbols:
         assert run("symbols", "list", "--on").split()[:3] == ["ETHUSDT", "on", "lively"]
         assert "applied to 1 symbol" in run("symbols", "apply", "lively", "ethbtc")
         Profile.objects.create(name="safe", values={"max_open_orders": 4})
-        assert run("symbols", "apply", "safe", "--on") == "safe: applied to 1 symbol, at once.\n"
+        assert run("symbols", "apply", "safe", "--on") == "safe: applied to 1 symbol, immediately.\n"
         assert SymbolProtections.objects.get().max_open_orders == 4
 
     @pytest.mark.parametrize(

@@ -202,7 +202,7 @@ def test_stop_that_the_exchange_ordered_is_said_with_its_end(day: Symbol, all_up
     until = timezone.now().replace(microsecond=500_000) + timedelta(minutes=2)
     rate_limits_of(Venue.MOCK).stop(round(until.timestamp() * 1000), "banned (418)")
     text, _ = run()
-    assert f"until {until:%d %b %H:%M:%S} UTC: banned (418)." in text
+    assert f"No requests to {rate_limits_of(Venue.MOCK).host} until {until:%d %b %H:%M:%S} UTC: banned (418)." in text
     assert json.loads(run("--json")[0])["stopped_why"] == "banned (418)"
 
 
