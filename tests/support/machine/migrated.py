@@ -25,7 +25,7 @@ def _template() -> Path:
 def prepare(processes: Processes, home: Path, **settings: object) -> None:
     """Migrates the database that the settings name and sets it up, without an admin user."""
     given: dict[str, Any] = {**processes.environment, "HEDGEHOG_HOME": home, **settings}
-    if given.get("DATABASE_URL"):
+    if given.get("DATABASE_URL") or (home / FILE).exists():
         ended = processes.run("migrate", "--verbosity=0", **given)
         assert ended.returncode == 0, ended.stderr
     else:
