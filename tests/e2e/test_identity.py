@@ -246,7 +246,7 @@ def test_copies_notice_each_other_and_a_person_says_which_one_lives_on(two: Two)
     for stack, before in zip(two.both, bought, strict=True):
         assert count_buys(stack) == before
         with stack.looked_into():
-            assert "a copy of this installation is alive" in " ".join(
+            assert "a copy of this installation is running" in " ".join(
                 Trader.objects.values_list("waits_for", flat=True)
             )
         assert stack.processes.run("orphans").stdout.startswith("A copy of this installation")
