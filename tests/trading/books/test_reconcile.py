@@ -503,8 +503,8 @@ class TestOrdersThatTheDatabaseLacks:
     @pytest.mark.parametrize(
         ("change", "why"),
         [
-            ({"created_at": timezone.now() + timedelta(minutes=5)}, "began after it was placed"),
-            ({"finished_at": timezone.now(), "state": TraderState.RETIRED}, "has ended"),
+            ({"created_at": timedelta(minutes=5)}, "began after it was placed"),
+            ({"finished_at": timedelta(0), "state": TraderState.RETIRED}, "has ended"),
             ({"venue": Venue.TESTNET}, "it is another one"),
             ({"budget": D(10)}, "does not fit into the budget"),
         ],
@@ -513,7 +513,10 @@ class TestOrdersThatTheDatabaseLacks:
         self, trader: Trader, exchange: ScriptedExchange, change: dict[str, object], why: str
     ) -> None:
         lose(buys(trader, exchange))
-        Trader.objects.filter(pk=trader.pk).update(**change)
+        # Times are from now on: what is collected may run many minutes later.
+        now = timezone.now()
+        values = {name: now + value if isinstance(value, timedelta) else value for name, value in change.items()}
+        Trader.objects.filter(pk=trader.pk).update(**values)
         assert compare(exchange) == (0, 1)
         orphan = Orphan.objects.get()
         assert why in orphan.why
