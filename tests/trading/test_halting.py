@@ -18,7 +18,7 @@ from django.utils import timezone
 from tests.support.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.trading.conftest import make_symbol
 from tests.trading.rows import make_trader
-from trading import gate, halting, leader, symbols, traders
+from trading import gate, halting, leader, looks, symbols, traders
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -417,7 +417,7 @@ def test_no_call_begins_once_trading_is_halted_and_nothing_is_on_its_way(
         return new_client_order_id(trader_id, side)
 
     monkeypatch.setattr(exchange, "place", place)
-    monkeypatch.setattr(traders, "new_client_order_id", slowly)
+    monkeypatch.setattr(looks, "new_client_order_id", slowly)
 
     def trade(trader: Trader) -> None:
         try:

@@ -18,7 +18,7 @@ from tests.support.scripted_exchange import ScriptedExchange
 from tests.trading.conftest import make_symbol
 from tests.trading.limited import PRICE, QUANTITY, keep_balances, limit, limit_account, see_trade
 from tests.trading.rows import make_order, make_trader
-from trading import traders
+from trading import looks, traders
 from trading.core.events import Nudged, TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.identity.names import new_client_order_id
@@ -183,7 +183,7 @@ def trade_at_once(own: list[Trader], exchange: ScriptedExchange, monkeypatch: py
         time.sleep(0.1)  # Past the gate, and not committed yet.
         return new_client_order_id(trader_id, side)
 
-    monkeypatch.setattr(traders, "new_client_order_id", slowly)
+    monkeypatch.setattr(looks, "new_client_order_id", slowly)
 
     def trade(trader: Trader) -> None:
         try:
