@@ -27,7 +27,7 @@ def caught() -> dict[str, str]:
     return dict(re.findall(r"^(\w+) +(seed \d+: .*)$", ran.stdout, re.MULTILINE))
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("bug", PLANTED)
 def test_some_seed_fails_with_a_planted_bug(bug: str, caught: dict[str, str]) -> None:
     assert bug in caught
