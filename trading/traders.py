@@ -20,7 +20,6 @@ from trading.core.events import Event, Nudged, OrderReported, TradeSeen
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
 from trading.core.position import state_of
-from trading.exchange.client import clock_offset
 from trading.exchange.errors import ExchangeError, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import Exchange, NewOrder
 from trading.identity import copies
@@ -89,7 +88,7 @@ def hear(
     if row is None:
         log.warning("order not in the database: client_order_id=%s symbol=%s", report.client_order_id, report.symbol)
         if venue is not None:
-            copies.heard(venue, report, clock_offset(venue))
+            copies.heard(venue, report)
             doorbell.reconcile_once(venue)
         return False
     if not is_news(row, report):
