@@ -38,12 +38,12 @@ def copy_at(venue: Venue | str) -> OtherInstallation | None:
     return OtherInstallation.objects.filter(venue=venue, identity__in=own).first()
 
 
-def heard(venue: Venue, report: OrderReport, offset: timedelta) -> None:
+def heard(venue: Venue, report: OrderReport) -> None:
     """Takes in the report of an order that the database lacks: a copy is known from its first one on."""
     name = order_ids.read(report.client_order_id)
     if name is None or not name.identity or name.identity != Installation.identity_if_any():
         return
-    placed_at = runs.by_our_clock(report.placed_ms, offset)
+    placed_at = runs.by_our_clock(venue, report.placed_ms)
     if Runs.at(timezone.now()).when(placed_at) == When.RUNNING:
         others.note(venue, [(report.client_order_id, placed_at)])
 

@@ -13,6 +13,8 @@ from enum import Enum, auto
 
 from django.utils import timezone
 
+from hedgehog_project.venues import Venue
+from trading.exchange.client import clock_offset
 from trading.models import Installation, Run
 
 # How often a sign is written.
@@ -68,9 +70,12 @@ def began_at(now: datetime) -> datetime | None:
     return newest.began_at if newest is not None and _goes_on(newest, now) else None
 
 
-def by_our_clock(ms: int, offset: timedelta) -> datetime | None:
-    """A time of the exchange's; `offset` is what to add to our time to have it. None: the exchange did not tell."""
-    return datetime.fromtimestamp(ms / 1000, UTC) - offset if ms else None
+def by_our_clock(venue: Venue, ms: int) -> datetime | None:
+    """A time of a venue's, by how far its clock is known to be off now. None: the venue did not tell.
+
+    Not by what was known before it was asked: its answer may be the first to tell that our clock was set.
+    """
+    return datetime.fromtimestamp(ms / 1000, UTC) - clock_offset(venue) if ms else None
 
 
 def beat(now: datetime | None = None) -> None:

@@ -7,7 +7,6 @@ from enum import Enum, auto
 from hedgehog_project.venues import Venue
 from trading.core.orders import OrderReport
 from trading.exchange import order_ids
-from trading.exchange.client import clock_offset
 from trading.identity import copies
 from trading.identity.names import Names
 from trading.identity.runs import MARGIN, Runs, When, by_our_clock
@@ -48,8 +47,7 @@ class Judge:
 
     def placed_at(self, report: OrderReport) -> datetime | None:
         """By our clock; None where the exchange does not tell."""
-        # As it is known now: the answer that shows the order is the first to tell that our clock was set.
-        return by_our_clock(report.placed_ms, clock_offset(self.venue))
+        return by_our_clock(self.venue, report.placed_ms)
 
     def verdict(self, report: OrderReport) -> Verdict:
         """Of an order that no row knows."""

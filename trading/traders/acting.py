@@ -21,7 +21,6 @@ from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO
 from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
 from trading.core.position import state_of
-from trading.exchange.client import clock_offset
 from trading.exchange.errors import ExchangeError, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import Exchange, ExchangeAt, NewOrder
 from trading.identity import copies
@@ -94,7 +93,7 @@ def hear(
     if row is None:
         log.warning("unknown order: client_order_id=%s symbol=%s", report.client_order_id, report.symbol)
         if venue is not None:
-            copies.heard(venue, report, clock_offset(venue))
+            copies.heard(venue, report)
             enqueue.reconcile_once(venue)
         return False
     if not is_news(row, report):

@@ -16,6 +16,7 @@ from binance_mock.engine.errors import Refused as EngineRefused
 from binance_mock.protocol import replies
 from binance_mock.protocol.operations import REST
 from binance_mock.protocol.params import Params
+from binance_mock.state.security import AHEAD_MS
 from hedgehog_project.venues import Venue
 from hedgehog_project.venues.codes import NO_SUCH_SYMBOL
 from trading.core.fees import Fees
@@ -36,8 +37,6 @@ Answer = TypeVar("Answer")
 
 # Reconciliation finds within a minute what shows again, where it is not lost in a bad line.
 SHOWN_WITHIN_MS = 150_000
-# By how much a timestamp may be ahead of the exchange's clock (request-security.md, "Timing security").
-AHEAD_MS = 1_000
 _NO_SUCH_ORDER = (-2011, -2013)
 _REFUSALS = (
     Refused("Filter failure: PRICE_FILTER (-1013)", -1013, Why.FILTER),

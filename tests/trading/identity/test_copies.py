@@ -51,6 +51,11 @@ def holding(trader: Trader, exchange: ScriptedExchange) -> Trader:
     return trader
 
 
+def learn_that_the_exchange_is_two_hours_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = client_module.clock_at(client_module.endpoints(Venue.MOCK).rest_url)
+    monkeypatch.setattr(clock, "offset_ms", -7_200_000)
+
+
 def sells(trader: Trader, exchange: ScriptedExchange) -> bool:
     count = len(exchange.placed)
     acting.wake(trader.pk, LOOK, exchange)
@@ -125,9 +130,8 @@ class TestByTime:
         place: Place,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """The exchange's clock is two hours behind ours: so was the order placed while this one ran."""
-        clock = client_module.clock_at(client_module.endpoints(Venue.MOCK).rest_url)
-        monkeypatch.setattr(clock, "offset_ms", -7_200_000)
+        """So was the order placed while this one ran."""
+        learn_that_the_exchange_is_two_hours_behind(monkeypatch)
         place(own_id(trader), ago_s=7_230)
         compare(exchange)
         assert Orphan.objects.get().is_of_copy
@@ -140,12 +144,11 @@ class TestByTime:
         place: Place,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        clock = client_module.clock_at(client_module.endpoints(Venue.MOCK).rest_url)
         place(own_id(trader), ago_s=7_230)
         answer = exchange.open_orders
 
         def refuses_the_first_timestamp() -> Any:
-            monkeypatch.setattr(clock, "offset_ms", -7_200_000)
+            learn_that_the_exchange_is_two_hours_behind(monkeypatch)
             return answer()
 
         monkeypatch.setattr(exchange, "open_orders", refuses_the_first_timestamp)
