@@ -14,7 +14,7 @@ from tests.support.settings import give
 from tests.trading.strategies.conftest import PATIENT
 from trading.core.orders import Side
 from trading.core.strategy import TraderState
-from trading.models import Order, Trader, TradingSettings
+from trading.models import Listing, Order, Trader, TradingSettings
 from trading.waking import triggers
 
 
@@ -50,8 +50,9 @@ def test_trailing_and_a_users_own_complete_their_cycles(stack: Stack) -> None:
     client = redis.Redis.from_url(stack.redis_url)
 
     def waits_for_a_price(name: str) -> bool:
-        """One trade comes at a time here: it must find the trader's trigger."""
-        return bool(client.zcard(triggers.key_below("mock", name)))
+        """One trade comes at a time here: it must find the trader's trigger, and the filters that it trades by."""
+        is_listed = Listing.objects.filter(symbol__name=name).exists()
+        return is_listed and bool(client.zcard(triggers.key_below("mock", name)))
 
     def trade(name: str, price: str, until: TraderState | None = None, **memory: str) -> None:
         """The market trades, and the first trader takes it in."""
@@ -63,6 +64,7 @@ def test_trailing_and_a_users_own_complete_their_cycles(stack: Stack) -> None:
 
         wait_for(stack, has_seen, 20, f"{name} at {price}: {until or memory}")
 
+    stack.wait_until_heard("ETHUSDT", "BTCUSDT")
     for name in ("ETHUSDT", "BTCUSDT"):
         wait_for(stack, partial(waits_for_a_price, name), 20, f"a trader of {name} that waits for the next price")
     trade("ETHUSDT", "3000", low="3000")

@@ -58,6 +58,7 @@ def begin(stack: Stack, client: "redis.Redis") -> None:
         return bool(client.xlen(f"trade_events:mock:{SYMBOL}"))
 
     wait_for(stack, streams, 20, "the first trade to be streamed")
+    stack.wait_until_heard(SYMBOL)
     turn_on()
     wait_for(stack, lambda: Listing.objects.filter(symbol__name=SYMBOL).exists(), 20, "the listing")
 

@@ -28,6 +28,7 @@ from hedgehog_project.env import database
 from hedgehog_project.exec_with_parent import PACE_S
 from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import free_port
+from streamer.topics import trade_topic
 from tests.support.environment import ROOT, start_redis
 from tests.support.exchanges.market import KEY, SECRET, MockExchange
 from tests.support.machine import migrated
@@ -112,6 +113,17 @@ class Stack:
         self.wait_for(lambda: wanted <= alive(client), 40, "a heartbeat of everybody")
         if "mock_exchange" in self.services:
             self.wait_for(self.mock.is_up, 20, "the mock exchange")
+
+    def wait_until_heard(self, *symbols: str) -> None:
+        """Until a trade of each of these goes all the way: earlier ones concern nobody, and are not read later."""
+        client = redis.Redis.from_url(self.redis_url)
+
+        def is_heard(symbol: str) -> bool:
+            topic = trade_topic("mock", symbol)
+            return bool(client.exists(topic) and client.xinfo_groups(topic))
+
+        self.wait_for(lambda: all(map(is_heard, symbols)), 20, f"dispatch to read the trades of {symbols}")
+        self.wait_for(lambda: "connected connection=trades-" in self.services["streamer"].output, 20, "the streamer")
 
     def kill(self, name: str) -> None:
         """kill -9. It comes back while somebody waits."""
