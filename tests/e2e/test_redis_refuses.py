@@ -109,7 +109,7 @@ def test_stop_gets_out_while_redis_takes_no_writes_and_all_goes_on_when_it_does(
     heal(stack)
     began = time.monotonic()
     wait_for(stack, lambda: Trader.objects.filter(symbol__name="ETHUSDT", finished_at=None).exists(), 60, "a new one")
-    wait_for(stack, lambda: "Redis is well again" in stack.services["standby"].output, 60, "handed back")
+    wait_for(stack, lambda: "Redis is up again" in stack.services["standby"].output, 60, "handed back")
     print(f"handed back after {time.monotonic() - began:.1f} s")
     stack.mock.trade("BTCUSDT", "2900")
     wait_for(stack, lambda: has_got_out("BTCUSDT"), 30, "out of BTCUSDT, by a worker")

@@ -94,9 +94,9 @@ def hanging_redis() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["NOSUCHUSDT"], "NOSUCHUSDT is no symbol of the mock exchange"),
-        (["ETHUSDT", "OLDUSDT"], "OLDUSDT does not trade on the mock exchange now (its status is BREAK)"),
-        (["ETH/USDT"], "'ETH/USDT' is no symbol"),
+        (["NOSUCHUSDT"], "NOSUCHUSDT is not listed on the mock exchange"),
+        (["ETHUSDT", "OLDUSDT"], "OLDUSDT cannot be traded on the mock exchange now (status BREAK)"),
+        (["ETH/USDT"], "invalid symbol 'ETH/USDT'"),
         (["--market", "mock"], "--market requires symbols"),
         (["ETHUSDT", "--market", "moon"], "invalid choice: 'moon'"),
     ],

@@ -219,7 +219,7 @@ def test_postgresql_that_is_away_leaves_the_request(here: Installation, is_mute:
     assert ended.returncode == 1
     assert f"for every process of HEDGEHOG_HOME {here.home} on this machine" in ended.stdout
     assert "without the database no process can send a new order" in ended.stdout
-    assert "can't be looked up" in ended.stderr
+    assert "cannot be looked up" in ended.stderr
     assert "top-secret" not in ended.stdout + ended.stderr
     assert here.python(ASKS_THE_GATE) == "True"
 

@@ -24,6 +24,7 @@ from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport
 from trading.exchange import replies as ours
 from trading.exchange.binance import terms
+from trading.exchange.codes import from_code
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import RECV_WINDOW_MS, ListedSymbol, NewOrder, Replacement
 from trading.exchange.replies import from_exchange_info, from_my_trade, from_order_reply
@@ -37,7 +38,6 @@ Answer = TypeVar("Answer")
 
 # Reconciliation finds within a minute what shows again, where it is not lost in a bad line.
 SHOWN_WITHIN_MS = 150_000
-_NO_SUCH_ORDER = (-2011, -2013)
 _REFUSALS = (
     Refused("Filter failure: PRICE_FILTER (-1013)", -1013, Why.FILTER),
     Refused("Account has insufficient balance for requested action. (-2010)", -2010, Why.BALANCE),
@@ -244,8 +244,7 @@ class Line:
             method, path = request.split()
             return REST[method, path].run(self.world.context, Params(values), self.world.exchange_ms)
         except EngineRefused as refused:
-            text = str(refused.body()["msg"])
-            raise (NotFound(text) if refused.code in _NO_SUCH_ORDER else Refused(text, refused.code)) from None
+            raise from_code(refused.code, str(refused.body()["msg"])) from None
 
     def _question(self) -> None:
         self._pause()
