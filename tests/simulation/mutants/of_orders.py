@@ -13,14 +13,12 @@ from tests.simulation.surroundings.patches import Patches
 from trading import leader, set_clocks, tasks
 from trading.books import booking
 from trading.core import orders
-from trading.core.denials import Check
 from trading.core.journal import Source
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import Position
 from trading.exchange.errors import OutcomeUnknown
 from trading.exchange.protocol import ARRIVES_WITHIN, Exchange, NewOrder
-from trading.models import Order, Switch, Trader, TradingSettings
-from trading.models.switch import TradingMode
+from trading.models import Order, Trader, TradingSettings
 from trading.reconciliation import reconcile
 from trading.risk import gate, kill_switch
 from trading.traders import acting, calls, looks, rejections
@@ -204,11 +202,7 @@ _HALTED = "trading is halted"
 
 
 def heeds_a_halt_only_once_it_is_in_the_database(patches: Patches) -> None:
-    def by_the_row(side: Side) -> gate.Denial | None:
-        mode = Switch.objects.filter(pk=1).values_list("mode", flat=True).first() or TradingMode.ACTIVE
-        return None if TradingMode(mode).lets(side) else gate.Denial(_HALTED, gate.REST, _HALTED, Check.MODE)
-
-    patches.everywhere(gate.mode_denial, by_the_row)
+    patches.set(gate, "_requested_denial", lambda side: None)
 
 
 def never_asks_about_unclear_orders(patches: Patches) -> None:
