@@ -1,5 +1,6 @@
 """A strategy that loops, sleeps or wants to end the process: its trader shows it, and everybody else trades on."""
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +35,17 @@ def loops_whatever_is_raised() -> None:
             time.sleep(0.01)
         except Exception:  # noqa: BLE001
             continue
+
+
+@pytest.fixture(autouse=True)
+def untraced() -> Iterator[None]:
+    """Python 3.11 stands still under a tracer, as that of coverage, while an exception is pending for another thread:
+    it looks at a function's beginning again and again, until that thread has taken it.
+    """
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
 
 
 @pytest.fixture
