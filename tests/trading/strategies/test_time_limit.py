@@ -42,9 +42,11 @@ def untraced() -> Iterator[None]:
     """Python 3.11 stands still under a tracer, as that of coverage, while an exception is pending for another thread:
     it looks at a function's beginning again and again, until that thread has taken it.
     """
-    tracer = sys.gettrace()
+    tracer, tracer_of_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
+    threading.settrace(None)
     yield
+    threading.settrace(tracer_of_threads)
     sys.settrace(tracer)
 
 
