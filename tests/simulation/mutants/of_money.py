@@ -14,7 +14,7 @@ from trading.core.money import cost_after
 from trading.core.position import Position, TraderState
 from trading.exchange import replies
 from trading.models import Leftover, Trader
-from trading.traders import valuing
+from trading.traders import acting, valuing
 
 
 def reads_only_the_standard_commission(patches: Patches) -> None:
@@ -68,6 +68,10 @@ def sells_what_is_left_over_twice(patches: Patches) -> None:
     patches.set(leftovers, "take", take)
 
 
+def sells_for_ever_what_is_not_there(patches: Patches) -> None:
+    patches.set(acting, "_ask_for_the_balance", lambda *_: [])
+
+
 PLANTED = (
     takes_what_is_worth_too_little_for_dust,
     forgets_what_is_left_over,
@@ -75,4 +79,5 @@ PLANTED = (
     reads_only_the_standard_commission,
     prices_a_buy_that_took_as_a_maker,
     takes_an_unknown_commission_for_nothing,
+    sells_for_ever_what_is_not_there,
 )
