@@ -14,7 +14,7 @@ VENV ?= .venv-$(VERSION)
 BIN := $(VENV)/bin
 FOR_RUN := $(VENV)/.for-run-$(VERSION)
 FOR_TEST := $(VENV)/.for-test-$(VERSION)
-# As python -m does, but Ctrl-C ends it without a traceback.
+# As Python's -m does, but Ctrl-C ends it without a traceback.
 QUIETLY := import runpy, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); sys.argv.pop(0); \
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 PIP := $(BIN)/python -c '$(QUIETLY)' pip install --quiet --disable-pip-version-check --require-hashes
@@ -36,10 +36,10 @@ help:
 	@echo 'Settings: make run WEB_PORT=8001 MARKET=live; see .env.example for all. Another Python: PYTHON=python3.13'
 
 run: $(FOR_RUN)
-	@exec $(BIN)/python -m hedgehog_project.run
+	@exec $(BIN)/python -m hedgehog_project.launch.run
 
 host: $(FOR_RUN)
-	@HEDGEHOG_PART=host exec $(BIN)/python -m hedgehog_project.run
+	@HEDGEHOG_PART=host exec $(BIN)/python -m hedgehog_project.launch.run
 
 # Of the tests that run side by side, in their own processes: what starts real ones is covered and not counted.
 # Python 3.12 and newer can count almost for nothing.
