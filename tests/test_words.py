@@ -2,6 +2,7 @@
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,6 +106,27 @@ def test_strings_and_texts_are_read() -> None:
     assert len(list(strings(source, True))) == 3
     assert without_old_names("a\n### Names\n| `chunks` |\n## 0.3.0\nb") == "a\n## 0.3.0\nb"
     assert all(list(ROOT.glob(pattern)) for pattern in ("*.md", "docs/**/*.md", "console/**/*.html"))
+
+
+def test_a_planted_word_is_found_in_each_kind_of_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = {
+        "console/page.py": 'def f():\n    """It rang."""\n    label = "Most orders"\n',
+        "trading/strategies/own.py": '"""Buys under the market."""\n',
+        "console/templates/page.html": "<p>held back</p>",
+        "docs/page.md": "Its books, the books.",
+        "CHANGELOG.md": "### Names\n`chunks`\n## 0.1.0\nA rung, at most.\n",
+    }
+    for file, text in planted.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    assert {(file, word) for file, word, _ in found() if not exception(file, word)} == {
+        ("console/page.py", "most"),
+        ("trading/strategies/own.py", "under the market"),
+        ("console/templates/page.html", "held back"),
+        ("docs/page.md", "the books"),
+        ("CHANGELOG.md", "rung"),
+    }
 
 
 def test_no_text_for_users_contains_an_old_word() -> None:
