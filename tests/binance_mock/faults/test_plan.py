@@ -70,7 +70,7 @@ def test_the_oldest_of_two_strikes_and_the_other_is_not_counted() -> None:
     faults = Faults()
     first, second = turned_on(faults, "balance_2010", count=2), turned_on(faults, "duplicate_2010", count=2)
     assert strikes(faults, 4) == ["balance_2010"] * 2 + ["duplicate_2010"] * 2
-    assert (first.struck, second.struck) == (2, 2)
+    assert (first.injected, second.injected) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_every_kind_has_a_group_a_sentence_and_something_that_it_strikes() -> No
     for kind in KINDS.values():
         assert kind.group in GROUPS
         assert kind.text.endswith(".")
-        assert kind.strikes
+        assert kind.applies_to
 
 
 def test_every_kind_is_in_the_documentation() -> None:
