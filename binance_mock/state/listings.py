@@ -91,7 +91,7 @@ def read_exchange_info(path: Path) -> dict[str, Any]:
         info: dict[str, Any] = read_json(gzip.decompress(body) if path.suffix == ".gz" else body)
         read_symbols(info)
     except (OSError, EOFError, zlib.error, *NO_EXCHANGE_INFO) as error:
-        raise BadExchangeInfo(f"{path} can't be read as exchangeInfo: {error or type(error).__name__}") from None
+        raise BadExchangeInfo(f"{path} cannot be read as exchangeInfo: {error or type(error).__name__}") from None
     return {"exchangeFilters": [], **info}
 
 
