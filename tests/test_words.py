@@ -49,9 +49,9 @@ def strings(source: str, with_docstrings: bool) -> Iterator[tuple[int, str]]:
         and isinstance(node.body[0], ast.Expr)
     }
     for node in ast.walk(tree):
-        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if is_text and (with_docstrings or node not in docstrings):
-            yield node.lineno, node.value
+        match node:
+            case ast.Constant(value=str(text)) if with_docstrings or node not in docstrings:
+                yield node.lineno, text
 
 
 def without_old_names(changelog: str) -> str:
