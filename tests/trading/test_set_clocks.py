@@ -38,7 +38,7 @@ def look_at_once() -> None:
 
 
 @pytest.fixture
-def rung(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def queued(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     monkeypatch.setattr(current_app, "send_task", lambda name, **_: names.append(name.rpartition(".")[2]))
     return names
@@ -164,15 +164,15 @@ def test_it_looks_every_ten_seconds_only(symbol: Symbol, monkeypatch: pytest.Mon
 
 
 def test_after_the_clock_was_set_back_the_leader_rings_for_all_that_was_due(
-    symbol: Symbol, redis_client: "redis.Redis", rung: list[str]
+    symbol: Symbol, redis_client: "redis.Redis", queued: list[str]
 ) -> None:
     later = timezone.now() + HOURS
     make_trader(symbol, 1, retry_at=later)
     make_order(make_trader(symbol, 2), status=OrderStatus.SUBMITTING, submitted_at=later)
     leader.lead()
-    assert "nudge" in rung
+    assert "nudge" in queued
     leader.lead(timezone.now() + leader.STUCK_AFTER + timedelta(seconds=1))
-    assert "ask" in rung
+    assert "ask" in queued
 
 
 def test_no_wait_is_longer_than_a_minute_however_long_its_reason_lasts(symbol: Symbol) -> None:
@@ -216,7 +216,7 @@ def test_what_is_free_is_not_known_when_it_was_asked_in_another_time(symbol: Sym
 
 
 @pytest.mark.parametrize("hours", [-6, 6])
-def test_a_bell_that_nobody_answered_is_rung_again_when_redis_clock_was_set(
+def test_a_task_that_was_not_processed_is_queued_again_when_redis_clock_was_set(
     redis_client: "redis.Redis", hours: int
 ) -> None:
     now = shared_clock.now()

@@ -24,7 +24,7 @@ from trading.models.switch import TradingMode, requested_mode
 from trading.models.symbols import TradingStatus
 from trading.risk import protections
 
-# How long a trader that is held back by the mode rests; a resume rings it at once.
+# How long a trader rests that the mode denies; a resume makes it due at once.
 REST = timedelta(seconds=60)
 AT_ONCE = timedelta(0)
 # How long one rests that finds the symbol's book full of orders.

@@ -134,7 +134,7 @@ def keep_request() -> bool:
 
 
 def resume(by: str) -> int:
-    """Lets every order pass again, and rings whoever waits for a time; how many traders that are.
+    """Lets every order pass again, and makes all waiting traders due; returns how many.
 
     Raises Django's database errors, and OSError where a request of this home can't be taken away: then all stays as
     it is.

@@ -222,7 +222,7 @@ def _read(
         told = replace(told, cancel_reason=SHOWED_LATE) if is_late else told
         orders = [*others, told]
     elif trader.has_ended or (not has_valued and _waits(trader) and _can_wait(event)):
-        return None  # An old bell: the trader waits for its next try.
+        return None  # An old task: the trader waits for its next retry.
     else:
         # WAITING means that nothing could have traded.
         rows = known.rows if known is not None else {} if trader.state == TraderState.WAITING else _rows_of(trader)

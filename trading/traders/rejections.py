@@ -50,7 +50,7 @@ def not_taken(row: Order, error: Refused | Throttled | NotSent) -> NotTaken:
 
 
 def see_to(row: Order, error: Exception) -> None:
-    """Rings whoever can mend what was refused. Nothing depends on these bells: both are rung by the clock as well."""
+    """Queues the task that can fix the cause of a rejection. Nothing depends on it: the schedule queues both too."""
     try:
         match error:
             case Refused(why=Why.BALANCE):

@@ -9,8 +9,8 @@
     triggers:ended                     sorted set: trader id by the time (s) at which it was heard that it has ended
     triggers:built                     there while the copy is whole; gone when Redis was emptied
 
-A crossed trigger moves to `fired` in one step, so that a dispatcher may die at any moment: the leader rings those
-again whose wake-up nobody answered.
+A crossed trigger moves to `fired` in one step, so that a dispatcher may die at any moment: the leader wakes those
+again whose task was not processed.
 
 A copy may come late, after its trader has ended. While `ended` remembers that, nothing arms the trader any more; then
 the leader, which takes away each minute what has no live row (prune), is the one who sees to it.

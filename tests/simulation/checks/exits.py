@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from tests.simulation.checks.invariants import Watch
     from tests.simulation.surroundings.world import World
 
-# Prices that a trader may have gone by: those of late bells.
+# Prices that a trader may have gone by: those of late wake-ups.
 LATELY = timedelta(seconds=30)
-# What can be sold is on offer within this time, although bells, beats and requests are lost.
+# What can be sold is on offer within this time, although wake-ups, beats and requests are lost.
 OFFERED_WITHIN = timedelta(seconds=60)
 # So often in a row an order is refused for want of balance, and no more often.
 MAX_REFUSALS = 5

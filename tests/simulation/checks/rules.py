@@ -30,9 +30,9 @@ from trading.exchange.protocol import NewOrder
 from trading.models.fields import from_units
 from trading.models.symbols import Sizing, TradingStatus
 
-# A bell may be that late: what it told was seen on the market before.
+# A wake-up may be that late: what it told was seen on the market before.
 WAKE_UPS_LATE_BY = timedelta(seconds=20)
-# A wish is fulfilled within this time, although beats, bells and requests are lost.
+# A wish is fulfilled within this time, although beats, wake-ups and requests are lost.
 FULFILLED_WITHIN = timedelta(seconds=30)
 # The least that can be sold, however the filters change, in base and in quote.
 TICK = Decimal("0.01")

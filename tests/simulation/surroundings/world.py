@@ -58,7 +58,7 @@ RECONCILE_EVERY = timedelta(seconds=60)
 # A person's order, too far away ever to trade; nobody but its owner may touch it.
 FOREIGN = "web_foreign"
 LEADS_WITHIN = timedelta(seconds=3)
-# Of so many beats one helps whoever sleeps, although bells are lost.
+# Of so many beats one helps whoever sleeps, although wake-ups are lost.
 BEATS_THAT_HELP = 6
 # While nothing trades any more, so much time may pass at once.
 SETTLES_BY = timedelta(seconds=10)

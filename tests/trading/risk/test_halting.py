@@ -43,9 +43,9 @@ RECHECK = Recheck("test")
 
 @pytest.fixture(autouse=True)
 def wake_ups(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    rung: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
-    return rung
+    queued: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: queued.append((task, kwargs)))
+    return queued
 
 
 @pytest.fixture

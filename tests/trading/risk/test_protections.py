@@ -302,12 +302,12 @@ def test_what_was_bought_and_sold_again_since_the_balance_was_told_is_free_but_n
     assert free() == D(700), "a buy that was cancelled has spent what it bought"
 
 
-def test_a_balance_that_is_too_old_is_not_trusted_and_is_asked_for(trader: Trader, rung: list[str]) -> None:
+def test_a_balance_that_is_too_old_is_not_trusted_and_is_asked_for(trader: Trader, refreshed: list[str]) -> None:
     keep_balances("1000", age=balances.MAX_AGE + timedelta(seconds=1))
     limit_account(quote_reserve=D(1))
     denial = ask(trader)
     assert denial is not None and "not known" in denial.reason
-    assert rung == ["mock"]
+    assert refreshed == ["mock"]
     keep_balances("1000")
     assert ask(trader) is None
 

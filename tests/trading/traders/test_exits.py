@@ -127,10 +127,10 @@ def test_cancel_whose_outcome_is_unclear_is_asked_about(
         acting.wake(follows.pk, event, exchange)
     assert len(exchange.placed) == 1  # Nothing else is placed while it may rest.
     # The leader has it taken back for as long as it rests.
-    rung: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
+    queued: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: queued.append((task, kwargs)))
     leader.cancel_unwanted(timezone.now() + leader.STUCK_AFTER * 2)
-    assert rung == [("trading.tasks.cancel", {"trader": follows.pk, "symbol": "ETHUSDT", "order": row.pk})]
+    assert queued == [("trading.tasks.cancel", {"trader": follows.pk, "symbol": "ETHUSDT", "order": row.pk})]
     acting.cancel(row.pk, exchange)
     assert orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED
 

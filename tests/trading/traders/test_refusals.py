@@ -33,9 +33,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 @pytest.fixture(autouse=True)
 def wake_ups(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    rung: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
-    return rung
+    queued: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: queued.append((task, kwargs)))
+    return queued
 
 
 def wait_s(trader: Trader) -> float:
@@ -79,7 +79,7 @@ def test_filter_that_refuses_has_the_symbols_filters_asked_at_once(
     assert wait_s(trader) <= 1
 
 
-def test_refusal_is_booked_also_where_nobody_can_be_rung(
+def test_refusal_is_booked_also_where_nothing_can_be_queued(
     trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*args: object, **options: object) -> None:
