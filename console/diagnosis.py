@@ -216,11 +216,11 @@ def settings(facts: Facts) -> Iterator[Finding]:
 
 
 def risk_limits(facts: Facts) -> Iterator[Finding]:
-    """What holds buys back just now, the last one first; and what of a drawdown needs a look."""
+    """What denies buys now, the last one first; and what of a drawdown needs a look."""
     if facts.symbol is None:
         yield from (note(Topic.RISK_LIMIT, text) for text in limit_usage.drawdown_problems(facts.venue))
-    held = [f"Buys denied by a risk limit: {each}." for each in limit_usage.together(facts.venue, facts.symbol)]
-    for text in _first(held, "{} more risk limits deny buys: see Risk limits."):
+    denials = [f"Buys denied by a risk limit: {each}." for each in limit_usage.together(facts.venue, facts.symbol)]
+    for text in _first(denials, "{} more risk limits deny buys: see Risk limits."):
         yield note(Topic.RISK_LIMIT, text, stops_buys=facts.symbol is not None)
 
 

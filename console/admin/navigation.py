@@ -46,7 +46,7 @@ def environment(request: HttpRequest) -> list[str]:
 
 
 def on_every_page(request: HttpRequest) -> dict[str, Any]:
-    """Why trading is held back, whether the reader may change that, and the version."""
+    """Why trading is halted or reducing, whether the reader may change that, and the version."""
     if not request.user.is_authenticated:
         return {}
     return {

@@ -194,13 +194,13 @@ def test_halt_takes_the_buy_back_and_resume_lets_the_trader_buy_again(world: Wor
     world.wake()
     world.wait_for(lambda: Order.objects.filter(status=OrderStatus.NEW).exists(), "the buy")
     kill_switch.halt("anna", "test", cancels_buys=True)
-    world.lead_until(lambda: Order.objects.filter(status=OrderStatus.CANCELED).exists(), "the buy to be taken back")
+    world.lead_until(lambda: Order.objects.filter(status=OrderStatus.CANCELED).exists(), "the buy to be cancelled")
     assert world.on_the_exchange() == []
     before = world.orders_ever_placed()
     Trader.objects.update(retry_at=timezone.now())  # Its pause is over.
     world.lead_until(lambda: world.trader.wake_below, "the trader to wait for a trade")
     world.wake(2)
-    world.lead_until(lambda: "trading is halted" in world.trader.waits_for, "the trader to be held back")
+    world.lead_until(lambda: "trading is halted" in world.trader.waits_for, "the trader to be denied")
     assert world.orders_ever_placed() == before
     resumed_at = time.monotonic()
     kill_switch.resume("anna")

@@ -250,7 +250,7 @@ class HeldBack(models.Model):
     )
     reason = models.CharField(max_length=300, blank=True)
     last_at = models.DateTimeField()
-    # By then whoever it holds back has asked again. An edit of the protections ends it: all are asked anew.
+    # By then a denied trader has tried again. An edit of the risk limits ends it: all try again.
     denies_until = models.DateTimeField()
 
     class Meta:

@@ -34,7 +34,7 @@ MEETS = timedelta(seconds=2)
 
 
 def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal, rules: SymbolFilters) -> Denial | None:
-    """What holds this order of a trader back; None where it may be placed."""
+    """What denies this order of a trader; None if it may be placed."""
     venue = Venue(trader.venue)
     return (
         mode_denial(side)
@@ -47,7 +47,7 @@ def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal, rules:
 
 
 def mode_denial(side: Side) -> Denial | None:
-    """What the mode of trading holds back: the switch's, or that of a halt which the database does not know yet."""
+    """What the kill switch denies: by its row, or by a halt that the database does not know yet."""
     return _requested_denial(side) or _switch_denial(
         Switch.objects.filter(pk=1).values_list("mode", flat=True).first(), side
     )
@@ -71,7 +71,7 @@ def _switch_denial(mode: str | None, side: Side) -> Denial | None:
 
 
 def cancel_denial(trader: Trader, side: Side) -> Denial | None:
-    """What would hold back an order that is to take the place of a cancelled one: then nothing is to be cancelled."""
+    """What would deny an order that is to replace a cancelled one: then nothing is to be cancelled."""
     return mode_denial(side) or copies.denial(trader, side)
 
 
@@ -96,7 +96,7 @@ def _off_denial(order: NewOrder, status: str | None) -> Denial | None:
 
 
 def _rate_limit_denial(venue: Venue, side: Side) -> Denial | None:
-    """What the exchange's limits hold back. Sales have a reserve that buys can't use."""
+    """What the exchange's rate limits deny. Sells have a reserve that buys can't use."""
     full = why_wait(venue, side)
     if full is None:
         return None

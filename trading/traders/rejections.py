@@ -40,7 +40,7 @@ def not_taken(row: Order, error: Refused | Throttled | NotSent) -> NotTaken:
         case Refused(why=Why.BALANCE):
             return NotTaken(OrderStatus.REJECTED, f"{_needed(row)}, more than the free balance: {error}")
         case Refused(why=Why.MARKET_CLOSED):
-            # Soon again: the listing that is asked for now holds orders back for as long as the symbol is halted.
+            # Soon again: the listing that is asked for now denies orders for as long as the symbol is halted.
             return NotTaken(OrderStatus.REJECTED, f"{row.symbol.name} cannot be traded now: {error}")
         case Refused():
             return NotTaken(OrderStatus.REJECTED, str(error))

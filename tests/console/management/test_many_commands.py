@@ -40,7 +40,7 @@ def status_of(symbol: Symbol) -> tuple[str, bool]:
 
 @pytest.fixture
 def at(exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch) -> ScriptedExchange:
-    """The exchange that the command takes orders back at."""
+    """The exchange that the command cancels orders at."""
     monkeypatch.setattr(settling, "exchange_at", exchange)
     monkeypatch.setattr(settling, "PAUSE_S", 0.01)
     return exchange

@@ -4,9 +4,9 @@ R1 One rebuy a trader, where the price fell far enough, and no slot opened but f
 R2 A buy is only followed where the market left it; what was bought is sold.
 R3 Nothing is sold at a loss but by a stop that the price has crossed, nor while another order of the trader rests.
 R4 A symbol that is not on begins no trader and buys nothing; off it sells nothing; a shutdown ends by itself, and
-   what is to be taken back is.
+   what is to be cancelled is.
 R5 No own orders meet.
-R6 No limit of the protections is passed, and no exit held back.
+R6 No risk limit is passed, and no exit denied.
 R7 A trader gets its part, not more.
 """
 
@@ -307,7 +307,7 @@ class RuleWatch:
                     and order.symbol == symbol
                     and (order.side.value == Side.BUY or status == TradingStatus.OFF)
                 ):
-                    due[order.client_order_id] = f"R4: {order.client_order_id} is not taken back"
+                    due[order.client_order_id] = f"R4: {order.client_order_id} is not cancelled"
             for pk, *_, state, _, _, _, _ in mine:
                 if state == "WAITING":
                     due["waits", pk] = f"R4: trader {pk} waits on, and {symbol} is {status}"

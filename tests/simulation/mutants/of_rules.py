@@ -79,7 +79,7 @@ def stop_sells_before_its_cancel_is_confirmed(patches: Patches) -> None:
             return cancelled(order_id, context, now)
         with suppress(ExchangeError):
             context.exchange_at(Venue(row.venue)).cancel(row.symbol.name, row.client_order_id)
-        return [(row.trader_id, OrderReported(report_of(row, OrderStatus.CANCELED, "taken back"), Source.CANCEL))]
+        return [(row.trader_id, OrderReported(report_of(row, OrderStatus.CANCELED, "cancelled"), Source.CANCEL))]
 
     patches.set(acting, "_cancelled", hasty)
 

@@ -227,7 +227,7 @@ def test_at_the_market_whole_steps_of_market_orders_are_sold_and_the_rest_at_its
 
 
 # --- retarget -------------------------------------------------------------------------------------
-def test_buy_that_its_trader_took_back_is_placed_anew_without_a_pause() -> None:
+def test_buy_that_its_trader_cancelled_is_placed_anew_without_a_pause() -> None:
     waits = decide(position(), cancelled(Side.BUY, True), RULES, FOLLOWS)
     assert waits == Wait("waiting for the next trade")
     paused = decide(position(), cancelled(Side.BUY, False), RULES, FOLLOWS)

@@ -1,4 +1,4 @@
-"""The kill switch: nothing passes the gate any more, resting buys are taken back, and a resume wakes everybody."""
+"""The kill switch: nothing passes the gate any more, open buys are cancelled, and a resume wakes everybody."""
 
 import threading
 import time

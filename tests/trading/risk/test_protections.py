@@ -1,4 +1,4 @@
-"""Protections hold buys back and never an exit; each rule has its words, its figures and its bounds."""
+"""Risk limits deny buys and never an exit; each rule has its words, its figures and its bounds."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

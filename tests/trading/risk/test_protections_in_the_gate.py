@@ -89,7 +89,7 @@ def test_what_is_bought_is_sold_whatever_holds_buys_back(
     assert not HeldBack.objects.exists()
 
 
-def test_an_edit_lets_whoever_was_held_back_ask_again_at_once(trader: Trader, exchange: ScriptedExchange) -> None:
+def test_an_edit_lets_a_denied_trader_try_again_at_once(trader: Trader, exchange: ScriptedExchange) -> None:
     limit(trader.symbol, max_exposure=D(100))
     acting.wake(trader.pk, TRADE, exchange)
     failing = make_trader(trader.symbol, 2, error="no connection", retry_at=timezone.now() + timedelta(seconds=50))

@@ -247,7 +247,7 @@ def test_self_trade_prevention_makes_ever_longer_pauses(trader: Trader, exchange
     assert JournalEntry.objects.filter(kind=Kind.PAUSED).count() == 6
 
 
-def test_sale_that_its_owner_took_back_is_placed_again_after_a_pause(
+def test_sale_that_its_owner_cancelled_is_placed_again_after_a_pause(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
