@@ -200,7 +200,7 @@ def feed(facts: Facts) -> Iterator[Finding]:
 
 
 def settings(facts: Facts) -> Iterator[Finding]:
-    """Settings that can't work with the venue's rules, and rules that nobody has told yet."""
+    """Settings that can't work with the venue's filters, and filters that are not known yet."""
     stops = facts.symbol is not None
     wanted = [line for line in facts.wanted if not line.said and line.symbol is not None]
     rows = Listing.objects.filter(venue=facts.venue, symbol__in=[line.pk for line in wanted]).defer("filters")

@@ -33,14 +33,14 @@ FULL = timedelta(seconds=10)
 MEETS = timedelta(seconds=2)
 
 
-def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal, rules: SymbolFilters) -> Denial | None:
+def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal, filters: SymbolFilters) -> Denial | None:
     """What denies this order of a trader; None if it may be placed."""
     venue = Venue(trader.venue)
     return (
         mode_denial(side)
         or copies.denial(trader, side)
         or _rate_limit_denial(venue, side)
-        or _full_book_denial(venue, trader.symbol_id, side, rules)
+        or _full_book_denial(venue, trader.symbol_id, side, filters)
         or _self_trade_denial(trader, side, price)
         or protections.denial(trader, side, price, quantity)
     )
@@ -105,15 +105,15 @@ def _rate_limit_denial(venue: Venue, side: Side) -> Denial | None:
     return Denial(reason, timedelta(seconds=wait_s), topic, Check.RATE_LIMIT)
 
 
-def _full_book_denial(venue: Venue, symbol_id: int, side: Side, rules: SymbolFilters) -> Denial | None:
+def _full_book_denial(venue: Venue, symbol_id: int, side: Side, filters: SymbolFilters) -> Denial | None:
     """MAX_NUM_ORDERS. A sale takes the place of its buy: only buys make orders more."""
-    if side == Side.SELL or not rules.max_orders:
+    if side == Side.SELL or not filters.max_orders:
         return None
     count = Order.objects.filter(venue=venue, symbol=symbol_id, status__in=OPEN).count()
-    if count < rules.max_orders:
+    if count < filters.max_orders:
         return None
-    reason = f"max open orders of {rules.symbol} at {venue} reached: {count} of {rules.max_orders}"
-    return Denial(reason, FULL, f"max open orders of {rules.symbol} at {venue} reached", Check.FULL_BOOK)
+    reason = f"max open orders of {filters.symbol} at {venue} reached: {count} of {filters.max_orders}"
+    return Denial(reason, FULL, f"max open orders of {filters.symbol} at {venue} reached", Check.FULL_BOOK)
 
 
 def _self_trade_denial(trader: Trader, side: Side, price: Decimal) -> Denial | None:

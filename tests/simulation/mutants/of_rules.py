@@ -112,7 +112,7 @@ def abandons_a_part_filled_buy_by_a_retarget(patches: Patches) -> None:
 
 
 def trailing_sells_without_a_profit(patches: Patches) -> None:
-    patches.set(trailing, "_floor", lambda position, rules, settings: position.bought_at)
+    patches.set(trailing, "_floor", lambda position, filters, settings: position.bought_at)
 
 
 def respawns_while_a_symbol_shuts_down(patches: Patches) -> None:

@@ -442,7 +442,7 @@ class World:
         self._listings_are_refreshed(symbol)
 
     def _listings_are_refreshed(self, symbol: str) -> None:
-        """Some time later: until then the traders know the old rules."""
+        """Some time later: until then the traders know the old filters."""
         Listing.objects.filter(symbol__name=symbol).update(refreshed_at=LONG_AGO)
         self.later(self.chance.randint(0, 10_000), self.refresh)
 

@@ -40,16 +40,16 @@ class Settings:
             raise ValueError("Who is bold waits for one trade only.")
 
 
-def decide(position, event, rules, settings):
+def decide(position, event, filters, settings):
     if position.open_order is not None:
         return Wait("its order is not filled yet")
     if position.bought_at is not None:
-        price = profit_price(position.bought_at, settings.profit_interval, rules)
-        return sell_or_finish(position, rules, price, "its profit")
-    return buy_under(position, event, rules, settings.down_interval, settings.profit_interval)
+        price = profit_price(position.bought_at, settings.profit_interval, filters)
+        return sell_or_finish(position, filters, price, "its profit")
+    return buy_under(position, event, filters, settings.down_interval, settings.profit_interval)
 
 
-def triggers(position, rules, settings):
+def triggers(position, filters, settings):
     return Triggers() if position.orders else Triggers(below=ANY_PRICE)
 '''
 

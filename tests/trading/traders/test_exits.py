@@ -23,7 +23,7 @@ from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, 
 from trading.exchange.protocol import ARRIVES_WITHIN, NewOrder, Replacement
 from trading.models import JournalEntry, Listing, Order, Trader, TradingSettings
 from trading.models.switch import TradingMode
-from trading.models.symbols import forget_rules
+from trading.models.symbols import forget_filters
 from trading.risk import kill_switch
 from trading.traders import acting, calls
 from trading.waking import triggers
@@ -335,7 +335,7 @@ def test_sold_by_a_market_order_costs_what_it_brought(stops: Trader, exchange: S
 def replaces(stops: Trader) -> Trader:
     """As `stops`; its exchange cancels and places in one request."""
     Listing.objects.update(allows_replacing=True)
-    forget_rules()
+    forget_filters()
     return stops
 
 

@@ -20,7 +20,7 @@ from trading.core.position import TraderState
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import Refused, Why
 from trading.models import JournalEntry, Leftover, Listing, Order, Symbol, Trader, TradingSettings
-from trading.models.symbols import forget_rules
+from trading.models.symbols import forget_filters
 from trading.risk.exposure import bound
 from trading.traders import acting, cycle_end
 
@@ -31,7 +31,7 @@ NO_BALANCE = Refused("Account has insufficient balance for requested action. (-2
 
 def lists(**values: object) -> None:
     Listing.objects.update(**values)
-    forget_rules()
+    forget_filters()
 
 
 def next_one(symbol: Symbol, slot: int = 1) -> Trader:

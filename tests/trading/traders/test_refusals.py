@@ -23,7 +23,7 @@ from trading.exchange.errors import NotSent, OutcomeUnknown, Refused, Throttled,
 from trading.exchange.protocol import NewOrder
 from trading.models import Fill as FillRow
 from trading.models import JournalEntry, Listing, Order, Trader
-from trading.models.symbols import bounds_of, forget_rules
+from trading.models.symbols import bounds_of, forget_filters
 from trading.risk import gate
 from trading.symbols import listings, refreshing
 from trading.traders import acting, calls
@@ -136,7 +136,7 @@ def test_full_budget_holds_a_trader_back_without_a_row_or_an_error(
 
 def test_book_that_is_full_of_our_orders_takes_no_more_buys(trader: Trader, exchange: ScriptedExchange) -> None:
     Listing.objects.update(filters=[{"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 1}])
-    forget_rules()
+    forget_filters()
     acting.wake(trader.pk, TRADE, exchange)
     other = make_trader(trader.symbol, 2)
     acting.wake(other.pk, TRADE, exchange)
