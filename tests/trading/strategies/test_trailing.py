@@ -177,7 +177,7 @@ def test_only_prices_that_change_something_wake_it(position: Position, below: D 
 
 MOVES = st.lists(st.integers(-300, 300), min_size=1, max_size=120)  # in hundredths of a per cent
 INTERVALS = st.integers(1, 300).map(lambda each: D(each).scaleb(-4))
-ALL_RULES = st.builds(
+ALL_FILTERS = st.builds(
     lambda tick, fee: replace(FILTERS, tick=tick, fees=Fees.flat(fee)),
     st.sampled_from([D("0.01"), D("0.1"), D(1)]),
     st.sampled_from([D(0), D("0.001")]),
@@ -259,7 +259,7 @@ class Walk:
         self.position = replace(self.position, orders=kept)
 
 
-@given(MOVES, ALL_RULES, st.builds(Settings, INTERVALS, INTERVALS, st.none() | INTERVALS), st.booleans())
+@given(MOVES, ALL_FILTERS, st.builds(Settings, INTERVALS, INTERVALS, st.none() | INTERVALS), st.booleans())
 def test_it_never_sells_under_its_floor_nor_has_two_orders(
     moves: list[int], filters: SymbolFilters, settings: Settings, always_wakes: bool
 ) -> None:
