@@ -190,7 +190,7 @@ def test_ask_books_what_the_exchange_knows(world: World) -> None:
     assert [fill.commission for fill in Fill.objects.filter(order=buy)] == [D("0.0000667")]
 
 
-def test_halt_takes_the_buy_back_and_resume_lets_the_trader_buy_again(world: World) -> None:
+def test_halt_cancels_the_buy_and_resume_lets_the_trader_buy_again(world: World) -> None:
     world.wake()
     world.wait_for(lambda: Order.objects.filter(status=OrderStatus.NEW).exists(), "the buy")
     kill_switch.halt("anna", "test", cancels_buys=True)

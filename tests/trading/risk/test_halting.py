@@ -299,7 +299,7 @@ def test_halt_says_what_it_does_and_resume_what_it_ends(trader: Trader, at: Scri
     assert run("resume") == "Trading is already active.\n"
 
 
-def test_halt_with_cancel_takes_resting_buys_back_and_leaves_sales(trader: Trader, at: ScriptedExchange) -> None:
+def test_halt_with_cancel_cancels_open_buys_and_leaves_sells(trader: Trader, at: ScriptedExchange) -> None:
     others = [make_trader(make_symbol(name)) for name in ("BTCUSDT", "XRPUSDT")]
     for each in (trader, *others):
         acting.wake(each.pk, TradeSeen(each.symbol.name, 1, D(3000), 0), at)

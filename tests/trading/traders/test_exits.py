@@ -167,7 +167,7 @@ def test_cancel_that_was_throttled_keeps_the_intent(follows: Trader, exchange: S
 
 
 # --- getting out ----------------------------------------------------------------------------------
-def test_stop_loss_takes_the_sale_back_and_sells_at_the_market(stops: Trader, exchange: ScriptedExchange) -> None:
+def test_stop_loss_cancels_the_sell_and_sells_at_the_market(stops: Trader, exchange: ScriptedExchange) -> None:
     assert fresh(stops).wake_below == D("2847.14999999")
     acting.wake(stops.pk, at("2847.15"), exchange)
     assert len(orders(stops, Side.SELL)) == 1
