@@ -1,6 +1,6 @@
 """Whether a venue can be traded at: its addresses, our key, the clock, the symbols that are on, the balances.
 
-It asks only; order/test, which places nothing, is the most it does.
+It only queries: at most it calls order/test, which places nothing.
 """
 
 import json

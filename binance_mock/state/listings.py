@@ -101,7 +101,7 @@ def listings_of(info: Mapping[str, Any]) -> dict[str, MockSymbol]:
     for name, rules in read_symbols(info).items():
         tick = rules.tick
         price = LISTINGS[name].price if name in LISTINGS else tick * 20_000
-        # A usual trade is worth some dozen times the least that is taken; where nothing is too little, that of one.
+        # A usual trade is worth some dozen times the min notional; without one, of the price of one step or unit.
         minimum = rules.min_notional or price * (rules.step if rules.has_step else 1)
         typical = max(floor_to(minimum * 30 / price, rules.step), rules.step)
         found[name] = MockSymbol(rules.base, rules.quote, tick, rules.step, price, typical)

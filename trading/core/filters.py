@@ -21,7 +21,7 @@ class SymbolFilters:
     max_price: Decimal = ZERO
     min_quantity: Decimal = ZERO
     max_quantity: Decimal = ZERO
-    # MARKET_LOT_SIZE: the most of one market order, and its step where that is coarser than `step`.
+    # MARKET_LOT_SIZE: the max quantity of one market order, and its step where that is coarser than `step`.
     max_market_quantity: Decimal = ZERO
     market_step: Decimal = ZERO
     min_notional: Decimal = ZERO
@@ -31,8 +31,8 @@ class SymbolFilters:
     buy_factor_max: Decimal = ZERO
     sell_factor_min: Decimal = ZERO
     sell_factor_max: Decimal = ZERO
-    max_position: Decimal = ZERO  # MAX_POSITION: the most of the base asset that may be owned, with open buys
-    max_orders: int = 0  # MAX_NUM_ORDERS: the most that may rest on the symbol's book
+    max_position: Decimal = ZERO  # MAX_POSITION: max quantity of the base asset owned, with open buys
+    max_orders: int = 0  # MAX_NUM_ORDERS: max open orders of the symbol
     allows_replacing: bool = False  # one request may cancel an order and place another (cancelReplaceAllowed)
     fees: Fees = USUAL_FEES
     is_trading: bool = True

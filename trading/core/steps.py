@@ -153,7 +153,7 @@ def sell_or_finish(
     is_exit: bool = False,
     memory: Memory | None = None,
 ) -> Decision:
-    """Sells all that is owned at this price; ends the cycle where less is left than one step or the least quantity.
+    """Sells all that is owned at this price; ends the cycle where less is left than one step or the min quantity.
 
     What is more than that and worth less than the exchange takes an order for is held until it can be sold; the rest
     of what was sold for the most part is left to the symbol's next sale.

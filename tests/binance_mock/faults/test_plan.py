@@ -9,7 +9,7 @@ import pytest
 from binance_mock.faults import words
 from binance_mock.faults.faults import ENDED_KEPT, BadFault, Fault, Faults, Occasion
 from binance_mock.faults.kinds import GROUPS, KINDS, Hook
-from binance_mock.faults.mix import FEWEST, MAX, random_mix
+from binance_mock.faults.mix import MAX, MIN, random_mix
 from binance_mock.server.faults.frames import broken
 from tests.support.environment import ROOT
 
@@ -130,7 +130,7 @@ def test_every_kind_can_be_turned_on_with_nothing_set() -> None:
 def test_a_mix_can_be_turned_on_and_is_the_same_from_the_same_seed(seed: int) -> None:
     mix = random_mix(seed, 20)
     assert mix == random_mix(seed, 20)
-    assert FEWEST <= len(mix) <= MAX
+    assert MIN <= len(mix) <= MAX
     faults = Faults()
     for wanted in mix:
         fault = faults.turn_on(wanted, NOW)

@@ -34,7 +34,7 @@ from trading.models.symbols import Sizing, TradingStatus
 WAKE_UPS_LATE_BY = timedelta(seconds=20)
 # A wish is fulfilled within this time, although beats, wake-ups and requests are lost.
 FULFILLED_WITHIN = timedelta(seconds=30)
-# The least that can be sold, however the filters change, in base and in quote.
+# The minimum that can be sold, however the filters change, in base and in quote.
 TICK = Decimal("0.01")
 # How far a price may move between a fill and its valuing, and how much of a cost commissions in BNB are.
 MOVED, OF_COST = Decimal("0.1"), Decimal("0.003")
@@ -147,7 +147,7 @@ class RuleWatch:
         never(budget < minimum / max_slots - unit, f"R7: trader {pk} gets only {budget} of {minimum} in {max_slots}")
 
     def _brought(self, symbol: str, traders: list[tuple[Any, ...]]) -> tuple[Decimal, Decimal]:
-        """The least and the most that ended cycles can have brought at any moment since the last check."""
+        """The min and max profit of ended cycles at any moment since the last check."""
         profits = {row[0]: from_units(row[9]) for row in traders if row[1] == symbol and row[9] is not None}
         total = sum(profits.values(), ZERO)
         before = self._profits.get(symbol, (ZERO, ZERO))[0]

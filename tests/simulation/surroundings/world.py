@@ -108,7 +108,7 @@ class World:
         )
         self.identity = ""
         self.others = Others(self)
-        # What was done this step, for whoever watches: the least and the highest price of each symbol.
+        # What was done this step, for whoever watches: the lowest and the highest price of each symbol.
         self.lowest: dict[str, Decimal] = {}
         self.highest: dict[str, Decimal] = {}
         # All that was traded on the symbols' markets, and when.

@@ -135,7 +135,7 @@ def test_with_everything_set_an_order_costs_a_dozen_queries_however_many_traders
 
 # --- two at once ----------------------------------------------------------------------------------
 RACES: list[tuple[str, Callable[[Symbol], object], int]] = [
-    ("most bound", lambda symbol: limit(symbol, max_exposure=D(450)), 2),
+    ("max exposure", lambda symbol: limit(symbol, max_exposure=D(450)), 2),
     ("open orders", lambda symbol: limit(symbol, max_open_orders=3), 3),
     ("exposure", lambda symbol: limit_account(max_exposure=D(450)), 2),
     ("orders a minute", lambda symbol: limit_account(max_orders_a_minute=2), 1),

@@ -28,10 +28,10 @@ class Settings:
     )
     down_interval: Decimal = field(
         default=Decimal("0.002"),
-        metadata={"label": "Under the market", "help": "How deep.", "above": Decimal(0), "at_most": Decimal("0.3"),
+        metadata={"label": "Below the market", "help": "How deep.", "above": Decimal(0), "at_most": Decimal("0.3"),
                   "percent": True},
     )
-    most_price: Decimal | None = field(default=None, metadata={"label": "Highest price", "above": Decimal(0)})
+    max_price: Decimal | None = field(default=None, metadata={"label": "Highest price", "above": Decimal(0)})
     trades: int = field(default=3, metadata={"label": "Trades", "help": "How many.", "at_least": 1, "at_most": 9})
     is_bold: bool = field(default=False, metadata={"label": "Bold", "help": "Buys at once."})
 

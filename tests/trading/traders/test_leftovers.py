@@ -166,7 +166,7 @@ class TestWorthTooLittle:
     def test_whole_position_is_held_and_its_slot_buys_nothing(
         self, trader: Trader, exchange: ScriptedExchange
     ) -> None:
-        """The least notional was raised over what it holds."""
+        """The min notional was raised above its position."""
         acting.wake(trader.pk, TRADE, exchange)
         lists(min_notional=D(1_500))
         acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), Source.REPORT, exchange)
