@@ -70,7 +70,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _models_item("trading", "orphan", "help_center"),
         _models_item("trading", "otherinstallation", "group_work", "Other installations"),
         _models_item("trading", "accountprotections", "shield", "Risk limits"),
-        _models_item("trading", "heldback", "front_hand", "Denied orders"),
+        _models_item("trading", "deniedorder", "front_hand", "Denied orders"),
         _models_item("trading", "switch", "toggle_on", "Trading control"),
     ]
     mock = [

@@ -21,7 +21,7 @@ from trading.core.denials import Denial, Rule
 from trading.core.events import Recheck
 from trading.core.journal import Cause, Source
 from trading.core.orders import OrderStatus
-from trading.models import Balance, FillMark, HeldBack, HighWater, Listing, Order, Orphan, Symbol, Trader
+from trading.models import Balance, DeniedOrder, FillMark, HighWater, Listing, Order, Orphan, Symbol, Trader
 from trading.risk import balances
 from trading.traders import acting, retries
 from trading.waking import triggers
@@ -104,8 +104,10 @@ def drawdown(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
 
 
 def denied_row(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
-    HeldBack.objects.create(venue="mock", symbol=symbol, rule=Rule.BOUND, day=at.date(), last_at=at, denies_until=at)
-    return HeldBack, "denies_until"
+    DeniedOrder.objects.create(
+        venue="mock", symbol=symbol, rule=Rule.BOUND, day=at.date(), last_at=at, denies_until=at
+    )
+    return DeniedOrder, "denies_until"
 
 
 def fill_mark(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
@@ -143,7 +145,7 @@ def test_a_time_that_may_be_ahead_or_is_past_stays(symbol: Symbol, make: Rows) -
         model, field = make(symbol, at)
         set_clocks.mend(now)
         assert at in set(model.objects.values_list(field, flat=True))
-        for rows in (Order, Trader, HighWater, HeldBack, FillMark, Orphan):
+        for rows in (Order, Trader, HighWater, DeniedOrder, FillMark, Orphan):
             rows.objects.all().delete()
 
 

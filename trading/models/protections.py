@@ -236,11 +236,11 @@ class HighWater(models.Model):
         return f"Gain at {self.venue}: {plain(self.gain)} {self.quote_asset}"
 
 
-class HeldBack(models.Model):
+class DeniedOrder(models.Model):
     """How often a rule denied buys of a symbol on one day (UTC), and the last time in words."""
 
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
-    symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="held_back")
+    symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="denied_orders")
     rule = models.CharField(max_length=16, choices=[(rule.value, RULE_LABELS[rule]) for rule in Rule])
     day = models.DateField()
     count = models.PositiveIntegerField(

@@ -26,7 +26,7 @@ from trading.core.journal import Kind
 from trading.core.money import ZERO, plain, quote_of
 from trading.core.orders import OPEN, Side
 from trading.core.strategy import TraderState
-from trading.models import AccountProtections, HeldBack, JournalEntry, Order, SymbolProtections, Trader
+from trading.models import AccountProtections, DeniedOrder, JournalEntry, Order, SymbolProtections, Trader
 from trading.models.protections import BNB
 from trading.risk import balances
 from trading.risk.exposure import bound, of_live_traders
@@ -286,7 +286,7 @@ def has_changed(venue: Venue | str | None = None, symbol_ids: Collection[int] | 
     wanted = {"venue": venue, "symbol__in": symbol_ids}
     mine = Q(**{name: value for name, value in wanted.items() if value is not None})
     now = timezone.now()
-    HeldBack.objects.filter(mine, denies_until__gt=now).update(denies_until=now)
+    DeniedOrder.objects.filter(mine, denies_until__gt=now).update(denies_until=now)
     # The leader nudges whoever is due, within a second.
     Trader.objects.filter(mine, finished_at__isnull=True, retry_at__gt=now, error="").update(retry_at=now)
 
@@ -309,20 +309,20 @@ def _note(buy: _Buy, denial: Denial) -> None:
         "denies_until": buy.now + denial.wait + ASKED_AGAIN_WITHIN,
     }
     key = {"venue": buy.venue, "symbol_id": buy.trader.symbol_id, "rule": denial.by, "day": buy.midnight.date()}
-    if not HeldBack.objects.filter(**key).update(**values):
-        HeldBack.objects.get_or_create(**key, defaults={**values, "count": 0})
-        HeldBack.objects.filter(**key).update(count=F("count") + 1)
+    if not DeniedOrder.objects.filter(**key).update(**values):
+        DeniedOrder.objects.get_or_create(**key, defaults={**values, "count": 0})
+        DeniedOrder.objects.filter(**key).update(count=F("count") + 1)
 
 
-def active_denials(venue: Venue | None = None) -> QuerySet[HeldBack]:
+def active_denials(venue: Venue | None = None) -> QuerySet[DeniedOrder]:
     """What denies buys now, the last one first."""
-    rows = HeldBack.objects.filter(denies_until__gt=timezone.now()).select_related("symbol").order_by("-last_at")
+    rows = DeniedOrder.objects.filter(denies_until__gt=timezone.now()).select_related("symbol").order_by("-last_at")
     return rows if venue is None else rows.filter(venue=venue)
 
 
-def rows_of_day(venue: Venue | str, day: date | None = None) -> QuerySet[HeldBack]:
+def rows_of_day(venue: Venue | str, day: date | None = None) -> QuerySet[DeniedOrder]:
     """What denied buys on a day (UTC; today by default), the largest count first."""
-    rows = HeldBack.objects.filter(venue=venue, day=day or timezone.now().astimezone(UTC).date())
+    rows = DeniedOrder.objects.filter(venue=venue, day=day or timezone.now().astimezone(UTC).date())
     return rows.select_related("symbol").order_by("-count", "symbol__name")
 
 

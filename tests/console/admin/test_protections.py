@@ -19,7 +19,15 @@ from tests.support.pages.forms import main_form
 from tests.support.rows import make_order, make_trader
 from tests.trading.conftest import make_symbol
 from trading.core.events import TradeSeen
-from trading.models import AccountProtections, HeldBack, Profile, Symbol, SymbolProtections, Trader, TradingSettings
+from trading.models import (
+    AccountProtections,
+    DeniedOrder,
+    Profile,
+    Symbol,
+    SymbolProtections,
+    Trader,
+    TradingSettings,
+)
 from trading.models.symbols import Sizing
 from trading.risk import protections
 from trading.traders import acting
@@ -109,14 +117,20 @@ def test_the_accounts_page_says_how_far_limits_are_used_and_what_they_leave_out(
 def test_denied_orders_show_on_every_page_that_one_looks_at(admin_client: Client, denied: Trader) -> None:
     reason = "max exposure of ETHUSDT, 300 USDT: 199.8999 in use, this buy needs 199.8999"
     row = limit_account(max_exposure=D(10_000))
-    HeldBack.objects.update(denies_until=timezone.now() + timedelta(minutes=1))
+    DeniedOrder.objects.update(denies_until=timezone.now() + timedelta(minutes=1))
     pages = ("/admin/", of(denied.symbol), f"/admin/trading/trader/{denied.pk}/change/", f"{PAGES}{row.pk}/change/")
-    for url in (*pages, "/admin/trading/heldback/"):
+    for url in (*pages, "/admin/trading/deniedorder/"):
         assert reason in page(admin_client, url), url
     told = StringIO()
     with pytest.raises(SystemExit):
         call_command("status", stdout=told)  # No process is up.
     assert f"Note: Buys denied by a risk limit: {reason}.\n" in told.getvalue()
+
+
+@pytest.mark.parametrize("rest", ["", "?q=1&day__gte=2026-11-01", "7/change/?_popup=1", "a%3Fb%20c/history/"])
+def test_the_old_address_of_denied_orders_leads_to_the_new_one(admin_client: Client, rest: str) -> None:
+    answer = admin_client.get(f"/admin/trading/heldback/{rest}")
+    assert (answer.status_code, answer["Location"]) == (302, f"/admin/trading/deniedorder/{rest}")
 
 
 def test_a_limit_of_the_account_is_told_once_for_all_the_symbols_that_it_denies(

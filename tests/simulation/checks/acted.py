@@ -43,6 +43,6 @@ def acted() -> Counter[str]:
     """By rule; "denied: ..." by each risk limit."""
     found = Counter({name: read(query)[0][0] for name, query in _QUERIES.items()})
     found.update(
-        {f"denied: {rule}": n for rule, n in read("SELECT rule, sum(count) FROM trading_heldback GROUP BY rule")}
+        {f"denied: {rule}": n for rule, n in read("SELECT rule, sum(count) FROM trading_deniedorder GROUP BY rule")}
     )
     return found

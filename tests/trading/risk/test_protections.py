@@ -19,7 +19,7 @@ from trading.core.orders import OrderStatus, Side
 from trading.models import (
     AccountProtections,
     Balance,
-    HeldBack,
+    DeniedOrder,
     Order,
     Symbol,
     Trader,
@@ -148,7 +148,7 @@ def test_each_rule_holds_a_buy_back_in_its_own_words_and_lets_exits_pass(
     assert denial is not None
     assert (denial.reason, denial.topic) == (reason, topic)
     assert timedelta(0) < denial.wait <= timedelta(seconds=60)
-    assert HeldBack.objects.get().rule == rule
+    assert DeniedOrder.objects.get().rule == rule
     assert ask(trader, Side.SELL) is None
 
 
