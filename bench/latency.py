@@ -58,7 +58,7 @@ class Waits:
 
 
 def no_op() -> float:
-    """Milliseconds until a task that was rung has run."""
+    """Milliseconds until a queued task has run."""
     began = time.perf_counter()
     noop.delay()
     connect().brpop([DONE], timeout=5)

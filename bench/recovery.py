@@ -4,7 +4,7 @@
 
 The real processes on an exchange that behaves, its market moved by hand; in each round every process is killed once,
 and comes back as supervisor starts it: not sooner than two seconds after its last start. Such a buy needs all of them
-but beat and the standby: a trade, a bell, a decision, an order, a report. "nobody" is the same without a kill.
+but beat and the standby: a trade, a task, a decision, an order, a report. "nobody" is the same without a kill.
 
 A kill meets a request on its way where an order that was sent before has no answer when the process is gone; then
 the time until it is clear what became of that order is told as well. In every other round the exchange answers and

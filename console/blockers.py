@@ -57,7 +57,7 @@ def unclear_orders() -> QuerySet[Order]:
 
 
 def waiting(venue: Venue, maximum: int = MAX_REASONS) -> list[Waiting]:
-    """Why live traders without an open order do nothing for now; the reason of the most traders first."""
+    """Why active traders without an open order do nothing now; the most frequent reason first."""
     held_up = Trader.objects.filter(Q(retry_at__isnull=False) | ~Q(error=""), venue=venue, finished_at__isnull=True)
     rows = (
         held_up.exclude(orders__status__in=OPEN)

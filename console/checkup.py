@@ -1,6 +1,6 @@
 """Whether a venue can be traded at: its addresses, our key, the clock, the symbols that are on, the balances.
 
-It asks only; order/test, which places nothing, is the most it does.
+It only queries: at most it calls order/test, which places nothing.
 """
 
 import json
@@ -227,7 +227,7 @@ def _symbol(checked: _Checked, symbol: Symbol) -> Finding:
     if problem := settings.why_not(listing):
         return Finding(Level.FAIL, problem)
     # What a trader would do first, were this the next trade.
-    first = _first_step(settings, TradeSeen(symbol.name, 0, price, 0), listing.rules())
+    first = _first_step(settings, TradeSeen(symbol.name, 0, price, 0), listing.symbol_filters())
     if isinstance(first, Wait):
         return Finding(
             Level.FAIL, f"{symbol} at {plain(price)}: {first.reason}", "Change the budget or the number of slots"
@@ -256,12 +256,12 @@ def _fees(checked: _Checked, symbol: Symbol) -> dict[str, Any]:
     return {} if checked.balances is None else fee_values(symbol.name, checked.venue, checked.inspector)
 
 
-def _first_step(settings: TradingSettings, trade: TradeSeen, rules: SymbolFilters) -> Decision:
+def _first_step(settings: TradingSettings, trade: TradeSeen, filters: SymbolFilters) -> Decision:
     try:
         strategy, values = settings.by()
     except (UnknownStrategy, BadSettings) as error:
         return Wait(str(error))
-    return guard.decide(strategy, Position(budget=settings.share), trade, rules, values)
+    return guard.decide(strategy, Position(budget=settings.share), trade, filters, values)
 
 
 def _want(checked: _Checked, symbol: Symbol) -> None:

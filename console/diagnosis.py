@@ -200,7 +200,7 @@ def feed(facts: Facts) -> Iterator[Finding]:
 
 
 def settings(facts: Facts) -> Iterator[Finding]:
-    """Settings that can't work with the venue's rules, and rules that nobody has told yet."""
+    """Settings that can't work with the venue's filters, and filters that are not known yet."""
     stops = facts.symbol is not None
     wanted = [line for line in facts.wanted if not line.said and line.symbol is not None]
     rows = Listing.objects.filter(venue=facts.venue, symbol__in=[line.pk for line in wanted]).defer("filters")
@@ -216,11 +216,11 @@ def settings(facts: Facts) -> Iterator[Finding]:
 
 
 def risk_limits(facts: Facts) -> Iterator[Finding]:
-    """What holds buys back just now, the last one first; and what of a drawdown needs a look."""
+    """What denies buys now, the last one first; and what of a drawdown needs a look."""
     if facts.symbol is None:
         yield from (note(Topic.RISK_LIMIT, text) for text in limit_usage.drawdown_problems(facts.venue))
-    held = [f"Buys denied by a risk limit: {each}." for each in limit_usage.together(facts.venue, facts.symbol)]
-    for text in _first(held, "{} more risk limits deny buys: see Risk limits."):
+    denials = [f"Buys denied by a risk limit: {each}." for each in limit_usage.together(facts.venue, facts.symbol)]
+    for text in _first(denials, "{} more risk limits deny buys: see Risk limits."):
         yield note(Topic.RISK_LIMIT, text, stops_buys=facts.symbol is not None)
 
 

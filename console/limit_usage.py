@@ -1,4 +1,4 @@
-"""What protections allow, how much of it is used, and what they hold back now: for people."""
+"""What the risk limits allow, how much of it is used, and what they deny now: for people."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -42,7 +42,7 @@ class Gauge:
 
 @dataclass
 class Together:
-    """Symbols whose buys one rule holds back just now; the reason is that of the last of them."""
+    """Symbols whose buys one rule denies now; the reason is that of the last of them."""
 
     rule: str
     reason: str
@@ -132,7 +132,7 @@ def not_counted(limits: AccountProtections) -> list[str]:
 
 
 def together(venue: Venue, symbol: Symbol | None = None) -> list[Together]:
-    """What holds buys back just now, of all symbols or of one; the last first."""
+    """What denies buys now, of all symbols or of one; the last first."""
     rows = protections.active_denials(venue)
     found: dict[object, Together] = {}
     for row in rows if symbol is None else rows.filter(symbol=symbol):

@@ -1,7 +1,21 @@
-"""Pages beside the admin, for programs."""
+"""Pages beside the admin, for programs; and the admin's old addresses."""
 
-from django.urls import path
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponseRedirect
+from django.urls import path, re_path, reverse
 
 from console.readyz import readyz
 
-urlpatterns = [path("readyz", readyz)]
+
+def renamed(request: HttpRequest, rest: str) -> HttpResponseRedirect:
+    """The pages of denied orders by their old address, for one release."""
+    query = request.META.get("QUERY_STRING", "")
+    url = reverse("admin:trading_deniedorder_changelist") + quote(rest)
+    return HttpResponseRedirect(f"{url}?{query}" if query else url)
+
+
+urlpatterns = [
+    path("readyz", readyz),
+    re_path(r"^admin/trading/heldback/(?P<rest>.*)$", renamed),
+]

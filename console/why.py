@@ -42,7 +42,7 @@ class Answer:
 
     @property
     def reasons(self) -> list[Finding]:
-        """What holds back every buy of the symbol."""
+        """What stops every buy of the symbol."""
         return [finding for finding in self.findings if finding.stops_buys]
 
     @property

@@ -1,7 +1,7 @@
 """Celery beat's scheduler: the schedule of the admin, with a heartbeat.
 
-Of several beats one rings, the others stand by (leases.py). None sleeps because a clock was set: what a wall clock
-says of the future is no reason to wait for longer than a schedule's own period.
+Of several beats one queues tasks, the others stand by (leases.py). None sleeps because a clock was set: what a wall
+clock says of the future is no reason to wait for longer than a schedule's own period.
 """
 
 import logging
@@ -39,7 +39,7 @@ class ScheduledTask(ModelEntry):
 
 
 class Scheduler(DatabaseScheduler):
-    """Says that it is alive at each tick, rings while it has the lease, and survives a restart of the database."""
+    """Has a heartbeat at each tick, queues tasks while it has the lease, and survives a restart of the database."""
 
     Entry = ScheduledTask
 
@@ -71,14 +71,14 @@ class Scheduler(DatabaseScheduler):
             log.warning("another beat takes over in some seconds, not now: %s", error)
 
     def apply_async(self, entry: Any, producer: Any = None, advance: bool = True, **kwargs: Any) -> Any:
-        """Rings, unless it is for the leader and one waits there already: a second one would do nothing more."""
+        """Queues a task, unless it is for the leader and one waits there already: a second would do nothing more."""
         task = self.app.tasks.get(entry.task)
         if task is not None and self.app.conf.task_routes.get(entry.task, {}).get("queue") == queues.LEADER:
             try:
                 if queues.length(connect(), queues.LEADER):
                     return None
             except redis.RedisError:
-                pass  # Ringing fails as well, and says so.
+                pass  # Queueing fails as well, and says so.
         return super().apply_async(entry, producer=producer, advance=advance, **kwargs)
 
     def schedule_changed(self) -> bool:
@@ -88,7 +88,7 @@ class Scheduler(DatabaseScheduler):
         return is_later or (before is not None and self._last_timestamp != before)
 
     def sync(self) -> None:
-        """Writes down when what was last rung, while it leads: it is another one's to say afterwards."""
+        """Writes down when each task was last queued, while it leads: it is another one's to say afterwards."""
         if self._leads:
             super().sync()
         else:

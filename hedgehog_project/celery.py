@@ -47,13 +47,13 @@ _watchdogs: list[Watchdog] = []
 
 @before_task_publish.connect
 def _say_when(headers: dict[str, Any], **_: Any) -> None:
-    """Every task carries the time at which it was rung."""
+    """Every task carries the time at which it was queued."""
     headers[queues.ENQUEUED_AT] = shared_clock.now()
 
 
 @worker_init.connect
 def _begin(sender: Any, **_: Any) -> None:
-    """What waits from before is dropped: the database knows what is due, and whoever waits is rung anew."""
+    """What waits from before is dropped: the database knows what is due, and its task is queued again."""
     sessions.serve()
     _serves[:] = sorted(sender.app.amqp.queues.consume_from)
     for name in _serves:

@@ -83,7 +83,8 @@ def of_database() -> list[Finding]:
         return [no_database(error)]
     if not missing_ones:
         return []
-    text = f"{missing_ones} migrations are missing: run `manage.py migrate` or `make run`."
+    what = "1 migration is" if missing_ones == 1 else f"{missing_ones} migrations are"
+    text = f"{what} missing: run `manage.py migrate` or `make run`."
     return [Finding("migrations", text)]
 
 

@@ -8,7 +8,7 @@
 A worker serves the first of its queues in which something waits, in the order of SERVED. The one of entries helps
 with the others; `worker_exits` serves nothing but these and the leader.
 
-Every task carries the time at which it was rung, by the clock that all hosts share. A queue holds nothing that is
+Every task carries the time at which it was queued, by the clock that all hosts share. A queue holds nothing that is
 lost with it: the database knows what is due, and the topics hand reports on again.
 """
 
@@ -25,18 +25,18 @@ LEADER, EXITS, REPORTS, ENTRIES = "leader", "exits", "reports", "celery"
 NAMES = (LEADER, EXITS, REPORTS, ENTRIES)
 # Which of them is served first. A report tells what an answer has mostly told before; a stop must not wait for it.
 SERVED = {EXITS: 0, REPORTS: 1, LEADER: 2, ENTRIES: 3}
-# Headers of a task: when it was rung, for how many seconds it is of use, and whether it was tried before.
-ENQUEUED_AT, OF_USE_S, IS_AGAIN = "rung_at", "of_use_s", "is_again"
-# Whatever waits longer has been rung anew, or is not wanted any more.
+# Headers of a task: when it was queued, for how many seconds it is of use, and whether it was tried before.
+ENQUEUED_AT, OF_USE_S, IS_AGAIN = "enqueued_at", "of_use_s", "is_again"
+# Whatever waits longer has been queued again, or is not wanted any more.
 STALE_S = 30.0
 
-# KEYS: the queue. ARGV: rung before. The oldest come last; of a task without a time nobody knows how old it is. How
+# KEYS: the queue. ARGV: queued before. The oldest come last; of a task without a time nobody knows how old it is. How
 # many were dropped. Found by halving: a queue of a night holds 100,000.
 _DROP = """
 local function is_old(index)
   local ok, message = pcall(cjson.decode, redis.call('LINDEX', KEYS[1], index))
   local headers = ok and type(message) == 'table' and message['headers']
-  local at = type(headers) == 'table' and tonumber(headers['rung_at'])
+  local at = type(headers) == 'table' and tonumber(headers['enqueued_at'])
   return not at or at < tonumber(ARGV[1])
 end
 local length = redis.call('LLEN', KEYS[1])
@@ -57,7 +57,7 @@ class Queue:
 
     name: str
     length: int
-    oldest_s: float  # since its oldest task was rung; 0 where nothing waits
+    oldest_s: float  # since its oldest task was queued; 0 where nothing waits
 
 
 def length(client: "redis.Redis", name: str) -> int:
@@ -76,9 +76,9 @@ def look(client: "redis.Redis", now: float) -> list[Queue]:
 
 
 def drop_stale(client: "redis.Redis", name: str, now: float) -> int:
-    """Drops the tasks that were rung more than STALE_S ago, in one step; how many. Raises redis.RedisError.
+    """Drops the tasks that were queued more than STALE_S ago, in one step; how many. Raises redis.RedisError.
 
-    Any number may do so at once: what was rung just now stays.
+    Any number may do so at once: what was queued just now stays.
     """
     dropped = int(client.eval(_DROP, 1, name, now - STALE_S))
     if dropped:

@@ -1,8 +1,8 @@
 """A filter of the logs: what Redis does to everybody at once is said once, and again each minute while it lasts.
 
-A Redis that is away or refuses writes fails each task, each bell and each copy, every second, and libraries print a
-traceback for each. Whoever logs needs not know of this: a record that has an error of Redis among its arguments, or
-as its cause, is such a one.
+A Redis that is away or refuses writes fails each task, each call that queues one and each copy, every second, and
+libraries print a traceback for each. Whoever logs needs not know of this: a record that has an error of Redis among
+its arguments, or as its cause, is such a one.
 """
 
 import logging

@@ -195,7 +195,7 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # A Redis that refuses writes is waited for as one that is away.
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    # A killed worker's tasks come back within seconds. They are doorbells: ringing twice does no harm.
+    # A killed worker's tasks come back within seconds. Running one twice does no harm.
     "visibility_timeout": 30,
     "unacked_restore_interval": 1,
     "unacked_restore_throttle": 1,

@@ -35,7 +35,7 @@ BLOCK_MS = 500
 TAKE_OVER_MS = 3_000
 # Binance's own limit (trading-endpoints.md, newClientOrderId). What is longer is none of ours.
 LONGEST_ID = 36
-# Traders rung in one round trip where a price crosses very many triggers at once.
+# Traders woken in one round trip where a price crosses very many triggers at once.
 MAX_FIRED = 1_000
 
 Entry = tuple[bytes, list[bytes]]
@@ -184,7 +184,7 @@ class Dispatcher:
             self._done.append((topic, [entry[0] for entry in entries]))
 
     def _wake(self, topic: bytes, entries: list[Entry], prices: list[float]) -> None:
-        """Rings the traders that the batch concerns, each with the newest trade that reached its trigger."""
+        """Wakes the traders that the batch concerns, each with the newest trade that reached its trigger."""
         market, symbol = self._trades[topic]
         newest = len(prices) - 1
         low = min(range(len(prices)), key=lambda index: (prices[index], -index))
@@ -246,7 +246,7 @@ class Dispatcher:
 
 
 def acknowledge(client: "redis.Redis", venue: str, entry_id: str) -> None:
-    """Says that a report is booked, so that nobody is rung for it again. Raises redis.RedisError."""
+    """Says that a report is booked, so that no task is queued for it again. Raises redis.RedisError."""
     client.xack(report_topic(venue), GROUP, entry_id)
 
 

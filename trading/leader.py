@@ -1,4 +1,4 @@
-"""The leader: makes the wanted traders exist, and rings for whoever was forgotten.
+"""The leader: makes the wanted traders exist, and queues a check for each that was forgotten.
 
 It runs every second, and at once when a cycle ends. Two leaders at once are harmless: constraints, not luck.
 """
@@ -42,14 +42,14 @@ log = logging.getLogger(__name__)
 
 # An answer takes this long at most where all is well; later the order is asked about, and again at this pace.
 STUCK_AFTER = timedelta(seconds=2)
-# A bell that nobody answered for so long is rung again.
+# A task that was not processed for so long is queued again.
 UNHEARD_S = 3.0
 PRUNED_EVERY_S = 60
 UNHEARD = timedelta(seconds=UNHEARD_S)
 
-# What a bell for a trader says whose time has come.
+# The reason of a check of a trader whose time has come.
 DUE = "retry is due"
-# What a bell for an order says: its row, its trader, its symbol.
+# What a task for an order is called with: its row, its trader, its symbol.
 _TO_ENQUEUE = ("pk", "trader_id", "symbol__name")
 # What kept a symbol's traders from beginning, as it was logged: not every second again.
 _complaints: dict[int, str] = {}
@@ -78,7 +78,7 @@ def lead(now: datetime | None = None) -> None:
 
 def _enqueue_whoever_waits(now: datetime) -> None:
     client = connect()
-    # What waits in a long queue is not rung again: that would only make it longer. Each queue has its own workers.
+    # Nothing is queued again in a long queue: that would only make it longer. Each queue has its own workers.
     behind = {queue for queue in (EXITS, ENTRIES) if enqueue.is_queue_long(client, queue)}
     asks = (ask_about_stuck_orders, ask_about_passed_orders, cancel_unwanted)
     each(
@@ -96,9 +96,9 @@ LastTrades = Callable[[Iterable[tuple[str, str]]], Iterator[tuple[list[Venue], s
 
 
 def stand_in(now: datetime, prices: LastTrades) -> None:
-    """What can't wait where Redis carries no bell and no price: one beat for those who hold something.
+    """What can't wait where Redis carries no task and no price: one beat for traders with a position.
 
-    Its bells are answered by whoever calls this (standby.py). Nobody who holds nothing is woken: nothing is bought.
+    The caller runs the tasks that it queues (standby.py). No trader without a position is woken: nothing is bought.
     What is turned off ends all the same.
     """
     drawdown.watch(now)
@@ -113,7 +113,7 @@ def stand_in(now: datetime, prices: LastTrades) -> None:
 
 
 def wake_crossed(waiting: QuerySet[Trader], prices: LastTrades) -> set[int]:
-    """Rings, as dispatch would, for whoever holds something and has a trigger that the market has reached; for whom.
+    """Wakes, as dispatch would, each trader with a position whose trigger the market has reached; returns which.
 
     Whoever gets out must not wait for another trade: in a quiet market it comes in an hour.
     """
@@ -201,7 +201,7 @@ def _retire_unwanted(venue: Venue) -> None:
 
 
 def ask_about_stuck_orders(now: datetime) -> None:
-    """Rings for every order that has been SUBMITTING for too long, or that the exchange says it does not have."""
+    """Has the exchange asked about every order that is SUBMITTING for too long, or that it says it does not have."""
     late = now - STUCK_AFTER
     is_unclear = Q(status=OrderStatus.SUBMITTING, submitted_at__lt=late) | Q(not_found_at__isnull=False)
     stuck = Order.objects.filter(is_unclear, status__in=OPEN)
@@ -210,7 +210,7 @@ def ask_about_stuck_orders(now: datetime) -> None:
 
 
 def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None) -> None:
-    """Rings for resting orders that the market has traded through: they must have filled, and the report is missing.
+    """Has the exchange asked about open orders that the market has traded through: their report may be missing.
 
     Reconciliation would find them as well, but only each minute.
     """
@@ -227,14 +227,14 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
 
 
 def cancel_unwanted(now: datetime) -> None:
-    """Rings for each resting order that its trader, a halt or a symbol's turning off has cancelled."""
+    """Has each open order cancelled that its trader, a halt or a symbol's turning off no longer wants."""
     late = now - STUCK_AFTER
     for order in kill_switch.unwanted().filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_ENQUEUE):
         enqueue.cancel(*order)
 
 
 def recheck_due(now: datetime, behind: Collection[str] = ()) -> None:
-    """Rings for traders whose next try is due, and for those that nothing else would ever wake.
+    """Queues a check for traders whose retry is due, and for those that nothing else would ever wake.
 
     Those whose queue is among `behind` wait until its workers have caught up.
     """
@@ -259,7 +259,7 @@ def watch_triggers() -> None:
 
 
 def enqueue_again(behind: Collection[str] = ()) -> None:
-    """Rings for traders whose bell nobody answered; those whose queue is among `behind` later."""
+    """Queues a check for traders whose last task was not processed; those whose queue is among `behind` later."""
     client = connect()
     unheard = triggers.fired_before(client, UNHEARD_S)
     live = Trader.objects.filter(pk__in=unheard, finished_at=None)

@@ -1,4 +1,4 @@
-"""What beat rings, how often, and why. An operator may change it in the admin; a restart does not undo that."""
+"""What beat queues, how often, and why. An operator may change it in the admin; a restart does not undo that."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 
 @dataclass(frozen=True)
-class Ring:
+class Row:
     """One row of the schedule. How late a task may be done at all is its own to say: `of_use_s` in tasks.py."""
 
     name: str
@@ -16,20 +16,20 @@ class Ring:
 
 
 SCHEDULE = (
-    Ring(
+    Row(
         "Leader",
         "trading.tasks.lead",
         1,
         "starts missing traders, queries unconfirmed orders, wakes traders that are due",
     ),
-    Ring(
+    Row(
         "Listings",
         "trading.tasks.refresh_listings",
         5,
         "refreshes exchange filters of symbols",
     ),
-    Ring("Gain", "trading.tasks.record_equity", 60, "records the gain of this hour"),
-    Ring("Reconciliation", "trading.tasks.reconcile_all", 60, "compares our records with the exchange"),
+    Row("Gain", "trading.tasks.record_equity", 60, "records the gain of this hour"),
+    Row("Reconciliation", "trading.tasks.reconcile_all", 60, "compares our records with the exchange"),
 )
 
 

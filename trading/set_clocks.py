@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from hedgehog_project.venues import Venue
 from trading.core.orders import OPEN
-from trading.models import FillMark, HeldBack, HighWater, Listing, Order, Orphan, Trader
+from trading.models import DeniedOrder, FillMark, HighWater, Listing, Order, Orphan, Trader
 from trading.risk.protections import MAX_DENIAL
 from trading.traders.retries import MAX_WAIT_WITH_SPREAD
 
@@ -66,6 +66,6 @@ def _times() -> Iterator[tuple[QuerySet[Any], str, timedelta]]:
     for field in ("refreshed_at", "fee_asked_at", "not_found_at"):
         yield Listing.objects.all(), field, NOTHING
     yield HighWater.objects.all(), "looked_at", NOTHING
-    yield HeldBack.objects.all(), "denies_until", MAX_DENIAL
+    yield DeniedOrder.objects.all(), "denies_until", MAX_DENIAL
     yield FillMark.objects.all(), "looked_at", NOTHING
     yield Orphan.objects.all(), "last_seen", NOTHING

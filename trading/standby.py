@@ -1,4 +1,4 @@
-"""The standby: while Redis carries no bell, what can't wait is done in this process, by the same functions.
+"""The standby: while Redis carries no tasks, what can't wait is done in this process, by the same functions.
 
 Redis that is away, full or read-only takes no tasks and no prices: the database still says what is due, and the
 exchange what a symbol costs. So exits go on, unclear orders are asked about, and orders are cancelled. Nothing is
@@ -41,16 +41,16 @@ EVERY_S = 1.0
 # Prices that were asked for are as good for so long.
 PRICES_KEPT_S = 0.9
 RECONCILE_EVERY_S = 60.0
-# Bells that are answered side by side; most of the time each waits for the exchange.
+# Tasks that run side by side; each mainly waits for the exchange.
 THREADS = 16
-# More than these wait for no thread: the next beat rings again.
+# No more than these wait for a thread: the next beat queues the others again.
 MAX_UNDER_WAY = 500
 # One look that Redis does not answer may be a moment's; a refusal is none.
 LOOKS_UNTIL_AWAY = 2
 # Redis is well again, and no leader has led for so long: something else is wrong, which is not this one's to mend.
 HANDS_BACK_WITHIN_S = 60.0
-# What answers the bells, by the names that they are rung by.
-ANSWERS = tasks.__name__
+# The module of the tasks, by whose names they are queued.
+TASKS = tasks.__name__
 
 Key = tuple[str, Any]
 
@@ -124,10 +124,10 @@ class Standby:
         self._submit(("beat", None), partial(leader.stand_in, timezone.now(), self._prices.last_trades))
         if time.monotonic() >= self._reconcile_at:
             self._reconcile_at = time.monotonic() + RECONCILE_EVERY_S
-            self._answer(f"{ANSWERS}.reconcile_all", {})
+            self._answer(f"{TASKS}.reconcile_all", {})
 
     def _answer(self, task: str, kwargs: dict[str, Any]) -> None:
-        """A bell: the task itself is called, in a thread of this process. Not twice at a time for the same."""
+        """Runs a task in a thread of this process; not twice at a time for the same trader, order or venue."""
         whom = kwargs.get("order") or kwargs.get("trader") or kwargs.get("venue")
         self._submit((task, whom), partial(current_app.tasks[task], **kwargs))
 
@@ -137,7 +137,7 @@ class Standby:
 
 
 def _run(key: Key, do: Callable[[], object]) -> None:
-    """What a worker does for a task: what it raises was shown on the trader, and it is rung for again."""
+    """What a worker does for a task: what it raises was shown on the trader, and it is queued again."""
     close_old_connections()
     try:
         task = key[0]

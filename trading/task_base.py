@@ -20,14 +20,14 @@ class BaseTask(Task[Any, Any]):
     """The base of the tasks.
 
     A lock that did not come in time, a deadlock, a connection that was lost: nothing of that is the fault of what was
-    to be done. It is rung again once, at once; after that whoever rang it does so when it is still due.
+    to be done. The task is queued again once, at once; after that its sender queues it if it is still due.
     """
 
-    # For how many seconds after it was rung it is of use, where its ringer does not say; None: however late it comes.
+    # For how many seconds after it was queued it is of use, unless its sender says; None: however late it comes.
     of_use_s: float | None = None
     # After so many seconds it is stuck, and people are told.
     takes_s = 60.0
-    # Of what the schedule rings the next one comes by itself.
+    # Of what the schedule queues the next one comes by itself.
     is_enqueued_again = True
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -59,6 +59,6 @@ class BaseTask(Task[Any, Any]):
 
 
 def waited_s(task: Task[Any, Any]) -> float:
-    """How long ago the task was rung that is being done just now, by the clock that all hosts share."""
+    """How long ago the task was queued that is running now, by the clock that all hosts share."""
     enqueued_at = task.request.get(ENQUEUED_AT)
     return 0.0 if enqueued_at is None else max(0.0, shared_clock.now() - float(enqueued_at))

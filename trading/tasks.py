@@ -1,4 +1,4 @@
-"""The doors that the bells belong to: a task takes ids, fetches, calls one function, and may run twice and late."""
+"""The Celery tasks: each takes ids, fetches, calls one function, and may run twice and late."""
 
 import logging
 from collections.abc import Callable
@@ -51,7 +51,7 @@ watchdog.also(watchdog.Check(time_limit.does_not_end, time_limit.rest_after))
 @shared_task(bind=True, base=BaseTask)
 def wake(self: Task[Any, Any], trader: int, symbol: str, trade: dict[str, Any]) -> None:
     """A trade reached the trader's trigger."""
-    # How old it was when it was rung, and how long that is ago: no clock is compared with the exchange's.
+    # How old it was when the task was queued, and how long that is ago: no clock is compared with the exchange's.
     age_s = trade["age_s"] + waited_s(self)
     event = TradeSeen(symbol, trade["trade_id"], Decimal(trade["price"]), trade["at_ms"], age_s)
     _let_act(trader, lambda: acting.wake(trader, event, exchange_at, _id(self)), _id(self))
@@ -178,7 +178,7 @@ def _compare_at_once(**_: Any) -> None:
 
 
 def _let_act(trader_id: int, act: Callable[[], bool], task_id: str, is_asked_again: bool = False) -> None:
-    """`act` returns whether the leader should run. `is_asked_again`: no answer is no news, whoever wanted it rings
+    """`act` returns whether the leader should run. `is_asked_again`: no response is no news, its sender queues it
     again.
     """
     try:
@@ -211,7 +211,7 @@ def _note_failure(trader_id: int | None, error: Exception, task_id: str) -> None
 
 def _reconcile(venue: Venue, task_id: str) -> bool:
     """Whether the books could be compared."""
-    # Also where the leader's bells wait: what is placed from now on is placed while this installation runs.
+    # Also where the leader's tasks wait: what is placed from now on is placed while this installation runs.
     runs.beat()
     with alone(venue) as is_alone:
         return is_alone and not compare_books(venue, exchange_at, task_id).stopped

@@ -84,7 +84,7 @@ class SymbolRules:
                 raise ValueError(f"{self.symbol} has no filter {entry.get('filterType')}")
             for name, value in entry.items():
                 if not _is_like(before.get(name), value):
-                    raise ValueError(f"{name} of {before['filterType']} can't be {value!r}")
+                    raise ValueError(f"invalid {name} of {before['filterType']}: {value!r}")
             before.update(entry)
         return read_symbol({**self.info, "filters": list(filters.values())})
 

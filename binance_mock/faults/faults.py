@@ -43,7 +43,7 @@ class Fault:
     side: str = ""
     endpoint: str = ""
     options: dict[str, int] = field(default_factory=dict)
-    struck: int = 0
+    injected: int = 0
     last_ms: int | None = None
     ended_ms: int | None = None
     # Its own: the same seed and the same occasions give the same strikes, whatever else is on.
@@ -81,8 +81,9 @@ class Fault:
             "side": self.side or None,
             "endpoint": self.endpoint or None,
             **self.options,
-            "struck": self.struck,
-            "left": None if self.count is None else self.count - self.struck,
+            "injected": self.injected,
+            "struck": self.injected,  # The old name, for one release.
+            "left": None if self.count is None else self.count - self.injected,
             "left_s": None if left_ms is None else left_ms / 1000,
             "started_ms": self.started_ms,
             "last_ms": self.last_ms,
@@ -191,9 +192,9 @@ class Faults:
 
     def count(self, fault: Fault, now_ms: int) -> None:
         """It has struck once more."""
-        fault.struck += 1
+        fault.injected += 1
         fault.last_ms = now_ms
-        if fault.count is not None and fault.struck >= fault.count:
+        if fault.count is not None and fault.injected >= fault.count:
             self._end(fault, now_ms)
 
     def _endpoint(self, wanted: Mapping[str, Any]) -> str:

@@ -52,7 +52,7 @@ class Kind:
         return frozenset({"symbol"} if self.hook in (Hook.USER_EVENT, Hook.FRAME, Hook.STATE) else ())
 
     @property
-    def strikes(self) -> str:
+    def applies_to(self) -> str:
         """What it strikes unless told otherwise, for people."""
         if self.hook in (Hook.BEFORE, Hook.AFTER):
             return "every request" if self.endpoints is None else _NAMED[self.endpoints]

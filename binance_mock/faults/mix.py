@@ -6,8 +6,8 @@ from typing import Any
 from binance_mock.faults.kinds import ANY, KINDS, Hook, Kind
 
 FOR_S = 60.0
-FEWEST, MAX = 5, 8
-# How likely each occasion is struck: from, to. Frames pass often, seconds less, requests least.
+MIN, MAX = 5, 8
+# How likely a fault is injected at each occasion: from, to. Frames pass often, seconds less, requests rarely.
 _LIKELY = {
     Hook.BEFORE: (0.05, 0.25),
     Hook.CANCEL: (0.2, 0.6),
@@ -27,7 +27,7 @@ _SEEDS = 1_000_000
 def random_mix(seed: int, for_s: float = FOR_S) -> list[dict[str, Any]]:
     """What to turn on, as POST /mock/faults takes it. None of them stops traders for good."""
     chance = random.Random(seed)
-    kinds = chance.sample([kind for kind in KINDS.values() if kind.in_mix], chance.randint(FEWEST, MAX))
+    kinds = chance.sample([kind for kind in KINDS.values() if kind.in_mix], chance.randint(MIN, MAX))
     return [_set(kind, chance, for_s) for kind in kinds]
 
 

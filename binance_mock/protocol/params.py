@@ -111,7 +111,7 @@ class Params:
         raise not_valid(name)
 
     def limit(self, default: int, maximum: int) -> int:
-        """More than the most is answered with the most, as Binance does."""
+        """More than the maximum is answered with the maximum, as Binance does."""
         value = self.number("limit")
         if value == 0:
             raise not_valid("limit")

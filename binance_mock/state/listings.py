@@ -91,7 +91,7 @@ def read_exchange_info(path: Path) -> dict[str, Any]:
         info: dict[str, Any] = read_json(gzip.decompress(body) if path.suffix == ".gz" else body)
         read_symbols(info)
     except (OSError, EOFError, zlib.error, *NO_EXCHANGE_INFO) as error:
-        raise BadExchangeInfo(f"{path} can't be read as exchangeInfo: {error or type(error).__name__}") from None
+        raise BadExchangeInfo(f"{path} cannot be read as exchangeInfo: {error or type(error).__name__}") from None
     return {"exchangeFilters": [], **info}
 
 
@@ -101,7 +101,7 @@ def listings_of(info: Mapping[str, Any]) -> dict[str, MockSymbol]:
     for name, rules in read_symbols(info).items():
         tick = rules.tick
         price = LISTINGS[name].price if name in LISTINGS else tick * 20_000
-        # A usual trade is worth some dozen times the least that is taken; where nothing is too little, that of one.
+        # A usual trade is worth some dozen times the min notional; without one, of the price of one step or unit.
         minimum = rules.min_notional or price * (rules.step if rules.has_step else 1)
         typical = max(floor_to(minimum * 30 / price, rules.step), rules.step)
         found[name] = MockSymbol(rules.base, rules.quote, tick, rules.step, price, typical)

@@ -101,7 +101,7 @@ class Store:
                     f"The mock exchange's file {self.path} is locked: another mock exchange runs already. Stop that "
                     "one (`make run` starts one), or give this one a HEDGEHOG_HOME and a MOCK_PORT of its own."
                 ) from error
-            raise StoreFailed(f"The mock exchange's file {self.path} can't be {what}: {error}") from error
+            raise StoreFailed(f"The mock exchange's file {self.path} cannot be {what}: {error}") from error
 
     def close(self) -> None:
         with self._failing("closed"):
@@ -161,7 +161,7 @@ class Store:
     def check(self) -> None:
         """Raises StoreFailed after a write has failed: what the engine knows since then was not kept."""
         if self.has_failed:
-            raise StoreFailed(f"The mock exchange's file {self.path} can't be written since an earlier failure")
+            raise StoreFailed(f"The mock exchange's file {self.path} cannot be written after an earlier failure")
 
     def _mark(self, name: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))

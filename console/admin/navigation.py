@@ -46,7 +46,7 @@ def environment(request: HttpRequest) -> list[str]:
 
 
 def on_every_page(request: HttpRequest) -> dict[str, Any]:
-    """Why trading is held back, whether the reader may change that, and the version."""
+    """Why trading is halted or reducing, whether the reader may change that, and the version."""
     if not request.user.is_authenticated:
         return {}
     return {
@@ -70,7 +70,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _models_item("trading", "orphan", "help_center"),
         _models_item("trading", "otherinstallation", "group_work", "Other installations"),
         _models_item("trading", "accountprotections", "shield", "Risk limits"),
-        _models_item("trading", "heldback", "front_hand", "Denied orders"),
+        _models_item("trading", "deniedorder", "front_hand", "Denied orders"),
         _models_item("trading", "switch", "toggle_on", "Trading control"),
     ]
     mock = [

@@ -147,7 +147,7 @@ class OrphanAdmin(ReadOnlyAdmin):
             "title": title,
             "words": words,
             "button": button,
-            "kind": "hh-primary" if action == "adopt_chosen" else "hh-grave",
+            "kind": "hh-primary" if action == "adopt_chosen" else "hh-danger-button",
             "action": action,
             "orphans": [(orphan, show.status(orphan.status)) for orphan in chosen],
             "action_name": ACTION_CHECKBOX_NAME,

@@ -17,7 +17,7 @@ from console.admin.base import PlainHistory, ReadOnlyAdmin
 from console.admin.forms import AmountInput
 from console.admin.percent import PercentField
 from hedgehog_project.venues import Venue
-from trading.models import AccountProtections, HeldBack, Symbol, SymbolProtections
+from trading.models import AccountProtections, DeniedOrder, Symbol, SymbolProtections
 from trading.models.fields import AmountField
 from trading.risk import protections, sizing
 
@@ -189,16 +189,16 @@ class ProtectionsInline(StackedInline):
     verbose_name = "Risk limits: they deny buys, never exits. Empty fields are off; changes apply immediately"
 
 
-@admin.register(HeldBack)
-class HeldBackAdmin(ReadOnlyAdmin):
+@admin.register(DeniedOrder)
+class DeniedOrderAdmin(ReadOnlyAdmin):
     list_display = ("day", "where", "symbol", "rule", "count", "reason", "last")
     list_filter = ("venue", "rule", "day")
     list_select_related = ("symbol",)
 
     @display(description="Venue", ordering="venue")
-    def where(self, row: HeldBack) -> SafeString:
+    def where(self, row: DeniedOrder) -> SafeString:
         return show.venue(row.venue)
 
     @display(description="Last", ordering="last_at")
-    def last(self, row: HeldBack) -> SafeString | str:
+    def last(self, row: DeniedOrder) -> SafeString | str:
         return show.ago(row.last_at)

@@ -4,7 +4,7 @@ from tests.trading.conftest import (  # noqa: F401 fixtures
     at_mock,
     exchange,
     mock,
-    no_kept_rules,
+    no_kept_filters,
     running_mock,
     seeded_profiles,
     symbol,

@@ -27,7 +27,7 @@ from trading.core.denials import Rule
 from trading.core.orders import OrderStatus
 from trading.core.strategy import ANY_PRICE
 from trading.exchange.client import rate_limits_of
-from trading.models import HeldBack, Listing, Switch, Symbol, TradingSettings
+from trading.models import DeniedOrder, Listing, Switch, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.models.traders import Slot
 from trading.risk import kill_switch
@@ -129,7 +129,7 @@ class TestReasons:
 
     def test_protection_that_holds_now_but_not_one_that_held(self, well: Symbol) -> None:
         soon, now = timezone.now() + timedelta(seconds=30), timezone.now()
-        row = HeldBack.objects.create(
+        row = DeniedOrder.objects.create(
             venue=Venue.MOCK,
             symbol=well,
             rule=Rule.OPEN_ORDERS,
@@ -140,7 +140,7 @@ class TestReasons:
             denies_until=soon,
         )
         assert reasons(well) == ["Buys denied by a risk limit: max open orders of ETHUSDT, 1, reached: 1 open."]
-        HeldBack.objects.filter(pk=row.pk).update(denies_until=now)
+        DeniedOrder.objects.filter(pk=row.pk).update(denies_until=now)
         assert reasons(well) == []
 
     def test_without_redis_it_answers_all_the_same(self, well: Symbol, settings: Settings) -> None:

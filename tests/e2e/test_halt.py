@@ -24,11 +24,11 @@ name = "hanging"
 FILE = Path(__file__).with_name("hangs")
 @dataclass(frozen=True)
 class Settings: ...
-def decide(position, event, rules, settings):
+def decide(position, event, filters, settings):
     while FILE.exists():
         pass
     return Wait("waits")
-def triggers(position, rules, settings):
+def triggers(position, filters, settings):
     return Triggers(below=ANY_PRICE)
 """
 

@@ -77,7 +77,7 @@ def test_three_hundred_symbols_stream_and_trade_at_once(stack: Stack) -> None:
 
     def traded(missing: Callable[[], set[str]]) -> Callable[[], bool]:
         """Whether none is missing any more. Those that are trade, and again after a while: a subscription under way
-        misses a trade, and a trader whose bell came too late waits for the next one.
+        misses a trade, and a trader whose task came too late waits for the next one.
         """
         last = 0.0
 

@@ -27,7 +27,7 @@ time_limit.BURNS_FOR_S = 5.0
 """
 # Each in the place of PATIENT's own.
 BURNS = """
-def decide(position, event, rules, settings):
+def decide(position, event, filters, settings):
     while True:
         try:
             while True:
@@ -40,7 +40,7 @@ FREEZES = """
 import re
 
 
-def decide(position, event, rules, settings):
+def decide(position, event, filters, settings):
     re.match("(a+)+b", "a" * 64)
 """
 HANGS = {

@@ -1,4 +1,4 @@
-"""Decisions over positions and rules of all kinds: never more sold than owned, never more bought than the budget."""
+"""Decisions over positions and filters of all kinds: never more sold than owned, nor more bought than the budget."""
 
 from decimal import Decimal
 from typing import get_args
@@ -30,7 +30,7 @@ BOUNDS = st.just(Decimal(0)) | amounts("0.00000001", "1000")
 
 
 @st.composite
-def all_rules(draw: st.DrawFn) -> SymbolFilters:
+def all_filters(draw: st.DrawFn) -> SymbolFilters:
     return SymbolFilters(
         "ETHUSDT",
         "ETH",
@@ -103,13 +103,13 @@ SETTINGS = st.builds(
 
 
 @BOUNDED
-@given(positions(), events(), all_rules(), SETTINGS)
+@given(positions(), events(), all_filters(), SETTINGS)
 def test_every_decision_keeps_to_what_is_owned_and_to_the_budget(
-    position: Position, event: Event, rules: SymbolFilters, settings: naive.Settings
+    position: Position, event: Event, filters: SymbolFilters, settings: naive.Settings
 ) -> None:
-    decision = guard.decide(naive, position, event, rules, settings)
+    decision = guard.decide(naive, position, event, filters, settings)
     assert isinstance(decision, get_args(Decision))
-    assert guard.decide(naive, position, event, rules, settings) == decision
+    assert guard.decide(naive, position, event, filters, settings) == decision
     is_clear = position.open_order is None and all(order.is_whole for order in position.orders)
     if isinstance(decision, PlaceBuy | PlaceSell):
         assert decision.price % UNIT == decision.quantity % UNIT == 0
@@ -121,13 +121,13 @@ def test_every_decision_keeps_to_what_is_owned_and_to_the_budget(
             assert price * quantity <= position.budget
             assert isinstance(event, TradeSeen)
             assert price <= event.price
-            assert violation(rules, Side.BUY, price, quantity) is None
+            assert violation(filters, Side.BUY, price, quantity) is None
         case PlaceSell(price, quantity):
             assert is_clear
             assert position.mode != Mode.OFF
             assert 0 < quantity <= position.owned("ETH")
-            assert floor_to(quantity, rules.step) == quantity
-            assert violation(rules, Side.SELL, price, quantity) is None
+            assert floor_to(quantity, filters.step) == quantity
+            assert violation(filters, Side.SELL, price, quantity) is None
         case Cancel(order, reason):
             assert order == position.open_order
             assert position.mode != Mode.OFF

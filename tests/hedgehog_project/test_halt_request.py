@@ -43,7 +43,7 @@ def test_full_disk_takes_a_request(tmp_path: Path, is_prepared: bool) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b'{"mode": 7}', b'{"mode": "halted", "more": 1}', b"\xff", b'{"at": "noon"}']
 )
-def test_file_that_can_not_be_read_holds_back_everything(tmp_path: Path, content: bytes) -> None:
+def test_file_that_can_not_be_read_halts_everything(tmp_path: Path, content: bytes) -> None:
     (tmp_path / REQUEST).write_bytes(content)
     found = halt_request.pending(tmp_path)
     assert found is not None

@@ -93,6 +93,12 @@ class TestDatabase:
         monkeypatch.setattr(connection, "close", lambda: None)
         assert health.of_database() == [Finding("database", "The database does not answer: connection refused")]
 
+    @pytest.mark.parametrize(("number", "said"), [(1, "1 migration is missing: "), (2, "2 migrations are missing: ")])
+    def test_how_many_migrations_are_missing(self, monkeypatch: pytest.MonkeyPatch, number: int, said: str) -> None:
+        monkeypatch.setattr(health, "_missing_migrations", lambda: number)
+        [finding] = health.of_database()
+        assert finding.text.startswith(said)
+
     def test_migrations_that_are_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(health, "_migrated_until", 0.0)
         with connection.cursor() as cursor:

@@ -5,6 +5,6 @@
     make simulate MUTANTS=1            planted bugs: some seed must fail with each
 
 `surroundings` are what the traders live in: `world` passes the time, `line` is the exchange behind a bad line,
-`bells` stand in for Redis and Celery. `checks` are made after every step, `mutants` are bugs to be caught. `run` runs
-one seed, `__main__` many.
+`wake_ups` stand in for Redis and Celery. `checks` are made after every step, `mutants` are bugs to be caught. `run`
+runs one seed, `__main__` many.
 """

@@ -28,7 +28,7 @@ from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
 from trading.identity import runs
 from trading.models import Fill, Order, Trader, TradingSettings
-from trading.models.symbols import TradingStatus, forget_rules
+from trading.models.symbols import TradingStatus, forget_filters
 from trading.reconciliation.audit import audit
 from trading.reconciliation.reconcile import reconcile
 from trading.risk import kill_switch, protections
@@ -114,7 +114,7 @@ def _live(world: World, outcome: Outcome) -> None:
             connection.connection.deserialize(backup)
             runs.end()
             world.wake_ups.empty()  # Everything was stopped for it.
-            forget_rules()
+            forget_filters()
             protections.forget()
             watch.forget()
         world.step()

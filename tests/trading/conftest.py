@@ -1,4 +1,4 @@
-"""A symbol with its rules, a trader in its slot, an exchange that does what a test says, and a real mock exchange."""
+"""A symbol with its filters, a trader in its slot, an exchange that does what a test says, and the mock exchange."""
 
 import threading
 from collections.abc import Iterator
@@ -19,16 +19,16 @@ from tests.support.machine.processes import Processes
 from tests.support.settings import give
 from trading.exchange import client as client_module
 from trading.models import Listing, Profile, Switch, Symbol, Trader, TradingSettings
-from trading.models.symbols import TradingStatus, forget_rules
+from trading.models.symbols import TradingStatus, forget_filters
 from trading.risk import protections
 from trading.symbols.listings import named
 from trading.traders.valuing import forget_unlisted
 
 
 @pytest.fixture(autouse=True)
-def no_kept_rules() -> None:
+def no_kept_filters() -> None:
     """A test's rows may have the ids of the last test's, and its exchange the address of the last one's."""
-    forget_rules()
+    forget_filters()
     protections.forget()
     forget_unlisted()
     rate_limits_at.cache_clear()

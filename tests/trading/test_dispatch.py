@@ -22,7 +22,7 @@ MARKETS = {"mock": ["ETHUSDT", "BTCUSDT"]}
 
 
 class WakeUps(list[tuple[str, dict[str, Any]]]):
-    """The tasks that were rung."""
+    """The tasks that were queued."""
 
     def of(self, task: str) -> list[dict[str, Any]]:
         return [kwargs for name, kwargs in self if name == f"trading.tasks.{task}"]
@@ -129,7 +129,7 @@ def test_price_at_or_over_a_trigger_above_wakes_its_trader(
     assert wake_ups.of("wake")[-1]["trade"]["price"] == "3005"
 
 
-def test_trader_with_triggers_on_both_sides_is_rung_once_by_whichever_comes_first(
+def test_trader_with_triggers_on_both_sides_is_woken_once_by_whichever_comes_first(
     dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
     arm(redis_client, 1, Decimal(2990), above=Decimal(3010))
@@ -145,7 +145,7 @@ def test_trader_with_triggers_on_both_sides_is_rung_once_by_whichever_comes_firs
         assert redis_client.zcard(key) == 0
 
 
-def test_trader_is_rung_once_until_it_is_heard(
+def test_trader_is_woken_once_until_it_is_heard(
     dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
     arm(redis_client, 1, ANY_PRICE)
@@ -188,7 +188,7 @@ def test_what_a_dead_dispatcher_read_is_taken_over(
     assert len(wake_ups.of("report")) == 1
 
 
-def test_report_is_rung_again_until_it_is_booked(
+def test_report_is_queued_again_until_it_is_booked(
     dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
     entry = report(redis_client)

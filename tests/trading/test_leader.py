@@ -34,7 +34,7 @@ TRADE = TradeSeen("ETHUSDT", 1, Decimal(3000), 0)
 
 @pytest.fixture(autouse=True)
 def wake_ups(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """The tasks that were rung."""
+    """The tasks that were queued."""
     fired: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: fired.append((task, kwargs)))
     return fired
@@ -133,7 +133,7 @@ def test_due_and_forgotten_traders_are_nudged(trader: Trader, wake_ups: list[Sen
     assert fired(wake_ups, "nudge") == [trader.pk, trader.pk]
 
 
-def test_nobody_is_rung_again_while_the_workers_are_behind(
+def test_nobody_is_checked_again_while_the_workers_are_behind(
     trader: Trader, redis_client: "redis.Redis", wake_ups: list[Sent]
 ) -> None:
     redis_client.rpush(ENTRIES, *range(enqueue.MANY + 1))
@@ -144,7 +144,7 @@ def test_nobody_is_rung_again_while_the_workers_are_behind(
     assert fired(wake_ups, "nudge") == [trader.pk]
 
 
-def test_who_holds_something_is_rung_in_the_queue_of_exits_whatever_waits_for_entries(
+def test_a_trader_with_a_position_is_checked_in_the_queue_of_exits_whatever_waits_for_entries(
     trader: Trader, redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queues: list[str] = []
@@ -183,7 +183,7 @@ def test_trader_with_an_open_order_is_left_in_peace(
     assert fired(wake_ups, "nudge") == []
 
 
-def test_bell_that_nobody_answered_is_rung_again(
+def test_task_that_was_not_processed_is_queued_again(
     trader: Trader,
     redis_client: "redis.Redis",
     wake_ups: list[Sent],
@@ -196,7 +196,7 @@ def test_bell_that_nobody_answered_is_rung_again(
     assert triggers.fired_before(redis_client, -1) == [trader.pk]
 
 
-def test_stop_whose_bell_nobody_answered_is_woken_by_the_newest_price(
+def test_stop_whose_task_was_not_processed_is_woken_by_the_newest_price(
     trader: Trader, redis_client: "redis.Redis", wake_ups: list[Sent]
 ) -> None:
     """A look that brings no price would decide nothing, and wait for a trade that a quiet market never makes."""
@@ -231,7 +231,7 @@ def test_stop_that_was_armed_after_the_market_had_crossed_it_needs_no_other_trad
     assert fired(wake_ups, "wake") == [trader.pk]
 
 
-def test_bell_of_an_exit_is_of_use_for_as_long_as_it_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_task_of_an_exit_is_of_use_for_as_long_as_it_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     told: dict[str, float] = {}
     monkeypatch.setattr(
         current_app, "send_task", lambda task, kwargs, queue, headers, **_: told.update({queue: headers[OF_USE_S]})

@@ -5,6 +5,8 @@ from decimal import Decimal as D
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -12,7 +14,7 @@ from django.utils import timezone
 
 from trading.core.denials import Check, Rule
 from trading.core.journal import Kind, Source
-from trading.models import TradingSettings
+from trading.models import DeniedOrder, TradingSettings
 from trading.strategies import naive, trailing
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
@@ -320,3 +322,59 @@ def test_renamed_fields_keep_what_they_hold_forward_and_backward() -> None:
     assert get("trading", "Profile").objects.get(name="old").values == {"chunks": 5, "most_bound": "9"}
     assert get("trading", "SymbolProtections").objects.get().most_bound == D(5)
     assert get("trading", "HeldBack").objects.get().holds_until == now
+
+
+def migrate(name: str) -> None:
+    """By the command: it also renames content types and makes permissions."""
+    call_command("migrate", "trading", name, verbosity=0)
+
+
+def test_denied_orders_and_who_may_see_them_survive_the_renaming_of_their_model() -> None:
+    before, after = "0023_missing_help_text", "0024_denied_order_model"
+    migrate(before)
+    apps = MigrationExecutor(connection).loader.project_state([("trading", before)]).apps
+    symbol = apps.get_model("trading", "Symbol").objects.create(name="ETHUSDT", base_asset="ETH", quote_asset="USDT")
+    now = timezone.now()
+    apps.get_model("trading", "HeldBack").objects.create(
+        symbol=symbol, venue="mock", rule="gap", day=now.date(), count=3, last_at=now, denies_until=now
+    )
+    group, user = Group.objects.create(name="auditors"), User.objects.create(username="anna")
+    permissions = Permission.objects.filter(content_type__app_label="trading")
+    group.permissions.add(permissions.get(codename="view_heldback"))
+    user.user_permissions.add(permissions.get(codename="delete_heldback"))
+
+    migrate(after)
+    assert DeniedOrder.objects.get().count == 3
+    assert list(group.permissions.values_list("codename", "content_type__model", "name")) == [
+        ("view_deniedorder", "deniedorder", "Can view denied order")
+    ]
+    assert User.objects.get().has_perm("trading.delete_deniedorder")
+    assert permissions.filter(codename__endswith="_deniedorder").count() == 4
+    assert not permissions.filter(codename__endswith="_heldback").exists()
+
+    migrate(before)
+    assert group.permissions.get().codename == "view_heldback"
+    assert User.objects.get().has_perm("trading.delete_heldback")
+    migrate(after)
+    assert group.permissions.get().codename == "view_deniedorder"
+
+
+def test_permissions_of_denied_orders_that_exist_by_both_names_become_one() -> None:
+    at("0023_missing_help_text")
+    old = Permission.objects.get(codename="view_heldback")
+    kind, _ = ContentType.objects.get_or_create(app_label="trading", model="deniedorder")
+    new = Permission.objects.create(content_type=kind, codename="view_deniedorder", name="Can view denied order")
+    group, user = Group.objects.create(name="auditors"), User.objects.create(username="anna")
+    group.permissions.add(old)
+    user.user_permissions.add(old)
+
+    migrate("0024_denied_order_model")
+    assert [group.permissions.get(), user.user_permissions.get()] == [new, new]
+    assert not Permission.objects.filter(codename="view_heldback").exists()
+
+
+def test_the_model_of_denied_orders_is_renamed_where_there_are_no_permissions_yet() -> None:
+    at("0023_missing_help_text")
+    Permission.objects.all().delete()
+    at("0024_denied_order_model")
+    assert not Permission.objects.exists()

@@ -96,8 +96,10 @@ def test_duty_of_the_leader_that_fails_keeps_unclear_orders_from_nothing(
     trader: Trader, redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = make_order(trader, status=OrderStatus.SUBMITTING)
-    rung: list[tuple[str, object]] = []
-    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **_: rung.append((task, kwargs.get("order"))))
+    queued: list[tuple[str, object]] = []
+    monkeypatch.setattr(
+        current_app, "send_task", lambda task, kwargs, **_: queued.append((task, kwargs.get("order")))
+    )
 
     def broken(*_: object) -> None:
         raise BrokenError
@@ -107,7 +109,7 @@ def test_duty_of_the_leader_that_fails_keeps_unclear_orders_from_nothing(
     monkeypatch.setattr(drawdown, "watch", broken)
     with pytest.raises(BrokenError):
         leader.lead(timezone.now() + timedelta(seconds=5))
-    assert ("trading.tasks.ask", order.pk) in rung
+    assert ("trading.tasks.ask", order.pk) in queued
 
 
 class TestFees:

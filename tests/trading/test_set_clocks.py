@@ -21,7 +21,7 @@ from trading.core.denials import Denial, Rule
 from trading.core.events import Recheck
 from trading.core.journal import Cause, Source
 from trading.core.orders import OrderStatus
-from trading.models import Balance, FillMark, HeldBack, HighWater, Listing, Order, Orphan, Symbol, Trader
+from trading.models import Balance, DeniedOrder, FillMark, HighWater, Listing, Order, Orphan, Symbol, Trader
 from trading.risk import balances
 from trading.traders import acting, retries
 from trading.waking import triggers
@@ -38,7 +38,7 @@ def look_at_once() -> None:
 
 
 @pytest.fixture
-def rung(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def queued(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     monkeypatch.setattr(current_app, "send_task", lambda name, **_: names.append(name.rpartition(".")[2]))
     return names
@@ -104,8 +104,10 @@ def drawdown(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
 
 
 def denied_row(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
-    HeldBack.objects.create(venue="mock", symbol=symbol, rule=Rule.BOUND, day=at.date(), last_at=at, denies_until=at)
-    return HeldBack, "denies_until"
+    DeniedOrder.objects.create(
+        venue="mock", symbol=symbol, rule=Rule.BOUND, day=at.date(), last_at=at, denies_until=at
+    )
+    return DeniedOrder, "denies_until"
 
 
 def fill_mark(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
@@ -143,7 +145,7 @@ def test_a_time_that_may_be_ahead_or_is_past_stays(symbol: Symbol, make: Rows) -
         model, field = make(symbol, at)
         set_clocks.mend(now)
         assert at in set(model.objects.values_list(field, flat=True))
-        for rows in (Order, Trader, HighWater, HeldBack, FillMark, Orphan):
+        for rows in (Order, Trader, HighWater, DeniedOrder, FillMark, Orphan):
             rows.objects.all().delete()
 
 
@@ -164,15 +166,15 @@ def test_it_looks_every_ten_seconds_only(symbol: Symbol, monkeypatch: pytest.Mon
 
 
 def test_after_the_clock_was_set_back_the_leader_rings_for_all_that_was_due(
-    symbol: Symbol, redis_client: "redis.Redis", rung: list[str]
+    symbol: Symbol, redis_client: "redis.Redis", queued: list[str]
 ) -> None:
     later = timezone.now() + HOURS
     make_trader(symbol, 1, retry_at=later)
     make_order(make_trader(symbol, 2), status=OrderStatus.SUBMITTING, submitted_at=later)
     leader.lead()
-    assert "nudge" in rung
+    assert "nudge" in queued
     leader.lead(timezone.now() + leader.STUCK_AFTER + timedelta(seconds=1))
-    assert "ask" in rung
+    assert "ask" in queued
 
 
 def test_no_wait_is_longer_than_a_minute_however_long_its_reason_lasts(symbol: Symbol) -> None:
@@ -216,7 +218,7 @@ def test_what_is_free_is_not_known_when_it_was_asked_in_another_time(symbol: Sym
 
 
 @pytest.mark.parametrize("hours", [-6, 6])
-def test_a_bell_that_nobody_answered_is_rung_again_when_redis_clock_was_set(
+def test_a_task_that_was_not_processed_is_queued_again_when_redis_clock_was_set(
     redis_client: "redis.Redis", hours: int
 ) -> None:
     now = shared_clock.now()

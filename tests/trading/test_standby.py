@@ -62,10 +62,10 @@ class InTurn:
 
 @pytest.fixture(autouse=True)
 def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What was rung at the broker. Afterwards it is told again, whatever the test has done."""
-    rung: list[str] = []
-    monkeypatch.setattr(enqueue.current_app, "send_task", lambda task, **options: rung.append(task))
-    yield rung
+    """What was queued at the broker. Afterwards tasks go there again, whatever the test has done."""
+    queued: list[str] = []
+    monkeypatch.setattr(enqueue.current_app, "send_task", lambda task, **options: queued.append(task))
+    yield queued
     enqueue.answer_here(None)
 
 
@@ -95,7 +95,7 @@ def holder(symbol: Symbol, at: ScriptedExchange) -> Trader:
 
 
 def step(acting: tuple[Standby, InTurn]) -> list[WakeUp]:
-    """One look, with all that it leads to; the bells that were answered."""
+    """One look, with all that it leads to; the tasks that were run."""
     found, turns = acting
     turns.done.clear()
     found.step()
@@ -184,7 +184,7 @@ def test_exchange_that_tells_no_price_keeps_nobody_from_being_cancelled(
         assert step(acting) == [("cancel", sale.pk)]
 
 
-def test_who_is_under_way_is_not_rung_again_and_others_go_first_in(
+def test_what_is_under_way_is_not_queued_again_and_others_go_first_in(
     holder: Trader, at: ScriptedExchange, acting: tuple[Standby, InTurn], redis_client: "redis.Redis"
 ) -> None:
     found, turns = acting

@@ -27,10 +27,10 @@ RECHECK = {"trader": 1, "symbol": "ETHUSDT", "why": "test"}
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What was rung, with its options."""
-    rung: list[dict[str, Any]] = []
-    monkeypatch.setattr(current_app, "send_task", lambda name, **options: rung.append({"name": name, **options}))
-    return rung
+    """What was queued, with its options."""
+    queued: list[dict[str, Any]] = []
+    monkeypatch.setattr(current_app, "send_task", lambda name, **options: queued.append({"name": name, **options}))
+    return queued
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_locked_database_is_no_error_of_the_trader_and_is_tried_again_once(
     ]
     with received(tasks.nudge, **again):
         tasks.nudge(**nudge)
-    assert len(sent) == 1, "after that the leader rings when it is still due"
+    assert len(sent) == 1, "after that the leader queues it when it is still due"
     assert Trader.objects.get(pk=trader.pk).error == ""
     assert not JournalEntry.objects.exists()
 

@@ -136,11 +136,11 @@ def test_wake_places_the_buy_and_writes_which_task_did(world: World) -> None:
     assert world.trader.state == TraderState.BUYING
 
 
-def test_wake_rung_many_times_buys_once(world: World) -> None:
+def test_wake_queued_many_times_buys_once(world: World) -> None:
     before = world.orders_ever_placed()
     for trade_id in range(1, 21):
         world.wake(trade_id)
-    world.wait_for(lambda: connect().llen("celery") == 0 and world.order(), "all bells to be answered")
+    world.wait_for(lambda: connect().llen("celery") == 0 and world.order(), "all tasks to be processed")
     world.wait_for(lambda: Order.objects.filter(status=OrderStatus.NEW).exists(), "the buy")
     time.sleep(0.3)  # for those that were taken last
     assert world.orders_ever_placed() == before + 1
@@ -152,7 +152,7 @@ def test_wake_that_comes_too_late_is_not_answered(world: World, monkeypatch: pyt
     world.wake()
     monkeypatch.undo()
     enqueue.nudge(world.trader_id, SYMBOL, "test")
-    world.wait_for(lambda: world.trader.waits_for, "the nudge, which was rung later")
+    world.wait_for(lambda: world.trader.waits_for, "the nudge, which was queued later")
     assert world.order() is None
 
 
@@ -190,17 +190,17 @@ def test_ask_books_what_the_exchange_knows(world: World) -> None:
     assert [fill.commission for fill in Fill.objects.filter(order=buy)] == [D("0.0000667")]
 
 
-def test_halt_takes_the_buy_back_and_resume_lets_the_trader_buy_again(world: World) -> None:
+def test_halt_cancels_the_buy_and_resume_lets_the_trader_buy_again(world: World) -> None:
     world.wake()
     world.wait_for(lambda: Order.objects.filter(status=OrderStatus.NEW).exists(), "the buy")
     kill_switch.halt("anna", "test", cancels_buys=True)
-    world.lead_until(lambda: Order.objects.filter(status=OrderStatus.CANCELED).exists(), "the buy to be taken back")
+    world.lead_until(lambda: Order.objects.filter(status=OrderStatus.CANCELED).exists(), "the buy to be cancelled")
     assert world.on_the_exchange() == []
     before = world.orders_ever_placed()
     Trader.objects.update(retry_at=timezone.now())  # Its pause is over.
     world.lead_until(lambda: world.trader.wake_below, "the trader to wait for a trade")
     world.wake(2)
-    world.lead_until(lambda: "trading is halted" in world.trader.waits_for, "the trader to be held back")
+    world.lead_until(lambda: "trading is halted" in world.trader.waits_for, "the trader to be denied")
     assert world.orders_ever_placed() == before
     resumed_at = time.monotonic()
     kill_switch.resume("anna")

@@ -42,7 +42,7 @@ def positions_of(traders: QuerySet[Trader]) -> Iterator[tuple[Trader, Position]]
 
 def as_core(row: Order) -> core.Order:
     """The order with its fills, frozen, for the core to decide on."""
-    # Most orders that are looked at have not traded: they need no second query.
+    # Orders that are looked at have usually not traded: they need no second query.
     fills = sorted(row.fills.all(), key=lambda fill: fill.trade_id) if row.executed else ()
     return core.Order(
         client_order_id=row.client_order_id,

@@ -14,7 +14,7 @@ from trading.models.fields import AmountField
 
 
 def add(trader: Trader, quantity: Decimal, cost: Decimal) -> None:
-    """Adds what a trader leaves, in base and in quote; less than nothing where a late fill takes it back."""
+    """Adds what a trader leaves, in base and in quote; negative where a late fill corrects it."""
     if not quantity and not cost:
         return
     rows = Leftover.objects.filter(venue=trader.venue, symbol=trader.symbol)

@@ -41,7 +41,7 @@ class PlaceSell:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Takes a resting order back. What it comes to is heard as the order's end, with whatever has filled by then."""
+    """Cancels an open order. Its outcome comes as the order's end, with whatever has filled by then."""
 
     order: Order
     reason: str

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Rule(StrEnum):
-    """What a protection looks at. Each holds buys back; exits pass all of them."""
+    """What a risk limit looks at. Each denies buys; exits pass all of them."""
 
     BOUND = "bound"  # What open buys and what is held bind of a symbol's budget.
     OPEN_ORDERS = "open orders"  # Orders of a symbol that are open.

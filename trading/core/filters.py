@@ -21,7 +21,7 @@ class SymbolFilters:
     max_price: Decimal = ZERO
     min_quantity: Decimal = ZERO
     max_quantity: Decimal = ZERO
-    # MARKET_LOT_SIZE: the most of one market order, and its step where that is coarser than `step`.
+    # MARKET_LOT_SIZE: the max quantity of one market order, and its step where that is coarser than `step`.
     max_market_quantity: Decimal = ZERO
     market_step: Decimal = ZERO
     min_notional: Decimal = ZERO
@@ -31,8 +31,8 @@ class SymbolFilters:
     buy_factor_max: Decimal = ZERO
     sell_factor_min: Decimal = ZERO
     sell_factor_max: Decimal = ZERO
-    max_position: Decimal = ZERO  # MAX_POSITION: the most of the base asset that may be owned, with open buys
-    max_orders: int = 0  # MAX_NUM_ORDERS: the most that may rest on the symbol's book
+    max_position: Decimal = ZERO  # MAX_POSITION: max quantity of the base asset owned, with open buys
+    max_orders: int = 0  # MAX_NUM_ORDERS: max open orders of the symbol
     allows_replacing: bool = False  # one request may cancel an order and place another (cancelReplaceAllowed)
     fees: Fees = USUAL_FEES
     is_trading: bool = True
@@ -44,42 +44,43 @@ class SymbolFilters:
         return self.fees.sell_maker
 
 
-def violation(rules: SymbolFilters, side: Side, price: Decimal, quantity: Decimal) -> str | None:
+def violation(filters: SymbolFilters, side: Side, price: Decimal, quantity: Decimal) -> str | None:
     """Why the exchange would refuse this order, in words for people; None where its filters let it pass."""
-    what = f"{side} {plain(quantity)} {rules.base_asset} at {plain(price)}"
+    what = f"{side} {plain(quantity)} {filters.base_asset} at {plain(price)}"
     # Whether a sale can be had is the exchange's to say, each time: what is believed of a listing may be out of date.
-    if side == Side.BUY and not rules.is_trading:
-        return f"{rules.symbol} cannot be traded now (status {rules.status})"
-    if price <= 0 or price < rules.min_price:
-        return f"{what}: price below the minimum, {plain(rules.min_price)}"
-    if rules.max_price and price > rules.max_price:
-        return f"{what}: price above the maximum, {plain(rules.max_price)}"
-    if floor_to(price, rules.tick) != price:
-        return f"{what}: price is not a multiple of the tick size, {plain(rules.tick)}"
-    if quantity <= 0 or quantity < rules.min_quantity:
-        return f"{what}: quantity below the minimum, {plain(rules.min_quantity)}"
-    if rules.max_quantity and quantity > rules.max_quantity:
-        return f"{what}: quantity above the maximum, {plain(rules.max_quantity)}"
-    if floor_to(quantity, rules.step) != quantity:
-        return f"{what}: quantity is not a multiple of the step size, {plain(rules.step)}"
-    if side == Side.BUY and rules.max_position and quantity > rules.max_position:
-        return f"{what}: above the maximum position, {plain(rules.max_position)}"
+    if side == Side.BUY and not filters.is_trading:
+        return f"{filters.symbol} cannot be traded now (status {filters.status})"
+    if price <= 0 or price < filters.min_price:
+        return f"{what}: price below the minimum, {plain(filters.min_price)}"
+    if filters.max_price and price > filters.max_price:
+        return f"{what}: price above the maximum, {plain(filters.max_price)}"
+    if floor_to(price, filters.tick) != price:
+        return f"{what}: price is not a multiple of the tick size, {plain(filters.tick)}"
+    if quantity <= 0 or quantity < filters.min_quantity:
+        return f"{what}: quantity below the minimum, {plain(filters.min_quantity)}"
+    if filters.max_quantity and quantity > filters.max_quantity:
+        return f"{what}: quantity above the maximum, {plain(filters.max_quantity)}"
+    if floor_to(quantity, filters.step) != quantity:
+        return f"{what}: quantity is not a multiple of the step size, {plain(filters.step)}"
+    if side == Side.BUY and filters.max_position and quantity > filters.max_position:
+        return f"{what}: above the maximum position, {plain(filters.max_position)}"
     notional = quote_of(price, quantity)
-    if notional < rules.min_notional:
-        return f"{what}: {plain(notional)} {rules.quote_asset} is below the min notional, {plain(rules.min_notional)}"
-    if rules.max_notional and notional > rules.max_notional:
-        return f"{what}: {plain(notional)} {rules.quote_asset} is above the max notional, {plain(rules.max_notional)}"
+    worth = f"{what}: {plain(notional)} {filters.quote_asset}"
+    if notional < filters.min_notional:
+        return f"{worth} is below the min notional, {plain(filters.min_notional)}"
+    if filters.max_notional and notional > filters.max_notional:
+        return f"{worth} is above the max notional, {plain(filters.max_notional)}"
     return None
 
 
-def too_far(rules: SymbolFilters, side: Side, price: Decimal, market: Decimal) -> str | None:
+def too_far(filters: SymbolFilters, side: Side, price: Decimal, market: Decimal) -> str | None:
     """Why the exchange would refuse this price as too far from the market; None where it would not.
 
     The exchange compares with its average of the last minutes; the last trade is our estimate of it.
     """
     is_buy = side == Side.BUY
-    minimum = rules.buy_factor_min if is_buy else rules.sell_factor_min
-    maximum = rules.buy_factor_max if is_buy else rules.sell_factor_max
+    minimum = filters.buy_factor_min if is_buy else filters.sell_factor_min
+    maximum = filters.buy_factor_max if is_buy else filters.sell_factor_max
     what = f"{side} at {plain(price)}: the exchange rejects prices"
     if price < market * minimum:
         return f"{what} below {plain(minimum)} times the market, {plain(market)}"

@@ -33,26 +33,26 @@ class StrategyFails(Exception):
     """A strategy raises an error, or answers what is no answer; the text is for its author."""
 
 
-def decide(strategy: Strategy, position: Position, event: Event, rules: SymbolFilters, settings: Any) -> Decision:
+def decide(strategy: Strategy, position: Position, event: Event, filters: SymbolFilters, settings: Any) -> Decision:
     """What to do next: what the strategy wants, where it may. Raises StrategyFails."""
     unsettled = _unsettled(position)
     if unsettled is not None:
         return unsettled
     if position.mode != Mode.ON and position.open_order is None and position.bought == 0:
         return _OFF if position.mode == Mode.OFF else _retired()
-    decision = _asked(strategy, "decide", position, event, rules, settings)
+    decision = _asked(strategy, "decide", position, event, filters, settings)
     _check(strategy, decision)
-    overruled = _overruled(position, event, decision, rules)
+    overruled = _overruled(position, event, decision, filters)
     if overruled is not None:
         return overruled
-    return _pause(position, event, decision) or _values(position, decision, rules) or decision
+    return _pause(position, event, decision) or _values(position, decision, filters) or decision
 
 
-def triggers(strategy: Strategy, position: Position, rules: SymbolFilters, settings: Any) -> Triggers:
+def triggers(strategy: Strategy, position: Position, filters: SymbolFilters, settings: Any) -> Triggers:
     """The prices that concern the trader; none while only a report can tell how it stands. Raises StrategyFails."""
     if _unsettled(position) is not None:
         return Triggers()
-    found = _asked(strategy, "triggers", position, rules, settings)
+    found = _asked(strategy, "triggers", position, filters, settings)
     if not isinstance(found, Triggers):
         raise StrategyFails(f"{strategy.name}.triggers returned {found!r}, not Triggers")
     for side in ("below", "above"):
@@ -113,7 +113,7 @@ def _retired() -> Finish:
     return Finish(TraderState.RETIRED, ZERO, ZERO, "the symbol is shutting down and nothing was bought")
 
 
-def _overruled(position: Position, event: Event, decision: Decision, rules: SymbolFilters) -> Wait | None:
+def _overruled(position: Position, event: Event, decision: Decision, filters: SymbolFilters) -> Wait | None:
     """Why the strategy does not get what it wants; None where it does."""
     resting = position.open_order
     if isinstance(decision, Wait):
@@ -124,27 +124,27 @@ def _overruled(position: Position, event: Event, decision: Decision, rules: Symb
         return _OFF
     match decision:
         case PlaceBuy(price=price) if position.bought and (
-            position.sold or not holds_too_little(position, rules, price)
+            position.sold or not holds_too_little(position, filters, price)
         ):
             return Wait("denied: the strategy would buy a second time")
         case PlaceBuy(price=price, quantity=quantity) if price * quantity + position.spent > position.budget:
             return Wait(f"denied: the order exceeds the budget, {plain(position.budget)}")
         case PlaceBuy(price=price, quantity=quantity) if why_not := _could_not_be_sold(
-            position, price, quantity, rules
+            position, price, quantity, filters
         ):
             return Wait(f"denied: the position could not be sold: {why_not}")
-        case PlaceSell(quantity=quantity) if quantity > position.owned(rules.base_asset):
-            return Wait(f"denied: the order exceeds the position, {plain(position.owned(rules.base_asset))}")
+        case PlaceSell(quantity=quantity) if quantity > position.owned(filters.base_asset):
+            return Wait(f"denied: the order exceeds the position, {plain(position.owned(filters.base_asset))}")
         case Cancel(order=order) | Replace(order=order) if order != resting:
             return Wait("denied: the strategy would cancel an order that is not open")
         case Replace(by=sale) if resting is not None and (
-            resting.side != Side.SELL or sale.quantity > position.owned(rules.base_asset)
+            resting.side != Side.SELL or sale.quantity > position.owned(filters.base_asset)
         ):
             return Wait("denied: the new sell exceeds the position")
         case Cancel() if resting is not None and resting.side == Side.BUY and resting.executed:
-            return _buy_rests_on(position, resting, rules)
+            return _buy_rests_on(position, resting, filters)
         case Cancel() | Replace() if resting is not None and resting.side == Side.SELL:
-            return _sale_rests_on(position, event, resting, decision, rules)
+            return _sale_rests_on(position, event, resting, decision, filters)
         case RequestSlot() if position.has_requested_slot:
             return Wait("it has already requested a slot")
         case RequestSlot() if position.mode != Mode.ON:
@@ -152,39 +152,41 @@ def _overruled(position: Position, event: Event, decision: Decision, rules: Symb
     return None
 
 
-def _could_not_be_sold(position: Position, price: Decimal, quantity: Decimal, rules: SymbolFilters) -> str | None:
+def _could_not_be_sold(position: Position, price: Decimal, quantity: Decimal, filters: SymbolFilters) -> str | None:
     """Why nothing of it could be sold at the price that it was bought for, after the commission."""
-    owned = position.owned(rules.base_asset) + EXACT.multiply(quantity, ONE - rules.fees.buy_max)
-    return violation(rules, Side.SELL, price, floor_to(owned, rules.step))
+    owned = position.owned(filters.base_asset) + EXACT.multiply(quantity, ONE - filters.fees.buy_max)
+    return violation(filters, Side.SELL, price, floor_to(owned, filters.step))
 
 
-def _buy_rests_on(position: Position, resting: Order, rules: SymbolFilters) -> Wait | None:
+def _buy_rests_on(position: Position, resting: Order, filters: SymbolFilters) -> Wait | None:
     """Why a buy that has traded in part stays: that part could neither be sold nor made more. None: it could."""
-    part = position.owned(rules.base_asset) - EXACT.multiply(resting.executed - resting.booked, rules.fees.buy_max)
-    why_not = violation(rules, Side.SELL, resting.price, floor_to(part, rules.step))
+    part = position.owned(filters.base_asset) - EXACT.multiply(
+        resting.executed - resting.booked, filters.fees.buy_max
+    )
+    why_not = violation(filters, Side.SELL, resting.price, floor_to(part, filters.step))
     left = position.budget - EXACT.multiply(resting.price, resting.executed)
-    if why_not is None or (position.mode == Mode.ON and left >= rules.min_notional):
+    if why_not is None or (position.mode == Mode.ON and left >= filters.min_notional):
         return None
     return Wait(f"the buy stays open until its filled part can be sold: {why_not}")
 
 
 def _sale_rests_on(
-    position: Position, event: Event, resting: Order, decision: Cancel | Replace, rules: SymbolFilters
+    position: Position, event: Event, resting: Order, decision: Cancel | Replace, filters: SymbolFilters
 ) -> Wait | None:
     """Why a resting sale stays: no other order could take its place. None where one could."""
     if isinstance(decision, Replace):
         price, quantity = decision.by.price, decision.by.quantity
     else:
         market = event.price if isinstance(event, TradeSeen) else resting.price
-        price, quantity = floor_to(market, rules.tick), floor_to(position.owned(rules.base_asset), rules.step)
-    why_not = violation(rules, Side.SELL, price, quantity)
-    if why_not is None and resting.executed and not rules.is_trading:
+        price, quantity = floor_to(market, filters.tick), floor_to(position.owned(filters.base_asset), filters.step)
+    why_not = violation(filters, Side.SELL, price, quantity)
+    if why_not is None and resting.executed and not filters.is_trading:
         # It would have to be cancelled first, for nothing says how much of it trades meanwhile.
-        why_not = f"{rules.symbol} cannot be traded now (status {rules.status})"
+        why_not = f"{filters.symbol} cannot be traded now (status {filters.status})"
     return None if why_not is None else Wait(f"the sell stays open, no other could replace it: {why_not}")
 
 
-def _values(position: Position, decision: Decision, rules: SymbolFilters) -> Wait | None:
+def _values(position: Position, decision: Decision, filters: SymbolFilters) -> Wait | None:
     """What must be asked first: a sale is priced by what its commissions were worth, and a cycle ends net of them.
 
     A sale waits for one answer, whatever that is; one that gets out for none.
@@ -194,7 +196,7 @@ def _values(position: Position, decision: Decision, rules: SymbolFilters) -> Wai
         is_asked = not decision.is_exit and not position.has_tried_values
     else:
         is_asked = isinstance(decision, Finish)
-    assets = to_be_valued(position.orders, (rules.base_asset, rules.quote_asset)) if is_asked else ()
+    assets = to_be_valued(position.orders, (filters.base_asset, filters.quote_asset)) if is_asked else ()
     if not assets:
         return None
     reason = f"valuing commissions in {', '.join(assets)}"

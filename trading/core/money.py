@@ -22,7 +22,7 @@ def floor_to(value: Decimal, step: Decimal) -> Decimal:
 
 
 def ceil_to(value: Decimal, step: Decimal) -> Decimal:
-    """The least multiple of `step` that is not under `value`. A step of 0 is none: Binance's finest is left."""
+    """The smallest multiple of `step` that is not below `value`. A step of 0 is none: Binance's finest is left."""
     down = floor_to(value, step)
     return down if down == value else EXACT.add(down, step if step > 0 else QUOTE_UNIT)
 
@@ -99,17 +99,17 @@ def round_down(price: Decimal) -> Decimal:
 
 
 def round_up(price: Decimal) -> Decimal:
-    """The least price of 8 decimals that is not under this one."""
+    """The lowest price of 8 decimals that is not below this one."""
     return price.quantize(QUOTE_UNIT, ROUND_CEILING, EXACT)
 
 
 def just_under(price: Decimal) -> Decimal:
-    """The greatest price of 8 decimals that is less: a trade at it or under it lies under `price`."""
+    """The highest price of 8 decimals that is lower: a trade at or below it is below `price`."""
     return round_up(price) - QUOTE_UNIT
 
 
 def just_over(price: Decimal) -> Decimal:
-    """The least price of 8 decimals that is more."""
+    """The lowest price of 8 decimals that is higher."""
     return round_down(price) + QUOTE_UNIT
 
 

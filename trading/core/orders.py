@@ -34,7 +34,7 @@ class OrderStatus(StrEnum):
     NEW = "NEW"  # Rests on the book.
     PARTIALLY_FILLED = "PARTIALLY_FILLED"  # A part has traded, the rest rests on the book.
     FILLED = "FILLED"  # All of it has traded.
-    CANCELED = "CANCELED"  # Taken back by its owner; a part may have traded.
+    CANCELED = "CANCELED"  # Cancelled by its owner; a part may have filled.
     REJECTED = "REJECTED"  # Refused by the exchange; nothing traded.
     EXPIRED = "EXPIRED"  # Ended by the exchange's rules (IOC, FOK, maintenance); a part may have traded.
     EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"  # Ended by self-trade prevention; a part may have traded.

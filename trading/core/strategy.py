@@ -68,10 +68,10 @@ class Strategy(Protocol):
     def Settings(self) -> type:  # noqa: N802 a class
         """A frozen dataclass of Decimal, int and bool; their metadata: trading/strategies/typed.py."""
 
-    def decide(self, position: Position, event: Event, rules: SymbolFilters, settings: Any, /) -> Decision:
+    def decide(self, position: Position, event: Event, filters: SymbolFilters, settings: Any, /) -> Decision:
         """What to do next. Whatever happened before, the same position and event give the same decision."""
 
-    def triggers(self, position: Position, rules: SymbolFilters, settings: Any, /) -> Triggers:
+    def triggers(self, position: Position, filters: SymbolFilters, settings: Any, /) -> Triggers:
         """The prices that concern the trader as it stands now.
 
         While it holds something and no order of it is open, Triggers() says that time, not a price, is to wake it.

@@ -43,7 +43,7 @@ from trading.exchange.transport import Rest
 
 Parsed = TypeVar("Parsed")
 
-# The most rows of one answer (trade history, account-endpoints.md).
+# Max rows of one answer (trade history, account-endpoints.md).
 PAGE = 1000
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3.0, 7.0
 # A question is asked up to three times, with these waits between, and not begun anew after this time. Each answer is

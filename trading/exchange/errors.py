@@ -29,7 +29,7 @@ class Why(StrEnum):
 class Scope(StrEnum):
     """Who has to wait."""
 
-    REQUEST = "REQUEST"  # This one request: our own budget holds it back.
+    REQUEST = "REQUEST"  # This one request: our own count of the rate limits denies it.
     ORDERS_10S = "ORDERS_10S"  # Whatever places orders for the account: those of these ten seconds are used up.
     ORDERS_1D = "ORDERS_1D"  # Likewise, those of this day.
     ADDRESS = "ADDRESS"  # Every process that calls from this address.

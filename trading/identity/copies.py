@@ -23,7 +23,7 @@ from trading.identity.others import moment
 from trading.identity.runs import Runs, When
 from trading.models import Installation, Order, Orphan, OtherInstallation, Trader
 
-# How long a trader rests that is held back; whoever decides which one lives on rings all.
+# How long a denied trader rests; the decision which one continues makes all of them due.
 REST = timedelta(seconds=60)
 TOPIC = "a copy of this installation is running"
 # What was bought before this run is sold so long after its last order has changed, and up to so much later. Two that
@@ -49,7 +49,7 @@ def heard(venue: Venue, report: OrderReport) -> None:
 
 
 def denial(trader: Trader, side: Side) -> Denial | None:
-    """What a copy that is known, or may be, holds back of this trader."""
+    """Why a copy that is known, or may be, denies this trader's order; None where none does."""
     copy = copy_at(trader.venue)
     if copy is None:
         return _until_a_copy_had_its_turn(trader) if side == Side.SELL else None

@@ -8,7 +8,7 @@ from trading.models.logins import WrongPasswords
 from trading.models.orders import Fill, Order
 from trading.models.orphans import Orphan
 from trading.models.profiles import Profile
-from trading.models.protections import AccountProtections, HeldBack, HighWater, SymbolProtections
+from trading.models.protections import AccountProtections, DeniedOrder, HighWater, SymbolProtections
 from trading.models.reconciliations import FillMark, Reconciliation
 from trading.models.switch import Switch
 from trading.models.symbols import Listing, ListingProblem, Symbol, TradingSettings
@@ -17,10 +17,10 @@ from trading.models.traders import Leftover, Slot, Trader
 __all__ = [
     "AccountProtections",
     "Balance",
+    "DeniedOrder",
     "Equity",
     "Fill",
     "FillMark",
-    "HeldBack",
     "HighWater",
     "Installation",
     "JournalEntry",

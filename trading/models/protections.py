@@ -236,11 +236,11 @@ class HighWater(models.Model):
         return f"Gain at {self.venue}: {plain(self.gain)} {self.quote_asset}"
 
 
-class HeldBack(models.Model):
+class DeniedOrder(models.Model):
     """How often a rule denied buys of a symbol on one day (UTC), and the last time in words."""
 
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
-    symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="held_back")
+    symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="denied_orders")
     rule = models.CharField(max_length=16, choices=[(rule.value, RULE_LABELS[rule]) for rule in Rule])
     day = models.DateField()
     count = models.PositiveIntegerField(
@@ -250,7 +250,7 @@ class HeldBack(models.Model):
     )
     reason = models.CharField(max_length=300, blank=True)
     last_at = models.DateTimeField()
-    # By then whoever it holds back has asked again. An edit of the protections ends it: all are asked anew.
+    # By then a denied trader has tried again. An edit of the risk limits ends it: all try again.
     denies_until = models.DateTimeField()
 
     class Meta:

@@ -88,7 +88,7 @@ class Switch(models.Model):
         return found
 
     def obey(self, wanted: Request) -> None:
-        """Takes in what a halt wants; what holds back as much or more already stays, with its reason."""
+        """Takes in what a halt wants; a mode that denies as much or more already stays, with its reason."""
         mode = requested_mode(wanted)
         self.cancels_buys = (self.cancels_buys and not self.is_active) or wanted.cancels_buys
         if is_stricter(mode, TradingMode(self.mode)):
@@ -101,7 +101,7 @@ class Switch(models.Model):
 
     @property
     def mode_text(self) -> str:
-        """Which orders are held back, by whom, since when, and why; empty while none is."""
+        """Which orders are denied, by whom, since when, and why; empty while none is."""
         if self.is_active:
             return ""
         what = "trading is halted" if self.mode == TradingMode.HALTED else "trading is reducing: sells only"

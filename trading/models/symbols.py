@@ -93,7 +93,7 @@ class Listing(models.Model):
     def fees(self) -> Fees:
         return Fees(self.buy_maker_fee, self.buy_taker_fee, self.sell_maker_fee, self.sell_taker_fee)
 
-    def rules(self) -> SymbolFilters:
+    def symbol_filters(self) -> SymbolFilters:
         return SymbolFilters(
             symbol=self.symbol.name,
             base_asset=self.symbol.base_asset,
@@ -165,24 +165,24 @@ def bounds_of(filters: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 # Filters change seldom, and a decision should not wait for the database to say so: a copy serves for so long.
-RULES_KEPT_S = 2.0
+FILTERS_KEPT_S = 2.0
 _kept: dict[tuple[int, str], tuple[float, SymbolFilters | None]] = {}
 
 
-def rules_of(symbol_id: int, venue: str) -> SymbolFilters | None:
-    """A symbol's rules at a venue, up to RULES_KEPT_S old; None where the venue has not told them yet."""
-    until, rules = _kept.get((symbol_id, venue), (0.0, None))
+def filters_of(symbol_id: int, venue: str) -> SymbolFilters | None:
+    """A symbol's filters at a venue, up to FILTERS_KEPT_S old; None where the venue has not told them yet."""
+    until, filters = _kept.get((symbol_id, venue), (0.0, None))
     if time.monotonic() < until:
-        return rules
+        return filters
     listing = Listing.objects.select_related("symbol").filter(symbol=symbol_id, venue=venue).first()
     # Of a symbol without assets no commission could be told from what was bought.
-    rules = listing.rules() if listing and listing.symbol.base_asset else None
-    _kept[symbol_id, venue] = (time.monotonic() + RULES_KEPT_S if rules else 0.0, rules)
-    return rules
+    filters = listing.symbol_filters() if listing and listing.symbol.base_asset else None
+    _kept[symbol_id, venue] = (time.monotonic() + FILTERS_KEPT_S if filters else 0.0, filters)
+    return filters
 
 
-def forget_rules() -> None:
-    """The next rules_of asks the database."""
+def forget_filters() -> None:
+    """The next filters_of asks the database."""
     _kept.clear()
 
 
@@ -315,7 +315,7 @@ class TradingSettings(models.Model):
         return getattr(settings, "rebuy_interval", None) is not None
 
     def why_not(self, listing: Listing) -> str | None:
-        """What about these settings can't work with a venue's rules, in words for people."""
+        """What about these settings can't work with a venue's filters, in words for people."""
         is_halted = listing.status != "TRADING" and listing.refreshed_at > timezone.now() - HALT_HOLDS
         if is_halted or listing.status == GONE:
             return f"{self.symbol} cannot be traded at {listing.venue} now (status {listing.status})."

@@ -60,7 +60,7 @@ class Trader(models.Model):
         default=Decimal(0), help_text="Leftovers of earlier cycles that it sells, in the base asset."
     )
     carried_cost = AmountField(default=Decimal(0), help_text="Cost of these leftovers, in the quote asset.")
-    missing = AmountField(default=Decimal(0), help_text="In the base asset: bought, but missing on the account.")
+    missing = AmountField(default=Decimal(0), help_text="In the base asset: bought, but no longer in the account.")
 
     class Meta:
         ordering = ["-id"]

@@ -22,7 +22,7 @@ from trading.models import FillMark, Order, Orphan, Switch, Trader, TradingSetti
 from trading.models.symbols import TradingStatus
 
 EVERY = timedelta(hours=1)
-# The most symbols of one comparison, those first that have waited longest: the rest have their turn in the next.
+# Max symbols of one comparison, those first that have waited longest: the rest have their turn in the next.
 MAX_SYMBOLS = 25
 # After so many questions in a row without an answer the exchange is away, not a symbol wrong.
 MAX_UNANSWERED = 3

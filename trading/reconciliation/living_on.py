@@ -100,9 +100,9 @@ def keep(by: str) -> int:
         Installation.objects.update(kept_at=timezone.now())
         # The leader nudges whoever is due, within a second.
         waiting = Trader.objects.filter(finished_at__isnull=True, retry_at__gt=timezone.now())
-        rung = waiting.update(retry_at=timezone.now())
+        due = waiting.update(retry_at=timezone.now())
     log.warning("this installation continues, its copy does not: identity=%s by=%s", own, by)
-    return rung
+    return due
 
 
 def take_over(identity: str, by: str) -> int:

@@ -33,7 +33,7 @@ from trading.identity.verdicts import Judge, Whose
 from trading.models import Listing, Order, Orphan, Symbol, Trader
 from trading.models.journal import write
 from trading.models.orphans import Resolution
-from trading.models.symbols import rules_of
+from trading.models.symbols import filters_of
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings
 from trading.symbols import listings
@@ -270,8 +270,8 @@ def settle(venue: Venue) -> None:
 
 def _is_too_little(quantity: Decimal, name: str, venue: Venue) -> bool:
     symbol = Symbol.objects.filter(name=name).first()
-    rules = rules_of(symbol.pk, venue) if symbol else None
-    return quantity <= 0 if rules is None else floor_to(quantity, rules.step) <= 0
+    filters = filters_of(symbol.pk, venue) if symbol else None
+    return quantity <= 0 if filters is None else floor_to(quantity, filters.step) <= 0
 
 
 # --- decided by a person --------------------------------------------------------------------------

@@ -108,13 +108,13 @@ def _spent(venue: Venue | str, asset: str, since: datetime) -> Decimal:
 def ask_again(venue: Venue | str) -> None:
     """Has the venue asked once more, after the transaction that is open; not again within seconds."""
 
-    def ring() -> None:
+    def refresh() -> None:
         try:
             enqueue.refresh_balances_once(str(venue))
         except (OperationalError, redis.RedisError) as away:
             log.warning("balances refresh within a minute, not now: venue=%s error=%s", venue, away)
 
-    transaction.on_commit(ring)
+    transaction.on_commit(refresh)
 
 
 def age_s(free: Free, now: datetime | None = None) -> float | None:

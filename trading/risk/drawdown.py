@@ -1,4 +1,4 @@
-"""Drawdown: how far a venue's gain has fallen from its high. Too far, and trading is held back till a person resumes.
+"""Drawdown: how far a venue's gain has fallen from its high. Too far, and trading stops until a person resumes it.
 
 The gain is realised and unrealised profit. Deposits, withdrawals and changed budgets are none, so they move no high.
 """
@@ -85,7 +85,7 @@ def _trip(limits: AccountProtections, row: HighWater, top: Decimal) -> bool:
         # Of play money that is left elsewhere, nothing is bought any more; it shall not stop real money's traders.
         return False
     if not is_stricter(mode, TradingMode(now_is.mode)):
-        # Somebody has held back as much already, for a reason of theirs. Whoever resumes shall hear of this one.
+        # Somebody has halted as much already, for another reason. Whoever resumes shall see this one.
         return False
     of = "daily" if limits.drawdown_from == HighOf.DAY else "all-time"
     why = (

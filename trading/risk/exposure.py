@@ -27,7 +27,7 @@ def of_live_traders(venue: Venue | str, symbol_id: int | None = None) -> QuerySe
 def bound(venue: Venue | str, symbol_id: int | None = None, quote_asset: str = "") -> Decimal:
     """What is bound of one symbol, or of all that are quoted in an asset, at a venue.
 
-    A buy counts at its own price, which is the most that it costs: what is open of it, and what has executed, less
+    A buy counts at its own price, which is its maximum cost: what is open of it, and what has executed, less
     the part that is sold or missing. What was left over counts at its cost, whether a trader has taken it along or
     not. Commissions do not count. Two queries, whatever has ended.
     """

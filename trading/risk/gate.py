@@ -24,7 +24,7 @@ from trading.models.switch import TradingMode, requested_mode
 from trading.models.symbols import TradingStatus
 from trading.risk import protections
 
-# How long a trader that is held back by the mode rests; a resume rings it at once.
+# How long a trader rests that the mode denies; a resume makes it due at once.
 REST = timedelta(seconds=60)
 AT_ONCE = timedelta(0)
 # How long one rests that finds the symbol's book full of orders.
@@ -33,21 +33,21 @@ FULL = timedelta(seconds=10)
 MEETS = timedelta(seconds=2)
 
 
-def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal, rules: SymbolFilters) -> Denial | None:
-    """What holds this order of a trader back; None where it may be placed."""
+def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal, filters: SymbolFilters) -> Denial | None:
+    """What denies this order of a trader; None if it may be placed."""
     venue = Venue(trader.venue)
     return (
         mode_denial(side)
         or copies.denial(trader, side)
         or _rate_limit_denial(venue, side)
-        or _full_book_denial(venue, trader.symbol_id, side, rules)
+        or _full_book_denial(venue, trader.symbol_id, side, filters)
         or _self_trade_denial(trader, side, price)
         or protections.denial(trader, side, price, quantity)
     )
 
 
 def mode_denial(side: Side) -> Denial | None:
-    """What the mode of trading holds back: the switch's, or that of a halt which the database does not know yet."""
+    """What the kill switch denies: by its row, or by a halt that the database does not know yet."""
     return _requested_denial(side) or _switch_denial(
         Switch.objects.filter(pk=1).values_list("mode", flat=True).first(), side
     )
@@ -71,7 +71,7 @@ def _switch_denial(mode: str | None, side: Side) -> Denial | None:
 
 
 def cancel_denial(trader: Trader, side: Side) -> Denial | None:
-    """What would hold back an order that is to take the place of a cancelled one: then nothing is to be cancelled."""
+    """What would deny an order that is to replace a cancelled one: then nothing is to be cancelled."""
     return mode_denial(side) or copies.denial(trader, side)
 
 
@@ -96,7 +96,7 @@ def _off_denial(order: NewOrder, status: str | None) -> Denial | None:
 
 
 def _rate_limit_denial(venue: Venue, side: Side) -> Denial | None:
-    """What the exchange's limits hold back. Sales have a reserve that buys can't use."""
+    """What the exchange's rate limits deny. Sells have a reserve that buys can't use."""
     full = why_wait(venue, side)
     if full is None:
         return None
@@ -105,15 +105,15 @@ def _rate_limit_denial(venue: Venue, side: Side) -> Denial | None:
     return Denial(reason, timedelta(seconds=wait_s), topic, Check.RATE_LIMIT)
 
 
-def _full_book_denial(venue: Venue, symbol_id: int, side: Side, rules: SymbolFilters) -> Denial | None:
+def _full_book_denial(venue: Venue, symbol_id: int, side: Side, filters: SymbolFilters) -> Denial | None:
     """MAX_NUM_ORDERS. A sale takes the place of its buy: only buys make orders more."""
-    if side == Side.SELL or not rules.max_orders:
+    if side == Side.SELL or not filters.max_orders:
         return None
     count = Order.objects.filter(venue=venue, symbol=symbol_id, status__in=OPEN).count()
-    if count < rules.max_orders:
+    if count < filters.max_orders:
         return None
-    reason = f"max open orders of {rules.symbol} at {venue} reached: {count} of {rules.max_orders}"
-    return Denial(reason, FULL, f"max open orders of {rules.symbol} at {venue} reached", Check.FULL_BOOK)
+    reason = f"max open orders of {filters.symbol} at {venue} reached: {count} of {filters.max_orders}"
+    return Denial(reason, FULL, f"max open orders of {filters.symbol} at {venue} reached", Check.FULL_BOOK)
 
 
 def _self_trade_denial(trader: Trader, side: Side, price: Decimal) -> Denial | None:

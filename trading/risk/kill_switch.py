@@ -55,7 +55,7 @@ class Halted:
 
     @property
     def holds(self) -> bool:
-        """Whether anybody is held back by it."""
+        """Whether it denies anybody's orders."""
         return not (self.here and self.everywhere)
 
     def lines(self) -> list[str]:
@@ -134,7 +134,7 @@ def keep_request() -> bool:
 
 
 def resume(by: str) -> int:
-    """Lets every order pass again, and rings whoever waits for a time; how many traders that are.
+    """Lets every order pass again, and makes all waiting traders due; returns how many.
 
     Raises Django's database errors, and OSError where a request of this home can't be taken away: then all stays as
     it is.
@@ -188,7 +188,7 @@ def _turn(mode: TradingMode, by: str, why: str, cancels_buys: bool) -> None:
 
 @dataclass(frozen=True)
 class OnTheWay:
-    """Orders that were saved before trading was held back, as they were found right after."""
+    """Orders that were saved before trading was halted, as they were found right after."""
 
     rows: list[Order]
     wait_s: float  # so much later none of them can be sent any more
@@ -212,7 +212,7 @@ class OnTheWay:
 
 
 def found_on_their_way(halted: Halted) -> OnTheWay:
-    """To be asked once trading is held back. Raises Django's database errors.
+    """To be called once trading is halted. Raises Django's database errors.
 
     Whoever saves an order looks at the mode once more before it calls (gate.last_look). So an order that was not
     committed yet when this looked is not sent, and one that was is signed within SEND_WITHIN, or never.

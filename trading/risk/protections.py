@@ -1,7 +1,7 @@
-"""Protections: which buys the limits of a symbol and of an account hold back, and in which words.
+"""Risk limits: which buys the limits of a symbol and of an account deny, and in which words.
 
-An order passes `hold` in the transaction that saves it. Limits that two workers could pass together, each seeing room
-for one, are asked with the row of their protections locked until that transaction ends. Exits pass always.
+An order passes `denial` in the transaction that saves it. Limits that two workers could pass together, each seeing
+room for one, are asked with the row of their protections locked until that transaction ends. Exits pass always.
 """
 
 import logging
@@ -26,7 +26,7 @@ from trading.core.journal import Kind
 from trading.core.money import ZERO, plain, quote_of
 from trading.core.orders import OPEN, Side
 from trading.core.strategy import TraderState
-from trading.models import AccountProtections, HeldBack, JournalEntry, Order, SymbolProtections, Trader
+from trading.models import AccountProtections, DeniedOrder, JournalEntry, Order, SymbolProtections, Trader
 from trading.models.protections import BNB
 from trading.risk import balances
 from trading.risk.exposure import bound, of_live_traders
@@ -35,10 +35,10 @@ log = logging.getLogger(__name__)
 
 # A change is heeded within this time; until then no order asks the database for it.
 KEPT_S = 1.0
-# How long a trader rests that is held back by what only time or a person changes; by what a cycle's end changes; by
+# How long a denied trader rests: denied by what only time or a person changes; by what a cycle's end changes; by
 # prices that do not come.
 LONG, SHORT, FEED = timedelta(seconds=60), timedelta(seconds=10), timedelta(seconds=3)
-# Whoever is held back has asked again so long after its rest, where its symbol is traded at all.
+# A denied trader has tried again so long after its rest, where its symbol is traded at all.
 ASKED_AGAIN_WITHIN = timedelta(seconds=10)
 MAX_DENIAL = LONG + ASKED_AGAIN_WITHIN
 MINUTE = timedelta(seconds=60)
@@ -281,12 +281,12 @@ def _locked(limits: Row, rule: Callable[[_Buy, Row], Denial | None], buy: _Buy) 
 
 
 def has_changed(venue: Venue | str | None = None, symbol_ids: Collection[int] | None = None) -> None:
-    """To be called when protections were edited, once that is committed: whoever they hold back asks again soon."""
+    """To be called when protections were edited, once that is committed: whoever they deny tries again soon."""
     forget()
     wanted = {"venue": venue, "symbol__in": symbol_ids}
     mine = Q(**{name: value for name, value in wanted.items() if value is not None})
     now = timezone.now()
-    HeldBack.objects.filter(mine, denies_until__gt=now).update(denies_until=now)
+    DeniedOrder.objects.filter(mine, denies_until__gt=now).update(denies_until=now)
     # The leader nudges whoever is due, within a second.
     Trader.objects.filter(mine, finished_at__isnull=True, retry_at__gt=now, error="").update(retry_at=now)
 
@@ -297,7 +297,7 @@ def _reader(url: str) -> "redis.Redis":
     return hurried_client()
 
 
-# --- what was held back ---------------------------------------------------------------------------
+# --- denied orders --------------------------------------------------------------------------------
 def _note(buy: _Buy, denial: Denial) -> None:
     """Counts it, a trader that waits for one rule once; its line of the journal is written by retries.py."""
     last = JournalEntry.objects.filter(trader=buy.trader).order_by("-id").values_list("kind", "denied_by").first()
@@ -309,24 +309,24 @@ def _note(buy: _Buy, denial: Denial) -> None:
         "denies_until": buy.now + denial.wait + ASKED_AGAIN_WITHIN,
     }
     key = {"venue": buy.venue, "symbol_id": buy.trader.symbol_id, "rule": denial.by, "day": buy.midnight.date()}
-    if not HeldBack.objects.filter(**key).update(**values):
-        HeldBack.objects.get_or_create(**key, defaults={**values, "count": 0})
-        HeldBack.objects.filter(**key).update(count=F("count") + 1)
+    if not DeniedOrder.objects.filter(**key).update(**values):
+        DeniedOrder.objects.get_or_create(**key, defaults={**values, "count": 0})
+        DeniedOrder.objects.filter(**key).update(count=F("count") + 1)
 
 
-def active_denials(venue: Venue | None = None) -> QuerySet[HeldBack]:
-    """What holds buys back just now, the last one first."""
-    rows = HeldBack.objects.filter(denies_until__gt=timezone.now()).select_related("symbol").order_by("-last_at")
+def active_denials(venue: Venue | None = None) -> QuerySet[DeniedOrder]:
+    """What denies buys now, the last one first."""
+    rows = DeniedOrder.objects.filter(denies_until__gt=timezone.now()).select_related("symbol").order_by("-last_at")
     return rows if venue is None else rows.filter(venue=venue)
 
 
-def rows_of_day(venue: Venue | str, day: date | None = None) -> QuerySet[HeldBack]:
-    """What held buys back on a day (UTC), today where none is named; what held back the most first."""
-    rows = HeldBack.objects.filter(venue=venue, day=day or timezone.now().astimezone(UTC).date())
+def rows_of_day(venue: Venue | str, day: date | None = None) -> QuerySet[DeniedOrder]:
+    """What denied buys on a day (UTC; today by default), the largest count first."""
+    rows = DeniedOrder.objects.filter(venue=venue, day=day or timezone.now().astimezone(UTC).date())
     return rows.select_related("symbol").order_by("-count", "symbol__name")
 
 
 def of_day(venue: Venue | str, day: date | None = None) -> dict[str, int]:
-    """How many orders each rule has held back on a day (UTC; today where none is named), where it held any."""
+    """How many orders each rule has denied on a day (UTC; today by default), for rules that denied any."""
     rows = rows_of_day(venue, day).order_by()
     return {rule: total for rule, total in rows.values_list("rule").annotate(total=Sum("count")) if total}

@@ -90,29 +90,29 @@ class Settings:
             raise ValueError("“Reprice buy after rise of” must be larger than “Buy offset”.")
 
 
-def decide(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
+def decide(position: Position, event: Event, filters: SymbolFilters, settings: Settings) -> Decision:
     resting = position.open_order
     if resting is None:
         if position.bought == 0:
-            return buy_under(position, event, rules, *_how_to_buy(settings))
-        if _may_buy_more(position, rules, settings) and isinstance(event, TradeSeen):
-            return buy_more(position, event, rules, *_how_to_buy(settings))
-        return _sell(position, rules, settings)
+            return buy_under(position, event, filters, *_how_to_buy(settings))
+        if _may_buy_more(position, filters, settings) and isinstance(event, TradeSeen):
+            return buy_more(position, event, filters, *_how_to_buy(settings))
+        return _sell(position, filters, settings)
     if not isinstance(event, TradeSeen):
         return not_filled_yet(resting)
     price = event.price
     return (
-        _stop(position, resting, price, rules, settings)
+        _stop(position, resting, price, filters, settings)
         or _retarget(resting, price, settings)
         or _slot_request(position, price, settings)
         or Wait(not_filled_yet(resting).reason, memory=_followed(position, resting, price, settings))
     )
 
 
-def triggers(position: Position, rules: SymbolFilters, settings: Settings) -> Triggers:
+def triggers(position: Position, filters: SymbolFilters, settings: Settings) -> Triggers:
     resting = position.open_order
     if resting is None:
-        buys = position.bought == 0 or _may_buy_more(position, rules, settings)
+        buys = position.bought == 0 or _may_buy_more(position, filters, settings)
         return Triggers(below=ANY_PRICE) if buys else Triggers()
     floors = [
         floor
@@ -144,25 +144,25 @@ def worst_exit(settings: Settings) -> Decimal | None:
     return EXACT.multiply(ONE - max(stops), ONE - (settings.exit_slippage or 0))
 
 
-def _may_buy_more(position: Position, rules: SymbolFilters, settings: Settings) -> bool:
+def _may_buy_more(position: Position, filters: SymbolFilters, settings: Settings) -> bool:
     """Whether it holds too little to sell it at its price, and has enough left to make it more."""
     is_leaving = LEAVES_AT in position.memory
-    return not is_leaving and may_buy_more(position, rules, sale_price(position, settings.profit_interval, rules))
+    return not is_leaving and may_buy_more(position, filters, sale_price(position, settings.profit_interval, filters))
 
 
 # --- what is bought is sold -----------------------------------------------------------------------
 
 
-def _sell(position: Position, rules: SymbolFilters, settings: Settings) -> Decision:
+def _sell(position: Position, filters: SymbolFilters, settings: Settings) -> Decision:
     left_at = position.memory.get(LEAVES_AT)
     if left_at is not None:
-        return leave(position, rules, Decimal(left_at), settings.exit_slippage, position.memory)
-    cost = position.unit_cost(rules.base_asset, rules.quote_asset, rules.fees) or _bought_at(position)
+        return leave(position, filters, Decimal(left_at), settings.exit_slippage, position.memory)
+    cost = position.unit_cost(filters.base_asset, filters.quote_asset, filters.fees) or _bought_at(position)
     reason = (
         f"take profit: {percent(settings.profit_interval)} above its cost, {plain(round_up(cost))}, after the sell's "
         "commission"
     )
-    return sell_or_finish(position, rules, sale_price(position, settings.profit_interval, rules), reason)
+    return sell_or_finish(position, filters, sale_price(position, settings.profit_interval, filters), reason)
 
 
 def _bought_at(position: Position) -> Decimal:
@@ -174,7 +174,7 @@ def _bought_at(position: Position) -> Decimal:
 
 
 def _stop(
-    position: Position, resting: Order, price: Decimal, rules: SymbolFilters, settings: Settings
+    position: Position, resting: Order, price: Decimal, filters: SymbolFilters, settings: Settings
 ) -> Replace | Wait | None:
     floor = _stop_under(position, resting, settings)
     if floor is None or price >= floor:
@@ -187,7 +187,7 @@ def _stop(
         highest = plain(_highest(position))
         interval = _words(settings.trailing_stop_interval)
         why = f"trailing stop: {plain(price)} is more than {interval} below the high of {highest}"
-    sale = leave(position, rules, price, settings.exit_slippage, {**position.memory, LEAVES_AT: plain(price)})
+    sale = leave(position, filters, price, settings.exit_slippage, {**position.memory, LEAVES_AT: plain(price)})
     if isinstance(sale, PlaceSell):
         return Replace(resting, sale, why)
     return Wait(f"{why}; the sell stays open: the rest is below the minimum to sell")

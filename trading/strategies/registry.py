@@ -23,7 +23,7 @@ OWN: tuple[Strategy, ...] = (naive, trailing)
 # What a symbol begins with. Its settings are offered for many symbols at once, and profiles name them.
 FIRST: Strategy = naive
 COMMON: Mapping[str, Typed] = MappingProxyType({each.name: each for each in typed(naive.Settings)})
-TAKES = {"decide": ("position", "event", "rules", "settings"), "triggers": ("position", "rules", "settings")}
+TAKES = {"decide": ("position", "event", "filters", "settings"), "triggers": ("position", "filters", "settings")}
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 

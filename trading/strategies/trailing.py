@@ -63,20 +63,20 @@ class Settings:
     )
 
 
-def decide(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
+def decide(position: Position, event: Event, filters: SymbolFilters, settings: Settings) -> Decision:
     resting = position.open_order
     if resting is not None:
-        return _watch(position, resting, event, rules, settings)
+        return _watch(position, resting, event, filters, settings)
     if position.bought == 0:
-        return _follow_down(position, event, rules, settings)
-    return _follow_up(position, event, rules, settings)
+        return _follow_down(position, event, filters, settings)
+    return _follow_up(position, event, filters, settings)
 
 
-def triggers(position: Position, rules: SymbolFilters, settings: Settings) -> Triggers:
+def triggers(position: Position, filters: SymbolFilters, settings: Settings) -> Triggers:
     resting, trail = position.open_order, settings.trail_interval
     low, high = _remembered(position, LOW), _remembered(position, HIGH)
     if resting is not None:
-        behind = _left_behind(position, resting, rules, settings)
+        behind = _left_behind(position, resting, filters, settings)
         if resting.side == Side.BUY:
             return Triggers(below=_slot_at(position, settings), above=None if behind is None else just_over(behind))
         return Triggers(below=_highest(_slot_at(position, settings), behind and just_under(behind)))
@@ -84,25 +84,25 @@ def triggers(position: Position, rules: SymbolFilters, settings: Settings) -> Tr
         if low is None:
             return Triggers(below=ANY_PRICE)
         return Triggers(below=low * (ONE - trail * STEP), above=low * (ONE + trail))
-    if may_buy_more(position, rules, _floor(position, rules, settings)):
+    if may_buy_more(position, filters, _floor(position, filters, settings)):
         return Triggers(below=ANY_PRICE)
     if high is None:
-        return Triggers(below=_slot_at(position, settings), above=_floor(position, rules, settings))
+        return Triggers(below=_slot_at(position, settings), above=_floor(position, filters, settings))
     return Triggers(below=high * (ONE - trail), above=high * (ONE + trail * STEP))
 
 
 # --- before the buy -------------------------------------------------------------------------------
 
 
-def _follow_down(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
+def _follow_down(position: Position, event: Event, filters: SymbolFilters, settings: Settings) -> Decision:
     trail = settings.trail_interval
-    buy = buy_under(position, event, rules, ZERO, settings.profit_interval)
+    buy = buy_under(position, event, filters, ZERO, settings.profit_interval)
     if not isinstance(event, TradeSeen) or event.age_s > MAX_AGE_S:
         return buy  # It says what is missing.
     price, low = event.price, _remembered(position, LOW)
     # From a low that the market has left two trails behind there is nothing to follow any more. The tick is for
     # symbols whose price can't move by less.
-    if low is None or price < low or price > low * (ONE + trail) ** 2 + rules.tick:
+    if low is None or price < low or price > low * (ONE + trail) ** 2 + filters.tick:
         return Wait(f"trailing the price down from {plain(price)}", memory={LOW: plain(price)})
     if price < low * (ONE + trail):
         return Wait(f"buys when the price is {percent(trail)} above the low of {plain(low)}")
@@ -114,22 +114,22 @@ def _follow_down(position: Position, event: Event, rules: SymbolFilters, setting
 # --- while an order rests -------------------------------------------------------------------------
 
 
-def _watch(position: Position, resting: Order, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
+def _watch(position: Position, resting: Order, event: Event, filters: SymbolFilters, settings: Settings) -> Decision:
     if not isinstance(event, TradeSeen):
         return not_filled_yet(resting)
-    behind, is_buy = _left_behind(position, resting, rules, settings), resting.side == Side.BUY
+    behind, is_buy = _left_behind(position, resting, filters, settings), resting.side == Side.BUY
     if behind is not None and (event.price > behind if is_buy else event.price < behind):
         why = f"the market, {plain(event.price)}, is {percent(settings.trail_interval)} away from it"
         return Cancel(resting, why, memory={} if is_buy else None)
     return _slot_request(position, event.price, settings) or not_filled_yet(resting)
 
 
-def _left_behind(position: Position, resting: Order, rules: SymbolFilters, settings: Settings) -> Decimal | None:
+def _left_behind(position: Position, resting: Order, filters: SymbolFilters, settings: Settings) -> Decimal | None:
     """Past which price a resting order is cancelled; None where it stays whatever comes."""
     if resting.side == Side.BUY:
         return resting.price * (ONE + settings.trail_interval)
     # At its floor it can only wait, and the rest of one that has begun to fill may be too little to sell.
-    if resting.executed or resting.price <= _floor(position, rules, settings):
+    if resting.executed or resting.price <= _floor(position, filters, settings):
         return None
     return resting.price * (ONE - settings.trail_interval)
 
@@ -137,11 +137,11 @@ def _left_behind(position: Position, resting: Order, rules: SymbolFilters, setti
 # --- after the buy --------------------------------------------------------------------------------
 
 
-def _follow_up(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
-    trail, floor = settings.trail_interval, _floor(position, rules, settings)
-    if may_buy_more(position, rules, floor) and isinstance(event, TradeSeen):
-        return buy_more(position, event, rules, ZERO, settings.profit_interval)
-    at_floor = sell_or_finish(position, rules, floor, "")
+def _follow_up(position: Position, event: Event, filters: SymbolFilters, settings: Settings) -> Decision:
+    trail, floor = settings.trail_interval, _floor(position, filters, settings)
+    if may_buy_more(position, filters, floor) and isinstance(event, TradeSeen):
+        return buy_more(position, event, filters, ZERO, settings.profit_interval)
+    at_floor = sell_or_finish(position, filters, floor, "")
     if not isinstance(at_floor, PlaceSell):
         return at_floor
     high = _remembered(position, HIGH)
@@ -156,15 +156,15 @@ def _follow_up(position: Position, event: Event, rules: SymbolFilters, settings:
         return Wait(_waits_to_sell(high, trail))
     with localcontext(EXACT):
         # A little under the market, so that it fills at once although the market moves on meanwhile.
-        minimum = max(floor, floor_to(price * (ONE - trail * STEP), rules.tick))
+        minimum = max(floor, floor_to(price * (ONE - trail * STEP), filters.tick))
     return sell_or_finish(
-        position, rules, minimum, f"{plain(price)} is {percent(trail)} below the high of {plain(high)}"
+        position, filters, minimum, f"{plain(price)} is {percent(trail)} below the high of {plain(high)}"
     )
 
 
-def _floor(position: Position, rules: SymbolFilters, settings: Settings) -> Decimal:
+def _floor(position: Position, filters: SymbolFilters, settings: Settings) -> Decimal:
     """The price that returns its profit: it never sells for less. Its sales are meant to fill at once: they take."""
-    return sale_price(position, settings.profit_interval, rules, takes=True)
+    return sale_price(position, settings.profit_interval, filters, takes=True)
 
 
 def _waits_to_sell(high: Decimal, trail: Decimal) -> str:

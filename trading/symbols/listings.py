@@ -92,7 +92,7 @@ def _names_at(exchange: Exchange) -> list[str]:
 
 
 def first_budget(listed: ListedSymbol) -> Decimal:
-    """What a new symbol's traders get: the usual one in dollars, as many times the least notional elsewhere."""
+    """What a new symbol's traders get: the usual one in dollars, as many times the min notional elsewhere."""
     usual: Decimal = TradingSettings._meta.get_field("budget").default
     if listed.quote_asset in DOLLARS or not listed.min_notional:
         return usual

@@ -130,7 +130,7 @@ def change(symbols: Iterable[Symbol], values: Mapping[str, Any], profile: Profil
     """Gives the symbols these settings, from their next cycle on, and these protections, at once; notes the profile
     that they came from.
 
-    A symbol that is traded keeps what it has where the new settings can't work with the rules of the switch's venue.
+    A symbol that is traded keeps its settings where the new ones can't work with the filters of the switch's venue.
     """
     limits = _of(Part.PROTECTION, values)
     columns = _of(Part.TRADING, values)

@@ -19,7 +19,7 @@ def turn(wanted: Sequence[Symbol], status: TradingStatus, cancels_orders: bool =
     """Turns trading of symbols, however many, and streams those that are turned on. `cancels_orders`: resting orders
     shall be cancelled, which the leader sees to; with OFF all of them, with SHUTDOWN the buys.
 
-    What can't work with the rules of the switch's venue is not turned on: why not, for people, by symbol.
+    What can't work with the filters of the switch's venue is not turned on: why not, for people, by symbol.
     """
     problems: dict[str, str] = {}
     with transaction.atomic():

@@ -114,7 +114,7 @@ def ask(
     """
     row = _asked_about(order_id, now)
     if row is None:
-        return False  # A bell from before a backup was restored.
+        return False  # A task from before a backup was restored.
     event = calls.query(row, exchange_at(Venue(row.venue)), row.asked_at or timezone.now(), source)
     return event is not None and wake(row.trader_id, event, exchange_at, task_id)
 

@@ -46,7 +46,7 @@ from trading.identity import copies
 from trading.identity.names import new_client_order_id
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
-from trading.models.symbols import rules_of
+from trading.models.symbols import filters_of
 from trading.risk import gate
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.time_limit import within_time
@@ -147,7 +147,7 @@ class Snapshot:
     task_id: str
     rows: dict[str, Order] = field(default_factory=dict)  # by client order id
     position: Position = field(default_factory=Position)
-    rules: SymbolFilters | None = None
+    filters: SymbolFilters | None = None
     # What it turns out to lack on the account.
     missing: Decimal = ZERO
     # The order that is reported was taken for never placed, and its trader has gone on without it.
@@ -222,7 +222,7 @@ def _read(
         told = replace(told, cancel_reason=SHOWED_LATE) if is_late else told
         orders = [*others, told]
     elif trader.has_ended or (not has_valued and _waits(trader) and _can_wait(event)):
-        return None  # An old bell: the trader waits for its next try.
+        return None  # An old task: the trader waits for its next retry.
     else:
         # WAITING means that nothing could have traded.
         rows = known.rows if known is not None else {} if trader.state == TraderState.WAITING else _rows_of(trader)
@@ -233,8 +233,8 @@ def _read(
     traded = [order for order in orders if order.status.is_open or order.executed]
     mode = Mode(trader.trading_status or Mode.OFF)
     position = replace(position_with(trader, traded), mode=mode, has_tried_values=has_valued)
-    rules = rules_of(trader.symbol_id, trader.venue)
-    snapshot = Snapshot(trader, event, task_id, rows, position, rules, is_late=is_late)
+    filters = filters_of(trader.symbol_id, trader.venue)
+    snapshot = Snapshot(trader, event, task_id, rows, position, filters, is_late=is_late)
     return _as_the_account_says(snapshot, event) if isinstance(event, BalanceSeen) else snapshot
 
 
@@ -243,7 +243,7 @@ def _as_the_account_says(snapshot: Snapshot, seen: BalanceSeen) -> Snapshot:
 
     What is there can be sold at once. That nothing is there is believed once the exchange has said so for a while.
     """
-    step = snapshot.rules.step if snapshot.rules else ZERO
+    step = snapshot.filters.step if snapshot.filters else ZERO
     there = seen.free + seen.elsewhere
     lacking = max(snapshot.position.owned(seen.asset) - there, ZERO)
     missing = lacking if seen.is_certain or floor_to(there, step) > 0 else ZERO
@@ -271,16 +271,16 @@ def _can_wait(event: Event) -> bool:
 
 def think(snapshot: Snapshot) -> Thought:
     """What its strategy makes of the snapshot. Nothing is locked meanwhile, and it is given up after a while."""
-    if snapshot.rules is None:
+    if snapshot.filters is None:
         return Thought()
-    position, event, rules = snapshot.position, snapshot.event, snapshot.rules
+    position, event, filters = snapshot.position, snapshot.event, snapshot.filters
     try:
         strategy, settings = snapshot.trader.by()
     except (UnknownStrategy, BadSettings) as error:
         return Thought(cant=f"cannot decide: {error}")
 
     def decide() -> Thought:
-        decision = guard.decide(strategy, position, event, rules, settings)
+        decision = guard.decide(strategy, position, event, filters, settings)
         if not isinstance(decision, Wait | RequestSlot):
             return Thought(decision)
         after = replace(
@@ -288,7 +288,7 @@ def think(snapshot: Snapshot) -> Thought:
             memory=position.memory if decision.memory is None else decision.memory,
             has_requested_slot=position.has_requested_slot or isinstance(decision, RequestSlot),
         )
-        return Thought(decision, guard.triggers(strategy, after, rules, settings))
+        return Thought(decision, guard.triggers(strategy, after, filters, settings))
 
     try:
         return within_time(strategy, decide, whose=snapshot.trader.pk)
@@ -445,21 +445,21 @@ def _with_leftovers(snapshot: Snapshot, sale: PlaceSell) -> PlaceSell:
     """The sale with what earlier cycles have left over, where that makes another step. Exits sell their own alone:
     the account may lack what was left over, and a stop must not wait for that to be found out.
     """
-    rules, trader = snapshot.rules, snapshot.trader
-    assert rules is not None
-    owned = snapshot.position.owned(rules.base_asset)
-    if sale.is_exit or snapshot.position.free is not None or sale.quantity != floor_to(owned, rules.step):
+    filters, trader = snapshot.filters, snapshot.trader
+    assert filters is not None
+    owned = snapshot.position.owned(filters.base_asset)
+    if sale.is_exit or snapshot.position.free is not None or sale.quantity != floor_to(owned, filters.step):
         return sale
     row = leftovers.there(trader)
     if row is None or copies.copy_at(trader.venue) is not None:
         return sale  # A copy may sell what both have left over.
-    quantity = floor_to(owned + row.quantity, rules.step)
-    if quantity == sale.quantity or violation(rules, Side.SELL, sale.price, quantity):
+    quantity = floor_to(owned + row.quantity, filters.step)
+    if quantity == sale.quantity or violation(filters, Side.SELL, sale.price, quantity):
         return sale
-    is_too_much = rules.max_market_quantity and quantity > rules.max_market_quantity
-    if sale.is_market and (is_too_much or floor_to(quantity, rules.market_step or rules.step) != quantity):
+    is_too_much = filters.max_market_quantity and quantity > filters.max_market_quantity
+    if sale.is_market and (is_too_much or floor_to(quantity, filters.market_step or filters.step) != quantity):
         return sale
-    with_it = f"{sale.reason}; with {plain(row.quantity)} {rules.base_asset} left over by earlier cycles"
+    with_it = f"{sale.reason}; with {plain(row.quantity)} {filters.base_asset} left over by earlier cycles"
     leftovers.take(trader, row)
     return replace(sale, quantity=quantity, reason=with_it)
 
@@ -482,8 +482,8 @@ def _replace(snapshot: Snapshot, decision: Replace) -> Looked:
     _remember(snapshot.trader, decision.memory)
     row = snapshot.rows[decision.order.client_order_id]
     looked = _want_cancelled(snapshot, row, decision.reason)
-    assert snapshot.rules is not None
-    if not snapshot.rules.allows_replacing or row.status != OrderStatus.NEW:
+    assert snapshot.filters is not None
+    if not snapshot.filters.allows_replacing or row.status != OrderStatus.NEW:
         return looked  # One after the other: how much there is to sell is known once it is cancelled.
     new = _saved(snapshot, decision.by, replaces=row)
     return Looked(Send(_order_to_send(new), replaces=row.client_order_id))
@@ -501,8 +501,8 @@ def _want_cancelled(snapshot: Snapshot, row: Order, reason: str) -> Looked:
 def _denied(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell) -> Looked | None:
     """Asks the gate; None where the order may be placed."""
     side = Side.BUY if isinstance(wanted, PlaceBuy) else Side.SELL
-    assert snapshot.rules is not None
-    denial: Denial | None = gate.denial(snapshot.trader, side, wanted.price, wanted.quantity, snapshot.rules)
+    assert snapshot.filters is not None
+    denial: Denial | None = gate.denial(snapshot.trader, side, wanted.price, wanted.quantity, snapshot.filters)
     if denial is None:
         return None
     deny(snapshot.trader, denial, snapshot.cause)

@@ -40,7 +40,7 @@ def not_taken(row: Order, error: Refused | Throttled | NotSent) -> NotTaken:
         case Refused(why=Why.BALANCE):
             return NotTaken(OrderStatus.REJECTED, f"{_needed(row)}, more than the free balance: {error}")
         case Refused(why=Why.MARKET_CLOSED):
-            # Soon again: the listing that is asked for now holds orders back for as long as the symbol is halted.
+            # Soon again: the listing that is asked for now denies orders for as long as the symbol is halted.
             return NotTaken(OrderStatus.REJECTED, f"{row.symbol.name} cannot be traded now: {error}")
         case Refused():
             return NotTaken(OrderStatus.REJECTED, str(error))
@@ -50,7 +50,7 @@ def not_taken(row: Order, error: Refused | Throttled | NotSent) -> NotTaken:
 
 
 def see_to(row: Order, error: Exception) -> None:
-    """Rings whoever can mend what was refused. Nothing depends on these bells: both are rung by the clock as well."""
+    """Queues the task that can fix the cause of a rejection. Nothing depends on it: the schedule queues both too."""
     try:
         match error:
             case Refused(why=Why.BALANCE):

@@ -1,7 +1,7 @@
-"""Ringing the tasks by name: dispatch and the leader ring, tasks.py answers. Nobody waits at the door.
+"""Queues tasks by name: dispatch and the leader queue them, tasks.py runs them. Nobody waits for the result.
 
 CELERY_TASK_ROUTES in settings.py says which queue a task goes to by its name; a wake or a nudge that may end in an
-exit is sent to EXITS by whoever rings.
+exit is sent to EXITS by the caller.
 """
 
 import time
@@ -20,7 +20,7 @@ from trading.core.money import plain
 from trading.exchange.order_ids import trader_of
 from trading.exchange.replies import own_id
 
-# A task that comes later than this has lost its meaning: whoever it is for is rung again.
+# A task that comes later than this has lost its meaning: the leader queues another one.
 WAKE_EXPIRES_S = 5
 # However many reports of unknown orders come, the books are compared for them once in so long.
 ONCE_S = 5
@@ -30,7 +30,7 @@ MANY = 200
 
 
 def is_queue_long(client: "redis.Redis", queue: str = ENTRIES) -> bool:
-    """Whether its workers are behind. Ringing again what waits in the queue would only make it longer."""
+    """Whether its workers are behind. Queueing a waiting task again would only make the queue longer."""
     return queues.length(client, queue) > MANY
 
 
@@ -40,7 +40,7 @@ def do_exits_wait(client: "redis.Redis") -> bool:
 
 
 def queue_of(holds: bool) -> str:
-    """Where a trader is rung: one that holds something may be about to get out."""
+    """The queue of a trader's tasks: one with a position may be about to exit."""
     return EXITS if holds else ENTRIES
 
 
@@ -110,23 +110,23 @@ def refresh_balances_once(venue: str) -> None:
         _enqueue("trading.tasks.refresh_balances", {"venue": venue}, WAKE_EXPIRES_S)
 
 
-# Who answers in this process itself, instead of a worker; None: the broker is told.
+# What runs tasks in this process, instead of a worker; None: they go to the broker.
 _instead: Callable[[str, dict[str, Any]], None] | None = None
-# What was rung by this process alone, and until when not again, where Redis can't be asked.
+# What this process has queued, and until when not again, where Redis can't be asked.
 _enqueued_until: dict[str, float] = {}
 
 
-def answer_here(ring: Callable[[str, dict[str, Any]], None] | None) -> None:
-    """From now on hands each bell of this process, a task's name and what it is called with, to `ring`.
+def answer_here(run: Callable[[str, dict[str, Any]], None] | None) -> None:
+    """From now on gives each task that this process queues, its name and its arguments, to `run`.
 
-    For the standby, while the broker takes none. None: the broker is told again.
+    For the standby, while the broker takes none. None: tasks go to the broker again.
     """
     global _instead
-    _instead = ring
+    _instead = run
 
 
 def _is_first(key: str) -> bool:
-    """Whether nobody has rung for this within ONCE_S; where Redis can't be asked, nobody in this process."""
+    """Whether nobody has queued this within ONCE_S; where Redis can't be asked, nobody in this process."""
     try:
         return take(connect(), key, ONCE_S) is not None
     except redis.RedisError:
@@ -138,7 +138,7 @@ def _is_first(key: str) -> bool:
 
 
 def again(task: str, kwargs: dict[str, Any], of_use_s: float | None, queue: str | None) -> None:
-    """Rings once more what could not be done just now."""
+    """Queues a task once more that could not run just now."""
     _enqueue(task, kwargs, of_use_s, queue, is_again=True)
 
 

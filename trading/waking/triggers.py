@@ -9,8 +9,8 @@
     triggers:ended                     sorted set: trader id by the time (s) at which it was heard that it has ended
     triggers:built                     there while the copy is whole; gone when Redis was emptied
 
-A crossed trigger moves to `fired` in one step, so that a dispatcher may die at any moment: the leader rings those
-again whose wake-up nobody answered.
+A crossed trigger moves to `fired` in one step, so that a dispatcher may die at any moment: the leader wakes those
+again whose task was not processed.
 
 A copy may come late, after its trader has ended. While `ended` remembers that, nothing arms the trader any more; then
 the leader, which takes away each minute what has no live row (prune), is the one who sees to it.
@@ -34,7 +34,7 @@ BUILT = "triggers:built"
 AHEAD_S = 10.0
 REBUILT_AT_ONCE = 1_000
 
-# KEYS: below, above, fired, holding. ARGV: price, now, most. Moves the traders one of whose triggers the price has
+# KEYS: below, above, fired, holding. ARGV: price, now, max. Moves the traders one of whose triggers the price has
 # reached. How many of them hold something, those, and the others.
 _FIRE = """
 local found = redis.call('ZRANGE', KEYS[1], ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[3])
@@ -209,7 +209,7 @@ class Fired:
 def fire(client: "redis.Redis", market: str, symbol: str, price: float, maximum: int = 1000) -> Fired:
     """Traders one of whose triggers this price has reached; they count as fired from now on.
 
-    None are left where there are fewer than `most`.
+    None are left if there are fewer than `maximum`.
     """
     keys = [key_below(market, symbol), key_above(market, symbol), FIRED, HOLDING]
     count, *ids = map(int, client.eval(_FIRE, len(keys), *keys, price, shared_clock.now(), maximum))

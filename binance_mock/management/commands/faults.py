@@ -70,7 +70,7 @@ class Command(BaseCommand):
             self.stdout.write(self.style.MIGRATE_HEADING(group))
             for kind in KINDS.values():
                 if kind.group == group:
-                    self.stdout.write(f"  {kind.name:<24}{kind.text} Applies to {kind.strikes}.")
+                    self.stdout.write(f"  {kind.name:<24}{kind.text} Applies to {kind.applies_to}.")
 
     def _turn_on(self, wanted: dict[str, Any]) -> None:
         # Known without the exchange, so that a slip of the pen is named even where none runs.
@@ -81,7 +81,7 @@ class Command(BaseCommand):
     def _turn_off(self, which: str) -> None:
         ended = client.turn_faults_off(which)
         for fault in reversed(ended):
-            self.stdout.write(f"{fault['id']}: {fault['kind']} is off, injected {_times(fault['struck'])}")
+            self.stdout.write(f"{fault['id']}: {fault['kind']} is off, injected {_times(fault['injected'])}")
         if not ended:
             self.stdout.write("No fault was on.")
 
@@ -110,9 +110,9 @@ class Command(BaseCommand):
 
 def _line(fault: dict[str, Any], now_ms: int) -> str:
     left = words.left(fault)
-    last = f", last {words.last_struck(fault, now_ms)}" if fault["struck"] else ""
+    last = f", last {words.last_struck(fault, now_ms)}" if fault["injected"] else ""
     return (
-        f"{fault['id']:>4}  {fault['kind']:<24}injected {_times(fault['struck'])}{last}"
+        f"{fault['id']:>4}  {fault['kind']:<24}injected {_times(fault['injected'])}{last}"
         f"{f', remaining: {left}' if left else ''}  ({words.settings(fault)})"
     )
 

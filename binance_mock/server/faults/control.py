@@ -29,8 +29,10 @@ def routes(context: Context, changed: Callable[[], None], healed: Callable[[], N
 
     async def show(request: web.Request) -> web.Response:
         now_ms = context.now_ms()
+        # `strikes` is the old name of `applies_to`, for one release.
         kinds = [
-            {"name": kind.name, "group": kind.group, "text": kind.text, "strikes": kind.strikes}
+            {"name": kind.name, "group": kind.group, "text": kind.text}
+            | {"applies_to": kind.applies_to, "strikes": kind.applies_to}
             | {"takes": sorted(kind.takes), "options": dict(kind.options)}
             for kind in KINDS.values()
         ]

@@ -34,7 +34,7 @@ class FaultyExchange:
         faults, now_ms = self._context.faults, self._context.now_ms()
         wanted: dict[str, set[str]] = {"trading_halted": set(), "filters_coarser": set()}
         for fault in faults.on(now_ms, Hook.STATE):
-            if not fault.struck:
+            if not fault.injected:
                 faults.count(fault, now_ms)
             wanted[fault.kind.name] |= {fault.symbol} if fault.symbol else set(self._context.exchange.engine.books)
         self._halt(wanted["trading_halted"])

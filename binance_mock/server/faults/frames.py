@@ -36,7 +36,7 @@ class FaultyFrames:
         self._held: dict[str, list[bytes]] = {}
 
     def is_quiet(self, *hooks: Hook) -> bool:
-        """Whether frames may go by without a look: no fault is on there and nothing is held back."""
+        """Whether frames may go by without a look: no fault is on there and nothing is delayed."""
         return not self._held and not any(self._context.faults.watches(hook) for hook in hooks)
 
     def passed(self, stream: str, passing: list[Passing], send: Send) -> None:
@@ -71,7 +71,7 @@ class FaultyFrames:
         return None
 
     def _overtaken(self, lane: str) -> list[bytes]:
-        """What was held back, the latest first, so that several change places among themselves too."""
+        """What was delayed, the latest first, so that several change places among themselves too."""
         return self._held.pop(lane, [])[::-1]
 
     def _release(self, lane: str, send: Send) -> None:

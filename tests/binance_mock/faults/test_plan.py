@@ -9,7 +9,7 @@ import pytest
 from binance_mock.faults import words
 from binance_mock.faults.faults import ENDED_KEPT, BadFault, Fault, Faults, Occasion
 from binance_mock.faults.kinds import GROUPS, KINDS, Hook
-from binance_mock.faults.mix import FEWEST, MAX, random_mix
+from binance_mock.faults.mix import MAX, MIN, random_mix
 from binance_mock.server.faults.frames import broken
 from tests.support.environment import ROOT
 
@@ -70,7 +70,7 @@ def test_the_oldest_of_two_strikes_and_the_other_is_not_counted() -> None:
     faults = Faults()
     first, second = turned_on(faults, "balance_2010", count=2), turned_on(faults, "duplicate_2010", count=2)
     assert strikes(faults, 4) == ["balance_2010"] * 2 + ["duplicate_2010"] * 2
-    assert (first.struck, second.struck) == (2, 2)
+    assert (first.injected, second.injected) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_every_kind_has_a_group_a_sentence_and_something_that_it_strikes() -> No
     for kind in KINDS.values():
         assert kind.group in GROUPS
         assert kind.text.endswith(".")
-        assert kind.strikes
+        assert kind.applies_to
 
 
 def test_every_kind_is_in_the_documentation() -> None:
@@ -130,7 +130,7 @@ def test_every_kind_can_be_turned_on_with_nothing_set() -> None:
 def test_a_mix_can_be_turned_on_and_is_the_same_from_the_same_seed(seed: int) -> None:
     mix = random_mix(seed, 20)
     assert mix == random_mix(seed, 20)
-    assert FEWEST <= len(mix) <= MAX
+    assert MIN <= len(mix) <= MAX
     faults = Faults()
     for wanted in mix:
         fault = faults.turn_on(wanted, NOW)

@@ -54,7 +54,7 @@ def is_placed(mock: Mock, client_id: str) -> bool:
 
 def struck(mock: Mock, kind: str) -> int:
     """How often the last fault of that kind has struck."""
-    found: int = next(fault["struck"] for fault in mock.faults() if fault["kind"] == kind)
+    found: int = next(fault["injected"] for fault in mock.faults() if fault["kind"] == kind)
     return found
 
 
@@ -284,7 +284,13 @@ def test_a_time_ends_a_fault(bad: Mock) -> None:
     time.sleep(0.35)
     assert place(bad, "after")[0] == 200
     [fault] = [fault for fault in bad.faults() if fault["kind"] == "balance_2010" and fault["for_s"] == 0.3]
-    assert (fault["is_on"], fault["struck"], fault["last_ms"] is not None) == (False, 1, True)
+    assert (fault["is_on"], fault["injected"], fault["last_ms"] is not None) == (False, 1, True)
+
+
+def test_the_old_names_stay_for_one_release(bad: Mock) -> None:
+    shown = bad.session.get(f"{bad.url}/mock/faults", timeout=5).json()
+    assert all(fault["struck"] == fault["injected"] for fault in shown["faults"])
+    assert all(kind["strikes"] == kind["applies_to"] for kind in shown["kinds"])
 
 
 @pytest.mark.parametrize(

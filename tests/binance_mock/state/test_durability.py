@@ -172,7 +172,7 @@ def test_a_disk_that_fills_up_ends_the_exchange_with_one_clear_line(processes: P
     processes.wait_for(lambda: "Mock exchange on" in process.output, 20)
     requests.get(f"http://127.0.0.1:{environment['MOCK_PORT']}/api/v3/depth?symbol=ETHUSDT", timeout=5)
     assert process.wait(20) == 1
-    assert "can't be written" in process.tail.splitlines()[-1]
+    assert "cannot be written" in process.tail.splitlines()[-1]
     assert "Traceback" not in process.output
 
 

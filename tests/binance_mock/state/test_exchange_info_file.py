@@ -31,7 +31,7 @@ def test_file_is_read_plain_and_packed(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["info.json", "info.json.gz"])
 def test_file_that_is_none_is_one_clear_line(tmp_path: Path, name: str, body: bytes) -> None:
     (tmp_path / name).write_bytes(body)
-    with pytest.raises(BadExchangeInfo, match="can't be read as exchangeInfo") as raised:
+    with pytest.raises(BadExchangeInfo, match="cannot be read as exchangeInfo") as raised:
         read_exchange_info(tmp_path / name)
     assert "\n" not in str(raised.value)
 
@@ -41,7 +41,7 @@ def test_missing_file_keeps_the_mock_from_starting(processes: Processes, tmp_pat
         "mock_exchange", MARKET="manual", MOCK_EXCHANGE_INFO=tmp_path / "none.json", HEDGEHOG_HOME=tmp_path
     )
     assert mock.wait(20) == 1
-    assert "none.json can't be read as exchangeInfo" in mock.output
+    assert "none.json cannot be read as exchangeInfo" in mock.output
 
 
 def test_all_of_binance_is_listed_in_one_answer(processes: Processes, tmp_path: Path, recorded: Path) -> None:

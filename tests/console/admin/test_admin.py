@@ -222,7 +222,7 @@ class TestTraders:
             assert words in told, words
         assert "/task/0c8a3b5e-55bb-4ad9-9a2e-3b0b3f0f7a11" in told
 
-    def test_wake_now_rings_the_traders_bell(
+    def test_wake_now_queues_a_check_of_the_trader(
         self, admin_client: Client, cycle: Trader, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         enqueued: list[tuple[object, ...]] = []

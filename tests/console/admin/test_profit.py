@@ -106,7 +106,7 @@ def test_equity_has_its_list(admin_client: Client, week: Symbol) -> None:
 
 def test_the_clock_keeps_the_hours_row(week: Symbol) -> None:
     Equity.objects.all().delete()
-    [ring] = [ring for ring in SCHEDULE if ring.name == "Gain"]
-    assert ring.task == tasks.record_equity.name
+    [row] = [row for row in SCHEDULE if row.name == "Gain"]
+    assert row.task == tasks.record_equity.name
     tasks.record_equity()
     assert Equity.objects.get().equity == D("48.95676677")

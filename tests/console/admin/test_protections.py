@@ -1,4 +1,4 @@
-"""The pages of protections: what is set, how far it is used, what it holds back; and sizing on the symbol's page."""
+"""The pages of protections: what is set, how far it is used, what it denies; and sizing on the symbol's page."""
 
 import json
 from datetime import timedelta
@@ -19,7 +19,15 @@ from tests.support.pages.forms import main_form
 from tests.support.rows import make_order, make_trader
 from tests.trading.conftest import make_symbol
 from trading.core.events import TradeSeen
-from trading.models import AccountProtections, HeldBack, Profile, Symbol, SymbolProtections, Trader, TradingSettings
+from trading.models import (
+    AccountProtections,
+    DeniedOrder,
+    Profile,
+    Symbol,
+    SymbolProtections,
+    Trader,
+    TradingSettings,
+)
 from trading.models.symbols import Sizing
 from trading.risk import protections
 from trading.traders import acting
@@ -48,7 +56,7 @@ def of(symbol: Symbol) -> str:
 
 @pytest.fixture
 def denied(trader: Trader, exchange: ScriptedExchange) -> Trader:
-    """A trader that its symbol's protections hold back."""
+    """A trader that its symbol's risk limits deny."""
     limit(trader.symbol, max_exposure=D(300), max_open_orders=5)
     make_order(make_trader(trader.symbol, 11))
     acting.wake(trader.pk, TRADE, exchange)
@@ -106,12 +114,12 @@ def test_the_accounts_page_says_how_far_limits_are_used_and_what_they_leave_out(
     assert "0 of 500 BTC" in page(admin_client, PAGES)
 
 
-def test_what_is_held_back_shows_on_every_page_that_one_looks_at(admin_client: Client, denied: Trader) -> None:
+def test_denied_orders_show_on_every_page_that_one_looks_at(admin_client: Client, denied: Trader) -> None:
     reason = "max exposure of ETHUSDT, 300 USDT: 199.8999 in use, this buy needs 199.8999"
     row = limit_account(max_exposure=D(10_000))
-    HeldBack.objects.update(denies_until=timezone.now() + timedelta(minutes=1))
+    DeniedOrder.objects.update(denies_until=timezone.now() + timedelta(minutes=1))
     pages = ("/admin/", of(denied.symbol), f"/admin/trading/trader/{denied.pk}/change/", f"{PAGES}{row.pk}/change/")
-    for url in (*pages, "/admin/trading/heldback/"):
+    for url in (*pages, "/admin/trading/deniedorder/"):
         assert reason in page(admin_client, url), url
     told = StringIO()
     with pytest.raises(SystemExit):
@@ -119,7 +127,13 @@ def test_what_is_held_back_shows_on_every_page_that_one_looks_at(admin_client: C
     assert f"Note: Buys denied by a risk limit: {reason}.\n" in told.getvalue()
 
 
-def test_a_limit_of_the_account_is_told_once_for_all_the_symbols_that_it_holds_back(
+@pytest.mark.parametrize("rest", ["", "?q=1&day__gte=2026-11-01", "7/change/?_popup=1", "a%3Fb%20c/history/"])
+def test_the_old_address_of_denied_orders_leads_to_the_new_one(admin_client: Client, rest: str) -> None:
+    answer = admin_client.get(f"/admin/trading/heldback/{rest}")
+    assert (answer.status_code, answer["Location"]) == (302, f"/admin/trading/deniedorder/{rest}")
+
+
+def test_a_limit_of_the_account_is_told_once_for_all_the_symbols_that_it_denies(
     admin_client: Client, exchange: ScriptedExchange
 ) -> None:
     names = [f"{base}USDT" for base in ("ADA", "BTC", "ETH", "LTC", "SOL", "TRX", "XRP")]
@@ -146,7 +160,7 @@ def test_a_reserve_that_is_touched_is_shown_in_red(admin_client: Client) -> None
 
 def test_what_no_longer_holds_is_counted_and_not_shown_as_holding(admin_client: Client, denied: Trader) -> None:
     protections.has_changed(symbol_ids=[denied.symbol_id])
-    assert "Held back by" not in page(admin_client, "/admin/")
+    assert "Buys denied by" not in page(admin_client, "/admin/")
     shown = page(admin_client, of(denied.symbol))
     assert "Denied by “" not in shown
     assert "Denied today (UTC)" in shown
@@ -203,7 +217,7 @@ def test_account_protections_without_a_limit_are_no_row(admin_client: Client) ->
     assert not AccountProtections.objects.exists()
 
 
-def test_account_protections_that_are_emptied_say_that_nothing_is_held_back(admin_client: Client) -> None:
+def test_account_protections_that_are_emptied_say_that_nothing_is_denied(admin_client: Client) -> None:
     row = AccountProtections.objects.create(venue="mock", max_exposure=D(5))
     url = f"{PAGES}{row.pk}/change/"
     shown = admin_client.post(url, {**EMPTY, **CHOICES}, follow=True).content.decode()

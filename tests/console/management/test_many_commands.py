@@ -40,7 +40,7 @@ def status_of(symbol: Symbol) -> tuple[str, bool]:
 
 @pytest.fixture
 def at(exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch) -> ScriptedExchange:
-    """The exchange that the command takes orders back at."""
+    """The exchange that the command cancels orders at."""
     monkeypatch.setattr(settling, "exchange_at", exchange)
     monkeypatch.setattr(settling, "PAUSE_S", 0.01)
     return exchange
@@ -69,7 +69,7 @@ class TestOff:
         assert Order.objects.get().status == OrderStatus.NEW
         assert not kill_switch.unwanted().exists()
 
-    def test_cancel_takes_buys_back(self, buying: Trader) -> None:
+    def test_cancel_cancels_buys(self, buying: Trader) -> None:
         said = run("trade", "ETHUSDT", "off", "--cancel")
         assert "Open orders to cancel: 1" in said
         assert "Cancelled: 1. Filled before, fully or partially: 0. No open order left." in said
@@ -110,7 +110,7 @@ class TestShutdown:
         acting.hear(at.fill_all(Order.objects.get().client_order_id), Source.REPORT, at)
         assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
 
-    def test_cancel_takes_buys_back_but_no_sells(self, selling: Trader) -> None:
+    def test_cancel_cancels_buys_and_no_sells(self, selling: Trader) -> None:
         run("trade", "ETHUSDT", "shutdown", "--cancel")
         assert Order.objects.get(side=Side.SELL).status == OrderStatus.NEW
         assert not kill_switch.unwanted().exists()

@@ -1,4 +1,4 @@
-"""A person who takes our orders back on the exchange's own page, one after the other."""
+"""A person who cancels our orders on the exchange's own page, one after the other."""
 
 import random
 import threading

@@ -242,7 +242,7 @@ class Chaos:
 
 
 def _halt_and_resume(began: float) -> None:
-    """Has resting buys taken back by ourselves: a second of halt, two of trading."""
+    """Has open buys cancelled by ourselves: a second of halt, two of trading."""
     is_halted = (time.time() - began) % 3 > 2
     if is_halted == Switch.row().is_active:
         if is_halted:

@@ -85,8 +85,8 @@ class Misfortunes:
         found: Counter[str] = Counter()
         for fault in self._stack.mock.faults():
             if fault["id"] in self._ids:
-                found[fault["kind"]] += fault["struck"]
-                if not fault["is_on"] and not fault["struck"] and self._on.get(fault["kind"]) == fault["id"]:
+                found[fault["kind"]] += fault["injected"]
+                if not fault["is_on"] and not fault["injected"] and self._on.get(fault["kind"]) == fault["id"]:
                     del self._on[fault["kind"]]  # Its time passed while there was nothing to strike: once more.
         # Of the ended ones the exchange remembers the last hundred only.
         self._in_this_life |= found

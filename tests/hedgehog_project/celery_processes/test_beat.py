@@ -1,4 +1,4 @@
-"""Beat's scheduler: what it rings when clocks are set, and when it may not."""
+"""Beat's scheduler: what it queues when clocks are set, and when it may not."""
 
 import socket
 import time
@@ -63,7 +63,7 @@ def scheduler(clock: Clock, enqueued: list[str], redis_client: "redis.Redis") ->
 
 
 def run(scheduler: Scheduler, clock: Clock, enqueued: list[str], seconds: float) -> dict[str, int]:
-    """Lets it tick for so long; how often it rang what."""
+    """Lets it tick for so long; how often it queued what."""
     enqueued.clear()
     end = clock.steady + seconds
     while clock.steady < end:
@@ -102,7 +102,7 @@ def test_a_change_in_the_admin_is_noticed_also_when_the_clock_was_set_back(
     assert run(scheduler, clock, enqueued, 20) == {"second": 0, "five": about(4), "minute": about(0)}
 
 
-def test_it_rings_nothing_while_another_one_leads_and_goes_on_when_that_dies(
+def test_it_queues_nothing_while_another_one_leads_and_goes_on_when_that_dies(
     scheduler: Scheduler, clock: Clock, enqueued: list[str]
 ) -> None:
     lease = Lease.objects.create(name="beat", holder="elsewhere:1")
@@ -118,12 +118,12 @@ def test_it_rings_nothing_while_another_one_leads_and_goes_on_when_that_dies(
     assert run(scheduler, clock, enqueued, 5)["second"] > 0
     lease.refresh_from_db()
     assert lease.holder.startswith(f"{socket.gethostname()}:")
-    # It stands still for a while, and the other one takes over: it rings nothing more.
+    # It stands still for a while, and the other one takes over: it queues nothing more.
     lease.holder = "elsewhere:1"
     other_lives(5)
 
 
-def test_it_rings_nothing_while_nobody_can_tell_who_leads(
+def test_it_queues_nothing_while_nobody_can_tell_who_leads(
     scheduler: Scheduler, clock: Clock, enqueued: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(scheduler, clock, enqueued, 3)
@@ -135,7 +135,7 @@ def test_it_rings_nothing_while_nobody_can_tell_who_leads(
     assert run(scheduler, clock, enqueued, 10) == {"second": 0, "five": 0, "minute": 0}
 
 
-def test_who_ends_lets_another_lead_at_once_and_writes_down_when_what_was_rung(
+def test_who_ends_lets_another_lead_at_once_and_writes_down_when_each_task_was_queued(
     scheduler: Scheduler, clock: Clock, enqueued: list[str]
 ) -> None:
     run(scheduler, clock, enqueued, 65)

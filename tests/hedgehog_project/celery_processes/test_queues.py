@@ -57,7 +57,7 @@ def test_a_queue_tells_how_old_its_oldest_task_is(redis_client: "redis.Redis") -
     assert entries.oldest_s == pytest.approx(12, abs=2)
 
 
-def test_what_is_stale_is_dropped_and_what_was_rung_just_now_stays(redis_client: "redis.Redis") -> None:
+def test_what_is_stale_is_dropped_and_what_was_queued_just_now_stays(redis_client: "redis.Redis") -> None:
     put(7)
     age(redis_client, ENTRIES, queues.STALE_S + 1)
     put(3)
@@ -101,7 +101,7 @@ def test_a_queue_of_yesterday_is_dropped_in_a_moment_and_said_in_one_line(
     ]
 
 
-@pytest.mark.parametrize("message", [b"{", b"7", b"[]", b'{"headers": {}}', b'{"headers": {"rung_at": "soon"}}'])
+@pytest.mark.parametrize("message", [b"{", b"7", b"[]", b'{"headers": {}}', b'{"headers": {"enqueued_at": "soon"}}'])
 def test_a_task_without_a_time_is_dropped(redis_client: "redis.Redis", message: bytes) -> None:
     """It is of a version before this one, or another program's."""
     redis_client.rpush(ENTRIES, message)

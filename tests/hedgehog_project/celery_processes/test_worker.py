@@ -126,7 +126,9 @@ def test_a_worker_drops_what_waits_from_yesterday_before_it_serves_anything(
         keep_busy.apply_async(("never",))
     stale = [bytes(each) for each in redis_client.lrange(queues.ENTRIES, 0, -1)]  # type: ignore[arg-type]
     redis_client.delete(queues.ENTRIES)
-    redis_client.rpush(queues.ENTRIES, *(re.sub(rb'"rung_at": [\d.]+', b'"rung_at": 1000', each) for each in stale))
+    redis_client.rpush(
+        queues.ENTRIES, *(re.sub(rb'"enqueued_at": [\d.]+', b'"enqueued_at": 1000', each) for each in stale)
+    )
     keep_busy.apply_async(("fresh",))
     redis_client.set("fresh", 1)
     worker = processes.celery("worker", "-c", "2", "-I", "tests.hedgehog_project.celery_processes.tasks")

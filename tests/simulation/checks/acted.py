@@ -40,9 +40,9 @@ _QUERIES = {
 
 
 def acted() -> Counter[str]:
-    """By rule; "held back: ..." by each protection."""
+    """By rule; "denied: ..." by each risk limit."""
     found = Counter({name: read(query)[0][0] for name, query in _QUERIES.items()})
     found.update(
-        {f"held back: {rule}": n for rule, n in read("SELECT rule, sum(count) FROM trading_heldback GROUP BY rule")}
+        {f"denied: {rule}": n for rule, n in read("SELECT rule, sum(count) FROM trading_deniedorder GROUP BY rule")}
     )
     return found

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from tests.simulation.checks.invariants import Watch
     from tests.simulation.surroundings.world import World
 
-# Prices that a trader may have gone by: those of late bells.
+# Prices that a trader may have gone by: those of late wake-ups.
 LATELY = timedelta(seconds=30)
-# What can be sold is on offer within this time, although bells, beats and requests are lost.
+# What can be sold is on offer within this time, although wake-ups, beats and requests are lost.
 OFFERED_WITHIN = timedelta(seconds=60)
 # So often in a row an order is refused for want of balance, and no more often.
 MAX_REFUSALS = 5
@@ -36,14 +36,14 @@ class ExitWatch:
         self._last_entry = 0
         self._holding_since: dict[int, datetime] = {}
         # What an order had to be worth, by what was known of it and by what was so, at each step.
-        self._leasts: dict[str, list[tuple[datetime, Decimal]]] = {symbol: [] for symbol in PRICES}
+        self._min_notionals: dict[str, list[tuple[datetime, Decimal]]] = {symbol: [] for symbol in PRICES}
 
     def check(self) -> None:
         """Raises Broken."""
         if self.watch.has_forgotten:
             return
         for symbol in PRICES:
-            self._leasts[symbol].append((self.world.now, self._minimum_now(symbol)))
+            self._min_notionals[symbol].append((self.world.now, self._minimum_now(symbol)))
         self._cancels()
         self._holders()
 
@@ -112,8 +112,8 @@ class ExitWatch:
         return listed.min_notional, listed.step_size
 
     def _minimum(self, symbol: str) -> Decimal:
-        """The least that an order had to be worth lately: a trader may have gone by that."""
-        return min(minimum for at, minimum in self._leasts[symbol] if at >= self.world.now - LATELY)
+        """The min notional of late: a trader may have gone by that."""
+        return min(minimum for at, minimum in self._min_notionals[symbol] if at >= self.world.now - LATELY)
 
     def _minimum_now(self, symbol: str) -> Decimal:
         return min(self._believed(symbol)[0], self._true(symbol)[0])

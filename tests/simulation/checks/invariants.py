@@ -20,7 +20,7 @@ from trading.exchange.order_ids import trader_of
 from trading.leader import UNHEARD
 from trading.models.fields import from_units
 
-# While bells, beats and processes are lost, a promise of a few seconds takes several tries.
+# While wake-ups, beats and processes are lost, a promise of a few seconds takes several tries.
 MAX_SLEEP = timedelta(seconds=45)
 # A price that stays for so long is seen by a standby that asks for it, some of whose questions fail.
 LOOKED_AT_WITHIN = timedelta(seconds=10)

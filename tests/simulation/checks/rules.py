@@ -4,9 +4,9 @@ R1 One rebuy a trader, where the price fell far enough, and no slot opened but f
 R2 A buy is only followed where the market left it; what was bought is sold.
 R3 Nothing is sold at a loss but by a stop that the price has crossed, nor while another order of the trader rests.
 R4 A symbol that is not on begins no trader and buys nothing; off it sells nothing; a shutdown ends by itself, and
-   what is to be taken back is.
+   what is to be cancelled is.
 R5 No own orders meet.
-R6 No limit of the protections is passed, and no exit held back.
+R6 No risk limit is passed, and no exit denied.
 R7 A trader gets its part, not more.
 """
 
@@ -30,11 +30,11 @@ from trading.exchange.protocol import NewOrder
 from trading.models.fields import from_units
 from trading.models.symbols import Sizing, TradingStatus
 
-# A bell may be that late: what it told was seen on the market before.
+# A wake-up may be that late: what it told was seen on the market before.
 WAKE_UPS_LATE_BY = timedelta(seconds=20)
-# A wish is fulfilled within this time, although beats, bells and requests are lost.
+# A wish is fulfilled within this time, although beats, wake-ups and requests are lost.
 FULFILLED_WITHIN = timedelta(seconds=30)
-# The least that can be sold, however the filters change, in base and in quote.
+# The minimum that can be sold, however the filters change, in base and in quote.
 TICK = Decimal("0.01")
 # How far a price may move between a fill and its valuing, and how much of a cost commissions in BNB are.
 MOVED, OF_COST = Decimal("0.1"), Decimal("0.003")
@@ -147,7 +147,7 @@ class RuleWatch:
         never(budget < minimum / max_slots - unit, f"R7: trader {pk} gets only {budget} of {minimum} in {max_slots}")
 
     def _brought(self, symbol: str, traders: list[tuple[Any, ...]]) -> tuple[Decimal, Decimal]:
-        """The least and the most that ended cycles can have brought at any moment since the last check."""
+        """The min and max profit of ended cycles at any moment since the last check."""
         profits = {row[0]: from_units(row[9]) for row in traders if row[1] == symbol and row[9] is not None}
         total = sum(profits.values(), ZERO)
         before = self._profits.get(symbol, (ZERO, ZERO))[0]
@@ -307,7 +307,7 @@ class RuleWatch:
                     and order.symbol == symbol
                     and (order.side.value == Side.BUY or status == TradingStatus.OFF)
                 ):
-                    due[order.client_order_id] = f"R4: {order.client_order_id} is not taken back"
+                    due[order.client_order_id] = f"R4: {order.client_order_id} is not cancelled"
             for pk, *_, state, _, _, _, _ in mine:
                 if state == "WAITING":
                     due["waits", pk] = f"R4: trader {pk} waits on, and {symbol} is {status}"

@@ -45,11 +45,11 @@ def takes_an_unknown_commission_for_nothing(patches: Patches) -> None:
 def takes_what_is_worth_too_little_for_dust(patches: Patches) -> None:
     sell_or_finish = steps.sell_or_finish
 
-    def hasty(position: Position, rules: SymbolFilters, *args: Any, **options: Any) -> Any:
-        decision = sell_or_finish(position, rules, *args, **options)
+    def hasty(position: Position, filters: SymbolFilters, *args: Any, **options: Any) -> Any:
+        decision = sell_or_finish(position, filters, *args, **options)
         if not isinstance(decision, Wait) or "it cannot be sold now" not in decision.reason:
             return decision
-        base, quote = rules.base_asset, rules.quote_asset
+        base, quote = filters.base_asset, filters.quote_asset
         return Finish(TraderState.DUST, position.profit(base, quote), position.owned(base), "too little to sell")
 
     patches.everywhere(sell_or_finish, hasty)

@@ -79,7 +79,7 @@ def stop_sells_before_its_cancel_is_confirmed(patches: Patches) -> None:
             return cancelled(order_id, context, now)
         with suppress(ExchangeError):
             context.exchange_at(Venue(row.venue)).cancel(row.symbol.name, row.client_order_id)
-        return [(row.trader_id, OrderReported(report_of(row, OrderStatus.CANCELED, "taken back"), Source.CANCEL))]
+        return [(row.trader_id, OrderReported(report_of(row, OrderStatus.CANCELED, "cancelled"), Source.CANCEL))]
 
     patches.set(acting, "_cancelled", hasty)
 
@@ -112,7 +112,7 @@ def abandons_a_part_filled_buy_by_a_retarget(patches: Patches) -> None:
 
 
 def trailing_sells_without_a_profit(patches: Patches) -> None:
-    patches.set(trailing, "_floor", lambda position, rules, settings: position.bought_at)
+    patches.set(trailing, "_floor", lambda position, filters, settings: position.bought_at)
 
 
 def respawns_while_a_symbol_shuts_down(patches: Patches) -> None:
@@ -143,7 +143,7 @@ def sends_what_was_saved_before_its_symbol_was_turned_off(patches: Patches) -> N
     patches.set(gate, "_off_denial", lambda order, status: None)
 
 
-def takes_nothing_back_when_a_symbol_is_turned_off(patches: Patches) -> None:
+def cancels_nothing_when_a_symbol_is_turned_off(patches: Patches) -> None:
     def by_their_traders_only() -> "QuerySet[Order]":
         return kill_switch.resting().exclude(cancel_reason="")
 
@@ -209,7 +209,7 @@ PLANTED = (
     never_ends_a_shutdown,
     trades_on_while_a_symbol_is_off,
     sends_what_was_saved_before_its_symbol_was_turned_off,
-    takes_nothing_back_when_a_symbol_is_turned_off,
+    cancels_nothing_when_a_symbol_is_turned_off,
     counts_what_is_open_and_not_what_is_held,
     lets_one_order_too_many_be_open,
     spends_the_reserve,

@@ -21,7 +21,7 @@ from streamer import topics
 from tests.simulation.checks.rows import by
 from trading import dispatch, leader, set_clocks
 from trading.exchange import client
-from trading.models.symbols import forget_rules
+from trading.models.symbols import forget_filters
 from trading.risk import gate, protections
 from trading.traders import looks, valuing
 from trading.waking import enqueue, triggers
@@ -141,7 +141,7 @@ def surround(world: "World") -> Iterator[None]:
     patches.set(redis_health, "look", wake_ups.refusing.health)
     patches.set(timezone, "now", virtual_now)
     patches.set(current_app, "send_task", wake_ups.send_task)
-    forget_rules()
+    forget_filters()
     protections.forget()
     valuing.forget_unlisted()
     set_clocks.forget()

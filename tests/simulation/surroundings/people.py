@@ -60,7 +60,7 @@ class People:
             self._with_a_trader(lambda trader: enqueue.nudge(trader.pk, trader.symbol.name, "anna", is_urgent=True))
 
     def resume_after_a_drawdown(self) -> None:
-        """Some time after it has held trading back, where it has."""
+        """Some time after it has halted trading, where it has."""
         if not self._will_resume and read("SELECT 1 FROM trading_switch WHERE mode_by = %s", drawdown.BY):
             self._will_resume = True
             self.wishes["drawdowns"] += 1
@@ -69,7 +69,7 @@ class People:
     def _turn_off(self, name: str, status: TradingStatus) -> None:
         world, cancels_orders = self._world, self._world.chance.random() < 0.6
         turning.turn([Symbol.objects.get(name=name)], status, cancels_orders)
-        self.wishes[f"turned {status}, what rests is taken back" if cancels_orders else f"turned {status}"] += 1
+        self.wishes[f"turned {status}, open orders are cancelled" if cancels_orders else f"turned {status}"] += 1
         self.not_on_since.setdefault(name, world.now)
         if status == TradingStatus.OFF:
             self.off_since.setdefault(name, world.now)

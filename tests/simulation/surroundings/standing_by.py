@@ -91,11 +91,11 @@ class StandingBy:
         try:
             self._as_this_process(do)
         except Exception:
-            self._is_alive = True  # As a thread does: it is said in its log, and the next bell is answered.
+            self._is_alive = True  # As a thread does: it is said in its log, and the next task is run.
             raise
 
     def _as_this_process(self, do: Callable[[], Any]) -> None:
-        """Whoever else rings meanwhile rings at the broker."""
+        """Whoever else queues tasks meanwhile queues them at the broker."""
         enqueue.answer_here(self._standby._answer if self._standby.is_acting else None)
         try:
             do()

@@ -1,6 +1,6 @@
-"""What stands in for Redis and Celery: triggers, bells and the stream of reports, each of which may be lost.
+"""What stands in for Redis and Celery: triggers, tasks and the stream of reports, each of which may be lost.
 
-The functions of trading.waking.triggers keep their promises here on dictionaries; the tasks that are rung are the
+The functions of trading.waking.triggers keep their promises here on dictionaries; the tasks that are queued are the
 real ones.
 """
 
@@ -181,7 +181,7 @@ class WakeUps:
 
     # --- dispatch ---------------------------------------------------------------------------------
     def traded(self, symbol: str, trade_id: int, price: Decimal, quantity: Decimal) -> None:
-        """A public trade: rings for whoever waits for its price."""
+        """A public trade: wakes whoever waits for its price."""
         if self.refusing:
             return  # No topic takes it.
         at_ms = self.world.now_ms
@@ -235,7 +235,7 @@ class WakeUps:
 
     # --- Celery -----------------------------------------------------------------------------------
     def send_task(self, name: str, kwargs: dict[str, Any], headers: dict[str, Any], **options: Any) -> None:
-        """Takes the place of Celery's: a bell is lost, answered at once, later, or twice."""
+        """Takes the place of Celery's: a task is lost, run at once, later, or twice."""
         if self.refusing:
             raise OperationalError("Redis refuses writes")
         chance, task = self.world.chance, getattr(tasks, name.removeprefix("trading.tasks."))

@@ -58,7 +58,7 @@ RECONCILE_EVERY = timedelta(seconds=60)
 # A person's order, too far away ever to trade; nobody but its owner may touch it.
 FOREIGN = "web_foreign"
 LEADS_WITHIN = timedelta(seconds=3)
-# Of so many beats one helps whoever sleeps, although bells are lost.
+# Of so many beats one helps whoever sleeps, although wake-ups are lost.
 BEATS_THAT_HELP = 6
 # While nothing trades any more, so much time may pass at once.
 SETTLES_BY = timedelta(seconds=10)
@@ -108,7 +108,7 @@ class World:
         )
         self.identity = ""
         self.others = Others(self)
-        # What was done this step, for whoever watches: the least and the highest price of each symbol.
+        # What was done this step, for whoever watches: the lowest and the highest price of each symbol.
         self.lowest: dict[str, Decimal] = {}
         self.highest: dict[str, Decimal] = {}
         # All that was traded on the symbols' markets, and when.
@@ -442,7 +442,7 @@ class World:
         self._listings_are_refreshed(symbol)
 
     def _listings_are_refreshed(self, symbol: str) -> None:
-        """Some time later: until then the traders know the old rules."""
+        """Some time later: until then the traders know the old filters."""
         Listing.objects.filter(symbol__name=symbol).update(refreshed_at=LONG_AGO)
         self.later(self.chance.randint(0, 10_000), self.refresh)
 

@@ -17,7 +17,7 @@ from trading.core.orders import Fill, Order, OrderStatus, Side
 from trading.core.position import Position
 from trading.core.steps import profit_price, sale_price
 
-RULES = SymbolFilters("ETHUSDT", "ETH", "USDT", tick=D("0.01"), step=D("0.0001"), min_notional=D(5))
+FILTERS = SymbolFilters("ETHUSDT", "ETH", "USDT", tick=D("0.01"), step=D("0.0001"), min_notional=D(5))
 ZERO_MAKER = Fees(D(0), D("0.001"), D(0), D("0.001"))
 TAXED = Fees.flat(D("0.0021"))
 
@@ -104,34 +104,34 @@ def test_a_base_asset_that_pays_its_own_commissions_makes_what_is_left_dearer() 
 def test_a_sale_is_priced_from_what_the_buy_cost_and_by_the_rate_of_a_resting_sale(
     fills: list[Fill], fees: Fees, price: str
 ) -> None:
-    rules = replace(RULES, fees=fees)
+    filters = replace(FILTERS, fees=fees)
     settings = replace(SETTINGS, profit_interval=D("0.0005"))
-    decision = decide(position(bought(*fills)), RECHECK, rules, settings)
+    decision = decide(position(bought(*fills)), RECHECK, filters, settings)
     assert isinstance(decision, PlaceSell)
     assert decision.price == D(price)
 
 
 def test_a_sale_that_is_meant_to_take_counts_the_takers_commission() -> None:
-    rules, stands = replace(RULES, fees=ZERO_MAKER), Position((bought(fill("0")),))
-    assert sale_price(stands, D("0.0005"), rules) == D("3001.50")
-    assert sale_price(stands, D("0.0005"), rules, takes=True) == D("3004.50")
+    filters, stands = replace(FILTERS, fees=ZERO_MAKER), Position((bought(fill("0")),))
+    assert sale_price(stands, D("0.0005"), filters) == D("3001.50")
+    assert sale_price(stands, D("0.0005"), filters, takes=True) == D("3004.50")
 
 
-def test_rules_still_tell_a_makers_fee_to_strategies_that_ask_for_it() -> None:
-    assert replace(RULES, fees=Fees(D(1), D(2), D("0.0015"), D(3))).maker_fee == D("0.0015")
+def test_filters_still_tell_a_makers_fee_to_strategies_that_ask_for_it() -> None:
+    assert replace(FILTERS, fees=Fees(D(1), D(2), D("0.0015"), D(3))).maker_fee == D("0.0015")
 
 
 def test_before_the_buy_the_dearer_of_both_its_rates_is_estimated() -> None:
-    assert profit_price(D(3000), D("0.0005"), replace(RULES, fees=ZERO_MAKER)) == D("3004.50")
+    assert profit_price(D(3000), D("0.0005"), replace(FILTERS, fees=ZERO_MAKER)) == D("3004.50")
 
 
 def test_nothing_is_bought_that_could_be_sold_only_if_it_rests() -> None:
     """0.0017 at 3000 are worth 5.1: enough to be sold without a commission, and too little with a taker's."""
-    rules = replace(RULES, min_quantity=D("0.0017"))
+    filters = replace(FILTERS, min_quantity=D("0.0017"))
     trade = TradeSeen("ETHUSDT", 1, D("3007.6"), 0)
-    rests = decide(position(budget="5.12"), trade, replace(rules, fees=Fees.flat(D(0))), SETTINGS)
+    rests = decide(position(budget="5.12"), trade, replace(filters, fees=Fees.flat(D(0))), SETTINGS)
     assert isinstance(rests, PlaceBuy)
-    may_take = decide(position(budget="5.12"), trade, replace(rules, fees=ZERO_MAKER), SETTINGS)
+    may_take = decide(position(budget="5.12"), trade, replace(filters, fees=ZERO_MAKER), SETTINGS)
     assert isinstance(may_take, Wait)
     assert "could not be sold" in may_take.reason
 
@@ -154,8 +154,8 @@ def test_what_is_sold_at_its_price_returns_all_that_it_cost(
         rate = fees.buy_maker if is_maker else fees.buy_taker
         paid = {"ETH": rate, "USDT": quote_of(D(3000), rate), "BNB": D("0.001")}[asset]
         fills.append(fill(str(paid), asset, None if worth is None else str(worth), is_maker=is_maker))
-    stands, rules = Position((bought(*fills),)), replace(RULES, tick=tick, fees=fees)
-    price = sale_price(stands, profit, rules)
+    stands, filters = Position((bought(*fills),)), replace(FILTERS, tick=tick, fees=fees)
+    price = sale_price(stands, profit, filters)
     owned = stands.owned("ETH")
     commission = quote_of(price * owned, fees.sell_maker)
     brought = Fill(9, price, owned, quote_of(price, owned), commission, "USDT", True, 0)

@@ -5,7 +5,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from tests.trading.core.test_strategy import BOUGHT, RECHECK, RULES, SETTINGS, TRADE, decide, order, position
+from tests.trading.core.test_strategy import BOUGHT, FILTERS, RECHECK, SETTINGS, TRADE, decide, order, position
 from trading.core.decisions import Decision, Finish, PlaceBuy, PlaceSell, Wait
 from trading.core.events import OrderReported
 from trading.core.filters import SymbolFilters
@@ -99,12 +99,12 @@ def test_every_end_leads_to_a_named_state_and_a_next_step(
 ) -> None:
     row, event = ended(side, status, executed)
     stood = position_with(row)
-    decision = decide(stood, event, RULES, SETTINGS)
+    decision = decide(stood, event, FILTERS, SETTINGS)
     assert isinstance(decision, step)
     assert words in decision.reason
     assert stands(stood, decision) == state
     # Whoever looks later, after the pause, goes on.
-    assert isinstance(decide(stood, TRADE, RULES, SETTINGS), afterwards)
+    assert isinstance(decide(stood, TRADE, FILTERS, SETTINGS), afterwards)
 
 
 def test_the_table_has_every_end() -> None:
@@ -129,14 +129,14 @@ def test_pause_is_taken_only_before_the_same_again() -> None:
     pauses = {(side, status, executed) for side, status, executed, _, step, *_ in ENDED if step is Wait}
     for side, status, executed, *_ in ENDED:
         row, event = ended(side, status, executed)
-        decision = decide(position_with(row), event, RULES, SETTINGS)
+        decision = decide(position_with(row), event, FILTERS, SETTINGS)
         is_pause = isinstance(decision, Wait) and decision.pauses
         assert is_pause == ((side, status, executed) in pauses and status != OrderStatus.NOT_PLACED)
 
 
 def test_off_is_said_rather_than_a_pause() -> None:
     row, event = ended(Side.BUY, OrderStatus.CANCELED, NONE)
-    decision = decide(replace(position_with(row), mode=Mode.OFF), event, RULES, SETTINGS)
+    decision = decide(replace(position_with(row), mode=Mode.OFF), event, FILTERS, SETTINGS)
     assert decision == Wait("trading is off for this symbol")
 
 
@@ -158,14 +158,14 @@ SOLD_FOR_BNB = order(Side.SELL, OrderStatus.FILLED, "0.4319", "46.4", "46.4")
 @pytest.mark.parametrize(("bought", "sold"), [(None, None), ("0.01", None), (None, "0.01")])
 def test_cycle_ends_only_once_its_commissions_are_valued(bought: str | None, sold: str | None) -> None:
     orders = in_bnb(BOUGHT_FOR_BNB, "0.00002", bought), in_bnb(SOLD_FOR_BNB, "0.00002", sold)
-    decision = decide(position(*orders), RECHECK, RULES, SETTINGS)
+    decision = decide(position(*orders), RECHECK, FILTERS, SETTINGS)
     assert isinstance(decision, Wait)
     assert decision.needs_values == ("BNB",)
 
 
 def test_profit_is_net_of_commissions_in_a_third_asset() -> None:
     orders = in_bnb(BOUGHT_FOR_BNB, "0.00002", "0.0123"), in_bnb(SOLD_FOR_BNB, "0.00003", "0.0184")
-    decision = decide(position(*orders), RECHECK, RULES, SETTINGS)
+    decision = decide(position(*orders), RECHECK, FILTERS, SETTINGS)
     assert isinstance(decision, Finish)
     # 46.4 x (0.4319 - 0.4307), less both commissions; all that was bought is sold.
     assert (decision.profit, decision.leftover) == (D("46.4") * D("0.0012") - D("0.0307"), D(0))
@@ -173,10 +173,10 @@ def test_profit_is_net_of_commissions_in_a_third_asset() -> None:
 
 def test_a_sale_is_placed_only_once_what_its_buy_cost_is_known() -> None:
     stands = position(in_bnb(BOUGHT_FOR_BNB, "0.00002", None))
-    decision = decide(stands, RECHECK, RULES, SETTINGS)
+    decision = decide(stands, RECHECK, FILTERS, SETTINGS)
     assert isinstance(decision, Wait)
     assert (decision.needs_values, decision.values_can_wait) == (("BNB",), True)
-    valued = decide(position(in_bnb(BOUGHT_FOR_BNB, "0.00002", "0.0150")), RECHECK, RULES, SETTINGS)
+    valued = decide(position(in_bnb(BOUGHT_FOR_BNB, "0.00002", "0.0150")), RECHECK, FILTERS, SETTINGS)
     # 0.4307 and 0.0150 / 46.4 of commission, 0.1 % profit, and 0.1 % for the sale
     assert isinstance(valued, PlaceSell)
     assert (valued.price, valued.quantity) == (D("0.4318"), D("46.4"))
@@ -184,7 +184,7 @@ def test_a_sale_is_placed_only_once_what_its_buy_cost_is_known() -> None:
 
 def test_a_sale_does_not_wait_for_a_value_that_can_not_be_told_now() -> None:
     stands = replace(position(in_bnb(BOUGHT_FOR_BNB, "0.00002", None)), has_tried_values=True)
-    decision = decide(stands, RECHECK, RULES, SETTINGS)
+    decision = decide(stands, RECHECK, FILTERS, SETTINGS)
     assert isinstance(decision, PlaceSell)
     # By our rate, 0.1 %, which is more than what BNB pays.
     assert decision.price == D("0.4319")
@@ -196,23 +196,23 @@ def test_a_value_that_nobody_can_tell_is_not_asked_for_again(has_tried: bool) ->
         replace(row, fills=(replace(row.fills[0], is_unvaluable=True),))
         for row in (in_bnb(BOUGHT_FOR_BNB, "0.00002", None), in_bnb(SOLD_FOR_BNB, "0.00002", None))
     )
-    sale = decide(replace(position(bought), has_tried_values=has_tried), RECHECK, RULES, SETTINGS)
+    sale = decide(replace(position(bought), has_tried_values=has_tried), RECHECK, FILTERS, SETTINGS)
     assert isinstance(sale, PlaceSell)
-    end = decide(replace(position(bought, sold), has_tried_values=has_tried), RECHECK, RULES, SETTINGS)
+    end = decide(replace(position(bought, sold), has_tried_values=has_tried), RECHECK, FILTERS, SETTINGS)
     assert isinstance(end, Finish)
     assert end.reason.endswith("USDT less commissions of unknown value")
 
 
 def test_a_cycle_does_not_end_without_values_that_can_be_told_later() -> None:
     orders = in_bnb(BOUGHT_FOR_BNB, "0.00002", "0.0123"), in_bnb(SOLD_FOR_BNB, "0.00002", None)
-    decision = decide(replace(position(*orders), has_tried_values=True), RECHECK, RULES, SETTINGS)
+    decision = decide(replace(position(*orders), has_tried_values=True), RECHECK, FILTERS, SETTINGS)
     assert isinstance(decision, Wait)
     assert (decision.needs_values, decision.values_can_wait) == (("BNB",), False)
 
 
 def test_who_gets_out_waits_for_no_value() -> None:
     stands = position(in_bnb(BOUGHT_FOR_BNB, "0.00002", None), leaves_at="0.42")
-    decision = decide(stands, RECHECK, RULES, replace(SETTINGS, stop_loss_interval=D("0.01")))
+    decision = decide(stands, RECHECK, FILTERS, replace(SETTINGS, stop_loss_interval=D("0.01")))
     assert isinstance(decision, PlaceSell)
     assert decision.is_exit
 
@@ -220,34 +220,34 @@ def test_who_gets_out_waits_for_no_value() -> None:
 def test_a_pause_goes_before_a_question() -> None:
     stands = position(in_bnb(BOUGHT_FOR_BNB, "0.00002", None))
     report = OrderReport("c", 1, "XRPUSDT", Side.SELL, OrderStatus.CANCELED, D("0.4319"), D("46.4"), D(0))
-    decision = decide(stands, OrderReported(report, Source.REPORT), RULES, SETTINGS)
+    decision = decide(stands, OrderReported(report, Source.REPORT), FILTERS, SETTINGS)
     assert isinstance(decision, Wait)
     assert decision.pauses
 
 
 # --- filters that look at the market ------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("rules", "words"),
+    ("filters", "words"),
     [
         (
-            replace(RULES, buy_factor_min=D("0.999")),
+            replace(FILTERS, buy_factor_min=D("0.999")),
             "BUY at 0.4307: the exchange rejects prices below 0.999",
         ),
         (
-            replace(RULES, sell_factor_max=D("0.9999")),
+            replace(FILTERS, sell_factor_max=D("0.9999")),
             "sold: SELL at 0.4319: the exchange rejects prices above",
         ),
-        (replace(RULES, max_position=D(46)), "above the maximum position, 46"),
+        (replace(FILTERS, max_position=D(46)), "above the maximum position, 46"),
     ],
 )
-def test_price_far_from_the_market_and_too_much_to_own_wait_and_say_why(rules: SymbolFilters, words: str) -> None:
-    decision = decide(position(), TRADE, rules, SETTINGS)
+def test_price_far_from_the_market_and_too_much_to_own_wait_and_say_why(filters: SymbolFilters, words: str) -> None:
+    decision = decide(position(), TRADE, filters, SETTINGS)
     assert isinstance(decision, Wait)
     assert words in decision.reason
 
 
 def test_usual_bounds_let_an_order_pass() -> None:
-    rules = replace(
-        RULES, buy_factor_min=D("0.2"), buy_factor_max=D(5), sell_factor_min=D("0.2"), sell_factor_max=D(5)
+    filters = replace(
+        FILTERS, buy_factor_min=D("0.2"), buy_factor_max=D(5), sell_factor_min=D("0.2"), sell_factor_max=D(5)
     )
-    assert isinstance(decide(position(), TRADE, rules, SETTINGS), PlaceBuy)
+    assert isinstance(decide(position(), TRADE, filters, SETTINGS), PlaceBuy)

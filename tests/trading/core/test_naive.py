@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.trading.core.test_strategy import BOUGHT, RECHECK, SETTINGS, SOLD, TRADE, decide, order, position, triggers
-from tests.trading.core.test_strategy import RULES as XRP_RULES
+from tests.trading.core.test_strategy import FILTERS as XRP_FILTERS
 from trading.core import guard
 from trading.core.decisions import Cancel, Decision, Finish, PlaceBuy, PlaceSell, Replace, RequestSlot, Triggers, Wait
 from trading.core.events import OrderReported, TradeSeen
@@ -17,7 +17,7 @@ from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import Mode, Position, TraderState
 from trading.strategies.naive import HIGHEST, LEAVES_AT, Settings
 
-RULES = SymbolFilters("S", "B", "Q", tick=D("0.0001"), step=D(1))
+FILTERS = SymbolFilters("S", "B", "Q", tick=D("0.0001"), step=D(1))
 UNIT = D("0.00000001")
 BUY = replace(order(Side.BUY, OrderStatus.NEW, "1.00", "20"), client_order_id="b")
 PART = replace(order(Side.BUY, OrderStatus.PARTIALLY_FILLED, "1.00", "20", "5", "0", "B"), client_order_id="b")
@@ -42,7 +42,7 @@ def said(decision: Decision) -> str:
 def test_the_original_s_row_of_the_sale() -> None:
     """Filled buy 1.00, profit 1 % -> SELL 1.0120: after 0.1 % of commission on both sides."""
     held = order(Side.BUY, OrderStatus.FILLED, "1.00", "20", "20", "0.02", "B")
-    decision = decide(position(held), RECHECK, RULES, replace(SETTINGS, profit_interval=D("0.01")))
+    decision = decide(position(held), RECHECK, FILTERS, replace(SETTINGS, profit_interval=D("0.01")))
     assert isinstance(decision, PlaceSell)
     assert (decision.price, decision.quantity, decision.is_market) == (D("1.0120"), D(19), False)
 
@@ -92,7 +92,7 @@ def test_the_original_s_row_of_the_sale() -> None:
     ],
 )  # fmt: skip
 def test_prices_and_what_follows(stands: Position, price: str, settings: Settings, expected: type) -> None:
-    decision = decide(stands, at(price), RULES, settings)
+    decision = decide(stands, at(price), FILTERS, settings)
     assert said(decision) == expected.__name__
     # Whatever woke it wakes it again only where something follows from it.
     armed = triggers(stands, settings)
@@ -104,16 +104,16 @@ def test_prices_and_what_follows(stands: Position, price: str, settings: Setting
 
 def test_stop_is_told_before_a_rebuy() -> None:
     both = replace(STOPS, rebuy_interval=D("0.01"))
-    assert said(decide(position(HELD, SELL), at(".9"), RULES, both)) == "Replace"
-    assert said(decide(position(HELD, SELL), at(".98"), RULES, both)) == "RequestSlot"
+    assert said(decide(position(HELD, SELL), at(".9"), FILTERS, both)) == "Replace"
+    assert said(decide(position(HELD, SELL), at(".98"), FILTERS, both)) == "RequestSlot"
 
 
 def test_reasons_are_sentences_with_the_price() -> None:
     reasons = {
-        decide(position(BUY), at("1.03"), RULES, FOLLOWS).reason,
-        decide(position(HELD, SELL), at(".94"), RULES, STOPS).reason,
-        decide(position(HELD, SELL, highest="1.01"), at(".94"), RULES, TRAILS).reason,
-        decide(position(HELD, SELL), at(".89"), RULES, REBUYS).reason,
+        decide(position(BUY), at("1.03"), FILTERS, FOLLOWS).reason,
+        decide(position(HELD, SELL), at(".94"), FILTERS, STOPS).reason,
+        decide(position(HELD, SELL, highest="1.01"), at(".94"), FILTERS, TRAILS).reason,
+        decide(position(HELD, SELL), at(".89"), FILTERS, REBUYS).reason,
     }
     assert reasons == {
         "reprice: the market, 1.03, is more than 2 % above the buy",
@@ -131,7 +131,7 @@ def cancelled(side: Side, was_asked: bool) -> OrderReported:
 
 def test_what_was_cancelled_for_a_stop_is_sold_at_the_market() -> None:
     out = position(HELD, leaves_at="0.9499")
-    decision = decide(out, cancelled(Side.SELL, True), RULES, STOPS)
+    decision = decide(out, cancelled(Side.SELL, True), FILTERS, STOPS)
     assert isinstance(decision, PlaceSell)
     assert (decision.is_market, decision.is_exit, decision.price, decision.quantity) == (
         True,
@@ -143,14 +143,14 @@ def test_what_was_cancelled_for_a_stop_is_sold_at_the_market() -> None:
 
 
 def test_with_a_slippage_it_is_sold_by_a_limit_under_the_price() -> None:
-    decision = decide(position(HELD, leaves_at="0.9499"), RECHECK, RULES, replace(STOPS, exit_slippage=D("0.01")))
+    decision = decide(position(HELD, leaves_at="0.9499"), RECHECK, FILTERS, replace(STOPS, exit_slippage=D("0.01")))
     assert isinstance(decision, PlaceSell)
     # 0.9499 * 0.99 = 0.940401
     assert (decision.is_market, decision.is_exit, decision.price) == (False, True, D("0.9404"))
 
 
 def test_stop_remembers_at_which_price_it_left() -> None:
-    decision = decide(position(HELD, SELL, highest="1.01"), at(".94"), RULES, TRAILS)
+    decision = decide(position(HELD, SELL, highest="1.01"), at(".94"), FILTERS, TRAILS)
     assert isinstance(decision, Replace)
     assert decision.order == SELL
     assert decision.memory == {HIGHEST: "1.01", LEAVES_AT: "0.94"}
@@ -160,18 +160,18 @@ def test_stop_remembers_at_which_price_it_left() -> None:
 def test_profit_sale_that_rests_on_stops_anew_only_under_the_stop() -> None:
     """The exchange refused the sale that was to take its place, and the market has recovered since."""
     rests_on = position(HELD, SELL, leaves_at="0.94")
-    assert said(decide(rests_on, at(".96"), RULES, STOPS)) == "Wait"
+    assert said(decide(rests_on, at(".96"), FILTERS, STOPS)) == "Wait"
     assert triggers(rests_on, STOPS) == Triggers(below=D("0.95") - UNIT)
-    assert said(decide(rests_on, at(".9499"), RULES, STOPS)) == "Replace"
+    assert said(decide(rests_on, at(".9499"), FILTERS, STOPS)) == "Replace"
 
 
 def test_sale_is_never_cancelled_while_no_other_could_take_its_place() -> None:
     """Most of it has traded: the rest is worth less than the exchange takes an order for."""
     nearly = replace(SELL, status=OrderStatus.PARTIALLY_FILLED, executed=D(16), fills=())
-    rules = replace(RULES, min_notional=D(5))
+    filters = replace(FILTERS, min_notional=D(5))
     for wants in (
-        decide(position(HELD, nearly), at(".9"), rules, STOPS),
-        guard.decide(_Reckless(Cancel(nearly, "back")), position(HELD, nearly), at(".9"), rules, None),
+        decide(position(HELD, nearly), at(".9"), filters, STOPS),
+        guard.decide(_Reckless(Cancel(nearly, "back")), position(HELD, nearly), at(".9"), filters, None),
     ):
         assert isinstance(wants, Wait)
         assert "the sell stays open" in wants.reason
@@ -179,7 +179,7 @@ def test_sale_is_never_cancelled_while_no_other_could_take_its_place() -> None:
 
 def test_sale_that_has_traded_in_part_rests_on_while_its_symbol_does_not_trade() -> None:
     part = replace(SELL, status=OrderStatus.PARTIALLY_FILLED, executed=D(5), fills=())
-    halted = replace(RULES, is_trading=False, status="BREAK")
+    halted = replace(FILTERS, is_trading=False, status="BREAK")
     assert said(decide(position(HELD, part), at(".9"), halted, STOPS)) == "Wait"
     # Of a whole one the exchange is asked: one request cancels it and places the other, or does neither.
     assert said(decide(position(HELD, SELL), at(".9"), halted, STOPS)) == "Replace"
@@ -187,11 +187,11 @@ def test_sale_that_has_traded_in_part_rests_on_while_its_symbol_does_not_trade()
 
 def test_late_fills_of_the_sale_that_was_cancelled_count() -> None:
     part = order(Side.SELL, OrderStatus.CANCELED, "1.0120", "20", "15", "0", "Q")
-    decision = decide(position(HELD, part, leaves_at="0.9499"), RECHECK, RULES, STOPS)
+    decision = decide(position(HELD, part, leaves_at="0.9499"), RECHECK, FILTERS, STOPS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D(5)
     unknown = replace(part, fills=())
-    waits = decide(position(HELD, unknown, leaves_at="0.9499"), RECHECK, RULES, STOPS)
+    waits = decide(position(HELD, unknown, leaves_at="0.9499"), RECHECK, FILTERS, STOPS)
     assert isinstance(waits, Wait)
     assert waits.needs_fills == unknown
 
@@ -199,46 +199,46 @@ def test_late_fills_of_the_sale_that_was_cancelled_count() -> None:
 def test_nothing_is_sold_before_the_cancel_is_confirmed() -> None:
     asked = replace(SELL, cancel_reason="stop-loss")
     for event in (at(".9"), RECHECK, cancelled(Side.SELL, True)):
-        assert said(decide(position(HELD, asked, leaves_at="0.9499"), event, RULES, STOPS)) == "Wait"
+        assert said(decide(position(HELD, asked, leaves_at="0.9499"), event, FILTERS, STOPS)) == "Wait"
     assert triggers(position(HELD, asked, leaves_at="0.9499"), STOPS) == Triggers()
 
 
 def test_cancel_that_loses_to_the_fill_is_a_fill() -> None:
     sold = order(Side.SELL, OrderStatus.FILLED, "1.0120", "20", "20", "0", "Q")
-    assert isinstance(decide(position(HELD, sold, leaves_at="0.9499"), RECHECK, RULES, STOPS), Finish)
-    bought = decide(position(replace(HELD, cancel_reason="left behind")), RECHECK, RULES, FOLLOWS)
+    assert isinstance(decide(position(HELD, sold, leaves_at="0.9499"), RECHECK, FILTERS, STOPS), Finish)
+    bought = decide(position(replace(HELD, cancel_reason="left behind")), RECHECK, FILTERS, FOLLOWS)
     assert isinstance(bought, PlaceSell)
 
 
 def test_what_the_venue_takes_at_the_market_at_once_is_no_more_than_it_says() -> None:
-    decision = decide(position(HELD, leaves_at="1"), RECHECK, replace(RULES, max_market_quantity=D("7.5")), STOPS)
+    decision = decide(position(HELD, leaves_at="1"), RECHECK, replace(FILTERS, max_market_quantity=D("7.5")), STOPS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D(7)
 
 
 def test_at_the_market_whole_steps_of_market_orders_are_sold_and_the_rest_at_its_price() -> None:
     """MARKET_LOT_SIZE may have a coarser step than LOT_SIZE (filters.md)."""
-    decision = decide(position(HELD, leaves_at="1"), RECHECK, replace(RULES, market_step=D(8)), STOPS)
+    decision = decide(position(HELD, leaves_at="1"), RECHECK, replace(FILTERS, market_step=D(8)), STOPS)
     assert isinstance(decision, PlaceSell)
     assert (decision.quantity, decision.is_market) == (D(16), True)
-    decision = decide(position(HELD, leaves_at="1"), RECHECK, replace(RULES, market_step=D(50)), STOPS)
+    decision = decide(position(HELD, leaves_at="1"), RECHECK, replace(FILTERS, market_step=D(50)), STOPS)
     assert isinstance(decision, PlaceSell)
     assert (decision.quantity, decision.is_market) == (D(20), False)
 
 
 # --- retarget -------------------------------------------------------------------------------------
-def test_buy_that_its_trader_took_back_is_placed_anew_without_a_pause() -> None:
-    waits = decide(position(), cancelled(Side.BUY, True), RULES, FOLLOWS)
+def test_buy_that_its_trader_cancelled_is_placed_anew_without_a_pause() -> None:
+    waits = decide(position(), cancelled(Side.BUY, True), FILTERS, FOLLOWS)
     assert waits == Wait("waiting for the next trade")
-    paused = decide(position(), cancelled(Side.BUY, False), RULES, FOLLOWS)
+    paused = decide(position(), cancelled(Side.BUY, False), FILTERS, FOLLOWS)
     assert isinstance(paused, Wait)
     assert paused.pauses
-    assert said(decide(position(), at("1.03"), RULES, FOLLOWS)) == "PlaceBuy"
+    assert said(decide(position(), at("1.03"), FILTERS, FOLLOWS)) == "PlaceBuy"
 
 
 def test_part_of_a_buy_that_was_left_behind_is_sold() -> None:
     part = replace(PART, status=OrderStatus.CANCELED, cancel_reason="left behind")
-    decision = decide(position(part), cancelled(Side.BUY, True), RULES, FOLLOWS)
+    decision = decide(position(part), cancelled(Side.BUY, True), FILTERS, FOLLOWS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D(5)
 
@@ -254,7 +254,7 @@ def test_trailing_stop_is_drawn_up_in_steps_of_a_tenth_of_it() -> None:
     stands = position(HELD, SELL)
     armed = triggers(stands, TRAILS)
     assert armed == Triggers(below=D("0.95") - UNIT, above=D("1.005") + UNIT)
-    followed = decide(stands, at("1.0061"), RULES, TRAILS)
+    followed = decide(stands, at("1.0061"), FILTERS, TRAILS)
     assert isinstance(followed, Wait)
     assert followed.memory == {HIGHEST: "1.0061"}
     higher = replace(stands, memory=followed.memory)
@@ -264,7 +264,7 @@ def test_trailing_stop_is_drawn_up_in_steps_of_a_tenth_of_it() -> None:
 
 
 def test_price_under_the_highest_is_not_followed() -> None:
-    decision = decide(position(HELD, SELL, highest="1.01"), at("1.005"), RULES, TRAILS)
+    decision = decide(position(HELD, SELL, highest="1.01"), at("1.005"), FILTERS, TRAILS)
     assert isinstance(decision, Wait)
     assert decision.memory is None
 
@@ -296,7 +296,7 @@ def test_triggers_are_the_nearest_thresholds(
     ],
 )
 def test_shutdown_ends_cycles_and_begins_none(stands: Position, expected: type) -> None:
-    decision = decide(stands, at("1.00"), RULES, SETTINGS)
+    decision = decide(stands, at("1.00"), FILTERS, SETTINGS)
     assert said(decision) == expected.__name__
     if isinstance(decision, Finish):
         assert decision.state == TraderState.RETIRED
@@ -304,7 +304,7 @@ def test_shutdown_ends_cycles_and_begins_none(stands: Position, expected: type) 
 
 def test_sold_under_shutdown_ends_as_under_on() -> None:
     for mode in (Mode.SHUTDOWN, Mode.ON):
-        decision = decide(position(BOUGHT, SOLD, mode=mode), RECHECK, XRP_RULES, SETTINGS)
+        decision = decide(position(BOUGHT, SOLD, mode=mode), RECHECK, XRP_FILTERS, SETTINGS)
         assert isinstance(decision, Finish)
         assert decision.state == TraderState.FINISHED
 
@@ -343,13 +343,13 @@ class _Reckless:
     ],
 )
 def test_no_strategy_gets_what_it_must_not_have(stands: Position, wants: Decision, words: str) -> None:
-    decision = guard.decide(_Reckless(wants), stands, TRADE, RULES, None)
+    decision = guard.decide(_Reckless(wants), stands, TRADE, FILTERS, None)
     assert isinstance(decision, Wait)
     assert words in decision.reason
 
 
 def test_triggers_have_no_more_decimals_than_prices() -> None:
-    armed = guard.triggers(_Reckless(Wait("")), position(BUY), RULES, None)
+    armed = guard.triggers(_Reckless(Wait("")), position(BUY), FILTERS, None)
     assert armed == Triggers(below=D(1), above=D("1.00000001"))
 
 
@@ -380,7 +380,7 @@ class _Mistaken:
 )
 def test_answer_that_is_none_is_told_to_the_author(answer: Any, words: str) -> None:
     with pytest.raises(guard.StrategyFails) as caught:
-        guard.decide(_Mistaken(answer), position(), TRADE, RULES, None)
+        guard.decide(_Mistaken(answer), position(), TRADE, FILTERS, None)
     assert words in str(caught.value)
 
 
@@ -395,5 +395,5 @@ def test_answer_that_is_none_is_told_to_the_author(answer: Any, words: str) -> N
 )
 def test_triggers_that_are_none_are_told_to_the_author(answer: Any, words: str) -> None:
     with pytest.raises(guard.StrategyFails) as caught:
-        guard.triggers(_Mistaken(answer), position(), RULES, None)
+        guard.triggers(_Mistaken(answer), position(), FILTERS, None)
     assert words in str(caught.value)

@@ -5,7 +5,8 @@ from decimal import Decimal as D
 
 import pytest
 
-from trading.core import filters, guard, steps
+from trading.core import filters as core_filters
+from trading.core import guard, steps
 from trading.core import strategy as words
 from trading.core.decisions import ANY_PRICE, Decision, Finish, PlaceBuy, PlaceSell, Triggers, Wait
 from trading.core.events import Event, OrderReported, Recheck, TradeSeen
@@ -17,7 +18,7 @@ from trading.core.position import Mode, Position, TraderState, state_of
 from trading.strategies import naive
 from trading.strategies.naive import Settings
 
-RULES = SymbolFilters(
+FILTERS = SymbolFilters(
     "XRPUSDT", "XRP", "USDT", tick=D("0.0001"), step=D("0.1"), min_quantity=D("0.1"), min_notional=D(5)
 )
 SETTINGS = Settings(D("0.0025"), D("0.001"), rebuy_interval=None)
@@ -26,12 +27,12 @@ RECHECK = Recheck("test")
 NO_ORDER = OrderReport("c", 1, "XRPUSDT", Side.BUY, OrderStatus.REJECTED, D(1), D(1), D(0))
 
 
-def decide(position: Position, event: Event, rules: SymbolFilters, settings: Settings) -> Decision:
-    return guard.decide(naive, position, event, rules, settings)
+def decide(position: Position, event: Event, filters: SymbolFilters, settings: Settings) -> Decision:
+    return guard.decide(naive, position, event, filters, settings)
 
 
 def triggers(position: Position, settings: Settings = SETTINGS) -> Triggers:
-    return guard.triggers(naive, position, RULES, settings)
+    return guard.triggers(naive, position, FILTERS, settings)
 
 
 def position(*orders: Order, budget: str = "20", mode: Mode = Mode.ON, told: bool = False, **memory: str) -> Position:
@@ -70,29 +71,29 @@ SOLD = order(Side.SELL, OrderStatus.FILLED, "0.4319", "46.3", "46.3", "0.0199969
     ],
 )
 def test_while_an_order_may_trade_nothing_else_is_placed(position: Position, event: Event) -> None:
-    assert isinstance(decide(position, event, RULES, SETTINGS), Wait)
+    assert isinstance(decide(position, event, FILTERS, SETTINGS), Wait)
 
 
 def test_next_trade_places_the_buy_a_little_under_it() -> None:
-    decision = decide(position(), TRADE, RULES, SETTINGS)
+    decision = decide(position(), TRADE, FILTERS, SETTINGS)
     assert isinstance(decision, PlaceBuy)
     assert (decision.price, decision.quantity) == (D("0.4307"), D("46.4"))
 
 
 def test_the_worked_row_of_the_original() -> None:
-    rules = SymbolFilters("S", "B", "Q", tick=D("0.0001"), step=D(1))
-    decision = decide(position(budget="10"), TradeSeen("S", 1, D("1.0"), 0), rules, Settings(D("0.01"), D("0.01")))
+    filters = SymbolFilters("S", "B", "Q", tick=D("0.0001"), step=D(1))
+    decision = decide(position(budget="10"), TradeSeen("S", 1, D("1.0"), 0), filters, Settings(D("0.01"), D("0.01")))
     assert isinstance(decision, PlaceBuy)
     assert (decision.price, decision.quantity) == (D("0.9900"), D(10))
 
 
 def test_without_a_price_nothing_is_bought() -> None:
-    assert isinstance(decide(position(), RECHECK, RULES, SETTINGS), Wait)
+    assert isinstance(decide(position(), RECHECK, FILTERS, SETTINGS), Wait)
     assert triggers(position()) == Triggers(below=ANY_PRICE)
 
 
 def test_filled_buy_sells_what_is_owned_after_the_commission() -> None:
-    decision = decide(position(BOUGHT), RECHECK, RULES, SETTINGS)
+    decision = decide(position(BOUGHT), RECHECK, FILTERS, SETTINGS)
     assert isinstance(decision, PlaceSell)
     # 46.4 - 0.0464, in whole steps
     assert (decision.price, decision.quantity) == (D("0.4319"), D("46.3"))
@@ -101,34 +102,34 @@ def test_filled_buy_sells_what_is_owned_after_the_commission() -> None:
 def test_commission_in_another_asset_leaves_all_of_it_to_sell() -> None:
     bought = order(Side.BUY, OrderStatus.FILLED, executed="46.4", commission="0.0001", asset="BNB")
     bought = replace(bought, fills=(replace(bought.fills[0], commission_quote=D("0.06")),))
-    decision = decide(position(bought), RECHECK, RULES, SETTINGS)
+    decision = decide(position(bought), RECHECK, FILTERS, SETTINGS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D("46.4")
 
 
 def test_part_of_a_cancelled_buy_is_sold() -> None:
     bought = order(Side.BUY, OrderStatus.CANCELED, executed="20", commission="0.02")
-    decision = decide(position(bought), RECHECK, RULES, SETTINGS)
+    decision = decide(position(bought), RECHECK, FILTERS, SETTINGS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D("19.9")
 
 
 def test_rest_of_a_cancelled_sale_is_sold() -> None:
     sold = order(Side.SELL, OrderStatus.CANCELED, "0.4319", "46.3", "30", "0.0129", "USDT")
-    decision = decide(position(BOUGHT, sold), RECHECK, RULES, SETTINGS)
+    decision = decide(position(BOUGHT, sold), RECHECK, FILTERS, SETTINGS)
     assert isinstance(decision, PlaceSell)
     assert decision.quantity == D("16.3")
 
 
 def test_nothing_is_sold_before_all_fills_are_known() -> None:
     unknown = replace(BOUGHT, fills=())
-    decision = decide(position(unknown), RECHECK, RULES, SETTINGS)
+    decision = decide(position(unknown), RECHECK, FILTERS, SETTINGS)
     assert isinstance(decision, Wait)
     assert decision.needs_fills == unknown
 
 
 def test_sold_ends_the_cycle_with_the_profit_of_its_fills() -> None:
-    decision = decide(position(BOUGHT, SOLD), RECHECK, RULES, SETTINGS)
+    decision = decide(position(BOUGHT, SOLD), RECHECK, FILTERS, SETTINGS)
     assert isinstance(decision, Finish)
     assert decision.state == TraderState.FINISHED
     # 46.3 x 0.4319 - fee - 46.3/46.3536 of what 46.4 x 0.4307 cost
@@ -138,27 +139,27 @@ def test_sold_ends_the_cycle_with_the_profit_of_its_fills() -> None:
 
 def test_off_places_nothing_but_a_sale_that_filled_still_ends_the_cycle() -> None:
     off = position(BOUGHT, mode=Mode.OFF)
-    assert isinstance(decide(off, RECHECK, RULES, SETTINGS), Wait)
-    assert isinstance(decide(replace(off, orders=(BOUGHT, SOLD)), RECHECK, RULES, SETTINGS), Finish)
+    assert isinstance(decide(off, RECHECK, FILTERS, SETTINGS), Wait)
+    assert isinstance(decide(replace(off, orders=(BOUGHT, SOLD)), RECHECK, FILTERS, SETTINGS), Finish)
 
 
 BIT = order(Side.BUY, OrderStatus.CANCELED, executed="3", commission="0.003")
 
 
 def test_less_than_can_ever_be_sold_ends_as_dust_with_the_amount() -> None:
-    for rules in (replace(RULES, step=D(5)), replace(RULES, min_quantity=D("2.998"))):
-        decision = decide(position(BIT), RECHECK, rules, SETTINGS)
+    for filters in (replace(FILTERS, step=D(5)), replace(FILTERS, min_quantity=D("2.998"))):
+        decision = decide(position(BIT), RECHECK, filters, SETTINGS)
         assert isinstance(decision, Finish)
         assert (decision.state, decision.leftover) == (TraderState.DUST, D("2.997"))
 
 
 def test_what_is_worth_too_little_to_be_sold_is_held_and_carried_into_another_buy() -> None:
     stands = position(BIT)
-    decision = decide(stands, RECHECK, RULES, SETTINGS)
+    decision = decide(stands, RECHECK, FILTERS, SETTINGS)
     assert isinstance(decision, Wait)
     assert "holding 2.997 XRP, it cannot be sold now" in decision.reason
     assert triggers(stands, SETTINGS) == Triggers(below=ANY_PRICE)
-    more = decide(stands, TRADE, RULES, SETTINGS)
+    more = decide(stands, TRADE, FILTERS, SETTINGS)
     assert isinstance(more, PlaceBuy)
     # Both together stay within its budget of 20.
     assert more.quantity == D("43.4")
@@ -167,7 +168,7 @@ def test_what_is_worth_too_little_to_be_sold_is_held_and_carried_into_another_bu
 
 def test_what_is_worth_too_little_is_held_where_nothing_is_left_to_buy_more() -> None:
     for stands in (position(BIT, budget="6"), position(BIT, mode=Mode.SHUTDOWN)):
-        assert isinstance(decide(stands, TRADE, RULES, SETTINGS), Wait)
+        assert isinstance(decide(stands, TRADE, FILTERS, SETTINGS), Wait)
         assert triggers(stands, SETTINGS) == Triggers()
 
 
@@ -181,7 +182,7 @@ def test_nothing_is_bought_that_a_stop_could_not_sell() -> None:
         (replace(SETTINGS, trailing_stop_interval=D("0.05")), "5.2", False),
         (replace(stops, exit_slippage=D("0.2")), "5.9", False),
     ):
-        decision = decide(position(budget=budget), TRADE, RULES, settings)
+        decision = decide(position(budget=budget), TRADE, FILTERS, settings)
         assert isinstance(decision, PlaceBuy) == is_bought, (settings, decision)
         assert is_bought or "could not be closed by an exit" in decision.reason
 
@@ -205,31 +206,31 @@ def test_buy_is_sized_so_that_whole_steps_are_left_of_it(quantity: str, step: st
 
 
 @pytest.mark.parametrize(
-    ("rules", "stands", "event", "reason"),
+    ("filters", "stands", "event", "reason"),
     [
-        (replace(RULES, is_trading=False, status="HALT"), position(), TRADE, "cannot be traded now"),
-        (RULES, position(budget="4"), TRADE, "below the min notional"),
-        (RULES, position(mode=Mode.OFF), TRADE, "off"),
-        (replace(RULES, max_price=D("0.4")), position(), TRADE, "above the maximum"),
-        (replace(RULES, max_quantity=D(10)), position(), TRADE, "above the maximum"),
-        (replace(RULES, tick=D(1)), position(), TRADE, "too low"),
-        (RULES, position(), replace(TRADE, age_s=60.0), "60 s old"),
+        (replace(FILTERS, is_trading=False, status="HALT"), position(), TRADE, "cannot be traded now"),
+        (FILTERS, position(budget="4"), TRADE, "below the min notional"),
+        (FILTERS, position(mode=Mode.OFF), TRADE, "off"),
+        (replace(FILTERS, max_price=D("0.4")), position(), TRADE, "above the maximum"),
+        (replace(FILTERS, max_quantity=D(10)), position(), TRADE, "above the maximum"),
+        (replace(FILTERS, tick=D(1)), position(), TRADE, "too low"),
+        (FILTERS, position(), replace(TRADE, age_s=60.0), "60 s old"),
         # 40 are worth 17.2; after the commission 30 could be sold, worth 12.9.
-        (replace(RULES, step=D(10), min_notional=D(15)), position(), TRADE, "could not be sold"),
-        (replace(RULES, step=D("0.1"), min_quantity=D("46.4")), position(), TRADE, "could not be sold"),
+        (replace(FILTERS, step=D(10), min_notional=D(15)), position(), TRADE, "could not be sold"),
+        (replace(FILTERS, step=D("0.1"), min_quantity=D("46.4")), position(), TRADE, "could not be sold"),
     ],
 )
 def test_what_can_not_work_waits_and_says_why(
-    rules: SymbolFilters, stands: Position, event: Event, reason: str
+    filters: SymbolFilters, stands: Position, event: Event, reason: str
 ) -> None:
-    decision = decide(stands, event, rules, SETTINGS)
+    decision = decide(stands, event, filters, SETTINGS)
     assert isinstance(decision, Wait)
     assert reason in decision.reason
 
 
 def test_what_is_believed_of_a_listing_stops_no_sale_and_every_buy() -> None:
     """Nobody knows better than the exchange whether it trades: it is asked."""
-    halted = replace(RULES, is_trading=False, status="GONE")
+    halted = replace(FILTERS, is_trading=False, status="GONE")
     assert isinstance(decide(position(BOUGHT), RECHECK, halted, SETTINGS), PlaceSell)
     decision = decide(position(), TRADE, halted, SETTINGS)
     assert isinstance(decision, Wait)
@@ -264,16 +265,16 @@ def test_a_resting_order_waits_for_no_price() -> None:
     ],
 )
 def test_what_the_filters_refuse_is_said_in_words(price: str, quantity: str, words: str) -> None:
-    assert words in (violation(RULES, Side.BUY, D(price), D(quantity)) or "")
+    assert words in (violation(FILTERS, Side.BUY, D(price), D(quantity)) or "")
 
 
 def test_what_the_filters_pass_is_not_refused() -> None:
-    assert violation(RULES, Side.BUY, D("0.4307"), D("46.4")) is None
+    assert violation(FILTERS, Side.BUY, D("0.4307"), D("46.4")) is None
 
 
 def test_strategies_may_use_the_old_names_for_one_release() -> None:
     assert (words.Rules, words.Nudged, words.TellRebuy) == (SymbolFilters, Recheck, words.RequestSlot)
-    assert (filters.refusal, steps.least_budget, steps.MOST_AGE_S) == (
+    assert (core_filters.refusal, steps.least_budget, steps.MOST_AGE_S) == (
         violation, steps.min_budget, steps.MAX_AGE_S
     )  # fmt: skip
     assert Position(has_requested_slot=True).has_told_rebuy

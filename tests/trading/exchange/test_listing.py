@@ -1,4 +1,4 @@
-"""A symbol's rules from exchangeInfo: every filter may be missing, and every bound of one missing or 0."""
+"""A symbol's filters from exchangeInfo: every filter may be missing, and every bound of one missing or 0."""
 
 from dataclasses import replace
 from decimal import Decimal as D
@@ -66,7 +66,7 @@ def test_without_a_tick_or_a_step_the_decimals_of_the_assets_count(
 
 
 @pytest.mark.parametrize(
-    "filters",
+    "told_filters",
     [
         [],
         [{"filterType": each["filterType"]} for each in INFO["filters"]],
@@ -75,16 +75,16 @@ def test_without_a_tick_or_a_step_the_decimals_of_the_assets_count(
     ],
     ids=["no filters", "no bounds", "0", "null"],
 )
-def test_a_bound_of_0_and_one_that_is_missing_hold_nothing_back(filters: list[dict[str, Any]]) -> None:
-    listed = told(filters)
+def test_a_bound_of_0_and_one_that_is_missing_deny_nothing(told_filters: list[dict[str, Any]]) -> None:
+    listed = told(told_filters)
     bounds = ("min_price", "max_price", "min_quantity", "max_quantity", "min_notional", "max_notional")
     assert {getattr(listed, name) for name in bounds} == {D(0)}
     assert set(bounds_of(listed.filters).values()) == {0}
-    rules = SymbolFilters(
+    filters = SymbolFilters(
         "ETHUSDT", "ETH", "USDT", tick=listed.tick_size, step=listed.step_size, **bounds_of(listed.filters)
     )
-    assert violation(rules, Side.BUY, D("0.00000123"), D("0.00000456")) is None
-    assert too_far(rules, Side.SELL, D(90_000), D(1)) is None
+    assert violation(filters, Side.BUY, D("0.00000123"), D("0.00000456")) is None
+    assert too_far(filters, Side.SELL, D(90_000), D(1)) is None
 
 
 def cut_to(value: D, digits: int) -> bool:
@@ -95,24 +95,26 @@ def cut_to(value: D, digits: int) -> bool:
 def test_a_cycle_of_a_symbol_without_filters_has_amounts_that_the_exchange_takes(digits: tuple[int, int]) -> None:
     of_price, of_quantity = digits
     listed = told([], quoteAssetPrecision=of_price, baseAssetPrecision=of_quantity)
-    rules = SymbolFilters("XRPUSDT", "XRP", "USDT", tick=listed.tick_size, step=listed.step_size)
+    filters = SymbolFilters("XRPUSDT", "XRP", "USDT", tick=listed.tick_size, step=listed.step_size)
     settings = naive.Settings(
         D("0.0025"), D("0.001"), rebuy_interval=None, stop_loss_interval=D("0.01"), exit_slippage=D("0.003")
     )
-    buy = guard.decide(naive, position(budget="7919.7"), TradeSeen("XRPUSDT", 1, D("431.83017"), 0), rules, settings)
+    buy = guard.decide(
+        naive, position(budget="7919.7"), TradeSeen("XRPUSDT", 1, D("431.83017"), 0), filters, settings
+    )
     assert isinstance(buy, PlaceBuy)
     assert cut_to(buy.price, of_price) and cut_to(buy.quantity, of_quantity)
     bought = order(
         Side.BUY, OrderStatus.FILLED, str(buy.price), str(buy.quantity), str(buy.quantity), str(buy.quantity / 1000)
     )
-    sale = guard.decide(naive, position(bought), RECHECK, rules, settings)
+    sale = guard.decide(naive, position(bought), RECHECK, filters, settings)
     assert isinstance(sale, PlaceSell)
     assert cut_to(sale.price, of_price) and cut_to(sale.quantity, of_quantity)
-    stop = guard.decide(naive, position(bought, leaves_at="420.12345678"), RECHECK, rules, settings)
+    stop = guard.decide(naive, position(bought, leaves_at="420.12345678"), RECHECK, filters, settings)
     assert isinstance(stop, PlaceSell)
     assert cut_to(stop.price, of_price) and cut_to(stop.quantity, of_quantity)
     sold = replace(
         order(Side.SELL, OrderStatus.FILLED, str(sale.price), str(sale.quantity), str(sale.quantity), "0", "USDT"),
         client_order_id="s",
     )
-    assert isinstance(guard.decide(naive, position(bought, sold), RECHECK, rules, settings), Finish)
+    assert isinstance(guard.decide(naive, position(bought, sold), RECHECK, filters, settings), Finish)

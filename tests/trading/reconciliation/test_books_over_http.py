@@ -25,7 +25,7 @@ from trading.exchange.client import exchange_at
 from trading.exchange.protocol import NewOrder
 from trading.models import Fill, FillMark, Listing, Order, Orphan, Symbol, Trader
 from trading.models.orphans import Resolution
-from trading.models.symbols import forget_rules
+from trading.models.symbols import forget_filters
 from trading.reconciliation import orphans
 from trading.reconciliation import reconcile as reconcile_module
 from trading.reconciliation.audit import audit
@@ -129,7 +129,7 @@ def test_orders_of_a_lost_database_are_adopted_with_symbol_and_all(
     place(exchange, "hh-77-b-1")
     at_mock.trade("ETHUSDT", "2989", "0.02")
     Listing.objects.all().delete()
-    forget_rules()
+    forget_filters()
     assert compare() == (0, 1)
     orphan = Orphan.objects.get()
     assert (orphan.status, orphan.executed) == (OrderStatus.PARTIALLY_FILLED, D("0.02"))

@@ -671,25 +671,25 @@ class TestAlone:
 
 class TestWhatRingsForIt:
     @pytest.fixture(autouse=True)
-    def rung(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-        """The tasks that were rung."""
-        rung: list[str] = []
+    def queued(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The tasks that were queued."""
+        queued: list[str] = []
         monkeypatch.setattr(
-            current_app, "send_task", lambda task, **_: rung.append(task.removeprefix("trading.tasks."))
+            current_app, "send_task", lambda task, **_: queued.append(task.removeprefix("trading.tasks."))
         )
-        return rung
+        return queued
 
     def test_report_of_an_unknown_order_rings_once(
-        self, trader: Trader, exchange: ScriptedExchange, rung: list[str]
+        self, trader: Trader, exchange: ScriptedExchange, queued: list[str]
     ) -> None:
         exchange.place(NewOrder("ETHUSDT", Side.BUY, D(2900), D("0.1"), "hh-77-b-1", 0))
         for report in (exchange.fill("hh-77-b-1", D("0.01")), exchange.fill_all("hh-77-b-1")):
             acting.hear(report, Source.REPORT, exchange, venue=Venue.MOCK)
-        assert rung == ["reconcile"]
+        assert queued == ["reconcile"]
 
-    def test_worker_that_begins_has_all_books_compared(self, rung: list[str]) -> None:
+    def test_worker_that_begins_has_all_books_compared(self, queued: list[str]) -> None:
         worker_ready.send(sender=None)
-        assert rung == ["reconcile_all"]
+        assert queued == ["reconcile_all"]
 
     def test_connection_is_done_with_once_the_books_were_compared(
         self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch

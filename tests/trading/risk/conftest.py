@@ -8,7 +8,7 @@ from trading.waking import enqueue
 
 
 @pytest.fixture(autouse=True)
-def rung(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def refreshed(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The venues whose balances somebody wants to know now; without a worker that asks them."""
     venues: list[str] = []
     monkeypatch.setattr(enqueue, "refresh_balances_once", venues.append)

@@ -58,7 +58,7 @@ def hold_one(symbol: Symbol) -> None:
     make_fill(order)
 
 
-def test_fall_from_the_high_reduces_says_why_and_takes_resting_buys_back(symbol: Symbol, look: Look) -> None:
+def test_fall_from_the_high_reduces_says_why_and_cancels_open_buys(symbol: Symbol, look: Look) -> None:
     hold_one(symbol)
     limit_account(max_drawdown=D("0.05"), capital=D(1000))
     look("1000")

@@ -59,7 +59,7 @@ def request(mode: TradingMode = TradingMode.HALTED, cancels: bool = False) -> No
 @pytest.mark.parametrize(
     ("mode", "buys", "sells"), [(TradingMode.REDUCING, False, True), (TradingMode.HALTED, False, False)]
 )
-def test_request_holds_back_what_its_mode_says(mode: TradingMode, buys: bool, sells: bool, db: None) -> None:
+def test_request_denies_what_its_mode_says(mode: TradingMode, buys: bool, sells: bool, db: None) -> None:
     request(mode)
     assert [gate.mode_denial(side) is None for side in (Side.BUY, Side.SELL)] == [buys, sells]
     denial = gate.mode_denial(Side.BUY)

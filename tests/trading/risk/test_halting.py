@@ -1,4 +1,4 @@
-"""The kill switch: nothing passes the gate any more, resting buys are taken back, and a resume wakes everybody."""
+"""The kill switch: nothing passes the gate any more, open buys are cancelled, and a resume wakes everybody."""
 
 import threading
 import time
@@ -43,9 +43,9 @@ RECHECK = Recheck("test")
 
 @pytest.fixture(autouse=True)
 def wake_ups(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    rung: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
-    return rung
+    queued: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: queued.append((task, kwargs)))
+    return queued
 
 
 @pytest.fixture
@@ -299,7 +299,7 @@ def test_halt_says_what_it_does_and_resume_what_it_ends(trader: Trader, at: Scri
     assert run("resume") == "Trading is already active.\n"
 
 
-def test_halt_with_cancel_takes_resting_buys_back_and_leaves_sales(trader: Trader, at: ScriptedExchange) -> None:
+def test_halt_with_cancel_cancels_open_buys_and_leaves_sells(trader: Trader, at: ScriptedExchange) -> None:
     others = [make_trader(make_symbol(name)) for name in ("BTCUSDT", "XRPUSDT")]
     for each in (trader, *others):
         acting.wake(each.pk, TradeSeen(each.symbol.name, 1, D(3000), 0), at)

@@ -1,4 +1,4 @@
-"""Protections hold buys back and never an exit; each rule has its words, its figures and its bounds."""
+"""Risk limits deny buys and never an exit; each rule has its words, its figures and its bounds."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from trading.core.orders import OrderStatus, Side
 from trading.models import (
     AccountProtections,
     Balance,
-    HeldBack,
+    DeniedOrder,
     Order,
     Symbol,
     Trader,
@@ -148,7 +148,7 @@ def test_each_rule_holds_a_buy_back_in_its_own_words_and_lets_exits_pass(
     assert denial is not None
     assert (denial.reason, denial.topic) == (reason, topic)
     assert timedelta(0) < denial.wait <= timedelta(seconds=60)
-    assert HeldBack.objects.get().rule == rule
+    assert DeniedOrder.objects.get().rule == rule
     assert ask(trader, Side.SELL) is None
 
 
@@ -302,12 +302,12 @@ def test_what_was_bought_and_sold_again_since_the_balance_was_told_is_free_but_n
     assert free() == D(700), "a buy that was cancelled has spent what it bought"
 
 
-def test_a_balance_that_is_too_old_is_not_trusted_and_is_asked_for(trader: Trader, rung: list[str]) -> None:
+def test_a_balance_that_is_too_old_is_not_trusted_and_is_asked_for(trader: Trader, refreshed: list[str]) -> None:
     keep_balances("1000", age=balances.MAX_AGE + timedelta(seconds=1))
     limit_account(quote_reserve=D(1))
     denial = ask(trader)
     assert denial is not None and "not known" in denial.reason
-    assert rung == ["mock"]
+    assert refreshed == ["mock"]
     keep_balances("1000")
     assert ask(trader) is None
 

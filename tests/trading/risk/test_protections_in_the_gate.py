@@ -26,7 +26,7 @@ from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.identity.names import new_client_order_id
 from trading.models import (
-    HeldBack,
+    DeniedOrder,
     JournalEntry,
     Order,
     Symbol,
@@ -58,7 +58,7 @@ def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader
     assert exchange.placed == []
     said = JournalEntry.objects.filter(trader=trader, kind=Kind.DENIED, denied_by=Rule.BOUND)
     assert [entry.reason for entry in said] == ["max exposure of ETHUSDT, 300 USDT"]
-    row = HeldBack.objects.get()
+    row = DeniedOrder.objects.get()
     assert (row.count, row.rule, row.day) == (1, Rule.BOUND, timezone.now().astimezone(UTC).date())
     assert protections.of_day(Venue.MOCK) == {"bound": 1}
     assert [str(each) for each in limit_usage.together(Venue.MOCK)] == [
@@ -86,10 +86,10 @@ def test_what_is_bought_is_sold_whatever_holds_buys_back(
     limit_account(max_exposure=D(1), quote_reserve=D(10_000), max_orders_a_minute=2)
     acting.hear(exchange.fill_all(Order.objects.get().client_order_id), Source.REPORT, exchange)
     assert [order.side for order in exchange.placed] == [Side.BUY, Side.SELL]
-    assert not HeldBack.objects.exists()
+    assert not DeniedOrder.objects.exists()
 
 
-def test_an_edit_lets_whoever_was_held_back_ask_again_at_once(trader: Trader, exchange: ScriptedExchange) -> None:
+def test_an_edit_lets_a_denied_trader_try_again_at_once(trader: Trader, exchange: ScriptedExchange) -> None:
     limit(trader.symbol, max_exposure=D(100))
     acting.wake(trader.pk, TRADE, exchange)
     failing = make_trader(trader.symbol, 2, error="no connection", retry_at=timezone.now() + timedelta(seconds=50))
@@ -135,7 +135,7 @@ def test_with_everything_set_an_order_costs_a_dozen_queries_however_many_traders
 
 # --- two at once ----------------------------------------------------------------------------------
 RACES: list[tuple[str, Callable[[Symbol], object], int]] = [
-    ("most bound", lambda symbol: limit(symbol, max_exposure=D(450)), 2),
+    ("max exposure", lambda symbol: limit(symbol, max_exposure=D(450)), 2),
     ("open orders", lambda symbol: limit(symbol, max_open_orders=3), 3),
     ("exposure", lambda symbol: limit_account(max_exposure=D(450)), 2),
     ("orders a minute", lambda symbol: limit_account(max_orders_a_minute=2), 1),
@@ -158,7 +158,7 @@ def test_workers_at_the_same_time_do_not_pass_a_limit_together(
     trade_at_once(own, exchange, monkeypatch)
     assert len(exchange.placed) == passes
     assert Order.objects.count() == passes
-    assert sum(row.count for row in HeldBack.objects.all()) == len(own) - passes, "each was heard"
+    assert sum(row.count for row in DeniedOrder.objects.all()) == len(own) - passes, "each was heard"
 
 
 @needs_postgresql
@@ -176,7 +176,7 @@ def test_workers_of_several_symbols_do_not_pass_an_accounts_limit_together(
     limit_account(**limits)
     trade_at_once(own, exchange, monkeypatch)
     assert len(exchange.placed) == Order.objects.count() == passes
-    assert sum(row.count for row in HeldBack.objects.all()) == len(own) - passes, "each was heard"
+    assert sum(row.count for row in DeniedOrder.objects.all()) == len(own) - passes, "each was heard"
 
 
 def trade_at_once(own: list[Trader], exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,13 +85,13 @@ def test_a_share_of_bnb_leaves_the_reserve_of_bnb_alone() -> None:
 
 
 def test_without_a_balance_that_is_known_there_is_no_trader_yet_and_the_venue_is_asked(
-    symbol: Symbol, rung: list[str]
+    symbol: Symbol, refreshed: list[str]
 ) -> None:
     keep_balances("1000", age=timedelta(minutes=10))
     made = size(symbol, sizing=Sizing.SHARE)
     assert made.budget is None
     assert made.text == "the free balance at mock is not known yet"
-    assert rung == ["mock"]
+    assert refreshed == ["mock"]
     assert leader.fill_slots() == 0
     (slot,) = why.why(symbol, []).slots
     assert slot.text == f"free, but no trader can start: {made.text}"

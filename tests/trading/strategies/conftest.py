@@ -28,10 +28,10 @@ class Settings:
     )
     down_interval: Decimal = field(
         default=Decimal("0.002"),
-        metadata={"label": "Under the market", "help": "How deep.", "above": Decimal(0), "at_most": Decimal("0.3"),
+        metadata={"label": "Below the market", "help": "How deep.", "above": Decimal(0), "at_most": Decimal("0.3"),
                   "percent": True},
     )
-    most_price: Decimal | None = field(default=None, metadata={"label": "Highest price", "above": Decimal(0)})
+    max_price: Decimal | None = field(default=None, metadata={"label": "Highest price", "above": Decimal(0)})
     trades: int = field(default=3, metadata={"label": "Trades", "help": "How many.", "at_least": 1, "at_most": 9})
     is_bold: bool = field(default=False, metadata={"label": "Bold", "help": "Buys at once."})
 
@@ -40,16 +40,16 @@ class Settings:
             raise ValueError("Who is bold waits for one trade only.")
 
 
-def decide(position, event, rules, settings):
+def decide(position, event, filters, settings):
     if position.open_order is not None:
         return Wait("its order is not filled yet")
     if position.bought_at is not None:
-        price = profit_price(position.bought_at, settings.profit_interval, rules)
-        return sell_or_finish(position, rules, price, "its profit")
-    return buy_under(position, event, rules, settings.down_interval, settings.profit_interval)
+        price = profit_price(position.bought_at, settings.profit_interval, filters)
+        return sell_or_finish(position, filters, price, "its profit")
+    return buy_under(position, event, filters, settings.down_interval, settings.profit_interval)
 
 
-def triggers(position, rules, settings):
+def triggers(position, filters, settings):
     return Triggers() if position.orders else Triggers(below=ANY_PRICE)
 '''
 

@@ -23,7 +23,7 @@ FIELDS = {
     "profit_interval": "0.5",
     "rebuy_interval": "",
     "patient__down_interval": "0.25",
-    "patient__most_price": "",
+    "patient__max_price": "",
     "patient__trades": "1",
 }
 
@@ -51,11 +51,11 @@ class TestForm:
         self, admin_client: Client, symbol: Symbol, patient: str
     ) -> None:
         shown = admin_client.get(f"/admin/trading/symbol/{symbol.pk}/change/").content.decode()
-        for name, value in (("down_interval", "0.2"), ("trades", "3"), ("is_bold", None), ("most_price", None)):
+        for name, value in (("down_interval", "0.2"), ("trades", "3"), ("is_bold", None), ("max_price", None)):
             (field,) = re.findall(rf'<input[^>]*name="settings-0-patient__{name}"[^>]*>', shown)
             assert 'data-strategies="patient"' in field
             assert value is None or f'value="{value}"' in field
-        assert "Under the market, %" in shown
+        assert "Below the market, %" in shown
         assert "How deep." in shown
         assert 'data-strategies="naive trailing patient"' in shown  # The profit, which all of them read.
         assert "Buys only after some trades" in shown
@@ -63,8 +63,8 @@ class TestForm:
     def test_what_is_saved_is_text_and_a_new_trader_freezes_it(
         self, admin_client: Client, symbol: Symbol, patient: str
     ) -> None:
-        save(admin_client, symbol, strategy=patient, patient__is_bold="on", patient__most_price="0.00000001")
-        own = {"down_interval": "0.0025", "most_price": "0.00000001", "trades": "1", "is_bold": "true"}
+        save(admin_client, symbol, strategy=patient, patient__is_bold="on", patient__max_price="0.00000001")
+        own = {"down_interval": "0.0025", "max_price": "0.00000001", "trades": "1", "is_bold": "true"}
         assert own.items() <= kept(symbol)[1].items()
         trader = Trader.born(TradingSettings.objects.get(symbol=symbol), Venue.MOCK, 1)
         assert trader.strategy_settings == {"profit_interval": "0.005", **own}
@@ -83,7 +83,7 @@ class TestForm:
             ("patient__down_interval", "0.0000001", "Max 6 decimal places."),
             ("patient__down_interval", "", "This field is required."),
             ("patient__down_interval", "much", "Enter a number."),
-            ("patient__most_price", "1e999999999", "Out of range."),
+            ("patient__max_price", "1e999999999", "Out of range."),
             ("patient__trades", "1.5", "Enter a whole number."),
             ("patient__trades", "10", "Must be at least 1 and at most 9."),
             ("patient__is_bold", "on", "Who is bold waits for one trade only."),
@@ -135,7 +135,7 @@ def test_page_shows_the_fields_of_the_chosen_strategy(
     for name, seen, hidden in (
         ("naive", ["Buy offset", "Stop loss"], ["Trailing distance, %", "Bold", "Buys only after some trades"]),
         ("trailing", ["Trailing distance, %", "Ladder step"], ["Buy offset", "Stop loss", "Bold"]),
-        (patient, ["Under the market, %", "Bold", "Trades"], ["Trailing distance, %", "Ladder step"]),
+        (patient, ["Below the market, %", "Bold", "Trades"], ["Trailing distance, %", "Ladder step"]),
     ):
         choose(name)
         for words in seen:
@@ -148,7 +148,7 @@ def test_page_shows_the_fields_of_the_chosen_strategy(
     chromium.settle(2)
     strategy, texts = kept(symbol)
     assert strategy == patient
-    assert {"down_interval": "0.0075", "most_price": "", "trades": "3", "is_bold": "false"}.items() <= texts.items()
+    assert {"down_interval": "0.0075", "max_price": "", "trades": "3", "is_bold": "false"}.items() <= texts.items()
     assert "Bold" in chromium.text
     assert "Stop loss" not in chromium.text
     assert chromium.errors == []

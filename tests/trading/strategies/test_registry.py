@@ -16,8 +16,8 @@ from dataclasses import dataclass
 name = "mine"
 @dataclass(frozen=True)
 class Settings: ...
-def decide(position, event, rules, settings): ...
-def triggers(position, rules, settings): ...
+def decide(position, event, filters, settings): ...
+def triggers(position, filters, settings): ...
 """
 
 
@@ -64,7 +64,7 @@ def test_a_module_that_is_named_is_found_by_its_name(
         ("raise ValueError('one\\ntwo')", "cannot be imported: ValueError: one two"),
         ("import sys; sys.exit('bye')", "cannot be imported: SystemExit: bye"),
         (
-            WHOLE.replace("position, event, rules", "position, rules"),
+            WHOLE.replace("position, event, filters", "position, filters"),
             "function decide must take (position,",
         ),
         (

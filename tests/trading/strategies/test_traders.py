@@ -72,7 +72,7 @@ def test_buy_that_the_market_left_is_cancelled_and_the_price_followed_anew(
         see(trader, price, exchange)
     buy = resting(trader, Side.BUY)
     see(trader, "3061", exchange)
-    if Order.objects.get(pk=buy.pk).status == OrderStatus.NEW:  # Taken back by a task of its own.
+    if Order.objects.get(pk=buy.pk).status == OrderStatus.NEW:  # Cancelled by a task of its own.
         acting.cancel(buy.pk, exchange)
     assert Order.objects.get(pk=buy.pk).status == OrderStatus.CANCELED
     after = see(trader, "3050", exchange)

@@ -36,7 +36,7 @@ from trading.strategies import trailing
 from trading.strategies.trailing import Settings
 
 # Trail 1 %, followed in steps of 0.1 %; without commissions 2 % profit from 100 is 102.
-RULES = SymbolFilters(
+FILTERS = SymbolFilters(
     "ETHUSDT", "ETH", "USDT", tick=D("0.01"), step=D("0.01"), min_notional=D(5), fees=Fees.flat(D(0))
 )
 SETTINGS = Settings(D("0.01"), D("0.02"), D("0.05"))
@@ -58,7 +58,7 @@ def at(*orders: Order, told: bool = False, **memory: str) -> Position:
 
 
 def see(position: Position, price: str, age_s: float = 0.0) -> Decision:
-    return guard.decide(STRATEGY, position, TradeSeen("ETHUSDT", 1, D(price), 0, age_s), RULES, SETTINGS)
+    return guard.decide(STRATEGY, position, TradeSeen("ETHUSDT", 1, D(price), 0, age_s), FILTERS, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_without_a_fresh_price_nothing_is_followed() -> None:
     assert "60 s old" in old.reason
     assert old.memory is None
     for position in (at(), at(low="100"), at(BOUGHT), at(BOUGHT, high="110"), at(RESTING_BUY)):
-        decision = guard.decide(STRATEGY, position, Recheck("test"), RULES, SETTINGS)
+        decision = guard.decide(STRATEGY, position, Recheck("test"), FILTERS, SETTINGS)
         assert isinstance(decision, Wait)
         assert decision.memory is None
 
@@ -170,15 +170,15 @@ def test_what_is_sold_ends_the_cycle_and_too_little_is_made_more() -> None:
     ],
 )
 def test_only_prices_that_change_something_wake_it(position: Position, below: D | None, above: D | None) -> None:
-    assert guard.triggers(STRATEGY, position, RULES, SETTINGS) == Triggers(below, above)
+    assert guard.triggers(STRATEGY, position, FILTERS, SETTINGS) == Triggers(below, above)
 
 
 # --- markets of all kinds ---------------------------------------------------------------------------
 
 MOVES = st.lists(st.integers(-300, 300), min_size=1, max_size=120)  # in hundredths of a per cent
 INTERVALS = st.integers(1, 300).map(lambda each: D(each).scaleb(-4))
-ALL_RULES = st.builds(
-    lambda tick, fee: replace(RULES, tick=tick, fees=Fees.flat(fee)),
+ALL_FILTERS = st.builds(
+    lambda tick, fee: replace(FILTERS, tick=tick, fees=Fees.flat(fee)),
     st.sampled_from([D("0.01"), D("0.1"), D(1)]),
     st.sampled_from([D(0), D("0.001")]),
 )
@@ -187,8 +187,8 @@ ALL_RULES = st.builds(
 class Walk:
     """One trader in a market of its own: woken only where its triggers say so, its orders filled where they cross."""
 
-    def __init__(self, rules: SymbolFilters, settings: Settings, always_wakes: bool) -> None:
-        self.rules, self.settings, self.always_wakes = rules, settings, always_wakes
+    def __init__(self, filters: SymbolFilters, settings: Settings, always_wakes: bool) -> None:
+        self.filters, self.settings, self.always_wakes = filters, settings, always_wakes
         self.position = Position(budget=D(1000))
         self.state: TraderState | None = None
         self.profit = D(0)
@@ -200,7 +200,7 @@ class Walk:
             return
         self.looks += 1
         seen = TradeSeen("ETHUSDT", self.looks, price, 0)
-        decision = guard.decide(STRATEGY, self.position, seen, self.rules, self.settings)
+        decision = guard.decide(STRATEGY, self.position, seen, self.filters, self.settings)
         memory = getattr(decision, "memory", None)
         if memory is not None:
             self.position = replace(self.position, memory=memory)
@@ -216,7 +216,7 @@ class Walk:
                 self.state, self.profit = decision.state, decision.profit
 
     def _triggers(self) -> Triggers:
-        return guard.triggers(STRATEGY, self.position, self.rules, self.settings)
+        return guard.triggers(STRATEGY, self.position, self.filters, self.settings)
 
     def _place(self, side: Side, limit: D, quantity: D, market: D) -> None:
         assert self.position.open_order is None
@@ -225,7 +225,7 @@ class Walk:
             assert limit <= market
             assert limit * quantity <= self.position.budget
         else:
-            assert limit >= sale_price(self.position, self.settings.profit_interval, self.rules, takes=True)
+            assert limit >= sale_price(self.position, self.settings.profit_interval, self.filters, takes=True)
         name = f"hh-{len(self.position.orders)}"
         placed = Order(name, side, limit, quantity, OrderStatus.NEW)
         self.position = replace(self.position, orders=(*self.position.orders, placed))
@@ -236,7 +236,7 @@ class Walk:
         if resting is None or (price > resting.price if resting.side == Side.BUY else price < resting.price):
             return
         is_buy = resting.side == Side.BUY
-        fee = self.rules.maker_fee * resting.quantity * (1 if is_buy else resting.price)
+        fee = self.filters.maker_fee * resting.quantity * (1 if is_buy else resting.price)
         quote = resting.price * resting.quantity
         fill = Fill(
             len(self.position.orders),
@@ -259,21 +259,21 @@ class Walk:
         self.position = replace(self.position, orders=kept)
 
 
-@given(MOVES, ALL_RULES, st.builds(Settings, INTERVALS, INTERVALS, st.none() | INTERVALS), st.booleans())
+@given(MOVES, ALL_FILTERS, st.builds(Settings, INTERVALS, INTERVALS, st.none() | INTERVALS), st.booleans())
 def test_it_never_sells_under_its_floor_nor_has_two_orders(
-    moves: list[int], rules: SymbolFilters, settings: Settings, always_wakes: bool
+    moves: list[int], filters: SymbolFilters, settings: Settings, always_wakes: bool
 ) -> None:
-    walk, price = Walk(rules, settings, always_wakes), D(1000)
+    walk, price = Walk(filters, settings, always_wakes), D(1000)
     for move in moves:
-        price = max(rules.tick, (price * (1 + D(move).scaleb(-4))) // rules.tick * rules.tick)
+        price = max(filters.tick, (price * (1 + D(move).scaleb(-4))) // filters.tick * filters.tick)
         walk.trade(price)
     if walk.state == TraderState.FINISHED:
         # What ticks and the cut of the fourth decimal take: less than a tick for each unit.
-        assert walk.profit > -rules.tick * 2
+        assert walk.profit > -filters.tick * 2
 
 
 def test_a_long_move_wakes_it_some_ten_times_a_trail() -> None:
-    walk, price = Walk(RULES, SETTINGS, always_wakes=False), D(1000)
+    walk, price = Walk(FILTERS, SETTINGS, always_wakes=False), D(1000)
     for _ in range(1000):  # Ten per cent down, a hundredth of a per cent at a time.
         price -= D("0.1")
         walk.trade(price)
@@ -288,7 +288,7 @@ def test_a_long_move_wakes_it_some_ten_times_a_trail() -> None:
 def test_it_sleeps_through_what_changes_nothing() -> None:
     """What an unwoken look would have brought: nothing but a low or a high that is less than a step further."""
     for position in (at(low="100"), at(RESTING_BUY), at(BOUGHT), at(BOUGHT, high="110")):
-        crossed = guard.triggers(STRATEGY, position, RULES, SETTINGS)
+        crossed = guard.triggers(STRATEGY, position, FILTERS, SETTINGS)
         for cents in range(8_500, 12_000, 3):
             price = D(cents).scaleb(-2)
             if not crossed.are_crossed_by(price):

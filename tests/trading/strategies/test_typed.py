@@ -16,7 +16,7 @@ class Wishes:
     interval: D = field(
         default=D("0.01"), metadata={"label": "Interval", "above": D(0), "below": D("0.5"), "percent": True}
     )
-    most: D | None = field(default=None, metadata={"label": "Most", "help": "In quote.", "at_least": D(10)})
+    maximum: D | None = field(default=None, metadata={"label": "Maximum", "help": "In quote.", "at_least": D(10)})
     tries: int = field(default=3, metadata={"label": "Tries", "at_least": 1, "at_most": 9})
     is_patient: bool = field(default=True, metadata={"label": "Patient"})
 
@@ -53,10 +53,10 @@ def test_what_was_never_written_has_its_default_and_what_is_gone_is_left_out() -
         ("interval", "Infinity", "Infinity is not a number."),
         ("interval", "much", "'much' is not a number."),
         ("interval", "", "This field is required."),
-        ("most", "1e999999999", "Out of range."),
-        ("most", "1" * 41, f"'{'1' * 40}' is not a number."),
-        ("most", "10.0000000000000000000000000000000001", "Max 8 decimal places."),
-        ("most", "9.99", "Must be at least 10."),
+        ("maximum", "1e999999999", "Out of range."),
+        ("maximum", "1" * 41, f"'{'1' * 40}' is not a number."),
+        ("maximum", "10.0000000000000000000000000000000001", "Max 8 decimal places."),
+        ("maximum", "9.99", "Must be at least 10."),
         ("tries", "10", "Must be at least 1 and at most 9."),
         ("tries", "1.5", "'1.5' is not a whole number."),
         ("is_patient", "maybe", "'maybe' must be true or false."),

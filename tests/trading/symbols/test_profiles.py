@@ -109,7 +109,7 @@ def test_who_keeps_its_settings_keeps_its_protections(symbol: Symbol) -> None:
     assert not SymbolProtections.objects.exists()
 
 
-def test_whoever_protections_hold_back_asks_again_once_they_change(
+def test_whoever_protections_deny_tries_again_once_they_change(
     symbol: Symbol, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     denied, other = make_trader(symbol), make_trader(make_symbol("BTCUSDT"))

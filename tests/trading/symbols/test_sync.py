@@ -16,7 +16,7 @@ from trading import leader
 from trading.core.fees import Fees
 from trading.exchange.errors import ExchangeError
 from trading.models import Listing, Symbol, Trader, TradingSettings
-from trading.models.symbols import GONE, TradingStatus, forget_rules, rules_of
+from trading.models.symbols import GONE, TradingStatus, filters_of, forget_filters
 from trading.symbols import listings, refreshing, sync, turning
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
@@ -60,7 +60,7 @@ def test_dry_run_counts_the_same_and_writes_nothing() -> None:
     assert synced(ListingExchange(EVERY)) == dry
 
 
-def test_again_changes_no_settings_and_refreshes_the_rules(symbol: Symbol) -> None:
+def test_again_changes_no_settings_and_refreshes_the_filters(symbol: Symbol) -> None:
     Listing.objects.update(**listings.fee_columns(Fees.flat(D("0.0002"))))
     assert synced(ListingExchange(EVERY)).new == 3
     settings = TradingSettings.objects.get(symbol=symbol)
@@ -79,7 +79,7 @@ def test_symbol_that_is_gone_is_marked_and_comes_back(symbol: Symbol) -> None:
     assert synced(ListingExchange(EVERY[1:])).gone == 1
     listing = Listing.objects.get(symbol=symbol)
     assert listing.status == GONE
-    assert not listing.rules().is_trading
+    assert not listing.symbol_filters().is_trading
     assert TradingSettings.objects.filter(symbol=symbol).exists()
     assert synced(ListingExchange(EVERY[1:])).gone == 0  # It is told once.
     synced(ListingExchange(EVERY))
@@ -131,16 +131,16 @@ class TestKeepingFresh:
     ) -> None:
         Symbol.objects.update(base_asset="", quote_asset="")
         Listing.objects.update(refreshed_at=timezone.now())
-        forget_rules()
-        assert rules_of(many[0].pk, Venue.MOCK) is None
+        forget_filters()
+        assert filters_of(many[0].pk, Venue.MOCK) is None
         exchange = ListingExchange([listed(symbol.base_asset) for symbol in many])
         refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
         assert list(Symbol.objects.order_by("pk").values_list("base_asset", "quote_asset")) == [
             (symbol.base_asset, "USDT") for symbol in many
         ]
-        rules = rules_of(many[0].pk, Venue.MOCK)
-        assert rules is not None
-        assert (rules.base_asset, rules.quote_asset) == ("A0", "USDT")
+        filters = filters_of(many[0].pk, Venue.MOCK)
+        assert filters is not None
+        assert (filters.base_asset, filters.quote_asset) == ("A0", "USDT")
 
     def test_fees_are_asked_a_few_at_a_time_until_all_are_known(self, many: list[Symbol]) -> None:
         exchange = ListingExchange([listed(symbol.base_asset) for symbol in many])

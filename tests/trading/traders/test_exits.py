@@ -1,4 +1,4 @@
-"""Orders that a trader takes back: a buy left behind, a sale before it gets out; and own orders that would meet."""
+"""Orders that a trader cancels: a buy left behind, a sale before it gets out; and own orders that would meet."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -23,7 +23,7 @@ from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, 
 from trading.exchange.protocol import ARRIVES_WITHIN, NewOrder, Replacement
 from trading.models import JournalEntry, Listing, Order, Trader, TradingSettings
 from trading.models.switch import TradingMode
-from trading.models.symbols import forget_rules
+from trading.models.symbols import forget_filters
 from trading.risk import kill_switch
 from trading.traders import acting, calls
 from trading.waking import triggers
@@ -126,11 +126,11 @@ def test_cancel_whose_outcome_is_unclear_is_asked_about(
     for event in (at("3050"), Recheck("look")):
         acting.wake(follows.pk, event, exchange)
     assert len(exchange.placed) == 1  # Nothing else is placed while it may rest.
-    # The leader has it taken back for as long as it rests.
-    rung: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
+    # The leader has it cancelled for as long as it is open.
+    queued: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: queued.append((task, kwargs)))
     leader.cancel_unwanted(timezone.now() + leader.STUCK_AFTER * 2)
-    assert rung == [("trading.tasks.cancel", {"trader": follows.pk, "symbol": "ETHUSDT", "order": row.pk})]
+    assert queued == [("trading.tasks.cancel", {"trader": follows.pk, "symbol": "ETHUSDT", "order": row.pk})]
     acting.cancel(row.pk, exchange)
     assert orders(follows, Side.BUY)[0].status == OrderStatus.CANCELED
 
@@ -167,7 +167,7 @@ def test_cancel_that_was_throttled_keeps_the_intent(follows: Trader, exchange: S
 
 
 # --- getting out ----------------------------------------------------------------------------------
-def test_stop_loss_takes_the_sale_back_and_sells_at_the_market(stops: Trader, exchange: ScriptedExchange) -> None:
+def test_stop_loss_cancels_the_sell_and_sells_at_the_market(stops: Trader, exchange: ScriptedExchange) -> None:
     assert fresh(stops).wake_below == D("2847.14999999")
     acting.wake(stops.pk, at("2847.15"), exchange)
     assert len(orders(stops, Side.SELL)) == 1
@@ -244,7 +244,7 @@ def test_trailing_stop_follows_the_highest_price(trader: Trader, exchange: Scrip
 
 
 # --- own orders that would meet -------------------------------------------------------------------
-def test_own_orders_that_would_meet_are_held_back(trader: Trader, exchange: ScriptedExchange) -> None:
+def test_own_orders_that_would_meet_are_denied(trader: Trader, exchange: ScriptedExchange) -> None:
     """One sells at 3006 when the next would buy at 3006, or over it: Binance would end one of the two."""
     acting.wake(trader.pk, at("3000"), exchange)
     acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), Source.REPORT, exchange)
@@ -258,7 +258,7 @@ def test_own_orders_that_would_meet_are_held_back(trader: Trader, exchange: Scri
     Trader.objects.filter(pk=other.pk).update(retry_at=None)
     acting.wake(other.pk, at("3008.98"), exchange)  # 3005.97102
     assert [order.price for order in orders(other, Side.BUY)] == [D("3005.97")]
-    # And the other way: the first is taken back by hand, and would sell under the other's buy.
+    # And the other way: the first is cancelled by hand, and would sell under the other's buy.
     acting.hear(
         exchange.end(orders(trader, Side.SELL)[0].client_order_id, OrderStatus.CANCELED), Source.REPORT, exchange
     )
@@ -305,7 +305,7 @@ def test_exit_waits_for_an_own_buy_that_can_not_be_cancelled(stops: Trader, exch
     assert [order.status for order in orders(stops, Side.SELL)] == [OrderStatus.NEW]
     assert fresh(stops).waits_for == "self-trade: it would match the buy of slot 2, 2846.15"
     assert fresh(stops).retry_at is not None
-    # The leader has it taken back until it is.
+    # The leader has it cancelled until it is.
     assert [order.client_order_id for order in kill_switch.unwanted()] == [orders(other, Side.BUY)[0].client_order_id]
 
 
@@ -335,7 +335,7 @@ def test_sold_by_a_market_order_costs_what_it_brought(stops: Trader, exchange: S
 def replaces(stops: Trader) -> Trader:
     """As `stops`; its exchange cancels and places in one request."""
     Listing.objects.update(allows_replacing=True)
-    forget_rules()
+    forget_filters()
     return stops
 
 

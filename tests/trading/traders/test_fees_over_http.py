@@ -24,7 +24,7 @@ from trading.core.strategy import TraderState
 from trading.exchange import client as client_module
 from trading.exchange.client import exchange_at
 from trading.models import Fill, Listing, Order, Trader, TradingSettings
-from trading.models.symbols import forget_rules
+from trading.models.symbols import forget_filters
 from trading.reconciliation.audit import audit
 from trading.reconciliation.reconcile import reconcile
 from trading.symbols import listings as symbols
@@ -47,7 +47,7 @@ def exchange_with(processes: Processes, home: Path, settings: Settings, **of_moc
 
 def refresh(trader: Trader) -> Fees:
     symbols.refresh(trader.symbol, Venue.MOCK, exchange_at(Venue.MOCK))
-    forget_rules()
+    forget_filters()
     return Listing.objects.get().fees
 
 

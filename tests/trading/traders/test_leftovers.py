@@ -20,7 +20,7 @@ from trading.core.position import TraderState
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import Refused, Why
 from trading.models import JournalEntry, Leftover, Listing, Order, Symbol, Trader, TradingSettings
-from trading.models.symbols import forget_rules
+from trading.models.symbols import forget_filters
 from trading.risk.exposure import bound
 from trading.traders import acting, cycle_end
 
@@ -31,7 +31,7 @@ NO_BALANCE = Refused("Account has insufficient balance for requested action. (-2
 
 def lists(**values: object) -> None:
     Listing.objects.update(**values)
-    forget_rules()
+    forget_filters()
 
 
 def next_one(symbol: Symbol, slot: int = 1) -> Trader:
@@ -166,7 +166,7 @@ class TestWorthTooLittle:
     def test_whole_position_is_held_and_its_slot_buys_nothing(
         self, trader: Trader, exchange: ScriptedExchange
     ) -> None:
-        """The least notional was raised over what it holds."""
+        """The min notional was raised above its position."""
         acting.wake(trader.pk, TRADE, exchange)
         lists(min_notional=D(1_500))
         acting.hear(exchange.fill_all(orders(trader, Side.BUY)[0].client_order_id), Source.REPORT, exchange)

@@ -49,7 +49,7 @@ def stack(
 
 
 @pytest.mark.timeout(180)
-def test_a_trader_whose_row_is_held_is_rung_again_and_shows_no_error(stack: Stack, address: str) -> None:
+def test_a_trader_whose_row_is_held_is_woken_again_and_shows_no_error(stack: Stack, address: str) -> None:
     trader = Trader.objects.create(
         symbol=make_symbol(SYMBOL), venue="mock", slot=1, budget=D(200), wake_below=ANY_PRICE,
         armed_at=timezone.now(), strategy_settings={"buy_down_interval": "0.001", "profit_interval": "0.001"},

@@ -23,7 +23,7 @@ from trading.exchange.errors import NotSent, OutcomeUnknown, Refused, Throttled,
 from trading.exchange.protocol import NewOrder
 from trading.models import Fill as FillRow
 from trading.models import JournalEntry, Listing, Order, Trader
-from trading.models.symbols import bounds_of, forget_rules
+from trading.models.symbols import bounds_of, forget_filters
 from trading.risk import gate
 from trading.symbols import listings, refreshing
 from trading.traders import acting, calls
@@ -33,9 +33,9 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 @pytest.fixture(autouse=True)
 def wake_ups(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    rung: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
-    return rung
+    queued: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: queued.append((task, kwargs)))
+    return queued
 
 
 def wait_s(trader: Trader) -> float:
@@ -79,7 +79,7 @@ def test_filter_that_refuses_has_the_symbols_filters_asked_at_once(
     assert wait_s(trader) <= 1
 
 
-def test_refusal_is_booked_also_where_nobody_can_be_rung(
+def test_refusal_is_booked_also_where_nothing_can_be_queued(
     trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*args: object, **options: object) -> None:
@@ -136,7 +136,7 @@ def test_full_budget_holds_a_trader_back_without_a_row_or_an_error(
 
 def test_book_that_is_full_of_our_orders_takes_no_more_buys(trader: Trader, exchange: ScriptedExchange) -> None:
     Listing.objects.update(filters=[{"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 1}])
-    forget_rules()
+    forget_filters()
     acting.wake(trader.pk, TRADE, exchange)
     other = make_trader(trader.symbol, 2)
     acting.wake(other.pk, TRADE, exchange)
@@ -247,7 +247,7 @@ def test_self_trade_prevention_makes_ever_longer_pauses(trader: Trader, exchange
     assert JournalEntry.objects.filter(kind=Kind.PAUSED).count() == 6
 
 
-def test_sale_that_its_owner_took_back_is_placed_again_after_a_pause(
+def test_sale_that_its_owner_cancelled_is_placed_again_after_a_pause(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)

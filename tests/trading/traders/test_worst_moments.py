@@ -1,4 +1,4 @@
-"""The worst moment for each thing to happen: an exchange that denies what it has, a bell that is lost, a kill."""
+"""The worst moment for each thing to happen: an exchange that denies what it has, a task that is lost, a kill."""
 
 from datetime import timedelta
 from decimal import Decimal as D
@@ -42,9 +42,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def wake_ups(monkeypatch: pytest.MonkeyPatch) -> WakeUps:
-    rung: WakeUps = []
-    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: rung.append((task, kwargs)))
-    return rung
+    queued: WakeUps = []
+    monkeypatch.setattr(current_app, "send_task", lambda task, kwargs, **options: queued.append((task, kwargs)))
+    return queued
 
 
 class Denies(ScriptedExchange):
@@ -307,7 +307,7 @@ def test_late_order_beside_another_one_is_cancelled_by_the_comparison(
     assert Reconciliation.objects.count() == 1
 
 
-def test_late_order_of_an_ended_trader_is_cancelled_though_its_bell_is_lost(
+def test_late_order_of_an_ended_trader_is_cancelled_though_its_task_is_lost(
     trader: Trader, exchange: ScriptedExchange, wake_ups: WakeUps
 ) -> None:
     exchange.after.append(answer_lost)
