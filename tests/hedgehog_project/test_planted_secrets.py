@@ -16,7 +16,7 @@ from pytest_django import Settings
 from hedgehog_project.checks import check_redis_url
 from hedgehog_project.env import database, env
 from hedgehog_project.ports import HOST, free_port
-from tests.support.environment import ROOT, setting_names
+from tests.support.environment import MAKE_RUN, ROOT, setting_names
 from tests.support.machine import postgres as postgres_support
 from tests.support.machine.processes import Processes
 
@@ -96,7 +96,6 @@ def manage(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "manage.py", *arguments)
 
 
-MAKE_RUN = (sys.executable, "-m", "hedgehog_project.launch.run")
 CELERY = (sys.executable, "-m", "celery", "-A", "hedgehog_project")
 GUNICORN = (sys.executable, "-m", "gunicorn", "hedgehog_project.wsgi", "--bind", f"{HOST}:0", "--no-control-socket")
 

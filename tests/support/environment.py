@@ -21,6 +21,11 @@ from hedgehog_project.ports import HOST, free_port
 from tests.support.machine import postgres
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+# What `make run` starts, as the Makefile has it: what the tests start is what a user starts.
+LAUNCHER = re.findall(r"^run:.*\n\t@exec \$\(BIN\)/python -m (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[
+    0
+]
+MAKE_RUN = (sys.executable, "-m", LAUNCHER)
 EXEC_WITH_PARENT = ROOT / "hedgehog_project" / "exec_with_parent.py"
 # Names whose surroundings are prepared; a process started by a test must not prepare its own. Where several processes
 # share the tests out (pytest-xdist), each has surroundings of its own.

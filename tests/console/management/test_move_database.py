@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import sqlite3
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -24,6 +23,7 @@ from hedgehog_project.env import database_at
 from hedgehog_project.heartbeats import Heart
 from hedgehog_project.ports import HOST, free_port
 from hedgehog_project.redis import connect
+from tests.support.environment import MAKE_RUN
 from tests.support.machine import postgres as postgres_support
 from tests.support.machine.processes import Processes
 from tests.support.rows import make_cycle, make_story
@@ -183,9 +183,7 @@ class TestIsRefused:
     def test_while_make_run_runs(self, environment: Processes, filled: str, tmp_path: Path) -> None:
         ports = {name: free_port() for name in ("WEB_PORT", "FLOWER_PORT", "MOCK_PORT")}
         (tmp_path / "home" / "redis.url").unlink()
-        running = environment.start(
-            sys.executable, "-m", "hedgehog_project.launch.run", name="run", DATABASE_URL=filled, **ports
-        )
+        running = environment.start(*MAKE_RUN, name="run", DATABASE_URL=filled, **ports)
         environment.wait_for(lambda: "Hedgehog is starting" in running.output, 30)
         code, _, error = move(environment, filled, f"sqlite:///{tmp_path}/new.sqlite3")
         assert code == 1

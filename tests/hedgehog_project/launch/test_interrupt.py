@@ -10,7 +10,7 @@ import pytest
 
 from hedgehog_project.interrupt import INTERRUPTED
 from hedgehog_project.ports import free_port
-from tests.support.environment import ROOT
+from tests.support.environment import LAUNCHER, ROOT
 from tests.support.machine.processes import Processes
 
 # Python imports it before anything else. It presses Ctrl-C when a module of this name is about to be imported.
@@ -91,7 +91,7 @@ def test_while_the_checks_of_a_command_import_the_admin_it_ends_without_a_word(e
     ],
 )
 def test_while_make_run_prepares_it_ends_without_a_traceback(environment: dict[str, str], module: str) -> None:
-    ended = pressed(["-m", "hedgehog_project.launch.run"], environment, module)
+    ended = pressed(["-m", LAUNCHER], environment, module)
     assert ended.returncode == INTERRUPTED
     assert ended.stdout + ended.stderr == ""
 
@@ -99,7 +99,7 @@ def test_while_make_run_prepares_it_ends_without_a_traceback(environment: dict[s
 def test_after_an_end_in_the_middle_of_the_migrations_the_next_start_goes_on(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
-    pressed(["-m", "hedgehog_project.launch.run"], environment, "trading.management.commands.setup")
+    pressed(["-m", LAUNCHER], environment, "trading.management.commands.setup")
     pressed(["manage.py", "migrate"], environment, "trading.migrations.0004_orphans_and_reconciliations")
     migrated = pressed(["manage.py", "migrate", "--verbosity=0"], environment, "nothing")
     assert (migrated.returncode, migrated.stderr) == (0, "")

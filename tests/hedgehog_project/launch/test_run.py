@@ -26,7 +26,7 @@ import requests
 from hedgehog_project.heartbeats import beats
 from hedgehog_project.ports import HOST, free_port
 from hedgehog_project.processes import HEARTBEATS
-from tests.support.environment import ROOT
+from tests.support.environment import MAKE_RUN, ROOT
 from tests.support.machine.disk import tiny_disk
 from tests.support.machine.processes import Process, Processes
 from tests.support.pages.forms import main_form
@@ -85,7 +85,7 @@ class Stack:
         )
 
     def start(self, **environment: object) -> Process:
-        return self.processes.start(sys.executable, "-m", "hedgehog_project.launch.run", name="run", **environment)
+        return self.processes.start(*MAKE_RUN, name="run", **environment)
 
     def start_and_wait(self) -> Process:
         launcher = self.start()

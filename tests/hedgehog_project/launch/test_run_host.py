@@ -14,7 +14,7 @@ import redis
 from hedgehog_project.heartbeats import alive, beats
 from hedgehog_project.ports import HOST, free_port
 from hedgehog_project.processes import HEARTBEATS
-from tests.support.environment import ROOT, start_redis
+from tests.support.environment import MAKE_RUN, ROOT, start_redis
 from tests.support.machine.postgres import Cluster
 from tests.support.machine.processes import Process, Processes
 
@@ -22,10 +22,7 @@ UP_S = 60
 
 
 def host(processes: Processes, folder: Path, **environment: object) -> Process:
-    return processes.start(
-        sys.executable, "-m", "hedgehog_project.launch.run",
-        name="host", HEDGEHOG_PART="host", HEDGEHOG_HOME=folder / "host", **environment,
-    )  # fmt: skip
+    return processes.start(*MAKE_RUN, name="host", HEDGEHOG_PART="host", HEDGEHOG_HOME=folder / "host", **environment)
 
 
 @pytest.mark.parametrize(
@@ -42,9 +39,8 @@ def test_without_what_it_shares_it_starts_nothing(
     processes: Processes, tmp_path: Path, given: dict[str, str], words: str
 ) -> None:
     process = processes.start(
-        sys.executable, "-m", "hedgehog_project.launch.run",
-        name="host", **{"HEDGEHOG_PART": "host", "HEDGEHOG_HOME": str(tmp_path / "host"), **given},
-    )  # fmt: skip
+        *MAKE_RUN, name="host", **{"HEDGEHOG_PART": "host", "HEDGEHOG_HOME": str(tmp_path / "host"), **given}
+    )
     assert process.wait(30) == 1
     (line,) = process.output.splitlines()
     assert words in line

@@ -25,7 +25,7 @@ from trading.core.orders import Fill, OrderReport
 from trading.exchange import replies as ours
 from trading.exchange.binance import terms
 from trading.exchange.codes import from_code
-from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled, Why
+from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled
 from trading.exchange.protocol import RECV_WINDOW_MS, ListedSymbol, NewOrder, Replacement
 from trading.exchange.replies import from_exchange_info, from_my_trade, from_order_reply
 from trading.models import Order, Switch
@@ -39,9 +39,9 @@ Answer = TypeVar("Answer")
 # Reconciliation finds within a minute what shows again, where it is not lost in a bad line.
 SHOWN_WITHIN_MS = 150_000
 _REFUSALS = (
-    Refused("Filter failure: PRICE_FILTER (-1013)", -1013, Why.FILTER),
-    Refused("Account has insufficient balance for requested action. (-2010)", -2010, Why.BALANCE),
-    Refused("Market is closed. (-2010)", -2010, Why.MARKET_CLOSED),
+    from_code(-1013, "Filter failure: PRICE_FILTER"),
+    from_code(-2010, "Account has insufficient balance for requested action."),
+    from_code(-2010, "Market is closed."),
     Throttled("Too many new orders (-1015)", 2.0),
     NotSent("Exchange unreachable: connection failed"),
 )

@@ -28,6 +28,10 @@ def synced(exchange: ListingExchange, **options: Any) -> sync.Synced:
     return sync.sync(Venue.MOCK, exchange, **options)  # type: ignore[arg-type]
 
 
+def refresh(exchange: ListingExchange) -> None:
+    refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+
+
 def test_every_symbol_gets_settings_and_stays_off() -> None:
     assert synced(ListingExchange(EVERY)) == sync.Synced(listed=4, trading=3, new=4, gone=0)
     rows = TradingSettings.objects.select_related("symbol").order_by("symbol__name")
@@ -120,10 +124,10 @@ class TestKeepingFresh:
 
     def test_many_are_asked_about_in_one_question(self, many: list[Symbol]) -> None:
         exchange = ListingExchange([listed(symbol.base_asset) for symbol in many])
-        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refresh(exchange)
         assert (exchange.asked_all, exchange.asked) == (1, [])
         assert not Listing.objects.exclude(step_size=D("0.001")).exists()
-        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refresh(exchange)
         assert exchange.asked_all == 1
 
     def test_many_that_were_turned_on_by_name_alone_learn_their_assets_before_they_trade(
@@ -134,7 +138,7 @@ class TestKeepingFresh:
         forget_filters()
         assert filters_of(many[0].pk, Venue.MOCK) is None
         exchange = ListingExchange([listed(symbol.base_asset) for symbol in many])
-        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refresh(exchange)
         assert list(Symbol.objects.order_by("pk").values_list("base_asset", "quote_asset")) == [
             (symbol.base_asset, "USDT") for symbol in many
         ]
@@ -144,28 +148,28 @@ class TestKeepingFresh:
 
     def test_fees_are_asked_a_few_at_a_time_until_all_are_known(self, many: list[Symbol]) -> None:
         exchange = ListingExchange([listed(symbol.base_asset) for symbol in many])
-        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refresh(exchange)
         assert len(exchange.fees_asked) == sync.MAX_FEES
-        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
-        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refresh(exchange)
+        refresh(exchange)
         assert sorted(exchange.fees_asked) == sorted(symbol.name for symbol in many)
         assert {listing.fees for listing in Listing.objects.all()} == {Fees.flat(D("0.00075"))}
 
     def test_full_budget_ends_the_questions_for_now(self, many: list[Symbol]) -> None:
         exchange = ListingExchange([listed(symbol.base_asset) for symbol in many], fees_left=2)
-        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refresh(exchange)
         assert len(exchange.fees_asked) == 2
         assert Listing.objects.filter(fee_asked_at=None).count() == 10
 
     def test_one_that_is_gone_is_marked_and_not_asked_about_all_the_time(self, many: list[Symbol]) -> None:
         exchange = ListingExchange([listed(symbol.base_asset) for symbol in many[1:]])
-        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refresh(exchange)
         not_found_a_while_ago(many[0])
         Listing.objects.update(refreshed_at=timezone.now() - timedelta(hours=1))
-        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refresh(exchange)
         assert Listing.objects.get(symbol=many[0]).status == GONE
         Listing.objects.update(refreshed_at=timezone.now() - listings.FRESH_WHILE_HALTED)
-        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refresh(exchange)
         assert (exchange.asked_all, exchange.asked) == (2, [])
 
     def test_one_that_is_gone_is_asked_about_as_often_as_a_halted_one_while_a_trader_lives_there(
@@ -173,23 +177,23 @@ class TestKeepingFresh:
     ) -> None:
         exchange = ListingExchange([listed("BTC")])
         Listing.objects.update(status=GONE, refreshed_at=timezone.now() - listings.FRESH_WHILE_HALTED)
-        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refresh(exchange)
         assert exchange.asked == ["ETHUSDT"]
 
     def test_a_single_one_is_gone_after_two_answers(self, symbol: Symbol) -> None:
         Listing.objects.update(refreshed_at=timezone.now() - timedelta(hours=1))
         exchange = ListingExchange([listed("BTC")])
-        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refresh(exchange)
         assert (exchange.asked, Listing.objects.get().status) == (["ETHUSDT"], "TRADING")
         not_found_a_while_ago(symbol)
-        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refresh(exchange)
         assert (exchange.asked, Listing.objects.get().status) == (["ETHUSDT"] * 2, GONE)
 
     def test_one_that_was_denied_for_a_moment_trades_on(self, symbol: Symbol) -> None:
         an_hour_ago = timezone.now() - timedelta(hours=1)
         Listing.objects.update(not_found_at=an_hour_ago, refreshed_at=an_hour_ago)
         exchange = ListingExchange([listed("ETH")])
-        refreshing.refresh_listings(lambda venue: exchange)  # type: ignore[arg-type, return-value]
+        refresh(exchange)
         row = Listing.objects.get()
         assert (exchange.asked, row.status, row.not_found_at) == (["ETHUSDT"], "TRADING", None)
 
