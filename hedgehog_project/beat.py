@@ -13,7 +13,8 @@ import redis
 from django.db import DatabaseError, InterfaceError, close_old_connections
 from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
-from hedgehog_project import queues, sessions
+from hedgehog_project import queues
+from hedgehog_project.database import sessions
 from hedgehog_project.heartbeats import Heart
 from hedgehog_project.leases import Leaseholder
 from hedgehog_project.redis import connect

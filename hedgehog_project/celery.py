@@ -20,7 +20,8 @@ from django.conf import settings
 from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
 
-from hedgehog_project import queues, sessions, shared_clock
+from hedgehog_project import queues, shared_clock
+from hedgehog_project.database import sessions
 from hedgehog_project.heartbeats import Heart
 from hedgehog_project.pool import TASKS, LeaderStep, TaskPool
 from hedgehog_project.progress import running

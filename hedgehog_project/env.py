@@ -9,7 +9,8 @@ from typing import Any
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from hedgehog_project import addresses, sessions
+from hedgehog_project import addresses
+from hedgehog_project.database import sessions
 from hedgehog_project.exec_with_parent import drop_keys, may_have
 from hedgehog_project.proxies import keep_loopback_direct
 

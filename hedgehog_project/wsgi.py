@@ -4,7 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from hedgehog_project import sessions
+from hedgehog_project.database import sessions
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hedgehog_project.settings")
 

@@ -8,7 +8,7 @@ from django.db import Error as DatabaseError
 from kombu.exceptions import OperationalError
 
 from hedgehog_project import shared_clock
-from hedgehog_project.database_errors import passes
+from hedgehog_project.database.errors import passes
 from hedgehog_project.outside import one_line
 from hedgehog_project.queues import ENQUEUED_AT, IS_AGAIN, OF_USE_S
 from trading.waking import enqueue

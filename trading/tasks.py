@@ -11,7 +11,7 @@ from celery.signals import worker_ready
 from kombu.exceptions import OperationalError
 
 from hedgehog_project import shared_clock, watchdog
-from hedgehog_project.database_errors import passes
+from hedgehog_project.database.errors import passes
 from hedgehog_project.queues import ENTRIES, EXITS, REPORTS, drop_stale
 from hedgehog_project.redis import connect, take
 from hedgehog_project.venues import Venue

@@ -11,8 +11,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
 from pytest_django.plugin import DjangoDbBlocker
 
-from hedgehog_project import env, sessions
-from hedgehog_project.database_errors import passes
+from hedgehog_project import env
+from hedgehog_project.database import sessions
+from hedgehog_project.database.errors import passes
 from tests.support.machine.postgres import Cluster
 
 URL = "postgresql://u:p@127.0.0.1/n"

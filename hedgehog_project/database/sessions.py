@@ -73,4 +73,4 @@ def _set(connection: BaseDatabaseWrapper, **_: Any) -> None:
         cursor.execute(f"SELECT {', '.join(['set_config(%s, %s, false)'] * len(values))}", pairs)
 
 
-connection_created.connect(_set, dispatch_uid="hedgehog_project.sessions")
+connection_created.connect(_set, dispatch_uid="hedgehog_project.database.sessions")

@@ -1,0 +1,1 @@
+"""Sessions with the database: their time-outs, what its errors mean."""
