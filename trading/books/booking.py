@@ -43,7 +43,7 @@ def positions_of(traders: QuerySet[Trader]) -> Iterator[tuple[Trader, Position]]
 def as_core(row: Order) -> core.Order:
     """The order with its fills, frozen, for the core to decide on."""
     # Orders that are looked at have usually not traded: they need no second query.
-    fills = sorted(row.fills.all(), key=lambda fill: fill.trade_id) if row.executed else ()
+    fills = sorted(row.booked_fills(), key=lambda fill: fill.trade_id) if row.executed else ()
     return core.Order(
         client_order_id=row.client_order_id,
         side=core.Side(row.side),
@@ -84,7 +84,7 @@ def book(
     row.save(update_fields=["status", "executed", "exchange_order_id", "reason", "not_found_at", "updated_at"])
     entry = write(trader, cause, kind, _words(kind, row), reason or report.reason or row.reason, row)
     known = {fill.trade_id for fill in before.fills}
-    Fill.objects.bulk_create(
+    new = Fill.objects.bulk_create(
         Fill(
             order=row,
             entry=entry,
@@ -100,8 +100,8 @@ def book(
         for fill in after.fills
         if fill.trade_id not in known
     )
-    # What was read of its fills before is not all of them any more.
-    row.__dict__.get("_prefetched_objects_cache", {}).pop("fills", None)
+    if row.known_fills is not None:
+        row.known_fills += new
     return True
 
 

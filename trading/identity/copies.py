@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
+from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.venues import Venue
 from trading.core.denials import Check, Denial
 from trading.core.money import ZERO
@@ -32,10 +33,17 @@ LATE_BY, SPREAD = timedelta(seconds=2), timedelta(seconds=3)
 LATE_TOPIC = "bought before the last start, sold with a delay in which a copy of this installation would show"
 
 
+_COPY = Compiled(
+    lambda venue: OtherInstallation.objects.filter(
+        venue=venue, identity__in=Installation.objects.values("identity")
+    ).order_by("first_seen"),
+    str,
+)
+
+
 def copy_at(venue: Venue | str) -> OtherInstallation | None:
     """The copy that was seen at a venue, until a person decides. One query: each order asks."""
-    own = Installation.objects.values("identity")
-    return OtherInstallation.objects.filter(venue=venue, identity__in=own).first()
+    return _COPY.first(Venue(venue).value)
 
 
 def heard(venue: Venue, report: OrderReport) -> None:

@@ -13,6 +13,7 @@ from enum import Enum, auto
 
 from django.utils import timezone
 
+from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.venues import Venue
 from trading.exchange.client import clock_offset
 from trading.models import Installation, Run
@@ -64,9 +65,12 @@ class Runs:
         return When.NOT_RUNNING
 
 
+_NEWEST = Compiled(lambda: Run.objects.order_by("-id")[:1])
+
+
 def began_at(now: datetime) -> datetime | None:
     """When the run began that goes on now; None where none does."""
-    newest = Run.objects.first()
+    newest = _NEWEST.first()
     return newest.began_at if newest is not None and _goes_on(newest, now) else None
 
 
@@ -81,7 +85,7 @@ def by_our_clock(venue: Venue, ms: int) -> datetime | None:
 def beat(now: datetime | None = None) -> None:
     """Writes a sign that this installation runs; begins a run where none goes on."""
     now = now or timezone.now()
-    newest = Run.objects.first()
+    newest = _NEWEST.first()
     if newest is None or not _goes_on(newest, now):
         Run.objects.create(began_at=now, last_at=now)
         too_old = Run.objects.values_list("pk", flat=True)[MAX_KEPT:]

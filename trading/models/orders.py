@@ -1,5 +1,6 @@
 """Orders and their fills, as the exchange reported them."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from django.db import models
@@ -57,6 +58,9 @@ class Order(models.Model):
     )
     updated_at = models.DateTimeField(auto_now=True)
 
+    # Its fills, where whoever read the order has read them as well.
+    known_fills: "list[Fill] | None" = None
+
     class Meta:
         ordering = ["-id"]
         constraints = [
@@ -94,6 +98,10 @@ class Order(models.Model):
     def __str__(self) -> str:
         how = "market, about " if self.type == OrderType.MARKET else ""
         return f"{self.side} {plain(self.quantity)} {self.symbol.name} at {how}{plain(self.price)}"
+
+    def booked_fills(self) -> Iterable["Fill"]:
+        """All fills of it that are booked, in no certain order."""
+        return self.fills.all() if self.known_fills is None else self.known_fills
 
 
 class Fill(models.Model):

@@ -8,9 +8,10 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Subquery
+from django.db.models import BigIntegerField, QuerySet, Subquery, Value
 
 from hedgehog_project import halt_request
+from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.venues import Venue
 from trading.core.denials import Check, Denial
 from trading.core.filters import SymbolFilters
@@ -20,9 +21,43 @@ from trading.exchange.client import why_wait
 from trading.exchange.protocol import NewOrder
 from trading.identity import copies
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
+from trading.models.fields import to_units
 from trading.models.switch import TradingMode, requested_mode
 from trading.models.symbols import TradingStatus
 from trading.risk import protections
+
+_MODE = Compiled(lambda: Switch.objects.filter(pk=1).values_list("mode", flat=True))
+_MODE_AND_STATUS = Compiled(
+    lambda symbol: (
+        TradingSettings.objects.filter(symbol__name=symbol)
+        .annotate(mode=Subquery(Switch.objects.filter(pk=1).values("mode")))
+        .values_list("mode", "status")
+    ),
+    str,
+)
+
+
+def _open_orders(venue: str, symbol_id: int, side: Side) -> "QuerySet[Order]":
+    return Order.objects.filter(venue=venue, symbol=symbol_id, status__in=OPEN, side=side).select_related("trader")
+
+
+# The best-priced first; each takes a venue, a symbol and a price in units.
+_SELLS_TO_MEET = Compiled(
+    lambda venue, symbol_id, units: (
+        _open_orders(venue, symbol_id, Side.SELL).filter(price__lte=Value(units, BigIntegerField())).order_by("price")
+    ),
+    str,
+    int,
+    int,
+)
+_BUYS_TO_MEET = Compiled(
+    lambda venue, symbol_id, units: (
+        _open_orders(venue, symbol_id, Side.BUY).filter(price__gte=Value(units, BigIntegerField())).order_by("-price")
+    ),
+    str,
+    int,
+    int,
+)
 
 # How long a trader rests that the mode denies; a resume makes it due at once.
 REST = timedelta(seconds=60)
@@ -48,9 +83,7 @@ def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal, filter
 
 def mode_denial(side: Side) -> Denial | None:
     """What the kill switch denies: by its row, or by a halt that the database does not know yet."""
-    return _requested_denial(side) or _switch_denial(
-        Switch.objects.filter(pk=1).values_list("mode", flat=True).first(), side
-    )
+    return _requested_denial(side) or _switch_denial(_MODE.first(), side)
 
 
 def _requested_denial(side: Side) -> Denial | None:
@@ -80,9 +113,7 @@ def last_look(order: NewOrder) -> Denial | None:
     requested = _requested_denial(order.side)
     if requested is not None:
         return requested
-    switch = Switch.objects.filter(pk=1).values("mode")
-    rows = TradingSettings.objects.filter(symbol__name=order.symbol).annotate(mode=Subquery(switch))
-    mode, status = rows.values_list("mode", "status").first() or (None, None)
+    mode, status = _MODE_AND_STATUS.first(order.symbol) or (None, None)
     return _switch_denial(mode, order.side) or _off_denial(order, status)
 
 
@@ -122,12 +153,8 @@ def _self_trade_denial(trader: Trader, side: Side, price: Decimal) -> Denial | N
     # is that lock.
     if connection.features.has_select_for_update:
         Symbol.objects.select_for_update(no_key=True).get(pk=trader.symbol_id)
-    theirs = Order.objects.filter(venue=trader.venue, symbol=trader.symbol_id, status__in=OPEN)
-    if side == Side.BUY:
-        meets = theirs.filter(side=Side.SELL, price__lte=price).order_by("price")
-    else:
-        meets = theirs.filter(side=Side.BUY, price__gte=price).order_by("-price")
-    others = list(meets.select_related("trader"))
+    meets = _SELLS_TO_MEET if side == Side.BUY else _BUYS_TO_MEET
+    others = meets(trader.venue, trader.symbol_id, to_units(price))
     if not others:
         return None
     topic = f"self-trade: it would match the {others[0].side.lower()} of slot {others[0].trader.slot}"

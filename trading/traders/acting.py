@@ -13,6 +13,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
+from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.venues import Venue
 from trading.books.booking import book, is_news, position_of
 from trading.core.denials import Denial
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 # After so many refusals in a row for want of balance, seconds apart, what is not there is taken for gone.
 CERTAIN_AFTER = 3
+
+_NAMED = Compiled(lambda name: Order.objects.select_related("symbol").filter(client_order_id=name), str)
 
 Heard = list[tuple[int, Event]]  # events, each with the trader that is to hear it
 
@@ -89,7 +92,7 @@ def hear(
 
     For an order that the database lacks, the books of the venue are compared soon, where one is named.
     """
-    row = Order.objects.filter(client_order_id=report.client_order_id).first()
+    row = _NAMED.first(report.client_order_id)
     if row is None:
         log.warning("unknown order: client_order_id=%s symbol=%s", report.client_order_id, report.symbol)
         if venue is not None:
@@ -340,4 +343,7 @@ def _fetch_fills(trader_id: int, report: OrderReport, exchange: Exchange) -> Eve
 
 
 def _row(client_order_id: str) -> Order:
-    return Order.objects.select_related("symbol").get(client_order_id=client_order_id)
+    row = _NAMED.first(client_order_id)
+    if row is None:
+        raise Order.DoesNotExist(client_order_id)
+    return row

@@ -6,7 +6,7 @@ The row's version is compared when the outcome is saved; where somebody was quic
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -14,10 +14,11 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, prefetch_related_objects
+from django.db.models import Q
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.venues import Venue
 from trading.books import leftovers
 from trading.books.booking import as_core, book, position_with
@@ -44,7 +45,7 @@ from trading.core.position import Mode, Position, TraderState, state_of
 from trading.exchange.protocol import SEND_WITHIN, NewOrder
 from trading.identity import copies
 from trading.identity.names import new_client_order_id
-from trading.models import Order, Trader
+from trading.models import Fill, Order, Trader
 from trading.models.journal import write, write_once
 from trading.models.symbols import filters_of
 from trading.risk import gate
@@ -208,7 +209,7 @@ def _read(
         reports = {report.client_order_id: report for report in (event.replaced, event.report) if report is not None}
         rows = {} if known is None else known.rows
         if not reports.keys() <= rows.keys():
-            rows = _rows_of(trader, Q(client_order_id__in=reports))
+            rows = _rows_of(trader, reports)
         row = rows[event.report.client_order_id]
         before = as_core(row)
         folded = {name: fold(as_core(rows[name]), report) for name, report in reports.items()}
@@ -251,13 +252,30 @@ def _as_the_account_says(snapshot: Snapshot, seen: BalanceSeen) -> Snapshot:
     return replace(snapshot, position=position, missing=missing)
 
 
-def _rows_of(trader: Trader, also: Q | None = None) -> dict[str, Order]:
-    """Its orders that traded or still may, oldest first, with their fills."""
-    matter = Q(status__in=OPEN) | Q(executed__gt=ZERO)
-    rows = list(trader.orders.filter(matter if also is None else matter | also).order_by("id"))
+_MATTER = Q(status__in=OPEN) | Q(executed__gt=ZERO)
+_ORDERS = Compiled(lambda pk: Order.objects.filter(_MATTER, trader=pk).order_by("id"), int)
+_THESE_TOO = Compiled(
+    lambda pk, one, other: Order.objects.filter(
+        _MATTER | Q(client_order_id=one) | Q(client_order_id=other), trader=pk
+    ).order_by("id"),
+    int,
+    str,
+    str,
+)
+_FILLS = Compiled(lambda pk: Fill.objects.filter(order__trader=pk), int)
+
+
+def _rows_of(trader: Trader, also: Collection[str] = ()) -> dict[str, Order]:
+    """Its orders that traded or still may, and one or two by their names; oldest first, with their fills."""
+    rows = _THESE_TOO(trader.pk, min(also), max(also)) if also else _ORDERS(trader.pk)
+    fills: dict[int, list[Fill]] = {row.pk: [] for row in rows}
+    if any(row.executed for row in rows):
+        for fill in _FILLS(trader.pk):
+            fills.setdefault(fill.order_id, []).append(fill)
     for row in rows:
-        row.symbol = trader.symbol  # It needs not be read once more for each.
-    prefetch_related_objects([row for row in rows if row.executed], "fills")
+        # They need not be read once more for each.
+        row.trader, row.symbol = trader, trader.symbol
+        row.known_fills = fills[row.pk]
     return {row.client_order_id: row for row in rows}
 
 

@@ -10,6 +10,7 @@ import redis
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
 from trading.models import Trader
@@ -43,26 +44,35 @@ COLUMNS = (
 )
 
 
+def _with_status(rows: QuerySet[Trader], trader_id: int) -> Any:
+    return rows.select_related("symbol").annotate(trading_status=F("symbol__settings__status")).filter(pk=trader_id)
+
+
+_BY_ID: Compiled[Any] = Compiled(lambda pk: _with_status(Trader.objects.all(), pk), int)
+# SQLite knows no row locks; there the transaction itself is the lock (IMMEDIATE).
+_LOCKED: Compiled[Any] = Compiled(lambda pk: _with_status(Trader.objects.select_for_update(of=("self",)), pk), int)
+_OF_VERSION = Compiled(
+    lambda pk, version: (
+        Trader.objects.select_for_update().filter(pk=pk, version=version).values_list("pk", flat=True)
+    ),
+    int,
+    int,
+)
+
+
 def read(trader_id: int) -> Any:
     """The trader with its symbol, and `trading_status` of its symbol's settings; None where there is none."""
-    return _with_status(Trader.objects.all(), trader_id)
+    return _BY_ID.first(trader_id)
 
 
 def locked(trader_id: int) -> Any:
     """As `read`, with its row locked until the transaction ends."""
-    # SQLite knows no row locks; there the transaction itself is the lock (IMMEDIATE).
-    return _with_status(Trader.objects.select_for_update(of=("self",)), trader_id)
-
-
-def _with_status(rows: QuerySet[Trader], trader_id: int) -> Any:
-    rows = rows.select_related("symbol").annotate(trading_status=F("symbol__settings__status"))
-    return rows.filter(pk=trader_id).first()
+    return _LOCKED.first(trader_id)
 
 
 def claim(trader: Trader) -> bool:
     """Locks the row of a trader that was read before; False where somebody has changed it since."""
-    rows = Trader.objects.select_for_update().filter(pk=trader.pk, version=trader.version)
-    return rows.values_list("pk", flat=True).first() is not None
+    return bool(_OF_VERSION(trader.pk, trader.version))
 
 
 def save(trader: Trader) -> triggers.Trigger:
