@@ -45,6 +45,8 @@ STUCK_AFTER = timedelta(seconds=2)
 # A task that was not processed for so long is queued again.
 UNHEARD_S = 3.0
 PRUNED_EVERY_S = 60
+# So many traders are named in one query: databases take some ten thousand values.
+IN_ONE_QUERY = 1_000
 UNHEARD = timedelta(seconds=UNHEARD_S)
 
 # The reason of a check of a trader whose time has come.
@@ -262,6 +264,12 @@ def enqueue_again(behind: Collection[str] = ()) -> None:
     """Queues a check for traders whose last task was not processed; those whose queue is among `behind` later."""
     client = connect()
     unheard = triggers.fired_before(client, UNHEARD_S)
+    # A fall of the market may fire those of all traders at once, and a query takes only so many values.
+    for start in range(0, len(unheard), IN_ONE_QUERY):
+        _enqueue_again(client, unheard[start : start + IN_ONE_QUERY], behind)
+
+
+def _enqueue_again(client: "redis.Redis", unheard: Sequence[int], behind: Collection[str]) -> None:
     live = Trader.objects.filter(pk__in=unheard, finished_at=None)
     woken = set() if EXITS in behind else wake_crossed(live, _last_trades)
     gone = set(unheard)

@@ -196,6 +196,18 @@ def test_task_that_was_not_processed_is_queued_again(
     assert triggers.fired_before(redis_client, -1) == [trader.pk]
 
 
+def test_however_many_tasks_were_not_processed_each_trader_is_queued_again(
+    trader: Trader, redis_client: "redis.Redis", wake_ups: list[Sent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A query of 300,000 values fails on both databases: then none would be queued again."""
+    monkeypatch.setattr(leader, "UNHEARD_S", -1.0)
+    members = {str(pk): float(pk) for pk in range(1_000_001, 1_300_001)}
+    redis_client.zadd(triggers.FIRED, {**members, str(trader.pk): 9e6})
+    leader.enqueue_again()
+    assert fired(wake_ups, "nudge") == [trader.pk]
+    assert triggers.fired_before(redis_client, -1) == [trader.pk]
+
+
 def test_stop_whose_task_was_not_processed_is_woken_by_the_newest_price(
     trader: Trader, redis_client: "redis.Redis", wake_ups: list[Sent]
 ) -> None:
