@@ -324,6 +324,27 @@ def test_renamed_fields_keep_what_they_hold_forward_and_backward() -> None:
     assert get("trading", "HeldBack").objects.get().holds_until == now
 
 
+def test_renamed_limits_keep_what_they_hold_forward_and_backward() -> None:
+    before, after = "0024_denied_order_model", "0025_names_of_limits"
+    apps = at(before)
+    symbol = apps.get_model("trading", "Symbol").objects.create(name="ETHUSDT", base_asset="ETH", quote_asset="USDT")
+    old = {"losses_in_a_row": 2, "pause_minutes": 9, "max_trade_age_s": 3, "heeds_gaps": True}
+    apps.get_model("trading", "SymbolProtections").objects.create(symbol=symbol, **old)
+    apps.get_model("trading", "AccountProtections").objects.create(venue="mock", max_orders_a_minute=7)
+    apps.get_model("trading", "Profile").objects.create(name="old", values={**old, "max_exposure": "9"})
+
+    get = at(after).get_model
+    new = {"max_consecutive_losses": 2, "cooldown_minutes": 9, "max_price_age_s": 3, "deny_in_gaps": True}
+    assert get("trading", "SymbolProtections").objects.values(*new).get() == new
+    assert get("trading", "AccountProtections").objects.get().max_orders_per_minute == 7
+    assert get("trading", "Profile").objects.get(name="old").values == {**new, "max_exposure": "9"}
+
+    get = at(before).get_model
+    assert get("trading", "SymbolProtections").objects.values(*old).get() == old
+    assert get("trading", "AccountProtections").objects.get().max_orders_a_minute == 7
+    assert get("trading", "Profile").objects.get(name="old").values == {**old, "max_exposure": "9"}
+
+
 def migrate(name: str) -> None:
     """By the command: it also renames content types and makes permissions."""
     call_command("migrate", "trading", name, verbosity=0)

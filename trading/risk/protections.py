@@ -90,7 +90,7 @@ def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Den
 def _by_symbol(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     return (
         _feed(buy, limits)
-        or _losses_in_a_row(buy, limits)
+        or _consecutive_losses(buy, limits)
         or _day_loss(buy, limits)
         or _locked(limits, _of_symbol_together, buy)
     )
@@ -101,13 +101,13 @@ def _of_symbol_together(buy: _Buy, limits: SymbolProtections) -> Denial | None:
 
 
 def _feed(buy: _Buy, limits: SymbolProtections) -> Denial | None:
-    max_s = limits.max_trade_age_s
-    if max_s is None and not limits.heeds_gaps:
+    max_s = limits.max_price_age_s
+    if max_s is None and not limits.deny_in_gaps:
         return None
     name, market = buy.symbol, market_of(buy.venue)
     try:
         client = _reader(settings.REDIS_URL)
-        if limits.heeds_gaps and topics.has_gap(client, market, name):
+        if limits.deny_in_gaps and topics.has_gap(client, market, name):
             text = f"data gap: missing trades of {name} are being fetched"
             return Denial(text, FEED, text, Rule.GAP)
         trade = topics.last_trade(client, market, name) if max_s is not None else None
@@ -126,8 +126,8 @@ def _feed(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     return Denial(reason, FEED, topic, Rule.OLD_TRADE)
 
 
-def _losses_in_a_row(buy: _Buy, limits: SymbolProtections) -> Denial | None:
-    wanted = limits.losses_in_a_row
+def _consecutive_losses(buy: _Buy, limits: SymbolProtections) -> Denial | None:
+    wanted = limits.max_consecutive_losses
     if wanted is None:
         return None
     # Only a cycle that gave up its price ends at a loss: after a stop.
@@ -138,7 +138,7 @@ def _losses_in_a_row(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     lost_at = [at for at, profit in last if at is not None and profit is not None and profit < 0]
     if len(lost_at) < wanted:
         return None
-    until = lost_at[0] + timedelta(minutes=limits.pause_minutes)
+    until = lost_at[0] + timedelta(minutes=limits.cooldown_minutes)
     if until <= buy.now:
         return None
     what = "the last cycle" if wanted == 1 else f"the last {wanted} cycles"
@@ -191,11 +191,11 @@ def _by_account(buy: _Buy, limits: AccountProtections) -> Denial | None:
 
 
 def _of_account_together(buy: _Buy, limits: AccountProtections) -> Denial | None:
-    return _orders_a_minute(buy, limits) or _exposure(buy, limits) or _reserves(buy, limits)
+    return _order_rate(buy, limits) or _exposure(buy, limits) or _reserves(buy, limits)
 
 
-def _orders_a_minute(buy: _Buy, limits: AccountProtections) -> Denial | None:
-    maximum = limits.max_orders_a_minute
+def _order_rate(buy: _Buy, limits: AccountProtections) -> Denial | None:
+    maximum = limits.max_orders_per_minute
     if maximum is None:
         return None
     # The rest is kept for exits, as with the exchange's own limits.

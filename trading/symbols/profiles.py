@@ -30,7 +30,11 @@ OLD_NAMES = MappingProxyType(
         "most_bound": "max_exposure",
         "most_open_orders": "max_open_orders",
         "most_day_loss": "max_daily_loss",
-        "most_trade_age_s": "max_trade_age_s",
+        "losses_in_a_row": "max_consecutive_losses",
+        "pause_minutes": "cooldown_minutes",
+        "most_trade_age_s": "max_price_age_s",
+        "max_trade_age_s": "max_price_age_s",
+        "heeds_gaps": "deny_in_gaps",
     }
 )
 

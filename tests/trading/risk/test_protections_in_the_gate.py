@@ -82,8 +82,8 @@ def test_what_is_bought_is_sold_whatever_holds_buys_back(
     trader: Trader, exchange: ScriptedExchange, redis_client: "redis.Redis"
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
-    limit(trader.symbol, max_exposure=D(1), max_open_orders=1, max_trade_age_s=1, heeds_gaps=True)
-    limit_account(max_exposure=D(1), quote_reserve=D(10_000), max_orders_a_minute=2)
+    limit(trader.symbol, max_exposure=D(1), max_open_orders=1, max_price_age_s=1, deny_in_gaps=True)
+    limit_account(max_exposure=D(1), quote_reserve=D(10_000), max_orders_per_minute=2)
     acting.hear(exchange.fill_all(Order.objects.get().client_order_id), Source.REPORT, exchange)
     assert [order.side for order in exchange.placed] == [Side.BUY, Side.SELL]
     assert not DeniedOrder.objects.exists()
@@ -123,9 +123,14 @@ def test_with_everything_set_an_order_costs_a_dozen_queries_however_many_traders
     see_trade(redis_client)
     for slot in range(2, 40):
         make_order(make_trader(trader.symbol, slot))
-    all_of_symbol = {"max_exposure": D(10**6), "max_open_orders": 99, "max_daily_loss": D(1), "losses_in_a_row": 1}
-    limit(trader.symbol, **all_of_symbol, max_trade_age_s=30, heeds_gaps=True)
-    limit_account(max_exposure=D(10**6), quote_reserve=D(1), bnb_reserve=D("0.1"), max_orders_a_minute=900)
+    all_of_symbol = {
+        "max_exposure": D(10**6),
+        "max_open_orders": 99,
+        "max_daily_loss": D(1),
+        "max_consecutive_losses": 1,
+    }
+    limit(trader.symbol, **all_of_symbol, max_price_age_s=30, deny_in_gaps=True)
+    limit_account(max_exposure=D(10**6), quote_reserve=D(1), bnb_reserve=D("0.1"), max_orders_per_minute=900)
     row = Trader.objects.select_related("symbol").get(pk=trader.pk)
     with transaction.atomic():
         assert protections.denial(row, Side.BUY, PRICE, QUANTITY) is None
@@ -138,7 +143,7 @@ RACES: list[tuple[str, Callable[[Symbol], object], int]] = [
     ("max exposure", lambda symbol: limit(symbol, max_exposure=D(450)), 2),
     ("open orders", lambda symbol: limit(symbol, max_open_orders=3), 3),
     ("exposure", lambda symbol: limit_account(max_exposure=D(450)), 2),
-    ("orders a minute", lambda symbol: limit_account(max_orders_a_minute=2), 1),
+    ("orders a minute", lambda symbol: limit_account(max_orders_per_minute=2), 1),
     ("reserve", lambda symbol: limit_account(quote_reserve=D(550)), 2),
 ]
 
@@ -164,7 +169,7 @@ def test_workers_at_the_same_time_do_not_pass_a_limit_together(
 @needs_postgresql
 @pytest.mark.parametrize(
     ("limits", "passes"),
-    [({"max_exposure": D(450)}, 2), ({"max_orders_a_minute": 2}, 1), ({"quote_reserve": D(550)}, 2)],
+    [({"max_exposure": D(450)}, 2), ({"max_orders_per_minute": 2}, 1), ({"quote_reserve": D(550)}, 2)],
     ids=str,
 )
 def test_workers_of_several_symbols_do_not_pass_an_accounts_limit_together(
