@@ -27,7 +27,7 @@ from trading.risk import balances, drawdown, protections
 from trading.risk.exposure import bound, of_live_traders
 
 MAX_LINES = 5
-OF_ACCOUNT = frozenset({Rule.EXPOSURE, Rule.RESERVE, Rule.ORDERS_A_MINUTE})
+OF_ACCOUNT = frozenset({Rule.ACCOUNT_EXPOSURE, Rule.RESERVE, Rule.ORDER_RATE})
 MOMENT = "%d %b %H:%M:%S UTC"
 
 

@@ -21,15 +21,15 @@ DAY_MINUTES = 24 * 60
 BNB = "BNB"
 # What pages call a rule.
 RULE_LABELS = {
-    Rule.BOUND: "symbol exposure",
+    Rule.SYMBOL_EXPOSURE: "symbol exposure",
     Rule.OPEN_ORDERS: "open orders",
-    Rule.DAY_LOSS: "daily loss",
-    Rule.LOSSES_IN_A_ROW: "consecutive losses",
-    Rule.OLD_TRADE: "stale price",
-    Rule.GAP: "data gap",
-    Rule.EXPOSURE: "account exposure",
+    Rule.DAILY_LOSS: "daily loss",
+    Rule.CONSECUTIVE_LOSSES: "consecutive losses",
+    Rule.STALE_PRICE: "stale price",
+    Rule.DATA_GAP: "data gap",
+    Rule.ACCOUNT_EXPOSURE: "account exposure",
     Rule.RESERVE: "reserve",
-    Rule.ORDERS_A_MINUTE: "order rate",
+    Rule.ORDER_RATE: "order rate",
 }
 
 

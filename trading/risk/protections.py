@@ -109,21 +109,21 @@ def _feed(buy: _Buy, limits: SymbolProtections) -> Denial | None:
         client = _reader(settings.REDIS_URL)
         if limits.deny_in_gaps and topics.has_gap(client, market, name):
             text = f"data gap: missing trades of {name} are being fetched"
-            return Denial(text, FEED, text, Rule.GAP)
+            return Denial(text, FEED, text, Rule.DATA_GAP)
         trade = topics.last_trade(client, market, name) if max_s is not None else None
     except redis.RedisError:
         text = f"prices of {name} are unknown: Redis does not answer"
-        return Denial(text, FEED, text, Rule.GAP if max_s is None else Rule.OLD_TRADE)
+        return Denial(text, FEED, text, Rule.DATA_GAP if max_s is None else Rule.STALE_PRICE)
     if max_s is None:
         return None
     topic = f"stale price: no trade of {name} for {max_s} s"
     if trade is None:
-        return Denial(f"no trade of {name} yet", FEED, topic, Rule.OLD_TRADE)
+        return Denial(f"no trade of {name} yet", FEED, topic, Rule.STALE_PRICE)
     age_s = trade.age_s
     if age_s <= max_s:
         return None
     reason = f"stale price: the last trade of {name} is {age_s:.0f} s old, max {max_s} s"
-    return Denial(reason, FEED, topic, Rule.OLD_TRADE)
+    return Denial(reason, FEED, topic, Rule.STALE_PRICE)
 
 
 def _consecutive_losses(buy: _Buy, limits: SymbolProtections) -> Denial | None:
@@ -143,7 +143,7 @@ def _consecutive_losses(buy: _Buy, limits: SymbolProtections) -> Denial | None:
         return None
     what = "the last cycle" if wanted == 1 else f"the last {wanted} cycles"
     text = f"{what} of {buy.symbol} ended at a loss: buys paused until {until:%d %b %H:%M:%S} UTC"
-    return Denial(text, min(LONG, until - buy.now), text, Rule.LOSSES_IN_A_ROW)
+    return Denial(text, min(LONG, until - buy.now), text, Rule.CONSECUTIVE_LOSSES)
 
 
 def _day_loss(buy: _Buy, limits: SymbolProtections) -> Denial | None:
@@ -160,7 +160,7 @@ def _day_loss(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     topic = f"max daily loss of {buy.symbol} reached, {plain(maximum)} {buy.quote}"
     more = " and commissions of unknown value" if sums["unvalued"] else ""
     reason = f"{topic}: {plain(lost)}{more} since midnight UTC"
-    return Denial(reason, min(LONG, buy.midnight + timedelta(days=1) - buy.now), topic, Rule.DAY_LOSS)
+    return Denial(reason, min(LONG, buy.midnight + timedelta(days=1) - buy.now), topic, Rule.DAILY_LOSS)
 
 
 def _open_orders(buy: _Buy, limits: SymbolProtections) -> Denial | None:
@@ -182,7 +182,7 @@ def _bound(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     if now_bound + buy.cost <= maximum:
         return None
     topic = f"max exposure of {buy.symbol}, {plain(maximum)} {buy.quote}"
-    return Denial(f"{topic}: {_needs(now_bound, buy)}", SHORT, topic, Rule.BOUND)
+    return Denial(f"{topic}: {_needs(now_bound, buy)}", SHORT, topic, Rule.SYMBOL_EXPOSURE)
 
 
 # --- the rules of an account ----------------------------------------------------------------------
@@ -206,7 +206,7 @@ def _order_rate(buy: _Buy, limits: AccountProtections) -> Denial | None:
         return None
     topic = f"max {maximum} orders per minute at {buy.venue}"
     reason = f"{topic}, one fifth reserved for exits: {sent.count()} sent in the last minute"
-    return Denial(reason, max(timedelta(seconds=1), nth[0] + MINUTE - buy.now), topic, Rule.ORDERS_A_MINUTE)
+    return Denial(reason, max(timedelta(seconds=1), nth[0] + MINUTE - buy.now), topic, Rule.ORDER_RATE)
 
 
 def _exposure(buy: _Buy, limits: AccountProtections) -> Denial | None:
@@ -217,7 +217,7 @@ def _exposure(buy: _Buy, limits: AccountProtections) -> Denial | None:
     if now_bound + buy.cost <= maximum:
         return None
     topic = f"max account exposure at {buy.venue}, {plain(maximum)} {buy.quote}"
-    return Denial(f"{topic}: {_needs(now_bound, buy)}", SHORT, topic, Rule.EXPOSURE)
+    return Denial(f"{topic}: {_needs(now_bound, buy)}", SHORT, topic, Rule.ACCOUNT_EXPOSURE)
 
 
 def _reserves(buy: _Buy, limits: AccountProtections) -> Denial | None:

@@ -56,10 +56,10 @@ def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader
         acting.wake(trader.pk, Recheck("retry is due", is_urgent=True), exchange)
     trader.refresh_from_db()
     assert exchange.placed == []
-    said = JournalEntry.objects.filter(trader=trader, kind=Kind.DENIED, denied_by=Rule.BOUND)
+    said = JournalEntry.objects.filter(trader=trader, kind=Kind.DENIED, denied_by=Rule.SYMBOL_EXPOSURE)
     assert [entry.reason for entry in said] == ["max exposure of ETHUSDT, 300 USDT"]
     row = DeniedOrder.objects.get()
-    assert (row.count, row.rule, row.day) == (1, Rule.BOUND, timezone.now().astimezone(UTC).date())
+    assert (row.count, row.rule, row.day) == (1, Rule.SYMBOL_EXPOSURE, timezone.now().astimezone(UTC).date())
     assert protections.of_day(Venue.MOCK) == {"bound": 1}
     assert [str(each) for each in limit_usage.together(Venue.MOCK)] == [
         "max exposure of ETHUSDT, 300 USDT: 199.8999 in use, this buy needs 199.8999"
@@ -222,7 +222,7 @@ def test_last_line_of_a_trader_is_found_by_its_index_among_many(trader: Trader, 
         asked = [query["sql"] for query in captured if "denied_by" in query["sql"] and "SELECT" in query["sql"]]
         asked += [query["sql"] for query in captured if '"reason" FROM "trading_journalentry"' in query["sql"]]
         explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
-        assert JournalEntry.objects.get(trader=trader).denied_by == Rule.BOUND
+        assert JournalEntry.objects.get(trader=trader).denied_by == Rule.SYMBOL_EXPOSURE
         assert len(asked) == 2
         for sql in asked:
             cursor.execute(f"{explain} {sql}")
