@@ -21,7 +21,7 @@ from trading.models import (
     Trader,
     TradingSettings,
 )
-from trading.models.protections import BNB, RULE_LABELS
+from trading.models.protections import BNB
 from trading.models.symbols import TradingStatus
 from trading.risk import balances, drawdown, protections
 from trading.risk.exposure import bound, of_live_traders
@@ -48,10 +48,6 @@ class Together:
     reason: str
     last_at: datetime
     symbols: list[str] = field(default_factory=list)
-
-    @property
-    def rule_label(self) -> str:
-        return RULE_LABELS[Rule(self.rule)]
 
     def __str__(self) -> str:
         rest = len(self.symbols) - MAX_LINES

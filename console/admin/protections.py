@@ -133,16 +133,14 @@ def symbol_state(symbol: Symbol, venue: Venue) -> dict[str, Any]:
 
 
 def _holding(groups: list[limit_usage.Together]) -> list[dict[str, Any]]:
-    return [
-        {"rule": each.rule_label, "reason": str(each), "last": show.ago(each.last_at)} for each in groups[:MAX_ROWS]
-    ]
+    return [{"rule": each.rule, "reason": str(each), "last": show.ago(each.last_at)} for each in groups[:MAX_ROWS]]
 
 
 def _lines(rows: Any) -> list[dict[str, Any]]:
     return [
         {
             "symbol": row.symbol.name,
-            "rule": row.get_rule_display(),
+            "rule": row.rule,
             "reason": row.reason,
             "count": row.count,
             "last": show.ago(row.last_at),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal as D
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -195,7 +196,8 @@ def test_each_kind_of_today_has_its_old_words() -> None:
     told = {kind for _, _, _, kind, *_ in OLD_WORDS}
     assert told == set(Kind)
     assert {source for _, _, _, _, source, *_ in OLD_WORDS} == set(Source)
-    assert {by for *_, by, _ in OLD_WORDS} == {"", *Check, *Rule}
+    names = import_module("trading.migrations.0026_names_of_rules").NAMES
+    assert {names.get(by, by) for *_, by, _ in OLD_WORDS} == {"", *Check, *Rule}
 
 
 def test_fills_find_the_line_that_booked_them() -> None:
@@ -343,6 +345,35 @@ def test_renamed_limits_keep_what_they_hold_forward_and_backward() -> None:
     assert get("trading", "SymbolProtections").objects.values(*old).get() == old
     assert get("trading", "AccountProtections").objects.get().max_orders_a_minute == 7
     assert get("trading", "Profile").objects.get(name="old").values == {**old, "max_exposure": "9"}
+
+
+def test_renamed_rules_are_those_of_old_rows_too_forward_and_backward(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, after = "0025_names_of_limits", "0026_names_of_rules"
+    module = import_module(f"trading.migrations.{after}")
+    monkeypatch.setattr(module, "BATCH", 2)
+    apps, now = at(before), timezone.now()
+    trader = old_trader(apps)
+    old = [*module.NAMES, "open orders", "reserve"]
+    for rule in old:
+        apps.get_model("trading", "DeniedOrder").objects.create(
+            symbol=trader.symbol, venue="mock", rule=rule, day=now.date(), count=3, last_at=now, denies_until=now
+        )
+    for by in ["", *old, "full book"]:
+        trader.journal.create(decision="denied", kind="DENIED", denied_by=by)
+
+    def names(apps: Any) -> tuple[list[str], list[str]]:
+        rows = (apps.get_model("trading", name).objects.order_by("pk") for name in ("DeniedOrder", "JournalEntry"))
+        denied, entries = rows
+        return list(denied.values_list("rule", flat=True)), list(entries.values_list("denied_by", flat=True))
+
+    new = [module.NAMES.get(rule, rule) for rule in old]
+    assert set(new) == set(Rule)
+    assert names(at(after)) == (new, ["", *new, "full book"])
+    assert names(at(before)) == (old, ["", *old, "full book"])
+    # After an interruption it goes on.
+    rows = apps.get_model("trading", "DeniedOrder").objects
+    rows.filter(rule="gap").update(rule="data gap")
+    assert names(at(after)) == (new, ["", *new, "full book"])
 
 
 def migrate(name: str) -> None:

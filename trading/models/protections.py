@@ -19,18 +19,6 @@ from trading.models.symbols import Symbol
 
 DAY_MINUTES = 24 * 60
 BNB = "BNB"
-# What pages call a rule.
-RULE_LABELS = {
-    Rule.SYMBOL_EXPOSURE: "symbol exposure",
-    Rule.OPEN_ORDERS: "open orders",
-    Rule.DAILY_LOSS: "daily loss",
-    Rule.CONSECUTIVE_LOSSES: "consecutive losses",
-    Rule.STALE_PRICE: "stale price",
-    Rule.DATA_GAP: "data gap",
-    Rule.ACCOUNT_EXPOSURE: "account exposure",
-    Rule.RESERVE: "reserve",
-    Rule.ORDER_RATE: "order rate",
-}
 
 
 class HighOf(StrEnum):
@@ -248,7 +236,7 @@ class DeniedOrder(models.Model):
 
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
     symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="denied_orders")
-    rule = models.CharField(max_length=16, choices=[(rule.value, RULE_LABELS[rule]) for rule in Rule])
+    rule = models.CharField(max_length=24, choices=choices_of(Rule))
     day = models.DateField()
     count = models.PositiveIntegerField(
         "orders",

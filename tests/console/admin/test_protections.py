@@ -204,7 +204,7 @@ def test_status_as_json_has_what_holds_as_well(denied: Trader) -> None:
     assert json.loads(told.getvalue())["denied_orders"] == [
         {
             "symbol": "ETHUSDT",
-            "rule": "bound",
+            "rule": "symbol exposure",
             "reason": "max exposure of ETHUSDT, 300 USDT: 199.8999 in use, this buy needs 199.8999",
             "orders_today": 1,
         }

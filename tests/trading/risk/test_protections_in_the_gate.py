@@ -60,7 +60,7 @@ def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader
     assert [entry.reason for entry in said] == ["max exposure of ETHUSDT, 300 USDT"]
     row = DeniedOrder.objects.get()
     assert (row.count, row.rule, row.day) == (1, Rule.SYMBOL_EXPOSURE, timezone.now().astimezone(UTC).date())
-    assert protections.of_day(Venue.MOCK) == {"bound": 1}
+    assert protections.of_day(Venue.MOCK) == {"symbol exposure": 1}
     assert [str(each) for each in limit_usage.together(Venue.MOCK)] == [
         "max exposure of ETHUSDT, 300 USDT: 199.8999 in use, this buy needs 199.8999"
     ]
@@ -140,10 +140,10 @@ def test_with_everything_set_an_order_costs_a_dozen_queries_however_many_traders
 
 # --- two at once ----------------------------------------------------------------------------------
 RACES: list[tuple[str, Callable[[Symbol], object], int]] = [
-    ("max exposure", lambda symbol: limit(symbol, max_exposure=D(450)), 2),
+    ("symbol exposure", lambda symbol: limit(symbol, max_exposure=D(450)), 2),
     ("open orders", lambda symbol: limit(symbol, max_open_orders=3), 3),
-    ("exposure", lambda symbol: limit_account(max_exposure=D(450)), 2),
-    ("orders a minute", lambda symbol: limit_account(max_orders_per_minute=2), 1),
+    ("account exposure", lambda symbol: limit_account(max_exposure=D(450)), 2),
+    ("order rate", lambda symbol: limit_account(max_orders_per_minute=2), 1),
     ("reserve", lambda symbol: limit_account(quote_reserve=D(550)), 2),
 ]
 
