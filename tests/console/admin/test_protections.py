@@ -201,7 +201,7 @@ def test_status_as_json_has_what_holds_as_well(denied: Trader) -> None:
     told = StringIO()
     with pytest.raises(SystemExit):
         call_command("status", "--json", stdout=told)
-    assert json.loads(told.getvalue())["denied_orders"] == [
+    assert json.loads(told.getvalue())["denied"] == [
         {
             "symbol": "ETHUSDT",
             "rule": "symbol exposure",
