@@ -277,4 +277,5 @@ def test_strategies_may_use_the_old_names_for_one_release() -> None:
     assert (core_filters.refusal, steps.least_budget, steps.MOST_AGE_S) == (
         violation, steps.min_budget, steps.MAX_AGE_S
     )  # fmt: skip
+    assert (steps.buy_under, steps.leave) == (steps.buy_below, steps.exit_position)
     assert Position(has_requested_slot=True).has_told_rebuy
