@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from decimal import Decimal, localcontext
+from typing import TYPE_CHECKING
 
+from trading.core import old_names
 from trading.core.decisions import Decision, Finish, Memory, PlaceBuy, PlaceSell, Wait
 from trading.core.events import Event, TradeSeen
 from trading.core.filters import SymbolFilters, too_far, violation
@@ -210,8 +212,7 @@ def exit_position(
     return sell_or_finish(position, filters, minimum, reason, is_market=slippage is None, is_exit=True, memory=memory)
 
 
-# Their old names, for one release.
-MOST_AGE_S = MAX_AGE_S
-least_budget = min_budget
-buy_under = buy_below
-leave = exit_position
+if not TYPE_CHECKING:  # A type checker should miss the old names.
+    __getattr__ = old_names.of(
+        __name__, {"MOST_AGE_S": "MAX_AGE_S", "buy_under": "buy_below", "leave": "exit_position"}
+    )
