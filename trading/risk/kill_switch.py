@@ -19,7 +19,7 @@ from hedgehog_project import halt_request
 from hedgehog_project.halt_request import Request
 from hedgehog_project.hiding import hidden
 from hedgehog_project.hurry import hurried, hurried_look
-from hedgehog_project.outside import one_line
+from hedgehog_project.outside import one_line, sentence
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.exchange.protocol import ARRIVES_WITHIN, SEND_WITHIN
@@ -99,7 +99,7 @@ def halt_now(
         # Others, of other homes, only from now on.
         halted_at = time.time()
     except DatabaseError as error:
-        everywhere = f"{in_a_line(error)}."
+        everywhere = sentence(in_a_line(error))
         is_away = connection.connection is None
         connection.close()
     try:

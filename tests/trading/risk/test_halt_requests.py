@@ -41,15 +41,28 @@ def no_request() -> Iterator[None]:
 
 
 @contextmanager
-def locked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def locked(monkeypatch: pytest.MonkeyPatch, why: str = "database is locked") -> Iterator[None]:
     """The row can't be written; what is in memory, as tests have it, can't be locked by another process."""
 
     def fail(*args: Any) -> None:
-        raise OperationalError("database is locked")
+        raise OperationalError(why)
 
     with monkeypatch.context() as patch:
         patch.setattr(kill_switch, "_turn", fail)
         yield
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        ("database is locked", "the database yet: database is locked. The leader"),
+        ("refused\n\tIs the server running?", "the database yet: refused Is the server running? The leader"),
+    ],
+)
+def test_what_the_database_says_ends_once(why: str, told: str, monkeypatch: pytest.MonkeyPatch, db: None) -> None:
+    with locked(monkeypatch, why):
+        lines = kill_switch.halt_now("anna", "", TradingMode.HALTED, cancels_buys=False).lines()
+    assert told in lines[1]
 
 
 def request(mode: TradingMode = TradingMode.HALTED, cancels: bool = False) -> None:
