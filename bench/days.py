@@ -149,7 +149,7 @@ def trade(stack: Stack, options: argparse.Namespace, trades_in_file: int) -> Wat
             told = watch.seconds
             print(progress(watch, trades_in_file), file=sys.stderr, flush=True)
     # At once, before a command has started.
-    turn([Symbol.objects.get(name=options.symbol)], TradingStatus.OFF, cancels_orders=True)
+    turn([Symbol.objects.get(name=options.symbol)], TradingStatus.OFF, cancel_orders=True)
     return watch
 
 

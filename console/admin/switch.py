@@ -60,7 +60,7 @@ class SwitchAdmin(ModelAdmin):
         if mode == TradingMode.ACTIVE:
             level, lines = _resume(by)
         else:
-            lines = _halt(by, request.POST.get("why", ""), mode, "cancels_buys" in request.POST)
+            lines = _halt(by, request.POST.get("why", ""), mode, "cancel_buys" in request.POST)
         try:
             with hurried():
                 self.log_change(request, Switch.row(), " ".join(lines))

@@ -268,7 +268,7 @@ def test_the_columns_of_a_strategy_s_settings_become_texts_and_columns_again() -
         "exit_slippage": "0.003",
     }  # fmt: skip
     assert texts["BNBUSDT"] == plain | {"trail_interval": "0.01", "profit_interval": "0.007"}
-    at("0021_field_words")  # The models of today have its names.
+    at("0027_names_of_cancels")  # The models of today have its names.
     kept = {each.symbol.name: each.by()[1] for each in TradingSettings.objects.select_related("symbol")}
     assert kept["ETHUSDT"] == naive.Settings()
     assert kept["BNBUSDT"] == trailing.Settings(trail_interval=D("0.01"), profit_interval=D("0.007"))
@@ -374,6 +374,20 @@ def test_renamed_rules_are_those_of_old_rows_too_forward_and_backward(monkeypatc
     rows = apps.get_model("trading", "DeniedOrder").objects
     rows.filter(rule="gap").update(rule="data gap")
     assert names(at(after)) == (new, ["", *new, "full book"])
+
+
+def test_wishes_to_cancel_keep_their_values_forward_and_backward() -> None:
+    before, after = "0026_names_of_rules", "0027_names_of_cancels"
+    apps = at(before)
+    symbol = apps.get_model("trading", "Symbol").objects.create(name="ETHUSDT", base_asset="ETH", quote_asset="USDT")
+    apps.get_model("trading", "TradingSettings").objects.create(symbol=symbol, cancels_orders=True)
+    apps.get_model("trading", "Switch").objects.update_or_create(pk=1, defaults={"cancels_buys": True})
+    get = at(after).get_model
+    assert get("trading", "TradingSettings").objects.get().cancel_orders
+    assert get("trading", "Switch").objects.get().cancel_buys
+    get = at(before).get_model
+    assert get("trading", "TradingSettings").objects.get().cancels_orders
+    assert get("trading", "Switch").objects.get().cancels_buys
 
 
 def migrate(name: str) -> None:

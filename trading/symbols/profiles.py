@@ -19,7 +19,7 @@ from trading.strategies.registry import COMMON, UnknownStrategy
 from trading.strategies.typed import BadSettings, Typed, Value
 
 # What says that a symbol is traded, and not how; and what holds the settings that are named one by one.
-_NOT_HOW = {"id", "symbol", "status", "cancels_orders", "profile", "strategy_settings"}
+_NOT_HOW = {"id", "symbol", "status", "cancel_orders", "profile", "strategy_settings"}
 _BATCH = 500
 
 

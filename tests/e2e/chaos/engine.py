@@ -146,7 +146,7 @@ class Chaos:
             result.told_to_wait = max(0.0, self._stopped_until - well_at)
             result.kills = [(victim, _first_cycle_after(at)) for victim, at in restarts]
             # What is held is sold, nothing is bought any more.
-            halt("the test", mode=TradingMode.REDUCING, cancels_buys=needs_cancels(step.kinds))
+            halt("the test", mode=TradingMode.REDUCING, cancel_buys=needs_cancels(step.kinds))
             self._wait(lambda: not under_way().exists(), SETTLES_WITHIN_S, "every cycle has come to its end")
             result.settled = time.time() - since
             turn_off()
@@ -246,7 +246,7 @@ def _halt_and_resume(began: float) -> None:
     is_halted = (time.time() - began) % 3 > 2
     if is_halted == Switch.row().is_active:
         if is_halted:
-            halt("the test", cancels_buys=True)
+            halt("the test", cancel_buys=True)
         else:
             resume("the test")
 

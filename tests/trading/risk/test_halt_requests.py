@@ -61,7 +61,7 @@ def locked(monkeypatch: pytest.MonkeyPatch, why: str = "database is locked") -> 
 )
 def test_what_the_database_says_ends_once(why: str, told: str, monkeypatch: pytest.MonkeyPatch, db: None) -> None:
     with locked(monkeypatch, why):
-        lines = kill_switch.halt_now("anna", "", TradingMode.HALTED, cancels_buys=False).lines()
+        lines = kill_switch.halt_now("anna", "", TradingMode.HALTED, cancel_buys=False).lines()
     assert told in lines[1]
 
 
@@ -116,14 +116,14 @@ def test_request_loosens_nothing(db: None) -> None:
     assert gate.mode_denial(Side.SELL) is not None
     assert kill_switch.keep_request()
     row = Switch.objects.get()
-    assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "bert", "lunch", True)
+    assert (row.mode, row.mode_by, row.mode_why, row.cancel_buys) == (TradingMode.HALTED, "bert", "lunch", True)
 
 
 def test_leader_writes_a_request_into_the_row(db: None, redis_client: Any) -> None:
     request(cancels=True)
     leader.lead()
     row = Switch.objects.get()
-    assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "anna", "news", True)
+    assert (row.mode, row.mode_by, row.mode_why, row.cancel_buys) == (TradingMode.HALTED, "anna", "news", True)
     assert abs((timezone.now() - row.mode_at).total_seconds()) < 10
     assert halt_request.pending(settings.HEDGEHOG_HOME) is None
     assert not kill_switch.keep_request()
@@ -243,7 +243,7 @@ def test_halt_returns_only_when_no_call_can_begin_any_more(
     thread.start()
     try:
         assert has_looked.wait(10)
-        halted = kill_switch.halt_now("anna", "", TradingMode.HALTED, cancels_buys=False)
+        halted = kill_switch.halt_now("anna", "", TradingMode.HALTED, cancel_buys=False)
         found = kill_switch.found_on_their_way(halted)
         assert "BUY 0.0667 ETHUSDT at 2997 (mock)" in found.lines()[0]
         began = time.monotonic()
