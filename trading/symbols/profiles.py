@@ -103,8 +103,8 @@ def protecting() -> set[str]:
 
 
 def when(names: Collection[str]) -> str:
-    """From when on a change of these applies, in words."""
-    at_once = protecting() & set(names)
+    """From when on a change of these applies, in words. They may be old names, as a profile has them."""
+    at_once = protecting() & {OLD_NAMES.get(name, name) for name in names}
     if not at_once:
         return "from the next cycle"
     return "immediately" if len(at_once) == len(names) else "from the next cycle, risk limits immediately"

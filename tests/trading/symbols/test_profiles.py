@@ -128,6 +128,7 @@ def test_whoever_protections_deny_tries_again_once_they_change(
     [
         (["budget"], "from the next cycle"),
         (["max_exposure"], "immediately"),
+        (["pause_minutes", "most_bound"], "immediately"),
         (["budget", "max_exposure"], "from the next cycle, risk limits immediately"),
     ],
 )
