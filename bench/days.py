@@ -1,6 +1,8 @@
 """The recorded days, traded by the real processes in five slots: what it brings, and whether the books agree.
 
-    python -m bench days --symbol XRPUSDT --strategy trailing --speed 1000 --minutes 9
+    python -m bench days --file XRPUSDT-trades.csv.gz --symbol XRPUSDT --strategy trailing --speed 1000 --minutes 9
+
+The file has Binance's public trades, a day of a busy symbol or more: data.binance.vision offers them.
 
 Prints progress, and one line of the table "Recorded days" in bench/RESULTS.md. Exit 1 where the books differ.
 """
@@ -27,7 +29,6 @@ from binance_mock.market.replay import LONGEST_PAUSE_MS
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
 from streamer.topics import decode_trade, last_trades, trade_topic
-from tests.support.environment import ROOT
 from tests.support.machine.stack import Stack
 from tests.support.settings import give
 from trading.books.holdings import fees_of, holdings, value_of
@@ -41,7 +42,6 @@ from trading.models.symbols import TradingStatus
 from trading.reconciliation.audit import audit
 from trading.symbols.turning import turn
 
-DATA = ROOT.parent / "shared" / "data" / "trades"
 START = Decimal(10_000)
 BUDGET, MAX_SLOTS = Decimal(1000), 5
 # Fractions. The naive strategy's; trailing has the trail in place of the first and the last.
@@ -104,7 +104,7 @@ class Watch:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench days", description="Trades recorded days, in 5 slots.")
     parser.add_argument("--symbol", default="ETHUSDT")
-    parser.add_argument("--file", type=Path, help="of Binance's public trades; default: those of 2019 beside us")
+    parser.add_argument("--file", type=Path, required=True, help="Binance's public trades as CSV; also .gz or .zip")
     parser.add_argument("--speed", type=float, default=1000.0, help="times as fast as it was; default 1000")
     parser.add_argument("--minutes", type=float, default=9.0, help="or until the file ends; default 9")
     parser.add_argument("--strategy", choices=("naive", "trailing"), default="naive")
@@ -149,7 +149,7 @@ def trade(stack: Stack, options: argparse.Namespace, trades_in_file: int) -> Wat
             told = watch.seconds
             print(progress(watch, trades_in_file), file=sys.stderr, flush=True)
     # At once, before a command has started.
-    turn([Symbol.objects.get(name=options.symbol)], TradingStatus.OFF, cancels_orders=True)
+    turn([Symbol.objects.get(name=options.symbol)], TradingStatus.OFF, cancel_orders=True)
     return watch
 
 
@@ -229,10 +229,10 @@ def _gaps_ms(path: Path) -> Iterator[float]:
 
 def main() -> int:
     options = arguments()
-    path: Path = options.file or DATA / f"{options.symbol}-trades-2019.csv.gz"
+    path: Path = options.file
     if not path.exists():
-        print(f"There is no {path}: name another with --file.")
-        return 0
+        print(f"days: there is no file {path}.", file=sys.stderr)
+        return 2
     trades_in_file = sum(1 for _ in TradeFile(path))
     print(
         f"{datetime.now(UTC):%H:%M:%S} {path.name} at {options.speed:g} times its speed", file=sys.stderr, flush=True

@@ -3,7 +3,7 @@
     python -m bench.streamer
 
 Both consumers run in processes of their own and read the same frames from the same server, in turn; only their own
-CPU counts, from the first frame on. Frames are recorded ones, renumbered, where ../shared/data is there.
+CPU counts, from the first frame on. Frames are recorded ones, repeated and renumbered.
 """
 
 import base64
@@ -29,7 +29,7 @@ RATIO_MAX = 1.6
 GIVE_UP_S = 30
 LATENCY_FRAMES = 1_000
 TOPIC = "trade_events:mock:ETHUSDT"
-RECORDED = ROOT.parent / "shared" / "data" / "frames" / "spot_ethusdt_20240808.gz"
+RECORDED = ROOT / "tests" / "data" / "frames" / "spot_ethusdt_20240808.gz"
 # As an exchange in a burst: many frames in one write. And as a lively market: one write a frame, this far apart.
 BURST = 200
 LIVELY_FRAMES = 20_000
@@ -37,24 +37,9 @@ LIVELY_EVERY_S = 1 / 5_000
 
 
 def trades() -> list[dict[str, object]]:
-    """The data of recorded trade frames, or made-up ones of the same size."""
-    if RECORDED.exists():
-        with gzip.open(RECORDED) as lines:
-            return [json.loads(line.split(b" ", 1)[1])["data"] for line in lines if b'"e":"trade"' in line]
-    return [
-        {
-            "e": "trade",
-            "E": 1723161255612 + i,
-            "s": "ETHUSDT",
-            "t": i,
-            "p": f"{2683 + i % 100 / 100:.8f}",
-            "q": "0.00200000",
-            "T": 1723161255611 + i,
-            "m": i % 2 == 0,
-            "M": True,
-        }
-        for i in range(6000)
-    ]
+    """The data of the recorded trade frames."""
+    with gzip.open(RECORDED) as lines:
+        return [json.loads(line.split(b" ", 1)[1])["data"] for line in lines if b'"e":"trade"' in line]
 
 
 def payloads(count: int) -> list[bytes]:

@@ -15,6 +15,7 @@ from console.figures import SymbolLine
 from console.findings import Finding, Severity, Topic, alarm, note
 from hedgehog_project import health, processes
 from hedgehog_project.health import Progress
+from hedgehog_project.outside import sentence
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue, market_of
 from hedgehog_project.venues.rate_limits import State
@@ -272,7 +273,7 @@ def _unworkable(line: SymbolLine, listing: Listing | None) -> str | None:
     try:
         own.by()
     except (UnknownStrategy, BadSettings) as error:
-        return f"{line.name}: the strategy cannot decide: {error}."
+        return sentence(f"{line.name}: the strategy cannot decide: {error}")
     return own.why_not(listing) if listing else None
 
 

@@ -21,13 +21,13 @@ from trading.models import (
     Trader,
     TradingSettings,
 )
-from trading.models.protections import BNB, RULE_LABELS
+from trading.models.protections import BNB
 from trading.models.symbols import TradingStatus
 from trading.risk import balances, drawdown, protections
 from trading.risk.exposure import bound, of_live_traders
 
 MAX_LINES = 5
-OF_ACCOUNT = frozenset({Rule.EXPOSURE, Rule.RESERVE, Rule.ORDERS_A_MINUTE})
+OF_ACCOUNT = frozenset({Rule.ACCOUNT_EXPOSURE, Rule.RESERVE, Rule.ORDER_RATE})
 MOMENT = "%d %b %H:%M:%S UTC"
 
 
@@ -49,10 +49,6 @@ class Together:
     last_at: datetime
     symbols: list[str] = field(default_factory=list)
 
-    @property
-    def rule_label(self) -> str:
-        return RULE_LABELS[Rule(self.rule)]
-
     def __str__(self) -> str:
         rest = len(self.symbols) - MAX_LINES
         who = ", ".join(self.symbols[:MAX_LINES]) + (f" and {rest} more" if rest > 0 else "")
@@ -71,9 +67,9 @@ def account_gauges(limits: AccountProtections) -> Iterator[Gauge]:
             is_touched = free.amount is not None and free.amount < minimum
             text = f"{_free(free, now)}, min {plain(minimum)} {asset}"
             yield Gauge(f"Reserve of {asset}", text, 1.0 if is_touched else None)
-    if limits.max_orders_a_minute is not None:
+    if limits.max_orders_per_minute is not None:
         sent = Order.objects.filter(venue=venue, submitted_at__gt=now - timedelta(minutes=1)).count()
-        yield _used("Orders in the last minute", Decimal(sent), Decimal(limits.max_orders_a_minute), "")
+        yield _used("Orders in the last minute", Decimal(sent), Decimal(limits.max_orders_per_minute), "")
     if limits.max_drawdown is not None:
         yield _drawdown(limits, limits.max_drawdown, now)
 
@@ -117,11 +113,13 @@ def symbol_gauges(symbol: Symbol, venue: Venue) -> Iterator[Gauge]:
         used = _used("Daily loss (UTC)", lost, limits.max_daily_loss, quote)
         more = ", and commissions of unknown value" if sums["unvalued"] else ""
         yield replace(used, text=used.text + more)
-    if limits.losses_in_a_row is not None:
-        yield Gauge("Consecutive losses", f"{limits.losses_in_a_row} pause buying for {limits.pause_minutes} min")
-    if limits.max_trade_age_s is not None:
-        yield Gauge("Max price age", f"{limits.max_trade_age_s} s")
-    if limits.heeds_gaps:
+    if limits.max_consecutive_losses is not None:
+        yield Gauge(
+            "Consecutive losses", f"{limits.max_consecutive_losses} pause buying for {limits.cooldown_minutes} min"
+        )
+    if limits.max_price_age_s is not None:
+        yield Gauge("Max price age", f"{limits.max_price_age_s} s")
+    if limits.deny_in_gaps:
         yield Gauge("Data gaps", "deny buys")
 
 

@@ -28,13 +28,13 @@ class Request:
     mode: str = "halted"
     by: str = ""
     why: str = ""
-    cancels_buys: bool = False
+    cancel_buys: bool = False
     at: float = field(default_factory=time.time)  # seconds since the epoch
     token: str = ""  # tells it from another request
 
 
-def request(mode: str, by: str, why: str, cancels_buys: bool) -> Request:
-    return Request(mode, by[:150], why.strip()[:200], cancels_buys, token=secrets.token_hex(8))
+def request(mode: str, by: str, why: str, cancel_buys: bool) -> Request:
+    return Request(mode, by[:150], why.strip()[:200], cancel_buys, token=secrets.token_hex(8))
 
 
 def prepare(home: Path) -> bool:

@@ -34,6 +34,11 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
+def sentence(text: str) -> str:
+    """Other people's words with a full stop, unless they end a sentence by themselves."""
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
 def whole_number(text: str) -> int | None:
     """The number in a header, such as a count or seconds to wait; None where it is none that anybody could mean."""
     return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None

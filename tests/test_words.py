@@ -18,7 +18,7 @@ TEXTS = (
 OLD = re.compile(
     r"""\b(
         held\s+back | (take|takes|taken)\s+back | (?<!at\s)most | (?<!at\s)least | mend(s|ed|ing)? | rung | rang
-        | chunks? | brought | the\s+books | under\s+the\s+market
+        | chunks? | brought | the\s+books | under\s+the\s+market | strikes? | struck
     )\b""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -35,6 +35,8 @@ EXCEPTIONS = {
     ("hedgehog_project/migrations", "brought"): "an applied migration is not changed",
     ("trading/symbols/profiles.py", "chunks"): "the old name of a setting, accepted for one release",
     ("CHANGELOG.md", "mend"): "the old name of a level of check_exchange",
+    ("binance_mock/faults/faults.py", "struck"): "the old key of GET /mock/faults, kept for one release",
+    ("binance_mock/server/faults/control.py", "strikes"): "the old key of GET /mock/faults, kept for one release",
 }
 
 
@@ -90,6 +92,7 @@ def exception(file: str, word: str) -> tuple[str, str] | None:
         ("Most exposure, at most 5, at least 3, least profit", ["most", "least"]),
         ("It takes back what rests; buys are taken back.", ["takes back", "taken back"]),
         ("We recommend to amend it: almost strange.", []),
+        ("It strikes once, and has struck.", ["strikes", "struck"]),
         (
             "mend: 5 chunks 1 % under the market brought the books",
             ["mend", "chunks", "under the market", "brought", "the books"],

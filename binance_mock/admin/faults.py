@@ -107,6 +107,6 @@ def _shown(fault: dict[str, Any], now_ms: int) -> dict[str, Any]:
     return fault | {
         "settings": words.settings(fault),
         "left_in_words": words.left(fault),
-        "last_in_words": words.last_struck(fault, now_ms),
+        "last_in_words": words.last_injected(fault, now_ms),
         "last": None if last_ms is None else datetime.fromtimestamp(last_ms / 1000, UTC),
     }

@@ -1,4 +1,4 @@
-"""The faults that are on, and those that ended: which one strikes now, counted."""
+"""The faults that are on, and those that ended: which one is injected now, counted."""
 
 import difflib
 import random
@@ -46,11 +46,11 @@ class Fault:
     injected: int = 0
     last_ms: int | None = None
     ended_ms: int | None = None
-    # Its own: the same seed and the same occasions give the same strikes, whatever else is on.
+    # Its own: the same seed and the same occasions give the same injections, whatever else is on.
     chance: random.Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        # The kind as well: two kinds with one seed would else strike at the same occasions.
+        # The kind as well: two kinds with one seed would else be injected at the same occasions.
         self.chance = random.Random(f"{self.kind.name} {self.seed}")
 
     @property
@@ -104,7 +104,7 @@ class Faults:
     _hooks: frozenset[Hook] = frozenset()
 
     def watches(self, hook: Hook) -> bool:
-        """Whether any fault may strike there. Cheap: asked for every frame."""
+        """Whether any fault applies there. Cheap: asked for every frame."""
         return hook in self._hooks
 
     def on(self, now_ms: int, hook: Hook | None = None) -> list[Fault]:
@@ -120,7 +120,7 @@ class Faults:
     def turn_on(self, wanted: Mapping[str, Any], now_ms: int, drawn_seed: int | None = None) -> Fault:
         """A new fault from what a request says: `kind`, and any of its settings. Raises BadFault.
 
-        With neither probability, count nor time it strikes once; what lasts does so for its usual time.
+        With neither probability, count nor time it is injected once; what lasts does so for its usual time.
         `drawn_seed` is taken where none is asked for.
         """
         self._end_overdue(now_ms)
@@ -172,11 +172,11 @@ class Faults:
             self._end(fault, now_ms)
         return on
 
-    def strike(self, hook: Hook, occasion: Occasion, now_ms: int) -> Fault | None:
-        """The fault that strikes here, counted; None where none does.
+    def inject(self, hook: Hook, occasion: Occasion, now_ms: int) -> Fault | None:
+        """The fault to inject here, counted; None where there is none.
 
         Every fault that the occasion concerns tries its luck, so that none depends on another. The oldest that hits
-        strikes; the others are not counted.
+        is injected; the others are not counted.
         """
         if hook not in self._hooks:
             return None
@@ -191,7 +191,7 @@ class Faults:
         return hits[0]
 
     def count(self, fault: Fault, now_ms: int) -> None:
-        """It has struck once more."""
+        """It was injected once more."""
         fault.injected += 1
         fault.last_ms = now_ms
         if fault.count is not None and fault.injected >= fault.count:

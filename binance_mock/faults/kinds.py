@@ -1,4 +1,4 @@
-"""Every kind of fault: what it does in one sentence, where it strikes, and what can be set for it."""
+"""Every kind of fault: what it does in one sentence, what it applies to, and what can be set for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Hook(StrEnum):
-    """Where a fault strikes: each request, frame or second that passes there is one occasion."""
+    """Where a fault is injected: each request, frame or second that passes there is one occasion."""
 
     BEFORE = "before"  # A request, before anything of it is done.
     CANCEL = "cancel"  # A request to cancel an open order, before it is carried out.
@@ -28,7 +28,7 @@ ANY = "any"
 
 @dataclass(frozen=True)
 class Kind:
-    """`endpoints` are the requests that it strikes unless told otherwise; None is every request."""
+    """`endpoints` are the requests that it applies to unless told otherwise; None is every request."""
 
     name: str
     group: str
@@ -37,7 +37,7 @@ class Kind:
     endpoints: frozenset[str] | None = None
     # What else can be set, with what it is unless set.
     options: Mapping[str, int] = field(default_factory=dict)
-    # Seconds, where neither probability, count nor time are given. None: it then strikes once.
+    # Seconds, where neither probability, count nor time are given. None: it is then injected once.
     for_s: float | None = None
     # Whether a random mix may choose it.
     in_mix: bool = True
@@ -53,14 +53,14 @@ class Kind:
 
     @property
     def applies_to(self) -> str:
-        """What it strikes unless told otherwise, for people."""
+        """What it applies to unless told otherwise, for people."""
         if self.hook in (Hook.BEFORE, Hook.AFTER):
             return "every request" if self.endpoints is None else _NAMED[self.endpoints]
-        return _STRUCK[self.hook]
+        return _APPLIES_TO[self.hook]
 
 
 _NAMED = {ORDERS: "placing and cancelling", frozenset({PLACE}): "placing", frozenset({CANCEL}): "cancelling"}
-_STRUCK = {
+_APPLIES_TO = {
     Hook.CANCEL: "cancelling",
     Hook.USER_EVENT: "each event of the account",
     Hook.REPORT: "each execution report",

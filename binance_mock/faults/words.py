@@ -23,8 +23,8 @@ def settings(fault: Mapping[str, Any]) -> str:
     return ", ".join([*parts, f"seed {fault['seed']}"])
 
 
-def last_struck(fault: Mapping[str, Any], now_ms: int) -> str:
-    """When it struck last: "3 s ago"."""
+def last_injected(fault: Mapping[str, Any], now_ms: int) -> str:
+    """When it was injected last: "3 s ago"."""
     return "never" if fault["last_ms"] is None else f"{span(now_ms - fault['last_ms'])} ago"
 
 

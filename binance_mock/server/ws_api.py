@@ -88,7 +88,7 @@ class WsApi:
         return socket
 
     def _answer(self, session: Session, message: str) -> None:
-        """Answers a request, on a bad day as a fault that strikes it wants it."""
+        """Answers a request, on a bad day as an injected fault wants it."""
         method, request_id, values = _outline(message)
         asked = Asked(ENDPOINTS.get(method, method), values, lambda: self._reply(session, message), _edited)
         done = self._faults.requests.serve(asked)

@@ -57,7 +57,7 @@ class AccountProtectionsAdmin(PlainHistory):
         (None, {"fields": (("venue", "quote_asset"),)}),
         (
             "Buys are denied beyond these limits",
-            {"fields": (("max_exposure", "max_orders_a_minute"), ("quote_reserve", "bnb_reserve"))},
+            {"fields": (("max_exposure", "max_orders_per_minute"), ("quote_reserve", "bnb_reserve"))},
         ),
         (
             "Drawdown stop: trading stops until someone resumes it",
@@ -133,16 +133,14 @@ def symbol_state(symbol: Symbol, venue: Venue) -> dict[str, Any]:
 
 
 def _holding(groups: list[limit_usage.Together]) -> list[dict[str, Any]]:
-    return [
-        {"rule": each.rule_label, "reason": str(each), "last": show.ago(each.last_at)} for each in groups[:MAX_ROWS]
-    ]
+    return [{"rule": each.rule, "reason": str(each), "last": show.ago(each.last_at)} for each in groups[:MAX_ROWS]]
 
 
 def _lines(rows: Any) -> list[dict[str, Any]]:
     return [
         {
             "symbol": row.symbol.name,
-            "rule": row.get_rule_display(),
+            "rule": row.rule,
             "reason": row.reason,
             "count": row.count,
             "last": show.ago(row.last_at),
@@ -157,7 +155,7 @@ class ProtectionsForm(forms.ModelForm):
         is_new = self.instance.pk is None  # One that is there already may be emptied.
         if is_new and not self.errors and self.has_changed() and not any(map(cleaned.get, SymbolProtections.LIMITS)):
             self.add_error(
-                "losses_in_a_row", "A cooldown needs a limit: enter max consecutive losses or another limit."
+                "max_consecutive_losses", "A cooldown needs a limit: enter max consecutive losses or another limit."
             )
         return cleaned
 
@@ -180,9 +178,9 @@ class ProtectionsInline(StackedInline):
     formfield_overrides = AMOUNTS
     fields = (
         ("max_exposure", "max_open_orders"),
-        ("losses_in_a_row", "pause_minutes"),
-        ("max_daily_loss", "max_trade_age_s"),
-        "heeds_gaps",
+        ("max_consecutive_losses", "cooldown_minutes"),
+        ("max_daily_loss", "max_price_age_s"),
+        "deny_in_gaps",
     )
     can_delete = False
     hide_title = True

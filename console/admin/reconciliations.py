@@ -16,6 +16,7 @@ from unfold.decorators import display
 
 from console.admin import show
 from console.admin.base import ReadOnlyAdmin, ShowFilter
+from hedgehog_project.outside import sentence
 from trading.identity import others
 from trading.models import Reconciliation
 from trading.reconciliation.reconcile import venues_in_use
@@ -115,7 +116,9 @@ class ReconciliationAdmin(ReadOnlyAdmin):
             for venue in venues:
                 enqueue.reconcile(venue)
         except (OperationalError, redis.RedisError) as error:
-            self.message_user(request, f"The task could not be queued: {error}. Is Redis running?", messages.ERROR)
+            self.message_user(
+                request, f"The task could not be queued: {sentence(str(error))} Is Redis running?", messages.ERROR
+            )
         else:
             names = " and ".join(venues)
             text = f"Reconciliation of {names} queued. The result appears here shortly."

@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin
 from console.admin import show
 from console.admin.base import back
 from hedgehog_project.hurry import hurried
+from hedgehog_project.outside import sentence
 from hedgehog_project.venues import Market, Venue, default_market
 from trading.models import Switch, Trader
 from trading.models.switch import TradingMode
@@ -59,7 +60,7 @@ class SwitchAdmin(ModelAdmin):
         if mode == TradingMode.ACTIVE:
             level, lines = _resume(by)
         else:
-            lines = _halt(by, request.POST.get("why", ""), mode, "cancels_buys" in request.POST)
+            lines = _halt(by, request.POST.get("why", ""), mode, "cancel_buys" in request.POST)
         try:
             with hurried():
                 self.log_change(request, Switch.row(), " ".join(lines))
@@ -147,7 +148,7 @@ def _halt(by: str, why: str, mode: TradingMode, cancels: bool) -> list[str]:
         unclear = found.wait()
         resting = kill_switch.resting_buys().count()
     except DatabaseError as error:
-        return [*lines, f"Earlier orders cannot be looked up: {kill_switch.in_a_line(error)}."]
+        return [*lines, sentence(f"Earlier orders cannot be looked up: {kill_switch.in_a_line(error)}")]
     lines += kill_switch.in_the_end(halted, unclear)
     if cancels:
         lines.append(f"Open buys being cancelled: {resting}.")
@@ -161,7 +162,8 @@ def _resume(by: str) -> tuple[int, list[str]]:
     except DatabaseError as error:
         if kill_switch.resume_here():
             return messages.SUCCESS, ["Trading resumed. The halt had not reached the database."]
-        return messages.ERROR, [f"Trading stays {Switch.row().mode}: {kill_switch.in_a_line(error)}. Try again."]
+        why = sentence(kill_switch.in_a_line(error))
+        return messages.ERROR, [f"Trading stays {Switch.row().mode}: {why} Try again."]
     except OSError as error:
         return messages.ERROR, [f"Trading stays {Switch.row().mode}: {error.strerror}: {error.filename}"]
 

@@ -21,6 +21,7 @@ from unfold.decorators import display
 from console.admin import show
 from console.admin.base import ReadOnlyAdmin, ShowFilter
 from console.admin.timeline import timeline_of
+from hedgehog_project.outside import sentence
 from trading.core.journal import Source
 from trading.core.money import ZERO
 from trading.core.orders import OPEN
@@ -180,7 +181,7 @@ class TraderAdmin(ReadOnlyAdmin):
                 enqueue.nudge(trader.pk, trader.symbol.name, why, True, queue, Source.PERSON)
             except (OperationalError, redis.RedisError) as error:
                 self.message_user(
-                    request, f"The task could not be queued: {error}. Is Redis running?", messages.ERROR
+                    request, f"The task could not be queued: {sentence(str(error))} Is Redis running?", messages.ERROR
                 )
             else:
                 self.message_user(request, "Check queued. Any action appears in the timeline shortly.")

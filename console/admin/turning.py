@@ -55,13 +55,13 @@ class TurningAdmin(PlainHistory):
         return back(request, "admin:trading_symbol_changelist")
 
     def turn_trading(self, request: HttpRequest, chosen: Sequence[Symbol], state: str) -> None:
-        status, cancels_orders = TRADING[state]
-        problems = turning.turn(chosen, status, cancels_orders)
+        status, cancel_orders = TRADING[state]
+        problems = turning.turn(chosen, status, cancel_orders)
         turned = [symbol for symbol in chosen if symbol.name not in problems]
         says = "shutting down" if status == TradingStatus.SHUTDOWN else str(status)
         if turned:
             log_many(request, turned, f"Trading set to {state}.")
-            left = "" if status == TradingStatus.ON else _what_is_left(turned, status, cancels_orders)
+            left = "" if status == TradingStatus.ON else _what_is_left(turned, status, cancel_orders)
             self.message_user(request, f"{_names(turned)}: trading is {says}.{left}", messages.SUCCESS)
         tell_problems(self, request, problems)
 
@@ -123,10 +123,10 @@ def _names(turned: Sequence[Symbol], shown: int = 5) -> str:
     return ", ".join(symbol.name for symbol in turned[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _what_is_left(turned: Sequence[Symbol], status: TradingStatus, cancels_orders: bool) -> str:
+def _what_is_left(turned: Sequence[Symbol], status: TradingStatus, cancel_orders: bool) -> str:
     """What rests and what is held, at every venue; begins with a space, empty where there is nothing."""
     resting, buys = kill_switch.resting(turned).count(), kill_switch.resting_buys(turned).count()
-    ending = (resting if status == TradingStatus.OFF else buys) if cancels_orders else 0
+    ending = (resting if status == TradingStatus.OFF else buys) if cancel_orders else 0
     holding = Trader.objects.filter(symbol__in=turned, finished_at__isnull=True, holds=True).count()
     facts = []
     if resting:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hedgehog_project.outside import MAX_DEPTH, Unreadable, read_json, storable, whole_number
+from hedgehog_project.outside import MAX_DEPTH, Unreadable, read_json, sentence, storable, whole_number
 from tests.fuzz.conftest import BOUNDED
 from tests.fuzz.hostile import VALUES, can_be_kept, hostile
 from tests.fuzz.test_frames import JSON, REPORT, encoded
@@ -77,3 +77,11 @@ def test_whole_characters_stay_and_halves_are_replaced() -> None:
 )
 def test_a_header_holds_a_number_or_none(text: str, number: int | None) -> None:
     assert whole_number(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("disk full", "disk full."), ("Refused.", "Refused."), ("Is it running?", "Is it running?"), ("No!", "No!")],
+)
+def test_a_sentence_ends_once(text: str, told: str) -> None:
+    assert sentence(text) == told

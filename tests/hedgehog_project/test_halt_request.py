@@ -10,7 +10,7 @@ from hedgehog_project import emergency, halt_request
 from hedgehog_project.halt_request import READY, REQUEST, SIZE
 from tests.support.machine.disk import fill, tiny_disk
 
-WANTED = halt_request.request("reducing", "anna", "news — 新聞", cancels_buys=True)
+WANTED = halt_request.request("reducing", "anna", "news — 新聞", cancel_buys=True)
 
 
 def test_request_says_who_wants_what_and_taking_it_away_prepares_the_next(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_request_that_could_not_be_written_never_wants_what_an_earlier_one_did(
 
 def test_request_of_one_is_not_taken_away_with_that_of_another(tmp_path: Path) -> None:
     halt_request.file(tmp_path, WANTED)
-    later = halt_request.request("halted", "bert", "", cancels_buys=False)
+    later = halt_request.request("halted", "bert", "", cancel_buys=False)
     halt_request.file(tmp_path, later)
     assert not halt_request.withdraw(tmp_path, WANTED)
     assert halt_request.pending(tmp_path) == later

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal as D
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -195,7 +196,8 @@ def test_each_kind_of_today_has_its_old_words() -> None:
     told = {kind for _, _, _, kind, *_ in OLD_WORDS}
     assert told == set(Kind)
     assert {source for _, _, _, _, source, *_ in OLD_WORDS} == set(Source)
-    assert {by for *_, by, _ in OLD_WORDS} == {"", *Check, *Rule}
+    names = import_module("trading.migrations.0026_names_of_rules").NAMES
+    assert {names.get(by, by) for *_, by, _ in OLD_WORDS} == {"", *Check, *Rule}
 
 
 def test_fills_find_the_line_that_booked_them() -> None:
@@ -266,7 +268,7 @@ def test_the_columns_of_a_strategy_s_settings_become_texts_and_columns_again() -
         "exit_slippage": "0.003",
     }  # fmt: skip
     assert texts["BNBUSDT"] == plain | {"trail_interval": "0.01", "profit_interval": "0.007"}
-    at("0021_field_words")  # The models of today have its names.
+    at("0027_names_of_cancels")  # The models of today have its names.
     kept = {each.symbol.name: each.by()[1] for each in TradingSettings.objects.select_related("symbol")}
     assert kept["ETHUSDT"] == naive.Settings()
     assert kept["BNBUSDT"] == trailing.Settings(trail_interval=D("0.01"), profit_interval=D("0.007"))
@@ -322,6 +324,70 @@ def test_renamed_fields_keep_what_they_hold_forward_and_backward() -> None:
     assert get("trading", "Profile").objects.get(name="old").values == {"chunks": 5, "most_bound": "9"}
     assert get("trading", "SymbolProtections").objects.get().most_bound == D(5)
     assert get("trading", "HeldBack").objects.get().holds_until == now
+
+
+def test_renamed_limits_keep_what_they_hold_forward_and_backward() -> None:
+    before, after = "0024_denied_order_model", "0025_names_of_limits"
+    apps = at(before)
+    symbol = apps.get_model("trading", "Symbol").objects.create(name="ETHUSDT", base_asset="ETH", quote_asset="USDT")
+    old = {"losses_in_a_row": 2, "pause_minutes": 9, "max_trade_age_s": 3, "heeds_gaps": True}
+    apps.get_model("trading", "SymbolProtections").objects.create(symbol=symbol, **old)
+    apps.get_model("trading", "AccountProtections").objects.create(venue="mock", max_orders_a_minute=7)
+    apps.get_model("trading", "Profile").objects.create(name="old", values={**old, "max_exposure": "9"})
+
+    get = at(after).get_model
+    new = {"max_consecutive_losses": 2, "cooldown_minutes": 9, "max_price_age_s": 3, "deny_in_gaps": True}
+    assert get("trading", "SymbolProtections").objects.values(*new).get() == new
+    assert get("trading", "AccountProtections").objects.get().max_orders_per_minute == 7
+    assert get("trading", "Profile").objects.get(name="old").values == {**new, "max_exposure": "9"}
+
+    get = at(before).get_model
+    assert get("trading", "SymbolProtections").objects.values(*old).get() == old
+    assert get("trading", "AccountProtections").objects.get().max_orders_a_minute == 7
+    assert get("trading", "Profile").objects.get(name="old").values == {**old, "max_exposure": "9"}
+
+
+def test_renamed_rules_are_those_of_old_rows_too_forward_and_backward(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, after = "0025_names_of_limits", "0026_names_of_rules"
+    module = import_module(f"trading.migrations.{after}")
+    monkeypatch.setattr(module, "BATCH", 2)
+    apps, now = at(before), timezone.now()
+    trader = old_trader(apps)
+    old = [*module.NAMES, "open orders", "reserve"]
+    for rule in old:
+        apps.get_model("trading", "DeniedOrder").objects.create(
+            symbol=trader.symbol, venue="mock", rule=rule, day=now.date(), count=3, last_at=now, denies_until=now
+        )
+    for by in ["", *old, "full book"]:
+        trader.journal.create(decision="denied", kind="DENIED", denied_by=by)
+
+    def names(apps: Any) -> tuple[list[str], list[str]]:
+        rows = (apps.get_model("trading", name).objects.order_by("pk") for name in ("DeniedOrder", "JournalEntry"))
+        denied, entries = rows
+        return list(denied.values_list("rule", flat=True)), list(entries.values_list("denied_by", flat=True))
+
+    new = [module.NAMES.get(rule, rule) for rule in old]
+    assert set(new) == set(Rule)
+    assert names(at(after)) == (new, ["", *new, "full book"])
+    assert names(at(before)) == (old, ["", *old, "full book"])
+    # After an interruption it goes on.
+    rows = apps.get_model("trading", "DeniedOrder").objects
+    rows.filter(rule="gap").update(rule="data gap")
+    assert names(at(after)) == (new, ["", *new, "full book"])
+
+
+def test_wishes_to_cancel_keep_their_values_forward_and_backward() -> None:
+    before, after = "0026_names_of_rules", "0027_names_of_cancels"
+    apps = at(before)
+    symbol = apps.get_model("trading", "Symbol").objects.create(name="ETHUSDT", base_asset="ETH", quote_asset="USDT")
+    apps.get_model("trading", "TradingSettings").objects.create(symbol=symbol, cancels_orders=True)
+    apps.get_model("trading", "Switch").objects.update_or_create(pk=1, defaults={"cancels_buys": True})
+    get = at(after).get_model
+    assert get("trading", "TradingSettings").objects.get().cancel_orders
+    assert get("trading", "Switch").objects.get().cancel_buys
+    get = at(before).get_model
+    assert get("trading", "TradingSettings").objects.get().cancels_orders
+    assert get("trading", "Switch").objects.get().cancels_buys
 
 
 def migrate(name: str) -> None:

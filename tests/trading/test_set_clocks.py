@@ -105,7 +105,7 @@ def drawdown(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
 
 def denied_row(symbol: Symbol, at: datetime) -> tuple[type[Any], str]:
     DeniedOrder.objects.create(
-        venue="mock", symbol=symbol, rule=Rule.BOUND, day=at.date(), last_at=at, denies_until=at
+        venue="mock", symbol=symbol, rule=Rule.SYMBOL_EXPOSURE, day=at.date(), last_at=at, denies_until=at
     )
     return DeniedOrder, "denies_until"
 
@@ -181,7 +181,7 @@ def test_no_wait_is_longer_than_a_minute_however_long_its_reason_lasts(symbol: S
     trader = make_trader(symbol)
     hour = timedelta(hours=1)
     waits: tuple[Callable[[], object], ...] = (
-        lambda: retries.deny(trader, Denial("full", hour, "full", Rule.BOUND), Cause(Source.LEADER)),
+        lambda: retries.deny(trader, Denial("full", hour, "full", Rule.SYMBOL_EXPOSURE), Cause(Source.LEADER)),
         lambda: retries.back_off(trader, "banned", hour),
     )
     for wait in waits:

@@ -148,7 +148,7 @@ def test_unclear_order_is_asked_about_and_an_unwanted_one_cancelled(
     with full(redis_client):
         assert step(acting) == [("ask", Order.objects.get().pk)]
         assert Order.objects.get().status == OrderStatus.NEW
-        kill_switch.halt("anna", cancels_buys=True)
+        kill_switch.halt("anna", cancel_buys=True)
         Order.objects.update(asked_at=None)
         assert step(acting) == [("cancel", Order.objects.get().pk)]
     assert Order.objects.get().status == OrderStatus.CANCELED

@@ -193,7 +193,7 @@ def test_ask_books_what_the_exchange_knows(world: World) -> None:
 def test_halt_cancels_the_buy_and_resume_lets_the_trader_buy_again(world: World) -> None:
     world.wake()
     world.wait_for(lambda: Order.objects.filter(status=OrderStatus.NEW).exists(), "the buy")
-    kill_switch.halt("anna", "test", cancels_buys=True)
+    kill_switch.halt("anna", "test", cancel_buys=True)
     world.lead_until(lambda: Order.objects.filter(status=OrderStatus.CANCELED).exists(), "the buy to be cancelled")
     assert world.on_the_exchange() == []
     before = world.orders_ever_placed()

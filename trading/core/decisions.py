@@ -6,7 +6,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
+from trading.core import old_names
 from trading.core.orders import Order
 from trading.core.position import TraderState
 
@@ -97,8 +99,6 @@ class Wait:
     memory: Memory | None = None
 
 
-TellRebuy = RequestSlot  # its old name, for one release
-
 Decision = PlaceBuy | PlaceSell | Cancel | Replace | RequestSlot | Finish | Wait
 
 
@@ -111,3 +111,7 @@ class Triggers:
 
     def are_crossed_by(self, price: Decimal) -> bool:
         return (self.below is not None and price <= self.below) or (self.above is not None and price >= self.above)
+
+
+if not TYPE_CHECKING:  # A type checker should miss the old names.
+    __getattr__ = old_names.of(__name__, {"TellRebuy": "RequestSlot"})

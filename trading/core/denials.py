@@ -8,15 +8,17 @@ from enum import StrEnum
 class Rule(StrEnum):
     """What a risk limit looks at. Each denies buys; exits pass all of them."""
 
-    BOUND = "bound"  # What open buys and what is held bind of a symbol's budget.
+    SYMBOL_EXPOSURE = "symbol exposure"  # What open buys and what is held bind of a symbol's budget.
     OPEN_ORDERS = "open orders"  # Orders of a symbol that are open.
-    DAY_LOSS = "day's loss"  # What a symbol's cycles of this UTC day have lost, net.
-    LOSSES_IN_A_ROW = "losses in a row"  # Cycles of a symbol that ended at a loss one after another: stop-losses.
-    OLD_TRADE = "old trade"  # The age of a symbol's last trade.
-    GAP = "gap"  # Trades of a symbol that are missing and being fetched.
-    EXPOSURE = "exposure"  # What open buys and what is held bind at a venue.
+    DAILY_LOSS = "daily loss"  # What a symbol's cycles of this UTC day have lost, net.
+    CONSECUTIVE_LOSSES = (
+        "consecutive losses"  # Cycles of a symbol that ended at a loss one after another: stop-losses.
+    )
+    STALE_PRICE = "stale price"  # The age of a symbol's last trade.
+    DATA_GAP = "data gap"  # Trades of a symbol that are missing and being fetched.
+    ACCOUNT_EXPOSURE = "account exposure"  # What open buys and what is held bind at a venue.
     RESERVE = "reserve"  # What is to stay free of the quote asset or of BNB.
-    ORDERS_A_MINUTE = "orders a minute"  # Orders sent to a venue.
+    ORDER_RATE = "order rate"  # Orders sent to a venue.
 
 
 class Check(StrEnum):

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
+from trading.core import old_names
 from trading.core.journal import Cause, Source
 from trading.core.money import plain
 from trading.core.orders import OrderReport
@@ -83,8 +85,6 @@ class BalanceSeen:
         return f"{plain(self.free)} {self.asset} free"
 
 
-Nudged = Recheck  # its old name, for one release
-
 Event = TradeSeen | OrderReported | BalanceSeen | Recheck
 
 
@@ -92,3 +92,7 @@ def cause_of(event: Event, task_id: str) -> Cause:
     """How the journal names an event."""
     trade_id = event.trade_id if isinstance(event, TradeSeen) else 0
     return Cause(event.source, str(event), task_id, trade_id or None)
+
+
+if not TYPE_CHECKING:  # A type checker should miss the old names.
+    __getattr__ = old_names.of(__name__, {"Nudged": "Recheck"})

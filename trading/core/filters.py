@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
+from trading.core import old_names
 from trading.core.fees import USUAL_FEES, Fees
 from trading.core.money import ZERO, floor_to, plain, quote_of
 from trading.core.orders import Side
@@ -89,6 +91,5 @@ def too_far(filters: SymbolFilters, side: Side, price: Decimal, market: Decimal)
     return None
 
 
-# Their old names, for one release.
-Rules = SymbolFilters
-refusal = violation
+if not TYPE_CHECKING:  # A type checker should miss the old names.
+    __getattr__ = old_names.of(__name__, {"Rules": "SymbolFilters", "refusal": "violation"})

@@ -39,7 +39,7 @@ def quote_of(price: Decimal, quantity: Decimal) -> Decimal:
 
 
 def buy_price(price: Decimal, buy_down_interval: Decimal, tick: Decimal) -> Decimal:
-    """A little under the market: floor_tick(price * (1 - buy_down_interval))."""
+    """A little below the market: floor_tick(price * (1 - buy_down_interval))."""
     with localcontext(EXACT):
         return floor_to(price * (ONE - buy_down_interval), tick)
 

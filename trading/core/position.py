@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal, localcontext
 from enum import StrEnum
 
+from trading.core import old_names
 from trading.core.fees import USUAL_FEES, Fees
 from trading.core.money import EXACT, QUOTE_UNIT, ZERO
 from trading.core.orders import Order, Side, commissions, third_asset_fills, third_asset_value, total_quote
@@ -77,6 +78,7 @@ class Position:
     @property
     def has_told_rebuy(self) -> bool:
         """The old name of has_requested_slot, for one release."""
+        old_names.warn("Position.has_told_rebuy", "has_requested_slot")
         return self.has_requested_slot
 
     @property

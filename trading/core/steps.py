@@ -1,8 +1,10 @@
-"""What strategies are put together from: buying under the market, selling at a price, ending a cycle."""
+"""What strategies are put together from: buying below the market, selling at a price, ending a cycle."""
 
 from dataclasses import replace
 from decimal import Decimal, localcontext
+from typing import TYPE_CHECKING
 
+from trading.core import old_names
 from trading.core.decisions import Decision, Finish, Memory, PlaceBuy, PlaceSell, Wait
 from trading.core.events import Event, TradeSeen
 from trading.core.filters import SymbolFilters, too_far, violation
@@ -58,7 +60,7 @@ def profit_price(bought_at: Decimal, profit_interval: Decimal, filters: SymbolFi
 GAP = Decimal("0.9")
 
 
-def buy_under(
+def buy_below(
     position: Position,
     event: Event,
     filters: SymbolFilters,
@@ -66,7 +68,7 @@ def buy_under(
     profit_interval: Decimal,
     worst_exit: Decimal | None = None,
 ) -> Decision:
-    """Spends what is left of the budget so far under the trade that woke it.
+    """Spends what is left of the budget, this far below the trade that woke it.
 
     `profit_interval`: over which it will be sold again; `worst_exit`: the lowest part of the buy's price at which it
     may have to be sold, for example 0.95 for a stop-loss of 5 %. Nothing is bought that could not be sold then.
@@ -85,7 +87,7 @@ def buy_under(
     why_not = violation(filters, Side.BUY, price, quantity) or too_far(filters, Side.BUY, price, event.price)
     if why_not:
         return Wait(why_not)
-    # What is bought must be sellable after its commission, or the position could never be closed. Under the market it
+    # What is bought must be sellable after its commission, or the position could never be closed. Below the market it
     # rests; but the market may have come down to it by the time it arrives, and then it takes.
     for buy_fee in sorted({filters.fees.buy_maker, filters.fees.buy_taker}):
         sellable = floor_to(
@@ -136,7 +138,7 @@ def buy_more(
     worst_exit: Decimal | None = None,
 ) -> Decision:
     """Carries what it holds, too little to be sold by itself, into another buy out of what is left of its budget."""
-    more = buy_under(position, event, filters, buy_down_interval, profit_interval, worst_exit)
+    more = buy_below(position, event, filters, buy_down_interval, profit_interval, worst_exit)
     if not isinstance(more, PlaceBuy):
         return more
     held = f"{plain(position.owned(filters.base_asset))} {filters.base_asset}"
@@ -196,12 +198,12 @@ def _end(position: Position, filters: SymbolFilters) -> Finish:
     return Finish(TraderState.DUST, profit, owned, f"{plain(owned)} {base} left, below the minimum to sell")
 
 
-def leave(
+def exit_position(
     position: Position, filters: SymbolFilters, price: Decimal, slippage: Decimal | None, memory: Memory
 ) -> Decision:
     """Sells all that is owned now that the market trades at this price, at a loss if need be.
 
-    By a market order; with a `slippage`, by a limit order so far under the price.
+    By a market order; with a `slippage`, by a limit order this far below the price.
     """
     with localcontext(EXACT):
         minimum = floor_to(price * (1 - (slippage or 0)), filters.tick)
@@ -210,6 +212,7 @@ def leave(
     return sell_or_finish(position, filters, minimum, reason, is_market=slippage is None, is_exit=True, memory=memory)
 
 
-# Their old names, for one release.
-MOST_AGE_S = MAX_AGE_S
-least_budget = min_budget
+if not TYPE_CHECKING:  # A type checker should miss the old names.
+    __getattr__ = old_names.of(
+        __name__, {"MOST_AGE_S": "MAX_AGE_S", "buy_under": "buy_below", "leave": "exit_position"}
+    )

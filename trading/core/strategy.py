@@ -3,8 +3,9 @@
 A strategy is a module (or an object) of pure functions: no clock, no database, no network, no state of its own.
 """
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from trading.core import old_names
 from trading.core.decisions import (
     ANY_PRICE,
     Cancel,
@@ -15,12 +16,11 @@ from trading.core.decisions import (
     PlaceSell,
     Replace,
     RequestSlot,
-    TellRebuy,
     Triggers,
     Wait,
 )
-from trading.core.events import BalanceSeen, Event, Nudged, OrderReported, Recheck, TradeSeen
-from trading.core.filters import Rules, SymbolFilters
+from trading.core.events import BalanceSeen, Event, OrderReported, Recheck, TradeSeen
+from trading.core.filters import SymbolFilters
 from trading.core.orders import Order, OrderStatus, Side
 from trading.core.position import ENDED, Mode, Position, TraderState, state_of
 
@@ -34,7 +34,6 @@ __all__ = [
     "Finish",
     "Memory",
     "Mode",
-    "Nudged",
     "Order",
     "OrderReported",
     "OrderStatus",
@@ -44,11 +43,9 @@ __all__ = [
     "Recheck",
     "Replace",
     "RequestSlot",
-    "Rules",
     "Side",
     "Strategy",
     "SymbolFilters",
-    "TellRebuy",
     "TradeSeen",
     "TraderState",
     "Triggers",
@@ -76,3 +73,7 @@ class Strategy(Protocol):
 
         While it holds something and no order of it is open, Triggers() says that time, not a price, is to wake it.
         """
+
+
+if not TYPE_CHECKING:  # A type checker should miss the old names.
+    __getattr__ = old_names.of(__name__, {"Nudged": "Recheck", "Rules": "SymbolFilters", "TellRebuy": "RequestSlot"})

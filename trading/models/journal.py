@@ -24,7 +24,7 @@ class JournalEntry(models.Model):
         max_length=16, blank=True, choices=choices_of(OrderStatus), help_text="Status of its order after this entry."
     )
     denied_by = models.CharField(
-        max_length=16, blank=True, choices=[*choices_of(Check), *choices_of(Rule)], help_text="What denied the order."
+        max_length=24, blank=True, choices=[*choices_of(Check), *choices_of(Rule)], help_text="What denied the order."
     )
     trade_id = models.BigIntegerField(null=True, blank=True, help_text="The public trade that the trader processed.")
     event = models.CharField(max_length=200, blank=True, help_text="The event that the trader processed.")

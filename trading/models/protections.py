@@ -19,18 +19,6 @@ from trading.models.symbols import Symbol
 
 DAY_MINUTES = 24 * 60
 BNB = "BNB"
-# What pages call a rule.
-RULE_LABELS = {
-    Rule.BOUND: "symbol exposure",
-    Rule.OPEN_ORDERS: "open orders",
-    Rule.DAY_LOSS: "daily loss",
-    Rule.LOSSES_IN_A_ROW: "consecutive losses",
-    Rule.OLD_TRADE: "stale price",
-    Rule.GAP: "data gap",
-    Rule.EXPOSURE: "account exposure",
-    Rule.RESERVE: "reserve",
-    Rule.ORDERS_A_MINUTE: "order rate",
-}
 
 
 class HighOf(StrEnum):
@@ -65,27 +53,27 @@ class SymbolProtections(models.Model):
         validators=[Above(Decimal(0))],
         help_text="In the quote asset: net realised loss of the cycles that ended today (UTC).",
     )
-    losses_in_a_row = models.PositiveIntegerField(
+    max_consecutive_losses = models.PositiveIntegerField(
         "max consecutive losses",
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
         help_text="After this many losing cycles in a row, buying pauses.",
     )
-    pause_minutes = models.PositiveIntegerField(
+    cooldown_minutes = models.PositiveIntegerField(
         "cooldown, min",
         default=60,
         validators=[MinValueValidator(1), MaxValueValidator(30 * DAY_MINUTES)],
         help_text="How long buying pauses after consecutive losses.",
     )
-    max_trade_age_s = models.PositiveIntegerField(
+    max_price_age_s = models.PositiveIntegerField(
         "max price age, s",
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
         help_text="Buys are denied while the last trade is older than this.",
     )
-    heeds_gaps = models.BooleanField(
+    deny_in_gaps = models.BooleanField(
         "deny buys in data gaps", default=False, help_text="Buys are denied while missing trades are being fetched."
     )
 
@@ -97,7 +85,14 @@ class SymbolProtections(models.Model):
         return f"Risk limits of {self.symbol}"
 
     # None of them may be 0.
-    LIMITS = ("max_exposure", "max_open_orders", "max_daily_loss", "losses_in_a_row", "max_trade_age_s", "heeds_gaps")
+    LIMITS = (
+        "max_exposure",
+        "max_open_orders",
+        "max_daily_loss",
+        "max_consecutive_losses",
+        "max_price_age_s",
+        "deny_in_gaps",
+    )
 
     @property
     def is_any_set(self) -> bool:
@@ -130,7 +125,7 @@ class AccountProtections(models.Model):
         validators=[Above(Decimal(0))],
         help_text="Buys are denied while less BNB is free, so that commissions can be paid.",
     )
-    max_orders_a_minute = models.PositiveIntegerField(
+    max_orders_per_minute = models.PositiveIntegerField(
         "max orders per minute",
         null=True,
         blank=True,
@@ -190,7 +185,7 @@ class AccountProtections(models.Model):
             # Should it be set again, its high begins then.
             HighWater.objects.filter(venue=self.venue).delete()
 
-    LIMITS = ("max_exposure", "quote_reserve", "bnb_reserve", "max_orders_a_minute", "max_drawdown")
+    LIMITS = ("max_exposure", "quote_reserve", "bnb_reserve", "max_orders_per_minute", "max_drawdown")
 
     @property
     def denies_nothing(self) -> bool:
@@ -200,7 +195,7 @@ class AccountProtections(models.Model):
     @property
     def is_any_set(self) -> bool:
         """Whether any order has to be looked at; the drawdown is watched by the leader."""
-        limits = (self.max_exposure, self.quote_reserve, self.bnb_reserve, self.max_orders_a_minute)
+        limits = (self.max_exposure, self.quote_reserve, self.bnb_reserve, self.max_orders_per_minute)
         return any(limit is not None for limit in limits)
 
     def reserve_of(self, asset: str) -> Decimal:
@@ -241,7 +236,7 @@ class DeniedOrder(models.Model):
 
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
     symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="denied_orders")
-    rule = models.CharField(max_length=16, choices=[(rule.value, RULE_LABELS[rule]) for rule in Rule])
+    rule = models.CharField(max_length=24, choices=choices_of(Rule))
     day = models.DateField()
     count = models.PositiveIntegerField(
         "orders",

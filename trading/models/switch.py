@@ -50,9 +50,7 @@ class Switch(models.Model):
     mode_at = models.DateTimeField(default=timezone.now)
     mode_by = models.CharField(max_length=150, blank=True)
     mode_why = models.CharField(max_length=200, blank=True)
-    cancels_buys = models.BooleanField(
-        default=False, help_text="Open buys are cancelled while trading is not active."
-    )
+    cancel_buys = models.BooleanField(default=False, help_text="Open buys are cancelled while trading is not active.")
 
     class Meta:
         verbose_name = "trading control"
@@ -90,7 +88,7 @@ class Switch(models.Model):
     def obey(self, wanted: Request) -> None:
         """Takes in what a halt wants; a mode that denies as much or more already stays, with its reason."""
         mode = requested_mode(wanted)
-        self.cancels_buys = (self.cancels_buys and not self.is_active) or wanted.cancels_buys
+        self.cancel_buys = (self.cancel_buys and not self.is_active) or wanted.cancel_buys
         if is_stricter(mode, TradingMode(self.mode)):
             self.mode, self.mode_by, self.mode_why = mode, wanted.by, wanted.why
             self.mode_at = datetime.fromtimestamp(wanted.at, UTC)

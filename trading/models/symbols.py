@@ -211,7 +211,7 @@ class TradingSettings(models.Model):
 
     symbol = models.OneToOneField(Symbol, on_delete=models.CASCADE, related_name="settings")
     status = models.CharField("trading", max_length=8, choices=TradingStatus.choices, default=TradingStatus.OFF)
-    cancels_orders = models.BooleanField(
+    cancel_orders = models.BooleanField(
         default=False, help_text="Cancels open orders: all of them when off, buys only during a shutdown."
     )
     profile = models.ForeignKey(

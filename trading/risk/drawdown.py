@@ -92,7 +92,7 @@ def _trip(limits: AccountProtections, row: HighWater, top: Decimal) -> bool:
         f"drawdown {row.drawdown * 100:.1f} % at {row.venue}: gain fell from the {of} peak of {plain(top)} "
         f"{row.quote_asset} to {plain(row.gain)}"
     )
-    kill_switch.halt(BY, why, mode, limits.drawdown_cancels_buys or now_is.cancels_buys)
+    kill_switch.halt(BY, why, mode, limits.drawdown_cancels_buys or now_is.cancel_buys)
     return True
 
 

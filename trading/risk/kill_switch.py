@@ -19,7 +19,7 @@ from hedgehog_project import halt_request
 from hedgehog_project.halt_request import Request
 from hedgehog_project.hiding import hidden
 from hedgehog_project.hurry import hurried, hurried_look
-from hedgehog_project.outside import one_line
+from hedgehog_project.outside import one_line, sentence
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.exchange.protocol import ARRIVES_WITHIN, SEND_WITHIN
@@ -33,14 +33,14 @@ log = logging.getLogger(__name__)
 LOOK_S = 0.05
 
 
-def halt(by: str, why: str = "", mode: TradingMode = TradingMode.HALTED, cancels_buys: bool = False) -> None:
+def halt(by: str, why: str = "", mode: TradingMode = TradingMode.HALTED, cancel_buys: bool = False) -> None:
     """Lets no order pass any more, or none but sales, at every venue. Raises Django's database errors.
 
     Once this has returned and is committed, a call that the mode forbids begins for such orders alone as were saved
     before: they are in `on_their_way`, and each is signed within SEND_WITHIN of being saved or never. With
-    `cancels_buys` the leader cancels resting buys, those as well that turn out later to rest.
+    `cancel_buys` the leader cancels resting buys, those as well that turn out later to rest.
     """
-    _turn(mode, by, why, cancels_buys)
+    _turn(mode, by, why, cancel_buys)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Halted:
 
 
 def halt_now(
-    by: str, why: str, mode: TradingMode, cancels_buys: bool, filed: tuple[Request, float] | None = None
+    by: str, why: str, mode: TradingMode, cancel_buys: bool, filed: tuple[Request, float] | None = None
 ) -> Halted:
     """As `halt`, for a person: within seconds, also while the database is locked, full or away. Raises nothing.
 
@@ -87,7 +87,7 @@ def halt_now(
     if filed is not None:
         wanted, halted_at = filed
     else:
-        wanted = halt_request.request(mode, by, why, cancels_buys)
+        wanted = halt_request.request(mode, by, why, cancel_buys)
         halted_at = wanted.at
         try:
             halted_at = halt_request.file(settings.HEDGEHOG_HOME, wanted)
@@ -95,11 +95,11 @@ def halt_now(
             here = f"The request in {settings.HEDGEHOG_HOME} could not be created: {error.strerror or error}."
     try:
         with hurried():
-            _turn(mode, by, why, cancels_buys)
+            _turn(mode, by, why, cancel_buys)
         # Others, of other homes, only from now on.
         halted_at = time.time()
     except DatabaseError as error:
-        everywhere = f"{in_a_line(error)}."
+        everywhere = sentence(in_a_line(error))
         is_away = connection.connection is None
         connection.close()
     try:
@@ -172,17 +172,17 @@ def _locked() -> Switch:
     return Switch.objects.select_for_update().get(pk=1)
 
 
-def _turn(mode: TradingMode, by: str, why: str, cancels_buys: bool) -> None:
+def _turn(mode: TradingMode, by: str, why: str, cancel_buys: bool) -> None:
     values = {
         "mode": mode,
         "mode_at": timezone.now(),
         "mode_by": by[:150],
         "mode_why": why.strip()[:200],
-        "cancels_buys": cancels_buys,
+        "cancel_buys": cancel_buys,
     }
     Switch.objects.update_or_create(pk=1, defaults=values)
     transaction.on_commit(
-        lambda: log.warning("trading is %s: by=%s reason=%s cancels_buys=%s", mode, by, why, cancels_buys)
+        lambda: log.warning("trading is %s: by=%s reason=%s cancels_buys=%s", mode, by, why, cancel_buys)
     )
 
 
@@ -267,7 +267,7 @@ def in_a_line(error: Exception) -> str:
 
 def wants_buys_back() -> bool:
     row = Switch.row()
-    return row.cancels_buys and not row.is_active
+    return row.cancel_buys and not row.is_active
 
 
 def resting(symbols: Sequence[Symbol] | None = None) -> QuerySet[Order]:
@@ -295,7 +295,7 @@ def unwanted() -> QuerySet[Order]:
     """
     # One that is being replaced is cancelled by the exchange itself: nobody meddles while that is unclear.
     is_being_replaced = Exists(Order.objects.filter(replaces=OuterRef("pk"), status=OrderStatus.SUBMITTING))
-    wishes = TradingSettings.objects.filter(cancels_orders=True, symbol=OuterRef("symbol"))
+    wishes = TradingSettings.objects.filter(cancel_orders=True, symbol=OuterRef("symbol"))
     is_off = Exists(wishes.filter(status=TradingStatus.OFF))
     is_ending = Exists(wishes.filter(status=TradingStatus.SHUTDOWN)) & Q(side=Side.BUY)
     of_symbols = Q(side=Side.BUY) if wants_buys_back() else is_ending

@@ -90,7 +90,7 @@ def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Den
 def _by_symbol(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     return (
         _feed(buy, limits)
-        or _losses_in_a_row(buy, limits)
+        or _consecutive_losses(buy, limits)
         or _day_loss(buy, limits)
         or _locked(limits, _of_symbol_together, buy)
     )
@@ -101,33 +101,33 @@ def _of_symbol_together(buy: _Buy, limits: SymbolProtections) -> Denial | None:
 
 
 def _feed(buy: _Buy, limits: SymbolProtections) -> Denial | None:
-    max_s = limits.max_trade_age_s
-    if max_s is None and not limits.heeds_gaps:
+    max_s = limits.max_price_age_s
+    if max_s is None and not limits.deny_in_gaps:
         return None
     name, market = buy.symbol, market_of(buy.venue)
     try:
         client = _reader(settings.REDIS_URL)
-        if limits.heeds_gaps and topics.has_gap(client, market, name):
+        if limits.deny_in_gaps and topics.has_gap(client, market, name):
             text = f"data gap: missing trades of {name} are being fetched"
-            return Denial(text, FEED, text, Rule.GAP)
+            return Denial(text, FEED, text, Rule.DATA_GAP)
         trade = topics.last_trade(client, market, name) if max_s is not None else None
     except redis.RedisError:
         text = f"prices of {name} are unknown: Redis does not answer"
-        return Denial(text, FEED, text, Rule.GAP if max_s is None else Rule.OLD_TRADE)
+        return Denial(text, FEED, text, Rule.DATA_GAP if max_s is None else Rule.STALE_PRICE)
     if max_s is None:
         return None
     topic = f"stale price: no trade of {name} for {max_s} s"
     if trade is None:
-        return Denial(f"no trade of {name} yet", FEED, topic, Rule.OLD_TRADE)
+        return Denial(f"no trade of {name} yet", FEED, topic, Rule.STALE_PRICE)
     age_s = trade.age_s
     if age_s <= max_s:
         return None
     reason = f"stale price: the last trade of {name} is {age_s:.0f} s old, max {max_s} s"
-    return Denial(reason, FEED, topic, Rule.OLD_TRADE)
+    return Denial(reason, FEED, topic, Rule.STALE_PRICE)
 
 
-def _losses_in_a_row(buy: _Buy, limits: SymbolProtections) -> Denial | None:
-    wanted = limits.losses_in_a_row
+def _consecutive_losses(buy: _Buy, limits: SymbolProtections) -> Denial | None:
+    wanted = limits.max_consecutive_losses
     if wanted is None:
         return None
     # Only a cycle that gave up its price ends at a loss: after a stop.
@@ -138,12 +138,12 @@ def _losses_in_a_row(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     lost_at = [at for at, profit in last if at is not None and profit is not None and profit < 0]
     if len(lost_at) < wanted:
         return None
-    until = lost_at[0] + timedelta(minutes=limits.pause_minutes)
+    until = lost_at[0] + timedelta(minutes=limits.cooldown_minutes)
     if until <= buy.now:
         return None
     what = "the last cycle" if wanted == 1 else f"the last {wanted} cycles"
     text = f"{what} of {buy.symbol} ended at a loss: buys paused until {until:%d %b %H:%M:%S} UTC"
-    return Denial(text, min(LONG, until - buy.now), text, Rule.LOSSES_IN_A_ROW)
+    return Denial(text, min(LONG, until - buy.now), text, Rule.CONSECUTIVE_LOSSES)
 
 
 def _day_loss(buy: _Buy, limits: SymbolProtections) -> Denial | None:
@@ -160,7 +160,7 @@ def _day_loss(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     topic = f"max daily loss of {buy.symbol} reached, {plain(maximum)} {buy.quote}"
     more = " and commissions of unknown value" if sums["unvalued"] else ""
     reason = f"{topic}: {plain(lost)}{more} since midnight UTC"
-    return Denial(reason, min(LONG, buy.midnight + timedelta(days=1) - buy.now), topic, Rule.DAY_LOSS)
+    return Denial(reason, min(LONG, buy.midnight + timedelta(days=1) - buy.now), topic, Rule.DAILY_LOSS)
 
 
 def _open_orders(buy: _Buy, limits: SymbolProtections) -> Denial | None:
@@ -182,7 +182,7 @@ def _bound(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     if now_bound + buy.cost <= maximum:
         return None
     topic = f"max exposure of {buy.symbol}, {plain(maximum)} {buy.quote}"
-    return Denial(f"{topic}: {_needs(now_bound, buy)}", SHORT, topic, Rule.BOUND)
+    return Denial(f"{topic}: {_needs(now_bound, buy)}", SHORT, topic, Rule.SYMBOL_EXPOSURE)
 
 
 # --- the rules of an account ----------------------------------------------------------------------
@@ -191,11 +191,11 @@ def _by_account(buy: _Buy, limits: AccountProtections) -> Denial | None:
 
 
 def _of_account_together(buy: _Buy, limits: AccountProtections) -> Denial | None:
-    return _orders_a_minute(buy, limits) or _exposure(buy, limits) or _reserves(buy, limits)
+    return _order_rate(buy, limits) or _exposure(buy, limits) or _reserves(buy, limits)
 
 
-def _orders_a_minute(buy: _Buy, limits: AccountProtections) -> Denial | None:
-    maximum = limits.max_orders_a_minute
+def _order_rate(buy: _Buy, limits: AccountProtections) -> Denial | None:
+    maximum = limits.max_orders_per_minute
     if maximum is None:
         return None
     # The rest is kept for exits, as with the exchange's own limits.
@@ -206,7 +206,7 @@ def _orders_a_minute(buy: _Buy, limits: AccountProtections) -> Denial | None:
         return None
     topic = f"max {maximum} orders per minute at {buy.venue}"
     reason = f"{topic}, one fifth reserved for exits: {sent.count()} sent in the last minute"
-    return Denial(reason, max(timedelta(seconds=1), nth[0] + MINUTE - buy.now), topic, Rule.ORDERS_A_MINUTE)
+    return Denial(reason, max(timedelta(seconds=1), nth[0] + MINUTE - buy.now), topic, Rule.ORDER_RATE)
 
 
 def _exposure(buy: _Buy, limits: AccountProtections) -> Denial | None:
@@ -217,7 +217,7 @@ def _exposure(buy: _Buy, limits: AccountProtections) -> Denial | None:
     if now_bound + buy.cost <= maximum:
         return None
     topic = f"max account exposure at {buy.venue}, {plain(maximum)} {buy.quote}"
-    return Denial(f"{topic}: {_needs(now_bound, buy)}", SHORT, topic, Rule.EXPOSURE)
+    return Denial(f"{topic}: {_needs(now_bound, buy)}", SHORT, topic, Rule.ACCOUNT_EXPOSURE)
 
 
 def _reserves(buy: _Buy, limits: AccountProtections) -> Denial | None:

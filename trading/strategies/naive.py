@@ -25,7 +25,7 @@ from trading.core.guard import not_filled_yet
 from trading.core.money import EXACT, ONE, just_over, just_under, plain, round_up
 from trading.core.orders import Order, Side
 from trading.core.position import Position
-from trading.core.steps import buy_more, buy_under, leave, may_buy_more, percent, sale_price, sell_or_finish
+from trading.core.steps import buy_below, buy_more, exit_position, may_buy_more, percent, sale_price, sell_or_finish
 
 name = "naive"
 
@@ -94,7 +94,7 @@ def decide(position: Position, event: Event, filters: SymbolFilters, settings: S
     resting = position.open_order
     if resting is None:
         if position.bought == 0:
-            return buy_under(position, event, filters, *_how_to_buy(settings))
+            return buy_below(position, event, filters, *_how_to_buy(settings))
         if _may_buy_more(position, filters, settings) and isinstance(event, TradeSeen):
             return buy_more(position, event, filters, *_how_to_buy(settings))
         return _sell(position, filters, settings)
@@ -156,7 +156,7 @@ def _may_buy_more(position: Position, filters: SymbolFilters, settings: Settings
 def _sell(position: Position, filters: SymbolFilters, settings: Settings) -> Decision:
     left_at = position.memory.get(LEAVES_AT)
     if left_at is not None:
-        return leave(position, filters, Decimal(left_at), settings.exit_slippage, position.memory)
+        return exit_position(position, filters, Decimal(left_at), settings.exit_slippage, position.memory)
     cost = position.unit_cost(filters.base_asset, filters.quote_asset, filters.fees) or _bought_at(position)
     reason = (
         f"take profit: {percent(settings.profit_interval)} above its cost, {plain(round_up(cost))}, after the sell's "
@@ -187,7 +187,9 @@ def _stop(
         highest = plain(_highest(position))
         interval = _words(settings.trailing_stop_interval)
         why = f"trailing stop: {plain(price)} is more than {interval} below the high of {highest}"
-    sale = leave(position, filters, price, settings.exit_slippage, {**position.memory, LEAVES_AT: plain(price)})
+    sale = exit_position(
+        position, filters, price, settings.exit_slippage, {**position.memory, LEAVES_AT: plain(price)}
+    )
     if isinstance(sale, PlaceSell):
         return Replace(resting, sale, why)
     return Wait(f"{why}; the sell stays open: the rest is below the minimum to sell")

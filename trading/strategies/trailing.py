@@ -17,7 +17,7 @@ from trading.core.guard import not_filled_yet
 from trading.core.money import EXACT, ONE, ZERO, floor_to, just_over, just_under, plain
 from trading.core.orders import Order, Side
 from trading.core.position import Position
-from trading.core.steps import MAX_AGE_S, buy_more, buy_under, may_buy_more, percent, sale_price, sell_or_finish
+from trading.core.steps import MAX_AGE_S, buy_below, buy_more, may_buy_more, percent, sale_price, sell_or_finish
 
 name = "trailing"
 
@@ -96,7 +96,7 @@ def triggers(position: Position, filters: SymbolFilters, settings: Settings) -> 
 
 def _follow_down(position: Position, event: Event, filters: SymbolFilters, settings: Settings) -> Decision:
     trail = settings.trail_interval
-    buy = buy_under(position, event, filters, ZERO, settings.profit_interval)
+    buy = buy_below(position, event, filters, ZERO, settings.profit_interval)
     if not isinstance(event, TradeSeen) or event.age_s > MAX_AGE_S:
         return buy  # It says what is missing.
     price, low = event.price, _remembered(position, LOW)

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from hedgehog_project.outside import sentence
 from hedgehog_project.venues import Venue
 from hedgehog_project.venues.codes import NO_SUCH_SYMBOL, NOT_LISTED
 from trading.core.fees import Fees
@@ -74,7 +75,8 @@ def told_to_people(venue: Venue, about: str) -> Iterator[None]:
     except KeyRejected as error:
         raise ValidationError(str(error)) from None
     except ExchangeError as error:
-        raise ValidationError(f"{venue} does not answer about {about}: {error}. Is it running?") from error
+        why = sentence(str(error))
+        raise ValidationError(f"{venue} does not answer about {about}: {why} Is it running?") from error
 
 
 def no_such_symbol(venue: Venue, *names: str, listed: Iterable[str] = ()) -> ValidationError:

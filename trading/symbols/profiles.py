@@ -19,7 +19,7 @@ from trading.strategies.registry import COMMON, UnknownStrategy
 from trading.strategies.typed import BadSettings, Typed, Value
 
 # What says that a symbol is traded, and not how; and what holds the settings that are named one by one.
-_NOT_HOW = {"id", "symbol", "status", "cancels_orders", "profile", "strategy_settings"}
+_NOT_HOW = {"id", "symbol", "status", "cancel_orders", "profile", "strategy_settings"}
 _BATCH = 500
 
 
@@ -30,7 +30,11 @@ OLD_NAMES = MappingProxyType(
         "most_bound": "max_exposure",
         "most_open_orders": "max_open_orders",
         "most_day_loss": "max_daily_loss",
-        "most_trade_age_s": "max_trade_age_s",
+        "losses_in_a_row": "max_consecutive_losses",
+        "pause_minutes": "cooldown_minutes",
+        "most_trade_age_s": "max_price_age_s",
+        "max_trade_age_s": "max_price_age_s",
+        "heeds_gaps": "deny_in_gaps",
     }
 )
 
@@ -99,8 +103,8 @@ def protecting() -> set[str]:
 
 
 def when(names: Collection[str]) -> str:
-    """From when on a change of these applies, in words."""
-    at_once = protecting() & set(names)
+    """From when on a change of these applies, in words. They may be old names, as a profile has them."""
+    at_once = protecting() & {OLD_NAMES.get(name, name) for name in names}
     if not at_once:
         return "from the next cycle"
     return "immediately" if len(at_once) == len(names) else "from the next cycle, risk limits immediately"

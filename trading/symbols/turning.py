@@ -15,8 +15,8 @@ from trading.symbols import said
 log = logging.getLogger(__name__)
 
 
-def turn(wanted: Sequence[Symbol], status: TradingStatus, cancels_orders: bool = False) -> dict[str, str]:
-    """Turns trading of symbols, however many, and streams those that are turned on. `cancels_orders`: resting orders
+def turn(wanted: Sequence[Symbol], status: TradingStatus, cancel_orders: bool = False) -> dict[str, str]:
+    """Turns trading of symbols, however many, and streams those that are turned on. `cancel_orders`: resting orders
     shall be cancelled, which the leader sees to; with OFF all of them, with SHUTDOWN the buys.
 
     What can't work with the filters of the switch's venue is not turned on: why not, for people, by symbol.
@@ -37,7 +37,7 @@ def turn(wanted: Sequence[Symbol], status: TradingStatus, cancels_orders: bool =
                     problems[row.symbol.name] = problem
             stream_from(market_of(venue), *(row.symbol.name for row in rows if row.symbol.name not in problems))
         turned = [row.pk for row in rows if row.symbol.name not in problems]
-        TradingSettings.objects.filter(pk__in=turned).update(status=status, cancels_orders=cancels_orders)
+        TradingSettings.objects.filter(pk__in=turned).update(status=status, cancel_orders=cancel_orders)
     return problems
 
 
@@ -55,7 +55,7 @@ def end_shutdowns() -> int:
     count = 0
     for pk, name in shut_down.exclude(symbol__in=live).values_list("pk", "symbol__name"):
         # Somebody may have turned it on again meanwhile.
-        if shut_down.filter(pk=pk).update(status=TradingStatus.OFF, cancels_orders=False):
+        if shut_down.filter(pk=pk).update(status=TradingStatus.OFF, cancel_orders=False):
             log.info("trading is off: symbol=%s, last cycle finished", name)
             count += 1
     return count

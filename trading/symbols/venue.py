@@ -4,6 +4,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils import timezone
 
+from hedgehog_project.outside import sentence
 from hedgehog_project.venues import Venue, endpoints
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
@@ -34,5 +35,5 @@ def turn_switch(venue: Venue, by: str, may_trade_live: bool, is_confirmed: bool)
         try:
             exchange_at(venue)  # which asks what the key may do
         except ExchangeError as error:
-            raise ValidationError(f"{error}.") from error
+            raise ValidationError(sentence(str(error))) from error
     Switch.objects.update_or_create(pk=1, defaults={"venue": venue, "changed_by": by, "changed_at": timezone.now()})

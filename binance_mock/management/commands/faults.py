@@ -110,7 +110,7 @@ class Command(BaseCommand):
 
 def _line(fault: dict[str, Any], now_ms: int) -> str:
     left = words.left(fault)
-    last = f", last {words.last_struck(fault, now_ms)}" if fault["injected"] else ""
+    last = f", last {words.last_injected(fault, now_ms)}" if fault["injected"] else ""
     return (
         f"{fault['id']:>4}  {fault['kind']:<24}injected {_times(fault['injected'])}{last}"
         f"{f', remaining: {left}' if left else ''}  ({words.settings(fault)})"

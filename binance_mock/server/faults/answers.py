@@ -1,4 +1,4 @@
-"""What is answered instead of the truth when a fault strikes a request."""
+"""What is answered instead of the truth when a fault is injected into a request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

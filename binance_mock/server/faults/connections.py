@@ -23,16 +23,16 @@ class FaultyLines:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def look(self) -> None:
-        """Every connection that is well has an occasion to be struck; called once a second."""
+        """Every connection that is well is an occasion for a fault; called once a second."""
         now_ms = self._context.now_ms()
         for hook, lines in self._lines.items():
             if not self._context.faults.watches(hook):
                 continue
             for line in [each for each in lines() if not each.is_doomed]:
-                if fault := self._context.faults.strike(hook, Occasion(), now_ms):
-                    self._strike(line, fault)
+                if fault := self._context.faults.inject(hook, Occasion(), now_ms):
+                    self._inject(line, fault)
 
-    def _strike(self, line: Connection, fault: Fault) -> None:
+    def _inject(self, line: Connection, fault: Fault) -> None:
         match fault.kind.name.partition("_")[2]:
             case "closed_1006":
                 line.cut()

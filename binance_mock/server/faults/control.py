@@ -1,6 +1,6 @@
-"""The faults over HTTP, outside Binance's protocol; no fault ever strikes these.
+"""The faults over HTTP, outside Binance's protocol; no fault applies to these.
 
-    GET    /mock/faults            every fault with what is set, what is left, and how often it struck; all kinds
+    GET    /mock/faults            every fault: its settings, what remains, how often it was injected; all kinds
     POST   /mock/faults            {"kind", "probability"?, "count"?, "for_s"?, "seed"?, "symbol"?, …}: turns one on
     DELETE /mock/faults            turns all off
     DELETE /mock/faults/{which}    turns one off by its id, or all of a kind

@@ -42,7 +42,7 @@ class FaultyFrames:
     def passed(self, stream: str, passing: list[Passing], send: Send) -> None:
         out: list[bytes] = []
         for each in passing:
-            fault = self._strike(each)
+            fault = self._inject(each)
             # A report is overtaken by the next report, whatever else the account is told in between.
             lane = f"{stream} {each.hooks[-1]}"
             if fault is None:
@@ -63,10 +63,10 @@ class FaultyFrames:
         if out:
             send(out)
 
-    def _strike(self, passing: Passing) -> Fault | None:
+    def _inject(self, passing: Passing) -> Fault | None:
         now_ms = self._context.now_ms()
         for hook in passing.hooks:
-            if fault := self._context.faults.strike(hook, passing.occasion, now_ms):
+            if fault := self._context.faults.inject(hook, passing.occasion, now_ms):
                 return fault
         return None
 

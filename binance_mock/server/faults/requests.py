@@ -1,4 +1,4 @@
-"""Requests on a bad day, by REST and by the WebSocket API alike: what a fault that strikes one makes of it.
+"""Requests on a bad day, by REST and by the WebSocket API alike: what an injected fault makes of it.
 
 The exchange itself stays true: a request is carried out by the ordinary way, once, later, or not at all.
 """
@@ -55,7 +55,7 @@ class Done(Generic[T]):
 
 @dataclass(frozen=True)
 class Asked(Generic[T]):
-    """A request that may be struck. `carry_out` does it the ordinary way, and may be called later as well."""
+    """A request, with or without a fault. `carry_out` does it the ordinary way, and may be called later as well."""
 
     endpoint: str
     values: Mapping[str, str]
@@ -118,13 +118,13 @@ class FaultyRequests:
         order = self._open_order(asked.values)
         side = asked.values.get("side") or (order.side.value if order else "")
         occasion = Occasion(asked.values.get("symbol", ""), side, asked.endpoint)
-        if struck := faults.strike(Hook.BEFORE, occasion, now_ms):
-            return self._before(struck, asked, now_ms)
+        if fault := faults.inject(Hook.BEFORE, occasion, now_ms):
+            return self._before(fault, asked, now_ms)
         if order is not None and asked.endpoint == CANCEL and (shares := _shares(self._context, order)):
             self._meet_fill(occasion, order, shares, now_ms)
         answer = asked.carry_out()
-        struck = faults.strike(Hook.AFTER, occasion, now_ms)
-        return _after(struck, answer) if struck else Done(Way.TRUE, answer)
+        fault = faults.inject(Hook.AFTER, occasion, now_ms)
+        return _after(fault, answer) if fault else Done(Way.TRUE, answer)
 
     def _open_order(self, values: Mapping[str, str]) -> Order | None:
         """The open order that a request is about, where it names one."""
@@ -178,7 +178,7 @@ class FaultyRequests:
 
     def _meet_fill(self, occasion: Occasion, order: Order, shares: Mapping[str, Decimal], now_ms: int) -> None:
         """Somebody trades with the order at the moment at which its cancel arrives."""
-        fault = self._context.faults.strike(Hook.CANCEL, occasion, now_ms)
+        fault = self._context.faults.inject(Hook.CANCEL, occasion, now_ms)
         if fault is None:
             return
         engine = self._context.exchange.engine

@@ -22,11 +22,11 @@ class Faults:
         self._faulty_lines = FaultyLines(context, self._lines)
 
     def watch(self, hook: Hook, lines: Lines) -> None:
-        """Connections that a fault of that hook may strike."""
+        """Connections that a fault of that hook applies to."""
         self._lines[hook] = lines
 
     def changed(self) -> None:
-        """A fault was turned on or off: what can strike at once does."""
+        """A fault was turned on or off: what can be injected at once is."""
         self._exchange.look()
         self._faulty_lines.look()
 

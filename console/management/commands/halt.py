@@ -11,6 +11,7 @@ from console.management.settling import settle
 from hedgehog_project import emergency
 from hedgehog_project.emergency import Emergency
 from hedgehog_project.hurry import hurry
+from hedgehog_project.outside import sentence
 from trading.models.switch import TradingMode
 from trading.risk import kill_switch
 from trading.risk.kill_switch import Halted, clock, in_a_line, name_of
@@ -77,7 +78,7 @@ class Command(BaseCommand):
                 watch.last_words = lambda: f"The {what}s above are sent by {clock(found.until)} or never."
             unclear = found.wait()
         except DatabaseError as error:
-            return [f"{what.capitalize()}s in flight cannot be looked up: {in_a_line(error)}."]
+            return [sentence(f"{what.capitalize()}s in flight cannot be looked up: {in_a_line(error)}")]
         for line in kill_switch.in_the_end(halted, unclear):
             self.stdout.write(line)
         return ["Not every order in flight is confirmed."] if unclear else []

@@ -8,6 +8,7 @@ from django.db import DatabaseError
 
 from hedgehog_project import emergency
 from hedgehog_project.hurry import hurry
+from hedgehog_project.outside import sentence
 from trading.models import Switch
 from trading.risk import kill_switch
 from trading.risk.kill_switch import in_a_line
@@ -36,7 +37,7 @@ class Command(BaseCommand):
             count = kill_switch.resume(options["by"] or emergency.user())
         except DatabaseError as error:
             if not kill_switch.resume_here():
-                raise CommandError(f"Trading stays {row.mode}: {in_a_line(error)}. Try again.") from None
+                raise CommandError(f"Trading stays {row.mode}: {sentence(in_a_line(error))} Try again.") from None
             self.stdout.write("Trading resumed. The halt had not reached the database.")
             return
         except OSError as error:

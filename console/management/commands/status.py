@@ -25,6 +25,16 @@ WATCH_S = 2.0
 STATES = {True: "up", False: "DOWN", None: "unknown"}
 FIRST = (Topic.SWITCH, Topic.INSTALLATION, Topic.RATE_LIMIT)
 CLEAR = "\x1b[2J\x1b[H"
+# Keys of the JSON by their old names, for one release.
+OLD_NAMES = {
+    "held_back": "denied",
+    "mode_why": "mode_reason",
+    "stopped_until": "rate_limited_until",
+    "stopped_why": "rate_limited_reason",
+    "orders_submitting": "orders_in_flight",
+    "orders_unclear": "orders_unconfirmed",
+    "waiting": "blocked",
+}
 
 
 class Command(BaseCommand):
@@ -72,7 +82,7 @@ def gather() -> dict[str, Any]:
     """The facts that both forms show. Raises DatabaseError."""
     seen_now = diagnosis.gather()
     venue, lines, states, seen = seen_now.venue, seen_now.lines, seen_now.states, seen_now.seen
-    orders, submitting = figures.order_counts(venue)
+    orders, in_flight = figures.order_counts(venue)
     return {
         "venue": venue,
         "switch": seen_now.switch,
@@ -80,13 +90,13 @@ def gather() -> dict[str, Any]:
         "other_installations": list(OtherInstallation.objects.all()),
         # Without Redis nobody knows what the processes together have used.
         "budget": blockers.budgets([venue])[0] if seen_now.rate_limits else None,
-        "unclear": blockers.unclear_orders().count(),
-        "waiting": blockers.waiting(venue),
+        "unconfirmed": blockers.unclear_orders().count(),
+        "blocked": blockers.waiting(venue),
         "denied_orders": list(protections.active_denials(venue)),
         "left_over": left_over(venue, {line.name: line.last_trade for line in lines if line.last_trade}),
         "lines": lines,
         "orders_open": orders,
-        "orders_submitting": submitting,
+        "orders_in_flight": in_flight,
         "processes": states,
         "seen": seen,
         "findings": readyz.findings(venue, seen),
@@ -99,15 +109,11 @@ def gather() -> dict[str, Any]:
 def as_json(facts: dict[str, Any]) -> dict[str, Any]:
     """For programs. Decimals are strings; what is not known is null."""
     switch, budget, seen = facts["switch"], facts["budget"], facts["seen"]
-    denied_orders = [
-        {"symbol": row.symbol.name, "rule": row.rule, "reason": row.reason, "orders_today": row.count}
-        for row in facts["denied_orders"]
-    ]
-    return {
+    told = {
         "version": VERSION,
         "venue": str(facts["venue"]),
         "mode": str(switch.mode),
-        "mode_why": switch.mode_why,
+        "mode_reason": switch.mode_why,
         "mode_by": switch.mode_by,
         "mode_since": None if switch.is_active else switch.mode_at.isoformat(),
         "identity": facts["identity"],
@@ -122,8 +128,8 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
             }
             for row in facts["other_installations"]
         ],
-        "stopped_until": budget.stopped_until.isoformat() if budget and budget.stopped_until else None,
-        "stopped_why": budget.why if budget else "",
+        "rate_limited_until": budget.stopped_until.isoformat() if budget and budget.stopped_until else None,
+        "rate_limited_reason": budget.why if budget else "",
         "weight_used": budget.weight.used if budget else None,
         "orders_used_10s": budget.orders_10s.used if budget else None,
         "symbols": [
@@ -142,13 +148,15 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
             }
             for line in facts["lines"]
         ],
-        "denied_orders": denied_orders,
-        "held_back": denied_orders,  # its old name, for one release
+        "denied": [
+            {"symbol": row.symbol.name, "rule": row.rule, "reason": row.reason, "orders_today": row.count}
+            for row in facts["denied_orders"]
+        ],
         "orders_open": facts["orders_open"],
-        "orders_submitting": facts["orders_submitting"],
-        "orders_unclear": facts["unclear"],
-        "waiting": [
-            {"reason": row.reason, "traders": row.traders, "is_error": row.is_error} for row in facts["waiting"]
+        "orders_in_flight": facts["orders_in_flight"],
+        "orders_unconfirmed": facts["unconfirmed"],
+        "blocked": [
+            {"reason": row.reason, "traders": row.traders, "is_error": row.is_error} for row in facts["blocked"]
         ],
         "processes": [
             {
@@ -167,6 +175,7 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
         ],
         "last_fill": facts["last_fill"].isoformat() if facts["last_fill"] else None,
     }
+    return told | {old: told[name] for old, name in OLD_NAMES.items()}
 
 
 def as_text(facts: dict[str, Any]) -> str:
@@ -208,12 +217,12 @@ def as_text(facts: dict[str, Any]) -> str:
         *(line for each in first for line in (str(each), "")),
         f"Hedgehog {VERSION}. Venue {facts['venue']}. Realised profit: {profit or 'none yet'}.",
         *_table(symbols, right={3, 4, 5, 6, 7}),
-        f"Open orders: {facts['orders_open']}, in flight: {facts['orders_submitting']}"
-        + (f", unconfirmed and being queried: {facts['unclear']}" if facts["unclear"] else ""),
+        f"Open orders: {facts['orders_open']}, in flight: {facts['orders_in_flight']}"
+        + (f", unconfirmed and being queried: {facts['unconfirmed']}" if facts["unconfirmed"] else ""),
         *([f"Rate limits at {budget.host}: {blockers.used(budget)}"] if budget else []),
         *(
             f"Blocked, {row.traders} trader{'' if row.traders == 1 else 's'}: {row.reason}"
-            for row in facts["waiting"]
+            for row in facts["blocked"]
         ),
         *_table(states),
         *_progress(facts),

@@ -43,7 +43,7 @@ class Command(BaseCommand):
             wanted = known(options["symbols"]) if status == TradingStatus.ON else self._here(options["symbols"])
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
-        problems = turn(wanted, status, cancels_orders=cancels)
+        problems = turn(wanted, status, cancel_orders=cancels)
         for symbol in wanted:
             if symbol.name not in problems:
                 self.stdout.write(f"{symbol.name}: trading is {_in_words(status)} ({Switch.current()})")

@@ -42,13 +42,13 @@ def test_the_books_are_true_after_a_bad_day(processes: Processes, home: Path) ->
     chance = random.Random(seed)
     lines = [mock.user_events(), mock.socket("/ws/ethusdt@trade")]
     for kind in KINDS.values():
-        # What stops everybody would leave nothing for the others to strike.
+        # What stops everybody would leave nothing for the others to apply to.
         if kind.name not in ("banned_418", "throttled_429", "trading_halted"):
             mock.fault(kind.name, seed=seed, **({"probability": 0.05} if kind.for_s is None else {"for_s": 1}))
     trade_for(mock, 4, chance)
-    struck = {fault["kind"] for fault in mock.faults() if fault["injected"]}
+    injected = {fault["kind"] for fault in mock.faults() if fault["injected"]}
     mock.clear_faults()
-    assert len(struck) > 10, f"seed {seed}: only {struck}"
+    assert len(injected) > 10, f"seed {seed}: only {injected}"
     time.sleep(1)  # Late orders have come, or are too late.
 
     orders = mock.signed("GET", "allOrders", symbol="ETHUSDT", limit="1000").json()

@@ -65,7 +65,7 @@ def test_a_fault_is_turned_on_with_its_settings_and_off_again(shown: Mock, admin
     assert LogEntry.objects.count() == 2
 
 
-def test_how_often_each_has_struck_is_shown_also_when_it_ended(shown: Mock, admin_client: Client) -> None:
+def test_how_often_each_was_injected_is_shown_also_when_it_ended(shown: Mock, admin_client: Client) -> None:
     shown.fault("overloaded_1008", count=2)
     shown.get("ping")
     assert '<td class="hh-right hh-number">1</td><td class="hh-nowrap">0 s ago</td>' in page(admin_client)

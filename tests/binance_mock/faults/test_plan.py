@@ -1,4 +1,4 @@
-"""Which fault strikes now, counted; and mixes of them. No exchange, no wire."""
+"""Which fault is injected now, counted; and mixes of them. No exchange, no wire."""
 
 import contextlib
 import json
@@ -17,40 +17,40 @@ NOW = 1_700_000_000_000
 PLACED = Occasion("ETHUSDT", "BUY", "POST order")
 
 
-def strikes(faults: Faults, occasions: int = 1, now_ms: int = NOW, occasion: Occasion = PLACED) -> list[str]:
-    """The kinds that strike requests, one after the other; "-" where none does."""
-    struck = [faults.strike(Hook.BEFORE, occasion, now_ms) for _ in range(occasions)]
-    return [fault.kind.name if fault else "-" for fault in struck]
+def injected(faults: Faults, occasions: int = 1, now_ms: int = NOW, occasion: Occasion = PLACED) -> list[str]:
+    """The kinds that are injected into requests, one after the other; "-" where none is."""
+    found = [faults.inject(Hook.BEFORE, occasion, now_ms) for _ in range(occasions)]
+    return [fault.kind.name if fault else "-" for fault in found]
 
 
 def turned_on(faults: Faults, kind: str, **settings: object) -> Fault:
     return faults.turn_on({"kind": kind, **settings}, NOW)
 
 
-def test_a_fault_with_nothing_set_strikes_once() -> None:
+def test_a_fault_with_nothing_set_is_injected_once() -> None:
     faults = Faults()
     turned_on(faults, "balance_2010")
-    assert strikes(faults, 3) == ["balance_2010", "-", "-"]
+    assert injected(faults, 3) == ["balance_2010", "-", "-"]
     assert not faults.watches(Hook.BEFORE)
 
 
 def test_a_fault_that_lasts_lasts_for_its_usual_time() -> None:
     faults = Faults()
     turned_on(faults, "user_silent")
-    assert faults.strike(Hook.USER_EVENT, Occasion(), NOW + 29_999)
-    assert not faults.strike(Hook.USER_EVENT, Occasion(), NOW + 30_000)
+    assert faults.inject(Hook.USER_EVENT, Occasion(), NOW + 29_999)
+    assert not faults.inject(Hook.USER_EVENT, Occasion(), NOW + 30_000)
     assert faults.all(NOW + 40_000)[0].ended_ms == NOW + 30_000
 
 
 def test_a_fault_with_a_probability_stays_until_it_is_turned_off() -> None:
     faults = Faults()
     turned_on(faults, "balance_2010", probability=0.5, seed=1)
-    assert strikes(faults, 200).count("balance_2010") == pytest.approx(100, abs=25)
+    assert injected(faults, 200).count("balance_2010") == pytest.approx(100, abs=25)
     assert faults.turn_off("balance_2010", NOW)
-    assert strikes(faults, 50) == ["-"] * 50
+    assert injected(faults, 50) == ["-"] * 50
 
 
-def test_the_strikes_of_a_fault_do_not_depend_on_the_others() -> None:
+def test_the_injections_of_a_fault_do_not_depend_on_the_others() -> None:
     def of_the_second(first_probability: float) -> list[int]:
         faults = Faults()
         turned_on(faults, "balance_2010", probability=first_probability, seed=1)
@@ -58,7 +58,7 @@ def test_the_strikes_of_a_fault_do_not_depend_on_the_others() -> None:
         luck = []
         for _ in range(50):
             before = second.chance.getstate()
-            strikes(faults)
+            injected(faults)
             assert second.chance.getstate() != before
             luck.append(hash(second.chance.getstate()))
         return luck
@@ -66,15 +66,15 @@ def test_the_strikes_of_a_fault_do_not_depend_on_the_others() -> None:
     assert of_the_second(0.1) == of_the_second(0.9)
 
 
-def test_the_oldest_of_two_strikes_and_the_other_is_not_counted() -> None:
+def test_the_oldest_of_two_is_injected_and_the_other_is_not_counted() -> None:
     faults = Faults()
     first, second = turned_on(faults, "balance_2010", count=2), turned_on(faults, "duplicate_2010", count=2)
-    assert strikes(faults, 4) == ["balance_2010"] * 2 + ["duplicate_2010"] * 2
+    assert injected(faults, 4) == ["balance_2010"] * 2 + ["duplicate_2010"] * 2
     assert (first.injected, second.injected) == (2, 2)
 
 
 @pytest.mark.parametrize(
-    ("kind", "endpoint", "struck", "spared"),
+    ("kind", "endpoint", "met", "spared"),
     [
         ("never_arrives", "", ["POST order", "DELETE order"], ["GET order", "GET account"]),
         ("balance_2010", "", ["POST order"], ["DELETE order", "POST order/test"]),
@@ -84,18 +84,18 @@ def test_the_oldest_of_two_strikes_and_the_other_is_not_counted() -> None:
         ("http_502_before", "get openOrders", ["GET openOrders"], ["DELETE openOrders"]),
     ],
 )
-def test_a_fault_strikes_its_endpoints(kind: str, endpoint: str, struck: list[str], spared: list[str]) -> None:
+def test_a_fault_applies_to_its_endpoints(kind: str, endpoint: str, met: list[str], spared: list[str]) -> None:
     faults = Faults()
     turned_on(faults, kind, endpoint=endpoint, count=100)
-    assert [strikes(faults, occasion=Occasion(endpoint=each)) for each in struck] == [[kind]] * len(struck)
-    assert [strikes(faults, occasion=Occasion(endpoint=each)) for each in spared] == [["-"]] * len(spared)
+    assert [injected(faults, occasion=Occasion(endpoint=each)) for each in met] == [[kind]] * len(met)
+    assert [injected(faults, occasion=Occasion(endpoint=each)) for each in spared] == [["-"]] * len(spared)
 
 
 def test_ended_faults_are_kept_but_not_without_bound() -> None:
     faults = Faults()
     for _ in range(ENDED_KEPT + 20):
         turned_on(faults, "balance_2010")
-        strikes(faults)
+        injected(faults)
     assert [fault.id for fault in faults.all(NOW)] == list(range(ENDED_KEPT + 20, 20, -1))
 
 
@@ -106,7 +106,7 @@ def test_a_kind_that_is_misspelt_is_told_from_the_near_ones() -> None:
         turned_on(Faults(), "zzz")
 
 
-def test_every_kind_has_a_group_a_sentence_and_something_that_it_strikes() -> None:
+def test_every_kind_has_a_group_a_sentence_and_something_that_it_applies_to() -> None:
     for kind in KINDS.values():
         assert kind.group in GROUPS
         assert kind.text.endswith(".")

@@ -52,8 +52,8 @@ def is_placed(mock: Mock, client_id: str) -> bool:
     return client_id in [order["clientOrderId"] for order in mock.state()["openOrders"]]
 
 
-def struck(mock: Mock, kind: str) -> int:
-    """How often the last fault of that kind has struck."""
+def injected(mock: Mock, kind: str) -> int:
+    """How often the last fault of that kind was injected."""
     found: int = next(fault["injected"] for fault in mock.faults() if fault["kind"] == kind)
     return found
 
@@ -98,24 +98,24 @@ def test_every_fault_of_requests_has_a_test() -> None:
 
 
 @pytest.mark.parametrize("kind", ANSWERS)
-def test_a_struck_order_is_answered_so_and_the_books_are_true(bad: Mock, kind: str) -> None:
+def test_an_order_with_a_fault_is_answered_so_and_the_books_are_true(bad: Mock, kind: str) -> None:
     status, said, placed = ANSWERS[kind]
     bad.fault(kind)
-    seen, body = place(bad, "struck")
+    seen, body = place(bad, "faulty")
     assert seen == status, body
     if isinstance(said, int):
         assert body["code"] == said
     elif said is not None:
         assert said in body
-    assert is_placed(bad, "struck") is placed
-    assert struck(bad, kind) == 1
+    assert is_placed(bad, "faulty") is placed
+    assert injected(bad, kind) == 1
     bad.clear_faults()
     # Once is once.
     assert place(bad, "next")[0] == 200
 
 
 @pytest.mark.parametrize("kind", ["answer_lost", "timeout_1007_after", "http_502_after"])
-def test_a_cancel_is_struck_as_well(bad: Mock, kind: str) -> None:
+def test_a_fault_applies_to_a_cancel_as_well(bad: Mock, kind: str) -> None:
     place(bad, "goes")
     bad.fault(kind, endpoint="DELETE order")
     assert cancel(bad, "goes")[0] == ANSWERS[kind][0]
@@ -129,7 +129,7 @@ def test_a_late_order_is_not_found_at_first_and_accepted_in_its_window(bad: Mock
     assert status == CUT or body["code"] == -1007
     assert ask(bad, "late")[1]["code"] == -2013
     until(lambda: is_placed(bad, "late"))
-    assert struck(bad, "accepted_late") == 1
+    assert injected(bad, "accepted_late") == 1
 
 
 @pytest.mark.parametrize("everywhere", [0, 1])
@@ -206,7 +206,7 @@ def test_a_ban_holds_for_every_request_until_its_time(bad: Mock, kind: str) -> N
     assert first.headers["Retry-After"] == "1"
     time.sleep(1.05)
     assert bad.session.get(f"{bad.url}/api/v3/ping", timeout=5).status_code == 200
-    assert struck(bad, kind) == 1
+    assert injected(bad, kind) == 1
 
 
 def test_a_ban_ends_when_all_faults_are_turned_off(bad: Mock) -> None:
@@ -243,7 +243,7 @@ def test_a_cancel_loses_to_a_fill(bad: Mock) -> None:
     # What was before it in the book was filled first, and what was behind it was not.
     assert ask(bad, "ahead")[1]["status"] == "FILLED"
     assert is_placed(bad, "behind")
-    assert struck(bad, "cancel_loses_to_fill") == 1
+    assert injected(bad, "cancel_loses_to_fill") == 1
 
 
 def test_a_cancel_finds_half_of_the_order_filled(bad: Mock) -> None:
@@ -253,7 +253,7 @@ def test_a_cancel_finds_half_of_the_order_filled(bad: Mock) -> None:
     assert (status, body["status"], Decimal(body["executedQty"])) == (200, "CANCELED", Decimal("0.5"))
 
 
-def test_a_fault_strikes_only_what_it_is_narrowed_down_to(bad: Mock) -> None:
+def test_a_fault_applies_only_to_what_it_is_narrowed_down_to(bad: Mock) -> None:
     bad.fault("balance_2010", symbol="BTCUSDT", count=1)
     bad.fault("duplicate_2010", side="SELL", count=1)
     bad.fault("http_502_before", endpoint="GET openOrders", count=1)
@@ -263,7 +263,7 @@ def test_a_fault_strikes_only_what_it_is_narrowed_down_to(bad: Mock) -> None:
     assert bad.signed("GET", "openOrders").status_code == 502
 
 
-def test_the_same_seed_and_requests_give_the_same_strikes(bad: Mock) -> None:
+def test_the_same_seed_and_requests_give_the_same_injections(bad: Mock) -> None:
     def outcomes(seed: int) -> list[bool]:
         bad.fault("balance_2010", probability=0.5, seed=seed, count=100)
         seen = [place(bad, f"seeded-{number}")[0] == 400 for number in range(16)]

@@ -10,7 +10,7 @@ import pytest
 import websocket
 
 from binance_mock.faults.kinds import KINDS, REQUESTS
-from tests.binance_mock.faults.test_requests import place, struck, until
+from tests.binance_mock.faults.test_requests import injected, place, until
 from tests.binance_mock.running import Mock, call, signed_params
 
 SILENCE_S = 0.3
@@ -254,7 +254,7 @@ def filters(mock: Mock) -> dict[str, dict[str, str]]:
     return {entry["filterType"]: entry for entry in symbol(mock)["filters"]}
 
 
-# kind: (its settings, whose line it strikes, what is seen there)
+# kind: (its settings, whose line it applies to, what is seen there)
 CHECKS: dict[str, tuple[dict[str, Any], str, Callable[[Mock, Line], None]]] = {
     "reports_dropped": ({}, "user", reports_dropped),
     "reports_doubled": ({}, "user", reports_doubled),
@@ -287,13 +287,13 @@ def test_every_fault_of_streams_and_of_the_exchange_has_a_test() -> None:
 
 
 @pytest.mark.parametrize("kind", CHECKS)
-def test_a_struck_stream_or_exchange_looks_so(bad: Mock, kind: str, request: pytest.FixtureRequest) -> None:
+def test_a_stream_or_exchange_with_a_fault_looks_so(bad: Mock, kind: str, request: pytest.FixtureRequest) -> None:
     settings, whose, check = CHECKS[kind]
     line = request.getfixturevalue(whose)
     line.frames(0.1)
     bad.fault(kind, **settings)
     check(bad, line)
-    assert struck(bad, kind) >= 1
+    assert injected(bad, kind) >= 1
     # Whatever was seen on the wire, the exchange answers truly.
     bad.clear_faults()
     assert bad.signed("GET", "account").status_code == 200
@@ -360,7 +360,7 @@ def test_the_state_names_the_faults_that_are_on(bad: Mock) -> None:
     assert bad.state()["faults"] == []
 
 
-def test_a_connection_is_struck_by_chance_once_a_second(bad: Mock, market: Line) -> None:
+def test_a_connection_meets_a_fault_by_chance_once_a_second(bad: Mock, market: Line) -> None:
     bad.fault("market_closed_1006", probability=0.9, seed=1)
     ends = time.monotonic() + 5
     while market.code is None and time.monotonic() < ends:

@@ -1,4 +1,4 @@
-"""Requests by the WebSocket API are struck by the same faults as those by REST."""
+"""The same faults apply to requests by the WebSocket API as to those by REST."""
 
 import json
 import time
@@ -8,7 +8,7 @@ import pytest
 import websocket
 
 from binance_mock.faults.kinds import KINDS, REQUESTS
-from tests.binance_mock.faults.test_requests import ANSWERS, CUT, ORDER, is_placed, struck, until
+from tests.binance_mock.faults.test_requests import ANSWERS, CUT, ORDER, injected, is_placed, until
 from tests.binance_mock.running import Mock, signed_params
 
 # Instead of a page of HTML the connection ends.
@@ -43,18 +43,18 @@ def ask(line: "websocket.WebSocket", method: str, **params: str) -> tuple[int, i
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind in ANSWERS and KINDS[kind].hook in REQUESTS])
-def test_a_struck_order_is_answered_so_and_the_books_are_true(
+def test_an_order_with_a_fault_is_answered_so_and_the_books_are_true(
     bad: Mock, line: "websocket.WebSocket", kind: str
 ) -> None:
     status, said, placed = ANSWERS[kind]
     bad.fault(kind)
-    seen = ask(line, "order.place", **ORDER, newClientOrderId="struck")
+    seen = ask(line, "order.place", **ORDER, newClientOrderId="faulty")
     if kind in ("body_cut_off", "body_garbage"):
         assert seen == (0, None)
     else:
         assert seen == ((CUT, None) if kind in PAGES or status == CUT else (status, said))
-    assert is_placed(bad, "struck") is placed
-    assert struck(bad, kind) == 1
+    assert is_placed(bad, "faulty") is placed
+    assert injected(bad, kind) == 1
 
 
 def test_a_late_order_is_accepted_later(bad: Mock, line: "websocket.WebSocket") -> None:

@@ -200,7 +200,8 @@ class TestTraders:
         finished = make_cycle(symbol, "1")
         retired = make_trader(symbol, 3, state=TraderState.RETIRED, finished_at=finished.finished_at)
         assert self.shown(admin_client) == {live.pk, failing.pk}
-        assert self.shown(admin_client, "?show=error") == {failing.pk}
+        assert self.shown(admin_client, "?show=errors") == {failing.pk}
+        assert self.shown(admin_client, "?show=error") == {failing.pk}  # its old name
         assert self.shown(admin_client, "?show=finished") == {finished.pk}
         assert self.shown(admin_client, "?show=all") == {live.pk, failing.pk, finished.pk, retired.pk}
 

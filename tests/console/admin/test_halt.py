@@ -39,15 +39,15 @@ def shown(client: Client, page: str) -> str:
 def test_halt_and_resume_from_the_overview_are_written_down(symbol: Symbol, admin_client: Client) -> None:
     trader = make_trader(symbol, retry_at=timezone.now() + timedelta(seconds=50))
     make_order(make_trader(symbol, 2))
-    page = admin_client.post(MODE, {"mode": "halted", "why": "news", "cancels_buys": "1"}, follow=True)
+    page = admin_client.post(MODE, {"mode": "halted", "why": "news", "cancel_buys": "1"}, follow=True)
     text = page.content.decode()
     assert "no process that uses this database sends a new order, on any machine, at any venue." in text
     assert "No order can be sent any more." in text
     assert "Open buys being cancelled: 1." in text
     row = Switch.objects.get()
-    assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "admin", "news", True)
+    assert (row.mode, row.mode_by, row.mode_why, row.cancel_buys) == (TradingMode.HALTED, "admin", "news", True)
     admin_client.post(MODE, {"mode": "active"})
-    assert (Switch.objects.get().mode, Switch.objects.get().cancels_buys) == (TradingMode.ACTIVE, False)
+    assert (Switch.objects.get().mode, Switch.objects.get().cancel_buys) == (TradingMode.ACTIVE, False)
     retry_at = Trader.objects.get(pk=trader.pk).retry_at
     assert retry_at is not None
     assert retry_at <= timezone.now()

@@ -125,13 +125,13 @@ class TestChanging:
         )
         assert "2 symbols changed, from the next cycle, risk limits immediately; 1 running cycle keeps" in told
         assert set(TradingSettings.objects.values_list("sizing", "balance_share")) == {("share", D("0.05"))}
-        assert list(SymbolProtections.objects.values_list("max_exposure", "pause_minutes")) == [(D(90), 60)] * 2
+        assert list(SymbolProtections.objects.values_list("max_exposure", "cooldown_minutes")) == [(D(90), 60)] * 2
         assert "5 % of free USDT, 1 slot" in told
-        told = act(admin_client, "change_settings", symbol, apply="yes", empty="max_exposure", heeds_gaps="True")
+        told = act(admin_client, "change_settings", symbol, apply="yes", empty="max_exposure", deny_in_gaps="True")
         assert "1 symbol changed, immediately." in told
         assert "old settings" not in told
         row = SymbolProtections.objects.get(symbol=symbol)
-        assert (row.max_exposure, row.heeds_gaps) == (None, True)
+        assert (row.max_exposure, row.deny_in_gaps) == (None, True)
 
     @pytest.mark.parametrize(
         ("values", "told"),
@@ -218,10 +218,10 @@ class TestProfiles:
         }
 
     def test_one_of_protections_is_shown_as_it_was_saved(self, admin_client: Client) -> None:
-        values = {"name": "safe", "max_daily_loss": "0.00000001", "losses_in_a_row": "3", "compounds": "False"}
+        values = {"name": "safe", "max_daily_loss": "0.00000001", "max_consecutive_losses": "3", "compounds": "False"}
         admin_client.post(f"{PROFILES}add/", values)
         safe = Profile.objects.get(name="safe")
-        assert safe.values == {"compounds": False, "max_daily_loss": "0.00000001", "losses_in_a_row": 3}
+        assert safe.values == {"compounds": False, "max_daily_loss": "0.00000001", "max_consecutive_losses": 3}
         shown = admin_client.get(f"{PROFILES}{safe.pk}/change/").content.decode()
         assert 'value="0.00000001"' in shown
         assert "compound profits no, max daily loss 0.00000001, max consecutive losses 3" in (

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 PAGES = "/admin/trading/accountprotections/"
 TRADE = TradeSeen("ETHUSDT", 1, D(3000), 0)
-EMPTY = {"max_exposure": "", "max_orders_a_minute": "", "quote_reserve": "", "bnb_reserve": "", "capital": ""}
+EMPTY = {"max_exposure": "", "max_orders_per_minute": "", "quote_reserve": "", "bnb_reserve": "", "capital": ""}
 CHOICES = {"quote_asset": "usdt", "drawdown_from": "day", "drawdown_mode": "halted", "max_drawdown": ""}
 
 
@@ -98,7 +98,7 @@ def test_the_accounts_page_says_how_far_limits_are_used_and_what_they_leave_out(
     keep_balances("1000")
     make_order(make_trader(symbol))
     row = limit_account(
-        max_exposure=D(500), quote_reserve=D(50), max_orders_a_minute=30, max_drawdown=D("0.1"), quote_asset="USDT"
+        max_exposure=D(500), quote_reserve=D(50), max_orders_per_minute=30, max_drawdown=D("0.1"), quote_asset="USDT"
     )
     shown = page(admin_client, f"{PAGES}{row.pk}/change/")
     for words in (
@@ -175,7 +175,7 @@ def test_a_symbols_page_shows_its_limits_and_takes_new_ones(
     own, row = SymbolProtections.objects.get(symbol=symbol), TradingSettings.objects.get(symbol=symbol)
     settings = {"id": str(row.pk), "symbol": str(symbol.pk), "max_slots": "1", "budget": "200"}
     settings |= {"buy_down_interval": "0.1", "profit_interval": "0.1"}
-    limits = {"id": str(own.pk), "symbol": str(symbol.pk), "max_exposure": "400", "pause_minutes": "60"}
+    limits = {"id": str(own.pk), "symbol": str(symbol.pk), "max_exposure": "400", "cooldown_minutes": "60"}
     data = {f"settings-0-{name}": value for name, value in settings.items()}
     data |= {f"protections-0-{name}": value for name, value in limits.items()}
     for name, count in (("settings", "1"), ("protections", "1"), ("listings", "0")):
@@ -201,10 +201,10 @@ def test_status_as_json_has_what_holds_as_well(denied: Trader) -> None:
     told = StringIO()
     with pytest.raises(SystemExit):
         call_command("status", "--json", stdout=told)
-    assert json.loads(told.getvalue())["denied_orders"] == [
+    assert json.loads(told.getvalue())["denied"] == [
         {
             "symbol": "ETHUSDT",
-            "rule": "bound",
+            "rule": "symbol exposure",
             "reason": "max exposure of ETHUSDT, 300 USDT: 199.8999 in use, this buy needs 199.8999",
             "orders_today": 1,
         }
@@ -227,7 +227,7 @@ def test_account_protections_that_are_emptied_say_that_nothing_is_denied(admin_c
 
 def test_a_pause_alone_is_no_protection_of_a_symbol(admin_client: Client, symbol: Symbol) -> None:
     form = main_form(admin_client.get(of(symbol)).content.decode())
-    shown = admin_client.post(of(symbol), {**form.values, "protections-0-pause_minutes": "30"}).content.decode()
+    shown = admin_client.post(of(symbol), {**form.values, "protections-0-cooldown_minutes": "30"}).content.decode()
     assert "A cooldown needs a limit" in shown
     assert not SymbolProtections.objects.exists()
 

@@ -238,7 +238,12 @@ def test_symbols_are_never_deleted(admin_client: Client, symbol: Symbol) -> None
 
 @pytest.mark.parametrize(
     ("shown", "names"),
-    [("all", ["BTCUSDT", "ETHUSDT", "XRPUSDT"]), ("trading", ["ETHUSDT"]), ("streaming", ["BTCUSDT", "ETHUSDT"])],
+    [
+        ("all", ["BTCUSDT", "ETHUSDT", "XRPUSDT"]),
+        ("trading", ["ETHUSDT"]),
+        ("feed", ["BTCUSDT", "ETHUSDT"]),
+        ("streaming", ["BTCUSDT", "ETHUSDT"]),  # its old name
+    ],
 )
 def test_tabs_part_the_symbols(admin_client: Client, symbol: Symbol, shown: str, names: list[str]) -> None:
     turning.set_trading(symbol, True)

@@ -74,7 +74,7 @@ def another_strategy(symbol: Symbol) -> None:
 
 
 def with_protections(symbol: Symbol) -> None:
-    limit(symbol, max_exposure=D("300.5"), losses_in_a_row=3, heeds_gaps=True)
+    limit(symbol, max_exposure=D("300.5"), max_consecutive_losses=3, deny_in_gaps=True)
     TradingSettings.objects.filter(symbol=symbol).update(profile=Profile.objects.get(name="lively"))
 
 

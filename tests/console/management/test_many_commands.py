@@ -35,7 +35,7 @@ def run(*command: str) -> str:
 
 def status_of(symbol: Symbol) -> tuple[str, bool]:
     row = TradingSettings.objects.get(symbol=symbol)
-    return row.status, row.cancels_orders
+    return row.status, row.cancel_orders
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ class TestOff:
         assert Order.objects.count() == 2  # Nothing is ordered again while it is off.
 
     def test_wish_to_cancel_is_kept_for_the_leader(self, selling: Trader) -> None:
-        turning.turn([selling.symbol], TradingStatus.OFF, cancels_orders=True)
+        turning.turn([selling.symbol], TradingStatus.OFF, cancel_orders=True)
         assert [order.side for order in kill_switch.unwanted()] == ["SELL"]
         turning.turn([selling.symbol], TradingStatus.ON)
         assert not kill_switch.unwanted().exists()

@@ -74,13 +74,13 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
         "version": VERSION,
         "venue": "mock",
         "mode": "active",
-        "mode_why": "",
+        "mode_reason": "",
         "mode_by": "",
         "mode_since": None,
         "identity": "",
         "other_installations": [],
-        "stopped_until": None,
-        "stopped_why": "",
+        "rate_limited_until": None,
+        "rate_limited_reason": "",
         "orders_used_10s": 0,
         "symbols": [
             {
@@ -109,12 +109,11 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
                 "exchange_says": None,
             },
         ],
-        "denied_orders": [],
-        "held_back": [],
+        "denied": [],
         "orders_open": 2,
-        "orders_submitting": 1,
-        "orders_unclear": 0,
-        "waiting": [],
+        "orders_in_flight": 1,
+        "orders_unconfirmed": 0,
+        "blocked": [],
         "processes": [
             {"name": "redis", "alive": True, "age_s": 0.0},
             {"name": "streamer", "alive": True, "age_s": 0.412},
@@ -123,6 +122,14 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
         "diagnosis": [],
         "queues": [{"name": name, "length": 0, "oldest_s": 0.0} for name in ("leader", "exits", "reports", "celery")],
         "last_fill": last_fill.isoformat() if last_fill else None,
+        # Old names, for one release.
+        "mode_why": "",
+        "stopped_until": None,
+        "stopped_why": "",
+        "held_back": [],
+        "orders_submitting": 1,
+        "orders_unclear": 0,
+        "waiting": [],
     }
     assert code == 0
 
@@ -190,11 +197,20 @@ def test_what_holds_trading_back_is_said_first_and_who_waits_for_it(day: Symbol,
     assert "unconfirmed and being queried: 1" in text
     assert "Blocked, 1 trader: trading is halted: news" in text
     told = json.loads(run("--json")[0])
-    assert (told["mode"], told["mode_by"], told["mode_why"], told["orders_unclear"]) == ("halted", "anna", "news", 1)
-    assert told["waiting"] == [
-        {"reason": "insufficient balance", "traders": 1, "is_error": True},
-        {"reason": "trading is halted: news", "traders": 1, "is_error": False},
-    ]
+    assert (told["mode"], told["mode_by"], told["mode_reason"], told["orders_unconfirmed"]) == (
+        "halted",
+        "anna",
+        "news",
+        1,
+    )
+    assert (
+        told["blocked"]
+        == told["waiting"]
+        == [
+            {"reason": "insufficient balance", "traders": 1, "is_error": True},
+            {"reason": "trading is halted: news", "traders": 1, "is_error": False},
+        ]
+    )
 
 
 def test_stop_that_the_exchange_ordered_is_said_with_its_end(day: Symbol, all_up: None) -> None:
@@ -203,7 +219,7 @@ def test_stop_that_the_exchange_ordered_is_said_with_its_end(day: Symbol, all_up
     rate_limits_of(Venue.MOCK).stop(round(until.timestamp() * 1000), "banned (418)")
     text, _ = run()
     assert f"No requests to {rate_limits_of(Venue.MOCK).host} until {until:%d %b %H:%M:%S} UTC: banned (418)." in text
-    assert json.loads(run("--json")[0])["stopped_why"] == "banned (418)"
+    assert json.loads(run("--json")[0])["rate_limited_reason"] == "banned (418)"
 
 
 def test_what_does_not_get_on_is_said_and_is_a_failure_though_every_process_is_up(

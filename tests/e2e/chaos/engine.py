@@ -53,7 +53,7 @@ RULES: Mapping[str, Mapping[str, Decimal]] = {
 # saved; and what was refused several times over is tried again after up to 16 s.
 RECOVERS_WITHIN_S = 25.0
 SETTLES_WITHIN_S = 45.0
-# Faults that have not struck by the end of their step get so much more time, and so much more for each of them.
+# Faults that were not injected by the end of their step get so much more time, and so much more for each of them.
 PATIENCE_S, PATIENCE_EACH_S = 20.0, 1.0
 # All start anew at once, on a machine that may be busy.
 COMES_BACK_WITHIN_S = 30.0
@@ -133,10 +133,10 @@ class Chaos:
             self._wait(misfortunes.end, COMES_BACK_WITHIN_S, "the exchange is well again")
             self._look_for_a_stop()
             well_at = time.time()
-            result.struck, result.times_set = misfortunes.struck, misfortunes.times_set
+            result.injected, result.times_set = misfortunes.injected, misfortunes.times_set
             result.acted = _acted_between(began, well_at)
             result.orders, result.cycles = orders_between(began, well_at), cycles_between(began, well_at)
-            result.problems += [f"{kind} has never struck" for kind in misfortunes.idle]
+            result.problems += [f"{kind} was never injected" for kind in misfortunes.idle]
             cancels.is_on.clear()
             if step.needs_a_person or not Switch.row().is_active:
                 resume("the test")
@@ -146,7 +146,7 @@ class Chaos:
             result.told_to_wait = max(0.0, self._stopped_until - well_at)
             result.kills = [(victim, _first_cycle_after(at)) for victim, at in restarts]
             # What is held is sold, nothing is bought any more.
-            halt("the test", mode=TradingMode.REDUCING, cancels_buys=needs_cancels(step.kinds))
+            halt("the test", mode=TradingMode.REDUCING, cancel_buys=needs_cancels(step.kinds))
             self._wait(lambda: not under_way().exists(), SETTLES_WITHIN_S, "every cycle has come to its end")
             result.settled = time.time() - since
             turn_off()
@@ -184,7 +184,7 @@ class Chaos:
         idle_until(began + step.seconds)
         patience_s = PATIENCE_S + PATIENCE_EACH_S * len(step.kinds)
         ended = time.time()
-        # Nothing can strike while everybody stays away.
+        # Nothing can be injected while everybody stays away.
         while misfortunes.idle and time.time() < max(ended, self._stopped_until) + patience_s:
             idle_until(time.time() + 0.2)
         if step.kills_all:
@@ -246,7 +246,7 @@ def _halt_and_resume(began: float) -> None:
     is_halted = (time.time() - began) % 3 > 2
     if is_halted == Switch.row().is_active:
         if is_halted:
-            halt("the test", cancels_buys=True)
+            halt("the test", cancel_buys=True)
         else:
             resume("the test")
 

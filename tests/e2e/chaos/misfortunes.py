@@ -11,7 +11,7 @@ class Misfortunes:
     """A restarted exchange is well again and remembers no fault: `keep` makes up for that. Call it often."""
 
     def __init__(self, stack: Stack, lanes: Sequence[Sequence[Mapping[str, Any]]]) -> None:
-        """In each lane one fault is on at a time: until it has struck, if another waits behind it."""
+        """In each lane one fault is on at a time: until it was injected, if another waits behind it."""
         self._stack = stack
         self._lanes = [deque(lane) for lane in lanes]
         self._kinds = [str(fault["kind"]) for lane in lanes for fault in lane]
@@ -23,15 +23,15 @@ class Misfortunes:
         self.times_set = 0
 
     @property
-    def struck(self) -> Counter[str]:
-        """How often each kind has struck."""
+    def injected(self) -> Counter[str]:
+        """How often each kind was injected."""
         return self._before + self._in_this_life
 
     @property
     def idle(self) -> list[str]:
-        """The kinds that have not struck yet."""
-        struck = self.struck
-        return [kind for kind in self._kinds if not struck[kind]]
+        """The kinds that were not injected yet."""
+        injected = self.injected
+        return [kind for kind in self._kinds if not injected[kind]]
 
     @property
     def on(self) -> set[str]:
@@ -44,9 +44,9 @@ class Misfortunes:
             if self._life != self._stack.started_at["mock_exchange"]:
                 self._begin_life(self._stack.started_at["mock_exchange"])
             self._count()
-            struck = self.struck
+            injected = self.injected
             for lane in self._lanes:
-                while len(lane) > 1 and struck[str(lane[0]["kind"])]:
+                while len(lane) > 1 and injected[str(lane[0]["kind"])]:
                     done = lane.popleft()
                     number = self._on.pop(str(done["kind"]))
                     if "count" not in done:  # It would last.
@@ -66,16 +66,16 @@ class Misfortunes:
         return True
 
     def _begin_life(self, started_at: float) -> None:
-        self._before, self._in_this_life = self.struck, Counter()
+        self._before, self._in_this_life = self.injected, Counter()
         self._on, self._ids = {}, {}
         self._stack.mock.clear_faults()
         self._life = started_at
 
     def _is_spent(self, fault: Mapping[str, Any]) -> bool:
-        return "count" in fault and self.struck[str(fault["kind"])] >= fault["count"]
+        return "count" in fault and self.injected[str(fault["kind"])] >= fault["count"]
 
     def _set(self, fault: Mapping[str, Any]) -> None:
-        # Set again, it has other luck: the same would strike the same requests as before.
+        # Set again, it has other luck: the same would meet the same requests as before.
         kind, seed = str(fault["kind"]), fault["seed"] + 1_000 * self.times_set
         self._on[kind] = self._stack.mock.fault(**{**fault, "seed": seed})["id"]
         self._ids[self._on[kind]] = kind
@@ -87,6 +87,6 @@ class Misfortunes:
             if fault["id"] in self._ids:
                 found[fault["kind"]] += fault["injected"]
                 if not fault["is_on"] and not fault["injected"] and self._on.get(fault["kind"]) == fault["id"]:
-                    del self._on[fault["kind"]]  # Its time passed while there was nothing to strike: once more.
+                    del self._on[fault["kind"]]  # Its time passed while there was nothing to apply to: once more.
         # Of the ended ones the exchange remembers the last hundred only.
         self._in_this_life |= found

@@ -15,7 +15,7 @@ def written(results: Sequence[Result], seed: int, commit: str, took_s: float, pl
 
 
 def _head(results: Sequence[Result], seed: int, commit: str, took_s: float, planned: int) -> Iterable[str]:
-    struck: Counter[str] = sum((result.struck for result in results), Counter())
+    injected: Counter[str] = sum((result.injected for result in results), Counter())
     kills = Counter(name for result in results for name, _ in result.kills)
     differences = sum(len(result.differences) for result in results)
     failed = sum(not result.has_passed for result in results)
@@ -28,7 +28,8 @@ def _head(results: Sequence[Result], seed: int, commit: str, took_s: float, plan
     yield f"- {len(results)} of {planned} steps, {failed} failed"
     yield f"- **{differences} differences** (must be 0)"
     orders, cycles = sum(result.orders for result in results), sum(result.cycles for result in results)
-    yield f"- {struck.total()} faults of {len(struck)} kinds struck; meanwhile {orders} orders and {cycles} cycles"
+    kinds = f"{injected.total()} faults of {len(injected)} kinds injected"
+    yield f"- {kinds}; meanwhile {orders} orders and {cycles} cycles"
     counts = ", ".join(f"{name} {count}" for name, count in sorted(kills.items()))
     acted: Counter[str] = sum((result.acted for result in results), Counter())
     yield "- the strategy's rules acted meanwhile: " + ", ".join(f"{n} {rule}" for rule, n in acted.items())
@@ -59,17 +60,17 @@ def _steps(results: Sequence[Result]) -> Iterable[str]:
     yield "request weight was used), to the next"
     yield "finished cycle. Settled: until every trader that lived then had ended its cycle."
     yield ""
-    columns = "set | struck | orders | cycles | told to wait | recovery | settled | differences | killed"
+    columns = "set | injected | orders | cycles | told to wait | recovery | settled | differences | killed"
     yield f"| database | step | {columns} |"
     yield "|---|---|" + "--:|" * columns.count("|") + "---|"
     for result in results:
         name = result.step.name
         if 1 < len(result.step.kinds) < 10:
-            name += ": " + ", ".join(f"{kind} {result.struck[kind]}" for kind in result.step.kinds)
+            name += ": " + ", ".join(f"{kind} {result.injected[kind]}" for kind in result.step.kinds)
         killed = ", ".join(f"{victim} {_seconds(after)}" for victim, after in result.kills)
         waited = _seconds(result.told_to_wait or None)
         times = f"{waited} | {_seconds(result.recovery)} | {_seconds(result.settled)}"
-        counts = f"{result.times_set} | {result.struck.total()} | {result.orders} | {result.cycles}"
+        counts = f"{result.times_set} | {result.injected.total()} | {result.orders} | {result.cycles}"
         yield f"| {result.database} | {name} | {counts} | {times} | {len(result.differences)} | {killed} |"
     notes = [(result.step.name, note) for result in results for note in result.notes]
     if notes:

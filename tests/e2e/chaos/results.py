@@ -16,7 +16,7 @@ class Result:
     database: str
     took: float = 0.0
     times_set: int = 0
-    struck: Counter[str] = field(default_factory=Counter)
+    injected: Counter[str] = field(default_factory=Counter)
     orders: int = 0  # placed while the faults were on
     cycles: int = 0  # finished while the faults were on
     acted: Counter[str] = field(default_factory=Counter)  # rules of the strategy, meanwhile
@@ -48,7 +48,7 @@ class Result:
         """One line for people."""
         words = [f"{self.step.name:24} {self.took:5.1f} s"]
         if self.step.lanes:
-            words.append(f"struck {self.struck.total():4}")
+            words.append(f"injected {self.injected.total():4}")
         words.append(f"{self.orders:4} orders, {self.cycles:3} cycles meanwhile")
         if self.acted:
             words.append(", ".join(f"{number} {rule}" for rule, number in self.acted.items()))

@@ -16,7 +16,7 @@ MIXES = 10
 MIX_SECONDS = 30.0
 MIN_MIXED, MAX_MIXED = 2, 5
 KILLS_IN_A_MIX = 3
-# How often a fault strikes by itself. A part of all still trades: what a fault meets is as mixed as on a real day.
+# How often a fault is injected by itself. A part of all still trades: what it meets is as mixed as on a real day.
 ALONE = 0.3
 # Several at once; a second of a connection is an occasion of its own.
 MIXED = 0.12
@@ -33,7 +33,7 @@ _LONG = frozenset({"firewall_403"})
 # Traders wait, sockets are silent, everybody stays away: the longer the later.
 _QUIETING = ("key_2015", "too_many_orders_1015", "user_half_open", "market_half_open", "too_many_requests_1003",
              "firewall_403")  # fmt: skip
-# What the kinds of one lane strike is out of reach of the others'.
+# What the kinds of one lane apply to is out of reach of the others'.
 _LANES: Mapping[Hook, str] = {
     **dict.fromkeys((Hook.CANCEL, Hook.BEFORE, Hook.AFTER), "requests"),
     **dict.fromkeys((Hook.USER_EVENT, Hook.REPORT, Hook.USER_LINE), "user stream"),
@@ -46,7 +46,7 @@ _LANES: Mapping[Hook, str] = {
 class Step:
     """`victims` die one after the other; `lanes` are faults as POST /mock/faults takes them.
 
-    The faults of a lane take turns, each until it has struck; the last of each stays on until the step's end.
+    The faults of a lane take turns, each until it was injected; the last of each stays on until the step's end.
     """
 
     name: str
@@ -73,12 +73,12 @@ def alone(kind: str, seed: int, seconds: float) -> Step:
 
 
 def needs_cancels(kinds: Iterable[str]) -> bool:
-    """Whether somebody must cancel orders, for a fault to have something to strike."""
+    """Whether somebody must cancel orders, for a fault to have something to apply to."""
     return any(KINDS[kind].hook is Hook.CANCEL for kind in kinds)
 
 
 def parade(seed: int) -> Step:
-    """Every kind there is, as quickly as each has struck; then kill -9 of everybody at once."""
+    """Every kind there is, as quickly as each was injected; then kill -9 of everybody at once."""
     lanes: dict[str, list[Mapping[str, Any]]] = {}
     for kind in sorted(KINDS.values(), key=_turn):
         setting = _setting(kind, seed, 1.0)
@@ -140,13 +140,13 @@ def chosen(steps: Sequence[Step], names: str) -> list[Step]:
 
 
 def _mixed(kind: Kind, seed: int, seconds: float) -> dict[str, Any]:
-    """What stops everything lasts for a part of the time: the others of its mix have to strike as well."""
+    """What stops everything lasts for a part of the time: the others of its mix have to be injected as well."""
     setting = _setting(kind, seed, MIXED)
     return {**setting, "for_s": seconds / 3} if kind.for_s is not None else setting
 
 
 def _setting(kind: Kind, seed: int, probability: float) -> dict[str, Any]:
-    """How a kind is turned on. One that nobody has thought of here follows from where it strikes."""
+    """How a kind is turned on. One that nobody has thought of here follows from where it applies."""
     setting: dict[str, Any] = {"kind": kind.name, "seed": seed}
     if kind.hook is Hook.CANCEL or kind.for_s is not None:
         # Ended by us; after a minute at most, should we be away.

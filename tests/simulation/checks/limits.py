@@ -57,11 +57,11 @@ class Limits:
             count = sum(1 for row in rows if OrderStatus(row[3]) in OPEN)
             never(count > limits.max_open_orders, f"R6: {name} is one of {count} open orders of {symbol}")
         last = self.world.wake_ups.last.get(symbol)
-        if limits.max_trade_age_s is not None:
+        if limits.max_price_age_s is not None:
             age_ms = self.world.now_ms - last.event_ms if last else None
-            is_old = age_ms is None or age_ms > limits.max_trade_age_s * 1000
+            is_old = age_ms is None or age_ms > limits.max_price_age_s * 1000
             never(is_old, f"R6: {name} is saved, and the last trade is {age_ms} ms old")
-        if limits.heeds_gaps:
+        if limits.deny_in_gaps:
             never(self.world.wake_ups.has_gap(None, "mock", symbol), f"R6: {name} is saved in a gap of {symbol}")
         self._losses(name, symbol, limits)
 
@@ -74,7 +74,7 @@ class Limits:
         )
         # Every world begins and ends on one day.
         lost = -sum((from_units(row[1]) for row in ended), ZERO)
-        maximum, wanted = limits.max_daily_loss, limits.losses_in_a_row
+        maximum, wanted = limits.max_daily_loss, limits.max_consecutive_losses
         never(
             maximum is not None and lost >= maximum, f"R6: {name} is saved, and {symbol} has lost {lost} of {maximum}"
         )
@@ -82,8 +82,8 @@ class Limits:
         # Of two that ended at one moment either may count as the last.
         if wanted is None or len(cycles) < wanted or len({row[0] for row in cycles}) < len(cycles):
             return
-        until = time_of(cycles[0][0]) + timedelta(minutes=limits.pause_minutes)
-        if self.world.wall.was_set_within(timedelta(minutes=limits.pause_minutes)):
+        until = time_of(cycles[0][0]) + timedelta(minutes=limits.cooldown_minutes)
+        if self.world.wall.was_set_within(timedelta(minutes=limits.cooldown_minutes)):
             return  # A clock that is set forward ends a pause.
         all_lost = all(row[1] < 0 for row in cycles[:wanted])
         never(all_lost and until > self.world.now, f"R6: {name} is saved after {wanted} losses, and before {until}")
@@ -94,10 +94,10 @@ class Limits:
             now_bound = _bound(rows)
             never(now_bound > limits.max_exposure, f"R6: {name} makes {now_bound} of {limits.max_exposure} exposed")
         # What was sent before the clock was set forward lies hours back for whoever counts.
-        if limits.max_orders_a_minute is not None and not self.world.wall.was_set_within(MINUTE):
+        if limits.max_orders_per_minute is not None and not self.world.wall.was_set_within(MINUTE):
             since = self.world.now - MINUTE
             sent = sum(1 for (at,) in read("SELECT submitted_at FROM trading_order") if time_of(at) > since)
-            maximum = max(1, limits.max_orders_a_minute * 4 // 5)
+            maximum = max(1, limits.max_orders_per_minute * 4 // 5)
             never(sent > maximum, f"R6: {name} is the order number {sent} in a minute, and buys have {maximum}")
 
 

@@ -72,7 +72,7 @@ class RuleWatch:
         settings = {
             row[0]: row[1:]
             for row in read(
-                "SELECT s.name, t.status, t.cancels_orders, t.budget, t.max_slots, t.sizing, t.balance_share,"
+                "SELECT s.name, t.status, t.cancel_orders, t.budget, t.max_slots, t.sizing, t.balance_share,"
                 " t.compounds"
                 " FROM trading_tradingsettings t JOIN trading_symbol s ON s.id = t.symbol_id"
             )
@@ -295,7 +295,7 @@ class RuleWatch:
         resting = [
             o for o in self.world.context.exchange.engine.open_orders() if self.world.is_ours(o.client_order_id)
         ]
-        for symbol, (status, cancels_orders, *_) in settings.items():
+        for symbol, (status, cancel_orders, *_) in settings.items():
             mine = [row for row in live if row[1] == symbol]
             if status == TradingStatus.SHUTDOWN and not mine:
                 due["ends", symbol] = f"R4: the shutdown of {symbol} does not end"
@@ -303,7 +303,7 @@ class RuleWatch:
                 continue
             for order in resting:
                 if (
-                    cancels_orders
+                    cancel_orders
                     and order.symbol == symbol
                     and (order.side.value == Side.BUY or status == TradingStatus.OFF)
                 ):

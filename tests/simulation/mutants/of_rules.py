@@ -175,7 +175,7 @@ def spends_the_reserve(patches: Patches) -> None:
 
 
 def buys_on_after_losses(patches: Patches) -> None:
-    patches.set(protections, "_losses_in_a_row", lambda buy, limits: None)
+    patches.set(protections, "_consecutive_losses", lambda buy, limits: None)
 
 
 def denies_exits(patches: Patches) -> None:

@@ -67,9 +67,9 @@ class People:
             self._world.later(self._world.chance.randint(5_000, 30_000), self._resume)
 
     def _turn_off(self, name: str, status: TradingStatus) -> None:
-        world, cancels_orders = self._world, self._world.chance.random() < 0.6
-        turning.turn([Symbol.objects.get(name=name)], status, cancels_orders)
-        self.wishes[f"turned {status}, open orders are cancelled" if cancels_orders else f"turned {status}"] += 1
+        world, cancel_orders = self._world, self._world.chance.random() < 0.6
+        turning.turn([Symbol.objects.get(name=name)], status, cancel_orders)
+        self.wishes[f"turned {status}, open orders are cancelled" if cancel_orders else f"turned {status}"] += 1
         self.not_on_since.setdefault(name, world.now)
         if status == TradingStatus.OFF:
             self.off_since.setdefault(name, world.now)

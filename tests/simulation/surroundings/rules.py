@@ -102,10 +102,10 @@ def _of_symbol(chance: "Chance") -> dict[str, Any]:
         "max_exposure": _some(chance, "", "", "250", "450"),
         "max_open_orders": _count(chance, None, None, 1, 2),
         "max_daily_loss": _some(chance, "", "", "0.3", "1"),
-        "losses_in_a_row": _count(chance, None, None, 1, 2),
-        "pause_minutes": 1,
-        "max_trade_age_s": _count(chance, None, None, 2),
-        "heeds_gaps": chance.random() < 0.5,
+        "max_consecutive_losses": _count(chance, None, None, 1, 2),
+        "cooldown_minutes": 1,
+        "max_price_age_s": _count(chance, None, None, 2),
+        "deny_in_gaps": chance.random() < 0.5,
     }
 
 
@@ -114,7 +114,7 @@ def _of_account(chance: "Chance", money: Decimal) -> dict[str, Any]:
     return {
         "max_exposure": _some(chance, "", "450", "650"),
         "quote_reserve": None if reserve is None else money - reserve,
-        "max_orders_a_minute": _count(chance, None, 5, 10),
+        "max_orders_per_minute": _count(chance, None, 5, 10),
         "max_drawdown": _some(chance, "", "0.001", "0.003"),
         "drawdown_from": chance.choice([HighOf.DAY, HighOf.ALL_TIME]),
         "drawdown_mode": chance.choice([TradingMode.REDUCING, TradingMode.HALTED]),

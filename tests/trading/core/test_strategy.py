@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 from decimal import Decimal as D
+from importlib import import_module
 
 import pytest
 
-from trading.core import filters as core_filters
-from trading.core import guard, steps
-from trading.core import strategy as words
+from trading.core import guard, old_names, steps
 from trading.core.decisions import ANY_PRICE, Decision, Finish, PlaceBuy, PlaceSell, Triggers, Wait
 from trading.core.events import Event, OrderReported, Recheck, TradeSeen
 from trading.core.filters import SymbolFilters, violation
@@ -272,9 +271,44 @@ def test_what_the_filters_pass_is_not_refused() -> None:
     assert violation(FILTERS, Side.BUY, D("0.4307"), D("46.4")) is None
 
 
-def test_strategies_may_use_the_old_names_for_one_release() -> None:
-    assert (words.Rules, words.Nudged, words.TellRebuy) == (SymbolFilters, Recheck, words.RequestSlot)
-    assert (core_filters.refusal, steps.least_budget, steps.MOST_AGE_S) == (
-        violation, steps.min_budget, steps.MAX_AGE_S
-    )  # fmt: skip
-    assert Position(has_requested_slot=True).has_told_rebuy
+OLD_NAMES = {
+    "decisions.TellRebuy": "decisions.RequestSlot",
+    "events.Nudged": "events.Recheck",
+    "filters.Rules": "filters.SymbolFilters",
+    "filters.refusal": "filters.violation",
+    "risk.Rules": "filters.SymbolFilters",
+    "risk.refusal": "filters.violation",
+    "risk.too_far": "filters.too_far",
+    "steps.MOST_AGE_S": "steps.MAX_AGE_S",
+    "steps.buy_under": "steps.buy_below",
+    "steps.leave": "steps.exit_position",
+    "strategy.Nudged": "strategy.Recheck",
+    "strategy.Rules": "strategy.SymbolFilters",
+    "strategy.TellRebuy": "strategy.RequestSlot",
+}
+
+
+@pytest.mark.parametrize(("old", "new"), OLD_NAMES.items())
+def test_strategies_may_use_the_old_names_for_one_release_and_are_warned(
+    old: str, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def named(name: str) -> object:
+        module, _, it = name.partition(".")
+        return getattr(import_module(f"trading.core.{module}"), it)
+
+    monkeypatch.setattr(old_names, "used", set())
+    with pytest.warns(DeprecationWarning, match=f"trading.core.{old} is now trading.core.{new}") as told:
+        assert named(old) is named(new)
+    assert told[0].filename == __file__
+    assert old_names.used == {f"{__name__} uses trading.core.{old}, which is now trading.core.{new}"}
+
+
+def test_positions_have_an_old_name_for_one_release_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(old_names, "used", set())
+    with pytest.warns(DeprecationWarning, match="has_told_rebuy is now has_requested_slot"):
+        assert Position(has_requested_slot=True).has_told_rebuy
+
+
+def test_a_name_that_never_was_is_none() -> None:
+    with pytest.raises(AttributeError, match=r"module 'trading\.core\.steps' has no attribute 'sell_all'"):
+        steps.sell_all  # type: ignore[attr-defined]  # noqa: B018

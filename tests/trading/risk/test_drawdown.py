@@ -67,7 +67,7 @@ def test_fall_from_the_high_reduces_says_why_and_cancels_open_buys(symbol: Symbo
     row = look("1000")
     assert D("0.08") < row.drawdown < D("0.1")
     switch = Switch.row()
-    assert (switch.mode, switch.mode_by, switch.cancels_buys) == (TradingMode.REDUCING, "risk limits", True)
+    assert (switch.mode, switch.mode_by, switch.cancel_buys) == (TradingMode.REDUCING, "risk limits", True)
     assert switch.mode_why.startswith("drawdown 9.1 % at mock: gain fell from the all-time peak of 97.8011 USDT to")
     assert "trading is reducing: sells only: drawdown 9.1 %" in switch.mode_text
 
@@ -87,7 +87,7 @@ def test_drawdown_may_halt_and_leave_resting_buys_alone(symbol: Symbol, look: Lo
     )
     look("1100")
     look("1000")
-    assert (Switch.row().mode, Switch.row().cancels_buys) == (TradingMode.HALTED, False)
+    assert (Switch.row().mode, Switch.row().cancel_buys) == (TradingMode.HALTED, False)
 
 
 def test_realised_losses_count_as_well(symbol: Symbol, look: Look) -> None:

@@ -41,15 +41,28 @@ def no_request() -> Iterator[None]:
 
 
 @contextmanager
-def locked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def locked(monkeypatch: pytest.MonkeyPatch, why: str = "database is locked") -> Iterator[None]:
     """The row can't be written; what is in memory, as tests have it, can't be locked by another process."""
 
     def fail(*args: Any) -> None:
-        raise OperationalError("database is locked")
+        raise OperationalError(why)
 
     with monkeypatch.context() as patch:
         patch.setattr(kill_switch, "_turn", fail)
         yield
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        ("database is locked", "the database yet: database is locked. The leader"),
+        ("refused\n\tIs the server running?", "the database yet: refused Is the server running? The leader"),
+    ],
+)
+def test_what_the_database_says_ends_once(why: str, told: str, monkeypatch: pytest.MonkeyPatch, db: None) -> None:
+    with locked(monkeypatch, why):
+        lines = kill_switch.halt_now("anna", "", TradingMode.HALTED, cancel_buys=False).lines()
+    assert told in lines[1]
 
 
 def request(mode: TradingMode = TradingMode.HALTED, cancels: bool = False) -> None:
@@ -103,14 +116,14 @@ def test_request_loosens_nothing(db: None) -> None:
     assert gate.mode_denial(Side.SELL) is not None
     assert kill_switch.keep_request()
     row = Switch.objects.get()
-    assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "bert", "lunch", True)
+    assert (row.mode, row.mode_by, row.mode_why, row.cancel_buys) == (TradingMode.HALTED, "bert", "lunch", True)
 
 
 def test_leader_writes_a_request_into_the_row(db: None, redis_client: Any) -> None:
     request(cancels=True)
     leader.lead()
     row = Switch.objects.get()
-    assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "anna", "news", True)
+    assert (row.mode, row.mode_by, row.mode_why, row.cancel_buys) == (TradingMode.HALTED, "anna", "news", True)
     assert abs((timezone.now() - row.mode_at).total_seconds()) < 10
     assert halt_request.pending(settings.HEDGEHOG_HOME) is None
     assert not kill_switch.keep_request()
@@ -230,7 +243,7 @@ def test_halt_returns_only_when_no_call_can_begin_any_more(
     thread.start()
     try:
         assert has_looked.wait(10)
-        halted = kill_switch.halt_now("anna", "", TradingMode.HALTED, cancels_buys=False)
+        halted = kill_switch.halt_now("anna", "", TradingMode.HALTED, cancel_buys=False)
         found = kill_switch.found_on_their_way(halted)
         assert "BUY 0.0667 ETHUSDT at 2997 (mock)" in found.lines()[0]
         began = time.monotonic()

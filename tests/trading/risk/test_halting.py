@@ -222,7 +222,7 @@ def test_buy_that_is_cancelled_ends_cancelled_and_its_trader_waits(
     trader: Trader, exchange: ScriptedExchange
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
-    kill_switch.halt("anna", cancels_buys=True)
+    kill_switch.halt("anna", cancel_buys=True)
     acting.cancel(order().pk, exchange)
     assert (order().status, fresh(trader).state) == (OrderStatus.CANCELED, TraderState.WAITING)
     assert not acting.cancel(order().pk, exchange)
@@ -279,7 +279,7 @@ def test_leader_rings_for_resting_buys_while_they_are_wanted_back(
     kill_switch.halt("anna")
     leader.cancel_unwanted(timezone.now())
     assert wake_ups == []
-    kill_switch.halt("anna", cancels_buys=True)
+    kill_switch.halt("anna", cancel_buys=True)
     leader.cancel_unwanted(timezone.now())
     whose = {"trader": trader.pk, "symbol": "ETHUSDT", "order": order().pk}
     assert wake_ups == [("trading.tasks.cancel", whose)]
@@ -293,7 +293,7 @@ def test_halt_says_what_it_does_and_resume_what_it_ends(trader: Trader, at: Scri
     shown = run("halt", "--by", "anna", "--reason", "news")
     assert shown.startswith("Trading is halted since ")
     row = Switch.objects.get()
-    assert (row.mode, row.mode_by, row.mode_why, row.cancels_buys) == (TradingMode.HALTED, "anna", "news", False)
+    assert (row.mode, row.mode_by, row.mode_why, row.cancel_buys) == (TradingMode.HALTED, "anna", "news", False)
     assert "trading is halted: news (by anna" in run("resume", "--by", "bert")
     assert (Switch.objects.get().mode, Switch.objects.get().mode_by) == (TradingMode.ACTIVE, "bert")
     assert run("resume") == "Trading is already active.\n"

@@ -42,7 +42,7 @@ OF_SYMBOL: list[tuple[dict[str, object], Given, Rule, str, str]] = [
     (
         {"max_exposure": D(400)},
         lambda symbol, client: [make_order(make_trader(symbol, slot)) for slot in (11, 12)],
-        Rule.BOUND,
+        Rule.SYMBOL_EXPOSURE,
         "max exposure of ETHUSDT, 400 USDT: 399.7998 in use, this buy needs 199.8999",
         "max exposure of ETHUSDT, 400 USDT",
     ),
@@ -56,28 +56,28 @@ OF_SYMBOL: list[tuple[dict[str, object], Given, Rule, str, str]] = [
     (
         {"max_daily_loss": D(5)},
         lambda symbol, client: lose(symbol, "-4", "1", "-2.5"),
-        Rule.DAY_LOSS,
+        Rule.DAILY_LOSS,
         "max daily loss of ETHUSDT reached, 5 USDT: 5.5 since midnight UTC",
         "max daily loss of ETHUSDT reached, 5 USDT",
     ),
     (
-        {"max_trade_age_s": 30},
+        {"max_price_age_s": 30},
         lambda symbol, client: see_trade(client, age_s=45.2),
-        Rule.OLD_TRADE,
+        Rule.STALE_PRICE,
         "stale price: the last trade of ETHUSDT is 45 s old, max 30 s",
         "stale price: no trade of ETHUSDT for 30 s",
     ),
     (
-        {"max_trade_age_s": 30},
+        {"max_price_age_s": 30},
         lambda symbol, client: None,
-        Rule.OLD_TRADE,
+        Rule.STALE_PRICE,
         "no trade of ETHUSDT yet",
         "stale price: no trade of ETHUSDT for 30 s",
     ),
     (
-        {"heeds_gaps": True},
+        {"deny_in_gaps": True},
         lambda symbol, client: client.set(gap_key(default_market(), "ETHUSDT"), "5-7"),
-        Rule.GAP,
+        Rule.DATA_GAP,
         "data gap: missing trades of ETHUSDT are being fetched",
         "data gap: missing trades of ETHUSDT are being fetched",
     ),
@@ -86,7 +86,7 @@ OF_ACCOUNT: list[tuple[dict[str, object], Given, Rule, str, str]] = [
     (
         {"max_exposure": D(500)},
         lambda symbol, client: [make_order(make_trader(symbol, slot)) for slot in (11, 12)],
-        Rule.EXPOSURE,
+        Rule.ACCOUNT_EXPOSURE,
         "max account exposure at mock, 500 USDT: 399.7998 in use, this buy needs 199.8999",
         "max account exposure at mock, 500 USDT",
     ),
@@ -112,9 +112,9 @@ OF_ACCOUNT: list[tuple[dict[str, object], Given, Rule, str, str]] = [
         "reserve of 0.5 BNB at mock",
     ),
     (
-        {"max_orders_a_minute": 4},
+        {"max_orders_per_minute": 4},
         lambda symbol, client: three_orders(symbol),
-        Rule.ORDERS_A_MINUTE,
+        Rule.ORDER_RATE,
         "max 4 orders per minute at mock, one fifth reserved for exits: 3 sent in the last minute",
         "max 4 orders per minute at mock",
     ),
@@ -158,9 +158,9 @@ def test_each_rule_holds_a_buy_back_in_its_own_words_and_lets_exits_pass(
         {"max_exposure": D(400)},
         {"max_open_orders": 2},
         {"max_daily_loss": D(5)},
-        {"losses_in_a_row": 2},
-        {"max_trade_age_s": 30},
-        {"heeds_gaps": True},
+        {"max_consecutive_losses": 2},
+        {"max_price_age_s": 30},
+        {"deny_in_gaps": True},
     ],
     ids=str,
 )
@@ -180,7 +180,7 @@ def test_a_buy_with_room_left_passes_a_symbols_limit(
         {"max_exposure": D("399.7998")},
         {"quote_reserve": D("600.2002")},
         {"bnb_reserve": D(1)},
-        {"max_orders_a_minute": 3},
+        {"max_orders_per_minute": 3},
     ],
     ids=str,
 )
@@ -226,8 +226,8 @@ def test_exposure_adds_up_symbols_and_leaves_other_quotes_out(trader: Trader) ->
     assert ask(trader) is None
 
 
-def test_losses_in_a_row_pause_the_symbol_for_so_long_and_no_longer(trader: Trader) -> None:
-    limit(trader.symbol, losses_in_a_row=2, pause_minutes=30)
+def test_consecutive_losses_pause_the_symbol_for_so_long_and_no_longer(trader: Trader) -> None:
+    limit(trader.symbol, max_consecutive_losses=2, cooldown_minutes=30)
     lose(trader.symbol, "-1", "3", "-1", ago=timedelta(minutes=10))
     assert ask(trader) is None, "a profit lies between them"
     lose(trader.symbol, "-1", ago=timedelta(minutes=5))
@@ -254,7 +254,7 @@ def test_a_days_loss_is_forgotten_at_midnight_utc(trader: Trader) -> None:
 
 
 def test_a_minute_is_over_after_a_minute(trader: Trader) -> None:
-    limit_account(max_orders_a_minute=4)
+    limit_account(max_orders_per_minute=4)
     three_orders(trader.symbol)
     oldest = Order.objects.order_by("id").first()
     assert oldest is not None
@@ -324,6 +324,6 @@ def test_without_redis_a_feed_that_is_to_be_heeded_counts_as_gone(
 ) -> None:
     nobody = redis.Redis(port=1, socket_connect_timeout=0.1)
     monkeypatch.setattr(protections, "_reader", lambda url: nobody)
-    limit(trader.symbol, heeds_gaps=True)
+    limit(trader.symbol, deny_in_gaps=True)
     denial = ask(trader)
     assert denial is not None and denial.reason == "prices of ETHUSDT are unknown: Redis does not answer"

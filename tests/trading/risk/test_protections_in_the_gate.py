@@ -56,11 +56,11 @@ def test_a_held_trader_tells_why_once_and_buys_when_there_is_room(trader: Trader
         acting.wake(trader.pk, Recheck("retry is due", is_urgent=True), exchange)
     trader.refresh_from_db()
     assert exchange.placed == []
-    said = JournalEntry.objects.filter(trader=trader, kind=Kind.DENIED, denied_by=Rule.BOUND)
+    said = JournalEntry.objects.filter(trader=trader, kind=Kind.DENIED, denied_by=Rule.SYMBOL_EXPOSURE)
     assert [entry.reason for entry in said] == ["max exposure of ETHUSDT, 300 USDT"]
     row = DeniedOrder.objects.get()
-    assert (row.count, row.rule, row.day) == (1, Rule.BOUND, timezone.now().astimezone(UTC).date())
-    assert protections.of_day(Venue.MOCK) == {"bound": 1}
+    assert (row.count, row.rule, row.day) == (1, Rule.SYMBOL_EXPOSURE, timezone.now().astimezone(UTC).date())
+    assert protections.of_day(Venue.MOCK) == {"symbol exposure": 1}
     assert [str(each) for each in limit_usage.together(Venue.MOCK)] == [
         "max exposure of ETHUSDT, 300 USDT: 199.8999 in use, this buy needs 199.8999"
     ]
@@ -82,8 +82,8 @@ def test_what_is_bought_is_sold_whatever_holds_buys_back(
     trader: Trader, exchange: ScriptedExchange, redis_client: "redis.Redis"
 ) -> None:
     acting.wake(trader.pk, TRADE, exchange)
-    limit(trader.symbol, max_exposure=D(1), max_open_orders=1, max_trade_age_s=1, heeds_gaps=True)
-    limit_account(max_exposure=D(1), quote_reserve=D(10_000), max_orders_a_minute=2)
+    limit(trader.symbol, max_exposure=D(1), max_open_orders=1, max_price_age_s=1, deny_in_gaps=True)
+    limit_account(max_exposure=D(1), quote_reserve=D(10_000), max_orders_per_minute=2)
     acting.hear(exchange.fill_all(Order.objects.get().client_order_id), Source.REPORT, exchange)
     assert [order.side for order in exchange.placed] == [Side.BUY, Side.SELL]
     assert not DeniedOrder.objects.exists()
@@ -123,9 +123,14 @@ def test_with_everything_set_an_order_costs_a_dozen_queries_however_many_traders
     see_trade(redis_client)
     for slot in range(2, 40):
         make_order(make_trader(trader.symbol, slot))
-    all_of_symbol = {"max_exposure": D(10**6), "max_open_orders": 99, "max_daily_loss": D(1), "losses_in_a_row": 1}
-    limit(trader.symbol, **all_of_symbol, max_trade_age_s=30, heeds_gaps=True)
-    limit_account(max_exposure=D(10**6), quote_reserve=D(1), bnb_reserve=D("0.1"), max_orders_a_minute=900)
+    all_of_symbol = {
+        "max_exposure": D(10**6),
+        "max_open_orders": 99,
+        "max_daily_loss": D(1),
+        "max_consecutive_losses": 1,
+    }
+    limit(trader.symbol, **all_of_symbol, max_price_age_s=30, deny_in_gaps=True)
+    limit_account(max_exposure=D(10**6), quote_reserve=D(1), bnb_reserve=D("0.1"), max_orders_per_minute=900)
     row = Trader.objects.select_related("symbol").get(pk=trader.pk)
     with transaction.atomic():
         assert protections.denial(row, Side.BUY, PRICE, QUANTITY) is None
@@ -135,10 +140,10 @@ def test_with_everything_set_an_order_costs_a_dozen_queries_however_many_traders
 
 # --- two at once ----------------------------------------------------------------------------------
 RACES: list[tuple[str, Callable[[Symbol], object], int]] = [
-    ("max exposure", lambda symbol: limit(symbol, max_exposure=D(450)), 2),
+    ("symbol exposure", lambda symbol: limit(symbol, max_exposure=D(450)), 2),
     ("open orders", lambda symbol: limit(symbol, max_open_orders=3), 3),
-    ("exposure", lambda symbol: limit_account(max_exposure=D(450)), 2),
-    ("orders a minute", lambda symbol: limit_account(max_orders_a_minute=2), 1),
+    ("account exposure", lambda symbol: limit_account(max_exposure=D(450)), 2),
+    ("order rate", lambda symbol: limit_account(max_orders_per_minute=2), 1),
     ("reserve", lambda symbol: limit_account(quote_reserve=D(550)), 2),
 ]
 
@@ -164,7 +169,7 @@ def test_workers_at_the_same_time_do_not_pass_a_limit_together(
 @needs_postgresql
 @pytest.mark.parametrize(
     ("limits", "passes"),
-    [({"max_exposure": D(450)}, 2), ({"max_orders_a_minute": 2}, 1), ({"quote_reserve": D(550)}, 2)],
+    [({"max_exposure": D(450)}, 2), ({"max_orders_per_minute": 2}, 1), ({"quote_reserve": D(550)}, 2)],
     ids=str,
 )
 def test_workers_of_several_symbols_do_not_pass_an_accounts_limit_together(
@@ -217,7 +222,7 @@ def test_last_line_of_a_trader_is_found_by_its_index_among_many(trader: Trader, 
         asked = [query["sql"] for query in captured if "denied_by" in query["sql"] and "SELECT" in query["sql"]]
         asked += [query["sql"] for query in captured if '"reason" FROM "trading_journalentry"' in query["sql"]]
         explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
-        assert JournalEntry.objects.get(trader=trader).denied_by == Rule.BOUND
+        assert JournalEntry.objects.get(trader=trader).denied_by == Rule.SYMBOL_EXPOSURE
         assert len(asked) == 2
         for sql in asked:
             cursor.execute(f"{explain} {sql}")

@@ -14,7 +14,7 @@ PATIENT = '''"""Patient: buys only after some trades, and sells for a profit."""
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from trading.core.steps import buy_under, profit_price, sell_or_finish
+from trading.core.steps import buy_below, profit_price, sell_or_finish
 from trading.core.strategy import ANY_PRICE, Triggers, Wait
 
 name = "patient"
@@ -46,7 +46,7 @@ def decide(position, event, filters, settings):
     if position.bought_at is not None:
         price = profit_price(position.bought_at, settings.profit_interval, filters)
         return sell_or_finish(position, filters, price, "its profit")
-    return buy_under(position, event, filters, settings.down_interval, settings.profit_interval)
+    return buy_below(position, event, filters, settings.down_interval, settings.profit_interval)
 
 
 def triggers(position, filters, settings):

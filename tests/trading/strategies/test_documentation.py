@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from tests.support.environment import ROOT
-from trading.core import steps
+from trading.core import old_names, steps
 from trading.core.strategy import Decision, Event, Position
 from trading.strategies import registry
 from trading.strategies.checks import check_strategies
@@ -46,6 +46,7 @@ def test_the_documented_strategy_is_known_by_its_name(
     settings.HEDGEHOG_STRATEGIES = ["dip"]
     registry.known.cache_clear()
     request.addfinalizer(registry.known.cache_clear)
+    old_names.used.clear()
     assert check_strategies() == []
     assert registry.about(registry.find("dip")).startswith("Buys once the price has fallen slightly below")
 

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 from pytest_django import Settings
 
 from tests.support.machine.processes import Processes
+from trading.core import old_names, steps
 from trading.strategies import registry
 from trading.strategies.checks import check_strategies
 
@@ -25,6 +26,8 @@ def triggers(position, filters, settings): ...
 def fresh(request: pytest.FixtureRequest) -> None:
     registry.known.cache_clear()
     request.addfinalizer(registry.known.cache_clear)
+    old_names.used.clear()
+    request.addfinalizer(old_names.used.clear)
 
 
 def write(folder: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings, **sources: str) -> None:
@@ -106,6 +109,19 @@ def test_module_that_hangs_when_it_is_imported_keeps_no_process_from_starting(
     started = {"HEDGEHOG_STRATEGIES": "strategy_of_mine", "PYTHONPATH": tmp_path}
     ended = processes.run("shell", "-c", "print('up')", timeout_s=30, **started)
     assert ended.stdout.endswith("up\n"), ended.stderr
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_module_that_uses_old_names_is_a_strategy_and_the_check_tells_the_new_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    old = "from trading.core.risk import Rules\nfrom trading.core.steps import buy_under as buy, percent\n"
+    write(tmp_path, monkeypatch, settings, strategy_of_mine=old + WHOLE)
+    assert [each.msg for each in check_strategies()] == [
+        "strategy_of_mine uses trading.core.risk.Rules, which is now trading.core.filters.SymbolFilters.",
+        "strategy_of_mine uses trading.core.steps.buy_under, which is now trading.core.steps.buy_below.",
+    ]
+    assert registry.find("mine").buy is steps.buy_below  # type: ignore[attr-defined]
 
 
 def test_two_of_one_name_the_first_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:

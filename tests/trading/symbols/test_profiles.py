@@ -91,10 +91,10 @@ def test_profile_sets_sizing(symbol: Symbol) -> None:
 
 def test_protections_of_many_change_and_their_others_stay(symbol: Symbol) -> None:
     bare = make_symbol("BTCUSDT")
-    SymbolProtections.objects.create(symbol=symbol, max_open_orders=3, max_exposure=D(50), heeds_gaps=True)
-    profile = Profile.objects.create(name="safe", values={"max_exposure": "300.5", "losses_in_a_row": 2})
+    SymbolProtections.objects.create(symbol=symbol, max_open_orders=3, max_exposure=D(50), deny_in_gaps=True)
+    profile = Profile.objects.create(name="safe", values={"max_exposure": "300.5", "max_consecutive_losses": 2})
     assert profiles.apply(profile, [symbol, bare]) == profiles.Changed(2)
-    limits = "max_exposure", "losses_in_a_row", "max_open_orders", "heeds_gaps", "pause_minutes"
+    limits = "max_exposure", "max_consecutive_losses", "max_open_orders", "deny_in_gaps", "cooldown_minutes"
     rows = SymbolProtections.objects.order_by("symbol__name").values_list(*limits)
     assert list(rows) == [(D("300.5"), 2, None, False, 60), (D("300.5"), 2, 3, True, 60)]
     assert [settings_of(each).profile for each in (symbol, bare)] == [profile, profile]
@@ -128,6 +128,7 @@ def test_whoever_protections_deny_tries_again_once_they_change(
     [
         (["budget"], "from the next cycle"),
         (["max_exposure"], "immediately"),
+        (["pause_minutes", "most_bound"], "immediately"),
         (["budget", "max_exposure"], "from the next cycle, risk limits immediately"),
     ],
 )
@@ -190,6 +191,10 @@ def test_what_may_be_empty_can_be_made_empty(symbol: Symbol) -> None:
 
 
 def test_a_profile_may_name_settings_by_their_old_names(symbol: Symbol) -> None:
-    profile = Profile.objects.create(name="old", values={"chunks": 4})
+    limits = {"losses_in_a_row": 2, "pause_minutes": 9, "most_trade_age_s": 3, "heeds_gaps": True}
+    profile = Profile.objects.create(name="old", values={"chunks": 4, **limits})
     assert profiles.apply(profile, [symbol]) == profiles.Changed(1)
     assert settings_of(symbol).max_slots == 4
+    found = SymbolProtections.objects.get()
+    assert (found.max_consecutive_losses, found.cooldown_minutes) == (2, 9)
+    assert (found.max_price_age_s, found.deny_in_gaps) == (3, True)

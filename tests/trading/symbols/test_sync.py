@@ -252,12 +252,12 @@ class TestKnown:
 
 class TestShutdown:
     def test_turns_off_after_the_last_cycle(self, trader: Trader) -> None:
-        turning.turn([trader.symbol], TradingStatus.SHUTDOWN, cancels_orders=True)
+        turning.turn([trader.symbol], TradingStatus.SHUTDOWN, cancel_orders=True)
         assert turning.end_shutdowns() == 0
         Trader.objects.update(state="FINISHED", finished_at=timezone.now())
         assert turning.end_shutdowns() == 1
         row = TradingSettings.objects.get(symbol=trader.symbol)
-        assert (row.status, row.cancels_orders) == ("off", False)
+        assert (row.status, row.cancel_orders) == ("off", False)
 
     def test_a_cycle_at_another_venue_is_waited_for(self, trader: Trader) -> None:
         Trader.objects.update(venue=Venue.TESTNET)
