@@ -19,9 +19,10 @@ from binance_mock.protocol.params import Params
 from binance_mock.state.security import AHEAD_MS
 from hedgehog_project.venues import Venue
 from hedgehog_project.venues.codes import NO_SUCH_SYMBOL
+from trading.core.denials import Denial
 from trading.core.fees import Fees
 from trading.core.money import plain
-from trading.core.orders import Fill, OrderReport
+from trading.core.orders import Fill, OrderReport, Side
 from trading.exchange import replies as ours
 from trading.exchange.binance import terms
 from trading.exchange.codes import from_code
@@ -54,8 +55,9 @@ class Broken(BaseException):
 
 
 class Looker(Protocol):
-    """Raises Broken where an order must not be."""
+    """Raises Broken where an order must not be, or must be and was denied."""
 
+    def is_denied(self, trader_id: int, side: Side, denial: Denial) -> None: ...
     def is_saved(self, order: NewOrder) -> None: ...
     def is_sent(self, order: NewOrder) -> None: ...
     def arrives(self, order: NewOrder) -> None: ...

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q
@@ -38,6 +39,7 @@ from tests.simulation.surroundings.wall import WallClock
 from tests.support.settings import give
 from trading import leader, tasks
 from trading.core.denials import Denial
+from trading.core.orders import Side
 from trading.exchange.order_ids import read as read_name
 from trading.exchange.protocol import NewOrder
 from trading.models import Installation, Listing, Trader, TradingSettings
@@ -298,6 +300,18 @@ class World:
                 self._leaders -= 1
 
         return fill
+
+    def overheard(self, denial: Callable[..., Denial | None]) -> Callable[..., Denial | None]:
+        """The same, and whoever looks at each order hears what it denies."""
+
+        def ask(trader: Trader, side: Side, *wanted: Any) -> Denial | None:
+            denied = denial(trader, side, *wanted)
+            if denied is not None:
+                for looker in self.line.lookers:
+                    looker.is_denied(trader.pk, side, denied)
+            return denied
+
+        return ask
 
     def delayed(self, last_look: Callable[[NewOrder], Denial | None]) -> Callable[[NewOrder], Denial | None]:
         """The same for an order that was saved just now, after a time in which others may turn what it looks at."""
