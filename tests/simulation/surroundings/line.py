@@ -23,8 +23,8 @@ from trading.core.denials import Denial
 from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.core.orders import Fill, OrderReport, Side
+from trading.exchange import binance
 from trading.exchange import replies as ours
-from trading.exchange.binance import terms
 from trading.exchange.codes import from_code
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled
 from trading.exchange.protocol import RECV_WINDOW_MS, ListedSymbol, NewOrder, Replacement
@@ -130,12 +130,15 @@ class Line:
         return answer
 
     def _swap(self, order: NewOrder, replaces: str) -> Replacement:
-        """What cancelReplace does with STOP_ON_FAILURE and ONLY_NEW."""
-        resting = self._answer("GET order", {"symbol": order.symbol, "origClientOrderId": replaces})
-        if resting["status"] != "NEW":
-            return Replacement(None, None, NotFound("Order was not canceled due to cancel restrictions."))
-        values = {"symbol": order.symbol, "origClientOrderId": replaces}
-        cancelled = from_order_reply(self._answer("DELETE order", values))
+        """What cancelReplace does: its two halves one by one, for whoever looks at what rests in between."""
+        asked = binance.replacing(replaces)
+        assert asked["cancelReplaceMode"] == "STOP_ON_FAILURE"
+        values = {"symbol": order.symbol, "origClientOrderId": asked["cancelOrigClientOrderId"]}
+        values |= {name: asked[name] for name in ("cancelRestrictions",) if name in asked}
+        try:
+            cancelled = from_order_reply(self._answer("DELETE order", values))
+        except (NotFound, Refused) as refused:
+            return Replacement(None, None, refused)
         try:
             return Replacement(cancelled, self._accept(order))
         except (Refused, Throttled) as refused:
@@ -153,7 +156,7 @@ class Line:
         values = {
             "symbol": order.symbol,
             "side": order.side.value,
-            **terms(order),
+            **binance.terms(order),
             "quantity": plain(order.quantity),
             "newClientOrderId": order.client_order_id,
             "newOrderRespType": "FULL",
