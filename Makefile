@@ -59,7 +59,8 @@ SEEDS ?= 500
 FROM ?= 0
 simulate: $(FOR_TEST)
 	@exec $(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --first $(FROM)) \
-	    $(if $(MUTANTS),--mutants) $(if $(MUTANT),--mutant $(MUTANT)) $(if $(PROCESSES),--processes $(PROCESSES))
+	    $(if $(MUTANTS),--mutants) $(if $(MUTANT),--mutant $(MUTANT)) $(if $(CONDITIONS),--conditions $(CONDITIONS)) \
+	    $(if $(PROCESSES),--processes $(PROCESSES))
 
 chaos: $(FOR_TEST)
 	@exec $(BIN)/python -m tests.e2e.chaos $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS)) \

@@ -3,6 +3,7 @@
 python -m tests.simulation --seeds 500 --first 0 --processes 2
 python -m tests.simulation --seed 1234
 python -m tests.simulation --mutants --remember
+python -m tests.simulation --conditions believes_that_a_symbol_is_gone --seeds 60
 python -m tests.simulation --strategy trailing --seeds 100
 """
 
@@ -13,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.simulation.settings"
 
@@ -23,6 +25,7 @@ django.setup()
 from tests.simulation import run  # noqa: E402
 from tests.simulation.mutants import hunting  # noqa: E402
 from tests.simulation.surroundings import world  # noqa: E402
+from tests.simulation.surroundings.conditions import USUAL, Conditions  # noqa: E402
 from tests.simulation.surroundings.patches import Patches  # noqa: E402
 from trading.strategies.registry import known  # noqa: E402
 
@@ -40,6 +43,9 @@ def main() -> int:
         "--remember", action="store_true", help="with --mutants: note which seed caught which, to be tried first"
     )
     parser.add_argument("--mutant", choices=sorted(hunting.MUTANTS), metavar="NAME", help="with this one planted")
+    parser.add_argument(
+        "--conditions", choices=sorted(hunting.CONDITIONS), metavar="NAME", help="those this bug is hunted under"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many at once (one a core)")
     parser.add_argument(
         "--strategy", default=world.STRATEGY, choices=sorted(known().strategies), help="for all (drawn)"
@@ -49,23 +55,26 @@ def main() -> int:
     run.make_ready()
     if args.mutant:
         hunting.MUTANTS[args.mutant](Patches())
+    conditions = hunting.CONDITIONS.get(args.conditions or args.mutant, USUAL)
     if args.mutants:
         return _hunt(args.seeds, args.processes, args.remember)
     if args.seed is not None:
-        return _repeat(args.seed)
-    return _run(args.first, args.seeds, args.processes)
+        return _repeat(args.seed, conditions)
+    named = {"MUTANT": args.mutant, "CONDITIONS": args.conditions}
+    repeats = "".join(f" {variable}={name}" for variable, name in named.items() if name)
+    return _run(args.first, args.seeds, args.processes, conditions, repeats)
 
 
-def _run(first: int, count: int, processes: int) -> int:
+def _run(first: int, count: int, processes: int, conditions: Conditions, repeats: str) -> int:
     began, failed = time.monotonic(), list[run.Outcome]()
     total, sums, acted = Counter[str](), Counter[str](), Counter[str]()
-    for done, outcome in enumerate(_outcomes(first, count, processes), 1):
+    for done, outcome in enumerate(_outcomes(first, count, processes, conditions), 1):
         total += outcome.struck
         acted += outcome.acted
         sums.update(steps=outcome.steps, cycles=outcome.cycles, orders=outcome.orders, fills=outcome.fills)
         if outcome.failure:
             failed.append(outcome)
-            _show_failure(outcome, len(failed))
+            _show_failure(outcome, len(failed), repeats)
         _progress(done, count, began)
     took_s = time.monotonic() - began
     print(f"\n{count} seeds in {took_s:.1f} s, {count / took_s:.2f} a second, {processes} processes")
@@ -82,16 +91,18 @@ def _run(first: int, count: int, processes: int) -> int:
     return 1 if failed else 0
 
 
-def _outcomes(first: int, count: int, processes: int) -> Iterator[run.Outcome]:
+def _outcomes(first: int, count: int, processes: int, conditions: Conditions) -> Iterator[run.Outcome]:
     # Forked: what was made ready is there already.
     with multiprocessing.get_context("fork").Pool(processes) as pool:
-        yield from pool.imap_unordered(run.run, range(first, first + count), chunksize=4)
+        yield from pool.imap_unordered(
+            partial(run.run, conditions=conditions), range(first, first + count), chunksize=4
+        )
 
 
-def _show_failure(outcome: run.Outcome, number: int) -> None:
+def _show_failure(outcome: run.Outcome, number: int, repeats: str) -> None:
     if number <= FAILURES_SHOWN:
         print(f"\nseed {outcome.seed} fails: {outcome.failure[:500]}", file=sys.stderr)
-        print(f"    repeat it: make simulate SEED={outcome.seed}", file=sys.stderr, flush=True)
+        print(f"    repeat it: make simulate SEED={outcome.seed}{repeats}", file=sys.stderr, flush=True)
 
 
 def _progress(done: int, count: int, began: float) -> None:
@@ -108,8 +119,8 @@ def _progress(done: int, count: int, began: float) -> None:
         )
 
 
-def _repeat(seed: int) -> int:
-    outcomes = [run.run(seed), run.run(seed)]
+def _repeat(seed: int, conditions: Conditions) -> int:
+    outcomes = [run.run(seed, conditions), run.run(seed, conditions)]
     one, other = outcomes
     print(f"seed {seed}: {one.steps} steps, {one.cycles} cycles, {one.orders} orders, {one.fills} fills")
     print("struck: " + ", ".join(f"{name} {number}" for name, number in one.struck.items()))

@@ -20,10 +20,11 @@ from tests.simulation.checks.exits import ExitWatch
 from tests.simulation.checks.invariants import Watch
 from tests.simulation.checks.rows import ZERO, read
 from tests.simulation.checks.rules import RuleWatch
+from tests.simulation.surroundings.conditions import USUAL, Conditions
 from tests.simulation.surroundings.line import Broken
-from tests.simulation.surroundings.luck import NO_MISFORTUNE, Luck
+from tests.simulation.surroundings.luck import NO_MISFORTUNE
 from tests.simulation.surroundings.patches import prepare, surround
-from tests.simulation.surroundings.world import MONEY, World
+from tests.simulation.surroundings.world import World
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
 from trading.identity import runs
@@ -74,12 +75,12 @@ def make_ready() -> None:
     gc.freeze()
 
 
-def run(seed: int, luck: Luck | None = None) -> Outcome:
+def run(seed: int, conditions: Conditions = USUAL) -> Outcome:
     """Never raises for what the world came to: the outcome tells."""
     blob = _empty_database()
     connection.ensure_connection()
     connection.connection.deserialize(blob)
-    world, outcome = World(seed, luck or Luck()), Outcome(seed)
+    world, outcome = World(seed, conditions), Outcome(seed)
     try:
         with surround(world):
             _live(world, outcome)
@@ -150,8 +151,8 @@ def _live(world: World, outcome: Outcome) -> None:
     watch.check_the_end()
     moved, gone = world.others.moved, world.taken_away
     start = {
-        asset: MONEY.get(asset, ZERO) + moved.get(asset, ZERO) - gone.get(asset, ZERO)
-        for asset in {*MONEY, *moved, *gone}
+        asset: world.money.get(asset, ZERO) + moved.get(asset, ZERO) - gone.get(asset, ZERO)
+        for asset in {*world.money, *moved, *gone}
     }
     differences = audit(Venue.MOCK, world.line, start)
     if differences:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.simulation.mutants import hunting
+from tests.simulation.run import Outcome
 from tests.simulation.surroundings import line
 from tests.simulation.surroundings.patches import NothingToReplaceError, Patches, our_modules
 from trading import leader
@@ -70,3 +71,13 @@ def test_a_bug_that_cannot_be_planted_counts_as_one_that_survived(monkeypatch: p
         None,
         "it can't be planted: trading.leader has no renamed_long_ago",
     )
+
+
+def test_a_seed_that_fails_without_a_bug_as_well_does_not_catch_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    bug = next(iter(hunting.CONDITIONS))
+    monkeypatch.setattr(hunting, "run", lambda seed, conditions: Outcome(seed, "R8: whatever is planted"))
+    assert hunting.hunt((bug, 1, None)) == (bug, None, "seed 0 fails without it: R8: whatever is planted")
+
+
+def test_only_planted_bugs_have_conditions_of_their_own() -> None:
+    assert hunting.CONDITIONS.keys() <= hunting.MUTANTS.keys()

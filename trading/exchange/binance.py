@@ -71,14 +71,7 @@ class BinanceExchange:
 
     def replace(self, order: NewOrder, replaces: str) -> Replacement:
         try:
-            reply = self._place(
-                self._rest.cancel_replace_order,
-                order,
-                cancelReplaceMode="STOP_ON_FAILURE",
-                cancelOrigClientOrderId=replaces,
-                # What has traded in part leaves less to sell than this order asks for.
-                cancelRestrictions="ONLY_NEW",
-            )
+            reply = self._place(self._rest.cancel_replace_order, order, **replacing(replaces))
         except HalfDone as error:
             return self._parsed(partial(_half_done, error), error.data)
         return self._parsed(_replaced, reply)
@@ -322,6 +315,16 @@ def terms(order: NewOrder) -> dict[str, str]:
     if order.type == OrderType.MARKET:
         return {"type": "MARKET"}
     return {"type": "LIMIT", "timeInForce": "GTC", "price": plain(order.price)}
+
+
+def replacing(client_order_id: str) -> dict[str, str]:
+    """What a request says of the order that is to be cancelled for another, where that is possible as a whole."""
+    return {
+        "cancelReplaceMode": "STOP_ON_FAILURE",
+        "cancelOrigClientOrderId": client_order_id,
+        # What has traded in part leaves less to sell than the new order asks for.
+        "cancelRestrictions": "ONLY_NEW",
+    }
 
 
 def _replaced(reply: Any) -> Replacement:

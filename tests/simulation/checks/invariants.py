@@ -14,7 +14,7 @@ from binance_mock.engine.orders import Changes, Fill, Order, Side
 from tests.simulation.checks.costs import Cycle
 from tests.simulation.checks.rows import ZERO, never, read, time_of
 from tests.simulation.surroundings.line import Broken
-from tests.simulation.surroundings.world import FOREIGN, MONEY, PRICES, World
+from tests.simulation.surroundings.world import FOREIGN, PRICES, World
 from trading.core.orders import MOVES, OPEN, OrderStatus, OrderType
 from trading.exchange.order_ids import trader_of
 from trading.leader import UNHEARD
@@ -35,7 +35,7 @@ class Books:
     ended_at: dict[str, datetime] = field(default_factory=dict)
     fills: dict[tuple[str, int], Fill] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
-    money: dict[str, Decimal] = field(default_factory=lambda: dict(MONEY))
+    money: dict[str, Decimal] = field(default_factory=dict)
     owned: dict[int, Decimal] = field(default_factory=dict)
     rates: Rates = field(default_factory=Rates)
     cycles: dict[int, Cycle] = field(default_factory=dict)  # by trader
@@ -71,7 +71,8 @@ class Books:
 class Watch:
     def __init__(self, world: World) -> None:
         self.world = world
-        self.books = Books(rates=world.context.exchange.engine.rates, is_ours=world.is_ours)
+        rates = world.context.exchange.engine.rates
+        self.books = Books(money=dict(world.money), rates=rates, is_ours=world.is_ours)
         world.context.exchange.listeners.append(lambda changes: self.books.take(changes, world.now))
         self.has_forgotten, self._restored_at = False, world.now - MAX_SLEEP
         self._last_fill = 0

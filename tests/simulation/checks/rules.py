@@ -22,7 +22,7 @@ from tests.simulation.checks.limits import Limits
 from tests.simulation.checks.rows import ZERO, never, read, time_of
 from tests.simulation.surroundings.line import Broken
 from tests.simulation.surroundings.world import MONEY, PRICES, World
-from trading.core.denials import EXITS
+from trading.core.denials import EXITS, Denial
 from trading.core.journal import Kind
 from trading.core.orders import OrderType, Side
 from trading.exchange.order_ids import trader_of
@@ -90,6 +90,10 @@ class RuleWatch:
         self._wishes(traders, settings)
 
     # --- at each order, from its intent to its acceptance -----------------------------------------
+    def is_denied(self, trader_id: int, side: Side, denial: Denial) -> None:
+        is_exit = side == Side.SELL and denial.by not in EXITS
+        never(is_exit, f"R6: the exit of {trader_id} is denied: {denial.reason}")
+
     def is_saved(self, order: NewOrder) -> None:
         if not self.watch.has_forgotten and order.side == Side.BUY:
             self.limits.check(order)
@@ -159,12 +163,12 @@ class RuleWatch:
         """Takes in what the traders have said; how many slots of each symbol were opened for rebuys."""
         heard: Counter[str] = Counter()
         rows = read(
-            "SELECT j.id, j.trader_id, j.kind, j.reason, j.denied_by, o.side, o.price, o.submitted_at"
+            "SELECT j.id, j.trader_id, j.kind, o.side, o.price, o.submitted_at"
             " FROM trading_journalentry j LEFT JOIN trading_order o ON o.id = j.order_id"
             " WHERE j.id > %s ORDER BY j.id",
             self._last_entry,
         )
-        for entry, pk, kind, reason, denied_by, side, price, submitted_at in rows:
+        for entry, pk, kind, side, price, submitted_at in rows:
             self._last_entry = entry
             trader = self._traders[pk]
             if kind in (Kind.SLOT_REQUESTED, Kind.SLOT_OPENED):
@@ -174,24 +178,12 @@ class RuleWatch:
                 self._slot_request(pk, trader)
             elif kind == Kind.SLOT_OPENED:
                 heard[trader.symbol] += 1
-            elif kind == Kind.DENIED:
-                holds = pk in self.watch.books.owned and self._is_held(pk)
-                never(holds and denied_by not in EXITS, f"R6: the exit of {pk} is denied: {reason}")
             elif kind == Kind.CANCELLED and side == Side.BUY and trader.strategy == "naive":
                 over = trader.intervals["retarget_interval"]
                 highest = self._prices(trader.symbol, time_of(submitted_at) - WAKE_UPS_LATE_BY)[1]
                 has_left = over is not None and highest > from_units(price) * (1 + over)
                 never(not has_left, f"R2: trader {pk} cancels its buy, which the market has not left")
         return heard
-
-    def _is_held(self, pk: int) -> bool:
-        rows = read("SELECT 1 FROM trading_order WHERE trader_id = %s AND side = 'BUY' AND executed > 0", pk)
-        return bool(rows) and not read(
-            "SELECT 1 FROM trading_journalentry j JOIN trading_order o ON o.id = j.order_id"
-            " WHERE j.trader_id = %s AND j.kind = %s AND o.side = 'BUY' AND j.id > ("
-            " SELECT max(id) FROM trading_journalentry WHERE trader_id = %s AND kind = %s)",
-            pk, Kind.BOOKED, pk, Kind.DENIED,
-        )  # fmt: skip
 
     def _slot_request(self, pk: int, trader: _Trader) -> None:
         interval = trader.intervals["rebuy_interval"]

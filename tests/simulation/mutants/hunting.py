@@ -10,12 +10,15 @@ from pathlib import Path
 
 from tests.simulation.mutants import of_identity, of_money, of_orders, of_rules
 from tests.simulation.run import run
+from tests.simulation.surroundings.conditions import USUAL, Conditions
 from tests.simulation.surroundings.patches import NothingToReplaceError, Patches
 
 Plant = Callable[[Patches], None]
 
 PLANTED: tuple[Plant, ...] = (*of_orders.PLANTED, *of_rules.PLANTED, *of_money.PLANTED, *of_identity.PLANTED)
 MUTANTS: dict[str, Plant] = {plant.__name__: plant for plant in PLANTED}
+# Of those that are hunted under others than the usual ones.
+CONDITIONS: dict[str, Conditions] = {plant.__name__: conditions for plant, conditions in of_money.CONDITIONS.items()}
 
 
 # By an invariant, a rule, or a constraint of the database. Anything else says that the bug was planted badly.
@@ -40,16 +43,19 @@ def remember(caught_by: dict[str, int]) -> None:
 def hunt(job: tuple[str, int, int | None]) -> tuple[str, int | None, str]:
     """Plants one bug in this process and runs seeds until one fails: its name, the seed or None, what was found.
 
-    The job: the bug, how many seeds there are, and the one to begin with.
+    The job: the bug, how many seeds there are, and the one to begin with. Under conditions of its own the seed must
+    pass without the bug.
     """
     name, seeds, first = job
-    patches = Patches()
+    patches, conditions = Patches(), CONDITIONS.get(name, USUAL)
     try:
         MUTANTS[name](patches)
         for seed in sorted(range(seeds), key=lambda seed: seed != first):
-            failure = run(seed).failure
+            failure = run(seed, conditions).failure
             if re.match(_CAUGHT, failure):
-                return name, seed, failure
+                patches.undo()
+                anyway = run(seed, conditions).failure if name in CONDITIONS else ""
+                return (name, None, f"seed {seed} fails without it: {anyway}") if anyway else (name, seed, failure)
             if failure:
                 return name, None, f"seed {seed} fails for another reason: {failure}"
         return name, None, ""

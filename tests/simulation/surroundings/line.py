@@ -19,11 +19,12 @@ from binance_mock.protocol.params import Params
 from binance_mock.state.security import AHEAD_MS
 from hedgehog_project.venues import Venue
 from hedgehog_project.venues.codes import NO_SUCH_SYMBOL
+from trading.core.denials import Denial
 from trading.core.fees import Fees
 from trading.core.money import plain
-from trading.core.orders import Fill, OrderReport
+from trading.core.orders import Fill, OrderReport, Side
+from trading.exchange import binance
 from trading.exchange import replies as ours
-from trading.exchange.binance import terms
 from trading.exchange.codes import from_code
 from trading.exchange.errors import NotFound, NotSent, OutcomeUnknown, Refused, Throttled
 from trading.exchange.protocol import RECV_WINDOW_MS, ListedSymbol, NewOrder, Replacement
@@ -54,8 +55,9 @@ class Broken(BaseException):
 
 
 class Looker(Protocol):
-    """Raises Broken where an order must not be."""
+    """Raises Broken where an order must not be, or must be and was denied."""
 
+    def is_denied(self, trader_id: int, side: Side, denial: Denial) -> None: ...
     def is_saved(self, order: NewOrder) -> None: ...
     def is_sent(self, order: NewOrder) -> None: ...
     def arrives(self, order: NewOrder) -> None: ...
@@ -128,12 +130,15 @@ class Line:
         return answer
 
     def _swap(self, order: NewOrder, replaces: str) -> Replacement:
-        """What cancelReplace does with STOP_ON_FAILURE and ONLY_NEW."""
-        resting = self._answer("GET order", {"symbol": order.symbol, "origClientOrderId": replaces})
-        if resting["status"] != "NEW":
-            return Replacement(None, None, NotFound("Order was not canceled due to cancel restrictions."))
-        values = {"symbol": order.symbol, "origClientOrderId": replaces}
-        cancelled = from_order_reply(self._answer("DELETE order", values))
+        """What cancelReplace does: its two halves one by one, for whoever looks at what rests in between."""
+        asked = binance.replacing(replaces)
+        assert asked["cancelReplaceMode"] == "STOP_ON_FAILURE"
+        values = {"symbol": order.symbol, "origClientOrderId": asked["cancelOrigClientOrderId"]}
+        values |= {name: asked[name] for name in ("cancelRestrictions",) if name in asked}
+        try:
+            cancelled = from_order_reply(self._answer("DELETE order", values))
+        except (NotFound, Refused) as refused:
+            return Replacement(None, None, refused)
         try:
             return Replacement(cancelled, self._accept(order))
         except (Refused, Throttled) as refused:
@@ -151,7 +156,7 @@ class Line:
         values = {
             "symbol": order.symbol,
             "side": order.side.value,
-            **terms(order),
+            **binance.terms(order),
             "quantity": plain(order.quantity),
             "newClientOrderId": order.client_order_id,
             "newOrderRespType": "FULL",

@@ -16,6 +16,7 @@ from binance_mock.engine.orders import NewOrder as EngineOrder
 from binance_mock.engine.orders import OrderType as EngineType
 from binance_mock.engine.orders import Side as EngineSide
 from tests.simulation.checks.rows import ZERO, never, read, time_of
+from trading.core.denials import Denial
 from trading.core.orders import Side
 from trading.exchange.protocol import NewOrder
 from trading.identity.runs import MARGIN
@@ -159,6 +160,7 @@ class Others:
             bool(is_known) and order.side == Side.BUY, f"I3: {order.client_order_id} is bought while a copy is alive"
         )
 
+    def is_denied(self, trader_id: int, side: Side, denial: Denial) -> None: ...
     def is_sent(self, order: NewOrder) -> None: ...
     def arrives(self, order: NewOrder) -> None: ...
     def has_arrived(self, order: NewOrder) -> None: ...

@@ -130,6 +130,7 @@ def surround(world: "World") -> Iterator[None]:
         (topics.last_trade, wake_ups.last_trade),
         (topics.has_gap, wake_ups.has_gap),
         (leader.fill_slots, world.watched(leader.fill_slots)),
+        (gate.denial, world.overheard(gate.denial)),
         (gate.last_look, world.delayed(gate.last_look)),
         (looks.think, world.thoughtful(looks.think)),
         *((getattr(triggers, name), getattr(wake_ups, name)) for name in _TRIGGERS),

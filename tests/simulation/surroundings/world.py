@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q
@@ -28,8 +29,9 @@ from binance_mock.state.store import Store
 from hedgehog_project.venues import Venue
 from tests.simulation.checks.rows import read, time_of
 from tests.simulation.surroundings import rules
+from tests.simulation.surroundings.conditions import USUAL, Conditions
 from tests.simulation.surroundings.line import Line
-from tests.simulation.surroundings.luck import NO_MISFORTUNE, Chance, Luck
+from tests.simulation.surroundings.luck import NO_MISFORTUNE, Chance
 from tests.simulation.surroundings.others import Others
 from tests.simulation.surroundings.people import People
 from tests.simulation.surroundings.standing_by import StandingBy
@@ -38,6 +40,7 @@ from tests.simulation.surroundings.wall import WallClock
 from tests.support.settings import give
 from trading import leader, tasks
 from trading.core.denials import Denial
+from trading.core.orders import Side
 from trading.exchange.order_ids import read as read_name
 from trading.exchange.protocol import NewOrder
 from trading.models import Installation, Listing, Trader, TradingSettings
@@ -79,9 +82,11 @@ class Later:
 
 
 class World:
-    def __init__(self, seed: int, luck: Luck) -> None:
-        self.seed = seed
-        self.chance = Chance(seed, luck)
+    def __init__(self, seed: int, conditions: Conditions = USUAL) -> None:
+        self.seed, self.conditions = seed, conditions
+        self.chance = Chance(seed, conditions.luck)
+        # What the account has in the beginning.
+        self.money = {**MONEY, **conditions.coins}
         self.now = START
         self.wall = WallClock(seed, lambda: self.now)
         # The exchange's clock against ours. It takes no timestamp of more than a second ahead of its own.
@@ -102,7 +107,9 @@ class World:
         info = exchange_info([*(LISTINGS[symbol] for symbol in PRICES), self.bnb.listing])
         # In every other world commissions are paid in BNB, until it has none left.
         in_bnb = self.chance.random() < 0.5
-        exchange = open_exchange(Store(":memory:"), info, MONEY, self.exchange_ms, rates=rates, fees_in_bnb=in_bnb)
+        exchange = open_exchange(
+            Store(":memory:"), info, self.money, self.exchange_ms, rates=rates, fees_in_bnb=in_bnb
+        )
         self.context: Context = open_context(
             exchange, ManualMarket(), Account("key", "secret"), now_ms=lambda: self.exchange_ms
         )
@@ -130,7 +137,7 @@ class World:
         self.context.exchange.trade([MarketTrade(bnb.symbol, bnb.price, Decimal(1), True)], self.exchange_ms)
         for symbol in PRICES:
             row = named(symbol)
-            values = rules.draw_settings(self.chance, STRATEGY, MONEY["USDT"])
+            values = rules.draw_settings(self.chance, STRATEGY, MONEY["USDT"]) | dict(self.conditions.settings)
             self.max_slots[symbol] = values["max_slots"]
             give(TradingSettings.objects.filter(symbol=row), status=TradingStatus.ON, **values)
             refresh(row, Venue.MOCK, self.line)
@@ -139,6 +146,10 @@ class World:
                 symbol, EngineSide.BUY, EngineType.LIMIT, Decimal("0.01"), PRICES[symbol] / 2, client_order_id=FOREIGN
             )
             self.context.exchange.place(away, self.exchange_ms)
+            if self.conditions.min_notional:
+                # After the foreign order, which is worth too little for it.
+                self.context.exchange.change_filters(symbol, [_notional(self.conditions.min_notional)])
+                refresh(row, Venue.MOCK, self.line)
         free = self.context.exchange.engine.ledger.balances()["USDT"].free
         rules.draw_protections(self.chance, [named(symbol) for symbol in PRICES], free)
         self.context.exchange.listeners.append(self._report)
@@ -299,6 +310,18 @@ class World:
 
         return fill
 
+    def overheard(self, denial: Callable[..., Denial | None]) -> Callable[..., Denial | None]:
+        """The same, and whoever looks at each order hears what it denies."""
+
+        def ask(trader: Trader, side: Side, *wanted: Any) -> Denial | None:
+            denied = denial(trader, side, *wanted)
+            if denied is not None:
+                for looker in self.line.lookers:
+                    looker.is_denied(trader.pk, side, denied)
+            return denied
+
+        return ask
+
     def delayed(self, last_look: Callable[[NewOrder], Denial | None]) -> Callable[[NewOrder], Denial | None]:
         """The same for an order that was saved just now, after a time in which others may turn what it looks at."""
 
@@ -433,12 +456,8 @@ class World:
     def _change_filters(self, symbol: str) -> None:
         step = self.chance.choice(["0.00001", "0.0001", "0.001", "0"])
         lot = {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "90000", "stepSize": step}
-        minimum = {
-            "filterType": "NOTIONAL",
-            "minNotional": self.chance.choice(["5", "10", "150", "199"]),
-            "maxNotional": "9000000",
-        }
-        self.context.exchange.change_filters(symbol, [lot, minimum])
+        minimum = self.chance.choice(self.conditions.min_notionals)
+        self.context.exchange.change_filters(symbol, [lot, _notional(minimum)])
         self._listings_are_refreshed(symbol)
 
     def _listings_are_refreshed(self, symbol: str) -> None:
@@ -455,3 +474,7 @@ class World:
         is_stale = Q(refreshed_at=LONG_AGO) | Q(not_found_at__isnull=False)
         if Listing.objects.filter(is_wanted, is_stale).exists():
             self.later(5_000, self.refresh)
+
+
+def _notional(minimum: str) -> dict[str, str]:
+    return {"filterType": "NOTIONAL", "minNotional": minimum, "maxNotional": "9000000"}
