@@ -22,7 +22,7 @@ from trading import set_clocks
 from trading.core.decisions import ANY_PRICE
 from trading.core.events import TradeSeen
 from trading.core.journal import Cause, Kind, Source
-from trading.core.orders import OPEN, OrderStatus, Side
+from trading.core.orders import OrderStatus, Side
 from trading.core.position import TraderState
 from trading.identity import runs
 from trading.models import Order, Switch, Trader, TradingSettings
@@ -198,7 +198,7 @@ def _retire_unwanted(venue: Venue) -> None:
     )
     # Usually none: who of them has an open order is asked only then.
     for trader_id in unwanted.values_list("pk", flat=True):
-        if not Order.objects.filter(trader=trader_id, status__in=OPEN).exists():
+        if not Order.objects.filter(trader=trader_id, status__is_open=True).exists():
             cycle_end.retire(trader_id, "its slot was closed")
 
 
@@ -206,7 +206,7 @@ def ask_about_stuck_orders(now: datetime) -> None:
     """Has the exchange asked about every order that is SUBMITTING for too long, or that it says it does not have."""
     late = now - STUCK_AFTER
     is_unclear = Q(status=OrderStatus.SUBMITTING, submitted_at__lt=late) | Q(not_found_at__isnull=False)
-    stuck = Order.objects.filter(is_unclear, status__in=OPEN)
+    stuck = Order.objects.filter(is_unclear, status__is_open=True)
     for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_ENQUEUE):
         enqueue.ask(*order)
 
@@ -217,7 +217,7 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
     Reconciliation would find them as well, but only each minute.
     """
     late = now - UNHEARD
-    resting = Order.objects.filter(status__in=OPEN - {OrderStatus.SUBMITTING}, submitted_at__lt=late)
+    resting = Order.objects.filter(status__is_open=True, submitted_at__lt=late).exclude(status=OrderStatus.SUBMITTING)
     resting = resting.filter(Q(asked_at=None) | Q(asked_at__lt=late)).select_related("symbol")
     pairs = resting.order_by().values_list("venue", "symbol__name").distinct()
     for venues, name, trade in (last_trades or _last_trades)(pairs):
@@ -247,7 +247,7 @@ def recheck_due(now: datetime, behind: Collection[str] = ()) -> None:
 def _due(now: datetime, live: QuerySet[Trader]) -> Iterable[tuple[int, str, bool]]:
     due = live.filter(retry_at__lte=now)
     # Neither trigger, nor clock, nor open order: a process died at the wrong moment.
-    forgotten = live.filter(retry_at=None, wake_below=None, wake_above=None).exclude(orders__status__in=OPEN)
+    forgotten = live.filter(retry_at=None, wake_below=None, wake_above=None).exclude(orders__status__is_open=True)
     return (due | forgotten).distinct().values_list("pk", "symbol__name", "holds")
 
 

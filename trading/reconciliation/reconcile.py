@@ -83,7 +83,7 @@ def last(venue: Venue) -> Reconciliation | None:
 def venues_in_use() -> list[Venue]:
     """The switch's venue, and those where a trader lives, an order is open or an orphan unresolved."""
     live = Trader.objects.filter(finished_at__isnull=True).order_by().values_list("venue", flat=True).distinct()
-    opened = Order.objects.filter(status__in=OPEN).order_by().values_list("venue", flat=True).distinct()
+    opened = Order.objects.filter(status__is_open=True).order_by().values_list("venue", flat=True).distinct()
     lost = Orphan.objects.filter(resolved_at=None).order_by().values_list("venue", flat=True).distinct()
     return sorted({Switch.current(), *(Venue(venue) for venue in (*live, *opened, *lost))})
 
@@ -124,7 +124,7 @@ class _Comparison:
         """Raises Throttled, KeyRejected, and whatever keeps it from the list of open orders."""
         # Our rows first: an order that is placed meanwhile is then on the exchange's list only. What is SUBMITTING is
         # the leader's to ask about.
-        rows = list(_orders(self.venue).filter(status__in=OPEN).exclude(status=OrderStatus.SUBMITTING))
+        rows = list(_orders(self.venue).filter(status__is_open=True).exclude(status=OrderStatus.SUBMITTING))
         self.judge = Judge.at(self.venue, timezone.now())
         open_there = {report.client_order_id: report for report in exchange.open_orders()}
         self.row.orders = len(rows)

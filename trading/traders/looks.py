@@ -40,7 +40,7 @@ from trading.core.events import BalanceSeen, Event, OrderReported, Recheck, Trad
 from trading.core.filters import SymbolFilters, violation
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO, floor_to, plain
-from trading.core.orders import OPEN, PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold, to_be_valued
+from trading.core.orders import PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold, to_be_valued
 from trading.core.position import Mode, Position, TraderState, state_of
 from trading.exchange.protocol import SEND_WITHIN, NewOrder
 from trading.identity import copies
@@ -252,7 +252,7 @@ def _as_the_account_says(snapshot: Snapshot, seen: BalanceSeen) -> Snapshot:
     return replace(snapshot, position=position, missing=missing)
 
 
-_MATTER = Q(status__in=OPEN) | Q(executed__gt=ZERO)
+_MATTER = Q(status__is_open=True) | Q(executed__gt=ZERO)
 _ORDERS = Compiled(lambda pk: Order.objects.filter(_MATTER, trader=pk).order_by("id"), int)
 _THESE_TOO = Compiled(
     lambda pk, one, other: Order.objects.filter(
