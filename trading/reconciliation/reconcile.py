@@ -19,6 +19,8 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from hedgehog_project.database.errors import passes
+from hedgehog_project.outside import one_line
 from hedgehog_project.redis import connect, give_back, take
 from hedgehog_project.venues import Venue
 from trading.core.journal import Source
@@ -363,6 +365,13 @@ class _Comparison:
         except IntegrityError:
             # An order that was taken for never placed rests, and its trader has placed another one since (I2).
             self._leave(f"{what}: its trader has another open order on that side: cancel one of them at the exchange")
+            return None
+        except Exception as error:
+            if passes(error):
+                raise
+            # A fault of ours, or of a strategy. Whatever it is, the others are compared.
+            log.exception("not compared: what=%s", what)
+            self._leave(f"{what}: {type(error).__name__}: {one_line(error)}")
             return None
 
     def _mended(self, line: str, count: int = 1, is_late: bool = False) -> None:

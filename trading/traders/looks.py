@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import DataError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -64,6 +64,10 @@ log = logging.getLogger(__name__)
 # Whoever finds a trader changed by somebody else looks again, so many times: each time somebody got further.
 MAX_TRIES = 20
 SHOWED_LATE = "it appeared after it was recorded as not placed"
+
+
+# What storing or doing what a strategy wants may raise, where the guard has not foreseen it.
+_UNUSABLE = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, DataError)
 
 
 class Overtaken(Exception):
@@ -182,11 +186,13 @@ def look(
     `has_valued`: what its commissions were worth was asked just now, for this event. `known`: what the look before
     has left.
     """
+    unusable, thought = "", None
     for _ in range(MAX_TRIES):
         snapshot, known = _read(trader_id, event, task_id, has_valued, known), None
         if snapshot is None:
             return NOTHING_TO_DO
-        thought = None if snapshot.trader.has_ended else think(snapshot)
+        if not snapshot.trader.has_ended:
+            thought = Thought(fails=unusable) if unusable else think(snapshot)
         try:
             with transaction.atomic():
                 if not claim(snapshot.trader):
@@ -194,6 +200,12 @@ def look(
                 return _take_in(snapshot, thought)
         except Overtaken as error:
             overtaken = error
+        except _UNUSABLE as error:
+            if thought is None or thought.decision is None:
+                raise
+            # What was decided can't be done or stored. What was reported is booked all the same, without it.
+            log.exception("decision unusable: trader=%s decision=%s", trader_id, type(thought.decision).__name__)
+            unusable = f"{type(thought.decision).__name__} cannot be used: {error}"
     raise overtaken
 
 
