@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from hedgehog_project.venues.rate_limits import State
-from trading.core.orders import OPEN, OrderStatus
+from trading.core.orders import OrderStatus
 from trading.exchange.client import rate_limits_of
 from trading.models import Order, Trader
 
@@ -53,14 +53,16 @@ def used(state: State) -> str:
 def unclear_orders() -> QuerySet[Order]:
     """Orders of which nobody knows whether the exchange has them, at every venue; the leader asks about each."""
     late = timezone.now() - UNCLEAR_AFTER
-    return Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=late).order_by("id")
+    return Order.objects.filter(status__is_open=True, status=OrderStatus.SUBMITTING, submitted_at__lt=late).order_by(
+        "id"
+    )
 
 
 def waiting(venue: Venue, maximum: int = MAX_REASONS) -> list[Waiting]:
     """Why active traders without an open order do nothing now; the most frequent reason first."""
     held_up = Trader.objects.filter(Q(retry_at__isnull=False) | ~Q(error=""), venue=venue, finished_at__isnull=True)
     rows = (
-        held_up.exclude(orders__status__in=OPEN)
+        held_up.exclude(orders__status__is_open=True)
         .order_by()
         .annotate(says=Case(When(~Q(error=""), then=F("error")), default=F("waits_for"), output_field=CharField()))
         .exclude(says="")

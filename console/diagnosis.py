@@ -239,7 +239,8 @@ def orders(facts: Facts) -> Iterator[Finding]:
     """Of one symbol its slots say it."""
     if facts.symbol is not None:
         return
-    late = Order.objects.filter(status=OrderStatus.SUBMITTING, submitted_at__lt=facts.now - UNANSWERED).count()
+    in_flight = Order.objects.filter(status__is_open=True, status=OrderStatus.SUBMITTING)
+    late = in_flight.filter(submitted_at__lt=facts.now - UNANSWERED).count()
     if late:
         text = f"{figures.count(late, 'order')} unconfirmed for more than a minute."
         yield note(Topic.ORDER, text)

@@ -18,7 +18,7 @@ from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from trading.books.profit import _quote_assets
 from trading.core.money import ZERO, plain
-from trading.core.orders import OPEN, UNVALUED, OrderStatus
+from trading.core.orders import UNVALUED, OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Order, Symbol, Trader
 from trading.models.fields import NOTHING
@@ -128,7 +128,7 @@ def symbol_lines(venue: Venue, symbol: Symbol | None = None) -> list[SymbolLine]
 
 def open_orders(venue: Venue) -> QuerySet[Order]:
     """Orders of which more can still trade, SUBMITTING among them."""
-    return Order.objects.filter(venue=venue, status__in=sorted(OPEN))
+    return Order.objects.filter(venue=venue, status__is_open=True)
 
 
 def order_counts(venue: Venue) -> tuple[int, int]:

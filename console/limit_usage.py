@@ -11,7 +11,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading.core.denials import Rule
 from trading.core.money import ZERO, plain
-from trading.core.orders import OPEN, UNVALUED
+from trading.core.orders import UNVALUED
 from trading.models import (
     AccountProtections,
     HighWater,
@@ -101,7 +101,7 @@ def symbol_gauges(symbol: Symbol, venue: Venue) -> Iterator[Gauge]:
     if limits.max_exposure is not None:
         yield _used("Exposure", bound(venue, symbol_id=symbol.pk), limits.max_exposure, quote)
     if limits.max_open_orders is not None:
-        count = of_live_traders(venue, symbol.pk).filter(status__in=OPEN).count()
+        count = of_live_traders(venue, symbol.pk).filter(status__is_open=True).count()
         yield _used("Open orders", Decimal(count), Decimal(limits.max_open_orders), "")
     if limits.max_daily_loss is not None:
         midnight = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

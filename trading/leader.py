@@ -22,10 +22,10 @@ from trading import set_clocks
 from trading.core.decisions import ANY_PRICE
 from trading.core.events import TradeSeen
 from trading.core.journal import Cause, Kind, Source
-from trading.core.orders import OPEN, OrderStatus, Side
+from trading.core.orders import OrderStatus, Side
 from trading.core.position import TraderState
 from trading.identity import runs
-from trading.models import Order, Switch, Trader, TradingSettings
+from trading.models import Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import TradingStatus
 from trading.one_by_one import each
@@ -51,8 +51,6 @@ UNHEARD = timedelta(seconds=UNHEARD_S)
 
 # The reason of a check of a trader whose time has come.
 DUE = "retry is due"
-# What a task for an order is called with: its row, its trader, its symbol.
-_TO_ENQUEUE = ("pk", "trader_id", "symbol__name")
 # What kept a symbol's traders from beginning, as it was logged: not every second again.
 _complaints: dict[int, str] = {}
 
@@ -198,7 +196,7 @@ def _retire_unwanted(venue: Venue) -> None:
     )
     # Usually none: who of them has an open order is asked only then.
     for trader_id in unwanted.values_list("pk", flat=True):
-        if not Order.objects.filter(trader=trader_id, status__in=OPEN).exists():
+        if not Order.objects.filter(trader=trader_id, status__is_open=True).exists():
             cycle_end.retire(trader_id, "its slot was closed")
 
 
@@ -206,8 +204,8 @@ def ask_about_stuck_orders(now: datetime) -> None:
     """Has the exchange asked about every order that is SUBMITTING for too long, or that it says it does not have."""
     late = now - STUCK_AFTER
     is_unclear = Q(status=OrderStatus.SUBMITTING, submitted_at__lt=late) | Q(not_found_at__isnull=False)
-    stuck = Order.objects.filter(is_unclear, status__in=OPEN)
-    for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_ENQUEUE):
+    stuck = Order.objects.filter(is_unclear, status__is_open=True)
+    for order in _to_enqueue(stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late))):
         enqueue.ask(*order)
 
 
@@ -217,9 +215,11 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
     Reconciliation would find them as well, but only each minute.
     """
     late = now - UNHEARD
-    resting = Order.objects.filter(status__in=OPEN - {OrderStatus.SUBMITTING}, submitted_at__lt=late)
-    resting = resting.filter(Q(asked_at=None) | Q(asked_at__lt=late)).select_related("symbol")
-    pairs = resting.order_by().values_list("venue", "symbol__name").distinct()
+    resting = Order.objects.filter(status__is_open=True, submitted_at__lt=late).exclude(status=OrderStatus.SUBMITTING)
+    resting = resting.filter(Q(asked_at=None) | Q(asked_at__lt=late))
+    places = set(resting.order_by().values_list("venue", "symbol_id").distinct())
+    names = _names({symbol_id for _, symbol_id in places})
+    pairs = [(venue, names[symbol_id]) for venue, symbol_id in places]
     for venues, name, trade in (last_trades or _last_trades)(pairs):
         price = Decimal(trade.price)
         passed = Q(side=Side.BUY, price__gt=price) | Q(side=Side.SELL, price__lt=price)
@@ -231,8 +231,22 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
 def cancel_unwanted(now: datetime) -> None:
     """Has each open order cancelled that its trader, a halt or a symbol's turning off no longer wants."""
     late = now - STUCK_AFTER
-    for order in kill_switch.unwanted().filter(Q(asked_at=None) | Q(asked_at__lt=late)).values_list(*_TO_ENQUEUE):
+    for order in _to_enqueue(kill_switch.unwanted().filter(Q(asked_at=None) | Q(asked_at__lt=late))):
         enqueue.cancel(*order)
+
+
+def _to_enqueue(orders: QuerySet[Order]) -> Iterator[tuple[int, int, str]]:
+    """What a task for each order is called with: its row, its trader, its symbol.
+
+    In no order and without a join: SQLite would read all orders of a symbol instead of the index of open ones.
+    """
+    rows = list(orders.order_by().values_list("pk", "trader_id", "symbol_id"))
+    names = _names({symbol_id for _, _, symbol_id in rows})
+    return ((pk, trader_id, names[symbol_id]) for pk, trader_id, symbol_id in rows)
+
+
+def _names(symbols: Collection[int]) -> dict[int, str]:
+    return dict(Symbol.objects.filter(pk__in=symbols).values_list("pk", "name")) if symbols else {}
 
 
 def recheck_due(now: datetime, behind: Collection[str] = ()) -> None:
@@ -247,7 +261,7 @@ def recheck_due(now: datetime, behind: Collection[str] = ()) -> None:
 def _due(now: datetime, live: QuerySet[Trader]) -> Iterable[tuple[int, str, bool]]:
     due = live.filter(retry_at__lte=now)
     # Neither trigger, nor clock, nor open order: a process died at the wrong moment.
-    forgotten = live.filter(retry_at=None, wake_below=None, wake_above=None).exclude(orders__status__in=OPEN)
+    forgotten = live.filter(retry_at=None, wake_below=None, wake_above=None).exclude(orders__status__is_open=True)
     return (due | forgotten).distinct().values_list("pk", "symbol__name", "holds")
 
 

@@ -14,7 +14,6 @@ from typing import Any
 from django.db.models import QuerySet
 
 from hedgehog_project.venues import Venue
-from trading.core.orders import OPEN
 from trading.models import DeniedOrder, FillMark, HighWater, Listing, Order, Orphan, Trader
 from trading.risk.protections import MAX_DENIAL
 from trading.traders.retries import MAX_WAIT_WITH_SPREAD
@@ -59,7 +58,7 @@ def _times() -> Iterator[tuple[QuerySet[Any], str, timedelta]]:
     yield live, "armed_at", NOTHING
     yield Trader.objects.all(), "finished_at", NOTHING
     for field in ("asked_at", "not_found_at"):
-        yield Order.objects.filter(status__in=OPEN), field, NOTHING
+        yield Order.objects.filter(status__is_open=True), field, NOTHING
     for venue in Venue:  # as the indexes begin with it
         for field in ("submitted_at", "updated_at"):
             yield Order.objects.filter(venue=venue), field, NOTHING

@@ -37,10 +37,10 @@ class OrdersShown(ShowFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
             case "open":
-                return queryset.filter(status__in=sorted(OPEN))
+                return queryset.filter(status__is_open=True)
             case "unclear":
                 return queryset.filter(
-                    Q(status=OrderStatus.SUBMITTING) | Q(not_found_at__isnull=False), status__in=sorted(OPEN)
+                    Q(status=OrderStatus.SUBMITTING) | Q(not_found_at__isnull=False), status__is_open=True
                 )
             case "late":
                 return queryset.filter(is_late=True)

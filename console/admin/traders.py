@@ -24,7 +24,6 @@ from console.admin.timeline import timeline_of
 from hedgehog_project.outside import sentence
 from trading.core.journal import Source
 from trading.core.money import ZERO
-from trading.core.orders import OPEN
 from trading.core.strategy import TraderState
 from trading.models import Trader
 from trading.models.traders import LIVE
@@ -50,7 +49,7 @@ class TradersShown(ShowFilter):
                 return queryset.filter(LIVE)
             case "blocked":
                 return queryset.filter(LIVE, Q(retry_at__isnull=False) | ~Q(error="")).exclude(
-                    orders__status__in=OPEN
+                    orders__status__is_open=True
                 )
             case "dust":
                 return queryset.filter(state=TraderState.DUST)

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db import connections
 from django.db.models import QuerySet
+from django.db.transaction import TransactionManagementError
 
 T = TypeVar("T")
 
@@ -57,6 +58,7 @@ class _Ready(Generic[T]):
         self._iterable: Any = queryset._iterable_class
         self.query = _Query(queryset.query, self.db)
         self._connection = connections[self.db]
+        self._locks = queryset.query.select_for_update and self._connection.features.has_select_for_update
         self._constants = list(self.query.compiler.params)
         self._places = [
             [at for at, param in enumerate(self._constants) if isinstance(param, kind) and param == example]
@@ -71,6 +73,9 @@ class _Ready(Generic[T]):
         return connections[self.db] is not self._connection
 
     def rows(self, values: tuple[Value, ...]) -> list[T]:
+        if self._locks and not self._connection.in_atomic_block:
+            # Django says the same while it builds the SQL.
+            raise TransactionManagementError("select_for_update cannot be used outside of a transaction.")
         params: list[Any] = self._constants.copy()
         for places, value in zip(self._places, values, strict=True):
             for place in places:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal as D
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connection
+from django.db.migrations import AddConstraint, AddField, AlterField, RemoveConstraint, RemoveField, RenameField
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from trading import migrations
 from trading.core.denials import Check, Rule
 from trading.core.journal import Kind, Source
 from trading.models import DeniedOrder, TradingSettings
@@ -370,10 +373,25 @@ def test_renamed_rules_are_those_of_old_rows_too_forward_and_backward(monkeypatc
     assert set(new) == set(Rule)
     assert names(at(after)) == (new, ["", *new, "full book"])
     assert names(at(before)) == (old, ["", *old, "full book"])
-    # After an interruption it goes on.
+    # After an interruption it goes on, also where the old version has denied something meanwhile.
     rows = apps.get_model("trading", "DeniedOrder").objects
     rows.filter(rule="gap").update(rule="data gap")
-    assert names(at(after)) == (new, ["", *new, "full book"])
+    rows.create(
+        symbol_id=trader.symbol_id, venue="mock", rule="gap", day=now.date(), count=2, last_at=now, denies_until=now
+    )
+    apps = at(after)
+    denied = apps.get_model("trading", "DeniedOrder").objects
+    assert sorted(denied.values_list("rule", flat=True)) == sorted(new)
+    assert denied.get(rule="data gap").count == 5
+
+
+def test_a_migration_without_a_transaction_makes_no_table_anew() -> None:
+    """A kill in the middle would leave half of it behind, which the next try stumbles over."""
+    makes_anew = (AddField, RemoveField, AlterField, AddConstraint, RemoveConstraint, RenameField)
+    for path in sorted(Path(migrations.__file__ or "").parent.glob("0*.py")):
+        migration = import_module(f"trading.migrations.{path.stem}").Migration
+        steps = [step for step in migration.operations if type(step) in makes_anew]
+        assert migration.atomic or not steps, path.stem
 
 
 def test_wishes_to_cancel_keep_their_values_forward_and_backward() -> None:

@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from trading.core import old_names
+from trading.core.money import MAX_AMOUNT
 from trading.core.orders import Order
 from trading.core.position import TraderState
 
-# Any price lies below this: the trigger of a trader that wants the next one. It is the greatest amount of 64 bits.
-ANY_PRICE = Decimal("92233720368.54775807")
+# Any price lies below this: the trigger of a trader that wants the next one.
+ANY_PRICE = MAX_AMOUNT
 
 Memory = Mapping[str, str]
 

@@ -4,6 +4,7 @@ A strategy need not know of modes, unknown fills, unclear orders or pauses, and 
 more than the budget, or have two orders at a time.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +21,7 @@ from trading.core.decisions import (
 )
 from trading.core.events import Event, OrderReported, TradeSeen
 from trading.core.filters import SymbolFilters, violation
-from trading.core.money import EXACT, ONE, ZERO, floor_to, plain, round_down, round_up
+from trading.core.money import EXACT, MAX_AMOUNT, ONE, ZERO, can_be_stored, floor_to, plain, round_down, round_up
 from trading.core.orders import UNASKED_ENDS, Order, OrderStatus, Side, to_be_valued
 from trading.core.position import Mode, Position, TraderState
 from trading.core.steps import holds_too_little
@@ -57,7 +58,7 @@ def triggers(strategy: Strategy, position: Position, filters: SymbolFilters, set
         raise StrategyFails(f"{strategy.name}.triggers returned {found!r}, not Triggers")
     for side in ("below", "above"):
         price = getattr(found, side)
-        if price is not None and not _is_amount(price):
+        if price is not None and not (isinstance(price, Decimal) and price.is_finite() and abs(price) <= MAX_AMOUNT):
             raise StrategyFails(f"{strategy.name}.triggers returned {side}={price!r}, not a Decimal or None")
     return Triggers(
         below=None if found.below is None else round_down(found.below),
@@ -84,15 +85,28 @@ def _check(strategy: Strategy, decision: object) -> None:
     if isinstance(order, PlaceBuy | PlaceSell):
         for name in ("price", "quantity"):
             amount = getattr(order, name)
-            if not _is_amount(amount) or amount <= 0:
-                raise StrategyFails(f"{who} with {name} {amount!r}, not a Decimal above 0")
-    memory = getattr(decision, "memory", None) or {}
-    if not all(isinstance(text, str) for item in memory.items() for text in item):
+            if not can_be_stored(amount) or amount <= 0:
+                raise StrategyFails(f"{who} with {name} {amount!r}, not a Decimal above 0 with at most 8 decimals")
+    if isinstance(decision, Finish):
+        if not isinstance(decision.state, TraderState) or not decision.state.has_ended:
+            raise StrategyFails(f"{who} with state {decision.state!r}, which is no end of a cycle")
+        for name in ("profit", "leftover"):
+            amount = getattr(decision, name)
+            if not can_be_stored(amount):
+                raise StrategyFails(f"{who} with {name} {amount!r}, not a Decimal with at most 8 decimals")
+    for told in (decision, order):
+        if not _is_text(told.reason):
+            raise StrategyFails(f"{who} with reason {told.reason!r}, not a text")
+    memory = getattr(decision, "memory", None)
+    if memory is None:
+        return
+    if not isinstance(memory, Mapping) or not all(_is_text(text) for item in memory.items() for text in item):
         raise StrategyFails(f"{who} with memory {memory!r}: only strings can be stored")
 
 
-def _is_amount(value: object) -> bool:
-    return isinstance(value, Decimal) and value.is_finite()
+def _is_text(value: object) -> bool:
+    """As databases store it: PostgreSQL takes no NUL."""
+    return isinstance(value, str) and "\0" not in value
 
 
 def _unsettled(position: Position) -> Wait | None:

@@ -8,6 +8,7 @@ ONE = Decimal(1)
 ZERO = Decimal(0)
 # The decimals of a quote amount on Binance (quoteAssetPrecision).
 QUOTE_UNIT = Decimal("0.00000001")
+MAX_AMOUNT = Decimal("92233720368.54775807")
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
@@ -85,6 +86,13 @@ def sell_price(cost: Decimal, profit_interval: Decimal, tick: Decimal, sell_fee:
         wanted = floor_to(cost * (ONE + profit_interval) * (ONE + sell_fee), tick)
         even = cost / (ONE - sell_fee)
         return wanted if wanted >= even else ceil_to(even, tick)
+
+
+def can_be_stored(value: object) -> bool:
+    """Whether it is an amount that rows hold: a Decimal of at most 8 decimals, and of 64 bits in units of 1e-8."""
+    if not isinstance(value, Decimal) or not value.is_finite() or abs(value) > MAX_AMOUNT:
+        return False
+    return value == round_down(value)
 
 
 def share_of(budget: Decimal, slots: int) -> Decimal:

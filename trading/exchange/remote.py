@@ -68,12 +68,16 @@ class RemoteExchange:
         asked = {"venue": self._venue, "method": method, "args": args, "kwargs": kwargs, "reply_to": reply_to}
         try:
             current_app.send_task(TASK, kwargs=asked, headers={OF_USE_S: PATIENCE_S}, retry=False)
-            reply = _wait_for(reply_to)
         except (redis.RedisError, OperationalError):
             raise NotSent("Redis is down, so no worker can be reached that queries the exchange") from None
+        # From here on a worker may have asked.
+        unknown: type[ExchangeError] = OutcomeUnknown if method == "cancel" else NotSent
+        try:
+            reply = _wait_for(reply_to)
+        except redis.RedisError:
+            raise unknown("Redis went down before the worker's answer came") from None
         if reply is None:
-            text = f"No worker answered within {PATIENCE_S} s: check that one is running and not busy"
-            raise OutcomeUnknown(text) if method == "cancel" else NotSent(text)
+            raise unknown(f"No worker answered within {PATIENCE_S} s: check that one is running and not busy")
         told = json.loads(reply)
         if error := told.get("error"):
             raise _as_error(error)

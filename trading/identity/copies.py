@@ -17,7 +17,7 @@ from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.venues import Venue
 from trading.core.denials import Check, Denial
 from trading.core.money import ZERO
-from trading.core.orders import OPEN, OrderReport, Side
+from trading.core.orders import OrderReport, Side
 from trading.exchange import order_ids
 from trading.identity import others, runs
 from trading.identity.others import moment
@@ -98,7 +98,7 @@ def _is_surely_ours(trader: Trader, copy: OtherInstallation) -> bool:
 
 
 def _traded(trader: Trader) -> "QuerySet[Order]":
-    return Order.objects.filter(Q(status__in=OPEN) | Q(executed__gt=ZERO), trader=trader)
+    return Order.objects.filter(Q(status__is_open=True) | Q(executed__gt=ZERO), trader=trader)
 
 
 def _last_change(trader: Trader) -> datetime:

@@ -1,6 +1,7 @@
 """What denied an order, by the words that pages use.
 
-Begun anew after it was interrupted it goes on where it was: no new name is an old one of another rule.
+Begun anew after it was interrupted it goes on where it was, also where the old version has run meanwhile: no new name
+is an old one of another rule, rows that have both are added up, and no table is made anew.
 """
 
 from django.apps.registry import Apps
@@ -25,7 +26,13 @@ NAMES = {
 def rename(apps: Apps, alias: str, names: dict[str, str]) -> None:
     denied = apps.get_model("trading", "DeniedOrder").objects.using(alias)
     for old, new in names.items():
-        denied.filter(rule=old).update(rule=new)
+        for row in denied.filter(rule=old):
+            twin = denied.filter(venue=row.venue, symbol=row.symbol_id, day=row.day, rule=new).first()
+            if twin is not None:
+                row.count += twin.count
+                twin.delete()
+            row.rule = new
+            row.save(update_fields=["rule", "count"])
     entries = apps.get_model("trading", "JournalEntry").objects.using(alias)
     renamed = models.Case(*(models.When(denied_by=old, then=models.Value(new)) for old, new in names.items()))
     last = entries.aggregate(last=models.Max("pk"))["last"] or 0
@@ -43,7 +50,9 @@ def backward(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class ChangeLength(migrations.AlterField):
-    """As AlterField of a text. SQLite does not look at a text's length, and Django would copy the greatest table."""
+    """As AlterField of a text. SQLite does not look at a text's length, and Django would copy the table: the greatest
+    one, and in steps that a kill leaves half-done where no transaction is open.
+    """
 
     def database_forwards(
         self,
@@ -63,7 +72,7 @@ class Migration(migrations.Migration):
     dependencies = [("trading", "0025_names_of_limits")]
 
     operations = [
-        migrations.AlterField(
+        ChangeLength(
             "deniedorder",
             "rule",
             models.CharField(

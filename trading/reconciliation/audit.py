@@ -12,7 +12,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading.books.booking import position_of
 from trading.core.money import ZERO, plain
-from trading.core.orders import OPEN, Fill, OrderStatus, Side
+from trading.core.orders import Fill, OrderStatus, Side
 from trading.core.position import Position
 from trading.exchange.errors import KeyRejected, Refused
 from trading.exchange.protocol import Exchange
@@ -91,7 +91,7 @@ def _slots(venue: Venue) -> Iterable[Difference]:
 
 
 def _own_orders(venue: Venue) -> Iterable[Difference]:
-    is_open = Q(orders__venue=venue, orders__status__in=OPEN)
+    is_open = Q(orders__venue=venue, orders__status__is_open=True)
     for side in Side:
         twice = Trader.objects.annotate(n=Count("orders", filter=is_open & Q(orders__side=side))).filter(n__gt=1)
         for trader in twice.select_related("symbol"):
@@ -100,7 +100,7 @@ def _own_orders(venue: Venue) -> Iterable[Difference]:
 
 def _open_orders(venue: Venue, exchange: Exchange) -> Iterable[Difference]:
     there = {report.client_order_id: report for report in exchange.open_orders()}
-    here = {row.client_order_id: row for row in Order.objects.filter(venue=venue, status__in=OPEN)}
+    here = {row.client_order_id: row for row in Order.objects.filter(venue=venue, status__is_open=True)}
     orphans = {row.client_order_id: row for row in unresolved(venue)}
     let_go = set(_let_go(venue).values_list("client_order_id", flat=True))
     names = Names.now()
@@ -215,12 +215,14 @@ def _sleepers(venue: Venue, now: datetime) -> Iterable[Difference]:
     live = Trader.objects.filter(venue=venue, finished_at__isnull=True).select_related("symbol")
     late = now - MAX_SLEEP
     for trader in live.filter(retry_at=None, wake_below=None, wake_above=None, created_at__lt=late).exclude(
-        orders__status__in=OPEN
+        orders__status__is_open=True
     ):
         yield Difference("I6", f"{trader} has no trigger, open order or retry time")
     for trader in live.filter(retry_at__lt=late):
         yield Difference("I6", f"{trader} should have retried at {trader.retry_at:%H:%M:%S}")
-    stuck = Order.objects.filter(venue=venue, status=OrderStatus.SUBMITTING, submitted_at__lt=late)
+    stuck = Order.objects.filter(
+        venue=venue, status__is_open=True, status=OrderStatus.SUBMITTING, submitted_at__lt=late
+    )
     for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)):
         yield Difference("I6", f"{order.client_order_id} is unconfirmed and not being queried")
 

@@ -13,7 +13,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
-from trading.core.orders import OPEN, Fill, OrderReport, OrderStatus
+from trading.core.orders import Fill, OrderReport, OrderStatus
 from trading.exchange.errors import ExchangeError, Refused
 from trading.exchange.protocol import Exchange
 from trading.identity.names import Names
@@ -96,7 +96,7 @@ def unchecked(venue: Venue) -> dict[str, str]:
 def _in_use(venue: Venue) -> set[str]:
     """Symbols with live traders or open orders, and those that are on."""
     live = Trader.objects.filter(venue=venue, finished_at__isnull=True).order_by()
-    opened = Order.objects.filter(venue=venue, status__in=OPEN).order_by()
+    opened = Order.objects.filter(venue=venue, status__is_open=True).order_by()
     names = {*live.values_list("symbol__name", flat=True), *opened.values_list("symbol__name", flat=True)}
     if venue == Switch.current():
         on = TradingSettings.objects.filter(status=TradingStatus.ON)

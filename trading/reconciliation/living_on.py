@@ -16,7 +16,7 @@ from trading.books.booking import position_of
 from trading.core.decisions import Finish
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import plain
-from trading.core.orders import OPEN, OrderStatus
+from trading.core.orders import OrderStatus
 from trading.core.position import TraderState
 from trading.exchange.order_ids import IDENTITY_LENGTH, new_identity
 from trading.models import FillMark, Installation, Leftover, Order, Orphan, OtherInstallation, Trader
@@ -41,7 +41,7 @@ class Plan:
 def plan() -> Plan:
     """What `become_new` would let go of."""
     traders = Trader.objects.filter(finished_at__isnull=True).select_related("symbol").order_by("id")
-    orders = Order.objects.filter(status__in=OPEN).select_related("symbol").order_by("id")
+    orders = Order.objects.filter(status__is_open=True).select_related("symbol").order_by("id")
     return Plan(list(traders), list(orders), list(_own_orphans(Installation.own().identity)))
 
 
@@ -59,7 +59,7 @@ def become_new(by: str) -> Installation:
         live = Trader.objects.filter(finished_at__isnull=True).order_by("pk")
         released = [_let_go(trader_id, by, why) for trader_id in live.values_list("pk", flat=True)]
         # Of traders that had ended already.
-        Order.objects.filter(status__in=OPEN).update(status=OrderStatus.LET_GO, reason=why, updated_at=now)
+        Order.objects.filter(status__is_open=True).update(status=OrderStatus.LET_GO, reason=why, updated_at=now)
         _own_orphans(old).update(resolution=Resolution.LEFT, resolved_at=now, resolved_by=by[:150], note=why)
         Leftover.objects.all().delete()
         OtherInstallation.objects.filter(identity=old).update(was_ours_until=now)
@@ -80,7 +80,7 @@ def _let_go(trader_id: int, by: str, why: str) -> Trigger | None:
     base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
     owned = position.owned(base)
     cause = Cause(Source.PERSON, by)
-    for row in trader.orders.select_for_update(of=("self",)).select_related("symbol").filter(status__in=OPEN):
+    for row in trader.orders.select_for_update(of=("self",)).select_related("symbol").filter(status__is_open=True):
         row.status, row.reason = OrderStatus.LET_GO, why
         row.save(update_fields=["status", "reason", "updated_at"])
         write(trader, cause, Kind.LET_GO, f"lets go of {row}", why, row)

@@ -22,7 +22,7 @@ from trading.core.decisions import Triggers
 from trading.core.events import Recheck
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO, floor_to, plain
-from trading.core.orders import OPEN, OrderReport, Side
+from trading.core.orders import OrderReport, Side
 from trading.core.position import state_of
 from trading.exchange.errors import NotFound, Refused
 from trading.exchange.order_ids import Name, read, trader_of
@@ -108,7 +108,7 @@ def _open_rows_there(number: int | None, venue: Venue, exchange_at: ExchangeAt) 
     An old backup holds orders open that have ended since; what was placed after them is what the database lacks.
     """
     found: dict[str, OrderReport] = {}
-    for row in Order.objects.filter(trader=number, venue=venue, status__in=OPEN).select_related("symbol"):
+    for row in Order.objects.filter(trader=number, venue=venue, status__is_open=True).select_related("symbol"):
         exchange = exchange_at(venue)
         try:
             report = exchange.order(row.symbol.name, row.client_order_id)

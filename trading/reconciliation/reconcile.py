@@ -19,6 +19,8 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from hedgehog_project.database.errors import passes
+from hedgehog_project.outside import one_line
 from hedgehog_project.redis import connect, give_back, take
 from hedgehog_project.venues import Venue
 from trading.core.journal import Source
@@ -83,7 +85,7 @@ def last(venue: Venue) -> Reconciliation | None:
 def venues_in_use() -> list[Venue]:
     """The switch's venue, and those where a trader lives, an order is open or an orphan unresolved."""
     live = Trader.objects.filter(finished_at__isnull=True).order_by().values_list("venue", flat=True).distinct()
-    opened = Order.objects.filter(status__in=OPEN).order_by().values_list("venue", flat=True).distinct()
+    opened = Order.objects.filter(status__is_open=True).order_by().values_list("venue", flat=True).distinct()
     lost = Orphan.objects.filter(resolved_at=None).order_by().values_list("venue", flat=True).distinct()
     return sorted({Switch.current(), *(Venue(venue) for venue in (*live, *opened, *lost))})
 
@@ -124,7 +126,7 @@ class _Comparison:
         """Raises Throttled, KeyRejected, and whatever keeps it from the list of open orders."""
         # Our rows first: an order that is placed meanwhile is then on the exchange's list only. What is SUBMITTING is
         # the leader's to ask about.
-        rows = list(_orders(self.venue).filter(status__in=OPEN).exclude(status=OrderStatus.SUBMITTING))
+        rows = list(_orders(self.venue).filter(status__is_open=True).exclude(status=OrderStatus.SUBMITTING))
         self.judge = Judge.at(self.venue, timezone.now())
         open_there = {report.client_order_id: report for report in exchange.open_orders()}
         self.row.orders = len(rows)
@@ -363,6 +365,13 @@ class _Comparison:
         except IntegrityError:
             # An order that was taken for never placed rests, and its trader has placed another one since (I2).
             self._leave(f"{what}: its trader has another open order on that side: cancel one of them at the exchange")
+            return None
+        except Exception as error:
+            if passes(error):
+                raise
+            # A fault of ours, or of a strategy. Whatever it is, the others are compared.
+            log.exception("not compared: what=%s", what)
+            self._leave(f"{what}: {type(error).__name__}: {one_line(error)}")
             return None
 
     def _mended(self, line: str, count: int = 1, is_late: bool = False) -> None:

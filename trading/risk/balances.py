@@ -79,7 +79,7 @@ def _spent(venue: Venue | str, asset: str, since: datetime) -> Decimal:
     What a trader has sold counts against what it has bought, and no further: when the venue was asked it may have
     counted both already, or neither.
     """
-    traded = Q(status__in=OPEN) | Q(executed__gt=ZERO)
+    traded = Q(status__is_open=True) | Q(executed__gt=ZERO)
     rows = Order.objects.filter(traded, venue=venue, symbol__quote_asset=asset).order_by()
     bought: dict[int, Decimal] = defaultdict(Decimal)
     sells: dict[int, int] = {}

@@ -31,7 +31,7 @@ def bound(venue: Venue | str, symbol_id: int | None = None, quote_asset: str = "
     the part that is sold or missing. What was left over counts at its cost, whether a trader has taken it along or
     not. Commissions do not count. Two queries, whatever has ended.
     """
-    rows = of_live_traders(venue, symbol_id).filter(Q(status__in=OPEN) | Q(executed__gt=ZERO))
+    rows = of_live_traders(venue, symbol_id).filter(Q(status__is_open=True) | Q(executed__gt=ZERO))
     if symbol_id is None:
         rows = rows.filter(trader__symbol__quote_asset=quote_asset)
     cost: dict[int, int] = defaultdict(int)

@@ -16,7 +16,7 @@ from hedgehog_project.venues import Venue
 from trading.core.denials import Check, Denial
 from trading.core.filters import SymbolFilters
 from trading.core.money import plain
-from trading.core.orders import OPEN, Side
+from trading.core.orders import Side
 from trading.exchange.client import why_wait
 from trading.exchange.protocol import NewOrder
 from trading.identity import copies
@@ -38,7 +38,9 @@ _MODE_AND_STATUS = Compiled(
 
 
 def _open_orders(venue: str, symbol_id: int, side: Side) -> "QuerySet[Order]":
-    return Order.objects.filter(venue=venue, symbol=symbol_id, status__in=OPEN, side=side).select_related("trader")
+    return Order.objects.filter(venue=venue, symbol=symbol_id, status__is_open=True, side=side).select_related(
+        "trader"
+    )
 
 
 # The best-priced first; each takes a venue, a symbol and a price in units.
@@ -140,7 +142,7 @@ def _full_book_denial(venue: Venue, symbol_id: int, side: Side, filters: SymbolF
     """MAX_NUM_ORDERS. A sale takes the place of its buy: only buys make orders more."""
     if side == Side.SELL or not filters.max_orders:
         return None
-    count = Order.objects.filter(venue=venue, symbol=symbol_id, status__in=OPEN).count()
+    count = Order.objects.filter(venue=venue, symbol=symbol_id, status__is_open=True).count()
     if count < filters.max_orders:
         return None
     reason = f"max open orders of {filters.symbol} at {venue} reached: {count} of {filters.max_orders}"

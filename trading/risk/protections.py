@@ -24,7 +24,7 @@ from streamer import topics
 from trading.core.denials import Denial, Rule
 from trading.core.journal import Kind
 from trading.core.money import ZERO, plain, quote_of
-from trading.core.orders import OPEN, Side
+from trading.core.orders import Side
 from trading.core.strategy import TraderState
 from trading.models import AccountProtections, DeniedOrder, JournalEntry, Order, SymbolProtections, Trader
 from trading.models.protections import BNB
@@ -167,7 +167,7 @@ def _open_orders(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     maximum = limits.max_open_orders
     if maximum is None:
         return None
-    count = of_live_traders(buy.venue, buy.trader.symbol_id).filter(status__in=OPEN).count()
+    count = of_live_traders(buy.venue, buy.trader.symbol_id).filter(status__is_open=True).count()
     if count < maximum:
         return None
     topic = f"max open orders of {buy.symbol}, {maximum}, reached"

@@ -20,7 +20,7 @@ from trading.core.denials import Denial
 from trading.core.events import Event, OrderReported, Recheck, TradeSeen
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO
-from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
+from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import state_of
 from trading.exchange.errors import ExchangeError, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import Exchange, ExchangeAt, NewOrder
@@ -240,7 +240,7 @@ def _clear_the_way(trader_id: int, orders: Iterable[int], context: Context) -> H
     heard: Heard = []
     for row in Order.objects.filter(pk__in=orders).select_related("trader"):
         # Not locked: its trader changes this only where it cancels the order itself.
-        if Order.objects.filter(pk=row.pk, status__in=OPEN, cancel_reason="").update(cancel_reason=why):
+        if Order.objects.filter(pk=row.pk, status__is_open=True, cancel_reason="").update(cancel_reason=why):
             cause = Cause(Source.TRADER, f"slot {slot}", context.task_id)
             write(row.trader, cause, Kind.MADE_WAY, f"cancels {row}", why, row)
         heard += _cancelled(row.pk, context)
@@ -249,7 +249,7 @@ def _clear_the_way(trader_id: int, orders: Iterable[int], context: Context) -> H
 
 def _cancelled(order_id: int, context: Context, now: datetime | None = None) -> Heard:
     """Cancels an order. One that nobody has acknowledged yet is asked about, and cancelled once it rests."""
-    row = _asked_about(order_id, now, status__in=OPEN)
+    row = _asked_about(order_id, now, status__is_open=True)
     if row is None:
         return []
     exchange, asked_at = context.exchange_at(Venue(row.venue)), row.asked_at or timezone.now()
@@ -295,7 +295,7 @@ def _close(trader_id: int, send: Send, outcome: NotTaken, task_id: str, denial: 
         log.warning("%s at %s was not placed: %s", row, row.venue, outcome.text)
         if send.replaces:
             # Nothing has taken its place: it rests on.
-            Order.objects.filter(client_order_id=send.replaces, status__in=OPEN).update(cancel_reason="")
+            Order.objects.filter(client_order_id=send.replaces, status__is_open=True).update(cancel_reason="")
         if not trader.has_ended:
             trader.state = state_of(position_of(trader))
             if denial is None:

@@ -8,7 +8,7 @@ from trading.books.booking import as_core
 from trading.core.events import BalanceSeen, OrderReported
 from trading.core.journal import Source
 from trading.core.money import ZERO
-from trading.core.orders import OPEN, OrderReport, OrderStatus, Side
+from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.exchange.errors import NotFound, OutcomeUnknown
 from trading.exchange.protocol import ARRIVES_WITHIN, Exchange
 from trading.models import FillMark, Order
@@ -61,7 +61,7 @@ def balance(row: Order, exchange: Exchange, is_certain: bool) -> BalanceSeen:
     """What the account has of an order's base asset. Raises the exchange's errors."""
     asset = row.symbol.base_asset
     free, locked = exchange.balances().get(asset, (ZERO, ZERO))
-    sales = Order.objects.filter(venue=row.venue, side=Side.SELL, status__in=OPEN, symbol__base_asset=asset)
+    sales = Order.objects.filter(venue=row.venue, side=Side.SELL, status__is_open=True, symbol__base_asset=asset)
     ours = sum((quantity - executed for quantity, executed in sales.values_list("quantity", "executed")), ZERO)
     return BalanceSeen(asset, free, max(locked - ours, ZERO), is_certain)
 

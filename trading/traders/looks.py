@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from django.db import transaction
+from django.db import DataError, transaction
 from django.db.models import Q
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -40,7 +40,7 @@ from trading.core.events import BalanceSeen, Event, OrderReported, Recheck, Trad
 from trading.core.filters import SymbolFilters, violation
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO, floor_to, plain
-from trading.core.orders import OPEN, PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold, to_be_valued
+from trading.core.orders import PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold, to_be_valued
 from trading.core.position import Mode, Position, TraderState, state_of
 from trading.exchange.protocol import SEND_WITHIN, NewOrder
 from trading.identity import copies
@@ -64,6 +64,10 @@ log = logging.getLogger(__name__)
 # Whoever finds a trader changed by somebody else looks again, so many times: each time somebody got further.
 MAX_TRIES = 20
 SHOWED_LATE = "it appeared after it was recorded as not placed"
+
+
+# What storing or doing what a strategy wants may raise, where the guard has not foreseen it.
+_UNUSABLE = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError, DataError)
 
 
 class Overtaken(Exception):
@@ -182,11 +186,13 @@ def look(
     `has_valued`: what its commissions were worth was asked just now, for this event. `known`: what the look before
     has left.
     """
+    unusable, thought = "", None
     for _ in range(MAX_TRIES):
         snapshot, known = _read(trader_id, event, task_id, has_valued, known), None
         if snapshot is None:
             return NOTHING_TO_DO
-        thought = None if snapshot.trader.has_ended else think(snapshot)
+        if not snapshot.trader.has_ended:
+            thought = Thought(fails=unusable) if unusable else think(snapshot)
         try:
             with transaction.atomic():
                 if not claim(snapshot.trader):
@@ -194,6 +200,12 @@ def look(
                 return _take_in(snapshot, thought)
         except Overtaken as error:
             overtaken = error
+        except _UNUSABLE as error:
+            if thought is None or thought.decision is None:
+                raise
+            # What was decided can't be done or stored. What was reported is booked all the same, without it.
+            log.exception("decision unusable: trader=%s decision=%s", trader_id, type(thought.decision).__name__)
+            unusable = f"{type(thought.decision).__name__} cannot be used: {error}"
     raise overtaken
 
 
@@ -252,7 +264,7 @@ def _as_the_account_says(snapshot: Snapshot, seen: BalanceSeen) -> Snapshot:
     return replace(snapshot, position=position, missing=missing)
 
 
-_MATTER = Q(status__in=OPEN) | Q(executed__gt=ZERO)
+_MATTER = Q(status__is_open=True) | Q(executed__gt=ZERO)
 _ORDERS = Compiled(lambda pk: Order.objects.filter(_MATTER, trader=pk).order_by("id"), int)
 _THESE_TOO = Compiled(
     lambda pk, one, other: Order.objects.filter(

@@ -45,15 +45,17 @@ COLUMNS = (
 
 
 def _with_status(rows: QuerySet[Trader], trader_id: int) -> Any:
-    return rows.select_related("symbol").annotate(trading_status=F("symbol__settings__status")).filter(pk=trader_id)
+    return rows.annotate(trading_status=F("symbol__settings__status")).filter(pk=trader_id)
 
 
-_BY_ID: Compiled[Any] = Compiled(lambda pk: _with_status(Trader.objects.all(), pk), int)
+_BY_ID: Compiled[Any] = Compiled(lambda pk: _with_status(Trader.objects.select_related("symbol"), pk), int)
 # SQLite knows no row locks; there the transaction itself is the lock (IMMEDIATE).
-_LOCKED: Compiled[Any] = Compiled(lambda pk: _with_status(Trader.objects.select_for_update(of=("self",)), pk), int)
-_OF_VERSION = Compiled(
-    lambda pk, version: (
-        Trader.objects.select_for_update().filter(pk=pk, version=version).values_list("pk", flat=True)
+_LOCKED: Compiled[Any] = Compiled(
+    lambda pk: _with_status(Trader.objects.select_related("symbol").select_for_update(of=("self",)), pk), int
+)
+_OF_VERSION: Compiled[Any] = Compiled(
+    lambda pk, version: _with_status(Trader.objects.select_for_update(of=("self",)).only("pk"), pk).filter(
+        version=version
     ),
     int,
     int,
@@ -70,9 +72,12 @@ def locked(trader_id: int) -> Any:
     return _LOCKED.first(trader_id)
 
 
-def claim(trader: Trader) -> bool:
-    """Locks the row of a trader that was read before; False where somebody has changed it since."""
-    return bool(_OF_VERSION(trader.pk, trader.version))
+def claim(trader: Any) -> bool:
+    """Locks the row of a trader that was read before; False where somebody has changed it since, or has turned its
+    symbol.
+    """
+    found = _OF_VERSION.first(trader.pk, trader.version)
+    return found is not None and found.trading_status == trader.trading_status
 
 
 def save(trader: Trader) -> triggers.Trigger:

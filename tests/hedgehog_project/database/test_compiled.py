@@ -5,7 +5,7 @@ from decimal import Decimal as D
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, Q
 from django.test.utils import CaptureQueriesContext
 
@@ -94,6 +94,25 @@ def test_a_value_that_the_query_changes_is_refused(symbols: list[Symbol]) -> Non
     lost = Compiled(lambda name: Symbol.objects.all(), str)
     with pytest.raises(ValueError, match="a value is changed or lost"):
         lost("ETHUSDT")
+
+
+def test_a_lock_is_taken_in_transactions_only(symbols: list[Symbol]) -> None:
+    locked = Compiled(lambda pk: Symbol.objects.select_for_update().filter(pk=pk), int)
+    for _ in range(2):
+        with transaction.atomic(), CaptureQueriesContext(connection) as asked:
+            assert locked(symbols[0].pk) == [symbols[0]]
+        if connection.features.has_select_for_update:
+            assert asked.captured_queries[0]["sql"].endswith("FOR UPDATE")
+            with pytest.raises(transaction.TransactionManagementError):
+                locked(symbols[0].pk)
+
+
+def test_it_goes_on_over_a_new_connection(symbols: list[Symbol]) -> None:
+    named = Compiled(lambda name: Symbol.objects.filter(name=name), str)
+    assert named("ETHBTC") == [symbols[2]]
+    if connection.vendor == "postgresql":  # The database in memory would be gone.
+        connection.close()
+    assert named("ETHUSDT") == [symbols[0]]
 
 
 def test_as_many_values_as_the_query_takes() -> None:

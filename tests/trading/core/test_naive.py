@@ -375,7 +375,16 @@ class _Mistaken:
         (PlaceBuy(1.5, D(1), "float"), "a PlaceBuy with price 1.5, not a Decimal above 0"),  # type: ignore[arg-type]
         (PlaceBuy(D(1), D("NaN"), "nothing"), "a PlaceBuy with quantity Decimal('NaN'), not a Decimal above 0"),
         (PlaceBuy(D(1), D(-1), "less"), "a PlaceBuy with quantity Decimal('-1'), not a Decimal above 0"),
+        (PlaceSell(D(1) / 3, D(1), "third"), "a PlaceSell with price Decimal('0.3333"),
+        (PlaceSell(D("1e12"), D(1), "moon"), "not a Decimal above 0 with at most 8 decimals"),
+        (Finish(TraderState.FINISHED, D(1) / 3, D(0), ""), "a Finish with profit Decimal('0.3333"),
+        (Finish("DONE", D(1), D(0), ""), "a Finish with state 'DONE', which is no end"),  # type: ignore[arg-type]
+        (Finish(TraderState.SELLING, D(1), D(0), ""), "which is no end of a cycle"),
+        (Wait(None), "a Wait with reason None, not a text"),  # type: ignore[arg-type]
+        (Wait("a\0b"), "not a text"),
         (Wait("", memory={"low": 1}), "a Wait with memory {'low': 1}: only strings"),  # type: ignore[dict-item]
+        (Wait("", memory={"low": "a\0b"}), "only strings"),
+        (Wait("", memory=["low"]), "a Wait with memory ['low']: only strings"),  # type: ignore[arg-type]
     ],
 )
 def test_answer_that_is_none_is_told_to_the_author(answer: Any, words: str) -> None:
@@ -390,6 +399,7 @@ def test_answer_that_is_none_is_told_to_the_author(answer: Any, words: str) -> N
         (None, "mistaken.triggers returned None, not Triggers"),
         (Triggers(below=1.5), "below=1.5, not a Decimal or None"),  # type: ignore[arg-type]
         (Triggers(above=D("Infinity")), "above=Decimal('Infinity'), not a"),
+        (Triggers(above=D("1e12")), "above=Decimal('1E+12'), not a"),
         (lambda: D(1) / 0, "mistaken.triggers raised DivisionByZero"),
     ],
 )

@@ -115,6 +115,18 @@ def test_without_a_worker_a_question_was_not_sent_and_of_a_cancel_nobody_knows(
         RemoteExchange(Venue.MOCK).cancel("ETHUSDT", "hh-1-b-1")
 
 
+def test_of_a_cancel_that_was_queued_nobody_knows_where_redis_goes_down_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    def goes_down(reply_to: str) -> None:
+        raise redis.ConnectionError("Connection reset by peer")
+
+    monkeypatch.setattr(remote.current_app, "send_task", lambda *args, **kwargs: None)
+    monkeypatch.setattr(remote, "_wait_for", goes_down)
+    with pytest.raises(OutcomeUnknown, match="Redis went down"):
+        RemoteExchange(Venue.MOCK).cancel("ETHUSDT", "hh-1-b-1")
+    with pytest.raises(NotSent, match="Redis went down"):
+        RemoteExchange(Venue.MOCK).price("ETHUSDT")
+
+
 def test_without_redis_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*args: Any, **kwargs: Any) -> None:
         raise OperationalError("Error 111 connecting")

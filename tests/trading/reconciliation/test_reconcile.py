@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 import redis
@@ -24,7 +25,7 @@ from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.exchange.errors import NotSent, Refused, Throttled
 from trading.exchange.protocol import NewOrder
-from trading.models import Fill, FillMark, JournalEntry, Order, Orphan, Reconciliation, Trader
+from trading.models import Fill, FillMark, JournalEntry, Order, Orphan, Reconciliation, Trader, TradingSettings
 from trading.models.orphans import Resolution
 from trading.reconciliation import fill_marks
 from trading.reconciliation import reconcile as module
@@ -624,6 +625,28 @@ class TestBalances:
         monkeypatch.setattr(exchange, "balances", lambda: {"ETH": (D("0.01"), D("0.06"))})
         assert compare(exchange) == (0, 1)
         assert "only 0.01 is free" in text()
+
+
+class TestFaults:
+    def test_one_order_that_can_not_be_repaired_keeps_no_other_from_it(
+        self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mended = buys(trader, exchange)
+        other = Trader.born(TradingSettings.objects.get(symbol=make_symbol("BTCUSDT")), Venue.MOCK, 1)
+        acting.wake(other.pk, TradeSeen("BTCUSDT", 1, D(3000), 0), exchange)
+        exchange.fill_all(mended.client_order_id)
+        exchange.fill_all(Order.objects.get(trader=other).client_order_id)
+        hears = acting.hear
+
+        def fails(report: OrderReport, *args: Any, **kwargs: Any) -> bool:
+            if report.symbol == "BTCUSDT":
+                raise ValueError("a fault of ours")
+            return hears(report, *args, **kwargs)
+
+        monkeypatch.setattr(acting, "hear", fails)
+        compare(exchange)
+        assert Order.objects.get(pk=mended.pk).status == OrderStatus.FILLED
+        assert "ValueError: a fault of ours" in text()
 
 
 class TestWhatIsKept:

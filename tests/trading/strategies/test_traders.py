@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -11,11 +12,16 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.settings import give
 from tests.trading.conftest import make_symbol
 from trading import leader
+from trading.core import guard
+from trading.core.decisions import Decision, Finish, PlaceSell, Wait
 from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
+from trading.core.position import Mode, Position
 from trading.core.strategy import ANY_PRICE, TraderState
+from trading.exchange.protocol import NewOrder
 from trading.models import JournalEntry, Order, Symbol, Trader, TradingSettings
+from trading.models.symbols import TradingStatus
 from trading.strategies import registry
 from trading.traders import acting
 
@@ -134,6 +140,85 @@ def test_fill_is_booked_though_the_strategy_fails_over_it(
     # Mended, it goes on.
     acting.wake(trader.pk, Recheck("test", is_urgent=True), exchange)
     assert Trader.objects.get(pk=trader.pk).state == TraderState.SELLING
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        PlaceSell(D(3100) / 7, D("0.01"), "a price of 28 digits"),
+        Finish(TraderState.FINISHED, D(1) / 3, D(0), "a profit of 28 digits"),
+        Finish("DONE", D(1), D(0), "no such end"),  # type: ignore[arg-type]
+        Wait(None),  # type: ignore[arg-type]
+        Wait("a text that PostgreSQL does not take \0"),
+    ],
+)
+def test_fill_is_booked_though_what_the_strategy_answers_can_not_be_stored(
+    symbol: Symbol, exchange: ScriptedExchange, patient: str, monkeypatch: pytest.MonkeyPatch, answer: object
+) -> None:
+    trader = born(symbol, patient)
+    see(trader, "3000", exchange)
+    buy = resting(trader, Side.BUY)
+    with monkeypatch.context() as broken:
+        broken.setattr(registry.find(patient), "decide", lambda *_: answer)
+        acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
+    after, bought = Trader.objects.get(pk=trader.pk), Order.objects.get(pk=buy.pk)
+    assert (bought.status, bought.fills.count()) == (OrderStatus.FILLED, 1)
+    assert after.state == TraderState.HOLDING
+    assert after.error.startswith(f"patient.decide returned a {type(answer).__name__} with")
+
+
+def test_fill_is_booked_though_the_guard_has_not_foreseen_what_is_wrong_with_an_answer(
+    symbol: Symbol, exchange: ScriptedExchange, patient: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trader = born(symbol, patient)
+    see(trader, "3000", exchange)
+    buy = resting(trader, Side.BUY)
+    with monkeypatch.context() as broken:
+        broken.setattr(guard, "_check", lambda *_: None)
+        broken.setattr(registry.find(patient), "decide", lambda *_: PlaceSell(D(3100) / 7, D("0.01"), "unforeseen"))
+        acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
+    after, bought = Trader.objects.get(pk=trader.pk), Order.objects.get(pk=buy.pk)
+    assert (bought.status, bought.fills.count()) == (OrderStatus.FILLED, 1)
+    assert (after.state, after.waits_for) == (TraderState.HOLDING, "cannot decide: the strategy raised an error")
+    assert after.error.startswith("PlaceSell cannot be used: ")
+    acting.wake(trader.pk, Recheck("test", is_urgent=True), exchange)
+    assert Trader.objects.get(pk=trader.pk).state == TraderState.SELLING
+
+
+def test_symbol_that_is_turned_off_while_the_exchange_answers_is_off_for_the_next_look(
+    symbol: Symbol, exchange: ScriptedExchange, patient: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trader, modes = born(symbol, patient), list[Mode]()
+    decides = registry.find(patient).decide
+
+    def decide(position: Position, *more: Any) -> Decision:
+        modes.append(position.mode)
+        return decides(position, *more)
+
+    def turn_off(order: NewOrder) -> None:
+        TradingSettings.objects.update(status=TradingStatus.OFF)
+        modes.clear()
+
+    monkeypatch.setattr(registry.find(patient), "decide", decide)
+    exchange.after = [turn_off]
+    see(trader, "3000", exchange)
+    assert modes[-1] == Mode.OFF, "what counts is decided while off"
+    assert Order.objects.get().status == OrderStatus.NEW
+
+
+def test_symbol_that_is_turned_off_while_a_strategy_thinks_is_off_when_its_answer_counts(
+    symbol: Symbol, exchange: ScriptedExchange, patient: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trader = born(symbol, patient)
+    decides = registry.find(patient).decide
+
+    def decide(*args: Any) -> Decision:
+        TradingSettings.objects.update(status=TradingStatus.OFF)
+        return decides(*args)
+
+    monkeypatch.setattr(registry.find(patient), "decide", decide)
+    assert see(trader, "3000", exchange).waits_for == "trading is off for this symbol"
+    assert not Order.objects.exists()
 
 
 def test_traders_that_ask_for_nobody_begin_all_at_once(redis_client: object, patient: str) -> None:
