@@ -13,7 +13,7 @@ from tests.simulation.checks.rows import ZERO, never, read
 from tests.simulation.surroundings.world import PRICES
 from trading.core.denials import Check
 from trading.core.money import floor_to
-from trading.core.orders import Side
+from trading.core.orders import OrderStatus, Side
 from trading.exchange.replies import from_exchange_info
 from trading.models.fields import from_units
 from trading.models.symbols import TradingStatus
@@ -49,13 +49,13 @@ class ExitWatch:
 
     def _cancels(self) -> None:
         rows = read(
-            "SELECT j.id, t.id, s.name, o.side, o.price, o.quantity, o.executed, t.budget"
+            "SELECT j.id, t.id, s.name, o.side, j.status, o.price, o.quantity, o.executed, t.budget"
             " FROM trading_journalentry j JOIN trading_trader t ON t.id = j.trader_id"
             " JOIN trading_symbol s ON s.id = t.symbol_id JOIN trading_order o ON o.id = j.order_id"
             " WHERE j.kind = 'CANCELLED' AND j.id > %s ORDER BY j.id",
             self._last_entry,
         )
-        for entry, pk, symbol, side, *units in rows:
+        for entry, pk, symbol, side, status, *units in rows:
             self._last_entry = entry
             price, quantity, executed, budget = map(from_units, units)
             minimum = self._minimum(symbol)
@@ -63,7 +63,7 @@ class ExitWatch:
                 rest = quantity - executed
                 worth = rest * self._highest(symbol)
                 never(ZERO < worth < minimum, f"R8: trader {pk} cancels a sale that nothing could replace: {rest}")
-            elif executed:
+            elif status == OrderStatus.PARTIALLY_FILLED:  # That was known by then; what filled on the way was not.
                 worth, left = executed * price, budget - executed * price
                 never(worth < minimum and left < minimum, f"R8: trader {pk} cancels a buy whose part can't be sold")
 
