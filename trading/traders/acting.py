@@ -7,7 +7,7 @@ transaction is open while an exchange is called, and no exchange is called witho
 import logging
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import transaction
@@ -52,6 +52,8 @@ class Context:
 
     exchange_at: ExchangeAt
     task_id: str = ""
+    # Traders whose balance was asked for: once in a task. Where that does not help, they wait for their next try.
+    has_asked_for_balance: set[int] = field(default_factory=set)
 
 
 def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "") -> bool:
@@ -201,7 +203,7 @@ def _send(trader_id: int, send: Send, venue: Venue, context: Context) -> Heard:
         _close(trader_id, send, not_taken(row, error), context.task_id)
         see_to(row, error)
         if isinstance(error, Refused) and error.why == Why.BALANCE and order.side == Side.SELL:
-            return _ask_for_the_balance(trader_id, row, context.exchange_at(venue))
+            return _ask_for_the_balance(trader_id, row, venue, context)
     return []
 
 
@@ -322,13 +324,14 @@ def _end_unsent(trader_id: int, row: Order, text: str, task_id: str) -> None:
 # --- questions ------------------------------------------------------------------------------------
 
 
-def _ask_for_the_balance(trader_id: int, row: Order, exchange: Exchange) -> Heard:
+def _ask_for_the_balance(trader_id: int, row: Order, venue: Venue, context: Context) -> Heard:
     """What the account has of what could not be sold, where the exchange says for the second time that it has not."""
     failures = Trader.objects.values_list("failures", flat=True).get(pk=trader_id)
-    if failures < 2:
+    if failures < 2 or trader_id in context.has_asked_for_balance:
         return []
+    context.has_asked_for_balance.add(trader_id)
     try:
-        return [(trader_id, calls.balance(row, exchange, is_certain=failures > CERTAIN_AFTER))]
+        return [(trader_id, calls.balance(row, context.exchange_at(venue), is_certain=failures > CERTAIN_AFTER))]
     except ExchangeError as error:
         log.warning("balance unknown: order=%s error=%s", row.client_order_id, error)
         return []  # The sale is tried again, and the balance asked for then.

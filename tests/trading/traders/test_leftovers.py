@@ -263,6 +263,29 @@ class TestMissing:
         assert (waits.state, waits.missing) == (TraderState.HOLDING, D(0))
         assert "other orders lock them" in waits.waits_for
 
+    def test_sale_that_is_refused_though_the_coins_are_there_is_tried_again_after_its_wait(
+        self, holds: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Thirty times a second it used up the weight that is reserved for the exits of all traders."""
+        asked, balances = [], exchange.balances
+
+        def counted() -> dict[str, tuple[D, D]]:
+            asked.append("balances")
+            return balances()
+
+        monkeypatch.setattr(exchange, "balances", counted)
+        for _ in range(5):
+            exchange.before = [raises(NO_BALANCE)] * 9
+            before = timezone.now()
+            look_again(holds, exchange)
+            assert len(exchange.before) >= 7, "one try, and another by what the account has"
+            retry_at = fresh(holds).retry_at
+            assert retry_at is not None and retry_at > before
+        assert len(asked) == 5
+        exchange.before = []
+        look_again(holds, exchange)
+        assert fresh(holds).state == TraderState.SELLING
+
     def test_over_the_wire_coins_that_were_sold_by_hand_end_the_trader(
         self, trader: Trader, at_mock: MockExchange
     ) -> None:
