@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from hedgehog_project import progress, queues
+from hedgehog_project import progress, queues, redis_health
 from hedgehog_project.heartbeats import Beat, beats, missing
 from hedgehog_project.hiding import hidden
 from hedgehog_project.outside import one_line
@@ -42,6 +42,7 @@ class Progress:
     beats: Sequence[Beat]
     queues: Sequence[Queue]
     led_s: float | None  # since the leader last came to its end; None: not since Redis was emptied
+    refuses: str = ""  # why Redis takes no writes; nothing that it tells of the others is new then
 
 
 def look(timeout_s: float = 0.8) -> Progress | None:
@@ -52,7 +53,10 @@ def look(timeout_s: float = 0.8) -> Progress | None:
     try:
         seconds, micros = client.time()
         return Progress(
-            beats(client), queues.look(client, seconds + micros / 1e6), progress.age_s(client, progress.LED)
+            beats(client),
+            queues.look(client, seconds + micros / 1e6),
+            progress.age_s(client, progress.LED),
+            redis_health.refuses(client),
         )
     except redis.RedisError:
         return None
@@ -64,6 +68,8 @@ def findings(seen: Progress | None) -> list[Finding]:
     """What is amiss by what Redis tells."""
     if seen is None:
         return [Finding("redis", "Redis is down: no events and no tasks are delivered.")]
+    if seen.refuses:
+        return [Finding("redis", f"Redis refuses writes: {seen.refuses}.")]
     return [*_silent(seen.beats), *_leader(seen), *_queues(seen.queues), *_stuck(seen.beats), *_restarted(seen.beats)]
 
 

@@ -47,12 +47,18 @@ def look(client: "redis.Redis") -> Health:
     except redis.RedisError as error:
         return Health(away=away(error))
     try:
-        client.set(PROBE, 1, ex=PROBE_KEPT_S)
-    except redis.ResponseError as error:
-        return Health(refuses=refusal(error), used=found.used, limit=found.limit)
+        return Health(refuses=refuses(client), used=found.used, limit=found.limit)
     except redis.RedisError as error:
         return Health(away=away(error))
-    return found
+
+
+def refuses(client: "redis.Redis") -> str:
+    """Why it takes no writes; empty where it does. Raises redis.RedisError where it does not answer."""
+    try:
+        client.set(PROBE, 1, ex=PROBE_KEPT_S)
+    except redis.ResponseError as error:
+        return refusal(error)
+    return ""
 
 
 def refusal(error: redis.ResponseError) -> str:

@@ -11,6 +11,7 @@ from hedgehog_project import health, progress, queues, shared_clock
 from hedgehog_project.health import Finding
 from hedgehog_project.queues import ENQUEUED_AT, EXITS
 from tests.support.heartbeats import all_well, in_tens, plant
+from tests.support.refusing import read_only
 
 
 @pytest.fixture
@@ -30,6 +31,14 @@ def test_nothing_is_amiss_where_all_get_on(well: "redis.Redis") -> None:
 def test_without_redis_nothing_is_known(settings: Settings) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
     assert [each.about for each in health.findings(health.look())] == ["redis"]
+
+
+def test_a_redis_that_takes_no_writes_is_named_and_not_the_hosts_whose_signs_it_does_not_take(
+    well: "redis.Redis",
+) -> None:
+    plant(well, "worker", "garage", age_s=30)
+    with read_only(well):
+        assert found() == ["Redis refuses writes: it is a read-only replica."]
 
 
 def test_a_host_that_is_gone_is_named_and_what_ran_there(well: "redis.Redis") -> None:
