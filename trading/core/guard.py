@@ -5,7 +5,8 @@ more than the budget, or have two orders at a time.
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
+from dataclasses import replace
+from decimal import Decimal, localcontext
 from typing import Any
 
 from trading.core.decisions import (
@@ -70,9 +71,11 @@ def not_filled_yet(order: Order) -> Wait:
     return Wait(f"waiting for the {order.side.lower()} at {plain(order.price)} to fill")
 
 
-def _asked(strategy: Strategy, function: str, *args: Any) -> Any:
+def _asked(strategy: Strategy, function: str, position: Position, *args: Any) -> Any:
+    """Its answer. What it does to its copy of the position, or to how its thread computes, stays with it."""
     try:
-        return getattr(strategy, function)(*args)
+        with localcontext():
+            return getattr(strategy, function)(replace(position), *args)
     except BaseException as error:  # whatever a stranger's function raises, SystemExit too, is its author's to read
         raise StrategyFails(f"{strategy.name}.{function} raised {type(error).__name__}: {error}") from error
 

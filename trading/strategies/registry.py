@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -82,7 +82,8 @@ class NotUsable(Exception):
 
 def _usable(module: str) -> Strategy:
     try:
-        found = importlib.import_module(module)
+        with localcontext():  # How a module makes decimals compute is its own business.
+            found = importlib.import_module(module)
     except (Exception, SystemExit) as error:  # whatever a stranger's module raises is its owner's to read
         raise NotUsable(f"cannot be imported: {_in_a_line(error)}") from error
     name = getattr(found, "name", None)

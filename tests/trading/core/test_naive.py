@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal as D
+from decimal import getcontext
 from typing import Any
 
 import pytest
@@ -391,6 +392,29 @@ def test_answer_that_is_none_is_told_to_the_author(answer: Any, words: str) -> N
     with pytest.raises(guard.StrategyFails) as caught:
         guard.decide(_Mistaken(answer), position(), TRADE, FILTERS, None)
     assert words in str(caught.value)
+
+
+def test_what_a_strategy_does_to_its_position_or_to_decimals_lets_it_spend_no_more() -> None:
+    held = position()
+
+    def spends() -> PlaceBuy:
+        getcontext().prec = 2
+        return PlaceBuy(D(1000), held.budget / 1000 + D("0.0049"), "209.8 of 200 are 200 in two digits")
+
+    before = getcontext().prec
+    decision = guard.decide(_Mistaken(spends), held, TRADE, FILTERS, None)
+    assert isinstance(decision, Wait)
+    assert "exceeds the budget" in decision.reason
+    assert getcontext().prec == before
+
+    class Greedy(_Mistaken):
+        def decide(self, *args: Any) -> Any:
+            object.__setattr__(args[0], "budget", D(10_000_000))
+            return PlaceBuy(D(1000), D(5), "a budget of its own")
+
+    decision = guard.decide(Greedy(None), held, TRADE, FILTERS, None)
+    assert isinstance(decision, Wait)
+    assert "exceeds the budget" in decision.reason
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Which strategies there are, and what is said of a module that is none."""
 
 import sys
+from decimal import getcontext
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,15 @@ def test_a_module_that_uses_old_names_is_a_strategy_and_the_check_tells_the_new_
         "strategy_of_mine uses trading.core.steps.buy_under, which is now trading.core.steps.buy_below.",
     ]
     assert registry.find("mine").buy is steps.buy_below  # type: ignore[attr-defined]
+
+
+def test_a_module_that_makes_decimals_compute_differently_changes_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    write(tmp_path, monkeypatch, settings, coarse="import decimal\ndecimal.getcontext().prec = 4\n" + WHOLE)
+    before = getcontext().prec
+    assert registry.find("mine").name == "mine"
+    assert getcontext().prec == before
 
 
 def test_two_of_one_name_the_first_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
