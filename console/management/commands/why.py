@@ -10,6 +10,7 @@ from console.findings import Topic
 from console.management.tables import table
 from console.why import Answer, why
 from trading.models import Symbol
+from trading.symbols import listings
 
 
 class Command(BaseCommand):
@@ -24,7 +25,7 @@ class Command(BaseCommand):
         name = options["symbol"].upper()
         symbol = Symbol.objects.select_related("settings").filter(name=name).first()
         if symbol is None:
-            raise CommandError(f"{name} was never turned on. Run `manage.py trade {name} on`.")
+            raise CommandError(listings.never_on(name))
         answer = why(symbol)
         self.stdout.write(json.dumps(as_json(answer), indent=2) if options["json"] else as_text(answer))
 
