@@ -50,6 +50,11 @@ class Answer:
         """What needs a look all the same."""
         return [finding for finding in self.findings if not finding.stops_buys]
 
+    @property
+    def has_errors(self) -> bool:
+        """Whether a trader has one of its own, which says nothing of the others."""
+        return any(line.is_error for line in self.slots)
+
 
 def why(symbol: Symbol, states: Sequence[ProcessState] | None = None) -> Answer:
     """The answer at the switch's venue as things stand now. `states`: the processes', where the caller knows them."""

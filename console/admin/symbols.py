@@ -34,6 +34,7 @@ from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.models import Listing, Switch, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.risk import sizing
 from trading.symbols import listings, profiles, said
 from trading.waking import prices
 
@@ -267,6 +268,10 @@ class SymbolAdmin(TurningAdmin):
         if formset.model in (TradingSettings, SymbolProtections) and formset.has_changed():
             # It is its own now.
             TradingSettings.objects.filter(symbol=form.instance).update(profile=None)
+        if formset.model is TradingSettings:
+            for settings, _ in formset.changed_objects:
+                if words := sizing.above_account(settings, Switch.current()):
+                    self.message_user(request, words, messages.WARNING)
         if formset.model is SymbolProtections and any(not each.is_any_set for each, _ in formset.changed_objects):
             words = f"{form.instance}: all risk limits are empty, none denies its buys."
             self.message_user(request, words, messages.WARNING)

@@ -223,6 +223,16 @@ class TestShown:
         kill_switch.halt("anna", "news")
         assert self.run("ETHUSDT").startswith("ETHUSDT at mock is not buying:\n  - Trading is halted: news")
 
+    def test_traders_in_error_are_not_nothing(self, admin_client: Client, well: Symbol) -> None:
+        page = reverse("admin:trading_symbol_change", args=(well.pk,))
+        assert "Nothing blocks ETHUSDT at mock. Traders by slot:" in admin_client.get(page).content.decode()
+        make_trader(well, 1, error="insufficient balance", failures=2)
+        words = "Nothing blocks ETHUSDT at mock, but some traders have errors:"
+        assert self.run("ETHUSDT").startswith(words)
+        shown = admin_client.get(page).content.decode()
+        assert words in shown
+        assert "Traders by slot" not in shown
+
     def test_json_says_the_same(self, well: Symbol) -> None:
         trader = make_story(well)
         told = json.loads(self.run("ETHUSDT", "--json"))

@@ -54,7 +54,7 @@ def as_text(answer: Answer) -> str:
     name, venue = answer.symbol.name, answer.venue
     if answer.reasons:
         head = [f"{name} at {venue} is not buying:", *(f"  - {reason}" for reason in answer.reasons)]
-    elif any(line.is_error for line in answer.slots):
+    elif answer.has_errors:
         head = [f"Nothing blocks {name} at {venue}, but some traders have errors:"]
     else:
         head = [f"Nothing blocks {name} at {venue}; traders by slot:"]

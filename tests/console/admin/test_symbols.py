@@ -8,9 +8,10 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from console.admin.strategy_form import shared_field
-from hedgehog_project.venues import Market
+from hedgehog_project.venues import Market, Venue
 from streamer.models import wanted
 from tests.support.settings import give, of_strategy
 from tests.trading.conftest import make_symbol
@@ -19,6 +20,7 @@ from trading.exchange.errors import KeyRejected, Refused
 from trading.exchange.protocol import ListedSymbol
 from trading.models import Listing, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.risk import balances
 from trading.symbols import listings, turning
 
 pytestmark = pytest.mark.django_db
@@ -190,6 +192,14 @@ class TestSettings:
         assert row.strategy_settings["buy_down_interval"] == "0.00123457"
         assert of_strategy(row, "profit_interval") == D("0.015")
         assert (row.budget, row.max_slots) == (D("612.00000001"), 3)
+
+    def test_budget_above_the_account_is_saved_with_a_warning(self, admin_client: Client, symbol: Symbol) -> None:
+        warning = "The budget of 1001 USDT is more than the account at mock has: 1000 USDT free plus 0 in use by ETHUSDT."
+        assert warning not in self.save(admin_client, symbol, budget="1001"), "nobody knows what the account has"
+        balances.keep(Venue.MOCK, {"USDT": (D(1000), D(0))}, timezone.now())
+        assert "more than the account" not in self.save(admin_client, symbol, budget="1000")
+        assert warning in self.save(admin_client, symbol, budget="1001")
+        assert TradingSettings.objects.get(symbol=symbol).budget == D(1001)
 
     def test_saving_does_not_turn_trading_on_or_off(self, admin_client: Client, symbol: Symbol) -> None:
         self.save(admin_client, symbol)
