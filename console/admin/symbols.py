@@ -283,8 +283,13 @@ class SymbolAdmin(TurningAdmin):
             raise PermissionDenied
         form = AddSymbolForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
+            name = form.cleaned_data["name"]
+            here = Symbol.objects.filter(name=name, settings__isnull=False).first()
+            if here is not None:
+                self.message_user(request, f"{here} was added before; nothing was changed.")
+                return HttpResponseRedirect(reverse("admin:trading_symbol_change", args=(here.pk,)))
             try:
-                symbol = listings.add(form.cleaned_data["name"])
+                symbol = listings.add(name)
             except ValidationError as error:
                 form.add_error("name", error.messages)
             else:

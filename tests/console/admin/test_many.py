@@ -138,9 +138,10 @@ class TestChanging:
         [
             ({}, "Change at least one field"),
             ({"profit_interval": "much"}, "Enter a number"),
-            ({"max_slots": "0"}, "greater than or equal to 1"),
+            ({"max_slots": "0"}, "Must be at least 1 and at most 100."),
             ({"max_exposure": "-1"}, "Must be above 0"),
-            ({"balance_share": "101"}, "less than or equal to 1"),
+            ({"balance_share": "500"}, "Must be above 0 % and at most 100 %."),
+            ({"balance_share": "0"}, "Must be above 0 % and at most 100 %."),
             ({"stop_loss_interval": "2", "empty": "stop_loss_interval"}, "not both"),
         ],
     )

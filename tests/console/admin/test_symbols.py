@@ -144,6 +144,16 @@ class TestAdding:
         assert Listing.objects.get().step_size == D("0.1")
         assert "XRPUSDT added" in shown
 
+    def test_symbol_that_is_here_is_not_added_again(self, admin_client: Client) -> None:
+        self.add(admin_client, "XRPUSDT")
+        TradingSettings.objects.update(budget=D(70), status=TradingStatus.ON)
+        entries = LogEntry.objects.count()
+        shown = self.add(admin_client, "xrpusdt")
+        assert "XRPUSDT was added before; nothing was changed." in shown
+        assert "turn trading on" not in shown
+        assert LogEntry.objects.count() == entries
+        assert TradingSettings.objects.values_list("budget", "status").get() == (D(70), TradingStatus.ON)
+
     def test_unknown_symbol_is_told_in_the_form(self, admin_client: Client) -> None:
         assert "mock does not list NOPE" in self.add(admin_client, "NOPE")
         assert not Symbol.objects.exists()
@@ -220,10 +230,13 @@ class TestSettings:
             ("profit_interval", "NaN", "Enter a number"),
             ("budget", "0", "Must be above 0"),
             ("budget", "0.000000001", "no more than 8 decimal places"),
-            ("budget", "1e30", "less than or equal to"),
+            ("budget", "1e30", "Must be at most 90000000000."),
             ("budget", "14", "raise the budget above 15"),
-            ("max_slots", "0", "greater than or equal to 1"),
-            ("max_slots", "101", "less than or equal to 100"),
+            ("max_slots", "0", "Must be at least 1 and at most 100."),
+            ("max_slots", "-1", "Must be at least 1 and at most 100."),
+            ("max_slots", "101", "Must be at least 1 and at most 100."),
+            ("balance_share", "500", "Must be above 0 % and at most 100 %."),
+            ("balance_share", "0", "Must be above 0 % and at most 100 %."),
         ],
     )
     def test_absurd_values_are_told_and_nothing_changes(
