@@ -86,7 +86,7 @@ def no_such_symbol(venue: Venue, *names: str, listed: Iterable[str] = ()) -> Val
 
 
 def never_on(name: str) -> str:
-    """In words, why nothing is known of a symbol here: nobody turned it on, or the switch's venue does not list it."""
+    """In words, why nothing is known of a symbol: nobody turned it on, or the switch's venue does not list it."""
     venue, text = Switch.current(), f"{name} was never turned on"
     try:
         exchange = exchange_at(venue)
