@@ -257,6 +257,7 @@ def steps(entries: Iterable[JournalEntry], orders: Iterable[Order], trader: Trad
         for fill in _in_order(order):
             booked.setdefault(fill.entry_id, []).append(fill)
     found: list[Step] = []
+    last: dict[int, str] = {}  # the status of each order after its last line
     proven = set[int]()  # orders of which we had concluded that the exchange has none
     for entry in entries:
         step = found[-1] if found else None
@@ -272,6 +273,9 @@ def steps(entries: Iterable[JournalEntry], orders: Iterable[Order], trader: Trad
                 proven.add(entry.order.pk)
             elif entry.order.pk in proven and entry.order.is_late:
                 text += ": late, it had been recorded as not placed"
+            if entry.kind == Kind.BOOKED and entry.status not in OPEN and entry.status == last.get(entry.order.pk):
+                text += " already, a late fill is added"
+            last[entry.order.pk] = entry.status
         step.lines.append({"text": text, "reason": entry.reason, "order": order_page})
         step.tone = _tone(entry, trader) or step.tone
         step.fills += [_fill(fill, base, quote) for fill in booked.get(entry.pk, ())]

@@ -175,3 +175,11 @@ def test_commissions_in_a_third_asset_count_at_their_worth(cycle: Trader) -> Non
         "Commissions of 0.0002 BNB, valued at",
         True,
     )
+
+
+def test_late_fill_of_a_filled_order_is_told_as_one(symbol: Symbol) -> None:
+    sell = make_order(make_trader(symbol), Side.SELL, OrderStatus.FILLED)
+    books(sell, OrderStatus.FILLED, Cause(Source.REPORT, "sell filled, 0.1 of 0.1", "task-1"))
+    books(sell, OrderStatus.FILLED, Cause(Source.REPORT, "sell partially filled, 0.04 of 0.1", "task-2"))
+    texts = [line["text"] for step in told(sell.trader) for line in step["lines"]]
+    assert texts == ["The sell is filled", "The sell is filled already, a late fill is added"]
