@@ -206,7 +206,8 @@ class TestProfiles:
     def test_list_says_what_each_sets_and_how_many_have_it(self, admin_client: Client, symbol: Symbol) -> None:
         TradingSettings.objects.update(profile=Profile.objects.get(name="lively"))
         shown = admin_client.get(PROFILES).content.decode()
-        assert "profit interval 0.5 %" in shown
+        assert "take profit 0.5 %" in shown
+        assert "interval" not in shown
         assert "?settings__profile__id__exact=" in shown
 
     def test_a_new_one_keeps_decimals_exact(self, admin_client: Client) -> None:
