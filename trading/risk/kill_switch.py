@@ -64,7 +64,10 @@ class Halted:
         since = f"since {clock(self.since)}"
         if not self.everywhere:
             reach = f"no process that uses this database sends a new {what}, on any machine, at any venue"
-            return [f"Trading is {self.mode} {since}: {reach}.", *([f"Before: {self.before}."] if self.before else [])]
+            return [
+                f"Trading is {self.mode} {since}: {reach}.",
+                *([f"Before: {self.before}."] if self.before else []),
+            ]
         if self.here:
             return [f"Trading is NOT {self.mode}. {self.here} It is not in the database either: {self.everywhere}"]
         return [

@@ -204,7 +204,9 @@ class TestSettings:
         assert (row.budget, row.max_slots) == (D("612.00000001"), 3)
 
     def test_budget_above_the_account_is_saved_with_a_warning(self, admin_client: Client, symbol: Symbol) -> None:
-        warning = "The budget of 1001 USDT is more than the account at mock has: 1000 USDT free plus 0 in use by ETHUSDT."
+        warning = (
+            "The budget of 1001 USDT is more than the account at mock has: 1000 USDT free plus 0 in use by ETHUSDT."
+        )
         assert warning not in self.save(admin_client, symbol, budget="1001"), "nobody knows what the account has"
         balances.keep(Venue.MOCK, {"USDT": (D(1000), D(0))}, timezone.now())
         assert "more than the account" not in self.save(admin_client, symbol, budget="1000")
