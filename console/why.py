@@ -1,4 +1,4 @@
-"""Why a symbol does not buy: what holds all its traders back, and what each slot waits for. For page and command."""
+"""Why a symbol does not buy: what blocks all its traders, and what each slot waits for. For page and command."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

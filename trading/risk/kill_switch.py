@@ -1,6 +1,6 @@
 """The kill switch: halting and resuming, one function each, for the admin and the commands.
 
-The switch's row is the truth. Beside it, a request in HEDGEHOG_HOME holds the orders of one home back where the row
+The switch's row is the truth. Beside it, a request in HEDGEHOG_HOME denies the orders of one home where the row
 can't be written at once (hedgehog_project/halt_request.py); whoever leads turns it into the row.
 """
 

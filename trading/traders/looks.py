@@ -174,7 +174,7 @@ class Thought:
 
     decision: Decision | None = None
     armed: Triggers = field(default_factory=Triggers)
-    cant: str = ""  # a setting or a module has to be mended: it looks again soon
+    cant: str = ""  # a person has to fix a setting or a module: it looks again soon
     fails: str = ""  # its code fails: it looks again after a growing wait
 
 
