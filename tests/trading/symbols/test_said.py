@@ -106,7 +106,9 @@ def test_a_check_asks_now_and_names_the_setting_that_a_symbol_came_by(
     ]
     assert error == "2 of 3 cannot be traded at mock."
     turn(list(Symbol.objects.exclude(name="ETHUSDT")), TradingStatus.OFF)
-    assert run("symbols", "check") == ("", "")
+    assert run("symbols", "check") == ("1 active symbol checked; all can be traded at mock.\n", "")
+    turn(list(Symbol.objects.all()), TradingStatus.OFF)
+    assert run("symbols", "check") == ("No symbol is on at mock.\n", "")
 
 
 def test_trade_refuses_to_turn_it_on_and_says_what_may_be_meant(at_mock: MockExchange) -> None:
