@@ -131,14 +131,13 @@ def test_tone_says_how_it_went(symbol: Symbol, kind: Kind, profit: str, tone: st
 
 def test_terms_add_up_to_the_profit_and_its_shares(cycle: Trader) -> None:
     shown = timeline_of(cycle)["sum"]
+    assert [label for label, *_ in shown["position"]] == ["Bought 0.1 ETH at 3000", "Commission in ETH"]
     assert [label for label, *_ in shown["rows"]] == [
-        "Bought 0.1 ETH at 3000",
-        "Commission in ETH",
         "Sold 0.0999 ETH for",
         "Cost of the quantity sold",
         "Commissions in USDT",
     ]
-    amounts = [str(amount) for _, amount, _ in shown["rows"]]
+    amounts = [str(amount) for _, amount, _ in (*shown["position"], *shown["rows"])]
     assert [amount.split(">")[1].split(" ")[0] for amount in amounts] == [
         "300",
         "0.0001",
