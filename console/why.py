@@ -118,6 +118,8 @@ def wakes_at(trader: Trader) -> str:
     """The trigger prices in words; empty where no price wakes it."""
     if trader.wake_below is not None and trader.wake_below >= ANY_PRICE:
         return "the next trade, at any price"
+    if trader.wake_below is None and trader.wake_above is None:
+        return ""
     filters = filters_of(trader.symbol_id, trader.venue)
     tick = filters.tick if filters else Decimal(0)
     # Prices are whole ticks: the first one that fires is the nearest tick on the other side.
@@ -127,7 +129,7 @@ def wakes_at(trader: Trader) -> str:
         for price, to_tick, side in sides
         if price is not None
     ]
-    return f"a trade {', or '.join(prices)}" if prices else ""
+    return f"a trade {', or '.join(prices)}"
 
 
 def _resting(order: Order, symbol: Symbol, trade: LastTrade | None) -> str:

@@ -198,7 +198,7 @@ def test_queries_do_not_grow_with_slots(well: Symbol, django_assert_max_num_quer
     TradingSettings.objects.update(max_slots=20)
     for slot in range(1, 21):
         make_story(well, slot)
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(16):
         assert len(why(Symbol.objects.select_related("settings").get(pk=well.pk), UP).slots) == 20
 
 

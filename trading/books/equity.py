@@ -1,4 +1,4 @@
-"""Equity over time, which people read as gain: what trading has brought, with what is held at the last price; a row an hour, for ever few."""
+"""Equity over time, shown as gain: what trading has brought, with what is held at the last price; a row an hour."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
