@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from django.conf import settings
 
-from hedgehog_project.outside import UNREADABLE
+from hedgehog_project.outside import UNREADABLE, quotable
 from hedgehog_project.venues import Venue, endpoints
 
 TIMEOUT_S = 3.0
@@ -65,8 +65,9 @@ def _ask(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str
         said = error.read()
         if error.code in (400, 404) and (message := _message(said)):
             raise Refused(message) from None
-        text = said[:200].decode(errors="replace")
-        raise Unreachable(f"The mock exchange at {mock.rest_url} returned {error.code}: {text}") from None
+        text = quotable(said.decode(errors="replace"))
+        text = f"{error.code}: {text}" if text else f"{error.code}"
+        raise Unreachable(f"The mock exchange at {mock.rest_url} returned {text}") from None
     except (OSError, http.client.HTTPException, *UNREADABLE) as error:
         reason = getattr(error, "reason", error)
         raise Unreachable(f"The mock exchange does not answer at {mock.rest_url} ({reason}).") from None

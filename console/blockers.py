@@ -1,4 +1,4 @@
-"""What holds trading back just now, and what is unclear: for the admin and `manage.py status`."""
+"""What blocks trading just now, and what is unclear: for the admin and `manage.py status`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -57,7 +57,7 @@ class Finding:
 
 
 def check_up(venue: Venue, is_wanted: bool = True) -> Iterator[Finding]:
-    """All findings, as they are made. `is_wanted`: that there is no key is to be mended, not merely noted."""
+    """All findings, as they are made. `is_wanted`: that there is no key is to be fixed, not merely noted."""
     where = endpoints(venue)
     if venue == Venue.LIVE and not django_settings.HEDGEHOG_ALLOW_LIVE:
         yield Finding(Level.WARN, "live trading is disabled", "Set HEDGEHOG_ALLOW_LIVE=1 to enable it")

@@ -8,7 +8,7 @@ class Severity(StrEnum):
     """How much it matters."""
 
     NOTE = "note"  # Worth knowing.
-    ALARM = "alarm"  # Something does not get on until it is mended.
+    ALARM = "alarm"  # Something does not get on until it is fixed.
 
 
 class Topic(StrEnum):

@@ -1,4 +1,4 @@
-"""Why a symbol does not buy: what holds all its traders back, and what each slot waits for. For page and command."""
+"""Why a symbol does not buy: what blocks all its traders, and what each slot waits for. For page and command."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from console.findings import Finding
 from console.words import notes
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue
-from trading.core.money import plain
+from trading.core.money import ceil_to, floor_to, plain
 from trading.core.orders import OPEN, OrderStatus
 from trading.core.strategy import ANY_PRICE, TraderState
 from trading.models import Order, Symbol, Trader, TradingSettings
-from trading.models.symbols import TradingStatus
+from trading.models.symbols import TradingStatus, filters_of
 from trading.models.traders import LIVE, Slot
 from trading.risk import sizing
 from trading.waking.prices import LastTrade
@@ -49,6 +49,11 @@ class Answer:
     def others(self) -> list[Finding]:
         """What needs a look all the same."""
         return [finding for finding in self.findings if not finding.stops_buys]
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether a trader has one of its own, which says nothing of the others."""
+        return any(line.is_error for line in self.slots)
 
 
 def why(symbol: Symbol, states: Sequence[ProcessState] | None = None) -> Answer:
@@ -113,9 +118,18 @@ def wakes_at(trader: Trader) -> str:
     """The trigger prices in words; empty where no price wakes it."""
     if trader.wake_below is not None and trader.wake_below >= ANY_PRICE:
         return "the next trade, at any price"
-    sides = ((trader.wake_below, "below"), (trader.wake_above, "above"))
-    prices = [f"at {plain(price)} or {side}" for price, side in sides if price is not None]
-    return f"a trade {', or '.join(prices)} (rounded to the tick size)" if prices else ""
+    if trader.wake_below is None and trader.wake_above is None:
+        return ""
+    filters = filters_of(trader.symbol_id, trader.venue)
+    tick = filters.tick if filters else Decimal(0)
+    # Prices are whole ticks: the first one that fires is the nearest tick on the other side.
+    sides = ((trader.wake_below, floor_to, "below"), (trader.wake_above, ceil_to, "above"))
+    prices = [
+        f"at {plain(to_tick(price, tick) if tick else price)} or {side}"
+        for price, to_tick, side in sides
+        if price is not None
+    ]
+    return f"a trade {', or '.join(prices)}"
 
 
 def _resting(order: Order, symbol: Symbol, trade: LastTrade | None) -> str:

@@ -1,4 +1,4 @@
-"""The command line: what an operator can mend is one line that says how, not a traceback."""
+"""The command line: what an operator can fix is one line that says how, not a traceback."""
 
 import errno
 import os

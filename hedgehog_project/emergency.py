@@ -1,6 +1,6 @@
 """The first and the last words of `manage.py halt`, whatever else hangs or is set wrongly.
 
-It holds the orders of this home back before a setting is read (halt_request.py). After five seconds it says what is
+It denies the orders of this home before a setting is read (halt_request.py). After five seconds it says what is
 known by then; a slow machine may still go on, and what hangs is left later.
 """
 

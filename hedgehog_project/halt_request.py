@@ -1,7 +1,7 @@
 """A halt that needs no database: a file in HEDGEHOG_HOME that each process of this home looks for before an order.
 
 The switch's row in the database is the truth, and all machines see it. Where it can't be written at once, because
-the database is locked, full or away, this file holds the orders of this home back, and trading/risk/kill_switch.py
+the database is locked, full or away, this file denies the orders of this home, and trading/risk/kill_switch.py
 writes the row as soon as that can be done.
 
 The file is prepared, with room for every request: to halt it is written over in place and renamed, which works on a

@@ -34,6 +34,12 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
+def quotable(body: str, max_chars: int = 200) -> str:
+    """What an answer says, in a line for people; empty where it is a page of HTML, which its status says as well."""
+    text = " ".join(body.split())
+    return "" if text.startswith("<") else text[:max_chars]
+
+
 def sentence(text: str) -> str:
     """Other people's words with a full stop, unless they end a sentence by themselves."""
     return text if text.endswith((".", "?", "!")) else f"{text}."

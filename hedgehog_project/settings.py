@@ -244,6 +244,8 @@ UNFOLD = {
     "SITE_SYMBOL": "candlestick_chart",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("trading/icon.svg")}],
     "SHOW_VIEW_ON_SITE": False,
+    # There is no site but the admin: a link to it from the login page would lead to the login page.
+    "SITE_URL": None,
     "ENVIRONMENT": "console.admin.navigation.environment",
     "DASHBOARD_CALLBACK": "console.admin.dashboard.context",
     "GLOBAL_CALLBACK": "console.admin.navigation.on_every_page",

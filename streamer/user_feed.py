@@ -149,7 +149,7 @@ class UserFeed(Connection):
         advice = known(code).advice
         self.problem = f"{asked} rejected with {code} {text}" + (f" ({advice})" if advice else "")
         log.error("user_stream_refused venue=%s problem=%r", self.venue, self.problem)
-        # A busy exchange is asked again soon; what somebody must mend first, seldom.
+        # A busy exchange is asked again soon; what somebody must fix first, seldom.
         wait_s = REFUSED_WAIT_S if needs_a_person(code) else None
         raise ConnectionLost(self.problem, wait_s=_retry_after_s(error) or wait_s)
 

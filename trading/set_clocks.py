@@ -2,7 +2,7 @@
 
 Every such time is compared with now. Left as it is, what was tried a moment ago would be tried again only when the
 old time has come once more. A clock that is set forward makes what waits due, and nothing else: no wait is there to
-keep something from being done, but for the proof that an order was never placed (traders.py).
+keep something from being done, but for the proof that an order was never placed (traders/acting.py).
 """
 
 import logging

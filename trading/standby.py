@@ -47,7 +47,7 @@ THREADS = 16
 MAX_UNDER_WAY = 500
 # One look that Redis does not answer may be a moment's; a refusal is none.
 LOOKS_UNTIL_AWAY = 2
-# Redis is well again, and no leader has led for so long: something else is wrong, which is not this one's to mend.
+# Redis is well again, and no leader has led for so long: something else is wrong, which is not this one's to repair.
 HANDS_BACK_WITHIN_S = 60.0
 # The module of the tasks, by whose names they are queued.
 TASKS = tasks.__name__

@@ -89,5 +89,5 @@ def _shown(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(amount: str) -> str:
-    """An amount without trailing zeros, thousands apart."""
-    return f"{Decimal(amount).normalize():,f}"
+    """An amount without trailing zeros."""
+    return f"{Decimal(amount).normalize():f}"

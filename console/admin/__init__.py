@@ -17,6 +17,7 @@ from console.admin import (
     symbols,
     traders,
 )
+from console.admin.show import NONE
 
 __all__ = [
     "equity",
@@ -33,6 +34,9 @@ __all__ = [
     "symbols",
     "traders",
 ]
+
+# What nobody knows is a dash of one length everywhere.
+site.empty_value_display = NONE
 
 # Its figures come from dashboard.context, by settings.UNFOLD.
 site.index_template = "trading/overview.html"

@@ -66,6 +66,10 @@ class SomeSettings(forms.Form):
                 # The bounds that a single symbol's form has from its rows.
                 profiles.changeable()[name].clean(value)
             except ValidationError as error:
+                words = self.fields[name].error_messages
+                for each in error.error_list:
+                    # As a form of the rows would say it, which Django does by itself.
+                    each.message = words.get(each.code or "", each.message)
                 self.add_error(name, error)
         return self.cleaned_data
 

@@ -37,7 +37,7 @@ MAX_SYMBOLS = 20
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's DASHBOARD_CALLBACK. What refreshes itself is asked for by htmx, and comes without the frame."""
     facts = diagnosis.gather()
-    # What holds everything back has a banner of its own, with its button.
+    # What denies everything has a banner of its own, with its button.
     findings = [each for each in diagnosis.diagnose(facts) if each.topic != Topic.SWITCH]
     venue, lines = facts.venue, facts.lines
     left = left_over(venue, {line.name: line.last_trade for line in lines if line.last_trade})

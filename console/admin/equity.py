@@ -133,7 +133,7 @@ class EquityAdmin(ReadOnlyAdmin):
             "has_unrealised": by in (By.SYMBOL, By.SLOT),
             "lines": [_row(line) for line in lines[:MAX_LINES]],
             "totals": [_row(line) for line in totals],
-            "of_budget": OF_BUDGET,
+            "of_budget": OF_BUDGET[by],
             "has_more": len(lines) > MAX_LINES,
             "max_lines": MAX_LINES,
             "left": [f"{each.symbol} {each.in_short}" for each in left[:MAX_LEFT]],
@@ -221,7 +221,7 @@ def _row(line: Line) -> dict[str, Any]:
         name = show.link(reverse("admin:trading_trader_change", args=(line.trader.pk,)), line.name)
     return {
         "name": name,
-        "cycles": f"{line.cycles:,}",
+        "cycles": show.moment(line.trader.finished_at) if line.trader else f"{line.cycles:,}",
         "realised": show.profit(line.realised, line.asset, line.unvalued, line.left_over),
         "share": _percent(line.share),
         "unrealised": show.profit(line.unrealised, line.asset, line.unvalued_held) if line.is_priced else "unknown",

@@ -12,7 +12,7 @@ from console.admin.strategy_form import StrategyForm, shared_field
 from trading.core.money import plain
 from trading.models import TradingSettings
 from trading.models.fields import PLACES, Above
-from trading.models.symbols import Sizing
+from trading.models.symbols import MAX_SLOTS, Sizing
 
 
 class AmountInput(forms.DecimalField):
@@ -31,6 +31,7 @@ class TradingSettingsForm(StrategyForm):
         decimal_places=PLACES,
         validators=[Above(Decimal(0)), MaxValueValidator(Decimal("9e10"))],
         help_text="In the quote asset, split among the slots of the symbol.",
+        error_messages={"max_value": "Must be at most 90000000000."},
     )
     # Left out, it stays what it is.
     sizing = forms.ChoiceField(
@@ -40,6 +41,8 @@ class TradingSettingsForm(StrategyForm):
         label="Share of balance, %",
         required=False,
         help_text="Of the free quote balance plus the symbol's own exposure. 10 means 10 %.",
+        # Django fills in the bound, which these do not name.
+        error_messages=dict.fromkeys(("above", "max_value"), "Must be above 0 %% and at most 100 %%."),
     )
     buy_down_interval = shared_field("buy_down_interval")
     profit_interval = shared_field("profit_interval")
@@ -59,6 +62,9 @@ class TradingSettingsForm(StrategyForm):
             "compounds",
             "strategy",
         )
+        error_messages = {
+            "max_slots": dict.fromkeys(("min_value", "max_value"), f"Must be at least 1 and at most {MAX_SLOTS}.")
+        }
 
 
 class AddSymbolForm(forms.Form):

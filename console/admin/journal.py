@@ -10,6 +10,8 @@ from unfold.decorators import display
 from console.admin import show
 from console.admin.base import ReadOnlyAdmin
 from console.admin.orders import trader_link
+from console.admin.timeline import source_in_words
+from trading.core.journal import Source
 from trading.core.money import plain
 from trading.models import JournalEntry
 
@@ -40,7 +42,7 @@ class JournalEntryAdmin(ReadOnlyAdmin):
 
     @display(description="From")
     def source_(self, entry: JournalEntry) -> str:
-        return str(entry.get_source_display())
+        return source_in_words(Source(entry.source))
 
     @display(description="Event")
     def event_(self, entry: JournalEntry) -> SafeString | str:

@@ -64,12 +64,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _models_item("trading", "trader", "smart_toy"),
         _models_item("trading", "order", "receipt_long"),
         _models_item("trading", "fill", "done_all"),
-        _models_item("trading", "journalentry", "menu_book", "Journal"),
+        _models_item("trading", "journalentry", "menu_book"),
         _models_item("trading", "equity", "payments", "Profit") | {"link": reverse("admin:trading_profit")},
         _models_item("trading", "reconciliation", "balance"),
         _models_item("trading", "orphan", "help_center"),
         _models_item("trading", "otherinstallation", "group_work", "Other installations"),
-        _models_item("trading", "accountprotections", "shield", "Risk limits"),
+        _models_item("trading", "accountprotections", "shield"),
         _models_item("trading", "deniedorder", "front_hand", "Denied orders"),
         _models_item("trading", "switch", "toggle_on", "Trading control"),
     ]
@@ -80,7 +80,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     ]
     processes = [
         {"title": "Tasks (Flower)", "icon": "local_florist", "link": flower_url(), "active": False},
-        _models_item("django_celery_beat", "periodictask", "schedule", "Schedule"),
+        _models_item("django_celery_beat", "periodictask", "schedule"),
     ]
     people = [
         _models_item("auth", "user", "person"),

@@ -114,7 +114,7 @@ class OrderAdmin(ReadOnlyAdmin):
                     ("is_", "of"),
                     "means",
                     "besides",
-                    "reason",
+                    "reason_",
                 )
             },
         ),
@@ -139,6 +139,7 @@ class OrderAdmin(ReadOnlyAdmin):
         "of",
         "means",
         "besides",
+        "reason_",
         "placed",
         "asked",
         "updated",
@@ -185,6 +186,10 @@ class OrderAdmin(ReadOnlyAdmin):
     @display(description="Notes")
     def besides(self, order: Order) -> str:
         return "; ".join(notes(order)) or show.NONE
+
+    @display(description="Reason")
+    def reason_(self, order: Order) -> str:
+        return order.reason or show.NONE
 
     @display(description="Not found since")
     def not_found(self, order: Order) -> SafeString | str:

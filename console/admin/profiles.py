@@ -81,6 +81,9 @@ class ProfileAdmin(PlainTitle):
 
 
 def _label(name: str) -> str:
+    """As the form calls it, within a sentence."""
+    if name in COMMON:
+        return COMMON[name].label.lower()
     setting = profiles.changeable().get(name)
     return setting.label if setting and setting.column else name.replace("_", " ")
 

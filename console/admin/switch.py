@@ -110,7 +110,7 @@ class SwitchAdmin(ModelAdmin):
             "refusal": error,
             "word": WORD,
             "may_change": self.has_change_permission(request),
-            "row": Switch.objects.filter(pk=1).first(),
+            "row": Switch.row(),
             "current": show.venue(current),
             "mode": show.mode(Switch.row().mode),
             "is_active": Switch.row().is_active,

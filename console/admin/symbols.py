@@ -34,6 +34,7 @@ from trading.core.fees import Fees
 from trading.core.money import plain
 from trading.models import Listing, Switch, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.risk import sizing
 from trading.symbols import listings, profiles, said
 from trading.waking import prices
 
@@ -267,6 +268,10 @@ class SymbolAdmin(TurningAdmin):
         if formset.model in (TradingSettings, SymbolProtections) and formset.has_changed():
             # It is its own now.
             TradingSettings.objects.filter(symbol=form.instance).update(profile=None)
+        if formset.model is TradingSettings:
+            for settings, _ in formset.changed_objects:
+                if words := sizing.above_account(settings, Switch.current()):
+                    self.message_user(request, words, messages.WARNING)
         if formset.model is SymbolProtections and any(not each.is_any_set for each, _ in formset.changed_objects):
             words = f"{form.instance}: all risk limits are empty, none denies its buys."
             self.message_user(request, words, messages.WARNING)
@@ -278,8 +283,13 @@ class SymbolAdmin(TurningAdmin):
             raise PermissionDenied
         form = AddSymbolForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
+            name = form.cleaned_data["name"]
+            here = Symbol.objects.filter(name=name, settings__isnull=False).first()
+            if here is not None:
+                self.message_user(request, f"{here} was added before; nothing was changed.")
+                return HttpResponseRedirect(reverse("admin:trading_symbol_change", args=(here.pk,)))
             try:
-                symbol = listings.add(form.cleaned_data["name"])
+                symbol = listings.add(name)
             except ValidationError as error:
                 form.add_error("name", error.messages)
             else:

@@ -41,6 +41,12 @@ SAYS = {
     Source.LEADER: "Leader",
 }
 ALONE = {Source.TASK: "Task"}
+
+
+def source_in_words(source: Source) -> str:
+    return SAYS.get(source) or ALONE.get(source) or _capital(source.lower())
+
+
 # What people say of an order in this state.
 STATUS_WORDS = {
     OrderStatus.PENDING_NEW: "is pending on the exchange",
@@ -150,25 +156,27 @@ def _both(at: datetime | None) -> SafeString | str:
 
 # --- how the profit comes about -------------------------------------------------------------------
 def _sum(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> dict[str, Any]:
-    """The terms one under the other, each with its sign, and what they come to."""
+    """The position, and one under the other the terms of its sales, each with its sign, and what they come to."""
     quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
     bought = f"Bought {plain(terms.bought)} {base} at {plain(terms.bought_at or ZERO)}"
-    rows = [(bought, show.amount(terms.paid, quote), "")]
+    position = [(bought, show.amount(terms.paid, quote), "")]
     if terms.fees_base:
         got = f"net {plain(terms.bought - terms.fees_base)} {base}"
-        rows.append((f"Commission in {base}", show.amount(terms.fees_base, base), got))
+        position.append((f"Commission in {base}", show.amount(terms.fees_base, base), got))
     if terms.carried:
         carried = f"Leftover of earlier cycles, sold with it: {plain(terms.carried)} {base}, at cost"
-        rows.append((carried, show.amount(terms.carried_cost, quote), ""))
+        position.append((carried, show.amount(terms.carried_cost, quote), ""))
     if terms.missing:
         lacks = f"Missing in the account: {plain(terms.missing)} {base}, at cost"
-        rows.append((lacks, show.amount(terms.missing_cost, quote), "neither profit nor loss"))
+        position.append((lacks, show.amount(terms.missing_cost, quote), "neither profit nor loss"))
+    rows: list[tuple[str, Any, str]] = []
     if terms.sold or terms.net:
         rows.append((f"Sold {plain(terms.sold)} {base} for", show.amount(terms.received, quote), ""))
         rows.append(("Cost of the quantity sold", _minus(terms.cost, quote), ""))
         rows.append((f"Commissions in {quote}", _minus(terms.fees_quote, quote), ""))
         rows += [_in_third_asset(terms, asset, quote) for asset in terms.fees_third]
     return {
+        "position": position,
         "rows": rows,
         "net": show.amount(terms.net, figures.marked(quote, bool(terms.unvalued))),
         "is_loss": terms.net < ZERO,
@@ -257,6 +265,7 @@ def steps(entries: Iterable[JournalEntry], orders: Iterable[Order], trader: Trad
         for fill in _in_order(order):
             booked.setdefault(fill.entry_id, []).append(fill)
     found: list[Step] = []
+    last: dict[int, str] = {}  # the status of each order after its last line
     proven = set[int]()  # orders of which we had concluded that the exchange has none
     for entry in entries:
         step = found[-1] if found else None
@@ -272,6 +281,9 @@ def steps(entries: Iterable[JournalEntry], orders: Iterable[Order], trader: Trad
                 proven.add(entry.order.pk)
             elif entry.order.pk in proven and entry.order.is_late:
                 text += ": late, it had been recorded as not placed"
+            if entry.kind == Kind.BOOKED and entry.status not in OPEN and entry.status == last.get(entry.order.pk):
+                text += " already, a late fill is added"
+            last[entry.order.pk] = entry.status
         step.lines.append({"text": text, "reason": entry.reason, "order": order_page})
         step.tone = _tone(entry, trader) or step.tone
         step.fills += [_fill(fill, base, quote) for fill in booked.get(entry.pk, ())]

@@ -17,6 +17,7 @@ def shown(answer: Answer) -> dict[str, Any]:
     return {
         "reasons": [_finding(each) for each in answer.reasons],
         "others": [_finding(each) for each in answer.others],
+        "has_errors": answer.has_errors,
         "slots": [
             {
                 "name": show.link(reverse("admin:trading_trader_change", args=(line.trader.pk,)), f"#{line.number}")

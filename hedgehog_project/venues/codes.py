@@ -32,7 +32,7 @@ class Meaning(StrEnum):
 
 class Code(NamedTuple):
     meaning: Meaning
-    advice: str = ""  # for people: what to mend; empty where nothing is to be mended
+    advice: str = ""  # for people: what to fix; empty where nothing is to be fixed
 
 
 CLOCK_IS_OFF = -1021
@@ -86,7 +86,7 @@ def known(code: object) -> Code:
 
 
 def needs_a_person(code: object) -> bool:
-    """Whether every request is refused until somebody has mended something here."""
+    """Whether every request is refused until somebody has fixed something here."""
     return known(code).meaning in (Meaning.KEY, Meaning.CLOCK)
 
 

@@ -106,7 +106,7 @@ class TestMissing:
         self, lacks: Trader, admin_client: Client
     ) -> None:
         text = shown(admin_client, "trading_trader_change", lacks.pk)
-        cost = timeline_of(lacks)["sum"]["rows"][-1]
+        cost = timeline_of(lacks)["sum"]["position"][-1]
         assert "Missing in the account" in cost[0]
         # 449.4 x 0.0024 / 0.748251
         assert "1.44144" in cost[1]
@@ -125,7 +125,7 @@ class TestMissing:
         fill.commission, fill.commission_asset = D(0), "USDT"
         fill.save()
         told = timeline_of(lacks)["sum"]
-        rows = " ".join(f"{label} {amount}" for label, amount, _ in told["rows"])
+        rows = " ".join(f"{label} {amount}" for label, amount, _ in told["position"])
         assert "Leftover of earlier cycles, sold with it: 0.05 BNB" in rows
         # 0.788 of 0.798251 in all, which cost 478.4
         cost = D("478.4") * D("0.788") / D("0.798251")

@@ -131,14 +131,13 @@ def test_tone_says_how_it_went(symbol: Symbol, kind: Kind, profit: str, tone: st
 
 def test_terms_add_up_to_the_profit_and_its_shares(cycle: Trader) -> None:
     shown = timeline_of(cycle)["sum"]
+    assert [label for label, *_ in shown["position"]] == ["Bought 0.1 ETH at 3000", "Commission in ETH"]
     assert [label for label, *_ in shown["rows"]] == [
-        "Bought 0.1 ETH at 3000",
-        "Commission in ETH",
         "Sold 0.0999 ETH for",
         "Cost of the quantity sold",
         "Commissions in USDT",
     ]
-    amounts = [str(amount) for _, amount, _ in shown["rows"]]
+    amounts = [str(amount) for _, amount, _ in (*shown["position"], *shown["rows"])]
     assert [amount.split(">")[1].split(" ")[0] for amount in amounts] == [
         "300",
         "0.0001",
@@ -175,3 +174,11 @@ def test_commissions_in_a_third_asset_count_at_their_worth(cycle: Trader) -> Non
         "Commissions of 0.0002 BNB, valued at",
         True,
     )
+
+
+def test_late_fill_of_a_filled_order_is_told_as_one(symbol: Symbol) -> None:
+    sell = make_order(make_trader(symbol), Side.SELL, OrderStatus.FILLED)
+    books(sell, OrderStatus.FILLED, Cause(Source.REPORT, "sell filled, 0.1 of 0.1", "task-1"))
+    books(sell, OrderStatus.FILLED, Cause(Source.REPORT, "sell partially filled, 0.04 of 0.1", "task-2"))
+    texts = [line["text"] for step in told(sell.trader) for line in step["lines"]]
+    assert texts == ["The sell is filled", "The sell is filled already, a late fill is added"]

@@ -180,11 +180,12 @@ class TestSlots:
     def test_price_and_time_that_wake_it(self, well: Symbol) -> None:
         retry = timezone.now() + timedelta(seconds=40.4)
         make_trader(well, 1, waits_for="waiting for the next trade", wake_below=ANY_PRICE)
-        make_trader(well, 2, wake_below=D(2950), wake_above=D(3100), retry_at=retry, waits_for="follows")
+        make_trader(
+            well, 2, wake_below=D("2950.00999999"), wake_above=D("3099.99000001"), retry_at=retry, waits_for="follows"
+        )
         assert [line.text for line in slots(well)[:2]] == [
             "waiting for the next trade; next trigger: the next trade, at any price",
-            "follows; next trigger: a trade at 2950 or below, or at 3100 or above "
-            "(rounded to the tick size); checks again in 40 s",
+            "follows; next trigger: a trade at 2950 or below, or at 3100 or above; checks again in 40 s",
         ]
 
     def test_error_stands_out(self, well: Symbol) -> None:
@@ -222,6 +223,16 @@ class TestShown:
         ]
         kill_switch.halt("anna", "news")
         assert self.run("ETHUSDT").startswith("ETHUSDT at mock is not buying:\n  - Trading is halted: news")
+
+    def test_traders_in_error_are_not_nothing(self, admin_client: Client, well: Symbol) -> None:
+        page = reverse("admin:trading_symbol_change", args=(well.pk,))
+        assert "Nothing blocks ETHUSDT at mock. Traders by slot:" in admin_client.get(page).content.decode()
+        make_trader(well, 1, error="insufficient balance", failures=2)
+        words = "Nothing blocks ETHUSDT at mock, but some traders have errors:"
+        assert self.run("ETHUSDT").startswith(words)
+        shown = admin_client.get(page).content.decode()
+        assert words in shown
+        assert "Traders by slot" not in shown
 
     def test_json_says_the_same(self, well: Symbol) -> None:
         trader = make_story(well)

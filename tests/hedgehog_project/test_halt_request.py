@@ -1,4 +1,4 @@
-"""The file that holds the orders of a home back: it needs no room, and whatever is in it, it holds."""
+"""The file that denies the orders of a home: it needs no room, and whatever is in it, it holds."""
 
 import os
 import time

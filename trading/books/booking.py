@@ -84,7 +84,11 @@ def book(
     row.reason = after.reason[:300]
     row.not_found_at = None
     row.save(update_fields=["status", "executed", "exchange_order_id", "reason", "not_found_at", "updated_at"])
-    entry = write(trader, cause, kind, _words(kind, row), reason or report.reason or row.reason, row)
+    words = _words(kind, row)
+    if kind == Kind.BOOKED and not before.status.is_open and after.status == before.status:
+        # A report that was overtaken: what it says of the order is old, and its fill is new.
+        words = f"adds a late fill, {words} before"
+    entry = write(trader, cause, kind, words, reason or report.reason or row.reason, row)
     known = {fill.trade_id for fill in before.fills}
     new = Fill.objects.bulk_create(
         Fill(

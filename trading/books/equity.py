@@ -1,4 +1,4 @@
-"""Equity over time: what trading has brought, with what is held at the last price; a row an hour, for ever few."""
+"""Equity over time, shown as gain: what trading has brought, with what is held at the last price; a row an hour."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -42,6 +42,7 @@ class Standing:
 
     @property
     def equity(self) -> Decimal:
+        """The gain: not what the account is worth, which nobody asks for here."""
         return self.realised + self.unrealised + self.left_value - self.left_cost
 
 

@@ -36,11 +36,13 @@ class By(StrEnum):
     CYCLE = "cycle"
 
 
-# What per cent mean, for people.
-OF_BUDGET = (
-    "Of budget: in per cent of the budgets of the slots that a line is about, each slot once. A day is about all "
-    "slots of the time that is shown, so days add up to All time; a cycle is about its own budget."
-)
+# What the per cent of a line are, for people.
+OF_BUDGET: Mapping[By, str] = {
+    By.SYMBOL: "% of budget: the profit divided by the budget of the symbol's slots.",
+    By.SLOT: "% of budget: the profit divided by the budget of the slot.",
+    By.DAY: "% of budget: the profit divided by the budget of all slots, so that the days add up to the total.",
+    By.CYCLE: "% of budget: the profit divided by the budget of the cycle.",
+}
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class OrderType(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """Binance's order states (enums.md, "Order status"), and three that are ours."""
+    """Binance's order states (enums.md, "Order status"), and four that are ours."""
 
     SUBMITTING = "SUBMITTING"  # Ours: saved, perhaps sent. It may be live on the exchange.
     NOT_PLACED = "NOT_PLACED"  # Ours: proven never to have reached the exchange's book.

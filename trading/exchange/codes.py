@@ -16,6 +16,7 @@ from urllib3.exceptions import (
     ProxyError,
 )
 
+from hedgehog_project.outside import quotable
 from hedgehog_project.venues.codes import CANCEL_REJECTED, Meaning, is_about_the_day, known, told_to_wait_s
 from hedgehog_project.venues.rate_limits import MAX_WAIT_S, ORDERS_1D, ORDERS_10S
 from trading.exchange.errors import (
@@ -85,10 +86,12 @@ def from_api(error: "BinanceAPIException") -> ExchangeError:
     # Something in between may answer with JSON of its own; Binance's codes are all below 0.
     code, status = error.code if isinstance(error.code, int) and error.code < 0 else 0, int(error.status_code)
     message = str(error.message)
-    text = f"{message} ({code})" if code else f"HTTP {status}: {message[:200]}"
+    text = f"{message} ({code})" if code else _without_code(status, message)
     wait_s = told_to_wait_s(status, code, message, getattr(error.response, "headers", None) or {})
     if wait_s is not None:
-        return Throttled(f"{_who_asks(status, code)}: {text}", wait_s, Scope.ADDRESS)
+        is_firewall = status == 403 and code == 0
+        words = "Blocked by the exchange's firewall (HTTP 403)" if is_firewall else f"Rate limit: {text}"
+        return Throttled(words, wait_s, Scope.ADDRESS)
     meaning = known(code).meaning
     if meaning == Meaning.TOO_MANY_ORDERS:  # Whatever its status.
         return _too_many_orders(message, text)
@@ -152,9 +155,9 @@ def from_transport(error: "requests.RequestException | BinanceRequestException |
     return OutcomeUnknown(f"No valid response from the exchange: {type(error).__name__}")
 
 
-def _who_asks(status: int, code: int) -> str:
-    is_firewall = status == 403 and code == 0
-    return "Blocked by the exchange's firewall (WAF)" if is_firewall else "Rate limit"
+def _without_code(status: int, message: str) -> str:
+    said = quotable(message)
+    return f"HTTP {status}: {said}" if said else f"HTTP {status}"
 
 
 def _too_many_orders(message: str, text: str) -> Throttled:

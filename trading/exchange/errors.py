@@ -2,7 +2,7 @@
 
 ExchangeError
 ├── Refused           It said no, and nothing was done. Do not send the same again: change it, or tell a person.
-│   └── KeyRejected   So it is for every signed request: a person has to mend the key or its rights.
+│   └── KeyRejected   So it is for every signed request: a person has to fix the key or its rights.
 ├── NotFound          It does not know the order. Ask again before you believe it: a fresh one may still appear.
 ├── Throttled         Nothing was done. Ask again after `wait_s` seconds; `scope` says who else has to wait.
 ├── NotSent           Nothing left this machine. Try again when you like.
@@ -49,11 +49,11 @@ class Refused(ExchangeError):
 
 
 class KeyRejected(Refused):
-    """The key, its rights or the signature are wrong: a person has to mend that."""
+    """The key, its rights or the signature are wrong: a person has to fix that."""
 
 
 class NotFound(ExchangeError):
-    """The exchange does not know the order. A fresh order may still appear: see traders.ask."""
+    """The exchange does not know the order. A fresh order may still appear: see traders/calls.py."""
 
 
 class Throttled(ExchangeError):

@@ -15,7 +15,7 @@ MAY_WITHDRAW = (
     "The live key can withdraw: disable withdrawals under API Management at Binance, or set "
     "HEDGEHOG_ALLOW_WITHDRAW_KEY=1 to allow it"
 )
-# After a refusal or a failed question, nobody asks for so long: somebody has to mend something first.
+# After a refusal or a failed question, nobody asks for so long: somebody has to fix something first.
 REFUSED_PAUSE_S, FAILED_PAUSE_S = 60.0, 5.0
 
 

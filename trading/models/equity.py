@@ -1,4 +1,4 @@
-"""Equity: what trading at a venue had brought at the end of each hour, with what was held then."""
+"""Equity, shown as gain: what trading at a venue had brought at the end of each hour, with what was held then."""
 
 from datetime import timedelta
 from decimal import Decimal

@@ -67,7 +67,7 @@ class Order(models.Model):
     is_late = models.BooleanField(
         default=False, help_text="Appeared after it had been recorded as not placed; it is cancelled automatically."
     )
-    # An exchange never accepts it later than this plus recvWindow: see traders.py.
+    # An exchange never accepts it later than this plus recvWindow: see traders/acting.py.
     submitted_at = models.DateTimeField(default=timezone.now)
     asked_at = models.DateTimeField(null=True, blank=True, help_text="When its status was last queried.")
     not_found_at = models.DateTimeField(

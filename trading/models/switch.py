@@ -34,7 +34,7 @@ def requested_mode(wanted: Request) -> TradingMode:
 
 
 def is_stricter(mode: TradingMode, other: TradingMode) -> bool:
-    """Whether it holds more back than the other."""
+    """Whether it denies more than the other."""
     return _SEVERITY.index(mode) > _SEVERITY.index(other)
 
 

@@ -243,7 +243,7 @@ class _Comparison:
             self._leave(f"{names}: {error}")
             return
         if not claim.why_not:
-            self._mended(f"{names}: missing in the database, restored to its trader", len(group) + claim.learned)
+            self._repaired(f"{names}: missing in the database, restored to its trader", len(group) + claim.learned)
         for report in group if claim.why_not else ():
             orphans.record(self.venue, report, claim.why_not)
 
@@ -306,11 +306,11 @@ class _Comparison:
         if self._try(told, learn) is None:
             return
         if self.is_dry:
-            self._mended(told, is_late=self._is_late(answer))
+            self._repaired(told, is_late=self._is_late(answer))
             return
         row.refresh_from_db()
         if _state(row) != before:
-            self._mended(f"{told}: {_here(_state(row))} now", is_late=self._is_late(answer))
+            self._repaired(f"{told}: {_here(_state(row))} now", is_late=self._is_late(answer))
 
     def _is_late(self, answer: OrderReport | None) -> bool:
         """Whether the report of this may just be on its way: then it was no difference."""
@@ -374,7 +374,7 @@ class _Comparison:
             self._leave(f"{what}: {type(error).__name__}: {one_line(error)}")
             return None
 
-    def _mended(self, line: str, count: int = 1, is_late: bool = False) -> None:
+    def _repaired(self, line: str, count: int = 1, is_late: bool = False) -> None:
         if is_late:
             self.row.late += count
             return

@@ -49,7 +49,7 @@ def _look(limits: AccountProtections, now: datetime) -> None:
 
 
 def _take_in(limits: AccountProtections, gain: Decimal, capital: Decimal, now: datetime) -> None:
-    """Moves the marks by what was seen, and holds trading back where the drawdown is too much."""
+    """Moves the marks by what was seen, and halts trading where the drawdown is too much."""
     today = now.astimezone(UTC).date()
     row = HighWater.objects.select_for_update().filter(venue=limits.venue).first()
     if row is None or row.quote_asset != limits.quote_asset:
@@ -117,7 +117,7 @@ def fraction(fallen: Decimal, of: Decimal) -> Decimal:
 def capital_of(limits: AccountProtections, seen: Standing) -> Decimal:
     """What the gains are added to: as set, else the budgets of the symbols that are on, else of the live traders.
 
-    Where a symbol trades a share of the balance, its budget is what its traders were given, each for its chunk.
+    Where a symbol trades a share of the balance, its budget is what its traders were given, each for its slot.
     """
     if limits.capital is not None:
         return Decimal(limits.capital)

@@ -1,6 +1,6 @@
 """The kill switch: halting and resuming, one function each, for the admin and the commands.
 
-The switch's row is the truth. Beside it, a request in HEDGEHOG_HOME holds the orders of one home back where the row
+The switch's row is the truth. Beside it, a request in HEDGEHOG_HOME denies the orders of one home where the row
 can't be written at once (hedgehog_project/halt_request.py); whoever leads turns it into the row.
 """
 
@@ -52,6 +52,7 @@ class Halted:
     here: str  # all processes of this home, by the request
     everywhere: str  # all processes that use the database, by the row
     is_away: bool = False  # there was no connection to the database
+    before: str = ""  # what denied orders already, in words
 
     @property
     def holds(self) -> bool:
@@ -63,7 +64,10 @@ class Halted:
         since = f"since {clock(self.since)}"
         if not self.everywhere:
             reach = f"no process that uses this database sends a new {what}, on any machine, at any venue"
-            return [f"Trading is {self.mode} {since}: {reach}."]
+            return [
+                f"Trading is {self.mode} {since}: {reach}.",
+                *([f"Before: {self.before}."] if self.before else []),
+            ]
         if self.here:
             return [f"Trading is NOT {self.mode}. {self.here} It is not in the database either: {self.everywhere}"]
         return [
@@ -76,13 +80,18 @@ class Halted:
 
 
 def halt_now(
-    by: str, why: str, mode: TradingMode, cancel_buys: bool, filed: tuple[Request, float] | None = None
+    by: str,
+    why: str,
+    mode: TradingMode,
+    cancel_buys: bool,
+    filed: tuple[Request, float] | None = None,
+    is_logged: bool = True,
 ) -> Halted:
     """As `halt`, for a person: within seconds, also while the database is locked, full or away. Raises nothing.
 
-    `filed`: the request that holds here already, and since when.
+    `filed`: the request that holds here already, and since when. `is_logged`: False for who prints what comes of it.
     """
-    here = everywhere = ""
+    here = everywhere = before = ""
     is_away = False
     if filed is not None:
         wanted, halted_at = filed
@@ -95,7 +104,7 @@ def halt_now(
             here = f"The request in {settings.HEDGEHOG_HOME} could not be created: {error.strerror or error}."
     try:
         with hurried():
-            _turn(mode, by, why, cancel_buys)
+            before = _turn(mode, by, why, cancel_buys, datetime.fromtimestamp(wanted.at, UTC), is_logged)
         # Others, of other homes, only from now on.
         halted_at = time.time()
     except DatabaseError as error:
@@ -110,7 +119,7 @@ def halt_now(
             halt_request.file(settings.HEDGEHOG_HOME, wanted)
     except OSError as error:
         log.warning("halt request not updated: home=%s error=%s", settings.HEDGEHOG_HOME, error)
-    return Halted(mode, datetime.fromtimestamp(halted_at, UTC), here, everywhere, is_away)
+    return Halted(mode, datetime.fromtimestamp(halted_at, UTC), here, everywhere, is_away, before)
 
 
 def keep_request() -> bool:
@@ -133,7 +142,7 @@ def keep_request() -> bool:
     return True
 
 
-def resume(by: str) -> int:
+def resume(by: str, is_logged: bool = True) -> int:
     """Lets every order pass again, and makes all waiting traders due; returns how many.
 
     Raises Django's database errors, and OSError where a request of this home can't be taken away: then all stays as
@@ -144,7 +153,7 @@ def resume(by: str) -> int:
     try:
         with hurried():
             _locked()
-            _turn(TradingMode.ACTIVE, by, "", False)
+            _turn(TradingMode.ACTIVE, by, "", False, is_logged=is_logged)
             # The leader nudges whoever is due, within a second.
             waiting = Trader.objects.filter(finished_at__isnull=True, retry_at__gt=timezone.now())
             count = waiting.update(retry_at=timezone.now())
@@ -172,18 +181,30 @@ def _locked() -> Switch:
     return Switch.objects.select_for_update().get(pk=1)
 
 
-def _turn(mode: TradingMode, by: str, why: str, cancel_buys: bool) -> None:
-    values = {
-        "mode": mode,
-        "mode_at": timezone.now(),
-        "mode_by": by[:150],
-        "mode_why": why.strip()[:200],
-        "cancel_buys": cancel_buys,
-    }
-    Switch.objects.update_or_create(pk=1, defaults=values)
-    transaction.on_commit(
-        lambda: log.warning("trading is %s: by=%s reason=%s cancels_buys=%s", mode, by, why, cancel_buys)
-    )
+def _turn(
+    mode: TradingMode, by: str, why: str, cancel_buys: bool, at: datetime | None = None, is_logged: bool = True
+) -> str:
+    """Writes the row; in words, what denied orders before. `at`: when it was asked for, by default now.
+
+    Who halts once more adds to what holds: only a resume forgets the reason, the time and that buys are cancelled.
+    """
+    with transaction.atomic():
+        row = _locked()
+        before = row.mode_text
+        goes_on = not row.is_active and mode != TradingMode.ACTIVE
+        if not (goes_on and row.mode == mode):
+            row.mode, row.mode_at = mode, at or timezone.now()
+        if why.strip() or not goes_on:
+            row.mode_why = why.strip()[:200]
+            row.mode_by = by[:150]
+        row.cancel_buys = cancel_buys or (goes_on and row.cancel_buys)
+        row.save()
+    if is_logged:
+        cancels = row.cancel_buys
+        transaction.on_commit(
+            lambda: log.warning("trading is %s: by=%s reason=%s cancels_buys=%s", mode, by, why, cancels)
+        )
+    return before
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class _Buy:
 
 
 def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Denial | None:
-    """What holds an order back; None where it may be placed. To be called in the transaction that saves it."""
+    """What denies an order; None where it may be placed. To be called in the transaction that saves it."""
     if side == Side.SELL:
         return None
     of_symbol, of_account = _of_symbol(trader.symbol_id), _of_account(trader.venue)

@@ -44,6 +44,19 @@ def realised(symbol_id: int, venue: Venue) -> Decimal:
     return _ended(symbol_id, venue).aggregate(total=Sum("profit"))["total"] or ZERO
 
 
+def above_account(settings: TradingSettings, venue: Venue, now: datetime | None = None) -> str:
+    """In words, that the account can't pay a symbol's budget; empty where it can, or where nobody knows."""
+    quote = settings.symbol.quote_asset
+    free = balances.free_of(venue, quote, now or timezone.now())
+    if settings.sizing != Sizing.FIXED or free.amount is None:
+        return ""
+    own = bound(venue, symbol_id=settings.symbol_id)
+    if settings.budget <= free.amount + own:
+        return ""
+    has = f"{plain(free.amount)} {quote} free plus {plain(own)} in use by {settings.symbol}"
+    return f"The budget of {plain(settings.budget)} {quote} is more than the account at {venue} has: {has}."
+
+
 def _ended(symbol_id: int, venue: Venue) -> QuerySet[Trader]:
     return Trader.objects.filter(finished_at__isnull=False, venue=venue, symbol=symbol_id)
 

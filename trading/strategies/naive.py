@@ -50,7 +50,9 @@ class Settings:
     )
     profit_interval: Decimal = field(
         default=Decimal("0.0005"),
-        metadata=_fraction("Take profit", "Profit target after both commissions."),
+        metadata=_fraction(
+            "Take profit", "Profit target after both commissions; rounded down to a tick, never to a loss."
+        ),
     )
     rebuy_interval: Decimal | None = field(
         default=Decimal("0.005"),

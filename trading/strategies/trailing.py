@@ -45,7 +45,10 @@ class Settings:
         default=Decimal("0.001"),
         metadata={
             "label": "Min take profit",
-            "help": "After both commissions. It never sells for less and trails the price from there.",
+            "help": (
+                "After both commissions, less their square and the rounding to a tick; never a loss. It never sells "
+                "below that price and trails the price from there."
+            ),
             "above": Decimal(0),
             "below": Decimal(1),
             "percent": True,
@@ -163,7 +166,7 @@ def _follow_up(position: Position, event: Event, filters: SymbolFilters, setting
 
 
 def _floor(position: Position, filters: SymbolFilters, settings: Settings) -> Decimal:
-    """The price that returns its profit: it never sells for less. Its sales are meant to fill at once: they take."""
+    """The price of its profit: it never sells for less. Its sales are meant to fill at once: they take."""
     return sale_price(position, settings.profit_interval, filters, takes=True)
 
 

@@ -80,9 +80,26 @@ def told_to_people(venue: Venue, about: str) -> Iterator[None]:
 
 
 def no_such_symbol(venue: Venue, *names: str, listed: Iterable[str] = ()) -> ValidationError:
-    text = f"{venue} does not list {', '.join(names)}. Check the spelling, for example ETHUSDT."
     near = said.near(listed, *names)
-    return ValidationError(f"{text} It lists {', '.join(near)}." if near else text)
+    instead = f"; {said.meant(near)}" if near else ". Check the spelling, for example ETHUSDT."
+    return ValidationError(f"{venue} does not list {', '.join(names)}{instead}")
+
+
+def never_on(name: str) -> str:
+    """In words, why nothing is known of a symbol: nobody turned it on, or the switch's venue does not list it."""
+    venue, text = Switch.current(), f"{name} was never turned on"
+    try:
+        exchange = exchange_at(venue)
+        exchange.listed(name)
+    except KeyRejected:
+        pass
+    except Refused:
+        return " ".join(no_such_symbol(venue, name, listed=_names_at(exchange)).messages)
+    except ExchangeError:
+        # It can't be asked: what is known here may do.
+        if near := said.near(Symbol.objects.values_list("name", flat=True), name):
+            return f"{text}; {said.meant(near)}"
+    return f"{text}. Run `manage.py trade {name} on`."
 
 
 def _names_at(exchange: Exchange) -> list[str]:

@@ -80,8 +80,14 @@ def of(venue: Venue, symbols: Iterable[Symbol], with_listings: bool = True) -> d
 
 
 def lists_no(venue: Venue, name: str, near: Sequence[str]) -> str:
-    instead = f"; it lists {', '.join(near)}" if near else ": check the spelling"
-    return f"{exchange_named(venue)} does not list {name}{instead}{'.' if near else ''}"
+    instead = f"; {meant(near)}" if near else ": check the spelling"
+    return f"{exchange_named(venue)} does not list {name}{instead}"
+
+
+def meant(near: Sequence[str]) -> str:
+    """Asks for the names that are spelled alike, of which there is one at least."""
+    first, last = ", ".join(near[:-1]), near[-1]
+    return f"did you mean {f'{first} or {last}' if first else last}?"
 
 
 def exchange_named(venue: Venue) -> str:

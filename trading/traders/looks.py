@@ -174,7 +174,7 @@ class Thought:
 
     decision: Decision | None = None
     armed: Triggers = field(default_factory=Triggers)
-    cant: str = ""  # a setting or a module has to be mended: it looks again soon
+    cant: str = ""  # a person has to fix a setting or a module: it looks again soon
     fails: str = ""  # its code fails: it looks again after a growing wait
 
 
@@ -407,7 +407,7 @@ def _follow(snapshot: Snapshot, thought: Thought) -> Looked:
         return NOTHING_TO_DO
     if thought.fails:
         # What was reported is booked all the same: the books don't depend on what a strategy makes of them.
-        trader.waits_for = "cannot decide: the strategy raised an error"
+        trader.waits_for = thought.fails[:300]
         back_off(trader, thought.fails)
         write_once(trader, cause, Kind.FAILED, "failed", trader.error)
         return NOTHING_TO_DO
@@ -444,7 +444,8 @@ def _act_on(snapshot: Snapshot, decision: Decision) -> Looked:
             end(trader, decision, snapshot.position)
             text = f"{trader.symbol.name} #{trader.slot} at {trader.venue} finished: {decision.reason}"
             transaction.on_commit(lambda: log.info(text))
-            write(trader, cause, Kind.ENDED, f"finished: {decision.state.lower()}", decision.reason)
+            how = "" if decision.state == TraderState.FINISHED else f": {decision.state.lower()}"
+            write(trader, cause, Kind.ENDED, f"finished{how}", decision.reason)
             return Looked(needs_leader=True)
         case Wait():
             _remember(trader, decision.memory)

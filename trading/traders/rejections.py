@@ -38,7 +38,7 @@ def not_taken(row: Order, error: Refused | Throttled | NotSent) -> NotTaken:
         case KeyRejected():
             return NotTaken(OrderStatus.REJECTED, str(error), MAX_WAIT)
         case Refused(why=Why.BALANCE):
-            return NotTaken(OrderStatus.REJECTED, f"{_needed(row)}, more than the free balance: {error}")
+            return NotTaken(OrderStatus.REJECTED, f"{_needed(row)} ({error.code})")
         case Refused(why=Why.MARKET_CLOSED):
             # Soon again: the listing that is asked for now denies orders for as long as the symbol is halted.
             return NotTaken(OrderStatus.REJECTED, f"{row.symbol.name} cannot be traded now: {error}")
@@ -87,6 +87,9 @@ def report_of(row: Order, status: OrderStatus, reason: str) -> OrderReport:
 
 
 def _needed(row: Order) -> str:
+    """What of the balance is not enough, and what a person can do about it."""
     if row.side == Side.BUY:
-        return f"The buy needs {plain(quote_of(row.price, row.quantity))} {row.symbol.quote_asset}"
-    return f"The sell needs {plain(row.quantity)} {row.symbol.base_asset}"
+        needs = f"The buy needs {plain(quote_of(row.price, row.quantity))} {row.symbol.quote_asset}"
+        return f"{needs}, more than the free balance: add funds, lower the budget or cancel other orders"
+    needs = f"The sell needs {plain(row.quantity)} {row.symbol.base_asset}"
+    return f"{needs}, more than the free balance: was it sold by hand, or is it locked by other orders?"

@@ -44,6 +44,7 @@ class Command(BaseCommand):
             mode,
             options["cancel"],
             filed=(watch.wanted, watch.halted_at) if watch is not None and not watch.problem else None,
+            is_logged=False,
         )
         for line in halted.lines():
             self.stdout.write(line)

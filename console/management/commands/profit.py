@@ -68,17 +68,19 @@ def as_text(
     when = f" since {since:%Y-%m-%d}" if since else ""
     if not shown:
         return [f"No finished cycles at {venue}{when} and no open positions.", *_left_over(left)]
-    head = [by.upper(), "CYCLES", "REALISED", "", "% BUDGET"]
+    head = [by.upper(), "FINISHED (UTC)" if by == By.CYCLE else "CYCLES", "REALISED", "", "% BUDGET"]
     rows = [[*head, *(["UNREALISED", "% BUDGET"] if is_by_place else []), ""]]
     rows += [_row(line, is_by_place) for line in (*shown, *profit.totals(places))]
     told = [f"Profit at {venue}{when}, net of commissions", "", *table(rows, right={1, 2, 4, 5, 6})]
-    told += ["", OF_BUDGET]
+    # Of other lines their budget is whose name they have.
+    notes = [OF_BUDGET[by]] if by == By.DAY else []
     ended = sum(line.cycles for line in places)
     if by == By.CYCLE and ended > len(shown):
-        told.append(f"Latest {len(shown)} of {ended:,} cycles; --csv writes all, --since limits them.")
+        notes.append(f"Latest {len(shown)} of {ended:,} cycles; --csv writes all, --since limits them.")
     if any(not line.is_priced for line in places):
-        told.append("?: a position has no known price.")
-    return told + _left_over(left)
+        notes.append("?: a position has no known price.")
+    notes += _left_over(left)
+    return [*told, *(["", *notes] if notes else [])]
 
 
 def _left_over(left: list[LeftOver]) -> list[str]:
@@ -92,10 +94,16 @@ def _left_over(left: list[LeftOver]) -> list[str]:
 
 
 def _row(line: Line, is_by_place: bool) -> list[str]:
-    row = [line.name, f"{line.cycles:,}", _signed(line), line.asset, _share(line.share)]
+    row = [line.name, _when_or_cycles(line), _signed(line), line.asset, _share(line.share)]
     unrealised = [_unrealised(line), _share(line.unrealised_share)] if is_by_place else []
     unvalued = line.unvalued + (line.unvalued_held if is_by_place else 0)
     return [*row, *unrealised, f"{UNVALUED}, in {unvalued:,} cycles" if unvalued else ""]
+
+
+def _when_or_cycles(line: Line) -> str:
+    """Of one cycle when it finished, of others how many they are."""
+    finished_at = line.trader.finished_at if line.trader else None
+    return f"{finished_at:%Y-%m-%d %H:%M:%S}" if finished_at else f"{line.cycles:,}"
 
 
 def _share(share: Decimal | None) -> str:

@@ -34,7 +34,7 @@ class Command(BaseCommand):
             self.stdout.write("Trading is already active.")
             return
         try:
-            count = kill_switch.resume(options["by"] or emergency.user())
+            count = kill_switch.resume(options["by"] or emergency.user(), is_logged=False)
         except DatabaseError as error:
             if not kill_switch.resume_here():
                 raise CommandError(f"Trading stays {row.mode}: {sentence(in_a_line(error))} Try again.") from None

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 from django.template.defaultfilters import pluralize
 
+from console.management.tables import table
 from hedgehog_project.venues import Venue
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
@@ -81,6 +82,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"{first}{told[symbol.pk]}")
         if told:
             raise CommandError(f"{len(told)} of {len(on)} cannot be traded at {venue}.")
+        count = f"{len(on)} active symbol{pluralize(len(on))}"
+        self.stdout.write(f"{count} checked; all can be traded at {venue}." if on else f"No symbol is on at {venue}.")
 
     def _progress(self, done: int, of: int) -> None:
         """Only for people: a log needs the last line alone."""
@@ -91,20 +94,19 @@ class Command(BaseCommand):
         venue = Switch.current()
         listings = {each.symbol_id: each for each in Listing.objects.filter(venue=venue).defer("filters")}
         told = said.of(venue, [row.symbol for row in rows], with_listings=False)
-        lines = []
         if not rows:
             self.stderr.write("No matching symbols. `manage.py symbols sync` imports all listed symbols.")
+            return
+        if names_only:
+            self.stdout.write("\n".join(row.symbol.name for row in rows))
+            return
+        lines = [["SYMBOL", "TRADING", "PROFILE", "BUDGET", f"STATUS AT {venue.upper()}"]]
         for row in rows:
-            if names_only:
-                lines.append(row.symbol.name)
-                continue
             listing = listings.get(row.symbol_id)
             listed = listing.status if listing else "unknown"
             state = told.get(row.symbol_id) or ("delisted" if listed == GONE else listed)
-            profile = str(row.profile or "-")
-            size = row.size_in_words
-            lines.append(f"{row.symbol.name:<14} {row.status:<9} {profile:<10} {size:<24} {venue}: {state}")
-        self.stdout.write("".join(f"{line}\n" for line in lines), ending="")
+            lines.append([row.symbol.name, row.status, str(row.profile or "-"), row.size_in_words, state])
+        self.stdout.write("\n".join(table(lines)))
 
     def _apply(self, options: dict[str, Any]) -> None:
         profile = Profile.objects.filter(name=options["profile"]).first()

@@ -11,6 +11,7 @@ from console.management.settling import settle
 from trading.books.booking import positions_of
 from trading.core.money import plain
 from trading.models import Switch, Symbol, Trader
+from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
 from trading.risk import kill_switch
 from trading.symbols.sync import known
@@ -47,6 +48,10 @@ class Command(BaseCommand):
         for symbol in wanted:
             if symbol.name not in problems:
                 self.stdout.write(f"{symbol.name}: trading is {_in_words(status)} ({Switch.current()})")
+        switch = Switch.row()
+        if status == TradingStatus.ON and not switch.is_active and len(problems) < len(wanted):
+            what = "order" if switch.mode == TradingMode.HALTED else "buy"
+            self.stdout.write(f"No {what} is placed until `manage.py resume`: {switch.mode_text}.")
         if cancels:
             is_off = status == TradingStatus.OFF
             settle(

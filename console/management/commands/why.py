@@ -10,6 +10,7 @@ from console.findings import Topic
 from console.management.tables import table
 from console.why import Answer, why
 from trading.models import Symbol
+from trading.symbols import listings
 
 
 class Command(BaseCommand):
@@ -24,7 +25,7 @@ class Command(BaseCommand):
         name = options["symbol"].upper()
         symbol = Symbol.objects.select_related("settings").filter(name=name).first()
         if symbol is None:
-            raise CommandError(f"{name} was never turned on. Run `manage.py trade {name} on`.")
+            raise CommandError(listings.never_on(name))
         answer = why(symbol)
         self.stdout.write(json.dumps(as_json(answer), indent=2) if options["json"] else as_text(answer))
 
@@ -53,7 +54,7 @@ def as_text(answer: Answer) -> str:
     name, venue = answer.symbol.name, answer.venue
     if answer.reasons:
         head = [f"{name} at {venue} is not buying:", *(f"  - {reason}" for reason in answer.reasons)]
-    elif any(line.is_error for line in answer.slots):
+    elif answer.has_errors:
         head = [f"Nothing blocks {name} at {venue}, but some traders have errors:"]
     else:
         head = [f"Nothing blocks {name} at {venue}; traders by slot:"]

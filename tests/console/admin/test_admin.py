@@ -10,11 +10,12 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
+from console.admin.navigation import sidebar
 from hedgehog_project.version import VERSION
 from tests.console.test_overview import NO_REDIS, publish
 from tests.support.rows import make_cycle, make_story, make_trader
 from tests.trading.conftest import make_symbol
-from trading.core.journal import Source
+from trading.core.journal import Kind, Source
 from trading.core.strategy import TraderState
 from trading.models import Fill, JournalEntry, Listing, Order, Switch, Symbol, Trader
 from trading.symbols import turning
@@ -173,7 +174,7 @@ def test_queries_of_a_traders_page_do_not_grow_with_its_orders(
     admin_client: Client, cycle: Trader, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     text_of(admin_client, change(cycle))  # Content types are read once in a process.
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         text_of(admin_client, change(cycle))
 
 
@@ -274,6 +275,30 @@ class TestTraders:
         assert "Wake now" not in text_of(client, change(cycle))
         for act in ("wake", "abandon"):
             assert client.post(reverse(f"admin:trading_trader_{act}", args=(cycle.pk,))).status_code == 403
+
+
+def test_order_without_a_reason_says_so_in_a_dash_and_without_advice(admin_client: Client, cycle: Trader) -> None:
+    order = Order.objects.filter(reason="").first()
+    assert order is not None
+    text = text_of(admin_client, change(order))
+    assert "Why it was rejected or ended" not in text
+    order.reason = "Market is closed."
+    order.save()
+    assert "Market is closed." in text_of(admin_client, change(order))
+    assert site.empty_value_display == "–"
+
+
+def test_journal_names_events_as_the_traders_page_does(admin_client: Client, cycle: Trader) -> None:
+    for source, words in ((Source.ANSWER, "Exchange response"), (Source.REPORT, "Execution report")):
+        JournalEntry.objects.create(trader=cycle, kind=Kind.WAITED, source=source, decision="waits")
+        assert words in text_of(admin_client, page("journalentry"))
+
+
+@pytest.mark.parametrize("model", ["journalentry", "accountprotections"])
+def test_menu_names_a_page_by_its_title(admin_client: Client, model: str) -> None:
+    answer = admin_client.get(page(model))
+    links = {item["link"]: item["title"] for group in sidebar(answer.wsgi_request) for item in group["items"]}
+    assert links[page(model)] == answer.context["cl"].title
 
 
 def test_orders_are_found_by_client_order_id_and_by_part(admin_client: Client, cycle: Trader) -> None:

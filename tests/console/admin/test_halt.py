@@ -61,6 +61,33 @@ def test_sell_only_is_a_mode_of_its_own(symbol: Symbol, admin_client: Client) ->
     assert Switch.objects.get().mode == TradingMode.REDUCING
 
 
+def test_halted_page_cancels_buys_and_changes_to_sell_only(symbol: Symbol, admin_client: Client) -> None:
+    make_order(make_trader(symbol))
+    kill_switch.halt("anna")
+    text = shown(admin_client, SWITCH)
+    assert "No reason was given. Open buys: 1." in text
+    assert "The reason is shown above" not in text
+    assert "Cancel open buys" in text
+    text = admin_client.post(MODE, {"mode": "halted", "cancel_buys": "1"}, follow=True).content.decode()
+    assert "Open buys being cancelled: 1." in text
+    assert "Cancel open buys" not in shown(admin_client, SWITCH)
+    assert "Open buys: 1, being cancelled." in shown(admin_client, SWITCH)
+    assert "Sell only" in shown(admin_client, SWITCH)
+    text = admin_client.post(MODE, {"mode": "reducing"}, follow=True).content.decode()
+    assert "Before: trading is halted (by anna, since " in text
+    row = Switch.objects.get()
+    assert (row.mode, row.cancel_buys) == (TradingMode.REDUCING, True)
+    assert "Sell only" not in shown(admin_client, SWITCH)
+    kill_switch.halt("anna", "news")
+    assert "The reason is shown above." in shown(admin_client, SWITCH)
+
+
+def test_halted_page_has_no_buttons_for_who_may_not_halt(symbol: Symbol, reader: Client) -> None:
+    make_order(make_trader(symbol))
+    kill_switch.halt("anna")
+    assert MODE not in shown(reader, SWITCH)
+
+
 def test_nobody_halts_by_following_a_link_or_without_the_permission(symbol: Symbol, reader: Client) -> None:
     assert reader.get(MODE).status_code == 405
     assert reader.post(MODE, {"mode": "halted"}).status_code == 403

@@ -146,3 +146,11 @@ def test_the_page_looks_as_before_and_logs_in(client: Client) -> None:
     answer = client.post(f"{LOGIN}?next=/admin/", {"username": "anna", "password": RIGHT})
     assert (answer.status_code, answer["Location"]) == (302, "/admin/")
     assert timezone.now() - User.objects.get().last_login < timedelta(minutes=1)  # type: ignore[operator]
+
+
+def test_wrong_password_is_told_in_one_box_without_a_way_back_to_the_same_page() -> None:
+    page = try_in(WRONG).content.decode()
+    assert "Please enter the correct username and password" in page
+    assert "Please correct the error" not in page
+    assert "Return to site" not in page
+    assert "Please correct the error" in try_in("").content.decode()

@@ -138,9 +138,10 @@ class TestChanging:
         [
             ({}, "Change at least one field"),
             ({"profit_interval": "much"}, "Enter a number"),
-            ({"max_slots": "0"}, "greater than or equal to 1"),
+            ({"max_slots": "0"}, "Must be at least 1 and at most 100."),
             ({"max_exposure": "-1"}, "Must be above 0"),
-            ({"balance_share": "101"}, "less than or equal to 1"),
+            ({"balance_share": "500"}, "Must be above 0 % and at most 100 %."),
+            ({"balance_share": "0"}, "Must be above 0 % and at most 100 %."),
             ({"stop_loss_interval": "2", "empty": "stop_loss_interval"}, "not both"),
         ],
     )
@@ -205,7 +206,8 @@ class TestProfiles:
     def test_list_says_what_each_sets_and_how_many_have_it(self, admin_client: Client, symbol: Symbol) -> None:
         TradingSettings.objects.update(profile=Profile.objects.get(name="lively"))
         shown = admin_client.get(PROFILES).content.decode()
-        assert "profit interval 0.5 %" in shown
+        assert "take profit 0.5 %" in shown
+        assert "interval" not in shown
         assert "?settings__profile__id__exact=" in shown
 
     def test_a_new_one_keeps_decimals_exact(self, admin_client: Client) -> None:

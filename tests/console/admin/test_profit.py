@@ -45,7 +45,9 @@ def test_shows_what_was_brought_and_what_is_held(admin_client: Client, week: Sym
     held, cycles = "open positions cost 199.9 USDT", "1 cycle, 1.25 % of USDT budgets"
     for words in ("+48.9568", "+42.5", "+6.45677", "+2.5", held, cycles):
         assert words in shown, words
-    assert "so days add up to All time" in shown
+    assert "so that the days add up to the total" in shown
+    assert "add up" not in page(admin_client, "?by=cycle")
+    assert ">Finished</th>" in page(admin_client, "?by=cycle")
 
 
 @pytest.mark.parametrize(

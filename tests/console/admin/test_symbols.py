@@ -8,9 +8,10 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from console.admin.strategy_form import shared_field
-from hedgehog_project.venues import Market
+from hedgehog_project.venues import Market, Venue
 from streamer.models import wanted
 from tests.support.settings import give, of_strategy
 from tests.trading.conftest import make_symbol
@@ -19,6 +20,7 @@ from trading.exchange.errors import KeyRejected, Refused
 from trading.exchange.protocol import ListedSymbol
 from trading.models import Listing, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.risk import balances
 from trading.symbols import listings, turning
 
 pytestmark = pytest.mark.django_db
@@ -142,6 +144,16 @@ class TestAdding:
         assert Listing.objects.get().step_size == D("0.1")
         assert "XRPUSDT added" in shown
 
+    def test_symbol_that_is_here_is_not_added_again(self, admin_client: Client) -> None:
+        self.add(admin_client, "XRPUSDT")
+        TradingSettings.objects.update(budget=D(70), status=TradingStatus.ON)
+        entries = LogEntry.objects.count()
+        shown = self.add(admin_client, "xrpusdt")
+        assert "XRPUSDT was added before; nothing was changed." in shown
+        assert "turn trading on" not in shown
+        assert LogEntry.objects.count() == entries
+        assert TradingSettings.objects.values_list("budget", "status").get() == (D(70), TradingStatus.ON)
+
     def test_unknown_symbol_is_told_in_the_form(self, admin_client: Client) -> None:
         assert "mock does not list NOPE" in self.add(admin_client, "NOPE")
         assert not Symbol.objects.exists()
@@ -191,6 +203,16 @@ class TestSettings:
         assert of_strategy(row, "profit_interval") == D("0.015")
         assert (row.budget, row.max_slots) == (D("612.00000001"), 3)
 
+    def test_budget_above_the_account_is_saved_with_a_warning(self, admin_client: Client, symbol: Symbol) -> None:
+        warning = (
+            "The budget of 1001 USDT is more than the account at mock has: 1000 USDT free plus 0 in use by ETHUSDT."
+        )
+        assert warning not in self.save(admin_client, symbol, budget="1001"), "nobody knows what the account has"
+        balances.keep(Venue.MOCK, {"USDT": (D(1000), D(0))}, timezone.now())
+        assert "more than the account" not in self.save(admin_client, symbol, budget="1000")
+        assert warning in self.save(admin_client, symbol, budget="1001")
+        assert TradingSettings.objects.get(symbol=symbol).budget == D(1001)
+
     def test_saving_does_not_turn_trading_on_or_off(self, admin_client: Client, symbol: Symbol) -> None:
         self.save(admin_client, symbol)
         assert is_on(symbol)
@@ -210,10 +232,13 @@ class TestSettings:
             ("profit_interval", "NaN", "Enter a number"),
             ("budget", "0", "Must be above 0"),
             ("budget", "0.000000001", "no more than 8 decimal places"),
-            ("budget", "1e30", "less than or equal to"),
+            ("budget", "1e30", "Must be at most 90000000000."),
             ("budget", "14", "raise the budget above 15"),
-            ("max_slots", "0", "greater than or equal to 1"),
-            ("max_slots", "101", "less than or equal to 100"),
+            ("max_slots", "0", "Must be at least 1 and at most 100."),
+            ("max_slots", "-1", "Must be at least 1 and at most 100."),
+            ("max_slots", "101", "Must be at least 1 and at most 100."),
+            ("balance_share", "500", "Must be above 0 % and at most 100 %."),
+            ("balance_share", "0", "Must be above 0 % and at most 100 %."),
         ],
     )
     def test_absurd_values_are_told_and_nothing_changes(

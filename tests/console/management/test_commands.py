@@ -28,7 +28,9 @@ from trading.core.fees import Fees
 from trading.core.orders import OrderStatus, Side
 from trading.exchange import client as client_module
 from trading.models import Listing, Order, Switch, Symbol, Trader, TradingSettings
+from trading.models.switch import TradingMode
 from trading.reconciliation import reconcile as reconcile_module
+from trading.risk import kill_switch
 from trading.symbols.listings import named
 from trading.traders import acting
 
@@ -55,6 +57,14 @@ class TestTrade:
         assert (listing.tick_size, listing.step_size, listing.fees) == (D("0.01"), D("0.0001"), Fees())
         assert is_on("ETHUSDT")
         assert StreamedSymbol.objects.get(symbol="ETHUSDT", market="mock").is_on
+
+    @pytest.mark.parametrize(("mode", "what"), [(TradingMode.HALTED, "order"), (TradingMode.REDUCING, "buy")])
+    def test_on_says_that_trading_is_halted(self, mode: TradingMode, what: str) -> None:
+        kill_switch.halt("anna", "news", mode)
+        on, note = run("trade", "ETHUSDT", "on").splitlines()
+        assert on == "ETHUSDT: trading is on (mock)"
+        assert note == f"No {what} is placed until `manage.py resume`: {Switch.row().mode_text}."
+        assert run("trade", "ETHUSDT", "off") == "ETHUSDT: trading is off (mock)\n"
 
     def test_off_leaves_the_symbol_streaming(self) -> None:
         run("trade", "ETHUSDT", "on")

@@ -190,10 +190,12 @@ class TestSymbols:
 
     def test_list_shows_each_with_its_settings(self, symbol: Symbol) -> None:
         run("symbols", "sync")
-        shown = run("symbols", "list", "--on").split()
-        assert shown == ["ETHUSDT", "on", "-", "200", "USDT,", "1", "slot", "mock:", "TRADING"]
+        assert run("symbols", "list", "--on").splitlines() == [
+            "SYMBOL   TRADING  PROFILE  BUDGET            STATUS AT MOCK",
+            "ETHUSDT  on       -        200 USDT, 1 slot  TRADING",
+        ]
         assert run("symbols", "list", "--quote", "usdt", "--names") == "BTCUSDT\nETHUSDT\n"
-        assert "ETHBTC         off       -          0.012 BTC, 3 slots" in run("symbols", "list")
+        assert "ETHBTC   off      -        0.012 BTC, 3 slots  TRADING" in run("symbols", "list")
 
     def test_an_empty_list_says_so(self, symbol: Symbol) -> None:
         assert run("symbols", "list", "--quote", "EUR").startswith("No matching symbols.")
@@ -206,7 +208,7 @@ class TestSymbols:
         rows = {row.symbol.name: of_strategy(row, "buy_down_interval") for row in TradingSettings.objects.all()}
         assert rows == {"ETHUSDT": D("0.005"), "BTCUSDT": D("0.005"), "ETHBTC": D("0.0005")}
         assert "applied to 1 symbol" in run("symbols", "apply", "lively", "--on")
-        assert run("symbols", "list", "--on").split()[:3] == ["ETHUSDT", "on", "lively"]
+        assert run("symbols", "list", "--on").splitlines()[1].split()[:3] == ["ETHUSDT", "on", "lively"]
         assert "applied to 1 symbol" in run("symbols", "apply", "lively", "ethbtc")
         Profile.objects.create(name="safe", values={"max_open_orders": 4})
         assert run("symbols", "apply", "safe", "--on") == "safe: applied to 1 symbol, immediately.\n"

@@ -215,7 +215,7 @@ def test_the_first_start_tells_how_to_log_in_once(stack: Stack, launcher: Proces
 
 
 def test_the_first_start_names_a_symbol_that_the_exchange_does_not_list(stack: Stack, launcher: Process) -> None:
-    words = "HEDGEHOG_SYMBOLS: The mock exchange does not list ETHUSDTT; it lists ETHUSDT"
+    words = "HEDGEHOG_SYMBOLS: The mock exchange does not list ETHUSDTT; did you mean ETHUSDT"
     assert words in launcher.output.partition("Hedgehog is running")[2]
 
 

@@ -202,9 +202,20 @@ class TestCommand:
             ["ETHUSDT", "3", "+0.50000001", "USDT", "0.08", "%", "+6.45676677", "1.08", "%"],
             ["XRPUSDT", "1", "+4", "USDT", "4", "%"],
             ["all", "4", "+4.50000001", "USDT", "0.64", "%", "+6.45676677", "0.92", "%"],
-            [],
-            profit.OF_BUDGET.split(),
         ]
+
+    def test_days_say_which_budget_is_meant(self, two: tuple[Symbol, Symbol]) -> None:
+        assert run("--by", "day").splitlines()[-1] == profit.OF_BUDGET[By.DAY]
+        assert not any("divided" in run("--by", by) for by in By if by != By.DAY)
+
+    def test_cycles_have_their_time_and_no_count(self, two: tuple[Symbol, Symbol]) -> None:
+        lines = run("--by", "cycle").splitlines()
+        assert lines[2].split() == ["CYCLE", "FINISHED", "(UTC)", "REALISED", "%", "BUDGET"]
+        newest = Trader.objects.order_by("-finished_at", "-pk").first()
+        assert newest is not None
+        assert newest.finished_at is not None
+        assert f"{newest.finished_at:%Y-%m-%d %H:%M:%S}  " in lines[3]
+        assert lines[7].split()[:2] == ["all", "4"]
 
     def test_csv_has_a_row_for_each_line(self, two: tuple[Symbol, Symbol]) -> None:
         rows = list(csv.DictReader(io.StringIO(run("--by", "day", "--csv"))))

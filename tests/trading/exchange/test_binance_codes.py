@@ -163,3 +163,27 @@ def test_status_counts_where_there_is_no_code(status: int, body: object, expecte
     with ScriptedServer(answer(status, text=text)) as server, pytest.raises(ExchangeError) as raised:
         client_of(server.url).place(limit_order())
     assert type(raised.value) is expected
+
+
+PAGE = """
+<!DOCTYPE HTML PUBLIC "-//W3C//DTD HTML 4.01 Transitional//EN">
+<HTML><HEAD><TITLE>ERROR</TITLE></HEAD></HTML>"""
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        pytest.param(403, PAGE, "Blocked by the exchange's firewall (HTTP 403)", id="the firewall's page"),
+        pytest.param(403, "Forbidden", "Blocked by the exchange's firewall (HTTP 403)", id="the firewall's word"),
+        pytest.param(429, PAGE, "Rate limit: HTTP 429", id="too many requests"),
+        pytest.param(502, PAGE, "HTTP 502", id="a proxy's page"),
+        pytest.param(502, "error code:\n1020", "HTTP 502: error code: 1020", id="a proxy's words"),
+        pytest.param(451, PAGE, "The exchange is not available from this location: HTTP 451", id="a location"),
+    ],
+)
+def test_page_of_html_is_not_quoted(status: int, body: str, expected: str) -> None:
+    forget_exchanges()
+    connect().flushall()
+    with ScriptedServer(answer(status, text=body)) as server, pytest.raises(ExchangeError) as raised:
+        client_of(server.url).place(limit_order())
+    assert str(raised.value) == expected

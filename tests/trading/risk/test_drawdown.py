@@ -1,4 +1,4 @@
-"""A drawdown from the high of the gains holds trading back, until a person resumes it."""
+"""A drawdown from the high of the gains halts trading, until a person resumes it."""
 
 import itertools
 import time

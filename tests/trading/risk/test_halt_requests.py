@@ -44,7 +44,7 @@ def no_request() -> Iterator[None]:
 def locked(monkeypatch: pytest.MonkeyPatch, why: str = "database is locked") -> Iterator[None]:
     """The row can't be written; what is in memory, as tests have it, can't be locked by another process."""
 
-    def fail(*args: Any) -> None:
+    def fail(*args: Any, **options: Any) -> None:
         raise OperationalError(why)
 
     with monkeypatch.context() as patch:

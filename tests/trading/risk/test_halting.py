@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal as D
 from io import StringIO
@@ -16,6 +17,7 @@ from django.db import connection
 from django.utils import timezone
 
 from console.management import settling
+from hedgehog_project import halt_request
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.support.rows import make_trader
 from tests.trading.conftest import make_symbol
@@ -297,6 +299,48 @@ def test_halt_says_what_it_does_and_resume_what_it_ends(trader: Trader, at: Scri
     assert "trading is halted: news (by anna" in run("resume", "--by", "bert")
     assert (Switch.objects.get().mode, Switch.objects.get().mode_by) == (TradingMode.ACTIVE, "bert")
     assert run("resume") == "Trading is already active.\n"
+
+
+def test_second_halt_adds_to_the_first(trader: Trader, at: ScriptedExchange) -> None:
+    run("halt", "--reason", "dinner", "--by", "anna")
+    before = Switch.objects.get()
+    assert f"Before: {before.mode_text}." in run("halt", "--cancel", "--by", "ben")
+    row = Switch.objects.get()
+    assert (row.mode_text, row.cancel_buys) == (before.mode_text, True)
+    run("halt", "--reason", "the night", "--by", "ben")
+    row = Switch.objects.get()
+    assert (row.mode_why, row.mode_by, row.mode_at, row.cancel_buys) == ("the night", "ben", before.mode_at, True)
+    run("resume")
+    assert "Before" not in run("halt")
+    row = Switch.objects.get()
+    assert (row.mode_why, row.cancel_buys) == ("", False)
+
+
+def test_halt_that_loosens_another_says_so(trader: Trader, at: ScriptedExchange) -> None:
+    run("halt", "--reason", "dinner", "--by", "anna")
+    before = Switch.objects.get().mode_text
+    assert f"Before: {before}." in run("halt", "--reduce", "--by", "ben")
+    row = Switch.objects.get()
+    assert (row.mode, row.mode_why) == (TradingMode.REDUCING, "dinner")
+
+
+def test_halt_and_resume_log_nothing_beside_what_they_say(
+    trader: Trader, at: ScriptedExchange, caplog: pytest.LogCaptureFixture
+) -> None:
+    run("halt")
+    run("resume")
+    assert not caplog.messages
+    kill_switch.halt("anna", "news")
+    assert caplog.messages == ["trading is halted: by=anna reason=news cancels_buys=False"]
+
+
+def test_request_and_row_name_the_same_second() -> None:
+    wanted = halt_request.request("halted", "anna", "news", False)
+    wanted = replace(wanted, at=wanted.at - 3)
+    halt_request.file(settings.HEDGEHOG_HOME, wanted)
+    at_first = Switch.row().mode_text
+    kill_switch.halt_now("anna", "news", TradingMode.HALTED, False, filed=(wanted, wanted.at))
+    assert Switch.row().mode_text == at_first
 
 
 def test_halt_with_cancel_cancels_open_buys_and_leaves_sells(trader: Trader, at: ScriptedExchange) -> None:

@@ -179,7 +179,7 @@ def test_fill_is_booked_though_the_guard_has_not_foreseen_what_is_wrong_with_an_
         acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
     after, bought = Trader.objects.get(pk=trader.pk), Order.objects.get(pk=buy.pk)
     assert (bought.status, bought.fills.count()) == (OrderStatus.FILLED, 1)
-    assert (after.state, after.waits_for) == (TraderState.HOLDING, "cannot decide: the strategy raised an error")
+    assert (after.state, after.waits_for) == (TraderState.HOLDING, after.error)
     assert after.error.startswith("PlaceSell cannot be used: ")
     acting.wake(trader.pk, Recheck("test", is_urgent=True), exchange)
     assert Trader.objects.get(pk=trader.pk).state == TraderState.SELLING

@@ -35,7 +35,7 @@ from trading.traders import acting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
-WORDS = "The mock exchange does not list ETHUSDTT; it lists ETHUSDT"
+WORDS = "The mock exchange does not list ETHUSDTT; did you mean ETHUSDT"
 
 
 def run(*command: str) -> tuple[str, str]:
@@ -100,24 +100,38 @@ def test_a_check_asks_now_and_names_the_setting_that_a_symbol_came_by(
     for name in ("ETHUSDT", "ETHUSDTT", "BTCUSD"):
         set_trading(named(name), True)
     out, error = run("symbols", "check")
-    assert [line.partition(",")[0].rstrip(".") for line in out.splitlines()] == [
-        "The mock exchange does not list BTCUSD; it lists BTCUSDT",
+    assert [line.rstrip("?").partition(" or ")[0] for line in out.splitlines()] == [
+        "The mock exchange does not list BTCUSD; did you mean BTCUSDT",
         f"HEDGEHOG_SYMBOLS: {WORDS}",
     ]
     assert error == "2 of 3 cannot be traded at mock."
     turn(list(Symbol.objects.exclude(name="ETHUSDT")), TradingStatus.OFF)
-    assert run("symbols", "check") == ("", "")
+    assert run("symbols", "check") == ("1 active symbol checked; all can be traded at mock.\n", "")
+    turn(list(Symbol.objects.all()), TradingStatus.OFF)
+    assert run("symbols", "check") == ("No symbol is on at mock.\n", "")
 
 
 def test_trade_refuses_to_turn_it_on_and_says_what_may_be_meant(at_mock: MockExchange) -> None:
     _, error = run("trade", "ETHUSDTT", "on")
-    assert "mock does not list ETHUSDTT." in error
-    assert "It lists ETHUSDT" in error
+    assert error == "mock does not list ETHUSDTT; did you mean ETHUSDT or ETCUSDT?"
     assert not Symbol.objects.exists()
     _, error = run("trade", "ETHUSDTT", "BTCUSDDT", "SOLUDST", "on")
-    assert "It lists ETHUSDT" in error
+    assert error.startswith("mock does not list ETHUSDTT, BTCUSDDT, SOLUDST; did you mean ")
+    assert "ETHUSDT" in error.partition(";")[2]
     _, error = run("trade", "QQQQQ", "on")
     assert error.endswith("for example ETHUSDT.")
+
+
+def test_why_says_of_an_unknown_symbol_what_may_be_meant(at_mock: MockExchange) -> None:
+    assert run("why", "ETHUSD")[1] == run("trade", "ETHUSD", "on")[1]
+    assert run("why", "ETHUSD")[1].startswith("mock does not list ETHUSD; did you mean ETHUSDT")
+    assert run("why", "QQQQQ")[1] == "mock does not list QQQQQ. Check the spelling, for example ETHUSDT."
+    assert run("why", "BTCUSDT")[1] == "BTCUSDT was never turned on. Run `manage.py trade BTCUSDT on`."
+    assert not Symbol.objects.exists()
+
+
+def test_why_knows_similar_names_without_an_exchange_too(symbol: Symbol) -> None:
+    assert run("why", "ETHUSD")[1] == "ETHUSD was never turned on; did you mean ETHUSDT?"
 
 
 def test_the_button_refuses_it_as_well_while_the_word_is_fresh(admin_client: Client, misspelt: Symbol) -> None:

@@ -48,10 +48,13 @@ def wait_s(trader: Trader) -> float:
 def test_missing_balance_says_what_is_missing_and_has_the_books_compared(
     trader: Trader, exchange: ScriptedExchange, wake_ups: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    text = "Account has insufficient balance for requested action. (-2010)"
+    text = "Insufficient balance: add funds (-2010)"
     exchange.before += [raises(Refused(text, -2010, Why.BALANCE))] * 2
     acting.wake(trader.pk, TRADE, exchange)
-    assert fresh(trader).error == f"The buy needs 199.8999 USDT, more than the free balance: {text}"
+    assert fresh(trader).error == (
+        "The buy needs 199.8999 USDT, more than the free balance: "
+        "add funds, lower the budget or cancel other orders (-2010)"
+    )
     assert only_order(trader).status == OrderStatus.REJECTED
     assert wake_ups == [("trading.tasks.reconcile", {"venue": "mock", "entry": None})]
     assert 0 < wait_s(trader) <= 1
