@@ -4,6 +4,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import IO
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.core.checks import ERROR, run_checks
 from django.db import connection
 
+from hedgehog_project import run_lock
 from hedgehog_project.checks import PORTS
 from hedgehog_project.env import env
 from hedgehog_project.health import of_database
@@ -42,20 +44,30 @@ def has_room(home: Path) -> None:
 
 def only_one(home: Path) -> IO[str]:
     """Takes this home's lock, held while the file that is returned stays open. Raises Refusal where it is taken."""
-    file = (home / "run" / "lock").open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    file = (home / run_lock.FILE).open("a+")
+    if not _taken(file):
         file.seek(0)
         who = file.read().strip() or "unknown"
         raise Refusal(
             f"Hedgehog is already running in {home} (process {who}). Stop it with `kill {who}`, or set HEDGEHOG_HOME "
             "to another folder (and WEB_PORT, FLOWER_PORT, MOCK_PORT) for a second one."
-        ) from None
+        )
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()
     return file
+
+
+def _taken(file: IO[str]) -> bool:
+    """Whether the lock is ours now. A command that only asks whether it is held has it for an instant."""
+    for _ in range(5):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
 
 
 def nothing_left_over(home: Path) -> None:

@@ -6,6 +6,7 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from binance_mock import client
@@ -13,6 +14,7 @@ from binance_mock.faults import words
 from binance_mock.faults.faults import BadFault, kind_named
 from binance_mock.faults.kinds import GROUPS, KINDS
 from binance_mock.faults.mix import FOR_S, random_mix
+from hedgehog_project import run_lock
 
 _ENDED_SHOWN = 10
 _SETTINGS = ("probability", "count", "for_s", "seed", "symbol", "side", "endpoint", "delay_ms", "retry_after_s")
@@ -62,7 +64,9 @@ class Command(BaseCommand):
                     self._turn_off(options["which"])
                 case "mix":
                     self._mix(options["seed"], options["for_s"])
-        except (client.Unreachable, client.Refused, BadFault) as error:
+        except client.Unreachable as error:
+            raise CommandError(run_lock.told(settings.HEDGEHOG_HOME) or str(error)) from None
+        except (client.Refused, BadFault) as error:
             raise CommandError(str(error)) from None
 
     def _list(self) -> None:
