@@ -147,6 +147,7 @@ class TestSetup:
         assert is_on("XRPUSDT")
         password = (home / "first_password").read_text().strip()
         assert get_user_model().objects.get().check_password(password)
+        assert (home / "first_password").read_text() == f"{password}\n"
         assert stat.S_IMODE((home / "first_password").stat().st_mode) == 0o600
         assert Switch.current() == "mock"
 
