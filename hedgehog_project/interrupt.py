@@ -15,7 +15,7 @@ def end_at_once() -> None:
 
     Who only uses a part of the project, such as a test, keeps what is his.
     """
-    if os.path.basename(sys.argv[0]) == "manage.py" or sys.orig_argv[1:3] == ["-m", "hedgehog_project.launch.run"]:
+    if sys.argv[0].rpartition("/")[2] == "manage.py" or sys.orig_argv[1:3] == ["-m", "hedgehog_project.launch.run"]:
         signal.signal(signal.SIGINT, _end)
 
 

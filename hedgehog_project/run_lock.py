@@ -1,4 +1,4 @@
-"""The lock that `make run` holds in its home while it runs: whether there is one, for whoever finds nothing running."""
+"""The lock that `make run` holds in its home while it runs: who finds nothing running asks for it."""
 
 import fcntl
 from pathlib import Path

@@ -8,11 +8,13 @@ import time
 from pathlib import Path
 from typing import IO
 
+import redis
 from django.conf import settings
 from django.core.checks import ERROR, run_checks
 from django.db import connection
 
-from hedgehog_project import run_lock
+from hedgehog_project import redis_health, run_lock
+from hedgehog_project.addresses import shown
 from hedgehog_project.checks import PORTS
 from hedgehog_project.env import env
 from hedgehog_project.health import of_database
@@ -92,6 +94,21 @@ def settings_are_sound() -> list[str]:
     if lines[True]:
         raise Refusal("\n".join(lines[True]))
     return lines[False]
+
+
+def redis_answers() -> str:
+    """That the Redis of REDIS_URL does not answer, in a sentence. No refusal: the standby can exit without it."""
+    if not env.address("REDIS_URL"):
+        return ""
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, retry=None)
+    try:
+        health = redis_health.look(client)
+    finally:
+        client.close()
+    if not health.away:
+        return ""
+    where = shown(settings.REDIS_URL)
+    return f"Redis does not answer at {where}: {health.away}. Start it, or unset REDIS_URL to use the embedded Redis."
 
 
 def ports_are_free() -> None:
