@@ -131,6 +131,17 @@ def test_two_of_one_name_the_first_stays(tmp_path: Path, monkeypatch: pytest.Mon
     assert registry.find("mine").__name__ == "first_of_mine"  # type: ignore[attr-defined]
 
 
+def test_one_whose_module_cannot_be_imported_here_is_told_from_one_that_is_not_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, monkeypatch, settings, strategy_of_mine="def decide(:")
+    with pytest.raises(registry.UnknownStrategy, match=r"strategy_of_mine cannot be used here; `manage.py check`"):
+        registry.find("mine")
+    assert caplog.text == ""  # The check has shown it; of a worker nobody sees that.
+    registry.log_problems()
+    assert "strategy not loaded: strategy_of_mine: cannot be imported: SyntaxError" in caplog.text
+
+
 def test_an_unknown_name_says_where_to_look() -> None:
     with pytest.raises(registry.UnknownStrategy, match=r"unknown strategy 'gone'.*HEDGEHOG_STRATEGIES"):
         registry.find("gone")
