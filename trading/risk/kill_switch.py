@@ -28,6 +28,8 @@ from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
 
 log = logging.getLogger(__name__)
+# That it was turned. A command that turns it says so itself.
+turned = logging.getLogger(f"{__name__}.turned")
 
 # Between two looks at orders that may be on their way.
 LOOK_S = 0.05
@@ -182,7 +184,7 @@ def _turn(mode: TradingMode, by: str, why: str, cancel_buys: bool) -> None:
     }
     Switch.objects.update_or_create(pk=1, defaults=values)
     transaction.on_commit(
-        lambda: log.warning("trading is %s: by=%s reason=%s cancels_buys=%s", mode, by, why, cancel_buys)
+        lambda: turned.warning("trading is %s: by=%s reason=%s cancels_buys=%s", mode, by, why, cancel_buys)
     )
 
 

@@ -30,6 +30,7 @@ class Command(BaseCommand):
 
     def run_from_argv(self, argv: list[str]) -> None:
         hurry()
+        kill_switch.turned.disabled = True
         super().run_from_argv(argv)
 
     def handle(self, *args: Any, **options: Any) -> None:
