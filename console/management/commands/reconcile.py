@@ -34,7 +34,9 @@ class Command(BaseCommand):
         # The mock exchange ends with `make run`.
         ended = run_lock.told(settings.HEDGEHOG_HOME)
         stopped = [
-            ended if ended and row.venue == Venue.MOCK else f"{row.venue}: reconciliation stopped early: {row.stopped}"
+            ended
+            if ended and row.venue == Venue.MOCK
+            else f"{row.venue}: reconciliation stopped early: {row.stopped}"
             for row in rows
             if row.stopped
         ]
