@@ -124,6 +124,28 @@ def test_a_module_that_uses_old_names_is_a_strategy_and_the_check_tells_the_new_
     assert registry.find("mine").buy is steps.buy_below  # type: ignore[attr-defined]
 
 
+def test_the_check_reads_old_names_in_functions_that_have_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    later = """
+from trading.core import steps
+
+def later(position):
+    import trading.core.events
+    from trading.core.risk import refusal
+    class Mine: leave = 1
+    Mine.leave, steps.buy_below
+    return position.has_told_rebuy, steps.buy_under, trading.core.events.Nudged
+"""
+    write(tmp_path, monkeypatch, settings, strategy_of_mine=WHOLE + later)
+    assert [each.msg for each in check_strategies()] == [
+        "strategy_of_mine uses Position.has_told_rebuy, which is now has_requested_slot.",
+        "strategy_of_mine uses trading.core.events.Nudged, which is now trading.core.events.Recheck.",
+        "strategy_of_mine uses trading.core.risk.refusal, which is now trading.core.filters.violation.",
+        "strategy_of_mine uses trading.core.steps.buy_under, which is now trading.core.steps.buy_below.",
+    ]
+
+
 def test_two_of_one_name_the_first_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     write(tmp_path, monkeypatch, settings, first_of_mine=WHOLE, second_of_mine=WHOLE)
     (found,) = check_strategies()
