@@ -67,7 +67,7 @@ class Command(BaseCommand):
         except client.Unreachable as error:
             raise CommandError(run_lock.told(settings.HEDGEHOG_HOME) or str(error)) from None
         except (client.Refused, BadFault) as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(_by_option(str(error))) from None
 
     def _list(self) -> None:
         for group in GROUPS:
@@ -110,6 +110,13 @@ class Command(BaseCommand):
         for wanted in random_mix(seed, for_s):
             self._turn_on(wanted)
         self.stdout.write(f"This was mix --seed {seed}.")
+
+
+def _by_option(problem: str) -> str:
+    """With the option that was typed, for the setting that the mock exchange names."""
+    name, _, rest = problem.partition(" ")
+    option = "--for" if name == "for_s" else f"--{name.replace('_', '-')}"
+    return f"{option} {rest}" if name in _SETTINGS else problem
 
 
 def _line(fault: dict[str, Any], now_ms: int) -> str:
