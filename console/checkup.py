@@ -4,6 +4,7 @@ It only queries: at most it calls order/test, which places nothing.
 """
 
 import json
+import socket
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -285,7 +286,8 @@ def _money(checked: _Checked) -> Iterator[Finding]:
 
 
 def _no_socket(what: str, url: str, error: Exception, meaning: str) -> Finding:
-    text = f"{what} {url}: {one_line(error)[:200]}"
+    is_unknown = isinstance(error, socket.gaierror | websocket.WebSocketAddressException)
+    text = f"{what} {url}: {'host name not found (DNS)' if is_unknown else one_line(error)[:200]}"
     return Finding(Level.FAIL, text, f"{meaning}: check the address, the network and firewalls")
 
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings as django_settings
 from django.utils import timezone
 
 from console import blockers, figures, limit_usage, readyz
 from console.figures import SymbolLine
 from console.findings import Finding, Severity, Topic, alarm, note
-from hedgehog_project import health, processes
+from hedgehog_project import health, processes, run_lock
 from hedgehog_project.health import Progress
 from hedgehog_project.outside import sentence
 from hedgehog_project.processes import ProcessState
@@ -63,6 +64,7 @@ class Facts:
     lines: Sequence[SymbolLine]
     now: datetime
     symbol: Symbol | None = None
+    stopped: str = ""  # that nothing runs, in a sentence: then nothing else of the processes is worth telling
 
     @property
     def venue(self) -> Venue:
@@ -83,15 +85,22 @@ def gather(symbol: Symbol | None = None, states: Sequence[ProcessState] | None =
     switch, seen = Switch.row(), health.look()
     venue = Venue(switch.venue)
     venues = () if seen is None else venues_in_use() if symbol is None else [venue]
+    found = processes.states() if states is None else states
     return Facts(
         switch=switch,
-        states=processes.states() if states is None else states,
+        states=found,
         seen=seen,
         rate_limits=[state for state in blockers.budgets(venues) if state.is_shared],
         lines=figures.symbol_lines(venue, symbol),
         now=timezone.now(),
         symbol=symbol,
+        # On other hosts it may go on.
+        stopped="" if any(state.alive for state in found if state.name in processes.HEARTBEATS) else _stopped(),
     )
+
+
+def _stopped() -> str:
+    return run_lock.told(django_settings.HEDGEHOG_HOME)
 
 
 def diagnose(facts: Facts) -> list[Finding]:
@@ -146,6 +155,9 @@ def rate_limits(facts: Facts) -> Iterator[Finding]:
 
 def processes_down(facts: Facts) -> Iterator[Finding]:
     """What the processes that are down mean."""
+    if facts.stopped:
+        yield alarm(Topic.PROCESS, facts.stopped)
+        return
     trouble = [f"{state.trouble}. {REFUSING}" for state in facts.states if state.trouble]
     yield from (alarm(Topic.PROCESS, text) for text in trouble)
     if "redis" in facts.down and not trouble:
@@ -159,7 +171,7 @@ def processes_down(facts: Facts) -> Iterator[Finding]:
 
 def progress(facts: Facts) -> Iterator[Finding]:
     """What does not get on although its process is up."""
-    if facts.seen is None or "redis" in facts.down:
+    if facts.seen is None or "redis" in facts.down or facts.stopped:
         return
     found = [
         each
@@ -181,6 +193,8 @@ def listings(facts: Facts) -> Iterator[Finding]:
 
 def feed(facts: Facts) -> Iterator[Finding]:
     """Symbols without prices, or with old ones."""
+    if facts.stopped:
+        return
     stops = facts.symbol is not None
     deaf = [line.name for line in facts.wanted if not line.is_streaming]
     if deaf:

@@ -1,9 +1,12 @@
 """System checks of the settings (`manage.py check`): what is misconfigured, and what to write instead."""
 
+import gzip
 import os
 import re
 import stat
+import zlib
 from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,12 +15,16 @@ import redis
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from hedgehog_project import commission
+from hedgehog_project import commission, exec_with_parent
+from hedgehog_project.env import FROM_FILE, GIVEN, env
+from hedgehog_project.outside import UNREADABLE, read_json
 from hedgehog_project.venues import Venue, endpoints, key_settings
 
 PORTS = ("WEB_PORT", "FLOWER_PORT", "MOCK_PORT")
 # A venue's addresses: the scheme, which is encrypted with an s behind it, and the path.
 ADDRESSES = {"REST": ("http", ""), "WS_API": ("ws", "/ws-api/v3"), "STREAM": ("ws", "")}
+# What begins so in `.env` is meant for us.
+OUR_PREFIXES = ("HEDGEHOG_", "MOCK_", "BINANCE_", "TESTNET_", "DEMO_", "LIVE_")
 SYMBOL = re.compile(r"[A-Z0-9]{2,20}")
 MARKET_HINT = (
     "Write MARKET=simulated, MARKET=live or MARKET=replay:FILE@SPEED (a CSV, .gz or .zip; @SPEED is optional)."
@@ -128,6 +135,45 @@ def check_mock(**_: Any) -> list[CheckMessage]:
                 id="hedgehog.E011",
             )
         )
+    return found
+
+
+@register()
+def check_exchange_info(**_: Any) -> list[CheckMessage]:
+    path = settings.MOCK_EXCHANGE_INFO
+    fault = exchange_info_fault(Path(path)) if path and settings.MARKET in ("simulated", "manual") else ""
+    if not fault:
+        return []
+    hint = "Name a saved GET /api/v3/exchangeInfo (JSON, or .gz), or unset it to use the built-in symbols."
+    return [Error(f"MOCK_EXCHANGE_INFO={path}: {fault}", hint=hint, id="hedgehog.E014")]
+
+
+def exchange_info_fault(path: Path) -> str:
+    """What is wrong with such a file, in a few words; empty where nothing is that shows at once."""
+    if not path.is_file():
+        return "file not found"
+    try:
+        body = path.read_bytes()
+        info = read_json(gzip.decompress(body) if path.suffix == ".gz" else body)
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    except (EOFError, zlib.error, *UNREADABLE):
+        return "is not JSON"
+    return "" if isinstance(info, dict) and info.get("symbols") else "is no exchangeInfo: it lists no symbols"
+
+
+@register()
+def check_names(**_: Any) -> list[CheckMessage]:
+    """Settings that do not exist. The environment is full of others' names: of those only what is nearly ours."""
+    known = env.asked | {"HEDGEHOG_ENV_FILE", exec_with_parent.GIVEN}
+    known |= {f"{name}_FILE" for name in known}
+    found: list[CheckMessage] = []
+    for name in sorted(GIVEN | FROM_FILE):
+        near = get_close_matches(name, sorted(known), 1, 0.85)
+        is_ours = name in FROM_FILE and name.startswith(OUR_PREFIXES)
+        if name not in known and (near or is_ours):
+            hint = f"Did you mean {near[0]}?" if near else "See .env.example for all settings."
+            found.append(Warning(f"unknown setting {name}", hint=hint, id="hedgehog.W005"))
     return found
 
 

@@ -3,21 +3,26 @@
 import errno
 import os
 import sys
+from textwrap import shorten, wrap
 from typing import NoReturn
 
 import redis
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import BaseCommand, ManagementUtility
+from django.core.management import BaseCommand, ManagementUtility, get_commands, load_command_class
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError, ProgrammingError
 
 from hedgehog_project import emergency
+from hedgehog_project.arguments import say_in_one_line
 from hedgehog_project.env import forgive
 from hedgehog_project.hiding import hidden
 from hedgehog_project.interrupt import INTERRUPTED, raise_again
 from hedgehog_project.last_run import recall
 from hedgehog_project.outside import one_line
 from hedgehog_project.redis_health import words as redis_words
+
+# The packages whose commands are for operators.
+OURS = ("console", "trading", "streamer", "binance_mock")
 
 
 class Commands(ManagementUtility):
@@ -28,6 +33,20 @@ class Commands(ManagementUtility):
         command = super().fetch_command(subcommand.replace("-", "_"))
         raise_again()
         return command
+
+    def main_help_text(self, commands_only: bool = False) -> str:
+        """Ours first, each with what it does, as they are typed; then Django's and others' by their names."""
+        if commands_only:
+            return super().main_help_text(commands_only)
+        of = get_commands()
+        ours = sorted(name for name, app in of.items() if str(app).partition(".")[0] in OURS)
+        width = max(map(len, ours), default=0)
+        lines = [f"Type '{self.prog_name} COMMAND --help' for its options.", ""]
+        for name in ours:
+            about = load_command_class(of[name], name).help.partition(". ")[0].partition(": ")[0].rstrip(".")
+            lines.append(f"  {name.replace('_', '-'):<{width}}  {shorten(about, 100, placeholder=' …')}")
+        others = ", ".join(sorted(name for name in of if name not in ours))
+        return "\n".join([*lines, "", *wrap(f"Of Django and others: {others}", 100)])
 
 
 def advice(error: Exception) -> str:
@@ -64,6 +83,7 @@ def main() -> None:
         if sys.argv[1:2] in (["halt"], ["resume"]):
             forgiven = forgive()
         recall()
+        say_in_one_line()
         Commands(sys.argv).execute()
         sys.stdout.flush()
     except KeyboardInterrupt:

@@ -4,7 +4,7 @@ import io
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -32,9 +32,13 @@ class Env(environ.FileAwareEnv):
     A value of the wrong kind raises ImproperlyConfigured with a sentence for the operator.
     """
 
+    # The names of all settings that were read: there are no others.
+    asked: ClassVar[set[str]] = set()
+
     def get_value(
         self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
     ) -> Any:
+        self.asked.add(var)
         try:
             return super().get_value(var, cast, default, parse_default)
         except UnicodeDecodeError:
@@ -52,6 +56,7 @@ class Env(environ.FileAwareEnv):
         `$` at its beginning is part of it; str() would take the rest for a variable's name, and show it. A key that
         this process is not given is empty, whatever its default is.
         """
+        self.asked.add(var)
         if not may_have(var):
             return Secret()
         try:
@@ -61,6 +66,15 @@ class Env(environ.FileAwareEnv):
         except UnicodeDecodeError:
             problem = f"{var}_FILE is not a text file"
         return Secret(refuse(var, problem, default))
+
+    def flag(self, var: str, default: bool) -> bool:
+        """Yes or no. environ's own takes every word that it does not know for no."""
+        word = self.str(var, default="").strip().lower()
+        if word in self.BOOLEAN_TRUE_STRINGS:
+            return True
+        if word in ("0", "false", "off", "no", "n"):
+            return False
+        return bool(refuse(var, f"{var} must be 1 or 0, not {word!r}", default)) if word else default
 
     def address(self, var: str) -> Secret:
         """The address of a server, which may hold a password. Raises ImproperlyConfigured, and repeats nothing."""
@@ -132,6 +146,8 @@ def _take_in(path: Path) -> tuple[str, bool]:
 
 
 _fault, _is_read = _take_in(_env_file)
+# Those that only `.env` gives.
+FROM_FILE = frozenset(os.environ) - GIVEN
 # Those of `.env` as well.
 drop_keys()
 # Here, for every process of ours reads its settings before it calls anybody.

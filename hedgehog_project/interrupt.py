@@ -1,9 +1,9 @@
 """Ctrl-C before a command of ours is ready for it: it ends at once, and shows no traceback of some import."""
 
+# Only what Python has imported anyway, or nearly: until this is here Ctrl-C shows a traceback.
 import os
 import signal
 import sys
-from pathlib import Path
 from types import FrameType
 
 # 128 and the signal's number, as shells have it.
@@ -15,7 +15,7 @@ def end_at_once() -> None:
 
     Who only uses a part of the project, such as a test, keeps what is his.
     """
-    if Path(sys.argv[0]).name == "manage.py" or sys.orig_argv[1:3] == ["-m", "hedgehog_project.launch.run"]:
+    if sys.argv[0].rpartition("/")[2] == "manage.py" or sys.orig_argv[1:3] == ["-m", "hedgehog_project.launch.run"]:
         signal.signal(signal.SIGINT, _end)
 
 

@@ -5,6 +5,7 @@ Without it `make run DATABASE_URL=…` would trade in one database, and `manage.
 
 import json
 import os
+import sys
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -16,12 +17,18 @@ FILE = "last_run.json"
 # What it takes to find the same database, processes and prices. No exchange's key: those are never stored.
 NAMES = ("DATABASE_URL", "REDIS_URL", "WEB_PORT", "FLOWER_PORT", "MOCK_PORT", "MARKET", "HEDGEHOG_STRATEGIES",
          "HEDGEHOG_PART")  # fmt: skip
+# Where Python finds the modules of HEDGEHOG_STRATEGIES.
+FOLDERS = "PYTHONPATH"
 
 
 def remember(home: Path) -> None:
     """Writes down what the environment gave. What stands in `.env` is left out: every command reads that itself."""
     names = [name for setting in NAMES for name in (setting, f"{setting}_FILE") if name in GIVEN]
-    write_secret(home / FILE, json.dumps({name: os.environ[name] for name in names}, indent=2) + "\n")
+    given = {name: os.environ[name] for name in names}
+    if folders := os.environ.get(FOLDERS):
+        plain = filter(None, folders.split(os.pathsep))
+        given[FOLDERS] = os.pathsep.join(str(Path(folder).resolve()) for folder in plain)
+    write_secret(home / FILE, json.dumps(given, indent=2) + "\n")
 
 
 def recall() -> None:
@@ -40,3 +47,7 @@ def recall() -> None:
         names = (setting, f"{setting}_FILE")
         if not any(name in os.environ for name in names):
             os.environ.update({name: given[name] for name in names if name in given})
+    if FOLDERS in given and FOLDERS not in GIVEN:
+        os.environ[FOLDERS] = given[FOLDERS]
+        # Where Python would have put them: behind the command's own folder.
+        sys.path[1:1] = given[FOLDERS].split(os.pathsep)

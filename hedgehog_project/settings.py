@@ -32,7 +32,7 @@ HEDGEHOG_SYMBOLS = env.list("HEDGEHOG_SYMBOLS", default=["ETHUSDT", "BTCUSDT"])
 # Modules with strategies of the user's own, by their import names: docs/strategies.md.
 HEDGEHOG_STRATEGIES = env.list("HEDGEHOG_STRATEGIES", default=[])
 # Real money needs this, a permission and a confirmation.
-HEDGEHOG_ALLOW_LIVE = env.bool("HEDGEHOG_ALLOW_LIVE", default=False)
+HEDGEHOG_ALLOW_LIVE = env.flag("HEDGEHOG_ALLOW_LIVE", default=False)
 # The mock account's money at its first start and after a reset.
 MOCK_BALANCES = env.str("MOCK_BALANCES", default="USDT:10000")
 # When a resting mock order fills: strict (the market trades through its limit) | touch (it reaches it).
@@ -43,7 +43,7 @@ MOCK_EXCHANGE_INFO = env.str("MOCK_EXCHANGE_INFO", default="")
 MOCK_ORDERS_PER_10S = env.int("MOCK_ORDERS_PER_10S", default=50)
 # Whether the mock account pays commissions in BNB, a quarter less, as long as it has some.
 MOCK_COMMISSION = env.str("MOCK_COMMISSION", default="")
-MOCK_FEES_IN_BNB = env.bool("MOCK_FEES_IN_BNB", default=False)
+MOCK_FEES_IN_BNB = env.flag("MOCK_FEES_IN_BNB", default=False)
 
 # --- keys and addresses: see venues.py ----------------------------------------------------------
 # A key signs with the secret that belongs to it (HMAC), or with a private key in PEM (RSA or Ed25519).
@@ -69,9 +69,9 @@ MOCK_PUBLIC_KEY = env.str("MOCK_PUBLIC_KEY", default="")
 # What `make run` tells processes that are given no keys of those that there are: venues.py.
 HEDGEHOG_KEY_FACTS = env.str("HEDGEHOG_KEY_FACTS", default="")
 # A live key that may withdraw is refused, unless this says that it is meant.
-HEDGEHOG_ALLOW_WITHDRAW_KEY = env.bool("HEDGEHOG_ALLOW_WITHDRAW_KEY", default=False)
+HEDGEHOG_ALLOW_WITHDRAW_KEY = env.flag("HEDGEHOG_ALLOW_WITHDRAW_KEY", default=False)
 # Whether the mock says of its key that it may withdraw.
-MOCK_KEY_MAY_WITHDRAW = env.bool("MOCK_KEY_MAY_WITHDRAW", default=False)
+MOCK_KEY_MAY_WITHDRAW = env.flag("MOCK_KEY_MAY_WITHDRAW", default=False)
 
 # By default Binance's own: general-api-information.md, web-socket-streams.md, and general-info.md of testnet and
 # demo-mode.
@@ -87,7 +87,7 @@ DEMO_STREAM_URL = env.endpoint("DEMO_STREAM_URL", default="wss://demo-stream.bin
 
 # --- Django -------------------------------------------------------------------------------------
 SECRET_KEY = env.secret("SECRET_KEY") or Secret(secret(HEDGEHOG_HOME, "secret_key"))
-DEBUG = env.bool("DEBUG", default=False)
+DEBUG = env.flag("DEBUG", default=False)
 DEFAULT_EXCEPTION_REPORTER_FILTER = "hedgehog_project.debug_page.HidesKeys"
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 # Web servers in front of this one, each of which adds to X-Forwarded-For whom it serves.

@@ -37,6 +37,7 @@ class Timeouts:
     backoff_max_s: float = 10.0
     refused_max_s: float = 1.0  # nobody listens there: no attempt that the exchange counts
     refused_tries: int = 60  # of which so many in a row, then the usual backoff: it may be away for hours
+    starts_s: float = 10.0  # nobody listens there yet: it may be starting along with us, which is worth no warning
     proven_s: float = 10.0  # a connection that lasted so long begins the backoff anew
 
 
@@ -62,6 +63,8 @@ class Connection:
         self._failures = 0
         self._refused = 0  # in a row
         self._born = 0.0
+        self._made = time.monotonic()
+        self._was_open = False
         self._stopping = threading.Event()
         self._waker, self._woken = socket.socketpair()
         self._waker.setblocking(False)
@@ -128,6 +131,7 @@ class Connection:
         try:
             _connect(ws, url)
             ws.heard_at = self._born = time.monotonic()
+            self._was_open = True
             self.opened(ws)
             with selectors.DefaultSelector() as selector:
                 selector.register(ws.sock, selectors.EVENT_READ)
@@ -221,14 +225,16 @@ class Connection:
         is_new = self._refused < self._timeouts.refused_tries
         max_s = self._timeouts.refused_max_s if is_new else self._timeouts.backoff_max_s
         self._refused += 1
-        self._wait_to_reconnect(reason, self._backoff_s(self._refused - 1, max_s))
+        is_starting = not self._was_open and time.monotonic() < self._made + self._timeouts.starts_s
+        level = logging.DEBUG if is_starting else logging.WARNING
+        self._wait_to_reconnect(reason, self._backoff_s(self._refused - 1, max_s), level)
 
     def _backoff_s(self, failures: int, max_s: float) -> float:
         return min(max_s, self._timeouts.backoff_first_s * 2.0 ** min(failures, 16)) * random.uniform(0.5, 1.0)
 
-    def _wait_to_reconnect(self, reason: str, wait_s: float) -> None:
+    def _wait_to_reconnect(self, reason: str, wait_s: float, level: int = logging.WARNING) -> None:
         self.reconnects += 1
-        log.warning("reconnect connection=%s reason=%r wait_s=%.2f", self.name, reason, wait_s)
+        log.log(level, "reconnect connection=%s reason=%r wait_s=%.2f", self.name, reason, wait_s)
         self._pause(wait_s)
 
 

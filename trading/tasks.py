@@ -31,7 +31,7 @@ from trading.one_by_one import each
 from trading.reconciliation.reconcile import alone, venues_in_use
 from trading.reconciliation.reconcile import reconcile as compare_books
 from trading.risk import balances
-from trading.strategies import time_limit
+from trading.strategies import registry, time_limit
 from trading.symbols import refreshing
 from trading.task_base import BaseTask, waited_s
 from trading.traders import acting
@@ -175,6 +175,12 @@ def _compare_at_once(**_: Any) -> None:
         current_app.send_task("trading.tasks.reconcile_all", retry=False)
     except OperationalError as error:
         log.warning("reconciliation runs within a minute, not now: %s", error)
+
+
+@worker_ready.connect
+def _tell_of_strategies(**_: Any) -> None:
+    """A worker runs the system checks and shows nothing of them."""
+    registry.log_problems()
 
 
 def _let_act(trader_id: int, act: Callable[[], bool], task_id: str, is_asked_again: bool = False) -> None:

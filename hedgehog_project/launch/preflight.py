@@ -4,13 +4,17 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import IO
 
+import redis
 from django.conf import settings
 from django.core.checks import ERROR, run_checks
 from django.db import connection
 
+from hedgehog_project import redis_health, run_lock
+from hedgehog_project.addresses import shown
 from hedgehog_project.checks import PORTS
 from hedgehog_project.env import env
 from hedgehog_project.health import of_database
@@ -42,20 +46,30 @@ def has_room(home: Path) -> None:
 
 def only_one(home: Path) -> IO[str]:
     """Takes this home's lock, held while the file that is returned stays open. Raises Refusal where it is taken."""
-    file = (home / "run" / "lock").open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    file = (home / run_lock.FILE).open("a+")
+    if not _taken(file):
         file.seek(0)
         who = file.read().strip() or "unknown"
         raise Refusal(
             f"Hedgehog is already running in {home} (process {who}). Stop it with `kill {who}`, or set HEDGEHOG_HOME "
             "to another folder (and WEB_PORT, FLOWER_PORT, MOCK_PORT) for a second one."
-        ) from None
+        )
     file.truncate(0)
     file.write(f"{os.getpid()}\n")
     file.flush()
     return file
+
+
+def _taken(file: IO[str]) -> bool:
+    """Whether the lock is ours now. A command that only asks whether it is held has it for an instant."""
+    for _ in range(5):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
 
 
 def nothing_left_over(home: Path) -> None:
@@ -80,6 +94,21 @@ def settings_are_sound() -> list[str]:
     if lines[True]:
         raise Refusal("\n".join(lines[True]))
     return lines[False]
+
+
+def redis_answers() -> str:
+    """That the Redis of REDIS_URL does not answer, in a sentence. No refusal: the standby can exit without it."""
+    if not env.address("REDIS_URL"):
+        return ""
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, retry=None)
+    try:
+        health = redis_health.look(client)
+    finally:
+        client.close()
+    if not health.away:
+        return ""
+    where = shown(settings.REDIS_URL)
+    return f"Redis does not answer at {where}: {health.away}. Start it, or unset REDIS_URL to use the embedded Redis."
 
 
 def ports_are_free() -> None:

@@ -77,7 +77,7 @@ def run() -> int:
         redis_command = prepare_redis(folder)
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hedgehog_project.settings")
         django.setup()
-        for warning in preflight.settings_are_sound():
+        for warning in filter(None, (*preflight.settings_are_sound(), preflight.redis_answers())):
             print(f"hedgehog: {warning}", file=sys.stderr)
         if is_host:
             preflight.database_answers()

@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage
 from pytest_django import Settings
 
 from hedgehog_project import checks
+from hedgehog_project.launch import preflight
 from hedgehog_project.venues import Venue, endpoints
 from tests.support.machine.disk import fill, tiny_disk
 from tests.support.machine.processes import Processes
@@ -45,6 +46,8 @@ Check = Callable[..., list[CheckMessage]]
         (checks.check_mock, {"MOCK_BALANCES": "USDT"}, "'USDT' must be ASSET:AMOUNT"),
         (checks.check_mock, {"MOCK_BALANCES": "USDT:-1"}, "'USDT:-1' must be ASSET:AMOUNT"),
         (checks.check_mock, {"MOCK_BALANCES": "USDT:1e5"}, "'USDT:1e5' must be ASSET:AMOUNT"),
+        (checks.check_exchange_info, {"MOCK_EXCHANGE_INFO": "/nowhere"}, "/nowhere: file not found"),
+        (checks.check_exchange_info, {"MOCK_EXCHANGE_INFO": __file__}, "is not JSON"),
         (checks.check_keys, {"BINANCE_API_KEY": "k"}, "BINANCE_API_KEY is set, BINANCE_API_SECRET (or"),
         (checks.check_keys, {"TESTNET_API_SECRET": "s"}, "TESTNET_API_SECRET is set, TESTNET_API_KEY is not"),
         (
@@ -121,6 +124,30 @@ def test_every_kind_of_market_is_known(market: str) -> None:
     assert checks.market_fault(market.format(__file__)) == ""
 
 
+def test_a_misspelt_setting_is_named_with_the_one_that_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checks.check_names() == []
+    monkeypatch.setattr(
+        checks, "FROM_FILE", {"WEB_PROT", "MOCK_MONEY", "HTTPS_PROXY", "WEB_PORT", "MOCK_API_KEY_FILE"}
+    )
+    monkeypatch.setattr(checks, "GIVEN", {"MARKT", "MOCK_OF_OTHERS"})
+    assert [(message.msg, message.hint) for message in checks.check_names()] == [
+        ("unknown setting MARKT", "Did you mean MARKET?"),
+        ("unknown setting MOCK_MONEY", "See .env.example for all settings."),
+        ("unknown setting WEB_PROT", "Did you mean WEB_PORT?"),
+    ]
+
+
+def test_a_redis_that_does_not_answer_is_told_at_the_start_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.REDIS_URL = "redis://:top-secret@127.0.0.1:1/0"
+    monkeypatch.setenv("REDIS_URL", settings.REDIS_URL)
+    told = preflight.redis_answers()
+    assert "127.0.0.1:1" in told
+    assert "connection refused" in told
+    assert "top-secret" not in told
+
+
 def test_a_password_in_redis_url_is_not_repeated(settings: Settings) -> None:
     settings.REDIS_URL = "http://:top-secret@host"
     (message,) = checks.check_redis_url()
@@ -131,6 +158,8 @@ def test_a_password_in_redis_url_is_not_repeated(settings: Settings) -> None:
     ("wrong", "line"),
     [
         ({"WEB_PORT": "http"}, "hedgehog: WEB_PORT must be a whole number, not 'http'"),
+        ({"DEBUG": "maybe"}, "hedgehog: DEBUG must be 1 or 0, not 'maybe'"),
+        ({"HEDGEHOG_ALLOW_LIVE": "maybe"}, "hedgehog: HEDGEHOG_ALLOW_LIVE must be 1 or 0, not 'maybe'"),
         ({"LOG_LEVEL": "LOUD"}, "hedgehog: LOG_LEVEL must be one of INFO, DEBUG, WARNING, ERROR, not 'LOUD'"),
         ({"HEDGEHOG_HOME": f"{__file__}/home"}, "cannot be written to: Not a directory"),
         ({"BINANCE_API_KEY_FILE": "/nowhere/key"}, "BINANCE_API_KEY_FILE cannot be read: No such file or directory"),

@@ -227,3 +227,19 @@ def test_exchange_at_which_nobody_listens_is_tried_each_second_for_a_while(monke
     connection.run()
     caps = [min(1.0, 0.25 * 2**n) for n in range(60)] + [10.0] * 6
     assert all(cap / 2 <= wait <= cap for wait, cap in zip(waits, caps, strict=True))
+
+
+def test_who_does_not_listen_yet_is_warned_about_only_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "streamer.connection")
+    connection = TradeConnection("x", Market.MOCK, "ws://127.0.0.1:1", TradeBuffer(), Timeouts())
+    monkeypatch.setattr(connection, "_pause", lambda _: None)
+    connection._refuses("Connection refused")
+    assert caplog.text == ""
+    connection._made -= Timeouts().starts_s
+    connection._refuses("Connection refused")
+    assert caplog.text.count("Connection refused") == 1
+    connection._made, connection._was_open = time.monotonic(), True
+    connection._refuses("it was there before")
+    assert "it was there before" in caplog.text

@@ -51,10 +51,15 @@ def known() -> Known:
                 raise NotUsable(f"the name {strategy.name!r} is taken")
         except NotUsable as error:
             problems.append(f"{module}: {error}")
-            log.error("strategy not loaded: %s: %s", module, error)
         else:
             found[strategy.name] = strategy
     return Known(MappingProxyType(found), tuple(problems))
+
+
+def log_problems() -> None:
+    """For a process that shows no system checks, which tell the same to everybody else."""
+    for problem in known().problems:
+        log.error("strategy not loaded: %s", problem)
 
 
 def find(name: str) -> Strategy:
@@ -62,7 +67,12 @@ def find(name: str) -> Strategy:
     try:
         return known().strategies[name]
     except KeyError:
-        raise UnknownStrategy(f"unknown strategy {name!r}: is its module listed in HEDGEHOG_STRATEGIES?") from None
+        problems = known().problems
+        where = "is its module listed in HEDGEHOG_STRATEGIES?"
+        if problems:
+            modules = ", ".join(problem.partition(":")[0] for problem in problems)
+            where = f"of HEDGEHOG_STRATEGIES, {modules} cannot be used here; `manage.py check` shows why"
+        raise UnknownStrategy(f"unknown strategy {name!r}: {where}") from None
 
 
 def worst_exit(strategy: Strategy, settings: Any) -> Decimal | None:

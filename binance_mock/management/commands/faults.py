@@ -6,6 +6,7 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from binance_mock import client
@@ -13,6 +14,7 @@ from binance_mock.faults import words
 from binance_mock.faults.faults import BadFault, kind_named
 from binance_mock.faults.kinds import GROUPS, KINDS
 from binance_mock.faults.mix import FOR_S, random_mix
+from hedgehog_project import run_lock
 
 _ENDED_SHOWN = 10
 _SETTINGS = ("probability", "count", "for_s", "seed", "symbol", "side", "endpoint", "delay_ms", "retry_after_s")
@@ -62,8 +64,10 @@ class Command(BaseCommand):
                     self._turn_off(options["which"])
                 case "mix":
                     self._mix(options["seed"], options["for_s"])
-        except (client.Unreachable, client.Refused, BadFault) as error:
-            raise CommandError(str(error)) from None
+        except client.Unreachable as error:
+            raise CommandError(run_lock.told(settings.HEDGEHOG_HOME) or str(error)) from None
+        except (client.Refused, BadFault) as error:
+            raise CommandError(_by_option(str(error))) from None
 
     def _list(self) -> None:
         for group in GROUPS:
@@ -106,6 +110,13 @@ class Command(BaseCommand):
         for wanted in random_mix(seed, for_s):
             self._turn_on(wanted)
         self.stdout.write(f"This was mix --seed {seed}.")
+
+
+def _by_option(problem: str) -> str:
+    """With the option that was typed, for the setting that the mock exchange names."""
+    name, _, rest = problem.partition(" ")
+    option = "--for" if name == "for_s" else f"--{name.replace('_', '-')}"
+    return f"{option} {rest}" if name in _SETTINGS else problem
 
 
 def _line(fault: dict[str, Any], now_ms: int) -> str:

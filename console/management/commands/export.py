@@ -20,10 +20,11 @@ from trading.models import Switch
 
 class Command(BaseCommand):
     help = (
-        "trades: every fill with its commission and the commission's value in quote. lots: each sell matched to the "
-        "oldest lots of that asset at that venue (FIFO), whichever trader bought them. A commission in the bought "
-        "asset reduces the lot; one in quote or in a third asset such as BNB is a fee at its value. Lots used up by "
-        "commissions get their own row. Quote assets count as cash and form no lots."
+        "Writes fills, or lots for taxes, as CSV. trades: every fill with its commission and the commission's value "
+        "in quote. lots: each sell matched to the oldest lots of that asset at that venue (FIFO), whichever trader "
+        "bought them. A commission in the bought asset reduces the lot; one in quote or in a third asset such as BNB "
+        "is a fee at its value. Lots used up by commissions get their own row. Quote assets count as cash and form "
+        "no lots."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -3,10 +3,11 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from hedgehog_project import emergency
+from hedgehog_project import emergency, run_lock
 from hedgehog_project.hurry import hurry
 from hedgehog_project.outside import sentence
 from trading.models import Switch
@@ -42,4 +43,7 @@ class Command(BaseCommand):
             return
         except OSError as error:
             raise CommandError(f"Trading stays {row.mode}: {error.strerror}: {error.filename}") from None
+        if stopped := run_lock.told(settings.HEDGEHOG_HOME):
+            self.stdout.write(f"Trading resumed; before: {row.mode_text}. {stopped}")
+            return
         self.stdout.write(f"Trading resumed; before: {row.mode_text}. Traders checking again: {count}")

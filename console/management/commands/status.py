@@ -98,6 +98,7 @@ def gather() -> dict[str, Any]:
         "orders_open": orders,
         "orders_in_flight": in_flight,
         "processes": states,
+        "stopped": seen_now.stopped,
         "seen": seen,
         "findings": readyz.findings(venue, seen),
         "last_fill": readyz.last_fill(),
@@ -213,7 +214,10 @@ def as_text(facts: dict[str, Any]) -> str:
     # What stops all trading comes first.
     first = [each for each in facts["diagnosis"] if each.topic in FIRST and each.severity == Severity.ALARM]
     others = [each for each in facts["diagnosis"] if each not in first]
+    if facts["stopped"]:
+        others = [each for each in others if each.topic != Topic.PROCESS]
     parts = [
+        *([facts["stopped"], ""] if facts["stopped"] else []),
         *(line for each in first for line in (str(each), "")),
         f"Hedgehog {VERSION}. Venue {facts['venue']}. Realised profit: {profit or 'none yet'}.",
         *_table(symbols, right={3, 4, 5, 6, 7}),
@@ -224,8 +228,7 @@ def as_text(facts: dict[str, Any]) -> str:
             f"Blocked, {row.traders} trader{'' if row.traders == 1 else 's'}: {row.reason}"
             for row in facts["blocked"]
         ),
-        *_table(states),
-        *_progress(facts),
+        *([""] if facts["stopped"] else [*_table(states), *_progress(facts)]),
         *(f"Note: {each}" for each in others),
     ]
     return "\n".join(parts)

@@ -1,6 +1,7 @@
 """`manage.py check_exchange`: a line for each finding, each problem with what to do, and the exit status."""
 
 import re
+import socket
 import time
 from decimal import Decimal as D
 from io import StringIO
@@ -11,6 +12,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import Settings
 
+from console import checkup
 from console.checkup import Level
 from hedgehog_project.ports import HOST, free_port
 from hedgehog_project.venues import Venue, endpoints
@@ -213,3 +215,10 @@ def test_missing_database_is_one_line(processes: Processes, tmp_path: Path) -> N
     ended = processes.run("check_exchange", DATABASE_URL=f"sqlite:///{tmp_path / 'none.sqlite3'}")
     assert ended.returncode == 1
     assert re.fullmatch(r"hedgehog: The database is not migrated: .*\n", ended.stderr)
+
+
+@pytest.mark.parametrize("error", [socket.gaierror(-2, "Name or service not known"), TimeoutError("timed out")])
+def test_a_host_name_that_is_not_found_is_told_in_plain_words(error: Exception) -> None:
+    text = str(checkup._no_socket("streams", "wss://h", error, "No prices are received"))
+    assert ("host name not found (DNS)" in text) == isinstance(error, socket.gaierror)
+    assert "Errno" not in text

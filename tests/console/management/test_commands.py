@@ -157,6 +157,7 @@ class TestSetup:
         assert is_on("XRPUSDT")
         password = (home / "first_password").read_text().strip()
         assert get_user_model().objects.get().check_password(password)
+        assert (home / "first_password").read_text() == f"{password}\n"
         assert stat.S_IMODE((home / "first_password").stat().st_mode) == 0o600
         assert Switch.current() == "mock"
 
@@ -192,8 +193,32 @@ class TestFromTheShell:
     def test_wrong_word(self, processes: Processes) -> None:
         ended = processes.run("trade", "ETHUSDT", "maybe")
         assert ended.returncode == 2
-        assert "invalid choice: 'maybe'" in ended.stderr
-        assert "Traceback" not in ended.stderr
+        known = "on, off, shutdown"
+        assert ended.stderr == (
+            f"hedgehog: status: must be one of {known}, not 'maybe'. See `manage.py trade --help`.\n"
+        )
+
+    @pytest.mark.parametrize(
+        ("command", "problem"),
+        [
+            (("trade", "ETHUSDT"), "status"),
+            (("export", "trades", "--year", "abcd"), "--year: must be a whole number, not 'abcd'"),
+            (("symbols", "sink"), "must be one of sync, check, list, apply, not 'sink'"),
+            (("faults", "mix", "--for", "abc"), "--for: must be a number, not 'abc'"),
+            (("status", "--jsn"), "--jsn"),
+        ],
+    )
+    def test_wrong_arguments_are_one_line(self, processes: Processes, command: tuple[str, ...], problem: str) -> None:
+        ended = processes.run(*command)
+        assert ended.returncode == 2
+        (line,) = ended.stderr.splitlines()
+        assert problem in line
+        assert "--help`." in line
+
+    def test_help_lists_our_commands_with_what_they_do(self, processes: Processes) -> None:
+        told = processes.run("--help").stdout
+        assert re.search(r"^  move-database +\S+ ", told, re.MULTILINE)
+        assert re.search(r"^  halt +Halts trading$", told, re.MULTILINE)
 
     @pytest.mark.parametrize("command", [("trade", "ETHUSDT", "on"), ("audit",), ("reconcile",), ("setup",)])
     def test_missing_database(self, processes: Processes, tmp_path: Path, command: tuple[str, ...]) -> None:

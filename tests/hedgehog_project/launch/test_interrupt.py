@@ -57,6 +57,7 @@ def pressed(command: list[str], environment: dict[str, str], at: str) -> subproc
 @pytest.mark.parametrize(
     "module",
     [
+        "pathlib",
         "celery",
         "redis",
         "hedgehog_project.cli",
@@ -81,6 +82,7 @@ def test_while_the_checks_of_a_command_import_the_admin_it_ends_without_a_word(e
 @pytest.mark.parametrize(
     "module",
     [
+        "pathlib",
         "celery",
         "django.contrib.auth",
         "hedgehog_project.launch.preflight",

@@ -176,6 +176,16 @@ def test_what_make_run_was_given_is_remembered_but_no_key_and_nothing_of_the_env
     assert in_python(recalls, **of, MOCK_PORT=8333) == "8333", "what is said now goes first"
 
 
+def test_a_folder_of_strategies_is_found_by_the_commands_too(tmp_path: Path) -> None:
+    remembers = (
+        f"from hedgehog_project.last_run import remember; from pathlib import Path; remember(Path({str(tmp_path)!r}))"
+    )
+    (tmp_path / "calm_one.py").touch()
+    in_python(remembers, PYTHONPATH=tmp_path)
+    recalls = "from hedgehog_project.last_run import recall; recall(); import calm_one; print('found')"
+    assert in_python(recalls, HEDGEHOG_HOME=tmp_path, HEDGEHOG_ENV_FILE=os.devnull) == "found"
+
+
 def test_another_file_of_the_last_run_is_one_line(tmp_path: Path) -> None:
     (tmp_path / last_run.FILE).write_text("{")
     done = subprocess.run(

@@ -134,11 +134,44 @@ def test_a_module_that_makes_decimals_compute_differently_changes_nobody_elses(
     assert getcontext().prec == before
 
 
+def test_the_check_reads_old_names_in_functions_that_have_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    later = """
+from trading.core import steps
+
+def later(position):
+    import trading.core.events
+    from trading.core.risk import refusal
+    class Mine: leave = 1
+    Mine.leave, steps.buy_below
+    return position.has_told_rebuy, steps.buy_under, trading.core.events.Nudged
+"""
+    write(tmp_path, monkeypatch, settings, strategy_of_mine=WHOLE + later)
+    assert [each.msg for each in check_strategies()] == [
+        "strategy_of_mine uses Position.has_told_rebuy, which is now has_requested_slot.",
+        "strategy_of_mine uses trading.core.events.Nudged, which is now trading.core.events.Recheck.",
+        "strategy_of_mine uses trading.core.risk.refusal, which is now trading.core.filters.violation.",
+        "strategy_of_mine uses trading.core.steps.buy_under, which is now trading.core.steps.buy_below.",
+    ]
+
+
 def test_two_of_one_name_the_first_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     write(tmp_path, monkeypatch, settings, first_of_mine=WHOLE, second_of_mine=WHOLE)
     (found,) = check_strategies()
     assert "second_of_mine: the name 'mine' is taken" in found.msg
     assert registry.find("mine").__name__ == "first_of_mine"  # type: ignore[attr-defined]
+
+
+def test_one_whose_module_cannot_be_imported_here_is_told_from_one_that_is_not_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, monkeypatch, settings, strategy_of_mine="def decide(:")
+    with pytest.raises(registry.UnknownStrategy, match=r"strategy_of_mine cannot be used here; `manage.py check`"):
+        registry.find("mine")
+    assert caplog.text == ""  # The check has shown it; of a worker nobody sees that.
+    registry.log_problems()
+    assert "strategy not loaded: strategy_of_mine: cannot be imported: SyntaxError" in caplog.text
 
 
 def test_an_unknown_name_says_where_to_look() -> None:

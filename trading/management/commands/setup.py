@@ -39,12 +39,14 @@ class Command(BaseCommand):
         if not Symbol.objects.exists():
             for name in settings.HEDGEHOG_SYMBOLS:
                 set_trading(named(name), True)
-            self.stdout.write(f"Trading turned on: {', '.join(settings.HEDGEHOG_SYMBOLS)}")
+            self.stdout.write(
+                f"Trading begins with {', '.join(settings.HEDGEHOG_SYMBOLS)}, as far as the exchange lists them"
+            )
         users = get_user_model()
         if not options["no_admin"] and not users.objects.filter(is_superuser=True).exists():
             password = secrets.token_urlsafe(12)
             users.objects.create_superuser("admin", "", password)
             # For the banner of `make run`, which shows it once and removes the file.
             path = settings.HEDGEHOG_HOME / "first_password"
-            write_secret(path, password)
+            write_secret(path, password + "\n")
             self.stdout.write(f"User admin created; password in {path}")

@@ -23,7 +23,7 @@ class Command(BaseCommand):
     help = (
         "Runs a Celery worker and restarts it when it exits: after one second, with a growing delay while it does "
         "not stay up. For machines without `make run`. Options are passed to Celery: "
-        "`manage.py worker -n second@%%h -c 16`."
+        "`manage.py worker -n second@%h -c 16`."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -1,0 +1,35 @@
+"""How a command says that its arguments are wrong: in one line, with where to look, instead of all of its options."""
+
+from argparse import Action, ArgumentError
+from typing import Any, NoReturn
+
+from django.core.management import base
+
+
+class OneLineParser(base.CommandParser):
+    """Django's own, in plain words."""
+
+    def error(self, message: str) -> NoReturn:
+        if not self.called_from_command_line:
+            super().error(message)
+        self.exit(2, f"hedgehog: {message.removeprefix('argument ')}. See `{self.prog} --help`.\n")
+
+    def _check_value(self, action: Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = ", ".join(map(str, action.choices))
+            raise ArgumentError(action, f"must be one of {known}, not {value!r}")
+
+    def _get_value(self, action: Action, arg_string: str) -> Any:
+        try:
+            return super()._get_value(action, arg_string)
+        except ArgumentError:
+            # A function of ours says it itself.
+            if action.type not in (int, float):
+                raise
+            kind = "a whole number" if action.type is int else "a number"
+            raise ArgumentError(action, f"must be {kind}, not {arg_string!r}") from None
+
+
+def say_in_one_line() -> None:
+    """From now on, for all commands of this process."""
+    base.CommandParser = OneLineParser  # type: ignore[misc]
