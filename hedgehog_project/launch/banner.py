@@ -67,6 +67,8 @@ def market() -> str:
         return "a simulated market, play money"
     if settings.MARKET == "live":
         return "Binance's real trades, play money"
+    if settings.MARKET == "manual":
+        return "a market moved by hand, play money"
     return f"{settings.MARKET.removeprefix('replay:')} replayed, play money"
 
 
