@@ -27,7 +27,9 @@ from trading.core.journal import Kind
 from trading.core.orders import OrderType, Side
 from trading.exchange.order_ids import trader_of
 from trading.exchange.protocol import NewOrder
+from trading.models import Switch
 from trading.models.fields import from_units
+from trading.models.switch import TradingMode
 from trading.models.symbols import Sizing, TradingStatus
 
 # A wake-up may be that late: what it told was seen on the market before.
@@ -95,6 +97,8 @@ class RuleWatch:
         never(is_exit, f"R6: the exit of {trader_id} is denied: {denial.reason}")
 
     def is_saved(self, order: NewOrder) -> None:
+        halts = not TradingMode(Switch.row().mode).lets(order.side)
+        never(halts, f"I7: {order.client_order_id} is saved in spite of a halt")
         if not self.watch.has_forgotten and order.side == Side.BUY:
             self.limits.check(order)
 
