@@ -79,8 +79,8 @@ class ExitWatch:
         for pk, symbol, strategy, failures, error, status, *units in rows:
             carried, missing = map(from_units, units)
             owned = self.watch.books.owned.get(pk, ZERO) + carried - missing
-            # The exchange's own words, which stand in the error.
-            lacks = failures > MAX_REFUSALS and "insufficient balance" in error
+            # What the trader says of it.
+            lacks = failures > MAX_REFUSALS and "more than the free balance" in error
             never(lacks, f"R8: trader {pk} goes on selling what the account does not have")
             if strategy != "naive" or failures or is_halted or status == TradingStatus.OFF:
                 continue
