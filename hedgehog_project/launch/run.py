@@ -138,7 +138,7 @@ def start_check() -> "Future[list[str]]":
         told = StringIO()
         # What could not be asked is asked again every few seconds, and shown by `manage.py status`.
         with contextlib.suppress(CommandError, DatabaseError, redis.RedisError):
-            call_command("symbols", "check", stdout=told, stderr=StringIO())
+            call_command("symbols", "check", verbosity=0, stdout=told, stderr=StringIO())
         connections.close_all()
         return told.getvalue().splitlines()
 

@@ -50,7 +50,7 @@ class Command(BaseCommand):
             case "sync":
                 self._sync(Venue(options["venue"] or Switch.current()), options["quote"], options["dry_run"])
             case "check":
-                self._check(Switch.current())
+                self._check(Switch.current(), options["verbosity"])
             case "list":
                 self._list(_which(options), options["names"])
             case "apply":
@@ -69,7 +69,7 @@ class Command(BaseCommand):
         trade = f"{found.trading} of them trade{pluralize(found.trading, 's,')}"
         self.stdout.write(f"{venue}: {listed}, {trade}; {found.new} new, turned off; {found.gone} delisted.{would}")
 
-    def _check(self, venue: Venue) -> None:
+    def _check(self, venue: Venue, verbosity: int) -> None:
         on = {row.symbol.name: row.symbol for row in _which({"quote": "", "on": True})}
         try:
             sync.refresh_many(venue, on, exchange_at(venue))
@@ -82,6 +82,8 @@ class Command(BaseCommand):
                 self.stdout.write(f"{first}{told[symbol.pk]}")
         if told:
             raise CommandError(f"{len(told)} of {len(on)} cannot be traded at {venue}.")
+        if not verbosity:
+            return
         count = f"{len(on)} active symbol{pluralize(len(on))}"
         self.stdout.write(f"{count} checked; all can be traded at {venue}." if on else f"No symbol is on at {venue}.")
 
