@@ -108,9 +108,9 @@ def test_a_check_asks_now_and_names_the_setting_that_a_symbol_came_by(
     turn(list(Symbol.objects.exclude(name="ETHUSDT")), TradingStatus.OFF)
     assert run("symbols", "check") == ("1 active symbol checked; all can be traded at mock.\n", "")
     # For the banner of `make run`, which shows each line as a warning.
-    out = StringIO()
-    call_command("symbols", "check", verbosity=0, stdout=out)
-    assert out.getvalue() == ""
+    quiet = StringIO()
+    call_command("symbols", "check", verbosity=0, stdout=quiet)
+    assert quiet.getvalue() == ""
     turn(list(Symbol.objects.all()), TradingStatus.OFF)
     assert run("symbols", "check") == ("No symbol is on at mock.\n", "")
 
