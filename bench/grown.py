@@ -1,6 +1,7 @@
 """What the same work costs on an empty database and after many cycles.
 
-    python -m bench grown [--cycles 200000 …] [--database sqlite|postgresql]
+    python -m bench grown [--cycles 200000 …]
+    HEDGEHOG_TEST_DATABASE=postgresql python -m bench grown
 
 The engine's own functions, the pages and the commands in one process, with an exchange that answers at once. CPU
 milliseconds; on PostgreSQL those on the wall, since the server works elsewhere. One real cycle is multiplied to make
@@ -10,7 +11,6 @@ the past. Each figure is a median, and stands beside that of the empty database.
 import argparse
 import io
 import logging
-import os
 import statistics
 import sys
 import time
@@ -20,40 +20,28 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-ARGUMENTS = argparse.ArgumentParser(prog="python -m bench grown", description=(__doc__ or "").split("\n")[0])
-ARGUMENTS.add_argument("--cycles", type=int, nargs="+", default=[200_000], help="ended cycles; default: 200000")
-ARGUMENTS.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
-ARGUMENTS.add_argument("--times", type=int, default=11, help="runs of each; default: 11")
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+from django.test.utils import override_settings
+from django.utils import timezone
 
-OPTIONS = ARGUMENTS.parse_args()
-os.environ["HEDGEHOG_TEST_DATABASE"] = OPTIONS.database
-
-import django  # noqa: E402 -- the surroundings are prepared by what was asked for
-
-django.setup()
-
-from django.contrib.auth.models import User  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-from django.db import connection  # noqa: E402
-from django.test import Client  # noqa: E402
-from django.test.utils import override_settings  # noqa: E402
-from django.utils import timezone  # noqa: E402
-
-from bench.history import multiply  # noqa: E402
-from hedgehog_project.redis import connect  # noqa: E402
-from hedgehog_project.venues import Venue  # noqa: E402
-from tests.support.exchanges.scripted_exchange import ScriptedExchange  # noqa: E402
-from tests.support.settings import give  # noqa: E402
-from trading import leader  # noqa: E402
-from trading.core.events import TradeSeen  # noqa: E402
-from trading.core.journal import Source  # noqa: E402
-from trading.core.orders import Side  # noqa: E402
-from trading.models import Listing, Switch, Trader, TradingSettings  # noqa: E402
-from trading.models.symbols import TradingStatus  # noqa: E402
-from trading.reconciliation.reconcile import reconcile  # noqa: E402
-from trading.schedule import make_schedule  # noqa: E402
-from trading.symbols.listings import named  # noqa: E402
-from trading.traders import acting  # noqa: E402
+from bench.history import multiply
+from hedgehog_project.redis import connect
+from hedgehog_project.venues import Venue
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
+from tests.support.settings import give
+from trading import leader
+from trading.core.events import TradeSeen
+from trading.core.journal import Source
+from trading.core.orders import Side
+from trading.models import Listing, Switch, Trader, TradingSettings
+from trading.models.symbols import TradingStatus
+from trading.reconciliation.reconcile import reconcile
+from trading.schedule import make_schedule
+from trading.symbols.listings import named
+from trading.traders import acting
 
 SYMBOL = "ETHUSDT"
 PRICE = Decimal(3000)
@@ -118,10 +106,10 @@ def cycle(exchange: ScriptedExchange, into: Figures) -> Trader:
     return trader
 
 
-def measure(exchange: ScriptedExchange) -> dict[str, float]:
+def measure(exchange: ScriptedExchange, times: int) -> dict[str, float]:
     """Medians of CPU milliseconds, by what was done."""
     into: Figures = {}
-    for _ in range(OPTIONS.times):
+    for _ in range(times):
         trader = cycle(exchange, into)
     leader.lead()
     client = Client()
@@ -133,7 +121,7 @@ def measure(exchange: ScriptedExchange) -> dict[str, float]:
         steps[name] = partial(page, client, address.format(symbol=named(SYMBOL).pk, trader=trader.pk))
     for name, step in steps.items():
         step()
-        for _ in range(max(3, OPTIONS.times // 3)):
+        for _ in range(max(3, times // 3)):
             with timed(into, name):
                 step()
     return {name: statistics.median(times) for name, times in into.items()}
@@ -151,19 +139,23 @@ def page(client: Client, url: str) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench grown", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--cycles", type=int, nargs="+", default=[200_000], help="ended cycles; default: 200000")
+    parser.add_argument("--times", type=int, default=11, help="runs of each; default: 11")
+    options = parser.parse_args()
     logging.disable(logging.INFO)
     prepare()
     exchange = ScriptedExchange()
     first = cycle(exchange, {})
     with override_settings(ALLOWED_HOSTS=["*"]):
-        columns = {"empty": measure(exchange)}
+        columns = {"empty": measure(exchange, options.times)}
         grown = 0
-        for cycles in sorted(OPTIONS.cycles):
+        for cycles in sorted(options.cycles):
             began = time.perf_counter()
             multiply(first, cycles - grown)
             print(f"made {cycles - grown:,} cycles in {time.perf_counter() - began:.0f} s", file=sys.stderr)
             grown = cycles
-            columns[f"{cycles:,}"] = measure(exchange)
+            columns[f"{cycles:,}"] = measure(exchange, options.times)
     show(columns)
 
 

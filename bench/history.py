@@ -10,6 +10,7 @@ from trading.models import Fill, JournalEntry, Order, Trader
 APART_S = 4.3
 # In the order in which rows refer to each other.
 KINDS: tuple[type[models.Model], ...] = (Trader, Order, JournalEntry, Fill)
+Moves = dict[type[models.Model], tuple[int, int]]
 # So many copies at a time.
 BATCH = 50_000
 
@@ -25,14 +26,16 @@ def multiply(trader: Trader, cycles: int) -> None:
         JournalEntry: list(trader.journal.order_by("id").values_list("pk", flat=True)),
         Fill: list(Fill.objects.filter(order__trader=trader).order_by("id").values_list("pk", flat=True)),
     }
-    first = {kind: min(ids) for kind, ids in rows.items()}
-    width = {kind: max(ids) - min(ids) + 1 for kind, ids in rows.items()}
-    start = {kind: (kind._default_manager.order_by("-pk").values_list("pk", flat=True)[0]) + 1 for kind in KINDS}
+    # How far an id moves: to behind what there is, and as far again with each copy as the cycle's own ids reach.
+    moves: Moves = {}
+    for kind, ids in rows.items():
+        last = kind._default_manager.order_by("-pk").values_list("pk", flat=True)[0]
+        moves[kind] = last + 1 - min(ids), max(ids) - min(ids) + 1
     for begin in range(0, cycles, BATCH):
         numbers = (begin, min(begin + BATCH, cycles) - 1)
         with connection.cursor() as cursor:
             for kind in KINDS:
-                cursor.execute(*_copies(kind, rows[kind], first, width, start, numbers))
+                cursor.execute(*_copies(kind, rows[kind], moves, numbers))
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             for kind in KINDS:
@@ -46,16 +49,14 @@ def multiply(trader: Trader, cycles: int) -> None:
 def _copies(
     kind: type[models.Model],
     ids: Iterable[int],
-    first: dict[type[models.Model], int],
-    width: dict[type[models.Model], int],
-    start: dict[type[models.Model], int],
+    moves: Moves,
     numbers: tuple[int, int],
 ) -> tuple[str, list[int]]:
     """INSERT … SELECT of rows, for each number n one copy: ids move on, times move back."""
     columns, values = [], []
     for field in kind._meta.concrete_fields:
         columns.append(f'"{field.column}"')
-        values.append(_moved(kind, field, first, width, start))
+        values.append(_moved(kind, field, moves))
     sql = (
         f"INSERT INTO {kind._meta.db_table} ({', '.join(columns)}) "
         "WITH RECURSIVE copies(n) AS (SELECT %s UNION ALL SELECT n + 1 FROM copies WHERE n < %s) "
@@ -65,25 +66,24 @@ def _copies(
     return sql, list(numbers)
 
 
-def _moved(
-    kind: type[models.Model],
-    field: "models.Field[object, object]",
-    first: dict[type[models.Model], int],
-    width: dict[type[models.Model], int],
-    start: dict[type[models.Model], int],
-) -> str:
+def _moved(kind: type[models.Model], field: "models.Field[object, object]", moves: Moves) -> str:
     """The value of a field in the n-th copy."""
     column = f'it."{field.column}"'
     target = kind if field.primary_key else field.related_model
-    if isinstance(target, type) and target in start:
-        return f"{column} - {first[target]} + {start[target]} + n * {width[target]}"
+    if isinstance(target, type) and target in moves:
+        return _id(column, moves[target])
     if isinstance(field, models.DateTimeField):
         if connection.vendor == "sqlite":
             return f"strftime('%%Y-%%m-%%d %%H:%%M:%%f', {column}, '-' || (n * {APART_S}) || ' seconds')"
         return f"{column} - n * {APART_S} * interval '1 second'"
     if field.name == "client_order_id":
-        trader = f'it."trader_id" - {first[Trader]} + {start[Trader]} + n * {width[Trader]}'
+        trader = _id('it."trader_id"', moves[Trader])
         return f"substr({column}, 1, 10) || ({trader}) || '-' || lower(substr(it.\"side\", 1, 1)) || '-' || n"
     if field.name in ("exchange_order_id", "trade_id") and kind is not JournalEntry:
         return f"{column} + (n + 1) * 1000"
     return column
+
+
+def _id(column: str, move: tuple[int, int]) -> str:
+    by, each = move
+    return f"{column} + {by} + n * {each}"
