@@ -37,29 +37,19 @@ _MODE_AND_STATUS = Compiled(
 )
 
 
-def _open_orders(venue: str, symbol_id: int, side: Side) -> "QuerySet[Order]":
-    return Order.objects.filter(venue=venue, symbol=symbol_id, status__is_open=True, side=side).select_related(
-        "trader"
-    )
+def _to_meet(theirs: Side) -> "Compiled[Order]":
+    """Open orders of that side at a venue, of a symbol, that one at a price in units would meet; the best first."""
+    price, order = ("price__lte", "price") if theirs == Side.SELL else ("price__gte", "-price")
+
+    def build(venue: str, symbol_id: int, units: int) -> "QuerySet[Order]":
+        rows = Order.objects.filter(venue=venue, symbol=symbol_id, status__is_open=True, side=theirs)
+        return rows.filter(**{price: Value(units, BigIntegerField())}).select_related("trader").order_by(order)
+
+    return Compiled(build, str, int, int)
 
 
-# The best-priced first; each takes a venue, a symbol and a price in units.
-_SELLS_TO_MEET = Compiled(
-    lambda venue, symbol_id, units: (
-        _open_orders(venue, symbol_id, Side.SELL).filter(price__lte=Value(units, BigIntegerField())).order_by("price")
-    ),
-    str,
-    int,
-    int,
-)
-_BUYS_TO_MEET = Compiled(
-    lambda venue, symbol_id, units: (
-        _open_orders(venue, symbol_id, Side.BUY).filter(price__gte=Value(units, BigIntegerField())).order_by("-price")
-    ),
-    str,
-    int,
-    int,
-)
+# By the side of the order that would meet them.
+_TO_MEET = {Side.BUY: _to_meet(Side.SELL), Side.SELL: _to_meet(Side.BUY)}
 
 # How long a trader rests that the mode denies; a resume makes it due at once.
 REST = timedelta(seconds=60)
@@ -155,8 +145,7 @@ def _self_trade_denial(trader: Trader, side: Side, price: Decimal) -> Denial | N
     # is that lock.
     if connection.features.has_select_for_update:
         Symbol.objects.select_for_update(no_key=True).get(pk=trader.symbol_id)
-    meets = _SELLS_TO_MEET if side == Side.BUY else _BUYS_TO_MEET
-    others = meets(trader.venue, trader.symbol_id, to_units(price))
+    others = _TO_MEET[side](trader.venue, trader.symbol_id, to_units(price))
     if not others:
         return None
     topic = f"self-trade: it would match the {others[0].side.lower()} of slot {others[0].trader.slot}"
