@@ -12,6 +12,19 @@ from django.db.migrations.state import ProjectState
 # Lines of the journal at a time, by their ids.
 BATCH = 50_000
 
+CHECKS = ["mode", "symbol", "copy", "rate limit", "full book", "self-trade"]
+RULES = [
+    "symbol exposure",
+    "open orders",
+    "daily loss",
+    "consecutive losses",
+    "stale price",
+    "data gap",
+    "account exposure",
+    "reserve",
+    "order rate",
+]
+
 NAMES = {
     "bound": "symbol exposure",
     "day's loss": "daily loss",
@@ -21,6 +34,10 @@ NAMES = {
     "exposure": "account exposure",
     "orders a minute": "order rate",
 }
+
+
+def choices(names: list[str]) -> list[tuple[str, str]]:
+    return [(name, name) for name in names]
 
 
 def rename(apps: Apps, alias: str, names: dict[str, str]) -> None:
@@ -77,17 +94,7 @@ class Migration(migrations.Migration):
             "rule",
             models.CharField(
                 max_length=24,
-                choices=[
-                    ("symbol exposure", "symbol exposure"),
-                    ("open orders", "open orders"),
-                    ("daily loss", "daily loss"),
-                    ("consecutive losses", "consecutive losses"),
-                    ("stale price", "stale price"),
-                    ("data gap", "data gap"),
-                    ("account exposure", "account exposure"),
-                    ("reserve", "reserve"),
-                    ("order rate", "order rate"),
-                ],
+                choices=choices(RULES),
             ),
         ),
         ChangeLength(
@@ -96,23 +103,7 @@ class Migration(migrations.Migration):
             models.CharField(
                 blank=True,
                 max_length=24,
-                choices=[
-                    ("mode", "mode"),
-                    ("symbol", "symbol"),
-                    ("copy", "copy"),
-                    ("rate limit", "rate limit"),
-                    ("full book", "full book"),
-                    ("self-trade", "self-trade"),
-                    ("symbol exposure", "symbol exposure"),
-                    ("open orders", "open orders"),
-                    ("daily loss", "daily loss"),
-                    ("consecutive losses", "consecutive losses"),
-                    ("stale price", "stale price"),
-                    ("data gap", "data gap"),
-                    ("account exposure", "account exposure"),
-                    ("reserve", "reserve"),
-                    ("order rate", "order rate"),
-                ],
+                choices=choices([*CHECKS, *RULES]),
                 help_text="What denied the order.",
             ),
         ),
