@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from hedgehog_project.venues.rate_limits import State
-from trading.core.orders import OrderStatus
 from trading.exchange.client import rate_limits_of
 from trading.models import Order, Trader
+from trading.models.orders import IN_FLIGHT
 
 # An answer takes this long at most where all is well.
 UNCLEAR_AFTER = timedelta(seconds=2)
@@ -53,9 +53,7 @@ def used(state: State) -> str:
 def unclear_orders() -> QuerySet[Order]:
     """Orders of which nobody knows whether the exchange has them, at every venue; the leader asks about each."""
     late = timezone.now() - UNCLEAR_AFTER
-    return Order.objects.filter(status__is_open=True, status=OrderStatus.SUBMITTING, submitted_at__lt=late).order_by(
-        "id"
-    )
+    return Order.objects.filter(IN_FLIGHT, submitted_at__lt=late).order_by("id")
 
 
 def waiting(venue: Venue, maximum: int = MAX_REASONS) -> list[Waiting]:

@@ -20,10 +20,11 @@ from hedgehog_project.outside import sentence
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue, market_of
 from hedgehog_project.venues.rate_limits import State
-from trading.core.orders import OrderStatus, Side
+from trading.core.orders import Side
 from trading.exchange.client import why_wait
 from trading.identity import copies, others
 from trading.models import Listing, Order, Switch, Symbol, Trader
+from trading.models.orders import IN_FLIGHT
 from trading.models.symbols import TradingStatus
 from trading.models.traders import LIVE
 from trading.reconciliation.reconcile import venues_in_use
@@ -253,8 +254,7 @@ def orders(facts: Facts) -> Iterator[Finding]:
     """Of one symbol its slots say it."""
     if facts.symbol is not None:
         return
-    in_flight = Order.objects.filter(status__is_open=True, status=OrderStatus.SUBMITTING)
-    late = in_flight.filter(submitted_at__lt=facts.now - UNANSWERED).count()
+    late = Order.objects.filter(IN_FLIGHT, submitted_at__lt=facts.now - UNANSWERED).count()
     if late:
         text = f"{figures.count(late, 'order')} unconfirmed for more than a minute."
         yield note(Topic.ORDER, text)

@@ -27,6 +27,7 @@ from trading.core.position import TraderState
 from trading.identity import runs
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
 from trading.models.journal import write
+from trading.models.orders import RESTING
 from trading.models.symbols import TradingStatus
 from trading.one_by_one import each
 from trading.reconciliation.reconcile import venues_in_use
@@ -215,7 +216,7 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
     Reconciliation would find them as well, but only each minute.
     """
     late = now - UNHEARD
-    resting = Order.objects.filter(status__is_open=True, submitted_at__lt=late).exclude(status=OrderStatus.SUBMITTING)
+    resting = Order.objects.filter(RESTING, submitted_at__lt=late)
     resting = resting.filter(Q(asked_at=None) | Q(asked_at__lt=late))
     places = set(resting.order_by().values_list("venue", "symbol_id").distinct())
     names = _names({symbol_id for _, symbol_id in places})

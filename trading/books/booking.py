@@ -3,20 +3,20 @@
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from trading.core import orders as core
 from trading.core.journal import Cause, Kind
-from trading.core.money import ZERO
 from trading.core.orders import OrderReport, OrderStatus, fold
 from trading.core.position import Position
 from trading.models import Fill, Order, Trader
 from trading.models.journal import write
+from trading.models.orders import COULD_TRADE
 
 
 def position_of(trader: Trader) -> Position:
     """How the trader stands: its orders that could have traded, oldest first, with their fills."""
-    rows = trader.orders.filter(Q(status__is_open=True) | Q(executed__gt=ZERO)).order_by("id")
+    rows = trader.orders.filter(COULD_TRADE).order_by("id")
     return position_with(trader, (as_core(row) for row in rows))
 
 
@@ -35,9 +35,7 @@ def position_with(trader: Trader, orders: Iterable[core.Order]) -> Position:
 
 def positions_of(traders: QuerySet[Trader]) -> Iterator[tuple[Trader, Position]]:
     """Each trader, with its symbol, and what position_of tells of it, in three queries for all."""
-    rows = (
-        Order.objects.filter(Q(status__is_open=True) | Q(executed__gt=ZERO)).order_by("id").prefetch_related("fills")
-    )
+    rows = Order.objects.filter(COULD_TRADE).order_by("id").prefetch_related("fills")
     for trader in traders.select_related("symbol").prefetch_related(Prefetch("orders", rows, to_attr="traded")):
         yield trader, position_with(trader, (as_core(row) for row in trader.traded))
 

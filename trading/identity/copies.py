@@ -23,6 +23,7 @@ from trading.identity import others, runs
 from trading.identity.others import moment
 from trading.identity.runs import Runs, When
 from trading.models import Installation, Order, Orphan, OtherInstallation, Trader
+from trading.models.orders import COULD_TRADE
 
 # How long a denied trader rests; the decision which one continues makes all of them due.
 REST = timedelta(seconds=60)
@@ -98,7 +99,7 @@ def _is_surely_ours(trader: Trader, copy: OtherInstallation) -> bool:
 
 
 def _traded(trader: Trader) -> "QuerySet[Order]":
-    return Order.objects.filter(Q(status__is_open=True) | Q(executed__gt=ZERO), trader=trader)
+    return Order.objects.filter(COULD_TRADE, trader=trader)
 
 
 def _last_change(trader: Trader) -> datetime:

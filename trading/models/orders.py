@@ -133,6 +133,11 @@ class Order(models.Model):
 
 Order._meta.get_field("status").register_lookup(IsOpen)
 
+# Orders that have traded or still can; of those that can, the ones without a response, and those at the exchange.
+COULD_TRADE = models.Q(status__is_open=True) | models.Q(executed__gt=Decimal(0))
+IN_FLIGHT = models.Q(status__is_open=True, status=OrderStatus.SUBMITTING)
+RESTING = models.Q(status__is_open=True) & ~models.Q(status=OrderStatus.SUBMITTING)
+
 
 class Fill(models.Model):
     """One trade of an order, booked once."""

@@ -19,6 +19,7 @@ from trading.exchange.protocol import Exchange
 from trading.identity.names import Names
 from trading.models import Fill as FillRow
 from trading.models import Order, Orphan, Symbol, Trader
+from trading.models.orders import IN_FLIGHT
 from trading.models.orphans import Resolution
 from trading.reconciliation.orphans import unresolved
 
@@ -220,9 +221,7 @@ def _sleepers(venue: Venue, now: datetime) -> Iterable[Difference]:
         yield Difference("I6", f"{trader} has no trigger, open order or retry time")
     for trader in live.filter(retry_at__lt=late):
         yield Difference("I6", f"{trader} should have retried at {trader.retry_at:%H:%M:%S}")
-    stuck = Order.objects.filter(
-        venue=venue, status__is_open=True, status=OrderStatus.SUBMITTING, submitted_at__lt=late
-    )
+    stuck = Order.objects.filter(IN_FLIGHT, venue=venue, submitted_at__lt=late)
     for order in stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late)):
         yield Difference("I6", f"{order.client_order_id} is unconfirmed and not being queried")
 

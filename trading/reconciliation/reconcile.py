@@ -33,6 +33,7 @@ from trading.exchange.protocol import Exchange, ExchangeAt
 from trading.identity import copies, others
 from trading.identity.verdicts import Judge, Whose
 from trading.models import Order, Orphan, Reconciliation, Switch, Trader
+from trading.models.orders import RESTING
 from trading.reconciliation import fill_marks, orphans
 from trading.reconciliation.shortages import shortages
 from trading.risk import balances
@@ -126,7 +127,7 @@ class _Comparison:
         """Raises Throttled, KeyRejected, and whatever keeps it from the list of open orders."""
         # Our rows first: an order that is placed meanwhile is then on the exchange's list only. What is SUBMITTING is
         # the leader's to ask about.
-        rows = list(_orders(self.venue).filter(status__is_open=True).exclude(status=OrderStatus.SUBMITTING))
+        rows = list(_orders(self.venue).filter(RESTING))
         self.judge = Judge.at(self.venue, timezone.now())
         open_there = {report.client_order_id: report for report in exchange.open_orders()}
         self.row.orders = len(rows)

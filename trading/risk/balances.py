@@ -8,7 +8,6 @@ from decimal import Decimal
 
 import redis
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -17,6 +16,7 @@ from trading.core.money import ZERO, quote_of
 from trading.core.orders import OPEN, Side
 from trading.exchange.protocol import ARRIVES_WITHIN, Exchange
 from trading.models import Balance, Fill, Order
+from trading.models.orders import COULD_TRADE
 from trading.waking import enqueue
 
 log = logging.getLogger(__name__)
@@ -79,8 +79,7 @@ def _spent(venue: Venue | str, asset: str, since: datetime) -> Decimal:
     What a trader has sold counts against what it has bought, and no further: when the venue was asked it may have
     counted both already, or neither.
     """
-    traded = Q(status__is_open=True) | Q(executed__gt=ZERO)
-    rows = Order.objects.filter(traded, venue=venue, symbol__quote_asset=asset).order_by()
+    rows = Order.objects.filter(COULD_TRADE, venue=venue, symbol__quote_asset=asset).order_by()
     bought: dict[int, Decimal] = defaultdict(Decimal)
     sells: dict[int, int] = {}
     recent = rows.filter(submitted_at__gte=since)

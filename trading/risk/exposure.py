@@ -3,15 +3,16 @@
 from collections import defaultdict
 from decimal import Decimal
 
-from django.db.models import BigIntegerField, F, Q, QuerySet
+from django.db.models import BigIntegerField, F, QuerySet
 from django.db.models.functions import Cast
 
 from hedgehog_project.venues import Venue
 from trading.books import leftovers
-from trading.core.money import EXACT, QUOTE_UNIT, ZERO
+from trading.core.money import EXACT, QUOTE_UNIT
 from trading.core.orders import OPEN, Side
 from trading.models import Order
 from trading.models.fields import PLACES
+from trading.models.orders import COULD_TRADE
 
 # Amounts are kept in units of 1e-8, so a price times a quantity is in units of 1e-16.
 _PRODUCT = Decimal(1).scaleb(-2 * PLACES)
@@ -31,7 +32,7 @@ def bound(venue: Venue | str, symbol_id: int | None = None, quote_asset: str = "
     the part that is sold or missing. What was left over counts at its cost, whether a trader has taken it along or
     not. Commissions do not count. Two queries, whatever has ended.
     """
-    rows = of_live_traders(venue, symbol_id).filter(Q(status__is_open=True) | Q(executed__gt=ZERO))
+    rows = of_live_traders(venue, symbol_id).filter(COULD_TRADE)
     if symbol_id is None:
         rows = rows.filter(trader__symbol__quote_asset=quote_asset)
     cost: dict[int, int] = defaultdict(int)

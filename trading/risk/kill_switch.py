@@ -21,9 +21,10 @@ from hedgehog_project.hiding import hidden
 from hedgehog_project.hurry import hurried, hurried_look
 from hedgehog_project.outside import one_line, sentence
 from trading.core.money import plain
-from trading.core.orders import OrderStatus, Side
+from trading.core.orders import Side
 from trading.exchange.protocol import ARRIVES_WITHIN, SEND_WITHIN
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
+from trading.models.orders import IN_FLIGHT, RESTING
 from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
 
@@ -293,7 +294,7 @@ def wants_buys_back() -> bool:
 
 def resting(symbols: Sequence[Symbol] | None = None) -> QuerySet[Order]:
     """Acknowledged orders of which more can still trade, oldest first, everywhere; of all symbols, or of these."""
-    return _of(symbols, Order.objects.filter(status__is_open=True).exclude(status=OrderStatus.SUBMITTING))
+    return _of(symbols, Order.objects.filter(RESTING))
 
 
 def resting_buys(symbols: Sequence[Symbol] | None = None) -> QuerySet[Order]:
@@ -303,7 +304,7 @@ def resting_buys(symbols: Sequence[Symbol] | None = None) -> QuerySet[Order]:
 
 def on_their_way(symbols: Sequence[Symbol] | None = None) -> QuerySet[Order]:
     """Orders that may reach an exchange yet, or rest there unseen; of all symbols, or of these."""
-    return _of(symbols, Order.objects.filter(status__is_open=True, status=OrderStatus.SUBMITTING))
+    return _of(symbols, Order.objects.filter(IN_FLIGHT))
 
 
 def _of(symbols: Sequence[Symbol] | None, rows: QuerySet[Order]) -> QuerySet[Order]:
@@ -315,9 +316,7 @@ def unwanted() -> QuerySet[Order]:
     symbol those that it was turned with.
     """
     # One that is being replaced is cancelled by the exchange itself: nobody meddles while that is unclear.
-    is_being_replaced = Exists(
-        Order.objects.filter(replaces=OuterRef("pk"), status__is_open=True, status=OrderStatus.SUBMITTING)
-    )
+    is_being_replaced = Exists(Order.objects.filter(IN_FLIGHT, replaces=OuterRef("pk")))
     wishes = TradingSettings.objects.filter(cancel_orders=True, symbol=OuterRef("symbol"))
     is_off = Exists(wishes.filter(status=TradingStatus.OFF))
     is_ending = Exists(wishes.filter(status=TradingStatus.SHUTDOWN)) & Q(side=Side.BUY)

@@ -47,6 +47,7 @@ from trading.identity import copies
 from trading.identity.names import new_client_order_id
 from trading.models import Fill, Order, Trader
 from trading.models.journal import write, write_once
+from trading.models.orders import COULD_TRADE
 from trading.models.symbols import filters_of
 from trading.risk import gate
 from trading.strategies.registry import UnknownStrategy
@@ -264,11 +265,10 @@ def _as_the_account_says(snapshot: Snapshot, seen: BalanceSeen) -> Snapshot:
     return replace(snapshot, position=position, missing=missing)
 
 
-_MATTER = Q(status__is_open=True) | Q(executed__gt=ZERO)
-_ORDERS = Compiled(lambda pk: Order.objects.filter(_MATTER, trader=pk).order_by("id"), int)
+_ORDERS = Compiled(lambda pk: Order.objects.filter(COULD_TRADE, trader=pk).order_by("id"), int)
 _THESE_TOO = Compiled(
     lambda pk, one, other: Order.objects.filter(
-        _MATTER | Q(client_order_id=one) | Q(client_order_id=other), trader=pk
+        COULD_TRADE | Q(client_order_id=one) | Q(client_order_id=other), trader=pk
     ).order_by("id"),
     int,
     str,
