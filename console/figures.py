@@ -6,24 +6,25 @@ elsewhere is told apart (`elsewhere`). Where Redis does not answer, prices are u
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Aggregate, CharField, Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Cast, Coalesce, Substr
+from django.db.models import Aggregate, Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
-from trading.books.profit import _quote_assets
+from trading.books import totals
 from trading.core.money import ZERO, plain
 from trading.core.orders import UNVALUED, OrderStatus
 from trading.core.strategy import TraderState
-from trading.models import Order, Symbol, Trader
+from trading.models import CycleTotal, Order, Symbol, Trader
 from trading.models.fields import NOTHING
 from trading.models.symbols import TradingStatus
-from trading.models.traders import ENDED, LIVE, UNKNOWN
+from trading.models.totals import BEGINNING, Span
+from trading.models.traders import LIVE
 from trading.symbols import said
 from trading.waking.prices import LastTrade, last_trades
 
@@ -69,18 +70,20 @@ def with_figures(symbols: QuerySet[Symbol], venue: Venue) -> QuerySet[Any]:
     commissions it leaves out) at the venue, in one query.
     """
     streamed = StreamedSymbol.objects.filter(market=market_of(venue), symbol=OuterRef("name"), is_on=True)
-    own = Trader.objects.filter(venue=venue, symbol=OuterRef("pk")).order_by().values("symbol")
+    live = Trader.objects.filter(LIVE, venue=venue, symbol=OuterRef("pk"))
+    ended = CycleTotal.objects.filter(venue=venue, span=Span.ALL, begins=BEGINNING, symbol=OuterRef("pk"))
 
     # Subqueries: one join of all traders takes three times as long.
-    def of_traders(which: Q, figure: Aggregate, instead: Value) -> Coalesce:
-        return Coalesce(Subquery(own.filter(which).annotate(figure=figure).values("figure")), instead)
+    def of(rows: QuerySet[Any], figure: Aggregate, instead: Value) -> Coalesce:
+        sums = rows.order_by().values("symbol").annotate(figure=figure).values("figure")
+        return Coalesce(Subquery(sums), instead)
 
     return symbols.select_related("settings").annotate(
         is_streaming=Exists(streamed),
-        live_traders=of_traders(LIVE, Count("pk"), Value(0)),
-        cycles_finished=of_traders(ENDED & Q(state=TraderState.FINISHED), Count("pk"), Value(0)),
-        profit=of_traders(ENDED, Sum("profit"), NOTHING),
-        unvalued=of_traders(ENDED & UNKNOWN, Count("pk"), Value(0)),
+        live_traders=of(live, Count("pk"), Value(0)),
+        cycles_finished=of(ended, Sum("finished"), Value(0)),
+        profit=of(ended, Sum("profit"), NOTHING),
+        unvalued=of(ended, Sum("unvalued"), Value(0)),
     )
 
 
@@ -150,28 +153,18 @@ def hours(venue: Venue, now: datetime | None = None) -> list[Hour]:
     """The last 24 hours, oldest first; the last one is the hour that is running."""
     last = (now or timezone.now()).replace(minute=0, second=0, microsecond=0)
     found = {begins: Hour(begins) for begins in (last - timedelta(hours=n) for n in reversed(range(HOURS)))}
-    rows = (
-        Trader.objects.filter(venue=venue, state=TraderState.FINISHED, finished_at__gte=min(found))
-        .order_by()
-        # As text, "2026-11-22 13" in UTC on both databases: on SQLite TruncHour calls Python for every row.
-        .annotate(hour=Substr(Cast("finished_at", CharField()), 1, 13))
-        .values_list("hour", "symbol_id")
-        .annotate(cycles=Count("pk"), gained=Coalesce(Sum("profit"), NOTHING), unvalued=Count("pk", filter=UNKNOWN))
-    )
-    assets = _quote_assets()
-    for text, symbol_id, cycles, profit, unvalued in rows:
-        hour = found.get(datetime.strptime(text, "%Y-%m-%d %H").replace(tzinfo=UTC))
+    for (begins, asset), each in totals.by_hour(venue, min(found)).items():
+        hour = found.get(begins)
         if hour is not None:  # None: finished after `now`, for clocks of several machines differ a little.
-            hour.cycles += cycles
-            asset = assets[symbol_id]
-            hour.profit[asset] = hour.profit.get(asset, ZERO) + profit
-            hour.unvalued[asset] += unvalued
+            hour.cycles += each.finished
+            hour.profit[asset] = each.profit
+            hour.unvalued[asset] += each.unvalued
     return list(found.values())
 
 
 def cycles_since(venue: Venue, since: datetime) -> int:
     """How many cycles have finished since then."""
-    return Trader.objects.filter(venue=venue, state=TraderState.FINISHED, finished_at__gte=since).count()
+    return sum(each.finished for each in totals.by_asset(venue, since).values())
 
 
 def elsewhere(venue: Venue) -> list[str]:

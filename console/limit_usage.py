@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from trading.books import totals
 from trading.core.denials import Rule
 from trading.core.money import ZERO, plain
 from trading.core.orders import UNVALUED
@@ -18,7 +18,6 @@ from trading.models import (
     Order,
     Symbol,
     SymbolProtections,
-    Trader,
     TradingSettings,
 )
 from trading.models.protections import BNB
@@ -88,8 +87,8 @@ def _drawdown(limits: AccountProtections, limit: Decimal, now: datetime) -> Gaug
 
 
 def _unknown(limits: AccountProtections) -> str:
-    ended = Trader.objects.filter(finished_at__isnull=False, venue=limits.venue, has_unvalued_fees=True)
-    return f" {UNVALUED}" if ended.filter(symbol__quote_asset=limits.quote_asset).exists() else ""
+    so_far = totals.by_asset(Venue(limits.venue)).get(limits.quote_asset, totals.NONE)
+    return f" {UNVALUED}" if so_far.unvalued else ""
 
 
 def symbol_gauges(symbol: Symbol, venue: Venue) -> Iterator[Gauge]:
@@ -105,13 +104,10 @@ def symbol_gauges(symbol: Symbol, venue: Venue) -> Iterator[Gauge]:
         yield _used("Open orders", Decimal(count), Decimal(limits.max_open_orders), "")
     if limits.max_daily_loss is not None:
         midnight = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        ended = Trader.objects.filter(
-            finished_at__isnull=False, finished_at__gte=midnight, venue=venue, symbol=symbol
-        )
-        sums = ended.aggregate(total=Sum("profit"), unvalued=Count("pk", filter=Q(has_unvalued_fees=True)))
-        lost = max(ZERO, -(sums["total"] or ZERO))
+        today = totals.of_symbol(symbol.pk, venue, midnight)
+        lost = max(ZERO, -today.profit)
         used = _used("Daily loss (UTC)", lost, limits.max_daily_loss, quote)
-        more = ", and commissions of unknown value" if sums["unvalued"] else ""
+        more = ", and commissions of unknown value" if today.unvalued else ""
         yield replace(used, text=used.text + more)
     if limits.max_consecutive_losses is not None:
         yield Gauge(

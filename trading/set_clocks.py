@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from hedgehog_project.venues import Venue
+from trading.books import totals
 from trading.models import DeniedOrder, FillMark, HighWater, Listing, Order, Orphan, Trader
 from trading.risk.protections import MAX_DENIAL
 from trading.traders.retries import MAX_WAIT_WITH_SPREAD
@@ -40,6 +42,8 @@ def mend(now: datetime) -> None:
         # Usually there are none, and an update would take the database's lock for that.
         if ahead.exists():
             found[f"{rows.model._meta.verbose_name} {field}"] = ahead.update(**{field: now})
+    if ended := _mend_ends(now):
+        found["trader finished_at"] = ended
     if found:
         words = ", ".join(f"{count} of {name}" for name, count in found.items())
         log.warning("a clock was set back, times in the future set to now: %s", words)
@@ -51,12 +55,24 @@ def forget() -> None:
     _looked_at = None
 
 
+def _mend_ends(now: datetime) -> int:
+    """The same of ended cycles, which count in totals by that time."""
+    ahead = Trader.objects.filter(finished_at__gt=now + CLOCKS).order_by()
+    places = set(ahead.values_list("venue", "symbol_id"))
+    if not places:
+        return 0
+    with transaction.atomic():
+        count = ahead.update(finished_at=now)
+        for venue, symbol_id in sorted(places):
+            totals.rebuild(Venue(venue), symbol_id)
+    return count
+
+
 def _times() -> Iterator[tuple[QuerySet[Any], str, timedelta]]:
     """Rows, one of their times, and how far ahead of now it may lie."""
     live = Trader.objects.filter(finished_at__isnull=True)
     yield live, "retry_at", MAX_WAIT_WITH_SPREAD
     yield live, "armed_at", NOTHING
-    yield Trader.objects.all(), "finished_at", NOTHING
     for field in ("asked_at", "not_found_at"):
         yield Order.objects.filter(status__is_open=True), field, NOTHING
     for venue in Venue:  # as the indexes begin with it

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal as D
 
 import pytest
@@ -116,7 +116,8 @@ def test_profits_are_told_by_quote_asset_the_busiest_first(symbol: Symbol) -> No
 
 
 def test_hours_count_finished_cycles_where_they_ended(symbol: Symbol) -> None:
-    now = datetime(2026, 11, 22, 13, 20, tzinfo=UTC)
+    # Totals of hours are kept for days alone.
+    now = (timezone.now() - timedelta(days=2)).replace(hour=13, minute=20, second=0, microsecond=0)
     make_cycle(symbol, "1", now)
     make_cycle(symbol, "2", now - timedelta(minutes=20))
     make_cycle(symbol, "4", now - timedelta(minutes=21))

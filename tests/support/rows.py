@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from trading.books import totals
 from trading.core.journal import Cause, Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
@@ -19,7 +21,9 @@ def make_trader(symbol: Symbol, slot: int = 1, venue: Venue = Venue.MOCK, **valu
         "strategy_settings": {"buy_down_interval": "0.001", "profit_interval": "0.001"},
         **values,
     }
-    return Trader.objects.create(symbol=symbol, slot=slot, venue=venue, **fields)
+    trader = Trader.objects.create(symbol=symbol, slot=slot, venue=venue, **fields)
+    totals.count(trader)
+    return trader
 
 
 def make_cycle(symbol: Symbol, profit: str, ended: datetime | None = None, venue: Venue = Venue.MOCK) -> Trader:
@@ -33,6 +37,14 @@ def make_cycle(symbol: Symbol, profit: str, ended: datetime | None = None, venue
         created_at=ended - timedelta(seconds=30),
         finished_at=ended,
     )
+
+
+def change_cycles(rows: "QuerySet[Trader]", **values: object) -> None:
+    """Changes ended cycles, and the totals that count them."""
+    places = set(rows.order_by().values_list("venue", "symbol_id"))
+    rows.update(**values)
+    for venue, symbol_id in places:
+        totals.rebuild(Venue(venue), symbol_id)
 
 
 def own_id(trader: Trader | int, tail: str = "b-1") -> str:

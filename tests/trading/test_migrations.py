@@ -1,6 +1,7 @@
 """What migrations make of rows that an older version has left."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal as D
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,9 @@ from django.db.migrations import AddConstraint, AddField, AlterField, RemoveCons
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from hedgehog_project.venues import Venue
 from trading import migrations
+from trading.books import totals
 from trading.core.denials import Check, Rule
 from trading.core.journal import Kind, Source
 from trading.models import DeniedOrder, TradingSettings
@@ -462,3 +465,25 @@ def test_the_model_of_denied_orders_is_renamed_where_there_are_no_permissions_ye
     Permission.objects.all().delete()
     at("0024_denied_order_model")
     assert not Permission.objects.exists()
+
+
+def test_cycles_that_have_ended_before_count_in_the_totals() -> None:
+    apps = at("0028_open_order_indexes")
+    symbol = apps.get_model("trading", "Symbol").objects.create(name="ETHUSDT", base_asset="ETH", quote_asset="USDT")
+    now = timezone.now()
+    for slot, state, days, profit, unvalued in (
+        *(
+            (1, "FINISHED", 0, "1.00000001", False),
+            (1, "FINISHED", 0, "-2", True),
+            (1, "ABANDONED", 30, "0.5", False),
+        ),
+        *((2, "RETIRED", 1, "0", False), (2, "DUST", 9, "3", False)),
+    ):
+        apps.get_model("trading", "Trader").objects.create(
+            symbol=symbol, venue="mock", slot=slot, state=state, budget=D(100), profit=D(profit),
+            has_unvalued_fees=unvalued, finished_at=now - timedelta(days=days),
+        )  # fmt: skip
+    apps.get_model("trading", "Trader").objects.create(symbol=symbol, venue="mock", slot=1, budget=D(100))
+    call_command("migrate", verbosity=0)
+    assert totals.differences(Venue.MOCK) == []
+    assert totals.of_symbol(symbol.pk, Venue.MOCK) == totals.Total(4, 2, 1, D("2.50000001"), D(400))

@@ -14,9 +14,11 @@ from django.utils import timezone
 
 from hedgehog_project import shared_clock
 from hedgehog_project.redis import give_back, take
+from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_order, make_trader
 from trading import leader, set_clocks
+from trading.books import totals
 from trading.core.denials import Denial, Rule
 from trading.core.events import Recheck
 from trading.core.journal import Cause, Source
@@ -135,6 +137,7 @@ def test_a_time_in_the_future_is_made_to_be_now(symbol: Symbol, make: Rows, capl
         set_clocks.mend(now)
     assert set(model.objects.values_list(field, flat=True)) == {now}
     assert f" {field}" in caplog.text
+    assert totals.differences(Venue.MOCK) == []  # An ended cycle counts by its time.
 
 
 @pytest.mark.parametrize("make", ALL)

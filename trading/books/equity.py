@@ -10,9 +10,9 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from trading.books import totals
 from trading.books.holdings import Holding, holdings
 from trading.books.left_over import LeftOver, by_quote_asset, left_over
-from trading.books.profit import profits
 from trading.core.money import ZERO
 from trading.models import Equity, Trader
 from trading.models.equity import HOURS_KEPT
@@ -49,9 +49,8 @@ class Standing:
 def standing(venue: Venue) -> dict[str, Standing]:
     """Everything by quote asset, as it is now. Where a price is unknown, what is held counts at its cost."""
     found: dict[str, Standing] = defaultdict(Standing)
-    for told in profits(venue):
-        found[told.asset].realised = told.total
-        found[told.asset].unvalued = told.unvalued
+    for asset, total in totals.by_asset(venue).items():
+        found[asset].realised, found[asset].unvalued = total.profit, total.unvalued
     live = Trader.objects.filter(LIVE, venue=venue).order_by()
     for asset, budget in live.values_list("symbol__quote_asset").annotate(Sum("budget")):
         found[asset].budget = budget
@@ -66,9 +65,9 @@ def standing(venue: Venue) -> dict[str, Standing]:
         each.held_cost += holding.terms.owned_cost
         each.held_value += value
         each.unrealised += holding.terms.net + value - holding.terms.owned_cost
-    for asset, total in by_quote_asset(left_over(venue).values()).items():
+    for asset, left in by_quote_asset(left_over(venue).values()).items():
         each = found[asset]
-        each.left_cost, each.left_value, each.left_over = total.cost, total.value, list(total.found)
+        each.left_cost, each.left_value, each.left_over = left.cost, left.value, list(left.found)
     return dict(found)
 
 
@@ -94,6 +93,7 @@ def record(venue: Venue, now: datetime | None = None) -> None:
         _, is_new = Equity.objects.update_or_create(venue=venue, asset=asset, hour=hour, defaults=values)
         if is_new:
             _thin(venue, asset, now)
+            totals.thin(now)
 
 
 def _thin(venue: Venue, asset: str, now: datetime) -> None:

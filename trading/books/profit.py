@@ -1,11 +1,9 @@
 """What trading has brought, net of all commissions: by cycle, slot, day or symbol, realised and not yet realised.
 
 A cycle's profit counts where and when the cycle ends. What cycles under way would have brought, were all that they
-hold sold at the last price, is told apart. Sums over ended cycles are the database's, from the index trader_ended
-alone.
+hold sold at the last price, is told apart. Sums over ended cycles are kept totals (totals.py).
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,18 +11,17 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import CharField, Count, Q, QuerySet, Sum
-from django.db.models.functions import Cast, Coalesce, Substr
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading.books.holdings import Holding, holdings
 from trading.books.left_over import LeftOver, left_over
+from trading.books.totals import NONE, by_asset, by_day, by_slot
 from trading.core.money import ZERO, plain
 from trading.core.strategy import TraderState
 from trading.models import Symbol, Trader
-from trading.models.fields import NOTHING
-from trading.models.traders import ENDED, UNKNOWN
+from trading.models.traders import ENDED
 
 
 class By(StrEnum):
@@ -183,25 +180,23 @@ def _places(venue: Venue, by: By, since: datetime | None, held: list[Holding]) -
         first = replace(line, name=f"{name} #{slot}" if by == By.SLOT else name)
         found[key] = found[key].plus(line) if key in found else first
 
-    rows = _ended(venue, since).values_list("symbol_id", "slot")
-    counted = set()
-    sums = rows.annotate(Count("pk"), Sum("profit"), Sum("budget"), unvalued=Count("pk", filter=UNKNOWN))
-    for symbol_id, slot, cycles, realised, budget, unvalued in sums:
-        counted.add((symbol_id, slot))
+    sums = by_slot(venue, since)
+    for (symbol_id, slot), each in sums.items():
         asset = symbols[symbol_id].quote_asset
-        add(symbol_id, slot, Line("", asset, cycles, realised, _mean(budget, cycles), unvalued=unvalued))
-    for each in held:
-        trader = each.trader
-        budget = ZERO if (trader.symbol_id, trader.slot) in counted else trader.budget
+        budget = _mean(each.budget, each.cycles)
+        add(symbol_id, slot, Line("", asset, each.cycles, each.profit, budget, unvalued=each.unvalued))
+    for holding in held:
+        trader = holding.trader
+        budget = ZERO if (trader.symbol_id, trader.slot) in sums else trader.budget
         line = Line(
             "",
             trader.symbol.quote_asset,
             0,
             ZERO,
             budget,
-            each.unrealised,
-            each.unrealised is not None,
-            unvalued_held=int(bool(each.terms.unvalued)),
+            holding.unrealised,
+            holding.unrealised is not None,
+            unvalued_held=int(bool(holding.terms.unvalued)),
         )
         add(trader.symbol_id, trader.slot, line)
     yield from (found[key] for key in sorted(found))
@@ -209,17 +204,11 @@ def _places(venue: Venue, by: By, since: datetime | None, held: list[Holding]) -
 
 def _days(venue: Venue, since: datetime | None, budgets: Mapping[str, Decimal]) -> Iterator[Line]:
     """`budgets`: what has worked in that time, by quote asset."""
-    # As text, "2026-11-22" in UTC on both databases: on SQLite TruncDate calls Python for every row.
-    rows = _ended(venue, since).annotate(day=Substr(Cast("finished_at", CharField()), 1, 10))
-    assets = dict(Symbol.objects.order_by().values_list("pk", "quote_asset"))
-    found: dict[tuple[str, str], Line] = {}
-    sums = rows.values_list("day", "symbol_id").annotate(
-        Count("pk"), Sum("profit"), unvalued=Count("pk", filter=UNKNOWN)
-    )
-    for day, symbol_id, cycles, realised, unvalued in sums:
-        line = Line(day, assets[symbol_id], cycles, realised, ZERO, unvalued=unvalued)
-        key = (day, line.asset)
-        found[key] = found[key].plus(line) if key in found else line
+    sums = by_day(venue, since)
+    found = {
+        (day, asset): Line(day, asset, each.cycles, each.profit, ZERO, unvalued=each.unvalued)
+        for (day, asset), each in sums.items()
+    }
     # A cycle that has ended since the budgets were summed is the only one of its asset: it has none yet.
     found = {key: replace(line, budget=budgets.get(line.asset, ZERO)) for key, line in found.items()}
     yield from (found[key] for key in sorted(found, key=lambda key: (key[0], found[key].cycles), reverse=True))
@@ -261,35 +250,10 @@ class Profit:
 
 def profits(venue: Venue, now: datetime | None = None) -> list[Profit]:
     """Profit so far, by quote asset; the asset with the most cycles comes first."""
-    since = (now or timezone.now()) - timedelta(days=1)
-    rows = (
-        Trader.objects.filter(ENDED, venue=venue, profit__isnull=False)
-        .order_by()
-        .values_list("symbol_id")
-        .annotate(
-            cycles=Count("pk"),
-            total=Sum("profit"),
-            day=Coalesce(Sum("profit", filter=Q(finished_at__gte=since)), NOTHING),
-            unvalued=Count("pk", filter=UNKNOWN),
-            unvalued_day=Count("pk", filter=UNKNOWN & Q(finished_at__gte=since)),
-        )
-    )
-    assets = _quote_assets()
-    cycles: Counter[str] = Counter()
-    found: dict[str, Profit] = {}
-    for symbol_id, count, total, day, unvalued, unvalued_day in rows:
-        asset = assets[symbol_id]
-        cycles[asset] += count
-        so_far = found.get(asset, Profit(asset, ZERO, ZERO))
-        found[asset] = Profit(
-            asset,
-            so_far.total + total,
-            so_far.last_day + day,
-            so_far.unvalued + unvalued,
-            so_far.unvalued_last_day + unvalued_day,
-        )
-    return sorted(found.values(), key=lambda profit: (-cycles[profit.asset], profit.asset))
-
-
-def _quote_assets() -> dict[int, str]:
-    return dict(Symbol.objects.order_by().values_list("pk", "quote_asset"))
+    day = by_asset(venue, (now or timezone.now()) - timedelta(days=1))
+    so_far = by_asset(venue)
+    found = [
+        Profit(asset, each.profit, (last := day.get(asset, NONE)).profit, each.unvalued, last.unvalued)
+        for asset, each in so_far.items()
+    ]
+    return sorted(found, key=lambda profit: (-so_far[profit.asset].cycles, profit.asset))

@@ -12,11 +12,13 @@ from trading.models.protections import AccountProtections, DeniedOrder, HighWate
 from trading.models.reconciliations import FillMark, Reconciliation
 from trading.models.switch import Switch
 from trading.models.symbols import Listing, ListingProblem, Symbol, TradingSettings
+from trading.models.totals import CycleTotal
 from trading.models.traders import Leftover, Slot, Trader
 
 __all__ = [
     "AccountProtections",
     "Balance",
+    "CycleTotal",
     "DeniedOrder",
     "Equity",
     "Fill",

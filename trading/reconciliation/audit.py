@@ -1,4 +1,6 @@
-"""Do our books agree with the exchange's, to the last unit? The invariants I1 to I7, each checked against both."""
+"""Do our books agree with the exchange's, to the last unit? The invariants I1 to I7, each checked against both, and
+the totals of ended cycles.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -10,6 +12,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from trading.books import totals
 from trading.books.booking import position_of
 from trading.core.money import ZERO, plain
 from trading.core.orders import Fill, OrderStatus, Side
@@ -31,7 +34,7 @@ MAX_SLEEP = timedelta(seconds=10)
 class Difference:
     """Something that must never be."""
 
-    invariant: str  # I1 ... I7
+    invariant: str  # I1 ... I7, or what else was checked
     what: str
 
     def __str__(self) -> str:
@@ -64,7 +67,8 @@ def examine(venue: Venue, exchange: Exchange, start: dict[str, Decimal] | None =
     found += _fills(venue, {key: fills for key, fills in booked.items() if key[0] not in unchecked}, theirs)
     if start is not None:
         found += _balances(venue, exchange, start, theirs, unchecked)
-    return Findings([*found, *_sleepers(venue, timezone.now()), *_budgets(venue)], unchecked)
+    kept = (Difference("totals", what) for what in totals.differences(venue))
+    return Findings([*found, *_sleepers(venue, timezone.now()), *_budgets(venue), *kept], unchecked)
 
 
 def _trades(exchange: Exchange, symbols: Iterable[str]) -> tuple[dict[str, list[tuple[int, Fill]]], dict[str, str]]:

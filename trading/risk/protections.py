@@ -15,12 +15,13 @@ from typing import TypeVar
 
 import redis
 from django.conf import settings
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 
 from hedgehog_project.redis import hurried_client
 from hedgehog_project.venues import Venue, market_of
 from streamer import topics
+from trading.books.totals import of_symbol
 from trading.core.denials import Denial, Rule
 from trading.core.journal import Kind
 from trading.core.money import ZERO, plain, quote_of
@@ -150,15 +151,12 @@ def _day_loss(buy: _Buy, limits: SymbolProtections) -> Denial | None:
     maximum = limits.max_daily_loss
     if maximum is None:
         return None
-    cycles = Trader.objects.filter(
-        finished_at__isnull=False, finished_at__gte=buy.midnight, venue=buy.venue, symbol=buy.trader.symbol_id
-    )
-    sums = cycles.aggregate(total=Sum("profit"), unvalued=Count("pk", filter=Q(has_unvalued_fees=True)))
-    lost = -(sums["total"] or ZERO)
+    today = of_symbol(buy.trader.symbol_id, buy.venue, buy.midnight)
+    lost = -today.profit
     if lost < maximum:
         return None
     topic = f"max daily loss of {buy.symbol} reached, {plain(maximum)} {buy.quote}"
-    more = " and commissions of unknown value" if sums["unvalued"] else ""
+    more = " and commissions of unknown value" if today.unvalued else ""
     reason = f"{topic}: {plain(lost)}{more} since midnight UTC"
     return Denial(reason, min(LONG, buy.midnight + timedelta(days=1) - buy.now), topic, Rule.DAILY_LOSS)
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
+from trading.books.totals import of_symbol
 from trading.core.money import EXACT, ZERO, plain, share_of
 from trading.core.orders import UNVALUED
-from trading.models import AccountProtections, Trader, TradingSettings
+from trading.models import AccountProtections, TradingSettings
 from trading.models.symbols import Sizing
 from trading.risk import balances
 from trading.risk.exposure import bound
@@ -31,17 +31,13 @@ def next_size(settings: TradingSettings, venue: Venue, now: datetime | None = No
     quote = settings.symbol.quote_asset
     total, text = settings.budget, f"the budget of {plain(settings.budget)} {quote}"
     if settings.compounds:
-        brought = realised(settings.symbol_id, venue)
+        so_far = of_symbol(settings.symbol_id, venue)
+        brought = so_far.profit
         total += brought
-        unknown = f" {UNVALUED}" if _ended(settings.symbol_id, venue).filter(has_unvalued_fees=True).exists() else ""
+        unknown = f" {UNVALUED}" if so_far.unvalued else ""
         how = "plus the profit" if brought > 0 else "less the loss"
         text += f" {how} of {plain(abs(brought))} {quote}{unknown} so far" if brought else ""
     return _part(total, settings, text)
-
-
-def realised(symbol_id: int, venue: Venue) -> Decimal:
-    """What the ended cycles of a symbol have brought at a venue, net, in quote."""
-    return _ended(symbol_id, venue).aggregate(total=Sum("profit"))["total"] or ZERO
 
 
 def above_account(settings: TradingSettings, venue: Venue, now: datetime | None = None) -> str:
@@ -55,10 +51,6 @@ def above_account(settings: TradingSettings, venue: Venue, now: datetime | None 
         return ""
     has = f"{plain(free.amount)} {quote} free plus {plain(own)} in use by {settings.symbol}"
     return f"The budget of {plain(settings.budget)} {quote} is more than the account at {venue} has: {has}."
-
-
-def _ended(symbol_id: int, venue: Venue) -> QuerySet[Trader]:
-    return Trader.objects.filter(finished_at__isnull=False, venue=venue, symbol=symbol_id)
 
 
 def _of_balance(settings: TradingSettings, venue: Venue, now: datetime) -> Size:

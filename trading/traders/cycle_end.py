@@ -5,7 +5,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils import timezone
 
-from trading.books import leftovers
+from trading.books import leftovers, totals
 from trading.books.booking import position_of
 from trading.core.decisions import Finish, Triggers
 from trading.core.journal import Cause, Kind, Source
@@ -51,7 +51,10 @@ def abandon(trader_id: int, by: str) -> bool:
 
 
 def end(trader: Trader, decision: Finish, position: Position) -> None:
-    """Changes the row, which the caller saves, and leaves to the symbol's next sale what could not be sold."""
+    """Changes the row, which the caller saves; leaves to the symbol's next sale what could not be sold.
+
+    To be called in the transaction that saves the row, for the cycle counts in the totals with it.
+    """
     trader.state = decision.state
     trader.profit = decision.profit
     trader.leftover = decision.leftover
@@ -60,6 +63,7 @@ def end(trader: Trader, decision: Finish, position: Position) -> None:
         leftovers.add(trader, trader.leftover, trader.leftover_cost)
     trader.has_unvalued_fees = _has_unvalued_fees(trader, position)
     trader.finished_at = timezone.now()
+    totals.count(trader)
     trader.arm(Triggers())
     trader.retry_at = None
     trader.waits_for = ""
@@ -75,11 +79,13 @@ def count_again(trader: Trader, cause: Cause) -> None:
     position = position_of(trader)
     cost = position.cost_of_owned(base)
     counted = position.profit(base, quote), position.owned(base), _has_unvalued_fees(trader, position)
+    before = totals.of(trader)
     has_changed = counted != (trader.profit, trader.leftover, trader.has_unvalued_fees)
     if trader.state in LEAVES_TO_THE_NEXT:
         leftovers.add(trader, counted[1] - trader.leftover, cost - trader.leftover_cost)
     trader.profit, trader.leftover, trader.has_unvalued_fees = counted
     trader.leftover_cost = cost
+    totals.count(trader, before)
     trader.version += 1
     trader.save(update_fields=["profit", "leftover", "leftover_cost", "has_unvalued_fees", "version"])
     if not has_changed:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.simulation.surroundings.conditions import Conditions
 from tests.simulation.surroundings.luck import Luck
 from tests.simulation.surroundings.patches import Patches
-from trading.books import leftovers
+from trading.books import leftovers, totals
 from trading.core import filters, guard, steps
 from trading.core.decisions import Cancel, Finish, Wait
 from trading.core.fees import USUAL_FEES, Fees
@@ -121,7 +121,18 @@ def believes_that_a_symbol_is_gone(patches: Patches) -> None:
     patches.everywhere(listings.not_listed, at_once)
 
 
+def counts_no_cycle_that_was_abandoned(patches: Patches) -> None:
+    count = totals.count
+
+    def those_that_sold(trader: Trader, before: totals.Total = totals.NONE) -> None:
+        if trader.state != TraderState.ABANDONED:
+            count(trader, before)
+
+    patches.set(totals, "count", those_that_sold)
+
+
 PLANTED = (
+    counts_no_cycle_that_was_abandoned,
     takes_what_is_worth_too_little_for_dust,
     forgets_what_is_left_over,
     sells_what_is_left_over_twice,

@@ -13,6 +13,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from tests.simulation.surroundings.patches import Patches
 from trading.books import booking
+from trading.books.totals import Total
 from trading.core import orders
 from trading.core.denials import Denial
 from trading.core.events import OrderReported
@@ -191,8 +192,12 @@ def lets_own_orders_meet(patches: Patches) -> None:
 
 
 def compounds_what_was_gained_twice(patches: Patches) -> None:
-    realised = sizing.realised
-    patches.everywhere(realised, lambda symbol_id, venue: 2 * realised(symbol_id, venue))
+    of_symbol = sizing.of_symbol
+
+    def twice(symbol_id: int, venue: Venue) -> Total:
+        return of_symbol(symbol_id, venue) + of_symbol(symbol_id, venue)
+
+    patches.set(sizing, "of_symbol", twice)
 
 
 PLANTED = (

@@ -8,12 +8,9 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from console import figures
 from hedgehog_project.venues import Venue
 from tests.console.test_overview import publish
 from tests.support.rows import make_cycle, make_fill, make_order, make_story, make_trader
@@ -162,24 +159,6 @@ def test_terms_of_a_cycle_add_up_to_the_profit_its_row_keeps(symbol: Symbol) -> 
     assert terms.received - terms.cost - terms.fees_quote - terms.fees_worth == terms.net
     assert terms.cost + terms.owned_cost == terms.paid
     assert (terms.owned, terms.fees_base) == (D("0.0000333"), D("0.0000667"))
-
-
-def test_sums_over_ended_cycles_read_the_index_alone(two: tuple[Symbol, Symbol]) -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("the plan of so few rows says nothing on PostgreSQL")
-    with CaptureQueriesContext(connection) as captured:
-        profit.profits(Venue.MOCK)
-        list(figures.with_figures(Symbol.objects.order_by("name"), Venue.MOCK))
-        for by in (By.SYMBOL, By.SLOT, By.DAY):
-            list(profit.lines(Venue.MOCK, by, held=[]))
-    sums = [each["sql"] for each in captured if "SUM(" in each["sql"]]
-    assert len(sums) == 6
-    for sql in sums:
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
-            plan = " ".join(row[3] for row in cursor.fetchall())
-        assert "COVERING INDEX trader_ended" in plan, plan
-        assert "SCAN trading_trader" not in plan, plan
 
 
 def test_queries_do_not_grow_with_what_is_held(

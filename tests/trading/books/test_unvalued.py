@@ -9,16 +9,14 @@ from decimal import Decimal as D
 import pytest
 import redis
 from django.core.management import call_command
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from console import figures
 from console.limit_usage import symbol_gauges
 from hedgehog_project.venues import Venue
 from tests.console.test_overview import publish
-from tests.support.rows import make_cycle, make_fill, make_order, make_trader
+from tests.support.rows import change_cycles, make_cycle, make_fill, make_order, make_trader
 from tests.trading.conftest import make_symbol
 from trading.books import equity, profit
 from trading.books.profit import By
@@ -44,7 +42,7 @@ def doge(redis_client: "redis.Redis") -> Symbol:
     symbol.save()
     make_cycle(symbol, "0.3", timezone.now() - timedelta(days=2))
     cycle = make_cycle(symbol, "0.19")
-    Trader.objects.filter(pk=cycle.pk).update(has_unvalued_fees=True)
+    change_cycles(Trader.objects.filter(pk=cycle.pk), has_unvalued_fees=True)
     unknown(make_fill(make_order(cycle, price=D(100), quantity=D(1)), 1))
     unknown(make_fill(make_order(cycle, Side.SELL, price=D(101), quantity=D(1)), 2))
     held = make_trader(symbol, 2, state=TraderState.HOLDING)
@@ -98,24 +96,6 @@ def test_csv_of_the_report_has_a_column_for_it(doge: Symbol) -> None:
     assert (row["realised"], row["cycles_with_unvalued_commissions"], row["held_with_unvalued_commissions"]) == (
         "0.49", "1", "1",
     )  # fmt: skip
-
-
-def test_sums_still_come_from_the_index_alone(doge: Symbol, symbol: Symbol) -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("the plan is that of SQLite")
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        profit.profits(Venue.MOCK)
-        list(profit.lines(Venue.MOCK, By.SLOT, held=[]))
-    sums = [each["sql"] for each in queries.captured_queries if "SUM" in each["sql"]]
-    assert len(sums) == 2
-    for sql in sums:
-        assert "has_unvalued_fees" in sql
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
-            plan = str(cursor.fetchall())
-        assert "COVERING INDEX trader_ended" in plan, plan
 
 
 def test_status_says_it_in_words_and_in_json(doge: Symbol) -> None:
@@ -196,7 +176,7 @@ def test_exported_trades_and_lots_have_no_number_for_what_is_unknown(doge: Symbo
 
 
 def test_limits_and_sizes_that_go_by_the_sum_say_so(doge: Symbol) -> None:
-    Trader.objects.filter(has_unvalued_fees=True).update(profit=D(-2))
+    change_cycles(Trader.objects.filter(has_unvalued_fees=True), profit=D(-2))
     SymbolProtections.objects.create(symbol=doge, max_daily_loss=D(1))
     protections.forget()
     denial = protections.denial(Trader.objects.get(finished_at=None), Side.BUY, D(100), D(1))

@@ -14,6 +14,7 @@ from django.utils import timezone
 from console.management.commands import audit as command
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.market import MockExchange
+from tests.support.rows import make_cycle
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -231,10 +232,7 @@ class TestSymbolThatIsGone:
     def gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """An order of it is in the books, from better days."""
         symbol = named("OLDUSDT")
-        trader = Trader.objects.create(
-            symbol=symbol, venue=Venue.MOCK, slot=1, budget=D(200), state=TraderState.FINISHED,
-            finished_at=timezone.now(), profit=D(0),
-        )  # fmt: skip
+        trader = make_cycle(symbol, "0")
         Order.objects.create(
             trader=trader, symbol=symbol, venue=Venue.MOCK, side=Side.BUY, price=D(1), quantity=D(1), executed=D(1),
             client_order_id="hh-9-b-old", status=OrderStatus.FILLED, exchange_order_id=999_999,

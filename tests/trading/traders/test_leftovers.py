@@ -14,6 +14,7 @@ from tests.trading.conftest import make_symbol
 from tests.trading.traders.test_exits import at, give, orders
 from tests.trading.traders.test_traders import TRADE, fresh, look_again, run_cycle
 from trading import leader
+from trading.books import totals
 from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, OrderType, Side
 from trading.core.position import TraderState
@@ -117,6 +118,8 @@ class TestLeftOver:
         acting.hear(exchange.fill(buy.client_order_id, D("0.02")), Source.REPORT, exchange)
         assert left(coarse) == (fresh(trader).leftover, fresh(trader).leftover_cost)
         assert left(coarse)[0] == D("0.01994") + D("0.01998")
+        assert totals.differences(Venue.MOCK) == []
+        assert totals.of_symbol(coarse.pk, Venue.MOCK).profit == fresh(trader).profit
 
     def test_of_what_a_person_gave_up_is_the_persons(self, coarse: Symbol, exchange: ScriptedExchange) -> None:
         trader = next_one(coarse)
@@ -126,6 +129,7 @@ class TestLeftOver:
             exchange.end(orders(trader, Side.SELL)[0].client_order_id, OrderStatus.CANCELED), Source.REPORT, exchange
         )
         assert cycle_end.abandon(trader.pk, "anna")
+        assert totals.differences(Venue.MOCK) == []
         assert not Leftover.objects.filter(quantity__gt=0).exists()
 
 
