@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from django.db import connection, models
 
+from hedgehog_project.venues import Venue
+from trading.books import totals
 from trading.models import Fill, JournalEntry, Order, Trader
 
 # Each copy of a cycle ended so much before the next one: 200,000 in ten days.
@@ -36,6 +38,7 @@ def multiply(trader: Trader, cycles: int) -> None:
         with connection.cursor() as cursor:
             for kind in KINDS:
                 cursor.execute(*_copies(kind, rows[kind], moves, numbers))
+    totals.rebuild(Venue(trader.venue), trader.symbol_id)
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             for kind in KINDS:
