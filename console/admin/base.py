@@ -60,6 +60,8 @@ class ShowFilter(DropdownFilter):
     parameter_name = "show"
     all_option = None
     parts: tuple[tuple[str, str], ...] = ()
+    # Parts that an index finds.
+    by_index: frozenset[str] = frozenset()
     # What addresses of earlier versions call a part.
     former: Mapping[str, str] = {}
 

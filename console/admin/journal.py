@@ -1,38 +1,64 @@
 """The journal of all traders together; each trader's page tells its own part."""
 
+from functools import reduce
+from operator import or_
+
 from django.contrib import admin
+from django.db.models import Q
+from django.db.models.lookups import In
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
 from console.admin import show
-from console.admin.base import ReadOnlyAdmin
+from console.admin.long_lists import (
+    ChoicesOfRow,
+    LongList,
+    RelatedOfRow,
+    Search,
+    WrittenFilter,
+    column_of,
+    number_of,
+    orders_named,
+    symbols_named,
+)
 from console.admin.orders import trader_link
 from console.admin.timeline import source_in_words
 from trading.core.journal import Source
 from trading.core.money import plain
-from trading.models import JournalEntry
+from trading.models import JournalEntry, Trader
 
 
 @admin.register(JournalEntry)
-class JournalEntryAdmin(ReadOnlyAdmin):
+class JournalEntryAdmin(LongList):
     list_display = ("time", "of", "source_", "event_", "decision_", "reason_", "order_", "task")
     list_display_links = ("time",)
     list_filter = (
-        ("trader__symbol", RelatedDropdownFilter),
-        ("trader__venue", ChoicesDropdownFilter),
-        ("at", RangeDateTimeFilter),
+        ("trader__symbol", RelatedOfRow),
+        ("trader__venue", ChoicesOfRow),
+        ("at", WrittenFilter),
     )
+    time_field = "at"
+    indexed = ("trader__id__exact", "order__id__exact")
     list_select_related = ("trader__symbol", "order")
-    ordering = ("-id",)
-    search_fields = ("event", "decision", "reason", "task_id", "order__client_order_id")
-    search_help_text = "Search text, task id or order id"
+    search_fields = ("decision",)
+    search_help_text = "Search text, trader number, symbol, order or task id"
     fields = ("time", "of", "kind", "source", "event", "decision", "reason", "order_", "task")
     readonly_fields = ("time", "of", "order_", "task")
 
-    @display(description="Time", ordering="id")
+    def find(self, text: str) -> Search:
+        number = number_of(text)
+        if number is not None and Trader.objects.filter(pk=number).exists():
+            return Search(Q(trader=number), by_index=True)
+        if orders := orders_named(text):
+            return Search(Q(order__in=orders), by_index=True)
+        where = [Q(**{f"{field}__icontains": text}) for field in ("event", "decision", "reason", "task_id")]
+        if symbols := symbols_named(text)[0]:
+            where.append(Q(In(column_of(JournalEntry, "trader__symbol"), symbols)))
+        return Search(reduce(or_, where))
+
+    @display(description="Time")
     def time(self, entry: JournalEntry) -> SafeString | str:
         return show.moment(entry.at)
 

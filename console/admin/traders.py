@@ -15,17 +15,17 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from kombu.exceptions import OperationalError
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
 from console.admin import show
-from console.admin.base import ReadOnlyAdmin, ShowFilter
+from console.admin.base import ShowFilter
+from console.admin.long_lists import LongList, Search, WrittenFilter, number_of, orders_named, symbols_named
 from console.admin.timeline import timeline_of
 from hedgehog_project.outside import sentence
 from trading.core.journal import Source
-from trading.core.money import ZERO
 from trading.core.strategy import TraderState
-from trading.models import Trader
+from trading.models import Order, Trader
 from trading.models.traders import LIVE
 from trading.traders import cycle_end
 from trading.waking import enqueue
@@ -41,6 +41,7 @@ class TradersShown(ShowFilter):
         ("missing", "Missing"),
         ("all", "All"),
     )
+    by_index = frozenset({"active", "blocked", "errors", "missing"})
     former = {"live": "active", "waiting": "blocked", "error": "errors"}
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -54,7 +55,7 @@ class TradersShown(ShowFilter):
             case "dust":
                 return queryset.filter(state=TraderState.DUST)
             case "missing":
-                return queryset.filter(missing__gt=ZERO)
+                return queryset.filter(missing__is_positive=True)
             case "errors":
                 return queryset.filter(LIVE, Q(failures__gt=0) | ~Q(error=""))
             case "finished":
@@ -63,34 +64,44 @@ class TradersShown(ShowFilter):
 
 
 @admin.register(Trader)
-class TraderAdmin(ReadOnlyAdmin):
+class TraderAdmin(LongList):
     list_display = ("who", "is_", "where", "profit_", "now", "began", "ended")
     list_filter = (
         TradersShown,
         ("state", ChoicesDropdownFilter),
         ("symbol", RelatedDropdownFilter),
         ("venue", ChoicesDropdownFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", WrittenFilter),
     )
+    time_field = "created_at"
+    indexed = ("symbol__id__exact",)
     list_select_related = ("symbol",)
-    search_fields = ("symbol__name", "orders__client_order_id")
-    search_help_text = "Search by symbol or client order id"
+    search_fields = ("symbol__name",)
+    search_help_text = "Search by symbol, order id or trader number"
     change_form_template = "trading/trader.html"
     actions = ("abandon_chosen",)
 
-    @display(description="Trader", ordering="symbol__name")
+    def find(self, text: str) -> Search:
+        symbols, is_name = symbols_named(text)
+        if symbols:
+            return Search(Q(symbol__in=symbols), by_index=is_name)
+        orders = Order.objects.filter(pk__in=orders_named(text))
+        traders = {number_of(text), *orders.order_by().values_list("trader", flat=True)} - {None}
+        return Search(Q(pk__in=traders), by_index=True)
+
+    @display(description="Trader")
     def who(self, trader: Trader) -> SafeString:
         return format_html('<b>{}</b> <span class="hh-dim">#{}</span>', trader.symbol.name, trader.slot)
 
-    @display(description="State", ordering="state")
+    @display(description="State")
     def is_(self, trader: Trader) -> SafeString:
         return show.state(trader.state)
 
-    @display(description="Venue", ordering="venue")
+    @display(description="Venue")
     def where(self, trader: Trader) -> SafeString:
         return show.venue(trader.venue)
 
-    @display(description="Profit", ordering="profit")
+    @display(description="Profit")
     def profit_(self, trader: Trader) -> SafeString | str:
         return show.profit(trader.profit, trader.symbol.quote_asset, trader.has_unvalued_fees)
 
@@ -112,11 +123,11 @@ class TraderAdmin(ReadOnlyAdmin):
             return show.NONE
         return format_html('<span class="hh-clip" title="{}">{}</span>', trader.waits_for, trader.waits_for)
 
-    @display(description="Started", ordering="created_at")
+    @display(description="Started")
     def began(self, trader: Trader) -> SafeString | str:
         return show.ago(trader.created_at)
 
-    @display(description="Ended", ordering="finished_at")
+    @display(description="Ended")
     def ended(self, trader: Trader) -> SafeString | str:
         return show.ago(trader.finished_at)
 

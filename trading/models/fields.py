@@ -10,6 +10,7 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Value
 from django.db.models.expressions import Combinable, Expression
+from django.db.models.sql.compiler import SQLCompiler
 
 PLACES = 8
 UNIT = Decimal(1).scaleb(-PLACES)
@@ -84,6 +85,18 @@ class AmountField(models.Field):
 
     def formfield(self, **kwargs: Any) -> Any:
         return super().formfield(**{"form_class": forms.DecimalField, "decimal_places": PLACES, **kwargs})
+
+
+@AmountField.register_lookup
+class IsPositive(models.Lookup):
+    """`missing__is_positive=True`: in the words of the partial index, which is not found by a value: see IsOpen."""
+
+    lookup_name = "is_positive"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> Any:
+        sql, params = self.process_lhs(compiler, connection)
+        return f"{sql} {'>' if self.rhs else '<='} 0", params
 
 
 class Above(BaseValidator):

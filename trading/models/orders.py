@@ -40,7 +40,8 @@ class Order(models.Model):
     """An order of a trader, saved before it is sent; its client order id is ours and unique for ever."""
 
     trader = models.ForeignKey(Trader, on_delete=models.PROTECT, related_name="orders")
-    symbol = models.ForeignKey(Symbol, on_delete=models.PROTECT, related_name="orders")
+    # Found by the index order_of_symbol.
+    symbol = models.ForeignKey(Symbol, on_delete=models.PROTECT, related_name="orders", db_index=False)
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
     side = models.CharField(max_length=4, choices=choices_of(Side))
     type = models.CharField(max_length=8, choices=choices_of(OrderType), default=OrderType.LIMIT)
@@ -120,6 +121,10 @@ class Order(models.Model):
             ),
             models.Index(fields=["venue", "updated_at"], name="order_moved"),
             models.Index(fields=["venue", "submitted_at"], name="order_sent"),
+            # A symbol's orders by number, for pages that begin somewhere.
+            models.Index(fields=["symbol", "id"], name="order_of_symbol"),
+            models.Index(fields=["exchange_order_id"], name="order_exchange_id"),
+            models.Index(fields=["id"], condition=models.Q(is_late=True), name="order_late"),
         ]
 
     def __str__(self) -> str:

@@ -19,7 +19,8 @@ from trading.strategies.typed import from_texts, to_texts
 class Trader(models.Model):
     """One cycle in one slot: buy, sell, done. Its settings are those of its symbol when it began."""
 
-    symbol = models.ForeignKey(Symbol, on_delete=models.PROTECT, related_name="traders")
+    # Found by the index trader_of_symbol.
+    symbol = models.ForeignKey(Symbol, on_delete=models.PROTECT, related_name="traders", db_index=False)
     venue = models.CharField(max_length=8, choices=choices_of(Venue))
     slot = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=10, choices=choices_of(TraderState), default=TraderState.WAITING)
@@ -105,6 +106,9 @@ class Trader(models.Model):
                 condition=models.Q(finished_at__isnull=False),
                 name="trader_ended",
             ),
+            models.Index(fields=["finished_at"], condition=models.Q(missing__gt=Decimal(0)), name="trader_missing"),
+            # A symbol's traders by number, for pages that begin somewhere.
+            models.Index(fields=["symbol", "id"], name="trader_of_symbol"),
             models.Index(
                 fields=["symbol", "wake_below"], condition=models.Q(wake_below__isnull=False), name="trader_trigger"
             ),
