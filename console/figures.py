@@ -17,14 +17,14 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from trading.books import totals
-from trading.core.money import ZERO, plain
+from trading.core.money import plain
 from trading.core.orders import UNVALUED, OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import CycleTotal, Order, Symbol, Trader
 from trading.models.fields import NOTHING
 from trading.models.symbols import TradingStatus
 from trading.models.totals import BEGINNING, Span
-from trading.models.traders import LIVE
+from trading.models.traders import ENDED, LIVE
 from trading.symbols import said
 from trading.waking.prices import LastTrade, last_trades
 
@@ -102,7 +102,11 @@ def symbol_lines(venue: Venue, symbol: Symbol | None = None) -> list[SymbolLine]
     streamed = StreamedSymbol.objects.filter(is_on=True).values("symbol")
     traded = Trader.objects.filter(venue=venue, symbol=OuterRef("pk"))
     wanted = (
-        Q(settings__status__in=[TradingStatus.ON, TradingStatus.SHUTDOWN]) | Q(name__in=streamed) | Exists(traded)
+        Q(settings__status__in=[TradingStatus.ON, TradingStatus.SHUTDOWN])
+        | Q(name__in=streamed)
+        # Two, each with an index of its own: a symbol may have a million traders, and all of them elsewhere.
+        | Exists(traded.filter(LIVE))
+        | Exists(traded.filter(ENDED))
     )
     rows = Symbol.objects.filter(wanted) if symbol is None else Symbol.objects.filter(pk=symbol.pk)
     symbols = list(with_figures(rows.order_by("name"), venue))
@@ -179,13 +183,10 @@ def elsewhere(venue: Venue) -> list[str]:
 def missing(venue: Venue, symbol_id: int | None = None, now: datetime | None = None) -> list[str]:
     """What the account lacks of what traders bought: of those that live, or ended within the last day."""
     ended = Q(finished_at__gte=(now or timezone.now()) - timedelta(days=1))
-    rows = Trader.objects.filter(LIVE | ended, missing__gt=ZERO).select_related("symbol")
-    # By time alone, and the few that are found by venue here: SQLite would look at all that ever ended at the venue.
-    return [
-        _lacks(trader)
-        for trader in rows.order_by("symbol__name", "slot", "pk")
-        if trader.venue == venue and symbol_id in (None, trader.symbol_id)
-    ]
+    rows = Trader.objects.filter(LIVE | ended, missing__is_positive=True).order_by().select_related("symbol")
+    # What they lack is an index of its own; venue and order are left to us, for SQLite would take others for them.
+    found = [trader for trader in rows if trader.venue == venue and symbol_id in (None, trader.symbol_id)]
+    return [_lacks(trader) for trader in sorted(found, key=lambda each: (each.symbol.name, each.slot, each.pk))]
 
 
 def _lacks(trader: Trader) -> str:

@@ -28,10 +28,12 @@ from trading.core.orders import UNVALUED
 from trading.core.strategy import TraderState
 from trading.models import Order, Orphan, Trader
 from trading.models.orphans import Resolution
+from trading.models.traders import ENDED
 from trading.reconciliation.reconcile import last, venues_in_use
 
 ROWS = 10
 MAX_SYMBOLS = 20
+LOOKED_AT = 500
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -211,7 +213,10 @@ def _unclear(order: Order) -> dict[str, Any]:
 
 
 def _last_cycles(venue: Venue) -> list[dict[str, Any]]:
-    ended = Trader.objects.filter(venue=venue, finished_at__isnull=False).exclude(state=TraderState.RETIRED)
+    # Of the last that ended anywhere: after a change of venue all of history might be another one's.
+    last = Trader.objects.filter(ENDED).order_by("-finished_at").values_list("pk", "venue", "state")[:LOOKED_AT]
+    ids = [pk for pk, where, state in last if where == venue and state != TraderState.RETIRED][:ROWS]
+    ended = Trader.objects.filter(pk__in=ids).select_related("symbol").order_by("-finished_at")
     return [
         {
             "name": f"{trader.symbol.name} #{trader.slot}",
@@ -223,5 +228,5 @@ def _last_cycles(venue: Venue) -> list[dict[str, Any]]:
             if trader.finished_at
             else "",
         }
-        for trader in ended.select_related("symbol").order_by("-finished_at")[:ROWS]
+        for trader in ended
     ]

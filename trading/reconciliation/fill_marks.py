@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
@@ -18,8 +18,9 @@ from trading.exchange.errors import ExchangeError, Refused
 from trading.exchange.protocol import Exchange
 from trading.identity.names import Names
 from trading.models import Fill as FillRow
-from trading.models import FillMark, Order, Orphan, Switch, Trader, TradingSettings
+from trading.models import FillMark, Order, Orphan, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
+from trading.models.traders import ENDED
 
 EVERY = timedelta(hours=1)
 # Max symbols of one comparison, those first that have waited longest: the rest have their turn in the next.
@@ -28,6 +29,9 @@ MAX_SYMBOLS = 25
 MAX_UNANSWERED = 3
 # How long a symbol rests that the exchange has refused; each time twice as long.
 FIRST_REST, MAX_REST = timedelta(minutes=1), timedelta(hours=1)
+
+# Orders that are asked for with one query.
+IDS_AT_ONCE = 500
 
 Pairs = list[tuple[int, Fill]]
 
@@ -52,7 +56,9 @@ def due(venue: Venue, news: set[str], is_thorough: bool) -> list[str]:
     rows = {row.symbol: row for row in FillMark.objects.filter(venue=venue)}
     marks = {symbol: row.looked_at for symbol, row in rows.items() if row.looked_at}
     if is_thorough:
-        ever = Order.objects.filter(venue=venue).order_by().values_list("symbol__name", flat=True).distinct()
+        # By its ended traders: those have an index that says so of each symbol at once.
+        traded = Exists(Trader.objects.filter(ENDED, venue=venue, symbol=OuterRef("pk")))
+        ever = Symbol.objects.filter(traded).order_by().values_list("name", flat=True)
         return sorted({*ever, *rows, *news, *_in_use(venue)})
     now = timezone.now()
     long_ago = now - EVERY
@@ -129,11 +135,18 @@ def look(exchange: Exchange, venue: Venue, symbol: str, names: Names) -> Look:
 
 def _not_booked(exchange: Exchange, venue: Venue, symbol: str, pairs: Pairs) -> tuple[OrderReport, ...]:
     """The account's orders of these fills that our books lack, each with them."""
-    booked = set(
-        FillRow.objects.filter(
-            order__venue=venue, order__symbol__name=symbol, trade_id__gte=pairs[0][1].trade_id
-        ).values_list("order__exchange_order_id", "trade_id")
-    )
+    booked = set[tuple[int | None, int]]()
+    ids = sorted({order_id for order_id, _ in pairs})
+    for begin in range(0, len(ids), IDS_AT_ONCE):
+        # By the exchange's ids, which few orders of other symbols share; by symbol it would be all of its orders.
+        rows = FillRow.objects.filter(order__exchange_order_id__in=ids[begin : begin + IDS_AT_ONCE]).order_by()
+        booked.update(
+            (order_id, trade_id)
+            for where, name, order_id, trade_id in rows.values_list(
+                "order__venue", "order__symbol__name", "order__exchange_order_id", "trade_id"
+            )
+            if (where, name) == (venue, symbol)
+        )
     fills: dict[int, list[Fill]] = {}
     for order_id, fill in pairs:
         if (order_id, fill.trade_id) not in booked:
