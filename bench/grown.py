@@ -66,6 +66,13 @@ Figures = dict[str, list[float]]
 def prepare() -> None:
     call_command("migrate", verbosity=0)
     call_command("flush", interactive=False, verbosity=0)
+    User.objects.create_superuser("bench", password="bench")
+    connect().flushall()
+    populate()
+
+
+def populate() -> None:
+    """A symbol that trades at once, and all that the leader needs."""
     make_schedule()
     Switch.objects.get_or_create(pk=1)
     symbol = named(SYMBOL)
@@ -79,8 +86,6 @@ def prepare() -> None:
         symbol=symbol, venue=Venue.MOCK, status="TRADING", tick_size=Decimal("0.01"), step_size=Decimal("0.0001"),
         min_notional=Decimal(5), refreshed_at=timezone.now(),
     )  # fmt: skip
-    User.objects.create_superuser("bench", password="bench")
-    connect().flushall()
 
 
 @contextmanager
