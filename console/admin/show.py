@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -46,6 +47,8 @@ VENUE_COLOURS = {"live": "danger", "testnet": "warning", "demo": "warning", "moc
 NONE = "–"
 
 
+# A page of a long list has three in each row, and few different ones.
+@lru_cache(maxsize=500)
 def badge(text: str, colour: str = "", title: str = "") -> SafeString:
     context = {"text": text, "type": colour, "label_title": title}
     return SafeString(render_to_string("unfold/helpers/label.html", context).strip())
