@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import redis
 from django.db import connection
 from django.db.models import DateTimeField, F, Model
 from django.test import Client
+from django.utils import timezone
 
 from bench import grown
 from bench.history import multiply
@@ -33,7 +35,16 @@ from trading import leader
 from trading.core.events import TradeSeen
 from trading.core.journal import Source
 from trading.core.orders import Side
-from trading.models import Fill, JournalEntry, Order, Symbol, Trader
+from trading.models import (
+    AccountProtections,
+    Balance,
+    Fill,
+    JournalEntry,
+    Order,
+    Symbol,
+    SymbolProtections,
+    Trader,
+)
 from trading.reconciliation.reconcile import reconcile
 from trading.traders import acting
 
@@ -159,12 +170,33 @@ def past(redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> Trader
     """Thousands of ended cycles of another week; the first of them."""
     monkeypatch.setattr(long_lists, "SEARCHED", SEARCHED)
     grown.populate()
+    limited()
     first = grown.cycle(ScriptedExchange(), {})
     for model in GROWING:
         times = [each.name for each in model._meta.fields if isinstance(each, DateTimeField)]
         model._default_manager.update(**{name: F(name) - timedelta(days=7) for name in times})
     multiply(first, CYCLES)
     return first
+
+
+def limited() -> None:
+    """Every risk limit is set, and none of them reached: each buy asks about all."""
+    much = Decimal(1_000_000)
+    SymbolProtections.objects.create(
+        symbol=Symbol.objects.get(name=grown.SYMBOL),
+        max_exposure=much,
+        max_open_orders=1000,
+        max_daily_loss=much,
+        max_consecutive_losses=3,
+    )
+    AccountProtections.objects.create(
+        venue=Venue.MOCK,
+        quote_asset="USDT",
+        max_exposure=much,
+        quote_reserve=Decimal(1),
+        max_orders_per_minute=10_000,
+    )
+    Balance.objects.create(venue=Venue.MOCK, asset="USDT", free=much, locked=Decimal(0), asked_at=timezone.now())
 
 
 def test_what_is_asked_often_reads_no_table_that_grows(past: Trader, admin_client: Client) -> None:
