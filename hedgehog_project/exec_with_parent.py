@@ -5,8 +5,9 @@
 It becomes the command (exec), so it costs no process, and {pid} in a word of the command is its own. On Linux the
 kernel kills the command when its parent ends, however that ends (PR_SET_PDEATHSIG); elsewhere the parent must do it.
 Of the exchanges' keys the command gets those that HEDGEHOG_KEYS names, and it leaves no core on disk, in which they
-might stand. STAMP is a file that remembers the last start, or "-". Run by its path and with nothing but the standard
-library: it must be there in milliseconds.
+might stand. STAMP is a file that remembers the last start, or "-"; HEDGEHOG_PROCESS tells the command its name, by
+which installed.py knows what to load. Run by its path and with nothing but the standard library: it must be there in
+milliseconds.
 """
 
 import ctypes
@@ -27,6 +28,8 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # Which keys a process is given: all where it is not set, else of these prefixes or names: none, MOCK, MOCK_API_KEY.
 GIVEN = "HEDGEHOG_KEYS"
 ALL = "all"
+# Which of the processes of `make run` it is.
+NAME = "HEDGEHOG_PROCESS"
 _KEYS = re.compile(r"(?:BINANCE|TESTNET|DEMO|MOCK)_(?:API_KEY|API_SECRET|PRIVATE_KEY|PRIVATE_KEY_PASSWORD)")
 
 
@@ -67,6 +70,7 @@ def main(arguments: list[str]) -> None:
     die_with(int(parent_pid) or os.getppid())
     if stamp != "-":
         keep_pace(Path(stamp))
+        os.environ[NAME] = Path(stamp).name
     command = [word.replace("{pid}", str(os.getpid())) for word in command]
     drop_keys()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 
 import redis
-from celery.beat import SchedulingError
 from kombu.exceptions import OperationalError
 
 AGAIN_S = 60.0
@@ -64,5 +63,12 @@ def _errors(record: logging.LogRecord) -> Iterator[BaseException]:
         while error is not None and id(error) not in seen:
             seen.add(id(error))
             yield error
-            # Beat raises its own error in the other's place, without naming it as the cause.
-            error = error.__cause__ or (error.__context__ if isinstance(error, SchedulingError) else None)
+            error = error.__cause__ or (error.__context__ if _is_of_beat(error) else None)
+
+
+def _is_of_beat(error: BaseException) -> bool:
+    """Whether it is a SchedulingError, raised in the other's place without naming it as the cause.
+
+    By its name: to import it is to import Celery, which some processes never use.
+    """
+    return f"{type(error).__module__}.{type(error).__name__}" == "celery.beat.SchedulingError"

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from django.templatetags.static import static
 from kombu import Queue
 
-from hedgehog_project import proxies, queues
+from hedgehog_project import installed, proxies, queues
 from hedgehog_project.env import Secret, database, env, home, one_of
 from hedgehog_project.home import redis_url, secret
 
@@ -96,22 +95,9 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # After a login at /admin/login/ itself; Django's own default is a page that is not here.
 LOGIN_REDIRECT_URL = "admin:index"
 
-INSTALLED_APPS = [
-    "unfold",
-    "unfold.contrib.filters",
-    "django.contrib.admin.apps.SimpleAdminConfig",  # urls.py finds what is shown, in the web server alone
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
-    "django_celery_beat",
-    "hedgehog_project",
-    "streamer",
-    "trading",
-    "console",
-    "binance_mock",
-]
+# Which of the processes of `make run` this is; empty for any other.
+HEDGEHOG_PROCESS = env.str("HEDGEHOG_PROCESS", default="")
+INSTALLED_APPS = installed.apps_of(HEDGEHOG_PROCESS)
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -143,6 +129,9 @@ TEMPLATES = [
 
 ROOT_URLCONF = "hedgehog_project.urls"
 WSGI_APPLICATION = "hedgehog_project.wsgi.application"
+if not installed.shows_pages(HEDGEHOG_PROCESS):
+    # What stands here is imported by the checks at its start.
+    MIDDLEWARE, TEMPLATES, ROOT_URLCONF = [], [], ""
 
 DATABASES = {"default": database(HEDGEHOG_HOME)}
 DATABASE_ROUTERS = ["binance_mock.router.NoTables"]
@@ -242,15 +231,15 @@ UNFOLD = {
     "SITE_HEADER": "Hedgehog",
     "SITE_SUBHEADER": "Binance Spot traders",
     "SITE_SYMBOL": "candlestick_chart",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("trading/icon.svg")}],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "console.admin.navigation.icon"}],
     "SHOW_VIEW_ON_SITE": False,
     # There is no site but the admin: a link to it from the login page would lead to the login page.
     "SITE_URL": None,
     "ENVIRONMENT": "console.admin.navigation.environment",
     "DASHBOARD_CALLBACK": "console.admin.dashboard.context",
     "GLOBAL_CALLBACK": "console.admin.navigation.on_every_page",
-    "STYLES": [lambda request: static("trading/admin.css")],
-    "SCRIPTS": [lambda request: static("trading/admin.js")],
+    "STYLES": ["console.admin.navigation.style"],
+    "SCRIPTS": ["console.admin.navigation.script"],
     "TABS": "console.admin.navigation.tabs",
     "LOGIN": {"form": "console.login.LoginForm"},
     "SIDEBAR": {"show_search": True, "navigation": "console.admin.navigation.sidebar"},

@@ -5,6 +5,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse
 
 from console.admin.base import ShowFilter
@@ -27,6 +28,18 @@ TABS: dict[str, type[ShowFilter]] = {
     "reconciliation": ReconciliationsShown,
 }
 MOCK_ICONS = {"mockaccount": "science", "mockfaults": "thunderstorm"}
+
+
+def icon(request: HttpRequest) -> str:
+    return static("trading/icon.svg")
+
+
+def style(request: HttpRequest) -> str:
+    return static("trading/admin.css")
+
+
+def script(request: HttpRequest) -> str:
+    return static("trading/admin.js")
 
 
 def environment(request: HttpRequest) -> list[str]:
