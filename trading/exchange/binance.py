@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import requests
-from binance.exceptions import BinanceAPIException, BinanceRequestException
 from urllib3.exceptions import HTTPError
 
 from hedgehog_project.venues.codes import CLOCK_IS_OFF
@@ -30,6 +29,7 @@ from trading.exchange.errors import (
     Throttled,
 )
 from trading.exchange.protocol import ListedSymbol, NewOrder, Replacement
+from trading.exchange.python_binance import BinanceAPIException, BinanceRequestException
 from trading.exchange.replies import (
     from_account,
     from_commission,

@@ -7,8 +7,6 @@ import time
 from typing import Any
 
 import requests
-from binance.client import Client
-from binance.exceptions import BinanceAPIException, BinanceRequestException
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
@@ -18,6 +16,7 @@ from hedgehog_project.outside import Unreadable, read_json, storable
 from hedgehog_project.venues.keys import Key, KeyKind
 from trading.exchange.errors import NotSent
 from trading.exchange.protocol import RECV_WINDOW_MS
+from trading.exchange.python_binance import BinanceAPIException, BinanceRequestException, Client
 
 # How much of an answer that can't be read is told.
 SHOWN_BYTES = 500

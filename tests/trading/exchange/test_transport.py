@@ -3,6 +3,8 @@
 import contextlib
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from hedgehog_project.ports import HOST, free_port
+from tests.support.environment import ROOT
 from tests.support.exchanges.clients import client_of, limit_order
 from tests.support.exchanges.scripted_http import (
     Answer,
@@ -245,3 +248,17 @@ def listener(behaviour: Callable[[socket.socket], object]) -> AbstractContextMan
             connection.close()
 
     return listening()
+
+
+def test_python_binance_is_whole_for_who_asks_and_its_other_clients_are_not_loaded_before() -> None:
+    script = (
+        "import sys\n"
+        "from trading.exchange.python_binance import Client\n"
+        "assert not {'aiohttp', 'binance.async_client', 'dateparser.date'} & set(sys.modules)\n"
+        "import binance\n"
+        "assert binance.Client is Client and binance.AsyncClient.__module__ == 'binance.async_client'\n"
+        "from binance.helpers import date_to_milliseconds\n"
+        "assert date_to_milliseconds('January 01, 2017 UTC') == 1483228800000\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
