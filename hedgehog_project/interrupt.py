@@ -15,7 +15,8 @@ def end_at_once() -> None:
 
     Who only uses a part of the project, such as a test, keeps what is his.
     """
-    if sys.argv[0].rpartition("/")[2] == "manage.py" or sys.orig_argv[1:3] == ["-m", "hedgehog_project.launch.run"]:
+    launches = sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2].startswith("hedgehog_project.launch.")
+    if sys.argv[0].rpartition("/")[2] == "manage.py" or launches:
         signal.signal(signal.SIGINT, _end)
 
 

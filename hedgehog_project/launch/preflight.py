@@ -44,8 +44,9 @@ def has_room(home: Path) -> None:
         raise Refusal(f"HEDGEHOG_HOME {home} cannot be written to: {error.strerror}") from error
 
 
-def only_one(home: Path) -> IO[str]:
-    """Takes this home's lock, held while the file that is returned stays open. Raises Refusal where it is taken."""
+def only_one(home: Path, pid: int) -> IO[str]:
+    """Takes this home's lock for a process, held while the file that is returned stays open. Raises Refusal where it
+    is taken."""
     file = (home / run_lock.FILE).open("a+")
     if not _taken(file):
         file.seek(0)
@@ -55,7 +56,7 @@ def only_one(home: Path) -> IO[str]:
             "to another folder (and WEB_PORT, FLOWER_PORT, MOCK_PORT) for a second one."
         )
     file.truncate(0)
-    file.write(f"{os.getpid()}\n")
+    file.write(f"{pid}\n")
     file.flush()
     return file
 

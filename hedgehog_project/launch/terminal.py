@@ -2,15 +2,14 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
-
-from hedgehog_project.processes import NAMES
 
 # Supervisor's own lines that people need; the rest is in its log.
 WORTH_SHOWING = ("exited:", "gave up:", "spawnerr:", "CRIT", "ERRO")
 COLOURS = (36, 33, 32, 35, 34, 95, 96, 93, 92)
-WIDTH = max(map(len, (*NAMES, "supervisor")))
+SUPERVISOR = "supervisor"
 MAX_BYTES = 1 << 18
 
 
@@ -53,10 +52,12 @@ class Log:
 class Terminal:
     """Writes to stdout. When nobody reads it any more, `is_gone` turns true and it falls silent."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        """`folder` has a log of each of the `names`, and the supervisor's."""
+        self._width = max(map(len, (*names, SUPERVISOR)))
         self.is_gone = False
         self._has_colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        self._logs = {name: Log(folder / f"{name}.log") for name in NAMES}
+        self._logs = {name: Log(folder / f"{name}.log") for name in names}
         self._supervisor = Log(folder / "supervisord.log")
 
     def say(self, text: str) -> None:
@@ -66,14 +67,14 @@ class Terminal:
     def show_new_lines(self) -> None:
         """Whatever the processes have logged since the last call."""
         for number, (name, log) in enumerate(self._logs.items()):
-            prefix = f"{name:<{WIDTH}} |"
+            prefix = f"{name:<{self._width}} |"
             if self._has_colours:
                 prefix = f"\x1b[{COLOURS[number % len(COLOURS)]}m{prefix}\x1b[0m"
             for line in log.new_lines():
                 self._write(f"{prefix} {line}\n")
         for line in self._supervisor.new_lines():
             if any(word in line for word in WORTH_SHOWING):
-                self._write(f"{'supervisor':<{WIDTH}} | {line}\n")
+                self._write(f"{SUPERVISOR:<{self._width}} | {line}\n")
 
     def _write(self, text: str) -> None:
         if self.is_gone:

@@ -1,5 +1,6 @@
 """Whether `make run` runs in a home: who finds nothing running says so in one line."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def stopped(home: Path) -> str:
 def test_it_is_told_once_it_has_ended_and_not_where_it_runs_or_never_ran(tmp_path: Path) -> None:
     assert run_lock.told(tmp_path) == ""
     (tmp_path / "run").mkdir()
-    with preflight.only_one(tmp_path):
+    with preflight.only_one(tmp_path, os.getpid()):
         assert run_lock.told(tmp_path) == ""
     assert run_lock.told(tmp_path) == stopped(tmp_path)
 

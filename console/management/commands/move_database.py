@@ -1,6 +1,7 @@
 """`manage.py move-database URL`: all data from SQLite to PostgreSQL or back."""
 
 import contextlib
+import os
 from argparse import ArgumentParser
 from typing import Any
 
@@ -42,7 +43,7 @@ class Command(BaseCommand):
         run.mkdir(parents=True, exist_ok=True)
         try:
             # Held until all is done: `make run` does not start meanwhile.
-            with only_one(settings.HEDGEHOG_HOME):
+            with only_one(settings.HEDGEHOG_HOME, os.getpid()):
                 _nobody_runs()
                 if options["dry_run"]:
                     self._dry_run(entry)
