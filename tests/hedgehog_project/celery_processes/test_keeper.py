@@ -33,7 +33,7 @@ class After(threading.Event):
 
 def test_it_is_the_worker_of_make_run_for_all_queues() -> None:
     command = " ".join(command_of("worker")).replace(" -Q exits,reports,celery -c 8 ", " -c 32 ")
-    assert " ".join(("celery", *WORKER)) == command
+    assert " ".join(("python", *WORKER)) == command
 
 
 def test_worker_that_is_killed_comes_back_and_ends_with_its_keeper(

@@ -13,7 +13,7 @@ from hedgehog_project.keeper import Keeper
 
 # Those of both workers in supervisord.conf, in one for all queues.
 WORKER = [
-    *("--quiet", "-A", "hedgehog_project", "worker", "-n", "worker-{pid}@%h"),
+    *("-m", "hedgehog_project.celery_command", "worker", "-n", "worker-{pid}@%h"),
     *("-c", str(settings.WORKER_THREADS + settings.EXIT_THREADS), "-E"),
     *("--loglevel=INFO", "--without-gossip", "--without-mingle"),
 ]
@@ -39,5 +39,5 @@ class Command(BaseCommand):
         # A machine of its own has a home of its own: its orders can be halted there too.
         halt_request.prepare(settings.HEDGEHOG_HOME)
         more = [option for option in options["options"] if option != "--"]
-        command = [sys.executable, "-m", "celery", *WORKER, *more]
+        command = [sys.executable, *WORKER, *more]
         raise SystemExit(Keeper(command, lambda text: self.stderr.write(f"worker: {text}")).run())
