@@ -15,8 +15,8 @@ from hedgehog_project.home import write_secret
 
 FILE = "last_run.json"
 # What it takes to find the same database, processes and prices. No exchange's key: those are never stored.
-NAMES = ("DATABASE_URL", "REDIS_URL", "WEB_PORT", "FLOWER_PORT", "MOCK_PORT", "MARKET", "HEDGEHOG_STRATEGIES",
-         "HEDGEHOG_PART")  # fmt: skip
+NAMES = ("DATABASE_URL", "REDIS_URL", "WEB_PORT", "FLOWER", "FLOWER_PORT", "MOCK_PORT", "MARKET",
+         "HEDGEHOG_STRATEGIES", "HEDGEHOG_PART")  # fmt: skip
 # Where Python finds the modules of HEDGEHOG_STRATEGIES.
 FOLDERS = "PYTHONPATH"
 

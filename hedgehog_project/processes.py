@@ -15,8 +15,9 @@ from hedgehog_project.heartbeats import Beat, beats
 from hedgehog_project.ports import HOST
 from hedgehog_project.redis_health import Health
 
+FLOWER = "flower"
 HEARTBEATS = ("streamer", "dispatcher", "worker", "worker_exits", "beat", "standby")
-NAMES = ("redis", "mock_exchange", *HEARTBEATS, "web", "flower")
+NAMES = ("redis", "mock_exchange", *HEARTBEATS, "web", FLOWER)
 # By which of its queues each of the workers is known. One that serves all of them is either.
 _SERVES = {"worker": queues.ENTRIES, "worker_exits": queues.LEADER}
 
@@ -35,18 +36,21 @@ class ProcessState:
 def states(timeout_s: float = 0.8) -> list[ProcessState]:
     """All processes in the order of NAMES, probed side by side. Never raises for one that is missing.
 
-    What has a port is looked for on this host; on one of `make host` nothing of that runs.
+    What has a port is looked for on this host; on one of `make host` nothing of that runs. FLOWER=0: no Flower.
     """
     probes: dict[str, Callable[[], dict[str, ProcessState]]] = {
         "redis": lambda: _redis_and_heartbeats(timeout_s),
         "mock_exchange": lambda: _http("mock_exchange", settings.MOCK_PORT, "/api/v3/ping", timeout_s, 200),
         "web": lambda: _http("web", settings.WEB_PORT, "/healthz", timeout_s, 200),
         # Flower asks for a login, and that is an answer.
-        "flower": lambda: _http("flower", settings.FLOWER_PORT, "/healthcheck", timeout_s, 200, 401),
+        FLOWER: lambda: _http("flower", settings.FLOWER_PORT, "/healthcheck", timeout_s, 200, 401),
     }
     names: tuple[str, ...] = NAMES
     if settings.HEDGEHOG_PART == "host":
         probes, names = {"redis": probes["redis"]}, ("redis", *HEARTBEATS)
+    elif not settings.FLOWER:
+        del probes[FLOWER]
+        names = tuple(name for name in NAMES if name != FLOWER)
     found: dict[str, ProcessState] = {}
     pool = ThreadPoolExecutor(len(probes), thread_name_prefix="probe")
     pending = {name: pool.submit(probe) for name, probe in probes.items()}

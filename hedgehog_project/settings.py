@@ -14,6 +14,8 @@ proxies.must_be_readable()
 HEDGEHOG_HOME = home()
 REDIS_URL = env.address("REDIS_URL") or Secret(redis_url(HEDGEHOG_HOME))
 WEB_PORT = env.int("WEB_PORT", default=8000)
+# Whether `make run` starts Flower: tasks, by name and time. It takes as much memory as a worker.
+FLOWER = env.flag("FLOWER", default=True)
 FLOWER_PORT = env.int("FLOWER_PORT", default=5555)
 MOCK_PORT = env.int("MOCK_PORT", default=8090)
 # What `make run` starts: all, or on a further machine (`make host`) what any number of may run.

@@ -91,8 +91,9 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         for model in apps.get_app_config("binance_mock").get_models()
         if admin.site.is_registered(model) and (name := model._meta.model_name or "")
     ]
+    flower = {"title": "Tasks (Flower)", "icon": "local_florist", "link": flower_url(), "active": False}
     processes = [
-        {"title": "Tasks (Flower)", "icon": "local_florist", "link": flower_url(), "active": False},
+        *([flower] if flower_url() else []),
         _models_item("django_celery_beat", "periodictask", "schedule"),
     ]
     people = [

@@ -147,13 +147,16 @@ def percent(fraction: Decimal) -> str:
 
 
 def flower_url() -> str:
-    return f"http://127.0.0.1:{settings.FLOWER_PORT}/"
+    """Empty where Flower does not run."""
+    return f"http://127.0.0.1:{settings.FLOWER_PORT}/" if settings.FLOWER else ""
 
 
 def task(task_id: str) -> SafeString | str:
     """A link to a task's page in Flower."""
     if not task_id:
         return NONE
+    if not settings.FLOWER:
+        return format_html('<span title="{}">{}…</span>', task_id, task_id[:8])
     return format_html(
         '<a class="hh-link" href="{}task/{}" target="_blank" rel="noopener" title="{}">{}…</a>',
         flower_url(),

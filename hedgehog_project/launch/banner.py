@@ -28,7 +28,7 @@ def banner(home: Path, users: list[str], problems: Sequence[str] = ()) -> str:
         login = f"user {' or '.join(users)}; a new password: {manage} changepassword {users[0]}"
     else:
         login = f"there is no user yet: {manage} createsuperuser"
-    flower_login = f"user {FLOWER_USER}, password in {home / FLOWER_PASSWORD}"
+    flower = f"http://127.0.0.1:{settings.FLOWER_PORT}/   user {FLOWER_USER}, password in {home / FLOWER_PASSWORD}"
     return "\n".join(
         (
             rule,
@@ -36,7 +36,7 @@ def banner(home: Path, users: list[str], problems: Sequence[str] = ()) -> str:
             f"exchange ({market()}).",
             "",
             f"  Admin    http://127.0.0.1:{settings.WEB_PORT}/   {login}",
-            f"  Flower   http://127.0.0.1:{settings.FLOWER_PORT}/   {flower_login}",
+            *([f"  Flower   {flower}"] if settings.FLOWER else []),
             f"  Status   {manage} status",
             f"  Logs     {home}/log/",
             "  Stop     Ctrl-C",

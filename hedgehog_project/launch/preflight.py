@@ -115,6 +115,8 @@ def redis_answers() -> str:
 def ports_are_free() -> None:
     """Raises Refusal for the first port that cannot be listened on."""
     for name in PORTS:
+        if name == "FLOWER_PORT" and not settings.FLOWER:
+            continue
         port = getattr(settings, name)
         if reason := why_not(port):
             raise Refusal(

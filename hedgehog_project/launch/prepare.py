@@ -112,6 +112,7 @@ def _tell(theirs: socket.socket, folder: Path, redis_command: str, lock: IO[str]
         "EMBEDDED_REDIS": redis_command or "none",
         "HAS_EMBEDDED_REDIS": "true" if redis_command else "false",
         "HAS_ALL": "true" if settings.HEDGEHOG_PART == "all" else "false",
+        "HAS_FLOWER": "true" if settings.HEDGEHOG_PART == "all" and settings.FLOWER else "false",
         "HEDGEHOG_KEY_FACTS": facts_of_keys(),
     }
     tell(theirs, Prepared(str(folder), list(NAMES), environment), lock.fileno())

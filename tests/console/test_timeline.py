@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
+from console.admin import show
 from console.admin.timeline import steps, timeline_of
 from tests.console.test_overview import publish
 from tests.support.rows import make_cycle, make_fill, make_order, make_trader
@@ -182,3 +184,8 @@ def test_late_fill_of_a_filled_order_is_told_as_one(symbol: Symbol) -> None:
     books(sell, OrderStatus.FILLED, Cause(Source.REPORT, "sell partially filled, 0.04 of 0.1", "task-2"))
     texts = [line["text"] for step in told(sell.trader) for line in step["lines"]]
     assert texts == ["The sell is filled", "The sell is filled already, a late fill is added"]
+
+
+def test_without_flower_a_scene_names_its_task_and_leads_nowhere(settings: Settings) -> None:
+    settings.FLOWER = False
+    assert show.task("a-task-of-celery") == '<span title="a-task-of-celery">a-task-o…</span>'

@@ -50,6 +50,11 @@ def test_with_nothing_there_all_are_down_and_nothing_raises(settings: Settings) 
     assert all(state.note for state in states_now)
 
 
+def test_without_flower_nobody_misses_it(settings: Settings) -> None:
+    settings.FLOWER = False
+    assert [state.name for state in states()] == [name for name in NAMES if name != "flower"]
+
+
 def test_redis_is_alive_when_it_answers_and_its_password_is_not_shown(redis_client: "redis.Redis") -> None:
     state = found()["redis"]
     assert state.alive

@@ -87,8 +87,8 @@ class Stack:
     def start(self, **environment: object) -> Process:
         return self.processes.start(*MAKE_RUN, name="run", **environment)
 
-    def start_and_wait(self) -> Process:
-        launcher = self.start()
+    def start_and_wait(self, **environment: object) -> Process:
+        launcher = self.start(**environment)
         self.processes.wait_for(
             lambda: "Hedgehog is running" in launcher.output or not launcher.is_running, UP_S, "all up"
         )
@@ -351,8 +351,10 @@ def test_nothing_that_was_said_or_logged_all_day_holds_a_secret(stack: Stack, la
 @needs_proc
 def test_the_next_start_keeps_what_was_there_and_a_kill_of_make_run_ends_all(stack: Stack) -> None:
     address = (stack.home / "redis.url").read_text()
-    launcher = stack.start_and_wait()
+    launcher = stack.start_and_wait(FLOWER=0)
     assert "shown only once" not in launcher.output
+    assert "Flower" not in launcher.output
+    assert stack.pid_of("flower_app") is None
     assert "changepassword admin" in launcher.output
     assert (stack.home / "redis.url").read_text() == address
     os.kill(launcher.pid, signal.SIGKILL)

@@ -1,0 +1,12 @@
+"""Flower's Celery app (`celery -A hedgehog_project.flower_app flower`): it looks at the broker, and knows no task, no
+row and nothing of Django but the settings."""
+
+import logging.config
+
+from celery import Celery
+from django.conf import settings
+
+app = Celery("hedgehog", fixups=[])
+app.config_from_object(settings, namespace="CELERY")
+# As django.setup() does: no secret shows in a log.
+logging.config.dictConfig(settings.LOGGING)
