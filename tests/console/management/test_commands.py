@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 import redis
 from django.contrib.auth import get_user_model
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django_celery_beat.models import PeriodicTask
 from pytest_django import Settings
 
+from hedgehog_project import cli
 from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import HOST, free_port
 from streamer.models import StreamedSymbol
@@ -286,3 +287,11 @@ class TestDispatch:
         dispatcher.signal(signal.SIGINT)
         assert dispatcher.wait(2) == 0
         assert "Traceback" not in dispatcher.output
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself_and_imports_none() -> None:
+    ours = {name: str(app) for name, app in get_commands().items() if str(app) in cli.OURS}
+    assert len(ours) > 15
+    assert {name: cli._help_of(app, name) for name, app in ours.items()} == {
+        name: load_command_class(app, name).help for name, app in ours.items()
+    }
