@@ -113,6 +113,22 @@ def test_no_json_raises_and_every_trade_survives_its_topic(fields: dict[str, Any
         ) == (as_fields(event))
 
 
+AMOUNTS = st.one_of(
+    st.sampled_from(("1", "0.5", ".5", "5.", ".", "", "0", "0.00000000", "00.0", "1,2", "1,", ",1", "1.2.3", "1e3")),
+    st.sampled_from((" 1", "1_0", "NaN", "inf", "１", "+1", "-1", "0" * 40 + "1", "1" * 41, f"0.{'0' * 37}1")),
+    st.text("0123456789.,", max_size=45),
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(AMOUNTS, AMOUNTS), max_size=4))
+def test_a_batch_is_read_as_its_frames_are_one_by_one(amounts: list[tuple[str, str]]) -> None:
+    payloads = [combined({**trade(i + 1), "p": p, "q": q}).encode() for i, (p, q) in enumerate(amounts)]
+    frames = [(payload, decode(payload)) for payload in payloads]
+    trades, others = decode_all(payloads)
+    assert trades == [frame for _, frame in frames if isinstance(frame, TradeEvent)]
+    assert others == [(payload, frame) for payload, frame in frames if not isinstance(frame, TradeEvent)]
+
+
 # What nkaz001/hftbacktest has recorded of the real Binance: tests/data/SOURCES.md.
 RECORDED = sorted((ROOT / "tests" / "data" / "frames").glob("*.gz"))
 
