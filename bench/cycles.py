@@ -93,16 +93,21 @@ def main() -> None:
             driver.start()
         time.sleep(5)
         finished = Trader.objects.filter(state=TraderState.FINISHED)
-        tasks, cycles, began = tasks_done(), finished.count(), time.perf_counter()
+        tasks, cycles, cpu, began = tasks_done(), finished.count(), market.cpu_s(), time.perf_counter()
         time.sleep(SECONDS)
         tasks, cycles = tasks_done() - tasks, finished.count() - cycles
         seconds = time.perf_counter() - began
+        cpu = {name: spent - cpu.get(name, 0) for name, spent in market.cpu_s().items()}
         stop.set()
         for driver in drivers:
             driver.join()
     per_cycle = tasks / cycles
     print(f"{len(PRICES) * MAX_SLOTS} traders on {connection.display_name}, one worker, {seconds:.0f} s")
     print(f"full cycles            {cycles / seconds:8.1f} /s   ({cycles} in all, {per_cycle:.1f} tasks each)")
+    mock = cpu.pop("mock_exchange")
+    each = ", ".join(f"{name} {spent / cycles * 1e3:.1f}" for name, spent in sorted(cpu.items()))
+    print(f"CPU of a cycle         {sum(cpu.values()) / cycles * 1e3:8.1f} ms   ({each})")
+    print(f"                                    not counted: the mock exchange {mock / cycles * 1e3:.1f}")
     print(f"floor: no-op tasks     {floor:8.1f} /s   = {floor / per_cycle:.1f} cycles/s")
     print(f"cycles against floor   {cycles / seconds / (floor / per_cycle):8.2f}")
 

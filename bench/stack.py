@@ -1,13 +1,17 @@
 """The real processes for a measurement, and a market that moves when it is told to."""
 
+import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 from django.core.management import call_command
+from django.db import connection
 
 from hedgehog_project.heartbeats import alive
 from hedgehog_project.redis import connect
@@ -31,6 +35,15 @@ class Stack:
     def trade(self, symbol: str, price: str, quantity: str = "1") -> None:
         """One public trade on the mock exchange."""
         self.control("POST", "trade", symbol=symbol, price=price, quantity=quantity)
+
+    def cpu_s(self) -> dict[str, float]:
+        """CPU seconds so far of each process that was started, of Redis and of PostgreSQL."""
+        own = {process.name: cpu_s(process.pid) for process in self.processes.started if process.is_running}
+        redis: Any = connect().info("cpu")
+        own["redis"] = redis["used_cpu_sys"] + redis["used_cpu_user"]
+        if connection.vendor == "postgresql":
+            own["postgresql"] = _of_postgresql()
+        return own
 
     def control(self, method: str, path: str, **body: object) -> None:
         """A request to the mock exchange's own controls: docs/mock-exchange.md."""
@@ -56,11 +69,27 @@ def running(with_streamer: bool = True) -> Iterator[Stack]:
             for name in sorted(WORKERS):
                 words = command_of(name)
                 options = words[words.index("worker") :]
-                processes.celery(*options, "-I", "bench.noop", "--loglevel=WARNING")
+                command = (sys.executable, "-m", "celery", "-A", "hedgehog_project", *options)
+                processes.start(*command, "-I", "bench.noop", "--loglevel=WARNING", name=name)
             processes.wait_for(lambda: alive(connect()) >= WORKERS, 30, "the workers")
             yield Stack(processes, session)
         finally:
             processes.stop_all()
+
+
+def cpu_s(pid: int, *, with_ended: bool = False) -> float:
+    """CPU seconds of a process; with those of its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11 : 15 if with_ended else 13])) / os.sysconf("SC_CLK_TCK")
+
+
+def _of_postgresql() -> float:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    server = int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    return cpu_s(server, with_ended=True) + sum(cpu_s(int(child)) for child in children)
 
 
 def answers(session: requests.Session) -> bool:

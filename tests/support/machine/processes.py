@@ -91,7 +91,7 @@ class Processes:
             "PYTHONUNBUFFERED": "1",
             **{name: str(value) for name, value in environment.items()},
         }
-        self._started: list[Process] = []
+        self.started: list[Process] = []
 
     def start(self, *command: str, name: str = "", **environment: object) -> Process:
         """Starts `command` in the project's folder."""
@@ -100,9 +100,9 @@ class Processes:
             name,
             [*self.prefix, *command],
             self.environment | {key: str(value) for key, value in environment.items()},
-            self._folder / f"{name}-{len(self._started)}.log",
+            self._folder / f"{name}-{len(self.started)}.log",
         )
-        self._started.append(process)
+        self.started.append(process)
         return process
 
     def manage(self, *arguments: str, **environment: object) -> Process:
@@ -134,7 +134,7 @@ class Processes:
     @property
     def last_words(self) -> str:
         """The ends of all logs."""
-        return "\n".join(f"--- {process.name}\n{process.tail}" for process in self._started)
+        return "\n".join(f"--- {process.name}\n{process.tail}" for process in self.started)
 
     def wait_for(self, condition: Callable[[], T], timeout_s: float = 10, what: str = "") -> T:
         """What `condition` gives once it is true. Fails the test with the ends of all logs if it stays false."""
@@ -149,11 +149,11 @@ class Processes:
 
     def stop_all(self) -> None:
         """SIGTERM for all; whoever is left after three seconds is killed."""
-        running = [process for process in self._started if process.is_running]
+        running = [process for process in self.started if process.is_running]
         for process in running:
             process.signal(signal.SIGTERM)
         give_up = time.monotonic() + 3
         while time.monotonic() < give_up and any(process.is_running for process in running):
             time.sleep(0.02)
-        for process in self._started:
+        for process in self.started:
             process.kill()
