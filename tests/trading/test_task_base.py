@@ -29,7 +29,12 @@ RECHECK = {"trader": 1, "symbol": "ETHUSDT", "why": "test"}
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What was queued, with its options."""
     queued: list[dict[str, Any]] = []
-    monkeypatch.setattr(current_app, "send_task", lambda name, **options: queued.append({"name": name, **options}))
+
+    def send_task(name: str, **options: Any) -> None:
+        assert options.pop("argsrepr") == "()" and options.pop("kwargsrepr") == repr(options["kwargs"])
+        queued.append({"name": name, **options})
+
+    monkeypatch.setattr(current_app, "send_task", send_task)
     return queued
 
 
