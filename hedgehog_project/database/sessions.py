@@ -31,6 +31,9 @@ CLIENT = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
+    # What is asked for the third time on a connection is prepared there: the server reads and plans it no more.
+    "server_side_binding": True,
+    "prepare_threshold": 3,
 }
 _VALUE = re.compile(r"\d+(ms|s|min|h)?")
 
@@ -53,6 +56,8 @@ def configure(entry: dict[str, Any]) -> None:
         raise ImproperlyConfigured(
             "DATABASE_URL: tcp_user_timeout must be a number of milliseconds, for example 20000"
         )
+    if given.get("prepare_threshold") == "off":
+        given |= {"prepare_threshold": None, "server_side_binding": False}
     entry["OPTIONS"] = CLIENT | given
     entry["SESSION"] = session
 

@@ -71,6 +71,11 @@ class AmountField(models.Field):
             return value
         return to_units(self.to_python(value))
 
+    def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> Any:
+        units = super().get_db_prep_value(value, connection, prepared)
+        # PostgreSQL is told that it has 64 bits: one query would else be prepared for each size of its amounts.
+        return connection.ops.adapt_integerfield_value(units, "BigIntegerField")
+
     def run_validators(self, value: Any) -> None:
         if value is not None:
             try:

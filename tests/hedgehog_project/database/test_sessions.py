@@ -99,6 +99,19 @@ def test_the_address_may_say_otherwise(connect: Connect) -> None:
     assert "lock_timeout" not in parameters, "a pooler refuses it when a connection begins"
 
 
+@pytest.mark.parametrize(("query", "are_prepared"), [("", True), ("?prepare_threshold=off", False)])
+def test_what_is_asked_often_is_prepared_unless_the_address_says_otherwise(
+    connect: Connect, query: str, are_prepared: bool
+) -> None:
+    connection = connect(query)
+    with connection.cursor() as cursor:
+        for number in range(6):
+            cursor.execute("SELECT %s + 1", [number])
+            assert cursor.fetchone() == (number + 1,)
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s", ["%+ 1%"])
+        assert cursor.fetchone() == (int(are_prepared),)
+
+
 @pytest.mark.parametrize("query", ["lock_timeout=soon", "statement_timeout=-1", "tcp_user_timeout=9s"])
 def test_a_time_that_is_none_is_one_line_that_names_it(monkeypatch: pytest.MonkeyPatch, query: str) -> None:
     monkeypatch.setenv("DATABASE_URL", f"{URL}?{query}")
