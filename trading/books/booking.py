@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from django.db.models import Prefetch, QuerySet
 
+from hedgehog_project.database.writing import insert, update
 from trading.core import orders as core
 from trading.core.journal import Cause, Kind
 from trading.core.orders import OrderReport, OrderStatus, fold
@@ -12,6 +13,9 @@ from trading.core.position import Position
 from trading.models import Fill, Order, Trader
 from trading.models.journal import write
 from trading.models.orders import COULD_TRADE
+
+# The columns that a report may change.
+_BOOKED = ("status", "executed", "exchange_order_id", "reason", "not_found_at", "updated_at")
 
 
 def position_of(trader: Trader) -> Position:
@@ -81,14 +85,14 @@ def book(
     row.exchange_order_id = after.exchange_order_id
     row.reason = after.reason[:300]
     row.not_found_at = None
-    row.save(update_fields=["status", "executed", "exchange_order_id", "reason", "not_found_at", "updated_at"])
+    update(row, _BOOKED)
     words = _words(kind, row)
     if kind == Kind.BOOKED and not before.status.is_open and after.status == before.status:
         # A report that was overtaken: what it says of the order is old, and its fill is new.
         words = f"adds a late fill, {words} before"
     entry = write(trader, cause, kind, words, reason or report.reason or row.reason, row)
     known = {fill.trade_id for fill in before.fills}
-    new = Fill.objects.bulk_create(
+    new = [
         Fill(
             order=row,
             entry=entry,
@@ -103,7 +107,9 @@ def book(
         )
         for fill in after.fills
         if fill.trade_id not in known
-    )
+    ]
+    for each in new:
+        insert(each)
     if row.known_fills is not None:
         row.known_fills += new
     return True

@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils import timezone
 
+from hedgehog_project.database.writing import insert
 from trading.core.denials import Check, Rule
 from trading.core.journal import Cause, Kind, Source
 from trading.core.orders import OrderStatus
@@ -54,7 +55,7 @@ def write(
     denied_by: Check | Rule | None = None,
 ) -> JournalEntry:
     """Adds a line to a trader's timeline. `decision` and `reason` are for people."""
-    return JournalEntry.objects.create(
+    entry = JournalEntry(
         trader=trader,
         kind=kind,
         source=cause.source,
@@ -67,6 +68,8 @@ def write(
         order=order,
         task_id=cause.task_id,
     )
+    insert(entry)
+    return entry
 
 
 def write_once(

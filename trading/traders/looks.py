@@ -19,6 +19,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from hedgehog_project.database.compiled import Compiled
+from hedgehog_project.database.writing import insert, update
 from hedgehog_project.venues import Venue
 from trading.books import leftovers
 from trading.books.booking import as_core, book, position_with
@@ -379,7 +380,7 @@ def _book(snapshot: Snapshot, row: Order) -> None:
     if snapshot.is_late:
         # The leader goes by that where this process dies.
         row.is_late, row.cancel_reason = True, SHOWED_LATE
-        row.save(update_fields=["is_late", "cancel_reason", "updated_at"])
+        update(row, ("is_late", "cancel_reason", "updated_at"))
         if trader.has_ended:
             transaction.on_commit(partial(_enqueue_cancel, row.pk, trader))
     trader.error, trader.failures = "", 0
@@ -523,7 +524,7 @@ def _replace(snapshot: Snapshot, decision: Replace) -> Looked:
 def _want_cancelled(snapshot: Snapshot, row: Order, reason: str) -> Looked:
     trader = snapshot.trader
     row.cancel_reason, row.asked_at = reason[:200], timezone.now()
-    row.save(update_fields=["cancel_reason", "asked_at", "updated_at"])
+    update(row, ("cancel_reason", "asked_at", "updated_at"))
     trader.waits_for = f"cancelling its {row.side.lower()}: {reason}"[:300]
     write(trader, snapshot.cause, Kind.CANCELLED, f"cancels {row}", reason, row)
     return Looked(CancelOrder(row.pk))
@@ -549,7 +550,7 @@ def _saved(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell, replaces: Order | N
     trader = snapshot.trader
     side = Side.BUY if isinstance(wanted, PlaceBuy) else Side.SELL
     is_market = isinstance(wanted, PlaceSell) and wanted.is_market
-    row = Order.objects.create(
+    row = Order(
         trader=trader,
         symbol=trader.symbol,
         venue=trader.venue,
@@ -561,6 +562,7 @@ def _saved(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell, replaces: Order | N
         submitted_at=timezone.now(),
         replaces=replaces,
     )
+    insert(row)
     snapshot.rows[row.client_order_id] = row
     trader.state = TraderState.BUYING if side == Side.BUY else TraderState.SELLING
     write(trader, snapshot.cause, Kind.ORDERED, f"places {row}", wanted.reason, row)

@@ -11,6 +11,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from hedgehog_project.database.compiled import Compiled
+from hedgehog_project.database.writing import update
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
 from trading.models import Trader
@@ -84,7 +85,7 @@ def save(trader: Trader) -> triggers.Trigger:
     """Saves the trader; what it waits for now is to be copied to Redis once that is committed."""
     trader.armed_at = timezone.now() if trader.is_armed else None
     trader.version += 1
-    trader.save(update_fields=COLUMNS)
+    update(trader, COLUMNS)
     return trigger_for(trader)
 
 
