@@ -14,6 +14,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cache, lru_cache
 from typing import Any
 
 from trading.core.money import EXACT, plain
@@ -123,6 +124,7 @@ def text_of(value: Value) -> str:
     return plain(value) if isinstance(value, Decimal) else str(value)
 
 
+@cache
 def typed(settings: type) -> tuple[Typed, ...]:
     """The fields of a class of settings, in their order. Raises NotTyped where no form can be made of it."""
     if not isinstance(settings, type) or not dataclasses.is_dataclass(settings):
@@ -146,6 +148,13 @@ def from_texts(settings: type, texts: Mapping[str, str]) -> Any:
 
     What a newer module no longer knows is left out, and what it has new has its default.
     """
+    return _made(settings, tuple((name, str(text)) for name, text in texts.items()))
+
+
+# Each look at a trader asks for the settings that it had the last time, and nothing can change an instance.
+@lru_cache(maxsize=1_000)
+def _made(settings: type, written: tuple[tuple[str, str], ...]) -> Any:
+    texts = dict(written)
     values: dict[str, Value] = {}
     problems: dict[str, str] = {}
     for each in typed(settings):
@@ -153,7 +162,7 @@ def from_texts(settings: type, texts: Mapping[str, str]) -> Any:
             values[each.name] = each.default
             continue
         try:
-            value = values[each.name] = each.value(str(texts[each.name]))
+            value = values[each.name] = each.value(texts[each.name])
         except ValueError as error:
             problems[each.name] = str(error)
             continue
