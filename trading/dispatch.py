@@ -19,11 +19,15 @@ from hedgehog_project.outside import read_json
 from hedgehog_project.queues import EXITS, REPORTS
 from hedgehog_project.venues import Venue
 from streamer.topics import decode_trade, report_topic, trade_topic
+from trading.books.booking import is_news
 from trading.core.events import TradeSeen
+from trading.core.money import ZERO
+from trading.core.orders import OrderReport, OrderStatus
 from trading.exchange.order_ids import read
-from trading.exchange.replies import own_id
+from trading.exchange.replies import from_execution_report, own_id
 from trading.identity.names import Names
 from trading.identity.others import Seen
+from trading.models import Order
 from trading.waking import enqueue, triggers
 
 log = logging.getLogger(__name__)
@@ -31,14 +35,30 @@ log = logging.getLogger(__name__)
 GROUP = "dispatch"
 BATCH = 500
 BLOCK_MS = 500
+_AT_BLOCK = 7  # where that stands in the command
 # What another dispatcher took and did not finish within this time is taken over; so is a report nobody booked.
 TAKE_OVER_MS = 3_000
+# The answer to a placing tells what the report of the new order tells, and is usually booked within this time: only
+# what is still news then becomes a task.
+HELD_S = 0.2
 # Binance's own limit (trading-endpoints.md, newClientOrderId). What is longer is none of ours.
 LONGEST_ID = 36
 # Traders woken in one round trip where a price crosses very many triggers at once.
 MAX_FIRED = 1_000
 
 Entry = tuple[bytes, list[bytes]]
+
+
+@dataclass(frozen=True)
+class _Held:
+    """The report of a new order, which its answer may have told."""
+
+    until: float  # by time.monotonic()
+    venue: Venue
+    topic: bytes
+    entry_id: bytes
+    event: dict[str, Any]
+    report: OrderReport
 
 
 @dataclass
@@ -75,6 +95,7 @@ class Dispatcher:
         self._reports: dict[bytes, str] = {}
         self._command: list[Any] = []
         self._done: list[tuple[bytes, list[bytes]]] = []
+        self._held: list[_Held] = []  # the oldest first
 
     def listen_to(self, markets: dict[str, list[str]], venues: Iterable[str]) -> None:
         """Changes what is read. Raises redis.RedisError."""
@@ -97,6 +118,7 @@ class Dispatcher:
             if isinstance(result, redis.RedisError) and "BUSYGROUP" not in str(result):
                 raise redis.ResponseError(f"{topic.decode()}: {result}")
         self._command = ["XREADGROUP", "GROUP", GROUP, self.name, "COUNT", BATCH, "BLOCK", BLOCK_MS, "STREAMS"]
+        assert self._command[_AT_BLOCK] == BLOCK_MS
         self._command += [*topics, *[">"] * len(topics)]
 
     def _regroup(self, error: redis.ResponseError) -> None:
@@ -108,7 +130,7 @@ class Dispatcher:
         self._make_groups()
 
     def step(self) -> int:
-        """Reads one batch and hands it on, waiting at most BLOCK_MS for one; how many entries.
+        """Reads one batch and hands it on, waiting at most BLOCK_MS for one; how many entries were read.
 
         Raises redis.RedisError, and kombu's OperationalError where the broker is away. What was read and not
         handed on is taken over later: nothing is acknowledged before.
@@ -120,6 +142,7 @@ class Dispatcher:
         done, self._done = self._done, []
         for topic, ids in done:
             pipeline.execute_command("XACK", topic, GROUP, *ids)
+        self._command[_AT_BLOCK] = self._patience_ms()
         pipeline.execute_command(*self._command)
         try:
             answer = pipeline.execute()[-1]
@@ -131,7 +154,15 @@ class Dispatcher:
         for topic, entries in batches:
             if topic in self._reports:
                 self._handle_reports(topic, entries)
+        self._let_go()
         return sum(len(entries) for _, entries in batches)
+
+    def _patience_ms(self) -> int:
+        """How long to wait for the next batch."""
+        if not self._held:
+            return BLOCK_MS
+        # Not 0, by which Redis understands "for ever".
+        return max(1, min(BLOCK_MS, round((self._held[0].until - time.monotonic()) * 1000)))
 
     def take_over(self) -> int:
         """Hands on again what a dead dispatcher left, and the reports that no task has booked; how many entries."""
@@ -217,10 +248,34 @@ class Dispatcher:
             if event is None or self._is_strangers(venue, event):
                 idle.append(entry_id)  # Balances, or an order that is not ours.
                 continue
-            enqueue.report(venue, entry_id.decode(), event)
-            self.counts.reports += 1
+            report = _of_new_order(event)
+            if report is not None:
+                until = time.monotonic() + HELD_S
+                self._held.append(_Held(until, venue, topic, entry_id, event, report))
+                continue
+            self._hand_on(venue, entry_id, event)
         if idle:
             self._done.append((topic, idle))
+
+    def _hand_on(self, venue: Venue, entry_id: bytes, event: dict[str, Any]) -> None:
+        enqueue.report(venue, entry_id.decode(), event)
+        self.counts.reports += 1
+
+    def _let_go(self) -> None:
+        """Hands on those of the held reports whose time has come and that are news; the others are done with."""
+        now = time.monotonic()
+        count = next((place for place, held in enumerate(self._held) if held.until > now), len(self._held))
+        if not count:
+            return
+        due = self._held[:count]
+        news = _news([held.report for held in due])
+        for held, is_one in zip(due, news, strict=True):
+            if is_one:
+                self._hand_on(held.venue, held.entry_id, held.event)
+            else:
+                self._done.append((held.topic, [held.entry_id]))
+        # Only now: where the broker is away they are let go again.
+        del self._held[:count]
 
     def _is_strangers(self, venue: str, event: dict[str, Any]) -> bool:
         """Another installation may place thousands: they are noted, and none of them becomes a task."""
@@ -266,6 +321,31 @@ def _own_report(data: bytes) -> dict[str, Any] | None:
         log.error("unreadable execution report skipped: error=%s data=%.300s", error, data)
         return None
     return event if concerns_us else None
+
+
+def _of_new_order(event: dict[str, Any]) -> OrderReport | None:
+    """What the report of an order that has just been accepted tells; None for any other, or an unreadable one."""
+    if event.get("x") != "NEW" or event.get("X") != "NEW":
+        return None
+    try:
+        report = from_execution_report(event)
+    except (KeyError, AttributeError, TypeError, ValueError, ArithmeticError):
+        return None  # The task says what is wrong with it.
+    return report if report.status == OrderStatus.NEW and report.executed == ZERO else None
+
+
+def _news(reports: Sequence[OrderReport]) -> list[bool]:
+    """Of each, whether it tells of an order what its row does not say; an unknown order is news."""
+    names = {report.client_order_id for report in reports}
+    try:
+        rows = {row.client_order_id: row for row in Order.objects.filter(client_order_id__in=names).order_by()}
+    except DatabaseError as error:
+        log.error("unknown whether reports are news, all passed on: reports=%s error=%s", len(reports), error)
+        return [True] * len(reports)
+    for row in rows.values():
+        row.known_fills = []  # A new order's report tells of none.
+    told = ((rows.get(report.client_order_id), report) for report in reports)
+    return [row is None or is_news(row, report) for row, report in told]
 
 
 def _as_it_comes(answer: Any, **options: Any) -> Any:

@@ -1,6 +1,7 @@
 """Which events become tasks, on a real Redis: only what concerns a trader, and nothing that is lost by a death."""
 
 import json
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import redis
 from celery import current_app
+from django.db import OperationalError
 
 from hedgehog_project.queues import ENTRIES, EXITS
 from hedgehog_project.redis import new_client
@@ -15,6 +17,7 @@ from streamer.topics import TradeEvent, encode_trade, report_topic, trade_topic
 from trading import dispatch
 from trading.core.strategy import ANY_PRICE
 from trading.dispatch import GROUP, Dispatcher
+from trading.models import Order, Trader
 from trading.waking import triggers
 from trading.waking.triggers import Trigger, set_trigger
 
@@ -66,6 +69,19 @@ def publish(client: "redis.Redis", trade_id: int, price: str, symbol: str = "ETH
 def report(client: "redis.Redis", order: str = "hh-1-b-1", kind: str = "executionReport", **fields: Any) -> str:
     data = {"e": kind, "s": "ETHUSDT", "c": order, "C": "", **fields}
     return str(client.xadd(report_topic("mock"), {"kind": "event", "data": json.dumps(data)}), "utf-8")  # type: ignore[arg-type]
+
+
+def order_of(trader: Trader, **values: Any) -> Order:
+    return Order.objects.create(
+        trader=trader,
+        symbol=trader.symbol,
+        venue=trader.venue,
+        side="BUY",
+        price=Decimal(2997),
+        quantity=Decimal("0.0667"),
+        client_order_id=f"hh-{trader.pk}-b-1",
+        **values,
+    )
 
 
 def arm(
@@ -224,6 +240,86 @@ def test_only_reports_of_own_orders_become_tasks(
     assert len(wake_ups.of("report")) == is_ours
     dispatcher.flush()
     assert redis_client.xpending(report_topic("mock"), GROUP)["pending"] == is_ours
+
+
+def new_order(client: "redis.Redis", row: Order, **fields: Any) -> str:
+    amounts = {"p": "2997", "q": "0.0667", "z": "0"}
+    facts = {"x": "NEW", "X": "NEW", "i": 5, "S": "BUY", "T": 1, "r": "NONE"}
+    return report(client, row.client_order_id, **{**amounts, **facts, **fields})
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "is_handed_on"),
+    [
+        ("NEW", {}, False),
+        ("FILLED", {}, False),
+        ("SUBMITTING", {}, True),
+        ("NOT_PLACED", {}, True),
+        ("NEW", {"x": "CANCELED", "X": "CANCELED"}, True),
+        ("NEW", {"q": "NaN"}, True),
+    ],
+)
+def test_report_of_a_new_order_becomes_a_task_only_if_its_row_does_not_say_the_same_soon(
+    dispatcher: Dispatcher,
+    redis_client: "redis.Redis",
+    wake_ups: WakeUps,
+    trader: Trader,
+    status: str,
+    fields: dict[str, Any],
+    is_handed_on: bool,
+) -> None:
+    row = order_of(
+        trader, exchange_order_id=None if status in ("SUBMITTING", "NOT_PLACED") else 5, status="SUBMITTING"
+    )
+    entry = new_order(redis_client, row, **fields)
+    dispatcher.step()
+    assert len(wake_ups.of("report")) == bool(fields), "only a new order's report waits for the answer"
+    # The answer is booked meanwhile.
+    Order.objects.filter(pk=row.pk).update(status=status)
+    give_up = time.monotonic() + 5
+    while dispatcher._held and time.monotonic() < give_up:
+        dispatcher.step()
+    dispatcher.flush()
+    assert [kwargs["entry"] for kwargs in wake_ups.of("report")] == [entry] * is_handed_on
+    assert redis_client.xpending(report_topic("mock"), GROUP)["pending"] == is_handed_on
+
+
+def test_report_of_an_unknown_new_order_is_handed_on(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "HELD_S", 0.0)
+    new_order(redis_client, Order(client_order_id="hh-1-b-9"))
+    dispatcher.step()
+    assert len(wake_ups.of("report")) == 1
+
+
+def test_reports_are_handed_on_while_the_database_is_away(
+    dispatcher: Dispatcher,
+    redis_client: "redis.Redis",
+    wake_ups: WakeUps,
+    trader: Trader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(*_: Any, **__: Any) -> Any:
+        raise OperationalError("server closed the connection")
+
+    monkeypatch.setattr(dispatch, "HELD_S", 0.0)
+    monkeypatch.setattr(dispatch.Order.objects, "filter", away)
+    new_order(redis_client, order_of(trader, exchange_order_id=5, status="NEW"))
+    dispatcher.step()
+    assert len(wake_ups.of("report")) == 1
+
+
+def test_held_report_of_a_dispatcher_that_dies_is_taken_over(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps, trader: Trader
+) -> None:
+    dead = made("dead")
+    new_order(redis_client, order_of(trader, exchange_order_id=None, status="SUBMITTING"))
+    assert (dead.step(), wake_ups) == (1, [])
+    assert dispatcher.take_over() == 1
+    while dispatcher._held:
+        dispatcher.step()
+    assert len(wake_ups.of("report")) == 1
 
 
 @pytest.mark.parametrize("data", ["", "{", "[]", "null", '{"e": "executionReport"}', '"text"'])
