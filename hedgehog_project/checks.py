@@ -24,7 +24,7 @@ PORTS = ("WEB_PORT", "FLOWER_PORT", "MOCK_PORT")
 # A venue's addresses: the scheme, which is encrypted with an s behind it, and the path.
 ADDRESSES = {"REST": ("http", ""), "WS_API": ("ws", "/ws-api/v3"), "STREAM": ("ws", "")}
 # What begins so in `.env` is meant for us.
-OUR_PREFIXES = ("HEDGEHOG_", "MOCK_", "BINANCE_", "TESTNET_", "DEMO_", "LIVE_")
+OUR_PREFIXES = ("HEDGEHOG_", "KEEP_", "MOCK_", "BINANCE_", "TESTNET_", "DEMO_", "LIVE_")
 SYMBOL = re.compile(r"[A-Z0-9]{2,20}")
 MARKET_HINT = (
     "Write MARKET=simulated, MARKET=live or MARKET=replay:FILE@SPEED (a CSV, .gz or .zip; @SPEED is optional)."
@@ -32,6 +32,12 @@ MARKET_HINT = (
 
 # More would only wait for Python's one lock.
 MAX_THREADS = 200
+# How long rows are kept, in days; a hundred years are for ever.
+SPANS = (
+    *("KEEP_JOURNAL_DAYS", "KEEP_RECONCILIATIONS_DAYS", "KEEP_DENIED_ORDERS_DAYS"),
+    *("KEEP_LOGINS_DAYS", "KEEP_HISTORY_DAYS"),
+)
+MAX_DAYS = 36_500
 
 
 @register()
@@ -64,6 +70,19 @@ def check_threads(**_: Any) -> list[CheckMessage]:
         )
         for name in ("WORKER_THREADS", "EXIT_THREADS")
         if not 1 <= getattr(settings, name) <= MAX_THREADS
+    ]
+
+
+@register()
+def check_spans(**_: Any) -> list[CheckMessage]:
+    return [
+        Error(
+            f"{name}={getattr(settings, name)} is not between 0 and {MAX_DAYS}",
+            hint="Write a number of days such as 90; 0 keeps everything.",
+            id="hedgehog.E014",
+        )
+        for name in SPANS
+        if not 0 <= getattr(settings, name) <= MAX_DAYS
     ]
 
 

@@ -86,6 +86,14 @@ DEMO_REST_URL = env.endpoint("DEMO_REST_URL", default="https://demo-api.binance.
 DEMO_WS_API_URL = env.endpoint("DEMO_WS_API_URL", default="wss://demo-ws-api.binance.com/ws-api/v3")
 DEMO_STREAM_URL = env.endpoint("DEMO_STREAM_URL", default="wss://demo-stream.binance.com")
 
+# --- how long rows are kept, in days; 0: for ever. Orders, fills and traders always are ----------------
+# The journal of cycles that ended longer ago is moved to HEDGEHOG_HOME/archive; all else is deleted.
+KEEP_JOURNAL_DAYS = env.int("KEEP_JOURNAL_DAYS", default=90)
+KEEP_RECONCILIATIONS_DAYS = env.int("KEEP_RECONCILIATIONS_DAYS", default=90)
+KEEP_DENIED_ORDERS_DAYS = env.int("KEEP_DENIED_ORDERS_DAYS", default=400)
+KEEP_LOGINS_DAYS = env.int("KEEP_LOGINS_DAYS", default=30)
+KEEP_HISTORY_DAYS = env.int("KEEP_HISTORY_DAYS", default=800)
+
 # --- Django -------------------------------------------------------------------------------------
 SECRET_KEY = env.secret("SECRET_KEY") or Secret(secret(HEDGEHOG_HOME, "secret_key"))
 DEBUG = env.flag("DEBUG", default=False)

@@ -33,6 +33,7 @@ FLOORS = (
     "trading.risk",
     "trading.identity",
     "trading.one_by_one",
+    "trading.archive",
     "trading.books",
     "trading.waking",
     "trading.apps",

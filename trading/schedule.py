@@ -1,8 +1,14 @@
 """What beat queues, how often, and why. An operator may change it in the admin; a restart does not undo that."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+
+# In UTC, and not on the hour, when others have their jobs.
+NIGHTLY = {
+    "minute": "17", "hour": "3", "day_of_week": "*", "day_of_month": "*", "month_of_year": "*", "timezone": "UTC",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -11,8 +17,16 @@ class Row:
 
     name: str
     task: str
-    every_s: int
+    every_s: int | None  # None: each night.
     why: str
+
+    def when(self) -> dict[str, Any]:
+        """The fields of a periodic task that say it."""
+        if self.every_s is None:
+            at = CrontabSchedule.objects.get_or_create(**NIGHTLY)[0]
+            return {"crontab": at}
+        at = IntervalSchedule.objects.get_or_create(every=self.every_s, period=IntervalSchedule.SECONDS)[0]
+        return {"interval": at}
 
 
 SCHEDULE = (
@@ -30,13 +44,15 @@ SCHEDULE = (
     ),
     Row("Gain", "trading.tasks.record_equity", 60, "records the gain of this hour"),
     Row("Reconciliation", "trading.tasks.reconcile_all", 60, "compares our records with the exchange"),
+    Row("Archive", "trading.tasks.archive", None, "archives old journals, deletes rows that are kept no longer"),
 )
 
 
 def make_schedule() -> None:
     """Writes the rows that are not there yet."""
     for row in SCHEDULE:
-        interval, _ = IntervalSchedule.objects.get_or_create(every=row.every_s, period=IntervalSchedule.SECONDS)
+        if PeriodicTask.objects.filter(name=row.name).exists():
+            continue
         PeriodicTask.objects.get_or_create(
-            name=row.name, defaults={"task": row.task, "interval": interval, "description": row.why}
+            name=row.name, defaults={"task": row.task, "description": row.why, **row.when()}
         )

@@ -1,6 +1,7 @@
 """The Celery tasks: each takes ids, fetches, calls one function, and may run twice and late."""
 
 import logging
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import redis
 from celery import Task, current_app, shared_task
 from celery.signals import worker_ready
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from hedgehog_project import shared_clock, watchdog
@@ -16,6 +18,8 @@ from hedgehog_project.queues import ENTRIES, EXITS, REPORTS, drop_stale
 from hedgehog_project.redis import connect, take
 from hedgehog_project.venues import Venue
 from trading import leader
+from trading.archive import runs as archive_runs
+from trading.archive.files import ArchiveError
 from trading.books import equity
 from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Cause, Kind, Source
@@ -44,6 +48,8 @@ GIVE_UP_AFTER = 5
 # What asks about every symbol waits for the exchange's limits again and again.
 LONG_S = 900.0
 FILL_EVERY_S = 0.5
+# What a piece of the nightly archive may take: a worker's thread is free again soon, and so is a killed one's task.
+PIECE_S = 10.0
 
 watchdog.also(watchdog.Check(time_limit.does_not_end, time_limit.rest_after))
 
@@ -128,6 +134,23 @@ def reconcile_all(self: Task[Any, Any]) -> None:
 def record_equity() -> None:
     """Every minute: what trading has brought so far; an hour keeps its last."""
     each(venues_in_use(), equity.record)
+
+
+@shared_task(base=BaseTask, is_enqueued_again=False)
+def archive() -> None:
+    """Every night, piece by piece: each queues the next one. One that is lost goes on in the next night."""
+    until, rows = time.monotonic() + PIECE_S, 0
+    try:
+        rows = sum(done.rows for done in archive_runs.run(timezone.now(), until))
+    except archive_runs.Busy as error:
+        log.info("no archiving now: %s", error)
+    except ArchiveError as error:
+        log.error("%s", error)
+    else:
+        if time.monotonic() >= until:
+            enqueue.archive()
+    if rows:
+        log.info("archived or deleted: rows=%d", rows)
 
 
 @shared_task(base=BaseTask, of_use_s=30, is_enqueued_again=False, takes_s=LONG_S)

@@ -1,5 +1,6 @@
 """What is remembered. The database is the truth; Redis, the broker and every process may forget."""
 
+from trading.models.archive import ArchiveFile
 from trading.models.balances import Balance
 from trading.models.equity import Equity
 from trading.models.installations import Installation, OtherInstallation, Run
@@ -17,6 +18,7 @@ from trading.models.traders import Leftover, Slot, Trader
 
 __all__ = [
     "AccountProtections",
+    "ArchiveFile",
     "Balance",
     "CycleTotal",
     "DeniedOrder",

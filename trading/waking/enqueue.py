@@ -113,6 +113,11 @@ def refresh_balances_once(venue: str) -> None:
         _enqueue("trading.tasks.refresh_balances", {"venue": venue}, WAKE_EXPIRES_S)
 
 
+def archive() -> None:
+    """Has the next piece of what is too old archived."""
+    _enqueue("trading.tasks.archive", {})
+
+
 # What runs tasks in this process, instead of a worker; None: they go to the broker.
 _instead: Callable[[str, dict[str, Any]], None] | None = None
 # What this process has queued, and until when not again, where Redis can't be asked.
