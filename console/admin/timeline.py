@@ -16,6 +16,7 @@ from console.admin.orders import fee, filled, worth
 from console.why import story_now, wakes_at
 from console.words import STATE_MEANS, notes
 from hedgehog_project.venues import Venue
+from trading.archive import journal as archive
 from trading.books.arithmetic import Arithmetic, arithmetic
 from trading.books.booking import as_core, position_with
 from trading.books.holdings import fees_of, value_of
@@ -102,6 +103,7 @@ def timeline_of(trader: Trader) -> dict[str, Any]:
         "orders": [_order(order, base, quote) for order in orders],
         "steps": [_shown(step, trader) for step in steps(told, orders, trader)],
         "has_more": len(entries) > MAX_LINES,
+        "archived": _archived(trader),
         "told": len(told),
         "is_live": not trader.has_ended,
     }
@@ -125,6 +127,15 @@ def _facts(trader: Trader) -> list[tuple[str, Any]]:
         ("Leftover", show.amount(trader.leftover, base) if trader.leftover else show.NONE),
         *([("Missing in the account", show.amount(trader.missing, base))] if trader.missing else []),
     ]
+
+
+def _archived(trader: Trader) -> str:
+    """Where its older lines are, in a sentence; empty where they are all here."""
+    files = archive.where(trader)
+    if not files:
+        return ""
+    names = ", ".join(f"{file.name} on {file.host} in {file.folder}" for file in files)
+    return f"Older lines of its journal are in the archive: {names}. To print them:"
 
 
 def _missing(trader: Trader, terms: Arithmetic) -> str:
