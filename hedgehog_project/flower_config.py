@@ -18,11 +18,12 @@ port = env.int("FLOWER_PORT", default=5555)
 basic_auth = [f"{FLOWER_USER}:{secret(home(), FLOWER_PASSWORD)}"]
 # One password for everybody: with it one looks, and runs, revokes and stops nothing.
 read_only = True
-# Tasks stay visible over a restart; saved every ten seconds, for a kill -9 saves nothing.
+# The last minutes: it is for a look at what runs now. Tasks stay visible over a restart, and are saved at its end
+# alone: while it saves it answers nobody. A kill -9 loses them.
 persistent = True
 db = str(home() / "flower")
-state_save_interval = 10_000
-max_tasks = 20_000
+state_save_interval = 0
+max_tasks = 2_000
 # A worker that is started anew has another name: its process id is in it.
 purge_offline_workers = 3600
 tasks_columns = "name,args,state,received,runtime,worker"
