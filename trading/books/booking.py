@@ -11,7 +11,7 @@ from trading.core.journal import Cause, Kind
 from trading.core.orders import OrderReport, OrderStatus, fold
 from trading.core.position import Position
 from trading.models import Fill, Order, Trader
-from trading.models.journal import write
+from trading.models.journal import write, write_further
 from trading.models.orders import COULD_TRADE
 
 # The columns that a report may change.
@@ -90,7 +90,10 @@ def book(
     if kind == Kind.BOOKED and not before.status.is_open and after.status == before.status:
         # A report that was overtaken: what it says of the order is old, and its fill is new.
         words = f"adds a late fill, {words} before"
-    entry = write(trader, cause, kind, words, reason or report.reason or row.reason, row)
+    why = reason or report.reason or row.reason
+    # Only where the status stays can the last line say the same: no question for all the others.
+    entry = write_further(trader, cause, kind, words, why, row) if after.status == before.status else None
+    entry = entry or write(trader, cause, kind, words, why, row)
     known = {fill.trade_id for fill in before.fills}
     new = [
         Fill(

@@ -1,5 +1,7 @@
 """The journal: what woke a trader, what it decided, and why."""
 
+import re
+
 from django.db import models
 from django.utils import timezone
 
@@ -10,6 +12,9 @@ from trading.core.orders import OrderStatus
 from trading.models.choices import choices_of
 from trading.models.orders import Order
 from trading.models.traders import Trader
+
+# A price, a time, an id: letters that stand with digits as well, such as those of a hexadecimal number.
+_FIGURES = re.compile(r"\w*\d[\w.,:]*")
 
 
 class JournalEntry(models.Model):
@@ -75,7 +80,23 @@ def write(
 def write_once(
     trader: Trader, cause: Cause, kind: Kind, decision: str, reason: str, denied_by: Check | Rule | None = None
 ) -> None:
-    """Adds what the last line does not say already: a trader may wait for the same reason for hours."""
+    """Adds what the last line does not say already: a trader may wait for the same reason for hours.
+
+    The same with other figures is the same: what is measured or counted anew at each try is shown on the trader.
+    """
     last = trader.journal.order_by("-id").values_list("kind", "reason").first()
-    if last != (kind, reason[:500]):
+    if last is None or (last[0], _FIGURES.sub("#", last[1])) != (kind, _FIGURES.sub("#", reason[:500])):
         write(trader, cause, kind, decision, reason, denied_by=denied_by)
+
+
+def write_further(
+    trader: Trader, cause: Cause, kind: Kind, decision: str, reason: str, order: Order
+) -> JournalEntry | None:
+    """The last line, where it says the same of the order: it tells of this event as well. None where it does not."""
+    last = trader.journal.order_by("-id").first()
+    says = (kind, cause.source, order.status, order.pk, decision[:200], reason[:500])
+    if last is None or says != (last.kind, last.source, last.status, last.order_id, last.decision, last.reason):
+        return None
+    last.event = cause.text[:200]
+    last.save(update_fields=["event"])
+    return last
