@@ -54,8 +54,10 @@ PAGES = {
     "orders": "/admin/trading/order/",
     "orders, search": "/admin/trading/order/?q=hh-",
     "fills": "/admin/trading/fill/",
+    "fills of a venue": "/admin/trading/fill/?order__venue__exact=live",
     "journal": "/admin/trading/journalentry/",
     "journal, search": "/admin/trading/journalentry/?q=profit",
+    "journal, in vain": "/admin/trading/journalentry/?q=nothing+of+that",
     "profit page": "/admin/trading/equity/profit/",
 }
 COMMANDS = {"status": ["status"], "profit": ["profit"], "why": ["why", SYMBOL]}

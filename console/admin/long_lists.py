@@ -28,8 +28,8 @@ from trading.models import Order, Symbol
 PER_PAGE = 50
 # More than these are not counted.
 COUNTED = 1000
-# Max rows that a page looks through: some 0.1 s where each of them is compared with a text.
-SEARCHED = 50_000
+# Max rows that a page looks through: 0.02 s on SQLite and 0.06 s on PostgreSQL where each is compared with a text.
+SEARCHED = 25_000
 # So many ids of a tab go into a query at most.
 FEW = 10_000
 # Rows are written when they happen, and their ids tell when; clocks of several machines differ a little.
@@ -136,7 +136,9 @@ class Pages(ChangeList):
         elif self.before is not None:
             high = min(high, self.before - 1)
         base = self.root_queryset.filter(self.narrowing, *between(low, high)).order_by(order)
-        limit = base.values_list("pk", flat=True)[SEARCHED - 1 : SEARCHED].first()
+        # Without a condition each row is one of the page.
+        has_condition = bool(self.queryset.query.where)
+        limit = base.values_list("pk", flat=True)[SEARCHED - 1 : SEARCHED].first() if has_condition else None
         if limit is not None:
             low, high = (limit, high) if self.after is None else (low, limit)
         most = COUNTED if order == "-pk" and self.before is None else PER_PAGE

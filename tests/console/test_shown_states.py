@@ -144,7 +144,7 @@ class TestMissing:
         assert hints[-1] == "3 more traders have a position that is missing in the account."
         assert len(hints) == 6
 
-    def test_ended_traders_are_found_by_their_time_and_not_by_looking_at_all(self, lacks: Trader) -> None:
+    def test_ended_traders_are_found_by_what_they_lack_and_not_by_looking_at_all(self, lacks: Trader) -> None:
         if connection.vendor != "sqlite":
             pytest.skip("the plan of so few rows says nothing on PostgreSQL")
         for _ in range(3):
@@ -154,7 +154,7 @@ class TestMissing:
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN QUERY PLAN {captured[0]['sql']}")
             plan = " ".join(row[3] for row in cursor.fetchall())
-        assert plan.count("USING INDEX trader_finished (finished_at") == 2, plan
+        assert plan.count("USING INDEX trader_missing (finished_at") == 2, plan
 
 
 class TestOrders:
