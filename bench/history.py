@@ -62,7 +62,7 @@ def _copies(
         values.append(_moved(kind, field, moves))
     sql = (
         f"INSERT INTO {kind._meta.db_table} ({', '.join(columns)}) "
-        "WITH RECURSIVE copies(n) AS (SELECT %s UNION ALL SELECT n + 1 FROM copies WHERE n < %s) "
+        "WITH RECURSIVE copies(n) AS (SELECT CAST(%s AS integer) UNION ALL SELECT n + 1 FROM copies WHERE n < %s) "
         f"SELECT {', '.join(values)} FROM {kind._meta.db_table} AS it, copies "
         f"WHERE it.id IN ({', '.join(str(each) for each in ids)}) ORDER BY n, it.id"
     )
