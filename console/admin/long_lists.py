@@ -149,8 +149,9 @@ class Pages(ChangeList):
         """What indexes leave of the table, in the order of the id; and from which id to which."""
         found, (low, high) = Q(), (0, MAX_ID)
         for name in self.model_admin.indexed:
-            if value := self.params.get(name):
-                found &= Q(**{name: value})
+            values = self.filter_params.get(name, [])
+            if len(values) == 1 and values[0]:
+                found &= Q(**{name: values[0]})
         for spec in self.filter_specs:
             if isinstance(spec, WrittenFilter):
                 low, high = spec.ids(self.root_queryset)
@@ -185,7 +186,8 @@ class Pages(ChangeList):
             return f"{of_all}{found:,} {self.opts.verbose_name if found == 1 else many}"
         if limit is not None:
             way = "back" if self.after is None else "on"
-            at = self.root_queryset.values_list(self.model_admin.time_field, flat=True).get(pk=limit)
+            # None where it has been archived meanwhile.
+            at = self.root_queryset.filter(pk=limit).values_list(self.model_admin.time_field, flat=True).first()
             return format_html("{} found in {} {}, {} to {}", shown, f"{SEARCHED:,}", many, way, show.moment(at))
         if not is_first:
             return f"{shown} of many {many}"
@@ -239,9 +241,9 @@ def first_since(rows: QuerySet[Any], field: str, moment: datetime) -> int:
     low, high = first[0], last[0] + 1
     while low < high:
         middle = (low + high) // 2
-        pk, at = pairs.filter(pk__lte=middle)[0]
-        if at >= moment:
-            high = pk
+        found = pairs.filter(pk__lte=middle).first()
+        if found is not None and found[1] >= moment:
+            high = found[0]
         else:
             low = middle + 1
     return int(low)
@@ -296,7 +298,8 @@ def orders_named(text: str) -> list[int]:
 def number_of(text: str) -> int | None:
     """The number that a text is, also “#12”; None where it is none, or too large for an id."""
     digits = text.removeprefix("#")
-    return int(digits) if digits.isdecimal() and int(digits) <= MAX_ID else None
+    is_short = digits.isdecimal() and len(digits) <= len(str(MAX_ID))
+    return int(digits) if is_short and int(digits) <= MAX_ID else None
 
 
 def symbols_named(text: str) -> tuple[list[int], bool]:

@@ -200,6 +200,12 @@ class TestSearch:
         assert listed(admin_client, "fill", "q=123456789")[0] == [fill.pk]
         assert listed(admin_client, "fill", "q=987654321")[0] == [fill.pk]
 
+    @pytest.mark.parametrize("text", ["9" * 5000, "%2312345678901234567890", "%23", "+", "%25_"])
+    def test_of_nonsense_finds_nothing_and_does_no_harm(self, admin_client: Client, other: Trader, text: str) -> None:
+        for model in ("trader", "order", "fill", "journalentry"):
+            shown, _ = listed(admin_client, model, f"q={text}")
+            assert shown == [] or text == "+"
+
     def test_finds_orders_by_a_part_of_their_id(self, admin_client: Client, other: Trader) -> None:
         order = Order.objects.filter(trader=other)[0]
         assert order.pk in listed(admin_client, "order", f"q={order.client_order_id[1:]}")[0]
@@ -219,6 +225,11 @@ class TestFilters:
         assert listed(admin_client, "journalentry", f"trader__symbol__id__exact={other.symbol_id}")[0] == [entry.pk]
         assert listed(admin_client, "journalentry", "trader__venue__exact=live")[0] == []
         assert listed(admin_client, "journalentry", f"trader__id__exact={other.pk}")[0] == [entry.pk]
+
+    def test_with_two_values_show_the_rows_of_both(self, admin_client: Client, symbol: Symbol) -> None:
+        trader, other = make_told_cycle(symbol), make_told_cycle(symbol)
+        query = f"trader__id__exact={trader.pk}&trader__id__exact={other.pk}"
+        assert len(listed(admin_client, "journalentry", query)[0]) == 2
 
     def test_of_tabs_find_the_few_whatever_came_since(
         self, admin_client: Client, symbol: Symbol, monkeypatch: pytest.MonkeyPatch
