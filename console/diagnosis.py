@@ -20,6 +20,7 @@ from hedgehog_project.outside import sentence
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue, market_of
 from hedgehog_project.venues.rate_limits import State
+from trading.archive import journal, spans
 from trading.core.orders import Side
 from trading.exchange.client import why_wait
 from trading.identity import copies, others
@@ -51,6 +52,8 @@ _EXPLAINED_BY = {"leader": {"beat", "worker_exits"}, "prices": {"streamer", "moc
 SHOWN = 5
 # The leader asks about such orders after seconds; minutes mean that nobody gets an answer.
 UNANSWERED = timedelta(minutes=1)
+# The archive runs each night; this machine may have been off in one.
+LATE_NIGHTS = timedelta(days=3)
 
 
 @dataclass(frozen=True)
@@ -273,11 +276,19 @@ def elsewhere(facts: Facts) -> Iterator[Finding]:
         yield from (note(Topic.TRADER, text) for text in figures.elsewhere(facts.venue))
 
 
+def archive(facts: Facts) -> Iterator[Finding]:
+    """The nightly archive that does not get on, as with a folder that cannot be written: the database grows."""
+    before = spans.before(spans.JOURNAL, facts.now - LATE_NIGHTS)
+    if facts.symbol is None and not facts.stopped and before and journal.is_behind(before):
+        advice = "Run `manage.py archive`: it says what is wrong."
+        yield note(Topic.PROGRESS, f"Old journals have not been archived for {LATE_NIGHTS.days} days.", advice)
+
+
 Source = Callable[[Facts], Iterator[Finding]]
 # The graver first, among those of one severity.
 SOURCES: tuple[Source, ...] = (
     *(is_switched, installations, rate_limits, processes_down, progress),
-    *(is_on, venue, listings, feed, settings, traders, orders, missing, elsewhere, risk_limits),
+    *(is_on, venue, listings, feed, settings, traders, orders, missing, elsewhere, risk_limits, archive),
 )
 
 

@@ -16,6 +16,7 @@ from hedgehog_project.processes import ProcessState
 from tests.console.test_overview import NO_REDIS, publish
 from tests.support.commands import said
 from tests.support.heartbeats import all_well, plant
+from tests.trading.archive.conftest import days_ago, make_told_cycle
 from tests.trading.conftest import make_symbol
 from trading.models import Symbol, TradingSettings
 from trading.risk import kill_switch
@@ -108,3 +109,17 @@ def test_queries_do_not_grow_with_symbols(
         publish(symbol.name, "3000")
     with django_assert_max_num_queries(24):
         assert diagnosis.diagnose(diagnosis.gather(states=[])) == []
+
+
+def test_an_archive_that_does_not_get_on_is_told(
+    symbol: Symbol, redis_client: "redis.Redis", settings: Settings
+) -> None:
+    all_well(redis_client)
+    words = "Old journals have not been archived for 3 days. Run `manage.py archive`"
+    make_told_cycle(symbol, days_ago(92))
+    assert words not in said("status")
+    make_told_cycle(symbol, days_ago(94))
+    assert words in said("status")
+    assert words not in said("why", symbol.name)
+    settings.KEEP_JOURNAL_DAYS = 0
+    assert words not in said("status")

@@ -23,6 +23,8 @@ from trading.models import ArchiveFile, Fill, JournalEntry, Trader
 
 # Lines at a time: a transaction of some milliseconds.
 BATCH = 500
+# Of so many lines some are of ended cycles.
+OLDEST = 50
 # What a line has; in the file what is empty is left out. `month` is not of the line, but of its cycle's end.
 FACTS = (
     *("trader_id", "id", "at", "kind", "source", "status", "denied_by", "trade_id", "event", "decision", "reason"),
@@ -58,6 +60,12 @@ def due(before: datetime) -> list[Due]:
         .order_by("month")
     )
     return [Due(f"{row['month']:%Y-%m}", row["lines"], row["size"]) for row in rows]
+
+
+def is_behind(before: datetime) -> bool:
+    """Whether lines are left that were to be archived so long ago. Looks at the oldest ones."""
+    rows = JournalEntry.objects.order_by("pk").values_list("at", "trader__finished_at")[:OLDEST]
+    return any(ended_at and max(at, ended_at) < before for at, ended_at in rows)
 
 
 def move(before: datetime) -> Iterator[int]:
