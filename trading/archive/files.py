@@ -123,14 +123,20 @@ def append(month: str, lines: list[Line], has_all: HasAll) -> Written:
     return Written(file, size, len(lines))
 
 
-def read(file: ArchiveFile) -> Iterator[Line]:
-    """The lines of a file that count. Raises ArchiveError where it is not here, or damaged."""
+def read(file: ArchiveFile, begins: Line | None = None) -> Iterator[Line]:
+    """The lines of a file that count; where asked for, those that begin with these values.
+
+    Raises ArchiveError where it is not here, or damaged.
+    """
     path = folder() / file.name
     if file.folder_id != folder_id() or not path.exists():
         raise ArchiveError(f"{file.name} is not in {folder()}: it was written on {file.host}, in {file.folder}")
     try:
         with path.open("rb") as stream:
-            yield from _lines(_pieces(stream, file.size), path)
+            texts = _texts(_pieces(stream, file.size), path)
+            # Most lines of a month are others': they need not be understood.
+            start = _encoded(begins).rstrip(b"}\n") + b"," if begins else b""
+            yield from (_decoded(text, path) for text in texts if text.startswith(start))
     except OSError as error:
         raise ArchiveError(f"{path} cannot be read: {error.strerror or error}") from None
 
@@ -175,8 +181,8 @@ def _is_in_journal(path: Path, begin: int, has_all: HasAll) -> bool:
     try:
         with path.open("rb") as stream:
             stream.seek(begin)
-            for line in _lines(_pieces(stream, None), path, may_be_torn=True):
-                batch.append(line)
+            for text in _texts(_pieces(stream, None), path, may_be_torn=True):
+                batch.append(_decoded(text, path))
                 if len(batch) == COMPARED:
                     if not has_all(batch):
                         return False
@@ -202,8 +208,19 @@ def _pieces(stream: Any, size: int | None) -> Iterator[bytes]:
         yield piece
 
 
-def _lines(pieces: Iterator[bytes], path: Path, may_be_torn: bool = False) -> Iterator[Line]:
-    """Of gzip members, one behind the other. Raises ArchiveError where they are damaged, or torn and may not be."""
+def _decoded(text: bytes, path: Path) -> Line:
+    try:
+        line: Line = json.loads(text)
+    except ValueError as error:
+        raise ArchiveError(f"{path} is damaged: {error}") from None
+    return line
+
+
+def _texts(pieces: Iterator[bytes], path: Path, may_be_torn: bool = False) -> Iterator[bytes]:
+    """The lines of gzip members, one behind the other.
+
+    Raises ArchiveError where they are damaged, or torn and may not be.
+    """
     member, rest, is_within = zlib.decompressobj(wbits=31), b"", False
     try:
         for piece in pieces:
@@ -213,8 +230,8 @@ def _lines(pieces: Iterator[bytes], path: Path, may_be_torn: bool = False) -> It
                 if member.eof:
                     member = zlib.decompressobj(wbits=31)
                 *whole, rest = rest.split(b"\n")
-                yield from map(json.loads, whole)
-    except (zlib.error, ValueError) as error:
+                yield from whole
+    except zlib.error as error:
         raise ArchiveError(f"{path} is damaged: {error}") from None
     if (rest or is_within) and not may_be_torn:
         raise ArchiveError(f"{path} is damaged: its end is torn")

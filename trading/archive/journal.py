@@ -158,7 +158,7 @@ def lines_of(trader: Trader) -> tuple[list[Line], list[str]]:
     problems: list[str] = []
     for file in where(trader):
         try:
-            found += [line for line in files.read(file) if line["trader"] == trader.pk]
+            found += files.read(file, {"trader": trader.pk})
         except ArchiveError as error:
             problems.append(str(error))
     return sorted(found, key=lambda line: int(line["id"])), problems

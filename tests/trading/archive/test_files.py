@@ -39,6 +39,13 @@ def test_appends_are_read_in_order(home: Path) -> None:
     assert ArchiveFile.objects.get().lines == 1000
 
 
+def test_lines_are_found_by_how_they_begin(home: Path) -> None:
+    append([{"trader": trader, "id": n} for n, trader in enumerate((1, 11, 2, 1), 1)]).confirm()
+    file = ArchiveFile.objects.get()
+    assert [line["id"] for line in files.read(file, {"trader": 1})] == [1, 4]
+    assert list(files.read(file, {"trader": 3})) == []
+
+
 def test_zcat_reads_a_file(home: Path) -> None:
     append(LINES[:2]).confirm()
     append(LINES[2:3]).confirm()
