@@ -15,11 +15,12 @@ MEASUREMENTS = {
     "stops": "how long 10 and 200 stops wait for their turn (3 minutes)",
     "cycles": "full cycles a second with 100 traders",
     "grown": "the engine, pages and commands after 200,000 cycles (its own --help)",
+    "soak": "what grows in an hour of trading, per cycle and in 30 days (its own --help)",
     "recovery": "seconds until trading goes on after kill -9 of each process (6 minutes; its own --help)",
     "days": "recorded days traded in 5 slots: profit and books (9 minutes; its own --help)",
 }
 # Only where they are named: they need a file, or their time.
-ON_DEMAND = {"grown", "recovery", "days"}
+ON_DEMAND = {"grown", "soak", "recovery", "days"}
 
 
 def main() -> int:
@@ -33,7 +34,7 @@ def main() -> int:
         "names",
         nargs="*",
         metavar="NAME",
-        help="default: all but grown, recovery and days; options after one name are its own",
+        help="default: all but grown, soak, recovery and days; options after one name are its own",
     )
     words = sys.argv[1:]
     # One name may be followed by options of its own.
