@@ -52,7 +52,7 @@ class Command(BaseCommand):
             for batch in runs.run(now):
                 done[batch.what] = done.get(batch.what, 0) + batch.rows
                 if of:
-                    self.stderr.write(f"\r{bar(sum(done.values()), of)}\x1b[K", ending="")
+                    self.stderr.write(f"\r{bar(sum(done.values()), of)}\x1b[K", style_func=str, ending="")
                     self.stderr.flush()
         except (ArchiveError, runs.Busy) as error:
             raise CommandError(f"{str(error).rstrip('.')}.") from None
@@ -83,8 +83,9 @@ class Command(BaseCommand):
             self.stdout.write(f"{spans.JOURNAL}=0: no journal is archived.")
         else:
             self.stdout.write(f"No journal to archive: no cycle ended before {before:%Y-%m-%d %H:%M} UTC.")
-        if old := [(each.name, each.rows.count()) for each in spans.old(now)]:
-            self._table([["TO DELETE", "ROWS"], *([name, f"{count:,}"] for name, count in old)])
+        old = [(each.name, each.rows.count()) for each in spans.old(now)]
+        if any(count for _, count in old):
+            self._table([["TO DELETE", "ROWS"], *([name, f"{count:,}"] for name, count in old if count)])
         if files := list(ArchiveFile.objects.filter(lines__gt=0)):
             rows = [[each.name, f"{each.lines:,}", size(each.size), f"{each.host}:{each.folder}"] for each in files]
             self._table([["ARCHIVED", "LINES", "SIZE", "FOLDER"], *rows])

@@ -15,7 +15,7 @@ from console.management.commands.archive import bar, size
 from tests.support.commands import said
 from tests.trading.archive.conftest import days_ago, make_told_cycle
 from tests.trading.conftest import make_symbol
-from trading.models import JournalEntry, Trader
+from trading.models import JournalEntry, Trader, WrongPasswords
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -45,6 +45,15 @@ def test_it_says_what_it_has_archived_and_lists_the_files(old: Trader) -> None:
     told = said("archive", "--dry-run")
     assert "No journal to archive" in told
     assert f"journal-{days_ago(91):%Y-%m}.jsonl.gz" in told
+
+
+def test_a_dry_run_shows_what_is_to_be_deleted() -> None:
+    assert "TO DELETE" not in said("archive", "--dry-run")
+    WrongPasswords.objects.create(name="ann", address="::1", last_at=days_ago(60))
+    told = said("archive", "--dry-run")
+    assert "wrong passwords" in told
+    assert "reconciliations" not in told
+    assert said("archive") == "wrong passwords: 1 deleted\n"
 
 
 def test_zero_days_archive_nothing(old: Trader, settings: Settings) -> None:
