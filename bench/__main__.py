@@ -4,7 +4,12 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
 
+from bench import targets
+from hedgehog_project.version import VERSION
 from tests.support.environment import MARKER
 from tests.support.machine.postgres import bin_folder
 
@@ -14,13 +19,14 @@ MEASUREMENTS = {
     "latency": "from a trade on the wire to an accepted order",
     "stops": "how long 10 and 200 stops wait for their turn (3 minutes)",
     "cycles": "full cycles a second with 100 traders",
+    "memory": "what make run takes, and how soon it trades (4 minutes)",
     "grown": "the engine, pages and commands after 200,000 cycles (its own --help)",
     "soak": "what grows in an hour of trading, per cycle and in 30 days (its own --help)",
     "recovery": "seconds until trading goes on after kill -9 of each process (6 minutes; its own --help)",
     "days": "recorded days traded in 5 slots: profit and books (9 minutes; its own --help)",
 }
 # Only where they are named: they need a file, or their time.
-ON_DEMAND = {"grown", "soak", "recovery", "days"}
+ON_DEMAND = {"memory", "grown", "soak", "recovery", "days"}
 
 
 def main() -> int:
@@ -34,20 +40,36 @@ def main() -> int:
         "names",
         nargs="*",
         metavar="NAME",
-        help="default: all but grown, soak, recovery and days; options after one name are its own",
+        help=f"default: all but {', '.join(sorted(ON_DEMAND))}; options after one name are its own",
     )
+    parser.add_argument("--record", action="store_true", help="append the ratios to bench/history.csv")
     words = sys.argv[1:]
     # One name may be followed by options of its own.
     options = words[1:] if len(words) > 1 and words[1].startswith("-") else []
-    named = parser.parse_args(words[:1] if options else words).names
-    names = named or [name for name in MEASUREMENTS if name not in ON_DEMAND]
+    chosen = parser.parse_args(words[:1] if options else words)
+    names = chosen.names or [name for name in MEASUREMENTS if name not in ON_DEMAND]
     if unknown := sorted(set(names) - set(MEASUREMENTS)):
         parser.error(f"no measurement {', '.join(unknown)}: there are {', '.join(MEASUREMENTS)}")
+    with tempfile.TemporaryDirectory(prefix="hedgehog-bench-") as folder:
+        path = Path(folder) / "figures"
+        failed = measure(names, options, path)
+        figures = targets.told(path)
+    if table := targets.compared(figures):
+        print(f"\n{table}")
+    if chosen.record:
+        count = targets.record(figures, VERSION, f"{datetime.now(UTC):%Y-%m-%d}")
+        print(f"\n{count} ratios added to {targets.HISTORY}")
+    return failed
+
+
+def measure(names: list[str], options: list[str], figures: Path) -> int:
+    """Runs them; how many failed. They write their figures to this file."""
     failed = 0
     for name in names:
         print(f"\n{name}: {MEASUREMENTS[name]}\n", flush=True)
         # Surroundings of its own; on PostgreSQL, where it is installed, what depends on the database.
         environment = {key: value for key, value in os.environ.items() if key != MARKER}
+        environment[targets.FIGURES] = str(figures)
         if name == "cycles" and bin_folder():
             environment["HEDGEHOG_TEST_DATABASE"] = "postgresql"
         result = subprocess.run([sys.executable, "-m", f"bench.{name}", *options], env=environment, check=False)

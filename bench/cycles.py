@@ -15,6 +15,7 @@ from django.db import connection
 
 from bench import stack
 from bench.noop import DONE, noop
+from bench.targets import tell
 from hedgehog_project.celery import app
 from hedgehog_project.redis import connect
 from trading.core.strategy import TraderState
@@ -110,6 +111,8 @@ def main() -> None:
     print(f"                                    not counted: the mock exchange {mock / cycles * 1e3:.1f}")
     print(f"floor: no-op tasks     {floor:8.1f} /s   = {floor / per_cycle:.1f} cycles/s")
     print(f"cycles against floor   {cycles / seconds / (floor / per_cycle):8.2f}")
+    tell("cycles: a second", cycles / seconds)
+    tell("cycles: tasks each", per_cycle)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import logging
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from functools import partial
@@ -28,6 +28,7 @@ from django.test.utils import override_settings
 from django.utils import timezone
 
 from bench.history import multiply
+from bench.targets import tell
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
@@ -164,6 +165,18 @@ def main() -> None:
             grown = cycles
             columns[f"{cycles:,}"] = measure(exchange, options.times)
     show(columns)
+    for kind, names in worst_of(columns["empty"]).items():
+        ratios = [columns[column][name] / columns["empty"][name] for column in list(columns)[1:] for name in names]
+        tell(f"grown: the worst of {kind} / empty", max(ratios))
+
+
+def worst_of(names: Iterable[str]) -> dict[str, list[str]]:
+    """What trades, and what people look at."""
+    shown = {*COMMANDS, *PAGES}
+    return {
+        "what trades": [name for name in names if name not in shown],
+        "pages and commands": [name for name in names if name in shown],
+    }
 
 
 def show(columns: dict[str, dict[str, float]]) -> None:

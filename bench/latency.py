@@ -19,6 +19,7 @@ from django.db import connection
 
 from bench.noop import DONE, noop
 from bench.stack import Stack, migrate, running
+from bench.targets import tell
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, endpoints
 from trading.core.orders import Side
@@ -142,6 +143,8 @@ def main() -> None:
         print(f"{name:44}{statistics.median(values):9.2f}{percentile(values, 0.99):9.2f}")
     ratio = statistics.median(waits.ours) / statistics.median(both)
     print(f"ratio of the medians {ratio:.2f} (at most {RATIO_MAX}), {SAMPLES} samples each")
+    tell("latency: p50 / floor", ratio)
+    tell("latency: p99 / floor", percentile(waits.ours, 0.99) / percentile(both, 0.99))
 
 
 if __name__ == "__main__":

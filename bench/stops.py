@@ -21,6 +21,7 @@ from django.db import connection
 
 from bench import stack
 from bench.cycles import PRICES
+from bench.targets import tell
 from hedgehog_project.venues import Venue
 from tests.support.settings import give
 from trading import leader
@@ -128,6 +129,7 @@ def main() -> None:
         title = f"{count} stops, each answer after {delay_ms / 1000:g} s"
         shares = (took[0], statistics.median(took), took[int(len(took) * 0.9)], took[-1], minimum)
         print(f"{title:40}{len(took):>6}{''.join(f'{each:8.2f}' for each in shares)}", flush=True)
+        tell(f"stops: last of {count}, {'slow' if delay_ms else 'fast'} exchange, s", took[-1])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""What the streamer costs: CPU per 100,000 frames from a local socket to Redis, against a bare websocket-client loop.
+"""What the streamer costs: CPU per 100,000 frames from a local socket to Redis, beside other clients (peers.py).
 
     python -m bench.streamer
 
-Both consumers run in processes of their own and read the same frames from the same server, in turn; only their own
-CPU counts, from the first frame on. Frames are recorded ones, repeated and renumbered.
+All consumers run in processes of their own and read the same frames from the same server, in turn; only their own
+CPU counts, from the first frame on. Frames are recorded ones, repeated and renumbered. The others decode and publish
+nothing; ours publishes.
 """
 
 import base64
@@ -21,11 +22,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from bench import peers
+from bench.targets import tell
+
 ROOT = Path(__file__).resolve().parent.parent
 
 FRAMES = 100_000
 RUNS = 5
-RATIO_MAX = 1.6
+OURS = "ours"
 GIVE_UP_S = 30
 LATENCY_FRAMES = 1_000
 TOPIC = "trade_events:mock:ETHUSDT"
@@ -106,23 +110,6 @@ class Server:
         connection.recv(100)  # until the consumer has gone
 
 
-def consume_bare(url: str, count: int) -> dict[str, float]:
-    """The floor: websocket-client without UTF-8 validation, and typed decoding."""
-    import msgspec
-    import websocket
-
-    from streamer.frames import _Combined
-
-    decode = msgspec.json.Decoder(_Combined).decode
-    ws = websocket.create_connection(f"{url}/stream?streams=ethusdt@trade", skip_utf8_validation=True)
-    cpu, wall = time.process_time(), time.time_ns()
-    for i in range(count):
-        decode(ws.recv_data()[1])
-        if i == 0:
-            wall = time.time_ns()
-    return {"cpu_s": time.process_time() - cpu, "wall_s": (time.time_ns() - wall) / 1e9}
-
-
 def consume_ours(url: str, count: int) -> dict[str, float]:
     """The streamer's own feed and publisher, with the real Redis behind them."""
     import django
@@ -168,20 +155,20 @@ def measure(consumer: str, url: str, count: int) -> dict[str, float]:
     return found
 
 
-def compare(title: str, server: Server, count: int) -> float:
-    """Prints both consumers' medians; the ratio of their CPU."""
-    results: dict[str, list[dict[str, float]]] = {"bare": [], "ours": []}
+def compare(title: str, server: Server, count: int) -> None:
+    """Prints the medians of all consumers, and tells how ours compares with the fastest and the slowest."""
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in (*peers.installed(), OURS)}
     for _ in range(RUNS):
         for consumer, found in results.items():
             found.append(measure(consumer, server.url, count))
     cpu = {name: statistics.median(run["cpu_s"] for run in found) * 1e5 / count for name, found in results.items()}
-    wall = {name: statistics.median(run["wall_s"] for run in found) for name, found in results.items()}
-    ratio = cpu["ours"] / cpu["bare"]
-    print(
-        f"| {title} | {cpu['bare']:.2f} | {cpu['ours']:.2f} | {ratio:.2f} "
-        f"| {count / wall['bare']:,.0f} | {count / wall['ours']:,.0f} |"
-    )
-    return ratio
+    for name, found in results.items():
+        rate = count / statistics.median(run["wall_s"] for run in found)
+        print(f"| {title} | {name} | {cpu[name]:.3f} | {cpu[OURS] / cpu[name]:.2f} | {rate:,.0f} |", flush=True)
+    tell(f"streamer: {title}, CPU s per 100,000", cpu[OURS])
+    if "picows" in cpu:
+        tell(f"streamer: {title} / picows", cpu[OURS] / cpu["picows"])
+    tell(f"streamer: {title} / websocket-client, the slowest", cpu[OURS] / cpu["websocket-client"])
 
 
 def latency() -> None:
@@ -195,7 +182,7 @@ def latency() -> None:
     client = connect()
     client.flushall()
     consumer = subprocess.Popen(
-        [sys.executable, "-m", "bench.streamer", "ours", server.url, str(LATENCY_FRAMES)], stdout=subprocess.DEVNULL
+        [sys.executable, "-m", "bench.streamer", OURS, server.url, str(LATENCY_FRAMES)], stdout=subprocess.DEVNULL
     )
     try:
         seen: dict[int, int] = {}
@@ -221,19 +208,20 @@ def latency() -> None:
 
 def main() -> None:
     if len(sys.argv) == 4:
-        consume = {"bare": consume_bare, "ours": consume_ours}[sys.argv[1]]
-        print(json.dumps(consume(sys.argv[2], int(sys.argv[3]))))
+        name, url, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+        print(json.dumps(consume_ours(url, count) if name == OURS else peers.PEERS[name][1](url, count)))
         return
+    if missing := ", ".join(peers.PEERS.keys() - set(peers.installed())):
+        print(f"Not installed, and left out: {missing}\n")
     frames = [frame(payload) for payload in payloads(FRAMES)]
-    print("| frames | bare, CPU s per 100,000 | ours | ratio | bare, frames/s | ours |\n|---|---|---|---|---|---|")
+    print("| frames | client | CPU s per 100,000 | ours against it | frames/s |\n|---|---|---|---|---|")
     burst = Server(b"".join(frames[i : i + BURST]) for i in range(0, FRAMES, BURST))
-    ratios = [compare(f"in bursts of {BURST}", burst, FRAMES)]
+    compare("in bursts", burst, FRAMES)
     burst.close()
     lively = Server(frames[:LIVELY_FRAMES], LIVELY_EVERY_S)
-    ratios.append(compare(f"one by one, {1 / LIVELY_EVERY_S:,.0f}/s", lively, LIVELY_FRAMES))
+    compare("one by one", lively, LIVELY_FRAMES)
     lively.close()
     latency()
-    print(f"\nratios {' and '.join(f'{ratio:.2f}' for ratio in ratios)} (at most {RATIO_MAX})")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 
+from bench.targets import tell
 from hedgehog_project.redis import new_client
 from streamer.topics import TradeEvent, encode_trade, trade_topic
 from trading.dispatch import BATCH, GROUP, Dispatcher
@@ -120,6 +121,8 @@ def main() -> None:
         f"100,000 waiting cost {cpu[last] / cpu[first]:.2f} of 1 waiting (max {COST_RATIO_MAX}), "
         f"{EVENTS / wall[last]:,.0f} events/s (min {RATE_MIN:,})"
     )
+    tell("triggers: 100,000 waiting / 1 waiting", cpu[last] / cpu[first])
+    tell("triggers: events/s", EVENTS / wall[last])
 
 
 if __name__ == "__main__":
