@@ -20,12 +20,11 @@ EVERYTHING = (
     "console",
     "binance_mock",
 )
-# Who trades: everything but the pages. The mock exchange has no rows.
+# Who trades: no pages, no schedule (beat has that), no mock exchange.
 _TRADES = (
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
-    "django_celery_beat",
     "hedgehog_project",
     "streamer",
     "trading",
