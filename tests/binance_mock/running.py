@@ -14,6 +14,7 @@ import requests
 import websocket
 from binance.client import Client
 
+from hedgehog_project.exec_with_parent import NAME
 from hedgehog_project.ports import free_port
 from tests.support.machine.processes import Process, Processes
 
@@ -120,7 +121,8 @@ def events(socket: "websocket.WebSocket", count: int) -> list[dict[str, Any]]:
 def launch(processes: Processes, port: int, home: Path, settings: Mapping[str, object]) -> Process:
     process = processes.manage(
         "mock_exchange",
-        **{"MOCK_PORT": port, "HEDGEHOG_HOME": home, "MOCK_API_KEY": KEY, "MOCK_API_SECRET": SECRET, **settings},
+        **{NAME: "mock_exchange", "MOCK_PORT": port, "HEDGEHOG_HOME": home},
+        **{"MOCK_API_KEY": KEY, "MOCK_API_SECRET": SECRET, **settings},
     )
     processes.wait_for(lambda: "Mock exchange on" in process.output or not process.is_running, 20, "the mock")
     assert process.is_running, process.tail

@@ -7,6 +7,7 @@ import threading
 from decimal import Decimal
 from typing import Any, Self
 
+from hedgehog_project.exec_with_parent import NAME
 from hedgehog_project.ports import HOST, free_port
 from hedgehog_project.venues.keys import hmac_key
 from tests.support.machine.processes import Process, Processes
@@ -81,7 +82,8 @@ class MockExchange:
 def start_mock(processes: Processes, home: str, **environment: object) -> tuple[MockExchange, Process]:
     """A mock exchange that answers, its market moved by hand unless MARKET says otherwise."""
     port = free_port()
-    values = {"MARKET": "manual", "MOCK_API_KEY": KEY, "MOCK_API_SECRET": SECRET, **environment}
+    keys = {"MOCK_API_KEY": KEY, "MOCK_API_SECRET": SECRET}
+    values = {NAME: "mock_exchange", "MARKET": "manual", **keys, **environment}
     process = processes.manage("mock_exchange", MOCK_PORT=port, HEDGEHOG_HOME=home, **values)
     mock = MockExchange(port)
     processes.wait_for(mock.is_up, 20, "the mock exchange")

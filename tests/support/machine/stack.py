@@ -25,7 +25,7 @@ from django.db import connections
 from django.db.utils import ConnectionHandler
 
 from hedgehog_project.env import database
-from hedgehog_project.exec_with_parent import PACE_S
+from hedgehog_project.exec_with_parent import NAME, PACE_S
 from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import free_port
 from streamer.topics import trade_topic
@@ -96,7 +96,9 @@ class Stack:
         """Starts these, or all; with settings of their own, which they keep when they come back."""
         for name in names or SERVICES:
             settings = self._own_settings.setdefault(name, environment)
-            self.services[name] = self.processes.start(*command_of(name), name=name, **settings)
+            # As exec_with_parent.py does: it loads what it loads there.
+            named = {NAME: name, **settings}
+            self.services[name] = self.processes.start(*command_of(name), name=name, **named)
             self.started_at[name] = time.time()
 
     def start_again(self) -> None:
