@@ -47,11 +47,11 @@ class _Channel(kombu_redis.Channel):
     def _create_client(self, asynchronous: bool = False) -> Any:
         """One for each pool of connections. Kombu's own makes one for each command, at a third of its cost."""
         if asynchronous:
-            return super()._create_client(asynchronous=True)
+            return super()._create_client(asynchronous=True)  # type: ignore[misc]
         pool = self.pool  # Another one once the connection was lost.
         kept = self._kept
         if kept is None or kept.connection_pool is not pool:
-            kept = self._kept = super()._create_client()
+            kept = self._kept = super()._create_client()  # type: ignore[misc]
         return kept
 
     def _update_queue_cycle(self) -> None:

@@ -41,14 +41,14 @@ def _insertion(model: type[models.Model]) -> tuple[str, list[Any]]:
     fields = [field for field in model._meta.concrete_fields if not field.primary_key]
     names = ", ".join(f'"{field.column}"' for field in fields)
     places = ", ".join(["%s"] * len(fields))
-    key = model._meta.pk.column  # type: ignore[union-attr]
+    key = model._meta.pk.column
     sql = f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({places}) RETURNING "{key}"'
     return sql, fields
 
 
 @cache
 def _change(model: type[models.Model], names: tuple[str, ...]) -> tuple[str, list[Any]]:
-    fields = [model._meta.get_field(name) for name in names]
+    fields: list[Any] = [model._meta.get_field(name) for name in names]
     changes = ", ".join(f'"{field.column}" = %s' for field in fields)
-    key = model._meta.pk.column  # type: ignore[union-attr]
+    key = model._meta.pk.column
     return f'UPDATE "{model._meta.db_table}" SET {changes} WHERE "{key}" = %s', fields

@@ -124,12 +124,16 @@ def text_of(value: Value) -> str:
     return plain(value) if isinstance(value, Decimal) else str(value)
 
 
-@cache
 def typed(settings: type) -> tuple[Typed, ...]:
     """The fields of a class of settings, in their order. Raises NotTyped where no form can be made of it."""
     if not isinstance(settings, type) or not dataclasses.is_dataclass(settings):
         raise NotTyped("Settings is not a dataclass")
-    if not settings.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+    return _fields_of(settings)
+
+
+@cache
+def _fields_of(settings: Any) -> tuple[Typed, ...]:
+    if not settings.__dataclass_params__.frozen:
         raise NotTyped("Settings is not frozen: write @dataclass(frozen=True)")
     try:
         hints = typing.get_type_hints(settings)
