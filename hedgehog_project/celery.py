@@ -17,7 +17,6 @@ from celery.signals import (
     worker_shutdown,
 )
 from django.conf import settings
-from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
 
 from hedgehog_project import queues, shared_clock
@@ -102,7 +101,7 @@ def _task_begins(task_id: str, task: Any, kwargs: dict[str, Any], **_: Any) -> N
     about = kwargs.get("symbol") or kwargs.get("venue") or ""
     running.begins(task_id, task.name, getattr(task, "takes_s", TAKES_S), str(about))
     # Connections are used again by the next task (CELERY_DB_REUSE_MAX); one that the database has closed is not.
-    close_old_connections()
+    sessions.close_unusable()
 
 
 @task_postrun.connect

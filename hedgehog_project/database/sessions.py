@@ -6,9 +6,11 @@ value in DATABASE_URL's query: postgresql://…/hedgehog?lock_timeout=8s
 """
 
 import re
+import select
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
@@ -66,6 +68,25 @@ def serve() -> None:
     """From now on this process is one that serves: no statement of its new connections takes longer than a while."""
     global _serves
     _serves = True
+
+
+def close_unusable() -> None:
+    """Closes those of this thread's connections that can't be used any more; to be called before each task.
+
+    Django asks the server, each time. One that is alive and has nothing to say has sent nothing: what a server says
+    that ends, or that has ended a session, is there to be read.
+    """
+    for connection in connections.all(initialized_only=True):
+        if connection.errors_occurred or not _is_silent(connection):
+            connection.close_if_unusable_or_obsolete()
+
+
+def _is_silent(connection: BaseDatabaseWrapper) -> bool:
+    if connection.vendor != "postgresql" or connection.connection is None or connection.connection.closed:
+        return False
+    poll = select.poll()
+    poll.register(connection.connection.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+    return not poll.poll(0)
 
 
 def _set(connection: BaseDatabaseWrapper, **_: Any) -> None:

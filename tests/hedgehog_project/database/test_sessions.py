@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, IntegrityError, OperationalError, ProgrammingError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
+from django.test.utils import CaptureQueriesContext
 from pytest_django.plugin import DjangoDbBlocker
 
 from hedgehog_project import env
@@ -97,6 +98,28 @@ def test_the_address_may_say_otherwise(connect: Connect) -> None:
     assert (parameters["tcp_user_timeout"], parameters["keepalives_idle"]) == (9000, 4)
     assert parameters["connect_timeout"] == 5
     assert "lock_timeout" not in parameters, "a pooler refuses it when a connection begins"
+
+
+def test_a_connection_that_the_server_has_ended_is_not_used_again(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, other = connect(), connect()
+    monkeypatch.setattr(sessions.connections, "all", lambda initialized_only: [ours])
+    with ours.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    before = ours.connection
+    with CaptureQueriesContext(ours) as asked:
+        sessions.close_unusable()
+    assert ours.connection is before and not asked.captured_queries
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [backend])
+    time.sleep(0.2)
+    sessions.close_unusable()
+    with ours.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        assert cursor.fetchone() == (1,)
+    assert ours.connection is not before
 
 
 @pytest.mark.parametrize(("query", "are_prepared"), [("", True), ("?prepare_threshold=off", False)])
