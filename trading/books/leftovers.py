@@ -8,9 +8,14 @@ from decimal import Decimal
 
 from django.db.models import F, Sum, Value
 
+from hedgehog_project.database.compiled import Compiled
 from trading.core.money import ZERO
 from trading.models import Leftover, Trader
 from trading.models.fields import AmountField
+
+_LOCKED = Compiled(
+    lambda venue, symbol_id: Leftover.objects.select_for_update().filter(venue=venue, symbol=symbol_id), str, int
+)
 
 
 def add(trader: Trader, quantity: Decimal, cost: Decimal) -> None:
@@ -27,8 +32,8 @@ def add(trader: Trader, quantity: Decimal, cost: Decimal) -> None:
 
 def there(trader: Trader) -> Leftover | None:
     """The left-overs of its symbol, locked until the transaction ends; None where there are none."""
-    rows = Leftover.objects.select_for_update().filter(venue=trader.venue, symbol=trader.symbol_id)
-    return rows.filter(quantity__gt=ZERO).first()
+    row = _LOCKED.first(trader.venue, trader.symbol_id)
+    return row if row is not None and row.quantity > ZERO else None
 
 
 def take(trader: Trader, row: Leftover) -> None:

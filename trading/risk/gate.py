@@ -36,6 +36,8 @@ _MODE_AND_STATUS = Compiled(
     str,
 )
 
+_SYMBOL_LOCKED = Compiled(lambda pk: Symbol.objects.select_for_update(no_key=True).filter(pk=pk), int)
+
 
 def _to_meet(theirs: Side) -> "Compiled[Order]":
     """Open orders of that side at a venue, of a symbol, that one at a price in units would meet; the best first."""
@@ -144,7 +146,7 @@ def _self_trade_denial(trader: Trader, side: Side, price: Decimal) -> Denial | N
     # One at a time for each symbol: two that look side by side would not see each other. On SQLite the transaction
     # is that lock.
     if connection.features.has_select_for_update:
-        Symbol.objects.select_for_update(no_key=True).get(pk=trader.symbol_id)
+        _SYMBOL_LOCKED.first(trader.symbol_id)
     others = _TO_MEET[side](trader.venue, trader.symbol_id, to_units(price))
     if not others:
         return None
