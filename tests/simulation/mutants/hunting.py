@@ -22,7 +22,7 @@ CONDITIONS: dict[str, Conditions] = {plant.__name__: conditions for plant, condi
 
 
 # By an invariant, a rule, or a constraint of the database. Anything else says that the bug was planted badly.
-_CAUGHT = r"[IR][1-8]: |IntegrityError: "
+_CAUGHT = r"([IR][1-8]|totals): |IntegrityError: "
 
 
 # The seed that caught each of them last. It is tried first; wherever code has changed, all the others may follow.
