@@ -20,7 +20,7 @@ from hedgehog_project.celery import app
 from hedgehog_project.redis import connect
 from trading.core.strategy import TraderState
 from trading.exchange.client import exchange_at
-from trading.models import Switch, Trader, TradingSettings
+from trading.models import Installation, Switch, Trader, TradingSettings
 from trading.schedule import make_schedule
 from trading.symbols import refreshing
 from trading.symbols.listings import named
@@ -48,6 +48,7 @@ PACE_S = 0.1
 def prepare() -> None:
     stack.migrate()
     make_schedule()
+    Installation.own()
     Switch.objects.get_or_create(pk=1)
     for name in PRICES:
         set_trading(named(name), True)

@@ -32,7 +32,7 @@ from trading.exchange.order_ids import Name, read
 from trading.exchange.protocol import Exchange, ExchangeAt
 from trading.identity import copies, others
 from trading.identity.verdicts import Judge, Whose
-from trading.models import Order, Orphan, Reconciliation, Switch, Trader
+from trading.models import Installation, Order, Orphan, Reconciliation, Switch, Trader
 from trading.models.orders import RESTING
 from trading.reconciliation import fill_marks, orphans
 from trading.reconciliation.shortages import shortages
@@ -251,7 +251,9 @@ class _Comparison:
     def _note_strangers(self, open_there: dict[str, OrderReport], looks: Sequence[fill_marks.Look]) -> None:
         """Says who else trades on this key. A copy needs a person; a stranger is no difference of the books."""
         reports = [*open_there.values(), *(report for look in looks for report in look.strangers)]
-        theirs = [report for report in reports if self._is_strangers(report)]
+        # By now: the first order of all, or a person, may have given us another one since the comparison began.
+        own = Installation.identity_if_any()
+        theirs = [report for report in reports if self._is_strangers(report) and not _names(report, own)]
         if self.is_dry:
             self.lines += others.told_of(self.venue, [report.client_order_id for report in theirs])
         else:
@@ -421,6 +423,12 @@ def _there(there: OrderReport | None) -> str:
 
 def _so_far(status: str, executed: Decimal) -> str:
     return f"{status.lower().replace('_', ' ')}{f' with {plain(executed)}' if executed else ''}"
+
+
+def _names(report: OrderReport, identity: str) -> bool:
+    """Whether its client order id names that installation."""
+    name = read(report.client_order_id)
+    return name is not None and name.identity == identity
 
 
 def _told(report: OrderReport) -> str:

@@ -287,3 +287,27 @@ class TestNamesOfBeforeIdentities:
         assert compare(exchange).left == 1
         assert Orphan.objects.get().why == "its client order id names no installation: it may belong to another one"
         assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_identity_that_became_ours_during_a_comparison_is_no_copy(
+    trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch, is_first: bool
+) -> None:
+    """By the first order of all, or by a person: the comparison still knew of none, or of the old one."""
+    if is_first:
+        Installation.objects.all().delete()
+    else:
+        Installation.own()
+    open_orders = exchange.open_orders
+
+    def meanwhile(*args: Any) -> Any:
+        if not exchange.placed:
+            Installation.objects.update_or_create(pk=1, defaults={"identity": "zz9zz9"})
+            acting.wake(trader.pk, TRADE, exchange)
+        return open_orders(*args)
+
+    monkeypatch.setattr(exchange, "open_orders", meanwhile)
+    assert compare(exchange).differences == 0
+    assert [own.client_order_id[:10] for own in exchange.placed] == ["hh-zz9zz9-"]
+    assert not OtherInstallation.objects.exists()
+    assert compare(exchange).differences == 0
