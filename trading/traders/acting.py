@@ -9,10 +9,8 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from hedgehog_project.database.compiled import Compiled
@@ -44,14 +42,6 @@ log = logging.getLogger(__name__)
 CERTAIN_AFTER = 3
 
 _NAMED = Compiled(lambda name: Order.objects.select_related("symbol").filter(client_order_id=name), str)
-_WITH_ITS_TRADER: Compiled[Any] = Compiled(
-    lambda name: (
-        Order.objects.select_related("symbol", "trader")
-        .annotate(trading_status=F("symbol__settings__status"))
-        .filter(client_order_id=name)
-    ),
-    str,
-)
 
 Heard = list[tuple[int, Event]]  # events, each with the trader that is to hear it
 
@@ -66,9 +56,9 @@ class Context:
     has_asked_for_balance: set[int] = field(default_factory=set)
 
 
-def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "", read: Known | None = None) -> bool:
-    """Process one event for a trader, which may have been `read` already. Returns whether the leader should run: a
-    cycle has ended that none follows, or a trader asks for another one beside it.
+def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "") -> bool:
+    """Process one event for a trader. Returns whether the leader should run: a cycle has ended that none follows, or
+    a trader asks for another one beside it.
 
     What the exchange answers is the next event, for this trader or for others whose orders were cancelled. Raises the
     exchange's errors where fills had to be fetched or an order cancelled, and could not be.
@@ -76,7 +66,7 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
     context = Context(exchange_at, task_id)
     events: deque[tuple[int, Event]] = deque([(trader_id, event)])
     needs_leader, has_cleared, has_valued = False, set[int](), set[int]()
-    known: dict[int, Known] = {} if read is None else {trader_id: read}
+    known: dict[int, Known] = {}
     while events:
         who, event = events.popleft()
         looked = look(who, event, task_id, who in has_valued, known.pop(who, None))
@@ -104,7 +94,7 @@ def hear(
 
     For an order that the database lacks, the books of the venue are compared soon, where one is named.
     """
-    row = _WITH_ITS_TRADER.first(report.client_order_id)
+    row = _NAMED.first(report.client_order_id)
     if row is None:
         log.warning("unknown order: client_order_id=%s symbol=%s", report.client_order_id, report.symbol)
         if venue is not None:
@@ -113,9 +103,7 @@ def hear(
         return False
     if not is_news(row, report):
         return False  # Most reports: the answer to the placing has told it already.
-    trader: Any = row.trader
-    trader.symbol, trader.trading_status = row.symbol, row.trading_status
-    return wake(trader.pk, OrderReported(report, source), exchange_at, task_id, Known(trader, {}))
+    return wake(row.trader_id, OrderReported(report, source), exchange_at, task_id)
 
 
 def ask(
