@@ -7,7 +7,6 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from hedgehog_project.database.writing import insert
 from hedgehog_project.venues import Venue
 from trading.core.strategy import Strategy, TraderState, Triggers
 from trading.models.choices import choices_of
@@ -130,7 +129,7 @@ class Trader(models.Model):
         """
         _, frozen = settings.by()
         values = {"budget": settings.share, **values}
-        trader = cls(
+        return cls.objects.create(
             symbol=settings.symbol,
             venue=venue,
             slot=slot,
@@ -138,8 +137,6 @@ class Trader(models.Model):
             strategy_settings=to_texts(frozen),
             **values,
         )
-        insert(trader)
-        return trader
 
     def by(self) -> tuple[Strategy, Any]:
         """Its strategy and the settings frozen for it. Raises UnknownStrategy and BadSettings."""

@@ -32,7 +32,7 @@ from trading.traders import calls
 from trading.traders.looks import CancelOrder, ClearTheWay, DeniedByMode, FetchFills, Known, Looked, Send, look
 from trading.traders.rejections import NotTaken, not_taken, report_of, see_to
 from trading.traders.retries import FILLS_COME_WITHIN, back_off, deny
-from trading.traders.rows import copy, copy_all, locked, save
+from trading.traders.rows import copy, locked, save
 from trading.traders.valuing import Wanted, again, value
 from trading.waking import enqueue
 
@@ -57,8 +57,8 @@ class Context:
 
 
 def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "") -> bool:
-    """Process one event for a trader. Returns whether the leader should run: a cycle has ended that none follows, or
-    a trader asks for another one beside it.
+    """Process one event for a trader. Returns whether the leader should run: a cycle has ended, or a trader asks for
+    another one beside it.
 
     What the exchange answers is the next event, for this trader or for others whose orders were cancelled. Raises the
     exchange's errors where fills had to be fetched or an order cancelled, and could not be.
@@ -75,7 +75,7 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
         needs_leader = needs_leader or looked.needs_leader
         if isinstance(looked.step, ClearTheWay):
             if who in has_cleared:
-                copy_all(looked.triggers)
+                copy(looked.trigger)
                 continue
             has_cleared.add(who)
         if isinstance(looked.step, Wanted):
@@ -83,7 +83,7 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
         # A step that raises leaves what others were to hear to the leader.
         events.extend(_do(who, looked, event, context))
         # After the call, which is what is urgent: a copy that comes late does no harm, see triggers.py.
-        copy_all(looked.triggers)
+        copy(looked.trigger)
     return needs_leader
 
 

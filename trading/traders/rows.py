@@ -4,7 +4,6 @@ Whoever changes what a trader's decision depends on (the row, or an order of it)
 """
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -105,17 +104,11 @@ def trigger_for(trader: Trader) -> triggers.Trigger:
     )
 
 
-def copy(changed: triggers.Trigger | None) -> None:
+def copy(trigger: triggers.Trigger | None) -> None:
     """Redis may miss it: the leader rebuilds."""
-    copy_all([] if changed is None else [changed])
-
-
-def copy_all(changed: Sequence[triggers.Trigger]) -> None:
-    """As copy, for traders of one symbol and market."""
-    if not changed:
+    if trigger is None:
         return
     try:
-        triggers.set_triggers(connect(), changed)
+        triggers.set_trigger(connect(), trigger)
     except redis.RedisError as error:
-        names = " ".join(str(each.trader) for each in changed)
-        log.warning("triggers not copied to Redis: traders=%s error=%s", names, error)
+        log.warning("trigger not copied to Redis: trader=%s error=%s", trigger.trader, error)

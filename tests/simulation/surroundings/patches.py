@@ -157,7 +157,6 @@ def surround(world: "World") -> Iterator[None]:
 
 _TRIGGERS = (
     "set_trigger",
-    "set_triggers",
     "seen",
     "overrule",
     "drop",
