@@ -32,7 +32,9 @@ def resends_on_a_time_out(patches: Patches) -> None:
     class Impatient:
         def __init__(self, exchange: Exchange) -> None:
             self.exchange = exchange
-            self.replace = exchange.replace
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.exchange, name)
 
         def place(self, order: NewOrder) -> OrderReport:
             try:
