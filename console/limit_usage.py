@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.utils import timezone
@@ -22,6 +22,7 @@ from trading.models import (
 )
 from trading.models.protections import BNB
 from trading.models.symbols import TradingStatus
+from trading.models.totals import Span
 from trading.risk import balances, drawdown, protections
 from trading.risk.exposure import bound, of_live_traders
 
@@ -103,8 +104,7 @@ def symbol_gauges(symbol: Symbol, venue: Venue) -> Iterator[Gauge]:
         count = of_live_traders(venue, symbol.pk).filter(status__is_open=True).count()
         yield _used("Open orders", Decimal(count), Decimal(limits.max_open_orders), "")
     if limits.max_daily_loss is not None:
-        midnight = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        today = totals.of_symbol(symbol.pk, venue, midnight)
+        today = totals.of_symbol(symbol.pk, venue, totals.begin_of(Span.DAY, timezone.now()))
         lost = max(ZERO, -today.profit)
         used = _used("Daily loss (UTC)", lost, limits.max_daily_loss, quote)
         more = ", and commissions of unknown value" if today.unvalued else ""

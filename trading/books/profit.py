@@ -11,17 +11,14 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading.books.holdings import Holding, holdings
 from trading.books.left_over import LeftOver, left_over
-from trading.books.totals import NONE, by_asset, by_day, by_slot
+from trading.books.totals import NONE, by_asset, by_day, by_slot, ended
 from trading.core.money import ZERO, plain
-from trading.core.strategy import TraderState
 from trading.models import Symbol, Trader
-from trading.models.traders import ENDED
 
 
 class By(StrEnum):
@@ -164,11 +161,6 @@ def totals(told: list[Line]) -> list[Line]:
     return sorted(found.values(), key=lambda line: (-line.cycles, line.asset))
 
 
-def _ended(venue: Venue, since: datetime | None) -> QuerySet[Trader]:
-    rows = Trader.objects.filter(ENDED, venue=venue).exclude(state=TraderState.RETIRED).order_by()
-    return rows if since is None else rows.filter(finished_at__gte=since)
-
-
 def _places(venue: Venue, by: By, since: datetime | None, held: list[Holding]) -> Iterator[Line]:
     """By symbol or by slot."""
     symbols = Symbol.objects.in_bulk()
@@ -215,7 +207,8 @@ def _days(venue: Venue, since: datetime | None, budgets: Mapping[str, Decimal]) 
 
 
 def _cycles(venue: Venue, since: datetime | None) -> Iterator[Line]:
-    rows = _ended(venue, since).select_related("symbol").order_by("-finished_at", "-pk")
+    rows = ended(venue) if since is None else ended(venue).filter(finished_at__gte=since)
+    rows = rows.select_related("symbol").order_by("-finished_at", "-pk")
     for trader in rows.iterator(chunk_size=2_000):
         yield Line(
             str(trader),

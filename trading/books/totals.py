@@ -4,7 +4,7 @@ Each cycle counts in three rows of its slot: of all time, of its day and of its 
 in UTC. A question since some moment reads the whole hours and days after it, and only the cycles before those.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -63,11 +63,15 @@ def count(trader: Trader, before: Total = NONE) -> None:
     change = of(trader) + -before
     if change == NONE or trader.finished_at is None:
         return
+    _add(trader.venue, trader.symbol_id, trader.slot, _spans(trader.finished_at), change)
+
+
+def _spans(ended_at: datetime) -> list[tuple[Span, datetime]]:
+    """The totals in which a cycle of that end counts, and when each begins."""
     # In this order everywhere: whoever has a slot's first row has the others, too.
-    spans = [(Span.ALL, BEGINNING), (Span.DAY, begin_of(Span.DAY, trader.finished_at))]
-    if trader.finished_at > timezone.now() - HOURS_KEPT:
-        spans.append((Span.HOUR, begin_of(Span.HOUR, trader.finished_at)))
-    _add(trader.venue, trader.symbol_id, trader.slot, spans, change)
+    spans = [(Span.ALL, BEGINNING), (Span.DAY, begin_of(Span.DAY, ended_at))]
+    hour = begin_of(Span.HOUR, ended_at)
+    return [*spans, (Span.HOUR, hour)] if hour > _oldest_hour() else spans
 
 
 def begin_of(span: Span, at: datetime) -> datetime:
@@ -126,11 +130,6 @@ def by_slot(venue: Venue, since: datetime | None = None) -> dict[tuple[int, int]
     return {(symbol_id, slot): each for (symbol_id, slot), each in _by(venue, since, "symbol_id", "slot").items()}
 
 
-def by_symbol(venue: Venue, since: datetime | None = None) -> dict[int, Total]:
-    """The same by the symbol's key."""
-    return {symbol_id: each for (symbol_id,), each in _by(venue, since, "symbol_id").items()}
-
-
 def by_asset(venue: Venue, since: datetime | None = None) -> dict[str, Total]:
     """The same by quote asset."""
     return {asset: each for (asset,), each in _by(venue, since, _ASSET).items()}
@@ -146,7 +145,7 @@ def by_hour(venue: Venue, since: datetime) -> dict[tuple[datetime, str], Total]:
     """The same by the beginning of an hour and quote asset, of whole hours that are kept."""
     rows = CycleTotal.objects.filter(venue=venue, span=Span.HOUR, begins__gte=since).order_by()
     found: dict[Key, Total] = {}
-    _gather(found, rows.values_list("begins", _ASSET).annotate(**_SUMS), 2)
+    _gather(found, rows, ("begins", _ASSET), _SUMS)
     return {(hour, asset): each for (hour, asset), each in found.items()}
 
 
@@ -160,15 +159,15 @@ def _by(venue: Venue, since: datetime | None, *keys: str, **of: int) -> dict[Key
     for rows, sums in _parts(venue, since, of):
         time = "finished_at" if rows.model is Trader else "begins"
         rows = rows.annotate(day=Substr(Cast(time, CharField()), 1, _LETTERS[Span.DAY])) if "day" in keys else rows
-        _gather(found, rows.values_list(*keys).annotate(**sums).values_list(*keys, *sums), len(keys))
+        _gather(found, rows, keys, sums)
     return found
 
 
-def _gather(found: dict[Key, Total], rows: Iterable[Key], keys: int) -> None:
-    for row in rows:
-        cycles, finished, unvalued, profit, budget = row[keys:]
-        more = Total(cycles, finished, unvalued, profit or ZERO, budget or ZERO)
-        found[row[:keys]] = found.get(row[:keys], NONE) + more
+def _gather(found: dict[Key, Total], rows: QuerySet[Any], keys: Sequence[str], sums: dict[str, Any]) -> None:
+    """Adds what the rows come to, by these columns."""
+    for row in rows.values_list(*keys).annotate(**sums).values_list(*keys, *sums):
+        key, (cycles, finished, unvalued, profit, budget) = row[: len(keys)], row[len(keys) :]
+        found[key] = found.get(key, NONE) + Total(cycles, finished, unvalued, profit or ZERO, budget or ZERO)
 
 
 def _parts(
@@ -186,7 +185,7 @@ def _parts(
         yield kept.filter(span=Span.HOUR, begins__gte=hour, begins__lt=day), _SUMS
     yield kept.filter(span=Span.DAY, begins__gte=day), _SUMS
     if hour > since:
-        yield _ended(venue, **of).filter(finished_at__gte=since, finished_at__lt=hour), _OF_TRADERS
+        yield ended(venue, **of).filter(finished_at__gte=since, finished_at__lt=hour), _OF_TRADERS
 
 
 def _next(span: Span, at: datetime) -> datetime:
@@ -195,7 +194,8 @@ def _next(span: Span, at: datetime) -> datetime:
     return begins if begins == at else begins + (HOUR if span == Span.HOUR else DAY)
 
 
-def _ended(venue: Venue, **of: int) -> QuerySet[Trader]:
+def ended(venue: Venue, **of: int) -> QuerySet[Trader]:
+    """The cycles at a venue that count, in no order; `of`: only those of a symbol."""
     return Trader.objects.filter(ENDED, venue=venue, **of).exclude(state=TraderState.RETIRED).order_by()
 
 
@@ -254,9 +254,9 @@ def thin(now: datetime) -> None:
 
 def _symbols(venue: Venue) -> list[tuple[int, str]]:
     """Those with cycles or totals at a venue, by name."""
-    ended = Exists(Trader.objects.filter(ENDED, venue=venue, symbol=OuterRef("pk")))
+    has_ended = Exists(Trader.objects.filter(ENDED, venue=venue, symbol=OuterRef("pk")))
     kept = Exists(CycleTotal.objects.filter(venue=venue, symbol=OuterRef("pk")))
-    return list(Symbol.objects.filter(ended | kept).order_by("name").values_list("pk", "name"))
+    return list(Symbol.objects.filter(has_ended | kept).order_by("name").values_list("pk", "name"))
 
 
 def _kept(venue: Venue, symbol_id: int) -> dict[Place, Total]:
@@ -271,20 +271,14 @@ def _kept(venue: Venue, symbol_id: int) -> dict[Place, Total]:
 
 def _counted(venue: Venue, symbol_id: int) -> dict[Place, Total]:
     """As the cycles say."""
-    hours = _ended(venue, symbol=symbol_id).annotate(
+    hours = ended(venue, symbol=symbol_id).annotate(
         hour=Substr(Cast("finished_at", CharField()), 1, _LETTERS[Span.HOUR])
     )
     rows: dict[Key, Total] = {}
-    _gather(
-        rows, hours.values_list("hour", "slot").annotate(**_OF_TRADERS).values_list("hour", "slot", *_OF_TRADERS), 2
-    )
+    _gather(rows, hours, ("hour", "slot"), _OF_TRADERS)
     found: dict[Place, Total] = {}
     for (text, slot), each in rows.items():
-        hour = datetime.strptime(text, "%Y-%m-%d %H").replace(tzinfo=UTC)
-        spans = [(Span.ALL, BEGINNING), (Span.DAY, begin_of(Span.DAY, hour))]
-        if hour > _oldest_hour():
-            spans.append((Span.HOUR, hour))
-        for span, begins in spans:
+        for span, begins in _spans(datetime.strptime(text, "%Y-%m-%d %H").replace(tzinfo=UTC)):
             found[span, begins, slot] = found.get((span, begins, slot), NONE) + each
     return found
 

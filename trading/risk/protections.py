@@ -21,7 +21,7 @@ from django.utils import timezone
 from hedgehog_project.redis import hurried_client
 from hedgehog_project.venues import Venue, market_of
 from streamer import topics
-from trading.books.totals import of_symbol
+from trading.books.totals import begin_of, of_symbol
 from trading.core.denials import Denial, Rule
 from trading.core.journal import Kind
 from trading.core.money import ZERO, plain, quote_of
@@ -29,6 +29,7 @@ from trading.core.orders import Side
 from trading.core.strategy import TraderState
 from trading.models import AccountProtections, DeniedOrder, JournalEntry, Order, SymbolProtections, Trader
 from trading.models.protections import BNB
+from trading.models.totals import Span
 from trading.risk import balances
 from trading.risk.exposure import bound, of_live_traders
 
@@ -69,7 +70,7 @@ class _Buy:
 
     @property
     def midnight(self) -> datetime:
-        return self.now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return begin_of(Span.DAY, self.now)
 
 
 def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Denial | None:
