@@ -18,6 +18,11 @@ def add_venue(parser: ArgumentParser) -> None:
     parser.add_argument("--venue", choices=[venue.value for venue in Venue], help="default: the venue of new traders")
 
 
+def add_venue_or_all(parser: ArgumentParser, default: str) -> None:
+    """`default`: which venues those are that are meant where none is named."""
+    parser.add_argument("venue", nargs="?", choices=[venue.value for venue in Venue], help=f"default: {default}")
+
+
 def date(text: str) -> datetime:
     """2026-11-22 as its beginning in UTC."""
     try:

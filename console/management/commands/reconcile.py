@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from console.management.arguments import add_venue_or_all
 from hedgehog_project import run_lock
 from hedgehog_project.venues import Venue
 from trading.exchange.client import exchange_at
@@ -22,9 +23,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "venue", nargs="?", choices=[venue.value for venue in Venue], help="default: all venues in use"
-        )
+        add_venue_or_all(parser, "all venues in use")
         parser.add_argument("--dry-run", action="store_true", help="show differences, change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:

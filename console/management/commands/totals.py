@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from console.management.arguments import add_venue_or_all
 from hedgehog_project.venues import Venue
 from trading.books import totals
 from trading.models import CycleTotal
@@ -17,9 +18,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "venue", nargs="?", choices=[venue.value for venue in Venue], help="default: all venues with cycles"
-        )
+        add_venue_or_all(parser, "all venues with cycles")
         parser.add_argument(
             "--rebuild",
             action="store_true",
