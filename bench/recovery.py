@@ -206,14 +206,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=VICTIMS, default=VICTIMS, help="only these")
     options = parser.parse_args()
     with ExitStack() as until_the_end:
-        url = ""
-        if options.database == "postgres":
-            if postgres.bin_folder() is None:
-                print(postgres.NOT_INSTALLED, file=sys.stderr)
-                return 2
-            cluster = postgres.Cluster()
-            until_the_end.callback(cluster.stop)
-            url = cluster.create()
+        url = until_the_end.enter_context(postgres.database_url(options.database))
         folder = until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="hedgehog-bench-"))
         load = os.getloadavg()[0]
         kills = Bench(Path(folder), url).run(options.rounds, options.only)

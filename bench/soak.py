@@ -229,14 +229,7 @@ def main() -> int:
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
     options = parser.parse_args()
     with ExitStack() as until_the_end:
-        url = ""
-        if options.database == "postgres":
-            if postgres.bin_folder() is None:
-                print(postgres.NOT_INSTALLED, file=sys.stderr)
-                return 2
-            cluster = postgres.Cluster()
-            until_the_end.callback(cluster.stop)
-            url = cluster.create()
+        url = until_the_end.enter_context(postgres.database_url(options.database))
         folder = until_the_end.enter_context(tempfile.TemporaryDirectory(prefix="hedgehog-soak-"))
         soak = Soak(Path(folder), url, list(LISTINGS)[: options.symbols])
         differences = soak.run(options.minutes)

@@ -5,7 +5,10 @@ import pwd
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -117,3 +120,22 @@ class Cluster:
         if result.returncode:
             logs = [path.read_text() for path in (self._home / "tools.log", self._home / "log") if path.exists()]
             raise RuntimeError(f"{' '.join(command)} ended with {result.returncode}:\n" + "\n".join(logs)[-3000:])
+
+
+@contextmanager
+def database_url(database: str) -> Iterator[str]:
+    """The DATABASE_URL of a new, empty database: "postgres"; "sqlite" is in the stack's home, and has an empty one.
+
+    Ends the program with 2 where the server is not installed.
+    """
+    if database == "sqlite":
+        yield ""
+        return
+    if bin_folder() is None:
+        print(NOT_INSTALLED, file=sys.stderr)
+        raise SystemExit(2)
+    cluster = Cluster()
+    try:
+        yield cluster.create()
+    finally:
+        cluster.stop()
