@@ -220,7 +220,7 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
     resting = resting.filter(Q(asked_at=None) | Q(asked_at__lt=late))
     places = set(resting.order_by().values_list("venue", "symbol_id").distinct())
     names = _names({symbol_id for _, symbol_id in places})
-    pairs = [(venue, names[symbol_id]) for venue, symbol_id in places]
+    pairs = sorted((venue, names[symbol_id]) for venue, symbol_id in places)
     for venues, name, trade in (last_trades or _last_trades)(pairs):
         price = Decimal(trade.price)
         passed = Q(side=Side.BUY, price__gt=price) | Q(side=Side.SELL, price__lt=price)
@@ -353,7 +353,7 @@ def prune_triggers() -> int:
 def _last_trades(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[list[Venue], str, TradeEvent]]:
     """The newest trade of each of these (venue, symbol), with the venues that look at that market."""
     wanted = set(pairs)
-    for market in {market_of(Venue(venue)) for venue, _ in wanted}:
+    for market in sorted({market_of(Venue(venue)) for venue, _ in wanted}):
         venues = [venue for venue in Venue if market_of(venue) == market]
         names = sorted({name for venue, name in wanted if venue in venues})
         for name, trade in last_trades(connect(), market, names).items():

@@ -8,6 +8,7 @@ python -m tests.simulation --strategy trailing --seeds 100
 """
 
 import argparse
+import hashlib
 import multiprocessing
 import os
 import sys
@@ -68,9 +69,11 @@ def main() -> int:
 def _run(first: int, count: int, processes: int, conditions: Conditions, repeats: str) -> int:
     began, failed = time.monotonic(), list[run.Outcome]()
     total, sums, acted = Counter[str](), Counter[str](), Counter[str]()
+    digests = dict[int, str]()
     for done, outcome in enumerate(_outcomes(first, count, processes, conditions), 1):
         total += outcome.struck
         acted += outcome.acted
+        digests[outcome.seed] = outcome.digest
         sums.update(steps=outcome.steps, cycles=outcome.cycles, orders=outcome.orders, fills=outcome.fills)
         if outcome.failure:
             failed.append(outcome)
@@ -87,6 +90,7 @@ def _run(first: int, count: int, processes: int, conditions: Conditions, repeats
         print(f"\n{title}" if title else "", end="\n" if title else "")
         for name, number in numbers.items():
             print(f"{name.replace('_', ' '):28}{number:>8,}{number / count:>10.2f}")
+    print(f"digest of all: {hashlib.sha256(repr(sorted(digests.items())).encode()).hexdigest()[:16]}")
     print(f"{'FAILED' if failed else 'failed'}{'':22}{len(failed):>8}")
     return 1 if failed else 0
 

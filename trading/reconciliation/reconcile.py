@@ -345,7 +345,7 @@ class _Comparison:
             return
         time.sleep(LOOK_AGAIN_S)
         again = self._try("balances", lambda: self._shortages(exchange))
-        for asset in found.keys() & (again or {}).keys():
+        for asset in sorted(found.keys() & (again or {}).keys()):
             self._leave((again or found)[asset])
 
     def _shortages(self, exchange: Exchange) -> dict[str, str]:

@@ -43,7 +43,7 @@ def refresh_listings(exchange_at: ExchangeAt) -> None:
     fresh |= set(gone.values_list("venue", "symbol_id")) - live
 
     def refresh_at(venue: Venue) -> None:
-        of_venue = {symbol.name: symbol for where, symbol in wanted if where == venue}
+        of_venue = dict(sorted((symbol.name, symbol) for where, symbol in wanted if where == venue))
         stale = {name: symbol for name, symbol in of_venue.items() if (venue, symbol.pk) not in fresh}
         if len(stale) < sync.ALL_AT_ONCE:
             for symbol in stale.values():
