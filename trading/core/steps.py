@@ -13,6 +13,7 @@ from trading.core.money import (
     ONE,
     buy_price,
     buy_quantity,
+    ceil_to,
     cost_after,
     floor_to,
     plain,
@@ -56,6 +57,8 @@ def profit_price(bought_at: Decimal, profit_interval: Decimal, filters: SymbolFi
     )
 
 
+# A sale for profit is offered this much dearer at most, where it would be below the min notional at its price.
+MAX_RAISE = Decimal("1.05")
 # A market may fall through a stop by this much before what is held is sold.
 GAP = Decimal("0.9")
 
@@ -181,7 +184,20 @@ def sell_or_finish(
         return PlaceSell(price, quantity, reason, is_market, is_exit, memory)
     if position.sold > owned and quote_of(price, quantity) < filters.min_notional:
         return _end(position, filters)  # The lesser part is left: it goes into the symbol's next sale.
+    if not is_exit and (raised := _enough_for(price, quantity, filters)) is not None:
+        why = f"{reason}; at {plain(price)} it would be below the min notional, {plain(filters.min_notional)}"
+        return PlaceSell(raised, quantity, why, is_market, is_exit, memory)
     return Wait(f"holding {plain(owned)} {filters.base_asset}, it cannot be sold now: {why_not}")
+
+
+def _enough_for(price: Decimal, quantity: Decimal, filters: SymbolFilters) -> Decimal | None:
+    """The lowest price from this one on, a little above it at most, at which a sale of this quantity is accepted.
+
+    The exchange raises its min notional now and then, and what was just enough is a little short of it.
+    """
+    raised = ceil_to(EXACT.divide(filters.min_notional, quantity), filters.tick)
+    is_near = price < raised <= EXACT.multiply(price, MAX_RAISE)
+    return raised if is_near and violation(filters, Side.SELL, raised, quantity) is None else None
 
 
 def _end(position: Position, filters: SymbolFilters) -> Finish:

@@ -171,6 +171,19 @@ def test_what_is_worth_too_little_is_held_where_nothing_is_left_to_buy_more() ->
         assert triggers(stands, SETTINGS) == Triggers()
 
 
+def test_what_falls_a_little_short_of_a_raised_min_notional_is_offered_a_little_dearer() -> None:
+    offered = decide(position(BOUGHT), RECHECK, FILTERS, SETTINGS)
+    assert isinstance(offered, PlaceSell)
+    worth = offered.price * offered.quantity
+    dearer = decide(position(BOUGHT), RECHECK, replace(FILTERS, min_notional=worth * D("1.02")), SETTINGS)
+    assert isinstance(dearer, PlaceSell)
+    assert dearer.quantity == offered.quantity
+    assert worth * D("1.02") <= dearer.price * dearer.quantity < worth * D("1.02") + FILTERS.tick * dearer.quantity
+    assert "below the min notional" in dearer.reason
+    much = decide(position(BOUGHT), RECHECK, replace(FILTERS, min_notional=worth * D("1.06")), SETTINGS)
+    assert isinstance(much, Wait)
+
+
 def test_nothing_is_bought_that_a_stop_could_not_sell() -> None:
     """A budget of 5.2 where orders begin at 5: after a stop of 5 % it would be 4.93."""
     stops = replace(SETTINGS, stop_loss_interval=D("0.05"))
