@@ -5,11 +5,16 @@ restored, or by a copy of it. Only a copy places orders while this one runs: eac
 
 A restored backup knows of the run in which it was made, until then, and of those that began after it was restored.
 A power cut may lose what was committed last: then it loses the last signs of the run as well.
+
+A clock that is set ends a run as well, though nothing has stopped: the host's uptime tells. By the new clock that run
+was at another time than its row says, so of what was placed then nothing is sure.
 """
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
+from itertools import pairwise
 
 from django.utils import timezone
 
@@ -39,17 +44,27 @@ class When(Enum):
 class Runs:
     """The runs at one moment: when each began, and until when it is known to have gone on; None: it still does.
 
-    `kept_at`: a person has said that what a copy placed until then is to be taken in.
+    `kept_at`: a person has said that what a copy placed until then is to be taken in. `displaced`: runs that ended
+    because the clock was set, from their beginning by the new clock to the next one's.
     """
 
     spans: tuple[tuple[datetime, datetime | None], ...] = ()
     kept_at: datetime | None = None
+    displaced: tuple[tuple[datetime, datetime], ...] = ()
 
     @classmethod
     def at(cls, now: datetime) -> "Runs":
         rows = list(Run.objects.all()[:MAX_KEPT])
         kept_at = Installation.objects.filter(pk=1).values_list("kept_at", flat=True).first()
-        return cls(tuple((row.began_at, None if _goes_on(row, now) else row.last_at) for row in rows), kept_at)
+        spans = tuple((row.began_at, None if _goes_on(row, now) else row.last_at) for row in rows)
+        displaced = [
+            (before.began_at + row.clock_set_by, row.began_at)
+            for row, before in pairwise(rows)
+            if row.clock_set_by is not None
+        ]
+        if rows and (set_by := _clock_set_by(rows[0], now)) is not None:
+            displaced.append((rows[0].began_at + set_by, now))
+        return cls(spans, kept_at, tuple(displaced))
 
     def when(self, placed_at: datetime | None) -> When:
         """`placed_at` is by our clock."""
@@ -60,7 +75,7 @@ class Runs:
         within = [(began, ended) for began, ended in self.spans if began <= placed_at <= (ended or placed_at)]
         if any(began + MARGIN <= placed_at and not (ended and placed_at > ended - MARGIN) for began, ended in within):
             return When.RUNNING
-        if within:
+        if within or any(began - MARGIN <= placed_at <= ended + MARGIN for began, ended in self.displaced):
             return When.UNSURE
         return When.NOT_RUNNING
 
@@ -87,12 +102,13 @@ def beat(now: datetime | None = None) -> None:
     now = now or timezone.now()
     newest = _NEWEST.first()
     if newest is None or not _goes_on(newest, now):
-        Run.objects.create(began_at=now, last_at=now)
+        set_by = None if newest is None else _clock_set_by(newest, now)
+        Run.objects.create(began_at=now, last_at=now, uptime_s=uptime_s(), clock_set_by=set_by)
         too_old = Run.objects.values_list("pk", flat=True)[MAX_KEPT:]
         Run.objects.filter(pk__in=list(too_old)).delete()
     elif now - newest.last_at >= EVERY:
         # Another leader may have been quicker, and another process may have ended the run.
-        Run.objects.filter(pk=newest.pk, is_over=False, last_at__lt=now).update(last_at=now)
+        Run.objects.filter(pk=newest.pk, is_over=False, last_at__lt=now).update(last_at=now, uptime_s=uptime_s())
 
 
 def end() -> None:
@@ -100,6 +116,19 @@ def end() -> None:
     Run.objects.filter(is_over=False).update(is_over=True)
 
 
+def uptime_s() -> float:
+    """How long this host has been up, sleep included: no one sets this clock. Hosts differ."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 def _goes_on(row: Run, now: datetime) -> bool:
     # A clock that was set back ends it as well.
     return not row.is_over and -MARGIN <= now - row.last_at <= BREAK
+
+
+def _clock_set_by(row: Run, now: datetime) -> timedelta | None:
+    """By how much our clock was set since the run's last sign, where it has ended by nothing else."""
+    if row.is_over or row.uptime_s is None or _goes_on(row, now):
+        return None
+    passed = timedelta(seconds=uptime_s() - row.uptime_s)
+    return now - row.last_at - passed if timedelta(0) <= passed <= BREAK else None

@@ -49,6 +49,10 @@ class Run(models.Model):
     began_at = models.DateTimeField(default=timezone.now)
     last_at = models.DateTimeField(default=timezone.now, help_text="When it was last seen.")
     is_over = models.BooleanField(default=False, help_text="The run has ended; the next one is a new run.")
+    uptime_s = models.FloatField(null=True, help_text="How long the host had been up by then, seconds.")
+    clock_set_by = models.DurationField(
+        null=True, help_text="It began because the clock was set by so much: the run before had not ended."
+    )
 
     class Meta:
         ordering = ["-id"]

@@ -21,6 +21,7 @@ from streamer import topics
 from tests.simulation.checks.rows import by
 from trading import dispatch, leader, set_clocks
 from trading.exchange import client
+from trading.identity import runs
 from trading.models.symbols import forget_filters
 from trading.risk import gate, protections
 from trading.traders import looks, valuing
@@ -118,6 +119,7 @@ def surround(world: "World") -> Iterator[None]:
         (hedgehog_project.redis.take, wake_ups.take),
         (hedgehog_project.redis.give_back, wake_ups.give_back),
         (shared_clock.now, lambda: world.shared_s),
+        (runs.uptime_s, lambda: world.now.timestamp()),
         *((getattr(progress, name), getattr(wake_ups, name)) for name in ("note", "forget", "age_s")),
         (client.exchange_at, world.line.at),
         (client.why_wait, world.line.why_wait),
