@@ -1,6 +1,7 @@
 """The leader: makes the wanted traders exist, and queues a check for each that was forgotten.
 
-It runs every second, and at once when a cycle ends. Two leaders at once are harmless: constraints, not luck.
+It runs every second, and at once when a cycle has ended that none follows by itself. Two leaders at once are
+harmless: constraints, not luck.
 """
 
 import logging
@@ -19,23 +20,18 @@ from hedgehog_project.redis import connect, take
 from hedgehog_project.venues import Venue, market_of
 from streamer.topics import TradeEvent, last_trades
 from trading import set_clocks
-from trading.core.decisions import ANY_PRICE
 from trading.core.events import TradeSeen
-from trading.core.journal import Cause, Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.position import TraderState
 from trading.identity import runs
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
-from trading.models.journal import write
 from trading.models.orders import RESTING
 from trading.models.symbols import TradingStatus
 from trading.one_by_one import each
 from trading.reconciliation.reconcile import venues_in_use
-from trading.risk import drawdown, kill_switch, sizing
-from trading.strategies.registry import UnknownStrategy
-from trading.strategies.typed import BadSettings
+from trading.risk import drawdown, kill_switch
 from trading.symbols import turning
-from trading.traders import cycle_end, slots
+from trading.traders import cycle_end, next_cycle, slots
 from trading.traders.rows import copy, trigger_for
 from trading.waking import enqueue, triggers
 
@@ -52,8 +48,6 @@ UNHEARD = timedelta(seconds=UNHEARD_S)
 
 # The reason of a check of a trader whose time has come.
 DUE = "retry is due"
-# What kept a symbol's traders from beginning, as it was logged: not every second again.
-_complaints: dict[int, str] = {}
 
 
 def lead(now: datetime | None = None) -> None:
@@ -161,28 +155,12 @@ def fill_slots() -> int:
 
 
 def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
-    size = sizing.next_size(settings, venue)
-    if size.budget is None:
-        return False  # The symbol's page says why.
     try:
         with transaction.atomic():
-            trader = Trader.born(
-                settings,
-                venue,
-                slot,
-                budget=size.budget,
-                wake_below=ANY_PRICE,
-                armed_at=timezone.now(),
-                waits_for="waiting for the next trade",
-            )
-            text = f"slot {slot} is free; order size from {size.text}"
-            write(trader, Cause(Source.LEADER), Kind.BEGAN, "started", text)
+            trader = next_cycle.begin(settings, venue, slot)
     except IntegrityError:
         return False  # Another leader was quicker: the slot has its trader.
-    except (UnknownStrategy, BadSettings) as error:
-        if _complaints.get(settings.symbol_id) != str(error):
-            log.warning("no trader started: symbol=%s error=%s", settings.symbol.name, error)
-        _complaints[settings.symbol_id] = str(error)
+    if trader is None:
         return False
     # Redis may miss it: the leader arms it anew. The other slots shall have their traders.
     copy(trigger_for(trader))

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from hedgehog_project.database.writing import insert
 from hedgehog_project.venues import Venue
 from trading.core.strategy import Strategy, TraderState, Triggers
 from trading.models.choices import choices_of
@@ -129,7 +130,7 @@ class Trader(models.Model):
         """
         _, frozen = settings.by()
         values = {"budget": settings.share, **values}
-        return cls.objects.create(
+        trader = cls(
             symbol=settings.symbol,
             venue=venue,
             slot=slot,
@@ -137,6 +138,8 @@ class Trader(models.Model):
             strategy_settings=to_texts(frozen),
             **values,
         )
+        insert(trader)
+        return trader
 
     def by(self) -> tuple[Strategy, Any]:
         """Its strategy and the settings frozen for it. Raises UnknownStrategy and BadSettings."""

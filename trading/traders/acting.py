@@ -9,8 +9,10 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from hedgehog_project.database.compiled import Compiled
@@ -32,7 +34,7 @@ from trading.traders import calls
 from trading.traders.looks import CancelOrder, ClearTheWay, DeniedByMode, FetchFills, Known, Looked, Send, look
 from trading.traders.rejections import NotTaken, not_taken, report_of, see_to
 from trading.traders.retries import FILLS_COME_WITHIN, back_off, deny
-from trading.traders.rows import copy, locked, save
+from trading.traders.rows import copy, copy_all, locked, save
 from trading.traders.valuing import Wanted, again, value
 from trading.waking import enqueue
 
@@ -42,6 +44,14 @@ log = logging.getLogger(__name__)
 CERTAIN_AFTER = 3
 
 _NAMED = Compiled(lambda name: Order.objects.select_related("symbol").filter(client_order_id=name), str)
+_WITH_ITS_TRADER: Compiled[Any] = Compiled(
+    lambda name: (
+        Order.objects.select_related("symbol", "trader")
+        .annotate(trading_status=F("symbol__settings__status"))
+        .filter(client_order_id=name)
+    ),
+    str,
+)
 
 Heard = list[tuple[int, Event]]  # events, each with the trader that is to hear it
 
@@ -56,9 +66,9 @@ class Context:
     has_asked_for_balance: set[int] = field(default_factory=set)
 
 
-def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "") -> bool:
-    """Process one event for a trader. Returns whether the leader should run: a cycle has ended, or a trader asks for
-    another one beside it.
+def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "", read: Known | None = None) -> bool:
+    """Process one event for a trader, which may have been `read` already. Returns whether the leader should run: a
+    cycle has ended that none follows, or a trader asks for another one beside it.
 
     What the exchange answers is the next event, for this trader or for others whose orders were cancelled. Raises the
     exchange's errors where fills had to be fetched or an order cancelled, and could not be.
@@ -66,7 +76,7 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
     context = Context(exchange_at, task_id)
     events: deque[tuple[int, Event]] = deque([(trader_id, event)])
     needs_leader, has_cleared, has_valued = False, set[int](), set[int]()
-    known: dict[int, Known] = {}
+    known: dict[int, Known] = {} if read is None else {trader_id: read}
     while events:
         who, event = events.popleft()
         looked = look(who, event, task_id, who in has_valued, known.pop(who, None))
@@ -75,7 +85,7 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
         needs_leader = needs_leader or looked.needs_leader
         if isinstance(looked.step, ClearTheWay):
             if who in has_cleared:
-                copy(looked.trigger)
+                copy_all(looked.triggers)
                 continue
             has_cleared.add(who)
         if isinstance(looked.step, Wanted):
@@ -83,7 +93,7 @@ def wake(trader_id: int, event: Event, exchange_at: ExchangeAt, task_id: str = "
         # A step that raises leaves what others were to hear to the leader.
         events.extend(_do(who, looked, event, context))
         # After the call, which is what is urgent: a copy that comes late does no harm, see triggers.py.
-        copy(looked.trigger)
+        copy_all(looked.triggers)
     return needs_leader
 
 
@@ -94,7 +104,7 @@ def hear(
 
     For an order that the database lacks, the books of the venue are compared soon, where one is named.
     """
-    row = _NAMED.first(report.client_order_id)
+    row = _WITH_ITS_TRADER.first(report.client_order_id)
     if row is None:
         log.warning("unknown order: client_order_id=%s symbol=%s", report.client_order_id, report.symbol)
         if venue is not None:
@@ -103,7 +113,9 @@ def hear(
         return False
     if not is_news(row, report):
         return False  # Most reports: the answer to the placing has told it already.
-    return wake(row.trader_id, OrderReported(report, source), exchange_at, task_id)
+    trader: Any = row.trader
+    trader.symbol, trader.trading_status = row.symbol, row.trading_status
+    return wake(trader.pk, OrderReported(report, source), exchange_at, task_id, Known(trader, {}))
 
 
 def ask(

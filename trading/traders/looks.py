@@ -6,7 +6,7 @@ The row's version is compared when the outcome is saved; where somebody was quic
 
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -54,12 +54,14 @@ from trading.risk import gate
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.time_limit import within_time
 from trading.strategies.typed import BadSettings
+from trading.traders import next_cycle
 from trading.traders.cycle_end import count_again, end
 from trading.traders.rejections import report_of
 from trading.traders.retries import back_off, deny, look_again, wait
-from trading.traders.rows import claim, read, save
+from trading.traders.rows import claim, read, save, trigger_for
 from trading.traders.valuing import Wanted
-from trading.waking import enqueue, triggers
+from trading.waking import enqueue
+from trading.waking.triggers import Trigger
 
 log = logging.getLogger(__name__)
 
@@ -121,7 +123,7 @@ class Known:
     """A trader as a look has left it, with its orders by client order id.
 
     The next look may begin with that instead of reading it: where somebody has changed the trader since, its version
-    tells, and it is read.
+    tells, and it is read. Without orders: those are not read yet.
     """
 
     trader: Any  # as `rows.read` returns it
@@ -130,12 +132,13 @@ class Known:
 
 @dataclass(frozen=True)
 class Looked:
-    """What came of a look. `needs_leader`: a cycle has ended, or another trader is asked for."""
+    """What came of a look. `needs_leader`: a cycle has ended and none follows, or another trader is asked for."""
 
     step: Step | None = None
     venue: Venue = Venue.MOCK
     needs_leader: bool = False
-    trigger: triggers.Trigger | None = None
+    # To be copied to Redis: this trader's, and that of the one which follows it.
+    triggers: Sequence[Trigger] = ()
     known: Known | None = None
 
 
@@ -349,8 +352,25 @@ def _take_in(snapshot: Snapshot, thought: Thought | None) -> Looked:
     looked = _follow(snapshot, thought)
     if snapshot.is_late and reported is not None:
         looked = replace(looked, step=CancelOrder(reported.pk))
-    left = None if trader.has_ended else Known(trader, snapshot.rows)
-    return replace(looked, venue=Venue(trader.venue), trigger=save(trader), known=left)
+    changed = [save(trader)]
+    if not trader.has_ended:
+        return replace(looked, venue=Venue(trader.venue), triggers=changed, known=Known(trader, snapshot.rows))
+    follower = _follower(snapshot)
+    if follower is not None:
+        looked = replace(looked, needs_leader=False)
+        changed.append(trigger_for(follower))
+    return replace(looked, venue=Venue(trader.venue), triggers=changed)
+
+
+def _follower(snapshot: Snapshot) -> Trader | None:
+    """The trader of the next cycle, where the last order's report has ended this one.
+
+    What ends by an answer mostly gets out of the market, and more such may wait: the leader begins cycles when they
+    had their turn.
+    """
+    event = snapshot.event
+    is_reported = isinstance(event, OrderReported) and event.source == Source.REPORT
+    return next_cycle.follow(snapshot.trader) if is_reported else None
 
 
 def _late_commissions(snapshot: Snapshot) -> Wanted | None:
@@ -483,14 +503,16 @@ def _with_leftovers(snapshot: Snapshot, sale: PlaceSell) -> PlaceSell:
     if sale.is_exit or snapshot.position.free is not None or sale.quantity != floor_to(owned, filters.step):
         return sale
     row = leftovers.there(trader)
-    if row is None or copies.copy_at(trader.venue) is not None:
-        return sale  # A copy may sell what both have left over.
+    if row is None:
+        return sale
     quantity = floor_to(owned + row.quantity, filters.step)
     if quantity == sale.quantity or violation(filters, Side.SELL, sale.price, quantity):
         return sale
     is_too_much = filters.max_market_quantity and quantity > filters.max_market_quantity
     if sale.is_market and (is_too_much or floor_to(quantity, filters.market_step or filters.step) != quantity):
         return sale
+    if copies.copy_at(trader.venue) is not None:
+        return sale  # A copy may sell what both have left over.
     with_it = f"{sale.reason}; with {plain(row.quantity)} {filters.base_asset} left over by earlier cycles"
     leftovers.take(trader, row)
     return replace(sale, quantity=quantity, reason=with_it)

@@ -4,6 +4,7 @@ Whoever changes what a trader's decision depends on (the row, or an order of it)
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -104,11 +105,17 @@ def trigger_for(trader: Trader) -> triggers.Trigger:
     )
 
 
-def copy(trigger: triggers.Trigger | None) -> None:
+def copy(changed: triggers.Trigger | None) -> None:
     """Redis may miss it: the leader rebuilds."""
-    if trigger is None:
+    copy_all([] if changed is None else [changed])
+
+
+def copy_all(changed: Sequence[triggers.Trigger]) -> None:
+    """As copy, for traders of one symbol and market."""
+    if not changed:
         return
     try:
-        triggers.set_trigger(connect(), trigger)
+        triggers.set_triggers(connect(), changed)
     except redis.RedisError as error:
-        log.warning("trigger not copied to Redis: trader=%s error=%s", trigger.trader, error)
+        names = " ".join(str(each.trader) for each in changed)
+        log.warning("triggers not copied to Redis: traders=%s error=%s", names, error)

@@ -128,8 +128,14 @@ def set_trigger(client: "redis.Redis", trigger: Trigger) -> bool:
 
     Raises redis.RedisError.
     """
-    keys = _keys(trigger.market, trigger.symbol)
-    return bool(client.eval(_SET_ALL, len(keys), *keys, *_args(trigger)))
+    return bool(set_triggers(client, [trigger]))
+
+
+def set_triggers(client: "redis.Redis", of_one_symbol: Sequence[Trigger]) -> int:
+    """As set_trigger, for traders of one symbol and market; how many were changed. Raises redis.RedisError."""
+    keys = _keys(of_one_symbol[0].market, of_one_symbol[0].symbol)
+    args = [arg for trigger in of_one_symbol for arg in _args(trigger)]
+    return int(client.eval(_SET_ALL, len(keys), *keys, *args))
 
 
 def seen(client: "redis.Redis", trader: int) -> tuple[bytes, bytes]:

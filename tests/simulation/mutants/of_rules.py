@@ -27,7 +27,7 @@ from trading.models.symbols import TradingStatus
 from trading.risk import gate, kill_switch, protections, sizing
 from trading.strategies import naive, trailing
 from trading.symbols import turning
-from trading.traders import acting, looks, slots
+from trading.traders import acting, looks, next_cycle, slots
 from trading.traders.acting import Context, Heard
 from trading.traders.rejections import report_of
 
@@ -126,6 +126,10 @@ def respawns_while_a_symbol_shuts_down(patches: Patches) -> None:
     patches.set(slots, "empty_slots", as_well)
 
 
+def follows_whatever_is_wanted_by_now(patches: Patches) -> None:
+    patches.set(next_cycle, "_goes_on", lambda settings, ended: True)
+
+
 def never_ends_a_shutdown(patches: Patches) -> None:
     patches.everywhere(turning.end_shutdowns, lambda: 0)
 
@@ -211,6 +215,7 @@ PLANTED = (
     abandons_a_part_filled_buy_by_a_retarget,
     trailing_sells_without_a_profit,
     respawns_while_a_symbol_shuts_down,
+    follows_whatever_is_wanted_by_now,
     never_ends_a_shutdown,
     trades_on_while_a_symbol_is_off,
     sends_what_was_saved_before_its_symbol_was_turned_off,

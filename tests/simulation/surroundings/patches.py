@@ -159,6 +159,7 @@ def surround(world: "World") -> Iterator[None]:
 
 _TRIGGERS = (
     "set_trigger",
+    "set_triggers",
     "seen",
     "overrule",
     "drop",

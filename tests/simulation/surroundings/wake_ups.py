@@ -5,7 +5,7 @@ real ones.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -82,6 +82,9 @@ class WakeUps:
                 waiting[trigger.trader] = float(price)
         self.fired_at.pop(trigger.trader, None)
         return True
+
+    def set_triggers(self, client: object, of_one_symbol: Sequence[Trigger]) -> int:
+        return sum(self.set_trigger(client, trigger) for trigger in of_one_symbol)
 
     def seen(self, client: object, trader: int) -> tuple[int, bool]:
         return self.versions.get(trader, 0), trader in self.ended

@@ -1,6 +1,7 @@
 """Slots: one trader to begin with, another for each rebuy, and a new one for each that has ended."""
 
 import threading
+from collections.abc import Callable
 from decimal import Decimal as D
 
 import pytest
@@ -22,6 +23,7 @@ from trading.core.position import TraderState
 from trading.models import JournalEntry, Order, Slot, Switch, Symbol, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.traders import acting, cycle_end, slots
+from trading.waking import triggers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -53,12 +55,13 @@ def buys(slot: int, price: str, exchange: ScriptedExchange) -> Order:
     return Order.objects.get(trader=trader, side=Side.BUY)
 
 
-def ends(slot: int, exchange: ScriptedExchange) -> None:
-    """Its buy and its sale fill."""
+def ends(slot: int, exchange: ScriptedExchange, told_by: Source = Source.REPORT) -> bool:
+    """Its buy and its sale fill. Whether the leader should run."""
     trader = in_slot(slot)
     for side in Side:
         order = Order.objects.get(trader=trader, side=side)
-        acting.hear(exchange.fill_all(order.client_order_id), Source.REPORT, exchange)
+        needs_leader = acting.hear(exchange.fill_all(order.client_order_id), told_by, exchange)
+    return needs_leader
 
 
 def test_symbol_that_is_turned_on_begins_with_one_trader(symbol: Symbol) -> None:
@@ -128,7 +131,10 @@ def test_trader_that_holds_asks_as_well(symbol: Symbol, exchange: ScriptedExchan
     assert live() == [1, 2]
 
 
-def test_ended_trader_is_replaced_in_its_slot(symbol: Symbol, exchange: ScriptedExchange) -> None:
+@pytest.mark.parametrize(("told_by", "is_leaders"), [(Source.REPORT, False), (Source.ANSWER, True)])
+def test_ended_trader_is_replaced_in_its_slot(
+    symbol: Symbol, exchange: ScriptedExchange, redis_client: "redis.Redis", told_by: Source, is_leaders: bool
+) -> None:
     leader.fill_slots()
     buys(1, "3000", exchange)
     acting.wake(in_slot(1).pk, at("2900"), exchange)
@@ -137,10 +143,38 @@ def test_ended_trader_is_replaced_in_its_slot(symbol: Symbol, exchange: Scripted
     acting.hear(exchange.fill_all(first.client_order_id), Source.REPORT, exchange)
     buys(2, "2900", exchange)
     before = in_slot(2).pk
-    ends(2, exchange)
-    assert leader.fill_slots() == 1
+    assert ends(2, exchange, told_by) == is_leaders
+    assert live() == ([1] if is_leaders else [1, 2])
+    assert leader.fill_slots() == is_leaders
     assert live() == [1, 2]
     assert in_slot(2).pk != before
+    # The next trade wakes it.
+    assert triggers.fire(redis_client, "mock", "ETHUSDT", 3000.0).others == [in_slot(2).pk]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: TradingSettings.objects.update(status=TradingStatus.OFF),
+        lambda: TradingSettings.objects.update(strategy="gone"),
+        lambda: Slot.objects.all().delete(),
+        lambda: Switch.objects.update(venue=Venue.TESTNET),
+    ],
+)
+def test_no_trader_follows_where_none_is_wanted(
+    symbol: Symbol, exchange: ScriptedExchange, change: Callable[[], object]
+) -> None:
+    leader.fill_slots()
+    buys(1, "3000", exchange)
+    trader = in_slot(1)
+    buy = Order.objects.get(trader=trader)
+    acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
+    change()
+    sale = Order.objects.get(trader=trader, side=Side.SELL)
+    assert acting.hear(exchange.fill_all(sale.client_order_id), Source.REPORT, exchange), "the leader decides"
+    trader.refresh_from_db()
+    assert trader.state == TraderState.FINISHED
+    assert live() == []
 
 
 def test_what_was_asked_before_a_crash_is_heard_after_it(symbol: Symbol, exchange: ScriptedExchange) -> None:
@@ -208,7 +242,7 @@ def test_sold_under_shutdown_ends_and_under_on_begins_anew(symbol: Symbol, excha
     leader.fill_slots()
     buys(1, "3000", exchange)
     ends(1, exchange)
-    assert leader.fill_slots() == 1
+    assert live() == [1]
 
 
 def test_traders_that_wait_retire_under_shutdown(symbol: Symbol, exchange: ScriptedExchange) -> None:
