@@ -6,6 +6,7 @@ every decision of a trader asks is built once in each thread, and afterwards onl
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from django.db import connections
@@ -14,17 +15,17 @@ from django.db.transaction import TransactionManagementError
 
 T = TypeVar("T")
 
-Value = int | str
+Value = int | str | datetime
 # What stands for the values while the SQL is built: no query has a constant like these, and 32 bits hold them.
-_INT, _STR = 2_012_940_000, "\x1fvalue {}"
+_INT, _STR, _TIME = 2_012_940_000, "\x1fvalue {}", datetime(1912, 6, 23, tzinfo=UTC)
 
 
 class Compiled(Generic[T]):
     """A query as a function of its values; each call asks the database.
 
-    `build` gets one value for each of `kinds` (int or str, as the database stores them: an id, a name) and returns a
-    query that uses each as it is, for a lookup that changes nothing about it. Raises ValueError where the query does
-    not show a value that it was given.
+    `build` gets one value for each of `kinds` (int or str, as the database stores them: an id, a name; a datetime
+    with its zone) and returns a query that uses each as it is, for a lookup that changes nothing about it. Raises
+    ValueError where the query does not show a value that it was given.
     """
 
     def __init__(self, build: Callable[..., "QuerySet[Any, T]"], *kinds: type[Value]) -> None:
@@ -49,7 +50,7 @@ class _Ready(Generic[T]):
     """A query with its SQL, for one thread and its connection."""
 
     def __init__(self, build: Callable[..., "QuerySet[Any, T]"], kinds: tuple[type[Value], ...]) -> None:
-        examples = [_INT + place if kind is int else _STR.format(place) for place, kind in enumerate(kinds)]
+        examples = [_example(kind, place) for place, kind in enumerate(kinds)]
         queryset: Any = build(*examples)
         # What Django's iterables of rows know of a queryset.
         self.db = queryset.db
@@ -61,11 +62,20 @@ class _Ready(Generic[T]):
         self._locks = queryset.query.select_for_update and self._connection.features.has_select_for_update
         self._constants = list(self.query.compiler.params)
         self._places = [
-            [at for at, param in enumerate(self._constants) if isinstance(param, kind) and param == example]
-            for kind, example in zip(kinds, examples, strict=True)
+            [at for at, param in enumerate(self._constants) if self._is_same(param, self._adapted(example))]
+            for example in examples
         ]
         if not all(self._places):
             raise ValueError(f"a value is changed or lost on its way into {self.query.compiler.sql}")
+
+    def _adapted(self, value: Value) -> Any:
+        """As Django gives it to the database."""
+        ops = self._connection.ops
+        return ops.adapt_datetimefield_value(value) if isinstance(value, datetime) else value
+
+    @staticmethod
+    def _is_same(param: object, example: Any) -> bool:
+        return isinstance(param, type(example)) and param == example
 
     @property
     def is_outdated(self) -> bool:
@@ -79,11 +89,20 @@ class _Ready(Generic[T]):
         params: list[Any] = self._constants.copy()
         for places, value in zip(self._places, values, strict=True):
             for place in places:
-                # On PostgreSQL a number goes out as one of its column's type.
-                params[place] = type(params[place])(value)
+                if isinstance(value, datetime):
+                    params[place] = self._adapted(value)
+                else:
+                    # On PostgreSQL a number goes out as one of its column's type.
+                    params[place] = type(params[place])(value)
         self.query.compiler.params = tuple(params)
         found: list[T] = list(self._iterable(self))
         return found
+
+
+def _example(kind: type[Value], place: int) -> Value:
+    if kind is datetime:
+        return _TIME + timedelta(microseconds=1 + place)
+    return _INT + place if kind is int else _STR.format(place)
 
 
 class _Query:

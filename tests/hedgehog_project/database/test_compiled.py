@@ -1,6 +1,7 @@
 """A compiled query finds what Django's own finds, in each thread, and builds its SQL once."""
 
 import threading
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal as D
 from typing import Any
 
@@ -50,6 +51,17 @@ def test_rows_are_those_of_the_query_for_each_value(symbols: list[Symbol]) -> No
     assert compiled.first(symbols[2].pk, "mock") is None
     first = compiled.first(symbols[0].pk, "mock")
     assert first is not None and first.slot == 3
+
+
+def test_time_is_compared_as_django_compares_it(symbols: list[Symbol]) -> None:
+    since: Compiled[Trader] = Compiled(lambda at: Trader.objects.filter(created_at__gte=at).order_by("pk"), datetime)
+    whole, parts = datetime(2026, 11, 30, 12, tzinfo=UTC), datetime(2026, 11, 30, 12, 0, 0, 250_000, tzinfo=UTC)
+    first, second = traders(symbols[0], 2)
+    for trader, at in ((first, whole), (second, parts)):
+        Trader.objects.filter(pk=trader.pk).update(created_at=at)
+    for at in (whole, whole + timedelta(microseconds=1), parts, parts.astimezone(timezone(timedelta(hours=5)))):
+        assert since(at) == list(Trader.objects.filter(created_at__gte=at).order_by("pk"))
+    assert since(parts + timedelta(microseconds=1)) == []
 
 
 def test_each_call_asks_the_database(symbols: list[Symbol]) -> None:
