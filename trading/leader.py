@@ -8,12 +8,15 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 import redis
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Max, Min, Q, QuerySet
 from django.utils import timezone
 
+from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.progress import LED, note
 from hedgehog_project.queues import ENTRIES, EXITS
 from hedgehog_project.redis import connect, take
@@ -30,6 +33,7 @@ from trading.models.symbols import TradingStatus
 from trading.one_by_one import each
 from trading.reconciliation.reconcile import venues_in_use
 from trading.risk import drawdown, kill_switch
+from trading.risk.kill_switch import unwanted
 from trading.symbols import turning
 from trading.traders import cycle_end, next_cycle, slots
 from trading.traders.rows import copy, trigger_for
@@ -87,6 +91,8 @@ def _enqueue_whoever_waits(now: datetime) -> None:
     )
 
 
+# The ids of an order, its trader and its symbol.
+OrderRow = tuple[int, int, int]
 LastTrades = Callable[[Iterable[tuple[str, str]]], Iterator[tuple[list[Venue], str, TradeEvent]]]
 
 
@@ -127,10 +133,29 @@ def _wake(trade: TradeEvent, holders: Sequence[int]) -> set[int]:
 
 def _crossed(waiting: QuerySet[Trader], prices: LastTrades) -> Iterator[tuple[TradeEvent, QuerySet[Trader]]]:
     """The newest trade of each symbol, with those of them one of whose triggers it has reached."""
-    for venues, name, trade in prices(waiting.order_by().values_list("venue", "symbol__name").distinct()):
+    return _crossed_of(waiting, _places(waiting), prices)
+
+
+def _places(waiting: QuerySet[Trader]) -> "QuerySet[Trader, Any]":
+    """Where they wait, with the nearest trigger on each side."""
+    return waiting.order_by().values_list("venue", "symbol__name").annotate(Max("wake_below"), Min("wake_above"))
+
+
+def _crossed_of(
+    waiting: QuerySet[Trader], places: Iterable[Any], prices: LastTrades
+) -> Iterator[tuple[TradeEvent, QuerySet[Trader]]]:
+    nearest = {(venue, name): each for venue, name, *each in places}
+    for venues, name, trade in prices(sorted(nearest)):
         price = Decimal(trade.price)
+        here = [nearest[venue, name] for venue in venues if (venue, name) in nearest]
+        if not any(_reaches(price, *both) for both in here):
+            continue
         is_crossed = Q(wake_below__gte=price) | Q(wake_above__lte=price)
         yield trade, waiting.filter(is_crossed, venue__in=venues, symbol__name=name)
+
+
+def _reaches(price: Decimal, below: Decimal | None, above: Decimal | None) -> bool:
+    return (below is not None and price <= below) or (above is not None and price >= above)
 
 
 def fill_slots_when_quiet() -> int:
@@ -150,8 +175,7 @@ def fill_slots() -> int:
     turning.end_shutdowns()
     slots.close_unwanted(venue)
     slots.open_requested_slots(venue)
-    wanted = list(TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol"))
-    return sum(_spawn(settings, venue, slot) for settings, slot in slots.empty_slots(venue, wanted))
+    return sum(_spawn(settings, venue, slot) for settings, slot in slots.empty_slots(venue))
 
 
 def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
@@ -167,25 +191,70 @@ def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
     return True
 
 
+_UNWANTED_TRADERS: Compiled[int] = Compiled(
+    lambda venue: (
+        Trader.objects.filter(finished_at__isnull=True, state=TraderState.WAITING)
+        .filter(
+            ~Q(venue=venue)
+            | ~Q(symbol__settings__status=TradingStatus.ON)
+            | Q(slot__gt=F("symbol__settings__max_slots"))
+        )
+        .values_list("pk", flat=True)
+    ),
+    str,
+)
+
+
 def _retire_unwanted(venue: Venue) -> None:
     """Ends traders that never ordered, where their symbol is off, their slot is gone or the switch was turned."""
-    waiting = Trader.objects.filter(finished_at__isnull=True, state=TraderState.WAITING)
-    unwanted = waiting.filter(
-        ~Q(venue=venue) | ~Q(symbol__settings__status=TradingStatus.ON) | Q(slot__gt=F("symbol__settings__max_slots"))
-    )
     # Usually none: who of them has an open order is asked only then.
-    for trader_id in unwanted.values_list("pk", flat=True):
+    for trader_id in _UNWANTED_TRADERS(venue.value):
         if not Order.objects.filter(trader=trader_id, status__is_open=True).exists():
             cycle_end.retire(trader_id, "its slot was closed")
 
 
+def _of_orders(rows: QuerySet[Order], late: datetime) -> "QuerySet[Order, OrderRow]":
+    """Those that nobody has asked about since then: of each its row, its trader and its symbol.
+
+    In no order and without a join: SQLite would read all orders of a symbol instead of the index of open ones.
+    """
+    rows = rows.filter(Q(asked_at=None) | Q(asked_at__lt=late)).order_by()
+    return rows.values_list("pk", "trader_id", "symbol_id")
+
+
+def _stuck(late: datetime) -> QuerySet[Order]:
+    is_unclear = Q(status=OrderStatus.SUBMITTING, submitted_at__lt=late) | Q(not_found_at__isnull=False)
+    return Order.objects.filter(is_unclear, status__is_open=True)
+
+
+_STUCK = Compiled(lambda late: _of_orders(_stuck(late), late), datetime)
+_UNWANTED_ORDERS = {
+    with_buys: Compiled(partial(lambda with_buys, late: _of_orders(unwanted(with_buys), late), with_buys), datetime)
+    for with_buys in (False, True)
+}
+
+
 def ask_about_stuck_orders(now: datetime) -> None:
     """Has the exchange asked about every order that is SUBMITTING for too long, or that it says it does not have."""
-    late = now - STUCK_AFTER
-    is_unclear = Q(status=OrderStatus.SUBMITTING, submitted_at__lt=late) | Q(not_found_at__isnull=False)
-    stuck = Order.objects.filter(is_unclear, status__is_open=True)
-    for order in _to_enqueue(stuck.filter(Q(asked_at=None) | Q(asked_at__lt=late))):
+    for order in _to_enqueue(_STUCK(now - STUCK_AFTER)):
         enqueue.ask(*order)
+
+
+def _resting(late: datetime) -> QuerySet[Order]:
+    resting = Order.objects.filter(RESTING, submitted_at__lt=late)
+    return resting.filter(Q(asked_at=None) | Q(asked_at__lt=late))
+
+
+# Where orders rest, with the highest buy and the lowest sell.
+_PLACES_OF_RESTING: Compiled[Any] = Compiled(
+    lambda late: (
+        _resting(late)
+        .order_by()
+        .values_list("venue", "symbol_id")
+        .annotate(bid=Max("price", filter=Q(side=Side.BUY)), ask=Min("price", filter=Q(side=Side.SELL)))
+    ),
+    datetime,
+)
 
 
 def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None) -> None:
@@ -194,13 +263,14 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
     Reconciliation would find them as well, but only each minute.
     """
     late = now - UNHEARD
-    resting = Order.objects.filter(RESTING, submitted_at__lt=late)
-    resting = resting.filter(Q(asked_at=None) | Q(asked_at__lt=late))
-    places = set(resting.order_by().values_list("venue", "symbol_id").distinct())
-    names = _names({symbol_id for _, symbol_id in places})
-    pairs = sorted((venue, names[symbol_id]) for venue, symbol_id in places)
-    for venues, name, trade in (last_trades or _last_trades)(pairs):
+    resting, places = _resting(late), _PLACES_OF_RESTING(late)
+    names = _names({symbol_id for _, symbol_id, *_ in places})
+    best = {(venue, names[symbol_id]): each for venue, symbol_id, *each in places}
+    for venues, name, trade in (last_trades or _last_trades)(sorted(best)):
         price = Decimal(trade.price)
+        here = [best[venue, name] for venue in venues if (venue, name) in best]
+        if not any(_reaches(price, *both) for both in here):
+            continue
         passed = Q(side=Side.BUY, price__gt=price) | Q(side=Side.SELL, price__lt=price)
         since = _made_at(trade)
         for order in resting.filter(passed, venue__in=venues, symbol__name=name, submitted_at__lt=since):
@@ -209,17 +279,12 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
 
 def cancel_unwanted(now: datetime) -> None:
     """Has each open order cancelled that its trader, a halt or a symbol's turning off no longer wants."""
-    late = now - STUCK_AFTER
-    for order in _to_enqueue(kill_switch.unwanted().filter(Q(asked_at=None) | Q(asked_at__lt=late))):
+    for order in _to_enqueue(_UNWANTED_ORDERS[kill_switch.wants_buys_back()](now - STUCK_AFTER)):
         enqueue.cancel(*order)
 
 
-def _to_enqueue(orders: QuerySet[Order]) -> Iterator[tuple[int, int, str]]:
-    """What a task for each order is called with: its row, its trader, its symbol.
-
-    In no order and without a join: SQLite would read all orders of a symbol instead of the index of open ones.
-    """
-    rows = list(orders.order_by().values_list("pk", "trader_id", "symbol_id"))
+def _to_enqueue(rows: Sequence[OrderRow]) -> Iterator[tuple[int, int, str]]:
+    """What a task for each order is called with: its row, its trader, its symbol."""
     names = _names({symbol_id for _, _, symbol_id in rows})
     return ((pk, trader_id, names[symbol_id]) for pk, trader_id, symbol_id in rows)
 
@@ -233,15 +298,20 @@ def recheck_due(now: datetime, behind: Collection[str] = ()) -> None:
 
     Those whose queue is among `behind` wait until its workers have caught up.
     """
-    for pk, symbol, holds in _due(now, Trader.objects.filter(finished_at__isnull=True)):
+    for pk, symbol, holds in _DUE(now):
         _recheck(pk, symbol, holds, DUE, behind)
 
 
-def _due(now: datetime, live: QuerySet[Trader]) -> Iterable[tuple[int, str, bool]]:
+def _due(now: datetime, live: QuerySet[Trader]) -> "QuerySet[Trader, tuple[int, str, bool]]":
     due = live.filter(retry_at__lte=now)
     # Neither trigger, nor clock, nor open order: a process died at the wrong moment.
     forgotten = live.filter(retry_at=None, wake_below=None, wake_above=None).exclude(orders__status__is_open=True)
     return (due | forgotten).distinct().values_list("pk", "symbol__name", "holds")
+
+
+_DUE: Compiled[tuple[int, str, bool]] = Compiled(
+    lambda now: _due(now, Trader.objects.filter(finished_at__isnull=True)), datetime
+)
 
 
 def watch_triggers() -> None:
@@ -283,6 +353,13 @@ def _recheck(pk: int, symbol: str, holds: bool, why: str, behind: Collection[str
     return True
 
 
+def _asleep(late: datetime) -> QuerySet[Trader]:
+    return Trader.objects.filter(finished_at__isnull=True, armed_at__lt=late)
+
+
+_PLACES_OF_SLEEPERS: Compiled[Any] = Compiled(lambda late: _places(_asleep(late)), datetime)
+
+
 def rearm_sleepers(now: datetime, behind: Collection[str] = ()) -> int:
     """Arms traders anew whose trigger the market has crossed without waking them: Redis lost it. How many.
 
@@ -290,9 +367,8 @@ def rearm_sleepers(now: datetime, behind: Collection[str] = ()) -> int:
     """
     client = connect()
     late = now - UNHEARD
-    waiting = Trader.objects.filter(finished_at__isnull=True, armed_at__lt=late)
     woken, count = set[int](), 0
-    for trade, crossed in _crossed(waiting, _last_trades):
+    for trade, crossed in _crossed_of(_asleep(late), _PLACES_OF_SLEEPERS(late), _last_trades):
         if EXITS not in behind:
             holders = list(crossed.filter(holds=True).values_list("pk", flat=True))
             fired = triggers.fired(client, holders)

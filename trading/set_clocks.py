@@ -14,6 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
+from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.venues import Venue
 from trading.books import totals
 from trading.models import DeniedOrder, FillMark, HighWater, Listing, Order, Orphan, Trader
@@ -37,10 +38,10 @@ def mend(now: datetime) -> None:
         return
     _looked_at = time.monotonic()
     found = {}
-    for rows, field, longest in _times():
-        ahead = rows.filter(**{f"{field}__gt": now + longest + CLOCKS})
+    for is_any, rows, field, longest in _TIMES:
         # Usually there are none, and an update would take the database's lock for that.
-        if ahead.exists():
+        if is_any(now + longest + CLOCKS):
+            ahead = _ahead(rows, field, now + longest + CLOCKS)
             found[f"{rows.model._meta.verbose_name} {field}"] = ahead.update(**{field: now})
     if ended := _mend_ends(now):
         found["trader finished_at"] = ended
@@ -57,10 +58,10 @@ def forget() -> None:
 
 def _mend_ends(now: datetime) -> int:
     """The same of ended cycles, which count in totals by that time."""
-    ahead = Trader.objects.filter(finished_at__gt=now + CLOCKS).order_by()
-    places = set(ahead.values_list("venue", "symbol_id"))
+    places = set(_ENDED_AHEAD(now + CLOCKS))
     if not places:
         return 0
+    ahead = Trader.objects.filter(finished_at__gt=now + CLOCKS).order_by()
     with transaction.atomic():
         count = ahead.update(finished_at=now)
         for venue, symbol_id in sorted(places):
@@ -84,3 +85,17 @@ def _times() -> Iterator[tuple[QuerySet[Any], str, timedelta]]:
     yield DeniedOrder.objects.all(), "denies_until", MAX_DENIAL
     yield FillMark.objects.all(), "looked_at", NOTHING
     yield Orphan.objects.all(), "last_seen", NOTHING
+
+
+def _ahead(rows: QuerySet[Any], field: str, at: datetime) -> QuerySet[Any]:
+    return rows.filter(**{f"{field}__gt": at})
+
+
+def _any(rows: QuerySet[Any], field: str) -> Compiled[int]:
+    return Compiled(lambda at: _ahead(rows, field, at).order_by().values_list("pk", flat=True)[:1], datetime)
+
+
+_TIMES = [(_any(rows, field), rows, field, longest) for rows, field, longest in _times()]
+_ENDED_AHEAD: Compiled[tuple[str, int]] = Compiled(
+    lambda at: Trader.objects.filter(finished_at__gt=at).order_by().values_list("venue", "symbol_id"), datetime
+)

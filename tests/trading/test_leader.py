@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import redis
 from celery import current_app
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from hedgehog_project.queues import ENTRIES, EXITS, OF_USE_S, STALE_S
@@ -14,6 +16,7 @@ from hedgehog_project.venues import Venue
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost
+from tests.support.rows import make_order
 from tests.support.settings import give
 from tests.trading.conftest import make_symbol
 from trading import leader
@@ -49,10 +52,10 @@ def fired(wake_ups: list[Sent], task: str) -> list[Any]:
     ]
 
 
-def publish_price(client: "redis.Redis", price: str) -> None:
+def publish_price(client: "redis.Redis", price: str, name: str = "ETHUSDT") -> None:
     now_ms = round(timezone.now().timestamp() * 1000)
-    event = TradeEvent("ETHUSDT", 1, price, "1", now_ms, now_ms, False)
-    client.xadd(trade_topic("mock", "ETHUSDT"), {"t": encode_trade(event)}, id="1-0")
+    event = TradeEvent(name, 1, price, "1", now_ms, now_ms, False)
+    client.xadd(trade_topic("mock", name), {"t": encode_trade(event)}, id="1-0")
 
 
 def test_every_slot_of_every_symbol_that_is_on_gets_its_trader(symbol: Symbol) -> None:
@@ -340,3 +343,26 @@ def test_symbol_that_is_halted_is_asked_about_again_soon(
     Listing.objects.update(refreshed_at=timezone.now() - FRESH_WHILE_HALTED)
     refreshing.refresh_listings(exchange)
     assert told == asked
+
+
+def test_beat_asks_the_database_as_often_with_many_symbols_as_with_one(redis_client: "redis.Redis") -> None:
+    def asked(names: list[str]) -> int:
+        for name in names:
+            TradingSettings.objects.filter(symbol=make_symbol(name, max_slots=2)).update(status=TradingStatus.ON)
+        leader.fill_slots()
+        long_ago = timezone.now() - timedelta(minutes=1)
+        for trader in Trader.objects.filter(orders=None):
+            # Halves of each: resting far from the market, or waiting for a price that does not come.
+            if trader.slot == 1:
+                make_order(trader, price=Decimal(1), submitted_at=long_ago)
+            Trader.objects.filter(pk=trader.pk).update(
+                state=TraderState.BUYING, wake_below=None if trader.slot == 1 else Decimal(1), armed_at=long_ago
+            )
+        for name in names:
+            publish_price(redis_client, "3000", name)
+        leader.lead()
+        with CaptureQueriesContext(connection) as queries:
+            leader.lead()
+        return len(queries)
+
+    assert asked(["ETHUSDT"]) == asked([f"A{number}USDT" for number in range(20)])

@@ -36,11 +36,12 @@ class Installation(models.Model):
     @classmethod
     def identity_if_any(cls) -> str:
         """Empty where nothing was ever placed: asking makes none."""
-        return cls.objects.filter(pk=1).values_list("identity", flat=True).first() or ""
+        return _IDENTITY.first() or ""
 
 
 # Each order's name asks.
 _OWN = Compiled(lambda: Installation.objects.filter(pk=1))
+_IDENTITY: Compiled[str] = Compiled(lambda: Installation.objects.filter(pk=1).values_list("identity", flat=True))
 
 
 class Run(models.Model):

@@ -8,6 +8,7 @@ from django.db import models
 from django.utils import timezone
 
 from hedgehog_project import halt_request
+from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.halt_request import Request
 from hedgehog_project.venues import Venue
 from trading.core.orders import Side
@@ -69,7 +70,7 @@ class Switch(models.Model):
     @classmethod
     def current(cls) -> Venue:
         """Where new traders trade."""
-        row = cls.objects.filter(pk=1).values_list("venue", flat=True).first()
+        row = _VENUE.first()
         return Venue(row) if row else Venue.MOCK
 
     @classmethod
@@ -79,7 +80,7 @@ class Switch(models.Model):
         What it does not know yet of a halt that was requested in this home (halt_request.py) is put into what is
         returned, which is not to be saved.
         """
-        found = cls.objects.filter(pk=1).first() or cls(pk=1)
+        found = _ROW.first() or cls(pk=1)
         wanted = halt_request.pending(settings.HEDGEHOG_HOME)
         if wanted is not None:
             found.obey(wanted)
@@ -105,3 +106,7 @@ class Switch(models.Model):
         what = "trading is halted" if self.mode == TradingMode.HALTED else "trading is reducing: sells only"
         why = f": {self.mode_why}" if self.mode_why else ""
         return f"{what}{why} (by {self.mode_by or 'unknown'}, since {self.mode_at:%d %b %H:%M:%S} UTC)"
+
+
+_VENUE: Compiled[str] = Compiled(lambda: Switch.objects.filter(pk=1).values_list("venue", flat=True))
+_ROW = Compiled(lambda: Switch.objects.filter(pk=1))

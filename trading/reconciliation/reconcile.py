@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import redis
 from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.database.errors import passes
 from hedgehog_project.outside import one_line
 from hedgehog_project.redis import connect, give_back, take
@@ -85,10 +86,18 @@ def last(venue: Venue) -> Reconciliation | None:
 
 def venues_in_use() -> list[Venue]:
     """The switch's venue, and those where a trader lives, an order is open or an orphan unresolved."""
-    live = Trader.objects.filter(finished_at__isnull=True).order_by().values_list("venue", flat=True).distinct()
-    opened = Order.objects.filter(status__is_open=True).order_by().values_list("venue", flat=True).distinct()
-    lost = Orphan.objects.filter(resolved_at=None).order_by().values_list("venue", flat=True).distinct()
-    return sorted({Switch.current(), *(Venue(venue) for venue in (*live, *opened, *lost))})
+    return sorted({Switch.current(), *(Venue(venue) for each in _IN_USE for venue in each())})
+
+
+def _venues_of(rows: Callable[[], QuerySet[Any]]) -> Compiled[str]:
+    return Compiled(lambda: rows().order_by().values_list("venue", flat=True).distinct())
+
+
+_IN_USE = [
+    _venues_of(lambda: Trader.objects.filter(finished_at__isnull=True)),
+    _venues_of(lambda: Order.objects.filter(status__is_open=True)),
+    _venues_of(lambda: Orphan.objects.filter(resolved_at=None)),
+]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from decimal import Decimal, localcontext
 from django.db import transaction
 from django.db.models import Count, Sum
 
+from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.venues import Venue
 from trading.books.equity import Standing, standing
 from trading.core.money import EXACT, ZERO, plain
@@ -30,9 +31,12 @@ BY = "risk limits"
 FRACTION = Decimal("0.00000001")
 
 
+_WATCHED = Compiled(lambda: AccountProtections.objects.filter(max_drawdown__isnull=False))
+
+
 def watch(now: datetime) -> None:
     """Looks at every venue with a drawdown set, where it is time to. For the leader; two at once are harmless."""
-    each(AccountProtections.objects.filter(max_drawdown__isnull=False), lambda limits: _look(limits, now))
+    each(_WATCHED(), lambda limits: _look(limits, now))
 
 
 def _look(limits: AccountProtections, now: datetime) -> None:

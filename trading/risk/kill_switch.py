@@ -311,14 +311,17 @@ def _of(symbols: Sequence[Symbol] | None, rows: QuerySet[Order]) -> QuerySet[Ord
     return (rows if symbols is None else rows.filter(symbol__in=symbols)).order_by("id")
 
 
-def unwanted() -> QuerySet[Order]:
+def unwanted(with_buys: bool | None = None) -> QuerySet[Order]:
     """Resting orders that are to be cancelled: those that their traders cancel, by a halt the buys, and of a
     symbol those that it was turned with.
+
+    `with_buys`: whether a halt wants them, where that is known: see wants_buys_back.
     """
     # One that is being replaced is cancelled by the exchange itself: nobody meddles while that is unclear.
     is_being_replaced = Exists(Order.objects.filter(IN_FLIGHT, replaces=OuterRef("pk")))
     wishes = TradingSettings.objects.filter(cancel_orders=True, symbol=OuterRef("symbol"))
     is_off = Exists(wishes.filter(status=TradingStatus.OFF))
     is_ending = Exists(wishes.filter(status=TradingStatus.SHUTDOWN)) & Q(side=Side.BUY)
-    of_symbols = Q(side=Side.BUY) if wants_buys_back() else is_ending
+    with_buys = wants_buys_back() if with_buys is None else with_buys
+    of_symbols = Q(side=Side.BUY) if with_buys else is_ending
     return resting().filter(~Q(cancel_reason="") | is_off | of_symbols).exclude(is_being_replaced)

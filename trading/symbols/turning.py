@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.venues import market_of
 from streamer.models import StreamedSymbol
 from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
@@ -48,12 +49,20 @@ def set_trading(symbol: Symbol, on: bool) -> None:
         raise ValidationError(problems[symbol.name])
 
 
+_ENDED = Compiled(
+    lambda: (
+        TradingSettings.objects.filter(status=TradingStatus.SHUTDOWN)
+        .exclude(symbol__in=Trader.objects.filter(finished_at__isnull=True).order_by().values("symbol"))
+        .values_list("pk", "symbol__name")
+    )
+)
+
+
 def end_shutdowns() -> int:
     """Turns those symbols off that shut down and have no live trader any more, at any venue; how many."""
-    live = Trader.objects.filter(finished_at__isnull=True).order_by().values("symbol")
     shut_down = TradingSettings.objects.filter(status=TradingStatus.SHUTDOWN)
     count = 0
-    for pk, name in shut_down.exclude(symbol__in=live).values_list("pk", "symbol__name"):
+    for pk, name in _ENDED():
         # Somebody may have turned it on again meanwhile.
         if shut_down.filter(pk=pk).update(status=TradingStatus.OFF, cancel_orders=False):
             log.info("trading is off: symbol=%s, last cycle finished", name)

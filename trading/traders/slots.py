@@ -4,42 +4,117 @@ A symbol that is turned on begins with one. A request opens the next, up to max 
 whoever trades there lives out its cycle. Two leaders at once are harmless: constraints, not luck.
 """
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models.functions import Cast, Coalesce
 from django.utils import timezone
 
+from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.venues import Venue
 from trading.core.journal import Cause, Kind, Source
 from trading.models import Slot, Trader, TradingSettings
 from trading.models.journal import write
 from trading.models.symbols import TradingStatus
 
+# The status of the symbols whose slots are kept filled.
+WANTED = (TradingStatus.ON,)
+
+
+def _unwanted(venue: str) -> QuerySet[Slot]:
+    is_on = Q(symbol__settings__status=TradingStatus.ON)
+    return Slot.objects.filter(~Q(venue=venue) | ~is_on | Q(number__gt=F("symbol__settings__max_slots")))
+
+
+_ANY_UNWANTED: Compiled[int] = Compiled(lambda venue: _unwanted(venue).values_list("pk", flat=True)[:1], str)
+
 
 def close_unwanted(venue: Venue) -> None:
     """Closes slots where the symbol is not on, it may have fewer by now, or the switch was turned."""
-    is_on = Q(symbol__settings__status=TradingStatus.ON)
-    unwanted = Slot.objects.filter(~Q(venue=venue) | ~is_on | Q(number__gt=F("symbol__settings__max_slots")))
-    if unwanted.exists():
-        unwanted.delete()
+    if _ANY_UNWANTED(venue.value):
+        _unwanted(venue.value).delete()
 
 
-def empty_slots(venue: Venue, wanted: Sequence[TradingSettings]) -> list[tuple[TradingSettings, int]]:
-    """The open slots without a trader, of the symbols that are on; opens the first ones of a symbol."""
-    taken, opened = _taken(venue), _opened(venue)
-    missing, empty = [], []
-    for settings in wanted:
-        mine = opened[settings.symbol_id]
-        numbers = mine | {number for number in taken[settings.symbol_id] if number <= settings.max_slots}
-        if not settings.begins_with_one:
-            numbers |= set(range(1, settings.max_slots + 1))
-        numbers = numbers or {1}
-        missing += [Slot(symbol_id=settings.symbol_id, venue=venue, number=number) for number in numbers - mine]
-        empty += [(settings, number) for number in sorted(numbers - taken[settings.symbol_id])]
-    Slot.objects.bulk_create(missing, ignore_conflicts=True)
-    return empty
+def empty_slots(venue: Venue) -> list[tuple[TradingSettings, int]]:
+    """The open slots without a trader, of the symbols that are on; opens those that a symbol begins with.
+
+    What is in order is found so by the database: the leader asks each second, of any number of symbols.
+    """
+    _open(venue, _WITH_TRADERS(venue.value))
+    _open_first(venue)
+    empty = _EMPTY(venue.value)
+    if not empty:
+        return []
+    rows = TradingSettings.objects.filter(symbol__in={symbol_id for symbol_id, _ in empty}).select_related("symbol")
+    settings = {each.symbol_id: each for each in rows}
+    return [(settings[symbol_id], number) for symbol_id, number in empty if symbol_id in settings]
+
+
+def _empty(venue: str) -> "QuerySet[Slot, tuple[int, int]]":
+    """Open slots in which no trader lives."""
+    trader = Trader.objects.filter(
+        venue=venue, finished_at__isnull=True, symbol=OuterRef("symbol"), slot=OuterRef("number")
+    )
+    rows = Slot.objects.filter(venue=venue, symbol__settings__status__in=WANTED).exclude(Exists(trader))
+    return rows.order_by("symbol", "number").values_list("symbol_id", "number")
+
+
+def _with_traders(venue: str) -> "QuerySet[Trader, tuple[int, int]]":
+    """Closed slots in which traders live of a symbol that was turned on again: it goes on in these."""
+    slot = Slot.objects.filter(venue=venue, symbol=OuterRef("symbol"), number=OuterRef("slot"))
+    live = Trader.objects.filter(
+        venue=venue,
+        finished_at__isnull=True,
+        symbol__settings__status__in=WANTED,
+        slot__lte=F("symbol__settings__max_slots"),
+    )
+    return live.exclude(Exists(slot)).order_by().values_list("symbol_id", "slot")
+
+
+def _with_closed_slots(venue: str) -> "QuerySet[TradingSettings, tuple[int, str, str, int, int]]":
+    """Symbols of whose slots not all are open, with what decides how many they begin with, and how many are open."""
+    slots = Slot.objects.filter(venue=venue, symbol=OuterRef("symbol")).order_by()
+    count = Coalesce(Subquery(slots.values("symbol").annotate(count=Count("pk")).values("count")), 0)
+    wanted = TradingSettings.objects.filter(status__in=WANTED).annotate(open_slots=count)
+    # As text: those that have not asked for all of their slots are looked at each second.
+    rows = wanted.filter(open_slots__lt=F("max_slots")).annotate(text=Cast("strategy_settings", TextField()))
+    return rows.values_list("symbol_id", "strategy", "text", "max_slots", "open_slots")
+
+
+_EMPTY: Compiled[tuple[int, int]] = Compiled(_empty, str)
+_WITH_TRADERS: Compiled[tuple[int, int]] = Compiled(_with_traders, str)
+_WITH_CLOSED_SLOTS: Compiled[tuple[int, str, str, int, int]] = Compiled(_with_closed_slots, str)
+
+
+def _open_first(venue: Venue) -> None:
+    """With one slot begins a symbol whose traders ask for others beside them, any other with all."""
+    for symbol_id, strategy, text, max_slots, number in _WITH_CLOSED_SLOTS(venue.value):
+        if not _begins_with_one(strategy, text):
+            _open(venue, [(symbol_id, each) for each in range(1, max_slots + 1)])
+        elif number == 0:
+            _open(venue, [(symbol_id, 1)])
+
+
+def _open(venue: Venue, pairs: Iterable[tuple[int, int]]) -> None:
+    missing = [Slot(symbol_id=symbol_id, venue=venue, number=number) for symbol_id, number in pairs]
+    if missing:
+        Slot.objects.bulk_create(missing, ignore_conflicts=True)
+
+
+@lru_cache(maxsize=10_000)
+def _begins_with_one(strategy: str, strategy_settings: str) -> bool:
+    return TradingSettings(strategy=strategy, strategy_settings=json.loads(strategy_settings)).begins_with_one
+
+
+def _asking() -> QuerySet[Trader]:
+    return Trader.objects.filter(slot_requested_at__isnull=False, slot_opened_at=None, finished_at=None)
+
+
+_ASKING: Compiled[int] = Compiled(lambda: _asking().values_list("pk", flat=True))
 
 
 def open_requested_slots(venue: Venue) -> int:
@@ -47,8 +122,8 @@ def open_requested_slots(venue: Venue) -> int:
 
     Where all slots are open it waits for one that is closed again, for as long as it lives.
     """
-    asking = Trader.objects.filter(slot_requested_at__isnull=False, slot_opened_at=None, finished_at=None)
-    pks = list(asking.values_list("pk", flat=True))
+    asking = _asking()
+    pks = _ASKING()
     if not pks:
         return 0
     requesters = asking.filter(pk__in=pks, symbol__settings__isnull=False).select_related("symbol__settings")

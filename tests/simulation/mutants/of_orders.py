@@ -20,7 +20,7 @@ from trading.exchange.errors import OutcomeUnknown
 from trading.exchange.protocol import ARRIVES_WITHIN, Exchange, NewOrder
 from trading.models import Order, Trader, TradingSettings
 from trading.reconciliation import reconcile
-from trading.risk import gate, kill_switch
+from trading.risk import gate
 from trading.traders import acting, calls, looks, rejections
 from trading.traders.acting import Context
 from trading.traders.looks import Send
@@ -93,7 +93,7 @@ def takes_not_found_for_proof_at_once(patches: Patches) -> None:
 def buys_again_before_the_first_is_made_impossible(patches: Patches) -> None:
     """And does not cancel the first where it shows later."""
     patches.set(calls, "make_impossible", lambda row, exchange: None)
-    patches.set(kill_switch, "unwanted", lambda: Order.objects.none())
+    patches.set(leader, "cancel_unwanted", lambda now: None)
     patches.set(looks, "CancelOrder", lambda row: None)
 
 

@@ -1,6 +1,6 @@
 """Bugs planted in the rules of the strategy: what could be written in good faith of rebuys, stops and limits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -21,7 +21,7 @@ from trading.core.journal import Cause, Kind, Source
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import Mode, Position
 from trading.exchange.errors import ExchangeError
-from trading.models import Order, Slot, Trader, TradingSettings
+from trading.models import Order, Slot, Trader
 from trading.models.journal import write
 from trading.models.symbols import TradingStatus
 from trading.risk import gate, kill_switch, protections, sizing
@@ -58,7 +58,7 @@ def opens_a_slot_twice_with_two_leaders(patches: Patches) -> None:
 
 
 def opens_all_slots_at_once(patches: Patches) -> None:
-    patches.set(TradingSettings, "begins_with_one", False)
+    patches.set(slots, "_begins_with_one", lambda strategy, settings: False)
 
 
 def rebuys_at_half_the_interval(patches: Patches) -> None:
@@ -117,13 +117,7 @@ def trailing_sells_without_a_profit(patches: Patches) -> None:
 
 
 def respawns_while_a_symbol_shuts_down(patches: Patches) -> None:
-    empty_slots = slots.empty_slots
-
-    def as_well(venue: Venue, wanted: Sequence[TradingSettings]) -> list[tuple[TradingSettings, int]]:
-        ending = TradingSettings.objects.filter(status=TradingStatus.SHUTDOWN).select_related("symbol")
-        return empty_slots(venue, [*wanted, *ending])
-
-    patches.set(slots, "empty_slots", as_well)
+    patches.set(slots, "WANTED", (TradingStatus.ON, TradingStatus.SHUTDOWN))
 
 
 def follows_whatever_is_wanted_by_now(patches: Patches) -> None:
