@@ -102,6 +102,7 @@ def stand_in(now: datetime, prices: LastTrades) -> None:
     The caller runs the tasks that it queues (standby.py). No trader without a position is woken: nothing is bought.
     What is turned off ends all the same.
     """
+    set_clocks.mend(now)
     drawdown.watch(now)
     _retire_unwanted(Switch.current())
     turning.end_shutdowns()

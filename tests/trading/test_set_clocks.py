@@ -23,10 +23,11 @@ from trading.core.denials import Denial, Rule
 from trading.core.events import Recheck
 from trading.core.journal import Cause, Source
 from trading.core.orders import OrderStatus
+from trading.core.position import TraderState
 from trading.models import Balance, DeniedOrder, FillMark, HighWater, Listing, Order, Orphan, Symbol, Trader
 from trading.risk import balances
 from trading.traders import acting, retries
-from trading.waking import triggers
+from trading.waking import enqueue, triggers
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
 
@@ -256,3 +257,15 @@ def test_a_trader_of_before_the_clock_was_set_back_looks_again_at_the_next_beat(
     acting.wake(trader.pk, nudge, exchange)
     trader.refresh_from_db()
     assert trader.retry_at is None or trader.retry_at < timezone.now() + retries.MAX_WAIT_WITH_SPREAD
+
+
+def test_a_trader_with_a_position_looks_again_also_where_only_the_standby_leads(symbol: Symbol) -> None:
+    trader = make_trader(symbol, state=TraderState.HOLDING, holds=True, retry_at=timezone.now() + HOURS)
+    queued: list[tuple[str, dict[str, Any]]] = []
+    enqueue.answer_here(lambda task, kwargs: queued.append((task, kwargs)))
+    try:
+        leader.stand_in(timezone.now(), lambda pairs: iter(()))
+        leader.stand_in(timezone.now() + timedelta(seconds=1), lambda pairs: iter(()))
+    finally:
+        enqueue.answer_here(None)
+    assert ("trading.tasks.nudge", trader.pk) in [(task, kwargs.get("trader")) for task, kwargs in queued]

@@ -133,6 +133,11 @@ def answer_here(run: Callable[[str, dict[str, Any]], None] | None) -> None:
     _instead = run
 
 
+def forget() -> None:
+    """What this process has queued does not count any more."""
+    _enqueued_until.clear()
+
+
 def _is_first(key: str) -> bool:
     """Whether nobody has queued this within ONCE_S; where Redis can't be asked, nobody in this process."""
     try:

@@ -148,6 +148,7 @@ def surround(world: "World") -> Iterator[None]:
     protections.forget()
     valuing.forget_unlisted()
     set_clocks.forget()
+    enqueue.forget()
     _of_world.append(world)
     try:
         with by(world.wall), connection.execute_wrapper(_point_before(world)):
