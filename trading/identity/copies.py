@@ -59,7 +59,7 @@ def heard(venue: Venue, report: OrderReport) -> None:
 
 def denial(trader: Trader, side: Side) -> Denial | None:
     """Why a copy that is known, or may be, denies this trader's order; None where none does."""
-    copy = copy_at(trader.venue)
+    copy = None if trader.claimed and not trader.claimed.is_copied else copy_at(trader.venue)
     if copy is None:
         return _until_a_copy_had_its_turn(trader) if side == Side.SELL else None
     if side == Side.SELL and _is_surely_ours(trader, copy):

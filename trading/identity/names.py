@@ -5,11 +5,12 @@ from datetime import datetime
 
 from trading.core.orders import Side
 from trading.exchange import order_ids
-from trading.models import Installation, OtherInstallation
+from trading.models import Installation, OtherInstallation, Trader
 
 
-def new_client_order_id(trader_id: int, side: Side) -> str:
-    return order_ids.new_client_order_id(Installation.own().identity, trader_id, side)
+def new_client_order_id(trader: Trader, side: Side) -> str:
+    identity = trader.claimed.identity if trader.claimed else ""
+    return order_ids.new_client_order_id(identity or Installation.own().identity, trader.pk, side)
 
 
 @dataclass(frozen=True)

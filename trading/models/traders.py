@@ -1,5 +1,6 @@
 """Traders: each lives for one cycle in one slot of a symbol."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -17,8 +18,20 @@ from trading.strategies.registry import find
 from trading.strategies.typed import from_texts, to_texts
 
 
+@dataclass(frozen=True)
+class Claimed:
+    """What every order asks, as it was when the trader's row was locked. Empty: not set yet."""
+
+    mode: str  # of trading
+    is_copied: bool  # a copy of this installation was seen at its venue
+    identity: str  # this installation's
+
+
 class Trader(models.Model):
     """One cycle in one slot: buy, sell, done. Its settings are those of its symbol when it began."""
+
+    # No column: see rows.claim.
+    claimed: Claimed | None = None
 
     # Found by the index trader_of_symbol.
     symbol = models.ForeignKey(Symbol, on_delete=models.PROTECT, related_name="traders", db_index=False)

@@ -66,7 +66,7 @@ def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal, filter
     """What denies this order of a trader; None if it may be placed."""
     venue = Venue(trader.venue)
     return (
-        mode_denial(side)
+        mode_denial(side, trader.claimed.mode if trader.claimed else None)
         or copies.denial(trader, side)
         or _rate_limit_denial(venue, side)
         or _full_book_denial(venue, trader.symbol_id, side, filters)
@@ -75,9 +75,11 @@ def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal, filter
     )
 
 
-def mode_denial(side: Side) -> Denial | None:
-    """What the kill switch denies: by its row, or by a halt that the database does not know yet."""
-    return _requested_denial(side) or _switch_denial(_MODE.first(), side)
+def mode_denial(side: Side, mode: str | None = None) -> Denial | None:
+    """What the kill switch denies: by its row, or by a halt that the database does not know yet. `mode`: its row's,
+    where that was read just now.
+    """
+    return _requested_denial(side) or _switch_denial(_MODE.first() if mode is None else mode, side)
 
 
 def _requested_denial(side: Side) -> Denial | None:

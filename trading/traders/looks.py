@@ -580,7 +580,7 @@ def _saved(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell, replaces: Order | N
         type=OrderType.MARKET if is_market else OrderType.LIMIT,
         price=wanted.price,
         quantity=wanted.quantity,
-        client_order_id=new_client_order_id(trader.pk, side),
+        client_order_id=new_client_order_id(trader, side),
         submitted_at=timezone.now(),
         replaces=replaces,
     )

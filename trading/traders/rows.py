@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import redis
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.database.writing import update
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
-from trading.models import Trader
+from trading.models import Installation, OtherInstallation, Switch, Trader
+from trading.models.traders import Claimed
 from trading.waking import triggers
 
 log = logging.getLogger(__name__)
@@ -55,9 +56,18 @@ _BY_ID: Compiled[Any] = Compiled(lambda pk: _with_status(Trader.objects.select_r
 _LOCKED: Compiled[Any] = Compiled(
     lambda pk: _with_status(Trader.objects.select_related("symbol").select_for_update(of=("self",)), pk), int
 )
+_COPY = OtherInstallation.objects.filter(
+    venue=OuterRef("venue"), identity__in=Installation.objects.values("identity")
+)
 _OF_VERSION: Compiled[Any] = Compiled(
-    lambda pk, version: _with_status(Trader.objects.select_for_update(of=("self",)).only("pk"), pk).filter(
-        version=version
+    lambda pk, version: (
+        _with_status(Trader.objects.select_for_update(of=("self",)).only("pk"), pk)
+        .filter(version=version)
+        .annotate(
+            mode=Subquery(Switch.objects.filter(pk=1).values("mode")),
+            is_copied=Exists(_COPY),
+            identity=Subquery(Installation.objects.filter(pk=1).values("identity")),
+        )
     ),
     int,
     int,
@@ -76,10 +86,13 @@ def locked(trader_id: int) -> Any:
 
 def claim(trader: Any) -> bool:
     """Locks the row of a trader that was read before; False where somebody has changed it since, or has turned its
-    symbol.
+    symbol. What every order asks besides is read with it, into `trader.claimed`.
     """
     found = _OF_VERSION.first(trader.pk, trader.version)
-    return found is not None and found.trading_status == trader.trading_status
+    if found is None or found.trading_status != trader.trading_status:
+        return False
+    trader.claimed = Claimed(found.mode or "", found.is_copied, found.identity or "")
+    return True
 
 
 def save(trader: Trader) -> triggers.Trigger:

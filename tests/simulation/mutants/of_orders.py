@@ -189,7 +189,7 @@ def sends_an_order_however_late(patches: Patches) -> None:
 
 
 def buys_in_spite_of_a_halt(patches: Patches) -> None:
-    patches.everywhere(gate.mode_denial, lambda side: None)
+    patches.everywhere(gate.mode_denial, lambda side, mode=None: None)
 
 
 def looks_at_a_halt_only_before_it_saves(patches: Patches) -> None:

@@ -183,7 +183,7 @@ def test_resume_that_just_misses_a_trader_is_noticed_by_the_trader(
     kill_switch.resume("anna")
     was = [gate.Denial("trading is halted", gate.REST, "trading is halted", Check.MODE)]
     asked = gate.mode_denial
-    monkeypatch.setattr(gate, "mode_denial", lambda side: was.pop() if was else asked(side))
+    monkeypatch.setattr(gate, "mode_denial", lambda side, mode=None: was.pop() if was else asked(side, mode))
     acting.wake(trader.pk, RECHECK, exchange)
     acting.wake(trader.pk, TRADE, exchange)
     # Not in a minute: it waits for the next trade at once.
@@ -459,9 +459,9 @@ def test_no_call_begins_once_trading_is_halted_and_nothing_is_on_its_way(
         begun.append(time.monotonic())
         raise NotSent("no connection")
 
-    def slowly(trader_id: int, side: Side) -> str:
+    def slowly(trader: Trader, side: Side) -> str:
         time.sleep(0.1)  # Past the gate, and not committed yet.
-        return new_client_order_id(trader_id, side)
+        return new_client_order_id(trader, side)
 
     monkeypatch.setattr(exchange, "place", place)
     monkeypatch.setattr(looks, "new_client_order_id", slowly)

@@ -187,9 +187,9 @@ def test_workers_of_several_symbols_do_not_pass_an_accounts_limit_together(
 def trade_at_once(own: list[Trader], exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch) -> None:
     ready = threading.Barrier(len(own))
 
-    def slowly(trader_id: int, side: Side) -> str:
+    def slowly(trader: Trader, side: Side) -> str:
         time.sleep(0.1)  # Past the gate, and not committed yet.
-        return new_client_order_id(trader_id, side)
+        return new_client_order_id(trader, side)
 
     monkeypatch.setattr(looks, "new_client_order_id", slowly)
 
