@@ -1,5 +1,8 @@
 """What the states of traders and orders mean, in words for people: for pages, commands and docs/states.md."""
 
+from decimal import Decimal
+
+from trading.core.money import plain
 from trading.core.orders import OrderStatus
 from trading.core.strategy import TraderState
 from trading.models import Order
@@ -64,3 +67,9 @@ def notes(order: Order) -> list[str]:
     if order.is_claimed:
         found.append("found on the exchange: it was not in this database")
     return found
+
+
+def percent(fraction: Decimal) -> str:
+    """0.0005 -> 0.05 %."""
+    # What rounds to nothing may be Decimal("-0").
+    return f"{plain(fraction.scaleb(2)) if fraction else 0} %"

@@ -11,11 +11,12 @@ from typing import NoReturn
 
 import redis
 from django.conf import settings
+from django.core import management
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import BaseCommand, ManagementUtility, get_commands, load_command_class
+from django.core.management import BaseCommand, ManagementUtility, find_commands
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError, ProgrammingError
 
-from hedgehog_project import emergency
+from hedgehog_project import emergency, installed
 from hedgehog_project.arguments import say_in_one_line
 from hedgehog_project.env import forgive
 from hedgehog_project.hiding import hidden
@@ -31,6 +32,13 @@ OURS = ("console", "trading", "streamer", "binance_mock")
 class Commands(ManagementUtility):
     """Django's own, in which Ctrl-C is a command's to handle only once that has been imported."""
 
+    def execute(self) -> None:
+        """For the list of commands nothing is loaded: that takes three times as long as all else, and may fail."""
+        if self.argv[1:] in ([], ["help"], ["-h"], ["--help"]):
+            sys.stdout.write(self.main_help_text() + "\n")
+        else:
+            super().execute()
+
     def fetch_command(self, subcommand: str) -> BaseCommand:
         # `move-database`, as one types it; a module can't be called so.
         command = super().fetch_command(subcommand.replace("-", "_"))
@@ -41,19 +49,30 @@ class Commands(ManagementUtility):
         """Ours first, each with what it does, as they are typed; then Django's and others' by their names."""
         if commands_only:
             return super().main_help_text(commands_only)
-        of = get_commands()
-        ours = sorted(name for name, app in of.items() if str(app).partition(".")[0] in OURS)
+        of = commands()
+        ours = sorted(name for name, app in of.items() if app.partition(".")[0] in OURS)
         width = max(map(len, ours), default=0)
         lines = [f"Type '{self.prog_name} COMMAND --help' for its options.", ""]
         for name in ours:
-            about = _help_of(str(of[name]), name).partition(". ")[0].partition(": ")[0].rstrip(".")
+            about = _help_of(of[name], name).partition(". ")[0].partition(": ")[0].rstrip(".")
             lines.append(f"  {name.replace('_', '-'):<{width}}  {shorten(about, 100, placeholder=' …')}")
         others = ", ".join(sorted(name for name in of if name not in ours))
         return "\n".join([*lines, "", *wrap(f"Of Django and others: {others}", 100)])
 
 
+def commands() -> dict[str, str]:
+    """Each command's package. As Django's get_commands(), which loads every app for it."""
+    folders = {"django.core": Path(management.__file__).parent}
+    for app in reversed(installed.EVERYTHING):
+        package = app.partition(".apps.")[0]
+        spec = find_spec(package)
+        if spec and spec.origin:
+            folders[package] = Path(spec.origin).parent / "management"
+    return {name: package for package, folder in folders.items() for name in find_commands(str(folder))}
+
+
 def _help_of(app: str, name: str) -> str:
-    """A command's help, read from its file: to import all of them takes longer than everything else."""
+    """A command's help, read from its file, up to what is computed: to import all takes longer than the rest."""
     spec = find_spec(f"{app}.management.commands.{name}")
     tree = ast.parse(Path(spec.origin).read_text()) if spec and spec.origin else ast.Module([], [])
     constants: dict[str, ast.expr] = {}
@@ -63,9 +82,9 @@ def _help_of(app: str, name: str) -> str:
     found = constants.get("help")
     if isinstance(found, ast.Name):
         found = constants.get(found.id)
-    if isinstance(found, ast.Constant):
-        return str(found.value)
-    return load_command_class(app, name).help  # Put together when it is imported.
+    while isinstance(found, ast.BinOp):
+        found = found.left
+    return str(found.value) if isinstance(found, ast.Constant) else ""
 
 
 def advice(error: Exception) -> str:

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from console.figures import age
 from console.words import STATE_MEANS, STATUS_MEANS, notes
+from console.words import percent as percent  # for cells as well
 from trading.core.money import plain, rounded
 from trading.core.orders import UNVALUED, OrderStatus, Side
 from trading.core.strategy import TraderState
@@ -138,12 +139,6 @@ def ago(value: datetime | None) -> SafeString | str:
     seconds = (timezone.now() - value).total_seconds()
     text = f"in {age(-seconds)}" if seconds < -0.5 else f"{age(max(0.0, seconds))} ago"
     return format_html('<span title="{} UTC" class="hh-nowrap">{}</span>', f"{value:%Y-%m-%d %H:%M:%S}", text)
-
-
-def percent(fraction: Decimal) -> str:
-    """0.0005 -> 0.05 %."""
-    # What rounds to nothing may be Decimal("-0").
-    return f"{plain(fraction.scaleb(2)) if fraction else 0} %"
 
 
 def flower_url() -> str:

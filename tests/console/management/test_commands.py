@@ -3,6 +3,8 @@
 import re
 import signal
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -21,7 +23,7 @@ from hedgehog_project import cli
 from hedgehog_project.heartbeats import alive
 from hedgehog_project.ports import HOST, free_port
 from streamer.models import StreamedSymbol
-from tests.support.environment import start_redis
+from tests.support.environment import ROOT, start_redis
 from tests.support.exchanges.market import KEY, SECRET, MockExchange, start_mock
 from tests.support.machine.processes import Processes
 from trading.core.events import TradeSeen
@@ -289,9 +291,31 @@ class TestDispatch:
         assert "Traceback" not in dispatcher.output
 
 
-def test_the_list_of_commands_says_what_each_says_of_itself_and_imports_none() -> None:
-    ours = {name: str(app) for name, app in get_commands().items() if str(app) in cli.OURS}
+def test_the_list_of_commands_has_each_with_what_it_says_of_itself() -> None:
+    assert cli.commands() == {name: str(app) for name, app in get_commands().items()}
+    ours = {name: app for name, app in cli.commands().items() if app in cli.OURS}
     assert len(ours) > 15
-    assert {name: cli._help_of(app, name) for name, app in ours.items()} == {
-        name: load_command_class(app, name).help for name, app in ours.items()
+    for name, app in ours.items():
+        read = cli._help_of(app, name)
+        assert read, name
+        assert load_command_class(app, name).help.startswith(read), name
+
+
+def test_the_list_of_commands_loads_no_rows_no_pages_and_no_tasks() -> None:
+    script = (
+        "import sys; from hedgehog_project.cli import main; main(); print(*sys.modules, sep='\\n', file=sys.stderr)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "check-exchange" in told.stdout
+    heavy = {
+        "celery",
+        "django.db.models",
+        "kombu",
+        "psycopg",
+        "redis.asyncio.client",
+        "trading.models",
+        "unfold.admin",
     }
+    assert heavy.isdisjoint(told.stderr.split())
