@@ -1,4 +1,4 @@
-"""Flower's Celery app (`celery -A hedgehog_project.flower_app flower`): it looks at the broker, and knows no task, no
+"""Flower's Celery app (`celery_command.py` runs it): it looks at the broker, and knows no task, no
 row and nothing of Django but the settings."""
 
 import logging.config
