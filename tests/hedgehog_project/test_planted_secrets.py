@@ -97,7 +97,10 @@ def manage(*arguments: str) -> tuple[str, ...]:
 
 
 CELERY = (sys.executable, "-m", "celery", "-A", "hedgehog_project")
-GUNICORN = (sys.executable, "-m", "gunicorn", "hedgehog_project.wsgi", "--bind", f"{HOST}:0", "--no-control-socket")
+GUNICORN = (
+    *(sys.executable, "-m", "gunicorn", "hedgehog_project.wsgi"),
+    *("--bind", f"{HOST}:0", "--config=hedgehog_project/web_config.py"),
+)
 
 BEFORE_THE_AT = ["/", "#1/", "?1/", ":9/"]
 BAD_DATABASES = [

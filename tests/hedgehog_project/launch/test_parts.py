@@ -86,6 +86,19 @@ def test_a_command_that_is_not_there_is_one_line() -> None:
     assert done.stderr == "exec_with_parent: cannot run no-such-program: No such file or directory\n"
 
 
+def test_a_web_server_that_is_frozen_ends() -> None:
+    script = """
+import time
+from hedgehog_project import web_config
+web_config.FROZEN_S = 0.5
+web_config.Worker.notify(None)
+time.sleep(20)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Timeout" in done.stderr
+
+
 def test_a_port_is_free_until_someone_listens() -> None:
     port = free_port()
     assert why_not(port) == ""
