@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import MutableMapping
 from pathlib import Path
+from typing import NoReturn
 
 # A process that ends at once again and again is started again for ever, but not in a busy loop.
 PACE_S = 2.0
@@ -33,11 +34,15 @@ NAME = "HEDGEHOG_PROCESS"
 _KEYS = re.compile(r"(?:BINANCE|TESTNET|DEMO|MOCK)_(?:API_KEY|API_SECRET|PRIVATE_KEY|PRIVATE_KEY_PASSWORD)")
 
 
+def is_key(setting: str) -> bool:
+    return bool(_KEYS.fullmatch(setting))
+
+
 def may_have(setting: str, environment: MutableMapping[str, str] = os.environ) -> bool:
     """Whether a process of this environment may have what this setting holds: anything that is no key, some keys."""
     parts = environment.get(GIVEN, ALL).split(",")
     is_given = any(part == ALL or setting == part or setting.startswith(f"{part}_") for part in parts)
-    return is_given or not _KEYS.fullmatch(setting)
+    return is_given or not is_key(setting)
 
 
 def drop_keys(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -64,20 +69,28 @@ def keep_pace(stamp: Path) -> None:
     stamp.touch()
 
 
-def main(arguments: list[str]) -> None:
-    parent_pid, stamp, *command = arguments
-    # "0": whoever runs this now is the parent, whatever its id.
-    die_with(int(parent_pid) or os.getppid())
+def begin(parent_pid: int, stamp: str, command: list[str]) -> list[str]:
+    """All that comes before the command, whose words are returned as it gets them. SystemExit: it must not begin."""
+    die_with(parent_pid)
     if stamp != "-":
         keep_pace(Path(stamp))
         os.environ[NAME] = Path(stamp).name
-    command = [word.replace("{pid}", str(os.getpid())) for word in command]
     drop_keys()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    return [word.replace("{pid}", str(os.getpid())) for word in command]
+
+
+def become(command: list[str]) -> NoReturn:
     try:
         os.execvp(command[0], command)
     except OSError as error:
         sys.exit(f"exec_with_parent: cannot run {command[0]}: {error.strerror}")
+
+
+def main(arguments: list[str]) -> None:
+    parent_pid, stamp, *command = arguments
+    # "0": whoever runs this now is the parent, whatever its id.
+    become(begin(int(parent_pid) or os.getppid(), stamp, command))
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
+from hedgehog_project.launch.hand_over import put_away
 from hedgehog_project.launch.terminal import Terminal
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -30,8 +30,7 @@ STOP_S = 9.0
 MAX_BYTES = 1 << 22
 
 
-@dataclass(frozen=True)
-class Prepared:
+class Prepared(NamedTuple):
     """What the child has found out: told once, as JSON, together with the home's lock."""
 
     folder: str
@@ -76,7 +75,7 @@ def _receive(ours: socket.socket) -> tuple[Prepared, int] | None:
 
 def tell(theirs: socket.socket, prepared: Prepared, lock: int) -> None:
     """The other end, for the child."""
-    data = json.dumps(prepared.__dict__).encode()
+    data = json.dumps(prepared._asdict()).encode()
     sent = socket.send_fds(theirs, [data], [lock])
     theirs.sendall(data[sent:])
     theirs.close()
@@ -89,16 +88,24 @@ def exec_with_parent(folder: Path) -> str:
 
 
 def start_supervisor(environment: dict[str, str]) -> "subprocess.Popen[bytes]":
-    words = ["-m", "supervisor.supervisord", "-c", str(BASE_DIR / "supervisord.conf")]
-    if os.geteuid() == 0:
-        words.append("--user=root")  # Else it warns that it runs as root.
-    return _started_with_us(
-        words,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        # Ctrl-C is for us; we tell supervisord.
-        start_new_session=True,
-    )
+    config = str(BASE_DIR / "supervisord.conf")
+    # Ctrl-C is for us; we tell supervisord.
+    options: dict[str, Any] = {"stdout": subprocess.DEVNULL, "start_new_session": True}
+    if sys.platform != "linux":
+        return _started_with_us(["-m", "supervisor.supervisord", "-c", config], env=environment, **options)
+    # All threads of a process share what malloc() keeps: else each of dozens has a heap of its own.
+    environment = {"MALLOC_ARENA_MAX": "1", **environment}
+    room = " " * len("".join(environment.values()))
+    handed_over = put_away(environment)
+    try:
+        return _started_with_us(
+            ["-m", "hedgehog_project.launch.supervisor", config, str(handed_over), " " * 512],
+            env={**environment, "ROOM": room},
+            pass_fds=(handed_over.file,),
+            **options,
+        )
+    finally:
+        os.close(handed_over.file)
 
 
 def supervise(prepared: Prepared, child: "subprocess.Popen[bytes]") -> int:

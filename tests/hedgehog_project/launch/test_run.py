@@ -270,6 +270,30 @@ def test_only_processes_that_sign_have_keys_in_their_environment(stack: Stack, l
         assert re.search(r"Max core file size +0 ", (Path("/proc") / str(pid) / "limits").read_text())
 
 
+@needs_proc
+def test_no_other_process_has_ever_had_a_key_in_its_memory(stack: Stack, launcher: Process) -> None:
+    def in_memory(pid: int) -> set[str]:
+        found = set()
+        with (Path("/proc") / str(pid) / "mem").open("rb", buffering=0) as memory:
+            for line in (Path("/proc") / str(pid) / "maps").read_text().splitlines():
+                addresses, permissions, *_ = line.split()
+                begin, end = (int(address, 16) for address in addresses.split("-"))
+                with contextlib.suppress(OSError):
+                    memory.seek(begin)
+                    data = memory.read(end - begin) if "w" in permissions else b""
+                    found |= {key for key, value in KEYS.items() if value.encode() in data}
+        return found
+
+    pids = {name: stack.pid_of(*words) for name, words in WORDS.items()}
+    pids["supervisor"] = int((stack.home / "run" / "supervisord.pid").read_text())
+    try:
+        found = {name: in_memory(pid) for name, pid in pids.items() if pid}
+    except PermissionError:
+        pytest.skip("may not look into the memory of another process")
+    assert found.keys() == pids.keys()
+    assert found == {"supervisor": set()} | HOLDERS
+
+
 def test_a_page_that_needs_a_key_has_a_worker_ask(stack: Stack, launcher: Process) -> None:
     script = "from django.contrib.auth.models import User; u = User.objects.get(); u.set_password('p'); u.save()"
     assert stack.processes.run("shell", "-c", script).returncode == 0
@@ -354,7 +378,7 @@ def test_the_next_start_keeps_what_was_there_and_a_kill_of_make_run_ends_all(sta
     launcher = stack.start_and_wait(FLOWER=0)
     assert "shown only once" not in launcher.output
     assert "Flower" not in launcher.output
-    assert stack.pid_of("flower_app") is None
+    assert stack.pid_of(*WORDS["flower"]) is None
     assert "changepassword admin" in launcher.output
     assert (stack.home / "redis.url").read_text() == address
     os.kill(launcher.pid, signal.SIGKILL)
