@@ -95,7 +95,8 @@ def start_supervisor(environment: dict[str, str]) -> "subprocess.Popen[bytes]":
         return _started_with_us(["-m", "supervisor.supervisord", "-c", config], env=environment, **options)
     # All threads of a process share what malloc() keeps: else each of dozens has a heap of its own.
     environment = {"MALLOC_ARENA_MAX": "1", **environment}
-    room = " " * len("".join(environment.values()))
+    # The kernel takes no string of 128 KB.
+    room = " " * min(len("".join(environment.values())), 1 << 16)
     handed_over = put_away(environment)
     try:
         return _started_with_us(

@@ -277,10 +277,12 @@ def test_no_other_process_has_ever_had_a_key_in_its_memory(stack: Stack, launche
         with (Path("/proc") / str(pid) / "mem").open("rb", buffering=0) as memory:
             for line in (Path("/proc") / str(pid) / "maps").read_text().splitlines():
                 addresses, permissions, *_ = line.split()
+                if "w" not in permissions:
+                    continue
                 begin, end = (int(address, 16) for address in addresses.split("-"))
                 with contextlib.suppress(OSError):
                     memory.seek(begin)
-                    data = memory.read(end - begin) if "w" in permissions else b""
+                    data = memory.read(end - begin)
                     found |= {key for key, value in KEYS.items() if value.encode() in data}
         return found
 
