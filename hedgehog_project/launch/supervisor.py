@@ -94,7 +94,6 @@ class Options(ServerOptions):
 def become(command: Sequence[str]) -> NoReturn:
     """This process goes on as `python SCRIPT …` or `python -m MODULE …`, and ends with it."""
     show_as(command, os.environ)
-    atexit._clear()  # of what was registered before the fork
     sys.orig_argv[:] = command
     problem: BaseException | None = None
     try:
@@ -148,6 +147,8 @@ def show_as(command: Sequence[str], environment: Mapping[str, str]) -> None:
     """
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     first, end, environment_first, environment_end = map(int, fields[45:49])  # proc(5): 48 to 51
+    if not first < end < environment_end:
+        return  # The kernel does not tell.
     pairs = [f"{name}={value}" for name, value in environment.items()]
     for begin, size, texts in (
         (first, end - first, command),

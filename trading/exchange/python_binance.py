@@ -4,7 +4,7 @@ The face of the package imports its asynchronous clients, and they import aiohtt
 that is 14 MB and a tenth of a second for each process that places orders. They are loaded when somebody uses them.
 """
 
-from hedgehog_project.put_off import put_off
+from hedgehog_project.later import put_off
 
 for package in ("binance", "dateparser"):
     put_off(package)

@@ -14,7 +14,9 @@ def put_off(package: str) -> None:
     if above:
         # find_spec() of a package in a package loads the outer one.
         outer = find_spec(above)
-        folders = outer.submodule_search_locations if outer else None
+        if outer is None:
+            return
+        folders = outer.submodule_search_locations
     spec = PathFinder.find_spec(package, folders)
     if package in sys.modules or spec is None or spec.loader is None:
         return
