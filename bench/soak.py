@@ -170,7 +170,7 @@ def _cycles() -> int:
 
 
 def _family(pid: int) -> list[int]:
-    """A process and its children, and theirs: gunicorn has one."""
+    """A process and its children, and theirs."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
