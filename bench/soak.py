@@ -32,7 +32,7 @@ from hedgehog_project.venues import Venue
 from tests.e2e.books import set_up, turn_off, turn_on
 from tests.support.machine import postgres
 from tests.support.machine.stack import SERVICES, Stack
-from trading.models import Fill, JournalEntry, Order, Reconciliation, Trader
+from trading.models import Fill, JournalEntry, Order, Reconciliation, Trader, TradingSettings
 from trading.models.traders import ENDED
 from trading.reconciliation.audit import audit
 
@@ -103,6 +103,8 @@ class Soak:
             self._trade_for(minutes * 60 * (1 - WARM_UP), self._measure)
             self.seconds, self.cycles = time.monotonic() - began, _cycles() - cycles
             turn_off()
+            # What rests would go on trading while both sides' records are read.
+            TradingSettings.objects.update(cancel_orders=True)
             return self._differences()
 
     def _trade_for(self, seconds: float, then: Callable[[], None]) -> None:
@@ -131,6 +133,7 @@ class Soak:
             size, count = sum(map(_rss, pids)) / MB, sum(map(_handles, pids))
             self._note(f"{name}: RSS", "MB", size)
             self._note(f"{name}: open files", "", count)
+            self._note(f"{name}: threads", "", sum(map(_threads, pids)))
             sizes, handles = sizes + size, handles + count
         with redis.Redis.from_url(self.stack.redis_url) as client:
             facts: Any = client.info("memory")
@@ -192,6 +195,13 @@ def _rss(pid: int) -> int:
 def _handles(pid: int) -> int:
     try:
         return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return 0
+
+
+def _threads(pid: int) -> int:
+    try:
+        return sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
     except OSError:
         return 0
 
