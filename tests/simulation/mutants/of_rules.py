@@ -143,7 +143,7 @@ def sends_what_was_saved_before_its_symbol_was_turned_off(patches: Patches) -> N
 
 
 def cancels_nothing_when_a_symbol_is_turned_off(patches: Patches) -> None:
-    def by_their_traders_only() -> "QuerySet[Order]":
+    def by_their_traders_only(with_buys: bool | None = None) -> "QuerySet[Order]":
         return kill_switch.resting().exclude(cancel_reason="")
 
     patches.everywhere(kill_switch.unwanted, by_their_traders_only)
