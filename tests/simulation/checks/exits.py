@@ -52,7 +52,10 @@ class ExitWatch:
             "SELECT j.id, t.id, s.name, o.side, j.status, o.price, o.quantity, o.executed, t.budget"
             " FROM trading_journalentry j JOIN trading_trader t ON t.id = j.trader_id"
             " JOIN trading_symbol s ON s.id = t.symbol_id JOIN trading_order o ON o.id = j.order_id"
-            " WHERE j.kind = 'CANCELLED' AND j.id > %s ORDER BY j.id",
+            " WHERE j.kind = 'CANCELLED' AND j.id > %s"
+            # Where a part filled on the way to be replaced, nobody knew of it, and a stop does not wait.
+            " AND NOT EXISTS (SELECT 1 FROM trading_order n WHERE n.replaces_id = o.id AND n.status = 'NOT_PLACED')"
+            " ORDER BY j.id",
             self._last_entry,
         )
         for entry, pk, symbol, side, status, *units in rows:
