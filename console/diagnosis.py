@@ -48,6 +48,8 @@ WITHOUT = {
 REFUSING = "Positions can still exit, unconfirmed orders are queried and cancels continue; buys are paused."
 # What a process that is down explains already.
 _EXPLAINED_BY = {"leader": {"beat", "worker_exits"}, "prices": {"streamer", "mock_exchange"}}
+# So long after the last task was given up the workers count as overloaded.
+GIVEN_UP_S = 60.0
 # So many of a kind are told one by one.
 SHOWN = 5
 # The leader asks about such orders after seconds; minutes mean that nobody gets an answer.
@@ -186,6 +188,9 @@ def progress(facts: Facts) -> Iterator[Finding]:
     yield from (alarm(Topic.PROGRESS, each.text, stops_buys=each.about in ("leader", "queue")) for each in found)
     if all(each.about != "queue" for each in found) and any(each.length > MANY for each in facts.seen.queues):
         yield note(Topic.PROGRESS, "The workers are behind: the task queue is long.", stops_buys=True)
+    late = [each for each in facts.seen.queues if each.given_up_s is not None and each.given_up_s < GIVEN_UP_S]
+    for text in figures.given_up(late):
+        yield note(Topic.PROGRESS, f"The workers are overloaded: {text}.", stops_buys=True)
 
 
 def listings(facts: Facts) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ elsewhere is told apart (`elsewhere`). Where Redis does not answer, prices are u
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ from django.db.models import Aggregate, Count, Exists, OuterRef, Q, QuerySet, Su
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from hedgehog_project.queues import Queue
 from hedgehog_project.venues import Venue, market_of
 from streamer.models import StreamedSymbol
 from trading.books import totals
@@ -200,6 +202,16 @@ def _lacks(trader: Trader) -> str:
 def marked(text: str, unvalued: int | bool) -> str:
     """A sum, with what it leaves out."""
     return f"{text} {UNVALUED}" if unvalued else text
+
+
+def given_up(queues: Iterable[Queue]) -> list[str]:
+    """Of each queue of which tasks were given up: how many came too late, and when the last one did."""
+    return [
+        f"{each.given_up} task{'' if each.given_up == 1 else 's'} of the queue {each.name} waited too long, "
+        f"the last {age(each.given_up_s or 0.0)} ago"
+        for each in queues
+        if each.given_up
+    ]
 
 
 def age(seconds: float) -> str:

@@ -29,6 +29,8 @@ SERVED = {EXITS: 0, REPORTS: 1, LEADER: 2, ENTRIES: 3}
 ENQUEUED_AT, OF_USE_S, IS_AGAIN = "enqueued_at", "of_use_s", "is_again"
 # Whatever waits longer has been queued again, or is not wanted any more.
 STALE_S = 30.0
+# Hash: how many tasks of each queue were given up because they came too late, and when the last one was.
+GIVEN_UP = "tasks:given_up"
 
 # KEYS: the queue. ARGV: queued before. The oldest come last; of a task without a time nobody knows how old it is. How
 # many were dropped. Found by halving: a queue of a night holds 100,000.
@@ -58,6 +60,8 @@ class Queue:
     name: str
     length: int
     oldest_s: float  # since its oldest task was queued; 0 where nothing waits
+    given_up: int = 0  # tasks that came too late and were not run, since Redis has its data
+    given_up_s: float | None = None  # since the last one of those
 
 
 def length(client: "redis.Redis", name: str) -> int:
@@ -71,8 +75,26 @@ def look(client: "redis.Redis", now: float) -> list[Queue]:
     for name in NAMES:
         pipeline.llen(name)
         pipeline.lindex(name, -1)
-    answers = iter(pipeline.execute())
-    return [Queue(name, int(next(answers)), _age_s(next(answers), now)) for name in NAMES]
+    pipeline.hgetall(GIVEN_UP)
+    *waiting, lost = pipeline.execute()
+    answers, found = iter(waiting), []
+    for name in NAMES:
+        count, at = int(lost.get(name.encode(), 0)), lost.get(_at(name).encode())
+        ago_s = None if at is None else max(0.0, now - float(at))
+        found.append(Queue(name, int(next(answers)), _age_s(next(answers), now), count, ago_s))
+    return found
+
+
+def note_given_up(client: "redis.Redis", name: str, now: float, count: int = 1) -> None:
+    """Counts tasks that are not run because they waited too long. Raises redis.RedisError."""
+    pipeline = client.pipeline(transaction=False)
+    pipeline.hincrby(GIVEN_UP, name, count)
+    pipeline.hset(GIVEN_UP, _at(name), now)
+    pipeline.execute()
+
+
+def _at(name: str) -> str:
+    return f"{name}:at"
 
 
 def drop_stale(client: "redis.Redis", name: str, now: float) -> int:
@@ -82,6 +104,7 @@ def drop_stale(client: "redis.Redis", name: str, now: float) -> int:
     """
     dropped = int(client.eval(_DROP, 1, name, now - STALE_S))
     if dropped:
+        note_given_up(client, name, now, dropped)
         log.warning("dropped %s stale tasks from the queue %s: due tasks are queued again", dropped, name)
     return dropped
 

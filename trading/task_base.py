@@ -1,16 +1,19 @@
 """What all tasks have in common: when one is too late to be of use, and what if the database is busy."""
 
+import contextlib
 import logging
 from typing import Any
 
+import redis
 from celery import Task
 from django.db import Error as DatabaseError
 from kombu.exceptions import OperationalError
 
-from hedgehog_project import shared_clock
+from hedgehog_project import queues, shared_clock
 from hedgehog_project.database.errors import passes
 from hedgehog_project.outside import one_line
 from hedgehog_project.queues import ENQUEUED_AT, IS_AGAIN, OF_USE_S
+from hedgehog_project.redis import connect
 from trading.waking import enqueue
 
 log = logging.getLogger(__name__)
@@ -32,6 +35,7 @@ class BaseTask(Task[Any, Any]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._is_late():
+            self._note_given_up()
             return None
         try:
             return self.run(*args, **kwargs)
@@ -40,6 +44,15 @@ class BaseTask(Task[Any, Any]):
                 raise
             self._enqueue_again(kwargs, error)
             return None
+
+    @property
+    def _queue(self) -> str | None:
+        return (self.request.delivery_info or {}).get("routing_key")
+
+    def _note_given_up(self) -> None:
+        # Given up it is all the same.
+        with contextlib.suppress(redis.RedisError):
+            queues.note_given_up(connect(), self._queue or queues.ENTRIES, shared_clock.now())
 
     def _is_late(self) -> bool:
         of_use_s = self.request.get(OF_USE_S, self.of_use_s)
@@ -51,9 +64,8 @@ class BaseTask(Task[Any, Any]):
         log.warning("%s is %s: the database says %s", self.name, done, one_line(error))
         if is_again:
             return
-        queue = (self.request.delivery_info or {}).get("routing_key")
         try:
-            enqueue.again(self.name, kwargs, self.request.get(OF_USE_S), queue)
+            enqueue.again(self.name, kwargs, self.request.get(OF_USE_S), self._queue)
         except OperationalError as away:
             log.warning("%s is postponed: %s", self.name, away)
 

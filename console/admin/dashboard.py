@@ -172,6 +172,7 @@ def _progress(seen: Progress | None) -> list[str]:
             for each in seen.queues
             if each.length
         ]
+        found += [f"Given up: {each}" for each in figures.given_up(seen.queues)]
     fill = readyz.last_fill()
     return [*found, format_html("Last fill {}", show.ago(fill))] if fill else found
 

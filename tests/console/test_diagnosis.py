@@ -11,7 +11,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 
 from console import diagnosis
 from console.findings import Severity, Topic
-from hedgehog_project import processes
+from hedgehog_project import processes, queues, shared_clock
 from hedgehog_project.processes import ProcessState
 from tests.console.test_overview import NO_REDIS, publish
 from tests.support.commands import said
@@ -85,6 +85,23 @@ def test_alarms_come_first_and_a_worker_that_is_stuck_is_one_that_stops_no_buy(
         (Severity.NOTE, Topic.PRICES),
     ]
     assert not found[0].stops_buys
+
+
+def test_tasks_that_were_given_up_are_counted_and_told_of_for_a_minute(
+    admin_client: Client, symbol: Symbol, redis_client: "redis.Redis"
+) -> None:
+    all_well(redis_client)
+    for ago_s, count in ((600, 431), (70, 3)):
+        queues.note_given_up(redis_client, queues.ENTRIES, shared_clock.now() - ago_s, count)
+    words = "434 tasks of the queue celery waited too long, the last 70 s ago"
+    assert f"Given up: {words}" in said("status")
+    assert f"Given up: {words}" in everywhere(admin_client, symbol)["overview"]
+    assert json.loads(said("status", "--json"))["queues"][-1]["given_up"] == 434
+    assert "overloaded" not in said("why", "ETHUSDT")
+    queues.note_given_up(redis_client, queues.ENTRIES, shared_clock.now())
+    words = "The workers are overloaded: 435 tasks of the queue celery waited too long"
+    for where, text in everywhere(admin_client, symbol).items():
+        assert words in text, where
 
 
 @pytest.mark.parametrize("one", [True, False])

@@ -12,7 +12,7 @@ from celery import current_app
 from django.db import OperationalError
 from kombu.exceptions import OperationalError as BrokerAway
 
-from hedgehog_project import shared_clock
+from hedgehog_project import queues, shared_clock
 from hedgehog_project.queues import ENQUEUED_AT, EXITS, IS_AGAIN, OF_USE_S
 from tests.support.rows import make_trader
 from trading import leader, tasks
@@ -77,10 +77,15 @@ def fail(error: Exception) -> Any:
 
 
 @pytest.mark.parametrize(("age_s", "is_answered"), [(0, True), (4, True), (6, False), (-21_600, True)])
-def test_a_task_that_comes_late_is_left_out(woken: list[int], age_s: float, is_answered: bool) -> None:
-    with received(tasks.nudge, **{ENQUEUED_AT: shared_clock.now() - age_s, OF_USE_S: 5}):
+def test_a_task_that_comes_late_is_left_out_and_counted(
+    woken: list[int], redis_client: "redis.Redis", age_s: float, is_answered: bool
+) -> None:
+    late = {ENQUEUED_AT: shared_clock.now() - age_s, OF_USE_S: 5}
+    with received(tasks.nudge, **late, delivery_info={"routing_key": EXITS}):
         tasks.nudge(**RECHECK)
     assert woken == [1] * is_answered
+    counted = {each.name: each.given_up for each in queues.look(redis_client, shared_clock.now())}
+    assert counted == dict.fromkeys(queues.NAMES, 0) | {EXITS: int(not is_answered)}
 
 
 @pytest.mark.parametrize("hours", [-6, 6])

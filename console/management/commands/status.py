@@ -171,7 +171,12 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
         "diagnosis": [each.as_json for each in facts["diagnosis"]],
         "leader_age_s": seen.led_s if seen else None,
         "queues": [
-            {"name": each.name, "length": each.length, "oldest_s": round(each.oldest_s, 3)}
+            {
+                "name": each.name,
+                "length": each.length,
+                "oldest_s": round(each.oldest_s, 3),
+                "given_up": each.given_up,
+            }
             for each in (seen.queues if seen else ())
         ],
         "last_fill": facts["last_fill"].isoformat() if facts["last_fill"] else None,
@@ -245,7 +250,8 @@ def _progress(facts: dict[str, Any]) -> list[str]:
         for each in seen.queues
     )
     fills = f"; last fill {fill:%d %b %H:%M:%S} UTC" if fill else ""
-    return [f"Leader last finished: {led}; queued tasks: {waiting}{fills}", ""]
+    lost = [f"Given up: {each}" for each in figures.given_up(seen.queues)]
+    return [f"Leader last finished: {led}; queued tasks: {waiting}{fills}", *lost, ""]
 
 
 def _table(rows: list[list[str]], right: Collection[int] = ()) -> list[str]:

@@ -120,7 +120,10 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
         ],
         "findings": [],
         "diagnosis": [],
-        "queues": [{"name": name, "length": 0, "oldest_s": 0.0} for name in ("leader", "exits", "reports", "celery")],
+        "queues": [
+            {"name": name, "length": 0, "oldest_s": 0.0, "given_up": 0}
+            for name in ("leader", "exits", "reports", "celery")
+        ],
         "last_fill": last_fill.isoformat() if last_fill else None,
         # Old names, for one release.
         "mode_why": "",

@@ -16,7 +16,7 @@ from django.db import connection
 from django.utils import timezone
 
 import hedgehog_project.redis
-from hedgehog_project import halt_request, progress, redis_health, shared_clock
+from hedgehog_project import halt_request, progress, queues, redis_health, shared_clock
 from streamer import topics
 from tests.simulation.checks.rows import by
 from trading import dispatch, leader, set_clocks
@@ -124,6 +124,7 @@ def surround(world: "World") -> Iterator[None]:
         (client.exchange_at, world.line.at),
         (client.why_wait, world.line.why_wait),
         (client.clock_offset, world.line.clock_offset),
+        (queues.note_given_up, wake_ups.note_given_up),
         (dispatch.acknowledge, wake_ups.acknowledge),
         (dispatch.deliveries, wake_ups.deliveries),
         (enqueue.is_queue_long, wake_ups.is_queue_long),

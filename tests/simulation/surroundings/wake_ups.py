@@ -237,6 +237,9 @@ class WakeUps:
             self._unacknowledged.pop(entry, None)
 
     # --- Celery -----------------------------------------------------------------------------------
+    def note_given_up(self, client: object, name: str, now: float, count: int = 1) -> None:
+        self._write()
+
     def send_task(self, name: str, kwargs: dict[str, Any], headers: dict[str, Any], **options: Any) -> None:
         """Takes the place of Celery's: a task is lost, run at once, later, or twice."""
         if self.refusing:
