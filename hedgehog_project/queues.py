@@ -14,6 +14,7 @@ lost with it: the database knows what is due, and the topics hand reports on aga
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,16 +70,16 @@ def length(client: "redis.Redis", name: str) -> int:
     return int(client.llen(name))
 
 
-def look(client: "redis.Redis", now: float) -> list[Queue]:
-    """All queues, in one round trip. Raises redis.RedisError."""
+def look(client: "redis.Redis", now: float, names: Sequence[str] = NAMES) -> list[Queue]:
+    """These queues, or all, in one round trip. Raises redis.RedisError."""
     pipeline = client.pipeline(transaction=False)
-    for name in NAMES:
+    for name in names:
         pipeline.llen(name)
         pipeline.lindex(name, -1)
     pipeline.hgetall(GIVEN_UP)
     *waiting, lost = pipeline.execute()
     answers, found = iter(waiting), []
-    for name in NAMES:
+    for name in names:
         count, at = int(lost.get(name.encode(), 0)), lost.get(_at(name).encode())
         ago_s = None if at is None else max(0.0, now - float(at))
         found.append(Queue(name, int(next(answers)), _age_s(next(answers), now), count, ago_s))

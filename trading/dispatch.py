@@ -173,7 +173,7 @@ class Dispatcher:
         """Hands on again what a dead dispatcher left, and the reports that no task has booked; how many entries."""
         taken = 0
         # A report that is not booked may just wait in a long queue.
-        is_behind = enqueue.is_queue_long(self.client, REPORTS)
+        is_behind = enqueue.is_behind(self.client, REPORTS)
         topics = self._trades if is_behind else [*self._trades, *self._reports]
         pipeline = self.client.pipeline(transaction=False)
         for topic in topics:

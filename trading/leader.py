@@ -77,8 +77,9 @@ def lead(now: datetime | None = None) -> None:
 
 def _enqueue_whoever_waits(now: datetime) -> None:
     client = connect()
-    # Nothing is queued again in a long queue: that would only make it longer. Each queue has its own workers.
-    behind = {queue for queue in (EXITS, ENTRIES) if enqueue.is_queue_long(client, queue)}
+    # Nothing is queued again while its task may still wait: that would only make it longer. Each queue has its own
+    # workers.
+    behind = {queue for queue in (EXITS, ENTRIES) if enqueue.is_behind(client, queue)}
     asks = (ask_about_stuck_orders, ask_about_passed_orders, cancel_unwanted)
     each(
         (

@@ -45,14 +45,10 @@ class BaseTask(Task[Any, Any]):
             self._enqueue_again(kwargs, error)
             return None
 
-    @property
-    def _queue(self) -> str | None:
-        return (self.request.delivery_info or {}).get("routing_key")
-
     def _note_given_up(self) -> None:
         # Given up it is all the same.
         with contextlib.suppress(redis.RedisError):
-            queues.note_given_up(connect(), self._queue or queues.ENTRIES, shared_clock.now())
+            queues.note_given_up(connect(), queue_of(self) or queues.ENTRIES, shared_clock.now())
 
     def _is_late(self) -> bool:
         of_use_s = self.request.get(OF_USE_S, self.of_use_s)
@@ -65,9 +61,14 @@ class BaseTask(Task[Any, Any]):
         if is_again:
             return
         try:
-            enqueue.again(self.name, kwargs, self.request.get(OF_USE_S), self._queue)
+            enqueue.again(self.name, kwargs, self.request.get(OF_USE_S), queue_of(self))
         except OperationalError as away:
             log.warning("%s is postponed: %s", self.name, away)
+
+
+def queue_of(task: Task[Any, Any]) -> str | None:
+    """The queue from which the task was taken that is running now; None where it was called without one."""
+    return (task.request.delivery_info or {}).get("routing_key")
 
 
 def waited_s(task: Task[Any, Any]) -> float:

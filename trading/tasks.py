@@ -16,7 +16,8 @@ from hedgehog_project import shared_clock, watchdog
 from hedgehog_project.database.errors import passes
 from hedgehog_project.queues import ENTRIES, EXITS, REPORTS, drop_stale
 from hedgehog_project.redis import connect, take
-from hedgehog_project.venues import Venue
+from hedgehog_project.venues import Venue, market_of
+from streamer.topics import last_trade
 from trading import leader
 from trading.archive import runs as archive_runs
 from trading.archive.files import ArchiveError
@@ -29,7 +30,7 @@ from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.exchange.replies import from_execution_report, own_id
 from trading.identity import runs
-from trading.models import Order
+from trading.models import Order, Trader
 from trading.models.journal import write
 from trading.one_by_one import each
 from trading.reconciliation.reconcile import alone, venues_in_use
@@ -37,7 +38,7 @@ from trading.reconciliation.reconcile import reconcile as compare_books
 from trading.risk import balances
 from trading.strategies import registry, time_limit
 from trading.symbols import refreshing
-from trading.task_base import BaseTask, waited_s
+from trading.task_base import BaseTask, queue_of, waited_s
 from trading.traders import acting
 from trading.waking import enqueue
 
@@ -48,6 +49,8 @@ GIVE_UP_AFTER = 5
 # What asks about every symbol waits for the exchange's limits again and again.
 LONG_S = 900.0
 FILL_EVERY_S = 0.5
+# An entry whose task has waited for longer looks at the newest trade instead.
+LATE_S = 5.0
 # What a piece of the nightly archive may take: a worker's thread is free again soon, and so is a killed one's task.
 PIECE_S = 10.0
 
@@ -60,6 +63,9 @@ def wake(self: Task[Any, Any], trader: int, symbol: str, trade: dict[str, Any]) 
     # How old it was when the task was queued, and how long that is ago: no clock is compared with the exchange's.
     age_s = trade["age_s"] + waited_s(self)
     event = TradeSeen(symbol, trade["trade_id"], Decimal(trade["price"]), trade["at_ms"], age_s)
+    # A stop that was reached is carried out however late; who has time shall not go by a price of long ago.
+    if waited_s(self) > LATE_S and queue_of(self) != EXITS:
+        event = _newest(trader, event)
     _let_act(trader, lambda: acting.wake(trader, event, exchange_at, _id(self)), _id(self))
 
 
@@ -180,6 +186,18 @@ def refresh_balances(venue: str) -> None:
     except ExchangeError as error:
         # Whoever wants to know asks again.
         log.warning("balances not refreshed: venue=%s error=%s", venue, error)
+
+
+def _newest(trader_id: int, event: TradeSeen) -> TradeSeen:
+    """The newest trade of a trader's symbol, where there is one after this."""
+    venue = Trader.objects.filter(pk=trader_id).values_list("venue", flat=True).first()
+    try:
+        trade = last_trade(connect(), market_of(Venue(venue)), event.symbol) if venue else None
+    except redis.RedisError:
+        return event
+    if trade is None or trade.age_s >= event.age_s:
+        return event
+    return TradeSeen(event.symbol, trade.trade_id, Decimal(trade.price), trade.event_ms, trade.age_s)
 
 
 def _ask_instead(client_order_id: str, trader: int | None, symbol: str) -> None:

@@ -1,5 +1,6 @@
 """The leader: wanted traders exist, once each, and nobody is forgotten."""
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from hedgehog_project.queues import ENTRIES, EXITS, OF_USE_S, STALE_S
+from hedgehog_project import shared_clock
+from hedgehog_project.queues import ENQUEUED_AT, ENTRIES, EXITS, OF_USE_S, STALE_S
 from hedgehog_project.venues import Venue
 from streamer.models import StreamedSymbol
 from streamer.topics import TradeEvent, encode_trade, trade_topic
@@ -139,12 +141,15 @@ def test_due_and_forgotten_traders_are_nudged(trader: Trader, wake_ups: list[Sen
 def test_nobody_is_checked_again_while_the_workers_are_behind(
     trader: Trader, redis_client: "redis.Redis", wake_ups: list[Sent]
 ) -> None:
-    redis_client.rpush(ENTRIES, *range(enqueue.MANY + 1))
-    leader.lead()
-    assert fired(wake_ups, "nudge") == []
-    redis_client.delete(ENTRIES)
-    leader.lead()
-    assert fired(wake_ups, "nudge") == [trader.pk]
+    def wait(count: int, age_s: float) -> None:
+        task = json.dumps({"headers": {ENQUEUED_AT: shared_clock.now() - age_s}})
+        redis_client.delete(ENTRIES)
+        redis_client.rpush(ENTRIES, *[task] * count)
+
+    for count, age_s, nudged in ((enqueue.MANY + 1, 0, 0), (1, enqueue.BEHIND_S + 0.1, 0), (enqueue.MANY, 0, 1)):
+        wait(count, age_s)
+        leader.lead()
+        assert fired(wake_ups, "nudge") == [trader.pk] * nudged, (count, age_s)
 
 
 def test_a_trader_with_a_position_is_checked_in_the_queue_of_exits_whatever_waits_for_entries(
@@ -246,14 +251,14 @@ def test_stop_that_was_armed_after_the_market_had_crossed_it_needs_no_other_trad
     assert fired(wake_ups, "wake") == [trader.pk]
 
 
-def test_task_of_an_exit_is_of_use_for_as_long_as_it_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wake_is_of_use_for_as_long_as_it_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     told: dict[str, float] = {}
     monkeypatch.setattr(
         current_app, "send_task", lambda task, kwargs, queue, headers, **_: told.update({queue: headers[OF_USE_S]})
     )
     enqueue.wake(1, "ETHUSDT", TRADE)
     enqueue.wake(1, "ETHUSDT", TRADE, EXITS)
-    assert told == {ENTRIES: enqueue.WAKE_EXPIRES_S, EXITS: STALE_S}
+    assert told == {ENTRIES: STALE_S, EXITS: STALE_S}
 
 
 def test_emptied_redis_gets_its_triggers_back_and_the_books_are_compared(

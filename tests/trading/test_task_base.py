@@ -13,9 +13,11 @@ from django.db import OperationalError
 from kombu.exceptions import OperationalError as BrokerAway
 
 from hedgehog_project import queues, shared_clock
-from hedgehog_project.queues import ENQUEUED_AT, EXITS, IS_AGAIN, OF_USE_S
+from hedgehog_project.queues import ENQUEUED_AT, ENTRIES, EXITS, IS_AGAIN, OF_USE_S
+from streamer.topics import TradeEvent, encode_trade, trade_topic
 from tests.support.rows import make_trader
 from trading import leader, tasks
+from trading.core.events import TradeSeen
 from trading.models import JournalEntry, Symbol, Trader
 from trading.traders import acting
 from trading.waking import enqueue
@@ -86,6 +88,37 @@ def test_a_task_that_comes_late_is_left_out_and_counted(
     assert woken == [1] * is_answered
     counted = {each.name: each.given_up for each in queues.look(redis_client, shared_clock.now())}
     assert counted == dict.fromkeys(queues.NAMES, 0) | {EXITS: int(not is_answered)}
+
+
+@pytest.mark.parametrize(
+    ("queue", "waited_s", "price"),
+    [(ENTRIES, 4, "3000"), (ENTRIES, 6, "2990"), (EXITS, 6, "3000"), (ENTRIES, 3, "3000")],
+)
+def test_an_entry_whose_task_has_waited_long_goes_by_the_newest_trade(
+    symbol: Symbol,
+    redis_client: "redis.Redis",
+    monkeypatch: pytest.MonkeyPatch,
+    queue: str,
+    waited_s: float,
+    price: str,
+) -> None:
+    seen: list[TradeSeen] = []
+
+    def wake(trader: int, event: TradeSeen, *_: object) -> bool:
+        seen.append(event)
+        return False
+
+    monkeypatch.setattr(acting, "wake", wake)
+    trader = make_trader(symbol)
+    made_ms = round(shared_clock.now() * 1000)
+    newest = TradeEvent("ETHUSDT", 9, "2990", "1", made_ms, made_ms, False, made_ms)
+    redis_client.xadd(trade_topic("mock", "ETHUSDT"), {"t": encode_trade(newest)}, id="9-0")
+    trade = {"trade_id": 1, "price": "3000", "at_ms": made_ms, "age_s": 0.1}
+    waited = {ENQUEUED_AT: shared_clock.now() - waited_s, OF_USE_S: 30, "delivery_info": {"routing_key": queue}}
+    with received(tasks.wake, **waited):
+        tasks.wake(trader.pk, "ETHUSDT", trade)
+    assert [str(each.price) for each in seen] == [price]
+    assert (seen[0].age_s < 3) == (price == "2990")
 
 
 @pytest.mark.parametrize("hours", [-6, 6])

@@ -148,7 +148,7 @@ def test_wake_queued_many_times_buys_once(world: World) -> None:
 
 
 def test_wake_that_comes_too_late_is_not_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enqueue, "WAKE_EXPIRES_S", -1)
+    monkeypatch.setattr(enqueue, "STALE_S", -1)
     world.wake()
     monkeypatch.undo()
     enqueue.nudge(world.trader_id, SYMBOL, "test")

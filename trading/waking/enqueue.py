@@ -11,7 +11,7 @@ from typing import Any
 import redis
 from celery import current_app
 
-from hedgehog_project import queues
+from hedgehog_project import queues, shared_clock
 from hedgehog_project.queues import ENTRIES, EXITS, IS_AGAIN, OF_USE_S, STALE_S
 from hedgehog_project.redis import connect, take
 from trading.core.events import TradeSeen
@@ -20,21 +20,22 @@ from trading.core.money import plain
 from trading.exchange.order_ids import trader_of
 from trading.exchange.replies import own_id
 
-# A task that comes later than this has lost its meaning: the leader queues another one.
-WAKE_EXPIRES_S = 5
+# Listings and balances that are wanted for longer are asked for again.
+REFRESH_EXPIRES_S = 5
 # However many reports of unknown orders come, the books are compared for them once in so long.
 ONCE_S = 5
 
 # Characters of a task's arguments that Flower shows.
 SHOWN = 1_000
 
-# So many waiting tasks are so many that one may just not have had its turn.
-MANY = 200
+# Where so many tasks wait, or one for so long, another may just not have had its turn.
+MANY, BEHIND_S = 200, 2.0
 
 
-def is_queue_long(client: "redis.Redis", queue: str = ENTRIES) -> bool:
-    """Whether its workers are behind. Queueing a waiting task again would only make the queue longer."""
-    return queues.length(client, queue) > MANY
+def is_behind(client: "redis.Redis", queue: str = ENTRIES) -> bool:
+    """Whether a queue's workers are. Queueing a waiting task again would only make the queue longer."""
+    [waiting] = queues.look(client, shared_clock.now(), [queue])
+    return waiting.length > MANY or waiting.oldest_s > BEHIND_S
 
 
 def do_exits_wait(client: "redis.Redis") -> bool:
@@ -55,9 +56,7 @@ def wake(trader_id: int, symbol: str, event: TradeSeen, queue: str = ENTRIES) ->
         "at_ms": event.at_ms,
         "age_s": round(event.age_s, 3),
     }
-    # An exit is late at worst, and never given up: a queue of many stops is worked off.
-    of_use_s = STALE_S if queue == EXITS else WAKE_EXPIRES_S
-    _enqueue("trading.tasks.wake", {"trader": trader_id, "symbol": symbol, "trade": trade}, of_use_s, queue)
+    _enqueue("trading.tasks.wake", {"trader": trader_id, "symbol": symbol, "trade": trade}, STALE_S, queue)
 
 
 def nudge(
@@ -70,24 +69,22 @@ def nudge(
 ) -> None:
     """Asks a trader to look again; where it is urgent, also before its next try is due."""
     whose = {"trader": trader_id, "symbol": symbol}
-    _enqueue(
-        "trading.tasks.nudge", {**whose, "why": why, "is_urgent": is_urgent, "source": source}, WAKE_EXPIRES_S, queue
-    )
+    _enqueue("trading.tasks.nudge", {**whose, "why": why, "is_urgent": is_urgent, "source": source}, STALE_S, queue)
 
 
 def ask(order_id: int, trader_id: int, symbol: str) -> None:
     """Has the exchange asked about an order."""
-    _enqueue("trading.tasks.ask", {"trader": trader_id, "symbol": symbol, "order": order_id}, WAKE_EXPIRES_S)
+    _enqueue("trading.tasks.ask", {"trader": trader_id, "symbol": symbol, "order": order_id}, STALE_S)
 
 
 def cancel(order_id: int, trader_id: int, symbol: str) -> None:
     """Has an order cancelled."""
-    _enqueue("trading.tasks.cancel", {"trader": trader_id, "symbol": symbol, "order": order_id}, WAKE_EXPIRES_S)
+    _enqueue("trading.tasks.cancel", {"trader": trader_id, "symbol": symbol, "order": order_id}, STALE_S)
 
 
 def refresh_listing(symbol: str, venue: str) -> None:
     """Has a venue asked about a symbol whose filters seem to have changed."""
-    _enqueue("trading.tasks.refresh_listing", {"symbol": symbol, "venue": venue}, WAKE_EXPIRES_S)
+    _enqueue("trading.tasks.refresh_listing", {"symbol": symbol, "venue": venue}, REFRESH_EXPIRES_S)
 
 
 def report(venue: str, entry_id: str, data: dict[str, Any]) -> None:
@@ -110,7 +107,7 @@ def reconcile_once(venue: str) -> None:
 def refresh_balances_once(venue: str) -> None:
     """Has a venue asked for the account's balances, but not again within ONCE_S."""
     if _is_first(f"balances:enqueued:{venue}"):
-        _enqueue("trading.tasks.refresh_balances", {"venue": venue}, WAKE_EXPIRES_S)
+        _enqueue("trading.tasks.refresh_balances", {"venue": venue}, REFRESH_EXPIRES_S)
 
 
 def archive() -> None:
@@ -170,7 +167,7 @@ def _enqueue(
     if of_use_s is not None:
         headers[OF_USE_S] = of_use_s
     # A broker that is away is the caller's to wait for, not to be retried here while events queue up behind.
-    # What Flower shows of the arguments: Celery's own way to shorten them takes a sixth of all that this takes.
+    # What Flower shows of the arguments.
     shown = repr(kwargs)[:SHOWN]
     current_app.send_task(
         task, kwargs=kwargs, headers=headers, retry=False, queue=queue, argsrepr="()", kwargsrepr=shown

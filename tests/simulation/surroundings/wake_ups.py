@@ -15,7 +15,7 @@ import redis
 from kombu.exceptions import OperationalError
 
 from hedgehog_project import shared_clock
-from hedgehog_project.queues import ENQUEUED_AT
+from hedgehog_project.queues import ENQUEUED_AT, ENTRIES
 from streamer.topics import TradeEvent
 from tests.simulation.surroundings.line import Broken
 from tests.simulation.surroundings.standing_by import Refusing
@@ -159,7 +159,7 @@ class WakeUps:
         if not self.world.is_dying:  # The dead clear nothing away.
             self.kept_until.pop(name, None)
 
-    def is_queue_long(self, client: object, queue: str = "") -> bool:
+    def is_behind(self, client: object, queue: str = "") -> bool:
         return self.world.chance.strikes("queue_is_long")
 
     def last_trades(self, client: object, market: str, names: Iterable[str]) -> dict[str, TradeEvent]:
@@ -247,7 +247,8 @@ class WakeUps:
         chance, task = self.world.chance, getattr(tasks, name.removeprefix("trading.tasks."))
         if chance.strikes("wake_up_lost"):
             return
-        headers = {**headers, ENQUEUED_AT: shared_clock.now()}
+        queue = options.get("queue") or ENTRIES
+        headers = {**headers, ENQUEUED_AT: shared_clock.now(), "delivery_info": {"routing_key": queue}}
         era = self._times_emptied
         for _ in range(2 if chance.strikes("wake_up_twice") else 1):
             wait_ms = chance.randint(500, 6_000) if chance.strikes("wake_up_late") else chance.randint(0, 100)
