@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 import redis
-from celery import Celery
 from celery.signals import (
     before_task_publish,
     heartbeat_sent,
@@ -24,6 +23,7 @@ from hedgehog_project.database import sessions
 from hedgehog_project.heartbeats import Heart
 from hedgehog_project.pool import TASKS, LeaderStep, TaskPool
 from hedgehog_project.progress import running
+from hedgehog_project.publishing import App
 from hedgehog_project.redis import connect
 from hedgehog_project.watchdog import Watchdog
 
@@ -33,7 +33,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hedgehog_project.settings")
 
 log = logging.getLogger(__name__)
 
-app = Celery("hedgehog", amqp="hedgehog_project.broker:AMQP")
+app = App("hedgehog", amqp="hedgehog_project.broker:AMQP")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.steps["consumer"].add(LeaderStep)
@@ -47,7 +47,7 @@ _watchdogs: list[Watchdog] = []
 
 @before_task_publish.connect
 def _say_when(headers: dict[str, Any], **_: Any) -> None:
-    """Every task carries the time at which it was queued."""
+    """Every task carries the time at which it was queued; those that Celery writes by itself, from here."""
     headers[queues.ENQUEUED_AT] = shared_clock.now()
 
 

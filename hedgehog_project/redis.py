@@ -35,8 +35,11 @@ def connect() -> "redis.Redis":
     return new_client()
 
 
-def new_client() -> "redis.Redis":
-    """A client of one's own. Replies are bytes. Connects on first use."""
+def new_client(tries: int | None = None) -> "redis.Redis":
+    """A client of one's own. Replies are bytes. Connects on first use.
+
+    `tries`: so often a command is sent at most, at once; None: a few times, with growing pauses.
+    """
     if _hurried_s is not None:
         return hurried_client(_hurried_s)
     return redis.Redis.from_url(
@@ -45,6 +48,7 @@ def new_client() -> "redis.Redis":
         socket_connect_timeout=SOCKET_TIMEOUT_S,
         socket_keepalive=True,
         health_check_interval=15,
+        **({} if tries is None else {"retry": Retry(NoBackoff(), tries - 1)}),
     )
 
 
