@@ -1,7 +1,7 @@
 """Turns what concerns a trader into a task: trades that cross its trigger, and every report of its orders.
 
-A tick costs the same for one trader as for 100,000: a batch of trades is compared with the one nearest trigger of its
-symbol on each side, and only when one is crossed are traders looked up at all.
+A tick costs the same for one trader as for 100,000: Redis compares a batch of trades with the one nearest trigger of
+its symbol on each side, and only when one is crossed are traders looked up at all.
 """
 
 import logging
@@ -16,6 +16,7 @@ import redis
 from django.db import DatabaseError
 
 from hedgehog_project.outside import read_json
+from hedgehog_project.publishing import together
 from hedgehog_project.queues import EXITS, REPORTS
 from hedgehog_project.venues import Venue
 from streamer.topics import decode_trade, report_topic, trade_topic
@@ -38,6 +39,8 @@ BLOCK_MS = 500
 _AT_BLOCK = 7  # where that stands in the command
 # A small batch costs nearly as much as a large one: the streamer publishes at this pace, and so it is read.
 PACE_S = 0.002
+# Where that takes more than this part of a core, because trades of many symbols come, it is read less often.
+SHARE, MAX_PACE_S = 0.05, 0.02
 # What another dispatcher took and did not finish within this time is taken over; so is a report nobody booked.
 TAKE_OVER_MS = 3_000
 # The answer to a placing tells what the report of the new order tells, and is usually booked within this time: only
@@ -47,6 +50,17 @@ HELD_S = 0.2
 LONGEST_ID = 36
 # Traders woken in one round trip where a price crosses very many triggers at once.
 MAX_FIRED = 1_000
+
+# KEYS: topics. ARGV: the group, then for each topic how many entries, and those.
+_ACKNOWLEDGE = """
+local at = 2
+for _, topic in ipairs(KEYS) do
+  local last = at + ARGV[at]
+  redis.call('XACK', topic, ARGV[1], unpack(ARGV, at + 1, last))
+  at = last + 1
+end
+return 1
+"""
 
 Entry = tuple[bytes, list[bytes]]
 
@@ -91,9 +105,10 @@ class Dispatcher:
     strangers: dict[tuple[str, str], Seen] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for command in ("XREADGROUP", "XAUTOCLAIM", "ZRANGE"):
+        for command in ("XREADGROUP", "XAUTOCLAIM"):
             self.client.set_response_callback(command, _as_it_comes)
         self._trades: dict[bytes, tuple[str, str]] = {}
+        self._keys: dict[bytes, tuple[str, str]] = {}  # of the triggers, by the topic of trades
         self._reports: dict[bytes, str] = {}
         self._command: list[Any] = []
         self._done: list[tuple[bytes, list[bytes]]] = []
@@ -107,6 +122,9 @@ class Dispatcher:
             trade_topic(market, symbol).encode(): (market, symbol)
             for market, symbols in markets.items()
             for symbol in symbols
+        }
+        self._keys = {
+            topic: (triggers.key_below(*whose), triggers.key_above(*whose)) for topic, whose in self._trades.items()
         }
         self._reports = {report_topic(venue).encode(): venue for venue in self.venues}
         self._make_groups()
@@ -142,11 +160,9 @@ class Dispatcher:
             time.sleep(BLOCK_MS / 1000)
             return 0
         time.sleep(max(0.0, self._next_at - time.monotonic()))
-        self._next_at = time.monotonic() + PACE_S
+        began, spent_s = time.monotonic(), time.thread_time()
         pipeline = self.client.pipeline(transaction=False)
-        done, self._done = self._done, []
-        for topic, ids in done:
-            pipeline.execute_command("XACK", topic, GROUP, *ids)
+        self._acknowledge(pipeline)
         self._command[_AT_BLOCK] = self._patience_ms()
         pipeline.execute_command(*self._command)
         try:
@@ -160,7 +176,17 @@ class Dispatcher:
             if topic in self._reports:
                 self._handle_reports(topic, entries)
         self._let_go()
+        spent_s = time.thread_time() - spent_s
+        is_behind = any(len(entries) >= BATCH for _, entries in batches)
+        self._next_at = began + (0.0 if is_behind else min(MAX_PACE_S, max(PACE_S, spent_s / SHARE)))
         return sum(len(entries) for _, entries in batches)
+
+    def _acknowledge(self, client: "redis.Redis") -> None:
+        """What was handed on last, of however many topics by one command."""
+        done, self._done = self._done, []
+        if done:
+            args = [arg for _, ids in done for arg in (len(ids), *ids)]
+            client.execute_command("EVAL", _ACKNOWLEDGE, len(done), *(topic for topic, _ in done), GROUP, *args)
 
     def _patience_ms(self) -> int:
         """How long to wait for the next batch."""
@@ -196,50 +222,47 @@ class Dispatcher:
 
     def flush(self) -> None:
         """Acknowledges what was handed on last."""
-        done, self._done = self._done, []
-        for topic, ids in done:
-            self.client.execute_command("XACK", topic, GROUP, *ids)
+        self._acknowledge(self.client)
 
     def _handle(self, batches: list[tuple[bytes, list[Entry]]]) -> None:
-        """Compares each symbol's lowest and highest price with the nearest triggers; one round trip for all."""
+        """Fires the triggers that the newest, the lowest or the highest price of a batch has reached; one round trip
+        for all symbols.
+        """
         if not batches:
             return
-        pipeline = self.client.pipeline(transaction=False)
-        for topic, _ in batches:
-            pipeline.execute_command("ZRANGE", triggers.key_below(*self._trades[topic]), 0, 0, "REV", "WITHSCORES")
-            pipeline.execute_command("ZRANGE", triggers.key_above(*self._trades[topic]), 0, 0, "WITHSCORES")
-        answers = iter(pipeline.execute())
+        seen, chosen = [], []
         for topic, entries in batches:
-            below, above = next(answers), next(answers)
-            self.counts.trades += len(entries)
-            if below or above:
+            newest = low = high = entries[-1]
+            if len(entries) > 1:
                 # Prices as floats, like the scores: core looks again with Decimals.
                 prices = [float(fields[1].split(b",", 1)[0]) for _, fields in entries]
-                if (below and min(prices) <= _score(below)) or (above and max(prices) >= _score(above)):
-                    self._wake(topic, entries, prices)
-            self._done.append((topic, [entry[0] for entry in entries]))
+                # The newest of several that are as low.
+                prices.reverse()
+                low, high = entries[-1 - prices.index(min(prices))], entries[-1 - prices.index(max(prices))]
+            reached = (newest, low, high)
+            chosen.append(reached)
+            seen.append(triggers.Seen(*self._keys[topic], *map(_price, reached)))
+            self.counts.trades += len(entries)
+        while True:
+            fired = triggers.fire(self.client, seen, MAX_FIRED)
+            if fired:
+                with together():
+                    for each in fired:
+                        self._wake(batches[each.batch][0], chosen[each.batch][each.price], each)
+            if sum(map(len, fired)) < MAX_FIRED:
+                break
+        self._done += [(topic, [entry[0] for entry in entries]) for topic, entries in batches]
 
-    def _wake(self, topic: bytes, entries: list[Entry], prices: list[float]) -> None:
-        """Wakes the traders that the batch concerns, each with the newest trade that reached its trigger."""
-        market, symbol = self._trades[topic]
-        newest = len(prices) - 1
-        low = min(range(len(prices)), key=lambda index: (prices[index], -index))
-        high = max(range(len(prices)), key=lambda index: (prices[index], index))
-        # The newest trade first: whom it concerns should act on today's price, not on an older one of the batch.
-        for index in dict.fromkeys((newest, low, high)):
-            while True:
-                fired = triggers.fire(self.client, market, symbol, prices[index], MAX_FIRED)
-                if fired:
-                    entry_id, fields = entries[index]
-                    trade = decode_trade(symbol, entry_id, fields[1])
-                    event = TradeSeen(symbol, trade.trade_id, Decimal(trade.price), trade.event_ms, trade.age_s)
-                    for trader_id in fired.holding:
-                        enqueue.wake(trader_id, symbol, event, EXITS)
-                    for trader_id in fired.others:
-                        enqueue.wake(trader_id, symbol, event)
-                    self.counts.woken += len(fired)
-                if len(fired) < MAX_FIRED:
-                    break
+    def _wake(self, topic: bytes, entry: Entry, fired: triggers.Fired) -> None:
+        """Wakes traders with the trade that reached their triggers."""
+        _, symbol = self._trades[topic]
+        trade = decode_trade(symbol, entry[0], entry[1][1])
+        event = TradeSeen(symbol, trade.trade_id, Decimal(trade.price), trade.event_ms, trade.age_s)
+        for trader_id in fired.holding:
+            enqueue.wake(trader_id, symbol, event, EXITS)
+        for trader_id in fired.others:
+            enqueue.wake(trader_id, symbol, event)
+        self.counts.woken += len(fired)
 
     def _handle_reports(self, topic: bytes, entries: list[Entry]) -> None:
         venue = Venue(self._reports[topic])
@@ -364,6 +387,5 @@ def _batches(answer: Any) -> list[tuple[bytes, list[Entry]]]:
     return list(answer.items()) if isinstance(answer, dict) else [(topic, entries) for topic, entries in answer]
 
 
-def _score(nearest: Any) -> float:
-    """The score in ZRANGE WITHSCORES' answer: flat in RESP2, in pairs in RESP3."""
-    return float(nearest[0][1] if isinstance(nearest[0], list | tuple) else nearest[1])
+def _price(entry: Entry) -> bytes:
+    return entry[1][1].split(b",", 1)[0]

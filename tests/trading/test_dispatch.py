@@ -94,6 +94,12 @@ def arm(
     set_trigger(client, Trigger(trader, "mock", symbol, below, above=above))
 
 
+def fire_at_3000(client: "redis.Redis") -> list[int]:
+    keys = triggers.key_below("mock", "ETHUSDT"), triggers.key_above("mock", "ETHUSDT")
+    fired = triggers.fire(client, [triggers.Seen(*keys, b"3000", b"3000", b"3000")])
+    return [trader for each in fired for trader in each.others]
+
+
 def test_tick_that_crosses_no_trigger_rings_nobody(
     dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:
@@ -186,6 +192,48 @@ def test_more_crossed_traders_than_one_round_trip_holds_are_all_woken(
     publish(redis_client, 1, "3000")
     dispatcher.step()
     assert wake_ups.woken == list(range(1, 31))
+
+
+def test_batches_of_several_symbols_wake_each_with_its_own_price_and_exits_in_their_queue(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
+) -> None:
+    arm(redis_client, 1, Decimal(2990))
+    arm(redis_client, 2, None, "BTCUSDT", above=Decimal(91000))
+    set_trigger(redis_client, Trigger(3, "mock", "BTCUSDT", Decimal(89000), holds=True))
+    arm(redis_client, 4, Decimal(80000), "BTCUSDT")
+    publish(redis_client, 1, "2990")
+    for trade_id, price in enumerate(("89000", "91000", "89000", "90000"), start=1):
+        publish(redis_client, trade_id, price, "BTCUSDT")
+    assert dispatcher.step() == 5
+    told = {kwargs["trader"]: (kwargs["symbol"], kwargs["trade"]["trade_id"]) for kwargs in wake_ups.of("wake")}
+    assert told == {1: ("ETHUSDT", 1), 2: ("BTCUSDT", 2), 3: ("BTCUSDT", 3)}, "the newest of equal prices"
+    assert dispatcher.counts.woken == 3
+
+
+@pytest.mark.parametrize(
+    ("cpu_s", "batch", "rest_s"),
+    [
+        (0.00001, 500, dispatch.PACE_S),
+        (0.0005, 500, 0.0005 / dispatch.SHARE),
+        (0.1, 500, dispatch.MAX_PACE_S),
+        (0.1, 1, 0.0),
+    ],
+)
+def test_what_costs_more_is_read_less_often_unless_more_waits(
+    dispatcher: Dispatcher,
+    redis_client: "redis.Redis",
+    monkeypatch: pytest.MonkeyPatch,
+    cpu_s: float,
+    batch: int,
+    rest_s: float,
+) -> None:
+    cpu = iter((1.0, 1.0 + cpu_s))
+    monkeypatch.setattr(time, "thread_time", lambda: next(cpu))
+    monkeypatch.setattr(dispatch, "BATCH", batch)
+    publish(redis_client, 1, "3000")
+    before = time.monotonic()
+    dispatcher.step()
+    assert before <= dispatcher._next_at - rest_s <= time.monotonic()
 
 
 def test_what_a_dead_dispatcher_read_is_taken_over(
@@ -408,10 +456,10 @@ def test_late_copy_of_an_older_version_changes_no_trigger(redis_client: "redis.R
     armed = Trigger(1, "mock", "ETHUSDT", ANY_PRICE, version=8)
     assert set_trigger(redis_client, armed)
     assert not set_trigger(redis_client, Trigger(1, "mock", "ETHUSDT", None, version=7))
-    assert triggers.fire(redis_client, "mock", "ETHUSDT", 3000.0).others == [1]
+    assert fire_at_3000(redis_client) == [1]
     assert set_trigger(redis_client, armed)
     assert set_trigger(redis_client, Trigger(1, "mock", "ETHUSDT", None, version=9))
-    assert len(triggers.fire(redis_client, "mock", "ETHUSDT", 3000.0)) == 0
+    assert len(fire_at_3000(redis_client)) == 0
 
 
 ENDS = Trigger(1, "mock", "ETHUSDT", None, version=9, has_ended=True)
@@ -423,7 +471,7 @@ def test_late_copy_never_arms_a_trader_that_has_ended(redis_client: "redis.Redis
     set_trigger(redis_client, ENDS)
     assert not set_trigger(redis_client, late)
     assert triggers.rebuild(redis_client, [late]) == (late.below is not None)
-    assert len(triggers.fire(redis_client, "mock", "ETHUSDT", 3000.0)) == 0
+    assert len(fire_at_3000(redis_client)) == 0
     assert not redis_client.exists(triggers.VERSIONS)
 
 
@@ -435,7 +483,7 @@ def test_trader_of_a_restored_database_is_armed_though_redis_remembers_its_end(r
     # Whoever saw an older state overrules nothing: the trader may have ended since.
     set_trigger(redis_client, ENDS)
     assert not triggers.overrule(redis_client, armed, (b"1", b""))
-    assert len(triggers.fire(redis_client, "mock", "ETHUSDT", 3000.0)) == 0
+    assert len(fire_at_3000(redis_client)) == 0
 
 
 def test_what_has_no_live_trader_is_taken_away_and_ends_are_forgotten_in_time(

@@ -19,7 +19,7 @@ the leader, which takes away each minute what has no live row (prune), is the on
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
@@ -34,23 +34,39 @@ BUILT = "triggers:built"
 AHEAD_S = 10.0
 REBUILT_AT_ONCE = 1_000
 
-# KEYS: below, above, fired, holding. ARGV: price, now, max. Moves the traders one of whose triggers the price has
-# reached. How many of them hold something, those, and the others.
+# KEYS: fired, holding, then for each symbol below, above. ARGV: now, max, then for each symbol its newest, lowest
+# and highest price. Moves the traders one of whose triggers a price has reached, those of the newest price first. For
+# each price that has reached some: which symbol, which price, how many of them hold something, those, and the others.
 _FIRE = """
-local found = redis.call('ZRANGE', KEYS[1], ARGV[1], '+inf', 'BYSCORE', 'LIMIT', 0, ARGV[3])
-for _, id in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[3] - #found)) do
-  table.insert(found, id)
-end
-local ids, others = {0}, {}
-for _, id in ipairs(found) do
-  if redis.call('ZREM', KEYS[1], id) + redis.call('ZREM', KEYS[2], id) > 0 then
-    if redis.call('SISMEMBER', KEYS[4], id) == 1 then table.insert(ids, id) else table.insert(others, id) end
+local left, found = tonumber(ARGV[2]), {}
+local function fire(symbol, which)
+  local below, above, price = KEYS[2 * symbol + 1], KEYS[2 * symbol + 2], ARGV[3 * symbol + which]
+  local ids = redis.call('ZRANGE', below, price, '+inf', 'BYSCORE', 'LIMIT', 0, left)
+  for _, id in ipairs(redis.call('ZRANGE', above, '-inf', price, 'BYSCORE', 'LIMIT', 0, left - #ids)) do
+    table.insert(ids, id)
   end
-  redis.call('ZADD', KEYS[3], ARGV[2], id)
+  if #ids == 0 then return end
+  local holding, others, told = {}, {}, {}
+  for _, id in ipairs(ids) do
+    if redis.call('ZREM', below, id) + redis.call('ZREM', above, id) > 0 then
+      table.insert(redis.call('SISMEMBER', KEYS[2], id) == 1 and holding or others, id)
+    end
+    redis.call('ZADD', KEYS[1], ARGV[1], id)
+  end
+  told = {symbol - 1, which, #holding}
+  for _, id in ipairs(holding) do table.insert(told, id) end
+  for _, id in ipairs(others) do table.insert(told, id) end
+  table.insert(found, told)
+  left = left - #ids
 end
-ids[1] = #ids - 1
-for _, id in ipairs(others) do table.insert(ids, id) end
-return ids
+for symbol = 1, #KEYS / 2 - 1 do
+  local low, high = ARGV[3 * symbol + 1], ARGV[3 * symbol + 2]
+  if left > 0 and (#redis.call('ZRANGE', KEYS[2 * symbol + 1], low, '+inf', 'BYSCORE', 'LIMIT', 0, 1) > 0
+      or #redis.call('ZRANGE', KEYS[2 * symbol + 2], '-inf', high, 'BYSCORE', 'LIMIT', 0, 1) > 0) then
+    for which = 0, 2 do fire(symbol, which) end
+  end
+end
+return found
 """
 
 # How long it is remembered that a trader has ended. A later copy comes from a process that was held up so long.
@@ -201,10 +217,22 @@ def prune(client: "redis.Redis", live: Callable[[], set[int]]) -> int:
     return len(gone)
 
 
+class Seen(NamedTuple):
+    """What a batch of one symbol's trades has reached. Prices are decimals as the exchange wrote them."""
+
+    below: str  # key_below, key_above
+    above: str
+    newest: bytes
+    lowest: bytes
+    highest: bytes
+
+
 @dataclass(frozen=True)
 class Fired:
     """Traders whose price has come."""
 
+    batch: int  # which of those that were seen
+    price: int  # which one they were waiting for: 0 the newest, 1 the lowest, 2 the highest
     holding: list[int]  # may want to get out
     others: list[int]
 
@@ -212,14 +240,21 @@ class Fired:
         return len(self.holding) + len(self.others)
 
 
-def fire(client: "redis.Redis", market: str, symbol: str, price: float, maximum: int = 1000) -> Fired:
-    """Traders one of whose triggers this price has reached; they count as fired from now on.
+def fire(client: "redis.Redis", seen: Sequence[Seen], maximum: int = 1000) -> list[Fired]:
+    """Traders one of whose triggers was reached; they count as fired from now on. Raises redis.RedisError.
 
-    None are left if there are fewer than `maximum`.
+    None are left if there are fewer than `maximum`. One round trip, and no reply for whom nothing concerns.
     """
-    keys = [key_below(market, symbol), key_above(market, symbol), FIRED, HOLDING]
-    count, *ids = map(int, client.eval(_FIRE, len(keys), *keys, price, shared_clock.now(), maximum))
-    return Fired(ids[:count], ids[count:])
+    keys: list[str] = [FIRED, HOLDING]
+    args: list[Any] = [shared_clock.now(), maximum]
+    for each in seen:
+        keys += (each.below, each.above)
+        args += (each.newest, each.lowest, each.highest)
+    found = []
+    for batch, which, count, *ids in client.eval(_FIRE, len(keys), *keys, *args):
+        traders = [int(each) for each in ids]
+        found.append(Fired(batch, which, traders[:count], traders[count:]))
+    return found
 
 
 def fired_before(client: "redis.Redis", seconds: float) -> list[int]:

@@ -149,7 +149,9 @@ def test_ended_trader_is_replaced_in_its_slot(
     assert live() == [1, 2]
     assert in_slot(2).pk != before
     # The next trade wakes it.
-    assert triggers.fire(redis_client, "mock", "ETHUSDT", 3000.0).others == [in_slot(2).pk]
+    keys = triggers.key_below("mock", "ETHUSDT"), triggers.key_above("mock", "ETHUSDT")
+    (fired,) = triggers.fire(redis_client, [triggers.Seen(*keys, b"3000", b"3000", b"3000")])
+    assert fired.others == [in_slot(2).pk]
 
 
 @pytest.mark.parametrize(
