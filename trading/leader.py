@@ -376,7 +376,12 @@ def rearm_sleepers(now: datetime, behind: Collection[str] = ()) -> int:
             fired = triggers.fired(client, holders)
             woken |= _wake(trade, [pk for pk in holders if pk not in fired])
         since = _made_at(trade) - UNHEARD
-        for trader in crossed.filter(holds=False, armed_at__lt=since).select_related("symbol"):
+        asleep = list(crossed.filter(holds=False, armed_at__lt=since).select_related("symbol"))
+        # Who fired was woken: armed anew, the next trade would queue another task beside the one that waits.
+        fired = triggers.fired(client, [trader.pk for trader in asleep])
+        for trader in asleep:
+            if trader.pk in fired:
+                continue
             if not triggers.set_trigger(client, trigger_for(trader)):
                 _overrule(client, trader.pk)
             count += 1

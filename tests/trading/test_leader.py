@@ -301,6 +301,16 @@ def test_trigger_that_redis_lost_is_armed_anew_when_the_price_is_past_it(
     assert redis_client.zscore(key, str(trader.pk)) == 3000.0
 
 
+def test_trader_whose_task_still_waits_is_not_armed_for_another(trader: Trader, redis_client: "redis.Redis") -> None:
+    publish_price(redis_client, "3000")
+    Trader.objects.update(wake_below=Decimal(3000))
+    redis_client.zadd(triggers.FIRED, {str(trader.pk): 1.0})
+    assert leader.rearm_sleepers(timezone.now()) == 0
+    assert redis_client.zscore(triggers.FIRED, str(trader.pk)) == 1.0
+    redis_client.delete(triggers.FIRED)
+    assert leader.rearm_sleepers(timezone.now()) == 1
+
+
 def test_resting_order_that_the_market_has_passed_is_asked_about_again_and_again(
     trader: Trader,
     exchange: ScriptedExchange,
