@@ -42,7 +42,7 @@ class Stack:
         redis: Any = connect().info("cpu")
         own["redis"] = redis["used_cpu_sys"] + redis["used_cpu_user"]
         if connection.vendor == "postgresql":
-            own["postgresql"] = _of_postgresql()
+            own["postgresql"] = cpu_of_postgresql()
         return own
 
     def control(self, method: str, path: str, **body: object) -> None:
@@ -83,7 +83,7 @@ def cpu_s(pid: int, *, with_ended: bool = False) -> float:
     return sum(map(int, fields[11 : 15 if with_ended else 13])) / os.sysconf("SC_CLK_TCK")
 
 
-def _of_postgresql() -> float:
+def cpu_of_postgresql() -> float:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (backend,) = cursor.fetchone()

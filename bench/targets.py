@@ -28,7 +28,7 @@ class Target:
     def missed_by(self, value: float) -> float:
         """The part of the bound by which it is missed; 0 where it is reached."""
         over = self.bound - value if self.is_minimum else value - self.bound
-        return max(0.0, over / self.bound)
+        return max(0.0, over / (self.bound or 1.0))
 
 
 TARGETS = (
@@ -40,6 +40,10 @@ TARGETS = (
     Target("streamer: one by one / websocket-client, the slowest", 1.6),
     Target("triggers: 100,000 waiting / 1 waiting", 1.1),
     Target("triggers: events/s", 100_000, is_minimum=True, is_ratio=False),
+    Target("triggers: 6,000 trades/s live, % of a core", 8.0, is_ratio=False),
+    Target("triggers: a crossing, CPU ms", 0.4, is_ratio=False),
+    Target("many: CPU of a cycle, 300 symbols / 2", 1.1),
+    Target("many: tasks given up", 0.0, is_ratio=False),
     Target("latency: p50 / floor", 1.5),
     Target("latency: p99 / floor", 1.5),
     Target("stops: last of 200, fast exchange, s", 5.0, is_ratio=False),
