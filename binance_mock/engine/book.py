@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, insort
 from collections import deque
+from collections.abc import Iterator
 from decimal import Decimal
 
 from binance_mock.engine.amounts import ZERO, quotient
@@ -56,8 +57,10 @@ class SymbolBook:
 
     def __init__(self, rules: SymbolRules) -> None:
         self.rules = rules
+        # What the symbol was listed with: rules can change, the made-up part of the book stays as it is.
+        self.listed = rules
         self.last: PublicTrade | None = None
-        # Rises with each change of the book, over restarts as well.
+        # Rises with each trade and each change of an own order, over restarts as well (Engine.restore).
         self.update_id = 0
         self.average = RecentAverage()
         self.orders: dict[int, Order] = {}
@@ -108,6 +111,7 @@ class SymbolBook:
         queue = self._buys if side is Side.BUY else self._sells
         return self.orders[queue[0][1]] if queue else None
 
-    def side(self, side: Side) -> list[Order]:
+    def side(self, side: Side) -> Iterator[Order]:
+        """The best first."""
         queue = self._buys if side is Side.BUY else self._sells
-        return [self.orders[order_id] for _, order_id in queue]
+        return (self.orders[order_id] for _, order_id in queue)

@@ -113,6 +113,9 @@ class Engine:
         for trade in trades:
             if trade.symbol in self.books:
                 self.books[trade.symbol].traded(trade)
+        for book in self.books.values():
+            # Update ids are not kept. Each trade and each execution made one rise by one at most: it never falls.
+            book.update_id = (book.last.trade_id if book.last else 0) + self._last_execution_id
 
     # --- what changes it -------------------------------------------------------------------------
 

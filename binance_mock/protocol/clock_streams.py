@@ -1,27 +1,21 @@
-"""The market streams that are sent by the clock: candles, tickers, average prices and order books.
+"""The market streams that are sent by the clock: candles, tickers and average prices.
 
-Binance sends some of them ten times a second or once in ten; here all are sent once a second, and only when something
-is new.
+Binance sends some of them less often; here all are sent once a second, and only when something is new.
 """
 
 import re
 from typing import Any
 
-from binance_mock.engine.amounts import ZERO, text
 from binance_mock.engine.book import SymbolBook
 from binance_mock.protocol import market_events as events
-from binance_mock.protocol.depth import MAX_LEVELS, levels
 from binance_mock.state.candles import HOUR_MS, INTERVALS, MINUTE_MS, day_of, statistics
 from binance_mock.state.context import Context
 
-_PARTIAL_DEPTH = re.compile(r"depth(5|10|20)(?:@100ms)?")
-_DIFF_DEPTH = re.compile(r"depth(?:@100ms)?")
 _KLINE = re.compile(r"kline_([0-9a-zA-Z]+)(@\+08:00)?")
 _WINDOW = re.compile(r"ticker_(1h|4h|1d)")
 _EAST_MS = 8 * HOUR_MS
 _WINDOWS_MS = {"1h": HOUR_MS, "4h": 4 * HOUR_MS, "1d": 24 * HOUR_MS}
 _BY_EVENT = frozenset({"trade", "aggTrade", "bookTicker"})
-Sides = tuple[dict[str, str], dict[str, str]]
 
 
 class ClockStreams:
@@ -31,23 +25,13 @@ class ClockStreams:
         self._context = context
         # The update id of the book of each stream and symbol.
         self._shown: dict[tuple[str, str], int] = {}
-        self._depths: dict[str, Sides] = {}
         # Of each stream of candles: when the last one opened, its last trade, and whether it was shown as closed.
         self._candles: dict[str, tuple[int, int, bool]] = {}
-
-    def begin(self, stream: str) -> None:
-        """Somebody follows the stream: changes of a book are told from here on."""
-        name, _, kind = stream.partition("@")
-        book = self._context.exchange.engine.books.get(name.upper())
-        if book is not None and _DIFF_DEPTH.fullmatch(kind):
-            self._shown[stream, book.rules.symbol] = book.update_id
-            self._depths[stream] = _sides(book)
 
     def forget(self, stream: str) -> None:
         """Nobody follows the stream any more."""
         for key in [key for key in self._shown if key[0] == stream]:
             del self._shown[key]
-        self._depths.pop(stream, None)
         self._candles.pop(stream, None)
 
     def payload(self, stream: str, now_ms: int) -> dict[str, Any] | list[dict[str, Any]] | None:
@@ -67,14 +51,9 @@ class ClockStreams:
         if (found := _KLINE.fullmatch(kind)) and found[1] in INTERVALS:
             return self._candle(stream, book.rules.symbol, found[1], _EAST_MS if found[2] else 0, now_ms)
         key = (stream, book.rules.symbol)
-        before = self._shown.get(key)
-        if book.last is None or before == book.update_id:
+        if book.last is None or self._shown.get(key) == book.update_id:
             return None
         self._shown[key] = book.update_id
-        if found := _PARTIAL_DEPTH.fullmatch(kind):
-            return events.partial_depth(book, int(found[1]))
-        if before is not None and _DIFF_DEPTH.fullmatch(kind):
-            return self._depth_change(stream, book, before, now_ms)
         return self._of_trades(kind, book, now_ms)
 
     def _of_trades(self, kind: str, book: SymbolBook, now_ms: int) -> dict[str, Any] | None:
@@ -105,33 +84,3 @@ class ClockStreams:
             return None
         self._candles[stream] = now
         return events.kline(symbol, interval, candle, now_ms)
-
-    def _depth_change(self, stream: str, book: SymbolBook, before: int, now_ms: int) -> dict[str, Any]:
-        """The levels that changed since the last look.
-
-        A snapshot of REST in between has an update id within the next change: web-socket-streams.md, "How to manage a
-        local order book correctly".
-        """
-        known, now = self._depths[stream], _sides(book)
-        self._depths[stream] = now
-        changed_bids, changed_asks = (_changes(old, new) for old, new in zip(known, now, strict=True))
-        return {
-            "e": "depthUpdate",
-            "E": now_ms,
-            "s": book.rules.symbol,
-            "U": before + 1,
-            "u": book.update_id,
-            "b": changed_bids,
-            "a": changed_asks,
-        }
-
-
-def _sides(book: SymbolBook) -> Sides:
-    bids, asks = levels(book, MAX_LEVELS)
-    return {level[0]: level[1] for level in bids}, {level[0]: level[1] for level in asks}
-
-
-def _changes(old: dict[str, str], new: dict[str, str]) -> list[list[str]]:
-    """Levels that are new or changed, and with quantity 0 those that are gone."""
-    gone = [[price, text(ZERO)] for price in old if price not in new]
-    return [*([price, size] for price, size in new.items() if old.get(price) != size), *gone]

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from binance_mock.faults.faults import Occasion
 from binance_mock.faults.kinds import Hook
 from binance_mock.protocol import market_events as events
 from binance_mock.protocol import time_units
+from binance_mock.protocol.book_streams import BookStreams
 from binance_mock.protocol.clock_streams import ClockStreams
 from binance_mock.server.connection import Connection, text_frame
 from binance_mock.server.faults.frames import Broken, Passing
@@ -26,7 +28,8 @@ from hedgehog_project.outside import Unreadable, read_json
 
 MESSAGES_PER_S = 5
 STREAMS_PER_CONNECTION = 1024
-_TICK_S = 1.0
+_TICK_S = 0.1
+_TICKS_A_SECOND = 10
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 _encode = msgspec.json.Encoder().encode
 
@@ -65,6 +68,7 @@ class MarketStreams:
         faults.watch(Hook.MARKET_LINE, lambda: [each for each in self._subscribers if each.streams])
         self._by_stream: dict[str, set[Subscriber]] = {}
         self._subscribers: set[Subscriber] = set()
+        self._books = BookStreams(context)
         self._clock = ClockStreams(context)
         context.exchange.listeners.append(self.publish)
 
@@ -81,7 +85,7 @@ class MarketStreams:
     # --- sending ---------------------------------------------------------------------------------
 
     def publish(self, changes: Changes) -> None:
-        if not changes.trades or not self._by_stream:
+        if not self._by_stream:
             return
         now_ms = self._context.now_ms()
         by_symbol: dict[str, list[PublicTrade]] = {}
@@ -93,9 +97,8 @@ class MarketStreams:
                 stream = f"{name}@{kind}"
                 if stream in self._by_stream:
                     self._send(stream, [encode(trade, now_ms) for trade in trades])
-            stream = f"{name}@bookTicker"
-            if stream in self._by_stream:
-                self._send(stream, [_encode(events.book_ticker(self._context.exchange.engine.books[symbol]))])
+        for stream, payload in self._books.changed(changes):
+            self._send(stream, [_encode(payload)])
 
     def _send(self, stream: str, payloads: list[bytes]) -> None:
         if self._frames.is_quiet(Hook.FRAME):
@@ -119,12 +122,15 @@ class MarketStreams:
                         subscriber.write(frames)
 
     async def tick(self) -> None:
-        """Sends, once a second, the streams that go by the clock; until cancelled."""
-        while True:
-            await asyncio.sleep(_TICK_S)
-            now_ms = self._context.now_ms()
-            for stream in list(self._by_stream):
-                payload = self._clock.payload(stream, now_ms)
+        """Sends the streams that go by the clock, some ten times and the others once a second; until cancelled."""
+        due = time.monotonic()
+        for number in count(1):
+            due = max(due + _TICK_S, time.monotonic())
+            await asyncio.sleep(due - time.monotonic())
+            is_second, now_ms = number % _TICKS_A_SECOND == 0, self._context.now_ms()
+            for stream in [each for each in self._by_stream if is_second or each.endswith("@100ms")]:
+                shown_by = self._books if stream in self._books else self._clock
+                payload = shown_by.payload(stream, now_ms)
                 if payload is not None:
                     self._send(stream, [_encode(payload)])
 
@@ -136,7 +142,7 @@ class MarketStreams:
         for stream in streams:
             subscriber.streams[stream] = None
             if stream not in self._by_stream:
-                self._clock.begin(stream)
+                self._books.begin(stream)
             self._by_stream.setdefault(stream, set()).add(subscriber)
             symbol = stream.partition("@")[0].upper()
             # A stream of a symbol that is not listed stays silent, as on Binance.
@@ -150,6 +156,7 @@ class MarketStreams:
             waiting.discard(subscriber)
             if not waiting:
                 self._by_stream.pop(stream, None)
+                self._books.forget(stream)
                 self._clock.forget(stream)
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:

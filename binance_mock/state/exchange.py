@@ -12,7 +12,7 @@ from binance_mock.engine.errors import Refused, no_such_order, unknown_order
 from binance_mock.engine.fees import Rates
 from binance_mock.engine.matching import Engine, FillRule
 from binance_mock.engine.orders import Changes, MarketTrade, NewOrder, Order
-from binance_mock.engine.rules import SymbolRules, SymbolStatus, read_symbols
+from binance_mock.engine.rules import SymbolStatus, read_symbols
 from binance_mock.state.store import Store
 
 Listener = Callable[[Changes], None]
@@ -41,8 +41,6 @@ class Exchange:
     # Told which symbol somebody cares for, so that a market need not move where nobody looks.
     on_interest: list[Callable[[str], None]] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
-    # The rules that symbols were listed with, of those that were changed since.
-    _listed: dict[str, SymbolRules] = field(default_factory=dict)
 
     def _commit(self, changes: Changes) -> Changes:
         self.store.save(changes, self.engine.ledger)
@@ -92,9 +90,8 @@ class Exchange:
     def reset(self, now_ms: int) -> Changes:
         """Cancels all orders, puts the account's money back to its deposits, and undoes changed rules. Ids go on."""
         self.engine.fees_in_bnb = self.fees_in_bnb
-        for symbol, rules in self._listed.items():
-            self.engine.books[symbol].rules = rules
-        self._listed.clear()
+        for book in self.engine.books.values():
+            book.rules = book.listed
         return self._commit(self.engine.reset(self.deposits, now_ms))
 
     def set_status(self, symbol: str, status: SymbolStatus) -> None:
@@ -102,23 +99,19 @@ class Exchange:
 
         Resting orders stay and can be cancelled. Raises Refused (-1121).
         """
-        self._change(symbol, self.engine.book(symbol).rules.with_status(status))
+        book = self.engine.book(symbol)
+        book.rules = book.rules.with_status(status)
 
     def change_filters(self, symbol: str, filters: Iterable[Mapping[str, Any]]) -> None:
         """Changes a symbol's filters until a reset or a restart: each replaces the one of its `filterType`.
 
         Resting orders stay as they are. Raises Refused: -1121, and -1130 for a filter that can't be.
         """
-        rules = self.engine.book(symbol).rules
+        book = self.engine.book(symbol)
         try:
-            self._change(symbol, rules.with_filters(filters))
+            book.rules = book.rules.with_filters(filters)
         except ValueError as error:
             raise Refused(-1130, f"Data sent for parameter 'filters' is not valid: {error}") from None
-
-    def _change(self, symbol: str, rules: SymbolRules) -> None:
-        book = self.engine.book(symbol)
-        self._listed.setdefault(symbol, book.rules)
-        book.rules = rules
 
     def order(self, symbol: str, order_id: int | None, client_order_id: str | None) -> Order:
         """An order, open or not; of several with one client order id the open one, then the newest.

@@ -1,17 +1,29 @@
 """ccxt trades on the mock: it is told the addresses, and nothing else is changed."""
 
+import asyncio
+import time
+from pathlib import Path
+
 import ccxt
+import ccxt.pro
 import pytest
 
+from tests.binance_mock import running
 from tests.binance_mock.running import KEY, SECRET, Mock
+from tests.support.machine.processes import Processes
 
 SYMBOL = "ETH/USDT"
+OPTIONS = {
+    "defaultType": "spot",
+    "fetchMarkets": {"types": ["spot"]},
+    "fetchCurrencies": False,
+    "fetchMargins": False,
+}
 
 
 @pytest.fixture
 def exchange(mock: Mock) -> ccxt.binance:
-    options = {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}, "fetchCurrencies": False}
-    exchange = ccxt.binance({"apiKey": KEY, "secret": SECRET, "options": {**options, "fetchMargins": False}})
+    exchange = ccxt.binance({"apiKey": KEY, "secret": SECRET, "options": OPTIONS})
     exchange.urls["api"] |= dict.fromkeys(("public", "private"), f"{mock.url}/api/v3")
     exchange.urls["api"]["sapi"] = f"{mock.url}/sapi/v1"
     exchange.load_markets()
@@ -59,3 +71,24 @@ def test_a_refusal_is_the_exception_that_ccxt_has_for_it(exchange: ccxt.binance)
         exchange.cancel_order("99999", SYMBOL)
     with pytest.raises(ccxt.BadRequest, match="Filter failure: NOTIONAL"):
         exchange.create_order(SYMBOL, "limit", "buy", 0.0001, 2900)
+
+
+async def watched(mock: Mock, seconds: float) -> list[tuple[float, float]]:
+    """The best bid and ask at each update of a book that ccxt keeps."""
+    exchange = ccxt.pro.binance({"options": OPTIONS})
+    exchange.urls["api"] |= {"public": f"{mock.url}/api/v3", "ws": {"spot": f"ws://127.0.0.1:{mock.port}/ws"}}
+    best, ends = [], time.monotonic() + seconds
+    try:
+        while time.monotonic() < ends:
+            book = await exchange.watch_order_book(SYMBOL)
+            best.append((book["bids"][0][0], book["asks"][0][0]))
+    finally:
+        await exchange.close()
+    return best
+
+
+def test_a_book_that_is_watched_is_never_crossed(processes: Processes, home: Path) -> None:
+    mock = running.start(processes, home, MARKET="simulated")
+    best = asyncio.run(watched(mock, 5))
+    assert len(best) > 20
+    assert [each for each in best if each[0] >= each[1]] == []

@@ -81,9 +81,9 @@ def check(engine: Engine) -> None:
         assert holding.locked == locked.get(asset, ZERO), asset
         assert holding.free % UNIT == 0, asset
     for book in engine.books.values():
-        buys, sells = book.side(Side.BUY), book.side(Side.SELL)
-        if buys and sells:
-            assert buys[0].price < sells[0].price, "own orders overlap"
+        buy, sell = book.best(Side.BUY), book.best(Side.SELL)
+        if buy and sell:
+            assert buy.price < sell.price, "own orders overlap"
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,4 +1,4 @@
-"""Market streams beyond trades: books kept by their changes, candles, all symbols at once, microseconds."""
+"""Market streams beyond trades and books: candles, all symbols at once, microseconds."""
 
 import json
 import time
@@ -12,13 +12,12 @@ import requests
 from binance_mock.engine.orders import MarketTrade
 from binance_mock.market.manual import ManualMarket
 from binance_mock.protocol.clock_streams import ClockStreams
-from binance_mock.protocol.depth import MAX_LEVELS, levels
 from binance_mock.state.context import Context, open_context
 from binance_mock.state.exchange import open_exchange
 from binance_mock.state.security import Account
 from binance_mock.state.store import Store
 from tests.binance_mock.running import Mock, call, events, signed_params
-from tests.binance_mock.support import INFO, NOW, amounts, limit
+from tests.binance_mock.support import INFO, NOW, amounts
 
 MINUTE = NOW - NOW % 60_000
 
@@ -45,32 +44,6 @@ def one(payload: Any) -> dict[str, Any]:
 def several(payload: Any) -> list[tuple[str, str]]:
     assert isinstance(payload, list)
     return [(each["e"], each["s"]) for each in payload]
-
-
-def test_a_book_kept_by_its_changes_is_the_book(context: Context) -> None:
-    streams, stream, book = ClockStreams(context), "ethusdt@depth", context.exchange.engine.books["ETHUSDT"]
-    streams.begin(stream)
-    kept = [dict(side) for side in levels(book, MAX_LEVELS)]
-    update_id = book.update_id
-    assert streams.payload(stream, MINUTE) is None
-    for step, price in enumerate(("3000.50", "2999.10", "2999.10", "3004")):
-        context.exchange.place(limit("BUY", f"29{90 + step}.05", "3"), MINUTE)
-        traded(context, price, MINUTE)
-        change = one(streams.payload(stream, MINUTE))
-        assert change["U"] == update_id + 1
-        update_id = change["u"]
-        for side, changed in zip(kept, (change["b"], change["a"]), strict=True):
-            for level, size in changed:
-                side.pop(level, None) if float(size) == 0 else side.update({level: size})
-        assert kept == [dict(side) for side in levels(book, MAX_LEVELS)]
-    assert book.update_id == update_id
-
-
-def test_an_update_id_goes_on_rising_over_a_restart(context: Context, tmp_path: Path) -> None:
-    last = context.exchange.engine.books["ETHUSDT"].last
-    context.exchange.store.close()
-    again = open_exchange(Store(tmp_path / "mock.sqlite3"), INFO, {}, MINUTE).engine.books["ETHUSDT"]
-    assert last is not None and again.update_id >= last.trade_id
 
 
 def test_each_candle_is_shown_closed_once_before_the_next(context: Context) -> None:
@@ -111,14 +84,6 @@ def test_a_stream_of_all_symbols_shows_those_that_have_changed(context: Context,
 @pytest.mark.parametrize("stream", ["!ticker@arr", "!bookTicker", "ethusdt@nonsense", "ethusdt@kline_7m", "@", ""])
 def test_a_stream_that_does_not_exist_is_silent(context: Context, stream: str) -> None:
     assert ClockStreams(context).payload(stream, MINUTE) is None
-
-
-def test_own_orders_are_in_the_book(context: Context) -> None:
-    context.exchange.place(limit("BUY", "2990", "7"), MINUTE)
-    bids = {level[0]: level[1] for level in levels(context.exchange.engine.books["ETHUSDT"], 2 * MAX_LEVELS)[0]}
-    # The made-up liquidity ends before: 500 levels of 0.01 below 3000.
-    assert bids["2990.00000000"] == "7.00000000"
-    assert len(bids) == MAX_LEVELS + 1
 
 
 def test_times_are_in_microseconds_for_who_wants_them(mock: Mock) -> None:
