@@ -120,13 +120,9 @@ class Engine:
     # --- what changes it -------------------------------------------------------------------------
 
     def check(self, new: NewOrder, now_ms: int) -> Decimal:
-        """The order's quantity in base. Raises Refused where it would be turned down. Changes nothing."""
+        """The order's quantity in base. Raises Refused (-1013) where it breaks a filter. Changes nothing."""
         book = self.book(new.symbol)
         rules = book.rules
-        if not rules.is_trading:
-            raise rejected("Market is closed.")
-        if new.type not in rules.order_types:
-            raise rejected("Market orders are not supported for this symbol.")
         if new.self_trade not in rules.self_trade_allowed:
             raise Refused(-1013, "This symbol does not allow the specified self-trade prevention mode.")
         filters.check(
@@ -138,14 +134,25 @@ class Engine:
         )
         if self._exchange_filters:
             filters.check_exchange(self._exchange_filters, sum(len(each.orders) for each in self.books.values()))
-        if new.client_order_id and new.client_order_id in book.by_client_id:
-            raise rejected("Duplicate order sent.")
         quantity = new.quantity
         last = book.last_price
         if not quantity and last is not None:
             quantity = floor_to(quotient(new.quote_quantity, last), rules.market_step)
             if not quantity:
                 raise filter_failure("LOT_SIZE")
+        return quantity
+
+    def accept(self, new: NewOrder, now_ms: int) -> Decimal:
+        """As `check`, and raises Refused (-2010) where the order cannot be placed now."""
+        book = self.book(new.symbol)
+        rules, last = book.rules, book.last_price
+        if not rules.is_trading:
+            raise rejected("Market is closed.")
+        if new.type not in rules.order_types:
+            raise rejected("Market orders are not supported for this symbol.")
+        quantity = self.check(new, now_ms)
+        if new.client_order_id and new.client_order_id in book.by_client_id:
+            raise rejected("Duplicate order sent.")
         if new.type is OrderType.LIMIT_MAKER and self._crosses(new, last):
             raise rejected("Order would immediately match and take.")
         price = new.price if new.type is not OrderType.MARKET else last or ZERO
@@ -157,7 +164,7 @@ class Engine:
 
     def place(self, new: NewOrder, now_ms: int) -> Changes:
         """Takes an order. The last report of `changes.reports` with its id shows what it came to."""
-        quantity = self.check(new, now_ms)
+        quantity = self.accept(new, now_ms)
         book = self.books[new.symbol]
         self._last_order_id += 1
         order = new.accepted(self._last_order_id, quantity, now_ms)

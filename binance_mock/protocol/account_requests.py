@@ -3,12 +3,10 @@
 from typing import Any
 
 from binance_mock.engine.amounts import text
-from binance_mock.engine.errors import Refused, bad_combination
+from binance_mock.engine.errors import bad_combination
 from binance_mock.protocol import replies
-from binance_mock.protocol.params import Params
+from binance_mock.protocol.params import Params, check_lookup
 from binance_mock.state.context import Context
-
-_LONGEST_MS = 24 * 3_600_000
 
 
 def account(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
@@ -25,10 +23,9 @@ def my_trades(context: Context, params: Params, now_ms: int) -> list[dict[str, A
     start_ms, end_ms = params.time_ms("startTime"), params.time_ms("endTime")
     limit = params.limit(500, 1000)
     params.finish()
-    if from_id is not None and (start_ms is not None or end_ms is not None):
+    if (order_id is not None or from_id is not None) and (start_ms is not None or end_ms is not None):
         raise bad_combination()
-    if start_ms is not None and end_ms is not None and end_ms - start_ms > _LONGEST_MS:
-        raise Refused(-1127, "More than 24 hours between startTime and endTime.")
+    check_lookup(start_ms, end_ms)
     fills = context.exchange.store.fills(
         symbol, from_id=from_id, order_id=order_id, start_ms=start_ms, end_ms=end_ms, limit=limit
     )
@@ -87,6 +84,12 @@ def no_order_lists(context: Context, params: Params, now_ms: int) -> list[Any]:
     for name in ("fromId", "startTime", "endTime"):
         params.number(name)
     params.limit(500, 1000)
+    params.finish()
+    return []
+
+
+def no_open_order_lists(context: Context, params: Params, now_ms: int) -> list[Any]:
+    """None, and none is open."""
     params.finish()
     return []
 

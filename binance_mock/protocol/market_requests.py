@@ -64,14 +64,22 @@ def depth(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
 
 
 def trades(context: Context, params: Params, now_ms: int) -> list[dict[str, Any]]:
+    """The newest trades."""
+    return _trades(context, params, None)
+
+
+def old_trades(context: Context, params: Params, now_ms: int) -> list[dict[str, Any]]:
     """The newest trades, or with fromId those from that one on."""
+    return _trades(context, params, params.number("fromId"))
+
+
+def _trades(context: Context, params: Params, from_id: int | None) -> list[dict[str, Any]]:
     symbol = params.symbol()
     context.book(symbol)
-    from_id, limit = params.number("fromId"), params.limit(500, 1000)
+    limit = params.limit(500, 1000)
     params.finish()
-    return [
-        replies.public_trade(trade) for trade in context.exchange.store.trades(symbol, from_id=from_id, limit=limit)
-    ]
+    found = context.exchange.store.trades(symbol, from_id=from_id, limit=limit)
+    return [replies.public_trade(trade) for trade in found]
 
 
 def aggregate_trades(context: Context, params: Params, now_ms: int) -> list[dict[str, Any]]:
@@ -129,7 +137,7 @@ def reference_price(context: Context, params: Params, now_ms: int) -> Any:
 
 def block_trades(context: Context, params: Params, now_ms: int) -> list[Any]:
     context.exchange.engine.book(params.symbol())
-    params.number("fromId")
+    params.number("fromId", required=True)
     params.limit(500, 1000)
     params.finish()
     return []

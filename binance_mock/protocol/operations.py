@@ -55,6 +55,7 @@ _TIME = Operation(market.server_time, 1)
 _INFO = Operation(market.exchange_info, 20)
 _DEPTH = Operation(market.depth, 5)
 _TRADES = Operation(market.trades, 25)
+_OLD_TRADES = Operation(market.old_trades, 25)
 _AGGREGATE = Operation(market.aggregate_trades, 4)
 _KLINES = Operation(market.klines, 2)
 _AVERAGE = Operation(market.average_price, 2)
@@ -82,6 +83,7 @@ _PREVENTED = Operation(account.prevented_matches, 20, signed=True)
 _ALLOCATIONS = Operation(account.allocations, 20, signed=True)
 _FILTERS = Operation(account.relevant_filters, 40, signed=True)
 _LISTS = Operation(account.no_order_lists, 20, signed=True)
+_OPEN_LISTS = Operation(account.no_open_order_lists, 6, signed=True)
 _AMENDMENTS = Operation(orders.no_amendments, 4, signed=True)
 _NO_AMEND = Operation(orders.not_offered("Order amend is not supported for this symbol."), 4, signed=True)
 _NO_LIST = Operation(orders.not_offered("OCO orders are not supported for this symbol"), 1, signed=True)
@@ -95,7 +97,7 @@ REST: dict[tuple[str, str], Operation] = {
     ("GET", "exchangeInfo"): _INFO,
     ("GET", "depth"): _DEPTH,
     ("GET", "trades"): _TRADES,
-    ("GET", "historicalTrades"): _TRADES,
+    ("GET", "historicalTrades"): _OLD_TRADES,
     ("GET", "aggTrades"): _AGGREGATE,
     ("GET", "klines"): _KLINES,
     ("GET", "uiKlines"): _KLINES,
@@ -127,7 +129,7 @@ REST: dict[tuple[str, str], Operation] = {
     ("GET", "order/amendments"): _AMENDMENTS,
     ("PUT", "order/amend/keepPriority"): _NO_AMEND,
     ("GET", "allOrderList"): _LISTS,
-    ("GET", "openOrderList"): _LISTS,
+    ("GET", "openOrderList"): _OPEN_LISTS,
     **{("POST", f"orderList/{kind}"): _NO_LIST for kind in _LIST_KINDS},
     ("POST", "order/oco"): _NO_LIST,
 }
@@ -146,7 +148,7 @@ WS_API: dict[str, Operation] = {
     "exchangeInfo": _INFO,
     "depth": _DEPTH,
     "trades.recent": _TRADES,
-    "trades.historical": _TRADES,
+    "trades.historical": _OLD_TRADES,
     "trades.aggregate": _AGGREGATE,
     "klines": _KLINES,
     "uiKlines": _KLINES,
@@ -178,7 +180,7 @@ WS_API: dict[str, Operation] = {
     "order.amendments": _AMENDMENTS,
     "order.amend.keepPriority": _NO_AMEND,
     "allOrderLists": _LISTS,
-    "openOrderLists.status": _LISTS,
+    "openOrderLists.status": _OPEN_LISTS,
     **{f"orderList.place.{kind}": _NO_LIST for kind in _LIST_KINDS},
     "orderList.place": _NO_LIST,
 }

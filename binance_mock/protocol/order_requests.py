@@ -7,7 +7,7 @@ from typing import Any
 from binance_mock.engine.errors import Refused, not_valid, rejected
 from binance_mock.engine.orders import NewOrder, OrderStatus
 from binance_mock.protocol import new_order, replies
-from binance_mock.protocol.params import Params
+from binance_mock.protocol.params import Params, check_lookup
 from binance_mock.state.context import Context
 
 
@@ -60,7 +60,7 @@ def _place(context: Context, new: NewOrder, kind: str, now_ms: int) -> dict[str,
 
 
 def test(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
-    """Checks an order as `place` does, and places nothing."""
+    """Checks an order's parameters and filters. The matching engine is not asked: balances do not matter."""
     new = new_order.read(params, context.book(params.symbol()).rules)
     params.raw("newOrderRespType")
     wants_rates = params.raw("computeCommissionRates") == "true"
@@ -159,9 +159,14 @@ def cancel_replace(context: Context, params: Params, now_ms: int) -> dict[str, A
 def query(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
     symbol = params.symbol()
     context.book(symbol)
-    which = _which(params)
+    order_id, client_id = _which(params)
     params.finish()
-    return replies.queried(context.exchange.order(symbol, *which))
+    try:
+        return replies.queried(context.exchange.order(symbol, order_id, client_id))
+    except Refused as refused:
+        if refused.code != -2013 or order_id is None or client_id is None:
+            raise
+        raise Refused(-2039, "Client order ID is not correct for this order ID.") from None
 
 
 def open_orders(context: Context, params: Params, now_ms: int) -> list[dict[str, Any]]:
@@ -178,6 +183,7 @@ def all_orders(context: Context, params: Params, now_ms: int) -> list[dict[str, 
     from_id, start_ms, end_ms = params.number("orderId"), params.time_ms("startTime"), params.time_ms("endTime")
     limit = params.limit(500, 1000)
     params.finish()
+    check_lookup(start_ms, end_ms)
     kept = context.exchange.store.orders(symbol, from_id=from_id, start_ms=start_ms, end_ms=end_ms, limit=limit)
     return [replies.queried(order) for order in kept]
 

@@ -18,6 +18,8 @@ _CLIENT_ID = r"^[a-zA-Z0-9-_]{1,36}$"
 # They concern the request itself and are read by whoever checks its signature.
 ENVELOPE = frozenset({"timestamp", "recvWindow", "signature", "apiKey", "returnRateLimits"})
 
+_LONGEST_LOOKUP_MS = 24 * 3_600_000
+
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -154,3 +156,9 @@ class Params:
                 "Not all sent parameters were read; "
                 f"read '{len(sent) - len(unread)}' parameter(s) but was sent '{len(sent)}'.",
             )
+
+
+def check_lookup(start_ms: int | None, end_ms: int | None) -> None:
+    """Raises Refused (-1127) where more of the account's past is asked for at once than Binance looks up."""
+    if start_ms is not None and end_ms is not None and end_ms - start_ms > _LONGEST_LOOKUP_MS:
+        raise Refused(-1127, "More than 24 hours between startTime and endTime.")

@@ -19,6 +19,20 @@ from binance_mock.state.context import Context
 from binance_mock.state.security import check_time, signed_payload
 from binance_mock.state.store import StoreFailed
 
+# What Binance has no more; its web server answers.
+_GONE = {"userDataStream"}
+_GONE_PAGE = "\n".join(
+    (
+        "<html>",
+        "<head><title>410 Gone</title></head>",
+        "<body>",
+        "<center><h1>410 Gone</h1></center>",
+        "<hr><center>nginx</center>",
+        "</body>",
+        "</html>",
+        "",
+    )
+)
 TABLES = {"/api/v3/": REST, "/sapi/v1/": SAPI}
 _encode = msgspec.json.Encoder().encode
 
@@ -27,10 +41,12 @@ def routes(context: Context, faulty: FaultyRequests) -> list[web.RouteDef]:
     async def handle(table: dict[tuple[str, str], Operation], request: web.Request) -> web.StreamResponse:
         path = request.match_info["path"]
         operation = table.get((request.method, path))
+        if operation is None and path in _GONE:
+            return web.Response(text=_GONE_PAGE, status=410, content_type="text/html")
         if operation is None:
             return _response({"timestamp": context.now_ms(), "status": 404, "error": "Not Found"}, 404, {})
         body = (await request.read()).decode(errors="replace") if request.body_exists else ""
-        values = dict([*parse_qsl(request.raw_path.partition("?")[2]), *parse_qsl(body)])
+        values = dict([*parse_qsl(body), *parse_qsl(request.raw_path.partition("?")[2])])
         asked = Asked(
             f"{request.method} {path}", values, partial(_answer, context, operation, request, body), _edited
         )
@@ -74,12 +90,13 @@ def _edited(response: web.Response, change: Callable[[Any], Any]) -> web.Respons
 
 
 def _values(request: web.Request, body: str) -> dict[str, str]:
-    """Parameters of the query string and of the body. Raises Refused where one comes twice."""
-    pairs = parse_qsl(request.raw_path.partition("?")[2], keep_blank_values=True)
-    pairs += parse_qsl(body, keep_blank_values=True)
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        raise Refused(-1101, "Duplicate values for a parameter detected.")
+    """Parameters of the body and of the query string, which wins. Raises Refused where one of them has one twice."""
+    values: dict[str, str] = {}
+    for part in (body, request.raw_path.partition("?")[2]):
+        pairs = parse_qsl(part, keep_blank_values=True)
+        if len(dict(pairs)) < len(pairs):
+            raise Refused(-1101, "Duplicate values for a parameter detected.")
+        values |= pairs
     return values
 
 

@@ -17,6 +17,7 @@ from tests.binance_mock.support import NOW
 from tests.support.machine.processes import Processes
 
 ORDER = "symbol=ETHUSDT&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=2900.00"
+DAY_MS = 86_400_000
 # The key pair of Binance's documents, from which the signatures below come (web-socket-api/request-security.md).
 DOCUMENTED = Account(
     "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A",
@@ -176,6 +177,14 @@ def test_a_malformed_order_is_refused_with_binances_words(
 
 def test_a_parameter_may_not_come_twice(mock: Mock) -> None:
     assert mock.send("GET", "depth", "symbol=ETHUSDT&symbol=BTCUSDT").json()["code"] == -1101
+    twice = f"symbol=ETHUSDT&side=BUY&side=SELL&{stamp()}"
+    assert mock.send("POST", "order", body=f"{twice}&signature={sign(twice)}").json()["code"] == -1101
+
+
+def test_the_query_wins_over_the_body(mock: Mock) -> None:
+    body, query = ORDER, f"price=2950&{stamp()}"
+    answer = mock.send("POST", "order", f"{query}&signature={sign(query + body)}", body)
+    assert answer.json()["price"] == "2950.00000000"
 
 
 @pytest.mark.parametrize(
@@ -190,6 +199,8 @@ def test_a_parameter_may_not_come_twice(mock: Mock) -> None:
         ("depth", {}, -1102),
         ("trades", {"symbol": "ETHUSDT", "limit": "many"}, -1100),
         ("trades", {"symbol": ""}, -1102),
+        ("trades", {"symbol": "ETHUSDT", "fromId": "1"}, -1104),
+        ("historicalBlockTrades", {"symbol": "ETHUSDT"}, -1102),
     ],
 )
 def test_a_wrong_question_about_the_market_is_refused(
@@ -198,12 +209,52 @@ def test_a_wrong_question_about_the_market_is_refused(
     assert mock.get(path, **params)["code"] == code
 
 
+@pytest.mark.parametrize(
+    ("path", "params", "code"),
+    [
+        ("myTrades", {"orderId": 10**12, "fromId": 1}, None),
+        ("myTrades", {"startTime": NOW, "endTime": NOW + DAY_MS}, None),
+        ("myTrades", {"startTime": NOW, "endTime": NOW + DAY_MS + 1}, -1127),
+        ("myTrades", {"orderId": 1, "startTime": NOW}, -1128),
+        ("myTrades", {"fromId": 1, "endTime": NOW}, -1128),
+        ("allOrders", {"startTime": NOW, "endTime": NOW + DAY_MS}, None),
+        ("allOrders", {"startTime": NOW, "endTime": NOW + DAY_MS + 1}, -1127),
+    ],
+)
+def test_the_accounts_past_is_looked_up_as_documented(
+    mock: Mock, path: str, params: dict[str, int], code: int | None
+) -> None:
+    answer = mock.signed("GET", path, symbol="ETHUSDT", **params).json()
+    assert (answer["code"] if code else answer) == (code or [])
+
+
+def test_an_order_has_the_client_order_id_that_is_sent_beside_its_id(mock: Mock) -> None:
+    order = {"symbol": "ETHUSDT", "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "1"}
+    placed = mock.signed("POST", "order", **order, price="2900", newClientOrderId="mine").json()
+    which = {"symbol": "ETHUSDT", "orderId": placed["orderId"]}
+    assert mock.signed("GET", "order", **which, origClientOrderId="mine").json()["status"] == "NEW"
+    refused = mock.signed("GET", "order", **which, origClientOrderId="yours").json()
+    assert refused == {"code": -2039, "msg": "Client order ID is not correct for this order ID."}
+    assert mock.signed("GET", "order", symbol="ETHUSDT", origClientOrderId="yours").json()["code"] == -2013
+    assert mock.signed("DELETE", "order", **which, origClientOrderId="yours").json()["code"] == -2011
+
+
+def test_what_binance_has_no_more_is_gone(mock: Mock) -> None:
+    for method in ("POST", "PUT", "DELETE"):
+        answer = mock.send(method, "userDataStream")
+        assert (answer.status_code, "410 Gone" in answer.text) == (410, True)
+
+
 def test_a_test_order_is_checked_and_not_placed(mock: Mock) -> None:
     order = {"symbol": "ETHUSDT", "side": "BUY", "type": "MARKET", "quantity": "1"}
     assert mock.signed("POST", "order/test", **order).json() == {}
     rates = mock.signed("POST", "order/test", **order, computeCommissionRates="true").json()
     assert rates["standardCommissionForOrder"] == {"maker": "0.00100000", "taker": "0.00100000"}
     assert mock.signed("POST", "order/test", **order | {"quantity": "10000"}).json()["code"] == -1013
+    # The matching engine is not asked: what the account has does not matter, nor what would match.
+    rich = {"symbol": "ETHUSDT", "side": "SELL", "type": "LIMIT_MAKER", "quantity": "900", "price": "2999"}
+    assert mock.signed("POST", "order", **rich).json()["code"] == -2010
+    assert mock.signed("POST", "order/test", **rich).json() == {}
     assert mock.state()["openOrders"] == []
     assert mock.client().get_asset_balance("ETH")["free"] == "10.00000000"
 

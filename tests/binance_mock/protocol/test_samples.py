@@ -178,7 +178,7 @@ def test_a_cancel_replace_answers_as_documented(mock: Mock, recorded: Path, numb
         ("myAllocations", {"symbol": "ETHUSDT"}, []),
         ("allOrderList", {}, []),
         ("openOrderList", {}, []),
-        ("historicalBlockTrades", {"symbol": "ETHUSDT"}, []),
+        ("historicalBlockTrades", {"symbol": "ETHUSDT", "fromId": "1"}, []),
         ("executionRules", {"symbol": "ETHUSDT"}, {"symbolRules": []}),
         (
             "referencePrice",
