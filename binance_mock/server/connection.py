@@ -5,6 +5,7 @@ much as one. Compression is never offered, so each frame is complete in itself.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterable
 
@@ -16,6 +17,15 @@ PONG_WITHIN_S = 60.0
 LIFE_S = 24 * 3600.0
 # A client that reads so slowly that this much waits for it is cut off, as Binance does.
 MAX_WAITING_BYTES = 16 * 2**20
+# What a request's id may be if it is a text.
+REQUEST_ID = r"^[a-zA-Z0-9-_]{1,36}$"
+
+
+def is_request_id(value: object) -> bool:
+    """Whether a request may have this id: an integer, a short text, or null."""
+    if isinstance(value, str):
+        return re.fullmatch(REQUEST_ID, value, re.ASCII) is not None
+    return value is None or (isinstance(value, int) and not isinstance(value, bool))
 
 
 def text_frame(payload: bytes) -> bytes:

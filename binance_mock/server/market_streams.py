@@ -1,6 +1,8 @@
 """The market streams: /ws and /stream, who is subscribed to what, and trades sent to them in batches."""
 
 import asyncio
+import json
+import re
 import time
 from collections import deque
 from collections.abc import Callable
@@ -19,17 +21,18 @@ from binance_mock.protocol import market_events as events
 from binance_mock.protocol import time_units
 from binance_mock.protocol.book_streams import BookStreams
 from binance_mock.protocol.clock_streams import ClockStreams
-from binance_mock.server.connection import Connection, text_frame
+from binance_mock.server.connection import Connection, is_request_id, text_frame
 from binance_mock.server.faults.frames import Broken, Passing
 from binance_mock.server.faults.schedule import Faults
 from binance_mock.server.handshake import wants_micro
 from binance_mock.state.context import Context
-from hedgehog_project.outside import Unreadable, read_json
+from hedgehog_project.outside import UNREADABLE, Unreadable, read_json
 
 MESSAGES_PER_S = 5
 STREAMS_PER_CONNECTION = 1024
 _TICK_S = 0.1
 _TICKS_A_SECOND = 10
+_METHOD = re.compile(r'"method"\s*:\s*("(?:[^"\\]|\\.)*"|[^,}\s]*)')
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 _encode = msgspec.json.Encoder().encode
 
@@ -190,27 +193,28 @@ class MarketStreams:
     def _reply(self, subscriber: Subscriber, message: str) -> dict[str, Any]:
         try:
             asked = read_json(message)
-        except Unreadable as error:
-            return {"error": {"code": 3, "msg": f"Invalid JSON: {error}"}}
+        except Unreadable:
+            return {"error": {"code": 3, "msg": f"Invalid JSON: expected value at {_unreadable_at(message)}"}}
         if not isinstance(asked, dict):
             return {"error": {"code": 2, "msg": "Invalid request: a request is an object"}}
         request_id = asked.get("id")
+        if not is_request_id(request_id):
+            return {"error": {"code": 2, "msg": "Invalid request: request ID must be an unsigned integer"}}
         try:
+            if asked.get("method") not in _METHODS:
+                raise _no_method(asked, message)
             return {"result": self._do(subscriber, asked), "id": request_id}
         except Refused as refused:
             return {"error": refused.body(), "id": request_id}
 
     def _do(self, subscriber: Subscriber, asked: dict[str, Any]) -> Any:
         method, params = asked.get("method"), asked.get("params")
-        if method not in _METHODS:
-            wanted = ", ".join(f"`{name}`" for name in _METHODS)
-            raise Refused(2, f"Invalid request: unknown variant `{method}`, expected one of {wanted}")
         if method == "LIST_SUBSCRIPTIONS":
             return list(subscriber.streams)
-        if not isinstance(params, list) or not params:
-            raise Refused(2, "Invalid request: params must be a list that is not empty")
         if method in ("SET_PROPERTY", "GET_PROPERTY"):
             return _property(subscriber, params, is_set=method == "SET_PROPERTY")
+        if not isinstance(params, list) or not params:
+            raise Refused(2, "Invalid request: params must be a list that is not empty")
         if not all(isinstance(name, str) for name in params):
             raise Refused(2, "Invalid request: params must be a list of stream names")
         change: Callable[[Subscriber, list[str]], None] = (
@@ -226,10 +230,44 @@ class MarketStreams:
         await asyncio.gather(*(subscriber.close() for subscriber in list(self._subscribers)))
 
 
-def _property(subscriber: Subscriber, params: list[Any], *, is_set: bool) -> Any:
-    if params[0] != "combined" or len(params) != 1 + is_set or (is_set and not isinstance(params[1], bool)):
+# --- in the words of web-socket-streams.md, "Error Messages" ----------------------------------------
+
+
+def _property(subscriber: Subscriber, params: object, *, is_set: bool) -> Any:
+    name, *values = params if isinstance(params, list) and params else [None]
+    if not isinstance(name, str):
+        raise Refused(2, "Invalid request: property name must be a string")
+    if name != "combined":
         raise Refused(0, "Unknown property")
+    if len(values) > is_set:
+        raise Refused(2, "Invalid request: too many parameters")
     if not is_set:
         return subscriber.is_combined
-    subscriber.is_combined = params[1]
+    if not values or not isinstance(values[0], bool):
+        raise Refused(1, "Invalid value type: expected Boolean")
+    subscriber.is_combined = values[0]
     return None
+
+
+def _no_method(asked: dict[str, Any], message: str) -> Refused:
+    if "method" not in asked:
+        return Refused(2, f"Invalid request: missing field `method` at {_at(message, len(message.rstrip()))}")
+    found = _METHOD.search(message)
+    wanted = ", ".join(f"`{name}`" for name in _METHODS)
+    where = _at(message, found.end() if found else len(message))
+    return Refused(2, f"Invalid request: unknown variant `{asked['method']}`, expected one of {wanted} at {where}")
+
+
+def _unreadable_at(message: str) -> str:
+    try:
+        json.loads(message)
+    except json.JSONDecodeError as error:
+        return _at(message, error.pos + 1)
+    except UNREADABLE:
+        pass
+    return _at(message, len(message))
+
+
+def _at(message: str, end: int) -> str:
+    """Where a part of the message ends."""
+    return f"line {message.count(chr(10), 0, end) + 1} column {end - message.rfind(chr(10), 0, end) - 1}"

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from binance_mock.engine.errors import Refused, bad_key_format
+from binance_mock.engine.errors import Refused, bad_key_format, illegal
 from binance_mock.engine.orders import Changes
 from binance_mock.faults.faults import Fault, Occasion
 from binance_mock.faults.kinds import Hook
@@ -16,6 +16,7 @@ from binance_mock.protocol.events import account_events
 from binance_mock.protocol.operations import REST, WS_API, perform
 from binance_mock.protocol.params import Params
 from binance_mock.protocol.time_units import answer as in_microseconds
+from binance_mock.server.connection import REQUEST_ID, is_request_id
 from binance_mock.server.faults.frames import Passing
 from binance_mock.server.faults.http import answered
 from binance_mock.server.faults.requests import GARBAGE_BYTES, Asked, Done, Way
@@ -34,6 +35,7 @@ ENDPOINTS = {
     for method, operation in WS_API.items()
     if operation in REST.values()
 }
+CONNECTION_WEIGHT = 2
 # What the account's events are called where frames go by their stream.
 USER_EVENTS = "account"
 
@@ -76,7 +78,7 @@ class WsApi:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if banned := self._faults.requests.banned(self._context.now_ms()):
             return await answered(request, Done(Way.FALSE, said=banned))
-        session = Session(request, wants_micro(self._context, request))
+        session = Session(request, wants_micro(self._context, request, CONNECTION_WEIGHT))
         socket = await session.open()
         self._sessions.add(session)
         try:
@@ -117,6 +119,8 @@ class WsApi:
             self._context.exchange.store.check()
             # Decimals keep the text that was signed.
             asked = _object(message)
+            if not is_request_id(asked.get("id")):
+                raise illegal("id", REQUEST_ID)
             reply["id"] = asked.get("id")
             params = asked.get("params") or {}
             if not isinstance(params, dict):
