@@ -18,6 +18,7 @@ MEASUREMENTS = {
     "triggers": "a tick with 1 and with 100,000 waiting traders",
     "latency": "from a trade on the wire to an accepted order",
     "stops": "how long 10 and 200 stops wait for their turn (3 minutes)",
+    "mock": "what an order and a trade cost the mock exchange (3 minutes)",
     "cycles": "full cycles a second with 100 traders",
     "many": "a cycle with 2 symbols and with 300, and what comes too late (4 minutes; its own --help)",
     "memory": "what make run takes, and how soon it trades (4 minutes)",
@@ -27,7 +28,7 @@ MEASUREMENTS = {
     "days": "recorded days traded in 5 slots: profit and books (9 minutes; its own --help)",
 }
 # Only where they are named: they need a file, or their time.
-ON_DEMAND = {"many", "memory", "grown", "soak", "recovery", "days"}
+ON_DEMAND = {"mock", "many", "memory", "grown", "soak", "recovery", "days"}
 
 
 def main() -> int:
