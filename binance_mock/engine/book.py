@@ -60,6 +60,8 @@ class SymbolBook:
         # What the symbol was listed with: rules can change, the made-up part of the book stays as it is.
         self.listed = rules
         self.last: PublicTrade | None = None
+        # The id of the last trade before the first one that this exchange saw.
+        self.past_trades = 0
         # Rises with each trade and each change of an own order, over restarts as well (Engine.restore).
         self.update_id = 0
         self.average = RecentAverage()

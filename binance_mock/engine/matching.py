@@ -384,7 +384,7 @@ class Engine:
         buyer_is_maker: bool,
         now_ms: int,
     ) -> PublicTrade:
-        trade_id = book.last.trade_id + 1 if book.last else 1
+        trade_id = (book.last.trade_id if book.last else book.past_trades) + 1
         trade = PublicTrade(book.rules.symbol, trade_id, price, quantity, now_ms, buyer_is_maker)
         book.traded(trade)
         changes.trades.append(trade)

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from binance_mock.engine.orders import MarketTrade
+from binance_mock.state.past import Past
 
 
 class ManualMarket:
@@ -10,6 +11,9 @@ class ManualMarket:
 
     def opening(self, symbol: str) -> MarketTrade | None:
         """None: there is no price before the first trade."""
+
+    def past(self, symbol: str, now_ms: int) -> Past | None:
+        """None: nothing is known of the time before."""
 
     def activate(self, symbol: str, last_price: Decimal | None, last_trade_id: int, now_ms: int) -> None:
         """Nothing to begin."""

@@ -17,6 +17,7 @@ from binance_mock.engine.orders import MarketTrade
 from binance_mock.engine.rules import read_symbols
 from binance_mock.state.exchange import Exchange
 from binance_mock.state.listings import NO_EXCHANGE_INFO
+from binance_mock.state.past import Past
 from hedgehog_project.outside import read_json
 from streamer.topics import decode_trade, trade_topic
 
@@ -84,6 +85,9 @@ class PaperMarket:
 
     def opening(self, symbol: str) -> MarketTrade | None:
         """None: the price is that of the first trade that is seen."""
+
+    def past(self, symbol: str, now_ms: int) -> Past | None:
+        """None: nothing is known of the time before."""
 
     def activate(self, symbol: str, last_price: Decimal | None, last_trade_id: int, now_ms: int) -> None:
         if symbol not in self._active:

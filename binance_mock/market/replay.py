@@ -10,6 +10,7 @@ from binance_mock.engine.amounts import UNIT
 from binance_mock.engine.orders import MarketTrade
 from binance_mock.market.csv_trades import BadFile, FileTrade, TradeFile, symbol_of
 from binance_mock.state.listings import LISTINGS, MockSymbol, listing_for
+from binance_mock.state.past import Past
 
 # A longer silence of the file's own time is shortened to this.
 LONGEST_PAUSE_MS = 60_000.0
@@ -61,6 +62,9 @@ class ReplayMarket:
 
     def opening(self, symbol: str) -> MarketTrade | None:
         """None: a file's market has no price before its first trade."""
+
+    def past(self, symbol: str, now_ms: int) -> Past | None:
+        """None: nothing is known of the time before."""
 
     def activate(self, symbol: str, last_price: Decimal | None, last_trade_id: int, now_ms: int) -> None:
         """Begins to play, at the first call for the file's symbol."""

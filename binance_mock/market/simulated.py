@@ -20,18 +20,23 @@ from random import Random
 from binance_mock.engine.amounts import floor_to
 from binance_mock.engine.orders import MarketTrade
 from binance_mock.state.listings import LISTINGS, MockSymbol
+from binance_mock.state.past import (
+    MAX_SWEEP,
+    MIN_SWEEP,
+    SIZE_SPREAD,
+    SWEEP_BEYOND,
+    SWEEP_EVERY_S,
+    Past,
+    past_of,
+)
 
-RATE = 20.0  # trades a second, on average
+# On average past.RATE trades a second.
 CALM_RATE = 10.5
 BURST_RATE = 60.0
 CALM_S = 5.0  # how long calm times last on average
 BURST_S = 1.0
 SWING = 0.0015  # the standard deviation of x
 PULL_S = 10.0  # how fast x is pulled back
-SWEEP_EVERY_S = 7.0
-MIN_SWEEP = 0.004  # how far a sweep runs at least, and on average beyond that
-SWEEP_BEYOND = 0.003
-MAX_SWEEP = 0.02
 SWEEP_TRADES = (6, 12)
 # A market that was held up for longer, as by a machine asleep, goes on from now instead of making up for it.
 MAX_LAG_MS = 1_000.0
@@ -88,7 +93,7 @@ class SimulatedSymbol:
         listing = self._listing
         half_spread = -0.5 if buyer_is_maker else 0.5
         ticks = max(1, round(self._anchor * math.exp(x) / self._tick + half_spread))
-        size = listing.typical * Decimal(repr(round(self._random.lognormvariate(0.0, 1.3), 6)))
+        size = listing.typical * Decimal(repr(round(self._random.lognormvariate(0.0, SIZE_SPREAD), 6)))
         quantity = max(floor_to(size, listing.step), listing.step)
         return MarketTrade(listing.symbol, listing.tick * ticks, quantity, buyer_is_maker)
 
@@ -109,6 +114,9 @@ class SimulatedMarket:
         """The trade that gives a symbol its first price."""
         listing = self._listings[symbol]
         return MarketTrade(symbol, listing.price, listing.step, False)
+
+    def past(self, symbol: str, now_ms: int) -> Past:
+        return past_of(self._listings[symbol], str(self._seed), now_ms)
 
     def activate(self, symbol: str, last_price: Decimal | None, last_trade_id: int, now_ms: int) -> None:
         """Begins to move a symbol from its last price; nothing for one that moves already or is not listed."""

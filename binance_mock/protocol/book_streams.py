@@ -133,13 +133,14 @@ class BookStreams:
                     self._best[stream] = best
                     yield stream, best
 
-    def payload(self, stream: str, now_ms: int) -> dict[str, Any] | None:
-        """What the stream shows now, of those that go by the clock; None where nothing has changed."""
+    def payloads(self, stream: str, now_ms: int) -> list[dict[str, Any]]:
+        """What the stream shows now, of those that go by the clock; nothing where nothing has changed."""
         if stream in self._changes:
-            return self._changes[stream].event(now_ms)
+            event = self._changes[stream].event(now_ms)
+            return [] if event is None else [event]
         book, (levels, shown) = self._books[_symbol(stream)], self._partial[stream]
         self._partial[stream] = levels, book.update_id
-        return events.partial_depth(book, levels) if book.update_id != shown else None
+        return [events.partial_depth(book, levels)] if book.update_id != shown else []
 
 
 def _symbol(stream: str) -> str:

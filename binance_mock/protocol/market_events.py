@@ -50,12 +50,12 @@ def mini_ticker(symbol: str, day: Statistics, now_ms: int) -> dict[str, Any]:
         "e": "24hrMiniTicker",
         "E": now_ms,
         "s": symbol,
-        "c": text(day.close),
-        "o": text(day.open),
-        "h": text(day.high),
-        "l": text(day.low),
-        "v": text(day.base),
-        "q": text(day.quote),
+        "c": text(day.candle.close),
+        "o": text(day.candle.open),
+        "h": text(day.candle.high),
+        "l": text(day.candle.low),
+        "v": text(day.candle.base),
+        "q": text(day.candle.quote),
     }
 
 
@@ -67,7 +67,7 @@ def day_ticker(book: SymbolBook, day: Statistics, now_ms: int) -> dict[str, Any]
         "p": text(day.change),
         "P": day.change_percent,
         "w": text(day.average),
-        "x": text(day.open),
+        "x": text(day.before),
         "Q": text(book.last.quantity if book.last else ZERO),
         "b": best["b"],
         "B": best["B"],
@@ -75,9 +75,9 @@ def day_ticker(book: SymbolBook, day: Statistics, now_ms: int) -> dict[str, Any]
         "A": best["A"],
         "O": day.opens_ms,
         "C": day.closes_ms,
-        "F": day.first_id,
-        "L": day.last_id,
-        "n": day.last_id - day.first_id + 1,
+        "F": day.candle.first_id,
+        "L": day.candle.last_id,
+        "n": day.candle.count,
     }
 
 
@@ -90,9 +90,9 @@ def window_ticker(symbol: str, size: str, of: Statistics, now_ms: int) -> dict[s
         "w": text(of.average),
         "O": of.opens_ms,
         "C": of.closes_ms,
-        "F": of.first_id,
-        "L": of.last_id,
-        "n": of.last_id - of.first_id + 1,
+        "F": of.candle.first_id,
+        "L": of.candle.last_id,
+        "n": of.candle.count,
     }
 
 

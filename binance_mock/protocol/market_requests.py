@@ -103,7 +103,10 @@ def klines(context: Context, params: Params, now_ms: int) -> list[list[Any]]:
     start_ms, end_ms, limit = params.time_ms("startTime"), params.time_ms("endTime"), params.limit(500, 1000)
     zone_ms = params.zone_ms()
     params.finish()
-    return [candle.row() for candle in context.candles(symbol, interval, zone_ms).within(start_ms, end_ms, limit)]
+    found = context.exchange.charts.candles(
+        symbol, interval, now_ms, start_ms=start_ms, end_ms=end_ms, limit=limit, zone_ms=zone_ms
+    )
+    return [candle.row() for candle in found]
 
 
 def average_price(context: Context, params: Params, now_ms: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from binance_mock.engine.errors import Refused, bad_combination
 from binance_mock.protocol.depth import levels
 from binance_mock.protocol.market_requests import check_status
 from binance_mock.protocol.params import Params
-from binance_mock.state.candles import DAY_MS, HOUR_MS, MINUTE_MS, Statistics, bounds, day_of, statistics
+from binance_mock.state.candles import DAY_MS, HOUR_MS, MINUTE_MS, Statistics, bounds
 from binance_mock.state.context import Context
 
 _NOTHING = text(ZERO)
@@ -75,7 +75,7 @@ def day(context: Context, params: Params, now_ms: int) -> Any:
     kind = params.choice("type", Kind, _BAD_KIND)
 
     def reply(book: SymbolBook) -> dict[str, Any] | None:
-        found = day_of(context.candles(book.rules.symbol, "1m"), now_ms) if book.last else None
+        found = context.exchange.charts.statistics(book.rules.symbol, now_ms - DAY_MS, now_ms, now_ms)
         if found is None:
             return None
         return _mini(book.rules.symbol, found) if kind is Kind.MINI else _of_market(book, found)
@@ -87,14 +87,14 @@ def trading_day(context: Context, params: Params, now_ms: int) -> Any:
     """The calendar day of a time zone."""
     _one_or_several(params)
     opens_ms, closes_ms = bounds("1d", now_ms, params.zone_ms())
-    return _window(context, params, opens_ms, closes_ms)
+    return _window(context, params, opens_ms, closes_ms, now_ms)
 
 
 def rolling(context: Context, params: Params, now_ms: int) -> Any:
     """The last minutes, hours or days; the window begins with a whole minute."""
     _one_or_several(params)
     length_ms = window_ms(params.text("windowSize", _WINDOW) or "1d")
-    return _window(context, params, (now_ms - length_ms) // MINUTE_MS * MINUTE_MS, now_ms)
+    return _window(context, params, (now_ms - length_ms) // MINUTE_MS * MINUTE_MS, now_ms, now_ms)
 
 
 def window_ms(size: str) -> int:
@@ -115,12 +115,12 @@ def _one_or_several(params: Params) -> None:
         raise bad_combination()
 
 
-def _window(context: Context, params: Params, opens_ms: int, closes_ms: int) -> Any:
+def _window(context: Context, params: Params, opens_ms: int, closes_ms: int, now_ms: int) -> Any:
     kind = params.choice("type", Kind, _BAD_KIND)
 
     def reply(book: SymbolBook) -> dict[str, Any] | None:
         symbol = book.rules.symbol
-        found = statistics(context.candles(symbol, "1m"), opens_ms, closes_ms) if book.last else None
+        found = context.exchange.charts.statistics(symbol, opens_ms, closes_ms, now_ms)
         if found is None:
             return None
         return _mini(symbol, found) if kind is Kind.MINI else {**_mini(symbol, found), **_change(found)}
@@ -129,19 +129,20 @@ def _window(context: Context, params: Params, opens_ms: int, closes_ms: int) -> 
 
 
 def _mini(symbol: str, of: Statistics) -> dict[str, Any]:
+    candle = of.candle
     return {
         "symbol": symbol,
-        "openPrice": text(of.open),
-        "highPrice": text(of.high),
-        "lowPrice": text(of.low),
-        "lastPrice": text(of.close),
-        "volume": text(of.base),
-        "quoteVolume": text(of.quote),
+        "openPrice": text(candle.open),
+        "highPrice": text(candle.high),
+        "lowPrice": text(candle.low),
+        "lastPrice": text(candle.close),
+        "volume": text(candle.base),
+        "quoteVolume": text(candle.quote),
         "openTime": of.opens_ms,
         "closeTime": of.closes_ms,
-        "firstId": of.first_id,
-        "lastId": of.last_id,
-        "count": of.last_id - of.first_id + 1,
+        "firstId": candle.first_id,
+        "lastId": candle.last_id,
+        "count": candle.count,
     }
 
 
@@ -160,7 +161,7 @@ def _of_market(book: SymbolBook, of: Statistics) -> dict[str, Any]:
     return {
         **_mini(book.rules.symbol, of),
         **_change(of),
-        "prevClosePrice": text(of.open),
+        "prevClosePrice": text(of.before),
         "lastQty": text(book.last.quantity if book.last else ZERO),
         "bidPrice": bid[0],
         "bidQty": bid[1],

@@ -133,9 +133,8 @@ class MarketStreams:
             is_second, now_ms = number % _TICKS_A_SECOND == 0, self._context.now_ms()
             for stream in [each for each in self._by_stream if is_second or each.endswith("@100ms")]:
                 shown_by = self._books if stream in self._books else self._clock
-                payload = shown_by.payload(stream, now_ms)
-                if payload is not None:
-                    self._send(stream, [_encode(payload)])
+                if payloads := shown_by.payloads(stream, now_ms):
+                    self._send(stream, [_encode(payload) for payload in payloads])
 
     # --- subscribing -----------------------------------------------------------------------------
 

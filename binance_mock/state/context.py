@@ -10,11 +10,10 @@ from typing import Protocol
 from binance_mock.engine.book import SymbolBook
 from binance_mock.engine.orders import Changes, MarketTrade, Report
 from binance_mock.faults.faults import Faults
-from binance_mock.state.candles import CandleSeries
 from binance_mock.state.exchange import Exchange
 from binance_mock.state.limits import Limits
+from binance_mock.state.past import Past
 from binance_mock.state.security import Account
-from binance_mock.state.store import TRADES_KEPT
 
 
 class Market(Protocol):
@@ -25,6 +24,9 @@ class Market(Protocol):
 
     def opening(self, symbol: str) -> MarketTrade | None:
         """The trade that gives a symbol its first price; None where it must wait for a real one."""
+
+    def past(self, symbol: str, now_ms: int) -> Past | None:
+        """What a symbol traded before its opening; None where nobody knows."""
 
     def activate(self, symbol: str, last_price: Decimal | None, last_trade_id: int, now_ms: int) -> None:
         """Somebody cares for the symbol: let it move. Called often."""
@@ -50,23 +52,12 @@ class Context:
     faults: Faults = field(default_factory=Faults)
     # Set to the error where the exchange can't go on: its memory failed.
     failed: "asyncio.Future[BaseException] | None" = None
-    _candles: dict[tuple[str, str, int], CandleSeries] = field(default_factory=dict)
 
     def book(self, symbol: str) -> SymbolBook:
         """The book of a symbol that somebody asks about, which makes its market move. Raises Refused (-1121)."""
         book = self.exchange.engine.book(symbol)
         self.exchange.interest(symbol)
         return book
-
-    def candles(self, symbol: str, interval: str, zone_ms: int = 0) -> CandleSeries:
-        """The candles of a symbol up to its last trade; `zone_ms` east of UTC."""
-        series = self._candles.get((symbol, interval, zone_ms))
-        if series is None:
-            series = self._candles[symbol, interval, zone_ms] = CandleSeries(interval, zone_ms)
-        last = self.exchange.engine.book(symbol).last
-        if last is not None and last.trade_id > series.last_id:
-            series.feed(self.exchange.store.trades(symbol, from_id=series.last_id + 1, limit=2 * TRADES_KEPT))
-        return series
 
     def fail(self, error: BaseException) -> None:
         """The exchange can't go on; whoever runs it ends the process."""
@@ -99,9 +90,9 @@ def open_context(
     exchange.on_interest.append(activate)
     exchange.listeners.append(count_first_fills)
     trading = [book for book in exchange.engine.books.values() if book.rules.is_trading]
-    openings = [market.opening(book.rules.symbol) for book in trading if book.last is None]
-    if wanted := [trade for trade in openings if trade is not None]:
-        exchange.trade(wanted, now_ms())
+    new = [book.rules.symbol for book in trading if book.last is None]
+    openings = [(trade, market.past(symbol, now_ms())) for symbol in new if (trade := market.opening(symbol))]
+    exchange.begin(openings, now_ms())
     for book in trading:
         if book.orders:
             activate(book.rules.symbol)

@@ -13,6 +13,8 @@ from binance_mock.engine.fees import Rates
 from binance_mock.engine.matching import Engine, FillRule
 from binance_mock.engine.orders import Changes, MarketTrade, NewOrder, Order
 from binance_mock.engine.rules import SymbolStatus, read_symbols
+from binance_mock.state.charts import Charts
+from binance_mock.state.past import Past
 from binance_mock.state.store import Store
 
 Listener = Callable[[Changes], None]
@@ -34,6 +36,7 @@ class Exchange:
 
     engine: Engine
     store: Store
+    charts: Charts
     info: Mapping[str, Any]  # `symbols` and `exchangeFilters` as exchangeInfo shows them.
     deposits: Mapping[str, Decimal]  # The account's money at the first start and after a reset.
     fees_in_bnb: bool = False  # Whether commissions are paid in BNB at the start and after a reset.
@@ -43,7 +46,10 @@ class Exchange:
     counters: Counters = field(default_factory=Counters)
 
     def _commit(self, changes: Changes) -> Changes:
-        self.store.save(changes, self.engine.ledger)
+        self.charts.add(changes.trades)
+        changes.marks.update(self.charts.marks)
+        self.store.save(changes, self.engine.ledger, self.charts.closed)
+        self.charts.saved()
         self.counters.trades += len(changes.trades)
         for listener in self.listeners:
             listener(changes)
@@ -86,6 +92,17 @@ class Exchange:
             self.engine.trade(trade, now_ms, changes)
         self.counters.fills += len(changes.fills)
         return self._commit(changes)
+
+    def begin(self, openings: Iterable[tuple[MarketTrade, Past | None]], now_ms: int) -> None:
+        """Gives symbols that have never traded their first price, and a past that ends at it."""
+        trades = []
+        for trade, past in openings:
+            trades.append(trade)
+            if past is not None:
+                self.engine.books[trade.symbol].past_trades = past.trades
+                self.charts.begin(past)
+        if trades:
+            self.trade(trades, now_ms)
 
     def reset(self, now_ms: int) -> Changes:
         """Cancels all orders, puts the account's money back to its deposits, and undoes changed rules. Ids go on."""
@@ -156,7 +173,10 @@ def open_exchange(
         last_match_id=store.last_match_id(),
     )
     engine.restore([order for order in store.open_orders() if order.symbol in rules], store.recent_trades())
-    exchange = Exchange(engine, store, info, deposits, fees_in_bnb)
+    charts = Charts(store)
+    exchange = Exchange(engine, store, charts, info, deposits, fees_in_bnb)
+    if charts.closed or charts.marks:
+        exchange.trade([], now_ms)
     if not engine.ledger.holdings:
         exchange.reset(now_ms)
     return exchange

@@ -25,10 +25,16 @@ from binance_mock.engine.orders import (
     Side,
     TimeInForce,
 )
+from binance_mock.state.candles import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, SECOND_MS, Candle
 
 # Public trades kept of each symbol: enough to fill a reader's gap of minutes.
 TRADES_KEPT = 20_000
 _TRIM_EVERY = 1_000
+# How long candles of each level are kept, and shown: days for good.
+KEPT_MS = {
+    SECOND_MS: 2 * HOUR_MS, MINUTE_MS: 90 * DAY_MS, QUARTER_MS: 400 * DAY_MS, HOUR_MS: 400 * DAY_MS,
+    DAY_MS: 40_000 * DAY_MS,
+}  # fmt: skip
 _FORMAT = "1"
 
 _SCHEMA = """
@@ -57,6 +63,12 @@ CREATE TABLE IF NOT EXISTS trades (
     symbol TEXT NOT NULL, trade_id INTEGER NOT NULL, price TEXT NOT NULL, quantity TEXT NOT NULL,
     time_ms INTEGER NOT NULL, buyer_is_maker INTEGER NOT NULL, PRIMARY KEY (symbol, trade_id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS candles (
+    symbol TEXT NOT NULL, length_ms INTEGER NOT NULL, opens_ms INTEGER NOT NULL, open TEXT NOT NULL,
+    high TEXT NOT NULL, low TEXT NOT NULL, close TEXT NOT NULL, first_id INTEGER NOT NULL, last_id INTEGER NOT NULL,
+    base TEXT NOT NULL, quote TEXT NOT NULL, taker_buy_base TEXT NOT NULL, taker_buy_quote TEXT NOT NULL,
+    PRIMARY KEY (symbol, length_ms, opens_ms)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS prevented_matches (
     match_id INTEGER PRIMARY KEY, symbol TEXT NOT NULL, taker_order_id INTEGER NOT NULL,
     maker_order_id INTEGER NOT NULL, mode TEXT NOT NULL, price TEXT NOT NULL, quantity TEXT NOT NULL,
@@ -64,6 +76,7 @@ CREATE TABLE IF NOT EXISTS prevented_matches (
 );
 """
 _ORDER_COLUMNS = 18
+_INSERT_CANDLE = f"INSERT INTO candles VALUES ({', '.join('?' * 13)})"
 
 
 class StoreFailed(Exception):
@@ -109,8 +122,8 @@ class Store:
 
     # --- writing ---------------------------------------------------------------------------------
 
-    def save(self, changes: Changes, ledger: Ledger) -> None:
-        """Keeps all of the changes, and the ledger as they left it, or nothing."""
+    def save(self, changes: Changes, ledger: Ledger, closed: Iterable[tuple[str, int, Candle]] = ()) -> None:
+        """Keeps all of the changes, the ledger as they left it, and closed candles (symbol, level), or nothing."""
         self.check()
         reports = changes.reports
         run = self._connection
@@ -127,6 +140,10 @@ class Store:
                         ],
                     )
                     self._trim(changes.trades)
+                for symbol, level, candle in closed:
+                    run.execute(_INSERT_CANDLE, _candle_row(symbol, level, candle))
+                    if level == QUARTER_MS:
+                        self._trim_candles(symbol, candle.opens_ms)
                 if reports:
                     run.executemany(
                         f"INSERT OR REPLACE INTO orders VALUES ({', '.join('?' * _ORDER_COLUMNS)})",
@@ -170,9 +187,18 @@ class Store:
         for symbol, newest in {trade.symbol: trade.trade_id for trade in trades}.items():
             if newest - self._trimmed.get(symbol, 0) >= _TRIM_EVERY:
                 self._trimmed[symbol] = newest
+                # Those of the second that is still open are needed to derive it again.
                 self._connection.execute(
-                    "DELETE FROM trades WHERE symbol = ? AND trade_id <= ?", (symbol, newest - TRADES_KEPT)
+                    "DELETE FROM trades WHERE symbol = ? AND trade_id <= ?",
+                    (symbol, min(newest - TRADES_KEPT, self.candles_last_id(symbol))),
                 )
+
+    def _trim_candles(self, symbol: str, now_ms: int) -> None:
+        self._connection.executemany(
+            "DELETE FROM candles WHERE symbol = ? AND length_ms = ? AND opens_ms < ?",
+            # Longer by an hour than they are shown.
+            [(symbol, level, now_ms - kept_ms - HOUR_MS) for level, kept_ms in KEPT_MS.items()],
+        )
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -261,15 +287,64 @@ class Store:
         rows = self._page("trades", "trade_id", symbol, from_id, start_ms, end_ms, limit)
         return [_trade(row) for row in rows]
 
+    def symbols(self) -> list[str]:
+        """Those that have traded."""
+        # From each to the next by the index, without a look at all the trades between.
+        rows = self._rows(
+            "WITH RECURSIVE found (symbol) AS (SELECT min(symbol) FROM trades UNION ALL"
+            " SELECT (SELECT min(symbol) FROM trades WHERE symbol > found.symbol) FROM found"
+            " WHERE symbol IS NOT NULL)"
+            " SELECT symbol FROM found WHERE symbol IS NOT NULL"
+        )
+        return [symbol for (symbol,) in rows]
+
     def recent_trades(self) -> list[PublicTrade]:
         """For each symbol the last trade, and those of the minutes before it that its average price needs."""
+        found: list[PublicTrade] = []
+        for symbol in self.symbols():
+            recent: list[PublicTrade] = []
+            with self._failing("read"):
+                newest_first = self._connection.execute(
+                    "SELECT * FROM trades WHERE symbol = ? ORDER BY trade_id DESC", [symbol]
+                )
+                for trade in map(_trade, newest_first):
+                    if recent and trade.time_ms < recent[0].time_ms - AVERAGE_MINUTES * MINUTE_MS:
+                        break
+                    recent.append(trade)
+                newest_first.close()
+            found += reversed(recent)
+        return found
+
+    def candles(self, symbol: str, level: int, from_ms: int, before_ms: int = 2**62) -> list[Candle]:
+        """The kept candles of a level that open within a time."""
         rows = self._rows(
-            "SELECT t.* FROM trades t JOIN (SELECT symbol, max(trade_id) AS last FROM trades GROUP BY symbol) m"
-            " ON t.symbol = m.symbol JOIN trades l ON l.symbol = m.symbol AND l.trade_id = m.last"
-            " WHERE t.time_ms >= l.time_ms - ? ORDER BY t.symbol, t.trade_id",
-            [AVERAGE_MINUTES * 60_000],
+            "SELECT * FROM candles WHERE symbol = ? AND length_ms = ? AND opens_ms >= ? AND opens_ms < ?"
+            " ORDER BY opens_ms",
+            (symbol, level, from_ms, before_ms),
         )
-        return [_trade(row) for row in rows]
+        return [_candle(row) for row in rows]
+
+    def candles_end(self, symbol: str, level: int) -> int:
+        """When the last kept candle of a level ended; 0 where there is none."""
+        rows = self._rows("SELECT max(opens_ms) FROM candles WHERE symbol = ? AND length_ms = ?", (symbol, level))
+        return 0 if rows[0][0] is None else int(rows[0][0]) + level
+
+    def candles_last_id(self, symbol: str) -> int:
+        """The last trade that kept candles are made of; 0 where there is none."""
+        rows = self._rows(
+            "SELECT last_id FROM candles WHERE symbol = ? AND length_ms = ? ORDER BY opens_ms DESC LIMIT 1",
+            (symbol, SECOND_MS),
+        )
+        return int(rows[0][0]) if rows else 0
+
+    def close_before(self, symbol: str, level: int, at_ms: int) -> Decimal | None:
+        """The close of the last kept candle of a level that opens before a time."""
+        rows = self._rows(
+            "SELECT close FROM candles WHERE symbol = ? AND length_ms = ? AND opens_ms < ?"
+            " ORDER BY opens_ms DESC LIMIT 1",
+            (symbol, level, at_ms),
+        )
+        return Decimal(rows[0][0]) if rows else None
 
     def _page(
         self,
@@ -347,3 +422,24 @@ def _match(row: tuple[Any, ...]) -> PreventedMatch:
 def _trade(row: tuple[Any, ...]) -> PublicTrade:
     symbol, trade_id, price, quantity, time_ms, buyer_is_maker = row
     return PublicTrade(symbol, trade_id, Decimal(price), Decimal(quantity), time_ms, bool(buyer_is_maker))
+
+
+def _candle_row(symbol: str, level: int, candle: Candle) -> tuple[Any, ...]:
+    c = candle
+    return (
+        symbol, level, c.opens_ms, _short(c.open), _short(c.high), _short(c.low), _short(c.close), c.first_id,
+        c.last_id, _short(c.base), _short(c.quote), _short(c.taker_buy_base), _short(c.taker_buy_quote),
+    )  # fmt: skip
+
+
+def _short(value: Decimal) -> str:
+    """Without zeros at the end: there are many candles."""
+    return format(value.normalize(), "f")
+
+
+def _candle(row: tuple[Any, ...]) -> Candle:
+    _, level, opens_ms, opened, high, low, close, first_id, last_id, base, quote, bought, bought_quote = row
+    return Candle(
+        opens_ms, opens_ms + level - 1, Decimal(opened), Decimal(high), Decimal(low), Decimal(close), first_id,
+        last_id, Decimal(base), Decimal(quote), Decimal(bought), Decimal(bought_quote),
+    )  # fmt: skip

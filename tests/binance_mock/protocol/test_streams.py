@@ -49,25 +49,25 @@ def several(payload: Any) -> list[tuple[str, str]]:
 def test_each_candle_is_shown_closed_once_before_the_next(context: Context) -> None:
     streams, stream = ClockStreams(context), "ethusdt@kline_1m"
 
-    def shown(now_ms: int) -> tuple[int, str, bool] | None:
-        payload = streams.payload(stream, now_ms)
-        return (one(payload)["k"]["t"] - MINUTE, one(payload)["k"]["c"], one(payload)["k"]["x"]) if payload else None
+    def shown(now_ms: int) -> list[tuple[int, str, int, bool]]:
+        candles = [payload["k"] for payload in streams.payloads(stream, now_ms)]
+        return [(each["t"] - MINUTE, each["c"], each["n"], each["x"]) for each in candles]
 
-    assert shown(MINUTE + 1_000) == (0, "3000.00000000", False)
-    assert shown(MINUTE + 2_000) is None
+    assert shown(MINUTE + 1_000) == [(0, "3000.00000000", 1, False)]
+    assert shown(MINUTE + 2_000) == []
     traded(context, "3001", MINUTE + 59_000)
     traded(context, "3002", MINUTE + 60_100)
-    assert shown(MINUTE + 60_500) == (0, "3001.00000000", True)
-    assert shown(MINUTE + 61_500) == (60_000, "3002.00000000", False)
-    # A minute ends also where nobody trades.
-    assert shown(MINUTE + 121_000) == (60_000, "3002.00000000", True)
-    assert shown(MINUTE + 122_000) is None
+    assert shown(MINUTE + 60_500) == [(0, "3001.00000000", 2, True), (60_000, "3002.00000000", 1, False)]
+    # A minute ends, and the next one begins, also where nobody trades.
+    assert shown(MINUTE + 121_000) == [(60_000, "3002.00000000", 1, True), (120_000, "3002.00000000", 0, False)]
+    assert shown(MINUTE + 122_000) == []
+    assert shown(MINUTE + 241_000)[:2] == [(120_000, "3002.00000000", 0, True), (180_000, "3002.00000000", 0, True)]
 
 
 def test_a_day_in_the_east_begins_at_its_own_midnight(context: Context) -> None:
     streams = ClockStreams(context)
-    utc = one(streams.payload("ethusdt@kline_1d", MINUTE))["k"]["t"]
-    east = one(streams.payload("ethusdt@kline_1d@+08:00", MINUTE))["k"]["t"]
+    (utc,) = (payload["k"]["t"] for payload in streams.payloads("ethusdt@kline_1d", MINUTE))
+    (east,) = (payload["k"]["t"] for payload in streams.payloads("ethusdt@kline_1d@+08:00", MINUTE))
     assert (utc % 86_400_000, east % 86_400_000) == (0, 16 * 3_600_000)
 
 
@@ -83,7 +83,7 @@ def test_a_stream_of_all_symbols_shows_those_that_have_changed(context: Context,
 
 @pytest.mark.parametrize("stream", ["!ticker@arr", "!bookTicker", "ethusdt@nonsense", "ethusdt@kline_7m", "@", ""])
 def test_a_stream_that_does_not_exist_is_silent(context: Context, stream: str) -> None:
-    assert ClockStreams(context).payload(stream, MINUTE) is None
+    assert ClockStreams(context).payloads(stream, MINUTE) == []
 
 
 def test_times_are_in_microseconds_for_who_wants_them(mock: Mock) -> None:

@@ -1,5 +1,6 @@
 """Nothing acknowledged is lost, whichever way the exchange ends; and it says clearly why it can't begin."""
 
+import json
 import sqlite3
 import sys
 import threading
@@ -85,6 +86,45 @@ def test_a_market_that_trades_by_itself_goes_on_where_kill_9_left_it(processes: 
     kept = mock.get("historicalTrades", symbol="ETHUSDT", fromId=first, limit=1000)
     ids = [trade["id"] for trade in kept if trade["id"] <= last]
     assert ids == list(range(first, last + 1))
+
+
+def test_no_closed_candle_changes_over_ten_times_kill_9(processes: Processes, home: Path) -> None:
+    mock = running.start(processes, home, MARKET="simulated")
+    known: dict[tuple[str, int], list[Any]] = {}
+
+    def note_closed() -> None:
+        for interval in ("1s", "1m", "5m", "1h", "1d"):
+            now_ms = mock.get("time")["serverTime"]
+            for row in mock.get("klines", symbol="ETHUSDT", interval=interval, limit=1000):
+                if row[6] < now_ms:
+                    assert known.setdefault((interval, row[0]), row) == row
+
+    first_ms = mock.get("time")["serverTime"]
+    for _ in range(10):
+        socket = mock.socket("/ws/ethusdt@kline_1s")
+        frames = [json.loads(socket.recv())["k"] for _ in range(5)]
+        note_closed()
+        # The stream shows what REST shows.
+        for each in (frame for frame in frames if frame["x"]):
+            shown = [each[name] for name in ("t", "o", "h", "l", "c", "v", "T", "q", "n", "V", "Q", "B")]
+            assert shown == known["1s", each["t"]]
+        mock.process.kill()
+        socket.close()
+        mock.restart()
+        note_closed()
+    trades: list[dict[str, Any]] = mock.get("historicalTrades", symbol="ETHUSDT", fromId=1, limit=1000)
+    while len(page := mock.get("historicalTrades", symbol="ETHUSDT", fromId=trades[-1]["id"] + 1, limit=1000)):
+        trades += page
+    for interval, length_ms in (("1s", 1_000), ("1m", 60_000), ("5m", 300_000)):
+        for (kind, opens_ms), row in known.items():
+            if kind == interval and opens_ms >= first_ms:
+                within = [each for each in trades if opens_ms <= each["time"] < opens_ms + length_ms]
+                assert (row[8], Decimal(row[5])) == (len(within), sum(Decimal(each["qty"]) for each in within))
+    five, minutes = ([row for (kind, _), row in known.items() if kind == each] for each in ("5m", "1m"))
+    for row in five:
+        parts = [each for each in minutes if row[0] <= each[0] <= row[6]]
+        if len(parts) == 5:
+            assert row[8] == sum(each[8] for each in parts)
 
 
 def test_a_restart_finds_balances_orders_and_prices_as_they_were(processes: Processes, home: Path) -> None:
