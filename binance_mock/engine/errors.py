@@ -70,6 +70,12 @@ def no_such_order() -> Refused:
     return Refused(-2013, "Order does not exist.")
 
 
+def archived_order() -> Refused:
+    return Refused(
+        -2026, "Order was canceled or expired with no executed qty over 90 days ago and has been archived."
+    )
+
+
 def bad_signature() -> Refused:
     return Refused(-1022, "Signature for this request is not valid.")
 

@@ -133,14 +133,13 @@ class BookStreams:
                     self._best[stream] = best
                     yield stream, best
 
-    def payloads(self, stream: str, now_ms: int) -> list[dict[str, Any]]:
-        """What the stream shows now, of those that go by the clock; nothing where nothing has changed."""
+    def payload(self, stream: str, now_ms: int) -> dict[str, Any] | None:
+        """What the stream shows now, of those that go by the clock; None where nothing has changed."""
         if stream in self._changes:
-            event = self._changes[stream].event(now_ms)
-            return [] if event is None else [event]
+            return self._changes[stream].event(now_ms)
         book, (levels, shown) = self._books[_symbol(stream)], self._partial[stream]
         self._partial[stream] = levels, book.update_id
-        return [events.partial_depth(book, levels)] if book.update_id != shown else []
+        return events.partial_depth(book, levels) if book.update_id != shown else None
 
 
 def _symbol(stream: str) -> str:

@@ -132,9 +132,14 @@ class MarketStreams:
             await asyncio.sleep(due - time.monotonic())
             is_second, now_ms = number % _TICKS_A_SECOND == 0, self._context.now_ms()
             for stream in [each for each in self._by_stream if is_second or each.endswith("@100ms")]:
-                shown_by = self._books if stream in self._books else self._clock
-                if payloads := shown_by.payloads(stream, now_ms):
+                if payloads := self._payloads(stream, now_ms):
                     self._send(stream, [_encode(payload) for payload in payloads])
+
+    def _payloads(self, stream: str, now_ms: int) -> list[Any]:
+        if stream not in self._books:
+            return self._clock.payloads(stream, now_ms)
+        payload = self._books.payload(stream, now_ms)
+        return [] if payload is None else [payload]
 
     # --- subscribing -----------------------------------------------------------------------------
 

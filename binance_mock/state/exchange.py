@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from binance_mock.engine.errors import Refused, no_such_order, unknown_order
+from binance_mock.engine.errors import Refused, archived_order, no_such_order, unknown_order
 from binance_mock.engine.fees import Rates
 from binance_mock.engine.matching import Engine, FillRule
 from binance_mock.engine.orders import Changes, MarketTrade, NewOrder, Order
@@ -133,7 +133,7 @@ class Exchange:
     def order(self, symbol: str, order_id: int | None, client_order_id: str | None) -> Order:
         """An order, open or not; of several with one client order id the open one, then the newest.
 
-        Raises Refused: -1121 no such symbol, -2013 no such order.
+        Raises Refused: -1121 no such symbol, -2013 no such order, -2026 one that is not kept any more.
         """
         try:
             return self.engine.find_open(symbol, order_id, client_order_id)
@@ -142,7 +142,7 @@ class Exchange:
                 raise
         order = self.store.order(symbol, order_id, client_order_id)
         if order is None:
-            raise no_such_order()
+            raise archived_order() if order_id and self.store.was_dropped(order_id) else no_such_order()
         return order
 
 

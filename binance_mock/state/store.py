@@ -30,6 +30,12 @@ from binance_mock.state.candles import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, S
 # Public trades kept of each symbol: enough to fill a reader's gap of minutes.
 TRADES_KEPT = 20_000
 _TRIM_EVERY = 1_000
+# Closed orders are dropped so long after their last change: those that have not traded as on Binance (errors.md,
+# -2026), the others with their fills. Every so many changes of orders, for so many orders at most.
+UNEXECUTED_KEPT_MS = 90 * DAY_MS
+EXECUTED_KEPT_MS = 400 * DAY_MS
+_DROP_EVERY = 100
+_MAX_DROPPED = 500
 # How long candles of each level are kept, and shown: days for good.
 KEPT_MS = {
     SECOND_MS: 2 * HOUR_MS, MINUTE_MS: 90 * DAY_MS, QUARTER_MS: 400 * DAY_MS, HOUR_MS: 400 * DAY_MS,
@@ -53,6 +59,10 @@ CREATE TABLE IF NOT EXISTS orders (
 CREATE INDEX IF NOT EXISTS orders_by_symbol ON orders (symbol, order_id);
 CREATE INDEX IF NOT EXISTS orders_by_client_id ON orders (client_order_id);
 CREATE INDEX IF NOT EXISTS orders_open ON orders (order_id) WHERE status IN ('NEW', 'PARTIALLY_FILLED');
+CREATE INDEX IF NOT EXISTS orders_unexecuted ON orders (updated_ms)
+    WHERE executed = '0.00000000' AND status NOT IN ('NEW', 'PARTIALLY_FILLED');
+CREATE INDEX IF NOT EXISTS orders_executed ON orders (updated_ms)
+    WHERE executed <> '0.00000000' AND status NOT IN ('NEW', 'PARTIALLY_FILLED');
 CREATE TABLE IF NOT EXISTS fills (
     symbol TEXT NOT NULL, trade_id INTEGER NOT NULL, order_id INTEGER NOT NULL, price TEXT NOT NULL,
     quantity TEXT NOT NULL, quote_quantity TEXT NOT NULL, commission TEXT NOT NULL, commission_asset TEXT NOT NULL,
@@ -103,6 +113,7 @@ class Store:
             elif self.marks().get("format") != _FORMAT:
                 raise StoreFailed(f"{path} is of another version of the mock exchange; move it away to begin anew")
             self._trimmed: dict[str, int] = {}
+            self._saves = 0
 
     @contextmanager
     def _failing(self, what: str) -> Iterator[None]:
@@ -158,6 +169,9 @@ class Store:
                         [_match_row(match) for match in changes.matches],
                     )
                     self._mark("last_execution_id", str(reports[-1].execution_id))
+                    self._saves += 1
+                    if self._saves % _DROP_EVERY == 0:
+                        self._drop_orders(reports[-1].time_ms)
                 if changes.events:
                     run.executemany(
                         "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?, ?)",
@@ -193,6 +207,29 @@ class Store:
                     (symbol, min(newest - TRADES_KEPT, self.candles_last_id(symbol))),
                 )
 
+    def _drop_orders(self, now_ms: int) -> None:
+        run = self._connection
+        closed = "status NOT IN ('NEW', 'PARTIALLY_FILLED')"
+        for condition, kept_ms in (
+            (f"executed = '0.00000000' AND {closed}", UNEXECUTED_KEPT_MS),
+            (f"executed <> '0.00000000' AND {closed}", EXECUTED_KEPT_MS),
+        ):
+            old = run.execute(
+                f"SELECT order_id FROM orders WHERE {condition} AND updated_ms < ? ORDER BY updated_ms LIMIT ?",
+                (now_ms - kept_ms, _MAX_DROPPED),
+            ).fetchall()
+            if old:
+                # The newest of all may be among them, and ids go on rising.
+                self._mark("last_order_id", str(self.last_order_id()))
+                run.executemany("DELETE FROM fills WHERE order_id = ?", old)
+                run.executemany("DELETE FROM orders WHERE order_id = ?", old)
+        oldest = run.execute(
+            "SELECT match_id, time_ms FROM prevented_matches ORDER BY match_id LIMIT ?", [_MAX_DROPPED]
+        ).fetchall()
+        if past := [(match_id,) for match_id, time_ms in oldest if time_ms < now_ms - EXECUTED_KEPT_MS]:
+            self._mark("last_match_id", str(self.last_match_id()))
+            run.executemany("DELETE FROM prevented_matches WHERE match_id = ?", past)
+
     def _trim_candles(self, symbol: str, now_ms: int) -> None:
         self._connection.executemany(
             "DELETE FROM candles WHERE symbol = ? AND length_ms = ? AND opens_ms < ?",
@@ -214,10 +251,21 @@ class Store:
         return Ledger({asset: Holding(*(Decimal(value) for value in values)) for asset, *values in rows})
 
     def last_order_id(self) -> int:
-        return int(self._rows("SELECT coalesce(max(order_id), 0) FROM orders")[0][0])
+        return max(
+            int(self._rows("SELECT coalesce(max(order_id), 0) FROM orders")[0][0]),
+            int(self.marks().get("last_order_id", "0")),
+        )
+
+    def was_dropped(self, order_id: int) -> bool:
+        """Whether there was such an order, of any symbol, and it is not kept any more."""
+        is_kept = self._rows("SELECT 1 FROM orders WHERE order_id = ?", [order_id])
+        return not is_kept and 0 < order_id <= int(self.marks().get("last_order_id", "0"))
 
     def last_match_id(self) -> int:
-        return int(self._rows("SELECT coalesce(max(match_id), 0) FROM prevented_matches")[0][0])
+        return max(
+            int(self._rows("SELECT coalesce(max(match_id), 0) FROM prevented_matches")[0][0]),
+            int(self.marks().get("last_match_id", "0")),
+        )
 
     def open_orders(self) -> list[Order]:
         rows = self._rows("SELECT * FROM orders WHERE status IN ('NEW', 'PARTIALLY_FILLED') ORDER BY order_id")
