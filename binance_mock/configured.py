@@ -1,13 +1,12 @@
 """Puts the exchange together as the settings say."""
 
-from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from binance_mock.engine.amounts import cut
+from binance_mock.engine.amounts import UNIT, cut
 from binance_mock.engine.fees import Rates, rates_of
 from binance_mock.engine.matching import FillRule
 from binance_mock.market.csv_trades import BadFile
@@ -44,7 +43,7 @@ def read_balances(text: str) -> dict[str, Decimal]:
             amount = Decimal(amount_text)
         except InvalidOperation:
             amount = Decimal(-1)
-        if not (asset.isalnum() and asset.isupper() and 0 <= amount < 10**10 and amount == cut(amount)):
+        if not (asset.isalnum() and asset == asset.upper() and 0 <= amount < 10**10 and amount == cut(amount)):
             raise BadSettings(f"MOCK_BALANCES: “{part}” is not a balance: use for example USDT:10000,BTC:0.5")
         balances[asset] = amount
     return balances
@@ -99,14 +98,18 @@ async def _market(store: Store) -> tuple[Market, dict[str, Any]]:
     raise BadSettings(f"MARKET is “{settings.MARKET}”: it must be simulated, live, manual or replay:FILE[@SPEED]")
 
 
-def _with_open_orders(info: dict[str, Any], store: Store) -> dict[str, Any]:
-    """Lists as well, not trading, the symbols of open orders that were placed while another market ran."""
+def _with_stored(info: dict[str, Any], store: Store) -> dict[str, Any]:
+    """Lists as well, not trading, the symbols that traded or have orders from when another market ran."""
     listed = {entry["symbol"] for entry in info["symbols"]}
-    missing: Mapping[str, Decimal] = {
-        order.symbol: order.price for order in store.open_orders() if order.symbol not in listed
-    }
-    unit = Decimal("0.00000001")
-    extra = [symbols.listing_for(symbol, unit, unit, price) for symbol, price in missing.items()]
+    stored = [symbol for symbol in store.symbols() if symbol not in listed]
+    if not stored:
+        return info
+    kept, held = store.assets(), store.ledger().holdings.keys()
+    extra = [
+        # What a file of before does not say, its balances may: who has an order has had the asset.
+        symbols.listing_for(symbol, UNIT, UNIT, Decimal(1), kept.get(symbol) or symbols.assets_of(symbol, held))
+        for symbol in stored
+    ]
     return {**info, "symbols": [*info["symbols"], *(symbols.symbol_info(each, "BREAK") for each in extra)]}
 
 
@@ -118,7 +121,7 @@ async def desk_from_settings() -> Context:
     market, info = await _market(store)
     exchange = open_exchange(
         store,
-        _with_open_orders(info, store),
+        _with_stored(info, store),
         deposits,
         clock_ms(),
         fill_rule=fill_rule,

@@ -136,7 +136,7 @@ def check_mock(**_: Any) -> list[CheckMessage]:
         )
     for part in settings.MOCK_BALANCES.split(","):
         asset, _colon, amount = part.strip().partition(":")
-        if not (re.fullmatch(r"[A-Z0-9]{1,20}", asset) and re.fullmatch(r"\d{1,10}(\.\d{1,8})?", amount)):
+        if not (re.fullmatch(r"[^\W_a-z]{1,20}", asset) and re.fullmatch(r"\d{1,10}(\.\d{1,8})?", amount)):
             found.append(
                 Error(
                     f"MOCK_BALANCES: {part.strip()!r} must be ASSET:AMOUNT",

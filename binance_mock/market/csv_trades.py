@@ -46,7 +46,7 @@ class FileTrade(NamedTuple):
 
 def symbol_of(path: Path) -> str:
     """ETHUSDT of ETHUSDT-trades-2019.csv.gz. Raises BadFile."""
-    found = re.match(r"([A-Z0-9]{4,20})[-_.]", path.name)
+    found = re.match(r"([^\W_a-z]{4,50})[-_.]", path.name)
     if found is None:
         raise BadFile(f"{path}: the file name must begin with the symbol, for example ETHUSDT-trades-2024-08-08.csv")
     return found[1]

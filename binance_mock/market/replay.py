@@ -107,12 +107,7 @@ class ReplayMarket:
 
 def _listing(symbol: str, sample: list[FileTrade]) -> MockSymbol:
     """A listing for a symbol that is not built in: tick and step are the finest that the sample shows."""
-    try:
-        return listing_for(
-            symbol, _finest(t.price for t in sample), _finest(t.quantity for t in sample), sample[0].price
-        )
-    except ValueError as error:
-        raise BadFile(str(error)) from None
+    return listing_for(symbol, _finest(t.price for t in sample), _finest(t.quantity for t in sample), sample[0].price)
 
 
 def _finest(values: Iterator[Decimal] | list[Decimal]) -> Decimal:

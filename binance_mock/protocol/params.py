@@ -12,8 +12,10 @@ from hedgehog_project.outside import read_json
 
 _AMOUNT = r"^([0-9]{1,20})(\.[0-9]{1,20})?$"
 _NUMBER = r"^[0-9]{1,20}$"
-_SYMBOL = r"^[A-Z0-9-_.]{1,20}$"
-_SYMBOLS = r'^\["[A-Z0-9-_.]{1,20}"(,"[A-Z0-9-_.]{1,20}"){0,}\]$'
+# As Binance writes it, in Java's syntax, and in Python's: symbols need not be ASCII.
+_SYMBOL = r"^[\w\-._&&[^a-z]]{1,50}$"
+_SYMBOLS = r'^\["[\w\-._&&[^a-z]]{1,50}"(,"[\w\-._&&[^a-z]]{1,50}"){0,}\]$'
+_IS_SYMBOL = re.compile(r"(?:[^\Wa-z]|[-.]){1,50}")
 _CLIENT_ID = r"^[a-zA-Z0-9-_]{1,36}$"
 # They concern the request itself and are read by whoever checks its signature.
 ENVELOPE = frozenset({"timestamp", "recvWindow", "signature", "apiKey", "returnRateLimits"})
@@ -50,10 +52,17 @@ class Params:
         return value
 
     def symbol(self) -> str:
-        return self.text("symbol", _SYMBOL, required=True) or ""
+        if not self.raw("symbol"):
+            raise mandatory("symbol")
+        return self.symbol_or_none() or ""
 
     def symbol_or_none(self) -> str | None:
-        return self.text("symbol", _SYMBOL)
+        symbol = self.raw("symbol")
+        if symbol == "":
+            raise Refused(-1105, "Parameter 'symbol' was empty.")
+        if symbol is not None and _IS_SYMBOL.fullmatch(symbol) is None:
+            raise illegal("symbol", _SYMBOL)
+        return symbol
 
     def symbols(self) -> list[str] | None:
         """The symbols of `symbol`, or of `symbols` (a JSON list); None where neither is there."""

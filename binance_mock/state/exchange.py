@@ -15,7 +15,7 @@ from binance_mock.engine.orders import Changes, MarketTrade, NewOrder, Order
 from binance_mock.engine.rules import SymbolStatus, read_symbols
 from binance_mock.state.charts import Charts
 from binance_mock.state.past import Past
-from binance_mock.state.store import Store
+from binance_mock.state.store import Store, assets_mark
 
 Listener = Callable[[Changes], None]
 
@@ -44,8 +44,11 @@ class Exchange:
     # Told which symbol somebody cares for, so that a market need not move where nobody looks.
     on_interest: list[Callable[[str], None]] = field(default_factory=list)
     counters: Counters = field(default_factory=Counters)
+    # The symbols whose assets are kept.
+    _noted: set[str] = field(default_factory=set)
 
     def _commit(self, changes: Changes) -> Changes:
+        self._note(changes)
         self.charts.add(changes.trades)
         changes.marks.update(self.charts.marks)
         self.store.save(changes, self.engine.ledger, self.charts.closed)
@@ -54,6 +57,14 @@ class Exchange:
         for listener in self.listeners:
             listener(changes)
         return changes
+
+    def _note(self, changes: Changes) -> None:
+        """What symbols are called is kept with the first thing that happens to them."""
+        for symbol in {trade.symbol for trade in changes.trades} | {each.order.symbol for each in changes.reports}:
+            if symbol not in self._noted:
+                rules = self.engine.books[symbol].rules
+                changes.marks.update(assets_mark(symbol, rules.base, rules.quote))
+                self._noted.add(symbol)
 
     def interest(self, symbol: str) -> None:
         for listener in self.on_interest:
@@ -175,6 +186,7 @@ def open_exchange(
     engine.restore([order for order in store.open_orders() if order.symbol in rules], store.recent_trades())
     charts = Charts(store)
     exchange = Exchange(engine, store, charts, info, deposits, fees_in_bnb)
+    exchange._noted.update(store.assets())
     if charts.closed or charts.marks:
         exchange.trade([], now_ms)
     if not engine.ledger.holdings:

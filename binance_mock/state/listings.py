@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -12,8 +12,12 @@ from binance_mock.engine.amounts import floor_to, text
 from binance_mock.engine.rules import read_symbols
 from hedgehog_project.outside import read_json
 
-# Assets that prices are quoted in, for telling a symbol's two assets apart.
-QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "TRY", "EUR", "BRL", "JPY", "BTC", "ETH", "BNB")
+# Assets that Binance quotes prices in, for telling a symbol's two assets apart where nobody has said what they are.
+QUOTES = (
+    "USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD1", "USDP", "USDS", "USDE", "PAX", "DAI", "UST", "VAI", "EURI",
+    "BKRW", "BIDR", "IDRT", "BVND", "TRY", "EUR", "BRL", "JPY", "GBP", "AUD", "RUB", "UAH", "PLN", "RON", "ZAR",
+    "NGN", "IDR", "MXN", "ARS", "COP", "CZK", "BTC", "ETH", "BNB", "XRP", "TRX", "SOL", "DOT", "DOGE",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,12 @@ class MockSymbol:
     step: Decimal
     price: Decimal
     typical: Decimal
+    # Where it is not the two assets after each other.
+    name: str = ""
 
     @property
     def symbol(self) -> str:
-        return self.base + self.quote
+        return self.name or self.base + self.quote
 
 
 def _listing(base: str, quote: str, tick: str, step: str, price: str, typical: str) -> MockSymbol:
@@ -65,16 +71,29 @@ LISTINGS: dict[str, MockSymbol] = {
 }
 
 
-def listing_for(symbol: str, tick: Decimal, step: Decimal, price: Decimal) -> MockSymbol:
-    """A listing for a symbol that is not built in, with the tick and step that its trades show.
+def assets_of(symbol: str, known: Collection[str] = ()) -> tuple[str, str]:
+    """A symbol's base and quote asset, as well as its name and `known` assets can tell them apart."""
 
-    Raises ValueError where the symbol's two assets can't be told apart.
-    """
-    quote = next((quote for quote in QUOTES if symbol.endswith(quote) and symbol != quote), None)
-    if quote is None:
-        raise ValueError(f"{symbol} ends in none of the quote assets {', '.join(QUOTES)}")
-    return MockSymbol(symbol.removesuffix(quote), quote, tick, step, price, step)
+    def likelihood(split: tuple[str, str]) -> tuple[bool, bool, bool, int]:
+        base, quote = split
+        # By how much is known of both, then the longer quote: BTCUSDT is no BTCUSD quoted in T.
+        return base in known and quote in known, quote in QUOTES, base in known or quote in known, len(quote)
 
+    splits = [(symbol[:at], symbol[at:]) for at in range(1, len(symbol))]
+    likely = [split for split in splits if any(likelihood(split)[:3])]
+    # Of names that say nothing, three letters are the usual quote asset.
+    return max(likely, key=likelihood) if likely else (symbol[:-3] or symbol, symbol[-3:])
+
+
+def listing_for(
+    symbol: str, tick: Decimal, step: Decimal, price: Decimal, assets: tuple[str, str] | None = None
+) -> MockSymbol:
+    """A listing for a symbol that is not built in, with the tick and step that its trades show."""
+    base, quote = assets or assets_of(symbol, _BUILT_IN_ASSETS)
+    return MockSymbol(base, quote, tick, step, price, step, symbol)
+
+
+_BUILT_IN_ASSETS = frozenset(asset for each in LISTINGS.values() for asset in (each.base, each.quote))
 
 # What reading something else than an exchangeInfo raises.
 NO_EXCHANGE_INFO = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
@@ -104,7 +123,7 @@ def listings_of(info: Mapping[str, Any]) -> dict[str, MockSymbol]:
         # A usual trade is worth some dozen times the min notional; without one, of the price of one step or unit.
         minimum = rules.min_notional or price * (rules.step if rules.has_step else 1)
         typical = max(floor_to(minimum * 30 / price, rules.step), rules.step)
-        found[name] = MockSymbol(rules.base, rules.quote, tick, rules.step, price, typical)
+        found[name] = MockSymbol(rules.base, rules.quote, tick, rules.step, price, typical, name)
     return found
 
 

@@ -87,6 +87,12 @@ CREATE TABLE IF NOT EXISTS prevented_matches (
 """
 _ORDER_COLUMNS = 18
 _INSERT_CANDLE = f"INSERT INTO candles VALUES ({', '.join('?' * 13)})"
+_ASSETS = "assets:"
+
+
+def assets_mark(symbol: str, base: str, quote: str) -> dict[str, str]:
+    """What is noted of a symbol, so that it can be listed again where the market does not list it any more."""
+    return {_ASSETS + symbol: f"{base} {quote}"}
 
 
 class StoreFailed(Exception):
@@ -243,6 +249,10 @@ class Store:
         with self._failing("read"):
             return self._connection.execute(query, tuple(parameters)).fetchall()
 
+    def _number(self, mark: str) -> int:
+        rows = self._rows("SELECT value FROM marks WHERE name = ?", [mark])
+        return int(rows[0][0]) if rows else 0
+
     def marks(self) -> Mapping[str, str]:
         return dict(self._rows("SELECT name, value FROM marks"))
 
@@ -253,18 +263,18 @@ class Store:
     def last_order_id(self) -> int:
         return max(
             int(self._rows("SELECT coalesce(max(order_id), 0) FROM orders")[0][0]),
-            int(self.marks().get("last_order_id", "0")),
+            self._number("last_order_id"),
         )
 
     def was_dropped(self, order_id: int) -> bool:
         """Whether there was such an order, of any symbol, and it is not kept any more."""
         is_kept = self._rows("SELECT 1 FROM orders WHERE order_id = ?", [order_id])
-        return not is_kept and 0 < order_id <= int(self.marks().get("last_order_id", "0"))
+        return not is_kept and 0 < order_id <= self._number("last_order_id")
 
     def last_match_id(self) -> int:
         return max(
             int(self._rows("SELECT coalesce(max(match_id), 0) FROM prevented_matches")[0][0]),
-            int(self.marks().get("last_match_id", "0")),
+            self._number("last_match_id"),
         )
 
     def open_orders(self) -> list[Order]:
@@ -336,15 +346,24 @@ class Store:
         return [_trade(row) for row in rows]
 
     def symbols(self) -> list[str]:
-        """Those that have traded."""
-        # From each to the next by the index, without a look at all the trades between.
-        rows = self._rows(
-            "WITH RECURSIVE found (symbol) AS (SELECT min(symbol) FROM trades UNION ALL"
-            " SELECT (SELECT min(symbol) FROM trades WHERE symbol > found.symbol) FROM found"
-            " WHERE symbol IS NOT NULL)"
-            " SELECT symbol FROM found WHERE symbol IS NOT NULL"
-        )
-        return [symbol for (symbol,) in rows]
+        """Those that have traded or have orders."""
+        found: dict[str, None] = {}
+        for table in ("trades", "orders"):
+            # From each to the next by the index, without a look at all the rows between.
+            rows = self._rows(
+                f"WITH RECURSIVE found (symbol) AS (SELECT min(symbol) FROM {table} UNION ALL"
+                f" SELECT (SELECT min(symbol) FROM {table} WHERE symbol > found.symbol) FROM found"
+                " WHERE symbol IS NOT NULL)"
+                " SELECT symbol FROM found WHERE symbol IS NOT NULL"
+            )
+            found |= dict.fromkeys(symbol for (symbol,) in rows)
+        return list(found)
+
+    def assets(self) -> dict[str, tuple[str, str]]:
+        """The base and quote asset of each symbol that was noted with `assets_mark`."""
+        marks = {name: value for name, value in self.marks().items() if name.startswith(_ASSETS)}
+        found = {name.removeprefix(_ASSETS): value.partition(" ") for name, value in marks.items()}
+        return {symbol: (base, quote) for symbol, (base, _, quote) in found.items()}
 
     def recent_trades(self) -> list[PublicTrade]:
         """For each symbol the last trade, and those of the minutes before it that its average price needs."""

@@ -1,5 +1,6 @@
 """Closed orders and their fills are kept for a while; open ones, balances and ids stay for good."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ def opened(path: Path) -> Exchange:
 def exchange(tmp_path: Path) -> Exchange:
     """With a cancelled order, an open one, and a filled one."""
     exchange = opened(tmp_path / "file")
-    exchange.trade([MarketTrade("ETHUSDT", *amounts(price="3000", quantity="1").values(), False)], NOW)
+    exchange.trade([MarketTrade("ETHUSDT", Decimal(3000), Decimal(1), False)], NOW)
     for new in (limit("BUY", "2000", "1"), limit("BUY", "2001", "1"), market("BUY", "0.01")):
         exchange.place(new, NOW)
     exchange.cancel("ETHUSDT", CANCELED, None, NOW)
