@@ -1,6 +1,6 @@
 """Candles and statistics as values: what one is, when it opens and closes, and how it is made of shorter ones."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -69,21 +69,6 @@ class Candle:
     def count(self) -> int:
         return 0 if self.first_id == NO_TRADE else self.last_id - self.first_id + 1
 
-    def add(self, trade: PublicTrade) -> None:
-        price, quantity = trade.price, trade.quantity
-        quote = times(price, quantity)
-        if price > self.high:
-            self.high = price
-        elif price < self.low:
-            self.low = price
-        self.close = price
-        self.last_id = trade.trade_id
-        self.base += quantity
-        self.quote += quote
-        if not trade.buyer_is_maker:
-            self.taker_buy_base += quantity
-            self.taker_buy_quote += quote
-
     def extend(self, later: "Candle") -> None:
         """Takes in a candle of trades that follow."""
         self.high = max(self.high, later.high)
@@ -117,12 +102,27 @@ class Candle:
         ]
 
 
-def begun_by(trade: PublicTrade, opens_ms: int, closes_ms: int) -> Candle:
-    """The candle of a first trade."""
-    price = trade.price
-    candle = Candle(opens_ms, closes_ms, price, price, price, price, trade.trade_id, trade.trade_id)
-    candle.add(trade)
-    return candle
+def of_trades(trades: Sequence[PublicTrade], length_ms: int) -> Candle:
+    """The candle of trades in their order; it opens where the first one's time says."""
+    first, last = trades[0], trades[-1]
+    opens_ms = first.time_ms // length_ms * length_ms
+    high = low = first.price
+    base = quote = taker_buy_base = taker_buy_quote = ZERO
+    for _, _, price, quantity, _, buyer_is_maker in trades:
+        worth = times(price, quantity)
+        if price > high:
+            high = price
+        elif price < low:
+            low = price
+        base += quantity
+        quote += worth
+        if not buyer_is_maker:
+            taker_buy_base += quantity
+            taker_buy_quote += worth
+    return Candle(
+        opens_ms, opens_ms + length_ms - 1, first.price, high, low, last.price, first.trade_id, last.trade_id,
+        base, quote, taker_buy_base, taker_buy_quote,
+    )  # fmt: skip
 
 
 def flat(price: Decimal, opens_ms: int, closes_ms: int) -> Candle:

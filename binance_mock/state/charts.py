@@ -17,10 +17,10 @@ from binance_mock.state.candles import (
     SECOND_MS,
     Candle,
     Statistics,
-    begun_by,
     bounds,
     folded,
     level_of,
+    of_trades,
 )
 from binance_mock.state.past import Past, read_past
 from binance_mock.state.store import KEPT_MS, Store
@@ -39,17 +39,18 @@ class _Series:
         self.begins_ms = begins_ms
         self.past = past
         self.open: dict[int, Candle] = {}
-        self._second: Candle | None = None
+        # The trades of the open second: cheaper than a candle that changes with each.
+        self._second: list[PublicTrade] = []
+        self._second_closes_ms = -1
 
     def add(self, trade: PublicTrade, closed: list[Closed]) -> None:
         """Adds what it closes to `closed`. A trade of before, as after a clock was set, counts as one of now."""
-        second = self._second
-        if second is not None and trade.time_ms <= second.closes_ms:
-            second.add(trade)
-            return
-        if second is not None:
-            self._close(SECOND_MS, second, closed)
-        self._second = self.open[SECOND_MS] = begun_by(trade, *_window(SECOND_MS, trade.time_ms))
+        if trade.time_ms > self._second_closes_ms:
+            if self._second:
+                self._close(SECOND_MS, of_trades(self._second, SECOND_MS), closed)
+            self._second = []
+            self._second_closes_ms = trade.time_ms // SECOND_MS * SECOND_MS + SECOND_MS - 1
+        self._second.append(trade)
 
     def _close(self, level: int, candle: Candle, closed: list[Closed]) -> None:
         closed.append((self.symbol, level, candle))
@@ -68,8 +69,10 @@ class _Series:
 
     def open_within(self, level: int, from_ms: int, before_ms: int) -> list[Candle]:
         """The open ones of the level and below, in the order of time."""
-        found = (self.open.get(each) for each in reversed(LEVELS) if each <= level)
-        return [each for each in found if each is not None and from_ms <= each.opens_ms < before_ms]
+        found = [self.open[each] for each in reversed(LEVELS) if each <= level and each in self.open]
+        if self._second:
+            found.append(of_trades(self._second, SECOND_MS))
+        return [each for each in found if from_ms <= each.opens_ms < before_ms]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class _Whole:
 
 
 class Charts:
-    """`price` of a symbol's last trade and all before it; times are those of the exchange, in ms."""
+    """What closes is in `closed` until it was kept, with `marks`: then `saved` is called. Times are in ms."""
 
     def __init__(self, store: Store) -> None:
         """As the store left them; of trades without candles, as in a file of before, there are some to be kept."""

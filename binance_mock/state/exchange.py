@@ -48,7 +48,9 @@ class Exchange:
     _noted: set[str] = field(default_factory=set)
 
     def _commit(self, changes: Changes) -> Changes:
-        self._note(changes)
+        for symbol in (*(trade.symbol for trade in changes.trades), *(r.order.symbol for r in changes.reports)):
+            if symbol not in self._noted:
+                self._note(symbol, changes)
         self.charts.add(changes.trades)
         changes.marks.update(self.charts.marks)
         self.store.save(changes, self.engine.ledger, self.charts.closed)
@@ -58,13 +60,11 @@ class Exchange:
             listener(changes)
         return changes
 
-    def _note(self, changes: Changes) -> None:
-        """What symbols are called is kept with the first thing that happens to them."""
-        for symbol in {trade.symbol for trade in changes.trades} | {each.order.symbol for each in changes.reports}:
-            if symbol not in self._noted:
-                rules = self.engine.books[symbol].rules
-                changes.marks.update(assets_mark(symbol, rules.base, rules.quote))
-                self._noted.add(symbol)
+    def _note(self, symbol: str, changes: Changes) -> None:
+        """What a symbol trades is kept with the first thing that happens to it."""
+        rules = self.engine.books[symbol].rules
+        changes.marks.update(assets_mark(symbol, rules.base, rules.quote))
+        self._noted.add(symbol)
 
     def interest(self, symbol: str) -> None:
         for listener in self.on_interest:

@@ -204,7 +204,8 @@ class Store:
         self._connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))
 
     def _trim(self, trades: Iterable[PublicTrade]) -> None:
-        for symbol, newest in {trade.symbol: trade.trade_id for trade in trades}.items():
+        for trade in trades:
+            symbol, newest = trade.symbol, trade.trade_id
             if newest - self._trimmed.get(symbol, 0) >= _TRIM_EVERY:
                 self._trimmed[symbol] = newest
                 # Those of the second that is still open are needed to derive it again.
