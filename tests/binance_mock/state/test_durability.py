@@ -163,11 +163,21 @@ def test_it_says_goodbye_on_every_connection_and_ends_within_two_seconds(process
 def test_old_public_trades_fall_away_and_the_newest_stay(tmp_path: Path) -> None:
     exchange = open_exchange(Store(tmp_path / "file"), INFO, amounts(USDT="1000"), NOW)
     batch = [MarketTrade("ETHUSDT", Decimal(3000), Decimal(1), True)] * 2_500
-    for _ in range(10):
-        exchange.trade(batch, NOW)
+    for second in range(10):
+        exchange.trade(batch, NOW + 1_000 * second)
     kept = exchange.store.trades("ETHUSDT", from_id=1, limit=100_000)
     assert TRADES_KEPT <= len(kept) < TRADES_KEPT + 2_500
     assert kept[-1].trade_id == 25_000
+
+
+def test_the_trades_of_a_second_that_is_not_over_stay_however_many(tmp_path: Path) -> None:
+    exchange = open_exchange(Store(tmp_path / "file"), INFO, amounts(USDT="1000"), NOW)
+    for _ in range(10):
+        exchange.trade([MarketTrade("ETHUSDT", Decimal(3000), Decimal(1), True)] * 2_500, NOW)
+    exchange.store.close()
+    again = open_exchange(Store(tmp_path / "file"), INFO, {}, NOW)
+    (candle,) = again.charts.candles("ETHUSDT", "1s", NOW, limit=1)
+    assert (candle.count, candle.base) == (25_000, Decimal(25_000))
 
 
 def test_a_full_disk_keeps_nothing_of_the_operation_and_is_reported(tmp_path: Path) -> None:
