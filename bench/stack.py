@@ -38,7 +38,10 @@ class Stack:
 
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds so far of each process that was started, of Redis and of PostgreSQL."""
-        own = {process.name: cpu_s(process.pid) for process in self.processes.started if process.is_running}
+        own = dict[str, float]()
+        for process in self.processes.started:
+            if process.is_running:
+                own[process.name] = own.get(process.name, 0.0) + cpu_s(process.pid)
         redis: Any = connect().info("cpu")
         own["redis"] = redis["used_cpu_sys"] + redis["used_cpu_user"]
         if connection.vendor == "postgresql":
@@ -54,8 +57,11 @@ class Stack:
 
 
 @contextmanager
-def running(with_streamer: bool = True) -> Iterator[Stack]:
-    """Starts everything but beat; the database must be migrated and hold what the measurement needs."""
+def running(with_streamer: bool = True, workers: int = 1) -> Iterator[Stack]:
+    """Starts everything but beat; the database must be migrated and hold what the measurement needs.
+
+    `workers`: so many for entries.
+    """
     connect().flushall()
     with tempfile.TemporaryDirectory(prefix="hedgehog-bench-") as folder:
         processes = Processes(Path(folder), MARKET="manual", MOCK_ORDERS_PER_10S=NO_LIMIT, MOCK_BALANCES=MONEY)
@@ -66,7 +72,7 @@ def running(with_streamer: bool = True) -> Iterator[Stack]:
             if with_streamer:
                 processes.manage("stream")
             processes.manage("dispatch")
-            for name in sorted(WORKERS):
+            for name in [*["worker"] * workers, "worker_exits"]:
                 words = command_of(name)
                 options = words[words.index("worker") :]
                 command = (sys.executable, "-m", "celery", "-A", "hedgehog_project", *options)
