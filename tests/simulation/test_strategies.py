@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.test_simulation import simulate
 
-SEEDS = 12
+SEEDS = 24
 
 
 @pytest.mark.timeout(300)
