@@ -82,9 +82,11 @@ class ExitWatch:
         for pk, symbol, strategy, failures, error, status, *units in rows:
             carried, missing = map(from_units, units)
             owned = self.watch.books.owned.get(pk, ZERO) + carried - missing
-            # What the trader says of it.
-            lacks = failures > MAX_REFUSALS and "more than the free balance" in error
-            never(lacks, f"R8: trader {pk} goes on selling what the account does not have")
+            if "more than the free balance" in error:
+                sales = "SELECT reason FROM trading_order WHERE trader_id = %s AND side = 'SELL'"
+                last = read(f"{sales} ORDER BY id DESC LIMIT %s", pk, MAX_REFUSALS + 1)
+                lacks = len(last) > MAX_REFUSALS and all("more than the free balance" in reason for (reason,) in last)
+                never(lacks, f"R8: trader {pk} goes on selling what the account does not have")
             if strategy != "naive" or failures or is_halted or status == TradingStatus.OFF:
                 continue
             last = read(
