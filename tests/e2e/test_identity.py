@@ -238,8 +238,11 @@ def test_copies_notice_each_other_and_a_person_says_which_one_lives_on(two: Two)
     with swings(two.a.mock):
         two.wait_for(has_cycles(1), 90, "a first cycle", two.a)
     start_the_copy(two)
+    # Who hears of the other first buys nothing any more, and is never heard of: both buy before they hear.
+    two.a.mock.fault("reports_delayed", delay_ms=5_000)
     with swings(two.a.mock):
         two.wait_for(has_noticed, 120, "each notices the other")
+        two.a.mock.clear_faults()
         bought = [count_buys(stack) for stack in two.both]
         began = time.monotonic()
         two.wait_for(lambda _: time.monotonic() > began + 8, 20, "some time in which nobody buys")
