@@ -129,7 +129,7 @@ def run(seconds: float, workers: int, answer_s: float) -> Figures:
 def show(found: Figures, workers: int) -> None:
     per_cycle, cpu = found.tasks / found.cycles, dict(found.cpu_s)
     traders = len(PRICES) * MAX_SLOTS
-    print(f"{traders} traders on {connection.display_name}, {workers} for entries, {found.seconds:.0f} s")
+    print(f"{traders} traders on {connection.display_name}, {workers} of each worker, {found.seconds:.0f} s")
     print(f"full cycles            {found.rate:8.1f} /s   ({found.cycles} in all, {per_cycle:.1f} tasks each)")
     mock = cpu.pop("mock_exchange")
     each = ", ".join(f"{name} {spent / found.cycles * 1e3:.1f}" for name, spent in sorted(cpu.items()))
@@ -144,7 +144,7 @@ def main() -> None:
         prog="python -m bench cycles", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=30.0, help="of each run; default: 30")
-    parser.add_argument("--workers", default="1", help="how many for entries, such as 1,2; default: 1")
+    parser.add_argument("--workers", default="1", help="how many of each kind, such as 1,2; default: 1")
     parser.add_argument("--answer-s", type=float, default=0.0, help="what each answer of the exchange takes")
     options = parser.parse_args()
     prepare()

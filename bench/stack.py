@@ -60,7 +60,7 @@ class Stack:
 def running(with_streamer: bool = True, workers: int = 1) -> Iterator[Stack]:
     """Starts everything but beat; the database must be migrated and hold what the measurement needs.
 
-    `workers`: so many for entries.
+    `workers`: so many of each kind.
     """
     connect().flushall()
     with tempfile.TemporaryDirectory(prefix="hedgehog-bench-") as folder:
@@ -72,7 +72,7 @@ def running(with_streamer: bool = True, workers: int = 1) -> Iterator[Stack]:
             if with_streamer:
                 processes.manage("stream")
             processes.manage("dispatch")
-            for name in [*["worker"] * workers, "worker_exits"]:
+            for name in sorted(WORKERS) * workers:
                 words = command_of(name)
                 options = words[words.index("worker") :]
                 command = (sys.executable, "-m", "celery", "-A", "hedgehog_project", *options)
