@@ -5,10 +5,9 @@ harmless: constraints, not luck.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import redis
@@ -33,7 +32,6 @@ from trading.models.symbols import TradingStatus
 from trading.one_by_one import each
 from trading.reconciliation.reconcile import venues_in_use
 from trading.risk import drawdown, kill_switch
-from trading.risk.kill_switch import unwanted
 from trading.symbols import turning
 from trading.traders import cycle_end, next_cycle, slots
 from trading.traders.rows import copy, trigger_for
@@ -147,17 +145,25 @@ def _crossed_of(
     waiting: QuerySet[Trader], places: Iterable[Any], prices: LastTrades
 ) -> Iterator[tuple[TradeEvent, QuerySet[Trader]]]:
     nearest = {(venue, name): each for venue, name, *each in places}
-    for venues, name, trade in prices(sorted(nearest)):
-        price = Decimal(trade.price)
-        here = [nearest[venue, name] for venue in venues if (venue, name) in nearest]
-        if not any(_reaches(price, *both) for both in here):
-            continue
+    for venues, name, trade, price in _reached(nearest, prices):
         is_crossed = Q(wake_below__gte=price) | Q(wake_above__lte=price)
         yield trade, waiting.filter(is_crossed, venue__in=venues, symbol__name=name)
 
 
-def _reaches(price: Decimal, below: Decimal | None, above: Decimal | None) -> bool:
-    return (below is not None and price <= below) or (above is not None and price >= above)
+def _reached(
+    nearest: Mapping[tuple[str, str], Sequence[Decimal | None]], prices: LastTrades
+) -> Iterator[tuple[list[Venue], str, TradeEvent, Decimal]]:
+    """The newest trade of each symbol whose price has come to the nearest of what waits below or above it.
+
+    `nearest`: by venue and symbol the highest price below, and the lowest above.
+    """
+    for venues, name, trade in prices(sorted(nearest)):
+        price = Decimal(trade.price)
+        here = [nearest[venue, name] for venue in venues if (venue, name) in nearest]
+        if any(
+            (below is not None and price <= below) or (above is not None and price >= above) for below, above in here
+        ):
+            yield venues, name, trade, price
 
 
 def fill_slots_when_quiet() -> int:
@@ -220,8 +226,11 @@ def _of_orders(rows: QuerySet[Order], late: datetime) -> "QuerySet[Order, OrderR
 
     In no order and without a join: SQLite would read all orders of a symbol instead of the index of open ones.
     """
-    rows = rows.filter(Q(asked_at=None) | Q(asked_at__lt=late)).order_by()
-    return rows.values_list("pk", "trader_id", "symbol_id")
+    return rows.filter(_unasked(late)).order_by().values_list("pk", "trader_id", "symbol_id")
+
+
+def _unasked(late: datetime) -> Q:
+    return Q(asked_at=None) | Q(asked_at__lt=late)
 
 
 def _stuck(late: datetime) -> QuerySet[Order]:
@@ -230,9 +239,10 @@ def _stuck(late: datetime) -> QuerySet[Order]:
 
 
 _STUCK = Compiled(lambda late: _of_orders(_stuck(late), late), datetime)
+# By whether a halt wants the buys back.
 _UNWANTED_ORDERS = {
-    with_buys: Compiled(partial(lambda with_buys, late: _of_orders(unwanted(with_buys), late), with_buys), datetime)
-    for with_buys in (False, True)
+    False: Compiled(lambda late: _of_orders(kill_switch.unwanted(with_buys=False), late), datetime),
+    True: Compiled(lambda late: _of_orders(kill_switch.unwanted(with_buys=True), late), datetime),
 }
 
 
@@ -243,8 +253,7 @@ def ask_about_stuck_orders(now: datetime) -> None:
 
 
 def _resting(late: datetime) -> QuerySet[Order]:
-    resting = Order.objects.filter(RESTING, submitted_at__lt=late)
-    return resting.filter(Q(asked_at=None) | Q(asked_at__lt=late))
+    return Order.objects.filter(RESTING, submitted_at__lt=late).filter(_unasked(late))
 
 
 # Where orders rest, with the highest buy and the lowest sell.
@@ -268,11 +277,7 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
     resting, places = _resting(late), _PLACES_OF_RESTING(late)
     names = _names({symbol_id for _, symbol_id, *_ in places})
     best = {(venue, names[symbol_id]): each for venue, symbol_id, *each in places}
-    for venues, name, trade in (last_trades or _last_trades)(sorted(best)):
-        price = Decimal(trade.price)
-        here = [best[venue, name] for venue in venues if (venue, name) in best]
-        if not any(_reaches(price, *both) for both in here):
-            continue
+    for venues, name, trade, price in _reached(best, last_trades or _last_trades):
         passed = Q(side=Side.BUY, price__gt=price) | Q(side=Side.SELL, price__lt=price)
         since = _made_at(trade)
         for order in resting.filter(passed, venue__in=venues, symbol__name=name, submitted_at__lt=since):
