@@ -39,9 +39,10 @@ def mend(now: datetime) -> None:
     _looked_at = time.monotonic()
     found = {}
     for is_any, rows, field, longest in _TIMES:
+        last = now + longest + CLOCKS
         # Usually there are none, and an update would take the database's lock for that.
-        if is_any(now + longest + CLOCKS):
-            ahead = _ahead(rows, field, now + longest + CLOCKS)
+        if is_any(last):
+            ahead = _ahead(rows, field, last)
             found[f"{rows.model._meta.verbose_name} {field}"] = ahead.update(**{field: now})
     if ended := _mend_ends(now):
         found["trader finished_at"] = ended
