@@ -9,6 +9,8 @@ from typing import Any
 
 def put_off(package: str) -> None:
     """Makes the package known, so that its modules can be imported. Does nothing where it is loaded, or missing."""
+    if package in sys.modules:
+        return
     above, _, _ = package.rpartition(".")
     folders = None
     if above:
@@ -18,7 +20,7 @@ def put_off(package: str) -> None:
             return
         folders = outer.submodule_search_locations
     spec = PathFinder.find_spec(package, folders)
-    if package in sys.modules or spec is None or spec.loader is None:
+    if spec is None or spec.loader is None:
         return
     module: ModuleType = module_from_spec(spec)
     load = spec.loader.exec_module
