@@ -46,6 +46,7 @@ PRICES = {
 }
 MAX_SLOTS = 10
 NOOPS = 3_000
+WARM_UP_S = 5.0
 PACE_S = 0.1
 
 
@@ -113,7 +114,8 @@ def run(seconds: float, workers: int, answer_s: float) -> Figures:
         drivers = [threading.Thread(target=drive, args=(market, symbol, stop)) for symbol in PRICES]
         for driver in drivers:
             driver.start()
-        time.sleep(5 + 4 * answer_s)
+        # Until all traders are at it: the first cycles wait for two answers each, and for what these hold up.
+        time.sleep(WARM_UP_S + 4 * answer_s)
         finished = Trader.objects.filter(state=TraderState.FINISHED)
         tasks, cycles, cpu, began = tasks_done(), finished.count(), market.cpu_s(), time.perf_counter()
         time.sleep(seconds)
