@@ -119,6 +119,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "console.login.says_when_to_wait",
+    "console.viewer_zone.in_viewers_zone",
 ]
 
 TEMPLATES = [
@@ -245,11 +246,11 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     # There is no site but the admin: a link to it from the login page would lead to the login page.
     "SITE_URL": None,
-    "ENVIRONMENT": "console.admin.navigation.environment",
+    "ENVIRONMENT_TITLE_PREFIX": "console.admin.navigation.title_prefix",
     "DASHBOARD_CALLBACK": "console.admin.dashboard.context",
     "GLOBAL_CALLBACK": "console.admin.navigation.on_every_page",
     "STYLES": ["console.admin.navigation.style"],
-    "SCRIPTS": ["console.admin.navigation.script"],
+    "SCRIPTS": ["console.admin.navigation.numbers_script", "console.admin.navigation.script"],
     "TABS": "console.admin.navigation.tabs",
     "LOGIN": {"form": "console.login.LoginForm"},
     "SIDEBAR": {"show_search": True, "navigation": "console.admin.navigation.sidebar"},

@@ -13,7 +13,6 @@ from django.utils.html import format_html
 
 from console import blockers, diagnosis, figures, readyz
 from console.admin import show
-from console.admin.navigation import environment
 from console.admin.symbols import last_price
 from console.findings import Severity, Topic
 from console.words import notes
@@ -45,11 +44,9 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     left = left_over(venue, {line.name: line.last_trade for line in lines if line.last_trade})
     hours = figures.hours(venue)
     profits = profit.profits(venue)
-    text, colour = environment(request)
     return context | {
         "frame": "trading/bare.html" if request.headers.get("HX-Request") else "admin/base.html",
         "venue": venue,
-        "environment_badge": show.badge(text, colour),
         "mode_badge": show.mode(facts.switch.mode),
         "alarms": [each for each in findings if each.severity == Severity.ALARM],
         "hints": [each for each in findings if each.severity != Severity.ALARM],

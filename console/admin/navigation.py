@@ -1,5 +1,6 @@
-"""The sidebar, the tabs above lists, and the label that says which money is at stake. Named in settings.UNFOLD."""
+"""The sidebar, the tabs above lists, and the band that says which money is at stake. Named in settings.UNFOLD."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
@@ -7,18 +8,21 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils import timezone
 
+from console.admin import show
 from console.admin.base import ShowFilter
 from console.admin.orders import OrdersShown
 from console.admin.orphans import OrphansShown
 from console.admin.reconciliations import ReconciliationsShown
-from console.admin.show import flower_url
 from console.admin.symbols import SymbolsShown
 from console.admin.traders import TradersShown
+from console.figures import count
 from hedgehog_project.venues import Market, Venue, default_market
 from hedgehog_project.version import VERSION
 from trading.identity import copies
-from trading.models import Switch
+from trading.models import Switch, Trader
+from trading.models.traders import LIVE
 
 TABS: dict[str, type[ShowFilter]] = {
     "symbol": SymbolsShown,
@@ -30,40 +34,80 @@ TABS: dict[str, type[ShowFilter]] = {
 MOCK_ICONS = {"mockaccount": "science", "mockfaults": "thunderstorm"}
 
 
+@dataclass(frozen=True)
+class Money:
+    """Which money is at stake, as the band on top of every page says it."""
+
+    is_real: bool
+    text: str  # where orders go
+    means: str
+
+
 def icon(request: HttpRequest) -> str:
-    return static("trading/icon.svg")
+    """Of the browser's tab: on real money filled, else outlined."""
+    return static("trading/icon-real.svg" if _money(request).is_real else "trading/icon.svg")
 
 
 def style(request: HttpRequest) -> str:
     return static("trading/admin.css")
 
 
+def numbers_script(request: HttpRequest) -> str:
+    return static("trading/numbers.js")
+
+
 def script(request: HttpRequest) -> str:
     return static("trading/admin.js")
 
 
-def environment(request: HttpRequest) -> list[str]:
-    """Which money is at stake, on every page: text and colour."""
+def money_at_stake() -> Money:
+    """Real as soon as a new trader or one that lives trades for real, whatever the switch says."""
     match Switch.current():
         case Venue.LIVE:
-            return ["Live: real money", "danger"]
+            return Money(True, "Binance", "orders are placed for real")
         case Venue.TESTNET:
-            return ["Testnet", "warning"]
+            found = Money(False, "Testnet", "Binance's test exchange, nothing here can be lost")
         case Venue.DEMO:
-            return ["Demo: play money", "warning"]
-    return (
-        ["Paper: real prices, play money", "info"]
-        if default_market() == Market.LIVE
-        else ["Mock: play money", "success"]
+            found = Money(False, "Demo", "Binance's demo account, nothing here can be lost")
+        case _:
+            found = Money(False, mock_name(), "nothing here can be lost")
+    living = Trader.objects.filter(LIVE, venue=Venue.LIVE).count()
+    if not living:
+        return found
+    return Money(
+        True, "Binance", f"{count(living, 'trader')} still to end there; new ones trade for play: {found.text}"
     )
 
 
+def mock_name() -> str:
+    """What the mock exchange trades in."""
+    return (
+        "Paper: real prices, mock exchange" if default_market() == Market.LIVE else "Mock exchange, simulated market"
+    )
+
+
+def title_prefix(request: HttpRequest) -> str:
+    """Before the title of every page, so that tabs of a browser tell real money from play money."""
+    return "REAL |" if request.user.is_authenticated and _money(request).is_real else ""
+
+
+def _money(request: HttpRequest) -> Money:
+    """Asked once for a page."""
+    if not hasattr(request, "money_at_stake"):
+        request.money_at_stake = money_at_stake()  # type: ignore[attr-defined]
+    return request.money_at_stake  # type: ignore[attr-defined]
+
+
 def on_every_page(request: HttpRequest) -> dict[str, Any]:
-    """Why trading is halted or reducing, whether the reader may change that, and the version."""
+    """The money at stake, why trading is halted or reducing, whether the reader may change that, and the version."""
     if not request.user.is_authenticated:
         return {}
+    halted = Switch.row()
     return {
-        "kill_switch_text": Switch.row().mode_text,
+        "money": _money(request),
+        "zone": timezone.get_current_timezone_name(),
+        "halted": halted,
+        "halted_since": show.moment(halted.mode_at),
         "may_halt": request.user.has_perm("trading.change_switch"),
         "copies": copies.told(),
         "version": VERSION,
@@ -72,40 +116,39 @@ def on_every_page(request: HttpRequest) -> dict[str, Any]:
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     trading = [
+        {"title": "Overview", "icon": "grid_view", "link": reverse("admin:index")},
         _models_item("trading", "symbol", "currency_exchange"),
-        _models_item("trading", "profile", "tune"),
         _models_item("trading", "trader", "smart_toy"),
         _models_item("trading", "order", "receipt_long"),
-        _models_item("trading", "fill", "done_all"),
-        _models_item("trading", "journalentry", "menu_book"),
         _models_item("trading", "equity", "payments", "Profit") | {"link": reverse("admin:trading_profit")},
+    ]
+    closer = [
+        _models_item("trading", "journalentry", "menu_book"),
+        _models_item("trading", "fill", "done_all"),
         _models_item("trading", "reconciliation", "balance"),
         _models_item("trading", "orphan", "help_center"),
-        _models_item("trading", "otherinstallation", "group_work", "Other installations"),
-        _models_item("trading", "accountprotections", "shield"),
         _models_item("trading", "deniedorder", "front_hand", "Denied orders"),
+        _models_item("trading", "otherinstallation", "group_work", "Other installations"),
+        *(
+            _models_item("binance_mock", name, MOCK_ICONS.get(name, "science"))
+            for model in apps.get_app_config("binance_mock").get_models()
+            if admin.site.is_registered(model) and (name := model._meta.model_name or "")
+        ),
+    ]
+    if flower := show.flower_url():
+        closer.append({"title": "Tasks (Flower)", "icon": "local_florist", "link": flower, "active": False})
+    set_up = [
+        _models_item("trading", "profile", "tune"),
+        _models_item("trading", "accountprotections", "shield"),
         _models_item("trading", "switch", "toggle_on", "Trading control"),
-    ]
-    mock = [
-        _models_item("binance_mock", name, MOCK_ICONS.get(name, "science"))
-        for model in apps.get_app_config("binance_mock").get_models()
-        if admin.site.is_registered(model) and (name := model._meta.model_name or "")
-    ]
-    flower = {"title": "Tasks (Flower)", "icon": "local_florist", "link": flower_url(), "active": False}
-    processes = [
-        *([flower] if flower_url() else []),
-        _models_item("django_celery_beat", "periodictask", "schedule"),
-    ]
-    people = [
+        _models_item("django_celery_beat", "periodictask", "schedule", "Schedule"),
         _models_item("auth", "user", "person"),
         _models_item("auth", "group", "group"),
     ]
     groups: list[dict[str, Any]] = [
-        {"items": [{"title": "Overview", "icon": "dashboard", "link": reverse("admin:index")}]},
-        {"title": "Trading", "separator": True, "items": trading},
-        {"title": "Mock exchange", "separator": True, "items": mock},
-        {"title": "System", "separator": True, "items": processes},
-        {"title": "Users", "separator": True, "items": people},
+        {"title": "Trading", "items": trading},
+        {"title": "Look closer", "separator": True, "items": closer},
+        {"title": "Set up", "separator": True, "items": set_up},
     ]
     return [group for group in groups if any(item.get("permission", _yes)(request) for item in group["items"])]
 

@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from console import numbers
 from console.figures import age
 from console.words import STATE_MEANS, STATUS_MEANS, notes
 from console.words import percent as percent  # for cells as well
-from trading.core.money import plain, rounded
+from trading.core.money import plain
 from trading.core.orders import UNVALUED, OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.models import Order
@@ -78,8 +79,16 @@ def order_status(order: Order) -> SafeString:
     return SafeString(" ".join([status(order.status), *marks]))
 
 
+def chip(text: str, kind: str = "", title: str = "") -> SafeString:
+    """A word of state: `kind` is ours, attn (asks for a person), good, bad, open, or empty for plain."""
+    return format_html(
+        '<span class="hh-chip{}" title="{}">{}</span>', f" hh-chip-{kind}" if kind else "", title, text
+    )
+
+
 def side(value: str) -> SafeString:
-    return badge(value.lower(), "success" if value == Side.BUY else "danger")
+    """Told in words: green and red are for gain and loss."""
+    return chip(value.lower(), "ours" if value == Side.BUY else "")
 
 
 def venue(value: str) -> SafeString:
@@ -95,7 +104,12 @@ def amount(value: Decimal | None, unit: str = "") -> SafeString | str:
     """An exact amount."""
     if value is None:
         return NONE
-    return format_html('<span class="hh-number">{} {}</span>', plain(value), unit)
+    return format_html('<span class="hh-number">{} {}</span>', numbers.exact(value), unit)
+
+
+def tone(value: Decimal) -> str:
+    """The class of a gain or loss; zero is grey."""
+    return "hh-good" if value > 0 else "hh-bad" if value < 0 else "hh-dim"
 
 
 def profit(
@@ -106,14 +120,12 @@ def profit(
     """
     if value is None:
         return NONE
-    colour = "hh-good" if value > 0 else "hh-bad" if value < 0 else ""
-    sign = "+" if value > 0 else ""
+    colour = tone(value)
     return format_html(
-        '<span class="hh-number"><span class="{}" title="{}">{}{}</span> {}</span>{}{}',
+        '<span class="hh-number"><span class="{}" title="{}">{}</span> {}</span>{}{}',
         colour,
         plain(value),
-        sign,
-        rounded(value),
+        numbers.signed(value, unit),
         unit,
         format_html(' <span class="hh-dim hh-mark">{}</span>', UNVALUED) if unvalued else "",
         format_html('<span class="hh-dim hh-left">{}</span>', left_over) if left_over else "",

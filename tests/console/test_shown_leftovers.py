@@ -198,7 +198,7 @@ class TestHeld:
         page = reverse("admin:trading_symbol_change", args=(small.pk,))
         assert "it cannot be sold now" in shown(admin_client, page)
         profit = shown(admin_client, reverse("admin:trading_profit") + "?by=symbol")
-        assert "-1.004" in profit
+        assert "−1.00" in profit
         assert "open positions cost 3" in profit
         assert "-1.003998" in said("profit")
         assert figures.traders_by_state(Venue.MOCK) == {TraderState.HOLDING: 1}

@@ -144,8 +144,8 @@ def test_terms_add_up_to_the_profit_and_its_shares(cycle: Trader) -> None:
         "300",
         "0.0001",
         "300.699",
-        "-300",
-        "-0.300699",
+        "−300",
+        "−0.300699",
     ]
     # 300.699 - 300 - 0.300699
     assert "0.398301" in shown["net"]
@@ -172,7 +172,7 @@ def test_commissions_in_a_third_asset_count_at_their_worth(cycle: Trader) -> Non
         commission=D("0.0001"), commission_asset="BNB", commission_quote=D("0.06")
     )
     rows = timeline_of(cycle)["sum"]["rows"]
-    assert [(label, "-0.12" in amount) for label, amount, _ in rows][-1] == (
+    assert [(label, "−0.12" in amount) for label, amount, _ in rows][-1] == (
         "Commissions of 0.0002 BNB, valued at",
         True,
     )

@@ -2,14 +2,21 @@
 (() => {
   const two = (n) => String(n).padStart(2, "0");
 
+  // The server renders in this zone from the next page on: console/viewer_zone.py.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) document.cookie = `timezone=${zone}; path=/; max-age=31536000; samesite=lax`;
+
+  // Today 17:24:08; this year 27 Nov 21:14; before, with the year.
   function localTimes(root) {
+    const now = new Date();
     for (const element of root.querySelectorAll("time[datetime]")) {
       const at = new Date(element.dateTime);
-      const isToday = at.toDateString() === new Date().toDateString();
-      const clock = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-      const day = at.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
-      element.textContent = isToday ? clock : `${day} ${clock}`;
+      const clock = `${two(at.getHours())}:${two(at.getMinutes())}`;
+      const isThisYear = at.getFullYear() === now.getFullYear();
+      const day = at.toLocaleDateString("en-GB", { day: "numeric", month: "short", ...(isThisYear ? {} : { year: "numeric" }) });
+      element.textContent = at.toDateString() === now.toDateString() ? `${clock}:${two(at.getSeconds())}` : `${day} ${clock}`;
     }
+    for (const element of root.querySelectorAll("[data-zone]")) element.textContent = `Times: ${zone || "UTC"}`;
   }
 
   function series() {

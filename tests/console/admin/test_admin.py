@@ -1,5 +1,7 @@
 """The admin's pages: all of them answer, with rows and without, and what the exchange said can't be edited."""
 
+import re
+
 import pytest
 import redis
 from django.contrib.admin import site
@@ -7,6 +9,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
@@ -34,6 +37,11 @@ def page(model: str) -> str:
 
 def change(row: Symbol | Trader | Order | Fill | JournalEntry | Listing) -> str:
     return reverse(f"admin:trading_{row._meta.model_name}_change", args=(row.pk,))
+
+
+def words_of(html: str) -> str:
+    """What a reader sees of it, in one line."""
+    return " ".join(re.sub(r"<[^>]*>", " ", html).split())
 
 
 def text_of(client: Client, url: str) -> str:
@@ -110,7 +118,7 @@ def test_without_redis_pages_answer_and_prices_are_unknown(
 class TestStartPage:
     def test_shows_what_goes_on(self, admin_client: Client, cycle: Trader) -> None:
         start = text_of(admin_client, reverse("admin:index"))
-        for words in ("Cycles per hour", "+0.00000001", "1 selling", "3000.1", "Open orders", "Venue"):
+        for words in ("Cycles per hour", "+0.00000001", "1 selling", "3,000.1", "Open orders", "PLAY MONEY"):
             assert words in start, words
         assert "1E-8" not in start
 
@@ -124,11 +132,11 @@ class TestStartPage:
     @pytest.mark.parametrize(
         ("venue", "market", "label"),
         [
-            ("mock", "simulated", "Mock: play money"),
-            ("mock", "live", "Paper: real prices, play money"),
-            ("testnet", "simulated", "Testnet"),
-            ("demo", "simulated", "Demo: play money"),
-            ("live", "simulated", "Live: real money"),
+            ("mock", "simulated", "PLAY MONEY Mock exchange, simulated market · nothing here can be lost"),
+            ("mock", "live", "PLAY MONEY Paper: real prices, mock exchange · nothing here can be lost"),
+            ("testnet", "simulated", "PLAY MONEY Testnet · "),
+            ("demo", "simulated", "PLAY MONEY Demo · "),
+            ("live", "simulated", "REAL MONEY Binance · orders are placed for real"),
         ],
     )
     def test_says_which_money_is_at_stake(
@@ -142,9 +150,20 @@ class TestStartPage:
     ) -> None:
         settings.MARKET = market
         Switch.objects.update_or_create(pk=1, defaults={"venue": venue})
-        # In the header of every page, and beside the switch.
-        assert text_of(admin_client, reverse("admin:index")).count(label) == 2
-        assert label in text_of(admin_client, page("trader"))
+        for address in (reverse("admin:index"), page("trader"), page("symbol")):
+            shown = text_of(admin_client, address)
+            assert label in words_of(shown)
+            assert ("<title>REAL |" in shown) == (venue == "live")
+            assert ("trading/icon-real.svg" in shown) == (venue == "live")
+
+    def test_says_real_money_while_a_trader_still_lives_there(
+        self, symbol: Symbol, admin_client: Client, redis_client: "redis.Redis"
+    ) -> None:
+        trader = make_trader(symbol, venue="live")
+        shown = words_of(text_of(admin_client, page("order")))
+        assert "REAL MONEY Binance · 1 trader still to end there; new ones trade for play: Mock exchange" in shown
+        Trader.objects.filter(pk=trader.pk).update(state="FINISHED", finished_at=timezone.now())
+        assert "PLAY MONEY" in words_of(text_of(admin_client, page("order")))
 
     def test_asks_for_a_login(self, client: Client) -> None:
         assert client.get(reverse("admin:index")).status_code == 302

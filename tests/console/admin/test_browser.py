@@ -27,7 +27,7 @@ def test_start_page_draws_and_refreshes_itself(symbol: Symbol, live_server: Live
 
     cycles = "Chart.getChart(document.querySelector('[data-series=cycles]')).data.datasets[0].data.at(-1)"
     assert "+0.25 USDT" in chromium.text
-    assert "3000.1 USDT" in chromium.text
+    assert "3,000.1 USDT" in chromium.text
     assert chromium.evaluate(cycles) == 1
     # Nothing sticks out on either side.
     assert chromium.evaluate("document.documentElement.scrollWidth") <= 1400
@@ -36,7 +36,7 @@ def test_start_page_draws_and_refreshes_itself(symbol: Symbol, live_server: Live
     chromium.evaluate("scrollTo(0, 100)")
     chromium.settle(REFRESH_S + 1)
     assert "+0.75 USDT" in chromium.text
-    assert "+0.5 USDT" in chromium.text.split("Recent cycles")[1]
+    assert "+0.50 USDT" in chromium.text.split("Recent cycles")[1]
     assert chromium.evaluate(cycles) == 2
     assert chromium.evaluate("scrollY") == 100
     assert chromium.errors == []

@@ -43,7 +43,7 @@ def week(symbol: Symbol) -> Symbol:
 def test_shows_what_was_brought_and_what_is_held(admin_client: Client, week: Symbol) -> None:
     shown = page(admin_client)
     held, cycles = "open positions cost 199.9 USDT", "1 cycle, 1.25 % of USDT budgets"
-    for words in ("+48.9568", "+42.5", "+6.45677", "+2.5", held, cycles):
+    for words in ("+48.96", "+42.50", "+6.46", "+2.50", held, cycles):
         assert words in shown, words
     assert "so that the days add up to the total" in shown
     assert "add up" not in page(admin_client, "?by=cycle")
@@ -101,7 +101,7 @@ def test_asks_for_the_right_to_look(client: Client, symbol: Symbol) -> None:
 
 def test_equity_has_its_list(admin_client: Client, week: Symbol) -> None:
     shown = admin_client.get(reverse("admin:trading_equity_changelist")).content.decode()
-    assert "+48.9568" in shown
+    assert "+48.96" in shown
     row = Equity.objects.all()[0]
     assert admin_client.get(reverse("admin:trading_equity_change", args=(row.pk,))).status_code == 200
 
