@@ -14,6 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
 from console.admin.navigation import sidebar
+from hedgehog_project.venues import Venue
 from hedgehog_project.version import VERSION
 from tests.console.test_overview import NO_REDIS, publish
 from tests.support.rows import make_cycle, make_story, make_trader
@@ -159,7 +160,7 @@ class TestStartPage:
     def test_says_real_money_while_a_trader_still_lives_there(
         self, symbol: Symbol, admin_client: Client, redis_client: "redis.Redis"
     ) -> None:
-        trader = make_trader(symbol, venue="live")
+        trader = make_trader(symbol, venue=Venue.LIVE)
         shown = words_of(text_of(admin_client, page("order")))
         assert "REAL MONEY Binance · 1 trader still to end there; new ones trade for play: Mock exchange" in shown
         Trader.objects.filter(pk=trader.pk).update(state="FINISHED", finished_at=timezone.now())
