@@ -86,7 +86,7 @@ class SwitchAdmin(ModelAdmin):
             return self._page(request, "Choose mock, testnet, demo or live.")
         was = Switch.current()
         try:
-            turn_switch(
+            note = turn_switch(
                 venue,
                 by=request.user.get_username(),
                 may_trade_live=request.user.has_perm("trading.trade_live"),
@@ -95,7 +95,7 @@ class SwitchAdmin(ModelAdmin):
         except ValidationError as error:
             return self._page(request, " ".join(error.messages))
         self.log_change(request, Switch.objects.get(pk=1), f"Venue for new traders changed from {was} to {venue}.")
-        self.message_user(request, f"New traders now trade on {venue}.", messages.SUCCESS)
+        self.message_user(request, f"New traders now trade on {venue}. {note}".strip(), messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:trading_switch_changelist"))
 
     def _page(self, request: HttpRequest, error: str = "") -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.utils import timezone
 
 from hedgehog_project.outside import sentence
@@ -9,6 +10,7 @@ from hedgehog_project.venues import Venue, endpoints
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.models import Switch
+from trading.risk import recommended
 
 
 def why_not(venue: Venue) -> str | None:
@@ -19,8 +21,8 @@ def why_not(venue: Venue) -> str | None:
     return f"{problem}." if problem else None
 
 
-def turn_switch(venue: Venue, by: str, may_trade_live: bool, is_confirmed: bool) -> None:
-    """Lets new traders trade at this venue.
+def turn_switch(venue: Venue, by: str, may_trade_live: bool, is_confirmed: bool) -> str:
+    """Lets new traders trade at this venue; real money begins with limits. What else to tell the person.
 
     Raises ValidationError where settings or the confirmation are missing, PermissionDenied where the person may not.
     """
@@ -36,4 +38,9 @@ def turn_switch(venue: Venue, by: str, may_trade_live: bool, is_confirmed: bool)
             exchange_at(venue)  # which asks what the key may do
         except ExchangeError as error:
             raise ValidationError(sentence(str(error))) from error
-    Switch.objects.update_or_create(pk=1, defaults={"venue": venue, "changed_by": by, "changed_at": timezone.now()})
+    with transaction.atomic():
+        limits = venue == Venue.LIVE and recommended.begin_with(venue)
+        Switch.objects.update_or_create(
+            pk=1, defaults={"venue": venue, "changed_by": by, "changed_at": timezone.now()}
+        )
+    return f"Limits were set for it: {recommended.IN_WORDS}. Change them under Account risk limits." if limits else ""

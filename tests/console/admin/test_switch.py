@@ -1,5 +1,7 @@
 """The switch: the venues, and three locks before real money."""
 
+from decimal import Decimal
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
@@ -8,7 +10,7 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 
 from hedgehog_project.venues import Venue
-from trading.models import Switch
+from trading.models import AccountProtections, Switch
 
 pytestmark = pytest.mark.django_db
 
@@ -70,6 +72,21 @@ def test_live_with_all_three_locks_open(operator: Client, keys: None) -> None:
     assert 'name="confirmation"' in operator.get(PAGE).content.decode()
     assert turn(operator, "live", " Live ")[0] == 200
     assert Switch.current() == Venue.LIVE
+
+
+def test_real_money_begins_with_limits_that_stay_as_a_person_leaves_them(operator: Client, keys: None) -> None:
+    allow_live_trading(operator)
+    _, shown = turn(operator, "live", "live")
+    assert "Limits were set for it: at most 100 USDT in open buys and positions" in shown
+    limits = AccountProtections.objects.get(venue=Venue.LIVE)
+    assert (limits.max_exposure, limits.max_drawdown, limits.drawdown_mode) == (100, Decimal("0.05"), "reducing")
+
+    AccountProtections.objects.update(max_exposure=None)
+    turn(operator, "mock")
+    assert not AccountProtections.objects.exclude(venue=Venue.LIVE).exists()
+    _, shown = turn(operator, "live", "live")
+    assert "Limits were set" not in shown
+    assert AccountProtections.objects.get().max_exposure is None
 
 
 def test_live_without_the_setting_is_refused(operator: Client, keys: None, settings: Settings) -> None:
