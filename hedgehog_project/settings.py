@@ -1,4 +1,4 @@
-"""Every setting, read from the environment or `.env`; all are optional. README lists them for users."""
+"""Every setting, read from the environment or `.env`; all are optional. docs/settings.md lists them for users."""
 
 from pathlib import Path
 
