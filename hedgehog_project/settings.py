@@ -250,7 +250,11 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "console.admin.dashboard.context",
     "GLOBAL_CALLBACK": "console.admin.navigation.on_every_page",
     "STYLES": ["console.admin.navigation.style"],
-    "SCRIPTS": ["console.admin.navigation.numbers_script", "console.admin.navigation.script"],
+    "SCRIPTS": [
+        "console.admin.navigation.numbers_script",
+        "console.admin.navigation.script",
+        "console.admin.navigation.questions_script",
+    ],
     "TABS": "console.admin.navigation.tabs",
     "LOGIN": {"form": "console.login.LoginForm"},
     "SIDEBAR": {"show_search": True, "navigation": "console.admin.navigation.sidebar"},

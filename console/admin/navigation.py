@@ -45,7 +45,7 @@ class Money:
 
 def icon(request: HttpRequest) -> str:
     """Of the browser's tab: on real money filled, else outlined."""
-    return static("trading/icon-real.svg" if _money(request).is_real else "trading/icon.svg")
+    return static("trading/icon-real.svg" if money_of(request).is_real else "trading/icon.svg")
 
 
 def style(request: HttpRequest) -> str:
@@ -54,6 +54,10 @@ def style(request: HttpRequest) -> str:
 
 def numbers_script(request: HttpRequest) -> str:
     return static("trading/numbers.js")
+
+
+def questions_script(request: HttpRequest) -> str:
+    return static("trading/questions.js")
 
 
 def script(request: HttpRequest) -> str:
@@ -88,10 +92,10 @@ def mock_name() -> str:
 
 def title_prefix(request: HttpRequest) -> str:
     """Before the title of every page, so that tabs of a browser tell real money from play money."""
-    return "REAL |" if request.user.is_authenticated and _money(request).is_real else ""
+    return "REAL |" if request.user.is_authenticated and money_of(request).is_real else ""
 
 
-def _money(request: HttpRequest) -> Money:
+def money_of(request: HttpRequest) -> Money:
     """Asked once for a page."""
     if not hasattr(request, "money_at_stake"):
         request.money_at_stake = money_at_stake()  # type: ignore[attr-defined]
@@ -104,7 +108,7 @@ def on_every_page(request: HttpRequest) -> dict[str, Any]:
         return {}
     halted = Switch.row()
     return {
-        "money": _money(request),
+        "money": money_of(request),
         "zone": timezone.get_current_timezone_name(),
         "halted": halted,
         "halted_since": show.moment(halted.mode_at),

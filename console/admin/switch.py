@@ -11,11 +11,14 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from unfold.admin import ModelAdmin
 
-from console.admin import show
+from console.admin import questions, show
 from console.admin.base import back
+from console.admin.questions import Question
+from console.figures import count
 from hedgehog_project.hurry import hurried
 from hedgehog_project.outside import sentence
 from hedgehog_project.venues import Market, Venue, default_market
+from trading.core.strategy import TraderState
 from trading.models import Switch, Trader
 from trading.models.switch import TradingMode
 from trading.models.traders import LIVE
@@ -47,10 +50,14 @@ class SwitchAdmin(ModelAdmin):
 
     def mode_view(self, request: HttpRequest) -> HttpResponse:
         """Halts trading, or lets it go on."""
-        if request.method != "POST":
+        is_question = request.method == "GET" and request.GET.get("mode") == TradingMode.ACTIVE
+        if request.method != "POST" and not is_question:
             return HttpResponseNotAllowed(["POST"])
         if not self.has_change_permission(request):
             raise PermissionDenied
+        if is_question:
+            page = reverse("admin:trading_switch_changelist")
+            return questions.ask(request, _question(Switch.row()), page, self.admin_site.each_context(request))
         by = request.user.get_username()
         try:
             mode = TradingMode(request.POST.get("mode", ""))
@@ -134,6 +141,31 @@ class SwitchAdmin(ModelAdmin):
             ],
         }
         return TemplateResponse(request, "trading/switch.html", context, status=400 if error else 200)
+
+
+def _question(row: Switch) -> Question:
+    """What resuming would let happen."""
+    buys = Trader.objects.filter(LIVE, state=TraderState.WAITING).count()
+    held = Trader.objects.filter(LIVE, holds=True).count()
+    is_real = row.venue == Venue.LIVE or Trader.objects.filter(LIVE, venue=Venue.LIVE).exists()
+    return Question(
+        title="Resume trading?",
+        button="Resume for real money" if is_real else "Resume",
+        keep=f"Stay {row.mode}",
+        steps=[
+            f"Ends what was said: {row.mode_why or 'no reason was given'} (by {row.mode_by or 'unknown'})",
+            f"Lets {count(buys, 'trader')} buy that now waits, and starts others where slots are free",
+            f"Lets {count(held, 'trader')} sell that holds something"
+            if row.mode == TradingMode.HALTED
+            else f"{count(held, 'trader')} that holds something sells as before",
+        ],
+        note="A drawdown is measured anew from here.",
+        asks_why=False,
+        is_final=False,
+        is_real=is_real,
+        account="Binance",
+        hidden={"mode": TradingMode.ACTIVE.value},
+    )
 
 
 def _halt(by: str, why: str, mode: TradingMode, cancels: bool) -> list[str]:

@@ -10,11 +10,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404
 from django.template.defaultfilters import pluralize
-from django.urls import path
+from django.urls import path, reverse
 from unfold.admin import ModelAdmin
 
+from console.admin import questions
 from console.admin.base import PlainHistory, back
-from trading.models import Symbol, Trader
+from console.admin.questions import Question
+from console.figures import count
+from hedgehog_project.venues import Venue
+from trading.models import Switch, Symbol, Trader
 from trading.models.symbols import TradingStatus
 from trading.risk import kill_switch
 from trading.symbols import turning
@@ -40,11 +44,14 @@ class TurningAdmin(PlainHistory):
         return [turn, *super().get_urls()]
 
     def turn_view(self, request: HttpRequest, pk: int, what: str, state: str) -> HttpResponse:
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
         symbol = get_object_or_404(Symbol, pk=pk)
         if not self.has_change_permission(request, symbol):
             raise PermissionDenied
+        if request.method == "GET" and what == "trading" and TRADING.get(state, (None, False))[1]:
+            page = reverse("admin:trading_symbol_change", args=(symbol.pk,))
+            return questions.ask(request, _question(symbol, state), page, self.admin_site.each_context(request))
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
         match what:
             case "trading" if state in TRADING:
                 self.turn_trading(request, [symbol], state)
@@ -97,6 +104,31 @@ class TurningAdmin(PlainHistory):
     @admin.action(description="Price feed off", permissions=["change"])
     def streaming_off(self, request: HttpRequest, chosen: QuerySet[Symbol]) -> None:
         self.turn_streaming(request, _plain(chosen), "off")
+
+
+def _question(symbol: Symbol, state: str) -> Question:
+    """What turning one symbol off and cancelling would do."""
+    status, _ = TRADING[state]
+    is_off = status == TradingStatus.OFF
+    resting = kill_switch.resting([symbol]) if is_off else kill_switch.resting_buys([symbol])
+    holding = Trader.objects.filter(symbol=symbol, finished_at__isnull=True, holds=True).count()
+    keeps = f"{count(holding, 'trader')} would keep a position that nothing sells until trading is on again."
+    what = "Turn off and cancel orders" if is_off else "Shut down and cancel buys"
+    return Question(
+        title=f"{what}: {symbol}?",
+        button=what,
+        keep="Leave it as it is",
+        steps=[
+            f"Places no order of {symbol} any more, at any venue, sells included"
+            if is_off
+            else "Lets running cycles finish, starts no new ones, then turns trading off",
+            f"Cancels {count(resting.count(), 'open order' if is_off else 'open buy')} on the exchange",
+        ],
+        note=keeps if holding and is_off else "",
+        asks_why=False,
+        is_real=resting.filter(venue=Venue.LIVE).exists() or Switch.current() == Venue.LIVE,
+        account="Binance",
+    )
 
 
 def tell_problems(of: ModelAdmin, request: HttpRequest, problems: dict[str, str]) -> None:

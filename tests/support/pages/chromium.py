@@ -87,6 +87,38 @@ class Browser:
         while (left := until - time.monotonic()) > 0:
             self._listen(left)
 
+    def resize(self, width: int, height: int, scale: float = 1, is_phone: bool = False) -> None:
+        """From now on the page is this large, in CSS pixels. `is_phone`: with fingers, and as wide as the screen."""
+        self._call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=scale, mobile=is_phone,
+        )  # fmt: skip
+        self._call("Emulation.setTouchEmulationEnabled", enabled=is_phone)
+
+    def prefer(self, scheme: str) -> None:
+        """`light` or `dark`, as the machine's own setting: pages follow it."""
+        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    def press(self, key: str, shift: bool = False) -> None:
+        """A key as a person presses it: `t`, `Enter`, `Escape`, `Tab`, `ArrowDown`."""
+        codes = {"Enter": 13, "Escape": 27, "Tab": 9, "ArrowDown": 40, "ArrowUp": 38, "Backspace": 8}
+        text = {"text": "\r"} if key == "Enter" else {"text": key} if len(key) == 1 else {}
+        code = codes.get(key) or ord(key.upper())
+        common = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
+        self._call("Input.dispatchKeyEvent", type="keyDown", **common, **text)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def write(self, text: str) -> None:
+        """Into what has the focus."""
+        self._call("Input.insertText", text=text)
+
+    def wait_for(self, script: str, timeout_s: float = 10) -> None:
+        """Until a JavaScript expression is true on the page, whichever page that is by then."""
+        give_up = time.monotonic() + timeout_s
+        while not self.evaluate(f"Boolean({script})"):
+            assert time.monotonic() < give_up, f"never true: {script}"
+            self.settle(0.05)
+
     def evaluate(self, script: str) -> Any:
         """The value of a JavaScript expression on the page."""
         answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
