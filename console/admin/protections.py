@@ -17,7 +17,7 @@ from console.admin.base import PlainHistory, ReadOnlyAdmin
 from console.admin.forms import AmountInput
 from console.admin.percent import PercentField
 from hedgehog_project.venues import Venue
-from trading.models import AccountProtections, DeniedOrder, Symbol, SymbolProtections
+from trading.models import AccountProtections, DeniedOrder, Switch, Symbol, SymbolProtections
 from trading.models.fields import AmountField
 from trading.risk import protections, sizing
 
@@ -36,6 +36,16 @@ class AccountProtectionsForm(forms.ModelForm):
     class Meta:
         model = AccountProtections
         fields = "__all__"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if (
+            "venue" in self.fields
+        ):  # Of a new one. Each venue has one row, and nobody's choice is the first of a list.
+            taken = set(AccountProtections.objects.values_list("venue", flat=True))
+            free = [venue.value for venue in Venue if venue not in taken]
+            self.fields["venue"].choices = [("", "Choose a venue"), *((name, name) for name in free)]  # type: ignore[attr-defined]
+            self.fields["venue"].initial = Switch.current().value if Switch.current() in free else ""
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

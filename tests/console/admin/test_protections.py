@@ -23,6 +23,7 @@ from trading.models import (
     AccountProtections,
     DeniedOrder,
     Profile,
+    Switch,
     Symbol,
     SymbolProtections,
     Trader,
@@ -215,6 +216,19 @@ def test_account_protections_without_a_limit_are_no_row(admin_client: Client) ->
     shown = admin_client.post(f"{PAGES}add/", {**EMPTY, **CHOICES, "venue": "mock"}, follow=True).content.decode()
     assert "Nothing is set: fill in at least one limit." in shown
     assert not AccountProtections.objects.exists()
+
+
+def test_new_account_limits_are_for_the_venue_of_the_switch(admin_client: Client) -> None:
+    """Unfold's select has no empty choice, so that the first venue, live, would be everybody's."""
+    Switch.objects.update_or_create(pk=1, defaults={"venue": Venue.MOCK})
+    add = f"{PAGES}add/"
+    assert main_form(admin_client.get(add).content.decode()).values["venue"] == ["mock"]
+    AccountProtections.objects.create(venue=Venue.MOCK, max_exposure=D(5))
+    form = main_form(admin_client.get(add).content.decode())
+    assert form.values["venue"] == [""]
+    shown = admin_client.post(add, {**form.values, "max_exposure": "5"}, follow=True).content.decode()
+    assert "This field is required." in shown
+    assert AccountProtections.objects.count() == 1
 
 
 def test_account_protections_that_are_emptied_say_that_nothing_is_denied(admin_client: Client) -> None:

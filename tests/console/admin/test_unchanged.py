@@ -73,12 +73,21 @@ def another_strategy(symbol: Symbol) -> None:
     )
 
 
+def a_strategy_that_is_gone(symbol: Symbol) -> None:
+    give(TradingSettings.objects.filter(symbol=symbol), profit_interval=D("0.0034"))
+    TradingSettings.objects.filter(symbol=symbol).update(
+        strategy="not-installed", status="off", profile=Profile.objects.get(name="lively")
+    )
+
+
 def with_protections(symbol: Symbol) -> None:
     limit(symbol, max_exposure=D("300.5"), max_consecutive_losses=3, deny_in_gaps=True)
     TradingSettings.objects.filter(symbol=symbol).update(profile=Profile.objects.get(name="lively"))
 
 
-@pytest.mark.parametrize("prepare", [plain_settings, odd_settings, another_strategy, with_protections])
+@pytest.mark.parametrize(
+    "prepare", [plain_settings, odd_settings, another_strategy, a_strategy_that_is_gone, with_protections]
+)
 def test_a_symbol_saved_as_it_is_keeps_its_profile_and_its_history(
     admin_client: Client, symbol: Symbol, prepare: Callable[[Symbol], None]
 ) -> None:
