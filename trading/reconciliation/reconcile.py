@@ -49,8 +49,9 @@ Answer = TypeVar("Answer")
 LOOK_AGAIN_S = 1.0
 # A comparison that takes longer no longer keeps others away.
 ALONE_S = 20
-# A report that nobody booked is handed on again after three seconds. What is older than this was lost.
-REPORTS_TAKE = timedelta(seconds=15)
+# A report that nobody booked is handed on again after three seconds, and a busy machine takes longer. What a minute,
+# the time between two comparisons, has not brought was lost.
+REPORTS_TAKE = timedelta(minutes=1)
 
 
 def reconcile(

@@ -248,6 +248,16 @@ class TestReportsThatAreOnTheirWay:
         buy.refresh_from_db()
         assert buy.status == OrderStatus.CANCELED
 
+    @pytest.mark.parametrize(("ago_s", "counts"), [(45, (0, 1)), (75, (1, 0))])
+    def test_only_what_a_minute_could_not_heal_is_called_repaired(
+        self, trader: Trader, exchange: ScriptedExchange, ago_s: float, counts: tuple[int, int]
+    ) -> None:
+        buy = buys(trader, exchange)
+        exchange.end(buy.client_order_id, OrderStatus.CANCELED)
+        self.changed(exchange, buy.client_order_id, ago_s)
+        row = reconcile(Venue.MOCK, exchange)
+        assert (row.repaired, row.late) == counts
+
     def test_what_changed_longer_ago_than_reports_take_was_lost_and_is_repaired(
         self, trader: Trader, exchange: ScriptedExchange
     ) -> None:
