@@ -40,10 +40,8 @@ _MESSAGES: tuple[tuple[str, Why, str], ...] = (
     (
         "Account has insufficient balance",
         Why.BALANCE,
-        (
-            "Insufficient balance: add funds, lower the budget or cancel other orders "
-            "(for a sell: the position is not free)"
-        ),
+        # What to do about it depends on the side, which the exchange does not repeat: see rejections.py.
+        "The free balance is less than the order needs",
     ),
     ("Market is closed", Why.MARKET_CLOSED, "The market is closed"),
     (

@@ -56,7 +56,7 @@ from trading.strategies.time_limit import within_time
 from trading.strategies.typed import BadSettings
 from trading.traders import next_cycle
 from trading.traders.cycle_end import count_again, end
-from trading.traders.rejections import report_of
+from trading.traders.rejections import RESETS, report_of
 from trading.traders.retries import back_off, deny, look_again, wait
 from trading.traders.rows import claim, read, save, trigger_for
 from trading.traders.valuing import Wanted
@@ -385,10 +385,11 @@ def _note_missing(snapshot: Snapshot) -> None:
     trader.missing += snapshot.missing
     asset = trader.symbol.base_asset
     cost = plain(snapshot.position.cost_of_missing(asset))
+    reset = f", {RESETS[trader.venue]}" if trader.venue in RESETS else ""
     reason = (
-        f"{plain(snapshot.missing)} {asset} of its position is missing in the account (sold by hand, spent, or paid "
-        f"as commission?). The rest is sold. The {cost} {trader.symbol.quote_asset} that it cost count as neither "
-        "profit nor loss"
+        f"{plain(snapshot.missing)} {asset} of its position is missing in the account (sold by hand, spent, paid as "
+        f"commission{reset}?). The rest is sold. The {cost} {trader.symbol.quote_asset} that it cost count as "
+        "neither profit nor loss"
     )
     write(trader, snapshot.cause, Kind.MISSING, "position incomplete", reason)
 

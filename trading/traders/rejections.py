@@ -19,6 +19,12 @@ from trading.waking import enqueue
 
 log = logging.getLogger(__name__)
 
+# Play money can be taken back, as nothing else is.
+RESETS: dict[str, str] = {
+    Venue.MOCK: "gone with a reset of the mock account",
+    Venue.TESTNET: "gone with testnet's monthly reset",
+}
+
 # The order's time is the exchange's, the row's is ours. A clock in a wrong time zone must not make an order of ours a
 # stranger, for another one would be sent; a day is more than any zone is off.
 NAMESAKE_OLDER_BY = timedelta(days=1)
@@ -92,4 +98,7 @@ def _needed(row: Order) -> str:
         needs = f"The buy needs {plain(quote_of(row.price, row.quantity))} {row.symbol.quote_asset}"
         return f"{needs}, more than the free balance: add funds, lower the budget or cancel other orders"
     needs = f"The sell needs {plain(row.quantity)} {row.symbol.base_asset}"
-    return f"{needs}, more than the free balance: was it sold by hand, or is it locked by other orders?"
+    ways = ["sold by hand", "locked by other orders"]
+    if row.venue in RESETS:
+        ways.append(RESETS[row.venue])
+    return f"{needs}, more than the free balance: it may be {', '.join(ways[:-1])} or {ways[-1]}"

@@ -125,7 +125,7 @@ def test_reason_for_people_says_what_to_do(sync: dict[str, list[Any]]) -> None:
         error, _ = failure(-1013, message, is_placing=True)
         assert len(str(error)) > len(f"{message} (-1013)") + 20, error
     error, _ = failure(-2010, "Account has insufficient balance for requested action.", is_placing=True)
-    assert str(error).startswith("Insufficient balance: add funds")
+    assert str(error).startswith("The free balance is less than the order needs")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from celery import current_app
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from hedgehog_project.venues import Venue
 from streamer.topics import report_topic
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.support.rows import make_trader
@@ -27,6 +28,7 @@ from trading.models.symbols import bounds_of, forget_filters
 from trading.risk import gate
 from trading.symbols import listings, refreshing
 from trading.traders import acting, calls
+from trading.traders.rejections import not_taken
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -48,7 +50,7 @@ def wait_s(trader: Trader) -> float:
 def test_missing_balance_says_what_is_missing_and_has_the_books_compared(
     trader: Trader, exchange: ScriptedExchange, wake_ups: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    text = "Insufficient balance: add funds (-2010)"
+    text = "The free balance is less than the order needs (-2010)"
     exchange.before += [raises(Refused(text, -2010, Why.BALANCE))] * 2
     acting.wake(trader.pk, TRADE, exchange)
     assert fresh(trader).error == (
@@ -61,6 +63,20 @@ def test_missing_balance_says_what_is_missing_and_has_the_books_compared(
     look_again(trader, exchange)
     acting.wake(trader.pk, TRADE, exchange)
     assert 1 < wait_s(trader) <= 2
+
+
+@pytest.mark.parametrize(
+    ("venue", "reset"),
+    [
+        (Venue.MOCK, ", locked by other orders or gone with a reset of the mock account (-2010)"),
+        (Venue.TESTNET, ", locked by other orders or gone with testnet's monthly reset (-2010)"),
+        (Venue.LIVE, " or locked by other orders (-2010)"),
+    ],
+)
+def test_sale_of_what_the_account_has_no_more_asks_for_no_funds(venue: Venue, reset: str, trader: Trader) -> None:
+    row = Order(venue=venue, symbol=trader.symbol, side=Side.SELL, price=D(3000), quantity=D("0.0665"))
+    told = not_taken(row, Refused("The free balance is less than the order needs (-2010)", -2010, Why.BALANCE)).text
+    assert told == f"The sell needs 0.0665 ETH, more than the free balance: it may be sold by hand{reset}"
 
 
 def test_closed_market_has_its_listing_asked_at_once_which_holds_orders_back_from_then_on(
