@@ -48,6 +48,11 @@ SCHEDULE = (
 )
 
 
+OURS = frozenset(row.task for row in SCHEDULE)
+# Without it nothing is traded and no order in doubt is asked about. Who wants that halts, which says so everywhere.
+LEADER = "trading.tasks.lead"
+
+
 def make_schedule() -> None:
     """Writes the rows that are not there yet."""
     for row in SCHEDULE:

@@ -125,12 +125,12 @@ def an_odd_profile() -> Model:
 
 def a_task() -> Model:
     make_schedule()
-    return PeriodicTask.objects.get(name="Leader")
+    return PeriodicTask.objects.get(name="Gain")
 
 
 def a_period() -> Model:
     make_schedule()
-    return IntervalSchedule.objects.order_by("pk")[0]
+    return IntervalSchedule.objects.get(every=60)
 
 
 def a_crontab() -> Model:
