@@ -121,7 +121,8 @@ def reconcile(self: Task[Any, Any], venue: str, entry: str | None = None) -> Non
         acknowledge(connect(), venue, entry)
 
 
-@shared_task(base=BaseTask, is_enqueued_again=False, takes_s=30.0)
+# Without events: one a second would leave no room in Flower for any other task.
+@shared_task(base=BaseTask, is_enqueued_again=False, takes_s=30.0, send_events=False)
 def lead() -> None:
     """Every second: what is missing, stuck or forgotten. However late it comes: beat lets no second one wait."""
     client = connect()

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+from base64 import b64decode
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,30 @@ def test_the_leader_has_a_thread_that_nothing_else_can_keep_busy(
     processes.wait_for(lambda: beats(redis_client)[0].facts["done"] >= 12, 10, "that to be told")
     assert worker.stop() == 0
     assert "Traceback" not in worker.output
+
+
+def test_the_leader_floods_no_list_of_tasks(processes: Processes, redis_client: "redis.Redis") -> None:
+    """Flower keeps the last events, and the leader runs each second."""
+    assert processes.run("migrate", "--verbosity=0").returncode == 0
+    with redis_client.pubsub(ignore_subscribe_messages=True) as events:
+        events.psubscribe("*celeryev*")
+        module = "tests.hedgehog_project.celery_processes.tasks"
+        processes.celery("worker", "-c", "1", "-E", "-Q", "celery,leader", "-I", module)
+        led = current_app.send_task("trading.tasks.lead")
+        processes.wait_for(lambda: progress.age_s(redis_client, LED) is not None, 30, "the leader's end")
+        other = take_a_while.delay("counted")
+        told: list[tuple[str, str]] = []
+
+        def is_told() -> bool:
+            while message := events.get_message():
+                body = json.loads(b64decode(json.loads(message["data"])["body"]))
+                told.extend(
+                    (each["type"], each.get("uuid", "")) for each in (body if isinstance(body, list) else [body])
+                )
+            return ("task-succeeded", other.id) in told
+
+        processes.wait_for(is_told, 20, "the other task's events")
+    assert [kind for kind, task in told if task == led.id] == []
 
 
 def test_the_leader_goes_on_when_the_broker_was_away(processes: Processes, redis_client: "redis.Redis") -> None:
