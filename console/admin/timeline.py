@@ -21,10 +21,11 @@ from trading.books.arithmetic import Arithmetic, arithmetic
 from trading.books.booking import as_core, position_with
 from trading.books.holdings import fees_of, value_of
 from trading.core.journal import Kind, Source
-from trading.core.money import ZERO, plain, quote_of
+from trading.core.money import ZERO, ceil_to, plain, quote_of
 from trading.core.orders import OPEN, PROVEN_BY_US, OrderStatus
 from trading.core.position import LEAVES_TO_THE_NEXT, TraderState
 from trading.models import Fill, JournalEntry, Order, Trader
+from trading.models.symbols import filters_of
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings, typed
 from trading.waking import prices
@@ -169,7 +170,10 @@ def _both(at: datetime | None) -> SafeString | str:
 def _sum(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> dict[str, Any]:
     """The position, and one under the other the terms of its sales, each with its sign, and what they come to."""
     quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
-    bought = f"Bought {plain(terms.bought)} {base} at {plain(terms.bought_at or ZERO)}"
+    filters = filters_of(trader.symbol_id, trader.venue)
+    # An average is a price to people: in whole ticks, and none that is better than what was paid.
+    average = ceil_to(terms.bought_at or ZERO, filters.tick if filters else ZERO)
+    bought = f"Bought {plain(terms.bought)} {base} at {plain(average)}"
     position = [(bought, show.amount(terms.paid, quote), "")]
     if terms.fees_base:
         got = f"net {plain(terms.bought - terms.fees_base)} {base}"

@@ -131,6 +131,14 @@ def test_tone_says_how_it_went(symbol: Symbol, kind: Kind, profit: str, tone: st
     assert step.tone == tone
 
 
+def test_an_average_price_stands_on_a_tick(symbol: Symbol) -> None:
+    trader = make_trader(symbol, state=TraderState.HOLDING, holds=True)
+    for trade_id, (price, quantity) in enumerate((("2990.01", "0.01"), ("2990.02", "0.02"))):
+        make_fill(make_order(trader, price=D(price), quantity=D(quantity)), trade_id)
+    label, *_ = timeline_of(trader)["sum"]["position"][0]
+    assert label == "Bought 0.03 ETH at 2990.02"
+
+
 def test_terms_add_up_to_the_profit_and_its_shares(cycle: Trader) -> None:
     shown = timeline_of(cycle)["sum"]
     assert [label for label, *_ in shown["position"]] == ["Bought 0.1 ETH at 3000", "Commission in ETH"]
