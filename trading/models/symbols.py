@@ -201,6 +201,13 @@ class Sizing(models.TextChoices):
     SHARE = "share", "share of balance"
 
 
+class Slots(models.TextChoices):
+    """How far apart a symbol's slots buy: see core/ladder.py."""
+
+    LADDER = "ladder", "step by step"
+    TOGETHER = "together", "all together"
+
+
 def first_settings() -> dict[str, str]:
     """Those of a symbol that was never changed, for the strategy that it begins with."""
     return to_texts(FIRST.Settings())
@@ -227,6 +234,13 @@ class TradingSettings(models.Model):
         default=3,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_SLOTS)],
         help_text="How many traders may run at the same time; the budget is split equally among them.",
+    )
+    slots = models.CharField(
+        "slots buy",
+        max_length=8,
+        choices=Slots.choices,
+        default=Slots.LADDER,
+        help_text="Step by step: a slot buys only a ladder step below the lowest price that another slot holds.",
     )
     budget = AmountField(
         default=Decimal(600),
@@ -269,6 +283,7 @@ class TradingSettings(models.Model):
             models.CheckConstraint(condition=models.Q(budget__gt=Decimal(0)), name="budget_above_zero"),
             models.CheckConstraint(condition=models.Q(status__in=TradingStatus.values), name="known_trading_status"),
             models.CheckConstraint(condition=models.Q(sizing__in=Sizing.values), name="known_sizing"),
+            models.CheckConstraint(condition=models.Q(slots__in=Slots.values), name="known_slots"),
         ]
 
     def __str__(self) -> str:

@@ -25,6 +25,7 @@ class Claimed:
     mode: str  # of trading
     is_copied: bool  # a copy of this installation was seen at its venue
     identity: str  # this installation's
+    slots: str = ""  # how far apart its symbol's slots buy
 
 
 class Trader(models.Model):

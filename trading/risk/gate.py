@@ -143,12 +143,17 @@ def _full_book_denial(venue: Venue, symbol_id: int, side: Side, filters: SymbolF
     return Denial(reason, FULL, f"max open orders of {filters.symbol} at {venue} reached", Check.FULL_BOOK)
 
 
-def _self_trade_denial(trader: Trader, side: Side, price: Decimal) -> Denial | None:
-    """An own order on the other side that this one would meet: Binance would end one of the two (stp_faq.md)."""
-    # One at a time for each symbol: two that look side by side would not see each other. On SQLite the transaction
-    # is that lock.
+def lock_symbol(trader: Trader) -> None:
+    """One order at a time for each symbol: two that look side by side would not see each other. On SQLite the
+    transaction is that lock.
+    """
     if connection.features.has_select_for_update:
         _SYMBOL_LOCKED.first(trader.symbol_id)
+
+
+def _self_trade_denial(trader: Trader, side: Side, price: Decimal) -> Denial | None:
+    """An own order on the other side that this one would meet: Binance would end one of the two (stp_faq.md)."""
+    lock_symbol(trader)
     others = _TO_MEET[side](trader.venue, trader.symbol_id, to_units(price))
     if not others:
         return None

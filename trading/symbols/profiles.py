@@ -17,6 +17,7 @@ from trading.models.symbols import TradingStatus
 from trading.risk import protections
 from trading.strategies.registry import COMMON, UnknownStrategy
 from trading.strategies.typed import BadSettings, Typed, Value
+from trading.symbols import resting
 
 # What says that a symbol is traded, and not how; and what holds the settings that are named one by one.
 _NOT_HOW = {"id", "symbol", "status", "cancel_orders", "profile", "strategy_settings"}
@@ -162,6 +163,8 @@ def change(symbols: Iterable[Symbol], values: Mapping[str, Any], profile: Profil
         TradingSettings.objects.bulk_update(changed, sorted(fields), batch_size=_BATCH)
         if limits:
             _protect([row.symbol_id for row in changed], limits)
+        if "slots" in columns:
+            transaction.on_commit(lambda: resting.slots_have_changed([row.symbol_id for row in changed]))
     return Changed(len(changed), problems)
 
 

@@ -30,7 +30,7 @@ from trading.identity import copies
 from trading.models import Order, Trader
 from trading.models.journal import write, write_once
 from trading.risk import gate
-from trading.traders import calls
+from trading.traders import calls, neighbours
 from trading.traders.looks import CancelOrder, ClearTheWay, DeniedByMode, FetchFills, Known, Looked, Send, look
 from trading.traders.rejections import NotTaken, not_taken, report_of, see_to
 from trading.traders.retries import FILLS_COME_WITHIN, back_off, deny
@@ -310,6 +310,8 @@ def _close(trader_id: int, send: Send, outcome: NotTaken, task_id: str, denial: 
         if send.replaces:
             # Nothing has taken its place: it rests on.
             Order.objects.filter(client_order_id=send.replaces, status__is_open=True).update(cancel_reason="")
+        if row.side == Side.BUY:
+            neighbours.has_moved(trader)
         if not trader.has_ended:
             trader.state = state_of(position_of(trader))
             if denial is None:

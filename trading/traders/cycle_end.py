@@ -14,6 +14,7 @@ from trading.core.orders import UNVALUED, unvalued
 from trading.core.position import LEAVES_TO_THE_NEXT, Position, TraderState
 from trading.models import Trader
 from trading.models.journal import write
+from trading.traders import neighbours
 from trading.traders.rows import copy, locked, save
 
 
@@ -68,6 +69,8 @@ def end(trader: Trader, decision: Finish, position: Position) -> None:
     trader.retry_at = None
     trader.waits_for = ""
     trader.error = ""
+    if position.orders:
+        neighbours.has_moved(trader)
 
 
 def count_again(trader: Trader, cause: Cause) -> None:

@@ -23,7 +23,7 @@ from hedgehog_project.database.writing import insert, update
 from hedgehog_project.venues import Venue
 from trading.books import leftovers
 from trading.books.booking import as_core, book, position_with
-from trading.core import guard
+from trading.core import guard, ladder
 from trading.core.decisions import (
     ANY_PRICE,
     Cancel,
@@ -54,7 +54,7 @@ from trading.risk import gate
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.time_limit import within_time
 from trading.strategies.typed import BadSettings
-from trading.traders import next_cycle
+from trading.traders import neighbours, next_cycle
 from trading.traders.cycle_end import count_again, end
 from trading.traders.rejections import RESETS, report_of
 from trading.traders.retries import back_off, deny, look_again, wait
@@ -346,6 +346,8 @@ def _take_in(snapshot: Snapshot, thought: Thought | None) -> Looked:
         _note_missing(snapshot)
     trader.retry_at = None
     trader.state = state_of(snapshot.position)
+    if snapshot.position.bought and not trader.holds:
+        neighbours.has_bought(trader, min(order.price for order in snapshot.position.of(Side.BUY) if order.executed))
     trader.holds = bool(snapshot.position.bought)
     trader.arm(Triggers())
     trader.waits_for = ""
@@ -413,6 +415,8 @@ def _book(snapshot: Snapshot, row: Order) -> None:
 
 def _book_one(snapshot: Snapshot, row: Order, told: OrderReported) -> None:
     book(snapshot.trader, row, told.report, cause_of(told, snapshot.task_id))
+    if row.side == Side.BUY and not row.executed and not OrderStatus(row.status).is_open:
+        neighbours.has_moved(snapshot.trader)
 
 
 def _enqueue_cancel(order_id: int, trader: Trader) -> None:
@@ -438,6 +442,8 @@ def _follow(snapshot: Snapshot, thought: Thought) -> Looked:
         next_one = Triggers() if position.orders else Triggers(below=ANY_PRICE)
         wait(trader, position, unknown, next_one, event, cause)
         return NOTHING_TO_DO
+    thought = _on_the_ladder(snapshot, thought)
+    assert thought.decision is not None
     looked = _act_on(snapshot, thought.decision)
     match thought.decision:
         case Wait() as decision:
@@ -446,6 +452,28 @@ def _follow(snapshot: Snapshot, thought: Thought) -> Looked:
             after = replace(position, memory=trader.memory, has_requested_slot=True)
             wait(trader, after, Wait(f"slot requested: {reason}"), thought.armed, event, cause)
     return looked
+
+
+def _on_the_ladder(snapshot: Snapshot, thought: Thought) -> Thought:
+    """The same, or what the ladder makes of it: a buy too near to another slot's waits for its price, and an open one
+    whose ground is gone is cancelled. Other slots are asked about for these only.
+    """
+    trader, position, decision, event = snapshot.trader, snapshot.position, thought.decision, snapshot.event
+    is_checked = isinstance(event, Recheck) and isinstance(decision, Wait) and ladder.can_be_withdrawn(position)
+    step = neighbours.step_of(trader) if isinstance(decision, PlaceBuy) or is_checked else None
+    if step is None or snapshot.filters is None:
+        return thought
+    if not isinstance(decision, PlaceBuy):
+        cancel = ladder.withdrawal(position, neighbours.rungs(trader), step)
+        return thought if cancel is None else Thought(cancel)
+    gate.lock_symbol(trader)
+    market = event.price if isinstance(event, TradeSeen) else decision.price
+    resting = ladder.rest(decision, market, neighbours.rungs(trader), step, snapshot.filters.tick)
+    if resting is None:
+        return thought
+    wait, triggers = resting
+    # What holds a part already, too little to sell, looks again: it must not miss that others have sold.
+    return Thought(wait, Triggers(below=ANY_PRICE) if position.bought or triggers == Triggers() else triggers)
 
 
 def _act_on(snapshot: Snapshot, decision: Decision) -> Looked:

@@ -67,6 +67,7 @@ _OF_VERSION: Compiled[Any] = Compiled(
             mode=Subquery(Switch.objects.filter(pk=1).values("mode")),
             is_copied=Exists(_COPY),
             identity=Subquery(Installation.objects.filter(pk=1).values("identity")),
+            slots=F("symbol__settings__slots"),
         )
     ),
     int,
@@ -91,7 +92,7 @@ def claim(trader: Any) -> bool:
     found = _OF_VERSION.first(trader.pk, trader.version)
     if found is None or found.trading_status != trader.trading_status:
         return False
-    trader.claimed = Claimed(found.mode or "", found.is_copied, found.identity or "")
+    trader.claimed = Claimed(found.mode or "", found.is_copied, found.identity or "", found.slots or "")
     return True
 
 
