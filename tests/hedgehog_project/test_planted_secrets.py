@@ -98,7 +98,7 @@ def manage(*arguments: str) -> tuple[str, ...]:
 
 CELERY = (sys.executable, "-m", "celery", "-A", "hedgehog_project")
 GUNICORN = (
-    *(sys.executable, "-m", "gunicorn", "hedgehog_project.wsgi"),
+    *(sys.executable, "-m", "gunicorn", "console.asgi"),
     *("--bind", f"{HOST}:0", "--config=hedgehog_project/web_config.py"),
 )
 
