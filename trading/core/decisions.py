@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from trading.core import old_names
@@ -112,6 +113,30 @@ class Triggers:
 
     def are_crossed_by(self, price: Decimal) -> bool:
         return (self.below is not None and price <= self.below) or (self.above is not None and price >= self.above)
+
+
+class LevelKind(StrEnum):
+    """What happens at a price that a strategy has in mind."""
+
+    TARGET = "target"  # It takes its profit.
+    STOP_LOSS = "stop_loss"
+    TRAILING_STOP = "trailing_stop"
+    SELL = "sell"  # It sells what has gone up, at whatever the market then gives.
+    BUY = "buy"
+    NEXT_SLOT = "next_slot"  # It asks for another trader beside it.
+    REPRICE = "reprice"  # It cancels its buy and places another.
+
+
+# At these it acts where the price is so low or lower; at the others where it is so high or higher.
+FROM_ABOVE = frozenset({LevelKind.STOP_LOSS, LevelKind.TRAILING_STOP, LevelKind.SELL, LevelKind.NEXT_SLOT})
+
+
+@dataclass(frozen=True)
+class Level:
+    """A price that a strategy has in mind, for people: pages draw it, and nothing is decided by it."""
+
+    kind: LevelKind
+    price: Decimal
 
 
 if not TYPE_CHECKING:  # A type checker should miss the old names.

@@ -3,7 +3,7 @@
 A strategy is a module (or an object) of pure functions: no clock, no database, no network, no state of its own.
 """
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from trading.core import old_names
 from trading.core.decisions import (
@@ -11,6 +11,8 @@ from trading.core.decisions import (
     Cancel,
     Decision,
     Finish,
+    Level,
+    LevelKind,
     Memory,
     PlaceBuy,
     PlaceSell,
@@ -32,6 +34,9 @@ __all__ = [
     "Decision",
     "Event",
     "Finish",
+    "HasLevels",
+    "Level",
+    "LevelKind",
     "Memory",
     "Mode",
     "Order",
@@ -73,6 +78,14 @@ class Strategy(Protocol):
 
         While it holds something and no order of it is open, Triggers() says that time, not a price, is to wake it.
         """
+
+
+@runtime_checkable
+class HasLevels(Protocol):
+    """A strategy that also tells, for pages alone, which prices it has in mind."""
+
+    def levels(self, position: Position, filters: SymbolFilters, settings: Any, /) -> tuple[Level, ...]:
+        """Where it sells, buys or asks for a slot as the trader stands now: pure, as `triggers` is."""
 
 
 if not TYPE_CHECKING:  # A type checker should miss the old names.

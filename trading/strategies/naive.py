@@ -12,6 +12,8 @@ from trading.core.decisions import (
     ANY_PRICE,
     Cancel,
     Decision,
+    Level,
+    LevelKind,
     Memory,
     PlaceSell,
     Replace,
@@ -131,6 +133,24 @@ def triggers(position: Position, filters: SymbolFilters, settings: Settings) -> 
     )
 
 
+def levels(position: Position, filters: SymbolFilters, settings: Settings) -> tuple[Level, ...]:
+    """The prices that it has in mind, for pages."""
+    resting = position.open_order
+    found = {LevelKind.NEXT_SLOT: _passed_below(_request_slot_under(position, settings))}
+    if resting is not None and resting.side == Side.BUY:
+        over = _retarget_over(resting, settings)
+        found[LevelKind.REPRICE] = None if over is None else just_over(over)
+    if position.bought and LEAVES_AT not in position.memory:
+        found[LevelKind.TARGET] = sale_price(position, settings.profit_interval, filters)
+        found[LevelKind.STOP_LOSS] = _passed_below(_stop_loss_under(position, settings))
+        found[LevelKind.TRAILING_STOP] = _passed_below(_trailing_stop_under(position, settings))
+    return tuple(Level(kind, price) for kind, price in found.items() if price is not None)
+
+
+def _passed_below(price: Decimal | None) -> Decimal | None:
+    return None if price is None else just_under(price)
+
+
 # --- buying ---------------------------------------------------------------------------------------
 
 
@@ -210,15 +230,18 @@ def _stop_under(position: Position, resting: Order, settings: Settings) -> Decim
     if _is_leaving(position, resting):
         # It is on its way out by a limit order. Where the market falls through that one as well, it follows.
         return resting.price * (ONE - (settings.exit_slippage or 0))
-    floors = [_stop_loss_under(position, settings)]
-    if settings.trailing_stop_interval is not None:
-        floors.append(_highest(position) * (ONE - settings.trailing_stop_interval))
+    floors = [_stop_loss_under(position, settings), _trailing_stop_under(position, settings)]
     return max((floor for floor in floors if floor is not None), default=None)
 
 
 def _stop_loss_under(position: Position, settings: Settings) -> Decimal | None:
     interval = settings.stop_loss_interval
     return None if interval is None else _bought_at(position) * (ONE - interval)
+
+
+def _trailing_stop_under(position: Position, settings: Settings) -> Decimal | None:
+    interval = settings.trailing_stop_interval
+    return None if interval is None else _highest(position) * (ONE - interval)
 
 
 def _highest(position: Position) -> Decimal:

@@ -10,7 +10,18 @@ or, where it was quicker, rest; one that it leaves a whole trail behind is cance
 from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 
-from trading.core.decisions import ANY_PRICE, Cancel, Decision, PlaceBuy, PlaceSell, RequestSlot, Triggers, Wait
+from trading.core.decisions import (
+    ANY_PRICE,
+    Cancel,
+    Decision,
+    Level,
+    LevelKind,
+    PlaceBuy,
+    PlaceSell,
+    RequestSlot,
+    Triggers,
+    Wait,
+)
 from trading.core.events import Event, TradeSeen
 from trading.core.filters import SymbolFilters
 from trading.core.guard import not_filled_yet
@@ -92,6 +103,18 @@ def triggers(position: Position, filters: SymbolFilters, settings: Settings) -> 
     if high is None:
         return Triggers(below=_slot_at(position, settings), above=_floor(position, filters, settings))
     return Triggers(below=high * (ONE - trail), above=high * (ONE + trail * STEP))
+
+
+def levels(position: Position, filters: SymbolFilters, settings: Settings) -> tuple[Level, ...]:
+    """The prices that it has in mind, for pages."""
+    trail, low, high = settings.trail_interval, _remembered(position, LOW), _remembered(position, HIGH)
+    found = {LevelKind.NEXT_SLOT: _slot_at(position, settings)}
+    if position.bought:
+        found[LevelKind.TARGET] = _floor(position, filters, settings)
+        found[LevelKind.SELL] = None if high is None else high * (ONE - trail)
+    elif position.open_order is None and low is not None:
+        found[LevelKind.BUY] = low * (ONE + trail)
+    return tuple(Level(kind, price) for kind, price in found.items() if price is not None)
 
 
 # --- before the buy -------------------------------------------------------------------------------
