@@ -1,4 +1,4 @@
-"""The few public GETs that a streamer needs, within the budget of the address, with the answers put into words."""
+"""The few public GETs that a streamer and charts need, within the budget of the address, with the answers put into words."""
 
 import http.client
 import urllib.error
@@ -18,7 +18,15 @@ T = TypeVar("T")
 
 TIMEOUT_S = 5.0
 # Request weights (market-data-endpoints.md, general-endpoints.md).
-WEIGHTS = {"time": 1, "exchangeInfo": 20, "historicalTrades": 25, "aggTrades": 4}
+WEIGHTS = {
+    "time": 1,
+    "exchangeInfo": 20,
+    "historicalTrades": 25,
+    "aggTrades": 4,
+    "klines": 2,
+    "ticker/24hr": 2,  # of one symbol
+    "depth": 5,  # of up to 100 prices a side
+}
 
 
 class Unreachable(Exception):

@@ -105,3 +105,9 @@ def last_trades(client: "redis.Redis", market: str, symbols: list[str]) -> dict[
         for entry_id, fields in entries:
             found[symbol] = decode_trade(symbol, entry_id, fields[b"t"])
     return found
+
+
+def newest_trades(client: "redis.Redis", market: str, symbol: str, count: int) -> list[TradeEvent]:
+    """The newest trades in a topic, newest first. Raises redis.RedisError."""
+    entries = client.xrevrange(trade_topic(market, symbol), count=count)
+    return [decode_trade(symbol, entry_id, fields[b"t"]) for entry_id, fields in entries]

@@ -29,10 +29,15 @@ def last_trades(names: Iterable[str], venue: Venue) -> dict[str, LastTrade]:
     """The newest trade of each symbol that has one, in one round trip; empty where Redis does not answer."""
     wanted = list(names)
     try:
-        events = topics.last_trades(_reader(settings.REDIS_URL), market_of(venue), wanted) if wanted else {}
+        events = topics.last_trades(reader(), market_of(venue), wanted) if wanted else {}
     except redis.RedisError:
         return {}  # The processes' list says that Redis is down; here the price is just not known.
     return {name: LastTrade(Decimal(event.price), event.age_s) for name, event in events.items()}
+
+
+def reader() -> "redis.Redis":
+    """A client for pages: whatever Redis does, they wait for a moment at most."""
+    return _reader(settings.REDIS_URL)
 
 
 @cache
