@@ -1,9 +1,31 @@
 """How a command says that its arguments are wrong: in one line, with where to look, instead of all of its options."""
 
-from argparse import Action, ArgumentError
+from argparse import SUPPRESS, Action, ArgumentError
 from typing import Any, NoReturn
 
 from django.core.management import base
+
+# Every command of Django's knows them. Above those of ours they hid what one was looking for.
+DJANGOS = frozenset(
+    {
+        *("--version", "--verbosity", "--traceback", "--settings", "--pythonpath"),
+        *("--no-color", "--force-color", "--skip-checks"),
+    }
+)
+
+
+def hide_djangos(command: base.BaseCommand) -> None:
+    """From now on its help shows its own options; Django's are taken as before."""
+    create = command.create_parser
+
+    def create_parser(*args: Any, **kwargs: Any) -> base.CommandParser:
+        parser = create(*args, **kwargs)
+        for action in parser._actions:
+            if DJANGOS.intersection(action.option_strings):
+                action.help = SUPPRESS
+        return parser
+
+    command.create_parser = create_parser  # type: ignore[method-assign]
 
 
 class OneLineParser(base.CommandParser):

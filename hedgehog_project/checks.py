@@ -40,7 +40,7 @@ SPANS = (
 MAX_DAYS = 36_500
 
 
-@register()
+@register("settings")
 def check_ports(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     seen: dict[int, str] = {}
@@ -60,7 +60,7 @@ def check_ports(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register()
+@register("settings")
 def check_threads(**_: Any) -> list[CheckMessage]:
     return [
         Error(
@@ -73,7 +73,7 @@ def check_threads(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register("settings")
 def check_spans(**_: Any) -> list[CheckMessage]:
     return [
         Error(
@@ -86,7 +86,7 @@ def check_spans(**_: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register("settings")
 def check_market(**_: Any) -> list[CheckMessage]:
     fault = market_fault(settings.MARKET)
     return [Error(f"MARKET={settings.MARKET}: {fault}", hint=MARKET_HINT, id="hedgehog.E003")] if fault else []
@@ -113,7 +113,7 @@ def market_fault(market: str) -> str:
     return ""
 
 
-@register()
+@register("settings")
 def check_symbols(**_: Any) -> list[CheckMessage]:
     hint = "Write them like HEDGEHOG_SYMBOLS=ETHUSDT,BTCUSDT."
     symbols = settings.HEDGEHOG_SYMBOLS
@@ -123,7 +123,7 @@ def check_symbols(**_: Any) -> list[CheckMessage]:
     return [Error(f"HEDGEHOG_SYMBOLS: {symbol!r} is not a symbol", hint=hint, id="hedgehog.E004") for symbol in wrong]
 
 
-@register()
+@register("settings")
 def check_mock(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if settings.MOCK_FILL not in ("strict", "touch"):
@@ -157,7 +157,7 @@ def check_mock(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register()
+@register("settings")
 def check_exchange_info(**_: Any) -> list[CheckMessage]:
     path = settings.MOCK_EXCHANGE_INFO
     fault = exchange_info_fault(Path(path)) if path and settings.MARKET in ("simulated", "manual") else ""
@@ -181,7 +181,7 @@ def exchange_info_fault(path: Path) -> str:
     return "" if isinstance(info, dict) and info.get("symbols") else "is no exchangeInfo: it lists no symbols"
 
 
-@register()
+@register("settings")
 def check_names(**_: Any) -> list[CheckMessage]:
     """Settings that do not exist. The environment is full of others' names: of those only what is nearly ours."""
     known = env.asked | {"HEDGEHOG_ENV_FILE", exec_with_parent.GIVEN}
@@ -196,7 +196,7 @@ def check_names(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register()
+@register("settings")
 def check_keys(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for venue in Venue:
@@ -242,7 +242,7 @@ def check_keys(**_: Any) -> list[CheckMessage]:
     return found
 
 
-@register()
+@register("settings")
 def check_addresses(**_: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     for venue in (Venue.LIVE, Venue.TESTNET, Venue.DEMO):

@@ -16,8 +16,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import BaseCommand, ManagementUtility, find_commands
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError, ProgrammingError
 
-from hedgehog_project import emergency, installed
-from hedgehog_project.arguments import say_in_one_line
+from hedgehog_project import emergency, installed, quick_help
+from hedgehog_project.arguments import hide_djangos, say_in_one_line
 from hedgehog_project.env import forgive
 from hedgehog_project.hiding import hidden
 from hedgehog_project.interrupt import INTERRUPTED, raise_again
@@ -27,6 +27,8 @@ from hedgehog_project.redis_health import words as redis_words
 
 # The packages whose commands are for operators.
 OURS = ("console", "trading", "streamer", "binance_mock")
+# Of the settings. All other checks are of the code: `manage.py check` has them, and they import every page.
+CHECKS = ["settings", "redis"]
 
 
 class Commands(ManagementUtility):
@@ -36,12 +38,32 @@ class Commands(ManagementUtility):
         """For the list of commands nothing is loaded: that takes three times as long as all else, and may fail."""
         if self.argv[1:] in ([], ["help"], ["-h"], ["--help"]):
             sys.stdout.write(self.main_help_text() + "\n")
+        elif (text := self._help_of_command()) is not None:
+            sys.stdout.write(text)
         else:
+            name = "".join(self.argv[1:2]).replace("-", "_")
+            if name in installed.QUICK:
+                os.environ.setdefault("HEDGEHOG_PROCESS", name)
             super().execute()
+
+    def _help_of_command(self) -> str | None:
+        """Where one of ours is asked for nothing but its help."""
+        words = self.argv[1:]
+        if len(words) != 2 or not ({"-h", "--help"} & {words[1]} or words[0] == "help"):
+            return None
+        name = (words[1] if words[0] == "help" else words[0]).replace("-", "_")
+        package = commands().get(name, "")
+        if package.partition(".")[0] not in OURS:
+            return None
+        return quick_help.text(self.prog_name, name, package)
 
     def fetch_command(self, subcommand: str) -> BaseCommand:
         # `move-database`, as one types it; a module can't be called so.
         command = super().fetch_command(subcommand.replace("-", "_"))
+        if type(command).__module__.partition(".")[0] in OURS:
+            hide_djangos(command)
+            if command.requires_system_checks == "__all__":
+                command.requires_system_checks = CHECKS
         raise_again()
         return command
 

@@ -1,7 +1,7 @@
 """What each process loads of Django: one that shows nothing loads nothing to show, and starts sooner and smaller.
 
-exec_with_parent.py names the processes of `make run` in HEDGEHOG_PROCESS. Any other, such as a command, loads all:
-migrations, checks and commands see everything.
+exec_with_parent.py names the processes of `make run` in HEDGEHOG_PROCESS, cli.py a command of ours that only looks at
+rows and changes them. Any other loads all: migrations, checks and Django's commands see everything.
 """
 
 EVERYTHING = (
@@ -29,12 +29,20 @@ _TRADES = (
     "streamer",
     "trading",
 )
+# Commands that answer a person at a terminal: none has pages, users or the schedule to do with.
+QUICK = frozenset(
+    {
+        *("audit", "check_exchange", "export", "faults", "halt", "identity", "orphans", "profit", "reconcile"),
+        *("resume", "status", "symbols", "totals", "trade", "why"),
+    }
+)
 _OF = {
     "mock_exchange": ("hedgehog_project", "binance_mock"),
     "streamer": ("hedgehog_project", "streamer"),
     # It queues tasks by their names, and knows none of them.
     "beat": ("django_celery_beat", "hedgehog_project"),
     **dict.fromkeys(("dispatcher", "worker", "worker_exits", "standby"), _TRADES),
+    **dict.fromkeys(QUICK, (*_TRADES, "console", "binance_mock")),
 }
 
 

@@ -7,6 +7,10 @@ from kombu import Queue
 from hedgehog_project import installed, proxies, queues
 from hedgehog_project.env import Secret, database, env, home, one_of
 from hedgehog_project.home import redis_url, secret
+from hedgehog_project.later import put_off
+
+# Django's logging imports it for a handler that nobody uses here.
+put_off("django.core.mail")
 
 proxies.must_be_readable()
 

@@ -28,7 +28,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("symbols", nargs="+", metavar="SYMBOL", help="such as ETHUSDT")
-        parser.add_argument("status", choices=TradingStatus.values)
+        parser.add_argument("status", choices=["on", "off", "shutdown"])  # TradingStatus
         parser.add_argument(
             "--cancel", action="store_true", help="cancel open orders: all with off, buys with shutdown"
         )
