@@ -1,9 +1,9 @@
 """`manage.py status`: symbols, orders and processes, for people or as JSON."""
 
 import json
-import time
 from argparse import ArgumentParser
 from collections.abc import Collection
+from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -15,16 +15,15 @@ from console.management.tables import table
 from hedgehog_project.heartbeats import dismiss
 from hedgehog_project.redis import connect
 from hedgehog_project.version import VERSION
-from trading.books import profit
+from trading.books import equity, profit
 from trading.books.left_over import by_quote_asset, left_over
-from trading.core.money import plain
+from trading.core.money import plain, rounded
 from trading.models import Installation, OtherInstallation
 from trading.risk import protections
 
 WATCH_S = 2.0
 STATES = {True: "up", False: "DOWN", None: "unknown"}
 FIRST = (Topic.SWITCH, Topic.INSTALLATION, Topic.RATE_LIMIT)
-CLEAR = "\x1b[2J\x1b[H"
 # Keys of the JSON by their old names, for one release.
 OLD_NAMES = {
     "held_back": "denied",
@@ -67,15 +66,14 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _watch(self) -> None:
-        try:
-            while True:
-                text = as_text(gather())
-                self.stdout.write(f"{CLEAR}{text}\n\nRefreshing every {WATCH_S:.0f} s; Ctrl-C to stop.")
-                self.stdout.flush()
-                time.sleep(WATCH_S)
-                close_old_connections()
-        except KeyboardInterrupt:
-            self.stdout.write("")
+        # Its library is for those alone that watch.
+        from console.management.watching import watch
+
+        def told() -> str:
+            close_old_connections()
+            return as_text(gather())
+
+        watch(told, WATCH_S, self.stdout)
 
 
 def gather() -> dict[str, Any]:
@@ -103,6 +101,7 @@ def gather() -> dict[str, Any]:
         "findings": readyz.findings(venue, seen),
         "last_fill": readyz.last_fill(),
         "profits": profit.profits(venue),
+        "standing": equity.standing(venue),
         "diagnosis": diagnosis.diagnose(seen_now),
     }
 
@@ -180,6 +179,15 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
             for each in (seen.queues if seen else ())
         ],
         "last_fill": facts["last_fill"].isoformat() if facts["last_fill"] else None,
+        "gain": {
+            asset: {
+                "realised": plain(each.realised),
+                "unrealised": plain(each.unrealised),
+                "gain": plain(each.equity),
+                "positions_without_price": each.unpriced,
+            }
+            for asset, each in facts["standing"].items()
+        },
     }
     return told | {old: told[name] for old, name in OLD_NAMES.items()}
 
@@ -225,6 +233,7 @@ def as_text(facts: dict[str, Any]) -> str:
         *([facts["stopped"], ""] if facts["stopped"] else []),
         *(line for each in first for line in (str(each), "")),
         f"Hedgehog {VERSION}. Venue {facts['venue']}. Realised profit: {profit or 'none yet'}.",
+        *(_gain(asset, each) for asset, each in sorted(facts["standing"].items())),
         *_table(symbols, right={3, 4, 5, 6, 7}),
         f"Open orders: {facts['orders_open']}, in flight: {facts['orders_in_flight']}"
         + (f", unconfirmed and being queried: {facts['unconfirmed']}" if facts["unconfirmed"] else ""),
@@ -237,6 +246,19 @@ def as_text(facts: dict[str, Any]) -> str:
         *(f"Note: {each}" for each in others),
     ]
     return "\n".join(parts)
+
+
+def _gain(asset: str, each: equity.Standing) -> str:
+    """What positions would add at the last price, and what all comes to. Both may be below zero."""
+    marked = figures.marked(f"{_signed(each.unrealised)} {asset}", each.unvalued_held)
+    text = (
+        f"Unrealised: {marked}, positions at {plain(each.held_value)} {asset}. Gain: {_signed(each.equity)} {asset}."
+    )
+    return f"{text} {figures.count(each.unpriced, 'position')} without a price, at cost." if each.unpriced else text
+
+
+def _signed(amount: Decimal) -> str:
+    return f"{'+' if amount > 0 else ''}{rounded(amount)}"
 
 
 def _progress(facts: dict[str, Any]) -> list[str]:

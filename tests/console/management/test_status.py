@@ -4,16 +4,18 @@ import io
 import json
 import re
 from datetime import timedelta
+from decimal import Decimal as D
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 from django.core.management import call_command
+from django.core.management.base import OutputWrapper
 from django.utils import timezone
 
 from console import readyz
-from console.management.commands import status
+from console.management import watching
 from hedgehog_project import processes as probes
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue
@@ -23,6 +25,7 @@ from tests.console.test_overview import publish
 from tests.support.heartbeats import all_well, plant
 from tests.support.machine.processes import Processes
 from tests.support.rows import make_cycle, make_order, make_story, make_trader
+from trading.core.money import plain
 from trading.core.orders import OrderStatus
 from trading.exchange.client import rate_limits_of
 from trading.models import Order, Symbol
@@ -31,6 +34,7 @@ from trading.symbols import turning
 
 pytestmark = pytest.mark.django_db
 
+GAINED = "-0.19324324"
 UP = [ProcessState("redis", True, 0.0, "127.0.0.1:6379/0"), ProcessState("streamer", True, 0.41234, "20 frames/s")]
 DOWN = [*UP, ProcessState("worker", False, None, "not started yet")]
 
@@ -125,6 +129,15 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
             for name in ("leader", "exits", "reports", "celery")
         ],
         "last_fill": last_fill.isoformat() if last_fill else None,
+        # 0.0666333 ETH held, bought at 2997, at 3000.1 less the commission of a sale.
+        "gain": {
+            "USDT": {
+                "realised": "0.12345678",
+                "unrealised": GAINED,
+                "gain": plain(D(GAINED) + D("0.12345678")),
+                "positions_without_price": 0,
+            }
+        },
         # Old names, for one release.
         "mode_why": "",
         "stopped_until": None,
@@ -165,7 +178,11 @@ def test_table_reads_well(day: Symbol, redis_client: "redis.Redis", monkeypatch:
     monkeypatch.setattr(probes, "states", lambda: DOWN)
     lines = run()[0].splitlines()
     assert lines[0] == f"Hedgehog {VERSION}. Venue mock. Realised profit: 0.12345678 USDT."
-    assert lines[2].split() == [
+    # Its price is unknown: it counts at its cost.
+    assert lines[1] == (
+        "Unrealised: 0 USDT, positions at 199.8999 USDT. Gain: +0.123457 USDT. 1 position without a price, at cost."
+    )
+    assert lines[3].split() == [
         "SYMBOL",
         "FEED",
         "TRADING",
@@ -176,7 +193,7 @@ def test_table_reads_well(day: Symbol, redis_client: "redis.Redis", monkeypatch:
         "CYCLES",
         "PROFIT",
     ]
-    assert lines[3].split() == ["ETHUSDT", "on", "on", "unknown", "2", "1", "0.12345678", "USDT"]
+    assert lines[4].split() == ["ETHUSDT", "on", "on", "unknown", "2", "1", "0.12345678", "USDT"]
     assert "Open orders: 2, in flight: 1" in lines
     start = next(n for n, line in enumerate(lines) if line.startswith("PROCESS"))
     states = [line.split()[:2] for line in lines[start + 1 : start + 4]]
@@ -255,9 +272,34 @@ def test_watch_shows_it_again_until_ctrl_c(day: Symbol, all_up: None, monkeypatc
         if len(waits) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(status.time, "sleep", wait)
+    monkeypatch.setattr(watching.time, "sleep", wait)
     text, code = run("--watch")
     assert (text.count("Venue mock."), waits, code) == (2, [2.0, 2.0], 0)
+    assert "\x1b" not in text, "a file gets no codes of a terminal"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_it_is_redrawn_in_place_with_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    told = iter(["worker  DOWN  \nGain: -1.5 USDT.", "worker  up  \nGain: +2.5 USDT."])
+
+    def text() -> str:
+        try:
+            return next(told)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    out = Terminal()
+    watching.watch(text, 0.0, OutputWrapper(out))
+    shown = out.getvalue()
+    assert (shown.count("\x1b[?1049h"), shown.count("\x1b[?1049l")) == (1, 1), "a screen of its own, given back"
+    for coloured in ("\x1b[1;31mDOWN", "\x1b[31m-1.5 USDT", "\x1b[32mup", "\x1b[32m+2.5 USDT"):
+        assert coloured in shown
 
 
 def test_with_nothing_running_it_still_answers(symbol: Symbol) -> None:
