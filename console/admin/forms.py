@@ -12,7 +12,7 @@ from console.admin.strategy_form import StrategyForm, shared_field
 from trading.core.money import plain
 from trading.models import TradingSettings
 from trading.models.fields import PLACES, Above
-from trading.models.symbols import MAX_SLOTS, Sizing
+from trading.models.symbols import MAX_SLOTS, Sizing, Slots
 
 
 class AmountInput(forms.DecimalField):
@@ -30,7 +30,7 @@ class TradingSettingsForm(StrategyForm):
     budget = AmountInput(
         decimal_places=PLACES,
         validators=[Above(Decimal(0)), MaxValueValidator(Decimal("9e10"))],
-        help_text="In the quote asset, split among the slots of the symbol.",
+        help_text="In the quote asset, split among the slots of the symbol: the order size is budget / max slots.",
         error_messages={"max_value": "Must be at most 90000000000."},
     )
     # Left out, it stays what it is.
@@ -43,6 +43,15 @@ class TradingSettingsForm(StrategyForm):
         help_text="Of the free quote balance plus the symbol's own exposure. 10 means 10 %.",
         # Django fills in the bound, which these do not name.
         error_messages=dict.fromkeys(("above", "max_value"), "Must be above 0 %% and at most 100 %%."),
+    )
+    # Left out, it stays what it is.
+    slots = forms.ChoiceField(
+        label="Slots buy",
+        choices=Slots.choices,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Step by step: only a ladder step below the lowest price that another slot holds. All together: at "
+        "one price; nothing is left for the next fall.",
     )
     buy_down_interval = shared_field("buy_down_interval")
     profit_interval = shared_field("profit_interval")
@@ -61,6 +70,7 @@ class TradingSettingsForm(StrategyForm):
             "balance_share",
             "compounds",
             "strategy",
+            "slots",
         )
         error_messages = {
             "max_slots": dict.fromkeys(("min_value", "max_value"), f"Must be at least 1 and at most {MAX_SLOTS}.")

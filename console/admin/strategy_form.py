@@ -82,6 +82,15 @@ def own_name(strategy: str, setting: Typed) -> str:
     return f"{strategy}__{setting.name}"
 
 
+def with_a_ladder() -> list[str]:
+    """The strategies whose slots can keep a distance."""
+    return [
+        name
+        for name, strategy in known().strategies.items()
+        if any(setting.name == "rebuy_interval" for setting in typed(strategy.Settings))
+    ]
+
+
 def strategy_choices() -> list[tuple[str, str]]:
     return [(name, name) for name in known().strategies]
 
@@ -93,7 +102,7 @@ class StrategyForm(forms.ModelForm):
     strategy = forms.ChoiceField(choices=strategy_choices, required=False, widget=UnfoldAdminSelectWidget)
 
     class Media:
-        js = ("trading/strategy.js",)
+        js = ("trading/strategy.js", "trading/ladder.js")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,6 +117,8 @@ class StrategyForm(forms.ModelForm):
             for its, setting in self._read_by(name).items():
                 readers.setdefault(its, []).append(name)
                 self.initial[its] = _kept(setting, self.instance.strategy_settings)
+        if "slots" in self.fields:
+            readers["slots"] = with_a_ladder()
         for its, names in readers.items():
             self.fields[its].widget.attrs["data-strategies"] = " ".join(
                 name for name in known().strategies if name in names

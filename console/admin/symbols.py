@@ -5,9 +5,11 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import pluralize
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
@@ -23,19 +25,19 @@ from console.admin.base import ReadOnlyAdmin, ShowFilter
 from console.admin.changing import ChangeSettingsForm
 from console.admin.forms import AddSymbolForm, TradingSettingsForm
 from console.admin.protections import ProtectionsInline, symbol_state
-from console.admin.strategy_form import StrategyInline
+from console.admin.strategy_form import StrategyInline, with_a_ladder
 from console.admin.turning import TurningAdmin, log_many, tell_problems
 from console.admin.why import shown
 from console.why import why
 from hedgehog_project.venues import market_of
 from streamer.models import StreamedSymbol
 from trading.books.left_over import left_over
-from trading.core.fees import Fees
+from trading.core.fees import USUAL_FEES, Fees
 from trading.core.money import plain
 from trading.models import Listing, Switch, Symbol, SymbolProtections, Trader, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.risk import sizing
-from trading.symbols import listings, profiles, said
+from trading.symbols import listings, profiles, resting, said
 from trading.waking import prices
 
 # In the list's form: whether all rows that match are chosen, or those of the page.
@@ -77,13 +79,31 @@ class SettingsInline(StrategyInline):
         "compounds",
         "strategy",
         ("buy_down_interval", "profit_interval"),
-        ("rebuy_interval", "retarget_interval"),
+        ("rebuy_interval", "slots"),
         ("stop_loss_interval", "trailing_stop_interval"),
-        "exit_slippage",
+        ("retarget_interval", "exit_slippage"),
+        "what_this_does",
     )
+    readonly_fields = ("what_this_does",)
     can_delete = False
     hide_title = True
     verbose_name = "Strategy settings. Changes apply from the next cycle; running cycles keep theirs"
+
+    @display(description="What this does")
+    def what_this_does(self, settings: TradingSettings) -> SafeString:
+        """The ladder of these settings; a script draws it, again with each change of the form."""
+        venue = Switch.current()
+        listing = Listing.objects.filter(symbol=settings.symbol_id, venue=venue).first()
+        trade = prices.last_trades([settings.symbol.name], venue).get(settings.symbol.name)
+        exponent = listing.tick_size.normalize().as_tuple().exponent if listing else -2
+        context = {
+            "strategies": " ".join(with_a_ladder()),
+            "price": plain(trade.price) if trade else "",
+            "places": max(0, -int(exponent)),
+            "quote": settings.symbol.quote_asset,
+            "fees": listing.fees if listing else USUAL_FEES,
+        }
+        return render_to_string("trading/ladder.html", context)
 
 
 class ListingInline(TabularInline):
@@ -269,6 +289,9 @@ class SymbolAdmin(TurningAdmin):
             # It is its own now.
             TradingSettings.objects.filter(symbol=form.instance).update(profile=None)
         if formset.model is TradingSettings:
+            changed = [settings.symbol_id for settings, names in formset.changed_objects if "slots" in names]
+            if changed:
+                transaction.on_commit(lambda: resting.slots_have_changed(changed))
             for settings, _ in formset.changed_objects:
                 if words := sizing.above_account(settings, Switch.current()):
                     self.message_user(request, words, messages.WARNING)

@@ -60,7 +60,7 @@ class Settings:
         default=Decimal("0.005"),
         metadata=_fraction(
             "Ladder step",
-            "Price drop below a buy that opens the next slot. Empty: all slots open at once.",
+            "Drop below a buy that opens the next slot, and how far apart slots buy. Empty: all buy at once.",
         ),
     )
     retarget_interval: Decimal | None = field(

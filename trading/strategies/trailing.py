@@ -69,7 +69,9 @@ class Settings:
         default=Decimal("0.005"),
         metadata={
             "label": "Ladder step",
-            "help": "Price drop below a buy that opens the next slot. Empty: all slots open at once.",
+            "help": (
+                "Drop below a buy that opens the next slot, and how far apart slots buy. Empty: all buy at once."
+            ),
             "above": Decimal(0),
             "below": Decimal(1),
             "percent": True,

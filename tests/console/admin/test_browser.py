@@ -1,4 +1,7 @@
-"""The start page in a real browser: it draws, says nothing wrong, and keeps itself fresh."""
+"""Pages in a real browser: the start page draws and keeps itself fresh; a symbol's settings draw their ladder."""
+
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -8,7 +11,9 @@ from pytest_django.live_server_helper import LiveServer
 from tests.console.test_overview import publish
 from tests.support.pages.chromium import Browser
 from tests.support.rows import make_cycle, make_story
-from trading.models import Symbol
+from tests.support.settings import give
+from trading.models import Symbol, TradingSettings
+from trading.models.symbols import Slots
 from trading.symbols import turning
 
 REFRESH_S = 5
@@ -45,3 +50,66 @@ def test_start_page_draws_and_refreshes_itself(symbol: Symbol, live_server: Live
     client.logout()
     chromium.settle(REFRESH_S + 1)
     assert "Log in" in chromium.text
+
+
+LINES = ("size", "fall", "average", "rise", "earned", "lost")
+
+
+def drawn(page: Browser) -> dict[str, str]:
+    return {name: page.evaluate(f"document.querySelector('[data-line={name}]').textContent") for name in LINES}
+
+
+def fill_in(page: Browser, name: str, value: str) -> None:
+    page.evaluate(
+        f"(() => {{ const field = document.querySelector('[name=settings-0-{name}]'); field.value = '{value}';"
+        " field.dispatchEvent(new Event('input', {bubbles: true}));"
+        " field.dispatchEvent(new Event('change', {bubbles: true})) })()"
+    )
+
+
+def bars(page: Browser) -> int:
+    return int(page.evaluate("document.querySelectorAll('[data-ladder] rect.hh-buy').length"))
+
+
+def test_settings_draw_the_ladder_that_they_make(
+    symbol: Symbol, live_server: LiveServer, chromium: Browser, tmp_path: Path
+) -> None:
+    per_cent = Decimal("0.01")
+    give(
+        TradingSettings.objects.filter(symbol=symbol),
+        budget=Decimal(600), max_slots=4, buy_down_interval=per_cent / 10, profit_interval=per_cent / 2,
+        rebuy_interval=per_cent, stop_loss_interval=per_cent * 3,
+    )  # fmt: skip
+    publish("ETHUSDT", "3000")
+    client = Client()
+    client.force_login(User.objects.create_superuser("admin"))
+    chromium.set_cookie("sessionid", client.cookies["sessionid"].value, live_server.url)
+    address = f"{live_server.url}/admin/trading/symbol/{symbol.pk}/change/"
+    chromium.open(address)
+
+    assert bars(chromium) == 4
+    # Buys at 2997, 2967.03, 2937.36 and 2907.99; the first is sold at 3017.99.
+    assert drawn(chromium) == {
+        "size": "150.00 USDT", "fall": "−3.07 %", "average": "2,951.97", "rise": "+3.78 %", "earned": "+3.00 USDT",
+        "lost": "−19.16 USDT",
+    }  # fmt: skip
+    fill_in(chromium, "max_slots", "2")
+    fill_in(chromium, "stop_loss_interval", "")
+    assert bars(chromium) == 2
+    assert (drawn(chromium)["size"], drawn(chromium)["lost"]) == ("300.00 USDT", "no stop")
+    fill_in(chromium, "slots", Slots.TOGETHER)
+    assert drawn(chromium)["fall"] == "−0.10 %"
+    fill_in(chromium, "strategy", "trailing")
+    assert drawn(chromium)["fall"] == "0.00 %", "trailing reads no buy offset"
+    fill_in(chromium, "sizing", "share")
+    assert (drawn(chromium)["size"], drawn(chromium)["earned"]) == ("share of balance", "–")
+
+    for width in (1440, 390):
+        chromium._call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=1000, deviceScaleFactor=1, mobile=False
+        )
+        chromium.open(address)
+        assert bars(chromium) == 4
+        sticks_out = "document.querySelector('[data-ladder]').getBoundingClientRect().right > innerWidth"
+        assert not chromium.evaluate(sticks_out)
+    assert chromium.errors == []
