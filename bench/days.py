@@ -38,7 +38,7 @@ from trading.core.money import ZERO, plain
 from trading.core.orders import Side
 from trading.core.strategy import TraderState
 from trading.models import Fill, JournalEntry, Listing, Order, Symbol, Trader
-from trading.models.symbols import TradingStatus
+from trading.models.symbols import Slots, TradingStatus
 from trading.reconciliation.audit import audit
 from trading.symbols.turning import turn
 
@@ -56,7 +56,7 @@ AGREE_WITHIN_S = 60.0
 
 COLUMNS = (
     "symbol",
-    "strategy",
+    "strategy, slots",
     "trades, market days",
     "cycles",
     "rebuys: heard of asked",
@@ -109,6 +109,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=9.0, help="or until the file ends; default 9")
     parser.add_argument("--strategy", choices=("naive", "trailing"), default="naive")
     parser.add_argument(
+        "--slots", choices=Slots.values, default=Slots.LADDER.value, help="how they buy; default ladder"
+    )
+    parser.add_argument(
         "--stop-loss", type=Decimal, metavar="FRACTION", help="for naive: 0.02 is 2 %%; default: none"
     )
     return parser.parse_args()
@@ -120,6 +123,7 @@ def set_up(options: argparse.Namespace) -> None:
         "budget": BUDGET,
         "profit_interval": PROFIT,
         "rebuy_interval": REBUY,
+        "slots": options.slots,
     }
     if options.strategy == "trailing":
         values |= {"strategy": "trailing", "trail_interval": TRAIL}
@@ -200,7 +204,7 @@ def result(stack: Stack, options: argparse.Namespace, watch: Watch, days: float,
     stop = "" if options.stop_loss is None else f", stop-loss {plain(options.stop_loss * 100)} %"
     return [
         options.symbol,
-        options.strategy + stop,
+        f"{options.strategy}{stop}, {options.slots}",
         f"{watch.trades:,}, {days:.2f}",
         str(finished.filter(state=TraderState.FINISHED).count()),
         f"{heard} of {asked}",

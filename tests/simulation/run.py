@@ -118,6 +118,8 @@ def _live(world: World, outcome: Outcome) -> None:
             forget_filters()
             protections.forget()
             watch.forget()
+        if number == world.slots.turned_at:
+            world.people.turn_to_the_ladder()
         world.step()
         watch.check()
         rules.check()

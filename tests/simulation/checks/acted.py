@@ -11,6 +11,8 @@ _QUERIES = {
     "rebuys heard": "SELECT count(*) FROM trading_journalentry WHERE kind = 'SLOT_OPENED'",
     "retargets": f"SELECT count(*) {_CANCELLED} AND o.side = 'BUY'",
     "retargets of a part": f"SELECT count(*) {_CANCELLED} AND o.side = 'BUY' AND o.executed > 0",
+    "resting on the ladder": "SELECT count(*) FROM trading_trader WHERE waits_for LIKE 'ladder step%'",
+    "buys withdrawn by the ladder": "SELECT count(*) FROM trading_order WHERE cancel_reason LIKE 'ladder step%'",
     "stop-losses": "SELECT count(*) FROM trading_order WHERE cancel_reason LIKE 'stop loss:%'",
     "trailing stops": "SELECT count(*) FROM trading_order WHERE cancel_reason LIKE 'trailing stop:%'",
     "exits at the market": "SELECT count(*) FROM trading_order WHERE type = 'MARKET'",

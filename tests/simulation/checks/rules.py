@@ -8,6 +8,8 @@ R4 A symbol that is not on begins no trader and buys nothing; off it sells nothi
 R5 No own orders meet.
 R6 No risk limit is passed, and no exit denied.
 R7 A trader gets its part, not more.
+R8 On a ladder a slot buys only a step below what other slots hold, and a step away from what they are buying; a buy
+   that stands above that by now is withdrawn.
 """
 
 import json
@@ -18,6 +20,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.simulation.checks.invariants import Watch
+from tests.simulation.checks.ladder import Ladder
 from tests.simulation.checks.limits import Limits
 from tests.simulation.checks.rows import ZERO, never, read, time_of
 from tests.simulation.surroundings.line import Broken
@@ -56,7 +59,7 @@ class _Trader:
 
 class RuleWatch:
     def __init__(self, world: World, watch: Watch) -> None:
-        self.world, self.watch, self.limits = world, watch, Limits(world)
+        self.world, self.watch, self.limits, self.ladder = world, watch, Limits(world), Ladder(world)
         world.line.lookers.append(self)
         self._traders: dict[int, _Trader] = {}
         self._said: Counter[tuple[int, str]] = Counter()
@@ -90,6 +93,7 @@ class RuleWatch:
         self._orders()
         self._endings(traders)
         self._wishes(traders, settings)
+        self.ladder.check_the_ground()
 
     # --- at each order, from its intent to its acceptance -----------------------------------------
     def is_denied(self, trader_id: int, side: Side, denial: Denial) -> None:
@@ -101,6 +105,7 @@ class RuleWatch:
         never(halts, f"I7: {order.client_order_id} is saved in spite of a halt")
         if not self.watch.has_forgotten and order.side == Side.BUY:
             self.limits.check(order)
+            self.ladder.check(order)
 
     def is_sent(self, order: NewOrder) -> None:
         if self.watch.has_forgotten:
@@ -167,12 +172,12 @@ class RuleWatch:
         """Takes in what the traders have said; how many slots of each symbol were opened for rebuys."""
         heard: Counter[str] = Counter()
         rows = read(
-            "SELECT j.id, j.trader_id, j.kind, o.side, o.price, o.submitted_at"
+            "SELECT j.id, j.trader_id, j.kind, o.side, o.price, o.submitted_at, o.cancel_reason LIKE 'ladder step%'"
             " FROM trading_journalentry j LEFT JOIN trading_order o ON o.id = j.order_id"
             " WHERE j.id > %s ORDER BY j.id",
             self._last_entry,
         )
-        for entry, pk, kind, side, price, submitted_at in rows:
+        for entry, pk, kind, side, price, submitted_at, is_withdrawn in rows:
             self._last_entry = entry
             trader = self._traders[pk]
             if kind in (Kind.SLOT_REQUESTED, Kind.SLOT_OPENED):
@@ -182,7 +187,7 @@ class RuleWatch:
                 self._slot_request(pk, trader)
             elif kind == Kind.SLOT_OPENED:
                 heard[trader.symbol] += 1
-            elif kind == Kind.CANCELLED and side == Side.BUY and trader.strategy == "naive":
+            elif kind == Kind.CANCELLED and side == Side.BUY and trader.strategy == "naive" and not is_withdrawn:
                 over = trader.intervals["retarget_interval"]
                 highest = self._prices(trader.symbol, time_of(submitted_at) - WAKE_UPS_LATE_BY)[1]
                 has_left = over is not None and highest > from_units(price) * (1 + over)

@@ -14,10 +14,11 @@ from hedgehog_project.venues import Venue
 from tests.simulation.surroundings.patches import Patches
 from trading.books import booking
 from trading.books.totals import Total
-from trading.core import orders
+from trading.core import ladder, orders
 from trading.core.denials import Denial
 from trading.core.events import OrderReported
 from trading.core.journal import Cause, Kind, Source
+from trading.core.ladder import Rung
 from trading.core.orders import OPEN, OrderStatus, Side
 from trading.core.position import Mode, Position
 from trading.exchange.errors import ExchangeError
@@ -27,7 +28,7 @@ from trading.models.symbols import TradingStatus
 from trading.risk import gate, kill_switch, protections, sizing
 from trading.strategies import naive, trailing
 from trading.symbols import turning
-from trading.traders import acting, looks, next_cycle, slots
+from trading.traders import acting, looks, neighbours, next_cycle, slots
 from trading.traders.acting import Context, Heard
 from trading.traders.rejections import report_of
 
@@ -189,6 +190,24 @@ def lets_own_orders_meet(patches: Patches) -> None:
     patches.set(gate, "_self_trade_denial", lambda trader, side, price: None)
 
 
+def ladder_looks_at_its_own_slot_only(patches: Patches) -> None:
+    patches.set(neighbours, "rungs", lambda trader: [])
+
+
+def slot_whose_ground_is_gone_buys_on(patches: Patches) -> None:
+    """It keeps away from what others are buying, and not from what they have bought."""
+    rungs = neighbours.rungs
+
+    def open_ones(trader: Trader) -> list[Rung]:
+        return [rung for rung in rungs(trader) if not rung.is_held]
+
+    patches.set(neighbours, "rungs", open_ones)
+
+
+def never_withdraws_a_buy_whose_ground_is_gone(patches: Patches) -> None:
+    patches.set(ladder, "withdrawal", lambda position, rungs, step: None)
+
+
 def compounds_what_was_gained_twice(patches: Patches) -> None:
     of_symbol = sizing.of_symbol
 
@@ -220,5 +239,8 @@ PLANTED = (
     buys_on_after_losses,
     denies_exits,
     lets_own_orders_meet,
+    ladder_looks_at_its_own_slot_only,
+    slot_whose_ground_is_gone_buys_on,
+    never_withdraws_a_buy_whose_ground_is_gone,
     compounds_what_was_gained_twice,
 )

@@ -10,9 +10,9 @@ from hedgehog_project.halt_request import Request
 from tests.simulation.checks.rows import read
 from trading.models import Listing, Symbol, Trader, TradingSettings
 from trading.models.switch import TradingMode
-from trading.models.symbols import TradingStatus
+from trading.models.symbols import Slots, TradingStatus
 from trading.risk import drawdown, kill_switch
-from trading.symbols import turning
+from trading.symbols import profiles, turning
 from trading.traders import cycle_end
 from trading.waking import enqueue
 
@@ -58,6 +58,11 @@ class People:
             self._with_a_trader(lambda trader: cycle_end.abandon(trader.pk, "anna"))
         if chance.strikes("urged"):
             self._with_a_trader(lambda trader: enqueue.nudge(trader.pk, trader.symbol.name, "anna", is_urgent=True))
+
+    def turn_to_the_ladder(self) -> None:
+        """From now on all slots buy step by step, whatever they hold and are buying."""
+        self.wishes["turned to the ladder"] += 1
+        profiles.change(Symbol.objects.filter(name__in=self._names), {"slots": Slots.LADDER})
 
     def resume_after_a_drawdown(self) -> None:
         """Some time after it has halted trading, where it has."""

@@ -14,7 +14,7 @@ from hedgehog_project.venues import Venue
 from trading.models import AccountProtections, Symbol, SymbolProtections
 from trading.models.protections import HighOf
 from trading.models.switch import TradingMode
-from trading.models.symbols import Sizing
+from trading.models.symbols import Sizing, Slots
 
 if TYPE_CHECKING:
     from tests.simulation.surroundings.luck import Chance
@@ -86,6 +86,23 @@ def draw_settings(chance: "Chance", strategy: str, money: Decimal) -> dict[str, 
         "trailing_stop_interval": _some(chance, "", "", "0.003", "0.006"),
         "exit_slippage": _some(chance, "", "0.001"),
     }
+
+
+@dataclass(frozen=True)
+class SlotsDrawn:
+    """How the slots of a world's symbols buy, and at which of its steps a person makes them buy step by step."""
+
+    first: Slots
+    turned_at: int | None = None
+
+
+def draw_slots(seed: int) -> SlotsDrawn:
+    """By dice of its own, as costs are: where slots buy all together the world stays what it was."""
+    chance = Random(f"slots {seed}")
+    way = chance.choice(("together", "together", "ladder", "turned"))
+    if way == "turned":
+        return SlotsDrawn(Slots.TOGETHER, chance.randint(5, 45))
+    return SlotsDrawn(Slots(way))
 
 
 def draw_protections(chance: "Chance", symbols: list[Symbol], money: Decimal) -> None:

@@ -104,6 +104,7 @@ class World:
         self._depth = 0
         self._leaders = 0  # in the midst of filling slots
         rates, self.bnb = rules.draw_costs(seed)
+        self.slots = rules.draw_slots(seed)
         info = exchange_info([*(LISTINGS[symbol] for symbol in PRICES), self.bnb.listing])
         # In every other world commissions are paid in BNB, until it has none left.
         in_bnb = self.chance.random() < 0.5
@@ -137,7 +138,8 @@ class World:
         self.context.exchange.trade([MarketTrade(bnb.symbol, bnb.price, Decimal(1), True)], self.exchange_ms)
         for symbol in PRICES:
             row = named(symbol)
-            values = rules.draw_settings(self.chance, STRATEGY, MONEY["USDT"]) | dict(self.conditions.settings)
+            values = rules.draw_settings(self.chance, STRATEGY, MONEY["USDT"]) | {"slots": self.slots.first}
+            values |= dict(self.conditions.settings)
             self.max_slots[symbol] = values["max_slots"]
             give(TradingSettings.objects.filter(symbol=row), status=TradingStatus.ON, **values)
             refresh(row, Venue.MOCK, self.line)
