@@ -166,6 +166,7 @@ USE_I18N = False
 STATIC_URL = "static/"
 # Served from the packages themselves: nothing to collect before the first start.
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_MIMETYPES = {".webmanifest": "application/manifest+json"}
 LOGIN_URL = "admin:login"
 
 # --- Celery: shared with celery.py --------------------------------------------------------------
@@ -246,7 +247,11 @@ UNFOLD = {
     "SITE_HEADER": "Hedgehog",
     "SITE_SUBHEADER": "Binance Spot traders",
     "SITE_SYMBOL": "candlestick_chart",
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "console.admin.navigation.icon"}],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "console.admin.navigation.icon"},
+        {"rel": "apple-touch-icon", "href": "console.admin.navigation.touch_icon"},
+        {"rel": "manifest", "href": "console.admin.navigation.manifest"},
+    ],
     "SHOW_VIEW_ON_SITE": False,
     # There is no site but the admin: a link to it from the login page would lead to the login page.
     "SITE_URL": None,

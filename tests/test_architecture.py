@@ -128,8 +128,8 @@ def files(*folders: str) -> list[Path]:
 ALL = [found for path in files(*ROOMS) for found in imports_in(path)]
 
 
-# Folders of tests that no room has the name of: clients of others, and processes that run Celery.
-OWN_FOLDERS = {"binance_mock": {"clients"}, "hedgehog_project": {"celery_processes"}}
+# Folders of tests that no room has the name of: clients of others, pages in a browser, processes that run Celery.
+OWN_FOLDERS = {"binance_mock": {"clients"}, "console": {"pages"}, "hedgehog_project": {"celery_processes"}}
 
 
 def test_the_imports_are_read() -> None:

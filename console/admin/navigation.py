@@ -48,6 +48,18 @@ def icon(request: HttpRequest) -> str:
     return static("trading/icon-real.svg" if money_of(request).is_real else "trading/icon.svg")
 
 
+def touch_icon(request: HttpRequest) -> str:
+    return static("trading/icon-touch-180.png")
+
+
+def manifest(request: HttpRequest) -> str:
+    """What a phone needs to install the pages as an app.
+
+    There is no service worker: without the server nothing can be shown, and a price from a cache is worse than none.
+    """
+    return static("trading/manifest.webmanifest")
+
+
 def style(request: HttpRequest) -> str:
     return static("trading/admin.css")
 

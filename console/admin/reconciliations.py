@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import path, reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from kombu.exceptions import OperationalError
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
@@ -75,14 +75,10 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     @display(description="Findings")
     def lines(self, row: Reconciliation) -> SafeString | str:
         found = [*row.text.splitlines(), *([row.stopped] if row.stopped else [])]
-        return (
-            format_html_join(
-                "",
-                '<div style="min-width: 24rem; overflow-wrap: anywhere; white-space: normal">{}</div>',
-                ((line,) for line in found),
-            )
-            if found
-            else show.NONE
+        if not found:
+            return show.NONE
+        return format_html(
+            '<div class="hh-lines">{}</div>', format_html_join("", "<div>{}</div>", ((line,) for line in found))
         )
 
     @display(description="Duration", ordering="took_ms")

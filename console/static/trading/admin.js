@@ -73,17 +73,55 @@
   const stale = (isStale) => document.getElementById("live")?.classList.toggle("hh-stale", isStale);
 
   // On a phone each cell of a list names its column; Unfold calls the first one a checkbox, whatever it is.
-  function labelCells() {
-    for (const cell of document.querySelectorAll('#result_list td[data-label="Select record"]')) {
+  function labelCells(root) {
+    for (const cell of root.querySelectorAll('#result_list td[data-label="Select record"]')) {
       const heads = cell.closest("table").querySelectorAll("thead th");
       const head = cell.querySelector("input.action-select") ? null : heads[cell.cellIndex];
       cell.dataset.label = head ? head.textContent.trim() : "Select";
     }
+    for (const cell of root.querySelectorAll("#result_list [data-label]")) {
+      cell.dataset.label = cell.dataset.label.charAt(0).toUpperCase() + cell.dataset.label.slice(1);
+    }
+  }
+
+  // A page that was fetched, before its parts are shown.
+  window.hedgehogPrepare = (page) => {
+    localTimes(page);
+    labelCells(page);
+  };
+
+  // A table of ours that is wider than its place stands as rows of labelled cells; one that fits stays a table.
+  function stackTables() {
+    for (const table of document.querySelectorAll(".hh-scroll > .hh-table")) {
+      table.classList.remove("hh-stacked");
+      if (document.documentElement.clientWidth >= 1024 || table.scrollWidth <= table.parentElement.clientWidth) continue;
+      const heads = [];
+      for (const row of table.rows) {
+        if (row.querySelector("th")) {
+          row.classList.add("hh-heads");
+          heads.splice(0, heads.length, ...[...row.cells].map((head) => head.textContent.trim()));
+        } else {
+          let column = 0;
+          for (const cell of row.cells) {
+            if (heads[column]) cell.dataset.label = heads[column];
+            column += cell.colSpan;
+          }
+        }
+      }
+      table.classList.add("hh-stacked");
+    }
+  }
+
+  // Django's pickers of many hang a label on what a screen reader takes for nothing.
+  function nameHints() {
+    for (const hint of document.querySelectorAll("span[aria-label]:not([role])")) hint.setAttribute("role", "img");
   }
 
   document.addEventListener("DOMContentLoaded", () => {
     localTimes(document);
-    labelCells();
+    labelCells(document);
+    stackTables();
+    document.querySelector("#tabs-items > .active")?.scrollIntoView({ block: "nearest", inline: "nearest" });
     document.body.addEventListener("htmx:beforeSwap", (event) => {
       const asked = new URL(event.detail.pathInfo.requestPath, location.href);
       const answered = new URL(event.detail.xhr.responseURL, location.href);
@@ -94,10 +132,13 @@
     });
     document.body.addEventListener("htmx:afterSettle", () => {
       localTimes(document);
+      stackTables();
       updateCharts();
     });
+    addEventListener("resize", stackTables);
     document.body.addEventListener("htmx:sendError", () => stale(true));
     document.body.addEventListener("htmx:responseError", () => stale(true));
   });
   window.addEventListener("load", prepareCharts);
+  window.addEventListener("load", nameHints);
 })();

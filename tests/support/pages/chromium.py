@@ -51,7 +51,7 @@ class Browser:
         try:
             self._socket = self._connect(folder / "DevToolsActivePort")
             for domain in ("Page", "Runtime", "Network", "Log"):
-                self._call(f"{domain}.enable")
+                self.call(f"{domain}.enable")
         except BaseException:
             self.close()
             raise
@@ -68,12 +68,12 @@ class Browser:
 
     def set_cookie(self, name: str, value: str, url: str) -> None:
         """For example Django's `sessionid` of a test client that has logged in."""
-        self._call("Network.setCookie", name=name, value=value, url=url)
+        self.call("Network.setCookie", name=name, value=value, url=url)
 
     def open(self, url: str, settle_s: float = 0.3) -> None:
         """Goes to a page and waits until it is loaded; `settle_s` more for what its scripts draw."""
         self._loaded = False
-        answer = self._call("Page.navigate", url=url)
+        answer = self.call("Page.navigate", url=url)
         assert "errorText" not in answer, f"{url}: {answer['errorText']}"
         give_up = time.monotonic() + 20
         while not self._loaded:
@@ -88,16 +88,16 @@ class Browser:
             self._listen(left)
 
     def resize(self, width: int, height: int, scale: float = 1, is_phone: bool = False) -> None:
-        """From now on the page is this large, in CSS pixels. `is_phone`: with fingers, and as wide as the screen."""
-        self._call(
+        """The page is this large from now on, in CSS pixels. `is_phone`: touched, and as wide as its screen."""
+        self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=scale, mobile=is_phone,
         )  # fmt: skip
-        self._call("Emulation.setTouchEmulationEnabled", enabled=is_phone)
+        self.call("Emulation.setTouchEmulationEnabled", enabled=is_phone)
 
     def prefer(self, scheme: str) -> None:
         """`light` or `dark`, as the machine's own setting: pages follow it."""
-        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def press(self, key: str, shift: bool = False) -> None:
         """A key as a person presses it: `t`, `Enter`, `Escape`, `Tab`, `ArrowDown`."""
@@ -105,12 +105,12 @@ class Browser:
         text = {"text": "\r"} if key == "Enter" else {"text": key} if len(key) == 1 else {}
         code = codes.get(key) or ord(key.upper())
         common = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
-        self._call("Input.dispatchKeyEvent", type="keyDown", **common, **text)
-        self._call("Input.dispatchKeyEvent", type="keyUp", **common)
+        self.call("Input.dispatchKeyEvent", type="keyDown", **common, **text)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **common)
 
     def write(self, text: str) -> None:
         """Into what has the focus."""
-        self._call("Input.insertText", text=text)
+        self.call("Input.insertText", text=text)
 
     def wait_for(self, script: str, timeout_s: float = 10) -> None:
         """Until a JavaScript expression is true on the page, whichever page that is by then."""
@@ -121,7 +121,7 @@ class Browser:
 
     def evaluate(self, script: str) -> Any:
         """The value of a JavaScript expression on the page."""
-        answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
@@ -132,7 +132,7 @@ class Browser:
 
     def screenshot(self, path: Path) -> Path:
         """The visible part as a PNG."""
-        path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
+        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
         return path
 
     def _connect(self, port_file: Path) -> websocket.WebSocket:
@@ -149,7 +149,8 @@ class Browser:
         browser.close()
         return websocket.create_connection(f"ws://127.0.0.1:{port}/devtools/page/{page}", timeout=20)
 
-    def _call(self, method: str, **params: Any) -> dict[str, Any]:
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Any method of the DevTools protocol."""
         self._last_id += 1
         self._socket.settimeout(20)
         self._socket.send(json.dumps({"id": self._last_id, "method": method, "params": params}))
