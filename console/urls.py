@@ -2,9 +2,11 @@
 
 from urllib.parse import quote
 
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import path, re_path, reverse
 
+from console.admin import search
 from console.readyz import readyz
 
 
@@ -17,5 +19,6 @@ def renamed(request: HttpRequest, rest: str) -> HttpResponseRedirect:
 
 urlpatterns = [
     path("readyz", readyz),
+    path("admin/find/", admin.site.admin_view(search.view), name="search"),
     re_path(r"^admin/trading/heldback/(?P<rest>.*)$", renamed),
 ]

@@ -263,6 +263,7 @@ UNFOLD = {
         "console.admin.navigation.numbers_script",
         "console.admin.navigation.script",
         "console.admin.navigation.questions_script",
+        "console.admin.navigation.search_script",
     ],
     "TABS": "console.admin.navigation.tabs",
     "LOGIN": {"form": "console.login.LoginForm"},

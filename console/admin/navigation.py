@@ -76,6 +76,10 @@ def script(request: HttpRequest) -> str:
     return static("trading/admin.js")
 
 
+def search_script(request: HttpRequest) -> str:
+    return static("trading/search.js")
+
+
 def money_at_stake() -> Money:
     """Real as soon as a new trader or one that lives trades for real, whatever the switch says."""
     match Switch.current():

@@ -8,6 +8,7 @@ from trading.models.journal import JournalEntry
 from trading.models.logins import WrongPasswords
 from trading.models.orders import Fill, Order
 from trading.models.orphans import Orphan
+from trading.models.pages import FoldedPart, SavedFilter
 from trading.models.profiles import Profile
 from trading.models.protections import AccountProtections, DeniedOrder, HighWater, SymbolProtections
 from trading.models.reconciliations import FillMark, Reconciliation
@@ -25,6 +26,7 @@ __all__ = [
     "Equity",
     "Fill",
     "FillMark",
+    "FoldedPart",
     "HighWater",
     "Installation",
     "JournalEntry",
@@ -37,6 +39,7 @@ __all__ = [
     "Profile",
     "Reconciliation",
     "Run",
+    "SavedFilter",
     "Slot",
     "Switch",
     "Symbol",

@@ -174,6 +174,8 @@ class Fill(models.Model):
     class Meta:
         ordering = ["-traded_at", "-trade_id"]
         constraints = [models.UniqueConstraint(fields=["order", "trade_id"], name="each_fill_once")]
+        # By the exchange's number alone: the search.
+        indexes = [models.Index(fields=["trade_id"], name="fill_trade_id")]
 
     def __str__(self) -> str:
         return f"{plain(self.quantity)} at {plain(self.price)}"
