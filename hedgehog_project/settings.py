@@ -264,6 +264,7 @@ UNFOLD = {
         "console.admin.navigation.script",
         "console.admin.navigation.questions_script",
         "console.admin.navigation.search_script",
+        "console.admin.navigation.lists_script",
     ],
     "TABS": "console.admin.navigation.tabs",
     "LOGIN": {"form": "console.login.LoginForm"},

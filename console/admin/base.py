@@ -1,6 +1,6 @@
 """What the admin's pages of our own records have in common."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
@@ -8,18 +8,34 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter
 
+from console.admin import saved_filters
+
 
 class PlainTitle(ModelAdmin):
-    """Its list is titled by the plural alone."""
+    """Its list is titled by the plural alone, keeps filters by name, and says sums of its page."""
+
+    # Whether the list in a browser asks for itself anew every few seconds: static/trading/lists.js.
+    refreshes = False
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist = super().get_changelist_instance(request)
         changelist.title = capfirst(str(self.opts.verbose_name_plural))
+        changelist.sums = self.sums(changelist.result_list)
         return changelist
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        has_filters = bool(self.list_filter or self.search_fields)
+        saved = saved_filters.of_list(request, self.opts) if has_filters else {}
+        return super().changelist_view(request, {**saved, **(extra_context or {})})
+
+    def sums(self, rows: Iterable[Any]) -> list[tuple[str, SafeString]]:
+        """What the rows of the page come to, each with its name; nothing where a sum means nothing."""
+        return []
 
 
 class PlainHistory(PlainTitle):
@@ -33,6 +49,7 @@ class PlainHistory(PlainTitle):
 class ReadOnlyAdmin(PlainTitle):
     """What the exchange reported, and what was done: to be read, never to be written by hand."""
 
+    refreshes = True
     actions: Sequence[str] | None = None
     list_filter_submit = True
     show_full_result_count = False

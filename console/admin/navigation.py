@@ -80,6 +80,10 @@ def search_script(request: HttpRequest) -> str:
     return static("trading/search.js")
 
 
+def lists_script(request: HttpRequest) -> str:
+    return static("trading/lists.js")
+
+
 def money_at_stake() -> Money:
     """Real as soon as a new trader or one that lives trades for real, whatever the switch says."""
     match Switch.current():

@@ -1,6 +1,9 @@
 """Orders and fills, as the exchange reported them: to read."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -29,7 +32,7 @@ from console.admin.long_lists import (
 )
 from console.words import STATUS_MEANS, notes
 from trading.core.money import quote_of
-from trading.core.orders import OPEN, OrderStatus
+from trading.core.orders import OPEN, OrderStatus, Side
 from trading.models import Fill, Order
 
 # By our own conclusion or a person's decision, not by what the exchange reported.
@@ -171,6 +174,16 @@ class OrderAdmin(LongList):
             return Search(Q(symbol__in=symbols), by_index=is_name)
         return Search(Q(client_order_id__icontains=text))
 
+    def sums(self, rows: Iterable[Order]) -> list[tuple[str, SafeString]]:
+        """What the orders come to at their limit prices, and what of them has traded, as the exchange reported it."""
+        of_order = {order.pk: order.symbol.quote_asset for order in rows}
+        placed, traded = sums_by_asset(), sums_by_asset()
+        for order in rows:
+            placed[order.symbol.quote_asset] += quote_of(order.price, order.quantity)
+        for pk, quote in Fill.objects.filter(order__in=of_order).order_by().values_list("order", "quote"):
+            traded[of_order[pk]] += quote
+        return show.sums("Worth", placed) + show.sums("Filled", traded)
+
     @display(description="Placed")
     def placed(self, order: Order) -> SafeString | str:
         return show.moment(order.submitted_at)
@@ -264,8 +277,15 @@ class FillAdmin(LongList):
         if symbols := symbols_named(text)[0]:
             return Search(Q(In(column_of(Fill, "order__symbol"), symbols)))
         if (number := number_of(text)) is not None:
-            return Search(Q(trade_id=number))
+            return Search(Q(trade_id=number), by_index=True)
         return Search(Q(IContains(column_of(Fill, "order__client_order_id"), text)))
+
+    def sums(self, rows: Iterable[Fill]) -> list[tuple[str, SafeString]]:
+        bought, sold = sums_by_asset(), sums_by_asset()
+        for fill in rows:
+            side = bought if fill.order.side == Side.BUY else sold
+            side[fill.order.symbol.quote_asset] += fill.quote
+        return show.sums("Bought", bought) + show.sums("Sold", sold)
 
     @display(description="Time")
     def traded(self, fill: Fill) -> SafeString | str:
@@ -308,6 +328,10 @@ class FillAdmin(LongList):
     @display(description="Venue")
     def where(self, fill: Fill) -> SafeString:
         return show.venue(fill.order.venue)
+
+
+def sums_by_asset() -> defaultdict[str, Decimal]:
+    return defaultdict(Decimal)
 
 
 def filled(order: Order) -> str:

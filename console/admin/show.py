@@ -1,5 +1,6 @@
 """How cells look: numbers, times, badges. Everything here returns text or safe HTML."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -7,7 +8,7 @@ from functools import lru_cache
 from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from console import numbers
@@ -130,6 +131,17 @@ def profit(
         format_html(' <span class="hh-dim hh-mark">{}</span>', UNVALUED) if unvalued else "",
         format_html('<span class="hh-dim hh-left">{}</span>', left_over) if left_over else "",
     )
+
+
+def sums(name: str, by_asset: Mapping[str, Decimal], is_gain: bool = False) -> list[tuple[str, SafeString]]:
+    """A sum for the foot of a list, of each asset by itself; nothing where there is none."""
+    amounts = []
+    for asset, value in sorted(by_asset.items()):
+        if is_gain:
+            amounts.append(format_html("{}", profit(value, asset)))
+        else:
+            amounts.append(format_html('<span class="hh-number">{} {}</span>', numbers.money(value, asset), asset))
+    return [(name, format_html_join(", ", "{}", ((each,) for each in amounts)))] if amounts else []
 
 
 def moment(value: datetime | None) -> SafeString | str:

@@ -137,6 +137,7 @@ class ListingInline(TabularInline):
 
 @admin.register(Symbol)
 class SymbolAdmin(TurningAdmin):
+    refreshes = True
     list_display = (
         "named",
         "streaming",

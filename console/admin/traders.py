@@ -1,6 +1,7 @@
 """Traders: who is active, what each waits for, and the timeline of each cycle."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import redis
@@ -21,8 +22,11 @@ from unfold.decorators import display
 from console.admin import show
 from console.admin.base import ShowFilter
 from console.admin.long_lists import LongList, Search, WrittenFilter, number_of, orders_named, symbols_named
+from console.admin.orders import sums_by_asset
 from console.admin.timeline import timeline_of
 from hedgehog_project.outside import sentence
+from hedgehog_project.venues import Venue
+from trading.books.holdings import holdings
 from trading.core.journal import Source
 from trading.core.strategy import TraderState
 from trading.models import Order, Trader
@@ -88,6 +92,21 @@ class TraderAdmin(LongList):
         orders = Order.objects.filter(pk__in=orders_named(text))
         traders = {number_of(text), *orders.order_by().values_list("trader", flat=True)} - {None}
         return Search(Q(pk__in=traders), by_index=True)
+
+    def sums(self, rows: Iterable[Trader]) -> list[tuple[str, SafeString]]:
+        """Realised of the cycles that have ended; unrealised of those under way, as far as their prices are known."""
+        realised, unrealised = sums_by_asset(), sums_by_asset()
+        alive: defaultdict[Venue, list[int]] = defaultdict(list)
+        for trader in rows:
+            if trader.profit is not None:
+                realised[trader.symbol.quote_asset] += trader.profit
+            if not trader.has_ended:
+                alive[Venue(trader.venue)].append(trader.pk)
+        for venue, traders in alive.items():
+            for holding in holdings(venue, traders):
+                if holding.unrealised is not None:
+                    unrealised[holding.trader.symbol.quote_asset] += holding.unrealised
+        return show.sums("Profit", realised, is_gain=True) + show.sums("Unrealised", unrealised, is_gain=True)
 
     @display(description="Trader")
     def who(self, trader: Trader) -> SafeString:

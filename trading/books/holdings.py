@@ -31,10 +31,14 @@ class Holding:
         return None if self.value is None else self.terms.net + self.value - self.terms.owned_cost
 
 
-def holdings(venue: Venue) -> list[Holding]:
-    """Those of every live trader that has bought anything, by symbol and slot; few queries, one round trip."""
+def holdings(venue: Venue, traders: Iterable[int] | None = None) -> list[Holding]:
+    """Those of every live trader that has bought anything, by symbol and slot; few queries, one round trip.
+
+    `traders`: of these alone, by their numbers.
+    """
     has_bought = Exists(Order.objects.filter(trader=OuterRef("pk"), executed__gt=ZERO))
     live = Trader.objects.filter(LIVE, has_bought, venue=venue).order_by("symbol__name", "slot")
+    live = live if traders is None else live.filter(pk__in=list(traders))
     found = list(positions_of(live))
     prices = last_trades(sorted({trader.symbol.name for trader, _ in found}), venue)
     fees = fees_of(venue, (trader.symbol_id for trader, _ in found))
