@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import path, re_path, reverse
 
-from console.admin import saved_filters, search
+from console.admin import first_evening, glossary, saved_filters, search
 from console.readyz import readyz
 
 
@@ -20,6 +20,8 @@ def renamed(request: HttpRequest, rest: str) -> HttpResponseRedirect:
 urlpatterns = [
     path("readyz", readyz),
     path("admin/find/", admin.site.admin_view(search.view), name="search"),
+    path("admin/glossary/", admin.site.admin_view(glossary.view), name="glossary"),
+    path("admin/fold/first-evening/", admin.site.admin_view(first_evening.fold), name="fold_first_evening"),
     path("admin/filters/save/", admin.site.admin_view(saved_filters.save), name="save_filter"),
     path("admin/filters/<int:pk>/remove/", admin.site.admin_view(saved_filters.remove), name="remove_filter"),
     re_path(r"^admin/trading/heldback/(?P<rest>.*)$", renamed),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 
 from console import blockers, diagnosis, figures, readyz
-from console.admin import show
+from console.admin import first_evening, show
 from console.admin.symbols import last_price
 from console.findings import Severity, Topic
 from console.words import notes
@@ -46,6 +46,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     profits = profit.profits(venue)
     return context | {
         "frame": "trading/bare.html" if request.headers.get("HX-Request") else "admin/base.html",
+        "first_evening": first_evening.strip(request),
         "venue": venue,
         "mode_badge": show.mode(facts.switch.mode),
         "alarms": [each for each in findings if each.severity == Severity.ALARM],

@@ -168,6 +168,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _models_item("django_celery_beat", "periodictask", "schedule", "Schedule"),
         _models_item("auth", "user", "person"),
         _models_item("auth", "group", "group"),
+        {"title": "Glossary", "icon": "dictionary", "link": reverse("glossary")},
     ]
     groups: list[dict[str, Any]] = [
         {"title": "Trading", "items": trading},

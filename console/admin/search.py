@@ -13,8 +13,9 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.html import strip_tags
 
-from console import numbers
+from console import glossary, numbers
 from console.admin.long_lists import number_of, symbols_named
 from console.admin.navigation import sidebar
 from console.admin.show import status_label
@@ -53,7 +54,7 @@ def find(request: HttpRequest, text: str) -> list[Found]:
     for model, each in kinds:
         if admin.site.get_model_admin(model).has_view_permission(request):
             found += each
-    return found + list(islice(_pages(request, text), PER_KIND))
+    return found + list(islice(_pages(request, text), PER_KIND)) + list(islice(_terms(text), PER_KIND))
 
 
 def view(request: HttpRequest) -> HttpResponse:
@@ -132,6 +133,14 @@ def _pages(request: HttpRequest, text: str) -> Iterator[Found]:
             may = item.get("permission", lambda _: True)(request)
             if may and text.lower() in str(item["title"]).lower():
                 yield Found(str(item["title"]), f"Page, {group['title']}", str(item["link"]), str(item["icon"]))
+
+
+def _terms(text: str) -> Iterator[Found]:
+    for entry in (entry for section in glossary.sections() for entry in section.entries):
+        for name in entry.names:
+            if name.lower().startswith(text.lower()):
+                url = f"{reverse('glossary')}#{glossary.anchor_of(name)}"
+                yield Found(name.capitalize(), f"Glossary: {strip_tags(entry.meaning)}", url, "dictionary")
 
 
 def _page(row: Model) -> str:

@@ -32,7 +32,7 @@ from trading.schedule import make_schedule
 from trading.symbols import turning
 
 # Pages of their own, besides those that each kind of rows has.
-NAMED = ("admin:index", "admin:trading_profit", "admin:password_change")
+NAMED = ("admin:index", "admin:trading_profit", "admin:password_change", "glossary")
 LONG = "the exchange answered -2010: Account has insufficient balance for requested action, after 3 attempts"
 
 
