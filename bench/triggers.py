@@ -68,7 +68,7 @@ def wait(count: int) -> None:
     armed = (
         Trigger(each, "mock", SYMBOL, Decimal(2999) - far, above=Decimal(3011) + far) for each, far in enumerate(away)
     )
-    rebuild(client, armed)
+    rebuild(client, armed, "mock")
 
 
 def dispatch_all() -> None:
@@ -129,7 +129,7 @@ def live_cpu_s(with_dispatch: bool) -> tuple[float, float]:
     client.flushall()
     symbols = ticks.names(LIVE_SYMBOLS)
     far = [Trigger(each, "mock", name, Decimal(1), above=Decimal(9000)) for each, name in enumerate(symbols)]
-    rebuild(client, far)
+    rebuild(client, far, "mock")
     dispatcher = Dispatcher(new_client(), "bench")
     if with_dispatch:
         dispatcher.listen_to({"mock": symbols}, [])
@@ -161,7 +161,9 @@ def batch_ms(wakes: bool) -> float:
     for number in range(1, BATCHES + 1):
         names = [symbols[(number * AT_ONCE + each) % LIVE_SYMBOLS] for each in range(AT_ONCE)]
         rebuild(
-            client, [Trigger(each, "mock", name, Decimal(3000 if wakes else 1)) for each, name in enumerate(names)]
+            client,
+            [Trigger(each, "mock", name, Decimal(3000 if wakes else 1)) for each, name in enumerate(names)],
+            "mock",
         )
         pipeline = client.pipeline(transaction=False)
         for name in names:

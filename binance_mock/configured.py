@@ -17,17 +17,16 @@ from binance_mock.market.simulated import SimulatedMarket
 from binance_mock.state import listings as symbols
 from binance_mock.state.context import Context, Market, clock_ms, open_context
 from binance_mock.state.exchange import open_exchange
+from binance_mock.state.files import file_of
 from binance_mock.state.limits import Limits
 from binance_mock.state.security import Account
 from binance_mock.state.store import Store
 from hedgehog_project import commission
-from hedgehog_project.venues import Venue, endpoints
+from hedgehog_project.venues import Venue, endpoints, mock_world
 from hedgehog_project.venues.keys import BadKey
 
 if TYPE_CHECKING:
     from hedgehog_project.venues.pem import PublicKey
-
-FILE = "mock_exchange.sqlite3"
 
 
 class BadSettings(Exception):
@@ -90,7 +89,7 @@ async def _market(store: Store) -> tuple[Market, dict[str, Any]]:
             info = await fetch_exchange_info(endpoints(Venue.LIVE).rest_url, Path(settings.HEDGEHOG_HOME))
             return PaperMarket(settings.REDIS_URL, store.marks()), info
         if kind == "replay" and spec:
-            replay = ReplayMarket(*read_spec(spec))
+            replay = ReplayMarket(*read_spec(spec), marks=store.marks())
             every = {**listings, replay.symbol: replay.listing}
             return replay, symbols.exchange_info(every.values(), frozenset({replay.symbol}))
     except (BadFile, NoExchangeInfo, symbols.BadExchangeInfo) as error:
@@ -99,7 +98,7 @@ async def _market(store: Store) -> tuple[Market, dict[str, Any]]:
 
 
 def _with_stored(info: dict[str, Any], store: Store) -> dict[str, Any]:
-    """Lists as well, not trading, the symbols that traded or have orders from when another market ran."""
+    """Lists as well, not trading, the symbols that traded or have orders from when others were listed."""
     listed = {entry["symbol"] for entry in info["symbols"]}
     stored = [symbol for symbol in store.symbols() if symbol not in listed]
     if not stored:
@@ -117,7 +116,9 @@ async def desk_from_settings() -> Context:
     """Raises BadSettings and StoreFailed."""
     deposits, fill_rule = read_balances(settings.MOCK_BALANCES), _fill_rule()
     account, rates = _account(), _rates()
-    store = Store(Path(settings.HEDGEHOG_HOME) / FILE)
+    world = mock_world()
+    store = Store(Path(settings.HEDGEHOG_HOME) / file_of(world))
+    store.belongs_to(world.shown)
     market, info = await _market(store)
     exchange = open_exchange(
         store,
@@ -129,7 +130,7 @@ async def desk_from_settings() -> Context:
         fees_in_bnb=settings.MOCK_FEES_IN_BNB,
     )
     limits = Limits(orders_per_10s=settings.MOCK_ORDERS_PER_10S)
-    return open_context(exchange, market, account, limits)
+    return open_context(exchange, market, account, limits, world=world)
 
 
 def _public_key() -> "PublicKey":

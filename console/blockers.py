@@ -11,6 +11,7 @@ from hedgehog_project.venues import Venue
 from hedgehog_project.venues.rate_limits import State
 from trading.exchange.client import rate_limits_of
 from trading.models import Order, Trader
+from trading.models.choices import of_running
 from trading.models.orders import IN_FLIGHT
 
 # An answer takes this long at most where all is well.
@@ -51,9 +52,9 @@ def used(state: State) -> str:
 
 
 def unclear_orders() -> QuerySet[Order]:
-    """Orders of which nobody knows whether the exchange has them, at every venue; the leader asks about each."""
+    """Orders of which nobody knows whether the exchange has them, at every venue that runs; the leader asks."""
     late = timezone.now() - UNCLEAR_AFTER
-    return Order.objects.filter(IN_FLIGHT, submitted_at__lt=late).order_by("id")
+    return Order.objects.filter(IN_FLIGHT, of_running(), submitted_at__lt=late).order_by("id")
 
 
 def waiting(venue: Venue, maximum: int = MAX_REASONS) -> list[Waiting]:

@@ -25,6 +25,7 @@ from trading.core.orders import Side
 from trading.exchange.client import why_wait
 from trading.identity import copies, others
 from trading.models import Listing, Order, Switch, Symbol, Trader
+from trading.models.choices import of_running
 from trading.models.orders import IN_FLIGHT
 from trading.models.symbols import TradingStatus
 from trading.models.traders import LIVE
@@ -74,7 +75,7 @@ class Facts:
 
     @property
     def venue(self) -> Venue:
-        return Venue(self.switch.venue)
+        return self.switch.at
 
     @property
     def down(self) -> set[str]:
@@ -89,7 +90,7 @@ class Facts:
 def gather(symbol: Symbol | None = None, states: Sequence[ProcessState] | None = None) -> Facts:
     """As things stand now. `states`: the processes', where the caller knows them. Raises DatabaseError."""
     switch, seen = Switch.row(), health.look()
-    venue = Venue(switch.venue)
+    venue = switch.at
     venues = () if seen is None else venues_in_use() if symbol is None else [venue]
     found = processes.states() if states is None else states
     return Facts(
@@ -170,7 +171,7 @@ def processes_down(facts: Facts) -> Iterator[Finding]:
         yield alarm(Topic.PROCESS, WITHOUT["redis"])  # Of the others nothing is known then.
         return
     for state in facts.states:
-        is_ours = state.name != "redis" and (state.name != "mock_exchange" or facts.venue == Venue.MOCK)
+        is_ours = state.name != "redis" and (state.name != "mock_exchange" or facts.venue.is_mock)
         if state.name in facts.down and is_ours and state.name in WITHOUT:
             yield alarm(Topic.PROCESS, WITHOUT[state.name])
 
@@ -252,7 +253,7 @@ def traders(facts: Facts) -> Iterator[Finding]:
     """Of one symbol its slots say it."""
     if facts.symbol is not None:
         return
-    failing = Trader.objects.filter(LIVE, failures__gt=0).count()
+    failing = Trader.objects.filter(LIVE, of_running(), failures__gt=0).count()
     if failing:
         text = f"{figures.count(failing, 'trader')} with an error, retrying: see Traders, “Errors”."
         yield note(Topic.TRADER, text)
@@ -262,7 +263,7 @@ def orders(facts: Facts) -> Iterator[Finding]:
     """Of one symbol its slots say it."""
     if facts.symbol is not None:
         return
-    late = Order.objects.filter(IN_FLIGHT, submitted_at__lt=facts.now - UNANSWERED).count()
+    late = Order.objects.filter(IN_FLIGHT, of_running(), submitted_at__lt=facts.now - UNANSWERED).count()
     if late:
         text = f"{figures.count(late, 'order')} unconfirmed for more than a minute."
         yield note(Topic.ORDER, text)
@@ -276,7 +277,7 @@ def missing(facts: Facts) -> Iterator[Finding]:
 
 
 def elsewhere(facts: Facts) -> Iterator[Finding]:
-    """What still goes on at other venues than the switch's."""
+    """What goes on, or rests, at other venues than the switch's."""
     if facts.symbol is None:
         yield from (note(Topic.TRADER, text) for text in figures.elsewhere(facts.venue))
 

@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from hedgehog_project.queues import Queue
-from hedgehog_project.venues import Venue, market_of
+from hedgehog_project.venues import Venue, market_of, rests, why_it_rests
 from streamer.models import StreamedSymbol
 from trading.books import totals
 from trading.core.money import plain
@@ -174,10 +174,12 @@ def cycles_since(venue: Venue, since: datetime) -> int:
 
 
 def elsewhere(venue: Venue) -> list[str]:
-    """What still goes on at other venues than the switch's, one sentence for each."""
+    """What goes on, or rests, at other venues than the switch's, one sentence for each."""
     live = Trader.objects.filter(LIVE).exclude(venue=venue).order_by()
     return [
-        f"{count(number, 'active trader')} still on {other}, until the cycle ends."
+        f"{count(number, 'trader')} of {why_it_rests(other)}"
+        if rests(other)
+        else f"{count(number, 'active trader')} still on {other}, until the cycle ends."
         for other, number in live.values_list("venue").annotate(Count("pk"))
     ]
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import websocket
@@ -55,8 +56,10 @@ class Connection:
     Only the thread itself touches the socket. Others call `wake` and `stop`.
     """
 
-    def __init__(self, name: str, timeouts: Timeouts) -> None:
+    def __init__(self, name: str, timeouts: Timeouts, headers: Mapping[str, str] | None = None) -> None:
+        """`headers`: of every handshake."""
         self.name = name
+        self._headers = headers or {}
         self.reconnects = 0
         self._timeouts = timeouts
         self._quiet_s = timeouts.quiet_s
@@ -129,7 +132,7 @@ class Connection:
         """One connection, from the handshake on. Returns when stopped; raises where it is lost."""
         ws = FrameSocket(self._timeouts.connect_s)
         try:
-            _connect(ws, url)
+            _connect(ws, url, self._headers)
             ws.heard_at = self._born = time.monotonic()
             self._was_open = True
             self.opened(ws)
@@ -245,9 +248,9 @@ def _paced(ws: FrameSocket, pace_until: float) -> list[bytes]:
     return ws.frames()
 
 
-def _connect(ws: FrameSocket, url: str) -> None:
+def _connect(ws: FrameSocket, url: str, headers: Mapping[str, str]) -> None:
     try:
-        ws.connect(url)
+        ws.connect(url, header=dict(headers))
     except OSError:
         raise  # Some of ssl's are ValueErrors as well.
     except ValueError:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 import msgspec
@@ -30,8 +30,16 @@ ANSWER_S = 10.0
 class TradeConnection(Connection):
     """One combined connection. `want` may be called from any thread."""
 
-    def __init__(self, name: str, market: Market, stream_url: str, buffer: TradeBuffer, timeouts: Timeouts) -> None:
-        super().__init__(name, timeouts)
+    def __init__(
+        self,
+        name: str,
+        market: Market,
+        stream_url: str,
+        buffer: TradeBuffer,
+        timeouts: Timeouts,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(name, timeouts, headers)
         self.frames_seen = 0
         self.oddities = Oddities(name)
         self.last_frame_at: float | None = None  # time.monotonic()
@@ -158,8 +166,9 @@ class MarketFeed:
 
     def _open_connection(self) -> None:
         name = f"trades-{self.market}-{len(self.connections)}"
+        at = self._endpoints
         connection = TradeConnection(
-            name, self.market, self._endpoints.stream_url, self._publisher.buffer, self._timeouts
+            name, self.market, at.stream_url, self._publisher.buffer, self._timeouts, at.headers
         )
         self.connections.append(connection)
         self._threads.start(name, connection.run)

@@ -2,13 +2,13 @@
 
 from django.db import models
 
-from hedgehog_project.venues import Market
+from hedgehog_project.venues.worlds import MAX_LENGTH
 
 
 class StreamedSymbol(models.Model):
     """A symbol whose trade events are wanted. A running streamer follows changes within a second."""
 
-    market = models.CharField(max_length=8, choices=[(m.value, m.value) for m in Market])
+    market = models.CharField(max_length=MAX_LENGTH)
     symbol = models.CharField(max_length=32)
     is_on = models.BooleanField("streaming", default=False)
 

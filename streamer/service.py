@@ -9,7 +9,7 @@ from django.db import Error as DatabaseError
 from django.db import connection as database
 
 from hedgehog_project.heartbeats import Heart
-from hedgehog_project.venues import Endpoints, Market, Venue, endpoints
+from hedgehog_project.venues import Endpoints, Market, Venue, endpoints, markets
 from streamer import rest, symbols
 from streamer.feeds import MarketFeed
 from streamer.models import StreamedSymbol
@@ -54,8 +54,10 @@ class Rows:
             self._complained = False
             log.warning("database_back")
         self._last = {}
+        now = markets()
         for market, symbol in rows:
-            self._last.setdefault(Market(market), set()).add(symbol)
+            if market in now:  # Those of worlds that rest wait.
+                self._last.setdefault(Market(market), set()).add(symbol)
         return self._last
 
 
@@ -131,7 +133,7 @@ class Streamer:
 
     def _follow(self) -> None:
         wanted = self._wanted()
-        for market in Market:
+        for market in markets():
             of_market = set(wanted.get(market, ()))
             if of_market == self._following.get(market, set()):
                 continue

@@ -56,7 +56,7 @@ class UserFeed(Connection):
     ) -> None:
         if endpoints.key is None:
             raise ValueError(endpoints.why_no_key)
-        super().__init__(f"user-{venue}", timeouts or Timeouts())
+        super().__init__(f"user-{venue}", timeouts or Timeouts(), endpoints.headers)
         self.subscribed = False
         self.problem = ""  # why there is no subscription, in words
         self.oddities = Oddities(self.name)

@@ -19,7 +19,7 @@ from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.progress import LED, note
 from hedgehog_project.queues import ENTRIES, EXITS
 from hedgehog_project.redis import connect, take
-from hedgehog_project.venues import Venue, market_of
+from hedgehog_project.venues import Venue, market_of, mock_world, running
 from streamer.topics import TradeEvent, last_trades
 from trading import set_clocks
 from trading.core.events import TradeSeen
@@ -27,6 +27,7 @@ from trading.core.orders import OrderStatus, Side
 from trading.core.position import TraderState
 from trading.identity import runs
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
+from trading.models.choices import of_running
 from trading.models.orders import RESTING
 from trading.models.symbols import TradingStatus
 from trading.one_by_one import each
@@ -90,6 +91,11 @@ def _enqueue_whoever_waits(now: datetime) -> None:
     )
 
 
+def _live(world: str = "") -> QuerySet[Trader]:
+    """The traders whose cycle is running, but for those of worlds that rest."""
+    return Trader.objects.filter(of_running(world), finished_at__isnull=True)
+
+
 # The ids of an order, its trader and its symbol.
 OrderRow = tuple[int, int, int]
 LastTrades = Callable[[Iterable[tuple[str, str]]], Iterator[tuple[list[Venue], str, TradeEvent]]]
@@ -108,8 +114,8 @@ def stand_in(now: datetime, prices: LastTrades) -> None:
     cancel_unwanted(now)
     ask_about_stuck_orders(now)
     ask_about_passed_orders(now, prices)
-    wake_crossed(Trader.objects.filter(armed_at__isnull=False), prices)
-    for pk, symbol, holds in _due(now, Trader.objects.filter(holds=True, finished_at__isnull=True)):
+    wake_crossed(Trader.objects.filter(of_running(), armed_at__isnull=False), prices)
+    for pk, symbol, holds in _due(now, _live().filter(holds=True)):
         _recheck(pk, symbol, holds, DUE)
 
 
@@ -200,8 +206,9 @@ def _spawn(settings: TradingSettings, venue: Venue, slot: int) -> bool:
 
 
 _UNWANTED_TRADERS: Compiled[int] = Compiled(
-    lambda venue: (
-        Trader.objects.filter(finished_at__isnull=True, state=TraderState.WAITING)
+    lambda venue, world: (
+        _live(world)
+        .filter(state=TraderState.WAITING)
         .filter(
             ~Q(venue=venue)
             | ~Q(symbol__settings__status=TradingStatus.ON)
@@ -210,13 +217,14 @@ _UNWANTED_TRADERS: Compiled[int] = Compiled(
         .values_list("pk", flat=True)
     ),
     str,
+    str,
 )
 
 
 def _retire_unwanted(venue: Venue) -> None:
     """Ends traders that never ordered, where their symbol is off, their slot is gone or the switch was turned."""
     # Usually none: who of them has an open order is asked only then.
-    for trader_id in _UNWANTED_TRADERS(venue.value):
+    for trader_id in _UNWANTED_TRADERS(venue.value, mock_world().value):
         if not Order.objects.filter(trader=trader_id, status__is_open=True).exists():
             cycle_end.retire(trader_id, "its slot was closed")
 
@@ -233,38 +241,43 @@ def _unasked(late: datetime) -> Q:
     return Q(asked_at=None) | Q(asked_at__lt=late)
 
 
-def _stuck(late: datetime) -> QuerySet[Order]:
+def _stuck(late: datetime, world: str = "") -> QuerySet[Order]:
     is_unclear = Q(status=OrderStatus.SUBMITTING, submitted_at__lt=late) | Q(not_found_at__isnull=False)
-    return Order.objects.filter(is_unclear, status__is_open=True)
+    return Order.objects.filter(is_unclear, of_running(world), status__is_open=True)
 
 
-_STUCK = Compiled(lambda late: _of_orders(_stuck(late), late), datetime)
+_STUCK = Compiled(lambda late, world: _of_orders(_stuck(late, world), late), datetime, str)
 # By whether a halt wants the buys back.
 _UNWANTED_ORDERS = {
-    False: Compiled(lambda late: _of_orders(kill_switch.unwanted(with_buys=False), late), datetime),
-    True: Compiled(lambda late: _of_orders(kill_switch.unwanted(with_buys=True), late), datetime),
+    with_buys: Compiled(
+        lambda late, world, with_buys=with_buys: _of_orders(kill_switch.unwanted(with_buys, world), late),
+        datetime,
+        str,
+    )
+    for with_buys in (False, True)
 }
 
 
 def ask_about_stuck_orders(now: datetime) -> None:
     """Has the exchange asked about every order that is SUBMITTING for too long, or that it says it does not have."""
-    for order in _to_enqueue(_STUCK(now - STUCK_AFTER)):
+    for order in _to_enqueue(_STUCK(now - STUCK_AFTER, mock_world().value)):
         enqueue.ask(*order)
 
 
-def _resting(late: datetime) -> QuerySet[Order]:
-    return Order.objects.filter(RESTING, submitted_at__lt=late).filter(_unasked(late))
+def _resting(late: datetime, world: str = "") -> QuerySet[Order]:
+    return Order.objects.filter(RESTING, of_running(world), submitted_at__lt=late).filter(_unasked(late))
 
 
 # Where orders rest, with the highest buy and the lowest sell.
 _PLACES_OF_RESTING: Compiled[Any] = Compiled(
-    lambda late: (
-        _resting(late)
+    lambda late, world: (
+        _resting(late, world)
         .order_by()
         .values_list("venue", "symbol_id")
         .annotate(bid=Max("price", filter=Q(side=Side.BUY)), ask=Min("price", filter=Q(side=Side.SELL)))
     ),
     datetime,
+    str,
 )
 
 
@@ -274,7 +287,7 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
     Reconciliation would find them as well, but only each minute.
     """
     late = now - UNHEARD
-    resting, places = _resting(late), _PLACES_OF_RESTING(late)
+    resting, places = _resting(late), _PLACES_OF_RESTING(late, mock_world().value)
     names = _names({symbol_id for _, symbol_id, *_ in places})
     best = {(venue, names[symbol_id]): each for venue, symbol_id, *each in places}
     for venues, name, trade, price in _reached(best, last_trades or _last_trades):
@@ -286,7 +299,8 @@ def ask_about_passed_orders(now: datetime, last_trades: LastTrades | None = None
 
 def cancel_unwanted(now: datetime) -> None:
     """Has each open order cancelled that its trader, a halt or a symbol's turning off no longer wants."""
-    for order in _to_enqueue(_UNWANTED_ORDERS[kill_switch.wants_buys_back()](now - STUCK_AFTER)):
+    unwanted = _UNWANTED_ORDERS[kill_switch.wants_buys_back()]
+    for order in _to_enqueue(unwanted(now - STUCK_AFTER, mock_world().value)):
         enqueue.cancel(*order)
 
 
@@ -305,7 +319,7 @@ def recheck_due(now: datetime, behind: Collection[str] = ()) -> None:
 
     Those whose queue is among `behind` wait until its workers have caught up.
     """
-    for pk, symbol, holds in _DUE(now):
+    for pk, symbol, holds in _DUE(now, mock_world().value):
         _recheck(pk, symbol, holds, DUE, behind)
 
 
@@ -316,15 +330,13 @@ def _due(now: datetime, live: QuerySet[Trader]) -> "QuerySet[Trader, tuple[int, 
     return (due | forgotten).distinct().values_list("pk", "symbol__name", "holds")
 
 
-_DUE: Compiled[tuple[int, str, bool]] = Compiled(
-    lambda now: _due(now, Trader.objects.filter(finished_at__isnull=True)), datetime
-)
+_DUE: Compiled[tuple[int, str, bool]] = Compiled(lambda now, world: _due(now, _live(world)), datetime, str)
 
 
 def watch_triggers() -> None:
     """Rebuilds the triggers where Redis lost them, and has the books compared: reports may be lost with them."""
     client = connect()
-    if not triggers.is_built(client):
+    if not triggers.is_built(client, mock_world()):
         log.warning("triggers rebuilt from the database: traders=%s", rebuild_triggers(client))
         for venue in venues_in_use():
             enqueue.reconcile(venue)
@@ -340,7 +352,7 @@ def enqueue_again(behind: Collection[str] = ()) -> None:
 
 
 def _enqueue_again(client: "redis.Redis", unheard: Sequence[int], behind: Collection[str]) -> None:
-    live = Trader.objects.filter(pk__in=unheard, finished_at=None)
+    live = _live().filter(pk__in=unheard)
     woken = set() if EXITS in behind else wake_crossed(live, _last_trades)
     gone = set(unheard)
     for pk, symbol, holds in live.values_list("pk", "symbol__name", "holds"):
@@ -360,11 +372,11 @@ def _recheck(pk: int, symbol: str, holds: bool, why: str, behind: Collection[str
     return True
 
 
-def _asleep(late: datetime) -> QuerySet[Trader]:
-    return Trader.objects.filter(finished_at__isnull=True, armed_at__lt=late)
+def _asleep(late: datetime, world: str = "") -> QuerySet[Trader]:
+    return _live(world).filter(armed_at__lt=late)
 
 
-_PLACES_OF_SLEEPERS: Compiled[Any] = Compiled(lambda late: _places(_asleep(late)), datetime)
+_PLACES_OF_SLEEPERS: Compiled[Any] = Compiled(lambda late, world: _places(_asleep(late, world)), datetime, str)
 
 
 def rearm_sleepers(now: datetime, behind: Collection[str] = ()) -> int:
@@ -375,7 +387,7 @@ def rearm_sleepers(now: datetime, behind: Collection[str] = ()) -> int:
     client = connect()
     late = now - UNHEARD
     woken, count = set[int](), 0
-    for trade, crossed in _crossed_of(_asleep(late), _PLACES_OF_SLEEPERS(late), _last_trades):
+    for trade, crossed in _crossed_of(_asleep(late), _PLACES_OF_SLEEPERS(late, mock_world().value), _last_trades):
         if EXITS not in behind:
             holders = list(crossed.filter(holds=True).values_list("pk", flat=True))
             fired = triggers.fired(client, holders)
@@ -405,12 +417,11 @@ def _overrule(client: "redis.Redis", trader_id: int) -> None:
 
 
 def prune_triggers() -> int:
-    """Each minute: takes out of Redis whatever belongs to no live trader; of how many."""
+    """Each minute: takes out of Redis whatever belongs to no live trader of a world that runs; of how many."""
     client = connect()
     if not take(client, "triggers:pruned", PRUNED_EVERY_S):
         return 0
-    live = Trader.objects.filter(finished_at=None)
-    count = triggers.prune(client, lambda: set(live.values_list("pk", flat=True)))
+    count = triggers.prune(client, lambda: set(_live().values_list("pk", flat=True)))
     if count:
         log.info("triggers of ended traders removed: traders=%s", count)
     return count
@@ -420,7 +431,7 @@ def _last_trades(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[list[Venue]
     """The newest trade of each of these (venue, symbol), with the venues that look at that market."""
     wanted = set(pairs)
     for market in sorted({market_of(Venue(venue)) for venue, _ in wanted}):
-        venues = [venue for venue in Venue if market_of(venue) == market]
+        venues = [venue for venue in running() if market_of(venue) == market]
         names = sorted({name for venue, name in wanted if venue in venues})
         for name, trade in last_trades(connect(), market, names).items():
             yield venues, name, trade
@@ -433,5 +444,7 @@ def _made_at(trade: TradeEvent) -> datetime:
 
 def rebuild_triggers(client: "redis.Redis") -> int:
     """Puts the triggers of all rows back into Redis; how many."""
-    waiting = Trader.objects.filter(finished_at__isnull=True, armed_at__isnull=False).select_related("symbol")
-    return triggers.rebuild(client, (trigger_for(trader) for trader in waiting.iterator()))
+    world = mock_world()
+    triggers.forget_other_worlds(client, world)
+    waiting = _live().filter(armed_at__isnull=False).select_related("symbol")
+    return triggers.rebuild(client, (trigger_for(trader) for trader in waiting.iterator()), world)

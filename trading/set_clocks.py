@@ -9,13 +9,14 @@ import logging
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from hedgehog_project.database.compiled import Compiled
-from hedgehog_project.venues import Venue
+from hedgehog_project.venues import Venue, mock_world
 from trading.books import totals
 from trading.models import DeniedOrder, FillMark, HighWater, Listing, Order, Orphan, Trader
 from trading.risk.protections import MAX_DENIAL
@@ -38,7 +39,7 @@ def mend(now: datetime) -> None:
         return
     _looked_at = time.monotonic()
     found = {}
-    for is_any, rows, field, longest in _TIMES:
+    for is_any, rows, field, longest in _queries(mock_world()):
         last = now + longest + CLOCKS
         # Usually there are none, and an update would take the database's lock for that.
         if is_any(last):
@@ -70,14 +71,15 @@ def _mend_ends(now: datetime) -> int:
     return count
 
 
-def _times() -> Iterator[tuple[QuerySet[Any], str, timedelta]]:
+def _times(world: Venue) -> Iterator[tuple[QuerySet[Any], str, timedelta]]:
     """Rows, one of their times, and how far ahead of now it may lie."""
     live = Trader.objects.filter(finished_at__isnull=True)
     yield live, "retry_at", MAX_WAIT_WITH_SPREAD
     yield live, "armed_at", NOTHING
     for field in ("asked_at", "not_found_at"):
         yield Order.objects.filter(status__is_open=True), field, NOTHING
-    for venue in Venue:  # as the indexes begin with it
+    # As the indexes begin with it. Those of worlds that rest are repaired when they run again.
+    for venue in (Venue.LIVE, Venue.TESTNET, Venue.DEMO, world):
         for field in ("submitted_at", "updated_at"):
             yield Order.objects.filter(venue=venue), field, NOTHING
     for field in ("refreshed_at", "fee_asked_at", "not_found_at"):
@@ -96,7 +98,11 @@ def _any(rows: QuerySet[Any], field: str) -> Compiled[int]:
     return Compiled(lambda at: _ahead(rows, field, at).order_by().values_list("pk", flat=True)[:1], datetime)
 
 
-_TIMES = [(_any(rows, field), rows, field, longest) for rows, field, longest in _times()]
+@cache
+def _queries(world: Venue) -> list[tuple[Compiled[int], QuerySet[Any], str, timedelta]]:
+    return [(_any(rows, field), rows, field, longest) for rows, field, longest in _times(world)]
+
+
 _ENDED_AHEAD: Compiled[tuple[str, int]] = Compiled(
     lambda at: Trader.objects.filter(finished_at__gt=at).order_by().values_list("venue", "symbol_id"), datetime
 )

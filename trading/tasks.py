@@ -16,7 +16,7 @@ from hedgehog_project import shared_clock, watchdog
 from hedgehog_project.database.errors import passes
 from hedgehog_project.queues import ENTRIES, EXITS, REPORTS, drop_stale
 from hedgehog_project.redis import connect, take
-from hedgehog_project.venues import Venue, market_of
+from hedgehog_project.venues import Venue, market_of, rests
 from streamer.topics import last_trade
 from trading import leader
 from trading.archive import runs as archive_runs
@@ -83,6 +83,8 @@ def report(
     self: Task[Any, Any], trader: int | None, symbol: str, venue: str, entry: str, data: dict[str, Any]
 ) -> None:
     """The exchange reported something of an order of ours."""
+    if rests(venue):
+        return  # Not acknowledged: it is handed on again once the mock exchange runs that world.
     try:
         has_ended = acting.hear(from_execution_report(data), Source.REPORT, exchange_at, _id(self), Venue(venue))
     except Exception as error:
@@ -259,6 +261,8 @@ def _note_failure(trader_id: int | None, error: Exception, task_id: str) -> None
 
 def _reconcile(venue: Venue, task_id: str) -> bool:
     """Whether the books could be compared."""
+    if rests(venue):
+        return False
     # Also where the leader's tasks wait: what is placed from now on is placed while this installation runs.
     runs.beat()
     with alone(venue) as is_alone:

@@ -75,29 +75,39 @@ class TradeFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.broken = 0
+        self.line = 0  # of the trade that was read last
         self._looked_at = 0  # lines up to here have been counted
 
     def __iter__(self) -> Iterator[FileTrade]:
         """Its trades from the first on. Raises BadFile where it can't be read."""
+        return self.after(0)
+
+    def after(self, line: int) -> Iterator[FileTrade]:
+        """Those that follow this line. Raises BadFile where it can't be read."""
         try:
             with _opened(self.path) as file:
-                yield from self._trades(csv.reader(file))
+                yield from self._trades(csv.reader(file), line)
         except FileNotFoundError:
             raise BadFile(f"file not found: {self.path}") from None
         except (OSError, EOFError, zipfile.BadZipFile, csv.Error, ValueError) as error:
             raise BadFile(f"{self.path} cannot be read: {error}") from error
 
-    def _trades(self, rows: Iterable[list[str]]) -> Iterator[FileTrade]:
+    def _trades(self, rows: Iterable[list[str]], after: int) -> Iterator[FileTrade]:
         columns: tuple[int, ...] | None = None
         for number, row in enumerate(rows, 1):
             if columns is None:
                 columns = _columns_of(row)
                 if number == 1 and columns is not None and _is_header(row):
                     continue
+            if number <= after:
+                continue
             try:
-                yield _read(row, columns or _BY_COUNT[len(row)])
+                trade = _read(row, columns or _BY_COUNT[len(row)])
             except (ValueError, LookupError, InvalidOperation):
                 self._skip(number, row)
+            else:
+                self.line = number
+                yield trade
             self._looked_at = max(self._looked_at, number)
 
     def _skip(self, number: int, row: list[str]) -> None:

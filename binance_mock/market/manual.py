@@ -20,3 +20,6 @@ class ManualMarket:
 
     def until(self, now_ms: int, maximum: int) -> list[MarketTrade]:
         return []
+
+    def marks(self) -> dict[str, str]:
+        return {}

@@ -98,6 +98,10 @@ class PaperMarket:
         """Nothing of its own: `follow` brings the trades."""
         return []
 
+    def marks(self) -> dict[str, str]:
+        """None: `follow` keeps its own."""
+        return {}
+
     async def follow(self, exchange: Exchange) -> None:
         """Plays the trades as they appear, until cancelled. Waits for Redis where it is away."""
         client = redis.asyncio.Redis.from_url(self._redis_url, socket_timeout=10, socket_connect_timeout=5)

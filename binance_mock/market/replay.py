@@ -1,7 +1,7 @@
-"""A market that trades again what a file recorded, at any speed, over and over."""
+"""A market that trades again what a file recorded, at any speed, over and over; a restart goes on where it was."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,8 @@ LONGEST_PAUSE_MS = 60_000.0
 REPEAT_PAUSE_MS = 1_000.0
 MAX_SPEED = 1_000_000.0
 _SAMPLE = 1_000
+# The line of the file whose trade was given last.
+_PLAYED = "replay:line"
 # When the machine can't keep up with the speed, the replay falls behind by no more than this.
 _MAX_LAG_MS = 250.0
 
@@ -41,7 +43,8 @@ class ReplayMarket:
 
     name = "replay"
 
-    def __init__(self, path: Path, speed: float) -> None:
+    def __init__(self, path: Path, speed: float, marks: Mapping[str, str] | None = None) -> None:
+        """`marks`: what the store has kept of it."""
         self.symbol = symbol_of(path)
         self.speed = speed
         self.repeats = 0
@@ -50,8 +53,10 @@ class ReplayMarket:
         if not sample:
             raise BadFile(f"{path} contains no trades")
         self.listing = LISTINGS.get(self.symbol) or _listing(self.symbol, sample)
-        self._trades = self._endless()
+        self._line = int((marks or {}).get(_PLAYED, "0"))
+        self._trades = self._endless(self._line)
         self._next: MarketTrade | None = None
+        self._next_line = 0
         self._gap_ms = 0.0  # of the exchange's own time, from the trade before to `_next`
         self._at_ms: float | None = None
 
@@ -78,23 +83,28 @@ class ReplayMarket:
         trades: list[MarketTrade] = []
         while len(trades) < maximum:
             if self._next is None:
-                self._next, self._gap_ms = next(self._trades)
+                self._next, self._gap_ms, self._next_line = next(self._trades)
             if self._at_ms + self._gap_ms > now_ms:
                 break
             self._at_ms += self._gap_ms
             trades.append(self._next)
-            self._next = None
+            self._next, self._line = None, self._next_line
         self._at_ms = max(self._at_ms, now_ms - _MAX_LAG_MS) if len(trades) == maximum else self._at_ms
         return trades
 
-    def _endless(self) -> Iterator[tuple[MarketTrade, float]]:
+    def marks(self) -> dict[str, str]:
+        return {_PLAYED: str(self._line)}
+
+    def _endless(self, line: int) -> Iterator[tuple[MarketTrade, float, int]]:
+        """Each with the time since the one before, in ms, and its line; in the first round those after a line."""
         before: float | None = None
         while True:
-            for trade in self._file:
+            for trade in self._file.after(line):
                 gap = 0.0 if before is None else min(max(trade.time_ms - before, 0.0), LONGEST_PAUSE_MS)
                 before = trade.time_ms
-                yield self._market_trade(trade), gap / self.speed
+                yield self._market_trade(trade), gap / self.speed, self._file.line
             self.repeats += 1
+            line = 0
             # The first trade of the next round follows the last one of this after a moment.
             before = self._first_ms() - REPEAT_PAUSE_MS
 

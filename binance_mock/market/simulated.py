@@ -128,6 +128,10 @@ class SimulatedMarket:
         at_ms, trade = moving.next(now_ms)
         heapq.heappush(self._due, (at_ms, symbol, trade))
 
+    def marks(self) -> dict[str, str]:
+        """None: a price goes on from the last trade."""
+        return {}
+
     def until(self, now_ms: int, maximum: int) -> list[MarketTrade]:
         """The trades up to now, at most so many; the rest with the next call."""
         trades: list[MarketTrade] = []

@@ -5,8 +5,10 @@ import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from binance_mock.market.paper import PaperMarket
 from binance_mock.server import control, rest
@@ -16,6 +18,7 @@ from binance_mock.server.market_streams import MarketStreams
 from binance_mock.server.ws_api import WsApi
 from binance_mock.state.context import Context
 from binance_mock.state.store import StoreFailed
+from hedgehog_project.venues import WORLD_HEADER, Venue
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +33,7 @@ def make_app(context: Context) -> web.Application:
     """The exchange as an aiohttp application; its market moves while the application runs."""
     faults = Faults(context)
     streams, ws_api = MarketStreams(context, faults), WsApi(context, faults)
-    app = web.Application(client_max_size=2**20)
+    app = web.Application(client_max_size=2**20, middlewares=[only_of(context.world)])
     app.add_routes(
         [*streams.routes(), *ws_api.routes(), *control.routes(context), *rest.routes(context, faults.requests)]
     )
@@ -61,6 +64,20 @@ def make_app(context: Context) -> web.Application:
     return app
 
 
+def only_of(world: Venue) -> Any:
+    """Refuses what says that it is for another world: what is asked there must not be answered by this account."""
+
+    @web.middleware
+    async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+        wanted = request.headers.get(WORLD_HEADER, world.shown)
+        if wanted == world.shown:
+            return await handler(request)
+        refusal = {"code": -2015, "msg": f"This mock exchange runs {world.shown} now, not {wanted}."}
+        return web.json_response(refusal, status=401)
+
+    return answered
+
+
 async def _guard(context: Context, job: Callable[[], Awaitable[None]]) -> None:
     """No task dies silently: whatever ends one ends the exchange, which is started again by who watches it."""
     try:
@@ -77,7 +94,7 @@ async def move_market(context: Context) -> None:
     while True:
         trades = context.market.until(context.now_ms(), MAX_TRADES_PER_STEP)
         if trades:
-            context.exchange.trade(trades, context.now_ms())
+            context.exchange.trade(trades, context.now_ms(), context.market.marks())
         # A full step means that more is due: others get a turn, and it goes on.
         await asyncio.sleep(0 if len(trades) == MAX_TRADES_PER_STEP else STEP_S)
 

@@ -14,6 +14,7 @@ from binance_mock.state.exchange import Exchange
 from binance_mock.state.limits import Limits
 from binance_mock.state.past import Past
 from binance_mock.state.security import Account
+from hedgehog_project.venues import Venue
 
 
 class Market(Protocol):
@@ -34,6 +35,9 @@ class Market(Protocol):
     def until(self, now_ms: int, maximum: int) -> list[MarketTrade]:
         """The trades up to now that were not given yet, at most so many."""
 
+    def marks(self) -> dict[str, str]:
+        """What is to be kept with the trades that were given last."""
+
 
 def clock_ms() -> int:
     return time.time_ns() // 1_000_000
@@ -48,6 +52,8 @@ class Context:
     account: Account
     limits: Limits
     now_ms: Callable[[], int] = clock_ms
+    # Whose requests it answers, where they say for which world they are.
+    world: Venue = Venue.MOCK
     # How the exchange misbehaves on the wire; its books stay true.
     faults: Faults = field(default_factory=Faults)
     # Set to the error where the exchange can't go on: its memory failed.
@@ -71,9 +77,10 @@ def open_context(
     account: Account,
     limits: Limits | None = None,
     now_ms: Callable[[], int] = clock_ms,
+    world: Venue = Venue.MOCK,
 ) -> Context:
     """Connects the parts. Symbols without a price get one where the market has an opening price for them."""
-    context = Context(exchange, market, account, limits or Limits(), now_ms)
+    context = Context(exchange, market, account, limits or Limits(), now_ms, world)
     context.faults.symbols = frozenset(exchange.engine.books)
 
     def activate(symbol: str) -> None:

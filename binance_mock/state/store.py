@@ -88,6 +88,7 @@ CREATE TABLE IF NOT EXISTS prevented_matches (
 _ORDER_COLUMNS = 18
 _INSERT_CANDLE = f"INSERT INTO candles VALUES ({', '.join('?' * 13)})"
 _ASSETS = "assets:"
+WORLD = "world"
 
 
 def assets_mark(symbol: str, base: str, quote: str) -> dict[str, str]:
@@ -199,6 +200,15 @@ class Store:
         """Raises StoreFailed after a write has failed: what the engine knows since then was not kept."""
         if self.has_failed:
             raise StoreFailed(f"The mock exchange's file {self.path} cannot be written after an earlier failure")
+
+    def belongs_to(self, world: str) -> None:
+        """Notes whose account this is. Raises StoreFailed where it is another world's."""
+        owner = self.marks().get(WORLD)
+        if owner is None:
+            with self._failing("written"):
+                self._mark(WORLD, world)
+        elif owner != world:
+            raise StoreFailed(f"{self.path} is the account of {owner}, not of {world}: move it away to begin anew")
 
     def _mark(self, name: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))

@@ -1,6 +1,7 @@
 """What the admin's pages of our own records have in common."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
@@ -11,7 +12,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
-from unfold.contrib.filters.admin import DropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
+
+from hedgehog_project.venues import Venue, mock_world
+from trading.models import Balance
 
 from console.admin import saved_filters
 
@@ -68,6 +72,21 @@ class ReadOnlyAdmin(PlainTitle):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def known_worlds() -> list[tuple[str, str]]:
+    """Every venue that can have rows, named for people: the exchanges, and the mock's worlds that ever ran."""
+    found = {*Venue, mock_world(), *map(Venue, Balance.objects.order_by().values_list("venue", flat=True).distinct())}
+    return [(venue.value, venue.label) for venue in sorted(found, key=lambda each: (each.is_mock, each.value))]
+
+
+class VenuesFilter(ChoicesDropdownFilter):
+    """By venue; each replay is one, so the choices are those that are there."""
+
+    def __init__(self, field: Any, *args: Any, **options: Any) -> None:
+        field = copy(field)
+        field.choices = known_worlds()
+        super().__init__(field, *args, **options)
 
 
 class ShowFilter(DropdownFilter):

@@ -15,11 +15,11 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
 from console.admin import show
-from console.admin.base import ReadOnlyAdmin
+from console.admin.base import ReadOnlyAdmin, VenuesFilter
 from hedgehog_project.venues import Venue
 from trading.books import equity, profit
 from trading.books.equity import Standing
@@ -40,7 +40,7 @@ MAX_POINTS = 400
 @admin.register(Equity)
 class EquityAdmin(ReadOnlyAdmin):
     list_display = ("begins", "where", "equity_", "realised_", "unrealised_", "held", "left", "budget_")
-    list_filter = (("venue", ChoicesDropdownFilter), "asset", ("hour", RangeDateTimeFilter))
+    list_filter = (("venue", VenuesFilter), "asset", ("hour", RangeDateTimeFilter))
     fields = (
         ("begins", "where", "asset", "measured"),
         ("equity_", "realised_", "unrealised_"),
@@ -102,7 +102,7 @@ class EquityAdmin(ReadOnlyAdmin):
         since = timezone.now() - timedelta(days=int(days)) if days else None
         if request.GET.get("csv"):
             rows = ([*csv_row(line)] for line in profit.lines(venue, by, since))
-            name = f"profit-{venue}-by-{by}.csv"
+            name = f"profit-{venue.replace('/', '-').replace(':', '-')}-by-{by}.csv"
             return StreamingHttpResponse(
                 _csv(rows), content_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
             )

@@ -13,10 +13,10 @@ from unfold.decorators import display
 
 from console.admin import show
 from console.admin.long_lists import (
-    ChoicesOfRow,
     LongList,
     RelatedOfRow,
     Search,
+    VenuesOfRow,
     WrittenFilter,
     column_of,
     number_of,
@@ -36,7 +36,7 @@ class JournalEntryAdmin(LongList):
     list_display_links = ("time",)
     list_filter = (
         ("trader__symbol", RelatedOfRow),
-        ("trader__venue", ChoicesOfRow),
+        ("trader__venue", VenuesOfRow),
         ("at", WrittenFilter),
     )
     time_field = "at"

@@ -22,7 +22,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.views import ChangeList
 
 from console.admin import show
-from console.admin.base import ReadOnlyAdmin, ShowFilter
+from console.admin.base import ReadOnlyAdmin, ShowFilter, VenuesFilter
 from trading.models import Order, Symbol
 
 PER_PAGE = 50
@@ -265,6 +265,10 @@ class OfRow:
 
 
 class ChoicesOfRow(OfRow, ChoicesDropdownFilter):
+    pass
+
+
+class VenuesOfRow(OfRow, VenuesFilter):
     pass
 
 

@@ -18,7 +18,8 @@ from console.admin.reconciliations import ReconciliationsShown
 from console.admin.symbols import SymbolsShown
 from console.admin.traders import TradersShown
 from console.figures import count
-from hedgehog_project.venues import Market, Venue, default_market
+from hedgehog_project.venues import Venue, mock_world
+from hedgehog_project.venues.worlds import PAPER
 from hedgehog_project.version import VERSION
 from trading.identity import copies
 from trading.models import Switch, Trader
@@ -105,9 +106,10 @@ def money_at_stake() -> Money:
 
 def mock_name() -> str:
     """What the mock exchange trades in."""
-    return (
-        "Paper: real prices, mock exchange" if default_market() == Market.LIVE else "Mock exchange, simulated market"
-    )
+    world = mock_world()
+    if world == PAPER:
+        return "Paper: real prices, mock exchange"
+    return f"Mock exchange, {'simulated market' if world == Venue.MOCK else world.label.lower()}"
 
 
 def title_prefix(request: HttpRequest) -> str:

@@ -18,12 +18,13 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import display
 
 from console.admin import show
-from console.admin.base import ShowFilter
+from console.admin.base import ShowFilter, VenuesFilter
 from console.admin.long_lists import (
     ChoicesOfRow,
     LongList,
     RelatedOfRow,
     Search,
+    VenuesOfRow,
     WrittenFilter,
     column_of,
     number_of,
@@ -113,7 +114,7 @@ class OrderAdmin(LongList):
         OrdersShown,
         ("status", ChoicesDropdownFilter),
         ("side", ChoicesDropdownFilter),
-        ("venue", ChoicesDropdownFilter),
+        ("venue", VenuesFilter),
         ("symbol", RelatedDropdownFilter),
         ("submitted_at", WrittenFilter),
     )
@@ -246,7 +247,7 @@ class OrderAdmin(LongList):
 
     @display(description="Venue")
     def where(self, order: Order) -> SafeString:
-        return show.venue(order.venue)
+        return show.world(order.venue)
 
 
 class TradedFilter(WrittenFilter):
@@ -259,7 +260,7 @@ class FillAdmin(LongList):
     list_display = ("traded", "what", "symbol", "price_", "quantity_", "worth", "fee", "of", "where")
     list_filter = (
         ("order__side", ChoicesOfRow),
-        ("order__venue", ChoicesOfRow),
+        ("order__venue", VenuesOfRow),
         ("order__symbol", RelatedOfRow),
         ("traded_at", TradedFilter),
     )

@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import display
 
 from console.admin import show
-from console.admin.base import ReadOnlyAdmin, ShowFilter
+from console.admin.base import ReadOnlyAdmin, ShowFilter, VenuesFilter
 from console.admin.orders import trader_link
 from trading.core.money import plain
 from trading.exchange.client import exchange_at
@@ -53,7 +53,7 @@ class OrphanAdmin(ReadOnlyAdmin):
     list_filter = (
         OrphansShown,
         ("resolution", ChoicesDropdownFilter),
-        ("venue", ChoicesDropdownFilter),
+        ("venue", VenuesFilter),
         ("first_seen", RangeDateTimeFilter),
     )
     list_select_related = ("trader__symbol",)

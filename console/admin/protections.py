@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from console import limit_usage
 from console.admin import show
-from console.admin.base import PlainHistory, ReadOnlyAdmin
+from console.admin.base import PlainHistory, ReadOnlyAdmin, VenuesFilter, known_worlds
 from console.admin.forms import AmountInput
 from console.admin.percent import PercentField
 from hedgehog_project.venues import Venue
@@ -32,6 +32,11 @@ class AccountProtectionsForm(forms.ModelForm):
         label="Max drawdown, %",
         help_text="From the peak of capital plus gain. 5 means 5 %. Empty: off.",
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "venue" in self.fields:  # Of one that is there it can't be changed.
+            self.fields["venue"] = forms.ChoiceField(choices=[("", "---------"), *known_worlds()])
 
     class Meta:
         model = AccountProtections
@@ -200,7 +205,7 @@ class ProtectionsInline(StackedInline):
 @admin.register(DeniedOrder)
 class DeniedOrderAdmin(ReadOnlyAdmin):
     list_display = ("day", "where", "symbol", "rule", "count", "reason", "last")
-    list_filter = ("venue", "rule", "day")
+    list_filter = (("venue", VenuesFilter), "rule", "day")
     list_select_related = ("symbol",)
 
     @display(description="Venue", ordering="venue")

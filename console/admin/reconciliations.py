@@ -11,11 +11,11 @@ from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from kombu.exceptions import OperationalError
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import display
 
 from console.admin import show
-from console.admin.base import ReadOnlyAdmin, ShowFilter
+from console.admin.base import ReadOnlyAdmin, ShowFilter, VenuesFilter
 from hedgehog_project.outside import sentence
 from trading.identity import others
 from trading.models import Reconciliation
@@ -42,7 +42,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     list_display = ("began", "where", "is_", "orders", "fills", "repaired", "late", "left", "lines", "took", "task")
     list_filter = (
         ReconciliationsShown,
-        ("venue", ChoicesDropdownFilter),
+        ("venue", VenuesFilter),
         ("began_at", RangeDateTimeFilter),
     )
     search_fields = ("text", "stopped")

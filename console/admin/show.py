@@ -15,6 +15,7 @@ from console import numbers
 from console.figures import age
 from console.words import STATE_MEANS, STATUS_MEANS, notes
 from console.words import percent as percent  # for cells as well
+from hedgehog_project.venues import Venue, why_it_rests
 from trading.core.money import plain
 from trading.core.orders import UNVALUED, OrderStatus, Side
 from trading.core.strategy import TraderState
@@ -46,7 +47,7 @@ STATUS_COLOURS = {
     OrderStatus.EXPIRED: "",
     OrderStatus.EXPIRED_IN_MATCH: "warning",
 }
-VENUE_COLOURS = {"live": "danger", "testnet": "warning", "demo": "warning", "mock": ""}
+VENUE_COLOURS = {Venue.LIVE: "danger", Venue.TESTNET: "warning", Venue.DEMO: "warning", Venue.MOCK: ""}
 NONE = "–"
 
 
@@ -93,7 +94,14 @@ def side(value: str) -> SafeString:
 
 
 def venue(value: str) -> SafeString:
-    return badge(value, VENUE_COLOURS[value])
+    found = Venue(value)
+    return badge(found.label, VENUE_COLOURS[found.exchange])
+
+
+def world(value: str) -> SafeString:
+    """A venue, with a mark where it is a world of the mock's that rests; why shows when pointed at."""
+    reason = why_it_rests(value)
+    return SafeString(f"{venue(value)} {badge('rests', 'warning', reason)}") if reason else venue(value)
 
 
 def mode(value: str) -> SafeString:

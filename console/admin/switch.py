@@ -17,10 +17,11 @@ from console.admin.questions import Question
 from console.figures import count
 from hedgehog_project.hurry import hurried
 from hedgehog_project.outside import sentence
-from hedgehog_project.venues import Market, Venue, default_market
+from hedgehog_project.venues import Venue, mock_world
+from hedgehog_project.venues.worlds import PAPER
 from trading.core.strategy import TraderState
 from trading.models import Switch, Trader
-from trading.models.switch import TradingMode
+from trading.models.switch import TradingMode, meant_by
 from trading.models.traders import LIVE
 from trading.risk import kill_switch
 from trading.symbols.venue import turn_switch, why_not
@@ -88,7 +89,7 @@ class SwitchAdmin(ModelAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         try:
-            venue = Venue(request.POST.get("venue", ""))
+            venue = Venue(request.POST.get("venue", "")).exchange
         except ValueError:
             return self._page(request, "Choose mock, testnet, demo or live.")
         was = Switch.current()
@@ -101,6 +102,7 @@ class SwitchAdmin(ModelAdmin):
             )
         except ValidationError as error:
             return self._page(request, " ".join(error.messages))
+        venue = Switch.current()
         self.log_change(request, Switch.objects.get(pk=1), f"Venue for new traders changed from {was} to {venue}.")
         self.message_user(request, f"New traders now trade on {venue}. {note}".strip(), messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:trading_switch_changelist"))
@@ -127,7 +129,7 @@ class SwitchAdmin(ModelAdmin):
                     "venue": venue,
                     "title": title,
                     "text": text,
-                    "is_current": venue == current,
+                    "is_current": venue == current.exchange,
                     "problem": why_not(venue)
                     or (
                         "You do not have permission to trade real money."
@@ -135,7 +137,7 @@ class SwitchAdmin(ModelAdmin):
                         else ""
                     ),
                     "needs_word": venue == Venue.LIVE,
-                    "traders": live_traders.filter(venue=venue).count(),
+                    "traders": live_traders.filter(venue=meant_by(venue)).count(),
                 }
                 for venue, title, text in _venues()
             ],
@@ -201,12 +203,15 @@ def _resume(by: str) -> tuple[int, list[str]]:
 
 
 def _venues() -> list[tuple[Venue, str, str]]:
-    if default_market() == Market.LIVE:
+    world = mock_world()
+    if world == PAPER:
         mock = "Play money against Binance's real prices (paper trading). Orders never leave this machine."
-    else:
+    elif world == Venue.MOCK:
         mock = "Play money on the built-in mock exchange with a simulated market. Nothing leaves this machine."
+    else:
+        mock = "Play money on the built-in mock exchange, which replays a file. Nothing leaves this machine."
     return [
-        (Venue.MOCK, "Mock", mock),
+        (Venue.MOCK, "Mock" if world == Venue.MOCK else world.label, mock),
         (Venue.TESTNET, "Testnet", "Binance's public test exchange: play money, reset every month."),
         (Venue.DEMO, "Demo", "Binance Demo Trading: play money at realistic prices."),
         (Venue.LIVE, "Live", "Binance itself: real orders with real money."),

@@ -21,7 +21,7 @@ from unfold.decorators import display
 
 from console import figures
 from console.admin import show
-from console.admin.base import ReadOnlyAdmin, ShowFilter
+from console.admin.base import ReadOnlyAdmin, ShowFilter, VenuesFilter
 from console.admin.changing import ChangeSettingsForm
 from console.admin.forms import AddSymbolForm, TradingSettingsForm
 from console.admin.protections import ProtectionsInline, symbol_state
@@ -392,7 +392,7 @@ def _traders_link(symbol: Any, count: int, shown: str) -> SafeString | str:
 @admin.register(Listing)
 class ListingAdmin(ReadOnlyAdmin):
     list_display = ("symbol", "where", "status", "tick_size", "step_size", "min_notional", "fees_", "refreshed")
-    list_filter = ("venue", "status")
+    list_filter = (("venue", VenuesFilter), "status")
     list_select_related = ("symbol",)
     search_fields = ("symbol__name",)
 

@@ -117,7 +117,7 @@ def _facts(trader: Trader) -> list[tuple[str, Any]]:
     return [
         ("Symbol", show.link(symbol_page, trader.symbol.name)),
         ("Slot", trader.slot),
-        ("Venue", show.venue(trader.venue)),
+        ("Venue", show.world(trader.venue)),
         ("Budget", show.amount(trader.budget, quote)),
         ("Strategy", trader.strategy),
         *_strategy_facts(trader),

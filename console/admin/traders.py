@@ -20,7 +20,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import display
 
 from console.admin import show
-from console.admin.base import ShowFilter
+from console.admin.base import ShowFilter, VenuesFilter
 from console.admin.long_lists import LongList, Search, WrittenFilter, number_of, orders_named, symbols_named
 from console.admin.orders import sums_by_asset
 from console.admin.timeline import timeline_of
@@ -74,7 +74,7 @@ class TraderAdmin(LongList):
         TradersShown,
         ("state", ChoicesDropdownFilter),
         ("symbol", RelatedDropdownFilter),
-        ("venue", ChoicesDropdownFilter),
+        ("venue", VenuesFilter),
         ("created_at", WrittenFilter),
     )
     time_field = "created_at"
@@ -118,7 +118,7 @@ class TraderAdmin(LongList):
 
     @display(description="Venue")
     def where(self, trader: Trader) -> SafeString:
-        return show.venue(trader.venue)
+        return show.world(trader.venue)
 
     @display(description="Profit")
     def profit_(self, trader: Trader) -> SafeString | str:

@@ -11,16 +11,33 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.management.base import CommandError, OutputWrapper
 
-from hedgehog_project.venues import Venue
+from hedgehog_project.venues import Venue, why_it_rests
+
+VENUES = "live, testnet, demo, mock, mock/paper or mock/replay:NAME"
 
 
 def add_venue(parser: ArgumentParser) -> None:
-    parser.add_argument("--venue", choices=[venue.value for venue in Venue], help="default: the venue of new traders")
+    parser.add_argument("--venue", type=venue, metavar="VENUE", help=f"{VENUES}; default: the venue of new traders")
 
 
 def add_venue_or_all(parser: ArgumentParser, default: str) -> None:
     """`default`: which venues those are that are meant where none is named."""
-    parser.add_argument("venue", nargs="?", choices=[venue.value for venue in Venue], help=f"default: {default}")
+    parser.add_argument("venue", nargs="?", type=venue, help=f"{VENUES}; default: {default}")
+
+
+def venue(name: str) -> Venue:
+    """As commands take and show it: live, mock/paper, mock/replay:NAME."""
+    try:
+        return Venue(name)
+    except ValueError:
+        raise ArgumentTypeError(f"a venue ({VENUES}), not {name}") from None
+
+
+def runs(venue: Venue) -> Venue:
+    """The same. Raises CommandError for one of the mock's worlds that rests: nobody can be asked about it."""
+    if why := why_it_rests(venue):
+        raise CommandError(why)
+    return venue
 
 
 def date(text: str) -> datetime:

@@ -2,8 +2,8 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import lru_cache
 
 from django.conf import settings
@@ -11,19 +11,29 @@ from django.conf import settings
 from hedgehog_project.exec_with_parent import may_have
 from hedgehog_project.venues.keys import BadKey, Key, hmac_key, private_key
 from hedgehog_project.venues.rate_limits import account_of
+from hedgehog_project.venues.worlds import PAPER, Market, Venue, mock_world, rests, running, why_it_rests
 
+__all__ = [
+    "WORLD_HEADER",
+    "Endpoints",
+    "KeySettings",
+    "Market",
+    "Venue",
+    "default_market",
+    "endpoints",
+    "facts_of_keys",
+    "has_keys",
+    "key_settings",
+    "market_of",
+    "markets",
+    "mock_world",
+    "rests",
+    "running",
+    "why_it_rests",
+]
 
-class Venue(StrEnum):
-    """Where a trader's orders go, and, as a market, where trade events come from."""
-
-    LIVE = "live"
-    TESTNET = "testnet"
-    DEMO = "demo"
-    MOCK = "mock"
-
-
-# The same names: paper trading is the market live with the venue mock.
-Market = Venue
+# Which world a request to the mock exchange is for: one that runs another refuses it.
+WORLD_HEADER = "X-MOCK-WORLD"
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,7 @@ class Endpoints:
     key: Key | None = None
     why_no_key: str = ""  # for people; empty where there is a key, though another process may have it
     account: str = ""  # rate_limits.account_of its key
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)  # of every request and handshake
 
     @property
     def api_key(self) -> str:
@@ -60,9 +71,17 @@ class KeySettings:
 def endpoints(venue: Venue) -> Endpoints:
     """The addresses and the key of a venue, as settings have them now."""
     key, problem, account = _key_of(venue)
-    if venue == Venue.MOCK:
+    if venue.is_mock:
         address = f"127.0.0.1:{settings.MOCK_PORT}"
-        return Endpoints(f"http://{address}", f"ws://{address}/ws-api/v3", f"ws://{address}", key, problem, account)
+        return Endpoints(
+            f"http://{address}",
+            f"ws://{address}/ws-api/v3",
+            f"ws://{address}",
+            key,
+            problem,
+            account,
+            {WORLD_HEADER: venue.shown},
+        )
     rest_url, ws_api_url, stream_url = (
         str(getattr(settings, f"{venue.upper()}_{of}_URL")).rstrip("/") for of in ("REST", "WS_API", "STREAM")
     )
@@ -81,6 +100,7 @@ def facts_of_keys() -> str:
 
 def _key_of(venue: Venue) -> tuple[Key | None, str, str]:
     """The key, why there is none, and its account."""
+    venue = venue.exchange
     if not has_keys(venue):
         instead = [f"This process has no key for {venue}", ""]
         problem, account = json.loads(settings.HEDGEHOG_KEY_FACTS or "{}").get(venue, instead)
@@ -93,7 +113,7 @@ def _key_of(venue: Venue) -> tuple[Key | None, str, str]:
 
 
 def _prefix(venue: Venue) -> str:
-    return "BINANCE" if venue == Venue.LIVE else venue.upper()
+    return "BINANCE" if venue == Venue.LIVE else venue.exchange.upper()
 
 
 def key_settings(venue: Venue) -> KeySettings:
@@ -128,9 +148,14 @@ def _key(given: KeySettings) -> Key:
 
 def default_market() -> Market:
     """The market that the mock exchange's orders trade in: its own, or in paper mode Binance's."""
-    return Market.LIVE if settings.MARKET == "live" else Market.MOCK
+    return market_of(mock_world())
 
 
 def market_of(venue: Venue) -> Market:
     """The market whose trade events concern the traders of a venue."""
-    return default_market() if venue == Venue.MOCK else Market(venue)
+    return Market.LIVE if venue == PAPER else venue
+
+
+def markets() -> list[Market]:
+    """Those that trades can come from now."""
+    return list(dict.fromkeys(market_of(venue) for venue in running()))

@@ -470,7 +470,7 @@ def test_late_copy_never_arms_a_trader_that_has_ended(redis_client: "redis.Redis
     late = Trigger(1, "mock", "ETHUSDT", price, version=8)
     set_trigger(redis_client, ENDS)
     assert not set_trigger(redis_client, late)
-    assert triggers.rebuild(redis_client, [late]) == (late.below is not None)
+    assert triggers.rebuild(redis_client, [late], "mock") == (late.below is not None)
     assert len(fire_at_3000(redis_client)) == 0
     assert not redis_client.exists(triggers.VERSIONS)
 

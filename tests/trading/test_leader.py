@@ -156,7 +156,7 @@ def test_a_trader_with_a_position_is_checked_in_the_queue_of_exits_whatever_wait
     trader: Trader, redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queues: list[str] = []
-    triggers.rebuild(redis_client, [])
+    triggers.rebuild(redis_client, [], "mock")
     monkeypatch.setattr(current_app, "send_task", lambda name, queue=None, **_: queues.append(queue))
     leader.recheck_due(timezone.now())
     Trader.objects.update(holds=True)

@@ -3,7 +3,7 @@
 import math
 import random
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Any, TypeVar
@@ -61,8 +61,8 @@ class BinanceExchange:
     the second, done already, would be answered with "unknown order".
     """
 
-    def __init__(self, rest_url: str, key: Key) -> None:
-        self._rest = Rest(rest_url, key)
+    def __init__(self, rest_url: str, key: Key, headers: Mapping[str, str] | None = None) -> None:
+        self._rest = Rest(rest_url, key, headers)
         self._rate_limits = rate_limits_at(rest_url, key.api_key)
         self._clock = clock_at(rest_url)
 

@@ -4,12 +4,12 @@ import threading
 from datetime import timedelta
 from typing import cast
 
-from hedgehog_project.venues import Endpoints, Venue, endpoints
+from hedgehog_project.venues import Endpoints, Venue, endpoints, why_it_rests
 from hedgehog_project.venues.keys import Key
 from hedgehog_project.venues.rate_limits import RateLimits, rate_limits_at
 from trading.core.orders import Side
 from trading.exchange.clock import clock_at
-from trading.exchange.errors import KeyRejected
+from trading.exchange.errors import KeyRejected, NotSent
 from trading.exchange.protocol import Exchange
 from trading.exchange.remote import RemoteExchange
 from trading.exchange.rights import refuse_withdraw_key
@@ -21,8 +21,10 @@ def exchange_at(venue: Venue) -> Exchange:
     """This thread's client of a venue; it keeps its connection. In a process without keys, a worker's.
 
     Raises KeyRejected where there is no key for it or a live key may withdraw, Throttled or NotSent where that can't
-    be asked.
+    be asked, and NotSent for a world that rests: the mock exchange would answer for another account.
     """
+    if why := why_it_rests(venue):
+        raise NotSent(why.rstrip("."))
     clients: dict[Venue, Exchange] = _of_thread.__dict__.setdefault("clients", {})
     if venue not in clients:
         where = endpoints(venue)
@@ -41,7 +43,7 @@ def _signing(venue: Venue, where: Endpoints, key: Key) -> Exchange:
     # Here: python-binance takes a third of the time in which a process starts, and most never call the exchange.
     from trading.exchange.binance import BinanceExchange
 
-    exchange = BinanceExchange(where.rest_url, key)
+    exchange = BinanceExchange(where.rest_url, key, where.headers)
     if venue == Venue.LIVE:
         refuse_withdraw_key(where, exchange.key_rights)
     return exchange

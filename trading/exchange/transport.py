@@ -4,6 +4,7 @@ import http.client
 import json
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -33,7 +34,7 @@ class Rest(Client):
     not_after: float = math.inf
     response: requests.Response | None = None  # the last one
 
-    def __init__(self, rest_url: str, key: Key) -> None:
+    def __init__(self, rest_url: str, key: Key, headers: Mapping[str, str] | None = None) -> None:
         self.API_URL = f"{rest_url}/api"
         self.MARGIN_API_URL = f"{rest_url}/sapi"
         self._key = key
@@ -43,6 +44,7 @@ class Rest(Client):
         # Where this is set, python-binance does not percent-encode a signature that is encoded already.
         self.PRIVATE_KEY = None if key.kind == KeyKind.HMAC else key
         self.session.mount("https://", _Adapter())
+        self.session.headers.update(headers or {})
 
     def _hmac_signature(self, query_string: str) -> str:
         return self._key.sign(query_string)

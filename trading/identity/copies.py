@@ -23,6 +23,7 @@ from trading.identity import others, runs
 from trading.identity.others import moment
 from trading.identity.runs import Runs, When
 from trading.models import Installation, Order, Orphan, OtherInstallation, Trader
+from trading.models.choices import of_running
 from trading.models.orders import COULD_TRADE
 
 # How long a denied trader rests; the decision which one continues makes all of them due.
@@ -108,10 +109,10 @@ def _last_change(trader: Trader) -> datetime:
 
 
 def told(venue: Venue | str | None = None) -> list[str]:
-    """One sentence for each venue where a copy was seen, or for this one."""
+    """One sentence for each venue that runs where a copy was seen, or for this one."""
     # One query: each page asks.
     rows = OtherInstallation.objects.filter(identity__in=Installation.objects.values("identity"))
-    return [sentence(row) for row in (rows if venue is None else rows.filter(venue=venue))]
+    return [sentence(row) for row in rows.filter(of_running() if venue is None else Q(venue=venue))]
 
 
 def sentence(row: OtherInstallation) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from hedgehog_project.venues import Venue
+from hedgehog_project.venues import Venue, rests
 from trading.exchange import order_ids
 from trading.models import Installation, OtherInstallation
 
@@ -54,7 +54,7 @@ def strangers(venue: Venue | str | None = None) -> "QuerySet[OtherInstallation]"
 def told(venue: Venue | str | None = None, now: datetime | None = None) -> list[str]:
     """One sentence for each stranger that is news."""
     now = now or timezone.now()
-    return [sentence(row) for row in strangers(venue) if _is_news(row, now)]
+    return [sentence(row) for row in strangers(venue) if _is_news(row, now) and not rests(row.venue)]
 
 
 def told_of(venue: Venue, client_order_ids: Iterable[str]) -> list[str]:

@@ -4,15 +4,14 @@ from decimal import Decimal
 
 from django.db import models
 
-from hedgehog_project.venues import Venue
-from trading.models.choices import choices_of
+from trading.models.choices import venue_field
 from trading.models.fields import AmountField
 
 
 class Balance(models.Model):
     """What an account held of one asset when it was asked."""
 
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     asset = models.CharField(max_length=16)
     free = AmountField(default=Decimal(0))
     locked = AmountField(default=Decimal(0))

@@ -5,8 +5,7 @@ from decimal import Decimal
 
 from django.db import models
 
-from hedgehog_project.venues import Venue
-from trading.models.choices import choices_of
+from trading.models.choices import venue_field
 from trading.models.fields import AmountField
 
 # Of older hours each day keeps its last.
@@ -16,7 +15,7 @@ HOURS_KEPT = timedelta(days=60)
 class Equity(models.Model):
     """One quote asset at one venue in one hour, as it was measured last. All amounts are in that asset."""
 
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     asset = models.CharField(max_length=16)
     hour = models.DateTimeField(help_text="Start of the hour.")
     measured_at = models.DateTimeField()

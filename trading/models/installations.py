@@ -6,9 +6,8 @@ from django.db import models
 from django.utils import timezone
 
 from hedgehog_project.database.compiled import Compiled
-from hedgehog_project.venues import Venue
 from trading.exchange.order_ids import IDENTITY_LENGTH, new_identity
-from trading.models.choices import choices_of
+from trading.models.choices import venue_field
 
 
 class Installation(models.Model):
@@ -65,7 +64,7 @@ class Run(models.Model):
 class OtherInstallation(models.Model):
     """Another Hedgehog whose orders were seen at a venue. With our own identity: a copy of this installation."""
 
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     identity = models.CharField(max_length=IDENTITY_LENGTH)
     first_seen = models.DateTimeField(default=timezone.now)
     last_seen = models.DateTimeField(default=timezone.now)

@@ -9,11 +9,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
-from hedgehog_project.venues import Venue
 from trading.core import orders as core
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderStatus, OrderType, Side
-from trading.models.choices import choices_of
+from trading.models.choices import choices_of, venue_field
 from trading.models.fields import AmountField
 from trading.models.symbols import Symbol
 from trading.models.traders import Trader
@@ -42,7 +41,7 @@ class Order(models.Model):
     trader = models.ForeignKey(Trader, on_delete=models.PROTECT, related_name="orders")
     # Found by the index order_of_symbol.
     symbol = models.ForeignKey(Symbol, on_delete=models.PROTECT, related_name="orders", db_index=False)
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     side = models.CharField(max_length=4, choices=choices_of(Side))
     type = models.CharField(max_length=8, choices=choices_of(OrderType), default=OrderType.LIMIT)
     price = AmountField(help_text="Limit price; for a market order the expected price.")

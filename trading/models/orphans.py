@@ -6,11 +6,10 @@ from enum import StrEnum
 from django.db import models
 from django.utils import timezone
 
-from hedgehog_project.venues import Venue
 from trading.core.money import plain
 from trading.core.orders import OrderStatus, Side
 from trading.exchange.order_ids import Name, read
-from trading.models.choices import choices_of
+from trading.models.choices import choices_of, venue_field
 from trading.models.fields import AmountField
 from trading.models.traders import Trader
 
@@ -29,7 +28,7 @@ class Resolution(StrEnum):
 class Orphan(models.Model):
     """An order with a name of ours that no row knows; as the exchange showed it last."""
 
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     # A name, not a row: the database may lack the symbol as well.
     symbol = models.CharField(max_length=32)
     client_order_id = models.CharField(max_length=36)

@@ -9,10 +9,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
-from hedgehog_project.venues import Venue
 from trading.core.denials import Rule
 from trading.core.money import plain
-from trading.models.choices import choices_of
+from trading.models.choices import choices_of, venue_field
 from trading.models.fields import Above, AmountField, Below
 from trading.models.switch import TradingMode
 from trading.models.symbols import Symbol
@@ -102,7 +101,7 @@ class SymbolProtections(models.Model):
 class AccountProtections(models.Model):
     """What denies buys at one venue, and when trading there stops altogether. An empty field is off."""
 
-    venue = models.CharField(max_length=8, choices=choices_of(Venue), unique=True)
+    venue = venue_field(unique=True)
     quote_asset = models.CharField(
         max_length=16,
         default="USDT",
@@ -216,7 +215,7 @@ class HighWater(models.Model):
     The gain is what ended cycles brought and what live ones would, were what they hold sold at the last price.
     """
 
-    venue = models.CharField(max_length=8, choices=choices_of(Venue), unique=True)
+    venue = venue_field(unique=True)
     quote_asset = models.CharField(max_length=16)
     gain = AmountField(default=Decimal(0))
     high = AmountField(default=Decimal(0))
@@ -234,7 +233,7 @@ class HighWater(models.Model):
 class DeniedOrder(models.Model):
     """How often a rule denied buys of a symbol on one day (UTC), and the last time in words."""
 
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="denied_orders")
     rule = models.CharField(max_length=24, choices=choices_of(Rule))
     day = models.DateField()

@@ -5,8 +5,7 @@ from datetime import datetime
 from django.db import models
 from django.utils import timezone
 
-from hedgehog_project.venues import Venue
-from trading.models.choices import choices_of
+from trading.models.choices import venue_field
 
 # Older rows are dropped.
 MAX_KEPT = 1_000
@@ -18,7 +17,7 @@ class Reconciliation(models.Model):
     What was late is no difference: the exchange had just said it, and reports take a moment.
     """
 
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     began_at = models.DateTimeField(default=timezone.now)
     took_ms = models.PositiveIntegerField(default=0)
     orders = models.PositiveIntegerField(default=0, help_text="Our open orders that were compared.")
@@ -81,7 +80,7 @@ def _count(count: int, what: str) -> str:
 class FillMark(models.Model):
     """The last fill of the account in a symbol that was looked at: the next look begins there."""
 
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     symbol = models.CharField(max_length=32)
     # Both: an exchange that has begun its books anew, as testnet does every month, has another fill of that id.
     trade_id = models.BigIntegerField(default=0, help_text="0: none yet.")

@@ -10,7 +10,7 @@ from django.utils import timezone
 from hedgehog_project import halt_request
 from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.halt_request import Request
-from hedgehog_project.venues import Venue
+from hedgehog_project.venues import Venue, mock_world
 from trading.core.orders import Side
 from trading.models.choices import choices_of
 
@@ -40,7 +40,9 @@ def is_stricter(mode: TradingMode, other: TradingMode) -> bool:
 
 
 class Switch(models.Model):
-    """One row. A trader and its orders keep their venue for life; only new traders look at it. The mode is all's."""
+    """One row, which names an exchange: of the mock's worlds the one that runs is meant. A trader and its orders keep
+    their venue for life; only new traders look at it. The mode is all's.
+    """
 
     venue = models.CharField(max_length=8, choices=choices_of(Venue), default=Venue.MOCK)
     changed_at = models.DateTimeField(default=timezone.now)
@@ -65,13 +67,17 @@ class Switch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Venue for new traders: {self.venue}"
+        return f"Venue for new traders: {self.at.shown}"
+
+    @property
+    def at(self) -> Venue:
+        """As `current`, of this row."""
+        return meant_by(self.venue)
 
     @classmethod
     def current(cls) -> Venue:
-        """Where new traders trade."""
-        row = _VENUE.first()
-        return Venue(row) if row else Venue.MOCK
+        """Where new traders trade; of the mock's worlds the one that runs."""
+        return meant_by(_VENUE.first() or Venue.MOCK)
 
     @classmethod
     def row(cls) -> "Switch":
@@ -106,6 +112,11 @@ class Switch(models.Model):
         what = "trading is halted" if self.mode == TradingMode.HALTED else "trading is reducing: sells only"
         why = f": {self.mode_why}" if self.mode_why else ""
         return f"{what}{why} (by {self.mode_by or 'unknown'}, since {self.mode_at:%d %b %H:%M:%S} UTC)"
+
+
+def meant_by(venue: str) -> Venue:
+    """The venue that is meant by what a switch says: it knows the mock exchange, and not which market that is on."""
+    return mock_world() if Venue(venue).is_mock else Venue(venue)
 
 
 _VENUE: Compiled[str] = Compiled(lambda: Switch.objects.filter(pk=1).values_list("venue", flat=True))

@@ -12,13 +12,12 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
-from hedgehog_project.venues import Venue
 from trading.core.fees import USUAL_RATE, Fees
 from trading.core.filters import SymbolFilters
 from trading.core.money import ceil_to, plain, share_of
 from trading.core.steps import min_budget
 from trading.core.strategy import Strategy
-from trading.models.choices import choices_of
+from trading.models.choices import choices_of, venue_field
 from trading.models.fields import Above, AmountField
 from trading.models.profiles import Profile
 from trading.models.switch import Switch
@@ -55,7 +54,7 @@ class Listing(models.Model):
     """A symbol as one venue lists it: its filters and our fees, refreshed from exchangeInfo. 0 means no bound."""
 
     symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="listings")
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     status = models.CharField(max_length=24, help_text="TRADING, or why the symbol cannot be traded.")
     tick_size = AmountField()
     step_size = AmountField()
@@ -125,7 +124,7 @@ class ListingProblem(models.Model):
     """What a venue last said of a symbol that can't be traded there. said.py keeps it, and puts it into words."""
 
     symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="listing_problems")
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     problem = models.CharField(max_length=16, choices=choices_of(Problem))
     said = models.CharField(max_length=300, blank=True, help_text="The exchange's own message.")
     near: Any = models.JSONField(default=list, help_text="Similar names that the venue lists.")

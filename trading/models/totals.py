@@ -5,8 +5,7 @@ from decimal import Decimal
 
 from django.db import models
 
-from hedgehog_project.venues import Venue
-from trading.models.choices import choices_of
+from trading.models.choices import venue_field
 from trading.models.fields import AmountField
 from trading.models.symbols import Symbol
 
@@ -29,7 +28,7 @@ class CycleTotal(models.Model):
     """The cycles of one slot that ended in one span of time, those excepted that ended before their first order."""
 
     symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="cycle_totals")
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     slot = models.PositiveSmallIntegerField()
     span = models.CharField(max_length=4, choices=Span.choices)
     begins = models.DateTimeField()

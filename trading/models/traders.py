@@ -9,9 +9,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from hedgehog_project.database.writing import insert
-from hedgehog_project.venues import Venue
+from hedgehog_project.venues import Venue, rests
 from trading.core.strategy import Strategy, TraderState, Triggers
-from trading.models.choices import choices_of
+from trading.models.choices import choices_of, venue_field
 from trading.models.fields import AmountField
 from trading.models.symbols import Symbol, TradingSettings
 from trading.strategies.registry import find
@@ -36,7 +36,7 @@ class Trader(models.Model):
 
     # Found by the index trader_of_symbol.
     symbol = models.ForeignKey(Symbol, on_delete=models.PROTECT, related_name="traders", db_index=False)
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     slot = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=10, choices=choices_of(TraderState), default=TraderState.WAITING)
 
@@ -137,6 +137,12 @@ class Trader(models.Model):
         return self.finished_at is not None
 
     @classmethod
+    def resting(cls) -> dict[Venue, int]:
+        """How many are in the midst of a cycle in a world of the mock's that does not run, by world."""
+        live = cls.objects.filter(LIVE).order_by().values_list("venue").annotate(models.Count("pk"))
+        return {Venue(venue): count for venue, count in live if rests(venue)}
+
+    @classmethod
     def born(cls, settings: TradingSettings, venue: Venue, slot: int, **values: Any) -> "Trader":
         """A new one, saved, with all that it needs for its cycle as the settings say it now.
 
@@ -173,7 +179,7 @@ class Leftover(models.Model):
     """What ended cycles have left of a symbol at a venue; a later sale takes it along. See leftovers.py."""
 
     symbol = models.ForeignKey(Symbol, on_delete=models.PROTECT, related_name="leftovers")
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     quantity = AmountField(default=Decimal(0), help_text="In the base asset.")
     cost = AmountField(default=Decimal(0), help_text="In the quote asset.")
 
@@ -188,7 +194,7 @@ class Slot(models.Model):
     """A slot that is open: the leader keeps a trader in it. A rebuy opens the next; turning off closes all."""
 
     symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="slots")
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     number = models.PositiveSmallIntegerField()
     opened_at = models.DateTimeField(default=timezone.now)
 

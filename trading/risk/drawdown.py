@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count, Sum
 
 from hedgehog_project.database.compiled import Compiled
-from hedgehog_project.venues import Venue
+from hedgehog_project.venues import Venue, rests
 from trading.books.equity import Standing, standing
 from trading.core.money import EXACT, ZERO, plain
 from trading.models import AccountProtections, HighWater, Switch, Trader, TradingSettings
@@ -35,8 +35,11 @@ _WATCHED = Compiled(lambda: AccountProtections.objects.filter(max_drawdown__isnu
 
 
 def watch(now: datetime) -> None:
-    """Looks at every venue with a drawdown set, where it is time to. For the leader; two at once are harmless."""
-    each(_WATCHED(), lambda limits: _look(limits, now))
+    """Looks at every venue that runs and has a drawdown set, where it is time to.
+
+    For the leader; two at once are harmless.
+    """
+    each([row for row in _WATCHED() if not rests(row.venue)], lambda limits: _look(limits, now))
 
 
 def _look(limits: AccountProtections, now: datetime) -> None:
@@ -85,7 +88,7 @@ def _take_in(limits: AccountProtections, gain: Decimal, capital: Decimal, now: d
 def _trip(limits: AccountProtections, row: HighWater, top: Decimal) -> bool:
     """Whether it did. Where it did not, the next look tries again."""
     mode, now_is = TradingMode(limits.drawdown_mode), Switch.row()
-    if limits.venue not in (now_is.venue, Venue.LIVE):
+    if limits.venue not in (now_is.at, Venue.LIVE):
         # Of play money that is left elsewhere, nothing is bought any more; it shall not stop real money's traders.
         return False
     if not is_stricter(mode, TradingMode(now_is.mode)):

@@ -24,6 +24,7 @@ from trading.core.money import plain
 from trading.core.orders import Side
 from trading.exchange.protocol import ARRIVES_WITHIN, SEND_WITHIN
 from trading.models import Order, Switch, Symbol, Trader, TradingSettings
+from trading.models.choices import of_running
 from trading.models.orders import IN_FLIGHT, RESTING
 from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
@@ -293,7 +294,10 @@ def wants_buys_back() -> bool:
 
 
 def resting(symbols: Sequence[Symbol] | None = None) -> QuerySet[Order]:
-    """Acknowledged orders of which more can still trade, oldest first, everywhere; of all symbols, or of these."""
+    """Acknowledged orders of which more can still trade, oldest first, everywhere; of all symbols, or of these.
+
+    Those of the mock's worlds that do not run are left out, here as everywhere: nobody can cancel them now.
+    """
     return _of(symbols, Order.objects.filter(RESTING))
 
 
@@ -307,15 +311,16 @@ def on_their_way(symbols: Sequence[Symbol] | None = None) -> QuerySet[Order]:
     return _of(symbols, Order.objects.filter(IN_FLIGHT))
 
 
-def _of(symbols: Sequence[Symbol] | None, rows: QuerySet[Order]) -> QuerySet[Order]:
+def _of(symbols: Sequence[Symbol] | None, rows: QuerySet[Order], world: str = "") -> QuerySet[Order]:
+    rows = rows.filter(of_running(world))
     return (rows if symbols is None else rows.filter(symbol__in=symbols)).order_by("id")
 
 
-def unwanted(with_buys: bool | None = None) -> QuerySet[Order]:
+def unwanted(with_buys: bool | None = None, world: str = "") -> QuerySet[Order]:
     """Resting orders that are to be cancelled: those that their traders cancel, by a halt the buys, and of a
     symbol those that it was turned with.
 
-    `with_buys`: whether a halt wants them, where that is known: see wants_buys_back.
+    `with_buys`: whether a halt wants them, where that is known: see wants_buys_back. `world`: see of_running.
     """
     # One that is being replaced is cancelled by the exchange itself: nobody meddles while that is unclear.
     is_being_replaced = Exists(Order.objects.filter(IN_FLIGHT, replaces=OuterRef("pk")))
@@ -324,4 +329,5 @@ def unwanted(with_buys: bool | None = None) -> QuerySet[Order]:
     is_ending = Exists(wishes.filter(status=TradingStatus.SHUTDOWN)) & Q(side=Side.BUY)
     with_buys = wants_buys_back() if with_buys is None else with_buys
     of_symbols = Q(side=Side.BUY) if with_buys else is_ending
-    return resting().filter(~Q(cancel_reason="") | is_off | of_symbols).exclude(is_being_replaced)
+    rows = _of(None, Order.objects.filter(RESTING), world)
+    return rows.filter(~Q(cancel_reason="") | is_off | of_symbols).exclude(is_being_replaced)

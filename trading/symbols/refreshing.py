@@ -11,6 +11,7 @@ from streamer.models import StreamedSymbol
 from trading.exchange.errors import ExchangeError
 from trading.exchange.protocol import ExchangeAt
 from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
+from trading.models.choices import of_running
 from trading.models.symbols import GONE, TradingStatus
 from trading.one_by_one import each
 from trading.symbols import listings, sync
@@ -29,7 +30,8 @@ def refresh_listings(exchange_at: ExchangeAt) -> None:
         (current, each.symbol)
         for each in TradingSettings.objects.filter(status=TradingStatus.ON).select_related("symbol")
     }
-    live = set(Trader.objects.filter(finished_at__isnull=True).order_by().values_list("venue", "symbol").distinct())
+    running = Trader.objects.filter(of_running(), finished_at__isnull=True)
+    live = set(running.order_by().values_list("venue", "symbol").distinct())
     by_id = Symbol.objects.in_bulk([symbol for _, symbol in live])
     wanted |= {(Venue(venue), by_id[symbol]) for venue, symbol in live}
     now = timezone.now()

@@ -7,9 +7,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from hedgehog_project.database.compiled import Compiled
-from hedgehog_project.venues import market_of
+from hedgehog_project.venues import market_of, mock_world
 from streamer.models import StreamedSymbol
 from trading.models import Listing, Switch, Symbol, Trader, TradingSettings
+from trading.models.choices import of_running
 from trading.models.symbols import TradingStatus
 from trading.symbols import said
 
@@ -50,19 +51,22 @@ def set_trading(symbol: Symbol, on: bool) -> None:
 
 
 _ENDED = Compiled(
-    lambda: (
+    lambda world: (
         TradingSettings.objects.filter(status=TradingStatus.SHUTDOWN)
-        .exclude(symbol__in=Trader.objects.filter(finished_at__isnull=True).order_by().values("symbol"))
+        .exclude(
+            symbol__in=Trader.objects.filter(of_running(world), finished_at__isnull=True).order_by().values("symbol")
+        )
         .values_list("pk", "symbol__name")
-    )
+    ),
+    str,
 )
 
 
 def end_shutdowns() -> int:
-    """Turns those symbols off that shut down and have no live trader any more, at any venue; how many."""
+    """Turns those symbols off that shut down and have no live trader any more, at any venue that runs; how many."""
     shut_down = TradingSettings.objects.filter(status=TradingStatus.SHUTDOWN)
     count = 0
-    for pk, name in _ENDED():
+    for pk, name in _ENDED(mock_world().value):
         # Somebody may have turned it on again meanwhile.
         if shut_down.filter(pk=pk).update(status=TradingStatus.OFF, cancel_orders=False):
             log.info("trading is off: symbol=%s, last cycle finished", name)

@@ -28,6 +28,7 @@ from trading.exchange.errors import ExchangeError, NotSent, OutcomeUnknown, Refu
 from trading.exchange.protocol import Exchange, ExchangeAt, NewOrder
 from trading.identity import copies
 from trading.models import Order, Trader
+from trading.models.choices import of_running
 from trading.models.journal import write, write_once
 from trading.risk import gate
 from trading.traders import calls, neighbours
@@ -273,9 +274,9 @@ def _cancelled(order_id: int, context: Context, now: datetime | None = None) -> 
 
 
 def _asked_about(order_id: int, now: datetime | None, **which: object) -> Order | None:
-    """The order, marked as asked about now; None where there is none of that kind."""
+    """The order, marked as asked about now; None where there is none of that kind, or its world rests."""
     asked_at = now or timezone.now()
-    if not Order.objects.filter(pk=order_id, **which).update(asked_at=asked_at):
+    if not Order.objects.filter(of_running(), pk=order_id, **which).update(asked_at=asked_at):
         return None
     return Order.objects.select_related("symbol").get(pk=order_id)
 

@@ -20,7 +20,7 @@ from kombu.exceptions import OperationalError
 
 from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.database.writing import insert, update
-from hedgehog_project.venues import Venue
+from hedgehog_project.venues import Venue, rests
 from trading.books import leftovers
 from trading.books.booking import as_core, book, position_with
 from trading.core import guard, ladder
@@ -219,8 +219,8 @@ def _read(
 ) -> Snapshot | None:
     """The trader as it stands with the event; None where the event changes nothing for it."""
     trader = read(trader_id) if known is None else known.trader
-    if trader is None:
-        return None
+    if trader is None or rests(trader.venue):
+        return None  # A task of when the mock exchange ran another world: all that it tells is there again later.
     is_late = False
     if isinstance(event, OrderReported):
         reports = {report.client_order_id: report for report in (event.replaced, event.report) if report is not None}

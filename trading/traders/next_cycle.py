@@ -11,6 +11,7 @@ from trading.core.decisions import ANY_PRICE
 from trading.core.journal import Cause, Kind, Source
 from trading.models import Slot, Switch, Trader, TradingSettings
 from trading.models.journal import write
+from trading.models.switch import meant_by
 from trading.models.symbols import TradingStatus
 from trading.risk import sizing
 from trading.strategies.registry import UnknownStrategy
@@ -82,4 +83,6 @@ def follow(ended: Trader) -> Trader | None:
 
 def _goes_on(settings: TradingSettings, ended: Trader) -> bool:
     is_wanted = settings.status == TradingStatus.ON and ended.slot <= settings.max_slots
-    return is_wanted and settings.is_slot_open and settings.venue_now == ended.venue  # type: ignore[attr-defined]
+    venue: str | None = settings.venue_now  # type: ignore[attr-defined]
+    is_there = venue is not None and meant_by(venue) == ended.venue
+    return is_wanted and settings.is_slot_open and is_there  # type: ignore[attr-defined]

@@ -7,7 +7,8 @@
     triggers:versions                  hash: trader id to the version of its row that was copied last; live ones alone
     triggers:holding                   set: the live traders that have bought something, and may want to get out
     triggers:ended                     sorted set: trader id by the time (s) at which it was heard that it has ended
-    triggers:built                     there while the copy is whole; gone when Redis was emptied
+    triggers:built                     the mock's world whose traders are in the copy, while that is whole; gone when
+                                       Redis was emptied
 
 A crossed trigger moves to `fired` in one step, so that a dispatcher may die at any moment: the leader wakes those
 again whose task was not processed.
@@ -284,7 +285,19 @@ def fired_now(client: "redis.Redis", traders: Iterable[int]) -> None:
         client.zadd(FIRED, times)
 
 
-def rebuild(client: "redis.Redis", triggers: Iterable[Trigger]) -> int:
+def forget_other_worlds(client: "redis.Redis", world: str) -> None:
+    """Takes away a copy of when the mock ran another world: of those that rest now, nobody is to be woken, and those
+    of this one are not to be taken for ended. Raises redis.RedisError.
+    """
+    if client.get(BUILT) in (None, world.encode()):
+        return
+    sets = list(client.scan_iter("triggers:*:*:*", count=1000))
+    # The sign comes first: where this ends half-way, the copy is not whole.
+    for start in range(0, len(sets) + 1, 1000):
+        client.delete(BUILT, FIRED, VERSIONS, ENDED, HOLDING, *sets[start : start + 1000])
+
+
+def rebuild(client: "redis.Redis", triggers: Iterable[Trigger], world: str) -> int:
     """Puts back what Redis has lost; of how many traders. What was copied later stays. Raises redis.RedisError."""
     count = 0
     of_symbols: dict[tuple[str, str], list[str | int]] = {}
@@ -297,7 +310,7 @@ def rebuild(client: "redis.Redis", triggers: Iterable[Trigger]) -> int:
             args.clear()
     for (market, symbol), args in of_symbols.items():
         _set_all(client, market, symbol, args)
-    client.set(BUILT, 1)
+    client.set(BUILT, world)
     return count
 
 
@@ -306,5 +319,5 @@ def _set_all(client: "redis.Redis", market: str, symbol: str, args: list[str | i
     client.eval(_SET_ALL, len(keys), *keys, *args)
 
 
-def is_built(client: "redis.Redis") -> bool:
-    return bool(client.exists(BUILT))
+def is_built(client: "redis.Redis", world: str) -> bool:
+    return bool(client.get(BUILT) == world.encode())

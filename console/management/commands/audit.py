@@ -8,9 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from console.management.arguments import add_venue_or_all
+from console.management.arguments import add_venue_or_all, runs
 from hedgehog_project import run_lock
-from hedgehog_project.venues import Venue
+from hedgehog_project.venues import Venue, mock_world
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
 from trading.identity import others
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        venues = [Venue(options["venue"])] if options["venue"] else venues_in_use()
+        venues = [runs(options["venue"])] if options["venue"] else venues_in_use()
         start = _amounts(options["start"]) if options["start"] else None
         differ: list[Venue] = []
         unchecked: list[str] = []
@@ -55,7 +55,7 @@ class Command(BaseCommand):
             except ExchangeError as error:
                 # The other venues are checked all the same.
                 # The mock exchange ends with `make run`.
-                stopped = run_lock.told(settings.HEDGEHOG_HOME) if venue == Venue.MOCK else ""
+                stopped = run_lock.told(settings.HEDGEHOG_HOME) if venue == mock_world() else ""
                 silent.append(stopped or f"{venue}: {error}")
                 continue
             for difference in sorted(differences, key=str):

@@ -7,8 +7,9 @@ from django.core.checks import ERROR
 from django.core.management.base import BaseCommand, CommandError
 
 from console.checkup import Level, check_up
+from console.management.arguments import VENUES, runs, venue
 from hedgehog_project.checks import check_addresses, check_keys
-from hedgehog_project.venues import Venue
+from hedgehog_project.venues import running
 from trading.models import Switch
 
 
@@ -22,17 +23,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         which = parser.add_mutually_exclusive_group()
-        which.add_argument(
-            "venue", nargs="?", choices=[venue.value for venue in Venue], help="default: the venue of new traders"
-        )
+        which.add_argument("venue", nargs="?", type=venue, help=f"{VENUES}; default: the venue of new traders")
         which.add_argument("--all", action="store_true", help="all venues; without a key only the addresses")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        venues = [Venue(options["venue"])] if options["venue"] else [Switch.current()]
+        venues = [runs(options["venue"])] if options["venue"] else [Switch.current()]
         count = self._settings()
-        for venue in list(Venue) if options["all"] else venues:
-            for finding in check_up(venue, is_wanted=not options["all"]):
-                self.stdout.write(f"{venue:<8}  {finding}")
+        for where in running() if options["all"] else venues:
+            for finding in check_up(where, is_wanted=not options["all"]):
+                self.stdout.write(f"{where:<8}  {finding}")
                 count += finding.level == Level.FAIL
         if count:
             raise CommandError(f"{count} {'finding' if count == 1 else 'findings'} failed: see FAIL above")

@@ -6,9 +6,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from console.management.arguments import add_venue_or_all
+from console.management.arguments import add_venue_or_all, runs
 from hedgehog_project import run_lock
-from hedgehog_project.venues import Venue
+from hedgehog_project.venues import mock_world
 from trading.exchange.client import exchange_at
 from trading.models import Reconciliation
 from trading.reconciliation.reconcile import reconcile, venues_in_use
@@ -27,20 +27,20 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="show differences, change nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        venues = [Venue(options["venue"])] if options["venue"] else venues_in_use()
+        venues = [runs(options["venue"])] if options["venue"] else venues_in_use()
         is_dry = options["dry_run"]
         rows = [reconcile(venue, exchange_at, is_dry=is_dry, is_thorough=True) for venue in venues]
         # The mock exchange ends with `make run`.
         ended = run_lock.told(settings.HEDGEHOG_HOME)
         stopped = [
             ended
-            if ended and row.venue == Venue.MOCK
+            if ended and row.venue == mock_world()
             else f"{row.venue}: reconciliation stopped early: {row.stopped}"
             for row in rows
             if row.stopped
         ]
         for row in rows:
-            if not (row.stopped and ended and row.venue == Venue.MOCK):
+            if not (row.stopped and ended and row.venue == mock_world()):
                 self._tell(row, is_dry)
         if stopped:
             raise CommandError("; ".join(stopped))

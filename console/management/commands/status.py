@@ -14,11 +14,12 @@ from console.findings import Severity, Topic
 from console.management.tables import table
 from hedgehog_project.heartbeats import dismiss
 from hedgehog_project.redis import connect
+from hedgehog_project.venues import why_it_rests
 from hedgehog_project.version import VERSION
 from trading.books import equity, profit
 from trading.books.left_over import by_quote_asset, left_over
 from trading.core.money import plain, rounded
-from trading.models import Installation, OtherInstallation
+from trading.models import Installation, OtherInstallation, Trader
 from trading.risk import protections
 
 WATCH_S = 2.0
@@ -84,6 +85,7 @@ def gather() -> dict[str, Any]:
     return {
         "venue": venue,
         "switch": seen_now.switch,
+        "resting": Trader.resting(),
         "identity": Installation.identity_if_any(),
         "other_installations": list(OtherInstallation.objects.all()),
         # Without Redis nobody knows what the processes together have used.
@@ -112,6 +114,9 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
     told = {
         "version": VERSION,
         "venue": str(facts["venue"]),
+        "resting": {
+            str(venue): {"traders": count, "reason": why_it_rests(venue)} for venue, count in facts["resting"].items()
+        },
         "mode": str(switch.mode),
         "mode_reason": switch.mode_why,
         "mode_by": switch.mode_by,
@@ -232,7 +237,7 @@ def as_text(facts: dict[str, Any]) -> str:
     parts = [
         *([facts["stopped"], ""] if facts["stopped"] else []),
         *(line for each in first for line in (str(each), "")),
-        f"Hedgehog {VERSION}. Venue {facts['venue']}. Realised profit: {profit or 'none yet'}.",
+        f"Hedgehog {VERSION}. Venue {facts['venue'].shown}. Realised profit: {profit or 'none yet'}.",
         *(_gain(asset, each) for asset, each in sorted(facts["standing"].items())),
         *_table(symbols, right={3, 4, 5, 6, 7}),
         f"Open orders: {facts['orders_open']}, in flight: {facts['orders_in_flight']}"

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 from django.template.defaultfilters import pluralize
 
+from console.management.arguments import VENUES, runs, venue
 from console.management.tables import table
 from hedgehog_project.venues import Venue
 from trading.exchange.client import exchange_at
@@ -26,9 +27,7 @@ class Command(BaseCommand):
 
         sync = commands.add_parser("sync", help="import all listed symbols, turned off")
         sync.add_argument("--quote", default="", metavar="ASSET", help="only symbols quoted in ASSET, such as USDT")
-        sync.add_argument(
-            "--venue", choices=[venue.value for venue in Venue], help="default: the venue of new traders"
-        )
+        sync.add_argument("--venue", type=venue, metavar="VENUE", help=f"{VENUES}; default: the venue of new traders")
         sync.add_argument("--dry-run", action="store_true", help="only count, change nothing")
 
         commands.add_parser("check", help="check active symbols at the exchange; exit code 1 if one cannot be traded")
@@ -48,7 +47,7 @@ class Command(BaseCommand):
         options["quote"] = options.get("quote", "").strip().upper()
         match options["what"]:
             case "sync":
-                self._sync(Venue(options["venue"] or Switch.current()), options["quote"], options["dry_run"])
+                self._sync(runs(options["venue"] or Switch.current()), options["quote"], options["dry_run"])
             case "check":
                 self._check(Switch.current(), options["verbosity"])
             case "list":

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from hedgehog_project.redis import connect
-from hedgehog_project.venues import Endpoints, Market, Venue, default_market, endpoints
+from hedgehog_project.venues import Endpoints, Market, Venue, default_market, endpoints, markets, running
 from streamer import rest, symbols
 from streamer.service import KnownSymbols, Rows, Streamer, StreamerFailed, Wanted
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--market",
-            choices=[market.value for market in Market],
+            choices=[market.value for market in markets()],
             help=f"market of the named symbols (default: {default_market()})",
         )
         parser.add_argument("--no-user-stream", action="store_true", help="public trades only")
@@ -96,5 +96,7 @@ class Command(BaseCommand):
 
     def _user_venues(self) -> dict[Venue, Endpoints]:
         """The venues where we have a key. A live key is used only where live trading is allowed."""
-        venues = {venue: endpoints(venue) for venue in Venue if venue != Venue.LIVE or settings.HEDGEHOG_ALLOW_LIVE}
+        venues = {
+            venue: endpoints(venue) for venue in running() if venue != Venue.LIVE or settings.HEDGEHOG_ALLOW_LIVE
+        }
         return {venue: at for venue, at in venues.items() if at.key}

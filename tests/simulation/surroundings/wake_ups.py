@@ -121,7 +121,10 @@ class WakeUps:
         self._write()
         self.fired_at |= dict.fromkeys(sorted(traders), self.world.now)
 
-    def rebuild(self, client: object, triggers: Iterable[Trigger]) -> int:
+    def forget_other_worlds(self, client: object, world: str) -> None:
+        """This one's mock exchange runs one world."""
+
+    def rebuild(self, client: object, triggers: Iterable[Trigger], world: str) -> int:
         self._write()
         count = 0
         for trigger in triggers:
@@ -134,7 +137,7 @@ class WakeUps:
         self.has_been_built = True
         return count
 
-    def is_built(self, client: object) -> bool:
+    def is_built(self, client: object, world: str) -> bool:
         return self.has_been_built
 
     def take(self, client: object, name: str, seconds: float) -> str | None:

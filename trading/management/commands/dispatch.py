@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 
 from hedgehog_project.heartbeats import Heart
 from hedgehog_project.redis import new_client
-from hedgehog_project.venues import Venue
+from hedgehog_project.venues import markets, running
 from streamer.models import StreamedSymbol
 from trading.dispatch import Dispatcher
 from trading.identity import others
@@ -73,18 +73,20 @@ class Command(BaseCommand):
     def _follow_the_database(self, dispatcher: Dispatcher) -> None:
         close_old_connections()
         try:
-            markets: dict[str, list[str]] = {}
-            for market, symbol in StreamedSymbol.objects.filter(is_on=True).values_list("market", "symbol"):
-                markets.setdefault(market, []).append(symbol)
+            streamed: dict[str, list[str]] = {}
+            rows = StreamedSymbol.objects.filter(is_on=True, market__in=markets())
+            for market, symbol in rows.values_list("market", "symbol"):
+                streamed.setdefault(market, []).append(symbol)
             dispatcher.names = Names.now()
             self._keep_strangers(dispatcher)
         except DatabaseError as error:
             log.error("database unavailable, continuing with the known symbols: %s", error)
             return
-        # The topics of all venues: one that has no key is empty and costs nothing.
-        venues = [venue.value for venue in Venue]
-        if markets != dispatcher.markets or not dispatcher.venues:
-            dispatcher.listen_to(markets, venues)
+        # The topics of all venues: one that has no key is empty and costs nothing. Those of worlds that rest keep
+        # what nobody has booked.
+        venues = [venue.value for venue in running()]
+        if streamed != dispatcher.markets or not dispatcher.venues:
+            dispatcher.listen_to(streamed, venues)
 
     def _keep_strangers(self, dispatcher: Dispatcher) -> None:
         if time.monotonic() < self.keep_at:
