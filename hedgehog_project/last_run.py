@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from hedgehog_project.env import GIVEN, home_path
+from hedgehog_project.env import FROM_FILE, GIVEN, home_path
 from hedgehog_project.home import write_secret
 
 FILE = "last_run.json"
@@ -29,6 +29,16 @@ def remember(home: Path) -> None:
         plain = filter(None, folders.split(os.pathsep))
         given[FOLDERS] = os.pathsep.join(str(Path(folder).resolve()) for folder in plain)
     write_secret(home / FILE, json.dumps(given, indent=2) + "\n")
+
+
+def market(home: Path) -> str:
+    """What MARKET was in the last run of this home; empty where none is known of."""
+    try:
+        given = json.loads((home / FILE).read_text())
+    except (OSError, ValueError):
+        return ""
+    # What `.env` says is not written down.
+    return str(given.get("MARKET") or (os.environ["MARKET"] if "MARKET" in FROM_FILE else "simulated"))
 
 
 def recall() -> None:

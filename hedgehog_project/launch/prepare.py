@@ -84,9 +84,11 @@ def prepare(theirs: socket.socket) -> tuple[Path, list[str]]:
         else:
             preflight.ports_are_free()
             preflight.database_answers()
+            market = last_run.market(folder)
             last_run.remember(folder)
             call_command("migrate", interactive=False, verbosity=0)
             call_command("setup")
+            call_command("worlds", last_market=market)
             users += get_user_model().objects.filter(is_superuser=True).values_list("username", flat=True)[:3]
         connections.close_all()
         _tell(theirs, folder, redis_command, lock)
