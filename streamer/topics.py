@@ -10,6 +10,7 @@ The data is the event alone, without the {"subscriptionId": …} around it;
 """
 
 import time
+from typing import Any
 
 import msgspec
 import redis
@@ -109,5 +110,5 @@ def last_trades(client: "redis.Redis", market: str, symbols: list[str]) -> dict[
 
 def newest_trades(client: "redis.Redis", market: str, symbol: str, count: int) -> list[TradeEvent]:
     """The newest trades in a topic, newest first. Raises redis.RedisError."""
-    entries = client.xrevrange(trade_topic(market, symbol), count=count)
+    entries: Any = client.xrevrange(trade_topic(market, symbol), count=count)
     return [decode_trade(symbol, entry_id, fields[b"t"]) for entry_id, fields in entries]

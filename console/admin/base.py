@@ -14,10 +14,9 @@ from django.utils.text import capfirst
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 
+from console.admin import saved_filters
 from hedgehog_project.venues import Venue, mock_world
 from trading.models import Balance
-
-from console.admin import saved_filters
 
 
 class PlainTitle(ModelAdmin):

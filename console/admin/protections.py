@@ -33,24 +33,19 @@ class AccountProtectionsForm(forms.ModelForm):
         help_text="From the peak of capital plus gain. 5 means 5 %. Empty: off.",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "venue" in self.fields:  # Of one that is there it can't be changed.
-            self.fields["venue"] = forms.ChoiceField(choices=[("", "---------"), *known_worlds()])
-
     class Meta:
         model = AccountProtections
         fields = "__all__"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if (
-            "venue" in self.fields
-        ):  # Of a new one. Each venue has one row, and nobody's choice is the first of a list.
+        if "venue" in self.fields:  # Of a new one. Each has one row, and nobody's choice is the first of a list.
             taken = set(AccountProtections.objects.values_list("venue", flat=True))
-            free = [venue.value for venue in Venue if venue not in taken]
-            self.fields["venue"].choices = [("", "Choose a venue"), *((name, name) for name in free)]  # type: ignore[attr-defined]
-            self.fields["venue"].initial = Switch.current().value if Switch.current() in free else ""
+            free = [(value, label) for value, label in known_worlds() if value not in taken]
+            current = Switch.current().value
+            self.fields["venue"] = forms.ChoiceField(
+                choices=[("", "Choose a venue"), *free], initial=current if current not in taken else ""
+            )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

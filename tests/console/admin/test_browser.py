@@ -105,7 +105,7 @@ def test_settings_draw_the_ladder_that_they_make(
     assert (drawn(chromium)["size"], drawn(chromium)["earned"]) == ("share of balance", "–")
 
     for width in (1440, 390):
-        chromium._call(
+        chromium.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=1000, deviceScaleFactor=1, mobile=False
         )
         chromium.open(address)

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("trading", "0032_run_clock"),
+        ("trading", "0033_ladder"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -30,5 +30,5 @@ def _venue(model: str) -> Any:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("trading", "0032_run_clock")]
+    dependencies = [("trading", "0034_face")]
     operations = [Lengthen(model, "venue", _venue(model)) for model in MODELS]
