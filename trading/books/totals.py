@@ -38,6 +38,11 @@ class Total:
     unvalued: int = 0  # those with commissions of unknown value, which `profit` leaves out
     profit: Decimal = ZERO
     budget: Decimal = ZERO
+    wins: int = 0
+    losses: int = 0
+    won: Decimal = ZERO  # by the wins; by the losses: profit - won
+    held_s: int = 0
+    fees: Decimal = ZERO  # as far as their value is known
 
     def __add__(self, other: Self) -> "Total":
         return Total(*(mine + others for mine, others in zip(astuple(self), astuple(other), strict=True)))
@@ -54,8 +59,19 @@ def of(trader: Trader) -> Total:
     """What one trader counts as: nothing before its end, or where it ended before its first order."""
     if not trader.has_ended or trader.state == TraderState.RETIRED:
         return NONE
-    is_finished = trader.state == TraderState.FINISHED
-    return Total(1, int(is_finished), int(trader.has_unvalued_fees), trader.profit or ZERO, trader.budget)
+    is_finished, profit = trader.state == TraderState.FINISHED, trader.profit or ZERO
+    return Total(
+        1,
+        int(is_finished),
+        int(trader.has_unvalued_fees),
+        profit,
+        trader.budget,
+        wins=int(profit > 0),
+        losses=int(profit < 0),
+        won=max(profit, ZERO),
+        held_s=trader.held_s or 0,
+        fees=trader.fees or ZERO,
+    )
 
 
 def count(trader: Trader, before: Total = NONE) -> None:
@@ -63,7 +79,7 @@ def count(trader: Trader, before: Total = NONE) -> None:
     change = of(trader) + -before
     if change == NONE or trader.finished_at is None:
         return
-    _add(trader.venue, trader.symbol_id, trader.slot, _spans(trader.finished_at), change)
+    _add(trader, _spans(trader.finished_at), change)
 
 
 def _spans(ended_at: datetime) -> list[tuple[Span, datetime]]:
@@ -80,13 +96,12 @@ def begin_of(span: Span, at: datetime) -> datetime:
     return at if span == Span.HOUR else at.replace(hour=0)
 
 
-def _add(venue: str, symbol_id: int, slot: int, spans: list[tuple[Span, datetime]], change: Total) -> None:
+def _add(trader: Trader, spans: list[tuple[Span, datetime]], change: Total) -> None:
+    whose = {"venue": trader.venue, "symbol_id": trader.symbol_id, "slot": trader.slot, "strategy": trader.strategy}
     with connection.cursor() as cursor:
         values: list[Any] = []
         for span, begins in spans:
-            row = CycleTotal(
-                venue=venue, symbol_id=symbol_id, slot=slot, span=span, begins=begins, **_as_values(change)
-            )
+            row = CycleTotal(**whose, span=span, begins=begins, **_as_values(change))
             values += [each.get_db_prep_save(getattr(row, each.attname), connection) for each in _fields()]
         cursor.execute(_upsert(len(spans)), values)
 
@@ -107,7 +122,7 @@ def _upsert(rows: int) -> str:
     row = f"({', '.join('%s' for _ in _fields())})"
     return (
         f"INSERT INTO {table} ({', '.join(each.column for each in _fields())}) VALUES {', '.join([row] * rows)} "
-        "ON CONFLICT (venue, span, begins, symbol_id, slot) DO UPDATE SET "
+        "ON CONFLICT (venue, span, begins, symbol_id, slot, strategy) DO UPDATE SET "
         + ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in _COLUMNS)
     )
 
@@ -120,24 +135,47 @@ _OF_TRADERS = {
     "sum_of_unvalued": Count("pk", filter=UNKNOWN),
     "sum_of_profit": Sum("profit"),
     "sum_of_budget": Sum("budget"),
+    "sum_of_wins": Count("pk", filter=Q(profit__gt=ZERO)),
+    "sum_of_losses": Count("pk", filter=Q(profit__lt=ZERO)),
+    "sum_of_won": Sum("profit", filter=Q(profit__gt=ZERO)),
+    "sum_of_held_s": Sum("held_s"),
+    "sum_of_fees": Sum("fees"),
 }
 _ASSET = "symbol__quote_asset"
 Key = tuple[Any, ...]
 
 
-def by_slot(venue: Venue, since: datetime | None = None) -> dict[tuple[int, int], Total]:
-    """What the cycles at a venue that ended since then come to, by the symbol's key and slot."""
-    return {(symbol_id, slot): each for (symbol_id, slot), each in _by(venue, since, "symbol_id", "slot").items()}
+def by_slot(
+    venue: Venue, since: datetime | None = None, until: datetime | None = None
+) -> dict[tuple[int, int], Total]:
+    """What the cycles at a venue that ended since then, and before `until`, come to, by symbol's key and slot."""
+    found = _by(venue, since, "symbol_id", "slot", until=until)
+    return {(symbol_id, slot): each for (symbol_id, slot), each in found.items()}
 
 
-def by_asset(venue: Venue, since: datetime | None = None) -> dict[str, Total]:
+def by_strategy(
+    venue: Venue, since: datetime | None = None, until: datetime | None = None
+) -> dict[tuple[str, str], Total]:
+    """The same by strategy and quote asset."""
+    found = _by(venue, since, "strategy", _ASSET, until=until)
+    return {(strategy, asset): each for (strategy, asset), each in found.items()}
+
+
+def by_symbol(venue: Venue, since: datetime | None = None, until: datetime | None = None) -> dict[int, Total]:
+    """The same by the symbol's key."""
+    return {symbol_id: each for (symbol_id,), each in _by(venue, since, "symbol_id", until=until).items()}
+
+
+def by_asset(venue: Venue, since: datetime | None = None, until: datetime | None = None) -> dict[str, Total]:
     """The same by quote asset."""
-    return {asset: each for (asset,), each in _by(venue, since, _ASSET).items()}
+    return {asset: each for (asset,), each in _by(venue, since, _ASSET, until=until).items()}
 
 
-def by_day(venue: Venue, since: datetime | None = None) -> dict[tuple[str, str], Total]:
-    """The same by day, as 2026-11-22, and quote asset."""
-    found = _by(venue, since or BEGINNING, "day", _ASSET)
+def by_day(
+    venue: Venue, since: datetime | None = None, until: datetime | None = None
+) -> dict[tuple[str, str], Total]:
+    """The same by day (UTC), as 2026-11-22, and quote asset."""
+    found = _by(venue, since or BEGINNING, "day", _ASSET, until=until)
     return {(day, asset): each for (day, asset), each in found.items()}
 
 
@@ -154,9 +192,11 @@ def of_symbol(symbol_id: int, venue: Venue, since: datetime | None = None) -> To
     return _by(venue, since, "symbol_id", symbol=symbol_id).get((symbol_id,), NONE)
 
 
-def _by(venue: Venue, since: datetime | None, *keys: str, **of: int) -> dict[Key, Total]:
+def _by(
+    venue: Venue, since: datetime | None, *keys: str, until: datetime | None = None, **of: int
+) -> dict[Key, Total]:
     found: dict[Key, Total] = {}
-    for rows, sums in _parts(venue, since, of):
+    for rows, sums in _parts(venue, since, until, of):
         time = "finished_at" if rows.model is Trader else "begins"
         rows = rows.annotate(day=Substr(Cast(time, CharField()), 1, _LETTERS[Span.DAY])) if "day" in keys else rows
         _gather(found, rows, keys, sums)
@@ -166,26 +206,44 @@ def _by(venue: Venue, since: datetime | None, *keys: str, **of: int) -> dict[Key
 def _gather(found: dict[Key, Total], rows: QuerySet[Any], keys: Sequence[str], sums: dict[str, Any]) -> None:
     """Adds what the rows come to, by these columns."""
     for row in rows.values_list(*keys).annotate(**sums).values_list(*keys, *sums):
-        key, (cycles, finished, unvalued, profit, budget) = row[: len(keys)], row[len(keys) :]
-        found[key] = found.get(key, NONE) + Total(cycles, finished, unvalued, profit or ZERO, budget or ZERO)
+        key, summed = row[: len(keys)], row[len(keys) :]
+        # A sum of no rows is None.
+        total = Total(*(each or zero for each, zero in zip(summed, astuple(NONE), strict=True)))
+        found[key] = found.get(key, NONE) + total
 
 
 def _parts(
-    venue: Venue, since: datetime | None, of: dict[str, int]
+    venue: Venue, since: datetime | None, until: datetime | None, of: dict[str, int]
 ) -> Iterator[tuple[QuerySet[Any], dict[str, Any]]]:
-    """The rows that together are all cycles since then, and how to sum each kind."""
+    """The rows that together are all cycles since then and before `until`, and how to sum each kind."""
     kept = CycleTotal.objects.filter(venue=venue, **of).order_by()
-    if since is None:
+    if since is None and until is None:
         yield kept.filter(span=Span.ALL), _SUMS
         return
-    hour, day = _next(Span.HOUR, since), _next(Span.DAY, since)
-    if hour <= _oldest_hour():
-        hour = day
-    if hour < day:
-        yield kept.filter(span=Span.HOUR, begins__gte=hour, begins__lt=day), _SUMS
-    yield kept.filter(span=Span.DAY, begins__gte=day), _SUMS
-    if hour > since:
-        yield ended(venue, **of).filter(finished_at__gte=since, finished_at__lt=hour), _OF_TRADERS
+    since = since or BEGINNING
+    first, last = _next(Span.DAY, since), None if until is None else begin_of(Span.DAY, until)
+    if last is not None and until is not None and last <= first:
+        last = first = max(first, last) if until >= first else until
+    days = kept.filter(span=Span.DAY, begins__gte=first)
+    if last is None or first < last:
+        yield (days if last is None else days.filter(begins__lt=last)), _SUMS
+    for begins, ends in ((since, first), (last, until)):
+        if begins is not None and ends is not None and begins < ends:
+            yield from _edge(venue, kept, begins, ends, of)
+
+
+def _edge(
+    venue: Venue, kept: QuerySet[CycleTotal], since: datetime, until: datetime, of: dict[str, int]
+) -> Iterator[tuple[QuerySet[Any], dict[str, Any]]]:
+    """The same of less than a day, by its whole hours where those are kept."""
+    first, last = _next(Span.HOUR, since), begin_of(Span.HOUR, until)
+    if first <= _oldest_hour() or first >= last:
+        first = last = until
+    if first < last:
+        yield kept.filter(span=Span.HOUR, begins__gte=first, begins__lt=last), _SUMS
+    for begins, ends in ((since, first), (last, until)):
+        if begins < ends:
+            yield ended(venue, **of).filter(finished_at__gte=begins, finished_at__lt=ends), _OF_TRADERS
 
 
 def _next(span: Span, at: datetime) -> datetime:
@@ -200,7 +258,7 @@ def ended(venue: Venue, **of: int) -> QuerySet[Trader]:
 
 
 # --- counting again -------------------------------------------------------------------------------
-Place = tuple[Span, datetime, int]  # and the slot
+Place = tuple[Span, datetime, int, str]  # and the slot and the strategy
 
 
 def differences(venue: Venue) -> list[str]:
@@ -233,9 +291,15 @@ def rebuild(venue: Venue, symbol_id: int) -> int:
             CycleTotal.objects.bulk_create(
                 (
                     CycleTotal(
-                        venue=venue, symbol_id=symbol_id, slot=slot, span=span, begins=begins, **_as_values(each)
+                        venue=venue,
+                        symbol_id=symbol_id,
+                        slot=slot,
+                        strategy=strategy,
+                        span=span,
+                        begins=begins,
+                        **_as_values(each),
                     )
-                    for (span, begins, slot), each in real.items()
+                    for (span, begins, slot, strategy), each in real.items()
                 ),
                 batch_size=500,
             )
@@ -264,8 +328,8 @@ def _kept(venue: Venue, symbol_id: int) -> dict[Place, Total]:
     dropped = Q(span=Span.HOUR, begins__lte=_oldest_hour())
     rows = CycleTotal.objects.filter(venue=venue, symbol=symbol_id).exclude(dropped)
     return {
-        (Span(span), begins, slot): Total(*sums)
-        for span, begins, slot, *sums in rows.values_list("span", "begins", "slot", *_COLUMNS)
+        (Span(span), begins, slot, strategy): Total(*sums)
+        for span, begins, slot, strategy, *sums in rows.values_list("span", "begins", "slot", "strategy", *_COLUMNS)
     }
 
 
@@ -275,11 +339,12 @@ def _counted(venue: Venue, symbol_id: int) -> dict[Place, Total]:
         hour=Substr(Cast("finished_at", CharField()), 1, _LETTERS[Span.HOUR])
     )
     rows: dict[Key, Total] = {}
-    _gather(rows, hours, ("hour", "slot"), _OF_TRADERS)
+    _gather(rows, hours, ("hour", "slot", "strategy"), _OF_TRADERS)
     found: dict[Place, Total] = {}
-    for (text, slot), each in rows.items():
+    for (text, slot, strategy), each in rows.items():
         for span, begins in _spans(datetime.strptime(text, "%Y-%m-%d %H").replace(tzinfo=UTC)):
-            found[span, begins, slot] = found.get((span, begins, slot), NONE) + each
+            place = span, begins, slot, strategy
+            found[place] = found.get(place, NONE) + each
     return found
 
 
@@ -289,7 +354,7 @@ def _oldest_hour() -> datetime:
 
 
 def _says(name: str, place: Place, kept: Total, real: Total) -> str:
-    span, begins, slot = place
+    span, begins, slot, _ = place
     when = {Span.ALL: "of all time", Span.DAY: f"of {begins:%Y-%m-%d}", Span.HOUR: f"of {begins:%Y-%m-%d %H:00}"}[
         span
     ]

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from trading.core import old_names
 from trading.core.fees import USUAL_FEES, Fees
-from trading.core.money import EXACT, QUOTE_UNIT, ZERO
+from trading.core.money import EXACT, QUOTE_UNIT, ZERO, quote_of
 from trading.core.orders import Order, Side, commissions, third_asset_fills, third_asset_value, total_quote
 
 
@@ -153,6 +153,18 @@ class Position:
         fees += third_asset_value(self.orders, (base_asset, quote_asset))
         with localcontext(EXACT):
             return (received - fees - self._cost_of(self.sold, base_asset)).quantize(QUOTE_UNIT, rounding=ROUND_FLOOR)
+
+    def fees_in_quote(self, base_asset: str, quote_asset: str) -> Decimal:
+        """All commissions of known value, in quote: those in the base asset at the price of their own fill."""
+        total = ZERO
+        for fill in (fill for order in self.orders for fill in order.fills):
+            if fill.commission_asset == quote_asset:
+                total += fill.commission
+            elif fill.commission_asset == base_asset:
+                total += quote_of(fill.price, fill.commission)
+            else:
+                total += fill.commission_quote or ZERO
+        return total
 
     def cost_of_owned(self, base_asset: str) -> Decimal:
         """What that has cost which is left to sell, in quote, before commissions in quote and in third assets."""

@@ -1,5 +1,6 @@
 """What is remembered. The database is the truth; Redis, the broker and every process may forget."""
 
+from trading.models.account import AccountValue, BalanceCheck, Every, ExpectedBalance, ToldBy, Transfer
 from trading.models.archive import ArchiveFile
 from trading.models.balances import Balance
 from trading.models.equity import Equity
@@ -19,11 +20,15 @@ from trading.models.traders import Leftover, Slot, Trader
 
 __all__ = [
     "AccountProtections",
+    "AccountValue",
     "ArchiveFile",
     "Balance",
+    "BalanceCheck",
     "CycleTotal",
     "DeniedOrder",
     "Equity",
+    "Every",
+    "ExpectedBalance",
     "Fill",
     "FillMark",
     "FoldedPart",
@@ -44,7 +49,9 @@ __all__ = [
     "Switch",
     "Symbol",
     "SymbolProtections",
+    "ToldBy",
     "Trader",
     "TradingSettings",
+    "Transfer",
     "WrongPasswords",
 ]

@@ -67,6 +67,8 @@ class Trader(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
     profit = AmountField(null=True, blank=True, help_text="Realised, in the quote asset, net of commissions.")
+    fees = AmountField(null=True, blank=True, help_text="Its commissions of known value, in the quote asset.")
+    held_s = models.PositiveIntegerField(null=True, blank=True, help_text="From its first buy to its end, seconds.")
     has_unvalued_fees = models.BooleanField(
         default=False, help_text="It paid commissions of unknown value, not counted in its profit."
     )

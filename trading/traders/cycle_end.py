@@ -10,7 +10,7 @@ from trading.books.booking import position_of
 from trading.core.decisions import Finish, Triggers
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import plain
-from trading.core.orders import UNVALUED, unvalued
+from trading.core.orders import UNVALUED, Side, unvalued
 from trading.core.position import LEAVES_TO_THE_NEXT, Position, TraderState
 from trading.models import Trader
 from trading.models.journal import write
@@ -64,6 +64,7 @@ def end(trader: Trader, decision: Finish, position: Position) -> None:
         leftovers.add(trader, trader.leftover, trader.leftover_cost)
     trader.has_unvalued_fees = _has_unvalued_fees(trader, position)
     trader.finished_at = timezone.now()
+    _take_stock(trader, position)
     totals.count(trader)
     trader.arm(Triggers())
     trader.retry_at = None
@@ -88,14 +89,25 @@ def count_again(trader: Trader, cause: Cause) -> None:
         leftovers.add(trader, counted[1] - trader.leftover, cost - trader.leftover_cost)
     trader.profit, trader.leftover, trader.has_unvalued_fees = counted
     trader.leftover_cost = cost
+    _take_stock(trader, position)
     totals.count(trader, before)
     trader.version += 1
-    trader.save(update_fields=["profit", "leftover", "leftover_cost", "has_unvalued_fees", "version"])
+    trader.save(
+        update_fields=["profit", "leftover", "leftover_cost", "has_unvalued_fees", "fees", "held_s", "version"]
+    )
     if not has_changed:
         return
     unknown = f" {UNVALUED}" if trader.has_unvalued_fees else ""
     reason = f"profit {plain(counted[0])} {quote}{unknown}; {plain(counted[1])} {base} stays in the account"
     write(trader, cause, Kind.RECOUNTED, "profit recalculated", reason)
+
+
+def _take_stock(trader: Trader, position: Position) -> None:
+    """What its commissions come to, and for how long it held something."""
+    trader.fees = position.fees_in_quote(trader.symbol.base_asset, trader.symbol.quote_asset)
+    bought_ms = min((fill.at_ms for order in position.of(Side.BUY) for fill in order.fills), default=None)
+    if bought_ms is not None and trader.finished_at is not None:
+        trader.held_s = max(0, round(trader.finished_at.timestamp() - bought_ms / 1000))
 
 
 def _has_unvalued_fees(trader: Trader, position: Position) -> bool:

@@ -44,6 +44,8 @@ COLUMNS = (
     "carried_cost",
     "missing",
     "has_unvalued_fees",
+    "fees",
+    "held_s",
 )
 
 

@@ -53,7 +53,7 @@ def test_one_statement_counts_a_cycle(symbol: Symbol) -> None:
         with CaptureQueriesContext(connection) as captured:
             totals.count(trader)
         assert len(captured) == 1
-    assert totals.of_symbol(symbol.pk, Venue.MOCK) == Total(2, 2, 0, D(2), D(400))
+    assert totals.of_symbol(symbol.pk, Venue.MOCK) == Total(2, 2, 0, D(2), D(400), wins=2, won=D(2))
 
 
 def test_change_of_an_ended_cycle_counts_once(symbol: Symbol) -> None:
@@ -63,7 +63,7 @@ def test_change_of_an_ended_cycle_counts_once(symbol: Symbol) -> None:
     trader.profit, trader.has_unvalued_fees = D("0.25"), True
     totals.count(trader, before)
     trader.save()
-    assert totals.of_symbol(symbol.pk, Venue.MOCK) == Total(1, 1, 1, D("0.25"), D(200))
+    assert totals.of_symbol(symbol.pk, Venue.MOCK) == Total(1, 1, 1, D("0.25"), D(200), wins=1, won=D("0.25"))
     assert wrong() == []
 
 
@@ -105,6 +105,30 @@ def test_since_any_moment_the_sums_are_those_of_the_cycles(seed: int, symbol: Sy
         days = totals.by_day(Venue.MOCK, since)
         assert sum(days.values(), Total()) == sum(expected.values(), Total()), f"seed {seed}, since {since}"
         assert {day for day, _ in days} == {f"{row.finished_at:%Y-%m-%d}" for row in rows}
+    assert wrong() == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_between_any_two_moments_the_sums_are_those_of_the_cycles(seed: int, symbol: Symbol) -> None:
+    draw, now = random.Random(seed), timezone.now()
+    for _ in range(60):
+        ended = now - timedelta(minutes=draw.choice((1, 60, 600, 20_000)) * draw.random() * 3)
+        make_trader(
+            symbol, draw.randint(1, 3), profit=D(draw.randint(-5, 9)).scaleb(-8), state=TraderState.FINISHED,
+            finished_at=ended, strategy=draw.choice(("naive", "trailing")), held_s=draw.randint(0, 99), fees=D(1),
+        )  # fmt: skip
+    day = totals.begin_of(Span.DAY, now)
+    moments = [None, now, now - HOURS_KEPT, day, day - timedelta(days=1), totals.begin_of(Span.HOUR, now)]
+    moments += [now - timedelta(minutes=draw.random() * draw.choice((60, 3_000, 40_000))) for _ in range(12)]
+    for _ in range(80):
+        since, until = draw.choice(moments), draw.choice(moments)
+        rows = Trader.objects.filter(finished_at__isnull=False)
+        rows = rows.filter(finished_at__gte=since) if since else rows
+        rows = rows.filter(finished_at__lt=until) if until else rows
+        expected = sum(map(totals.of, rows), Total())
+        found = totals.by_asset(Venue.MOCK, since, until).get("USDT", Total())
+        assert found == expected, f"seed {seed}, from {since} to {until}"
+        assert sum(totals.by_strategy(Venue.MOCK, since, until).values(), Total()) == expected
     assert wrong() == []
 
 
@@ -155,7 +179,7 @@ def test_rebuild_mends_what_is_wrong_missing_and_too_much(symbol: Symbol) -> Non
     assert totals.rebuild(Venue.MOCK, other.pk) == 0
     assert totals.rebuild(Venue.MOCK, symbol.pk) == 3
     assert wrong() == []
-    assert totals.of_symbol(symbol.pk, Venue.MOCK) == Total(1, 1, 0, D(1), D(200))
+    assert totals.of_symbol(symbol.pk, Venue.MOCK) == Total(1, 1, 0, D(1), D(200), wins=1, won=D(1))
 
 
 def run(*arguments: str) -> tuple[str, str]:
