@@ -180,6 +180,7 @@ CELERY_TASK_DEFAULT_QUEUE = queues.ENTRIES
 CELERY_TASK_ROUTES = {
     "trading.tasks.lead": {"queue": queues.LEADER},
     "trading.tasks.report": {"queue": queues.REPORTS},
+    "trading.tasks.transfer": {"queue": queues.REPORTS},
     "trading.tasks.ask": {"queue": queues.EXITS},
     "trading.tasks.cancel": {"queue": queues.EXITS},
 }

@@ -20,6 +20,7 @@ from hedgehog_project.publishing import together
 from hedgehog_project.queues import EXITS, REPORTS
 from hedgehog_project.venues import Venue
 from streamer.topics import decode_trade, report_topic, trade_topic
+from trading.books import transfers
 from trading.books.booking import is_news
 from trading.core.events import TradeSeen
 from trading.core.money import ZERO
@@ -61,6 +62,9 @@ for _, topic in ipairs(KEYS) do
 end
 return 1
 """
+
+# What an event contains that is none of an order: most need no second look.
+_TRANSFER = transfers.EVENT.encode()
 
 Entry = tuple[bytes, list[bytes]]
 
@@ -272,9 +276,13 @@ class Dispatcher:
             if values.get(b"kind") == b"connected":
                 enqueue.reconcile(venue, entry_id.decode())
                 continue
-            event = _own_report(values.get(b"data", b""))
+            data = values.get(b"data", b"")
+            if _TRANSFER in data and (transfer := _transfer(data)) is not None:
+                enqueue.transfer(venue, entry_id.decode(), transfer)
+                continue
+            event = _own_report(data)
             if event is None or self._is_strangers(venue, event):
-                idle.append(entry_id)  # Balances, or an order that is not ours.
+                idle.append(entry_id)  # Balances as they are now, or an order that is not ours.
                 continue
             report = _of_new_order(event)
             if report is not None:
@@ -349,6 +357,15 @@ def _own_report(data: bytes) -> dict[str, Any] | None:
         log.error("unreadable execution report skipped: error=%s data=%.300s", error, data)
         return None
     return event if concerns_us else None
+
+
+def _transfer(data: bytes) -> dict[str, Any] | None:
+    """What tells of a deposit or a withdrawal; None for everything else."""
+    try:
+        event = read_json(data)
+        return event if event.get("e") == transfers.EVENT else None
+    except (ValueError, AttributeError):
+        return None  # Whoever reads reports says so.
 
 
 def _of_new_order(event: dict[str, Any]) -> OrderReport | None:

@@ -21,7 +21,7 @@ from streamer.topics import last_trade
 from trading import leader
 from trading.archive import runs as archive_runs
 from trading.archive.files import ArchiveError
-from trading.books import equity
+from trading.books import equity, transfers
 from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Cause, Kind, Source
 from trading.dispatch import acknowledge, deliveries
@@ -102,6 +102,20 @@ def report(
     acknowledge(connect(), venue, entry)
     if has_ended:
         _fill_slots()
+
+
+@shared_task(base=BaseTask)
+def transfer(venue: str, entry: str, data: dict[str, Any]) -> None:
+    """The exchange told of a deposit, a withdrawal or another transfer."""
+    try:
+        is_news = transfers.record_event(Venue(venue), data)
+    except (KeyError, ValueError, ArithmeticError) as error:
+        # The balances will show it.
+        log.error("unreadable transfer skipped: venue=%s error=%r data=%.300s", venue, error, data)
+        is_news = False
+    acknowledge(connect(), venue, entry)
+    if is_news:
+        enqueue.refresh_balances_once(venue)
 
 
 @shared_task(bind=True, base=BaseTask)

@@ -163,12 +163,12 @@ class BinanceExchange:
     def price(self, symbol: str) -> Decimal:
         return self._ask(_price, "ticker/price", weight=2, signed=False, symbol=symbol)
 
-    def prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
+    def prices(self, symbols: Collection[str], is_exit: bool = True) -> dict[str, Decimal]:
         def parse(reply: Any) -> dict[str, Decimal]:
             return {row["symbol"]: Decimal(row["price"]) for row in rows_of(reply) if row["symbol"] in symbols}
 
         # Of all symbols: where several are named, one that is not listed any more fails the answer for the others.
-        return self._ask(parse, "ticker/price", weight=4, is_exit=True, signed=False)
+        return self._ask(parse, "ticker/price", weight=4, is_exit=is_exit, signed=False)
 
     def fees(self, symbol: str) -> Fees:
         return self._ask(from_commission, "account/commission", weight=20, symbol=symbol)

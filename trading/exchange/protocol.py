@@ -110,8 +110,11 @@ class Exchange(Protocol):
     def price(self, symbol: str) -> Decimal:
         """The price of the last trade. Raises Refused where the exchange has no such symbol."""
 
-    def prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
-        """The price of the last trade of each of these that the exchange lists: one request, however many."""
+    def prices(self, symbols: Collection[str], is_exit: bool = True) -> dict[str, Decimal]:
+        """The price of the last trade of each of these that the exchange lists: one request, however many.
+
+        `is_exit`: an exit may depend on it, and it may use the rate limits that are reserved for those.
+        """
 
     def fees(self, symbol: str) -> Fees:
         """Our commissions in a symbol, all kinds added up."""

@@ -24,6 +24,7 @@ from hedgehog_project.database.errors import passes
 from hedgehog_project.outside import one_line
 from hedgehog_project.redis import connect, give_back, take
 from hedgehog_project.venues import Venue, rests
+from trading.books import account, transfers
 from trading.core.journal import Source
 from trading.core.money import plain
 from trading.core.orders import OPEN, OrderReport, OrderStatus
@@ -34,7 +35,7 @@ from trading.exchange.protocol import Exchange, ExchangeAt
 from trading.identity import copies, others
 from trading.identity.verdicts import Judge, Whose
 from trading.models import Installation, Order, Orphan, Reconciliation, Switch, Trader
-from trading.models.orders import RESTING
+from trading.models.orders import IN_FLIGHT, RESTING
 from trading.reconciliation import fill_marks, orphans
 from trading.reconciliation.shortages import shortages
 from trading.risk import balances
@@ -136,6 +137,7 @@ class _Comparison:
     is_thorough: bool
     lines: list[str] = field(default_factory=list)
     judge: Judge = field(init=False)
+    told: tuple[account.Balances, datetime] | None = None  # the balances, and when they were asked
 
     def run(self, exchange: Exchange) -> None:
         """Raises Throttled, KeyRejected, and whatever keeps it from the list of open orders."""
@@ -355,18 +357,26 @@ class _Comparison:
     # --- balances ---------------------------------------------------------------------------------
     def _look_at_balances(self, exchange: Exchange) -> None:
         found = self._try("balances", lambda: self._shortages(exchange))
-        if not found:
-            return
-        time.sleep(LOOK_AGAIN_S)
-        again = self._try("balances", lambda: self._shortages(exchange))
-        for asset in sorted(found.keys() & (again or {}).keys()):
-            self._leave((again or found)[asset])
+        if found:
+            time.sleep(LOOK_AGAIN_S)
+            again = self._try("balances", lambda: self._shortages(exchange))
+            for asset in sorted(found.keys() & (again or {}).keys()):
+                self._leave((again or found)[asset])
+        if self.told is not None and not self.is_dry:
+            self._try("account value", partial(self._measure, exchange, *self.told))
+
+    def _measure(self, exchange: Exchange, told: account.Balances, asked_at: datetime) -> None:
+        """Keeps what the account is worth, and what came in or went out of it."""
+        in_flight = Order.objects.filter(IN_FLIGHT, venue=self.venue).exists()
+        transfers.check(self.venue, told, asked_at, is_certain=not in_flight and not self.row.unchecked)
+        account.measure(self.venue, told, asked_at, exchange)
 
     def _shortages(self, exchange: Exchange) -> dict[str, str]:
         asked_at = timezone.now()
         told = exchange.balances()
         if not self.is_dry:
             balances.keep(self.venue, told, asked_at)
+            self.told = told, asked_at
         return shortages(self.venue, told)
 
     # --- what was found ---------------------------------------------------------------------------

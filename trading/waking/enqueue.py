@@ -93,6 +93,11 @@ def report(venue: str, entry_id: str, data: dict[str, Any]) -> None:
     _enqueue("trading.tasks.report", {**whose, "venue": venue, "entry": entry_id, "data": data})
 
 
+def transfer(venue: str, entry_id: str, data: dict[str, Any]) -> None:
+    """Hands over what came into the account or left it; the task acknowledges its entry."""
+    _enqueue("trading.tasks.transfer", {"venue": venue, "entry": entry_id, "data": data})
+
+
 def reconcile(venue: str, entry_id: str | None = None) -> None:
     """Has the books compared with the exchange's."""
     _enqueue("trading.tasks.reconcile", {"venue": venue, "entry": entry_id}, None if entry_id else 60)

@@ -132,7 +132,7 @@ class ScriptedExchange:
     def price(self, symbol: str) -> Decimal:
         return self.last_price
 
-    def prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
+    def prices(self, symbols: Collection[str], is_exit: bool = True) -> dict[str, Decimal]:
         return dict.fromkeys(symbols, self.last_price)
 
     def balances(self) -> dict[str, tuple[Decimal, Decimal]]:
