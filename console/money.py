@@ -7,7 +7,7 @@ unit of account (`Account.asset`), those of a symbol's row in its quote asset. "
 asked. Where nothing was measured yet, `account` is None.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
@@ -23,8 +23,9 @@ from trading.books import equity, totals
 from trading.books.account import Point, SymbolGain, of_symbols
 from trading.books.equity import Standing
 from trading.core.money import EXACT, ZERO, quote_of
+from trading.core.orders import Side
 from trading.core.strategy import TraderState
-from trading.models import AccountValue, Balance, DeniedOrder, Listing, Symbol, Trader
+from trading.models import AccountValue, Balance, DeniedOrder, Listing, Order, Symbol, Trader
 from trading.models.symbols import TradingStatus
 from trading.models.traders import LIVE
 from trading.waking.prices import LastTrade, last_trades
@@ -215,6 +216,48 @@ def parts_of(worth: books.Worth) -> tuple[Part, ...]:
     ]
     others.sort(key=lambda part: (-(part.value or ZERO), part.asset))
     return Part("free", worth.unit, free, free), Part("open buys", worth.unit, locked, locked), *others
+
+
+@dataclass(frozen=True)
+class BalanceLine:
+    """One asset of an account. `ours` is what traders and leftovers hold of it, or what open buys bind."""
+
+    asset: str
+    free: Decimal
+    locked: Decimal
+    ours: Decimal
+    value: Decimal | None  # in the unit of account; None: no price is known
+    asked_at: datetime
+
+    @property
+    def total(self) -> Decimal:
+        return self.free + self.locked
+
+
+def balances(venue: Venue) -> tuple[str, list[BalanceLine]]:
+    """The unit of account, and what the account holds, the most valuable first."""
+    unit = books.unit_of(venue)
+    rows = [row for row in _balances(venue) if row.free + row.locked]
+    worth = books.worth(venue, {row.asset: (row.free, row.locked) for row in rows}, unit)
+    ours, values = _ours(venue), worth.values
+    lines = [
+        BalanceLine(row.asset, row.free, row.locked, ours[row.asset], values[row.asset], row.asked_at) for row in rows
+    ]
+    return unit, sorted(lines, key=lambda line: (-(line.value or ZERO), line.asset))
+
+
+def _ours(venue: Venue) -> defaultdict[str, Decimal]:
+    """What belongs to traders, by asset."""
+    found: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for each in equity.standing(venue).values():
+        for holding in each.holdings:
+            found[holding.trader.symbol.base_asset] += holding.terms.owned
+        for left in each.left_over:
+            found[left.base_asset] += left.quantity
+    buys = Order.objects.filter(venue=venue, status__is_open=True, side=Side.BUY)
+    for quote, price, quantity, executed in buys.values_list("symbol__quote_asset", "price", "quantity", "executed"):
+        found[quote] += quote_of(price, quantity - executed)
+    return found
 
 
 def _balances(venue: Venue) -> list[Balance]:

@@ -3,6 +3,7 @@
 from django.contrib.admin import site
 
 from console.admin import (
+    balances,
     equity,
     installations,
     journal,
@@ -20,6 +21,7 @@ from console.admin import (
 from console.admin.show import NONE
 
 __all__ = [
+    "balances",
     "equity",
     "installations",
     "journal",

@@ -147,6 +147,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _models_item("trading", "trader", "smart_toy"),
         _models_item("trading", "order", "receipt_long"),
         _models_item("trading", "equity", "payments", "Profit") | {"link": reverse("admin:trading_profit")},
+        _models_item("trading", "balance", "account_balance_wallet"),
     ]
     closer = [
         _models_item("trading", "journalentry", "menu_book"),

@@ -10,9 +10,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from console import figures
+from console import figures, numbers
 from console.admin import show
 from console.admin.orders import fee, filled, worth
+from console.positions import held_by
 from console.why import story_now, wakes_at
 from console.words import STATE_MEANS, notes
 from hedgehog_project.venues import Venue
@@ -96,7 +97,7 @@ def timeline_of(trader: Trader) -> dict[str, Any]:
         "state": show.state(trader.state),
         "means": STATE_MEANS[TraderState(trader.state)] if trader.has_ended else "",
         "missing": _missing(trader, terms),
-        "facts": _facts(trader),
+        "facts": [*_facts(trader), *_held_facts(trader)],
         "now": "" if trader.has_ended else story_now(trader, orders, trader.symbol, trade),
         "trigger": wakes_at(trader),
         "retry": show.ago(trader.retry_at) if trader.retry_at else "",
@@ -128,6 +129,26 @@ def _facts(trader: Trader) -> list[tuple[str, Any]]:
         ("Leftover", show.amount(trader.leftover, base) if trader.leftover else show.NONE),
         *([("Missing in the account", show.amount(trader.missing, base))] if trader.missing else []),
     ]
+
+
+def _held_facts(trader: Trader) -> list[tuple[str, Any]]:
+    """Of one that is active and has bought: what it holds, and how far the price is from its target."""
+    held = held_by([trader]).get(trader.pk)
+    if held is None:
+        return []
+    quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
+    found: list[tuple[str, Any]] = [
+        ("Position", f"{numbers.quantity(held.quantity, held.step_size)} {base}"),
+        ("Cost", f"{numbers.money(held.cost, quote)} {quote}"),
+    ]
+    if held.entry is not None:
+        found.append(("Entry price", numbers.price(held.entry, held.tick_size)))
+    if held.target is not None:
+        away = "" if held.distance is None else f", {numbers.percent(held.distance)} away"
+        found.append(("Target", f"{numbers.price(held.target, held.tick_size)}{away}"))
+    if held.unrealised is not None:
+        found.append(("Unrealised", show.profit(held.unrealised, quote, held.is_unvalued)))
+    return found
 
 
 def _archived(trader: Trader) -> str:

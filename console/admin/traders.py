@@ -1,7 +1,7 @@
 """Traders: who is active, what each waits for, and the timeline of each cycle."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import redis
@@ -19,11 +19,13 @@ from kombu.exceptions import OperationalError
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
+from console import numbers
 from console.admin import show
 from console.admin.base import ShowFilter, VenuesFilter
 from console.admin.long_lists import LongList, Search, WrittenFilter, number_of, orders_named, symbols_named
 from console.admin.orders import sums_by_asset
 from console.admin.timeline import timeline_of
+from console.positions import Held, held_by
 from hedgehog_project.outside import sentence
 from hedgehog_project.venues import Venue
 from trading.books.holdings import holdings
@@ -70,6 +72,8 @@ class TradersShown(ShowFilter):
 @admin.register(Trader)
 class TraderAdmin(LongList):
     list_display = ("who", "is_", "where", "profit_", "now", "began", "ended")
+    # Of those that are active: what they hold.
+    list_of_active = ("who", "is_", "where", "position_", "entry", "target", "unrealised", "now", "began")
     list_filter = (
         TradersShown,
         ("state", ChoicesDropdownFilter),
@@ -84,6 +88,17 @@ class TraderAdmin(LongList):
     search_help_text = "Search by symbol, order id or trader number"
     change_form_template = "trading/trader.html"
     actions = ("abandon_chosen",)
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[str]:
+        shown = TradersShown.part_of(request.GET.get(TradersShown.parameter_name))
+        return self.list_of_active if shown in ("active", "blocked", "errors") else self.list_display
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        held = held_by(changelist.result_list)
+        for trader in changelist.result_list:
+            trader.held = held.get(trader.pk)
+        return changelist
 
     def find(self, text: str) -> Search:
         symbols, is_name = symbols_named(text)
@@ -123,6 +138,49 @@ class TraderAdmin(LongList):
     @display(description="Profit")
     def profit_(self, trader: Trader) -> SafeString | str:
         return show.profit(trader.profit, trader.symbol.quote_asset, trader.has_unvalued_fees)
+
+    @display(description="Position")
+    def position_(self, trader: Trader) -> SafeString | str:
+        held = self._held(trader)
+        if held is None:
+            return format_html('<span class="hh-dim">{}</span>', "nothing held")
+        symbol = trader.symbol
+        return format_html(
+            '<span class="hh-two hh-number">{} {}<small>cost {}</small></span>',
+            numbers.quantity(held.quantity, held.step_size),
+            symbol.base_asset,
+            numbers.money(held.cost, symbol.quote_asset),
+        )
+
+    @display(description="Entry")
+    def entry(self, trader: Trader) -> SafeString | str:
+        held = self._held(trader)
+        if held is None or held.entry is None:
+            return show.NONE
+        return format_html('<span class="hh-number">{}</span>', numbers.price(held.entry, held.tick_size))
+
+    @display(description="Target")
+    def target(self, trader: Trader) -> SafeString | str:
+        held = self._held(trader)
+        if held is None or held.target is None:
+            return show.NONE
+        away = "" if held.distance is None else f"{numbers.percent(held.distance)} away"
+        return format_html(
+            '<span class="hh-two hh-number">{}<small>{}</small></span>',
+            numbers.price(held.target, held.tick_size),
+            away,
+        )
+
+    @display(description="Unrealised")
+    def unrealised(self, trader: Trader) -> SafeString | str:
+        held = self._held(trader)
+        if held is None or held.unrealised is None:
+            return show.NONE
+        return show.profit(held.unrealised, trader.symbol.quote_asset, held.is_unvalued)
+
+    def _held(self, trader: Trader) -> Held | None:
+        held: Held | None = getattr(trader, "held", None)
+        return held
 
     @display(description="Status")
     def now(self, trader: Trader) -> SafeString | str:

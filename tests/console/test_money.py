@@ -1,11 +1,15 @@
 """Money as the overview tells it: the parts add up to the value, the symbols' rows to the gain."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from console import money
@@ -15,9 +19,9 @@ from hedgehog_project.venues import Venue
 from streamer.topics import trade_topic
 from tests.console.test_overview import publish
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
-from tests.support.rows import make_cycle, make_story, make_trader
+from tests.support.rows import make_cycle, make_order, make_story, make_trader
 from tests.trading.conftest import make_symbol
-from trading.books import account
+from trading.books import account, transfers
 from trading.core.strategy import TraderState
 from trading.models import Symbol, ToldBy, Transfer
 from trading.risk import balances
@@ -173,3 +177,52 @@ def test_it_costs_the_same_after_a_thousand_cycles(symbol: Symbol, exchange: Scr
     for hours in range(300):
         make_cycle(symbol, "1", NOW - timedelta(hours=hours))
     assert queries() == before
+
+
+# --- pages ----------------------------------------------------------------------------------------
+def test_page_of_balances_says_what_is_ours_and_what_came_in(
+    admin_client: Client, symbol: Symbol, exchange: ScriptedExchange
+) -> None:
+    make_story(symbol)
+    make_order(make_trader(symbol, 2), quantity=D("0.01"), price=D(3000))
+    now = timezone.now()
+    measure(exchange, now - timedelta(minutes=1), MONEY | {"JUNK": (D(5), D(0))})
+    transfers.record_event(Venue.MOCK, {"a": "USDT", "d": "50", "T": round(now.timestamp() * 1000)})
+    shown = admin_client.get(reverse("admin:trading_balance_changelist")).content.decode()
+    lines = {cells[0]: cells[1:5] for cells in table_in(shown) if cells}
+    assert lines["USDT"] == ["700", "100", "30", "800.00"]
+    assert lines["ETH"] == ["0.0667", "0", "0.0666333", "200.10"]
+    assert lines["JUNK"] == ["5", "0", "0", "–"]
+    assert lines["Account value"] == ["", "", "", "1,100.10"]
+    assert "No price is known of JUNK: they count nothing." in shown
+    assert "+50" in shown
+    assert "the exchange&#x27;s event" in shown
+    assert f'href="{reverse("admin:trading_balance_changelist")}"' in admin_client.get("/admin/").content.decode()
+
+
+def test_page_of_balances_is_for_those_who_may_see_it(client: Client, symbol: Symbol) -> None:
+    client.force_login(User.objects.create_user("reader", is_staff=True))
+    assert client.get(reverse("admin:trading_balance_changelist")).status_code == 403
+
+
+def test_active_traders_show_entry_cost_target_distance_and_unrealised(admin_client: Client, symbol: Symbol) -> None:
+    publish("ETHUSDT", "3000")
+    trader = make_story(symbol)
+    make_trader(symbol, 2)
+    shown = admin_client.get(reverse("admin:trading_trader_changelist")).content.decode()
+    for text in ("0.0666333 ETH", "cost 199.90", "2,997.00", "3,005.99", "+0.20 % away", "−0.20", "nothing held"):
+        assert text in shown, text
+    of_one = admin_client.get(reverse("admin:trading_trader_change", args=(trader.pk,))).content.decode()
+    for text in ("0.0666333 ETH", "199.90 USDT", "2,997.00", "3,005.99, +0.20 % away"):
+        assert text in of_one, text
+    ended = admin_client.get(reverse("admin:trading_trader_changelist") + "?show=finished").content.decode()
+    assert "Target" not in ended
+
+
+def table_in(page: str) -> list[list[str]]:
+    """The texts of all cells, row by row."""
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", page, re.S)
+    return [
+        [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, re.S)]
+        for row in rows
+    ]

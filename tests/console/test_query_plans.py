@@ -55,6 +55,7 @@ GROWING: tuple[type[Model], ...] = (Trader, Order, Fill, JournalEntry)
 TABLES = {model._meta.db_table for model in GROWING}
 # What one query may read of one of them, and the steps of SQLite's machine that it may take: a few for each row.
 MAX_ROWS, MAX_STEPS = 1500, 30_000
+OF_PROFIT = ("by=strategy&days=", "by=slot&from=2020-01-01&to=2030-01-01&bars=month", "by=cycle&days=&sort=-realised")
 # Pages look through this many rows at most, here.
 SEARCHED = 300
 # Of open orders and live traders there are few at any time.
@@ -278,6 +279,7 @@ def looked_at(first: Trader, client: Client, asked: list[Asked]) -> None:
         last = {"trader": first.pk, "order": order.pk, "fill": fill.pk, "journalentry": entry.pk}[model]
         pages += [f"{page}?{query}" for query in (*queries, *texts_asked, yesterday, "after=1", f"before={CYCLES}")]
         pages.append(f"{page}{last}/change/")
+    pages += ["/admin/trading/balance/", *(f"/admin/trading/equity/profit/?{query}" for query in OF_PROFIT)]
     for url in pages:
         with asking(url, asked):
             grown.page(client, url)

@@ -277,7 +277,6 @@ def test_trades_are_acknowledged_once_handed_on(dispatcher: Dispatcher, redis_cl
         ({"order": "cancel-id", "C": "hh-1-b-1"}, True),
         ({"order": "web_123"}, False),
         ({"kind": "outboundAccountPosition"}, False),
-        ({"kind": "balanceUpdate"}, False),
     ],
 )
 def test_only_reports_of_own_orders_become_tasks(
@@ -288,6 +287,17 @@ def test_only_reports_of_own_orders_become_tasks(
     assert len(wake_ups.of("report")) == is_ours
     dispatcher.flush()
     assert redis_client.xpending(report_topic("mock"), GROUP)["pending"] == is_ours
+
+
+def test_transfer_becomes_a_task_until_it_is_recorded(
+    dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
+) -> None:
+    entry = report(redis_client, kind="balanceUpdate")
+    dispatcher.step()
+    dispatcher.take_over()
+    assert [kwargs["entry"] for kwargs in wake_ups.of("transfer")] == [entry, entry]
+    dispatch.acknowledge(redis_client, "mock", entry)
+    assert dispatcher.take_over() == 0
 
 
 def new_order(client: "redis.Redis", row: Order, **fields: Any) -> str:

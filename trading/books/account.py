@@ -18,8 +18,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from hedgehog_project.redis import connect
-from hedgehog_project.venues import Venue, market_of
-from streamer.models import StreamedSymbol
+from hedgehog_project.venues import Venue
 from trading.books.equity import Standing, standing
 from trading.books.rates import pairs, rate
 from trading.core.money import ZERO, plain, quote_of
@@ -140,10 +139,9 @@ def _rates(assets: Iterable[str], unit: str, prices: Mapping[str, Decimal]) -> d
 
 
 def _streamed(venue: Venue, assets: Iterable[str], unit: str, max_age_s: float | None = None) -> dict[str, Decimal]:
-    """The last trades of the pairs whose prices stream."""
-    rows = StreamedSymbol.objects.filter(market=market_of(venue), is_on=True)
-    names = set(rows.values_list("symbol", flat=True)) & pairs(assets, unit)
-    trades = last_trades(sorted(names), venue)
+    """The last trades of the pairs that are our symbols."""
+    names = Symbol.objects.filter(name__in=pairs(assets, unit)).order_by("name").values_list("name", flat=True)
+    trades = last_trades(names, venue)
     return {name: trade.price for name, trade in trades.items() if max_age_s is None or trade.age_s <= max_age_s}
 
 
@@ -333,12 +331,13 @@ def before(venue: Venue, unit: str, at: datetime) -> AccountValue | None:
 
 
 def first_since(venue: Venue, unit: str, at: datetime) -> AccountValue | None:
-    """The first measurement from a moment on."""
+    """The first measurement from a moment on, as exact as it is kept."""
+    found = []
     for every in Every:
         rows = AccountValue.objects.filter(venue=venue, asset=unit, span=every, begins__gte=begin_of(every, at))
         if row := rows.order_by("begins").first():
-            return row
-    return None
+            found.append(row)
+    return min(found, key=lambda row: row.measured_at, default=None)
 
 
 def course(venue: Venue, unit: str, since: datetime, now: datetime, max_points: int = 400) -> list[Point]:

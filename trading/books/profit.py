@@ -16,7 +16,9 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading.books.holdings import Holding, holdings
 from trading.books.left_over import LeftOver, left_over
-from trading.books.totals import NONE, by_asset, by_day, by_slot, ended
+from trading.books.statistics import average_hold_s, profit_factor, win_rate
+from trading.books.totals import NONE, Total, by_asset, by_day, by_slot, by_strategy, ended
+from trading.books.totals import of as counted
 from trading.core.money import ZERO, plain
 from trading.models import Symbol, Trader
 
@@ -26,6 +28,7 @@ class By(StrEnum):
 
     SYMBOL = "symbol"
     SLOT = "slot"
+    STRATEGY = "strategy"
     DAY = "day"  # in UTC
     CYCLE = "cycle"
 
@@ -34,6 +37,7 @@ class By(StrEnum):
 OF_BUDGET: Mapping[By, str] = {
     By.SYMBOL: "% of budget: the profit divided by the budget of the symbol's slots.",
     By.SLOT: "% of budget: the profit divided by the budget of the slot.",
+    By.STRATEGY: "% of budget: the profit divided by the mean budget of the strategy's cycles.",
     By.DAY: "% of budget: the profit divided by the budget of all slots, so that the days add up to the total.",
     By.CYCLE: "% of budget: the profit divided by the budget of the cycle.",
 }
@@ -54,6 +58,7 @@ class Line:
     unvalued: int = 0  # ended cycles with commissions of unknown value, which what is realised leaves out
     unvalued_held: int = 0  # cycles under way with such commissions, which what is unrealised leaves out
     left_over: LeftOver | None = None  # what ended cycles have left of a symbol; of lines by symbol alone
+    total: Total = NONE  # wins, losses, times and fees of its ended cycles
 
     @property
     def share(self) -> Decimal | None:
@@ -79,6 +84,7 @@ class Line:
             is_priced=self.is_priced and other.is_priced,
             unvalued=self.unvalued + other.unvalued,
             unvalued_held=self.unvalued_held + other.unvalued_held,
+            total=self.total + other.total,
         )
 
 
@@ -89,24 +95,28 @@ def lines(
     held: list[Holding] | None = None,
     places: list[Line] | None = None,
     left: Iterable[LeftOver] | None = None,
+    until: datetime | None = None,
 ) -> Iterator[Line]:
-    """The report's lines: symbols and slots by name, days and cycles newest first.
+    """The report's lines: symbols, slots and strategies by name, days and cycles newest first.
 
-    `since` looks at when cycles ended. What the caller knows already: `held`, what `holdings` said, `places`, the
-    same report's lines by symbol, and `left`, what `left_over` said, which lines by symbol show.
+    `since` and `until` look at when cycles ended; what is not realised is that of now. What the caller knows already:
+    `held`, what `holdings` said, `places`, the same report's lines by symbol, and `left`, what `left_over` said, for
+    lines by symbol.
     """
     if by == By.CYCLE:
-        return _cycles(venue, since)
+        return _cycles(venue, since, until)
+    if by == By.STRATEGY:
+        return _strategies(venue, since, until)
     if by == By.DAY and places is not None:
-        return _days(venue, since, {line.asset: line.budget for line in totals(places)})
+        return _days(venue, since, until, {line.asset: line.budget for line in totals(places)})
     held = holdings(venue) if held is None else held
     if by == By.DAY:
-        return lines(venue, by, since, held, list(_places(venue, By.SYMBOL, since, held)))
+        return lines(venue, by, since, held, list(_places(venue, By.SYMBOL, since, until, held)), until=until)
     if by == By.SLOT:
-        return _places(venue, by, since, held)
+        return _places(venue, by, since, until, held)
     left = left_over(venue).values() if left is None else left
     of_symbols = {each.symbol: each for each in left}
-    return (replace(line, left_over=of_symbols.get(line.name)) for line in _places(venue, by, since, held))
+    return (replace(line, left_over=of_symbols.get(line.name)) for line in _places(venue, by, since, until, held))
 
 
 CSV_COLUMNS = (
@@ -123,6 +133,10 @@ CSV_COLUMNS = (
     "left_over",
     "left_over_cost",
     "left_over_value",
+    "win_rate_percent",
+    "profit_factor",
+    "average_hold_s",
+    "fees",
 )
 
 
@@ -140,6 +154,10 @@ def csv_row(line: Line) -> list[Any]:
         line.unvalued,
         line.unvalued_held,
         *_left_over(line.left_over),
+        _percent(win_rate(line.total)),
+        "" if (factor := profit_factor(line.total)) is None else plain(factor),
+        "" if (hold_s := average_hold_s(line.total)) is None else round(hold_s),
+        plain(line.total.fees),
     ]
 
 
@@ -161,7 +179,9 @@ def totals(told: list[Line]) -> list[Line]:
     return sorted(found.values(), key=lambda line: (-line.cycles, line.asset))
 
 
-def _places(venue: Venue, by: By, since: datetime | None, held: list[Holding]) -> Iterator[Line]:
+def _places(
+    venue: Venue, by: By, since: datetime | None, until: datetime | None, held: list[Holding]
+) -> Iterator[Line]:
     """By symbol or by slot."""
     symbols = Symbol.objects.in_bulk()
     found: dict[tuple[str, int], Line] = {}
@@ -172,11 +192,11 @@ def _places(venue: Venue, by: By, since: datetime | None, held: list[Holding]) -
         first = replace(line, name=f"{name} #{slot}" if by == By.SLOT else name)
         found[key] = found[key].plus(line) if key in found else first
 
-    sums = by_slot(venue, since)
+    sums = by_slot(venue, since, until)
     for (symbol_id, slot), each in sums.items():
         asset = symbols[symbol_id].quote_asset
         budget = _mean(each.budget, each.cycles)
-        add(symbol_id, slot, Line("", asset, each.cycles, each.profit, budget, unvalued=each.unvalued))
+        add(symbol_id, slot, Line("", asset, each.cycles, each.profit, budget, unvalued=each.unvalued, total=each))
     for holding in held:
         trader = holding.trader
         budget = ZERO if (trader.symbol_id, trader.slot) in sums else trader.budget
@@ -194,11 +214,19 @@ def _places(venue: Venue, by: By, since: datetime | None, held: list[Holding]) -
     yield from (found[key] for key in sorted(found))
 
 
-def _days(venue: Venue, since: datetime | None, budgets: Mapping[str, Decimal]) -> Iterator[Line]:
+def _strategies(venue: Venue, since: datetime | None, until: datetime | None) -> Iterator[Line]:
+    for (name, asset), each in sorted(by_strategy(venue, since, until).items()):
+        budget = _mean(each.budget, each.cycles) if each.cycles else ZERO
+        yield Line(name, asset, each.cycles, each.profit, budget, unvalued=each.unvalued, total=each)
+
+
+def _days(
+    venue: Venue, since: datetime | None, until: datetime | None, budgets: Mapping[str, Decimal]
+) -> Iterator[Line]:
     """`budgets`: what has worked in that time, by quote asset."""
-    sums = by_day(venue, since)
+    sums = by_day(venue, since, until)
     found = {
-        (day, asset): Line(day, asset, each.cycles, each.profit, ZERO, unvalued=each.unvalued)
+        (day, asset): Line(day, asset, each.cycles, each.profit, ZERO, unvalued=each.unvalued, total=each)
         for (day, asset), each in sums.items()
     }
     # A cycle that has ended since the budgets were summed is the only one of its asset: it has none yet.
@@ -206,8 +234,9 @@ def _days(venue: Venue, since: datetime | None, budgets: Mapping[str, Decimal]) 
     yield from (found[key] for key in sorted(found, key=lambda key: (key[0], found[key].cycles), reverse=True))
 
 
-def _cycles(venue: Venue, since: datetime | None) -> Iterator[Line]:
+def _cycles(venue: Venue, since: datetime | None, until: datetime | None) -> Iterator[Line]:
     rows = ended(venue) if since is None else ended(venue).filter(finished_at__gte=since)
+    rows = rows if until is None else rows.filter(finished_at__lt=until)
     rows = rows.select_related("symbol").order_by("-finished_at", "-pk")
     for trader in rows.iterator(chunk_size=2_000):
         yield Line(
@@ -218,6 +247,7 @@ def _cycles(venue: Venue, since: datetime | None) -> Iterator[Line]:
             trader.budget,
             trader=trader,
             unvalued=int(trader.has_unvalued_fees),
+            total=counted(trader),
         )
 
 

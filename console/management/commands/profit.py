@@ -2,7 +2,6 @@
 
 import csv
 from argparse import ArgumentParser
-from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -11,6 +10,7 @@ from django.core.management.base import BaseCommand
 
 from console.management.arguments import add_venue, date
 from console.management.tables import table
+from console.profit_figures import Span, figures
 from console.words import percent
 from hedgehog_project.venues import Venue
 from trading.books import equity, profit
@@ -41,31 +41,37 @@ class Command(BaseCommand):
         )
         add_venue(parser)
         parser.add_argument("--since", type=date, metavar="DATE", help="cycles finished on or after this day (UTC)")
+        parser.add_argument("--until", type=date, metavar="DATE", help="cycles finished before this day (UTC)")
         parser.add_argument("--csv", action="store_true", help="CSV with all rows")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        venue, by, since = Venue(options["venue"] or Switch.current()), By(options["by"]), options["since"]
+        venue, by = Venue(options["venue"] or Switch.current()), By(options["by"])
+        span = Span(options["since"], options["until"])
         if options["csv"]:
             writer = csv.writer(self.stdout, lineterminator="\n")
             writer.writerow(CSV_COLUMNS)
-            writer.writerows(csv_row(line) for line in profit.lines(venue, by, since))
+            writer.writerows(csv_row(line) for line in profit.lines(venue, by, span.since, until=span.until))
             return
         standings = equity.standing(venue).values()
-        held = [holding for each in standings for holding in each.holdings]
-        left = [each for standing in standings for each in standing.left_over]
-        places = list(profit.lines(venue, By.SYMBOL, since, held, left=left))
-        for line in as_text(venue, by, since, places, held, left):
+        # What is held now belongs to no span that ended before.
+        is_now = span.until is None
+        held = [holding for each in standings for holding in each.holdings if is_now]
+        left = [each for standing in standings for each in standing.left_over if is_now]
+        places = list(profit.lines(venue, By.SYMBOL, span.since, held, left=left, until=span.until))
+        for line in as_text(venue, by, span, places, held, left):
             self.stdout.write(line)
 
 
 def as_text(
-    venue: Venue, by: By, since: datetime | None, places: list[Line], held: list[Holding], left: list[LeftOver]
+    venue: Venue, by: By, span: Span, places: list[Line], held: list[Holding], left: list[LeftOver]
 ) -> list[str]:
     """The report for people, with its totals. `places`: the lines by symbol."""
     is_by_place = by in (By.SYMBOL, By.SLOT)
-    found = iter(places) if by == By.SYMBOL else profit.lines(venue, by, since, held, places)
+    lines = profit.lines(venue, by, span.since, held, places, until=span.until)
+    found = iter(places) if by == By.SYMBOL else lines
     shown = list(islice(found, MAX_CYCLES)) if by == By.CYCLE else list(found)
-    when = f" since {since:%Y-%m-%d}" if since else ""
+    when = f" since {span.since:%Y-%m-%d}" if span.since else ""
+    when += f" until {span.until:%Y-%m-%d}" if span.until else ""
     if not shown:
         return [f"No finished cycles at {venue}{when} and no open positions.", *_left_over(left)]
     head = [by.upper(), "FINISHED (UTC)" if by == By.CYCLE else "CYCLES", "REALISED", "", "% BUDGET"]
@@ -80,7 +86,17 @@ def as_text(
     if any(not line.is_priced for line in places):
         notes.append("?: a position has no known price.")
     notes += _left_over(left)
+    told += [line for asset in _assets(places) for line in ("", *_figures(venue, asset, places, span))]
     return [*told, *(["", *notes] if notes else [])]
+
+
+def _assets(places: list[Line]) -> list[str]:
+    return [line.asset for line in profit.totals(places) if line.cycles]
+
+
+def _figures(venue: Venue, asset: str, places: list[Line], span: Span) -> list[str]:
+    rows = [[name, value, made_of] for name, value, made_of in figures(venue, asset, places, span).in_words]
+    return table([[asset, "", ""], *rows], right={1})
 
 
 def _left_over(left: list[LeftOver]) -> list[str]:

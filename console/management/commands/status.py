@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
-from console import blockers, diagnosis, figures, readyz
+from console import blockers, diagnosis, figures, money, numbers, readyz
 from console.findings import Severity, Topic
 from console.management.tables import table
 from hedgehog_project.heartbeats import dismiss
@@ -104,6 +104,7 @@ def gather() -> dict[str, Any]:
         "last_fill": readyz.last_fill(),
         "profits": profit.profits(venue),
         "standing": equity.standing(venue),
+        "account": money.account(venue),
         "diagnosis": diagnosis.diagnose(seen_now),
     }
 
@@ -111,6 +112,7 @@ def gather() -> dict[str, Any]:
 def as_json(facts: dict[str, Any]) -> dict[str, Any]:
     """For programs. Decimals are strings; what is not known is null."""
     switch, budget, seen = facts["switch"], facts["budget"], facts["seen"]
+    account = facts["account"]
     told = {
         "version": VERSION,
         "venue": str(facts["venue"]),
@@ -193,8 +195,47 @@ def as_json(facts: dict[str, Any]) -> dict[str, Any]:
             }
             for asset, each in facts["standing"].items()
         },
+        "account": None if account is None else _account_as_json(account),
     }
     return told | {old: told[name] for old, name in OLD_NAMES.items()}
+
+
+def _account_as_json(account: money.Account) -> dict[str, Any]:
+    gains = {"today": (account.today, account.apart_today), "total": (account.total, account.apart)}
+    return {
+        "asset": account.asset,
+        "value": plain(account.value),
+        "put_in": plain(account.put_in),
+        "since": account.since.isoformat(),
+        "asked_at": account.at.isoformat(),
+        "unpriced": list(account.unpriced),
+        **{
+            name: {
+                "realised": plain(gain.realised),
+                "unrealised": plain(gain.unrealised),
+                "net": plain(gain.net),
+                "apart_from_traders": plain(apart),
+            }
+            for name, (gain, apart) in gains.items()
+        },
+    }
+
+
+def _account_in_words(account: money.Account) -> str:
+    today, total, asset = account.today, account.total, account.asset
+    value, put_in = numbers.money(account.value, asset), numbers.money(account.put_in, asset)
+    parts = f"realised {numbers.signed(total.realised, asset)}, unrealised {numbers.signed(total.unrealised, asset)}"
+    return (
+        f"Account value {value} {asset}, put in {put_in}. "
+        f"Net today {numbers.signed(today.net, asset)}, in total {numbers.signed(total.net, asset)} ({parts})."
+    )
+
+
+def _worth(facts: dict[str, Any]) -> list[str]:
+    """The account in a line; before it was measured, what trading has gained by quote asset."""
+    if facts["account"]:
+        return [_account_in_words(facts["account"])]
+    return [_gain(asset, each) for asset, each in sorted(facts["standing"].items())]
 
 
 def as_text(facts: dict[str, Any]) -> str:
@@ -238,7 +279,7 @@ def as_text(facts: dict[str, Any]) -> str:
         *([facts["stopped"], ""] if facts["stopped"] else []),
         *(line for each in first for line in (str(each), "")),
         f"Hedgehog {VERSION}. Venue {facts['venue'].shown}. Realised profit: {profit or 'none yet'}.",
-        *(_gain(asset, each) for asset, each in sorted(facts["standing"].items())),
+        *_worth(facts),
         *_table(symbols, right={3, 4, 5, 6, 7}),
         f"Open orders: {facts['orders_open']}, in flight: {facts['orders_in_flight']}"
         + (f", unconfirmed and being queried: {facts['unconfirmed']}" if facts["unconfirmed"] else ""),

@@ -176,7 +176,7 @@ class TestCommand:
         make_story(two[0], 3)
         lines = run().splitlines()
         assert lines[0] == "Profit at mock, net of commissions"
-        assert [line.split() for line in lines[2:]] == [
+        assert [line.split() for line in lines[2:6]] == [
             ["SYMBOL", "CYCLES", "REALISED", "%", "BUDGET", "UNREALISED", "%", "BUDGET"],
             ["ETHUSDT", "3", "+0.50000001", "USDT", "0.08", "%", "+6.45676677", "1.08", "%"],
             ["XRPUSDT", "1", "+4", "USDT", "4", "%"],
@@ -212,8 +212,28 @@ class TestCommand:
             "left_over": "",
             "left_over_cost": "",
             "left_over_value": "",
+            "win_rate_percent": "0",
+            "profit_factor": "0",
+            "average_hold_s": "",
+            "fees": "0",
         }
         assert len(list(csv.DictReader(io.StringIO(run("--by", "cycle", "--csv"))))) == 4
+
+    def test_statistics_follow_the_lines(self, symbol: Symbol) -> None:
+        for gain, held_s in (("3", 60), ("-1", 120)):
+            make_trader(
+                symbol, state=TraderState.FINISHED, profit=D(gain), finished_at=timezone.now(), held_s=held_s,
+                fees=D("0.2"), strategy="trailing",
+            )  # fmt: skip
+        told = {line.split("  ")[0]: line for line in run("--by", "strategy").splitlines()}
+        assert "trailing" in told
+        assert told["Win rate"].split("  ", 1)[1].split() == ["50.0", "%", "1", "won,", "1", "lost"]
+        assert "3.00  won 3.00, lost 1.00" in told["Profit factor"]
+        assert "1 min 30 s  of 2 cycles" in told["Average hold"]
+        assert "0.40  USDT, included in the profit" in told["Fees"]
+
+    def test_until_is_a_day_before_which_cycles_ended(self, two: tuple[Symbol, Symbol]) -> None:
+        assert "No finished cycles at mock until 2026-01-01" in run("--until", "2026-01-01")
 
     def test_only_the_newest_cycles_are_shown_and_it_says_so(self, symbol: Symbol) -> None:
         for _ in range(52):

@@ -1,15 +1,20 @@
 """Deposits and withdrawals, by events and by balances: each once, and never what a fill or a late report explains."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
 from typing import Any
 
 import pytest
+import redis
 
 from hedgehog_project.venues import Venue
+from streamer.topics import report_topic
 from tests.support.rows import make_fill, make_order, make_trader
+from trading import tasks
 from trading.books import account, transfers
 from trading.core.orders import Side
+from trading.dispatch import GROUP
 from trading.models import BalanceCheck, Symbol, ToldBy, Transfer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
@@ -164,3 +169,14 @@ def test_balances_of_an_earlier_time_are_not_compared(check: Checks) -> None:
 def test_event_that_cannot_be_read_is_an_error(symbol: Symbol, wrong: dict[str, Any]) -> None:
     with pytest.raises((KeyError, ValueError, ArithmeticError)):
         transfers.record_event(Venue.MOCK, wrong)
+
+
+def test_task_acknowledges_what_it_has_recorded(symbol: Symbol, redis_client: "redis.Redis") -> None:
+    topic = report_topic("mock")
+    for data in (event(), event(), {"e": "balanceUpdate", "a": "USDT"}):
+        entry = redis_client.xadd(topic, {"kind": "event", "data": json.dumps(data)}).decode()
+        redis_client.xgroup_create(topic, GROUP, id="0", mkstream=True) if redis_client.xlen(topic) == 1 else None
+        redis_client.xreadgroup(GROUP, "test", {topic: ">"})
+        tasks.transfer(venue="mock", entry=entry, data=data)
+        assert redis_client.xpending(topic, GROUP)["pending"] == 0
+    assert kept() == [("USDT", D(50), ToldBy.EVENT)]
