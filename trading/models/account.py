@@ -4,8 +4,7 @@ from decimal import Decimal
 
 from django.db import models
 
-from hedgehog_project.venues import Venue
-from trading.models.choices import choices_of
+from trading.models.choices import venue_field
 from trading.models.fields import AmountField
 
 
@@ -23,7 +22,7 @@ class AccountValue(models.Model):
     Minutes are kept for two days, hours for sixty, days for ever: books/account.py.
     """
 
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     asset = models.CharField(max_length=16, help_text="The unit of account.")
     span = models.CharField(max_length=6, choices=Every.choices)
     begins = models.DateTimeField()
@@ -65,7 +64,7 @@ class ToldBy(models.TextChoices):
 class Transfer(models.Model):
     """What came into an account or left it without an order of ours: a deposit, a withdrawal, a trade by hand."""
 
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     asset = models.CharField(max_length=16)
     amount = AmountField(help_text="Negative: it left the account.")
     at = models.DateTimeField()
@@ -96,7 +95,7 @@ class Transfer(models.Model):
 class BalanceCheck(models.Model):
     """What a venue's expected balances stand for: what is there once the fills up to `after_fill` are in them."""
 
-    venue = models.CharField(max_length=8, choices=choices_of(Venue), unique=True)
+    venue = venue_field(unique=True)
     after_fill = models.BigIntegerField(default=0)
     last_fill = models.BigIntegerField(default=0, help_text="The newest fill at the last check.")
     checked_at = models.DateTimeField()
@@ -108,7 +107,7 @@ class BalanceCheck(models.Model):
 class ExpectedBalance(models.Model):
     """What there should be of an asset, by our fills and by transfers, and what was there instead."""
 
-    venue = models.CharField(max_length=8, choices=choices_of(Venue))
+    venue = venue_field()
     asset = models.CharField(max_length=16)
     total = AmountField(default=Decimal(0))
     difference = AmountField(default=Decimal(0), help_text="What was there more at the last check.")

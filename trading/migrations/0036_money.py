@@ -4,12 +4,13 @@ from decimal import Decimal
 
 from django.db import migrations, models
 
+import trading.models.choices
 import trading.models.fields
 
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("trading", "0032_run_clock"),
+        ("trading", "0035_worlds"),
     ]
 
     operations = [
@@ -19,10 +20,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "venue",
-                    models.CharField(
-                        choices=[("live", "live"), ("testnet", "testnet"), ("demo", "demo"), ("mock", "mock")],
-                        max_length=8,
-                    ),
+                    models.CharField(max_length=64, validators=[trading.models.choices.validate_venue]),
                 ),
                 ("asset", models.CharField(help_text="The unit of account.", max_length=16)),
                 (
@@ -78,11 +76,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "venue",
-                    models.CharField(
-                        choices=[("live", "live"), ("testnet", "testnet"), ("demo", "demo"), ("mock", "mock")],
-                        max_length=8,
-                        unique=True,
-                    ),
+                    models.CharField(max_length=64, unique=True, validators=[trading.models.choices.validate_venue]),
                 ),
                 ("after_fill", models.BigIntegerField(default=0)),
                 ("last_fill", models.BigIntegerField(default=0, help_text="The newest fill at the last check.")),
@@ -95,10 +89,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "venue",
-                    models.CharField(
-                        choices=[("live", "live"), ("testnet", "testnet"), ("demo", "demo"), ("mock", "mock")],
-                        max_length=8,
-                    ),
+                    models.CharField(max_length=64, validators=[trading.models.choices.validate_venue]),
                 ),
                 ("asset", models.CharField(max_length=16)),
                 ("total", trading.models.fields.AmountField(default=Decimal("0"))),
@@ -124,10 +115,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "venue",
-                    models.CharField(
-                        choices=[("live", "live"), ("testnet", "testnet"), ("demo", "demo"), ("mock", "mock")],
-                        max_length=8,
-                    ),
+                    models.CharField(max_length=64, validators=[trading.models.choices.validate_venue]),
                 ),
                 ("asset", models.CharField(max_length=16)),
                 ("amount", trading.models.fields.AmountField(help_text="Negative: it left the account.")),

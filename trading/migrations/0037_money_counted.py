@@ -103,6 +103,6 @@ def write(totals: Any, found: dict[Any, list[Any]], alias: str) -> None:
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("trading", "0033_money")]
+    dependencies = [("trading", "0036_money")]
 
     operations = [migrations.RunPython(count, migrations.RunPython.noop)]
