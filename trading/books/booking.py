@@ -34,6 +34,7 @@ def position_with(trader: Trader, orders: Iterable[core.Order]) -> Position:
         carried=trader.carried,
         carried_cost=trader.carried_cost,
         missing=trader.missing,
+        hand=trader.hand,
     )
 
 

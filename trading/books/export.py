@@ -7,7 +7,7 @@ from decimal import Decimal
 from hedgehog_project.venues import Venue
 from trading.books.lots import Fifo, Sale, Traded
 from trading.core.money import plain, quote_of
-from trading.core.orders import Side
+from trading.core.orders import OrderType, Side
 from trading.models import Fill
 
 TRADE_COLUMNS = (
@@ -69,12 +69,20 @@ _FIELDS = (
     "order__client_order_id",
     "order__trader_id",
     "order__trader__slot",
+    "order__type",
 )
 
 
-def traded(venue: Venue, since: datetime | None = None, until: datetime | None = None) -> Iterator[Traded]:
-    """The fills at a venue, oldest first, from `since` on and before `until`."""
+def traded(
+    venue: Venue, since: datetime | None = None, until: datetime | None = None, with_takeovers: bool = False
+) -> Iterator[Traded]:
+    """The fills at a venue, oldest first, from `since` on and before `until`.
+
+    `with_takeovers`: and what was taken over, which was no trade here; it is a lot all the same.
+    """
     rows = Fill.objects.filter(order__venue=venue)
+    if not with_takeovers:
+        rows = rows.exclude(order__type=OrderType.TAKEOVER)
     if since:
         rows = rows.filter(traded_at__gte=since)
     if until:
@@ -83,6 +91,7 @@ def traded(venue: Venue, since: datetime | None = None, until: datetime | None =
     ordered = rows.order_by("traded_at", "trade_id", "pk").values_list(*_FIELDS)
     for at, place, symbol, side, base, quote_asset, *rest in ordered.iterator(chunk_size=5_000):
         price, quantity, quote, commission, commission_asset, commission_quote, *more = rest
+        is_maker, trade_id, exchange_order_id, client_order_id, trader, slot, kind = more
         worth = _worth(price, commission, commission_asset, commission_quote, base, quote_asset)
         yield Traded(
             at,
@@ -97,7 +106,13 @@ def traded(venue: Venue, since: datetime | None = None, until: datetime | None =
             commission,
             commission_asset,
             worth,
-            *more,
+            is_maker,
+            trade_id,
+            exchange_order_id,
+            client_order_id,
+            trader,
+            slot,
+            is_takeover=kind == OrderType.TAKEOVER,
         )
 
 
@@ -106,7 +121,7 @@ def sales(venue: Venue, since: datetime, until: datetime, fifo: Fifo) -> Iterato
 
     `fifo` then holds the lots that are left.
     """
-    for fill in traded(venue, until=until):
+    for fill in traded(venue, until=until, with_takeovers=True):
         parts = fifo.take_in(fill)
         if fill.at >= since:
             yield from parts
@@ -154,7 +169,7 @@ def lot_row(sale: Sale, zone: tzinfo) -> list[object]:
         "" if sold.is_unvalued else plain(sale.sell_fee),
         _plain(sale.gain),
         bought.symbol if bought else "",
-        bought.trade_id if bought else "",
+        bought.trade_id if bought and not bought.is_takeover else "",
         sold.symbol,
         sold.trade_id,
         sale.note,

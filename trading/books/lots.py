@@ -37,6 +37,7 @@ class Traded:
     client_order_id: str
     trader: int
     slot: int
+    is_takeover: bool = False  # not bought here: its cost is what a person gave
 
     @property
     def commission_base(self) -> Decimal:
@@ -109,7 +110,9 @@ class Sale:
             notes.append("paid as commission")
         if self.bought is None:
             notes.append("no matching purchase")
-        elif self.bought.quote_asset != self.sold.quote_asset:
+        elif self.bought.is_takeover:
+            notes.append("taken over, its cost as it was given")
+        if self.bought is not None and self.bought.quote_asset != self.sold.quote_asset:
             notes.append(f"paid in {self.bought.quote_asset}, sold for {self.sold.quote_asset}")
         for each in self._unvalued:
             what = "buying" if each.side == Side.BUY else "selling"

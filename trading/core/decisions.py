@@ -26,6 +26,7 @@ class PlaceBuy:
     quantity: Decimal
     reason: str
     memory: Memory | None = None
+    is_ioc: bool = False  # What is not bought at once expires.
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class PlaceSell:
     is_market: bool = False
     is_exit: bool = False
     memory: Memory | None = None
+    is_ioc: bool = False  # What is not sold at once expires.
 
 
 @dataclass(frozen=True)

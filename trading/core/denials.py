@@ -26,6 +26,7 @@ class Check(StrEnum):
 
     MODE = "mode"  # The mode of trading.
     SYMBOL = "symbol"  # The symbol is off, or shutting down.
+    PAUSE = "pause"  # A person has paused the trader or its symbol.
     COPY = "copy"  # A copy of this installation may be alive.
     RATE_LIMIT = "rate limit"  # The exchange's.
     FULL_BOOK = "full book"  # The exchange lets no more orders of the symbol rest.

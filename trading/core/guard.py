@@ -37,22 +37,29 @@ class StrategyFails(Exception):
 
 def decide(strategy: Strategy, position: Position, event: Event, filters: SymbolFilters, settings: Any) -> Decision:
     """What to do next: what the strategy wants, where it may. Raises StrategyFails."""
-    unsettled = _unsettled(position)
-    if unsettled is not None:
-        return unsettled
+    unknown = unsettled(position)
+    if unknown is not None:
+        return unknown
     if position.mode != Mode.ON and position.open_order is None and position.bought == 0:
         return _OFF if position.mode == Mode.OFF else _retired()
     decision = _asked(strategy, "decide", position, event, filters, settings)
     _check(strategy, decision)
-    overruled = _overruled(position, event, decision, filters)
-    if overruled is not None:
-        return overruled
-    return _pause(position, event, decision) or _values(position, decision, filters) or decision
+    return checked(position, event, decision, filters)
+
+
+def checked(position: Position, event: Event, decision: Decision, filters: SymbolFilters) -> Decision:
+    """The decision, or why it must wait."""
+    return (
+        overruled(position, event, decision, filters)
+        or pause(position, event, decision)
+        or values(position, decision, filters)
+        or decision
+    )
 
 
 def triggers(strategy: Strategy, position: Position, filters: SymbolFilters, settings: Any) -> Triggers:
     """The prices that concern the trader; none while only a report can tell how it stands. Raises StrategyFails."""
-    if _unsettled(position) is not None:
+    if unsettled(position) is not None:
         return Triggers()
     found = _asked(strategy, "triggers", position, filters, settings)
     if not isinstance(found, Triggers):
@@ -112,7 +119,7 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and "\0" not in value
 
 
-def _unsettled(position: Position) -> Wait | None:
+def unsettled(position: Position) -> Wait | None:
     """What must be known before anything can be decided."""
     for resting in position.open_orders:
         if resting.cancel_reason:
@@ -130,7 +137,7 @@ def _retired() -> Finish:
     return Finish(TraderState.RETIRED, ZERO, ZERO, "the symbol is shutting down and nothing was bought")
 
 
-def _overruled(position: Position, event: Event, decision: Decision, filters: SymbolFilters) -> Wait | None:
+def overruled(position: Position, event: Event, decision: Decision, filters: SymbolFilters) -> Wait | None:
     """Why the strategy does not get what it wants; None where it does."""
     resting = position.open_order
     if isinstance(decision, Wait):
@@ -203,7 +210,7 @@ def _sale_rests_on(
     return None if why_not is None else Wait(f"the sell stays open, no other could replace it: {why_not}")
 
 
-def _values(position: Position, decision: Decision, filters: SymbolFilters) -> Wait | None:
+def values(position: Position, decision: Decision, filters: SymbolFilters) -> Wait | None:
     """What must be asked first: a sale is priced by what its commissions were worth, and a cycle ends net of them.
 
     A sale waits for one answer, whatever that is; one that gets out for none.
@@ -220,7 +227,7 @@ def _values(position: Position, decision: Decision, filters: SymbolFilters) -> W
     return Wait(reason, needs_values=assets, values_can_wait=is_sale)
 
 
-def _pause(position: Position, event: Event, decision: Decision) -> Wait | None:
+def pause(position: Position, event: Event, decision: Decision) -> Wait | None:
     """Why not to place the same again at once: the order before has just ended without our asking.
 
     Its owner may have cancelled it to trade by hand; self-trade prevention would end the next one as well.

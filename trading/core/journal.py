@@ -31,6 +31,7 @@ class Kind(StrEnum):
     ENDED = "ENDED"  # Its cycle is over.
     RETIRED = "RETIRED"  # It ended before it ordered anything: its slot is closed.
     ABANDONED = "ABANDONED"  # A person gave it up.
+    BY_HAND = "BY_HAND"  # A person told it to do something, or that is done.
     LET_GO = "LET_GO"  # Another installation has its order now.
     NOTED = "NOTED"  # Anything else; its words tell.
 

@@ -21,6 +21,8 @@ class OrderType(StrEnum):
 
     LIMIT = "LIMIT"  # Good till cancelled.
     MARKET = "MARKET"  # Takes what the market gives, and never rests.
+    IOC = "IOC"  # A limit order that takes what it can get at once; the rest expires.
+    TAKEOVER = "TAKEOVER"  # No order: what a person gave to a trader. It stands in the books as a filled buy.
 
 
 class OrderStatus(StrEnum):

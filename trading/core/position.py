@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from trading.core import old_names
 from trading.core.fees import USUAL_FEES, Fees
+from trading.core.hand import NO_HAND, Hand
 from trading.core.money import EXACT, QUOTE_UNIT, ZERO, quote_of
 from trading.core.orders import Order, Side, commissions, third_asset_fills, third_asset_value, total_quote
 
@@ -58,7 +59,7 @@ class Position:
     what it has taken over of earlier cycles' left-overs, in base, at `carried_cost` in quote. `missing` is what it
     should own and the account does not have. `free` is what the account has free of the base asset, where that was
     asked just now: more can't be sold. `has_tried_values`: what its commissions were worth was asked just now; what
-    is still unknown can't be told now.
+    is still unknown can't be told now. `hand`: what a person wants; the trader sees to it, no strategy need.
     """
 
     orders: tuple[Order, ...] = ()
@@ -71,6 +72,7 @@ class Position:
     missing: Decimal = ZERO
     free: Decimal | None = None
     has_tried_values: bool = False
+    hand: Hand = NO_HAND
 
     def of(self, side: Side) -> tuple[Order, ...]:
         return tuple(order for order in self.orders if order.side == side)

@@ -314,7 +314,8 @@ def terms(order: NewOrder) -> dict[str, str]:
     """At what price an order trades, in a request's parameters."""
     if order.type == OrderType.MARKET:
         return {"type": "MARKET"}
-    return {"type": "LIMIT", "timeInForce": "GTC", "price": plain(order.price)}
+    time_in_force = "IOC" if order.type == OrderType.IOC else "GTC"
+    return {"type": "LIMIT", "timeInForce": time_in_force, "price": plain(order.price)}
 
 
 def replacing(client_order_id: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from trading.models.archive import ArchiveFile
 from trading.models.balances import Balance
 from trading.models.equity import Equity
 from trading.models.installations import Installation, OtherInstallation, Run
+from trading.models.instructions import Instruction
 from trading.models.journal import JournalEntry
 from trading.models.logins import WrongPasswords
 from trading.models.orders import Fill, Order
@@ -34,6 +35,7 @@ __all__ = [
     "FoldedPart",
     "HighWater",
     "Installation",
+    "Instruction",
     "JournalEntry",
     "Leftover",
     "Listing",

@@ -127,6 +127,8 @@ class Order(models.Model):
         ]
 
     def __str__(self) -> str:
+        if self.type == OrderType.TAKEOVER:
+            return f"{plain(self.quantity)} {self.symbol.name} taken over at {plain(self.price)}"
         how = "market, about " if self.type == OrderType.MARKET else ""
         return f"{self.side} {plain(self.quantity)} {self.symbol.name} at {how}{plain(self.price)}"
 

@@ -254,6 +254,9 @@ class TradingSettings(models.Model):
         help_text="Stored as text, by name. Missing ones have the strategy's default.",
     )
 
+    paused_by = models.CharField(max_length=150, blank=True, help_text="Who has paused its buys; empty: nobody.")
+    paused_at = models.DateTimeField(null=True, blank=True)
+
     # sizing.py reads these.
     sizing = models.CharField(
         "position sizing",

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from hedgehog_project.database.writing import insert
 from hedgehog_project.venues import Venue, rests
+from trading.core.hand import Hand, Pause, Told
 from trading.core.strategy import Strategy, TraderState, Triggers
 from trading.models.choices import choices_of, venue_field
 from trading.models.fields import AmountField
@@ -33,6 +34,8 @@ class Trader(models.Model):
 
     # No column: see rows.claim.
     claimed: Claimed | None = None
+    # Nor this: who has paused its symbol, where it was read with that.
+    symbol_paused_by: str | None = None
 
     # Found by the index trader_of_symbol.
     symbol = models.ForeignKey(Symbol, on_delete=models.PROTECT, related_name="traders", db_index=False)
@@ -79,6 +82,15 @@ class Trader(models.Model):
     )
     carried_cost = AmountField(default=Decimal(0), help_text="Cost of these leftovers, in the quote asset.")
     missing = AmountField(default=Decimal(0), help_text="In the base asset: bought, but no longer in the account.")
+
+    # What people want of it: see by_hand.
+    told = models.JSONField(
+        null=True, blank=True, help_text="What a person told it to do at once, as text; empty once that is over."
+    )
+    target = AmountField(null=True, blank=True, help_text="Set by hand: it sells at this price.")
+    stop = AmountField(null=True, blank=True, help_text="Set by hand: it gets out below this price.")
+    pause = models.CharField(max_length=5, blank=True, choices=choices_of(Pause), help_text="What it holds back.")
+    paused_by = models.CharField(max_length=150, blank=True)
 
     class Meta:
         ordering = ["-id"]
@@ -168,6 +180,13 @@ class Trader(models.Model):
         strategy = find(self.strategy)
         return strategy, from_texts(strategy.Settings, self.strategy_settings)
 
+    @property
+    def hand(self) -> Hand:
+        """What a person wants of it, or of its symbol. Of an order that was placed for it the status is not told."""
+        told = None if self.told is None else Told.from_texts(self.told)
+        pause = Pause(self.pause) or (Pause.BUYS if self.symbol_paused_by else Pause.NONE)
+        return Hand(told, self.target, self.stop, pause)
+
     def arm(self, triggers: Triggers) -> None:
         """Changes the row; the caller saves it."""
         self.wake_below, self.wake_above = triggers.below, triggers.above
@@ -199,6 +218,9 @@ class Slot(models.Model):
     venue = venue_field()
     number = models.PositiveSmallIntegerField()
     opened_at = models.DateTimeField(default=timezone.now)
+    is_closed = models.BooleanField(
+        default=False, help_text="Closed by hand: no cycle begins in it until it is opened again."
+    )
 
     class Meta:
         ordering = ["number"]

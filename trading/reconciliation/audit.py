@@ -15,7 +15,7 @@ from hedgehog_project.venues import Venue
 from trading.books import totals
 from trading.books.booking import position_of
 from trading.core.money import ZERO, plain
-from trading.core.orders import Fill, OrderStatus, Side
+from trading.core.orders import Fill, OrderStatus, OrderType, Side
 from trading.core.position import Position
 from trading.exchange.errors import KeyRejected, Refused
 from trading.exchange.protocol import Exchange
@@ -125,10 +125,15 @@ def _let_go(venue: Venue) -> "QuerySet[Order]":
 def _booked(venue: Venue) -> dict[tuple[str, int], list[Fill]]:
     """Our fills by symbol and the exchange's order id."""
     booked: dict[tuple[str, int], list[Fill]] = {}
-    rows = FillRow.objects.filter(order__venue=venue).exclude(order__status=OrderStatus.LET_GO)
+    rows = _fills_there(venue).exclude(order__status=OrderStatus.LET_GO)
     for row in rows.select_related("order__symbol").iterator():
         booked.setdefault((row.order.symbol.name, row.order.exchange_order_id or 0), []).append(row.as_core())
     return booked
+
+
+def _fills_there(venue: Venue) -> "QuerySet[FillRow]":
+    """What was traded at the venue. What was taken over was on the account already, and no trade."""
+    return FillRow.objects.filter(order__venue=venue).exclude(order__type=OrderType.TAKEOVER)
 
 
 def _fills(
@@ -191,7 +196,7 @@ def _balances(
             # Also in a third asset: what is paid in BNB is BNB less on the account.
             move(fill.commission_asset, -fill.commission)
 
-    for row in FillRow.objects.filter(order__venue=venue).select_related("order__symbol").iterator():
+    for row in _fills_there(venue).select_related("order__symbol").iterator():
         count(row.order.symbol, row.order.side, row.as_core())
     # Orphans were ours as well: what is known of those that no trader has stands in the exchange's books alone.
     symbols = {symbol.name: symbol for symbol in Symbol.objects.filter(name__in=theirs)}

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from hedgehog_project.venues import Venue
 from trading.core.money import ZERO, quote_of
-from trading.core.orders import OPEN, Side
+from trading.core.orders import OPEN, OrderType, Side
 from trading.exchange.protocol import ARRIVES_WITHIN, Exchange
 from trading.models import Balance, Fill, Order
 from trading.models.orders import COULD_TRADE
@@ -80,6 +80,7 @@ def _spent(venue: Venue | str, asset: str, since: datetime) -> Decimal:
     counted both already, or neither.
     """
     rows = Order.objects.filter(COULD_TRADE, venue=venue, symbol__quote_asset=asset).order_by()
+    rows = rows.exclude(type=OrderType.TAKEOVER)  # Nothing was spent for it.
     bought: dict[int, Decimal] = defaultdict(Decimal)
     sells: dict[int, int] = {}
     recent = rows.filter(submitted_at__gte=since)

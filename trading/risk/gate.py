@@ -31,7 +31,7 @@ _MODE_AND_STATUS = Compiled(
     lambda symbol: (
         TradingSettings.objects.filter(symbol__name=symbol)
         .annotate(mode=Subquery(Switch.objects.filter(pk=1).values("mode")))
-        .values_list("mode", "status")
+        .values_list("mode", "status", "paused_by")
     ),
     str,
 )
@@ -64,14 +64,23 @@ MEETS = timedelta(seconds=2)
 
 def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal, filters: SymbolFilters) -> Denial | None:
     """What denies this order of a trader; None if it may be placed."""
+    return _before_limits(trader, side, price, filters) or protections.denial(trader, side, price, quantity)
+
+
+def would_deny_buy(trader: Trader, price: Decimal, quantity: Decimal, filters: SymbolFilters) -> Denial | None:
+    """As denial, of a buy that nobody places yet: nothing is noted. To be called in a transaction."""
+    return _before_limits(trader, Side.BUY, price, filters) or protections.would_deny(trader, price, quantity)
+
+
+def _before_limits(trader: Trader, side: Side, price: Decimal, filters: SymbolFilters) -> Denial | None:
     venue = Venue(trader.venue)
     return (
         mode_denial(side, trader.claimed.mode if trader.claimed else None)
         or copies.denial(trader, side)
+        or _pause_denial(side, trader.paused_by if trader.pause else trader.symbol_paused_by)
         or _rate_limit_denial(venue, side)
         or _full_book_denial(venue, trader.symbol_id, side, filters)
         or _self_trade_denial(trader, side, price)
-        or protections.denial(trader, side, price, quantity)
     )
 
 
@@ -104,13 +113,20 @@ def cancel_denial(trader: Trader, side: Side) -> Denial | None:
     return mode_denial(side) or copies.denial(trader, side)
 
 
+def _pause_denial(side: Side, by: str | None) -> Denial | None:
+    """A pause holds buys back. Sales it lets pass: of a trader that is to place none, see core/by_hand.py."""
+    if side == Side.SELL or not by:
+        return None
+    return Denial(f"paused by {by}", REST, f"paused by {by}", Check.PAUSE)
+
+
 def last_look(order: NewOrder) -> Denial | None:
     """What was turned since the order was saved: the mode of trading, or its symbol. Outside of a transaction."""
     requested = _requested_denial(order.side)
     if requested is not None:
         return requested
-    mode, status = _MODE_AND_STATUS.first(order.symbol) or (None, None)
-    return _switch_denial(mode, order.side) or _off_denial(order, status)
+    mode, status, paused_by = _MODE_AND_STATUS.first(order.symbol) or (None, None, "")
+    return _switch_denial(mode, order.side) or _off_denial(order, status) or _pause_denial(order.side, paused_by)
 
 
 def _off_denial(order: NewOrder, status: str | None) -> Denial | None:

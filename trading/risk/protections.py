@@ -77,15 +77,23 @@ def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal) -> Den
     """What denies an order; None where it may be placed. To be called in the transaction that saves it."""
     if side == Side.SELL:
         return None
-    of_symbol, of_account = _of_symbol(trader.symbol_id), _of_account(trader.venue)
+    buy = _Buy(trader, quote_of(price, quantity), timezone.now())
+    denial = _found(buy)
+    if denial is not None:
+        _note(buy, denial)
+    return denial
+
+
+def would_deny(trader: Trader, price: Decimal, quantity: Decimal) -> Denial | None:
+    """As denial, of a buy that nobody places yet: nothing is noted. To be called in a transaction."""
+    return _found(_Buy(trader, quote_of(price, quantity), timezone.now()))
+
+
+def _found(buy: _Buy) -> Denial | None:
+    of_symbol, of_account = _of_symbol(buy.trader.symbol_id), _of_account(buy.trader.venue)
     if of_symbol is None and of_account is None:
         return None
-    buy = _Buy(trader, quote_of(price, quantity), timezone.now())
-    denial = (of_symbol and _by_symbol(buy, of_symbol)) or (of_account and _by_account(buy, of_account))
-    if not denial:
-        return None
-    _note(buy, denial)
-    return denial
+    return (of_symbol and _by_symbol(buy, of_symbol)) or (of_account and _by_account(buy, of_account)) or None
 
 
 # --- the rules of a symbol ------------------------------------------------------------------------

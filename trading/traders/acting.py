@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from hedgehog_project.database.compiled import Compiled
@@ -35,7 +34,7 @@ from trading.traders import calls, neighbours
 from trading.traders.looks import CancelOrder, ClearTheWay, DeniedByMode, FetchFills, Known, Looked, Send, look
 from trading.traders.rejections import NotTaken, not_taken, report_of, see_to
 from trading.traders.retries import FILLS_COME_WITHIN, back_off, deny
-from trading.traders.rows import copy, copy_all, locked, save
+from trading.traders.rows import copy, copy_all, locked, of_symbol, save
 from trading.traders.valuing import Wanted, again, value
 from trading.waking import enqueue
 
@@ -47,9 +46,7 @@ CERTAIN_AFTER = 3
 _NAMED = Compiled(lambda name: Order.objects.select_related("symbol").filter(client_order_id=name), str)
 _WITH_ITS_TRADER: Compiled[Any] = Compiled(
     lambda name: (
-        Order.objects.select_related("symbol", "trader")
-        .annotate(trading_status=F("symbol__settings__status"))
-        .filter(client_order_id=name)
+        Order.objects.select_related("symbol", "trader").annotate(**of_symbol("symbol")).filter(client_order_id=name)
     ),
     str,
 )
@@ -116,6 +113,7 @@ def hear(
         return False  # Most reports: the answer to the placing has told it already.
     trader: Any = row.trader
     trader.symbol, trader.trading_status = row.symbol, row.trading_status
+    trader.symbol_paused_by = row.symbol_paused_by
     return wake(trader.pk, OrderReported(report, source), exchange_at, task_id, Known(trader, {}))
 
 

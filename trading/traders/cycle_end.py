@@ -72,6 +72,7 @@ def end(trader: Trader, decision: Finish, position: Position) -> None:
     trader.error = ""
     if position.orders:
         neighbours.has_moved(trader)
+    trader.told = None
 
 
 def count_again(trader: Trader, cause: Cause) -> None:

@@ -23,7 +23,8 @@ from hedgehog_project.database.writing import insert, update
 from hedgehog_project.venues import Venue, rests
 from trading.books import leftovers
 from trading.books.booking import as_core, book, position_with
-from trading.core import guard, ladder
+from trading.core import by_hand, guard, ladder
+from trading.core import orders as core
 from trading.core.decisions import (
     ANY_PRICE,
     Cancel,
@@ -39,6 +40,7 @@ from trading.core.decisions import (
 from trading.core.denials import Denial
 from trading.core.events import BalanceSeen, Event, OrderReported, Recheck, TradeSeen, cause_of
 from trading.core.filters import SymbolFilters, violation
+from trading.core.hand import Hand, Told
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO, floor_to, plain
 from trading.core.orders import PROVEN_BY_US, OrderReport, OrderStatus, OrderType, Side, fold, to_be_valued
@@ -181,6 +183,8 @@ class Thought:
     armed: Triggers = field(default_factory=Triggers)
     cant: str = ""  # a person has to fix a setting or a module: it looks again soon
     fails: str = ""  # its code fails: it looks again after a growing wait
+    told: Told | None = None  # what a person has told the trader, where that is a step of it
+    done: str = ""  # what it was told is over, and how that went
 
 
 def look(
@@ -250,7 +254,9 @@ def _read(
     orders.sort(key=lambda order: places[order.client_order_id])
     traded = [order for order in orders if order.status.is_open or order.executed]
     mode = Mode(trader.trading_status or Mode.OFF)
-    position = replace(position_with(trader, traded), mode=mode, has_tried_values=has_valued)
+    position = position_with(trader, traded)
+    hand = _with_status(position.hand, orders) if trader.told else position.hand
+    position = replace(position, mode=mode, has_tried_values=has_valued, hand=hand)
     filters = filters_of(trader.symbol_id, trader.venue)
     snapshot = Snapshot(trader, event, task_id, rows, position, filters, is_late=is_late)
     return _as_the_account_says(snapshot, event) if isinstance(event, BalanceSeen) else snapshot
@@ -267,6 +273,18 @@ def _as_the_account_says(snapshot: Snapshot, seen: BalanceSeen) -> Snapshot:
     missing = lacking if seen.is_certain or floor_to(there, step) > 0 else ZERO
     position = replace(snapshot.position, missing=snapshot.position.missing + missing, free=seen.free)
     return replace(snapshot, position=position, missing=missing)
+
+
+def _with_status(hand: Hand, orders: Sequence[core.Order]) -> Hand:
+    """With what became of the order that was placed for what it was told; one that never traded is read for it."""
+    if hand.told is None or not hand.told.order:
+        return hand
+    for order in orders:
+        if order.client_order_id == hand.told.order:
+            return replace(hand, told=replace(hand.told, status=order.status))
+    # One that never traded, or that a restored backup lacks.
+    found = Order.objects.filter(client_order_id=hand.told.order).values_list("status", flat=True).first()
+    return replace(hand, told=replace(hand.told, status=OrderStatus(found or OrderStatus.NOT_PLACED)))
 
 
 _ORDERS = Compiled(lambda pk: Order.objects.filter(COULD_TRADE, trader=pk).order_by("id"), int)
@@ -308,27 +326,37 @@ def think(snapshot: Snapshot) -> Thought:
     if snapshot.filters is None:
         return Thought()
     position, event, filters = snapshot.position, snapshot.event, snapshot.filters
+    # Whatever its strategy is up to, a person is heard.
+    stop, done = by_hand.stopped(position, event), ""
+    if stop is not None:
+        position = replace(position, hand=replace(position.hand, told=stop))
+    step = by_hand.carry_out(position, event, filters)
+    if isinstance(step, by_hand.Done):
+        done, position = step.reason, replace(position, hand=replace(position.hand, told=None))
+    elif step is not None:
+        return Thought(step, told=position.hand.told)
     try:
         strategy, settings = snapshot.trader.by()
     except (UnknownStrategy, BadSettings) as error:
-        return Thought(cant=f"cannot decide: {error}")
+        return Thought(cant=f"cannot decide: {error}", done=done)
 
     def decide() -> Thought:
-        decision = guard.decide(strategy, position, event, filters, settings)
+        decision = by_hand.decide(strategy, position, event, filters, settings)
         if not isinstance(decision, Wait | RequestSlot):
-            return Thought(decision)
+            return Thought(decision, done=done)
         after = replace(
             position,
             memory=position.memory if decision.memory is None else decision.memory,
             has_requested_slot=position.has_requested_slot or isinstance(decision, RequestSlot),
         )
-        return Thought(decision, guard.triggers(strategy, after, filters, settings))
+        market = event.price if isinstance(event, TradeSeen) else None
+        return Thought(decision, by_hand.triggers(strategy, after, filters, settings, market), done=done)
 
     try:
         return within_time(strategy, decide, whose=snapshot.trader.pk)
     except guard.StrategyFails as error:
         log.exception("strategy raised an error: trader=%s", snapshot.trader.pk)
-        return Thought(fails=str(error))
+        return Thought(fails=str(error), done=done)
 
 
 # --- what follows, in one transaction, with the trader's row locked -------------------------------
@@ -428,6 +456,8 @@ def _enqueue_cancel(order_id: int, trader: Trader) -> None:
 
 def _follow(snapshot: Snapshot, thought: Thought) -> Looked:
     trader, position, event, cause = snapshot.trader, snapshot.position, snapshot.event, snapshot.cause
+    if thought.done:
+        _end_told(trader, thought.done, cause)
     if thought.cant:
         look_again(trader, Wait(thought.cant), cause)
         return NOTHING_TO_DO
@@ -442,9 +472,12 @@ def _follow(snapshot: Snapshot, thought: Thought) -> Looked:
         next_one = Triggers() if position.orders else Triggers(below=ANY_PRICE)
         wait(trader, position, unknown, next_one, event, cause)
         return NOTHING_TO_DO
-    thought = _on_the_ladder(snapshot, thought)
+    if thought.told is None:  # A person's word goes before it.
+        thought = _on_the_ladder(snapshot, thought)
     assert thought.decision is not None
     looked = _act_on(snapshot, thought.decision)
+    if thought.told is not None:
+        _note_step(trader, thought.told, thought.decision, looked, cause)
     match thought.decision:
         case Wait() as decision:
             wait(trader, replace(position, memory=trader.memory), decision, thought.armed, event, cause)
@@ -474,6 +507,24 @@ def _on_the_ladder(snapshot: Snapshot, thought: Thought) -> Thought:
     wait, triggers = resting
     # What holds a part already, too little to sell, looks again: it must not miss that others have sold.
     return Thought(wait, Triggers(below=ANY_PRICE) if position.bought or triggers == Triggers() else triggers)
+
+
+def _note_step(trader: Trader, told: Told, decision: Decision, looked: Looked, cause: Cause) -> None:
+    """Remembers which order was placed for what it was told; of a crossed stop, once it can be acted on.
+
+    A buy that is denied is over: it would come too late.
+    """
+    if isinstance(looked.step, Send):
+        trader.told = {**told.to_texts(), "order": looked.step.order.client_order_id}
+    elif isinstance(looked.step, CancelOrder):
+        trader.told = trader.told or told.to_texts()
+    elif isinstance(decision, PlaceBuy):
+        _end_told(trader, f"nothing was bought: {trader.waits_for}", cause)
+
+
+def _end_told(trader: Trader, how: str, cause: Cause) -> None:
+    trader.told = None
+    write(trader, cause, Kind.BY_HAND, "what it was told is done", how)
 
 
 def _act_on(snapshot: Snapshot, decision: Decision) -> Looked:
@@ -600,13 +651,14 @@ def _saved(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell, replaces: Order | N
     """The intent: an order's row, before anything is sent."""
     trader = snapshot.trader
     side = Side.BUY if isinstance(wanted, PlaceBuy) else Side.SELL
-    is_market = isinstance(wanted, PlaceSell) and wanted.is_market
+    if isinstance(wanted, PlaceSell) and wanted.is_exit:
+        trader.target = None  # What a person has set is passed.
     row = Order(
         trader=trader,
         symbol=trader.symbol,
         venue=trader.venue,
         side=side,
-        type=OrderType.MARKET if is_market else OrderType.LIMIT,
+        type=_type_of(wanted),
         price=wanted.price,
         quantity=wanted.quantity,
         client_order_id=new_client_order_id(trader, side),
@@ -618,6 +670,12 @@ def _saved(snapshot: Snapshot, wanted: PlaceBuy | PlaceSell, replaces: Order | N
     trader.state = TraderState.BUYING if side == Side.BUY else TraderState.SELLING
     write(trader, snapshot.cause, Kind.ORDERED, f"places {row}", wanted.reason, row)
     return row
+
+
+def _type_of(wanted: PlaceBuy | PlaceSell) -> OrderType:
+    if isinstance(wanted, PlaceSell) and wanted.is_market:
+        return OrderType.MARKET
+    return OrderType.IOC if wanted.is_ioc else OrderType.LIMIT
 
 
 def _order_to_send(row: Order) -> NewOrder:

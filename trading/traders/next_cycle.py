@@ -31,7 +31,10 @@ _SET = Compiled(
             venue_now=Subquery(Switch.objects.filter(pk=1).values("venue")),
             is_slot_open=Exists(
                 Slot.objects.filter(
-                    symbol__traders=trader_id, symbol__traders__venue=F("venue"), symbol__traders__slot=F("number")
+                    symbol__traders=trader_id,
+                    symbol__traders__venue=F("venue"),
+                    symbol__traders__slot=F("number"),
+                    is_closed=False,
                 )
             ),
         )

@@ -46,11 +46,21 @@ COLUMNS = (
     "has_unvalued_fees",
     "fees",
     "held_s",
+    "told",
+    "target",
 )
 
 
 def _with_status(rows: QuerySet[Trader], trader_id: int) -> Any:
-    return rows.annotate(trading_status=F("symbol__settings__status")).filter(pk=trader_id)
+    return rows.annotate(**of_symbol("symbol")).filter(pk=trader_id)
+
+
+def of_symbol(path: str) -> dict[str, F]:
+    """What of its symbol's settings is read with a trader."""
+    return {
+        "trading_status": F(f"{path}__settings__status"),
+        "symbol_paused_by": F(f"{path}__settings__paused_by"),
+    }
 
 
 _BY_ID: Compiled[Any] = Compiled(lambda pk: _with_status(Trader.objects.select_related("symbol"), pk), int)
@@ -93,6 +103,8 @@ def claim(trader: Any) -> bool:
     """
     found = _OF_VERSION.first(trader.pk, trader.version)
     if found is None or found.trading_status != trader.trading_status:
+        return False
+    if found.symbol_paused_by != trader.symbol_paused_by:
         return False
     trader.claimed = Claimed(found.mode or "", found.is_copied, found.identity or "", found.slots or "")
     return True

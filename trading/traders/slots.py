@@ -59,7 +59,8 @@ def _empty(venue: str) -> "QuerySet[Slot, tuple[int, int]]":
     trader = Trader.objects.filter(
         venue=venue, finished_at__isnull=True, symbol=OuterRef("symbol"), slot=OuterRef("number")
     )
-    rows = Slot.objects.filter(venue=venue, symbol__settings__status__in=WANTED).exclude(Exists(trader))
+    rows = Slot.objects.filter(venue=venue, is_closed=False, symbol__settings__status__in=WANTED)
+    rows = rows.exclude(Exists(trader))
     return rows.order_by("symbol", "number").values_list("symbol_id", "number")
 
 
