@@ -28,6 +28,7 @@ FLOORS = (
     "trading.set_clocks",
     "trading.dispatch",
     "trading.reconciliation",
+    "trading.by_hand",
     "trading.traders",
     "trading.symbols",
     "trading.risk",
