@@ -11,7 +11,7 @@ import trading.models.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("trading", "0032_run_clock"),
+        ("trading", "0033_ladder"),
     ]
 
     operations = [
