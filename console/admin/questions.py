@@ -6,7 +6,7 @@ same template without its frame; without scripts it is a page.
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -54,6 +54,7 @@ class Question:
     asks_why: bool = True
     is_real: bool = False  # money
     account: str = ""  # where, in words
+    price: str = ""  # what its figures go by: where it jumps, the button rests
     hidden: dict[str, str] = field(default_factory=dict)
 
 
@@ -73,7 +74,7 @@ def ask(request: HttpRequest, question: Question, back: str, context: dict[str, 
             "frame": "trading/bare.html" if is_dialog else "admin/base_site.html",
             "is_dialog": is_dialog,
             "title": question.title,
-            "question": question,
+            "question": replace(question, why_not=question.why_not[:1].upper() + question.why_not[1:]),
             "key": request.GET.get("key") or new_key(),
             "why": request.GET.get("why", ""),
             "back": back,

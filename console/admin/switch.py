@@ -6,12 +6,12 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from unfold.admin import ModelAdmin
 
-from console.admin import questions, show
+from console.admin import by_hand, deeds, questions, show
 from console.admin.base import back
 from console.admin.questions import Question
 from console.figures import count
@@ -47,7 +47,16 @@ class SwitchAdmin(ModelAdmin):
 
     def get_urls(self) -> list[Any]:
         mode = path("mode/", self.admin_site.admin_view(self.mode_view), name="trading_switch_mode")
-        return [mode, *super().get_urls()]
+        hands = by_hand.urls("switch", self.admin_site.admin_view(self.hand_view), "str:venue")
+        return [mode, *hands, *super().get_urls()]
+
+    def hand_view(self, request: HttpRequest, venue: str, name: str) -> HttpResponse:
+        """Getting out of a venue: asked with GET, done with POST."""
+        if venue not in set(Venue):
+            raise Http404
+        may_act = request.user.has_perm("trading.change_trader") and self.has_change_permission(request)
+        context, deed = self.admin_site.each_context(request), deeds.ACCOUNT_DEEDS.get(name)
+        return by_hand.answer(request, deed, Venue(venue), venue, reverse("admin:index"), context, may_act)
 
     def mode_view(self, request: HttpRequest) -> HttpResponse:
         """Halts trading, or lets it go on."""

@@ -20,7 +20,7 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
 from console import figures
-from console.admin import show
+from console.admin import deeds, show
 from console.admin.base import ReadOnlyAdmin, ShowFilter, VenuesFilter
 from console.admin.changing import ChangeSettingsForm
 from console.admin.forms import AddSymbolForm, TradingSettingsForm
@@ -354,6 +354,7 @@ class SymbolAdmin(TurningAdmin):
                 "why": shown(why(symbol)),
                 "may_turn": self.has_change_permission(request, symbol),
                 "limits": symbol_state(symbol, venue),
+                "deeds": deeds.symbol_buttons(symbol, self.has_change_permission(request, symbol)),
             }
             extra_context |= context
         return super().change_view(request, object_id, form_url, extra_context)

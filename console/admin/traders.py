@@ -20,10 +20,11 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import display
 
 from console import numbers
-from console.admin import show
+from console.admin import by_hand, deeds, questions, show
 from console.admin.base import ShowFilter, VenuesFilter
 from console.admin.long_lists import LongList, Search, WrittenFilter, number_of, orders_named, symbols_named
 from console.admin.orders import sums_by_asset
+from console.admin.questions import Question
 from console.admin.timeline import timeline_of
 from console.positions import Held, held_by
 from hedgehog_project.outside import sentence
@@ -243,6 +244,7 @@ class TraderAdmin(LongList):
         return [
             path("<int:pk>/wake/", wrap(self.wake_view), name="trading_trader_wake"),
             path("<int:pk>/abandon/", wrap(self.abandon_view), name="trading_trader_abandon"),
+            *by_hand.urls("trader", wrap(self.hand_view), "int:pk"),
             *super().get_urls(),
         ]
 
@@ -251,12 +253,22 @@ class TraderAdmin(LongList):
     ) -> HttpResponse:
         trader = self.get_object(request, object_id)
         if trader is not None:
-            extra_context = {**(extra_context or {}), **timeline_of(trader), "may_act": self._may_act(request)}
+            may_act = self._may_act(request)
+            buttons = [] if trader.has_ended else deeds.trader_buttons(trader, may_act)
+            extra_context = {**(extra_context or {}), **timeline_of(trader), "may_act": may_act, "deeds": buttons}
         return super().change_view(request, object_id, form_url, extra_context)
 
     def _may_act(self, request: HttpRequest) -> bool:
         # Not has_change_permission: nobody may edit what a trader remembers, yet some may tell it what to do.
         return bool(request.user.has_perm("trading.change_trader"))
+
+    def hand_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
+        """What a person tells the trader: asked with GET, done with POST."""
+        trader = get_object_or_404(Trader.objects.select_related("symbol"), pk=pk)
+        page = reverse("admin:trading_trader_change", args=(pk,))
+        context = self.admin_site.each_context(request)
+        deed = deeds.TRADER_DEEDS.get(name)
+        return by_hand.answer(request, deed, trader, trader.venue, page, context, self._may_act(request))
 
     def wake_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Has the trader check now."""
@@ -276,7 +288,25 @@ class TraderAdmin(LongList):
         return self._act(request, pk, wake)
 
     def abandon_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Gives the cycle up; what the trader holds stays on the account."""
+        """Gives the cycle up; what the trader holds stays on the account. Asked with GET, done with POST."""
+        if request.method == "GET" and self._may_act(request):
+            trader = get_object_or_404(Trader.objects.select_related("symbol"), pk=pk)
+            question = Question(
+                title=f"Abandon {trader.symbol.name}, slot {trader.slot}?",
+                button="Abandon it",
+                keep="Keep it",
+                steps=[
+                    "Ends this cycle without selling",
+                    "What it holds stays in the account, for you to sell; no trader counts it any more",
+                    "A new trader takes the slot while trading is on",
+                ],
+                note=by_hand.FINAL,
+                asks_why=False,
+                is_real=trader.venue == Venue.LIVE,
+                account="Binance",
+            )
+            page = reverse("admin:trading_trader_change", args=(pk,))
+            return questions.ask(request, question, page, self.admin_site.each_context(request))
 
         def abandon(trader: Trader) -> None:
             if cycle_end.abandon(trader.pk, request.user.get_username()):

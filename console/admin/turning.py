@@ -13,7 +13,7 @@ from django.template.defaultfilters import pluralize
 from django.urls import path, reverse
 from unfold.admin import ModelAdmin
 
-from console.admin import questions
+from console.admin import by_hand, deeds, questions
 from console.admin.base import PlainHistory, back
 from console.admin.questions import Question
 from console.figures import count
@@ -41,7 +41,16 @@ class TurningAdmin(PlainHistory):
         turn = path(
             "<int:pk>/<str:what>/<str:state>/", self.admin_site.admin_view(self.turn_view), name="trading_symbol_turn"
         )
-        return [turn, *super().get_urls()]
+        hands = by_hand.urls("symbol", self.admin_site.admin_view(self.hand_view), "int:pk")
+        return [turn, *hands, *super().get_urls()]
+
+    def hand_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
+        """What a person does with the symbol by hand: asked with GET, done with POST."""
+        symbol = get_object_or_404(Symbol, pk=pk)
+        page = reverse("admin:trading_symbol_change", args=(pk,))
+        context, may_act = self.admin_site.each_context(request), self.has_change_permission(request, symbol)
+        deed = deeds.SYMBOL_DEEDS.get(name)
+        return by_hand.answer(request, deed, symbol, Switch.current(), page, context, may_act)
 
     def turn_view(self, request: HttpRequest, pk: int, what: str, state: str) -> HttpResponse:
         symbol = get_object_or_404(Symbol, pk=pk)

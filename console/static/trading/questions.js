@@ -65,7 +65,7 @@
     }
   }
 
-  const price = (root) => Number(root.querySelector("[data-price]")?.dataset.price);
+  const price = (root) => Number(root.querySelector("[data-figures]")?.dataset.price);
 
   function rest(form, doIt) {
     const said = document.createElement("p");
