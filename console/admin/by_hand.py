@@ -14,6 +14,7 @@ from console.admin import questions
 from console.admin.questions import Field, Question
 from hedgehog_project.venues import Venue
 from trading.by_hand.saying import Hands
+from trading.core.money import can_be_stored
 
 FINAL = "This cannot be undone."
 
@@ -63,7 +64,7 @@ class Sent:
             value = Decimal(text)
         except InvalidOperation:
             value = Decimal("NaN")
-        if not value.is_finite() or value < 0:
+        if not can_be_stored(value) or value < 0:
             self.errors[name] = f"“{text}” is not an amount: use for example 2985.5."
             return None
         return value

@@ -110,10 +110,10 @@ def of_many(plans: Sequence[SalePlan], base: str, quote: str, venue: Venue) -> Q
         end = f", not under {low}; what cannot be sold above it stays yours" if low else ""
         steps.append(format_html("Sells {} at the market{}", what, end))
     elif sells:
-        what = ", ".join(_holding(plan) for plan in sells[:MAX_NAMED])
+        held = ", ".join(_holding(plan) for plan in sells[:MAX_NAMED])
         more = f" and {len(sells) - MAX_NAMED} more" if len(sells) > MAX_NAMED else ""
         steps.append(
-            format_html("Sells at the market what <b>{}</b> hold: {}{}", count(len(sells), "trader"), what, more)
+            format_html("Sells at the market what <b>{}</b> hold: {}{}", count(len(sells), "trader"), held, more)
         )
     total = {
         each: _added([plan.expected for plan in sells if plan.expected and plan.trader.symbol.quote_asset == each])

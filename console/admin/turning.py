@@ -42,7 +42,7 @@ class TurningAdmin(PlainHistory):
             "<int:pk>/<str:what>/<str:state>/", self.admin_site.admin_view(self.turn_view), name="trading_symbol_turn"
         )
         hands = by_hand.urls("symbol", self.admin_site.admin_view(self.hand_view), "int:pk")
-        return [turn, *hands, *super().get_urls()]
+        return [*hands, turn, *super().get_urls()]
 
     def hand_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse:
         """What a person does with the symbol by hand: asked with GET, done with POST."""

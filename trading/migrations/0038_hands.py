@@ -11,7 +11,7 @@ import trading.models.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("trading", "0033_ladder"),
+        ("trading", "0037_money_counted"),
     ]
 
     operations = [
