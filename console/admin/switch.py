@@ -47,16 +47,18 @@ class SwitchAdmin(ModelAdmin):
 
     def get_urls(self) -> list[Any]:
         mode = path("mode/", self.admin_site.admin_view(self.mode_view), name="trading_switch_mode")
-        hands = by_hand.urls("switch", self.admin_site.admin_view(self.hand_view), "str:venue")
+        hands = by_hand.urls("switch", self.admin_site.admin_view(self.hand_view), "path:venue")
         return [mode, *hands, *super().get_urls()]
 
     def hand_view(self, request: HttpRequest, venue: str, name: str) -> HttpResponse:
         """Getting out of a venue: asked with GET, done with POST."""
-        if venue not in set(Venue):
-            raise Http404
+        try:
+            where = Venue(venue)
+        except ValueError:
+            raise Http404 from None
         may_act = request.user.has_perm("trading.change_trader") and self.has_change_permission(request)
         context, deed = self.admin_site.each_context(request), deeds.ACCOUNT_DEEDS.get(name)
-        return by_hand.answer(request, deed, Venue(venue), venue, reverse("admin:index"), context, may_act)
+        return by_hand.answer(request, deed, where, where, reverse("admin:index"), context, may_act)
 
     def mode_view(self, request: HttpRequest) -> HttpResponse:
         """Halts trading, or lets it go on."""

@@ -6,6 +6,7 @@ from django.db import migrations, models
 
 import trading.core.journal
 import trading.core.orders
+import trading.models.choices
 import trading.models.fields
 
 
@@ -158,11 +159,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "venue",
-                    models.CharField(
-                        blank=True,
-                        choices=[("live", "live"), ("testnet", "testnet"), ("demo", "demo"), ("mock", "mock")],
-                        max_length=8,
-                    ),
+                    models.CharField(blank=True, max_length=64, validators=[trading.models.choices.validate_venue]),
                 ),
                 (
                     "price",

@@ -5,8 +5,7 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from hedgehog_project.venues import Venue
-from trading.models.choices import choices_of
+from trading.models.choices import venue_field
 from trading.models.fields import AmountField
 from trading.models.symbols import Symbol
 from trading.models.traders import Trader
@@ -21,7 +20,7 @@ class Instruction(models.Model):
     why = models.CharField(max_length=200, blank=True)
     what = models.CharField(max_length=16, help_text="The deed, such as “sell” or “pause”.")
     text = models.CharField(max_length=300, blank=True, help_text="The same with its figures, for people.")
-    venue = models.CharField(max_length=8, blank=True, choices=choices_of(Venue))
+    venue = venue_field(blank=True)
     symbol = models.ForeignKey(Symbol, null=True, blank=True, on_delete=models.PROTECT, related_name="instructions")
     trader = models.ForeignKey(Trader, null=True, blank=True, on_delete=models.PROTECT, related_name="instructions")
     price = AmountField(null=True, blank=True, help_text="The last price that was known by then.")
