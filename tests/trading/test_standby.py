@@ -214,7 +214,7 @@ def test_one_price_is_asked_for_all_symbols_of_a_venue_and_kept_for_a_moment(at:
     asked: list[set[str]] = []
 
     class Asked(ScriptedExchange):
-        def prices(self, symbols: Any) -> dict[str, D]:
+        def prices(self, symbols: Any, is_exit: bool = True) -> dict[str, D]:
             asked.append(set(symbols))
             return {"ETHUSDT": D(3000)}  # The other one is not listed any more.
 

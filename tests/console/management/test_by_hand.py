@@ -221,10 +221,15 @@ def test_a_halt_says_what_to_do(holder: Trader) -> None:
 
 def test_real_money_is_asked_about_once_more(symbol: Symbol, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    command = by_hand.ByHand(stdout=StringIO())  # type: ignore[arg-type]
+    command = by_hand.ByHand(stdout=StringIO())
     options = {"dry_run": False, "yes": False}
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
-    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "y")
+
+    def says_yes(question: str) -> str:
+        asked.append(question)
+        return "y"
+
+    monkeypatch.setattr("builtins.input", says_yes)
     assert command.goes_on(Venue.MOCK, [], options)
     assert asked == []
     assert command.goes_on(Venue.LIVE, ["sells 1 ETH"], options)

@@ -219,7 +219,7 @@ class Line:
     def price(self, symbol: str) -> Decimal:
         return Decimal(self._ask("GET ticker/price", {"symbol": symbol})["price"])
 
-    def prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
+    def prices(self, symbols: Collection[str], is_exit: bool = True) -> dict[str, Decimal]:
         rows = self._ask("GET ticker/price", {})
         return {row["symbol"]: Decimal(row["price"]) for row in rows if row["symbol"] in symbols}
 
