@@ -75,7 +75,7 @@ class ExitWatch:
             "SELECT t.id, s.name, t.strategy, t.failures, t.error, x.status, t.carried, t.missing"
             " FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id"
             " JOIN trading_tradingsettings x ON x.symbol_id = s.id"
-            " WHERE t.finished_at IS NULL AND t.state = 'HOLDING'"
+            " WHERE t.finished_at IS NULL AND t.state = 'HOLDING' AND t.pause <> 'all'"
         )
         is_halted = bool(read("SELECT 1 FROM trading_switch WHERE mode = 'halted'"))
         holding = set()

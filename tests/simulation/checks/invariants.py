@@ -13,6 +13,7 @@ from binance_mock.engine.fees import Rates
 from binance_mock.engine.orders import Changes, Fill, Order, Side
 from tests.simulation.checks.costs import Cycle
 from tests.simulation.checks.rows import ZERO, never, read, time_of
+from tests.simulation.surroundings.hands import taken_over
 from tests.simulation.surroundings.line import Broken
 from tests.simulation.surroundings.world import FOREIGN, PRICES, World
 from trading.core.orders import MOVES, OPEN, OrderStatus, OrderType
@@ -53,6 +54,12 @@ class Books:
         for fill in changes.fills:
             self._fill(fill)
 
+    def give(self, trader: int, quantity: Decimal, cost: Decimal) -> None:
+        """A person has given so much of the account to a trader."""
+        cycle = self.cycles.setdefault(trader, Cycle())
+        cycle.paid, cycle.owned = cycle.paid + cost, cycle.owned + quantity
+        self.owned[trader] = self.owned.get(trader, ZERO) + quantity
+
     def _fill(self, fill: Fill) -> None:
         self.fills[fill.symbol, fill.trade_id] = fill
         sign, base = (1 if fill.is_buyer else -1), _BASE[fill.symbol]
@@ -81,19 +88,24 @@ class Watch:
         self._before: dict[str, tuple[str, int]] = {}
         self._restless: dict[int, datetime] = {}
         self._over: set[int] = set()
+        self._given: set[int] = set()  # to whom a person has given a holding
         self._ever_hidden: set[str] = set()
 
     def check(self) -> None:
         """Raises Broken."""
         rows = read(
             "SELECT o.client_order_id, o.status, o.executed, o.trader_id, o.submitted_at, o.asked_at, o.side,"
-            " o.price, o.quantity, o.type FROM trading_order o ORDER BY o.id"
+            " o.price, o.quantity, o.type FROM trading_order o WHERE o.type <> 'TAKEOVER' ORDER BY o.id"
         )
         traders = read(
             "SELECT t.id, s.name, t.slot, t.state, t.finished_at, t.retry_at, t.wake_below, t.version, t.budget,"
             " t.wake_above, t.armed_at, t.leftover, t.carried, t.missing"
             " FROM trading_trader t JOIN trading_symbol s ON s.id = t.symbol_id ORDER BY t.id"
         )
+        given = taken_over()
+        for trader in given.keys() - self._given:
+            self._given.add(trader)
+            self.books.give(trader, *given[trader])
         self._slots(traders)
         if self.world.now > self._restored_at + MAX_SLEEP:
             self._nobody_sleeps(rows, traders)
@@ -132,7 +144,9 @@ class Watch:
                 )
 
     def check_the_end(self) -> None:
-        """Once all is settled every order has the state that it has there."""
+        """Once all is settled every order has the state that it has there, and what was told is done."""
+        told = read("SELECT id, told, waits_for FROM trading_trader WHERE told IS NOT NULL AND finished_at IS NULL")
+        never(bool(told), f"R9: not done yet: {told}")
         for name, status in read("SELECT client_order_id, status FROM trading_order"):
             there = self.books.orders.get(name)
             never(
@@ -144,7 +158,8 @@ class Watch:
         live = [(row[1], row[2]) for row in traders if row[4] is None]
         never(len(live) != len(set(live)), f"I1: a slot has two live traders: {sorted(live)}")
         for symbol, max_slots in self.world.max_slots.items():
-            many = sum(1 for name, _ in live if name == symbol)
+            own = [(row[1], row[2]) for row in traders if row[4] is None and row[0] not in self._given]
+            many = sum(1 for name, _ in own if name == symbol)
             never(many > max_slots, f"I1: {many} traders live in the {max_slots} slots of {symbol}")
 
     def _own_orders(self, rows: list[tuple[Any, ...]]) -> None:
@@ -188,7 +203,8 @@ class Watch:
         new = read(
             "SELECT f.id, o.client_order_id, s.name, f.trade_id, f.price, f.quantity, f.quote, f.commission,"
             " f.commission_asset FROM trading_fill f JOIN trading_order o ON o.id = f.order_id"
-            " JOIN trading_symbol s ON s.id = o.symbol_id WHERE f.id > %s ORDER BY f.id",
+            " JOIN trading_symbol s ON s.id = o.symbol_id"
+            " WHERE f.id > %s AND o.type <> 'TAKEOVER' ORDER BY f.id",
             self._last_fill,
         )
         for row_id, name, symbol, trade_id, *amounts, asset in new:

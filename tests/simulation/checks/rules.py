@@ -10,6 +10,7 @@ R6 No risk limit is passed, and no exit denied.
 R7 A trader gets its part, not more.
 R8 On a ladder a slot buys only a step below what other slots hold, and a step away from what they are buying; a buy
    that stands above that by now is withdrawn.
+R9 What people tell traders is done, once; a pause lets no buy pass.
 """
 
 import json
@@ -23,6 +24,7 @@ from tests.simulation.checks.invariants import Watch
 from tests.simulation.checks.ladder import Ladder
 from tests.simulation.checks.limits import Limits
 from tests.simulation.checks.rows import ZERO, never, read, time_of
+from tests.simulation.surroundings.hands import taken_over, touched
 from tests.simulation.surroundings.line import Broken
 from tests.simulation.surroundings.world import MONEY, PRICES, World
 from trading.core.denials import EXITS, Denial
@@ -39,6 +41,8 @@ from trading.models.symbols import Sizing, TradingStatus
 WAKE_UPS_LATE_BY = timedelta(seconds=20)
 # A wish is fulfilled within this time, although beats, wake-ups and requests are lost.
 FULFILLED_WITHIN = timedelta(seconds=30)
+# Why a trader cancels that was told to.
+BY_HAND = frozenset({"anna sells now", "cancelled by anna"})
 # The minimum that can be sold, however the filters change, in base and in quote.
 TICK = Decimal("0.01")
 # How far a price may move between a fill and its valuing, and how much of a cost commissions in BNB are.
@@ -63,7 +67,7 @@ class RuleWatch:
         world.line.lookers.append(self)
         self._traders: dict[int, _Trader] = {}
         self._said: Counter[tuple[int, str]] = Counter()
-        self._last_order = self._last_entry = 0
+        self._last_order = self._last_entry = self._last_buy = 0
         self._open_slots: set[tuple[str, int]] = set()
         self._lived: set[tuple[str, int]] = set()
         self._profits: dict[str, tuple[Decimal, Decimal]] = {}
@@ -113,6 +117,8 @@ class RuleWatch:
         people = self.world.people
         is_off = order.symbol in (people.not_on_since if order.side == Side.BUY else people.off_since)
         never(is_off, f"R4: {order.client_order_id} is sent, and {order.symbol} was turned off before")
+        is_paused = order.side == Side.BUY and order.symbol in people.hands.paused
+        never(is_paused, f"R9: {order.client_order_id} is sent, and the buys of {order.symbol} were paused before")
 
     def arrives(self, order: NewOrder) -> None:
         """As the exchange gets it: nothing of its trader rests there, nor anything that it would meet."""
@@ -135,6 +141,7 @@ class RuleWatch:
 
     # --- after each step --------------------------------------------------------------------------
     def _births(self, traders: list[tuple[Any, ...]], settings: dict[str, tuple[Any, ...]]) -> None:
+        given = taken_over()
         brought = {symbol: self._brought(symbol, traders) for symbol in PRICES}
         for pk, symbol, slot, strategy, texts, created_at, _, _, budget, *_ in traders:
             if pk in self._traders:
@@ -142,6 +149,8 @@ class RuleWatch:
             born = time_of(created_at)
             self._traders[pk] = _Trader(symbol, slot, strategy, _intervals(texts), born)
             off = self.world.people.not_on_since.get(symbol)
+            if pk in given:
+                continue  # Its budget is the cost of what it has taken over.
             never(off is not None and born > off, f"R4: trader {pk} begins, and {symbol} is not on since {off}")
             self._size(pk, from_units(budget), settings[symbol], brought[symbol])
 
@@ -149,8 +158,10 @@ class RuleWatch:
         _, _, total, max_slots, sizing, share, compounds = settings
         total, share = from_units(total), from_units(share)
         if sizing == Sizing.SHARE:
-            # What is free and what is bound is what there was in the beginning, and what was gained.
-            maximum, minimum = MONEY["USDT"] * Decimal("1.001") * share, ZERO
+            # What is free and what is bound is what there was in the beginning, what was gained, and what people have
+            # given to traders.
+            given = sum((cost for _, cost in taken_over().values()), ZERO)
+            maximum, minimum = (MONEY["USDT"] + given) * Decimal("1.001") * share, ZERO
         elif compounds:
             minimum, maximum = total + brought[0], total + brought[1]
         else:
@@ -172,12 +183,13 @@ class RuleWatch:
         """Takes in what the traders have said; how many slots of each symbol were opened for rebuys."""
         heard: Counter[str] = Counter()
         rows = read(
-            "SELECT j.id, j.trader_id, j.kind, o.side, o.price, o.submitted_at, o.cancel_reason LIKE 'ladder step%'"
+            "SELECT j.id, j.trader_id, j.kind, o.side, o.price, o.submitted_at,"
+            " o.cancel_reason LIKE 'ladder step%', j.reason"
             " FROM trading_journalentry j LEFT JOIN trading_order o ON o.id = j.order_id"
             " WHERE j.id > %s ORDER BY j.id",
             self._last_entry,
         )
-        for entry, pk, kind, side, price, submitted_at, is_withdrawn in rows:
+        for entry, pk, kind, side, price, submitted_at, is_withdrawn, reason in rows:
             self._last_entry = entry
             trader = self._traders[pk]
             if kind in (Kind.SLOT_REQUESTED, Kind.SLOT_OPENED):
@@ -187,6 +199,8 @@ class RuleWatch:
                 self._slot_request(pk, trader)
             elif kind == Kind.SLOT_OPENED:
                 heard[trader.symbol] += 1
+            elif kind == Kind.CANCELLED and reason in BY_HAND:
+                continue
             elif kind == Kind.CANCELLED and side == Side.BUY and trader.strategy == "naive" and not is_withdrawn:
                 over = trader.intervals["retarget_interval"]
                 highest = self._prices(trader.symbol, time_of(submitted_at) - WAKE_UPS_LATE_BY)[1]
@@ -208,6 +222,14 @@ class RuleWatch:
                 "SELECT s.name, x.number FROM trading_slot x JOIN trading_symbol s ON s.id = x.symbol_id"
             )
         }
+        bought = read(
+            "SELECT s.name, i.id FROM trading_instruction i JOIN trading_symbol s ON s.id = i.symbol_id"
+            " WHERE i.what = 'buy' AND i.id > %s ORDER BY i.id",
+            self._last_buy,
+        )
+        for symbol, number in bought:
+            self._last_buy = number
+            heard[symbol] += 1  # A person has.
         for symbol, number in sorted(opened - self._open_slots - self._lived):
             texts = read("SELECT t.strategy_settings FROM trading_tradingsettings t JOIN trading_symbol s"
                          " ON s.id = t.symbol_id WHERE s.name = %s", symbol)[0][0]  # fmt: skip
@@ -224,6 +246,8 @@ class RuleWatch:
         )
         for number, pk, side, kind, price, submitted_at in rows:
             self._last_order = number
+            if kind == OrderType.TAKEOVER:
+                continue
             trader, at = self._traders[pk], time_of(submitted_at)
             people = self.world.people
             off = (people.not_on_since if side == Side.BUY else people.off_since).get(trader.symbol)
@@ -235,7 +259,9 @@ class RuleWatch:
                 self._sale(pk, trader, kind, from_units(price), at)
 
     def _sale(self, pk: int, trader: _Trader, kind: str, price: Decimal, at: datetime) -> None:
-        """At a profit, or after a stop."""
+        """At a profit, or after a stop, or as a person has said."""
+        if pk in touched():
+            return
         buys = read("SELECT max(price) FROM trading_order WHERE trader_id = %s AND side = 'BUY' AND executed > 0", pk)
         bought_at, intervals, cost = from_units(buys[0][0]), trader.intervals, self.watch.books.cycles[pk].unit_cost
         profit = intervals["profit_interval"]
@@ -285,7 +311,7 @@ class RuleWatch:
         brought = cycle.profit(carried, carried_cost) + (cycle.in_bnb if is_unknown else ZERO)
         never(abs(booked - brought) > cuts, f"I5: trader {pk} books {booked}, and brought {brought:.8f}")
         never(
-            "leaves_at" not in memory and cycle.net(carried) + cycle.taking < -cuts,
+            pk not in touched() and "leaves_at" not in memory and cycle.net(carried) + cycle.taking < -cuts,
             f"R3: trader {pk} ends at {cycle.net(carried):.8f}, and no stop has ended it",
         )
 

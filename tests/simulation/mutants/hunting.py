@@ -8,21 +8,29 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.simulation.mutants import of_identity, of_money, of_orders, of_rules
+from tests.simulation.mutants import of_hands, of_identity, of_money, of_orders, of_rules
 from tests.simulation.run import run
 from tests.simulation.surroundings.conditions import USUAL, Conditions
 from tests.simulation.surroundings.patches import NothingToReplaceError, Patches
 
 Plant = Callable[[Patches], None]
 
-PLANTED: tuple[Plant, ...] = (*of_orders.PLANTED, *of_rules.PLANTED, *of_money.PLANTED, *of_identity.PLANTED)
+PLANTED: tuple[Plant, ...] = (
+    *of_orders.PLANTED,
+    *of_rules.PLANTED,
+    *of_money.PLANTED,
+    *of_identity.PLANTED,
+    *of_hands.PLANTED,
+)
 MUTANTS: dict[str, Plant] = {plant.__name__: plant for plant in PLANTED}
 # Of those that are hunted under others than the usual ones.
-CONDITIONS: dict[str, Conditions] = {plant.__name__: conditions for plant, conditions in of_money.CONDITIONS.items()}
+CONDITIONS: dict[str, Conditions] = {
+    plant.__name__: conditions for plant, conditions in (*of_money.CONDITIONS.items(), *of_hands.CONDITIONS.items())
+}
 
 
 # By an invariant, a rule, or a constraint of the database. Anything else says that the bug was planted badly.
-_CAUGHT = r"([IR][1-8]|totals): |IntegrityError: "
+_CAUGHT = r"([IR][1-9]|totals): |IntegrityError: "
 
 
 # The seed that caught each of them last. It is tried first; wherever code has changed, all the others may follow.

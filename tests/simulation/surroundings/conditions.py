@@ -17,6 +17,7 @@ class Conditions:
     min_notionals: tuple[str, ...] = ("5", "10", "150", "199")  # one of them comes with each change of the filters
     # What the owner holds of the traded assets beside what the traders buy.
     coins: Mapping[str, Decimal] = field(default_factory=dict)
+    hands: bool = False  # people act by hand in each of the worlds
 
 
 USUAL = Conditions()

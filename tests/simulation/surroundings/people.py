@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hedgehog_project.halt_request import Request
 from tests.simulation.checks.rows import read
+from tests.simulation.surroundings.hands import PeoplesHands
 from trading.models import Listing, Symbol, Trader, TradingSettings
 from trading.models.switch import TradingMode
 from trading.models.symbols import Slots, TradingStatus
@@ -44,6 +45,7 @@ class People:
         self.wishes: Counter[str] = Counter()
         self._will_resume = False
         self.requests = Requests()
+        self.hands = PeoplesHands(world, names)
 
     def act(self) -> None:
         """One look at each of the deeds that they might do."""
@@ -58,6 +60,7 @@ class People:
             self._with_a_trader(lambda trader: cycle_end.abandon(trader.pk, "anna"))
         if chance.strikes("urged"):
             self._with_a_trader(lambda trader: enqueue.nudge(trader.pk, trader.symbol.name, "anna", is_urgent=True))
+        self.hands.act()
 
     def turn_to_the_ladder(self) -> None:
         """From now on all slots buy step by step, whatever they hold and are buying."""
@@ -69,7 +72,7 @@ class People:
         if not self._will_resume and read("SELECT 1 FROM trading_switch WHERE mode_by = %s", drawdown.BY):
             self._will_resume = True
             self.wishes["drawdowns"] += 1
-            self._world.later(self._world.chance.randint(5_000, 30_000), self._resume)
+            self._world.later(self._world.chance.randint(5_000, 30_000), self.resume)
 
     def _turn_off(self, name: str, status: TradingStatus) -> None:
         world, cancel_orders = self._world, self._world.chance.random() < 0.6
@@ -110,9 +113,9 @@ class People:
             self.requests.wanted = Request(mode, "anna", "", cancels, at, token=str(at))
         else:
             kill_switch.halt("anna", "", mode, cancels)
-        self._world.later(chance.randint(2_000, 30_000), self._resume)
+        self._world.later(chance.randint(2_000, 30_000), self.resume)
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
         self._will_resume = False
         kill_switch.resume("anna")
 
