@@ -225,11 +225,11 @@ def test_real_money_is_asked_about_once_more(symbol: Symbol, monkeypatch: pytest
     options = {"dry_run": False, "yes": False}
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
 
-    def says_yes(question: str) -> str:
+    def yes(question: str) -> str:
         asked.append(question)
         return "y"
 
-    monkeypatch.setattr("builtins.input", says_yes)
+    monkeypatch.setattr("builtins.input", yes)
     assert command.goes_on(Venue.MOCK, [], options)
     assert asked == []
     assert command.goes_on(Venue.LIVE, ["sells 1 ETH"], options)
