@@ -21,33 +21,32 @@ from trading.core.orders import UNVALUED, OrderStatus, Side
 from trading.core.strategy import TraderState
 from trading.models import Order
 
-# Unfold's colours of labels: info, danger, warning, success, primary; "" is grey.
-STATE_COLOURS = {
+# The kinds of chips (`chip`). Green and red are for gain and loss, amber asks for a person.
+STATE_KINDS = {
     TraderState.WAITING: "",
-    TraderState.BUYING: "info",
-    TraderState.HOLDING: "warning",
-    TraderState.SELLING: "primary",
-    TraderState.FINISHED: "success",
-    TraderState.DUST: "warning",
-    TraderState.MISSING: "danger",
+    TraderState.BUYING: "open",
+    TraderState.HOLDING: "ours",
+    TraderState.SELLING: "ours",
+    TraderState.FINISHED: "",
+    TraderState.DUST: "attn",
+    TraderState.MISSING: "attn",
     TraderState.RETIRED: "",
-    TraderState.ABANDONED: "warning",
+    TraderState.ABANDONED: "attn",
 }
-STATUS_COLOURS = {
-    OrderStatus.SUBMITTING: "warning",
-    OrderStatus.NOT_PLACED: "danger",
-    OrderStatus.NOT_FOUND: "danger",
-    OrderStatus.LET_GO: "warning",
-    OrderStatus.PENDING_NEW: "info",
-    OrderStatus.NEW: "info",
-    OrderStatus.PARTIALLY_FILLED: "primary",
-    OrderStatus.FILLED: "success",
+STATUS_KINDS = {
+    OrderStatus.SUBMITTING: "attn",
+    OrderStatus.NOT_PLACED: "",
+    OrderStatus.NOT_FOUND: "attn",
+    OrderStatus.LET_GO: "attn",
+    OrderStatus.PENDING_NEW: "open",
+    OrderStatus.NEW: "open",
+    OrderStatus.PARTIALLY_FILLED: "open",
+    OrderStatus.FILLED: "",
     OrderStatus.CANCELED: "",
-    OrderStatus.REJECTED: "danger",
+    OrderStatus.REJECTED: "attn",
     OrderStatus.EXPIRED: "",
-    OrderStatus.EXPIRED_IN_MATCH: "warning",
+    OrderStatus.EXPIRED_IN_MATCH: "attn",
 }
-VENUE_COLOURS = {Venue.LIVE: "danger", Venue.TESTNET: "warning", Venue.DEMO: "warning", Venue.MOCK: ""}
 NONE = "–"
 
 
@@ -61,7 +60,7 @@ def badge(text: str, colour: str = "", title: str = "") -> SafeString:
 def state(value: str) -> SafeString:
     """A trader's; what it means shows when pointed at."""
     found = TraderState(value)
-    return badge(value.lower(), STATE_COLOURS[found], STATE_MEANS[found])
+    return chip(value.lower(), STATE_KINDS[found], STATE_MEANS[found])
 
 
 def status_label(status: OrderStatus) -> str:
@@ -72,12 +71,12 @@ def status_label(status: OrderStatus) -> str:
 def status(value: str) -> SafeString:
     """An order's; what it means shows when pointed at."""
     found = OrderStatus(value)
-    return badge(status_label(found), STATUS_COLOURS[found], STATUS_MEANS[found])
+    return chip(status_label(found), STATUS_KINDS[found], STATUS_MEANS[found])
 
 
 def order_status(order: Order) -> SafeString:
     """Its status, and the first word of each note; the notes show when pointed at."""
-    marks = [badge(note.partition(":")[0], "warning", note) for note in notes(order)]
+    marks = [chip(note.partition(":")[0], "attn", note) for note in notes(order)]
     return SafeString(" ".join([status(order.status), *marks]))
 
 
@@ -95,13 +94,13 @@ def side(value: str) -> SafeString:
 
 def venue(value: str) -> SafeString:
     found = Venue(value)
-    return badge(found.label, VENUE_COLOURS[found.exchange])
+    return chip(found.label, "real" if found == Venue.LIVE else "")
 
 
 def world(value: str) -> SafeString:
     """A venue, with a mark where it is a world of the mock's that rests; why shows when pointed at."""
     reason = why_it_rests(value)
-    return SafeString(f"{venue(value)} {badge('rests', 'warning', reason)}") if reason else venue(value)
+    return SafeString(f"{venue(value)} {chip('rests', 'attn', reason)}") if reason else venue(value)
 
 
 def mode(value: str) -> SafeString:
@@ -150,6 +149,21 @@ def sums(name: str, by_asset: Mapping[str, Decimal], is_gain: bool = False) -> l
         else:
             amounts.append(format_html('<span class="hh-number">{} {}</span>', numbers.money(value, asset), asset))
     return [(name, format_html_join(", ", "{}", ((each,) for each in amounts)))] if amounts else []
+
+
+def gain(value: Decimal, asset: str) -> SafeString:
+    """A gain or loss without its unit, which stands in the head; the exact one shows when pointed at."""
+    text = numbers.signed(value, asset)
+    return format_html('<span class="hh-number {}" title="{}">{}</span>', tone(value), numbers.exact(value), text)
+
+
+def day(value: datetime) -> SafeString:
+    """A day, in the reader's zone: 3 Nov; of another year with the year."""
+    local = timezone.localtime(value)
+    year = "" if local.year == timezone.localtime().year else f" {local.year}"
+    return format_html(
+        '<span title="{} UTC">{} {}{}</span>', f"{value:%Y-%m-%d %H:%M}", local.day, f"{local:%b}", year
+    )
 
 
 def moment(value: datetime | None) -> SafeString | str:

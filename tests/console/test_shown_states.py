@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from console import diagnosis, figures
-from console.admin.show import STATE_COLOURS, STATUS_COLOURS
+from console.admin.show import STATE_KINDS, STATUS_KINDS
 from console.admin.timeline import timeline_of
 from console.words import STATE_MEANS, STATUS_MEANS, notes
 from hedgehog_project.venues import Venue
@@ -238,8 +238,8 @@ class TestOrders:
 
 class TestWords:
     def test_every_state_has_a_colour_and_a_meaning_and_stands_in_the_docs(self) -> None:
-        assert set(STATE_COLOURS) == set(STATE_MEANS) == set(TraderState)
-        assert set(STATUS_COLOURS) == set(STATUS_MEANS) == set(OrderStatus)
+        assert set(STATE_KINDS) == set(STATE_MEANS) == set(TraderState)
+        assert set(STATUS_KINDS) == set(STATUS_MEANS) == set(OrderStatus)
         docs = " ".join((ROOT / "docs" / "states.md").read_text().split())
         for state, means in (*STATE_MEANS.items(), *STATUS_MEANS.items()):
             assert f"| `{state}` | {means} |" in docs
