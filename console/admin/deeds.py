@@ -348,7 +348,7 @@ ACCOUNT_DEEDS = {
 }
 
 
-def accountbutton(venue: Venue, may_act: bool) -> Button:
+def account_button(venue: Venue, may_act: bool) -> Button:
     """The way out, on the overview."""
     url = reverse("admin:trading_switch_hand", args=(venue.value, "flatten"))
     return button(ACCOUNT_DEEDS["flatten"], url, venue, "" if may_act else "You may not act on traders.")
