@@ -13,6 +13,7 @@ from django.urls import reverse
 from binance_mock import client
 from binance_mock.admin.page import PageAdmin
 from binance_mock.models import MockAccount
+from hedgehog_project.venues import Venue
 
 _MARKETS = {
     "simulated": "a simulated market",
@@ -63,6 +64,7 @@ def _shown(state: dict[str, Any]) -> dict[str, Any]:
     """The state as the page shows it."""
     return {
         "market": _MARKETS.get(state["market"], state["market"]),
+        "world": Venue(state["world"]).label,
         "counters": state["counters"],
         "faults": state["faults"],
         "balances": [

@@ -110,6 +110,7 @@ def _state(context: Context) -> dict[str, Any]:
     engine = exchange.engine
     return {
         "market": context.market.name,
+        "world": context.world.shown,
         "serverTime": context.now_ms(),
         "balances": replies.balances(engine.ledger.balances()),
         "fees": {asset: text(holding.fees) for asset, holding in engine.ledger.holdings.items() if holding.fees},

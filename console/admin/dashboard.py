@@ -25,6 +25,7 @@ from trading.core.money import plain
 from trading.core.orders import UNVALUED
 from trading.core.strategy import TraderState
 from trading.models import Order, Orphan, Trader
+from trading.models.choices import of_running
 from trading.models.orphans import Resolution
 from trading.models.traders import ENDED
 from trading.reconciliation.reconcile import last, venues_in_use
@@ -183,7 +184,7 @@ def _needs(findings: Iterable[Finding]) -> list[Need]:
     needs += [
         Need(_unclear(order), "help", reverse("admin:trading_order_change", args=(order.pk,))) for order in unclear
     ]
-    orphans = Orphan.objects.filter(resolution=Resolution.UNRESOLVED).count()
+    orphans = Orphan.objects.filter(of_running(), resolution=Resolution.UNRESOLVED).count()
     if orphans:
         text = f"{figures.count(orphans, 'orphan')}: orders with our prefix that belong to no trader."
         needs.append(Need(text, "help", reverse("admin:trading_orphan_changelist"), "Adopt or cancel"))

@@ -247,7 +247,7 @@ class OrderAdmin(LongList):
 
     @display(description="Venue")
     def where(self, order: Order) -> SafeString:
-        return show.world(order.venue)
+        return show.world(order.venue, not OrderStatus(order.status).is_open)
 
 
 class TradedFilter(WrittenFilter):

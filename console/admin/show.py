@@ -97,9 +97,12 @@ def venue(value: str) -> SafeString:
     return chip(found.label, "real" if found == Venue.LIVE else "")
 
 
-def world(value: str) -> SafeString:
-    """A venue, with a mark where it is a world of the mock's that rests; why shows when pointed at."""
-    reason = why_it_rests(value)
+def world(value: str, is_over: bool = False) -> SafeString:
+    """A venue, with a mark where it is a world of the mock's that rests; why shows when pointed at.
+
+    `is_over`: whose page it is has ended, and rests in no other sense.
+    """
+    reason = "" if is_over else why_it_rests(value)
     return SafeString(f"{venue(value)} {chip('rests', 'attn', reason)}") if reason else venue(value)
 
 

@@ -16,7 +16,7 @@ from console.admin.orders import fee, filled, worth
 from console.positions import held_by
 from console.why import story_now, wakes_at
 from console.words import STATE_MEANS, notes
-from hedgehog_project.venues import Venue
+from hedgehog_project.venues import Venue, why_it_rests
 from trading.archive import journal as archive
 from trading.books.arithmetic import Arithmetic, arithmetic
 from trading.books.booking import as_core, position_with
@@ -118,7 +118,8 @@ def _facts(trader: Trader) -> list[tuple[str, Any]]:
     return [
         ("Symbol", show.link(symbol_page, trader.symbol.name)),
         ("Slot", trader.slot),
-        ("Venue", show.world(trader.venue)),
+        ("Venue", show.world(trader.venue, trader.has_ended)),
+        *([("Rests", why)] if not trader.has_ended and (why := why_it_rests(trader.venue)) else []),
         ("Budget", show.amount(trader.budget, quote)),
         ("Strategy", trader.strategy),
         *_strategy_facts(trader),

@@ -134,7 +134,7 @@ class TraderAdmin(LongList):
 
     @display(description="Venue")
     def where(self, trader: Trader) -> SafeString:
-        return show.world(trader.venue)
+        return show.world(trader.venue, trader.has_ended)
 
     @display(description="Profit")
     def profit_(self, trader: Trader) -> SafeString | str:

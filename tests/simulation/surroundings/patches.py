@@ -169,6 +169,7 @@ _TRIGGERS = (
     "fired_before",
     "fired",
     "fired_now",
+    "forget_other_worlds",
     "rebuild",
     "is_built",
 )
