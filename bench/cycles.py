@@ -26,6 +26,7 @@ from hedgehog_project.redis import connect
 from trading.core.strategy import TraderState
 from trading.exchange.client import exchange_at
 from trading.models import Installation, Switch, Trader, TradingSettings
+from trading.models.symbols import Slots
 from trading.schedule import make_schedule
 from trading.symbols import refreshing
 from trading.symbols.listings import named
@@ -57,7 +58,8 @@ def prepare() -> None:
     Switch.objects.get_or_create(pk=1)
     for name in PRICES:
         set_trading(named(name), True)
-    TradingSettings.objects.update(max_slots=MAX_SLOTS, budget=Decimal(2000))
+    # All traders of a symbol at once: here they are a load.
+    TradingSettings.objects.update(max_slots=MAX_SLOTS, budget=Decimal(2000), slots=Slots.TOGETHER)
 
 
 def drive(market: stack.Stack, symbol: str, stop: threading.Event) -> None:

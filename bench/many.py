@@ -33,6 +33,7 @@ from tests.e2e.books import set_up, turn_off, turn_on
 from tests.support.machine import postgres
 from tests.support.machine.stack import SERVICES, Stack
 from trading.models import Trader
+from trading.models.symbols import Slots
 from trading.models.traders import ENDED
 from trading.symbols.listings import named
 from trading.symbols.turning import stream_from
@@ -89,7 +90,7 @@ def run(folder: Path, database_url: str, count: int, seconds: float, slots: int)
         for name in names:
             named(name)
         stream_from("mock", *names)
-        set_up({"max_slots": slots, "rebuy_interval": LADDER_STEP})
+        set_up({"max_slots": slots, "rebuy_interval": LADDER_STEP, "slots": Slots.TOGETHER})
         turn_off()
         stack.start(*SERVICES)
         stack.wait_until_up()

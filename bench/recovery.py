@@ -39,6 +39,7 @@ from tests.support.machine.stack import HEARTS, SERVICES, Stack
 from trading.core.orders import Side
 from trading.models import Fill, Order
 from trading.models.switch import TradingMode
+from trading.models.symbols import Slots
 from trading.risk.kill_switch import halt
 
 NOBODY = "nobody"
@@ -84,7 +85,8 @@ class Bench:
             until_the_end.callback(self.stack.stop)
             self.stack.prepare()
             until_the_end.enter_context(self.stack.looked_into())
-            set_up({"max_slots": MAX_SLOTS, "buy_down_interval": "0.0002", "profit_interval": "0.0002"})
+            offsets = {"buy_down_interval": "0.0002", "profit_interval": "0.0002"}
+            set_up({"max_slots": MAX_SLOTS, "slots": Slots.TOGETHER, **offsets})
             self.stack.start()
             self.stack.wait_until_up()
             with Swings(self.stack.mock, STARTS, 1) as market:

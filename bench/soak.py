@@ -33,6 +33,7 @@ from tests.e2e.books import set_up, turn_off, turn_on
 from tests.support.machine import postgres
 from tests.support.machine.stack import SERVICES, Stack
 from trading.models import Fill, JournalEntry, Order, Reconciliation, Trader, TradingSettings
+from trading.models.symbols import Slots
 from trading.models.traders import ENDED
 from trading.reconciliation.audit import audit
 
@@ -93,7 +94,7 @@ class Soak:
             until_the_end.callback(self.stack.stop)
             self.stack.prepare()
             until_the_end.enter_context(self.stack.looked_into())
-            set_up({"max_slots": 3})
+            set_up({"max_slots": 3, "slots": Slots.TOGETHER})
             self.stack.start(*SERVICES, *SHOWS)
             self.stack.wait_until_up()
             turn_on()
