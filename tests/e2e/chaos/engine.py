@@ -32,14 +32,16 @@ from trading.core.strategy import TraderState
 from trading.exchange.errors import ExchangeError
 from trading.models import Order, Trader, TradingSettings
 from trading.models.switch import Switch, TradingMode
+from trading.models.symbols import Slots
 from trading.risk.kill_switch import halt, resume
 
 STARTS = {"ETHUSDT": Decimal(3000), "BTCUSDT": Decimal(90000)}
 MAX_SLOTS = 3
 # The market swings by half a per cent and more: all of them act within seconds.
-RULES: Mapping[str, Mapping[str, Decimal]] = {
+RULES: Mapping[str, Mapping[str, Decimal | Slots]] = {
     "ETHUSDT": {"rebuy_interval": Decimal("0.0005"), "retarget_interval": Decimal("0.001")},
     "BTCUSDT": {
+        "slots": Slots.TOGETHER,
         # The next lows come before that is reached.
         "profit_interval": Decimal("0.003"),
         "rebuy_interval": Decimal("0.001"),

@@ -14,7 +14,7 @@ from hedgehog_project.venues import Venue
 from tests.simulation.surroundings.patches import Patches
 from trading.books import booking
 from trading.books.totals import Total
-from trading.core import ladder, orders
+from trading.core import orders
 from trading.core.denials import Denial
 from trading.core.events import OrderReported
 from trading.core.journal import Cause, Kind, Source
@@ -204,10 +204,6 @@ def slot_whose_ground_is_gone_buys_on(patches: Patches) -> None:
     patches.set(neighbours, "rungs", open_ones)
 
 
-def never_withdraws_a_buy_whose_ground_is_gone(patches: Patches) -> None:
-    patches.set(ladder, "withdrawal", lambda position, rungs, step: None)
-
-
 def compounds_what_was_gained_twice(patches: Patches) -> None:
     of_symbol = sizing.of_symbol
 
@@ -241,6 +237,5 @@ PLANTED = (
     lets_own_orders_meet,
     ladder_looks_at_its_own_slot_only,
     slot_whose_ground_is_gone_buys_on,
-    never_withdraws_a_buy_whose_ground_is_gone,
     compounds_what_was_gained_twice,
 )
