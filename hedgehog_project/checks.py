@@ -188,12 +188,18 @@ def check_names(**_: Any) -> list[CheckMessage]:
     known |= {f"{name}_FILE" for name in known}
     found: list[CheckMessage] = []
     for name in sorted(GIVEN | FROM_FILE):
-        near = get_close_matches(name, sorted(known), 1, 0.85)
+        # Also where it is written in small letters, or without what separates its words.
+        alike = [each for each in known if _letters(each) == _letters(name)] if name not in known else []
+        near = alike or get_close_matches(name, sorted(known), 1, 0.85)
         is_ours = name in FROM_FILE and name.startswith(OUR_PREFIXES)
         if name not in known and (near or is_ours):
             hint = f"Did you mean {near[0]}?" if near else "See .env.example for all settings."
             found.append(Warning(f"unknown setting {name}", hint=hint, id="hedgehog.W005"))
     return found
+
+
+def _letters(name: str) -> str:
+    return name.upper().replace("_", "").replace("-", "")
 
 
 @register("settings")

@@ -74,6 +74,7 @@ LATE_IMPORTS = {
     ): "python-binance: a third of each process's start",
     ("hedgehog_project.venues.keys", "hedgehog_project.venues.pem.PrivateKey"): "the crypto library: a fifth of it",
     ("binance_mock.configured", "hedgehog_project.venues.pem.PublicKey"): "the crypto library",
+    ("console.management.commands.status", "console.management.watching.watch"): "rich: for those alone that watch",
 }
 
 

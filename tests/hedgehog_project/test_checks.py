@@ -9,6 +9,7 @@ from Crypto.PublicKey import ECC
 from django.core.checks import CheckMessage
 from pytest_django import Settings
 
+from binance_mock.checks import check_symbols
 from hedgehog_project import checks
 from hedgehog_project.launch import preflight
 from hedgehog_project.venues import Venue, endpoints
@@ -129,12 +130,41 @@ def test_a_misspelt_setting_is_named_with_the_one_that_is_near(monkeypatch: pyte
     monkeypatch.setattr(
         checks, "FROM_FILE", {"WEB_PROT", "MOCK_MONEY", "HTTPS_PROXY", "WEB_PORT", "MOCK_API_KEY_FILE"}
     )
-    monkeypatch.setattr(checks, "GIVEN", {"MARKT", "MOCK_OF_OTHERS"})
+    monkeypatch.setattr(checks, "GIVEN", {"MARKT", "MOCK_OF_OTHERS", "WEBPORT", "market", "mock-seed", "https_proxy"})
     assert [(message.msg, message.hint) for message in checks.check_names()] == [
         ("unknown setting MARKT", "Did you mean MARKET?"),
         ("unknown setting MOCK_MONEY", "See .env.example for all settings."),
+        ("unknown setting WEBPORT", "Did you mean WEB_PORT?"),
         ("unknown setting WEB_PROT", "Did you mean WEB_PORT?"),
+        ("unknown setting market", "Did you mean MARKET?"),
+        ("unknown setting mock-seed", "Did you mean MOCK_SEED?"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("market", "symbols", "said"),
+    [
+        ("simulated", ["ETHUSDT", "ETHUSDTT"], ["MARKET=simulated does not list ETHUSDTT|Did you mean ETHUSDT?"]),
+        ("simulated", ["QQQ"], ["MARKET=simulated does not list QQQ|It lists BTCUSDT, ETHUSDT, BNBUSDT, "]),
+        ("replay:/days/ETHUSDT-trades-2024-08-08.csv@50", ["ETHUSDT"], []),
+        (
+            "replay:/days/PEPEUSDT-trades-2024-08-08.csv",
+            ["PEPEUSDT", "PEPUSDT"],
+            ["list PEPUSDT|Did you mean PEPEUSDT?"],
+        ),
+        ("live", ["PEPEUSDT"], []),
+    ],
+)
+def test_a_symbol_that_the_market_does_not_list_is_refused_with_the_reason(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, market: str, symbols: list[str], said: list[str]
+) -> None:
+    settings.MARKET, settings.HEDGEHOG_SYMBOLS, settings.MOCK_EXCHANGE_INFO = market, symbols, ""
+    monkeypatch.setenv("HEDGEHOG_SYMBOLS", ",".join(symbols))
+    found = [f"{message.msg}|{message.hint}" for message in check_symbols()]
+    assert len(found) == len(said)
+    assert all(words in each for words, each in zip(said, found, strict=True)), found
+    monkeypatch.delenv("HEDGEHOG_SYMBOLS")
+    assert check_symbols() == [], "which of the default ones a market has is the market's to say"
 
 
 def test_a_redis_that_does_not_answer_is_told_at_the_start_without_its_password(

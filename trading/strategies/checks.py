@@ -18,7 +18,7 @@ HINT = (
 )
 
 
-@register()
+@register("settings")
 def check_strategies(**_: Any) -> list[CheckMessage]:
     own = [each for each in known().strategies.values() if not ships(each)]
     written = (old_names.used_in(getattr(each, "__name__", ""), _source(each)) for each in own)
