@@ -14,10 +14,8 @@ VENV ?= .venv-$(VERSION)
 BIN := $(VENV)/bin
 FOR_RUN := $(VENV)/.for-run-$(VERSION)
 FOR_TEST := $(VENV)/.for-test-$(VERSION)
-# As Python's -m does, but Ctrl-C ends it without a traceback.
-QUIETLY := import runpy, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); sys.argv.pop(0); \
-    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-PIP := $(BIN)/python -c '$(QUIETLY)' pip install --quiet --disable-pip-version-check --require-hashes
+# Shows how far pip is, and ends at a Ctrl-C without a traceback.
+INSTALL := $(PYTHON) hedgehog_project/launch/install.py $(VENV)
 
 .PHONY: help run host test bench simulate chaos lint format lock clean check-python
 
@@ -103,12 +101,10 @@ check-python:
 # Rebuilt if it was made by another Python, for example before an upgrade of the system.
 $(FOR_RUN): requirements.txt | check-python
 	@[ "$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$(VERSION)" ] || \
-	    { echo 'Making $(VENV) with $(PYTHON) $(VERSION).'; $(PYTHON) -c '$(QUIETLY)' venv --clear $(VENV); }
-	@echo 'Installing requirements.txt into $(VENV).'
-	@$(PIP) -r requirements.txt
+	    $(INSTALL)
+	@$(INSTALL) requirements.txt
 	@touch $@
 
 $(FOR_TEST): requirements-dev.txt $(FOR_RUN)
-	@echo 'Installing requirements-dev.txt into $(VENV).'
-	@$(PIP) -r requirements-dev.txt
+	@$(INSTALL) requirements-dev.txt
 	@touch $@
