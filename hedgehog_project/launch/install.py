@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-INTERRUPTED = 130
 # What pip says of each package that it comes to, and of what it does in the end.
 STEP = re.compile(
     r"\s*(?:Collecting |Requirement already satisfied: |Processing .*/)([A-Za-z][\w.]*(?:-[A-Za-z][\w.]*)*)"
@@ -47,6 +46,10 @@ def followed(command: list[str], doing: str, count: int) -> int:
     """Runs it to its end, and shows how far it is."""
     show_step = sys.stdout.isatty()
     print(doing, end="" if show_step else ".\n", flush=True)
+    asked: list[int] = []
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in signals:  # Until there is something to end.
+        signal.signal(number, lambda number, _: asked.append(number))
     # In a session of its own: Ctrl-C is for us.
     child = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -58,10 +61,12 @@ def followed(command: list[str], doing: str, count: int) -> int:
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         os.write(1, b"\n")
-        os._exit(INTERRUPTED if number == signal.SIGINT else 128 + number)
+        os._exit(128 + number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in signals:
         signal.signal(number, end)
+    if asked:
+        end(asked[0], None)
     said: list[str] = []
     done = 0
     assert child.stdout is not None
