@@ -14,6 +14,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 # Not when any process starts: it takes a third of that time, and only the web server shows it.
 admin.autodiscover()
 
+handler404, handler403 = "console.missing.not_found", "console.missing.forbidden"
 urlpatterns = [
     path("healthz", healthz),
     # By its name: what trading knows of is above this room.
