@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.utils import timezone
 
 from console import numbers
+from console.figures import count
 from hedgehog_project.venues import Venue
 from trading.books import account, statistics, totals
 from trading.books.profit import Line
@@ -55,7 +56,7 @@ class Figures:
             (
                 "Average hold",
                 numbers.NONE if hold_s is None else numbers.duration(hold_s),
-                f"of {total.cycles:,} cycles",
+                f"of {count(total.cycles, 'cycle')}",
             ),
             ("Fees", numbers.money(total.fees, asset), f"{asset}, included in the profit"),
             ("Worst drawdown", numbers.money(drawdown.amount, asset), f"{asset} below the gain's high{share}"),

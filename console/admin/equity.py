@@ -122,7 +122,7 @@ class EquityAdmin(ReadOnlyAdmin):
         found = (
             iter(places)
             if by == By.SYMBOL
-            else profit.lines(venue, by, span.since, shown_held, places, until=span.until)
+            else profit.lines(venue, by, span.since, shown_held, places, until=span.until, max_cycles=MAX_LINES + 1)
         )
         lines = list(islice(found, MAX_LINES + 1))
         totals = profit.totals(places)

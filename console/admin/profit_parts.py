@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from console import numbers
 from console.admin import show
+from console.figures import count
 from trading.books import statistics
 from trading.books.profit import Line
 from trading.books.statistics import Bar, Bars
@@ -19,47 +20,42 @@ from trading.books.totals import Total
 from trading.core.money import ZERO
 
 MAX_BARS = 120
-WIDTH, HEIGHT, TOP, FOOT, LEFT, RIGHT = 960, 190, 12, 22, 64, 20
+# Of the drawing, in its own units; it is stretched to the width of the page, its texts stand beside it.
+WIDTH, HEIGHT, EDGE = 1000, 160, 4
 
 
 # --- bars -----------------------------------------------------------------------------------------
 def bars_svg(found: Sequence[Bar], by: Bars, asset: str) -> dict[str, Any]:
     """Where each bar stands in a drawing of WIDTH x HEIGHT; floats are for the eye only."""
     shown = found[-MAX_BARS:]
-    highest = max((float(bar.total.profit) for bar in shown), default=0.0)
-    lowest = min((float(bar.total.profit) for bar in shown), default=0.0)
-    highest, lowest = max(highest, 0.0), min(lowest, 0.0)
-    scale = (HEIGHT - TOP - FOOT) / ((highest - lowest) or 1.0)
-    zero = TOP + highest * scale
-    step = (WIDTH - LEFT - RIGHT) / max(len(shown), 1)
-    every = max(1, -(-len(shown) // 12))
+    gains = [float(bar.total.profit) for bar in shown]
+    highest, lowest = max([0.0, *gains]), min([0.0, *gains])
+    scale = (HEIGHT - 2 * EDGE) / ((highest - lowest) or 1.0)
+    zero, step = EDGE + highest * scale, WIDTH / max(len(shown), 1)
     told = []
-    for place, bar in enumerate(shown):
-        height = abs(float(bar.total.profit)) * scale
+    for place, (bar, gain) in enumerate(zip(shown, gains, strict=True)):
+        height = max(abs(gain) * scale, 1.0 if gain else 0.0)
         told.append(
             {
-                "x": round(LEFT + place * step + step * 0.15, 1),
-                "y": round(zero - height if bar.total.profit > 0 else zero, 1),
-                "width": round(step * 0.7, 1),
-                "height": round(max(height, 1.0 if bar.total.profit else 0.0), 1),
-                "kind": "hh-gain" if bar.total.profit > 0 else "hh-loss",
+                "x": f"{place * step + step * 0.15:.1f}",
+                "y": f"{zero - height if gain > 0 else zero:.1f}",
+                "width": f"{step * 0.7:.1f}",
+                "height": f"{height:.1f}",
+                "kind": "hh-gain" if gain > 0 else "hh-loss",
                 "title": f"{label(bar.begins, by)}: {numbers.signed(bar.total.profit, asset)} {asset}, "
-                f"{bar.total.cycles:,} cycles",
-                "label": short_label(bar.begins, by) if (len(shown) - 1 - place) % every == 0 else "",
-                "middle": round(LEFT + (place + 0.5) * step, 1),
+                f"{count(bar.total.cycles, 'cycle')}",
             }
         )
-    edges = [Decimal(str(each)) for each in (highest, lowest) if each]
+    extremes = [do((bar.total.profit for bar in shown), default=ZERO) for do in (max, min)]
+    marks = sorted({0, len(shown) // 2, len(shown) - 1}) if shown else []
     return {
         "bars": told,
-        "zero": round(zero, 1),
-        "left": LEFT,
+        "zero": f"{zero:.1f}",
         "width": WIDTH,
         "height": HEIGHT,
-        "foot": HEIGHT - 6,
-        "edges": [
-            {"y": round(zero - float(each) * scale + 4, 1), "text": numbers.signed(each, asset)} for each in edges
-        ],
+        "highest": numbers.signed(max(extremes[0], ZERO), asset),
+        "lowest": numbers.signed(min(extremes[1], ZERO), asset),
+        "labels": [label(shown[place].begins, by) for place in marks],
         "says": _says(shown, by, asset),
         "has_more": len(found) > len(shown),
     }
@@ -82,10 +78,6 @@ def label(begins: date, by: Bars) -> str:
     return f"{begins:%B %Y}" if by == Bars.MONTH else f"week of {day}" if by == Bars.WEEK else day
 
 
-def short_label(begins: date, by: Bars) -> str:
-    return f"{begins:%b %y}" if by == Bars.MONTH else f"{begins.day} {begins:%b}"
-
-
 # --- calendar -------------------------------------------------------------------------------------
 def weeks_of(month: date, days: Mapping[date, Total], asset: str) -> list[list[dict[str, Any]]]:
     """The weeks of a month, seven days each, Monday first; days of other months are empty."""
@@ -102,7 +94,7 @@ def _day(day: date, total: Total | None, asset: str) -> dict[str, Any]:
         "kind": "hh-won" if gain > 0 else "hh-lost" if gain < 0 else "",
         "gain": "" if total is None else numbers.signed(gain, asset),
         "tone": show.tone(gain),
-        "title": "" if total is None else f"{total.cycles:,} cycles",
+        "title": "" if total is None else count(total.cycles, "cycle"),
     }
 
 

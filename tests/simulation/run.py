@@ -159,6 +159,11 @@ def _live(world: World, outcome: Outcome) -> None:
     differences = audit(Venue.MOCK, world.line, start)
     if differences:
         raise AssertionError("; ".join(map(str, differences)))
+    if not moved and not gone and not read("SELECT 1 FROM trading_orphan"):
+        # However late, lost or shuffled the reports were: nothing came in or went out.
+        transfers = read("SELECT asset, amount, told_by FROM trading_transfer WHERE told_by != 'start'")
+        if transfers:
+            raise AssertionError(f"transfers that nobody made: {transfers}")
 
 
 def _leave_transaction() -> None:

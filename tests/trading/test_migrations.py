@@ -21,7 +21,7 @@ from trading import migrations
 from trading.books import totals
 from trading.core.denials import Check, Rule
 from trading.core.journal import Kind, Source
-from trading.models import DeniedOrder, TradingSettings
+from trading.models import DeniedOrder, Trader, TradingSettings
 from trading.strategies import naive, trailing
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
@@ -486,4 +486,33 @@ def test_cycles_that_have_ended_before_count_in_the_totals() -> None:
     apps.get_model("trading", "Trader").objects.create(symbol=symbol, venue="mock", slot=1, budget=D(100))
     call_command("migrate", verbosity=0)
     assert totals.differences(Venue.MOCK) == []
-    assert totals.of_symbol(symbol.pk, Venue.MOCK) == totals.Total(4, 2, 1, D("2.50000001"), D(400))
+    expected = totals.Total(4, 2, 1, D("2.50000001"), D(400), wins=3, losses=1, won=D("4.50000001"))
+    assert totals.of_symbol(symbol.pk, Venue.MOCK) == expected
+
+
+def test_commissions_times_and_strategies_of_ended_cycles_are_counted() -> None:
+    apps = at("0032_run_clock")
+    symbol = apps.get_model("trading", "Symbol").objects.create(name="ETHUSDT", base_asset="ETH", quote_asset="USDT")
+    now = timezone.now()
+    trader = apps.get_model("trading", "Trader").objects.create(
+        symbol=symbol, venue="mock", slot=1, strategy="trailing", state="FINISHED", budget=D(100), profit=D(2),
+        finished_at=now,
+    )  # fmt: skip
+    for number, (side, commission, asset, worth, ago) in enumerate(
+        (("BUY", "0.001", "ETH", None, 90), ("BUY", "0.5", "BNB", "30", 60), ("SELL", "0.25", "USDT", None, 1))
+    ):
+        order = apps.get_model("trading", "Order").objects.create(
+            trader=trader, symbol=symbol, venue="mock", side=side, price=D(3000), quantity=D(1), status="FILLED",
+            client_order_id=f"hh-1-{number}", executed=D(1),
+        )  # fmt: skip
+        apps.get_model("trading", "Fill").objects.create(
+            order=order, trade_id=number, price=D(3000), quantity=D(1), quote=D(3000), commission=D(commission),
+            commission_asset=asset, commission_quote=worth and D(worth), traded_at=now - timedelta(seconds=ago),
+        )  # fmt: skip
+    call_command("migrate", verbosity=0)
+    row = Trader.objects.get()
+    # 0.001 ETH at 3000, 30 for the BNB, 0.25; from the first buy.
+    assert (row.fees, row.held_s) == (D("33.25"), 90)
+    assert totals.differences(Venue.MOCK) == []
+    [(key, total)] = totals.by_strategy(Venue.MOCK).items()
+    assert (key, total.held_s, total.fees, total.wins) == (("trailing", "USDT"), 90, D("33.25"), 1)

@@ -17,7 +17,6 @@ import redis
 from django.db.models import Sum
 from django.utils import timezone
 
-from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
 from trading.books.equity import Standing, standing
 from trading.books.rates import pairs, rate
@@ -27,7 +26,7 @@ from trading.exchange.protocol import Exchange
 from trading.models import AccountValue, Every, Symbol, ToldBy, Trader, Transfer
 from trading.models.symbols import TradingStatus
 from trading.models.traders import LIVE
-from trading.waking.prices import last_trades
+from trading.waking.prices import last_trades, reader
 
 log = logging.getLogger(__name__)
 
@@ -167,14 +166,14 @@ def _key(venue: Venue) -> str:
 def _remember(venue: Venue, unit: str, rates: Mapping[str, Decimal]) -> None:
     told = {"unit": unit, "rates": {asset: plain(each) for asset, each in rates.items()}}
     try:
-        connect().set(_key(venue), json.dumps(told), ex=REMEMBERED_S)
+        reader().set(_key(venue), json.dumps(told), ex=REMEMBERED_S)
     except redis.RedisError as error:
         log.debug("rates not remembered: venue=%s error=%s", venue, error)
 
 
 def _remembered(venue: Venue, unit: str) -> dict[str, Decimal]:
     try:
-        told = json.loads(connect().get(_key(venue)) or "{}")
+        told = json.loads(reader().get(_key(venue)) or "{}")
     except redis.RedisError:
         return {}
     if told.get("unit") != unit:

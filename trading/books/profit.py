@@ -96,6 +96,7 @@ def lines(
     places: list[Line] | None = None,
     left: Iterable[LeftOver] | None = None,
     until: datetime | None = None,
+    max_cycles: int | None = None,
 ) -> Iterator[Line]:
     """The report's lines: symbols, slots and strategies by name, days and cycles newest first.
 
@@ -104,7 +105,7 @@ def lines(
     lines by symbol.
     """
     if by == By.CYCLE:
-        return _cycles(venue, since, until)
+        return _cycles(venue, since, until, max_cycles)
     if by == By.STRATEGY:
         return _strategies(venue, since, until)
     if by == By.DAY and places is not None:
@@ -234,10 +235,10 @@ def _days(
     yield from (found[key] for key in sorted(found, key=lambda key: (key[0], found[key].cycles), reverse=True))
 
 
-def _cycles(venue: Venue, since: datetime | None, until: datetime | None) -> Iterator[Line]:
+def _cycles(venue: Venue, since: datetime | None, until: datetime | None, limit: int | None) -> Iterator[Line]:
     rows = ended(venue) if since is None else ended(venue).filter(finished_at__gte=since)
     rows = rows if until is None else rows.filter(finished_at__lt=until)
-    rows = rows.select_related("symbol").order_by("-finished_at", "-pk")
+    rows = rows.select_related("symbol").order_by("-finished_at", "-pk")[:limit]
     for trader in rows.iterator(chunk_size=2_000):
         yield Line(
             str(trader),

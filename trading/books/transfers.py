@@ -21,7 +21,7 @@ from hedgehog_project.venues import Venue
 from trading.books import account
 from trading.core.money import ZERO
 from trading.core.orders import Side
-from trading.models import BalanceCheck, ExpectedBalance, Fill, ToldBy, Transfer
+from trading.models import BalanceCheck, ExpectedBalance, Fill, Order, ToldBy, Transfer
 from trading.models.fields import AmountField
 
 log = logging.getLogger(__name__)
@@ -111,8 +111,12 @@ def check(venue: Venue, balances: account.Balances, at: datetime, is_certain: bo
         last, is_first = BalanceCheck.objects.select_for_update().get_or_create(
             venue=venue, defaults={"checked_at": at, "after_fill": newest, "last_fill": newest}
         )
-        if not is_first and at < last.checked_at:
+        if last.checked_at > at + CLOCKS:
+            last.checked_at = at  # A clock was set back.
+        elif not is_first and at < last.checked_at:
             return []  # Older than what was compared already.
+        # With an open order a fill may be under way, which those balances have and our records not.
+        is_settled = not is_first or not Order.objects.filter(venue=venue, status__is_open=True).exists()
         effects = _effects(venue, last.after_fill)
         rows = {row.asset: row for row in ExpectedBalance.objects.select_for_update().filter(venue=venue)}
         found = []
@@ -120,7 +124,7 @@ def check(venue: Venue, balances: account.Balances, at: datetime, is_certain: bo
             there = sum(balances.get(asset, (ZERO, ZERO)), ZERO)
             row = rows.get(asset)
             if row is None:
-                row = ExpectedBalance(venue=venue, asset=asset, is_settled=not is_first)
+                row = ExpectedBalance(venue=venue, asset=asset, is_settled=is_settled)
                 row.total = there if is_first else ZERO
             before = _state(row)
             changes = [each for each in effects if each.asset == asset]
@@ -133,7 +137,7 @@ def check(venue: Venue, balances: account.Balances, at: datetime, is_certain: bo
                 row.save()
         if at - last.checked_at >= COMMITTED:
             last.after_fill, last.last_fill, last.checked_at = last.last_fill, newest, at
-            last.save()
+        last.save()
     for transfer in found:
         log.info("balance differs: venue=%s asset=%s amount=%s", venue, transfer.asset, transfer.amount)
     return found
@@ -150,6 +154,7 @@ def _compare(row: ExpectedBalance, difference: Decimal, at: datetime, is_certain
         row.difference, row.times_seen, row.seen_since = difference, 0, at if difference else None
     if not difference or row.seen_since is None:
         return None
+    row.seen_since = min(row.seen_since, at)  # In the future only where a clock was set back.
     row.times_seen += 1
     if not is_certain or row.times_seen < CHECKS or at - row.seen_since < LASTS:
         return None

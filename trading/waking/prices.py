@@ -36,7 +36,7 @@ def last_trades(names: Iterable[str], venue: Venue) -> dict[str, LastTrade]:
 
 
 def reader() -> "redis.Redis":
-    """A client for pages: whatever Redis does, they wait for a moment at most."""
+    """For whoever shows what Redis holds, and shows it as unknown where Redis does not answer at once."""
     return _reader(settings.REDIS_URL)
 
 

@@ -67,7 +67,7 @@ def as_text(
 ) -> list[str]:
     """The report for people, with its totals. `places`: the lines by symbol."""
     is_by_place = by in (By.SYMBOL, By.SLOT)
-    lines = profit.lines(venue, by, span.since, held, places, until=span.until)
+    lines = profit.lines(venue, by, span.since, held, places, until=span.until, max_cycles=MAX_CYCLES)
     found = iter(places) if by == By.SYMBOL else lines
     shown = list(islice(found, MAX_CYCLES)) if by == By.CYCLE else list(found)
     when = f" since {span.since:%Y-%m-%d}" if span.since else ""

@@ -1,4 +1,4 @@
-"""Pages in a real browser: the start page draws and keeps itself fresh; a symbol's settings draw their ladder."""
+"""Pages in a real browser: they draw, fit the screen, keep themselves fresh; settings draw their ladder."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -6,14 +6,20 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
+from hedgehog_project.venues import Venue
+from tests.console.test_money import MONEY
 from tests.console.test_overview import publish
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.pages.chromium import Browser
 from tests.support.rows import make_cycle, make_story
 from tests.support.settings import give
+from trading.books import account
 from trading.models import Symbol, TradingSettings
 from trading.models.symbols import Slots
+from trading.risk import balances
 from trading.symbols import turning
 
 REFRESH_S = 5
@@ -112,4 +118,24 @@ def test_settings_draw_the_ladder_that_they_make(
         assert bars(chromium) == 4
         sticks_out = "document.querySelector('[data-ladder]').getBoundingClientRect().right > innerWidth"
         assert not chromium.evaluate(sticks_out)
+    assert chromium.errors == []
+
+
+def test_balances_and_profit_draw_and_fit(symbol: Symbol, live_server: LiveServer, chromium: Browser) -> None:
+    publish("ETHUSDT", "3000")
+    make_story(symbol)
+    make_cycle(symbol, "0.25")
+    balances.keep(Venue.MOCK, MONEY, timezone.now())
+    account.measure(Venue.MOCK, MONEY, timezone.now(), ScriptedExchange())
+    client = Client()
+    client.force_login(User.objects.create_superuser("admin"))
+    chromium.set_cookie("sessionid", client.cookies["sessionid"].value, live_server.url)
+    for width in (1440, 390):
+        chromium.resize(width, 900)
+        for page, shown in (("balance/", "Account value"), ("equity/profit/?by=symbol", "Win rate")):
+            chromium.open(f"{live_server.url}/admin/trading/{page}")
+            assert shown in chromium.text
+            assert chromium.evaluate("document.documentElement.scrollWidth") <= width
+    bar = "document.querySelector('.hh-bars rect[height]:last-of-type').getBoundingClientRect().height"
+    assert chromium.evaluate(bar) > 100
     assert chromium.errors == []

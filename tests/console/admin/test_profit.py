@@ -140,7 +140,7 @@ def test_bars_and_calendar_show_what_each_day_brought(admin_client: Client, symb
     make_cycle(symbol, "2", datetime(2026, 11, 17, 12, tzinfo=UTC))
     query = "?from=2026-11-09&to=2026-11-17&month=2026-11"
     shown = page(admin_client, query)
-    assert "<title>10 Nov 2026: +3.00 USDT, 1 cycles</title>" in shown
+    assert "<title>10 Nov 2026: +3.00 USDT, 1 cycle</title>" in shown
     assert shown.count("<rect") == 9
     assert '<span class="hh-day">12</span><b class="hh-bad">−4.00</b>' in shown
     weeks = page(admin_client, f"{query}&bars=week")

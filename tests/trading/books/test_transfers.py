@@ -154,15 +154,21 @@ def test_trade_by_hand_is_a_pair_of_differences(check: Checks) -> None:
 
 def test_fills_under_way_at_the_first_check_are_no_transfer(symbol: Symbol) -> None:
     check = Checks()
+    order = make_order(make_trader(symbol), quantity=D("0.1"), price=D(3000))
     check(MONEY)
-    # It was in those balances already.
-    make_fill(make_order(make_trader(symbol), quantity=D("0.1"), price=D(3000)))
+    make_fill(order)  # It was in those balances already.
     assert [check(MONEY) for _ in range(6)] == [[]] * 6
 
 
 def test_balances_of_an_earlier_time_are_not_compared(check: Checks) -> None:
     assert transfers.check(Venue.MOCK, {}, NOW, True) == []
     assert check(MONEY) == []
+
+
+def test_clock_that_is_set_back_stops_no_checks(check: Checks) -> None:
+    check(more("-200"))
+    check.at -= timedelta(hours=5)
+    assert [check(more("-200")) for _ in range(3)] == [[], [], [("USDT", D(-200))]]
 
 
 @pytest.mark.parametrize("wrong", [{}, {"a": "USDT", "d": "x", "T": 1}, {"a": "USDT", "d": "1", "T": "soon"}])
@@ -174,8 +180,7 @@ def test_event_that_cannot_be_read_is_an_error(symbol: Symbol, wrong: dict[str, 
 def test_task_acknowledges_what_it_has_recorded(symbol: Symbol, redis_client: "redis.Redis") -> None:
     topic = report_topic("mock")
     for data in (event(), event(), {"e": "balanceUpdate", "a": "USDT"}):
-        added: Any = redis_client.xadd(topic, {"kind": "event", "data": json.dumps(data)})
-        entry = added.decode()
+        entry = str(redis_client.xadd(topic, {"kind": "event", "data": json.dumps(data)}), "ascii")
         redis_client.xgroup_create(topic, GROUP, id="0", mkstream=True) if redis_client.xlen(topic) == 1 else None
         redis_client.xreadgroup(GROUP, "test", {topic: ">"})
         tasks.transfer(venue="mock", entry=entry, data=data)

@@ -16,6 +16,7 @@ from hedgehog_project.ports import free_port
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.market import MockExchange, start_mock
 from tests.support.machine.processes import Processes
+from trading.books import account
 from trading.core.events import TradeSeen
 from trading.core.orders import OrderStatus, Side
 from trading.core.strategy import TraderState
@@ -23,7 +24,7 @@ from trading.exchange import client as client_module
 from trading.exchange.binance import BinanceExchange
 from trading.exchange.client import exchange_at
 from trading.exchange.protocol import NewOrder
-from trading.models import Fill, FillMark, Listing, Order, Orphan, Symbol, Trader
+from trading.models import Fill, FillMark, Listing, Order, Orphan, Symbol, ToldBy, Trader, Transfer
 from trading.models.orphans import Resolution
 from trading.models.symbols import forget_filters
 from trading.reconciliation import orphans
@@ -229,3 +230,29 @@ def test_commissions_in_a_third_asset_count_in_the_balances(
     assert audit(Venue.MOCK, mock.client(), {"USDT": D(10_000), "BNB": D(1)}) == []
     wrong = audit(Venue.MOCK, mock.client(), {"USDT": D(10_000), "BNB": D(2)})
     assert [(each.invariant, each.what[:4]) for each in wrong] == [("I5", "BNB:")]
+
+
+def test_money_that_comes_and_goes_is_a_transfer_and_no_gain(
+    mock: MockExchange, symbol: Symbol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rest_of_three_minutes() -> None:
+        for minutes in (1, 2, 3):
+            monkeypatch.setattr(timezone, "now", lambda at=begin + timedelta(minutes=minutes): at)
+            reconcile(Venue.MOCK, exchange_at)
+
+    begin = timezone.now()
+    reconcile(Venue.MOCK, exchange_at)
+    first = account.last(Venue.MOCK)
+    assert first is not None
+    assert (first.value, first.put_in, first.free) == (D(10_000), D(10_000), D(10_000))
+    by_hand = NewOrder("ETHUSDT", Side.BUY, D(3000), D("0.5"), "web_1", round(begin.timestamp() * 1000) + 60_000)
+    mock.client().place(by_hand)
+    mock.trade("ETHUSDT", "2990")
+    rest_of_three_minutes()
+    assert {row.asset for row in Transfer.objects.filter(told_by=ToldBy.DIFFERENCE)} == {"ETH", "USDT"}
+    row = account.last(Venue.MOCK)
+    assert row is not None
+    # 0.5 ETH less 0.1 % at 2990, for 1500.
+    assert row.value == D("8500") + D("0.4995") * D(2990)
+    assert abs(row.value - row.put_in) < 1
+    assert (row.realised, row.unrealised) == (D(0), D(0))
