@@ -117,7 +117,26 @@
     for (const hint of document.querySelectorAll("span[aria-label]:not([role])")) hint.setAttribute("role", "img");
   }
 
+  // What Unfold lets only a pointer press: the sidebar's switch, filters, the account's menu, themes.
+  const NAMES = { dock_to_right: "Sidebar", close: "Close", more_horiz: "More" };
+  function letKeysPress() {
+    const pressed = "[x-on\\:click]:not(a[href], button, input, select, summary, [tabindex], #changelist-filter-close)";
+    for (const element of document.querySelectorAll(pressed)) {
+      if (element.querySelector("a[href], button, input")) continue;
+      element.tabIndex = 0;
+      element.setAttribute("role", "button");
+      const name = NAMES[element.textContent.trim()];
+      if (name) element.setAttribute("aria-label", name);
+      element.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        element.click();
+      });
+    }
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
+    letKeysPress();
     localTimes(document);
     labelCells(document);
     stackTables();
@@ -140,5 +159,5 @@
     document.body.addEventListener("htmx:responseError", () => stale(true));
   });
   window.addEventListener("load", prepareCharts);
-  window.addEventListener("load", nameHints);
+  window.addEventListener("load", () => setTimeout(nameHints)); // Django makes them at the same moment.
 })();

@@ -18,6 +18,7 @@ pytestmark = [
     pytest.mark.usefixtures("redis_client"),
 ]
 
+NOWHERE = "/admin/no-such-page/"
 WIDTHS = (390, 768, 1024, 1280, 1440)
 # What sticks out, the innermost first; what a box of its own lets scroll does not.
 STICKS_OUT = """(() => {
@@ -32,6 +33,14 @@ STICKS_OUT = """(() => {
     return found.filter((each) => !found.some((other) => other !== each && each.contains(other))).slice(0, 3)
         .map((each) => `${each.outerHTML.slice(0, 200)} to ${Math.round(each.getBoundingClientRect().right)}`)
         .concat(isOut ? [`scrollWidth ${document.documentElement.scrollWidth}`] : []);
+})()"""
+
+# The element with the focus, where nothing shows that it has it.
+UNSEEN_FOCUS = """(() => {
+    const element = document.activeElement, style = getComputedStyle(element);
+    const around = getComputedStyle(element.closest(".focus-within\\\\:outline-2") || element);
+    const isSeen = [style, around].some((each) => each.outlineStyle !== "none" && parseFloat(each.outlineWidth) >= 2);
+    return isSeen || element === document.body ? [] : [element.outerHTML.slice(0, 120)];
 })()"""
 
 
@@ -84,15 +93,43 @@ def test_no_page_is_wider_than_its_screen(live_server: LiveServer, chromium: Bro
     assert not wrong, "\n".join(wrong)
 
 
+def test_the_keyboard_reaches_all_and_shows_where_it_is(live_server: LiveServer, chromium: Browser) -> None:
+    form = next(each for each in log_in(chromium, live_server) if "/symbol/" in each and each.endswith("/change/"))
+    for address in ("/admin/", "/admin/trading/trader/", form):
+        chromium.open(f"{live_server.url}{address}")
+        chromium.press("Tab")
+        assert chromium.evaluate("document.activeElement.className") == "hh-skip"
+        assert chromium.evaluate("document.activeElement.getBoundingClientRect().top") >= 0
+        chromium.press("Enter")
+        chromium.press("Tab")
+        assert chromium.evaluate("document.activeElement.closest('#content') !== null"), address
+        unseen = []
+        for _ in range(20):
+            unseen += chromium.evaluate(UNSEEN_FOCUS)
+            chromium.press("Tab")
+        assert not unseen, f"{address}: {unseen}"
+    # What Unfold lets only a pointer press.
+    chromium.open(f"{live_server.url}/admin/trading/trader/")
+    chromium.evaluate(
+        "[...document.querySelectorAll('[role=button]')].find((e) => /Filters/.test(e.innerText)).focus()"
+    )
+    chromium.press("Enter")
+    chromium.settle(0.5)
+    assert chromium.evaluate("document.getElementById('changelist-filter').checkVisibility()")
+    assert chromium.errors == []
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (1440, "dark"), (390, "light"), (390, "dark")])
 def test_every_page_can_be_used_by_everybody(
     width: int, scheme: str, live_server: LiveServer, chromium: Browser
 ) -> None:
     chromium.resize(width, 900, is_phone=width < 1024)
     chromium.prefer(scheme)
-    wrong = []
-    for address in log_in(chromium, live_server):
+    chromium.open(f"{live_server.url}/admin/login/", settle_s=0.2)
+    wrong = [f"login: {found}" for found in axe.violations(chromium)]
+    for address in (*log_in(chromium, live_server), NOWHERE):
         chromium.open(f"{live_server.url}{address}", settle_s=0.2)
         wrong += [f"{address}: {found}" for found in axe.violations(chromium)]
+    # The browser notes itself that there is no such page.
+    wrong += [error for error in chromium.errors if NOWHERE not in error]
     assert not wrong, "\n".join(wrong)
-    assert chromium.errors == []
