@@ -60,6 +60,7 @@ PAGES = {
     "journal, search": "/admin/trading/journalentry/?q=profit",
     "journal, in vain": "/admin/trading/journalentry/?q=nothing+of+that",
     "profit page": "/admin/trading/equity/profit/",
+    "search": "/admin/find/?q={trader}",
 }
 COMMANDS = {"status": ["status"], "profit": ["profit"], "why": ["why", SYMBOL]}
 

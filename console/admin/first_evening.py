@@ -63,7 +63,7 @@ def _paper() -> Step:
     title = "Try real prices"
     if default_market() == Market.LIVE:
         return Step(title, "Prices are Binance's, the money is for play.", True)
-    text = "Binance's prices, play money: stop with Ctrl-C, then"
+    text = "Binance's prices, play money: stop with Ctrl\N{NON-BREAKING HYPHEN}C, then"
     return Step(title, text, False, command="make run MARKET=live")
 
 

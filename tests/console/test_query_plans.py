@@ -280,6 +280,7 @@ def looked_at(first: Trader, client: Client, asked: list[Asked]) -> None:
         pages += [f"{page}?{query}" for query in (*queries, *texts_asked, yesterday, "after=1", f"before={CYCLES}")]
         pages.append(f"{page}{last}/change/")
     pages += ["/admin/trading/balance/", *(f"/admin/trading/equity/profit/?{query}" for query in OF_PROFIT)]
+    pages += [f"/admin/find/?q={text}" for text in (*texts, str(fill.trade_id), "ethusdt 1")]
     for url in pages:
         with asking(url, asked):
             grown.page(client, url)
