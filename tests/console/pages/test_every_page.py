@@ -35,6 +35,13 @@ STICKS_OUT = """(() => {
         .concat(isOut ? [`scrollWidth ${document.documentElement.scrollWidth}`] : []);
 })()"""
 
+# What a thumb has to hit, or what iOS zooms into.
+TOO_SMALL = """[...document.querySelectorAll("#main :is(button, input, select, textarea, .hh-button, .hh-toggle)")]
+    .filter((each) => !["hidden", "checkbox", "radio", "file"].includes(each.type) && each.checkVisibility()
+        && each.getBoundingClientRect().width > 1)
+    .filter((each) => (each.closest("label, [role=search]") || each).getBoundingClientRect().height < 43.5
+        || (each.matches("input, select, textarea") && parseFloat(getComputedStyle(each).fontSize) < 16))
+    .map((each) => `${Math.round(each.getBoundingClientRect().height)} px: ${each.outerHTML.slice(0, 120)}`)"""
 # The element with the focus, where nothing shows that it has it.
 UNSEEN_FOCUS = """(() => {
     const element = document.activeElement, style = getComputedStyle(element);
@@ -89,6 +96,8 @@ def test_no_page_is_wider_than_its_screen(live_server: LiveServer, chromium: Bro
             chromium.resize(width, 900, is_phone=width < 1024)
             chromium.settle(0.1)
             wrong += [f"{address} at {width}: {found}" for found in chromium.evaluate(STICKS_OUT)]
+            if width == WIDTHS[0]:
+                wrong += [f"{address} is too small for a thumb: {found}" for found in chromium.evaluate(TOO_SMALL)]
     wrong += chromium.errors
     assert not wrong, "\n".join(wrong)
 
