@@ -1,6 +1,7 @@
 """Worlds of the mock exchange on pages and in commands: shown apart, and what rests says until when."""
 
 import json
+from decimal import Decimal
 from io import StringIO
 
 import pytest
@@ -27,7 +28,7 @@ def worlds(symbol: Symbol, settings: Settings) -> list[Trader]:
         trader = make_trader(symbol, venue=venue, waits_for=f"waits in {venue}!", failures=3, error="")
         make_order(trader)
         make_cycle(symbol, profit, venue=venue)
-        Balance.objects.create(venue=venue, asset="USDT", free=1, asked_at=trader.created_at)
+        Balance.objects.create(venue=venue, asset="USDT", free=Decimal(1), asked_at=trader.created_at)
         found.append(trader)
     return found
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tests.simulation.checks.rows import never, read
+from trading.core.hand import Deed
 from trading.core.orders import OPEN
 from trading.exchange.protocol import NewOrder
 from trading.models.fields import from_units
@@ -31,6 +32,7 @@ class _Buy:
     is_open: bool
     held_at: Decimal | None  # the lowest price at which something of it filled
     is_wanted: bool  # its trader does not cancel it
+    is_told: bool  # a person told its trader to buy at once, whatever the ladder says
 
 
 class Ladder:
@@ -43,7 +45,7 @@ class Ladder:
     def check(self, order: NewOrder) -> None:
         """A buy that was saved just now."""
         buys = list(_buys())
-        for mine in (buy for buy in buys if buy.name == order.client_order_id and buy.step is not None):
+        for mine in (buy for buy in buys if buy.name == order.client_order_id and not buy.is_told):
             for other in buys:
                 if other.trader == mine.trader or other.symbol != mine.symbol or mine.step is None:
                     continue
@@ -81,14 +83,22 @@ def _buys() -> Iterator[_Buy]:
     rows = read(
         "SELECT o.client_order_id, o.trader_id, s.name, o.price, o.status, o.executed, o.cancel_reason,"
         " json_extract(t.strategy_settings, '$.rebuy_interval'),"
-        " (SELECT min(f.price) FROM trading_fill f WHERE f.order_id = o.id)"
+        " (SELECT min(f.price) FROM trading_fill f WHERE f.order_id = o.id), json_extract(t.told, '$.deed')"
         " FROM trading_order o JOIN trading_trader t ON t.id = o.trader_id"
         " JOIN trading_symbol s ON s.id = t.symbol_id JOIN trading_tradingsettings x ON x.symbol_id = s.id"
         " WHERE o.side = 'BUY' AND t.finished_at IS NULL AND x.slots = 'ladder'"
     )
-    for name, trader, symbol, price, status, executed, cancel_reason, step, lowest in rows:
+    for name, trader, symbol, price, status, executed, cancel_reason, step, lowest, deed in rows:
         at = from_units(price)
         held_at = min(at, from_units(lowest) if lowest is not None else at) if executed else None
         yield _Buy(
-            name, trader, symbol, at, Decimal(step) if step else None, status in OPEN, held_at, not cancel_reason
+            name,
+            trader,
+            symbol,
+            at,
+            Decimal(step) if step else None,
+            status in OPEN,
+            held_at,
+            is_wanted=not cancel_reason,
+            is_told=deed == Deed.BUY,
         )

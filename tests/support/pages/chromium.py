@@ -66,12 +66,6 @@ class Browser:
         self._process.kill()
         self._process.wait()
 
-    def resize(self, width: int, height: int) -> None:
-        """To the screen of a phone, for example: a window cannot be as narrow."""
-        self._call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
-        )
-
     def set_cookie(self, name: str, value: str, url: str) -> None:
         """For example Django's `sessionid` of a test client that has logged in."""
         self.call("Network.setCookie", name=name, value=value, url=url)

@@ -180,7 +180,8 @@ def test_event_that_cannot_be_read_is_an_error(symbol: Symbol, wrong: dict[str, 
 def test_task_acknowledges_what_it_has_recorded(symbol: Symbol, redis_client: "redis.Redis") -> None:
     topic = report_topic("mock")
     for data in (event(), event(), {"e": "balanceUpdate", "a": "USDT"}):
-        entry = str(redis_client.xadd(topic, {"kind": "event", "data": json.dumps(data)}), "ascii")
+        added: Any = redis_client.xadd(topic, {"kind": "event", "data": json.dumps(data)})
+        entry = added.decode()
         redis_client.xgroup_create(topic, GROUP, id="0", mkstream=True) if redis_client.xlen(topic) == 1 else None
         redis_client.xreadgroup(GROUP, "test", {topic: ">"})
         tasks.transfer(venue="mock", entry=entry, data=data)
