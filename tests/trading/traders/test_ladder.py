@@ -20,8 +20,9 @@ from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Kind, Source
 from trading.core.orders import OrderStatus, Side
 from trading.core.position import TraderState
-from trading.models import JournalEntry, Leftover, Order, Slot, Symbol, Trader
+from trading.models import JournalEntry, Leftover, Order, Slot, Symbol, Trader, symbols
 from trading.models.symbols import Slots
+from trading.risk import protections
 from trading.traders import acting, cycle_end, looks
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
@@ -218,8 +219,12 @@ def test_open_buy_on_its_ground_stays(symbol: Symbol, exchange: ScriptedExchange
     assert Order.objects.get(trader=in_slot(2)).status == OrderStatus.NEW
 
 
-def test_only_a_buy_asks_for_the_others(symbol: Symbol, exchange: ScriptedExchange) -> None:
+def test_only_a_buy_asks_for_the_others(
+    symbol: Symbol, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One question more where a buy is placed, one where it has filled, and one at the end of the cycle."""
+    for module, name in ((symbols, "FILTERS_KEPT_S"), (protections, "KEPT_S")):
+        monkeypatch.setattr(module, name, 3600.0)  # However slow the machine is.
     counts = []
     for way in (Slots.TOGETHER, Slots.LADDER):
         give(slots=way)
