@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from trading.books import account as books
-from trading.books import equity, totals
+from trading.books import equity, totals, transfers
 from trading.books.account import Point, SymbolGain, of_symbols
 from trading.books.equity import Standing
 from trading.core.money import EXACT, ZERO, quote_of
@@ -157,7 +157,7 @@ def account(venue: Venue, now: datetime | None = None) -> Account | None:
     realised_today = totals.by_symbol(venue, midnight)
     baseline = _baseline(venue, unit, midnight)
     quotes = {*standings, *Symbol.objects.filter(pk__in=realised_today).values_list("quote_asset", flat=True)}
-    worth = books.worth(venue, {row.asset: (row.free, row.locked) for row in balances}, unit, quotes)
+    worth = books.worth(venue, _by_now(venue, unit, balances), unit, quotes)
     rows = _rows(venue, standings, realised_today, baseline, worth.rates)
     put_in = books.put_in_until_now(venue, unit)
     realised, unrealised = books.gain_in(standings, worth.rates)
@@ -257,6 +257,31 @@ def _ours(venue: Venue) -> defaultdict[str, Decimal]:
     buys = Order.objects.filter(venue=venue, status__is_open=True, side=Side.BUY)
     for quote, price, quantity, executed in buys.values_list("symbol__quote_asset", "price", "quantity", "executed"):
         found[quote] += quote_of(price, quantity - executed)
+    return found
+
+
+def _by_now(venue: Venue, unit: str, balances: list[Balance]) -> dict[str, tuple[Decimal, Decimal]]:
+    """Free and locked by asset, with what our fills have changed since the balances were asked: else they would tell
+    of one moment, and the gains of another. Where they changed, what our open buys bind is what is locked.
+    """
+    changed = transfers.changed_since(venue, min(row.asked_at for row in balances))
+    by_asset = {row.asset: row for row in balances}
+    bound = sum(
+        (
+            quote_of(price, quantity - executed)
+            for price, quantity, executed in Order.objects.filter(
+                venue=venue, status__is_open=True, side=Side.BUY, symbol__quote_asset=unit
+            ).values_list("price", "quantity", "executed")
+        ),
+        ZERO,
+    )
+    found = {}
+    for asset in {*by_asset, *changed}:
+        row = by_asset.get(asset)
+        free, locked = (row.free, row.locked) if row else (ZERO, ZERO)
+        total = max(free + locked + changed.get(asset, ZERO), ZERO)
+        locked = min(bound if asset == unit and asset in changed else locked, total)
+        found[asset] = (total - locked, locked)
     return found
 
 

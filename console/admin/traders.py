@@ -74,7 +74,7 @@ class TradersShown(ShowFilter):
 class TraderAdmin(LongList):
     list_display = ("who", "is_", "where", "profit_", "now", "began", "ended")
     # Of those that are active: what they hold.
-    list_of_active = ("who", "is_", "where", "position_", "entry", "target", "unrealised", "now", "began")
+    list_of_active = ("who", "is_", "where", "position_", "entry", "target_", "unrealised", "now", "began")
     list_filter = (
         TradersShown,
         ("state", ChoicesDropdownFilter),
@@ -161,7 +161,7 @@ class TraderAdmin(LongList):
         return format_html('<span class="hh-number">{}</span>', numbers.price(held.entry, held.tick_size))
 
     @display(description="Target")
-    def target(self, trader: Trader) -> SafeString | str:
+    def target_(self, trader: Trader) -> SafeString | str:
         held = self._held(trader)
         if held is None or held.target is None:
             return show.NONE

@@ -20,7 +20,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading.books import account
 from trading.core.money import ZERO
-from trading.core.orders import Side
+from trading.core.orders import OrderType, Side
 from trading.models import BalanceCheck, ExpectedBalance, Fill, Order, ToldBy, Transfer
 from trading.models.fields import AmountField
 
@@ -43,6 +43,7 @@ class Effect:
     fill: int
     asset: str
     change: Decimal
+    at: datetime
 
 
 # --- events ---------------------------------------------------------------------------------------
@@ -178,9 +179,11 @@ def _sum(effects: Iterable[Effect]) -> Decimal:
 def _effects(venue: Venue, after_fill: int) -> list[Effect]:
     """What the fills after this one have changed at a venue, by asset."""
     rows = Fill.objects.filter(pk__gt=after_fill, order__venue=venue).order_by()
+    rows = rows.exclude(order__type=OrderType.TAKEOVER)  # Nothing was bought: it lay on the account before.
     found: list[Effect] = []
-    for pk, side, base, quote, quantity, amount, commission, paid_in in rows.values_list(
+    for pk, at, side, base, quote, quantity, amount, commission, paid_in in rows.values_list(
         "pk",
+        "traded_at",
         "order__side",
         "order__symbol__base_asset",
         "order__symbol__quote_asset",
@@ -195,8 +198,21 @@ def _effects(venue: Venue, after_fill: int) -> list[Effect]:
         changes[quote] -= sign * amount
         if commission:
             changes[paid_in] -= commission
-        found += [Effect(pk, asset, change) for asset, change in changes.items()]
+        found += [Effect(pk, asset, change, at) for asset, change in changes.items()]
     return found
+
+
+def changed_since(venue: Venue, at: datetime) -> dict[str, Decimal]:
+    """What our fills after a moment have changed, by asset: of balances that were asked then, and are shown later.
+
+    What it reads are the fills since the last check but one.
+    """
+    last = BalanceCheck.objects.filter(venue=venue).first()
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    for each in _effects(venue, last.after_fill) if last else []:
+        if each.at > at:
+            found[each.asset] += each.change
+    return dict(found)
 
 
 def recent(venue: Venue, limit: int = 50) -> list[Transfer]:

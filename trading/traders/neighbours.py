@@ -11,7 +11,7 @@ from hedgehog_project.database.compiled import Compiled
 from trading.core import ladder
 from trading.core.ladder import Rung
 from trading.core.money import EXACT, ONE
-from trading.core.orders import OPEN, Side
+from trading.core.orders import OPEN, OrderType, Side
 from trading.models import Order, Trader
 from trading.models.fields import to_units
 from trading.models.orders import COULD_TRADE
@@ -24,7 +24,9 @@ from trading.symbols import resting
 def _others(venue: str, symbol_id: int, trader_id: int) -> "QuerySet[Order, Any]":
     """Buys that traded or still may, of the symbol's other active traders; with the lowest price of their fills."""
     mine = Q(trader__venue=venue, trader__symbol=symbol_id, trader__finished_at__isnull=True)
-    rows = Order.objects.filter(COULD_TRADE, mine, side=Side.BUY).exclude(trader=trader_id).order_by()
+    # A holding that was taken over stands on no rung: it may have cost anything.
+    bought = Order.objects.filter(COULD_TRADE, mine, side=Side.BUY).exclude(type=OrderType.TAKEOVER)
+    rows = bought.exclude(trader=trader_id).order_by()
     return rows.annotate(lowest=Min("fills__price")).values_list(
         "trader__slot", "price", "status", "executed", "lowest"
     )

@@ -86,7 +86,7 @@ def _buys() -> Iterator[_Buy]:
         " (SELECT min(f.price) FROM trading_fill f WHERE f.order_id = o.id), json_extract(t.told, '$.deed')"
         " FROM trading_order o JOIN trading_trader t ON t.id = o.trader_id"
         " JOIN trading_symbol s ON s.id = t.symbol_id JOIN trading_tradingsettings x ON x.symbol_id = s.id"
-        " WHERE o.side = 'BUY' AND t.finished_at IS NULL AND x.slots = 'ladder'"
+        " WHERE o.side = 'BUY' AND o.type <> 'TAKEOVER' AND t.finished_at IS NULL AND x.slots = 'ladder'"
     )
     for name, trader, symbol, price, status, executed, cancel_reason, step, lowest, deed in rows:
         at = from_units(price)
