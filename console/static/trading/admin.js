@@ -135,12 +135,42 @@
     }
   }
 
+  // What is wrong with a form: its fields by name above it, each a link to it, and the first one ready to be mended.
+  function nameErrors() {
+    const note = document.querySelector("p.errornote");
+    const wrong = [...document.querySelectorAll('[aria-invalid="true"]')].filter((field) => field.type !== "hidden");
+    if (!note || !wrong.length) return;
+    const goTo = (field) => {
+      field.scrollIntoView({ block: "center" });
+      field.focus({ preventScroll: true });
+    };
+    const list = document.createElement("ul");
+    for (const field of wrong) {
+      const link = document.createElement("a");
+      const label = document.querySelector(`label[for="${CSS.escape(field.id)}"]`);
+      const why = document.getElementById(`${field.id}_error`)?.textContent.trim() || "";
+      link.href = `#${field.id}`;
+      link.style.textDecoration = "underline";
+      link.textContent = label ? label.textContent.replace("*", "").trim() : field.name;
+      link.addEventListener("click", (event) => {
+        event.preventDefault();
+        goTo(field);
+      });
+      const item = document.createElement("li");
+      item.append(link, why && `: ${why}`);
+      list.append(item);
+    }
+    note.append(list);
+    goTo(wrong[0]);
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
     letKeysPress();
     localTimes(document);
     labelCells(document);
     stackTables();
     document.querySelector("#tabs-items > .active")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    nameErrors();
     document.body.addEventListener("htmx:beforeSwap", (event) => {
       const asked = new URL(event.detail.pathInfo.requestPath, location.href);
       const answered = new URL(event.detail.xhr.responseURL, location.href);

@@ -139,3 +139,25 @@ def test_balances_and_profit_draw_and_fit(symbol: Symbol, live_server: LiveServe
     bar = "document.querySelector('.hh-bars rect[height]:last-of-type').getBoundingClientRect().height"
     assert chromium.evaluate(bar) > 100
     assert chromium.errors == []
+
+
+def test_a_wrong_form_names_its_fields_and_leads_to_them(
+    symbol: Symbol, live_server: LiveServer, chromium: Browser
+) -> None:
+    client = Client()
+    client.force_login(User.objects.create_superuser("admin"))
+    chromium.set_cookie("sessionid", client.cookies["sessionid"].value, live_server.url)
+    chromium.open(f"{live_server.url}/admin/trading/symbol/{symbol.pk}/change/")
+    for name, value in (("settings-0-budget", "-5"), ("settings-0-profit_interval", "x")):
+        chromium.evaluate(f"document.querySelector('[name={name}]').value = '{value}'")
+    chromium.evaluate("document.querySelector('[name=_save]').click()")
+    chromium.settle(4)
+
+    named = chromium.evaluate("[...document.querySelectorAll('.errornote li')].map((each) => each.innerText)")
+    assert named == ["Budget: Must be above 0.", "Take profit, %: Enter a number."]
+    assert chromium.evaluate("document.activeElement.name") == "settings-0-budget"
+    chromium.evaluate("[...document.querySelectorAll('.errornote a')].at(-1).click()")
+    assert chromium.evaluate("document.activeElement.name") == "settings-0-profit_interval"
+    seen = "(() => { const box = document.activeElement.getBoundingClientRect();"
+    assert chromium.evaluate(f"{seen} return box.top >= 0 && box.bottom <= innerHeight; }})()")
+    assert chromium.errors == []
