@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.db.models import Model, QuerySet
+from django.forms import BoundField, ModelChoiceField, PasswordInput
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -42,11 +43,41 @@ class PlainTitle(ModelAdmin):
 
 
 class PlainHistory(PlainTitle):
-    """Its history tells of changes only: a page that was saved as it stood is none."""
+    """Its history tells of changes only, from what to what: a page that was saved as it stood is none."""
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        if add:
+            return super().construct_change_message(request, form, formsets, add)
+        forms = [form, *(each for formset in formsets or () for each in formset.forms)]
+        changes = [_change(each[name], each.cleaned_data.get(name)) for each in forms for name in each.changed_data]
+        return "; ".join(changes) or super().construct_change_message(request, form, formsets, add)
 
     def log_change(self, request: HttpRequest, object: Any, message: Any) -> LogEntry:
         # One that nobody keeps.
         return super().log_change(request, object, message) if message else LogEntry()
+
+
+def _change(field: BoundField, value: Any) -> str:
+    if isinstance(field.field.widget, PasswordInput) or "password" in field.name:
+        return f"{field.label} changed"
+    return f"{field.label}: {_shown(field, field.initial)} → {_shown(field, value)}"
+
+
+def _shown(field: BoundField, value: Any) -> str:
+    """A value as its form shows it."""
+    if value in (None, "", []):
+        return "empty"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, QuerySet | list | tuple):
+        return ", ".join(map(str, value)) or "empty"
+    if (
+        isinstance(field.field, ModelChoiceField)
+        and field.field.queryset is not None
+        and not isinstance(value, Model)
+    ):
+        value = field.field.queryset.filter(pk=value).first() or value
+    return str(value if isinstance(value, Model) else field.field.prepare_value(value))
 
 
 class ReadOnlyAdmin(PlainTitle):

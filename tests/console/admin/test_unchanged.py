@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 from django.utils.timezone import now
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
@@ -161,3 +162,34 @@ def test_any_other_page_saved_as_it_is_leaves_rows_and_history_alone(
     assert "Please correct" not in shown
     assert rows() == before
     assert [entry.get_change_message() for entry in LogEntry.objects.all()] == []
+
+
+def history_of(client: Client, row: Model, **changed: str) -> str:
+    """What the history says after a page was saved with these values."""
+    url = url_of(row)
+    values = {**main_form(client.get(url).content.decode()).values, **changed, "_save": "Save"}
+    assert "Please correct" not in client.post(url, values, follow=True).content.decode()
+    history = client.get(url.replace("/change/", "/history/")).content.decode()
+    assert "admin" in history
+    entry = LogEntry.objects.get()
+    assert escape(entry.get_change_message()) in history
+    return entry.get_change_message()
+
+
+def test_the_history_says_what_was_changed_from_what_to_what(admin_client: Client, symbol: Symbol) -> None:
+    changed = {"settings-0-budget": "150", "settings-0-profit_interval": "0.25", "protections-0-max_exposure": "300"}
+    assert history_of(admin_client, symbol, **changed) == (
+        "Budget: 200 → 150; Take profit, %: 0.1 → 0.25; Max exposure: empty → 300"
+    )
+
+
+def test_so_does_that_of_other_pages(admin_client: Client) -> None:
+    assert history_of(admin_client, account_protections(), max_drawdown="", max_exposure="9") == (
+        "Max exposure: 1500.5 → 9; Max drawdown, %: 5.25 → empty"
+    )
+
+
+def test_it_names_the_period_of_a_task(admin_client: Client) -> None:
+    period = IntervalSchedule.objects.create(every=7, period=IntervalSchedule.SECONDS)
+    told = history_of(admin_client, a_task(), interval=str(period.pk))
+    assert told == "Interval Schedule: every 60 seconds → every 7 seconds"
