@@ -49,7 +49,9 @@ class PlainHistory(PlainTitle):
         if add:
             return super().construct_change_message(request, form, formsets, add)
         forms = [form, *(each for formset in formsets or () for each in formset.forms)]
-        changes = [_change(each[name], each.cleaned_data.get(name)) for each in forms for name in each.changed_data]
+        # A form of a password calls what it changes by another name than its fields'.
+        named = [(each, name) for each in forms for name in each.changed_data if name in each.fields]
+        changes = [_change(each[name], each.cleaned_data.get(name)) for each, name in named]
         return "; ".join(changes) or super().construct_change_message(request, form, formsets, add)
 
     def log_change(self, request: HttpRequest, object: Any, message: Any) -> LogEntry:

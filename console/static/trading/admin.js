@@ -135,7 +135,7 @@
     }
   }
 
-  // What is wrong with a form: its fields by name above it, each a link to it, and the first one ready to be mended.
+  // What is wrong with a form: its fields by name above it, each a link to it, and the first one ready to be corrected.
   function nameErrors() {
     const note = document.querySelector("p.errornote");
     const wrong = [...document.querySelectorAll('[aria-invalid="true"]')].filter((field) => field.type !== "hidden");
