@@ -60,11 +60,11 @@ def why(symbol: Symbol, states: Sequence[ProcessState] | None = None) -> Answer:
     """The answer at the switch's venue as things stand now. `states`: the processes', where the caller knows them."""
     facts = diagnosis.gather(symbol, states)
     trade = next((line.last_trade for line in facts.lines), None)
-    return Answer(symbol, facts.venue, diagnosis.diagnose(facts), _slots(symbol, facts.venue, trade))
+    return Answer(symbol, facts.venue, diagnosis.diagnose(facts), slot_lines(symbol, facts.venue, trade))
 
 
 # --- slots ----------------------------------------------------------------------------------------
-def _slots(symbol: Symbol, venue: Venue, trade: LastTrade | None) -> list[SlotLine]:
+def slot_lines(symbol: Symbol, venue: Venue, trade: LastTrade | None) -> list[SlotLine]:
     """Every slot that is wanted or taken."""
     settings = getattr(symbol, "settings", None)
     is_on = settings is not None and settings.status == TradingStatus.ON

@@ -75,6 +75,12 @@ def day(market: Market, symbol: str) -> Day:
     return _kept(("day", market, symbol), KEEP_DAY_S, ask)
 
 
+def known_day(market: Market, symbol: str) -> Day | None:
+    """What was answered last, without asking: for a page that is not to wait."""
+    _, found = _answers.get(("day", market, symbol), (0.0, None))
+    return found if isinstance(found, Day) else None
+
+
 def price_at(market: Market, symbol: str, at_s: int) -> Decimal | None:
     """What the symbol cost at a moment of the past, a whole minute; None where nobody traded yet. Raises NoAnswer."""
 

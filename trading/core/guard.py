@@ -13,6 +13,8 @@ from trading.core.decisions import (
     Cancel,
     Decision,
     Finish,
+    Level,
+    LevelKind,
     PlaceBuy,
     PlaceSell,
     Replace,
@@ -26,7 +28,7 @@ from trading.core.money import EXACT, MAX_AMOUNT, ONE, ZERO, can_be_stored, floo
 from trading.core.orders import UNASKED_ENDS, Order, OrderStatus, Side, to_be_valued
 from trading.core.position import Mode, Position, TraderState
 from trading.core.steps import holds_too_little
-from trading.core.strategy import Strategy
+from trading.core.strategy import HasLevels, Strategy
 
 _OFF = Wait("trading is off for this symbol")
 
@@ -72,6 +74,23 @@ def triggers(strategy: Strategy, position: Position, filters: SymbolFilters, set
         below=None if found.below is None else round_down(found.below),
         above=None if found.above is None else round_up(found.above),
     )
+
+
+def levels(strategy: Strategy, position: Position, filters: SymbolFilters, settings: Any) -> tuple[Level, ...]:
+    """The prices that it has in mind; none where it does not tell. Raises StrategyFails where they are none."""
+    if not isinstance(strategy, HasLevels):
+        return ()
+    found = _asked(strategy, "levels", position, filters, settings)
+    if not isinstance(found, tuple) or not all(isinstance(each, Level) for each in found):
+        raise StrategyFails(f"{strategy.name}.levels returned {found!r}, not a tuple of Level")
+    for each in found:
+        if not isinstance(each.kind, LevelKind) or not _can_be_drawn(each.price):
+            raise StrategyFails(f"{strategy.name}.levels returned {each!r}: a LevelKind and a Decimal above 0")
+    return found
+
+
+def _can_be_drawn(price: object) -> bool:
+    return isinstance(price, Decimal) and price.is_finite() and ZERO < price <= MAX_AMOUNT
 
 
 def not_filled_yet(order: Order) -> Wait:
