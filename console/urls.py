@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import path, re_path, reverse
 
 from console.admin import first_evening, glossary, saved_filters, search
+from console.live.views import polled
 from console.readyz import readyz
 
 
@@ -24,5 +25,6 @@ urlpatterns = [
     path("admin/fold/first-evening/", admin.site.admin_view(first_evening.fold), name="fold_first_evening"),
     path("admin/filters/save/", admin.site.admin_view(saved_filters.save), name="save_filter"),
     path("admin/filters/<int:pk>/remove/", admin.site.admin_view(saved_filters.remove), name="remove_filter"),
+    path("admin/live/state/", polled, name="live_state"),
     re_path(r"^admin/trading/heldback/(?P<rest>.*)$", renamed),
 ]

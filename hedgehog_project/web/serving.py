@@ -37,6 +37,10 @@ class Application:
         # Called when the server ends, on the event loop.
         self.at_shutdown: list[Callable[[], None]] = []
 
+    def answer(self, path: str, by: Asgi) -> None:
+        """What asks for this path is answered on the event loop."""
+        self._on_the_loop[path] = by
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError(f"only HTTP is served, not {scope['type']}")
@@ -113,7 +117,12 @@ class _Page:
         }
 
     def _pass_on(self, body: bytes, more: bool) -> None:
-        passed = asyncio.run_coroutine_threadsafe(self._pass(body, more), self._loop)
+        passing = self._pass(body, more)
+        try:
+            passed = asyncio.run_coroutine_threadsafe(passing, self._loop)
+        except RuntimeError:
+            passing.close()  # The server has ended.
+            raise
         while True:
             try:
                 return passed.result(timeout=1.0)
@@ -158,6 +167,8 @@ def environ_of(scope: Scope, body: BinaryIO, length: int) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
+        # Pages need not find out whether this server streams.
+        "HEDGEHOG_STREAMS": True,
     }
     if client := scope.get("client"):
         environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = str(client[0]), str(client[1])
