@@ -26,6 +26,7 @@ from console.admin.changing import ChangeSettingsForm
 from console.admin.forms import AddSymbolForm, TradingSettingsForm
 from console.admin.protections import ProtectionsInline, symbol_state
 from console.admin.strategy_form import StrategyInline, with_a_ladder
+from console.admin.symbol_pages import SymbolPages, head_of
 from console.admin.turning import TurningAdmin, log_many, tell_problems
 from console.admin.why import shown
 from console.why import why
@@ -136,7 +137,7 @@ class ListingInline(TabularInline):
 
 
 @admin.register(Symbol)
-class SymbolAdmin(TurningAdmin):
+class SymbolAdmin(SymbolPages, TurningAdmin):
     refreshes = True
     list_display = (
         "named",
@@ -167,6 +168,7 @@ class SymbolAdmin(TurningAdmin):
         "streaming_off",
     )
     change_form_outer_before_template = "trading/symbol_state.html"
+    change_form_outer_after_template = "trading/symbol_why_cards.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request).select_related("settings__profile")
@@ -192,11 +194,16 @@ class SymbolAdmin(TurningAdmin):
             symbol.may_turn = may_change
         return changelist
 
+    def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
+        # Its name leads to its chart, not to its settings.
+        return None
+
     @display(description="Name", ordering="name")
     def named(self, symbol: Any) -> SafeString | str:
+        link = show.link(reverse("admin:trading_symbol_chart", args=(symbol.pk,)), symbol.name)
         if not symbol.said:
-            return str(symbol.name)
-        return format_html('{}<div class="hh-bad hh-wrap">{}</div>', symbol.name, symbol.said)
+            return link
+        return format_html('{}<div class="hh-bad hh-wrap">{}</div>', link, symbol.said)
 
     @display(description="Price feed", ordering="is_streaming")
     def streaming(self, symbol: Any) -> SafeString:
@@ -338,6 +345,7 @@ class SymbolAdmin(TurningAdmin):
             venue = Switch.current()
             trades = prices.last_trades([symbol.name], venue)
             context = {
+                **head_of(symbol, "settings"),
                 "symbol": symbol,
                 "venue": venue,
                 "is_trading": figures.is_trading(symbol),

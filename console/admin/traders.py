@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -26,6 +26,8 @@ from console.admin.long_lists import LongList, Search, WrittenFilter, number_of,
 from console.admin.orders import sums_by_asset
 from console.admin.questions import Question
 from console.admin.timeline import timeline_of
+from console.chart.cycle import cycle, interval_of
+from console.chart.market import INTERVALS
 from console.positions import Held, held_by
 from hedgehog_project.outside import sentence
 from hedgehog_project.venues import Venue
@@ -242,6 +244,7 @@ class TraderAdmin(LongList):
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
         return [
+            path("<int:pk>/chart/", wrap(self.chart_view), name="trading_trader_chart"),
             path("<int:pk>/wake/", wrap(self.wake_view), name="trading_trader_wake"),
             path("<int:pk>/abandon/", wrap(self.abandon_view), name="trading_trader_abandon"),
             *by_hand.urls("trader", wrap(self.hand_view), "int:pk"),
@@ -254,9 +257,23 @@ class TraderAdmin(LongList):
         trader = self.get_object(request, object_id)
         if trader is not None:
             may_act = self._may_act(request)
-            buttons = [] if trader.has_ended else deeds.trader_buttons(trader, may_act)
-            extra_context = {**(extra_context or {}), **timeline_of(trader), "may_act": may_act, "deeds": buttons}
+            extra_context = {
+                **(extra_context or {}),
+                **timeline_of(trader),
+                "intervals": INTERVALS,
+                "interval": interval_of(trader),
+                "may_act": may_act,
+                "deeds": [] if trader.has_ended else deeds.trader_buttons(trader, may_act),
+            }
         return super().change_view(request, object_id, form_url, extra_context)
+
+    def chart_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What the chart of its cycle draws: ?interval=1m, else the shortest candles in which it fits."""
+        trader = get_object_or_404(Trader.objects.select_related("symbol__settings"), pk=pk)
+        if not self.has_view_permission(request, trader):
+            raise PermissionDenied
+        asked = request.GET.get("interval", "")
+        return JsonResponse(cycle(trader, asked if asked in INTERVALS else interval_of(trader)))
 
     def _may_act(self, request: HttpRequest) -> bool:
         # Not has_change_permission: nobody may edit what a trader remembers, yet some may tell it what to do.

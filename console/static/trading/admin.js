@@ -164,6 +164,8 @@
     goTo(wrong[0]);
   }
 
+  window.hedgehogTimes = localTimes; // for what pages fetch themselves
+
   document.addEventListener("DOMContentLoaded", () => {
     letKeysPress();
     localTimes(document);
