@@ -1,4 +1,4 @@
-"""The few public GETs that streamers and charts need, within the budget of the address, answers put into words."""
+"""The few public GETs that a streamer and charts need, within the budget of the address, their answers in words."""
 
 import http.client
 import urllib.error
