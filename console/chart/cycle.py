@@ -10,7 +10,7 @@ from console.chart import market, own
 from console.chart.market import INTERVALS, NoAnswer
 from console.chart.own import Line
 from console.chart.standing import Slot, Standing, standing
-from hedgehog_project.venues import Venue, market_of
+from hedgehog_project.venues import Venue, market_of, rests, why_it_rests
 from trading.books.arithmetic import arithmetic
 from trading.books.booking import as_core, position_with
 from trading.core.orders import OPEN, Side
@@ -44,6 +44,8 @@ def cycle(trader: Trader, interval: str) -> dict[str, Any]:
     if trader.finished_at is not None:
         after = int(trader.finished_at.timestamp()) + AROUND * length_s
         end_s = None if after > timezone.now().timestamp() else after // length_s * length_s
+    if rests(of.venue):
+        return found | {"candles": [], "problem": why_it_rests(of.venue).removesuffix(".")}
     try:
         found["candles"] = market.candles(market_of(of.venue), trader.symbol.name, interval, end_s)
     except NoAnswer as error:

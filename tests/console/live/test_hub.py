@@ -25,7 +25,7 @@ def test_the_first_page_begins_the_reading_and_only_it(loop: asyncio.AbstractEve
     first, second = page(loop, "sym.A"), page(loop, "sym.B")
     hub.join(first)
     hub.join(second)
-    assert (len(begun), hub.topics()) == (1, {"sym.A", "sym.B"})
+    assert (len(begun), hub.topics()) == (1, frozenset({"sym.A", "sym.B"}))
     hub.leave(first)
     hub.leave(second)
     assert hub.topics() == frozenset()

@@ -32,7 +32,7 @@ def holding(symbol: Symbol) -> tuple[Trader, Order]:
     """A trader that bought at 2997 and sells at 3005.99."""
     trader = make_trader(symbol, state=TraderState.SELLING, holds=True, slot=1)
     make_fill(make_order(trader, exchange_order_id=1))
-    amounts = {"price": Decimal("3005.99"), "quantity": Decimal("0.0666")}
+    amounts: dict[str, Any] = {"price": Decimal("3005.99"), "quantity": Decimal("0.0666")}
     return trader, make_order(trader, Side.SELL, exchange_order_id=2, **amounts)
 
 
@@ -46,7 +46,8 @@ def soon(chromium: Browser, script: str, seconds: float = 2.0) -> Any:
 
 
 def open_page(site: Site, chromium: Browser, path: str, width: int = 1440, is_dark: bool = False) -> None:
-    chromium.resize(width, 1000, is_dark)
+    chromium.resize(width, 1000, is_phone=width < 600)
+    chromium.prefer("dark" if is_dark else "light")
     chromium.set_cookie("sessionid", site.cookie, site.url)
     chromium.open(f"{site.url}{path}")
 

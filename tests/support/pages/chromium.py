@@ -125,17 +125,10 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def resize(self, width: int, height: int, is_dark: bool = False) -> None:
-        """The window's size, a phone's under 600 pixels; and whether its owner likes it dark."""
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        self._call("Emulation.setDeviceMetricsOverride", **metrics)
-        likes = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
-        self._call("Emulation.setEmulatedMedia", features=[likes])
-
     def set_offline(self, is_offline: bool) -> None:
         """Cuts the page off: what it asks for from now on fails."""
         nothing = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
-        self._call("Network.emulateNetworkConditions", offline=is_offline, **nothing)
+        self.call("Network.emulateNetworkConditions", offline=is_offline, **nothing)
 
     @property
     def text(self) -> str:
