@@ -23,12 +23,13 @@ MEASUREMENTS = {
     "many": "a cycle with 2 symbols and with 300, and what comes too late (4 minutes; its own --help)",
     "memory": "what make run takes, and how soon it trades (4 minutes)",
     "grown": "the engine, pages and commands after 200,000 cycles (its own --help)",
+    "pages": "50 open pages beside /healthz, and a chart with 10,000 fills (its own --help)",
     "soak": "what grows in an hour of trading, per cycle and in 30 days (its own --help)",
     "recovery": "seconds until trading goes on after kill -9 of each process (6 minutes; its own --help)",
     "days": "recorded days traded in 5 slots: profit and books (9 minutes; its own --help)",
 }
 # Only where they are named: they need a file, or their time.
-ON_DEMAND = {"mock", "many", "memory", "grown", "soak", "recovery", "days"}
+ON_DEMAND = {"mock", "many", "memory", "grown", "pages", "soak", "recovery", "days"}
 
 
 def main() -> int:

@@ -52,6 +52,8 @@ TARGETS = (
     Target("cycles: tasks each", 3.0),
     Target("grown: the worst of what trades / empty", 1.15),
     Target("grown: the worst of pages and commands / empty", 1.5),
+    Target("pages: healthz beside 50 streams, ms", 100.0, is_ratio=False),
+    Target("pages: 10,000 fills drawn, ms", 500.0, is_ratio=False),
     Target("memory: RSS, MB", 600.0, is_ratio=False),
     Target("memory: PSS, MB", 400.0, is_ratio=False),
     Target("memory: s to the first finished cycle", 15.0, is_ratio=False),

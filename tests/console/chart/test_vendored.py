@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-VENDORED = sorted((Path(__file__).parents[2] / "console/static/trading/vendor").iterdir())
+VENDORED = sorted((Path(__file__).parents[3] / "console/static/trading/vendor").iterdir())
 
 
 @pytest.mark.parametrize("folder", VENDORED, ids=lambda folder: folder.name)
