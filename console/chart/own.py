@@ -188,6 +188,12 @@ def lines_of(of: Standing, slot: Slot) -> list[Line]:
             tone = "loss" if is_stop else "gain" if level.kind in (LevelKind.TARGET, LevelKind.SELL) else "ours"
             steps = ((_seconds(slot.trader.armed_at or slot.trader.created_at), price),)
             found.append(Line("trigger", tone, price, verb, (number,), steps, is_stop=is_stop))
+    wakes = slot.trader.wake_below
+    if not found and wakes is not None and wakes < ANY_PRICE:
+        # It waits for its turn: the ladder step, not its strategy, says where that comes.
+        price = floor_to(wakes, of.tick)
+        steps = ((_seconds(slot.trader.armed_at or slot.trader.created_at), price),)
+        found.append(Line("trigger", "ours", price, "asks for a buy here", (number,), steps))
     return found
 
 

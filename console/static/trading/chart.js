@@ -1,7 +1,7 @@
 // A chart of candles with what is ours on it, over lightweight-charts: the market is grey, what is ours is in colour.
 window.hedgehogChart = (() => {
   const N = window.hedgehogNumbers;
-  const AIR = 8; // empty candles right of now, where own lines end
+  const AIR = 10; // empty candles right of now, where own lines end
   const CLOSE_PX = 14; // the height of a label
 
   const isDark = () => document.documentElement.classList.contains("dark");

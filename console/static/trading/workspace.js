@@ -149,15 +149,15 @@
         const [entry, target, buy, wait] = [inside(slot.entry), inside(slot.target), inside(slot.buy), inside(slot.wait)];
         if (target !== null && slot.entry !== undefined) {
           if (entry !== null && entry > target) add("hh-stem", n, target, "", entry - target);
-          add("hh-lane hh-lane-target", n, target);
-          add("hh-lane-price", n, target - 17, text(slot.target));
+          add("hh-scale-bar hh-scale-bar-target", n, target);
+          add("hh-scale-price", n, target - 17, text(slot.target));
         }
         for (const [y, name, p] of [[entry, "held", slot.entry], [buy, "buy", slot.buy], [wait, "wait", slot.wait]]) {
           if (y === null) continue;
-          add(`hh-lane hh-lane-${name}`, n, y);
-          add("hh-lane-price hh-strong", n, y + 7, text(p));
+          add(`hh-scale-bar hh-scale-bar-${name}`, n, y);
+          add("hh-scale-price hh-strong", n, y + 7, text(p));
         }
-        if (slot.stop !== undefined) add("hh-lane-price hh-bad", n, inside(slot.stop) ?? height - 20, `stop ${text(slot.stop)}`);
+        if (slot.stop !== undefined) add("hh-scale-price hh-bad", n, inside(slot.stop) ?? height - 20, `stop ${text(slot.stop)}`);
       });
       lanes.replaceChildren(...found);
     }

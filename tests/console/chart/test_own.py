@@ -116,12 +116,14 @@ def test_slots_say_what_they_hold_and_what_comes_next(symbol: Symbol) -> None:
     buying = make_trader(symbol, 2, state=TraderState.BUYING)
     make_order(buying, price=D(2990), quantity=D("0.05"))
     make_trader(symbol, 3, wake_below=ANY_PRICE)
-    rows = own.slot_rows(standing(symbol, Venue.MOCK), {4: "not open yet"})
+    make_trader(symbol, 4, wake_below=D("2963.405"))
+    rows = own.slot_rows(standing(symbol, Venue.MOCK), {5: "not open yet"})
     assert [(row.number, row.state, row.entry, row.next_words) for row in rows] == [
         (1, "held", "0.0666333 at 2,997.00", "sells 0.0666 at 3,005.99"),
         (2, "buying", "", "buys 0.0500 at 2,990.00"),
         (3, "waits", "", "buys at the next trade"),
-        (4, "free", "", "not open yet"),
+        (4, "waits", "", "asks for a buy at 2,963.40"),
+        (5, "free", "", "not open yet"),
     ]
     assert rows[0].prices == {"target": 3005.99, "entry": 2997.0}
     assert (rows[0].trader_id, rows[1].prices) == (held.pk, {"buy": 2990.0})
