@@ -19,6 +19,7 @@ from hedgehog_project.ports import HOST
 from hedgehog_project.venues.rate_limits import ENTRIES_SHARE, WEIGHT
 from tests.e2e.books import BALANCES, describe, left_in_the_end, set_up, turn_off, turn_on
 from tests.e2e.chaos.cancels import Cancels
+from tests.e2e.chaos.hands import ByHand
 from tests.e2e.chaos.logs import Logs
 from tests.e2e.chaos.misfortunes import Misfortunes
 from tests.e2e.chaos.results import Result
@@ -131,6 +132,9 @@ class Chaos:
             turn_on()
             began = time.time()
             misfortunes = Misfortunes(self._stack, step.lanes)
+            hands = ByHand(self._stack, STARTS, MAX_SLOTS, step.seed)
+            if step.has_hands:
+                meanwhile.enter_context(hands)
             restarts = self._endure(step, misfortunes, cancels)
             self._wait(misfortunes.end, COMES_BACK_WITHIN_S, "the exchange is well again")
             self._look_for_a_stop()
@@ -139,6 +143,11 @@ class Chaos:
             result.acted = _acted_between(began, well_at)
             result.orders, result.cycles = orders_between(began, well_at), cycles_between(began, well_at)
             result.problems += [f"{kind} was never injected" for kind in misfortunes.idle]
+            if step.has_hands:
+                hands.stop()
+                well_at = time.time()
+                result.problems += hands.problems
+                result.notes.append(f"by hand: {', '.join(f'{n} {deed}' for deed, n in hands.did.items())}")
             cancels.is_on.clear()
             if step.needs_a_person or not Switch.row().is_active:
                 resume("the test")

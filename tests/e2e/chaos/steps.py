@@ -58,6 +58,11 @@ class Step:
     kills_all: bool = False
 
     @property
+    def has_hands(self) -> bool:
+        """Whether a person acts by hand meanwhile: in every other mix."""
+        return self.name.startswith("mix-") and int(self.name[4:]) % 2 == 0
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         return tuple(str(fault["kind"]) for lane in self.lanes for fault in lane)
 
