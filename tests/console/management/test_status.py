@@ -77,6 +77,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
     assert told == {
         "version": VERSION,
         "venue": "mock",
+        "resting": {},
         "mode": "active",
         "mode_reason": "",
         "mode_by": "",
@@ -177,7 +178,7 @@ def test_table_reads_well(day: Symbol, redis_client: "redis.Redis", monkeypatch:
     all_well(redis_client)
     monkeypatch.setattr(probes, "states", lambda: DOWN)
     lines = run()[0].splitlines()
-    assert lines[0] == f"Hedgehog {VERSION}. Venue mock. Realised profit: 0.12345678 USDT."
+    assert lines[0] == f"Hedgehog {VERSION}. Venue mock/simulated. Realised profit: 0.12345678 USDT."
     # Its price is unknown: it counts at its cost.
     assert lines[1] == (
         "Unrealised: 0 USDT, positions at 199.8999 USDT. Gain: +0.123457 USDT. 1 position without a price, at cost."
@@ -274,7 +275,7 @@ def test_watch_shows_it_again_until_ctrl_c(day: Symbol, all_up: None, monkeypatc
 
     monkeypatch.setattr(watching.time, "sleep", wait)
     text, code = run("--watch")
-    assert (text.count("Venue mock."), waits, code) == (2, [2.0, 2.0], 0)
+    assert (text.count("Venue mock/simulated."), waits, code) == (2, [2.0, 2.0], 0)
     assert "\x1b" not in text, "a file gets no codes of a terminal"
 
 
