@@ -17,12 +17,12 @@ from binance_mock.market.simulated import SimulatedMarket
 from binance_mock.state import listings as symbols
 from binance_mock.state.context import Context, Market, clock_ms, open_context
 from binance_mock.state.exchange import open_exchange
-from binance_mock.state.files import file_of
 from binance_mock.state.limits import Limits
 from binance_mock.state.security import Account
 from binance_mock.state.store import Store
 from hedgehog_project import commission
 from hedgehog_project.venues import Venue, endpoints, mock_world
+from hedgehog_project.venues.account_files import file_of
 from hedgehog_project.venues.keys import BadKey
 
 if TYPE_CHECKING:

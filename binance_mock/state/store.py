@@ -26,6 +26,7 @@ from binance_mock.engine.orders import (
     TimeInForce,
 )
 from binance_mock.state.candles import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, SECOND_MS, Candle
+from hedgehog_project.venues.account_files import WORLD
 
 # Public trades kept of each symbol: enough to fill a reader's gap of minutes.
 TRADES_KEPT = 20_000
@@ -88,7 +89,6 @@ CREATE TABLE IF NOT EXISTS prevented_matches (
 _ORDER_COLUMNS = 18
 _INSERT_CANDLE = f"INSERT INTO candles VALUES ({', '.join('?' * 13)})"
 _ASSETS = "assets:"
-WORLD = "world"
 
 
 def assets_mark(symbol: str, base: str, quote: str) -> dict[str, str]:

@@ -8,9 +8,9 @@ import requests
 import websocket
 
 from binance_mock.market.replay import ReplayMarket
-from binance_mock.state.files import file_of
 from binance_mock.state.store import Store, StoreFailed
 from hedgehog_project.venues import WORLD_HEADER, Venue
+from hedgehog_project.venues.account_files import file_of
 from hedgehog_project.venues.keys import hmac_key
 from hedgehog_project.venues.worlds import world_of
 from tests.binance_mock import running

@@ -1,5 +1,6 @@
 """`manage.py worlds`: which world the mock exchange runs, and whose traders rest."""
 
+import sqlite3
 from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Iterator
 from typing import Any
@@ -9,9 +10,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from binance_mock.state.files import give_to, is_of_no_world
-from binance_mock.state.store import StoreFailed
 from hedgehog_project.venues import Venue, mock_world
+from hedgehog_project.venues.account_files import give_to, is_of_no_world
 from hedgehog_project.venues.worlds import UNREAD, world_of
 from trading.models import Switch, Trader
 
@@ -30,8 +30,8 @@ class Command(BaseCommand):
         if options["last_market"]:
             try:
                 self._adopt(world_of(options["last_market"]))
-            except StoreFailed as error:
-                raise CommandError(str(error)) from None
+            except (sqlite3.Error, OSError) as error:
+                raise CommandError(f"The mock exchange's file cannot be read or renamed: {error}") from None
         self.stdout.write(" ".join((f"World: {mock_world().label}.", *_resting())))
 
     def _adopt(self, world: Venue) -> None:

@@ -7,9 +7,9 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
-from binance_mock.state.files import FILE, file_of, is_of_no_world
 from binance_mock.state.store import Store
 from hedgehog_project.venues import Venue, mock_world
+from hedgehog_project.venues.account_files import FILE, file_of, is_of_no_world
 from tests.support.rows import make_order, make_trader
 from trading.models import AccountProtections, Listing, Order, Switch, Symbol, Trader
 

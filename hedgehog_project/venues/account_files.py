@@ -4,10 +4,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from binance_mock.state.store import WORLD, StoreFailed
-from hedgehog_project.venues import Venue
+from hedgehog_project.venues.worlds import Venue
 
 FILE = "mock_exchange.sqlite3"
+# The name under which the mock notes in it whose account it is (binance_mock/state/store.py, the table marks).
+WORLD = "world"
 
 
 def file_of(world: Venue) -> str:
@@ -19,19 +20,15 @@ def file_of(world: Venue) -> str:
 def is_of_no_world(home: Path) -> bool:
     """Whether there is an account of before there were several worlds, whatever market it was traded in.
 
-    Raises StoreFailed.
+    Raises sqlite3.Error.
     """
     path = home / FILE
     if not path.exists():
         return False
-    try:
-        with closing(sqlite3.connect(path, isolation_level=None, timeout=2)) as connection:
-            # What the write-ahead log has goes into the file, which can then be renamed.
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            owner = connection.execute("SELECT value FROM marks WHERE name = ?", [WORLD]).fetchone()
-    except sqlite3.Error as error:
-        raise StoreFailed(f"The mock exchange's file {path} cannot be read: {error}") from error
-    return owner is None
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=2)) as connection:
+        # What the write-ahead log has goes into the file, which can then be renamed.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return connection.execute("SELECT value FROM marks WHERE name = ?", [WORLD]).fetchone() is None
 
 
 def give_to(home: Path, world: Venue) -> None:
