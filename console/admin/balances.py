@@ -6,6 +6,9 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
 
 from console import money, numbers
 from console.admin import show
@@ -14,7 +17,7 @@ from console.money import BalanceLine
 from hedgehog_project.venues import Venue
 from trading.books import transfers
 from trading.core.money import ZERO
-from trading.models import AccountValue, Balance, ToldBy, Transfer
+from trading.models import Balance, ToldBy, Transfer
 from trading.reconciliation.reconcile import venues_in_use
 
 MAX_TRANSFERS = 50
@@ -37,14 +40,26 @@ class BalanceAdmin(ReadOnlyAdmin):
 
 @admin.register(Transfer)
 class TransferAdmin(ReadOnlyAdmin):
-    list_display = ("at", "venue", "asset", "amount", "value", "value_asset", "told_by")
-    list_filter = ("venue", "asset", "told_by")
+    list_display = ("time", "where", "asset", "amount_", "value_", "told_by")
+    list_filter = (("venue", ChoicesDropdownFilter), "asset", ("told_by", ChoicesDropdownFilter))
+    fields = ("time", "where", "asset", "amount_", "value_", "told_by")
+    readonly_fields = ("time", "where", "amount_", "value_")
 
+    @display(description="Time", ordering="at")
+    def time(self, row: Transfer) -> SafeString | str:
+        return show.moment(row.at)
 
-@admin.register(AccountValue)
-class AccountValueAdmin(ReadOnlyAdmin):
-    list_display = ("measured_at", "venue", "span", "value", "put_in", "realised", "unrealised", "asset")
-    list_filter = ("venue", "span")
+    @display(description="Venue", ordering="venue")
+    def where(self, row: Transfer) -> SafeString:
+        return show.venue(row.venue)
+
+    @display(description="Amount", ordering="amount")
+    def amount_(self, row: Transfer) -> SafeString | str:
+        return show.amount(row.amount, row.asset)
+
+    @display(description="Value then", ordering="value")
+    def value_(self, row: Transfer) -> SafeString | str:
+        return show.amount(row.value, row.value_asset)
 
 
 def _account(venue: Venue) -> dict[str, Any]:

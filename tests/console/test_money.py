@@ -197,6 +197,7 @@ def test_page_of_balances_says_what_is_ours_and_what_came_in(
     assert "No price is known of JUNK: they count nothing." in shown
     assert "+50" in shown
     assert "the exchange&#x27;s event" in shown
+    assert "50" in admin_client.get(reverse("admin:trading_transfer_changelist")).content.decode()
     assert f'href="{reverse("admin:trading_balance_changelist")}"' in admin_client.get("/admin/").content.decode()
 
 

@@ -6,7 +6,7 @@ hold sold at the last price, is told apart. Sums over ended cycles are kept tota
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -138,6 +138,7 @@ CSV_COLUMNS = (
     "profit_factor",
     "average_hold_s",
     "fees",
+    "finished_at",
 )
 
 
@@ -159,6 +160,7 @@ def csv_row(line: Line) -> list[Any]:
         "" if (factor := profit_factor(line.total)) is None else plain(factor),
         "" if (hold_s := average_hold_s(line.total)) is None else round(hold_s),
         plain(line.total.fees),
+        line.trader.finished_at.astimezone(UTC).isoformat() if line.trader and line.trader.finished_at else "",
     ]
 
 

@@ -45,7 +45,7 @@ def win_rate(total: Total) -> Decimal | None:
 
 
 def profit_factor(total: Total) -> Decimal | None:
-    """What the wins brought over what the losses cost; None where nothing was lost."""
+    """What was won over what was lost; None where nothing was lost."""
     lost = total.won - total.profit
     return EXACT.divide(total.won, lost).quantize(Decimal("0.01")) if lost > 0 else None
 

@@ -216,8 +216,11 @@ class TestCommand:
             "profit_factor": "0",
             "average_hold_s": "",
             "fees": "0",
+            "finished_at": "",
         }
-        assert len(list(csv.DictReader(io.StringIO(run("--by", "cycle", "--csv"))))) == 4
+        cycles = list(csv.DictReader(io.StringIO(run("--by", "cycle", "--csv"))))
+        assert len(cycles) == 4
+        assert all(datetime.fromisoformat(row["finished_at"]).tzinfo == UTC for row in cycles)
 
     def test_statistics_follow_the_lines(self, symbol: Symbol) -> None:
         for gain, held_s in (("3", 60), ("-1", 120)):
