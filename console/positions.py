@@ -7,11 +7,13 @@ from decimal import Decimal
 from hedgehog_project.venues import Venue
 from trading.books.arithmetic import arithmetic
 from trading.books.booking import positions_of
-from trading.books.holdings import fees_of, value_of
-from trading.core.money import EXACT, ONE
+from trading.books.holdings import value_of
+from trading.core.fees import USUAL_RATE
+from trading.core.money import EXACT, ONE, ZERO
 from trading.core.orders import Side
+from trading.core.position import Position
 from trading.models import Listing, Trader
-from trading.waking.prices import last_trades
+from trading.waking.prices import LastTrade, last_trades
 
 
 @dataclass(frozen=True)
@@ -45,24 +47,29 @@ def held_by(traders: Iterable[Trader]) -> dict[int, Held]:
     found: dict[int, Held] = {}
     for venue in {trader.venue for trader in live}:
         here = [(trader, position) for trader, position in rows if trader.venue == venue and position.bought]
-        symbols = {trader.symbol_id for trader, _ in here}
         prices = last_trades(sorted({trader.symbol.name for trader, _ in here}), Venue(venue))
-        fees = fees_of(Venue(venue), symbols)
+        symbols = {trader.symbol_id for trader, _ in here}
         listings = {row.symbol_id: row for row in Listing.objects.filter(venue=venue, symbol__in=symbols)}
         for trader, position in here:
-            terms = arithmetic(position, trader.symbol.base_asset, trader.symbol.quote_asset)
-            trade, listing = prices.get(trader.symbol.name), listings.get(trader.symbol_id)
-            value = value_of(terms.owned, trade.price if trade else None, fees[trader.symbol_id])
-            sells = [order for order in position.of(Side.SELL) if order.status.is_open]
-            found[trader.pk] = Held(
-                quantity=terms.owned,
-                entry=terms.bought_at,
-                cost=terms.owned_cost,
-                price=trade.price if trade else None,
-                target=sells[-1].price if sells else None,
-                unrealised=None if value is None else terms.net + value - terms.owned_cost,
-                is_unvalued=bool(terms.unvalued),
-                tick_size=listing.tick_size if listing else Decimal(0),
-                step_size=listing.step_size if listing else Decimal(0),
-            )
+            trade = prices.get(trader.symbol.name)
+            found[trader.pk] = held(trader, position, trade, listings.get(trader.symbol_id))
     return found
+
+
+def held(trader: Trader, position: Position, trade: LastTrade | None, listing: Listing | None) -> Held:
+    """Of one trader, with its symbol, that has bought. Asks nothing."""
+    terms = arithmetic(position, trader.symbol.base_asset, trader.symbol.quote_asset)
+    fee = listing.sell_maker_fee if listing else USUAL_RATE
+    value = value_of(terms.owned, trade.price if trade else None, fee)
+    sells = [order for order in position.of(Side.SELL) if order.status.is_open]
+    return Held(
+        quantity=terms.owned,
+        entry=terms.bought_at,
+        cost=terms.owned_cost,
+        price=trade.price if trade else None,
+        target=sells[-1].price if sells else None,
+        unrealised=None if value is None else terms.net + value - terms.owned_cost,
+        is_unvalued=bool(terms.unvalued),
+        tick_size=listing.tick_size if listing else ZERO,
+        step_size=listing.step_size if listing else ZERO,
+    )

@@ -10,23 +10,22 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from console import figures, numbers
+from console import figures, numbers, positions
 from console.admin import show
 from console.admin.orders import fee, filled, worth
-from console.positions import held_by
 from console.why import story_now, wakes_at
 from console.words import STATE_MEANS, notes
 from hedgehog_project.venues import Venue, why_it_rests
 from trading.archive import journal as archive
 from trading.books.arithmetic import Arithmetic, arithmetic
 from trading.books.booking import as_core, position_with
-from trading.books.holdings import fees_of, value_of
+from trading.books.holdings import value_of
+from trading.core.fees import USUAL_RATE
 from trading.core.journal import Kind, Source
 from trading.core.money import ZERO, ceil_to, plain, quote_of
 from trading.core.orders import OPEN, PROVEN_BY_US, OrderStatus
-from trading.core.position import LEAVES_TO_THE_NEXT, TraderState
-from trading.models import Fill, JournalEntry, Order, Trader
-from trading.models.symbols import filters_of
+from trading.core.position import LEAVES_TO_THE_NEXT, Position, TraderState
+from trading.models import Fill, JournalEntry, Listing, Order, Trader
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.typed import BadSettings, typed
 from trading.waking import prices
@@ -89,19 +88,21 @@ def timeline_of(trader: Trader) -> dict[str, Any]:
     entries = list(trader.journal.order_by("-id").select_related("order__symbol")[: MAX_LINES + 1])
     told = list(reversed(entries[:MAX_LINES]))
     traded = [as_core(order) for order in orders if order.status in OPEN or order.executed]
-    terms = arithmetic(position_with(trader, traded), base, quote)
+    position = position_with(trader, traded)
+    terms = arithmetic(position, base, quote)
     trade = prices.last_trades([trader.symbol.name], Venue(trader.venue)).get(trader.symbol.name)
+    listing = Listing.objects.filter(venue=trader.venue, symbol=trader.symbol_id).first()
     return {
         "trader": trader,
         "title": f"{trader.symbol.name} #{trader.slot}",
         "state": show.state(trader.state),
         "means": STATE_MEANS[TraderState(trader.state)] if trader.has_ended else "",
         "missing": _missing(trader, terms),
-        "facts": [*_facts(trader), *_held_facts(trader)],
+        "facts": [*_facts(trader), *_held_facts(trader, position, trade, listing)],
         "now": "" if trader.has_ended else story_now(trader, orders, trader.symbol, trade),
         "trigger": wakes_at(trader),
         "retry": show.ago(trader.retry_at) if trader.retry_at else "",
-        "sum": _sum(trader, terms, trade) if terms.bought else None,
+        "sum": _sum(trader, terms, trade, listing) if terms.bought else None,
         "orders": [_order(order, base, quote) for order in orders],
         "steps": [_shown(step, trader) for step in steps(told, orders, trader)],
         "has_more": len(entries) > MAX_LINES,
@@ -132,11 +133,13 @@ def _facts(trader: Trader) -> list[tuple[str, Any]]:
     ]
 
 
-def _held_facts(trader: Trader) -> list[tuple[str, Any]]:
+def _held_facts(
+    trader: Trader, position: Position, trade: LastTrade | None, listing: Listing | None
+) -> list[tuple[str, Any]]:
     """Of one that is active and has bought: what it holds, and how far the price is from its target."""
-    held = held_by([trader]).get(trader.pk)
-    if held is None:
+    if trader.has_ended or not position.bought:
         return []
+    held = positions.held(trader, position, trade, listing)
     quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
     found: list[tuple[str, Any]] = [
         ("Position", f"{numbers.quantity(held.quantity, held.step_size)} {base}"),
@@ -189,12 +192,11 @@ def _both(at: datetime | None) -> SafeString | str:
 
 
 # --- how the profit comes about -------------------------------------------------------------------
-def _sum(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> dict[str, Any]:
+def _sum(trader: Trader, terms: Arithmetic, trade: LastTrade | None, listing: Listing | None) -> dict[str, Any]:
     """The position, and one under the other the terms of its sales, each with its sign, and what they come to."""
     quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
-    filters = filters_of(trader.symbol_id, trader.venue)
     # An average is a price to people: in whole ticks, and none that is better than what was paid.
-    average = ceil_to(terms.bought_at or ZERO, filters.tick if filters else ZERO)
+    average = ceil_to(terms.bought_at or ZERO, listing.tick_size if listing else ZERO)
     bought = f"Bought {plain(terms.bought)} {base} at {plain(average)}"
     position = [(bought, show.amount(terms.paid, quote), "")]
     if terms.fees_base:
@@ -219,7 +221,7 @@ def _sum(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> dict[str
         "is_loss": terms.net < ZERO,
         "of_budget": _share(terms.net, trader.budget, "of the budget"),
         "of_cost": _share(terms.net, terms.cost, "of cost") if terms.sold else "",
-        "held": _held(trader, terms, trade),
+        "held": _held(trader, terms, trade, listing),
         "is_final": trader.has_ended,
     }
 
@@ -240,7 +242,7 @@ def _share(part: Decimal, whole: Decimal, of: str) -> str:
     return f"{show.percent(round(part / whole, 6))} {of}" if whole > 0 else ""
 
 
-def _held(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> str:
+def _held(trader: Trader, terms: Arithmetic, trade: LastTrade | None, listing: Listing | None) -> str:
     """What is still owned, at its cost, and what it is worth now."""
     quote, base = trader.symbol.quote_asset, trader.symbol.base_asset
     if not terms.owned:
@@ -251,7 +253,7 @@ def _held(trader: Trader, terms: Arithmetic, trade: LastTrade | None) -> str:
         return f"{text}{': a later sell includes it' if trader.state in LEAVES_TO_THE_NEXT else ''}."
     if trade is None:
         return f"{text}."
-    fee_share = fees_of(Venue(trader.venue), [trader.symbol_id])[trader.symbol_id]
+    fee_share = listing.sell_maker_fee if listing else USUAL_RATE
     value = value_of(terms.owned, trade.price, fee_share) or ZERO
     whole = terms.net + value - terms.owned_cost
     sign = "+" if whole > 0 else ""

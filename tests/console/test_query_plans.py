@@ -55,7 +55,7 @@ GROWING: tuple[type[Model], ...] = (Trader, Order, Fill, JournalEntry)
 TABLES = {model._meta.db_table for model in GROWING}
 # What one query may read of one of them, and the steps of SQLite's machine that it may take: a few for each row.
 MAX_ROWS, MAX_STEPS = 1500, 30_000
-OF_PROFIT = ("by=strategy&days=", "by=slot&from=2020-01-01&to=2030-01-01&bars=month", "by=cycle&days=&sort=-realised")
+OF_PROFIT = ("by=strategy&days=", "by=slot&from=2020-01-01&to=2030-01-01&bars=month")
 # Pages look through this many rows at most, here.
 SEARCHED = 300
 # Of open orders and live traders there are few at any time.

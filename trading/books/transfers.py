@@ -178,10 +178,12 @@ def _sum(effects: Iterable[Effect]) -> Decimal:
 
 def _effects(venue: Venue, after_fill: int) -> list[Effect]:
     """What the fills after this one have changed at a venue, by asset."""
-    rows = Fill.objects.filter(pk__gt=after_fill, order__venue=venue).order_by()
-    rows = rows.exclude(order__type=OrderType.TAKEOVER)  # Nothing was bought: it lay on the account before.
+    # Of all venues: by a venue SQLite would look for all of its orders first.
+    rows = Fill.objects.filter(pk__gt=after_fill).order_by()
     found: list[Effect] = []
-    for pk, at, side, base, quote, quantity, amount, commission, paid_in in rows.values_list(
+    for place, kind, pk, at, side, base, quote, quantity, amount, commission, paid_in in rows.values_list(
+        "order__venue",
+        "order__type",
         "pk",
         "traded_at",
         "order__side",
@@ -192,6 +194,8 @@ def _effects(venue: Venue, after_fill: int) -> list[Effect]:
         "commission",
         "commission_asset",
     ):
+        if place != venue or kind == OrderType.TAKEOVER:  # Of that nothing was bought: it lay on the account before.
+            continue
         sign = 1 if side == Side.BUY else -1
         changes: dict[str, Decimal] = defaultdict(Decimal)
         changes[base] += sign * quantity

@@ -4,6 +4,7 @@ import io
 import json
 import re
 from datetime import timedelta
+from decimal import Decimal
 from decimal import Decimal as D
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,16 @@ from hedgehog_project.venues import Venue
 from hedgehog_project.version import VERSION
 from streamer.models import StreamedSymbol
 from tests.console.test_overview import publish
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.heartbeats import all_well, plant
 from tests.support.machine.processes import Processes
 from tests.support.rows import make_cycle, make_order, make_story, make_trader
+from trading.books import account
 from trading.core.money import plain
 from trading.core.orders import OrderStatus
 from trading.exchange.client import rate_limits_of
 from trading.models import Order, Symbol
-from trading.risk import kill_switch
+from trading.risk import balances, kill_switch
 from trading.symbols import turning
 
 pytestmark = pytest.mark.django_db
@@ -139,6 +142,7 @@ def test_json_has_exactly_the_promised_shape(day: Symbol, all_up: None) -> None:
                 "positions_without_price": 0,
             }
         },
+        "account": None,
         # Old names, for one release.
         "mode_why": "",
         "stopped_until": None,
@@ -317,3 +321,18 @@ def test_as_a_command_without_a_database_it_exits_with_one_line(processes: Proce
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("hedgehog: The database is not migrated: no such table: trading_switch. Run ")
     assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_account_is_told_in_words_and_in_json(symbol: Symbol) -> None:
+    balances.keep(Venue.MOCK, {"USDT": (Decimal(10_000), Decimal(0))}, timezone.now())
+    account.measure(Venue.MOCK, {"USDT": (Decimal(10_000), Decimal(0))}, timezone.now(), ScriptedExchange())
+    make_cycle(symbol, "2.5")
+    facts = status.gather()
+    assert (
+        "Account value 10,000.00 USDT, put in 10,000.00. Net today +2.50, in total +2.50 "
+        "(realised +2.50, unrealised 0.00)." in status.as_text(facts)
+    )
+    told = status.as_json(facts)["account"]
+    assert (told["asset"], told["value"], told["put_in"]) == ("USDT", "10000", "10000")
+    gain = {"realised": "2.5", "unrealised": "0", "net": "2.5", "apart_from_traders": "-2.5"}
+    assert told["today"] == told["total"] == gain

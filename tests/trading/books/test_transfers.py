@@ -180,10 +180,10 @@ def test_event_that_cannot_be_read_is_an_error(symbol: Symbol, wrong: dict[str, 
 def test_task_acknowledges_what_it_has_recorded(symbol: Symbol, redis_client: "redis.Redis") -> None:
     topic = report_topic("mock")
     for data in (event(), event(), {"e": "balanceUpdate", "a": "USDT"}):
-        added: Any = redis_client.xadd(topic, {"kind": "event", "data": json.dumps(data)})
-        entry = added.decode()
+        entry = redis_client.xadd(topic, {"kind": "event", "data": json.dumps(data)})
+        assert isinstance(entry, bytes)
         redis_client.xgroup_create(topic, GROUP, id="0", mkstream=True) if redis_client.xlen(topic) == 1 else None
         redis_client.xreadgroup(GROUP, "test", {topic: ">"})
-        tasks.transfer(venue="mock", entry=entry, data=data)
+        tasks.transfer(venue="mock", entry=entry.decode(), data=data)
         assert redis_client.xpending(topic, GROUP)["pending"] == 0
     assert kept() == [("USDT", D(50), ToldBy.EVENT)]
