@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseRedirect
+from django.templatetags.static import static
 from django.urls import path, re_path, reverse
 
 from console.admin import first_evening, glossary, saved_filters, search
@@ -20,6 +21,8 @@ def renamed(request: HttpRequest, rest: str) -> HttpResponseRedirect:
 
 urlpatterns = [
     path("readyz", readyz),
+    # Asked for by browsers on pages that name no icon.
+    path("favicon.ico", lambda request: HttpResponseRedirect(static("trading/icon.svg"))),
     path("admin/find/", admin.site.admin_view(search.view), name="search"),
     path("admin/glossary/", admin.site.admin_view(glossary.view), name="glossary"),
     path("admin/fold/first-evening/", admin.site.admin_view(first_evening.fold), name="fold_first_evening"),
