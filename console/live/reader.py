@@ -167,9 +167,9 @@ class Look:
                 each.rows = rows_now
                 each.standing = standing(Symbol.objects.select_related("settings").get(pk=each.symbol.pk), venue)
                 each.todays = {}
-                if not is_new:
-                    topic = SYMBOL + each.symbol.name
-                    frames.setdefault(topic, Frame()).changed.add(topic)
+                # Told at the first look, too: what came between the page's own and this one is nobody else's to tell.
+                topic = SYMBOL + each.symbol.name
+                frames.setdefault(topic, Frame()).changed.add(topic)
             self._see_to_today(each, topics)
         self._see_to_traders(topics, frames)
 
@@ -202,7 +202,7 @@ class Look:
             return
         rows = {pk: (version, ended) for pk, version, ended in _versions(ids)}
         for pk, row in rows.items():
-            if pk in self._traders and self._traders[pk] != row:
+            if self._traders.get(pk) != row:
                 topic = f"{TRADER}{pk}"
                 frames.setdefault(topic, Frame()).changed.add(topic)
         self._traders = rows

@@ -11,7 +11,6 @@
   let polledAt = 0;
   let triedAt = 0;
   let isPolling = false;
-  let isFirstState = true;
   let problems = {};
   const known = new Map(); // the newest text of each name, for what is shown later
 
@@ -94,9 +93,7 @@
     source.onmessage = heard(frame);
     source.addEventListener("state", heard((found) => {
       apply(found.values);
-      // The page has just been rendered: only one that comes back has missed something.
-      if (!isFirstState) tell("changed", found.changed);
-      isFirstState = false;
+      tell("changed", found.changed);
     }));
     source.addEventListener("beat", heard((found) => {
       problems = found.problems;

@@ -1,7 +1,7 @@
 """The web server of pages and streams in this process, and somebody who is logged in."""
 
+import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -42,8 +42,8 @@ def site(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Si
     with PageServer(application) as server:
         yield Site(server, stream, user, client.cookies["sessionid"].value, client)
     assert stream.reader.wait_until_ended(5), "somebody still reads"
-    # What its threads have connected to would keep the database from being emptied.
-    with ThreadPoolExecutor(serving.THREADS) as _:
-        for _ in range(serving.THREADS):
-            application.threads.submit(connections.close_all)
+    # What its threads have connected to would keep the database from being emptied: each closes its own.
+    together = threading.Barrier(serving.THREADS)
+    for _ in range(serving.THREADS):
+        application.threads.submit(lambda: (together.wait(5), connections.close_all()))
     application.threads.shutdown()

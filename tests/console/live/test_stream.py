@@ -49,6 +49,10 @@ class Events:
                     data = value
         return "closed", {}
 
+    def ready(self) -> None:
+        """Until the reader has looked at all that the page shows: from here on it tells what changes."""
+        self.until("message", changed=True)
+
     def until(self, event: str, **has: Any) -> dict[str, Any]:
         """The first event of that kind that has these parts."""
         give_up = time.monotonic() + SLOW_S
@@ -86,7 +90,7 @@ def test_a_stream_begins_with_the_whole_state_and_goes_on_with_trades(symbol: Sy
     with opened(site) as events:
         kind, state = events.next()
         assert (kind, state["values"]["sym.ETHUSDT.price"]) == ("state", ["3,000.10", None])
-        events.until("beat")
+        events.ready()
         publish("3001.2", 2)
         begun = time.monotonic()
         bars = events.until("message", bars=True)["bars"]["ETHUSDT"]
@@ -99,7 +103,7 @@ def test_a_fill_is_told_within_two_seconds_of_its_row(symbol: Symbol, site: Site
     order = make_order(trader)
     publish("3000", 1)
     with opened(site) as events:
-        events.until("beat")
+        events.ready()
         begun = time.monotonic()
         make_fill(order)
         news = events.until("message", changed=True)
@@ -112,7 +116,7 @@ def test_a_fill_is_told_within_two_seconds_of_its_row(symbol: Symbol, site: Site
 def test_at_most_four_frames_a_second(symbol: Symbol, site: Site) -> None:
     publish("3000", 1)
     with opened(site) as events:
-        events.until("beat")
+        events.ready()
         stop = threading.Event()
 
         def trade() -> None:
@@ -134,6 +138,7 @@ def test_at_most_four_frames_a_second(symbol: Symbol, site: Site) -> None:
 def test_a_stream_goes_on_from_its_last_event(symbol: Symbol, site: Site) -> None:
     publish("3000", 1)
     with opened(site) as stays:
+        stays.ready()
         with opened(site) as events:
             events.until("beat")
             publish("3001", 2)
