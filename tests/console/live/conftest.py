@@ -44,6 +44,11 @@ def site(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Si
     assert stream.reader.wait_until_ended(5), "somebody still reads"
     # What its threads have connected to would keep the database from being emptied: each closes its own.
     together = threading.Barrier(serving.THREADS)
+
+    def close_own() -> None:
+        together.wait(5)
+        connections.close_all()
+
     for _ in range(serving.THREADS):
-        application.threads.submit(lambda: (together.wait(5), connections.close_all()))
+        application.threads.submit(close_own)
     application.threads.shutdown()
