@@ -21,7 +21,7 @@ FINAL = "This cannot be undone."
 
 @dataclass(frozen=True)
 class Button:
-    """A deed that a page offers. `at_once`: it asks nothing, as it can be taken back; `why_not`: why it rests."""
+    """A deed that a page offers. `at_once`: it asks nothing, for it can be undone; `why_not`: why it rests."""
 
     label: str
     icon: str

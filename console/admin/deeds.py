@@ -110,7 +110,7 @@ def _ask_cancel(trader: Trader, sent: Sent) -> Question:
 
 
 def _ask_plain(text: str, button: str, keep: str = "Leave it") -> Callable[[Trader, Sent], Question]:
-    """The question of a deed that can be taken back: on play money nobody asks it."""
+    """The question of a deed that can be undone: on play money nobody asks it."""
 
     def ask(trader: Trader, sent: Sent) -> Question:
         title = f"{button}: {trader.symbol.name}, slot {trader.slot}?"

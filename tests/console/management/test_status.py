@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from console import readyz
 from console.management import watching
+from console.management.commands import status
 from hedgehog_project import processes as probes
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue
