@@ -210,7 +210,8 @@ def _symbol(row: SymbolMoney) -> dict[str, Any]:
     )
     return {
         "name": row.name,
-        "url": reverse("admin:trading_symbol_change", args=(row.pk,)),
+        "url": reverse("admin:trading_symbol_chart", args=(row.pk,)),
+        "spark": reverse("admin:trading_symbol_chart_spark", args=(row.pk,)),
         "chip": show.chip("paused", "attn") if row.slots.paused else "" if row.is_on else show.chip("off"),
         "price": show.NONE if row.price is None else numbers.price(row.price, row.tick_size),
         "quote": row.quote_asset,

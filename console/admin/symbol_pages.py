@@ -14,7 +14,7 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 
 from console import figures, numbers
-from console.admin import show
+from console.admin import deeds, drawings, show
 from console.admin.orders import filled, worth
 from console.admin.protections import symbol_state
 from console.admin.why import shown
@@ -33,6 +33,8 @@ from trading.waking import prices
 # Which interval a reader chose last.
 INTERVAL_COOKIE = "chart_interval"
 SHOWN = 30
+# A day in so many candles.
+DAY_INTERVAL, DAY_CANDLES = "15m", 96
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class SymbolPages(ModelAdmin):
             "chart/data": self.data_view,
             "chart/candles": self.candles_view,
             "chart/book": self.book_view,
+            "chart/spark": self.spark_view,
         }
         found = [
             path(f"<int:pk>/{place}/", wrap(view), name=f"trading_symbol_{place.replace('/', '_')}")
@@ -110,6 +113,7 @@ class SymbolPages(ModelAdmin):
             "intervals": list(INTERVALS),
             "interval": interval if interval in INTERVALS else DEFAULT_INTERVAL,
             "slots": _slots(head["of"]),
+            "may_act": _may_act(request),
             "summary": _summary(head["of"]),
         }
         return self._page(request, "trading/symbol_chart.html", context, f"{symbol.name} chart")
@@ -169,10 +173,12 @@ class SymbolPages(ModelAdmin):
         of = standing(symbol, Switch.current())
         length_s = INTERVALS[interval]
         begins = since or int(timezone.now().timestamp()) - CANDLES * length_s
+        rows = _slots(of)
+        in_rows = {"slots": rows, "of": of, "may_act": _may_act(request)}
         answer = {
             "marks": own.marks(symbol, of.venue, datetime.fromtimestamp(begins, UTC), length_s),
             "lines": [line.row(of) for line in own.lines(of)],
-            "slots": render_to_string("trading/symbol_slots.html", {"slots": (rows := _slots(of)), "of": of}),
+            "slots": render_to_string("trading/symbol_slots.html", in_rows),
             "ladder": [{"slot": row.number, "state": row.state, **row.prices} for row in rows],
             "summary": _summary(of),
             "counts": {tab.name: tab.count for tab in tabs_of(symbol, "chart", of)},
@@ -196,6 +202,15 @@ class SymbolPages(ModelAdmin):
             # Kept for the next visit.
             response.set_cookie(INTERVAL_COOKIE, interval, max_age=31_536_000, samesite="Lax")
         return response
+
+    def spark_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The last day as a small line, for a row of the overview; empty where the market does not answer."""
+        symbol = self._symbol(request, pk)
+        try:
+            candles = market.candles(market_of(Switch.current()), symbol.name, DAY_INTERVAL)[-DAY_CANDLES:]
+        except NoAnswer:
+            candles = []
+        return HttpResponse(drawings.line([candle[4] for candle in candles], f"{symbol.name}, 24 hours"))
 
     def book_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The order book and the last trades, ready to be shown."""
@@ -228,6 +243,7 @@ class SymbolPages(ModelAdmin):
             "title": title,
             **context,
             "original": context["symbol"],
+            "deeds": deeds.symbol_buttons(context["symbol"], self.has_change_permission(request, context["symbol"])),
         }
         return TemplateResponse(request, template, found)
 
@@ -305,6 +321,10 @@ def _book(of: Standing, book: market.Book) -> dict[str, Any]:
     depth = max(len(bids), len(asks))
     rows = [(bids[n] if n < len(bids) else blank, asks[n] if n < len(asks) else blank) for n in range(depth)]
     return {"rows": rows, "spread": spread}
+
+
+def _may_act(request: HttpRequest) -> bool:
+    return request.user.has_perm("trading.change_trader")
 
 
 def _interval(request: HttpRequest) -> str:

@@ -167,6 +167,7 @@ class SymbolAdmin(SymbolPages, TurningAdmin):
         "streaming_on",
         "streaming_off",
     )
+    change_form_template = "trading/symbol_settings.html"
     change_form_outer_before_template = "trading/symbol_state.html"
     change_form_outer_after_template = "trading/symbol_why_cards.html"
 
