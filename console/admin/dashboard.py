@@ -194,7 +194,7 @@ def _needs(findings: Iterable[Finding]) -> list[Need]:
 def _unclear(order: Order) -> SafeString:
     asked = format_html("last checked {}", show.ago(order.asked_at)) if order.asked_at else "not checked yet"
     return format_html(
-        "<b>{} {} at {}</b> is not confirmed by the exchange, sent {}: {}{}",
+        "<b>{} {} at {}</b>, sent {}. Not confirmed by the exchange: {}{}",
         order.side.capitalize(),
         order.symbol.name,
         plain(order.price),

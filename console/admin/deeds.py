@@ -1,6 +1,6 @@
 """The deeds by hand: for each a question in numbers, then the function that `manage.py sell` and its kin call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from django.core.exceptions import ValidationError
 from django.urls import reverse
@@ -18,10 +18,10 @@ from trading.by_hand.plans import SLIPPAGE, plan_buy, plan_sale, plan_takeover
 from trading.by_hand.saying import Hands, Outcome
 from trading.by_hand.taking_over import take_over
 from trading.core.money import plain
-from trading.core.orders import Side
+from trading.core.orders import OrderStatus, Side
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
-from trading.models import Switch, Symbol, Trader
+from trading.models import Order, Switch, Symbol, Trader
 
 
 # --- what a trader can be told --------------------------------------------------------------------
@@ -153,9 +153,9 @@ TRADER_DEEDS = {
 }
 
 
-def trader_buttons(trader: Trader, may_act: bool) -> list[Button]:
-    """What a live trader can be told; what makes no sense now rests, and says why."""
-    resting = {order.side for order in trader.orders.filter(status__is_open=True)}
+def trader_buttons(trader: Trader, orders: Iterable[Order], may_act: bool) -> list[Button]:
+    """What a live trader, with its orders, can be told; what makes no sense now rests, and says why."""
+    resting = {order.side for order in orders if OrderStatus(order.status).is_open}
     why_not = {
         "cancel": "" if Side.BUY in resting else "It has no open buy.",
         "move": "" if trader.holds else "It holds nothing.",

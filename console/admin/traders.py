@@ -256,14 +256,15 @@ class TraderAdmin(LongList):
     ) -> HttpResponse:
         trader = self.get_object(request, object_id)
         if trader is not None:
-            may_act = self._may_act(request)
+            may_act, story = self._may_act(request), timeline_of(trader)
+            orders = [row["order"] for row in story["orders"]]
             extra_context = {
                 **(extra_context or {}),
-                **timeline_of(trader),
+                **story,
                 "intervals": INTERVALS,
                 "interval": interval_of(trader),
                 "may_act": may_act,
-                "deeds": [] if trader.has_ended else deeds.trader_buttons(trader, may_act),
+                "deeds": [] if trader.has_ended else deeds.trader_buttons(trader, orders, may_act),
             }
         return super().change_view(request, object_id, form_url, extra_context)
 

@@ -86,7 +86,7 @@ def test_figures_are_those_of_the_world_that_runs(admin_client: Client, worlds: 
 
 
 def test_band_names_the_world(admin_client: Client, worlds: list[Trader]) -> None:
-    assert "Paper: real prices, play money" in page(admin_client, "/admin/trading/trader/")
+    assert "Paper: real prices, mock exchange" in page(admin_client, "/admin/trading/trader/")
 
 
 def test_risk_limits_can_be_set_for_each_world(admin_client: Client, worlds: list[Trader]) -> None:

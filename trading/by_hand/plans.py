@@ -80,9 +80,9 @@ class SalePlan:
         elif not self.cancels:
             yield "  holds nothing and has no open order"
         yield from _price_line(self.trade)
-        if self.expected is not None:
+        if self.expected is not None and self.quantity:
             yield "  " + self.expected.line("at", symbol.quote_asset)
-        if self.worst is not None:
+        if self.worst is not None and self.quantity:
             yield "  " + self.worst.line("at worst, at", symbol.quote_asset)
 
 

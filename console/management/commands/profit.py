@@ -35,7 +35,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--by",
-            choices=["symbol", "slot", "day", "cycle"],  # By; written out, its help needs no rows
+            choices=["symbol", "slot", "strategy", "day", "cycle"],  # By; written out, its help needs no rows
             default="symbol",
             help="group by; default: %(default)s",
         )

@@ -13,8 +13,10 @@ from django.utils import timezone
 
 from hedgehog_project.venues import Venue
 from tests.console.test_overview import publish
+from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_cycle, make_order, make_story, make_trader
 from tests.trading.conftest import make_symbol
+from trading.books import account
 from trading.core.denials import Rule
 from trading.core.orders import OrderStatus, Side
 from trading.models import (
@@ -33,6 +35,9 @@ from trading.symbols import turning
 
 # Pages of their own, besides those that each kind of rows has.
 NAMED = ("admin:index", "admin:trading_profit", "admin:password_change", "glossary")
+# A symbol's tabs and what asks before deeds.
+OF_SYMBOL = ("chart", "traders", "orders", "profit", "why")
+DEEDS_OF_SYMBOL, DEEDS_OF_TRADER = ("buy", "sell", "takeover"), ("sell", "move", "cancel")
 LONG = "the exchange answered -2010: Account has insufficient balance for requested action, after 3 attempts"
 
 
@@ -52,6 +57,7 @@ def populate() -> User:
         make_order(trader, Side.SELL, OrderStatus.CANCELED, reason=LONG)
     make_order(Trader.objects.get(slot=2), status=OrderStatus.SUBMITTING)
     _others(symbol)
+    account.measure(Venue.MOCK, {"USDT": (Decimal("9800.5"), Decimal(200))}, timezone.now(), ScriptedExchange())
     LogEntry.objects.create(
         user=admin_user,
         content_type=ContentType.objects.get_for_model(symbol),
@@ -98,7 +104,7 @@ def addresses(user: User) -> list[str]:
     """Each page that the admin has for this user: lists, forms to add and to change, histories, deletions."""
     request = HttpRequest()
     request.user = user
-    found = [reverse(name) for name in NAMED]
+    found = [reverse(name) for name in NAMED] + _of_one()
     for model, page in admin.site._registry.items():
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         if page.has_view_permission(request):
@@ -111,3 +117,27 @@ def addresses(user: User) -> list[str]:
             parts = ["change", "history", *(["delete"] if page.has_delete_permission(request, row) else [])]
             found += [reverse(f"{name}_{part}", args=(row.pk,)) for part in parts]
     return found
+
+
+def main_pages() -> list[str]:
+    """Those that are open all day: looked at on every screen, by light and in the dark."""
+    symbol, trader = Symbol.objects.get(name="ETHUSDT"), Trader.objects.get(slot=1, finished_at=None)
+    names = ("admin:index", "admin:trading_profit", "admin:trading_balance_changelist")
+    return [
+        *(reverse(name) for name in names),
+        reverse("admin:trading_symbol_chart", args=(symbol.pk,)),
+        reverse("admin:trading_symbol_change", args=(symbol.pk,)),
+        reverse("admin:trading_trader_change", args=(trader.pk,)),
+        reverse("admin:trading_trader_hand", args=(trader.pk, "sell")),
+    ]
+
+
+def _of_one() -> list[str]:
+    """The pages of one symbol and of one trader."""
+    symbol, trader = Symbol.objects.get(name="ETHUSDT"), Trader.objects.get(slot=1, finished_at=None)
+    return [
+        *(reverse(f"admin:trading_symbol_{name}", args=(symbol.pk,)) for name in OF_SYMBOL),
+        *(reverse("admin:trading_symbol_hand", args=(symbol.pk, name)) for name in DEEDS_OF_SYMBOL),
+        *(reverse("admin:trading_trader_hand", args=(trader.pk, name)) for name in DEEDS_OF_TRADER),
+        reverse("admin:trading_switch_hand", args=(Venue.MOCK.value, "flatten")),
+    ]

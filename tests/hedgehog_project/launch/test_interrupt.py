@@ -62,7 +62,7 @@ def pressed(command: list[str], environment: dict[str, str], at: str) -> subproc
         "redis",
         "hedgehog_project.cli",
         "hedgehog_project.settings",
-        "unfold",
+        "django.db.models",
         "trading.models.symbols",
         "console.management.commands.status",
         "console.figures",

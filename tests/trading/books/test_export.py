@@ -137,6 +137,7 @@ def test_head_may_stop_reading(
     os.close(reading)
     with os.fdopen(writing, "w") as closed:
         monkeypatch.setattr(cli, "recall", lambda: None)
+        monkeypatch.setenv("HEDGEHOG_PROCESS", "")  # which it sets, and processes of later tests would have
         monkeypatch.setattr(sys, "stdout", closed)
         monkeypatch.setattr(sys, "argv", ["manage.py", "export", "trades", "--year", "2026", "--skip-checks"])
         cli.main()

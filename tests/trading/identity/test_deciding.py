@@ -12,6 +12,7 @@ from console.management.commands import identity as command
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_trader, own_id
+from tests.support.settings import give
 from tests.trading.identity.conftest import STRANGER, Place
 from trading import leader
 from trading.core.events import TradeSeen
@@ -21,6 +22,7 @@ from trading.core.strategy import TraderState
 from trading.identity import copies, others, runs
 from trading.models import Fill, FillMark, Installation, JournalEntry, Order, Orphan, OtherInstallation, Run, Trader
 from trading.models.orphans import Resolution
+from trading.models.symbols import Slots
 from trading.reconciliation.audit import audit
 from trading.reconciliation.reconcile import reconcile
 from trading.traders import acting
@@ -80,6 +82,7 @@ class TestKeep:
         self, trader: Trader, runs_for_an_hour: Run, exchange: ScriptedExchange, place: Place
     ) -> None:
         """As after a restored backup: the trader gets the order back that sold its coins."""
+        give(slots=Slots.TOGETHER)
         acting.wake(trader.pk, TRADE, exchange)
         acting.hear(exchange.fill_all(Order.objects.get().client_order_id), Source.REPORT, exchange)
         sale = Order.objects.get(side=Side.SELL)

@@ -16,6 +16,7 @@ from hedgehog_project.venues import Venue
 from tests.console.test_overview import NO_REDIS
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_trader, own_id
+from tests.support.settings import give
 from tests.trading.conftest import make_symbol
 from trading import tasks
 from trading.core.events import TradeSeen
@@ -27,6 +28,7 @@ from trading.exchange.errors import NotSent, Refused, Throttled
 from trading.exchange.protocol import NewOrder
 from trading.models import Fill, FillMark, JournalEntry, Order, Orphan, Reconciliation, Trader, TradingSettings
 from trading.models.orphans import Resolution
+from trading.models.symbols import Slots
 from trading.reconciliation import fill_marks
 from trading.reconciliation import reconcile as module
 from trading.reconciliation.reconcile import alone, last, reconcile, venues_in_use
@@ -178,6 +180,7 @@ class TestQuestionsThatFail:
     def test_one_failing_question_does_not_stop_the_rest(
         self, trader: Trader, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        give(slots=Slots.TOGETHER)
         second = make_trader(trader.symbol, slot=2)
         lost, found = buys(trader, exchange), buys(second, exchange)
         for each in (lost, found):

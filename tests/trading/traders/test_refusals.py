@@ -14,6 +14,7 @@ from hedgehog_project.venues import Venue
 from streamer.topics import report_topic
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
 from tests.support.rows import make_trader
+from tests.support.settings import give
 from tests.trading.traders.test_traders import RECHECK, TRADE, fresh, later, look_again, only_order
 from trading import tasks
 from trading.core.journal import Kind, Source
@@ -24,7 +25,7 @@ from trading.exchange.errors import NotSent, OutcomeUnknown, Refused, Throttled,
 from trading.exchange.protocol import NewOrder
 from trading.models import Fill as FillRow
 from trading.models import JournalEntry, Listing, Order, Trader
-from trading.models.symbols import bounds_of, forget_filters
+from trading.models.symbols import Slots, bounds_of, forget_filters
 from trading.risk import gate
 from trading.symbols import listings, refreshing
 from trading.traders import acting, calls
@@ -156,6 +157,7 @@ def test_full_budget_holds_a_trader_back_without_a_row_or_an_error(
 def test_book_that_is_full_of_our_orders_takes_no_more_buys(trader: Trader, exchange: ScriptedExchange) -> None:
     Listing.objects.update(filters=[{"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 1}])
     forget_filters()
+    give(slots=Slots.TOGETHER)
     acting.wake(trader.pk, TRADE, exchange)
     other = make_trader(trader.symbol, 2)
     acting.wake(other.pk, TRADE, exchange)
