@@ -182,7 +182,6 @@ class TestOrders:
             shown(admin_client, "trading_order_change", denied.pk),
             shown(admin_client, "trading_trader_change", denied.trader_id),
             shown(admin_client, "trading_order_changelist", query="?show=unclear"),
-            shown(admin_client, "index"),
             said("why", "ETHUSDT"),
         ):
             assert words in text

@@ -71,7 +71,7 @@ def test_dialog_by_keyboard_alone(holding: Symbol, live_server: LiveServer, chro
     chromium.open(page)
 
     focus = "document.activeElement.textContent.trim()"
-    chromium.evaluate("document.querySelector('a[data-question]').focus()")
+    chromium.evaluate("document.querySelector('a[data-question][href*=off-cancel]').focus()")
     chromium.press("Enter")
     chromium.wait_for("document.querySelector('dialog[open]')")
     assert chromium.evaluate(focus) == "Leave it as it is"

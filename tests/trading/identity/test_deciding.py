@@ -82,7 +82,6 @@ class TestKeep:
         self, trader: Trader, runs_for_an_hour: Run, exchange: ScriptedExchange, place: Place
     ) -> None:
         """As after a restored backup: the trader gets the order back that sold its coins."""
-        give(slots=Slots.TOGETHER)
         acting.wake(trader.pk, TRADE, exchange)
         acting.hear(exchange.fill_all(Order.objects.get().client_order_id), Source.REPORT, exchange)
         sale = Order.objects.get(side=Side.SELL)
@@ -117,6 +116,7 @@ class TestNew:
     @pytest.fixture
     def trading(self, trader: Trader, runs_for_an_hour: Run, exchange: ScriptedExchange, place: Place) -> str:
         """Slot 1 holds coins that it sells, slot 2 has a resting buy, and a copy is alive. The identity."""
+        give(slots=Slots.TOGETHER)
         acting.wake(trader.pk, TRADE, exchange)
         acting.hear(exchange.fill_all(Order.objects.get().client_order_id), Source.REPORT, exchange)
         acting.wake(make_trader(trader.symbol, 2).pk, TRADE, exchange)
