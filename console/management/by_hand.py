@@ -43,7 +43,7 @@ class ByHand(BaseCommand):
 
     def add_common(self, parser: ArgumentParser, waits: bool = False) -> None:
         parser.add_argument("--venue", choices=[v.value for v in Venue], help="default: the venue of new traders")
-        parser.add_argument("--why", default="", metavar="TEXT", help="reason to record")
+        parser.add_argument("--reason", default="", metavar="TEXT", help="reason to record")
         parser.add_argument("--by", default="", metavar="NAME", help="name to record; default: the system user")
         parser.add_argument("--key", default="", help="the same key again does nothing; default: a new one each time")
         parser.add_argument("--dry-run", action="store_true", help="only show, in numbers, what would be done")
@@ -57,7 +57,7 @@ class ByHand(BaseCommand):
         return Venue(options["venue"] or Switch.current())
 
     def hands(self, options: dict[str, Any]) -> Hands:
-        return Hands(options["by"] or emergency.user(), options["why"], options["key"])
+        return Hands(options["by"] or emergency.user(), options["reason"], options["key"])
 
     def meant(self, text: str, options: dict[str, Any]) -> Meant:
         """ETHUSDT or ETHUSDT#2. Raises CommandError where there is no such thing."""

@@ -89,7 +89,7 @@ def test_a_dry_run_says_in_numbers_what_it_would_do(holder: Trader) -> None:
 
 
 def test_sell_waits_for_the_outcome_and_shows_it(holder: Trader, worker: list[D]) -> None:
-    said = run("sell", "ETHUSDT#1", "--why", "it falls")
+    said = run("sell", "ETHUSDT#1", "--reason", "it falls")
     assert said.endswith("Sold.\n")
     assert Trader.objects.get(pk=holder.pk).state == TraderState.FINISHED
     told = JournalEntry.objects.filter(trader=holder, source=Source.PERSON).first()
