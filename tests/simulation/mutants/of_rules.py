@@ -24,6 +24,7 @@ from trading.core.position import Mode, Position
 from trading.exchange.errors import ExchangeError
 from trading.models import Order, Slot, Trader
 from trading.models.journal import write
+from trading.models.orders import RESTING
 from trading.models.symbols import TradingStatus
 from trading.risk import gate, kill_switch, protections, sizing
 from trading.strategies import naive, trailing
@@ -144,8 +145,8 @@ def sends_what_was_saved_before_its_symbol_was_turned_off(patches: Patches) -> N
 
 
 def cancels_nothing_when_a_symbol_is_turned_off(patches: Patches) -> None:
-    def by_their_traders_only(with_buys: bool | None = None) -> "QuerySet[Order]":
-        return kill_switch.resting().exclude(cancel_reason="")
+    def by_their_traders_only(with_buys: bool | None = None, world: str = "") -> "QuerySet[Order]":
+        return kill_switch._of(None, Order.objects.filter(RESTING), world).exclude(cancel_reason="")
 
     patches.everywhere(kill_switch.unwanted, by_their_traders_only)
 

@@ -92,9 +92,10 @@ class People:
         self.wishes["shutdowns ended"] += int(name not in self.off_since and by_itself.exists())
         # Before the rows say so: whatever begins from now on may.
         was = self.not_on_since.pop(name, None), self.off_since.pop(name, None)
-        if turning.turn([Symbol.objects.get(name=name)], TradingStatus.ON):
+        if refused := turning.turn([Symbol.objects.get(name=name)], TradingStatus.ON):
             # It does not trade at the exchange just now; or its budget is too small for what orders are worth by now.
-            if Listing.objects.exclude(status="TRADING").filter(symbol__name=name).exists():
+            is_too_small = any("min notional" in each for each in refused.values())
+            if not is_too_small and Listing.objects.exclude(status="TRADING").filter(symbol__name=name).exists():
                 self._world.later(5_000, lambda: self._turn_on(name))
             for since, remembered in zip(was, (self.not_on_since, self.off_since), strict=True):
                 if since is not None:
