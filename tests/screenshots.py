@@ -29,7 +29,6 @@ UP_S, STOP_S = 240, 20
 # In a headless Chromium at 2x the canvases of lightweight-charts are blurred unless it falls back to CSS pixels.
 SHARP = "delete ResizeObserverEntry.prototype.devicePixelContentBoxSize"
 FIRST_LINK = "document.querySelector('#result_list a[href*=\"/{model}/\"]').href"
-SETTINGS = FIRST_LINK.format(model="symbol") + ".replace(/chart\\/$/, 'change/')"
 # Of the traders that live, one with something to tell.
 BUSY_TRADER = """[...document.querySelectorAll('#result_list tr.data-row')]
     .sort((a, b) => /sell|hold/i.test(b.innerText) - /sell|hold/i.test(a.innerText))[0]
@@ -52,7 +51,6 @@ PICTURES = (
     Picture("overview", "/admin/"),
     Picture("symbol", "/admin/trading/symbol/?q=ETHUSDT", FIRST_LINK.format(model="symbol")),
     Picture("trader", "/admin/trading/trader/", BUSY_TRADER),
-    Picture("settings", "/admin/trading/symbol/?q=ETHUSDT", SETTINGS, to="[name$=budget]"),
     Picture("phone", "/admin/", width=390, height=844),
 )
 
