@@ -19,6 +19,7 @@ from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.limited import PRICE, QUANTITY, keep_balances, limit, limit_account, see_trade
 from tests.support.rows import make_order, make_trader
+from tests.support.settings import give
 from tests.trading.conftest import make_symbol
 from trading.core.denials import Rule
 from trading.core.events import Recheck, TradeSeen
@@ -32,6 +33,7 @@ from trading.models import (
     Symbol,
     Trader,
 )
+from trading.models.symbols import Slots
 from trading.risk import protections
 from trading.traders import acting, looks
 
@@ -157,6 +159,7 @@ def test_workers_at_the_same_time_do_not_pass_a_limit_together(
     set_limit: Callable[[Symbol], object],
     passes: int,
 ) -> None:
+    give(slots=Slots.TOGETHER)  # The ladder would let one of them buy.
     own = [make_trader(symbol, slot) for slot in range(1, 7)]
     keep_balances("1000")
     set_limit(symbol)
