@@ -1,5 +1,6 @@
 """A symbol's workspace: one page for each of its tabs, and what its chart asks for. Settings is the change form."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -108,13 +109,14 @@ class SymbolPages(ModelAdmin):
         symbol = self._symbol(request, pk)
         head = head_of(symbol, "chart")
         interval = request.COOKIES.get(INTERVAL_COOKIE, "")
+        lines = own.lines_by_slot(head["of"])
         context = {
             **head,
             "intervals": list(INTERVALS),
             "interval": interval if interval in INTERVALS else DEFAULT_INTERVAL,
-            "slots": _slots(head["of"]),
+            "slots": _slots(head["of"], lines),
             "may_act": _may_act(request),
-            "summary": _summary(head["of"]),
+            "summary": _summary(head["of"], own.merged(lines)),
         }
         return self._page(request, "trading/symbol_chart.html", context, f"{symbol.name} chart")
 
@@ -124,7 +126,7 @@ class SymbolPages(ModelAdmin):
         head = head_of(symbol, "traders")
         context = {
             **head,
-            "slots": _slots(head["of"]),
+            "slots": _slots(head["of"], own.lines_by_slot(head["of"])),
             "ended": [_ended(trader) for trader in traders.filter(ENDED).order_by("-finished_at")[:SHOWN]],
             "all_url": f"{reverse('admin:trading_trader_changelist')}?show=all&symbol__id__exact={symbol.pk}",
         }
@@ -173,14 +175,15 @@ class SymbolPages(ModelAdmin):
         of = standing(symbol, Switch.current())
         length_s = INTERVALS[interval]
         begins = since or int(timezone.now().timestamp()) - CANDLES * length_s
-        rows = _slots(of)
+        by_slot = own.lines_by_slot(of)
+        rows, lines = _slots(of, by_slot), own.merged(by_slot)
         in_rows = {"slots": rows, "of": of, "may_act": _may_act(request)}
         answer = {
             "marks": own.marks(symbol, of.venue, datetime.fromtimestamp(begins, UTC), length_s),
-            "lines": [line.row(of) for line in own.lines(of)],
+            "lines": [line.row(of) for line in lines],
             "slots": render_to_string("trading/symbol_slots.html", in_rows),
             "ladder": [{"slot": row.number, "state": row.state, **row.prices} for row in rows],
-            "summary": _summary(of),
+            "summary": _summary(of, lines),
             "counts": {tab.name: tab.count for tab in tabs_of(symbol, "chart", of)},
             "values": state.of_symbol(of, timezone.get_current_timezone(), waits=False),
         }
@@ -254,15 +257,15 @@ def _status(symbol: Symbol) -> str:
     return "shutting down" if figures.is_shutting_down(symbol) else "off"
 
 
-def _slots(of: Standing) -> list[own.SlotRow]:
+def _slots(of: Standing, lines: Mapping[int, list[own.Line]]) -> list[own.SlotRow]:
     trade = prices.last_trades([of.symbol.name], of.venue).get(of.symbol.name)
     texts = {line.number: line.text for line in slot_lines(of.symbol, of.venue, trade)}
-    return own.slot_rows(of, texts)
+    return own.slot_rows(of, lines, texts)
 
 
-def _summary(of: Standing) -> str:
+def _summary(of: Standing, lines: Iterable[own.Line]) -> str:
     """The chart in a sentence, for who does not see it."""
-    orders = [line for line in own.lines(of) if line.kind != "entry"]
+    orders = [line for line in lines if line.kind != "entry"]
     said = "; ".join(f"{line.text(of)} at {of.price_text(line.price)}" for line in orders) or "no own orders"
     held = f"{numbers.quantity(of.quantity, of.step)} {of.symbol.base_asset} held" if of.quantity else "nothing held"
     return f"Candles of {of.symbol.name} with own fills and prices: {held}; {said}."

@@ -22,7 +22,7 @@ WIDEST, AROUND = 100, 20
 
 def interval_of(trader: Trader) -> str:
     """The shortest candles in which the cycle fits."""
-    took_s = ((trader.finished_at or timezone.now()) - trader.created_at).total_seconds()
+    took_s = _took_s(trader)
     fits = (name for name, length_s in INTERVALS.items() if took_s <= WIDEST * length_s)
     return next(fits, "1d")
 
@@ -30,13 +30,14 @@ def interval_of(trader: Trader) -> str:
 def cycle(trader: Trader, interval: str) -> dict[str, Any]:
     """All that the chart of a cycle draws; where the market does not answer, `problem` says why it has no candles."""
     of = standing(trader.symbol, Venue(trader.venue))
+    orders = list(trader.orders.order_by("id").prefetch_related("fills"))
     length_s = INTERVALS[interval]
     found: dict[str, Any] = {
         "interval": interval,
         "length": length_s,
         "decimals": numbers.decimals_of(of.tick) if of.filters else 8,
-        "marks": _marks(trader, length_s),
-        "lines": [line.row(of) for line in _lines(trader, of)],
+        "marks": _marks(trader, orders, length_s),
+        "lines": [line.row(of) for line in _lines(trader, orders, of)],
         "visible": _visible(trader, length_s),
         "ended": trader.has_ended,
     }
@@ -54,20 +55,22 @@ def cycle(trader: Trader, interval: str) -> dict[str, Any]:
 
 
 def _visible(trader: Trader, length_s: int) -> int:
-    took_s = ((trader.finished_at or timezone.now()) - trader.created_at).total_seconds()
-    return min(market.CANDLES, int(took_s / length_s) + 2 * AROUND)
+    return min(market.CANDLES, int(_took_s(trader) / length_s) + 2 * AROUND)
 
 
-def _marks(trader: Trader, length_s: int) -> list[list[Any]]:
-    begun = min((fill.traded_at for order in _orders(trader) for fill in order.fills.all()), default=None)
+def _took_s(trader: Trader) -> float:
+    return ((trader.finished_at or timezone.now()) - trader.created_at).total_seconds()
+
+
+def _marks(trader: Trader, orders: list[Order], length_s: int) -> list[list[Any]]:
+    begun = min((fill.traded_at for order in orders for fill in order.fills.all()), default=None)
     if begun is None:
         return []
     return own.marks(trader.symbol, Venue(trader.venue), begun, length_s, trader)
 
 
-def _lines(trader: Trader, of: Standing) -> list[Line]:
+def _lines(trader: Trader, orders: list[Order], of: Standing) -> list[Line]:
     """Its entry and its orders, each chain of moved ones stepped; of one that lives, what it has in mind as well."""
-    orders = _orders(trader)
     traded = tuple(order for order in orders if order.status in OPEN or order.executed)
     position = position_with(trader, (as_core(order) for order in traded))
     slot = Slot(trader, position, arithmetic(position, trader.symbol.base_asset, trader.symbol.quote_asset), traded)
@@ -85,20 +88,13 @@ def _lines(trader: Trader, of: Standing) -> list[Line]:
         last = chain[-1]
         steps = tuple((int(order.submitted_at.timestamp()), order.price) for order in chain)
         until = None if last.status in OPEN else _seconds(last.updated_at)
-        is_loss = entry is not None and last.price < entry
-        tone = "ours" if side == Side.BUY else "loss" if is_loss else "gain"
         if last.status in OPEN:
             verb, left = ("sells" if side == Side.SELL else "buys"), last.quantity - last.executed
         else:
             verb, left = ("sold" if side == Side.SELL else "bought") if last.executed else "cancelled", last.executed
-        found.append(
-            Line("order", tone, last.price, verb, (trader.slot,), steps, left or None, until=until),
-        )
+        tone = own.tone_of(last, entry)
+        found.append(Line("order", tone, last.price, verb, (trader.slot,), steps, left or None, until=until))
     return sorted(found, key=lambda line: -line.price)
-
-
-def _orders(trader: Trader) -> list[Order]:
-    return list(trader.orders.order_by("id").prefetch_related("fills"))
 
 
 def _seconds(at: datetime | None) -> int | None:

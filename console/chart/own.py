@@ -1,10 +1,10 @@
 """What is ours on a chart: fills as marks, orders and the prices a strategy has in mind as lines, the slots."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from django.db.models import Q, Sum
@@ -138,19 +138,23 @@ class Line:
         return f"slot{'s' if many else ''} {who} {verb}{size}"
 
 
-def lines(of: Standing) -> list[Line]:
-    """Of all live traders; where several do the same at one price, one line for them."""
-    found = [line for slot in of.slots for line in lines_of(of, slot)]
-    merged: dict[Any, Line] = {}
-    for line in found:
+def lines_by_slot(of: Standing) -> dict[int, list[Line]]:
+    """Of all live traders, by their slots. Asks each strategy, and reads each order's moves."""
+    return {slot.trader.slot: lines_of(of, slot) for slot in of.slots}
+
+
+def merged(found: Mapping[int, Iterable[Line]]) -> list[Line]:
+    """The slots' lines, the highest first; where several do the same at one price, one line for them."""
+    by_place: dict[Any, Line] = {}
+    for line in chain.from_iterable(found.values()):
         key = (line.kind, line.price, line.verb, line.tone)
-        there = merged.get(key)
+        there = by_place.get(key)
         if there is None:
-            merged[key] = line
+            by_place[key] = line
             continue
         quantity = None if line.quantity is None or there.quantity is None else there.quantity + line.quantity
         steps = min(there.steps, line.steps)
-        merged[key] = Line(
+        by_place[key] = Line(
             line.kind,
             line.tone,
             line.price,
@@ -160,7 +164,7 @@ def lines(of: Standing) -> list[Line]:
             quantity,
             line.is_stop,
         )
-    return sorted(merged.values(), key=lambda line: -line.price)
+    return sorted(by_place.values(), key=lambda line: -line.price)
 
 
 def lines_of(of: Standing, slot: Slot) -> list[Line]:
@@ -173,13 +177,12 @@ def lines_of(of: Standing, slot: Slot) -> list[Line]:
     for order in slot.orders:
         if order.status not in OPEN:
             continue
-        is_sell = order.side == Side.SELL
-        tone = "ours" if not is_sell else "loss" if entry is not None and order.price < entry else "gain"
         left = order.quantity - order.executed
-        verb = "sells" if is_sell else "buys"
-        if is_sell:
+        verb = "buys"
+        if order.side == Side.SELL:
+            verb = "sells"
             skipped.add(LevelKind.TARGET)  # The sell that rests is it.
-        found.append(Line("order", tone, order.price, verb, (number,), _moved(slot, order), left))
+        found.append(Line("order", tone_of(order, entry), order.price, verb, (number,), _moved(slot, order), left))
     for level in levels_of(of, slot):
         price = on_tick(level, of)
         verb = said(level.kind, of)
@@ -195,6 +198,13 @@ def lines_of(of: Standing, slot: Slot) -> list[Line]:
         steps = ((_seconds(slot.trader.armed_at or slot.trader.created_at), price),)
         found.append(Line("trigger", "ours", price, "asks for a buy here", (number,), steps))
     return found
+
+
+def tone_of(order: Order, entry: Decimal | None) -> str:
+    """A buy is ours; a sell a loss below the entry, else a gain."""
+    if order.side == Side.BUY:
+        return "ours"
+    return "loss" if entry is not None and order.price < entry else "gain"
 
 
 def levels_of(of: Standing, slot: Slot) -> Sequence[Level]:
@@ -289,19 +299,18 @@ class SlotRow:
     why: str = ""
 
 
-def slot_rows(of: Standing, texts: dict[int, str]) -> list[SlotRow]:
-    """Every slot that is wanted or taken. `texts`: what `why` says of each."""
+def slot_rows(of: Standing, found: Mapping[int, list[Line]], texts: Mapping[int, str]) -> list[SlotRow]:
+    """Every slot that is wanted or taken. `found`: their lines; `texts`: what `why` says of each."""
     live = {slot.trader.slot: slot for slot in of.slots}
     rows = []
     for number in sorted({*live, *texts}):
-        slot = live.get(number)
-        rows.append(_row(of, slot, texts.get(number, "")) if slot else _empty(number, texts.get(number, "")))
+        slot, why = live.get(number), texts.get(number, "")
+        rows.append(_row(of, slot, found[number], why) if slot else _empty(number, why))
     return rows
 
 
-def _row(of: Standing, slot: Slot, why: str) -> SlotRow:
+def _row(of: Standing, slot: Slot, found: list[Line], why: str) -> SlotRow:
     trader, entry = slot.trader, slot.terms.bought_at
-    found = lines_of(of, slot)
     orders = [line for line in found if line.kind == "order"]
     buys = [line for line in orders if line.verb == "buys"]
     sells = [line for line in orders if line.verb == "sells"]

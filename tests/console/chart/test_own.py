@@ -1,19 +1,22 @@
 """Fills as marks, orders and prices in mind as lines, slots as rows."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal as D
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from console.chart import own
 from console.chart.cycle import cycle, interval_of
-from console.chart.standing import standing
+from console.chart.standing import Slot, Standing, standing
 from hedgehog_project.venues import Venue
 from tests.support.rows import make_cycle, make_fill, make_order, make_trader
 from tests.support.settings import give
-from trading.core.decisions import ANY_PRICE
+from trading.core.decisions import ANY_PRICE, Level
 from trading.core.orders import OrderStatus, Side
 from trading.core.position import TraderState
 from trading.models import Fill, Order, Symbol, Trader, TradingSettings
@@ -65,7 +68,7 @@ def live(symbol: Symbol, slot: int, sells_at: str = "3005.99", **strategy: str) 
 
 def texts(symbol: Symbol) -> list[tuple[str, str, str]]:
     of = standing(symbol, Venue.MOCK)
-    return [(line.kind, line.text(of), of.price_text(line.price)) for line in own.lines(of)]
+    return [(line.kind, line.text(of), of.price_text(line.price)) for line in own.merged(own.lines_by_slot(of))]
 
 
 def test_lines_of_equal_prices_are_one(symbol: Symbol) -> None:
@@ -94,6 +97,24 @@ def test_stops_and_asked_slots_are_told_on_the_tick_at_which_they_come(symbol: S
     assert [text for _, text, _ in texts(symbol)] == ["slot 1 sells 0.0666", "slot 1 entry"]
 
 
+def test_the_chart_asks_each_strategy_once(
+    symbol: Symbol, admin_client: Client, redis_client: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for slot in (1, 2):
+        live(symbol, slot)
+    asked: list[int] = []
+
+    def counted(of: Standing, slot: Slot) -> Sequence[Level]:
+        asked.append(slot.trader.slot)
+        return ()
+
+    monkeypatch.setattr(own, "levels_of", counted)
+    for place in ("chart", "chart_data", "traders"):
+        asked.clear()
+        answer = admin_client.get(reverse(f"admin:trading_symbol_{place}", args=(symbol.pk,)))
+        assert (answer.status_code, asked) == (200, [1, 2])
+
+
 def test_an_order_that_was_moved_is_a_stepped_line(symbol: Symbol) -> None:
     trader = make_trader(symbol, state=TraderState.SELLING, holds=True)
     make_fill(make_order(trader, exchange_order_id=1))
@@ -106,7 +127,7 @@ def test_an_order_that_was_moved_is_a_stepped_line(symbol: Symbol) -> None:
     }
     make_order(trader, Side.SELL, **rests)
     of = standing(symbol, Venue.MOCK)
-    line = next(line for line in own.lines(of) if line.verb == "sells")
+    line = next(line for line in own.merged(own.lines_by_slot(of)) if line.verb == "sells")
     noon = int(NOON.timestamp())
     assert line.steps == ((noon, D(3020)), (noon + 540, D("3005.99")))
 
@@ -117,7 +138,8 @@ def test_slots_say_what_they_hold_and_what_comes_next(symbol: Symbol) -> None:
     make_order(buying, price=D(2990), quantity=D("0.05"))
     make_trader(symbol, 3, wake_below=ANY_PRICE)
     make_trader(symbol, 4, wake_below=D("2963.405"))
-    rows = own.slot_rows(standing(symbol, Venue.MOCK), {5: "not open yet"})
+    of = standing(symbol, Venue.MOCK)
+    rows = own.slot_rows(of, own.lines_by_slot(of), {5: "not open yet"})
     assert [(row.number, row.state, row.entry, row.next_words) for row in rows] == [
         (1, "held", "0.0666333 at 2,997.00", "sells 0.0666 at 3,005.99"),
         (2, "buying", "", "buys 0.0500 at 2,990.00"),
