@@ -21,7 +21,7 @@ from console.admin.protections import symbol_state
 from console.admin.why import shown
 from console.chart import market, own
 from console.chart.market import CANDLES, DEFAULT_INTERVAL, INTERVALS, NoAnswer
-from console.chart.standing import Standing, standing
+from console.chart.standing import Listed, Standing, listed, standing
 from console.live import state
 from console.why import slot_lines, why
 from hedgehog_project.venues import market_of
@@ -193,11 +193,10 @@ class SymbolPages(ModelAdmin):
         """The market's candles, or why there are none: ?interval=5m, &before=<s> for those before a time."""
         symbol = self._symbol(request, pk)
         interval, before = _interval(request), _number(request, "before")
-        listing = standing(symbol, Switch.current())
-        decimals = numbers.decimals_of(listing.tick) if listing.filters else 8
-        answer: dict[str, Any] = {"interval": interval, "length": INTERVALS[interval], "decimals": decimals}
+        of = listed(symbol, Switch.current())
+        answer: dict[str, Any] = {"interval": interval, "length": INTERVALS[interval], "decimals": of.decimals}
         try:
-            answer["candles"] = market.candles(market_of(listing.venue), symbol.name, interval, before)
+            answer["candles"] = market.candles(market_of(of.venue), symbol.name, interval, before)
         except NoAnswer as error:
             answer |= {"candles": [], "problem": str(error)}
         response = JsonResponse(answer)
@@ -218,7 +217,7 @@ class SymbolPages(ModelAdmin):
     def book_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The order book and the last trades, ready to be shown."""
         symbol = self._symbol(request, pk)
-        of = standing(symbol, Switch.current())
+        of = listed(symbol, Switch.current())
         where = market_of(of.venue)
         context: dict[str, Any] = {
             "of": of,
@@ -296,7 +295,7 @@ def _order(order: Order) -> dict[str, Any]:
     }
 
 
-def _trade(of: Standing, trade: TradeEvent) -> dict[str, Any]:
+def _trade(of: Listed, trade: TradeEvent) -> dict[str, Any]:
     return {
         "at": show.moment(datetime.fromtimestamp(trade.trade_ms / 1000, UTC)),
         "price": of.price_text(Decimal(trade.price)),
@@ -305,7 +304,7 @@ def _trade(of: Standing, trade: TradeEvent) -> dict[str, Any]:
     }
 
 
-def _book(of: Standing, book: market.Book) -> dict[str, Any]:
+def _book(of: Listed, book: market.Book) -> dict[str, Any]:
     most = max((quantity for _, quantity in [*book.bids, *book.asks]), default=None)
 
     def side(rows: Any) -> list[dict[str, str]]:

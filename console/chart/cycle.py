@@ -5,7 +5,6 @@ from typing import Any
 
 from django.utils import timezone
 
-from console import numbers
 from console.chart import market, own
 from console.chart.market import INTERVALS, NoAnswer
 from console.chart.own import Line
@@ -35,7 +34,7 @@ def cycle(trader: Trader, interval: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "interval": interval,
         "length": length_s,
-        "decimals": numbers.decimals_of(of.tick) if of.filters else 8,
+        "decimals": of.decimals,
         "marks": _marks(trader, orders, length_s),
         "lines": [line.row(of) for line in _lines(trader, orders, of)],
         "visible": _visible(trader, length_s),

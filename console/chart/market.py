@@ -27,6 +27,8 @@ CANDLES = 500
 LEVELS, TRADES = 5, 12
 # How long an answer is good for, in seconds; of candles, at most: the running one goes on by the stream of trades.
 KEEP_CANDLES_S, KEEP_DAY_S, KEEP_BOOK_S = 20.0, 30.0, 2.5
+# What ended does not change.
+KEEP_ENDED_S, KEEP_MIDNIGHT_S = 600.0, 86_400.0
 # A market that does not answer is not asked again for so long.
 PAUSE_S = 5.0
 
@@ -58,10 +60,10 @@ class NoAnswer(Exception):
 def candles(market: Market, symbol: str, interval: str, end_s: int | None = None) -> list[Candle]:
     """The last CANDLES of them, oldest first, or those before a time. Raises NoAnswer."""
     params: dict[str, str | int] = {"symbol": symbol, "interval": interval, "limit": CANDLES}
+    keep_s = min(KEEP_CANDLES_S, max(1.0, INTERVALS[interval] / 4))
     if end_s is not None:
         params["endTime"] = end_s * 1000 - 1
-    keep_s = KEEP_CANDLES_S if end_s is None else 600.0
-    keep_s = min(keep_s, max(1.0, INTERVALS[interval] / 4)) if end_s is None else keep_s
+        keep_s = KEEP_ENDED_S
     return _kept(("klines", market, symbol, interval, end_s), keep_s, lambda: _candles(market, params))
 
 
@@ -89,7 +91,7 @@ def price_at(market: Market, symbol: str, at_s: int) -> Decimal | None:
         rows = _get(market, "klines", params, list[list[Any]])
         return Decimal(str(rows[0][1])) if rows else None
 
-    return _kept(("at", market, symbol, at_s), 86_400.0, ask)
+    return _kept(("at", market, symbol, at_s), KEEP_MIDNIGHT_S, ask)
 
 
 def book(market: Market, symbol: str) -> Book:
@@ -113,7 +115,10 @@ def last_trades(market: Market, symbol: str) -> list[TradeEvent]:
 
 def _candles(market: Market, params: dict[str, str | int]) -> list[Candle]:
     rows = _get(market, "klines", params, list[list[Any]])
-    return [(int(row[0]) // 1000, *(float(each) for each in row[1:6])) for row in rows]  # type: ignore[misc]
+    return [
+        (int(begins) // 1000, float(opened), float(high), float(low), float(closed), float(volume))
+        for begins, opened, high, low, closed, volume, *_ in rows
+    ]
 
 
 def _get(market: Market, path: str, params: dict[str, Any], shape: type[T]) -> T:

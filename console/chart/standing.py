@@ -50,12 +50,34 @@ class Today:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Of one symbol at one venue, as its rows were when they were read."""
+class Listed:
+    """One symbol at one venue, and how its prices and quantities are written there."""
 
     symbol: Symbol
     venue: Venue
     filters: SymbolFilters | None
+
+    @property
+    def tick(self) -> Decimal:
+        return self.filters.tick if self.filters else ZERO
+
+    @property
+    def step(self) -> Decimal:
+        return self.filters.step if self.filters else ZERO
+
+    @property
+    def decimals(self) -> int:
+        """Of its prices."""
+        return numbers.decimals_of(self.tick) if self.filters else 8
+
+    def price_text(self, price: Decimal) -> str:
+        return numbers.price(price, self.tick) if self.filters else numbers.exact(price)
+
+
+@dataclass(frozen=True)
+class Standing(Listed):
+    """Of one symbol at one venue, as its rows were when they were read."""
+
     fee: Decimal
     slots: tuple[Slot, ...]
     ended: totals.Total
@@ -72,17 +94,6 @@ class Standing:
     @property
     def realised(self) -> Decimal:
         return self.ended.profit + sum((slot.terms.net for slot in self.slots), ZERO)
-
-    @property
-    def tick(self) -> Decimal:
-        return self.filters.tick if self.filters else ZERO
-
-    @property
-    def step(self) -> Decimal:
-        return self.filters.step if self.filters else ZERO
-
-    def price_text(self, price: Decimal) -> str:
-        return numbers.price(price, self.tick) if self.filters else numbers.exact(price)
 
     def unrealised(self, price: Decimal | None) -> Decimal | None:
         """What is held, sold at this price after commission, less its cost."""
@@ -134,6 +145,11 @@ class Standing:
             found[f"{key}.unrealised"] = _signed(gain, quote)
             found[f"{key}.share"] = (_share(gain, slot.terms.owned_cost), None)
         return found
+
+
+def listed(symbol: Symbol, venue: Venue) -> Listed:
+    """For what shows its market alone: no trader's rows are read."""
+    return Listed(symbol, venue, filters_of(symbol.pk, venue))
 
 
 def standing(symbol: Symbol, venue: Venue) -> Standing:
