@@ -9,7 +9,7 @@ from django.db.models import Max
 
 from hedgehog_project.venues import Venue
 from trading.books.arithmetic import arithmetic
-from trading.books.booking import position_of
+from trading.books.booking import position_of, positions_of
 from trading.core.filters import SymbolFilters, too_far, violation
 from trading.core.money import EXACT, ONE, ZERO, buy_quantity, ceil_to, floor_to, plain, quote_of
 from trading.core.orders import Side
@@ -321,8 +321,7 @@ def unlocked(asset: str, venue: Venue) -> Decimal:
     """What traders hold of an asset, and leave to later sales, that no order of theirs locks."""
     live = Trader.objects.filter(venue=venue, finished_at__isnull=True, symbol__base_asset=asset)
     total = ZERO
-    for trader in live.select_related("symbol"):
-        position = position_of(trader)
+    for _, position in positions_of(live):
         selling = sum(
             (each.quantity - each.executed for each in position.open_orders if each.side == Side.SELL), ZERO
         )

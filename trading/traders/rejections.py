@@ -19,7 +19,7 @@ from trading.waking import enqueue
 
 log = logging.getLogger(__name__)
 
-# Play money can be taken back, as nothing else is.
+# Where an account begins anew, without its orders.
 RESETS: dict[str, str] = {
     Venue.MOCK: "gone with a reset of the mock account",
     Venue.TESTNET: "gone with testnet's monthly reset",
