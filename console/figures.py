@@ -52,10 +52,6 @@ class SymbolLine:
     said: str = ""  # by the exchange, of a symbol that is on and can't be traded there
     symbol: Symbol | None = None  # with its settings
 
-    @property
-    def is_of_interest(self) -> bool:
-        return bool(self.is_streaming or self.is_trading or self.traders or self.cycles_finished)
-
 
 @dataclass
 class Hour:
@@ -166,11 +162,6 @@ def hours(venue: Venue, now: datetime | None = None) -> list[Hour]:
             hour.profit[asset] = each.profit
             hour.unvalued[asset] += each.unvalued
     return list(found.values())
-
-
-def cycles_since(venue: Venue, since: datetime) -> int:
-    """How many cycles have finished since then."""
-    return sum(each.finished for each in totals.by_asset(venue, since).values())
 
 
 def elsewhere(venue: Venue) -> list[str]:
