@@ -10,13 +10,14 @@ asked. Where nothing was measured yet, `account` is None.
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from django.db.models import Count, Q
 from django.utils import timezone
 
+from console import viewer_zone
 from hedgehog_project.venues import Venue
 from trading.books import account as books
 from trading.books import equity, totals, transfers
@@ -152,7 +153,7 @@ def account(venue: Venue, now: datetime | None = None) -> Account | None:
     start, balances = books.started(venue, unit), _balances(venue)
     if start is None or not balances:
         return None
-    midnight = midnight_of(now)
+    midnight = viewer_zone.midnight(timezone.get_current_timezone(), now)
     standings = equity.standing(venue)
     realised_today = totals.by_symbol(venue, midnight)
     baseline = _baseline(venue, unit, midnight)
@@ -200,12 +201,6 @@ def curve(venue: Venue, period: Period, now: datetime | None = None) -> list[Poi
     return books.course(venue, unit, max(now - back, start.at) if back else start.at, now)
 
 
-def midnight_of(now: datetime) -> datetime:
-    """The last midnight in the reader's time zone."""
-    zone = timezone.get_current_timezone()
-    return datetime.combine(now.astimezone(zone).date(), time.min, zone)
-
-
 def parts_of(worth: books.Worth) -> tuple[Part, ...]:
     """The unit of account free and in open buys, then each asset, the most valuable first; together the value."""
     free, locked = worth.balances.get(worth.unit, (ZERO, ZERO))
@@ -248,12 +243,18 @@ def balances(venue: Venue) -> tuple[str, list[BalanceLine]]:
 
 def _ours(venue: Venue) -> defaultdict[str, Decimal]:
     """What belongs to traders, by asset."""
-    found: defaultdict[str, Decimal] = defaultdict(Decimal)
+    found = _bound_in_buys(venue)
     for each in equity.standing(venue).values():
         for holding in each.holdings:
             found[holding.trader.symbol.base_asset] += holding.terms.owned
         for left in each.left_over:
             found[left.base_asset] += left.quantity
+    return found
+
+
+def _bound_in_buys(venue: Venue) -> defaultdict[str, Decimal]:
+    """What open buys may still spend, by quote asset."""
+    found: defaultdict[str, Decimal] = defaultdict(Decimal)
     buys = Order.objects.filter(venue=venue, status__is_open=True, side=Side.BUY)
     for quote, price, quantity, executed in buys.values_list("symbol__quote_asset", "price", "quantity", "executed"):
         found[quote] += quote_of(price, quantity - executed)
@@ -266,15 +267,7 @@ def _by_now(venue: Venue, unit: str, balances: list[Balance]) -> dict[str, tuple
     """
     changed = transfers.changed_since(venue, min(row.asked_at for row in balances))
     by_asset = {row.asset: row for row in balances}
-    bound = sum(
-        (
-            quote_of(price, quantity - executed)
-            for price, quantity, executed in Order.objects.filter(
-                venue=venue, status__is_open=True, side=Side.BUY, symbol__quote_asset=unit
-            ).values_list("price", "quantity", "executed")
-        ),
-        ZERO,
-    )
+    bound = _bound_in_buys(venue)[unit]
     found = {}
     for asset in {*by_asset, *changed}:
         row = by_asset.get(asset)

@@ -1,6 +1,7 @@
 """Pages in the reader's own time zone: the page's script says which it is in a cookie, and the server keeps to it."""
 
 from collections.abc import Callable
+from datetime import datetime, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -14,6 +15,11 @@ COOKIE = "timezone"  # set by static/trading/admin.js
 def zone(name: str) -> ZoneInfo:
     """The zone of that name; UTC where there is none: a cookie may hold anything."""
     return ZoneInfo(name) if name in _names() else ZoneInfo("UTC")
+
+
+def midnight(zone: tzinfo, now: datetime) -> datetime:
+    """The last one in a zone: where a clock is set back over it, the first of the two."""
+    return now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
 
 
 @lru_cache(maxsize=1)

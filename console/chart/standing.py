@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from console import numbers
 from console.chart.market import Day
+from console.viewer_zone import midnight
 from hedgehog_project.venues import Venue
 from trading.books import totals
 from trading.books.arithmetic import Arithmetic, arithmetic
@@ -181,10 +182,6 @@ def today(of: Standing, zone: tzinfo, now: datetime | None = None) -> Today:
         held += terms.owned
         cost += terms.owned_cost
     return Today(since, ended.finished, realised, held, cost)
-
-
-def midnight(zone: tzinfo, now: datetime) -> datetime:
-    return now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _slot(trader: Trader, symbol: Symbol) -> Slot:

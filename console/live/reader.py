@@ -20,8 +20,9 @@ from django.utils import timezone
 
 from console.chart import market
 from console.chart.market import Day, NoAnswer
-from console.chart.standing import Standing, Today, Value, midnight, standing, today
+from console.chart.standing import Standing, Today, Value, standing, today
 from console.live.hub import Bar, Frame, Hub, merge_bars
+from console.viewer_zone import midnight
 from console.viewer_zone import zone as zone_of
 from hedgehog_project.database import sessions
 from hedgehog_project.venues import Market, Venue, market_of

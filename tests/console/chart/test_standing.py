@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from console.chart.market import Day
-from console.chart.standing import midnight, standing, today
+from console.chart.standing import standing, today
+from console.viewer_zone import midnight
 from hedgehog_project.venues import Venue
 from tests.support.rows import make_cycle, make_order, make_trader
 from trading.core.orders import OrderStatus, Side
