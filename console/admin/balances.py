@@ -12,7 +12,7 @@ from unfold.decorators import display
 
 from console import money, numbers
 from console.admin import show
-from console.admin.base import ReadOnlyAdmin
+from console.admin.base import ReadOnlyAdmin, VenuesFilter
 from console.money import BalanceLine
 from hedgehog_project.venues import Venue
 from trading.books import transfers
@@ -41,7 +41,7 @@ class BalanceAdmin(ReadOnlyAdmin):
 @admin.register(Transfer)
 class TransferAdmin(ReadOnlyAdmin):
     list_display = ("time", "where", "asset", "amount_", "value_", "told_by")
-    list_filter = (("venue", ChoicesDropdownFilter), "asset", ("told_by", ChoicesDropdownFilter))
+    list_filter = (("venue", VenuesFilter), "asset", ("told_by", ChoicesDropdownFilter))
     fields = ("time", "where", "asset", "amount_", "value_", "told_by")
     readonly_fields = ("time", "where", "amount_", "value_")
 

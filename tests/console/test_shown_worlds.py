@@ -63,6 +63,7 @@ def test_lists_mark_what_rests_and_filter_by_world(admin_client: Client, worlds:
         f"orphan/?venue__exact={REPLAY}",
         f"deniedorder/?venue__exact={REPLAY}",
         f"listing/?venue__exact={REPLAY}",
+        f"transfer/?venue__exact={REPLAY}",
     ],
 )
 def test_each_list_has_the_worlds_that_ever_ran_among_its_choices(
