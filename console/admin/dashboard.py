@@ -113,7 +113,7 @@ def _account(account: Account) -> dict[str, Any]:
         "bar": drawings.parts([part.value or Decimal(0) for part in account.parts]),
         "parts": [
             {
-                "shade": drawings.SHADES[min(n, len(drawings.SHADES) - 1)],
+                "shade": drawings.shade(n),
                 "name": {"free": f"{asset} free", "open buys": "In open buys"}.get(part.name, part.name),
                 "quantity": "" if part.asset == asset else numbers.exact(_short(part.quantity)),
                 "value": "no price" if part.value is None else numbers.money(part.value, asset),

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from console import numbers
 from console.admin import sales
 from console.admin.by_hand import Button, Deed, Sent, button
-from console.admin.questions import Question, Sum
+from console.admin.questions import Field, Question, Sum
 from console.figures import count
 from hedgehog_project.outside import sentence
 from hedgehog_project.venues import Venue
@@ -24,13 +24,31 @@ from trading.exchange.errors import ExchangeError
 from trading.models import Order, Switch, Symbol, Trader
 
 
+def _slippage(sent: Sent, side: str) -> Field:
+    """How far from the last price is sold (under) or bought (over) at most."""
+    return sent.field("slippage", f"Not further {side} the last price than", "%", default=sales.percent(SLIPPAGE))
+
+
+def _ask_plain(text: str, button: str) -> Callable[[Trader | Symbol, Sent], Question]:
+    """The question of a deed that can be undone: on play money nobody asks it."""
+
+    def ask(of: Trader | Symbol, sent: Sent) -> Question:
+        if isinstance(of, Trader):
+            name, venue = f"{of.symbol.name}, slot {of.slot}", Venue(of.venue)
+        else:
+            name, venue = of.name, Switch.current()
+        return Question(f"{button}: {name}?", button, "Leave it", steps=[text], is_final=False, **sales.where(venue))
+
+    return ask
+
+
 # --- what a trader can be told --------------------------------------------------------------------
 def _ask_sell(trader: Trader, sent: Sent) -> Question:
     price, slippage = sent.amount("price"), sent.share("slippage", SLIPPAGE)
     plan = plan_sale(trader, slippage, price)
     symbol = trader.symbol
     fields = [
-        sent.field("slippage", "Not further under the last price than", "%", default=sales.percent(SLIPPAGE)),
+        _slippage(sent, "under"),
         sent.field("price", "Or offer it at a price", symbol.quote_asset, "It rests until somebody takes it."),
     ]
     size = f"{numbers.exact(plan.quantity)} {symbol.base_asset}"
@@ -109,16 +127,6 @@ def _ask_cancel(trader: Trader, sent: Sent) -> Question:
     )
 
 
-def _ask_plain(text: str, button: str, keep: str = "Leave it") -> Callable[[Trader, Sent], Question]:
-    """The question of a deed that can be undone: on play money nobody asks it."""
-
-    def ask(trader: Trader, sent: Sent) -> Question:
-        title = f"{button}: {trader.symbol.name}, slot {trader.slot}?"
-        return Question(title, button, keep, steps=[text], is_final=False, **sales.where(trader.venue))
-
-    return ask
-
-
 TRADER_DEEDS = {
     "pause": Deed(
         "Pause",
@@ -192,7 +200,7 @@ def _ask_buy(symbol: Symbol, sent: Sent) -> Question:
             Sum("Paid at most", numbers.money(cost, symbol.quote_asset)),
             Sum("Commission at most", numbers.money(plan.commission, symbol.quote_asset), is_result=False),
         ] if plan.quantity else [],
-        fields=[sent.field("slippage", "Not further over the last price than", "%", default=sales.percent(SLIPPAGE))],
+        fields=[_slippage(sent, "over")],
         note=sales.as_of(plan.trade),
         why_not=sent.first_error() or sentence(plan.why_not),
         is_final=False,
@@ -217,9 +225,7 @@ def _ask_sell_all(symbol: Symbol, sent: Sent) -> Question:
         button=question.button,
         sums=question.sums,
         note=question.note,
-        fields=[
-            sent.field("slippage", "Not further under the last price than", "%", default=sales.percent(SLIPPAGE))
-        ],
+        fields=[_slippage(sent, "under")],
         why_not=sent.first_error() or question.why_not,
         price=question.price,
         **sales.where(venue),
@@ -275,26 +281,18 @@ def _takeover(symbol: Symbol, sent: Sent, hands: Hands) -> str:
         raise ValidationError(sentence(str(error))) from error
 
 
-def _ask_symbol(text: str, button: str) -> Callable[[Symbol, Sent], Question]:
-    def ask(symbol: Symbol, sent: Sent) -> Question:
-        title = f"{button}: {symbol.name}?"
-        return Question(title, button, "Leave it", steps=[text], is_final=False, **sales.where(Switch.current()))
-
-    return ask
-
-
 SYMBOL_DEEDS = {
     "pause": Deed(
         "Pause",
         "pause",
-        _ask_symbol("No trader of it buys until it is resumed; what they hold is sold as ever", "Pause"),
+        _ask_plain("No trader of it buys until it is resumed; what they hold is sold as ever", "Pause"),
         lambda symbol, sent, hands: _said(of_symbols.pause_symbol(symbol, hands)),
         at_once=True,
     ),
     "resume": Deed(
         "Resume",
         "play_arrow",
-        _ask_symbol("Its traders buy again; those that were paused themselves stay so", "Resume"),
+        _ask_plain("Its traders buy again; those that were paused themselves stay so", "Resume"),
         lambda symbol, sent, hands: _said(of_symbols.resume_symbol(symbol, hands)),
         at_once=True,
         buys=True,

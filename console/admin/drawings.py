@@ -83,6 +83,11 @@ def _rung(kind: str, y: int, is_paused: bool) -> SafeString:
 SHADES = ("#d1d5db", "#9ca3af", "#6b21a8", "#9333ea", "#c084fc", "#e9d5ff", "#4b5563")
 
 
+def shade(n: int) -> str:
+    """The colour of the nth part of an account."""
+    return SHADES[min(n, len(SHADES) - 1)]
+
+
 def parts(values: Sequence[Decimal]) -> SafeString:
     """How an account divides, widths in per cent, as a bar; without what is worth nothing."""
     total = sum(values, Decimal(0))
@@ -91,10 +96,6 @@ def parts(values: Sequence[Decimal]) -> SafeString:
     bars = format_html_join(
         "",
         '<i style="width:{}%;background:{}"></i>',
-        (
-            (f"{float(value / total) * 100:.2f}", SHADES[min(n, len(SHADES) - 1)])
-            for n, value in enumerate(values)
-            if value > 0
-        ),
+        ((f"{float(value / total) * 100:.2f}", shade(n)) for n, value in enumerate(values) if value > 0),
     )
     return format_html('<div class="hh-parts" role="img" aria-label="Parts of the account">{}</div>', bars)

@@ -119,9 +119,11 @@ def title_prefix(request: HttpRequest) -> str:
 
 def money_of(request: HttpRequest) -> Money:
     """Asked once for a page."""
-    if not hasattr(request, "money_at_stake"):
-        request.money_at_stake = money_at_stake()  # type: ignore[attr-defined]
-    return request.money_at_stake  # type: ignore[attr-defined]
+    kept = vars(request)
+    if "money_at_stake" not in kept:
+        kept["money_at_stake"] = money_at_stake()
+    found: Money = kept["money_at_stake"]
+    return found
 
 
 def on_every_page(request: HttpRequest) -> dict[str, Any]:
