@@ -10,9 +10,9 @@ from django.core.management import CommandError, call_command
 from console.management import by_hand
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
+from tests.support.holders import SEEN, holder_of, last_order, trades_at
 from tests.trading.conftest import make_symbol
-from trading.by_hand import plans
-from trading.core.events import Recheck, TradeSeen
+from trading.core.events import Recheck
 from trading.core.journal import Source
 from trading.core.orders import OrderStatus, OrderType, Side
 from trading.core.strategy import TraderState
@@ -20,11 +20,9 @@ from trading.models import Instruction, JournalEntry, Order, Switch, Symbol, Tra
 from trading.models.switch import TradingMode
 from trading.risk import kill_switch
 from trading.traders import acting
-from trading.waking.prices import LastTrade
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SEEN = TradeSeen("ETHUSDT", 1, D(3000), 0, is_urgent=True)
 RECHECK = Recheck("told", is_urgent=True, source=Source.PERSON)
 
 
@@ -35,7 +33,7 @@ def exchange() -> ScriptedExchange:
 
 @pytest.fixture(autouse=True)
 def market(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "last_trades", lambda names, venue: {name: LastTrade(D(3000), 2.0) for name in names})
+    trades_at(D(3000), monkeypatch)
     monkeypatch.setattr(by_hand, "LOOK_S", 0.01)
 
 
@@ -46,10 +44,7 @@ def symbol(db: None, redis_client: object) -> Symbol:
 
 @pytest.fixture
 def holder(symbol: Symbol, exchange: ScriptedExchange) -> Trader:
-    trader = Trader.born(TradingSettings.objects.get(symbol=symbol), Venue.MOCK, 1)
-    acting.wake(trader.pk, SEEN, exchange)
-    acting.hear(exchange.fill_all(last(trader).client_order_id), Source.REPORT, exchange)
-    return Trader.objects.select_related("symbol").get(pk=trader.pk)
+    return holder_of(symbol, 1, exchange)
 
 
 @pytest.fixture
@@ -68,10 +63,6 @@ def worker(monkeypatch: pytest.MonkeyPatch, exchange: ScriptedExchange) -> Itera
 
     monkeypatch.setattr("trading.by_hand.saying._wake", lambda pk, *_: look(pk))
     yield parts
-
-
-def last(trader: Trader, side: Side = Side.BUY) -> Order:
-    return Order.objects.filter(trader=trader, side=side).latest("pk")
 
 
 def run(*command: str) -> str:
@@ -118,14 +109,17 @@ def test_without_a_slot_everything_is_sold_and_buys_are_paused(holder: Trader, w
 
 def test_sell_at_a_price_offers_it(holder: Trader, exchange: ScriptedExchange, worker: list[D]) -> None:
     assert "It stays until somebody takes it." in run("sell", "ETHUSDT#1", "--price", "2999.5")
-    assert (last(holder, Side.SELL).price, last(holder, Side.SELL).status) == (D("2999.5"), OrderStatus.NEW)
+    assert (last_order(holder, Side.SELL).price, last_order(holder, Side.SELL).status) == (
+        D("2999.5"),
+        OrderStatus.NEW,
+    )
 
 
 def test_cancel_pauses_and_resume_ends_that(symbol: Symbol, exchange: ScriptedExchange, worker: list[D]) -> None:
     trader = Trader.born(TradingSettings.objects.get(), Venue.MOCK, 1)
     acting.wake(trader.pk, SEEN, exchange)
     assert run("cancel", "ETHUSDT#1").endswith("Cancelled and paused.\n")
-    assert last(trader).status == OrderStatus.CANCELED
+    assert last_order(trader).status == OrderStatus.CANCELED
     assert run("resume", "ETHUSDT#1").endswith("resumed.\n")
     assert Trader.objects.get(pk=trader.pk).pause == ""
 
@@ -150,7 +144,7 @@ def test_takeover_begins_a_trader_with_that_cost(
     said = run("takeover", "ETHUSDT", "0.5", "--cost-each", "2850")
     assert "cost 1425.00 USDT, 2850 each" in said
     trader = Trader.objects.get()
-    assert (trader.budget, last(trader, Side.SELL).quantity) == (D("1425"), D("0.5"))
+    assert (trader.budget, last_order(trader, Side.SELL).quantity) == (D("1425"), D("0.5"))
 
 
 def test_move_says_what_it_would_bring(holder: Trader, worker: list[D]) -> None:

@@ -8,18 +8,13 @@ from django.test import Client
 from django.urls import reverse
 
 from console.admin import deeds
-from hedgehog_project.venues import Venue
 from tests.console.admin.test_admin import words_of
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
+from tests.support.holders import holder_of, trades_at
 from tests.trading.conftest import make_symbol
 from trading.by_hand import plans
-from trading.core.events import TradeSeen
-from trading.core.journal import Source
-from trading.core.orders import Side
 from trading.core.strategy import TraderState
-from trading.models import Instruction, Order, Switch, Symbol, Trader, TradingSettings
-from trading.traders import acting
-from trading.waking.prices import LastTrade
+from trading.models import Instruction, Switch, Symbol, Trader, TradingSettings
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,7 +28,7 @@ def exchange(monkeypatch: pytest.MonkeyPatch) -> ScriptedExchange:
 
 @pytest.fixture(autouse=True)
 def market(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "last_trades", lambda names, venue: {name: LastTrade(D(2950), 2.0) for name in names})
+    trades_at(D(2950), monkeypatch)
 
 
 @pytest.fixture
@@ -44,11 +39,7 @@ def symbol(db: None, redis_client: object) -> Symbol:
 @pytest.fixture
 def holder(symbol: Symbol, exchange: ScriptedExchange) -> Trader:
     """It bought at 2997, and its sell rests."""
-    trader = Trader.born(TradingSettings.objects.get(symbol=symbol), Venue.MOCK, 1)
-    acting.wake(trader.pk, TradeSeen("ETHUSDT", 1, D(3000), 0, is_urgent=True), exchange)
-    buy = Order.objects.get(side=Side.BUY)
-    acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
-    return Trader.objects.get(pk=trader.pk)
+    return holder_of(symbol, 1, exchange)
 
 
 def of_trader(trader: Trader, name: str) -> str:

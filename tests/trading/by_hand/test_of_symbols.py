@@ -7,10 +7,11 @@ from django.core.exceptions import ValidationError
 
 from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
+from tests.support.holders import SEEN, holder_of, last_order, trades_at
 from tests.trading.conftest import make_symbol
-from trading.by_hand import of_symbols, plans
+from trading.by_hand import of_symbols
 from trading.by_hand.saying import Hands
-from trading.core.events import Recheck, TradeSeen
+from trading.core.events import Recheck
 from trading.core.journal import Source
 from trading.core.orders import OrderStatus, OrderType, Side
 from trading.core.strategy import TraderState
@@ -19,18 +20,16 @@ from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
 from trading.risk import kill_switch, protections
 from trading.traders import acting, slots
-from trading.waking.prices import LastTrade
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
 ANNA = Hands("anna", key="key-1")
 RECHECK = Recheck("anna", is_urgent=True, source=Source.PERSON)
-SEEN = TradeSeen("ETHUSDT", 1, D(3000), 0, is_urgent=True)
 
 
 @pytest.fixture(autouse=True)
 def market(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "last_trades", lambda names, venue: {name: LastTrade(D(3000), 2.0) for name in names})
+    trades_at(D(3000), monkeypatch)
 
 
 @pytest.fixture
@@ -38,25 +37,14 @@ def symbol(db: None, redis_client: object) -> Symbol:
     return make_symbol(max_slots=2)
 
 
-def holder_of(symbol: Symbol, slot: int, exchange: ScriptedExchange) -> Trader:
-    trader = Trader.born(TradingSettings.objects.get(symbol=symbol), Venue.MOCK, slot)
-    acting.wake(trader.pk, SEEN, exchange)
-    acting.hear(exchange.fill_all(last(trader).client_order_id), Source.REPORT, exchange)
-    return Trader.objects.get(pk=trader.pk)
-
-
-def last(trader: Trader, side: Side = Side.BUY) -> Order:
-    return Order.objects.filter(trader=trader, side=side).latest("pk")
-
-
 def test_one_more_trader_buys_at_once_and_sells_by_its_strategy(symbol: Symbol, exchange: ScriptedExchange) -> None:
     trader = of_symbols.buy_now(symbol, Venue.MOCK, ANNA).trader
     assert trader is not None
     acting.wake(trader.pk, RECHECK, exchange)
-    buy = last(trader)
+    buy = last_order(trader)
     assert (buy.type, buy.price, buy.quantity) == (OrderType.IOC, D("3015"), D("0.0663"))
     acting.hear(exchange.fill_all(buy.client_order_id), Source.REPORT, exchange)
-    assert (last(trader, Side.SELL).type, Trader.objects.get(pk=trader.pk).told) == (OrderType.LIMIT, None)
+    assert (last_order(trader, Side.SELL).type, Trader.objects.get(pk=trader.pk).told) == (OrderType.LIMIT, None)
 
 
 def test_pressing_twice_makes_one_trader(symbol: Symbol) -> None:
@@ -71,7 +59,7 @@ def test_what_nobody_sells_at_the_bound_is_not_bought_a_second_time(
     trader = of_symbols.buy_now(symbol, Venue.MOCK, ANNA).trader
     assert trader is not None
     acting.wake(trader.pk, RECHECK, exchange)
-    acting.hear(exchange.end(last(trader).client_order_id, OrderStatus.EXPIRED), Source.REPORT, exchange)
+    acting.hear(exchange.end(last_order(trader).client_order_id, OrderStatus.EXPIRED), Source.REPORT, exchange)
     assert (Trader.objects.get(pk=trader.pk).told, Order.objects.count()) == (None, 1)
 
 
@@ -115,22 +103,24 @@ def test_everything_is_sold_and_nothing_is_bought_until_it_is_resumed(
     assert done.told == (first.pk, second.pk)
     for pk in done.told:
         acting.wake(pk, RECHECK, exchange)
-    assert (last(first, Side.SELL).type, last(second).status) == (OrderType.IOC, OrderStatus.CANCELED)
-    acting.hear(exchange.fill_all(last(first, Side.SELL).client_order_id), Source.REPORT, exchange)
+    assert (last_order(first, Side.SELL).type, last_order(second).status) == (OrderType.IOC, OrderStatus.CANCELED)
+    acting.hear(exchange.fill_all(last_order(first, Side.SELL).client_order_id), Source.REPORT, exchange)
     next_one = Trader.objects.get(slot=1, finished_at=None)
     for trader in (next_one, second):
         acting.wake(trader.pk, SEEN, exchange)
         assert Trader.objects.get(pk=trader.pk).waits_for == "paused by anna"
     of_symbols.resume_symbol(symbol, Hands("anna"))
     acting.wake(next_one.pk, SEEN, exchange)
-    assert last(next_one).status == OrderStatus.NEW
+    assert last_order(next_one).status == OrderStatus.NEW
 
 
 def test_said_again_it_tells_those_that_were_not_told_yet(symbol: Symbol, exchange: ScriptedExchange) -> None:
     first = holder_of(symbol, 1, exchange)
     assert of_symbols.sell_everything(symbol, Venue.MOCK, ANNA).told == (first.pk,)
     acting.wake(first.pk, RECHECK, exchange)
-    acting.hear(exchange.end(last(first, Side.SELL).client_order_id, OrderStatus.EXPIRED), Source.REPORT, exchange)
+    acting.hear(
+        exchange.end(last_order(first, Side.SELL).client_order_id, OrderStatus.EXPIRED), Source.REPORT, exchange
+    )
     version = Trader.objects.get(pk=first.pk).version
     again = of_symbols.sell_everything(symbol, Venue.MOCK, ANNA)
     assert (again.outcome.is_new, Trader.objects.get(pk=first.pk).version) == (False, version)
@@ -148,7 +138,7 @@ def test_a_pause_reaches_an_order_that_is_about_to_be_sent(
 
     monkeypatch.setattr(acting.gate, "last_look", paused_before)
     acting.wake(trader.pk, SEEN, exchange)
-    assert (last(trader).status, exchange.placed) == (OrderStatus.NOT_PLACED, [])
+    assert (last_order(trader).status, exchange.placed) == (OrderStatus.NOT_PLACED, [])
 
 
 def test_get_out_of_everything_denies_buys_first_and_sells_what_is_off_as_well(
@@ -160,7 +150,7 @@ def test_get_out_of_everything_denies_buys_first_and_sells_what_is_off_as_well(
     assert (done.told, done.not_told) == ((trader.pk,), {})
     assert (Switch.row().mode, Switch.row().cancel_buys) == (TradingMode.REDUCING, True)
     acting.wake(trader.pk, RECHECK, exchange)
-    acting.hear(exchange.fill_all(last(trader, Side.SELL).client_order_id), Source.REPORT, exchange)
+    acting.hear(exchange.fill_all(last_order(trader, Side.SELL).client_order_id), Source.REPORT, exchange)
     assert Trader.objects.get(pk=trader.pk).state == TraderState.FINISHED
     assert not Trader.objects.filter(finished_at=None).exists()
 

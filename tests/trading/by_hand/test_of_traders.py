@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
+from tests.support.holders import trades_at
 from trading.by_hand import of_traders, plans
 from trading.by_hand.saying import Hands
 from trading.core.events import Recheck, TradeSeen
@@ -19,7 +20,6 @@ from trading.models.switch import TradingMode
 from trading.models.symbols import TradingStatus
 from trading.risk import kill_switch
 from trading.traders import acting, cycle_end, next_cycle, slots
-from trading.waking.prices import LastTrade
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -33,8 +33,7 @@ def seen(price: str) -> TradeSeen:
 
 @pytest.fixture(autouse=True)
 def market(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last trade was at 3000, two seconds ago."""
-    monkeypatch.setattr(plans, "last_trades", lambda names, venue: {name: LastTrade(D(3000), 2.0) for name in names})
+    trades_at(D(3000), monkeypatch)
 
 
 @pytest.fixture
