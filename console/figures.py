@@ -4,9 +4,8 @@ Figures are those of one venue, the switch's: play money and real money are neve
 elsewhere is told apart (`elsewhere`). Where Redis does not answer, prices are unknown (None), never an error.
 """
 
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,7 +17,6 @@ from django.utils import timezone
 from hedgehog_project.queues import Queue
 from hedgehog_project.venues import Venue, market_of, rests, why_it_rests
 from streamer.models import StreamedSymbol
-from trading.books import totals
 from trading.core.money import plain
 from trading.core.orders import UNVALUED, OrderStatus
 from trading.core.strategy import TraderState
@@ -30,7 +28,6 @@ from trading.models.traders import ENDED, LIVE
 from trading.symbols import said
 from trading.waking.prices import LastTrade, last_trades
 
-HOURS = 24
 # A market that is traded this seldom, or a feed that is this late, deserves a word.
 OLD_S = 60
 
@@ -51,16 +48,6 @@ class SymbolLine:
     unvalued: int  # ended cycles with commissions of unknown value, which the profit leaves out
     said: str = ""  # by the exchange, of a symbol that is on and can't be traded there
     symbol: Symbol | None = None  # with its settings
-
-
-@dataclass
-class Hour:
-    """The cycles that ended in one hour, and their profit by quote asset."""
-
-    begins: datetime
-    cycles: int = 0
-    profit: dict[str, Decimal] = field(default_factory=dict)
-    unvalued: Counter[str] = field(default_factory=Counter)  # cycles with commissions of unknown value
 
 
 def with_figures(symbols: QuerySet[Symbol], venue: Venue) -> QuerySet[Any]:
@@ -142,26 +129,6 @@ def order_counts(venue: Venue) -> tuple[int, int]:
         open=Count("pk"), submitting=Count("pk", filter=Q(status=OrderStatus.SUBMITTING))
     )
     return counts["open"], counts["submitting"]
-
-
-def traders_by_state(venue: Venue) -> dict[TraderState, int]:
-    """How many live traders stand where; states without any are left out."""
-    rows = Trader.objects.filter(LIVE, venue=venue).order_by().values_list("state").annotate(Count("pk"))
-    found = dict(rows)
-    return {state: found[state] for state in TraderState if state in found}
-
-
-def hours(venue: Venue, now: datetime | None = None) -> list[Hour]:
-    """The last 24 hours, oldest first; the last one is the hour that is running."""
-    last = (now or timezone.now()).replace(minute=0, second=0, microsecond=0)
-    found = {begins: Hour(begins) for begins in (last - timedelta(hours=n) for n in reversed(range(HOURS)))}
-    for (begins, asset), each in totals.by_hour(venue, min(found)).items():
-        hour = found.get(begins)
-        if hour is not None:  # None: finished after `now`, for clocks of several machines differ a little.
-            hour.cycles += each.finished
-            hour.profit[asset] = each.profit
-            hour.unvalued[asset] += each.unvalued
-    return list(found.values())
 
 
 def elsewhere(venue: Venue) -> list[str]:

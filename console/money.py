@@ -156,7 +156,7 @@ def account(venue: Venue, now: datetime | None = None) -> Account | None:
     midnight = viewer_zone.midnight(timezone.get_current_timezone(), now)
     standings = equity.standing(venue)
     realised_today = totals.by_symbol(venue, midnight)
-    baseline = _baseline(venue, unit, midnight)
+    baseline = books.baseline(venue, unit, midnight)
     quotes = {*standings, *Symbol.objects.filter(pk__in=realised_today).values_list("quote_asset", flat=True)}
     worth = books.worth(venue, _by_now(venue, unit, balances), unit, quotes)
     rows = _rows(venue, standings, realised_today, baseline, worth.rates)
@@ -282,11 +282,6 @@ def _balances(venue: Venue) -> list[Balance]:
     return list(Balance.objects.filter(venue=venue).order_by("asset"))
 
 
-def _baseline(venue: Venue, unit: str, midnight: datetime) -> AccountValue | None:
-    """How things stood at midnight; on the first day, when they were first measured."""
-    return books.before(venue, unit, midnight) or books.first_since(venue, unit, midnight)
-
-
 def _rows(
     venue: Venue,
     standings: Mapping[str, Standing],
@@ -296,7 +291,7 @@ def _rows(
 ) -> list[SymbolMoney]:
     """Those that are on, have a trader or a leftover, or had a gain today: so their sums are the account's."""
     gains = of_symbols(standings)
-    then = {name: Decimal(told[0]) for name, told in (baseline.symbols if baseline else {}).items()}
+    then = books.unrealised_of(baseline)
     moved = {name for name, amount in then.items() if amount}
     states = _states(venue)
     symbols = Symbol.objects.filter(

@@ -6,7 +6,7 @@ same, and in a field "1.000" must not mean a thousand to one reader and one to a
 
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 
-from trading.core.money import EXACT, floor_to, plain
+from trading.core.money import EXACT, plain
 
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
@@ -45,11 +45,6 @@ def exact(value: Decimal) -> str:
 def price(value: Decimal, tick: Decimal) -> str:
     """On the tick, with the tick's decimals. One between two ticks, such as an average, is rounded to the nearest."""
     return fixed(value, decimals_of(tick))
-
-
-def price_at_most(value: Decimal, tick: Decimal) -> str:
-    """The highest price on the tick that is not above: of "buys at or below", for what lies over it breaks that."""
-    return fixed(floor_to(value, tick), decimals_of(tick))
 
 
 def quantity(value: Decimal, step: Decimal) -> str:

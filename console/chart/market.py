@@ -28,7 +28,7 @@ LEVELS, TRADES = 5, 12
 # How long an answer is good for, in seconds; of candles, at most: the running one goes on by the stream of trades.
 KEEP_CANDLES_S, KEEP_DAY_S, KEEP_BOOK_S = 20.0, 30.0, 2.5
 # What ended does not change.
-KEEP_ENDED_S, KEEP_MIDNIGHT_S = 600.0, 86_400.0
+KEEP_ENDED_S = 600.0
 # A market that does not answer is not asked again for so long.
 PAUSE_S = 5.0
 
@@ -81,17 +81,6 @@ def known_day(market: Market, symbol: str) -> Day | None:
     """What was answered last, without asking: for a page that is not to wait."""
     _, found = _answers.get(("day", market, symbol), (0.0, None))
     return found if isinstance(found, Day) else None
-
-
-def price_at(market: Market, symbol: str, at_s: int) -> Decimal | None:
-    """What the symbol cost at a moment of the past, a whole minute; None where nobody traded yet. Raises NoAnswer."""
-
-    def ask() -> Decimal | None:
-        params = {"symbol": symbol, "interval": "1m", "startTime": at_s * 1000, "limit": 1}
-        rows = _get(market, "klines", params, list[list[Any]])
-        return Decimal(str(rows[0][1])) if rows else None
-
-    return _kept(("at", market, symbol, at_s), KEEP_MIDNIGHT_S, ask)
 
 
 def book(market: Market, symbol: str) -> Book:

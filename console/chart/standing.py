@@ -1,7 +1,6 @@
 """How a symbol stands at a venue: what is held, what it brought in total and today. In money, for one price."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from decimal import Decimal
 
@@ -12,17 +11,17 @@ from console import numbers
 from console.chart.market import Day
 from console.viewer_zone import midnight
 from hedgehog_project.venues import Venue
-from trading.books import totals
+from trading.books import account, totals
 from trading.books.arithmetic import Arithmetic, arithmetic
 from trading.books.booking import as_core, position_with
 from trading.books.holdings import fees_of, value_of
 from trading.core.filters import SymbolFilters
 from trading.core.money import ZERO
 from trading.core.position import Position
-from trading.models import Order, Symbol, Trader
+from trading.models import Leftover, Order, Symbol, Trader
 from trading.models.orders import COULD_TRADE
 from trading.models.symbols import filters_of
-from trading.models.traders import ENDED, LIVE
+from trading.models.traders import LIVE
 
 # A text, and the sign of what it says: 1, -1 or 0; None where it has none.
 Value = tuple[str, int | None]
@@ -41,13 +40,12 @@ class Slot:
 
 @dataclass(frozen=True)
 class Today:
-    """Since midnight of a zone. `realised`: by sales; `held_before`: what was held at midnight, and its cost then."""
+    """Since midnight of a zone. `unrealised_before`: what was unrealised then."""
 
     since: datetime
     cycles: int
     realised: Decimal
-    held_before: Decimal  # base
-    cost_before: Decimal
+    unrealised_before: Decimal
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,8 @@ class Standing(Listed):
     fee: Decimal
     slots: tuple[Slot, ...]
     ended: totals.Total
+    left_quantity: Decimal  # of ended cycles, which is no part of what is held
+    left_cost: Decimal
     since: datetime | None  # when its first cycle began
 
     @property
@@ -92,29 +92,33 @@ class Standing(Listed):
     def cost(self) -> Decimal:
         return sum((slot.terms.owned_cost for slot in self.slots), ZERO)
 
-    @property
-    def realised(self) -> Decimal:
-        return self.ended.profit + sum((slot.terms.net for slot in self.slots), ZERO)
-
     def unrealised(self, price: Decimal | None) -> Decimal | None:
-        """What is held, sold at this price after commission, less its cost."""
-        value = value_of(self.quantity, price, self.fee)
-        return None if value is None else value - self.cost
+        """What running cycles would bring, sold at this price after commission, and leftovers over their cost: as the
+        books count it. None where it depends on a price that is not known.
+        """
+        held = value_of(self.quantity + self.left_quantity, price, self.fee)
+        if held is None:
+            return None if self.quantity or self.left_quantity else self._net
+        return self._net + held - self.cost - self.left_cost
+
+    @property
+    def _net(self) -> Decimal:
+        return sum((slot.terms.net for slot in self.slots), ZERO)
 
     def values(self, price: Decimal | None, day: Day | None) -> dict[str, Value]:
         """The head line's figures by their names, but today's; and those of each slot."""
         quote, name = self.symbol.quote_asset, f"sym.{self.symbol.name}"
-        unrealised = self.unrealised(price)
+        unrealised, realised = self.unrealised(price), self.ended.profit
         found: dict[str, Value] = {
             "price": NONE if price is None else (self.price_text(price), None),
             "change": NONE,
             "range": ("", None),
             "position": (numbers.quantity(self.quantity, self.step) if self.filters else str(self.quantity), None),
             "cost": (f"cost {numbers.money(self.cost, quote)} {quote}" if self.quantity else "nothing held", None),
-            "unrealised": _signed(unrealised if self.quantity else ZERO, quote),
+            "unrealised": _signed(unrealised, quote),
             "unrealised_share": (_share(unrealised, self.cost, "of cost"), None),
-            "total": _signed(None if unrealised is None else self.realised + unrealised, quote),
-            "total_of": (f"realised {numbers.signed(self.realised, quote)}, {_cycles(self.ended.finished)}", None),
+            "total": _signed(None if unrealised is None else realised + unrealised, quote),
+            "total_of": (f"realised {numbers.signed(realised, quote)}, {_cycles(self.ended.finished)}", None),
         }
         if price is not None and day is not None and day.open:
             change = price / day.open - 1
@@ -125,15 +129,11 @@ class Standing(Listed):
             found |= self._of_slot(slot, price)
         return {f"{name}.{key}": value for key, value in found.items()}
 
-    def today_values(self, today: Today, price: Decimal | None, price_before: Decimal | None) -> dict[str, Value]:
-        """Today's figures by their names. `price_before`: at midnight; not needed where nothing was held then."""
+    def today_values(self, today: Today, price: Decimal | None) -> dict[str, Value]:
+        """Today's figures by their names."""
         quote, name = self.symbol.quote_asset, f"sym.{self.symbol.name}"
-        before: Decimal | None = ZERO
-        if today.held_before:
-            value = value_of(today.held_before, price_before, self.fee)
-            before = None if value is None else value - today.cost_before
-        now = self.unrealised(price) if self.quantity else ZERO
-        net = None if now is None or before is None else today.realised + now - before
+        unrealised = self.unrealised(price)
+        net = None if unrealised is None else today.realised + unrealised - today.unrealised_before
         of = f"realised {numbers.signed(today.realised, quote)}, {_cycles(today.cycles)}"
         return {f"{name}.today": _signed(net, quote), f"{name}.today_of": (of, None)}
 
@@ -142,7 +142,7 @@ class Standing(Listed):
         found: dict[str, Value] = {}
         if slot.terms.owned:
             value = value_of(slot.terms.owned, price, self.fee)
-            gain = None if value is None else value - slot.terms.owned_cost
+            gain = None if value is None else slot.terms.net + value - slot.terms.owned_cost
             found[f"{key}.unrealised"] = _signed(gain, quote)
             found[f"{key}.share"] = (_share(gain, slot.terms.owned_cost), None)
         return found
@@ -159,6 +159,8 @@ def standing(symbol: Symbol, venue: Venue) -> Standing:
     live = Trader.objects.filter(LIVE, venue=venue, symbol=symbol).order_by("slot")
     slots = [_slot(trader, symbol) for trader in live.prefetch_related(Prefetch("orders", rows, to_attr="traded"))]
     first = Trader.objects.filter(symbol=symbol, venue=venue).order_by("id").values_list("created_at", flat=True)
+    left = Leftover.objects.filter(symbol=symbol, venue=venue).values_list("quantity", "cost").first()
+    left_quantity, left_cost = left or (ZERO, ZERO)
     return Standing(
         symbol=symbol,
         venue=venue,
@@ -166,56 +168,24 @@ def standing(symbol: Symbol, venue: Venue) -> Standing:
         fee=fees_of(venue, [symbol.pk])[symbol.pk],
         slots=tuple(slots),
         ended=totals.of_symbol(symbol.pk, venue),
+        left_quantity=left_quantity,
+        left_cost=left_cost,
         since=first.first(),
     )
 
 
 def today(of: Standing, zone: tzinfo, now: datetime | None = None) -> Today:
-    """Since the last midnight of the zone."""
+    """Since the last midnight of the zone, as the overview counts it."""
     since = midnight(zone, now or timezone.now())
     ended = totals.of_symbol(of.symbol.pk, of.venue, since)
-    realised = ended.profit + sum((slot.terms.net for slot in of.slots), ZERO)
-    held = cost = ZERO
-    for terms in _at(since, of):
-        # What these had brought by then counts for the days before.
-        realised -= terms.net
-        held += terms.owned
-        cost += terms.owned_cost
-    return Today(since, ended.finished, realised, held, cost)
+    before = account.unrealised_of(account.baseline(of.venue, account.unit_of(of.venue), since))
+    return Today(since, ended.finished, ended.profit, before.get(of.symbol.name, ZERO))
 
 
 def _slot(trader: Trader, symbol: Symbol) -> Slot:
     orders: tuple[Order, ...] = tuple(trader.traded)  # type: ignore[attr-defined]
     position = position_with(trader, (as_core(row) for row in orders))
     return Slot(trader, position, arithmetic(position, symbol.base_asset, symbol.quote_asset), orders)
-
-
-def _at(since: datetime, of: Standing) -> Iterable[Arithmetic]:
-    """How the cycles stood at that moment that had begun before it and went on after it."""
-    positions = [slot.position for slot in of.slots if slot.trader.created_at < since]
-    rows = Order.objects.filter(COULD_TRADE).order_by("id").prefetch_related("fills")
-    # A cycle of many days is rare; those of the last weeks are found by their end.
-    ended = Trader.objects.filter(
-        ENDED, venue=of.venue, symbol=of.symbol, finished_at__gte=since, created_at__lt=since
-    )
-    # By their end alone: in the order of their numbers SQLite would read them all.
-    for trader in ended.order_by().prefetch_related(Prefetch("orders", rows, to_attr="traded")):
-        positions.append(_slot(trader, of.symbol).position)
-    at_ms = round(since.timestamp() * 1000)
-    for position in positions:
-        before = _before(position, at_ms)
-        if before.orders:
-            yield arithmetic(before, of.symbol.base_asset, of.symbol.quote_asset)
-
-
-def _before(position: Position, at_ms: int) -> Position:
-    orders = []
-    for order in position.orders:
-        fills = tuple(fill for fill in order.fills if fill.at_ms < at_ms)
-        if fills:
-            executed = sum((fill.quantity for fill in fills), ZERO)
-            orders.append(replace(order, fills=fills, executed=executed))
-    return replace(position, orders=tuple(orders), missing=ZERO)
 
 
 def _sign(value: Decimal) -> int:

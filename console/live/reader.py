@@ -27,7 +27,6 @@ from console.viewer_zone import zone as zone_of
 from hedgehog_project.database import sessions
 from hedgehog_project.venues import Market, Venue, market_of
 from streamer import topics as redis_topics
-from trading.core.money import ZERO
 from trading.models import Fill, Order, Switch, Symbol, Trader
 from trading.models.traders import LIVE
 from trading.waking import prices
@@ -50,7 +49,6 @@ class Watched:
     standing: Standing | None = None
     todays: dict[str, Today] = field(default_factory=dict)  # by zone
     day: Day | None = None
-    prices_before: dict[int, Decimal | None] = field(default_factory=dict)  # by the second of a midnight
     last_id: str = ""  # of its topic's entries
     price: Decimal | None = None
     rows: Any = None  # what tells that they have changed
@@ -248,8 +246,7 @@ class Look:
                 continue
             self._tell_changed(each, frames, SYMBOL + name, of.values(each.price, each.day))
             for zone, since_midnight in each.todays.items():
-                before = each.prices_before.get(int(since_midnight.since.timestamp()))
-                values = of.today_values(since_midnight, each.price, before)
+                values = of.today_values(since_midnight, each.price)
                 topic = zoned(SYMBOL + name, zone)
                 if topic in topics:
                     self._tell_changed(each, frames, topic, values, topic)
@@ -294,10 +291,6 @@ def _see_to_market(of: Market, each: Watched) -> None:
     """In a thread of its own: what only the market knows."""
     with suppress(NoAnswer):
         each.day = market.day(of, each.symbol.name)
-        for since_midnight in list(each.todays.values()):
-            at_s = int(since_midnight.since.timestamp())
-            if since_midnight.held_before > ZERO and at_s not in each.prices_before:
-                each.prices_before[at_s] = market.price_at(of, each.symbol.name, at_s)
 
 
 def _number(entry_id: str) -> int:

@@ -1,17 +1,16 @@
 """All that a page's topics say now: for one that opens, comes back, or polls because no stream reaches it."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import tzinfo
-from decimal import Decimal
 
 import redis
-from django.utils import timezone
 
 from console.chart import market
 from console.chart.market import NoAnswer
-from console.chart.standing import Standing, Today, Value, standing, today
+from console.chart.standing import Standing, Value, standing, today
 from console.live.reader import SYMBOL
-from hedgehog_project.venues import Market, market_of
+from hedgehog_project.venues import market_of
 from trading.models import Switch, Symbol
 from trading.waking import prices
 
@@ -30,21 +29,11 @@ def of_symbol(of: Standing, zone: tzinfo, waits: bool) -> dict[str, Value]:
     """One symbol's. `waits`: whether its market may be asked, which may take seconds."""
     trade = prices.last_trades([of.symbol.name], of.venue).get(of.symbol.name)
     price, where = (trade.price if trade else None), market_of(of.venue)
-    day, before = market.known_day(where, of.symbol.name), None
-    since_midnight = today(of, zone, timezone.now())
+    day = market.known_day(where, of.symbol.name)
     if waits:
-        try:
+        with suppress(NoAnswer):
             day = market.day(where, of.symbol.name)
-            before = _before(where, of, since_midnight)
-        except NoAnswer:
-            pass
-    return of.values(price, day) | of.today_values(since_midnight, price, before)
-
-
-def _before(where: Market, of: Standing, since_midnight: Today) -> Decimal | None:
-    if not since_midnight.held_before:
-        return None
-    return market.price_at(where, of.symbol.name, int(since_midnight.since.timestamp()))
+    return of.values(price, day) | of.today_values(today(of, zone), price)
 
 
 def problems() -> dict[str, str]:

@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from console import money
+from console import money, numbers
+from console.chart.standing import standing, today
 from console.money import Period, Slots
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue
@@ -92,6 +93,11 @@ def test_rows_add_up_to_the_gain_of_today(symbol: Symbol, exchange: ScriptedExch
     assert sum(row.unrealised for row in found.symbols) == found.total.unrealised
     assert found.total.realised == D("8.5")
     assert rows["ETHUSDT"].slots == Slots(held=1)
+    for row in found.symbols:  # Each symbol's own page says the same.
+        of = standing(Symbol.objects.get(pk=row.pk), Venue.MOCK)
+        values = of.today_values(today(of, UTC, NOW), row.price)
+        assert values[f"sym.{row.name}.today"][0] == numbers.signed(row.net_today, "USDT")
+        assert of.values(row.price, None)[f"sym.{row.name}.unrealised"][0] == numbers.signed(row.unrealised, "USDT")
 
 
 def test_today_begins_at_the_readers_midnight(symbol: Symbol, exchange: ScriptedExchange) -> None:

@@ -61,8 +61,6 @@ def test_prices_stand_on_their_tick() -> None:
     assert numbers.price(Decimal("2949.3"), Decimal("0.01")) == "2,949.30"
     assert numbers.price(Decimal("0.00001234"), Decimal("0.00000001")) == "0.00001234"
     assert numbers.price(Decimal("42"), Decimal("1")) == "42"
-    # A trigger says the price that keeps its promise: what buys at or below never buys above.
-    assert numbers.price_at_most(Decimal("89521.62259999"), Decimal("0.01")) == "89,521.62"
 
 
 def test_quantities_keep_the_zeros_of_their_step_and_never_lose_a_digit() -> None:

@@ -25,7 +25,6 @@ from trading.books import profit
 from trading.core import money
 from trading.core.money import plain
 from trading.core.orders import OrderStatus
-from trading.core.strategy import TraderState
 from trading.models import Switch, Symbol, TradingSettings
 from trading.models.symbols import TradingStatus
 from trading.symbols import listings, turning
@@ -115,35 +114,12 @@ def test_profits_are_told_by_quote_asset_the_busiest_first(symbol: Symbol) -> No
     ]
 
 
-def test_hours_count_finished_cycles_where_they_ended(symbol: Symbol) -> None:
-    # Totals of hours are kept for days alone.
-    now = (timezone.now() - timedelta(days=2)).replace(hour=13, minute=20, second=0, microsecond=0)
-    make_cycle(symbol, "1", now)
-    make_cycle(symbol, "2", now - timedelta(minutes=20))
-    make_cycle(symbol, "4", now - timedelta(minutes=21))
-    make_cycle(symbol, "8", now - timedelta(hours=23, minutes=20))
-    make_cycle(symbol, "16", now - timedelta(hours=23, minutes=21))  # before the first hour shown
-    make_trader(symbol, state=TraderState.RETIRED, finished_at=now)
-    hours = figures.hours(Venue.MOCK, now)
-    assert [hour.begins for hour in hours] == [now.replace(minute=0) - timedelta(hours=n) for n in range(23, -1, -1)]
-    told = {hour.begins.hour: (hour.cycles, hour.profit) for hour in hours if hour.cycles}
-    assert told == {13: (2, {"USDT": D(3)}), 12: (1, {"USDT": D(4)}), 14: (1, {"USDT": D(8)})}
-
-
 def test_open_orders_are_counted_with_those_that_wait_for_an_answer(symbol: Symbol) -> None:
     make_order(make_trader(symbol, 1))
     make_order(make_trader(symbol, 2), status=OrderStatus.SUBMITTING)
     make_order(make_trader(symbol, 3), status=OrderStatus.FILLED)
     assert figures.order_counts(Venue.MOCK) == (2, 1)
     assert figures.order_counts(Venue.LIVE) == (0, 0)
-
-
-def test_live_traders_are_counted_by_state(symbol: Symbol) -> None:
-    make_trader(symbol, 1)
-    make_trader(symbol, 2)
-    make_trader(symbol, 3, state=TraderState.SELLING)
-    make_cycle(symbol, "1")
-    assert figures.traders_by_state(Venue.MOCK) == {TraderState.WAITING: 2, TraderState.SELLING: 1}
 
 
 class TestHints:

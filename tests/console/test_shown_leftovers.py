@@ -11,7 +11,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from console import figures
 from hedgehog_project.venues import Venue
 from tests.console.test_overview import publish
 from tests.support.commands import said
@@ -191,4 +190,3 @@ class TestHeld:
         assert "−1.00" in profit
         assert "open positions cost 3" in profit
         assert "-1.003998" in said("profit")
-        assert figures.traders_by_state(Venue.MOCK) == {TraderState.HOLDING: 1}

@@ -339,6 +339,21 @@ def first_since(venue: Venue, unit: str, at: datetime) -> AccountValue | None:
     return min(found, key=lambda row: row.measured_at, default=None)
 
 
+def baseline(venue: Venue, unit: str, since: datetime) -> AccountValue | None:
+    """How things stood when a day began, as it was last measured before. Where it was never measured before although
+    traders had begun, as it was first measured; None where nothing had begun: all gain is this day's.
+    """
+    if (row := before(venue, unit, since)) is not None:
+        return row
+    first = Trader.objects.filter(venue=venue).order_by("id").values_list("created_at", flat=True).first()
+    return None if first is None or first >= since else first_since(venue, unit, since)
+
+
+def unrealised_of(row: AccountValue | None) -> dict[str, Decimal]:
+    """What was unrealised then, by symbol and in its quote asset; nothing where nothing had begun."""
+    return {} if row is None else {name: Decimal(told[0]) for name, told in row.symbols.items()}
+
+
 def course(venue: Venue, unit: str, since: datetime, now: datetime, max_points: int = 400) -> list[Point]:
     """The measurements from then on, oldest first: by minute, hour or day, whatever is kept for so long."""
     every = next((each for each, kept in KEPT.items() if now - since <= kept), Every.DAY)

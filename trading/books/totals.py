@@ -179,14 +179,6 @@ def by_day(
     return {(day, asset): each for (day, asset), each in found.items()}
 
 
-def by_hour(venue: Venue, since: datetime) -> dict[tuple[datetime, str], Total]:
-    """The same by the beginning of an hour and quote asset, of whole hours that are kept."""
-    rows = CycleTotal.objects.filter(venue=venue, span=Span.HOUR, begins__gte=since).order_by()
-    found: dict[Key, Total] = {}
-    _gather(found, rows, ("begins", _ASSET), _SUMS)
-    return {(hour, asset): each for (hour, asset), each in found.items()}
-
-
 def of_symbol(symbol_id: int, venue: Venue, since: datetime | None = None) -> Total:
     """The same of one symbol, all together."""
     return _by(venue, since, "symbol_id", symbol=symbol_id).get((symbol_id,), NONE)

@@ -66,10 +66,6 @@ class SalePlan:
     worst: Sums | None = None  # all of it at the bound
     why_not: str = ""
 
-    @property
-    def held_anything(self) -> bool:
-        return self.quantity > 0
-
     def lines(self) -> Iterator[str]:
         symbol = self.trader.symbol
         yield f"{symbol.name} #{self.trader.slot} at {self.trader.venue}:"

@@ -14,7 +14,7 @@ from hedgehog_project.venues import Venue
 from tests.support.rows import make_cycle, make_order, make_trader
 from trading.core.orders import OrderStatus, Side
 from trading.core.position import TraderState
-from trading.models import Fill, Order, Symbol, Trader
+from trading.models import AccountValue, Every, Fill, Leftover, Order, Symbol, Trader
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -65,42 +65,76 @@ def test_without_a_price_nothing_is_made_up(symbol: Symbol) -> None:
     assert {found[name][0] for name in ("price", "change", "unrealised", "total")} == {"–"}
 
 
-def test_today_is_what_was_realised_and_what_the_rest_has_gained_since_midnight(symbol: Symbol) -> None:
+def measured(symbol: Symbol, at: datetime, unrealised: str) -> None:
+    """As the leader keeps it each minute."""
+    AccountValue.objects.create(
+        venue=Venue.MOCK,
+        asset="USDT",
+        span=Every.MINUTE,
+        begins=at.replace(second=0, microsecond=0),
+        measured_at=at,
+        value=D(1000),
+        free=D(1000),
+        locked=D(0),
+        put_in=D(1000),
+        realised=D(0),
+        unrealised=D(unrealised),
+        unpriced=[],
+        symbols={symbol.name: [unrealised, "101"]},
+    )
+
+
+def test_today_is_what_ended_and_what_the_rest_has_gained_since_midnight(symbol: Symbol) -> None:
     yesterday = NOON - timedelta(days=1)
     make_cycle(symbol, "5", yesterday)
     make_cycle(symbol, "2.24", NOON - timedelta(hours=3))
     trader = bought(symbol, yesterday, "2", "100")
+    # It was worth 202 less 0.1 % at midnight.
+    measured(symbol, midnight(UTC_ZONE, NOON) - timedelta(seconds=20), "1.798")
     of = standing(symbol, Venue.MOCK)
     found = today(of, UTC_ZONE, NOON)
-    assert (found.realised, found.cycles, found.held_before, found.cost_before) == (D("2.24"), 1, D(2), D(200))
-    # It was worth 202 less 0.1 % at midnight, and is 198 less 0.1 %: 3.996 less.
-    values = texts(of.today_values(found, D(99), D(101)))
+    assert (found.realised, found.cycles, found.unrealised_before) == (D("2.24"), 1, D("1.798"))
+    # It is 198 less 0.1 %: 3.996 less.
+    values = texts(of.today_values(found, D(99)))
     assert values == {"today": ("−1.76", -1), "today_of": ("realised +2.24, 1 cycle", None)}
     # What nobody knows is not told.
-    assert texts(of.today_values(found, D(99), None))["today"][0] == "–"
+    assert texts(of.today_values(found, None))["today"][0] == "–"
 
-    # Half of it is sold today at 103: the sale's gain over its cost, not over its price at midnight.
+    # Half of it is sold today at 103: until its cycle ends, the sale's gain stands among what is unrealised.
     sale = make_order(trader, Side.SELL, OrderStatus.FILLED, **_amounts("1", "103"))
     fill(sale, NOON - timedelta(hours=1), "1", "103")
     of = standing(symbol, Venue.MOCK)
-    found = today(of, UTC_ZONE, NOON)
-    assert (found.realised, found.held_before) == (D("5.24"), D(2))
-    # 5.24 realised, −1.099 unrealised now, +1.798 at midnight.
-    assert texts(of.today_values(found, D(99), D(101)))["today"] == ("+2.34", 1)
+    # 2.24 realised, 3 by the sale and −1.099 unrealised now, +1.798 at midnight.
+    assert texts(of.today_values(today(of, UTC_ZONE, NOON), D(99)))["today"] == ("+2.34", 1)
 
 
-def test_todays_net_is_the_change_of_the_total(symbol: Symbol) -> None:
-    """Whatever was held over midnight: yesterday's total at midnight's price and today's net are the total now."""
-    yesterday = NOON - timedelta(days=1)
-    bought(symbol, yesterday, "2", "100")
+def test_on_the_first_day_all_gain_is_todays(symbol: Symbol) -> None:
+    make_cycle(symbol, "2.24", NOON - timedelta(hours=3))
+    bought(symbol, NOON - timedelta(hours=2), "2", "100")
+    # First measured when something was held already.
+    measured(symbol, NOON - timedelta(hours=1), "-0.5")
+    Trader.objects.update(created_at=NOON - timedelta(hours=4))
     of = standing(symbol, Venue.MOCK)
-    before = of.realised + (of.unrealised(D(101)) or D(0))
-    sale = make_order(of.slots[0].trader, Side.SELL, OrderStatus.FILLED, **_amounts("2", "103"))
-    fill(sale, NOON - timedelta(hours=1), "2", "103")
+    found = texts(of.values(D(99), None) | of.today_values(today(of, UTC_ZONE, NOON), D(99)))
+    assert found["today"] == found["total"] == ("+0.04", 1)
+
+
+def test_what_was_never_measured_before_counts_from_the_first_time(symbol: Symbol) -> None:
+    """As after an upgrade: what was held then had gained and lost on days before."""
+    bought(symbol, NOON - timedelta(days=3), "2", "100")
+    Trader.objects.update(created_at=NOON - timedelta(days=3))
+    measured(symbol, NOON - timedelta(hours=1), "-10")
+    assert today(standing(symbol, Venue.MOCK), UTC_ZONE, NOON).unrealised_before == D(-10)
+
+
+def test_leftovers_count_as_they_do_on_the_overview(symbol: Symbol) -> None:
+    make_cycle(symbol, "5", NOON)
+    Leftover.objects.create(venue=Venue.MOCK, symbol=symbol, quantity=D("0.05"), cost=D(5))
     of = standing(symbol, Venue.MOCK)
-    found = today(of, UTC_ZONE, NOON)
-    value = found.held_before * D(101) * D("0.999") - found.cost_before
-    assert found.realised - value == of.realised - before
+    # 0.05 at 90, less 0.1 %, of 5; it is no position.
+    found = texts(of.values(D(90), None))
+    assert (found["unrealised"], found["total"]) == (("−0.50", -1), ("+4.50", 1))
+    assert (found["position"][0], found["cost"][0]) == ("0.0000", "nothing held")
 
 
 def test_the_day_begins_at_the_readers_midnight() -> None:
