@@ -1,5 +1,6 @@
 """One cycle on a chart: its candles, its fills, and its orders from when they were placed until they ended."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ from console.chart.standing import Slot, Standing, standing
 from hedgehog_project.venues import Venue, market_of, rests, why_it_rests
 from trading.books.arithmetic import arithmetic
 from trading.books.booking import as_core, position_with
+from trading.core import moves
+from trading.core.money import ceil_to, floor_to
 from trading.core.orders import OPEN, Side
 from trading.models import Order, Trader
 
@@ -69,7 +72,7 @@ def _marks(trader: Trader, orders: list[Order], length_s: int) -> list[list[Any]
 
 
 def _lines(trader: Trader, orders: list[Order], of: Standing) -> list[Line]:
-    """Its entry and its orders, each chain of moved ones stepped; of one that lives, what it has in mind as well."""
+    """Its entry, its orders and its triggers, each stepped where it moved; of one that lives, what it has in mind."""
     traded = tuple(order for order in orders if order.status in OPEN or order.executed)
     position = position_with(trader, (as_core(order) for order in traded))
     slot = Slot(trader, position, arithmetic(position, trader.symbol.base_asset, trader.symbol.quote_asset), traded)
@@ -93,7 +96,23 @@ def _lines(trader: Trader, orders: list[Order], of: Standing) -> list[Line]:
             verb, left = ("sold" if side == Side.SELL else "bought") if last.executed else "cancelled", last.executed
         tone = own.tone_of(last, entry)
         found.append(Line("order", tone, last.price, verb, (trader.slot,), steps, left or None, until=until))
-    return sorted(found, key=lambda line: -line.price)
+    return sorted(_with_moves(trader, found, of), key=lambda line: -line.price)
+
+
+def _with_moves(trader: Trader, found: list[Line], of: Standing) -> list[Line]:
+    """With its triggers as they moved. Where one stands at a price that has its own line, that line has its steps."""
+    below, above = moves.stretches(trader.moves or ())
+    ended_at = _seconds(trader.finished_at)
+    for stretches, on_tick, verb in ((below, floor_to, "looks below"), (above, ceil_to, "looks above")):
+        for each in stretches:
+            steps = tuple((at, on_tick(price, of.tick) if of.tick else price) for at, price in each.steps)
+            price, until = steps[-1][1], each.until or ended_at
+            same = [n for n, line in enumerate(found) if line.kind == "trigger" and line.price == price]
+            if until is None and same:
+                found[same[0]] = replace(found[same[0]], steps=steps)
+            else:
+                found.append(Line("trigger", "ours", price, verb, (trader.slot,), steps, until=until))
+    return found
 
 
 def _seconds(at: datetime | None) -> int | None:

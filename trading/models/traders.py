@@ -54,6 +54,7 @@ class Trader(models.Model):
     wake_below = AmountField(null=True, blank=True)
     wake_above = AmountField(null=True, blank=True)
     armed_at = models.DateTimeField(null=True, blank=True)
+    moves = models.JSONField(null=True, blank=True, help_text="How its triggers moved, for the chart of its cycle.")
     version = models.PositiveIntegerField(default=0, help_text="Row version; detects late copies in Redis.")
 
     waits_for = models.CharField(max_length=300, blank=True, help_text="What the trader is waiting for.")

@@ -15,6 +15,7 @@ from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.database.writing import update
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import Venue, market_of
+from trading.core import moves
 from trading.models import Installation, OtherInstallation, Switch, Trader
 from trading.models.traders import Claimed
 from trading.waking import triggers
@@ -30,6 +31,7 @@ COLUMNS = (
     "wake_below",
     "wake_above",
     "armed_at",
+    "moves",
     "version",
     "waits_for",
     "error",
@@ -112,7 +114,9 @@ def claim(trader: Any) -> bool:
 
 def save(trader: Trader) -> triggers.Trigger:
     """Saves the trader; what it waits for now is to be copied to Redis once that is committed."""
-    trader.armed_at = timezone.now() if trader.is_armed else None
+    now = timezone.now()
+    trader.armed_at = now if trader.is_armed else None
+    trader.moves = moves.moved(trader.moves or (), int(now.timestamp()), trader.wake_below, trader.wake_above)
     trader.version += 1
     update(trader, COLUMNS)
     return trigger_for(trader)

@@ -64,10 +64,11 @@ window.hedgehogChart = (() => {
     // Own prices and the nearest trigger come into the axis while the candles keep a third of its height.
     function wanted(range) {
       const height = range.maxValue - range.minValue || range.maxValue * 0.001;
-      const shown = lines.filter(isShown).filter((line) => !line.stop);
+      const now = lines.filter((line) => isShown(line) && !isPast(line));
+      const shown = now.filter((line) => !line.stop);
       const mid = (range.maxValue + range.minValue) / 2;
       const triggers = shown.filter((line) => line.kind === "trigger").sort((a, b) => Math.abs(a.price - mid) - Math.abs(b.price - mid));
-      const own = [...shown.filter((line) => line.kind !== "trigger"), ...triggers.slice(0, 1), ...lines.filter((line) => line.stop && isShown(line)), ...triggers.slice(1)];
+      const own = [...shown.filter((line) => line.kind !== "trigger"), ...triggers.slice(0, 1), ...now.filter((line) => line.stop), ...triggers.slice(1)];
       let { minValue, maxValue } = range;
       for (const line of own) {
         const low = Math.min(minValue, ...line.steps.map((step) => step[1]), line.price);
@@ -83,6 +84,8 @@ window.hedgehogChart = (() => {
       return found;
     }
 
+    // A trigger that is gone: drawn where it was, and not told.
+    const isPast = (line) => line.kind === "trigger" && line.until;
     const isShown = (line) => (line.kind === "trigger" ? layers.triggers : layers.orders);
     const begin = (s) => Math.floor(s / length) * length;
     const future = () => {
@@ -195,7 +198,7 @@ window.hedgehogChart = (() => {
         const label = document.createElement("div");
         label.className = "hh-label-line";
         label.style.color = colour;
-        label.textContent = innerWidth < 1024 ? line.short : line.text;
+        label.textContent = isPast(line) ? "" : innerWidth < 1024 ? line.short : line.text;
         element.append(label);
         return [series, line, label];
       });
@@ -225,7 +228,7 @@ window.hedgehogChart = (() => {
         const found = drawn.map(([, line, label]) => [label, market.priceToCoordinate(line.price)]).sort((a, b) => a[1] - b[1]);
         let above = -Infinity;
         for (const [label, y] of found) {
-          label.hidden = y === null || y < 0 || y > height;
+          label.hidden = !label.textContent || y === null || y < 0 || y > height;
           if (label.hidden) continue;
           // Over its line; where another one stands there, below that one.
           above = Math.max(y - 2, above + CLOSE_PX);
@@ -239,7 +242,7 @@ window.hedgehogChart = (() => {
     // What lies outside the axis, as [line, "above" or "below"].
     function outside() {
       const height = element.clientHeight - chart.timeScale().height();
-      return lines.filter(isShown).map((line) => [line, market.priceToCoordinate(line.price)])
+      return lines.filter((line) => isShown(line) && !isPast(line)).map((line) => [line, market.priceToCoordinate(line.price)])
         .filter(([, y]) => y !== null && (y < 0 || y > height)).map(([line, y]) => [line, y < 0 ? "above" : "below"]);
     }
 

@@ -167,3 +167,18 @@ def test_an_ended_cycles_orders_end_with_it(symbol: Symbol) -> None:
     assert [mark[1] for mark in found["marks"]] == ["B", "S"]
     assert found["problem"]  # Nothing listens at the mock's port.
     assert interval_of(trader) == "1s"
+
+
+def test_a_cycles_triggers_are_drawn_as_they_moved(symbol: Symbol) -> None:
+    trader = live(symbol, 1, stop_loss_interval="0.021")
+    # A stop that was moved up twice, and what it would have bought at before.
+    trader.moves = [[100, "2980", None], [160, None, None], [200, "2900", None], [300, "2934.063", None]]
+    trader.save(update_fields=["moves"])
+    found = [line for line in cycle(trader, "1m")["lines"] if line["kind"] == "trigger"]
+    assert [(line["text"], line["steps"], line["until"]) for line in found] == [
+        ("slot 1 looks below", [[100, 2980.0]], 160),
+        ("slot 1 stop", [[200, 2900.0], [300, 2934.06]], None),
+    ]
+    Trader.objects.filter(pk=trader.pk).update(state=TraderState.FINISHED, finished_at=timezone.now(), profit=D(1))
+    found = [line for line in cycle(Trader.objects.get(pk=trader.pk), "1m")["lines"] if line["kind"] == "trigger"]
+    assert [bool(line["until"]) for line in found] == [True, True]

@@ -78,6 +78,8 @@ def test_buy_that_was_left_behind_is_placed_anew_at_the_new_price(
     assert (fresh(follows).state, fresh(follows).retry_at) == (TraderState.WAITING, None)
     acting.wake(follows.pk, at("3040"), exchange)
     assert [order.price for order in orders(follows, Side.BUY)] == [D(2997), D("3036.96")]
+    # For the chart of its cycle: where it would have followed, and would now.
+    assert [above for *_, above in fresh(follows).moves or () if above] == ["3026.97000001", "3067.32960001"]
     cancelled = JournalEntry.objects.get(trader=follows, kind=Kind.CANCELLED)
     assert cancelled.order == orders(follows, Side.BUY)[0]
     assert cancelled.reason == "reprice: the market, 3030, is more than 1 % above the buy"
