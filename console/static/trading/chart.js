@@ -2,6 +2,7 @@
 window.hedgehogChart = (() => {
   const N = window.hedgehogNumbers;
   const AIR = 10; // empty candles right of now, where own lines end
+  const NEAR = 20; // candles left of what is looked at, before older ones are asked for
   const CLOSE_PX = 14; // the height of a label
 
   const isDark = () => document.documentElement.classList.contains("dark");
@@ -95,8 +96,10 @@ window.hedgehogChart = (() => {
 
     function setMarket(found) {
       const isNew = found.length !== length || !candles.length;
+      // Older ones that a reader has scrolled to stay.
+      const older = isNew || found.candles[0][0] > candles.at(-1)[0] ? [] : candles.filter((each) => each[0] < found.candles[0][0]);
       ({ length, decimals } = found);
-      candles = found.candles;
+      candles = [...older, ...found.candles];
       const unit = 10 ** -decimals;
       market.applyOptions({ priceFormat: { type: "custom", minMove: unit, formatter: (x) => N.fixed(x, decimals) } });
       chart.applyOptions({ timeScale: { secondsVisible: length < 60, timeVisible: length < 86_400 } });
@@ -150,6 +153,19 @@ window.hedgehogChart = (() => {
       return begun;
     }
 
+    // Those before the first one; what is looked at stays where it is. Returns whether there were any.
+    function addOlder(found) {
+      if (found.length !== length || !candles.length) return false;
+      const older = found.candles.filter((each) => each[0] < candles[0][0]);
+      if (!older.length) return false;
+      const range = chart.timeScale().getVisibleLogicalRange();
+      candles = [...older, ...candles];
+      drawMarket();
+      drawOwn();
+      if (range) chart.timeScale().setVisibleLogicalRange({ from: range.from + older.length, to: range.to + older.length });
+      return true;
+    }
+
     // What the market says of the last candles: more exact than what the stream had us add up.
     function correct(found) {
       if (found.length !== length || !found.candles.length || !candles.length) return;
@@ -186,6 +202,8 @@ window.hedgehogChart = (() => {
         color: side === "B" ? c.ours : realised < 0 ? c.loss : c.gain,
         text: count > 1 ? String(count) : "",
       })));
+      // Lines end in the empty candles, and the chart would move with each that comes and goes.
+      const looked = chart.timeScale().getVisibleLogicalRange();
       for (const [series, , label] of drawn) { chart.removeSeries(series); label.remove(); }
       drawn = lines.filter(isShown).map((line) => {
         const colour = { ours: c.ours, gain: c.gain, loss: c.loss }[line.tone];
@@ -202,6 +220,7 @@ window.hedgehogChart = (() => {
         element.append(label);
         return [series, line, label];
       });
+      if (looked) chart.timeScale().setVisibleLogicalRange(looked);
       place();
     }
 
@@ -272,7 +291,7 @@ window.hedgehogChart = (() => {
     }
 
     const api = {
-      setMarket, setVisible, addBars, correct, setOwn, setLayers, outside, reset, chart,
+      setMarket, setVisible, addBars, addOlder, correct, setOwn, setLayers, outside, reset, chart,
       y: (price) => market.priceToCoordinate(price),
       get candles() { return candles; },
       get marks() { return marks; },
@@ -284,7 +303,10 @@ window.hedgehogChart = (() => {
     paint();
     chart.subscribeCrosshairMove(hover);
     chart.subscribeClick(hover);
-    chart.timeScale().subscribeVisibleLogicalRangeChange(place);
+    chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+      place();
+      if (range && range.from < NEAR && options.onStart) options.onStart();
+    });
     new ResizeObserver(place).observe(element);
     new MutationObserver(() => { paint(); drawOwn(); }).observe(document.documentElement, { attributeFilter: ["class"] });
     return api;

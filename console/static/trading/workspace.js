@@ -4,6 +4,7 @@
   const BOOK_MS = 3_000;
   const CORRECT_MS = 2_500; // after a candle has closed, the market's own figures of it are there
   const RETRY_MS = 10_000;
+  const MOST = 5_000; // candles that a page keeps
 
   function start() {
     const element = document.getElementById("market-chart");
@@ -14,7 +15,7 @@
     let hasCandles = false;
     let price = null;
     const at = (selector) => document.querySelector(selector);
-    const chart = window.hedgehogChart.create(element, { base: element.dataset.base, quote: element.dataset.quote, onPlace: placed });
+    const chart = window.hedgehogChart.create(element, { base: element.dataset.base, quote: element.dataset.quote, onPlace: placed, onStart: loadOlder });
     window.hedgehogWorkspace = chart;
 
     const ask = async (address, params) => {
@@ -45,6 +46,22 @@
       if (!hasCandles && found.length) found.candles = await blank(found);
       if (found.candles.length) chart.setMarket(found);
       await loadOwn();
+    }
+
+    // A reader has scrolled to the first candle: those before it, and what was ours then.
+    let isAtStart = false; // nothing is older, or it is being asked for
+    async function loadOlder() {
+      if (isAtStart || !hasCandles || chart.candles.length >= MOST) return;
+      isAtStart = true;
+      const asked = interval;
+      try {
+        const found = await (await ask(candlesUrl, { interval, before: chart.candles[0][0] })).json();
+        if (asked !== interval) return;
+        isAtStart = !found.problem && !chart.addOlder(found);
+        if (!isAtStart && !found.problem) await loadOwn();
+      } catch {
+        isAtStart = false; // The next move asks again.
+      }
     }
 
     async function blank(found) {
@@ -178,6 +195,7 @@
     for (const button of document.querySelectorAll("[data-interval]:is(button)")) {
       button.addEventListener("click", () => {
         interval = button.dataset.interval;
+        isAtStart = false;
         for (const each of document.querySelectorAll("[data-interval]:is(button)")) {
           const isOn = each === button;
           each.classList.toggle("hh-on", isOn);

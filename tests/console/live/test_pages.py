@@ -1,6 +1,7 @@
 """A symbol's chart and a trader's in a real browser: they draw, keep themselves fresh, and say when they cannot."""
 
 import time
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.support.pages.chromium import Browser
 from tests.support.rows import make_fill, make_order, make_trader
 from trading.core.orders import OrderStatus, Side
 from trading.core.position import TraderState
-from trading.models import Order, Symbol, Trader
+from trading.models import Fill, Order, Symbol, Trader
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CHART = "hedgehogWorkspace"
@@ -116,6 +117,42 @@ def test_the_running_candle_follows_the_trades(
     publish("3123.45", 2)
     soon(chromium, f"{CHART}.candles.at(-1)[4] === 3123.45")
     soon(chromium, "document.querySelector('[data-live=\"sym.ETHUSDT.price\"]').textContent === '3,123.45'")
+    assert chromium.errors == []
+
+
+def test_scrolling_back_brings_older_candles_and_what_was_ours_then(
+    symbol: Symbol, site: Site, chromium: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = int(time.time()) // 300 * 300
+    begins = now - 1_200 * 300  # of the market
+    asked = []
+
+    def candles(of: object, name: str, interval: str, end_s: int | None = None) -> list[market.Candle]:
+        asked.append(end_s)
+        first = max(begins, (end_s or now + 300) - market.CANDLES * 300)
+        return [(at, 3000.0, 3001.0, 2999.0, 3000.0, 1.0) for at in range(first, end_s or now + 300, 300)]
+
+    monkeypatch.setattr(market, "candles", candles)
+    trader, _ = holding(symbol)
+    Fill.objects.filter(order__trader=trader).update(traded_at=datetime.fromtimestamp(now - 700 * 300, UTC))
+    open_page(site, chromium, f"/admin/trading/symbol/{symbol.pk}/chart/")
+    soon(chromium, f"{CHART}.candles.length === 500", 5)
+    assert chromium.evaluate(f"{CHART}.marks") == []
+    scroll = f"{CHART}.chart.timeScale().setVisibleLogicalRange({{from: 5, to: 125}})"
+    chromium.evaluate(scroll)
+    soon(chromium, f"{CHART}.candles.length === 1000", 5)
+    soon(chromium, f"{CHART}.marks.length === 1", 5)
+    # What was looked at stays where it was.
+    soon(chromium, f"Math.round({CHART}.chart.timeScale().getVisibleLogicalRange().from) === 505")
+    chromium.evaluate(scroll)
+    soon(chromium, f"{CHART}.candles.length === 1201", 5)
+    chromium.evaluate(scroll)  # Nothing is older: it is asked once more, and then not again.
+    chromium.settle(0.5)
+    chromium.evaluate(scroll)
+    chromium.settle(0.5)
+    assert len(asked) <= 5
+    times = chromium.evaluate(f"{CHART}.candles.map((each) => each[0])")
+    assert times == list(range(begins, now + 300, 300))
     assert chromium.errors == []
 
 
