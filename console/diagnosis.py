@@ -132,6 +132,16 @@ def is_on(facts: Facts) -> Iterator[Finding]:
         yield note(Topic.SYMBOL, "Shutting down: running cycles finish, no new ones start.", stops_buys=True)
 
 
+def pauses(facts: Facts) -> Iterator[Finding]:
+    """Symbols whose buys a person has paused."""
+    for line in facts.wanted:
+        settings = getattr(line.symbol, "settings", None)
+        if settings is not None and settings.paused_by:
+            text = f"{line.name}: its buys are paused by {settings.paused_by}."
+            advice = f"Resume it on its page, or run `manage.py resume {line.name}`."
+            yield note(Topic.SYMBOL, text, advice, stops_buys=facts.symbol is not None)
+
+
 def is_switched(facts: Facts) -> Iterator[Finding]:
     """Halted, or selling only."""
     if text := facts.switch.mode_text:
@@ -294,7 +304,7 @@ Source = Callable[[Facts], Iterator[Finding]]
 # The graver first, among those of one severity.
 SOURCES: tuple[Source, ...] = (
     *(is_switched, installations, rate_limits, processes_down, progress),
-    *(is_on, venue, listings, feed, settings, traders, orders, missing, elsewhere, risk_limits, archive),
+    *(is_on, pauses, venue, listings, feed, settings, traders, orders, missing, elsewhere, risk_limits, archive),
 )
 
 

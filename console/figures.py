@@ -135,7 +135,7 @@ def elsewhere(venue: Venue) -> list[str]:
     """What goes on, or rests, at other venues than the switch's, one sentence for each."""
     live = Trader.objects.filter(LIVE).exclude(venue=venue).order_by()
     return [
-        f"{count(number, 'trader')} of {why_it_rests(other)}"
+        f"{count(number, 'trader')} of another world: {why_it_rests(other)}"
         if rests(other)
         else f"{count(number, 'active trader')} still on {other}, until the cycle ends."
         for other, number in live.values_list("venue").annotate(Count("pk"))

@@ -11,6 +11,7 @@ from console.findings import Finding
 from console.words import notes
 from hedgehog_project.processes import ProcessState
 from hedgehog_project.venues import Venue
+from trading.core.hand import Pause
 from trading.core.money import ceil_to, floor_to, plain
 from trading.core.orders import OPEN, OrderStatus
 from trading.core.strategy import ANY_PRICE, TraderState
@@ -29,6 +30,7 @@ class SlotLine:
     trader: Trader | None
     text: str
     is_error: bool = False
+    is_closed: bool = False  # by hand
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def slot_lines(symbol: Symbol, venue: Venue, trade: LastTrade | None) -> list[Sl
     is_on = settings is not None and settings.status == TradingStatus.ON
     live = Trader.objects.filter(LIVE, venue=venue, symbol=symbol).order_by("slot").prefetch_related("orders")
     taken = {trader.slot: trader for trader in live}
-    opened = set(Slot.objects.filter(venue=venue, symbol=symbol).values_list("number", flat=True))
+    opened = dict(Slot.objects.filter(venue=venue, symbol=symbol).values_list("number", "is_closed"))
     wanted = range(1, settings.max_slots + 1) if settings is not None and is_on else ()
     lines = []
     for number in sorted({*wanted, *taken}):
@@ -78,6 +80,9 @@ def slot_lines(symbol: Symbol, venue: Venue, trade: LastTrade | None) -> list[Sl
         if trader is not None:
             text = story_now(trader, trader.orders.all(), symbol, trade)
             lines.append(SlotLine(number, trader, text, bool(trader.error)))
+        elif opened.get(number):
+            text = f"closed by hand: no cycle begins until `manage.py resume {symbol.name}#{number}` opens it"
+            lines.append(SlotLine(number, None, text, is_closed=True))
         elif number in opened or number == 1:
             lines.append(SlotLine(number, None, _free(settings, venue)))
         else:
@@ -99,6 +104,9 @@ def story_now(trader: Trader, orders: Iterable[Order], symbol: Symbol, trade: La
     parts = []
     if trader.error:
         parts.append(f"error: {trader.error}")
+    if trader.pause:
+        what = "places nothing, no stop acts" if trader.pause == Pause.ALL else "buys nothing"
+        parts.append(f"paused by {trader.paused_by}: it {what}")
     if resting:
         parts += [_resting(order, symbol, trade) for order in resting]
     elif trader.waits_for and trader.waits_for not in trader.error:

@@ -124,6 +124,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "console.login.says_when_to_wait",
     "console.viewer_zone.in_viewers_zone",
+    "console.out_of_range.OutOfRange",
 ]
 
 TEMPLATES = [

@@ -9,7 +9,7 @@ from django.db import Error as DatabaseError
 from django.db import connection as database
 
 from hedgehog_project.heartbeats import Heart
-from hedgehog_project.venues import Endpoints, Market, Venue, endpoints, markets
+from hedgehog_project.venues import Endpoints, Market, Venue, endpoints, market_of, markets, running
 from streamer import rest, symbols
 from streamer.feeds import MarketFeed
 from streamer.models import StreamedSymbol
@@ -54,11 +54,16 @@ class Rows:
             self._complained = False
             log.warning("database_back")
         self._last = {}
-        now = markets()
+        now = _in_use()
         for market, symbol in rows:
-            if market in now:  # Those of worlds that rest wait.
+            if market in now:  # Those of worlds that rest wait, and those of exchanges that nobody has a key for.
                 self._last.setdefault(Market(market), set()).add(symbol)
         return self._last
+
+
+def _in_use() -> set[Market]:
+    """Where prices of what trades now come from: a replay needs nobody else's."""
+    return {market_of(venue) for venue in running() if venue.is_mock or not endpoints(venue).why_no_key}
 
 
 class KnownSymbols:

@@ -131,6 +131,11 @@ class Dispatcher:
             topic: (triggers.key_below(*whose), triggers.key_above(*whose)) for topic, whose in self._trades.items()
         }
         self._reports = {report_topic(venue).encode(): venue for venue in self.venues}
+        topics = [*self._trades, *self._reports]
+        self._command = ["XREADGROUP", "GROUP", GROUP, self.name, "COUNT", BATCH, "BLOCK", BLOCK_MS, "STREAMS"]
+        assert self._command[_AT_BLOCK] == BLOCK_MS
+        self._command += [*topics, *[">"] * len(topics)]
+        # Last: where Redis does not take it now, the next step finds no groups, and makes them.
         self._make_groups()
 
     def _make_groups(self) -> None:
@@ -142,9 +147,6 @@ class Dispatcher:
         for topic, result in zip(topics, pipeline.execute(raise_on_error=False), strict=True):
             if isinstance(result, redis.RedisError) and "BUSYGROUP" not in str(result):
                 raise redis.ResponseError(f"{topic.decode()}: {result}")
-        self._command = ["XREADGROUP", "GROUP", GROUP, self.name, "COUNT", BATCH, "BLOCK", BLOCK_MS, "STREAMS"]
-        assert self._command[_AT_BLOCK] == BLOCK_MS
-        self._command += [*topics, *[">"] * len(topics)]
 
     def _regroup(self, error: redis.ResponseError) -> None:
         """Makes the groups anew where this error says that they are gone. Raises any other."""

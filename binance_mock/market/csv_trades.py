@@ -11,6 +11,7 @@ import io
 import logging
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
@@ -89,7 +90,7 @@ class TradeFile:
                 yield from self._trades(csv.reader(file), line)
         except FileNotFoundError:
             raise BadFile(f"file not found: {self.path}") from None
-        except (OSError, EOFError, zipfile.BadZipFile, csv.Error, ValueError) as error:
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, csv.Error, ValueError) as error:
             raise BadFile(f"{self.path} cannot be read: {error}") from error
 
     def _trades(self, rows: Iterable[list[str]], after: int) -> Iterator[FileTrade]:

@@ -30,6 +30,8 @@ from trading.models.orphans import Resolution
 from trading.models.traders import ENDED
 from trading.reconciliation.reconcile import last, venues_in_use
 
+# Whoever sees no symbols sees no account: as the pages that refresh themselves have it.
+NEEDS = "trading.view_symbol"
 ROWS = 10
 MAX_SYMBOLS = 20
 LOOKED_AT = 500
@@ -58,6 +60,9 @@ class Need:
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's DASHBOARD_CALLBACK. What refreshes itself is asked for by htmx, and comes without the frame."""
+    frame = "trading/bare.html" if request.headers.get("HX-Request") else "admin/base.html"
+    if not request.user.has_perm(NEEDS):
+        return context | {"frame": frame, "may_see": False}
     facts = diagnosis.gather()
     # What denies everything has a banner of its own, with its button.
     findings = [each for each in diagnosis.diagnose(facts) if each.topic != Topic.SWITCH]
@@ -66,7 +71,8 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     period = _period(request)
     needs = _needs(findings)
     return context | {
-        "frame": "trading/bare.html" if request.headers.get("HX-Request") else "admin/base.html",
+        "frame": frame,
+        "may_see": True,
         "first_evening": first_evening.strip(request),
         "venue": venue,
         "account": account and _account(account),

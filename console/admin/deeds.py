@@ -21,7 +21,9 @@ from trading.core.money import plain
 from trading.core.orders import OrderStatus, Side
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
-from trading.models import Order, Switch, Symbol, Trader
+from trading.models import Order, Slot, Switch, Symbol, Trader
+
+ALREADY = "That was done already: nothing was changed."
 
 
 def _slippage(sent: Sent, side: str) -> Field:
@@ -281,6 +283,29 @@ def _takeover(symbol: Symbol, sent: Sent, hands: Hands) -> str:
         raise ValidationError(sentence(str(error))) from error
 
 
+def _ask_open(symbol: Symbol, sent: Sent) -> Question:
+    closed = Slot.objects.filter(symbol=symbol, venue=Switch.current(), is_closed=True).order_by("number")
+    numbers_of = list(closed.values_list("number", flat=True))
+    chosen = sent.text("slot", str(numbers_of[0]) if numbers_of else "")
+    return Question(
+        title=f"Open slot {chosen} of {symbol.name} again?",
+        button="Open it",
+        keep="Leave it closed",
+        steps=["The next cycle begins in it within seconds, as in any other slot"],
+        fields=[Field("slot", "Slot", chosen, choices=tuple((str(each), f"Slot {each}") for each in numbers_of))],
+        why_not="" if numbers_of else "No slot of it is closed.",
+        is_final=False,
+        **sales.where(Switch.current()),
+    )
+
+
+def _open(symbol: Symbol, sent: Sent, hands: Hands) -> str:
+    slot = sent.text("slot")
+    if not (slot.isdecimal() and len(slot) < 5):
+        raise ValidationError("Choose a slot.")
+    return _said(of_symbols.open_slot(symbol, Switch.current(), int(slot), hands))
+
+
 SYMBOL_DEEDS = {
     "pause": Deed(
         "Pause",
@@ -297,6 +322,7 @@ SYMBOL_DEEDS = {
         at_once=True,
         buys=True,
     ),
+    "open": Deed("Open slot…", "lock_open", _ask_open, _open, buys=True),
     "takeover": Deed("Take over…", "input", _ask_takeover, _takeover, buys=True),
     "buy": Deed("Buy now…", "add_shopping_cart", _ask_buy, _buy, buys=True),
     "sell": Deed("Sell everything…", "logout", _ask_sell_all, _sell_all, is_final=True),
@@ -355,10 +381,12 @@ def account_button(venue: Venue, may_act: bool) -> Button:
 # --- what has come of it --------------------------------------------------------------------------
 def _said(outcome: Outcome) -> str:
     text = outcome.instruction.text
-    return sentence(text[:1].upper() + text[1:]) if outcome.is_new else "That was done already: nothing was changed."
+    return sentence(text[:1].upper() + text[1:]) if outcome.is_new else ALREADY
 
 
 def _said_of_many(many: of_symbols.Many) -> str:
+    if not many.outcome.is_new and not many.told:
+        return ALREADY
     told = f"{count(len(many.told), 'trader')} told to sell."
     kept = " ".join(sentence(why) for why in dict.fromkeys(many.not_told.values()))
     return f"{told} {kept}".strip()

@@ -7,9 +7,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.urls import reverse
 
 from console.admin.saved_filters import reader
-from hedgehog_project.venues import Market, Venue, default_market, endpoints
+from hedgehog_project.venues import Market, Venue, default_market, endpoints, mock_world
+from streamer.models import StreamedSymbol
 from trading.models import FoldedPart, Switch, Trader
 from trading.models.traders import ENDED, LIVE
+from trading.waking import prices
 
 PART = "first_evening"
 
@@ -62,9 +64,17 @@ def _watch() -> Step:
 def _paper() -> Step:
     title = "Try real prices"
     if default_market() == Market.LIVE:
-        return Step(title, "Prices are Binance's, the money is for play.", True)
+        if prices.last_trades(_streamed(), mock_world()):
+            return Step(title, "Prices are Binance's, the money is for play.", True)
+        text = "No price has come from Binance yet: is there a way to api.binance.com? See the log of mock_exchange."
+        return Step(title, text, False)
     text = "Binance's prices, play money: stop with Ctrl\N{NON-BREAKING HYPHEN}C, then"
     return Step(title, text, False, command="make run MARKET=live")
+
+
+def _streamed() -> list[str]:
+    rows = StreamedSymbol.objects.filter(market=Market.LIVE, is_on=True)
+    return list(rows.values_list("symbol", flat=True)[:20])
 
 
 def _testnet() -> Step:

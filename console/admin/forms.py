@@ -11,11 +11,11 @@ from console.admin.percent import PercentField
 from console.admin.strategy_form import StrategyForm, shared_field
 from trading.core.money import plain
 from trading.models import TradingSettings
-from trading.models.fields import PLACES, Above
+from trading.models.fields import PLACES, Above, FiniteField
 from trading.models.symbols import MAX_SLOTS, Sizing, Slots
 
 
-class AmountInput(forms.DecimalField):
+class AmountInput(FiniteField):
     """A Decimal that is shown as people write it: never 1E-8."""
 
     widget = UnfoldAdminTextInputWidget
@@ -37,6 +37,7 @@ class TradingSettingsForm(StrategyForm):
     sizing = forms.ChoiceField(
         label="Position sizing", choices=Sizing.choices, required=False, widget=UnfoldAdminSelectWidget
     )
+    # Left out, it stays what it is.
     balance_share = PercentField(
         label="Share of balance, %",
         required=False,
@@ -60,6 +61,16 @@ class TradingSettingsForm(StrategyForm):
     stop_loss_interval = shared_field("stop_loss_interval")
     trailing_stop_interval = shared_field("trailing_stop_interval")
     exit_slippage = shared_field("exit_slippage")
+
+    def clean_sizing(self) -> str:
+        return self.cleaned_data["sizing"] or self.instance.sizing
+
+    def clean_slots(self) -> str:
+        return self.cleaned_data["slots"] or self.instance.slots
+
+    def clean_balance_share(self) -> Decimal:
+        share: Decimal | None = self.cleaned_data["balance_share"]
+        return self.instance.balance_share if share is None else share
 
     class Meta:
         model = TradingSettings

@@ -7,10 +7,10 @@ from django import forms
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from trading.core.money import plain
-from trading.models.fields import PLACES
+from trading.models.fields import PLACES, FiniteField
 
 
-class PercentField(forms.DecimalField):
+class PercentField(FiniteField):
     """Per cent in the form, the exact fraction in Python: "0.05" is Decimal("0.0005")."""
 
     widget = UnfoldAdminTextInputWidget

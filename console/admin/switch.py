@@ -166,11 +166,11 @@ def _question(row: Switch) -> Question:
         button="Resume for real money" if is_real else "Resume",
         keep=f"Stay {row.mode}",
         steps=[
-            f"Ends what was said: {row.mode_why or 'no reason was given'} (by {row.mode_by or 'unknown'})",
-            f"Lets {count(buys, 'trader')} buy that now waits, and starts others where slots are free",
-            f"Lets {count(held, 'trader')} sell that holds something"
+            f"Ends the halt by {row.mode_by or 'unknown'} ({row.mode_why or 'no reason given'})",
+            f"Lets {count(buys, 'waiting trader')} buy, and starts others where slots are free",
+            f"Lets {count(held, 'trader')} with a position sell"
             if row.mode == TradingMode.HALTED
-            else f"{count(held, 'trader')} that holds something sells as before",
+            else f"{count(held, 'trader')} with a position go{'es' if held == 1 else ''} on selling",
         ],
         note="A drawdown is measured anew from here.",
         asks_why=False,

@@ -258,8 +258,7 @@ def _status(symbol: Symbol) -> str:
 
 def _slots(of: Standing, lines: Mapping[int, list[own.Line]]) -> list[own.SlotRow]:
     trade = prices.last_trades([of.symbol.name], of.venue).get(of.symbol.name)
-    texts = {line.number: line.text for line in slot_lines(of.symbol, of.venue, trade)}
-    return own.slot_rows(of, lines, texts)
+    return own.slot_rows(of, lines, slot_lines(of.symbol, of.venue, trade))
 
 
 def _summary(of: Standing, lines: Iterable[own.Line]) -> str:

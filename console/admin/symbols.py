@@ -292,6 +292,13 @@ class SymbolAdmin(SymbolPages, TurningAdmin):
         self.message_user(request, f"{count} changed, {profiles.when(form.values)}{keep if is_for_new else ''}.")
         tell_problems(self, request, changed.problems)
 
+    def response_change(self, request: HttpRequest, obj: Symbol) -> HttpResponse:
+        """Back to the page that was saved: whoever changes a setting looks at what it does."""
+        if "_continue" in request.POST or "_saveasnew" in request.POST:
+            return super().response_change(request, obj)
+        self.message_user(request, f"{obj}: settings saved.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:trading_symbol_change", args=(obj.pk,)))
+
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         super().save_formset(request, form, formset, change)
         if formset.model in (TradingSettings, SymbolProtections) and formset.has_changed():

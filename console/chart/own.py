@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from console import numbers
 from console.chart.standing import Slot, Standing
+from console.why import SlotLine
 from hedgehog_project.venues import Venue
 from trading.core import guard
 from trading.core.decisions import ANY_PRICE, FROM_ABOVE, Level, LevelKind
@@ -299,13 +300,14 @@ class SlotRow:
     why: str = ""
 
 
-def slot_rows(of: Standing, found: Mapping[int, list[Line]], texts: Mapping[int, str]) -> list[SlotRow]:
-    """Every slot that is wanted or taken. `found`: their lines; `texts`: what `why` says of each."""
-    live = {slot.trader.slot: slot for slot in of.slots}
+def slot_rows(of: Standing, found: Mapping[int, list[Line]], told: Iterable[SlotLine]) -> list[SlotRow]:
+    """Every slot that is wanted or taken. `found`: their lines; `told`: what `why` says of each."""
+    live, said_of = {slot.trader.slot: slot for slot in of.slots}, {line.number: line for line in told}
     rows = []
-    for number in sorted({*live, *texts}):
-        slot, why = live.get(number), texts.get(number, "")
-        rows.append(_row(of, slot, found[number], why) if slot else _empty(number, why))
+    for number in sorted({*live, *said_of}):
+        slot, line = live.get(number), said_of.get(number)
+        why, is_closed = (line.text, line.is_closed) if line else ("", False)
+        rows.append(_row(of, slot, found[number], why) if slot else _empty(number, why, is_closed))
     return rows
 
 
@@ -354,5 +356,5 @@ def _row(of: Standing, slot: Slot, found: list[Line], why: str) -> SlotRow:
     )
 
 
-def _empty(number: int, why: str) -> SlotRow:
-    return SlotRow(number, None, "", "free", "", "", why, None, False, {}, why)
+def _empty(number: int, why: str, is_closed: bool) -> SlotRow:
+    return SlotRow(number, None, "", "closed" if is_closed else "free", "", "", why, None, False, {}, why)

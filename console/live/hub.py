@@ -15,6 +15,8 @@ Bar = list[Any]  # [s, open, high, low, close, volume]
 # Frames kept for those who come back: a minute of a busy page.
 KEPT = 2_000
 MAX_PAGES = 200
+# Of a frame's number; what is longer was not given out here.
+MAX_DIGITS = 18
 
 
 @dataclass
@@ -107,8 +109,9 @@ class Hub:
                 self._frames.clear()
             epoch, _, number = last_event_id.partition("-")
             oldest = self._frames[0][0] if self._frames else self._number + 1
-            goes_on = epoch == self.epoch and number.isdecimal() and oldest - 1 <= int(number) <= self._number
-            page.last = int(number) if goes_on else self._number
+            came_to = int(number) if number.isdecimal() and len(number) < MAX_DIGITS else -1
+            goes_on = epoch == self.epoch and oldest - 1 <= came_to <= self._number
+            page.last = came_to if goes_on else self._number
             self._pages.add(page)
         if is_first:
             self._on_first(self)

@@ -143,7 +143,10 @@ def _state(topics: frozenset[str], zone: str) -> Any:
 
 
 def _topics(scope: Scope) -> frozenset[str]:
-    query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=5)
+    try:
+        query = parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=5)
+    except ValueError:
+        return frozenset()  # More fields than any page of ours asks with.
     named = [topic for text in query.get("topics", []) for topic in text.split(",")]
     return frozenset([topic for topic in named if TOPIC.fullmatch(topic)][:MAX_TOPICS])
 

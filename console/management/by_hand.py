@@ -3,22 +3,24 @@
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Q
 
 from console.management.arguments import seconds
 from hedgehog_project import emergency
 from hedgehog_project.venues import Venue
+from trading.by_hand.of_symbols import Many
 from trading.by_hand.plans import SLIPPAGE
-from trading.by_hand.saying import Hands
+from trading.by_hand.saying import Hands, Outcome
 from trading.core.journal import Kind
-from trading.core.money import plain
-from trading.models import JournalEntry, Order, Switch, Symbol, Trader
+from trading.core.money import can_be_stored, plain
+from trading.models import Instruction, JournalEntry, Order, Switch, Symbol, Trader
 
 # Between two looks at what has come of it.
 LOOK_S = 0.3
@@ -81,6 +83,8 @@ class ByHand(BaseCommand):
 
         Raises CommandError where the person says no, or nobody can be asked.
         """
+        if self.is_known(options):
+            return not options["dry_run"]
         for line in lines:
             self.stdout.write(line)
         if options["dry_run"]:
@@ -93,6 +97,36 @@ class ByHand(BaseCommand):
         if input("Real money. Do it? [y/N] ").strip().lower() not in ("y", "yes"):
             raise CommandError("Nothing was changed.")
         return True
+
+    def is_known(self, options: dict[str, Any]) -> bool:
+        """Whether its key was used before: then it changes nothing, and what it would do now is nobody's concern."""
+        key = options.get("key")
+        is_known = bool(key) and Instruction.objects.filter(Q(key=key) | Q(key__startswith=f"{key}/")).exists()
+        if is_known and options["dry_run"]:
+            self.stdout.write(f"The key {key} was used before: nothing would be changed.")
+        return is_known
+
+    def tell(self, outcome: Outcome, text: str = "") -> bool:
+        """Says what was done, or that it was done before; whether it was now."""
+        if outcome.is_new:
+            self.stdout.write(text or outcome.instruction.text)
+            return True
+        done = outcome.instruction
+        what = done.text or done.what
+        self.stdout.write(
+            f"That was done already, at {done.at:%Y-%m-%d %H:%M:%S} UTC by {done.by}: {what}. Nothing was changed."
+        )
+        return False
+
+    def tell_if_again(self, done: Many) -> bool:
+        """Of a deed to many says so where it was done before; whether it is new."""
+        row = done.outcome.instruction
+        if not done.outcome.is_new:
+            self.stdout.write(
+                f"That was done already, at {row.at:%Y-%m-%d %H:%M:%S} UTC by {row.by}: {row.text}. Only traders "
+                "of then that had not been told are told now."
+            )
+        return done.outcome.is_new
 
     def wait_for(self, traders: Iterable[int], timeout_s: float) -> list[str]:
         """Until none of them is about what it was told; shows what happens. What is left then, in words."""
@@ -119,6 +153,13 @@ def is_unsold(traders: Iterable[int]) -> list[str]:
     return [f"{each.symbol.name} #{each.slot}" for each in live]
 
 
+def paused_until(symbols: Sequence[Symbol]) -> str:
+    """What ends the pause of symbols that are sold."""
+    names = [symbol.name for symbol in symbols]
+    ends = ", ".join(f"`manage.py resume {name}`" for name in names)
+    return f"Buys of {', '.join(names)} are paused until {ends}."
+
+
 def said(error: ValidationError) -> CommandError:
     return CommandError(" ".join(error.messages))
 
@@ -128,8 +169,8 @@ def decimal(text: str) -> Decimal:
         value = Decimal(text)
     except InvalidOperation:
         value = Decimal("NaN")
-    if not value.is_finite() or value < 0:
-        raise ArgumentTypeError(f"a number such as 2985.5, not {text}")
+    if not can_be_stored(value) or value < 0:
+        raise ArgumentTypeError(f"a number such as 2985.5, with at most 8 decimals, not {text[:40]}")
     return value
 
 

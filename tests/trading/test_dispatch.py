@@ -413,6 +413,23 @@ def test_topic_that_was_begun_anew_is_read_from_its_beginning(
     assert wake_ups.woken == [1]
 
 
+def test_redis_that_loads_its_data_when_topics_are_chosen_is_read_once_it_is_back(
+    redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatcher = Dispatcher(redis_client, "late")
+
+    def loads(*args: object) -> None:
+        raise redis.exceptions.BusyLoadingError("Valkey is loading the dataset in memory")
+
+    monkeypatch.setattr(dispatcher, "_make_groups", loads)
+    with pytest.raises(redis.RedisError):
+        dispatcher.listen_to({"mock": ["ETHUSDT"]}, ["mock"])
+    monkeypatch.undo()
+    dispatcher.step()  # Makes the groups that were missing.
+    publish(redis_client, 1, "3000")
+    assert dispatcher.step() == 1
+
+
 def test_emptied_redis_gets_its_groups_back(
     dispatcher: Dispatcher, redis_client: "redis.Redis", wake_ups: WakeUps
 ) -> None:

@@ -80,7 +80,8 @@ def sell_everything(symbol: Symbol, venue: Venue, hands: Hands, slippage: Decima
         outcome = save(hands, "sell everything", text, symbol=symbol, venue=venue)
         if outcome.is_new:
             _pause(symbol, hands.by)
-    return _sell_all(venue, [symbol], hands, outcome, slippage)
+            _remember(outcome, _live(venue, [symbol]))
+    return _sell_all(hands, outcome, slippage)
 
 
 def flatten(venue: Venue, hands: Hands, slippage: Decimal | None = SLIPPAGE) -> Many:
@@ -93,7 +94,8 @@ def flatten(venue: Venue, hands: Hands, slippage: Decimal | None = SLIPPAGE) -> 
         if outcome.is_new:
             kill_switch.halt(hands.by, hands.why or "get out of everything", TradingMode.REDUCING, cancel_buys=True)
             turning.turn(off_and_holding(venue), TradingStatus.SHUTDOWN)
-    return _sell_all(venue, None, hands, outcome, slippage)
+            _remember(outcome, _live(venue, None))
+    return _sell_all(hands, outcome, slippage)
 
 
 def off_and_holding(venue: Venue) -> list[Symbol]:
@@ -109,14 +111,18 @@ def _live(venue: Venue, symbols: Sequence[Symbol] | None) -> "QuerySet[Trader]":
     return live.order_by("symbol__name", "slot")
 
 
-def _sell_all(
-    venue: Venue, symbols: Sequence[Symbol] | None, hands: Hands, outcome: Outcome, slippage: Decimal | None
-) -> Many:
-    """One by one, each in its transaction. Said again it tells those that were not told yet."""
+def _remember(outcome: Outcome, whom: "QuerySet[Trader]") -> None:
+    """Whom it means: those that begin later are nobody's to sell, however often it is said."""
+    outcome.instruction.details = {"traders": list(whom.values_list("pk", flat=True))}
+    outcome.instruction.save(update_fields=["details"])
+
+
+def _sell_all(hands: Hands, outcome: Outcome, slippage: Decimal | None) -> Many:
+    """One by one, each in its transaction. Said again it tells those of them that were not told yet."""
     told, not_told = [], {}
-    for trader in _live(venue, symbols):
+    for pk in outcome.instruction.details.get("traders", []):
         with transaction.atomic():
-            row = locked(trader.pk)
+            row = locked(pk)
             if row is None or row.has_ended:
                 continue
             plan = plan_sale(row, slippage)
@@ -158,10 +164,10 @@ def buy_now(symbol: Symbol, venue: Venue, hands: Hands, slippage: Decimal = SLIP
             raise ValidationError(f"{symbol.name}: no trader can begin now; its page says why.")
         Slot.objects.get_or_create(symbol=symbol, venue=venue, number=plan.slot)
         told = Told(Deed.BUY, hands.by[:150], plan.trade.price, plan.bound).to_texts()
-        text = f"told to buy now, at {plain(plan.bound)} or below"
-        change(trader, hands, text, told=told)
+        limit = f"at {plain(plan.bound)} or below"
+        change(trader, hands, f"told to buy now, {limit}", told=told)
         row = outcome.instruction
         row.trader, row.price = trader, plan.trade.price
-        row.text = f"buy {plain(plan.quantity)} {symbol.base_asset} in slot {plan.slot}, {text[14:]}"[:300]
+        row.text = f"buy {plain(plan.quantity)} {symbol.base_asset} in slot {plan.slot}, {limit}"[:300]
         row.save(update_fields=["trader", "price", "text"])
     return outcome

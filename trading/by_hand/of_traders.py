@@ -82,7 +82,11 @@ def move(trader_id: int, hands: Hands, target: Price = KEEP, stop: Price = KEEP)
             values["stop"] = None if stop is None else _stop(stop, filters, trade)
         if not values:
             raise ValidationError("Give a target or a stop.")
-        words = [f"{name} {'left to its strategy' if at is None else plain(at)}" for name, at in values.items()]
+        if trader.target is not None and values.get("target", trader.target) is None:
+            # What rests at that price would stay there for ever: no strategy moves it of itself.
+            values["told"] = Told(Deed.REOFFER, hands.by[:150], trader.target).to_texts()
+        moved = {name: at for name, at in values.items() if name != "told"}
+        words = [f"{name} {'left to its strategy' if at is None else plain(at)}" for name, at in moved.items()]
         change(trader, hands, ", ".join(words), **values)
         _describe(outcome, trader, f"{named(trader)}: {', '.join(words)}", trade)
     return outcome

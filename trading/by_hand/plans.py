@@ -11,7 +11,7 @@ from hedgehog_project.venues import Venue
 from trading.books.arithmetic import arithmetic
 from trading.books.booking import position_of, positions_of
 from trading.core.filters import SymbolFilters, too_far, violation
-from trading.core.money import EXACT, ONE, ZERO, buy_quantity, ceil_to, floor_to, plain, quote_of
+from trading.core.money import EXACT, ONE, ZERO, buy_quantity, can_be_stored, ceil_to, floor_to, plain, quote_of
 from trading.core.orders import Side
 from trading.core.position import Position
 from trading.identity import copies
@@ -179,6 +179,13 @@ class BuyPlan:
         yield from _price_line(self.trade)
 
 
+def _no_slot(settings: TradingSettings) -> str:
+    return (
+        f"all {settings.max_slots} slots are taken or closed: raise its max slots, or have a slot that waits buy by "
+        "its strategy"
+    )
+
+
 def plan_buy(symbol: Symbol, venue: Venue, slippage: Decimal = SLIPPAGE) -> BuyPlan:
     """Of one more trader of a symbol, at once and within all limits."""
     settings = TradingSettings.objects.filter(symbol=symbol).select_related("symbol").first()
@@ -189,7 +196,7 @@ def plan_buy(symbol: Symbol, venue: Venue, slippage: Decimal = SLIPPAGE) -> BuyP
         return BuyPlan(symbol, venue, trade=trade, why_not=f"new traders trade at {Switch.current()}, not at {venue}")
     slot = free_slot(symbol, venue, settings.max_slots)
     if slot is None:
-        return BuyPlan(symbol, venue, trade=trade, why_not=f"all {settings.max_slots} slots are taken or closed")
+        return BuyPlan(symbol, venue, trade=trade, why_not=_no_slot(settings))
     if filters is None or trade is None:
         what = "filters" if filters is None else "price"
         return BuyPlan(symbol, venue, slot, trade=trade, why_not=f"the {what} of {symbol.name} is not known here yet")
@@ -280,12 +287,12 @@ def plan_takeover(
         why_not = f"the filters of {symbol.name} are not known at {venue} yet"
     elif quantity <= 0 or cost <= 0:
         why_not = "quantity and cost must be above 0"
-    elif quantity.quantize(UNIT) != quantity or cost.quantize(UNIT) != cost:
-        why_not = "quantity and cost have at most 8 decimals"
+    elif not can_be_stored(quantity) or not can_be_stored(cost):
+        why_not = "quantity and cost have at most 8 decimals, and are below 92,233,720,368"
     else:
         slot = slot_above(symbol, venue, settings.max_slots)
         price = plan.trade.price if plan.trade else EXACT.divide(cost, quantity)
-        why_not = _why_not_held(symbol, venue, quantity, price, filters, free)
+        why_not = _why_not_held(symbol, venue, quantity, cost, price, filters, free)
         if plan.trade is not None:
             proceeds = quote_of(plan.trade.price, quantity)
             commission = EXACT.multiply(proceeds, filters.fees.sell_taker).quantize(UNIT)
@@ -298,12 +305,22 @@ def plan_takeover(
 
 
 def _why_not_held(
-    symbol: Symbol, venue: Venue, quantity: Decimal, price: Decimal, filters: SymbolFilters, free: Decimal | None
+    symbol: Symbol,
+    venue: Venue,
+    quantity: Decimal,
+    cost: Decimal,
+    price: Decimal,
+    filters: SymbolFilters,
+    free: Decimal | None,
 ) -> str:
     sellable = floor_to(quantity, filters.step)
     why_not = violation(filters, Side.SELL, floor_to(price, filters.tick), _one_order(sellable, filters))
     if why_not:
         return f"it could not be sold: {why_not}"
+    # Its strategy sells a little above what it has cost: no order at such a price, no sale.
+    each = ceil_to(EXACT.divide(cost, quantity), filters.tick)
+    if why_not := violation(filters, Side.SELL, each, _one_order(sellable, filters)):
+        return f"at what it has cost, {plain(each)} each, it could not be sold: {why_not}"
     if free is None:
         return ""
     ours = unlocked(symbol.base_asset, venue)

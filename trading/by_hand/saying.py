@@ -1,7 +1,9 @@
 """How a deed is saved: once by its key, in one transaction with what it changes, and then its traders are woken."""
 
+import hashlib
 import logging
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -22,6 +24,8 @@ from trading.waking import enqueue
 
 log = logging.getLogger(__name__)
 
+KEY = 64  # the longest key
+
 
 @dataclass(frozen=True)
 class Hands:
@@ -41,7 +45,7 @@ class Hands:
 
     def for_each(self, number: object) -> "Hands":
         """The same person's deed at one of many."""
-        return Hands(self.by, self.why, f"{self.key}/{number}" if self.key else "")
+        return Hands(self.by, self.why, f"{_within(self.key, KEY - 24)}/{number}" if self.key else "")
 
 
 @dataclass(frozen=True)
@@ -59,15 +63,34 @@ class Outcome:
 def save(hands: Hands, what: str, text: str = "", **values: Any) -> Outcome:
     """To be called in the transaction that changes what is wanted, which is to be rolled back where it can't be.
 
-    Raises ValidationError where the key is another deed's.
+    Raises ValidationError where the key is another deed's, or was used elsewhere.
     """
     instruction, is_new = Instruction.objects.get_or_create(
-        key=hands.key or secrets.token_hex(16),
+        key=_within(hands.key, KEY) or secrets.token_hex(16),
         defaults={"what": what, "by": hands.by[:150], "why": hands.why[:200], "text": text[:300], **values},
     )
-    if not is_new and instruction.what != what:
-        raise ValidationError("This key belongs to something else that was done.")
+    if not is_new and (instruction.what != what or not _is_there(instruction, values)):
+        raise ValidationError(
+            f"The key {hands.key} belongs to something else that was done: {instruction.text or instruction.what}, "
+            f"by {instruction.by}. Nothing was changed."
+        )
     return Outcome(instruction, is_new)
+
+
+def _is_there(done: Instruction, values: Mapping[str, Any]) -> bool:
+    """Whether a deed that is saved was done where this one is to be. In a slot the next trader may have followed:
+    whoever says it again means the one that there was.
+    """
+    trader, was = values.get("trader"), done.trader
+    if trader is not None and was is not None:
+        return (trader.symbol_id, trader.venue, trader.slot) == (was.symbol_id, was.venue, was.slot)
+    given = {name: value for name, value in values.items() if name in ("symbol", "venue")}
+    return all(getattr(done, name) == value for name, value in given.items())
+
+
+def _within(key: str, length: int) -> str:
+    """The key, or for one that is too long another that only the same one gives."""
+    return key if len(key) <= length else hashlib.sha256(key.encode()).hexdigest()[:length]
 
 
 def live(trader_id: int) -> Trader:

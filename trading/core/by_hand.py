@@ -61,6 +61,8 @@ def carry_out(position: Position, event: Event, filters: SymbolFilters) -> Decis
     match told.deed:
         case Deed.CANCEL:
             return Done("it has no open buy")
+        case Deed.REOFFER:
+            return Done("its strategy says at which price it sells")
         case Deed.BUY:
             return _allowed(position, event, filters, _buy(told, position, filters))
         case Deed.SELL:
@@ -89,7 +91,10 @@ def _clear(told: Told, resting: Order) -> Decision | Done:
         return Cancel(resting, f"{told.by} sells now")
     if told.deed == Deed.CANCEL and resting.side == Side.BUY:
         return Cancel(resting, f"cancelled by {told.by}")
-    return Done("it has no open buy" if told.deed == Deed.CANCEL else "it has an open order already")
+    if told.deed == Deed.REOFFER and resting.side == Side.SELL:
+        return Cancel(resting, f"{told.by} leaves the target to its strategy")
+    nothing = {Deed.CANCEL: "it has no open buy", Deed.REOFFER: "it offers nothing"}
+    return Done(nothing.get(told.deed, "it has an open order already"))
 
 
 def _buy(told: Told, position: Position, filters: SymbolFilters) -> Decision | Done:

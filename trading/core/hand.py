@@ -15,6 +15,7 @@ class Deed(StrEnum):
     SELL = "SELL"  # All that it holds; what rests is cancelled first.
     BUY = "BUY"  # For its whole budget, once.
     CANCEL = "CANCEL"  # Its open buy.
+    REOFFER = "REOFFER"  # Cancel the sale that rests at a price set by hand: its strategy offers it anew.
 
 
 class Pause(StrEnum):

@@ -26,7 +26,7 @@ class Rung:
     is_held: bool
 
     def __str__(self) -> str:
-        return f"slot {self.slot} {'bought' if self.is_held else 'buys'} at {plain(self.price)}"
+        return f"slot {self.slot}'s buy at {plain(self.price)}"
 
 
 def step_of(settings: Any) -> Decimal | None:
@@ -58,8 +58,11 @@ def rest(
         below=round_down(EXACT.multiply(below, distance)) if below > 0 else None,
         above=None if above is None else round_up(EXACT.multiply(above, distance)),
     )
-    where = f"{plain(below)} or below" + ("" if above is None else f", or at {plain(above)} or above")
-    return Wait(f"ladder step, {_words(step)}: {rung}, this slot buys at {where}"), triggers
+    # Still true once that buy has filled: nobody looks again for the words' sake.
+    where = f"{plain(below)} or below"
+    if above is not None:
+        where += f", or at {plain(above)} or above as long as that has not filled"
+    return Wait(f"ladder step, {_words(step)}: {rung} is in the way, this slot buys at {where}"), triggers
 
 
 def can_be_withdrawn(position: Position) -> bool:

@@ -38,6 +38,16 @@ def from_units(units: int) -> Decimal:
     return whole if value == whole else value.normalize(_EXACT)
 
 
+class FiniteField(forms.DecimalField):
+    """A form's number. Django compares what was sent before it asks whether it is one: sNaN can't be compared."""
+
+    def to_python(self, value: Any) -> Any:
+        found: Any = super().to_python(value)
+        if found is not None and not found.is_finite():
+            raise exceptions.ValidationError(self.error_messages["invalid"], code="invalid")
+        return found
+
+
 class AmountField(models.Field):
     """A Decimal with 8 decimals, kept as a 64-bit integer of 1e-8 units: Binance's own range.
 
@@ -89,7 +99,7 @@ class AmountField(models.Field):
         return "" if value is None else format(value, "f")
 
     def formfield(self, **kwargs: Any) -> Any:
-        return super().formfield(**{"form_class": forms.DecimalField, "decimal_places": PLACES, **kwargs})
+        return super().formfield(**{"form_class": FiniteField, "decimal_places": PLACES, **kwargs})
 
 
 @AmountField.register_lookup

@@ -192,7 +192,8 @@ def _turn(
     """
     with transaction.atomic():
         row = _locked()
-        before = row.mode_text
+        # What was asked for at this very time may have been written there by the leader already.
+        before = "" if at is not None and row.mode_at == at else row.mode_text
         goes_on = not row.is_active and mode != TradingMode.ACTIVE
         if not (goes_on and row.mode == mode):
             row.mode, row.mode_at = mode, at or timezone.now()

@@ -76,7 +76,9 @@ def told_to_people(venue: Venue, about: str) -> Iterator[None]:
         raise ValidationError(str(error)) from None
     except ExchangeError as error:
         why = sentence(str(error))
-        raise ValidationError(f"{venue} does not answer about {about}: {why} Is it running?") from error
+        where = "the log of mock_exchange says why: without Binance's prices it can't start" if venue.is_mock else ""
+        hint = f" Where `make run` is running, {where}." if where else " Try again."
+        raise ValidationError(f"{venue} does not answer about {about}: {why}{hint}") from error
 
 
 def no_such_symbol(venue: Venue, *names: str, listed: Iterable[str] = ()) -> ValidationError:

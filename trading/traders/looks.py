@@ -601,7 +601,9 @@ def _with_leftovers(snapshot: Snapshot, sale: PlaceSell) -> PlaceSell:
 def _cancel(snapshot: Snapshot, decision: Cancel) -> Looked:
     trader, row = snapshot.trader, snapshot.rows[decision.order.client_order_id]
     # Nothing could be placed in its stead: it rests on.
-    denial = gate.cancel_denial(trader, Side(row.side))
+    # A buy that a person wants gone needs nothing in its stead.
+    is_told = trader.told is not None and row.side == Side.BUY
+    denial = copies.denial(trader, Side.BUY) if is_told else gate.cancel_denial(trader, Side(row.side))
     if denial is not None:
         deny(trader, denial, snapshot.cause)
         return Looked(DeniedByMode(Side(row.side))) if denial.is_mode else NOTHING_TO_DO

@@ -27,7 +27,9 @@ WANTED = (TradingStatus.ON,)
 
 def _unwanted(venue: str) -> QuerySet[Slot]:
     is_on = Q(symbol__settings__status=TradingStatus.ON)
-    return Slot.objects.filter(~Q(venue=venue) | ~is_on | Q(number__gt=F("symbol__settings__max_slots")))
+    # What a person has closed stays so when another world runs for a while.
+    elsewhere = ~Q(venue=venue) & Q(is_closed=False)
+    return Slot.objects.filter(elsewhere | ~is_on | Q(number__gt=F("symbol__settings__max_slots")))
 
 
 _ANY_UNWANTED: Compiled[int] = Compiled(lambda venue: _unwanted(venue).values_list("pk", flat=True)[:1], str)

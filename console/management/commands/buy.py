@@ -30,15 +30,19 @@ class Command(ByHand):
         slippage = slippage_of(options)
         slippage = SLIPPAGE if slippage is None else slippage
         plan = plan_buy(meant.symbol, meant.venue, slippage)
-        if plan.why_not:
+        if plan.why_not and not self.is_known(options):
             raise CommandError(f"{meant.symbol.name}: {plan.why_not}.")
         if not self.goes_on(meant.venue, plan.lines(), options):
             return
         try:
-            trader = of_symbols.buy_now(meant.symbol, meant.venue, self.hands(options), slippage).trader
+            outcome = of_symbols.buy_now(meant.symbol, meant.venue, self.hands(options), slippage)
         except ValidationError as error:
             raise said(error) from None
+        trader = outcome.trader
         assert trader is not None
+        if not outcome.is_new:
+            self.tell(outcome)
+            return
         left = self.wait_for([trader.pk], options["timeout"])
         if left:
             raise CommandError(f"Not bought yet, the trader goes on: {'; '.join(left)}.")

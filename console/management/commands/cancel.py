@@ -25,14 +25,17 @@ class Command(ByHand):
         meant = self.meant(options["what"], options)
         trader = meant.the_trader()
         lines = [f"cancels {each}" for each in resting(trader) if each.startswith("BUY")]
-        if not lines:
+        if not lines and not self.is_known(options):
             raise CommandError(f"{trader} has no open buy.")
         if not self.goes_on(meant.venue, lines, options, is_harmless=True):
             return
         try:
-            of_traders.cancel_buy(trader.pk, self.hands(options), pauses=not options["and_go_on"])
+            outcome = of_traders.cancel_buy(trader.pk, self.hands(options), pauses=not options["and_go_on"])
         except ValidationError as error:
             raise said(error) from None
+        if not outcome.is_new:
+            self.tell(outcome)
+            return
         left = self.wait_for([trader.pk], options["timeout"])
         if left:
             raise CommandError(f"Not cancelled yet, the trader goes on: {'; '.join(left)}.")

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from console.management.by_hand import ByHand, add_slippage, is_unsold, said, slippage_of
+from console.management.by_hand import ByHand, add_slippage, is_unsold, paused_until, said, slippage_of
 from trading.by_hand import of_symbols
 from trading.by_hand.plans import total_lines
 
@@ -34,7 +34,7 @@ class Command(ByHand):
         lines = [line for plan in plans for line in plan.lines()]
         lines += total_lines(plans)
         if symbols:
-            lines.append(f"Buys of {', '.join(each.name for each in symbols)} are paused until `manage.py resume`.")
+            lines.append(paused_until(symbols))
         else:
             lines.append("All buys are denied, at every venue, until `manage.py resume`.")
             lines += [
@@ -45,15 +45,18 @@ class Command(ByHand):
         if not self.goes_on(venue, lines, options):
             return
         told: list[int] = []
+        is_new = True
         not_told: dict[int, str] = {}
         try:
             if symbols:
                 for symbol in symbols:
                     done = of_symbols.sell_everything(symbol, venue, hands.for_each(symbol.name), slippage)
                     told, not_told = [*told, *done.told], not_told | done.not_told
+                    is_new = self.tell_if_again(done) and is_new
             else:
                 done = of_symbols.flatten(venue, hands, slippage)
                 told, not_told = list(done.told), done.not_told
+                is_new = self.tell_if_again(done)
         except ValidationError as error:
             raise said(error) from None
         left = self.wait_for(told, options["timeout"])
@@ -64,4 +67,5 @@ class Command(ByHand):
         problems += [f"{why}." for why in dict.fromkeys(not_told.values())]
         if problems:
             raise CommandError(" ".join(problems))
-        self.stdout.write(f"Out of everything{' of these' if symbols else f' at {venue}'}.")
+        if told or is_new:
+            self.stdout.write(f"Out of everything{' of these' if symbols else f' at {venue}'}.")

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
 
 from console.management.by_hand import ByHand, price_or_none, said
 from trading.by_hand import of_traders
@@ -34,6 +35,8 @@ class Command(ByHand):
                 lines.append(f"{name}: as its strategy says")
             else:
                 plan = plan_sale(trader, price=options[name])
+                if not plan.quantity:
+                    raise CommandError(f"{trader} holds nothing: there is no target and no stop to move.")
                 sums = plan.worst.line("at", trader.symbol.quote_asset) if plan.worst else plan.why_not
                 lines.append(f"{name}: {sums}")
         if not self.goes_on(meant.venue, lines, options):
@@ -42,4 +45,4 @@ class Command(ByHand):
             outcome = of_traders.move(trader.pk, self.hands(options), options["target"], options["stop"])
         except ValidationError as error:
             raise said(error) from None
-        self.stdout.write(outcome.instruction.text)
+        self.tell(outcome)

@@ -37,11 +37,11 @@ class Command(ByHand):
             return
         try:
             if meant.trader is None:
-                of_symbols.pause_symbol(meant.symbol, hands)
+                outcome = of_symbols.pause_symbol(meant.symbol, hands)
             elif options["after_cycle"]:
-                of_traders.close_slot(meant.trader.pk, hands)
+                outcome = of_traders.close_slot(meant.trader.pk, hands)
             else:
-                of_traders.pause(meant.trader.pk, hands, with_sales=options["all"])
+                outcome = of_traders.pause(meant.trader.pk, hands, with_sales=options["all"])
         except ValidationError as error:
             raise said(error) from None
-        self.stdout.write(f"`manage.py resume {options['what'].strip().upper()}` ends it.")
+        self.tell(outcome, f"`manage.py resume {options['what'].strip().upper()}` ends it.")

@@ -6,7 +6,16 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
-from console.management.by_hand import ByHand, Meant, add_slippage, decimal, is_unsold, said, slippage_of
+from console.management.by_hand import (
+    ByHand,
+    Meant,
+    add_slippage,
+    decimal,
+    is_unsold,
+    paused_until,
+    said,
+    slippage_of,
+)
 from trading.by_hand import of_symbols, of_traders
 from trading.by_hand.plans import plan_sale, total_lines
 
@@ -37,44 +46,48 @@ class Command(ByHand):
     def _one(self, meant: Meant, options: dict[str, Any]) -> None:
         trader, slippage = meant.the_trader(), slippage_of(options)
         plan = plan_sale(trader, slippage)
-        if plan.why_not:
+        if plan.why_not and not self.is_known(options):
             raise CommandError(f"{trader}: {plan.why_not}.")
         if not self.goes_on(meant.venue, plan.lines(), options):
             return
         try:
-            of_traders.sell_now(trader.pk, self.hands(options), slippage)
+            outcome = of_traders.sell_now(trader.pk, self.hands(options), slippage)
         except ValidationError as error:
             raise said(error) from None
-        self.wait([trader.pk], options)
+        if outcome.is_new:
+            self.wait([trader.pk], options, "Sold." if plan.quantity else "Cancelled: it held nothing.")
+        else:
+            self.tell(outcome)
 
     def _all(self, meant: Meant, options: dict[str, Any]) -> None:
         slippage = slippage_of(options)
         plans = of_symbols.plan_sales(meant.venue, [meant.symbol], slippage)
         lines = [line for plan in plans for line in plan.lines()]
-        lines += [*total_lines(plans), f"Buys of {meant.symbol.name} are paused until `manage.py resume`."]
+        lines += [*total_lines(plans), paused_until([meant.symbol])]
         if not self.goes_on(meant.venue, lines, options):
             return
         try:
             done = of_symbols.sell_everything(meant.symbol, meant.venue, self.hands(options), slippage)
         except ValidationError as error:
             raise said(error) from None
-        self.wait(done.told, options)
+        if self.tell_if_again(done) or done.told:
+            self.wait(done.told, options, "Sold.")
         if done.not_told:
             raise CommandError(" ".join(f"{why}." for why in dict.fromkeys(done.not_told.values())))
 
-    def wait(self, traders: Any, options: dict[str, Any]) -> None:
+    def wait(self, traders: Any, options: dict[str, Any], then: str) -> None:
         left = self.wait_for(traders, options["timeout"])
         if left:
             raise CommandError(f"Not done yet, the traders go on: {'; '.join(left)}.")
         unsold = is_unsold(traders)
         if unsold:
             raise CommandError(f"Not all was sold: {', '.join(unsold)}. Repeat it, or add --at-any-price.")
-        self.stdout.write("Sold.")
+        self.stdout.write(then)
 
     def _offer(self, meant: Meant, options: dict[str, Any]) -> None:
         trader = meant.the_trader()
         plan = plan_sale(trader, price=options["price"])
-        if plan.why_not:
+        if plan.why_not and not self.is_known(options):
             raise CommandError(f"{trader}: {plan.why_not}.")
         if not self.goes_on(meant.venue, plan.lines(), options):
             return
@@ -82,4 +95,4 @@ class Command(ByHand):
             outcome = of_traders.sell_at(trader.pk, options["price"], self.hands(options))
         except ValidationError as error:
             raise said(error) from None
-        self.stdout.write(f"{outcome.instruction.text}. It stays until somebody takes it.")
+        self.tell(outcome, f"{outcome.instruction.text}. It stays until somebody takes it.")

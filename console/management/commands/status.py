@@ -16,10 +16,11 @@ from hedgehog_project.heartbeats import dismiss
 from hedgehog_project.redis import connect
 from hedgehog_project.venues import why_it_rests
 from hedgehog_project.version import VERSION
+from trading.books import account as books
 from trading.books import equity, profit
 from trading.books.left_over import by_quote_asset, left_over
 from trading.core.money import plain, rounded
-from trading.models import Installation, OtherInstallation, Trader
+from trading.models import AccountValue, Installation, OtherInstallation, Trader
 from trading.risk import protections
 
 WATCH_S = 2.0
@@ -227,14 +228,30 @@ def _account_in_words(account: money.Account) -> str:
     parts = f"realised {numbers.signed(total.realised, asset)}, unrealised {numbers.signed(total.unrealised, asset)}"
     return (
         f"Account value {value} {asset}, put in {put_in}. "
-        f"Net today {numbers.signed(today.net, asset)}, in total {numbers.signed(total.net, asset)} ({parts})."
+        f"Net today {numbers.signed(today.net, asset)}, in total {numbers.signed(total.net, asset)} ({parts}); "
+        f"apart from traders {numbers.signed(account.apart, asset)}."
+    )
+
+
+def _measured_in_words(row: AccountValue) -> str:
+    """As it was measured last: where prices are not known now, what is held would count nothing."""
+    asset, net = row.asset, row.realised + row.unrealised
+    return (
+        f"As measured at {row.measured_at:%d %b %H:%M:%S} UTC, for not all prices are known now: account value "
+        f"{numbers.money(row.value, asset)} {asset}, put in {numbers.money(row.put_in, asset)}, net in total "
+        f"{numbers.signed(net, asset)} (realised {numbers.signed(row.realised, asset)}, unrealised "
+        f"{numbers.signed(row.unrealised, asset)})."
     )
 
 
 def _worth(facts: dict[str, Any]) -> list[str]:
     """The account in a line; before it was measured, what trading has gained by quote asset."""
-    if facts["account"]:
-        return [_account_in_words(facts["account"])]
+    account = facts["account"]
+    unpriced = sum(each.unpriced for each in facts["standing"].values())
+    if account and (unpriced or account.unpriced) and (row := books.last(facts["venue"])):
+        return [_measured_in_words(row)]
+    if account:
+        return [_account_in_words(account)]
     return [_gain(asset, each) for asset, each in sorted(facts["standing"].items())]
 
 

@@ -1,10 +1,12 @@
 """`manage.py takeover ETHUSDT 0.5 --cost 1500`: a trader takes over a holding, and sells it by the strategy."""
 
 from argparse import ArgumentParser
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
+from django.utils import timezone
 
 from console.management.arguments import date
 from console.management.by_hand import ByHand, decimal, said
@@ -13,6 +15,9 @@ from trading.by_hand.taking_over import take_over
 from trading.core.money import EXACT, round_down
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError
+
+# No coin is older.
+FIRST = datetime(2009, 1, 3, tzinfo=UTC)
 
 
 class Command(ByHand):
@@ -32,20 +37,21 @@ class Command(ByHand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         meant, quantity = self.meant(options["what"], options), options["quantity"]
-        cost = options["cost"]
+        cost, acquired = options["cost"], options["acquired"]
+        if acquired is not None and not FIRST <= acquired <= timezone.now():
+            raise CommandError(f"--acquired is a day from {FIRST:%Y-%m-%d} to today.")
         if cost is None:
             cost = round_down(EXACT.multiply(options["cost_each"], quantity))
         try:
             free = exchange_at(meant.venue).balances().get(meant.symbol.base_asset, (quantity * 0, quantity * 0))[0]
             plan = plan_takeover(meant.symbol, meant.venue, quantity, cost, free)
-            if plan.why_not:
+            if plan.why_not and not self.is_known(options):
                 raise CommandError(f"{meant.symbol.name}: {plan.why_not}.")
             if not self.goes_on(meant.venue, plan.lines(), options):
                 return
-            hands, acquired = self.hands(options), options["acquired"]
-            outcome = take_over(meant.symbol, meant.venue, quantity, cost, hands, exchange_at, acquired)
+            outcome = take_over(meant.symbol, meant.venue, quantity, cost, self.hands(options), exchange_at, acquired)
         except ValidationError as error:
             raise said(error) from None
         except ExchangeError as error:
             raise CommandError(f"{meant.venue}: {error}") from None
-        self.stdout.write(f"{outcome.trader}: {outcome.instruction.text}")
+        self.tell(outcome, f"{outcome.trader}: {outcome.instruction.text}")

@@ -4,7 +4,7 @@
   const BOOK_MS = 3_000;
   const CORRECT_MS = 2_500; // after a candle has closed, the market's own figures of it are there
   const RETRY_MS = 10_000;
-  const MOST = 5_000; // candles that a page keeps
+  const MAX_CANDLES = 5_000; // candles that a page keeps
 
   function start() {
     const element = document.getElementById("market-chart");
@@ -51,7 +51,7 @@
     // A reader has scrolled to the first candle: those before it, and what was ours then.
     let isAtStart = false; // nothing is older, or it is being asked for
     async function loadOlder() {
-      if (isAtStart || !hasCandles || chart.candles.length >= MOST) return;
+      if (isAtStart || !hasCandles || chart.candles.length >= MAX_CANDLES) return;
       isAtStart = true;
       const asked = interval;
       try {

@@ -133,6 +133,13 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
+def test_a_damaged_gzip_file_is_told_in_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "ETHUSDT-x.csv.gz"
+    path.write_bytes(gzip.compress(b"x" * 1_000)[:10] + b"rubbish, and more of it")
+    with pytest.raises(BadFile, match="cannot be read"):
+        list(TradeFile(path))
+
+
 @pytest.mark.parametrize("suffix", ["csv", "csv.gz", "zip"])
 def test_plain_gzipped_and_zipped_files_are_read(tmp_path: Path, suffix: str) -> None:
     path = write(tmp_path / f"ETHUSDT-trades-2019.{suffix}", f"{ROW}\n{ROW}\n")

@@ -230,6 +230,8 @@ class TestSettings:
             ("profit_interval", "0.0000001", "Max 6 decimal places"),
             ("profit_interval", "much", "Enter a number"),
             ("profit_interval", "NaN", "Enter a number"),
+            ("profit_interval", "sNaN", "Enter a number"),
+            ("budget", "sNaN", "Enter a number"),
             ("budget", "0", "Must be above 0"),
             ("budget", "0.000000001", "no more than 8 decimal places"),
             ("budget", "1e30", "Must be at most 90000000000."),
@@ -247,6 +249,12 @@ class TestSettings:
         before = TradingSettings.objects.values().get(symbol=symbol)
         assert told in self.save(admin_client, symbol, **{field: value})
         assert TradingSettings.objects.values().get(symbol=symbol) == before
+
+    def test_what_is_left_empty_stays_what_it_is(self, admin_client: Client, symbol: Symbol) -> None:
+        before = TradingSettings.objects.values("sizing", "slots", "balance_share").get(symbol=symbol)
+        self.save(admin_client, symbol, sizing="", slots="", balance_share="", budget="777")
+        assert TradingSettings.objects.values("sizing", "slots", "balance_share").get(symbol=symbol) == before
+        assert TradingSettings.objects.get(symbol=symbol).budget == D(777)
 
     def test_unchanged_per_cent_is_no_change(self) -> None:
         field = shared_field("profit_interval")

@@ -13,6 +13,7 @@ from django.utils import timezone
 from console.chart import own
 from console.chart.cycle import cycle, interval_of
 from console.chart.standing import Slot, Standing, standing
+from console.why import SlotLine
 from hedgehog_project.venues import Venue
 from tests.support.rows import make_cycle, make_fill, make_order, make_trader
 from tests.support.settings import give
@@ -139,13 +140,15 @@ def test_slots_say_what_they_hold_and_what_comes_next(symbol: Symbol) -> None:
     make_trader(symbol, 3, wake_below=ANY_PRICE)
     make_trader(symbol, 4, wake_below=D("2963.405"))
     of = standing(symbol, Venue.MOCK)
-    rows = own.slot_rows(of, own.lines_by_slot(of), {5: "not open yet"})
+    told = [SlotLine(5, None, "not open yet"), SlotLine(6, None, "closed by hand", is_closed=True)]
+    rows = own.slot_rows(of, own.lines_by_slot(of), told)
     assert [(row.number, row.state, row.entry, row.next_words) for row in rows] == [
         (1, "held", "0.0666333 at 2,997.00", "sells 0.0666 at 3,005.99"),
         (2, "buying", "", "buys 0.0500 at 2,990.00"),
         (3, "waits", "", "buys at the next trade"),
         (4, "waits", "", "asks for a buy at 2,963.40"),
         (5, "free", "", "not open yet"),
+        (6, "closed", "", "closed by hand"),
     ]
     assert rows[0].prices == {"target": 3005.99, "entry": 2997.0}
     assert (rows[0].trader_id, rows[1].prices) == (held.pk, {"buy": 2990.0})

@@ -71,7 +71,9 @@ def test_a_page_that_comes_back_goes_on_where_it_was(loop: asyncio.AbstractEvent
     assert hub.take(back)[1].values == {"price": ("2", None)}
 
 
-@pytest.mark.parametrize("last_event_id", ["", "nonsense", "00000000-1", "{epoch}-999", "{epoch}-0"])
+@pytest.mark.parametrize(
+    "last_event_id", ["", "nonsense", "00000000-1", "{epoch}-999", "{epoch}-0", "{epoch}-" + "1" * 5_000]
+)
 def test_a_page_that_was_away_for_too_long_needs_the_whole_state(
     loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch, last_event_id: str
 ) -> None:

@@ -169,6 +169,8 @@ def test_who_may_not_see_symbols_gets_no_stream(symbol: Symbol, site: Site) -> N
     cookies = {"sessionid": site.client.cookies["sessionid"].value}
     assert requests.get(url, cookies=cookies, timeout=5).status_code == 403
     assert requests.get(f"{site.url}/admin/live/?topics=no", timeout=5).status_code == 400
+    fields = "&".join(f"{name}=1" for name in "abcdef")
+    assert requests.get(f"{url}&{fields}", timeout=5).status_code == 400
     assert requests.get(url, headers={"Host": "evil.example"}, timeout=5).status_code == 400
 
 

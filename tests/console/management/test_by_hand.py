@@ -101,7 +101,7 @@ def test_where_nobody_looks_it_says_what_is_left_and_fails(holder: Trader) -> No
 
 
 def test_without_a_slot_everything_is_sold_and_buys_are_paused(holder: Trader, worker: list[D]) -> None:
-    assert "Buys of ETHUSDT are paused until `manage.py resume`." in run("sell", "ETHUSDT")
+    assert "Buys of ETHUSDT are paused until `manage.py resume ETHUSDT`." in run("sell", "ETHUSDT")
     assert TradingSettings.objects.get().paused_by == "anna"
     assert run("resume", "ETHUSDT").startswith("ETHUSDT: its traders buy again")
     assert TradingSettings.objects.get().paused_by == ""
@@ -235,3 +235,38 @@ def test_real_money_is_asked_about_once_more(symbol: Symbol, monkeypatch: pytest
     with pytest.raises(CommandError, match="run it in a terminal, or with --yes"):
         command.goes_on(Venue.LIVE, [], options)
     assert command.goes_on(Venue.LIVE, [], options | {"yes": True})
+
+
+def said_of(*command: str) -> str:
+    out = StringIO()
+    call_command(*command, stdout=out)
+    return out.getvalue()
+
+
+def test_a_command_that_is_repeated_by_its_key_says_so_and_does_nothing(
+    holder: Trader, worker: list[D], exchange: ScriptedExchange
+) -> None:
+    assert "Sold." in said_of("sell", "ETHUSDT", "--key", "k1", "--by", "anna")
+    assert "`manage.py resume ETHUSDT`" in said_of("sell", "ETHUSDT", "--key", "k2", "--dry-run")
+    call_command("resume", "ETHUSDT", stdout=StringIO())
+    later = holder_of(holder.symbol, 2, exchange)
+    again = said_of("sell", "ETHUSDT", "--key", "k1", "--by", "anna")
+    assert "That was done already" in again
+    assert "Sold." not in again
+    assert Trader.objects.get(pk=later.pk).told is None
+    with pytest.raises(CommandError, match="belongs to something else"):
+        call_command("pause", "ETHUSDT#2", "--key", "k1", stdout=StringIO())
+
+
+@pytest.mark.parametrize("number", ["1e30", "1e25", "1e999999", "1e-999999", "NaN", "-1"])
+def test_a_number_that_no_row_holds_is_refused_in_a_line(holder: Trader, number: str) -> None:
+    for command in (
+        ("sell", "ETHUSDT#1", "--price", number),
+        ("move", "ETHUSDT#1", "--target", number),
+        ("takeover", "ETHUSDT", number, "--cost", "1"),
+        ("takeover", "ETHUSDT", "0.5", f"--cost-each={number}"),
+    ):
+        with pytest.raises(
+            CommandError, match=r"a number such as 2985\.5|expected one argument|arguments are required"
+        ):
+            call_command(*command, "--dry-run", stdout=StringIO())

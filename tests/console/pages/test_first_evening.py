@@ -1,6 +1,7 @@
 """The strip of first steps and the glossary: what they know, and what each reader folds away."""
 
 import re
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
@@ -8,8 +9,11 @@ from django.test import Client
 from pytest_django import Settings
 
 from console import glossary
+from console.admin import first_evening
+from streamer.models import StreamedSymbol
 from tests.support.rows import make_cycle, make_trader
 from trading.models import Symbol
+from trading.waking.prices import LastTrade
 
 OVERVIEW = "/admin/"
 STEP = re.compile(r'<li class="(hh-\w+)?"[^>]*>.*?<b>(?:<a [^>]*>)?([^<]+)', re.DOTALL)
@@ -22,7 +26,9 @@ def steps(client: Client) -> dict[str, str]:
 
 
 @pytest.mark.django_db
-def test_steps_know_what_has_been_done(symbol: Symbol, admin_client: Client, settings: Settings) -> None:
+def test_steps_know_what_has_been_done(
+    symbol: Symbol, admin_client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert steps(admin_client) == {"Watch it trade": "hh-next", "Try real prices": "", "Testnet, then live": ""}
     make_trader(symbol)
     assert "Traders wait for a price" in admin_client.get(OVERVIEW).content.decode()
@@ -30,6 +36,12 @@ def test_steps_know_what_has_been_done(symbol: Symbol, admin_client: Client, set
     assert steps(admin_client)["Watch it trade"] == "hh-done"
     assert steps(admin_client)["Try real prices"] == "hh-next"
     settings.MARKET = "live"
+    # Not done before a price has come.
+    assert steps(admin_client)["Try real prices"] == "hh-next"
+    assert "No price has come from Binance yet" in admin_client.get(OVERVIEW).content.decode()
+    StreamedSymbol.objects.create(market="live", symbol="ETHUSDT", is_on=True)
+    price = {"ETHUSDT": LastTrade(Decimal(3000), 1.0)}
+    monkeypatch.setattr(first_evening.prices, "last_trades", lambda names, venue: price)
     assert steps(admin_client)["Testnet, then live"] == "hh-next"
     settings.TESTNET_API_KEY, settings.TESTNET_API_SECRET = "key", "secret"
     assert steps(admin_client) == {}

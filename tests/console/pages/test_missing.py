@@ -33,6 +33,21 @@ def test_what_is_not_permitted_says_for_whom_and_whom_to_ask(client: Client) -> 
     assert BACK in text
 
 
+@pytest.mark.parametrize("query", ["id__in", "pk__in", "order__symbol__id__exact"])
+def test_a_number_that_no_database_takes_is_no_error(admin_client: Client, query: str) -> None:
+    number = "9" * 20
+    for page in ("order", "fill", "trader", "journalentry", "symbol"):
+        answer = admin_client.get(f"/admin/trading/{page}/?{query}={number}", follow=True)
+        assert answer.status_code == 200, page
+
+
+def test_who_may_see_no_symbols_sees_no_account(client: Client) -> None:
+    client.force_login(User.objects.create_user("vera", password="x", is_staff=True))
+    text = client.get("/admin/").content.decode()
+    assert "You may not see the account" in text
+    assert "Account value" not in text
+
+
 def test_who_has_not_logged_in_is_led_there(client: Client) -> None:
     page = client.get("/nowhere/")
     assert page.status_code == 404

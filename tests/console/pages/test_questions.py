@@ -50,7 +50,7 @@ def test_resuming_says_what_it_ends(holding: Symbol, admin_client: Client) -> No
     kill_switch.halt("anna", "news")
     address = reverse("admin:trading_switch_mode")
     shown = words_of(admin_client.get(f"{address}?mode=active").content.decode())
-    assert "Ends what was said: news (by anna)" in shown
+    assert "Ends the halt by anna (news)" in shown
     assert not Switch.row().is_active
     admin_client.post(address, {"mode": "active"})
     assert Switch.row().is_active

@@ -158,3 +158,49 @@ def test_get_out_of_everything_denies_buys_first_and_sells_what_is_off_as_well(
 def test_a_slot_that_is_not_closed_cannot_be_opened(symbol: Symbol) -> None:
     with pytest.raises(ValidationError, match="is not closed"):
         of_symbols.open_slot(symbol, Venue.MOCK, 1, ANNA)
+
+
+def test_said_again_with_its_key_it_sells_nobody_who_began_later(symbol: Symbol, exchange: ScriptedExchange) -> None:
+    first = holder_of(symbol, 1, exchange)
+    assert of_symbols.flatten(Venue.MOCK, ANNA).told == (first.pk,)
+    kill_switch.resume("ben")
+    later = holder_of(symbol, 2, exchange)
+    again = of_symbols.flatten(Venue.MOCK, ANNA)
+    assert (again.outcome.is_new, later.pk in again.told) == (False, False)
+    assert Trader.objects.get(pk=later.pk).told is None
+    assert Switch.row().is_active
+    hands = Hands("anna", key="key-2")
+    of_symbols.sell_everything(symbol, Venue.MOCK, hands)
+    of_symbols.resume_symbol(symbol, Hands("ben"))
+    third = holder_of(symbol, 3, exchange)
+    assert third.pk not in of_symbols.sell_everything(symbol, Venue.MOCK, hands).told
+    assert TradingSettings.objects.get().paused_by == ""
+
+
+def test_who_was_not_told_when_it_was_cut_short_is_told_when_it_is_said_again(
+    symbol: Symbol, exchange: ScriptedExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = holder_of(symbol, 1, exchange), holder_of(symbol, 2, exchange)
+    tell = of_symbols.tell_to_sell
+    told: list[int] = []
+
+    def dies(trader: Trader, *rest: object) -> None:
+        if told:
+            raise KeyboardInterrupt
+        told.append(trader.pk)
+        tell(trader, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(of_symbols, "tell_to_sell", dies)
+    with pytest.raises(KeyboardInterrupt):
+        of_symbols.flatten(Venue.MOCK, ANNA)
+    monkeypatch.undo()
+    trades_at(D(3000), monkeypatch)
+    assert Trader.objects.get(pk=two.pk).told is None
+    again = of_symbols.flatten(Venue.MOCK, ANNA)
+    assert (again.told, list(again.not_told)) == ((two.pk,), [one.pk])
+    assert Trader.objects.get(pk=two.pk).told is not None
+
+
+def test_what_was_bought_is_said_in_whole_words(symbol: Symbol) -> None:
+    text = of_symbols.buy_now(symbol, Venue.MOCK, ANNA).instruction.text
+    assert text == "buy 0.0663 ETH in slot 1, at 3015 or below"

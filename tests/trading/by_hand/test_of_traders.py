@@ -4,10 +4,13 @@ from decimal import Decimal as D
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
+from hedgehog_project.venues import Venue
 from tests.support.exchanges.scripted_exchange import ScriptedExchange, answer_lost, raises
-from tests.support.holders import trades_at
-from trading.by_hand import of_traders, plans
+from tests.support.holders import holder_of, trades_at
+from tests.support.rows import make_trader
+from trading.by_hand import of_symbols, of_traders, plans
 from trading.by_hand.saying import Hands
 from trading.core.events import Recheck, TradeSeen
 from trading.core.hand import Pause
@@ -175,10 +178,38 @@ def test_a_moved_target_takes_the_place_of_its_sale_and_stays(holder: Trader, ex
     assert order(holder, Side.SELL).price == D("3100")
     acting.wake(holder.pk, seen("3050"), exchange)
     assert (order(holder, Side.SELL).price, order(holder, Side.SELL).status) == (D("3100"), OrderStatus.NEW)
+    # Left to its strategy it is offered at the strategy's own price again.
     of_traders.move(holder.pk, Hands("anna"), target=None)
-    acting.hear(exchange.end(order(holder, Side.SELL).client_order_id, OrderStatus.CANCELED), Source.REPORT, exchange)
     acting.wake(holder.pk, RECHECK, exchange)
-    assert order(holder, Side.SELL).price == D("3006")
+    acting.wake(holder.pk, RECHECK, exchange)
+    assert (order(holder, Side.SELL).price, order(holder, Side.SELL).status) == (D("3006"), OrderStatus.NEW)
+    assert (fresh(holder).told, fresh(holder).target) == (None, None)
+
+
+def test_a_key_that_was_used_for_another_trader_is_refused(holder: Trader, exchange: ScriptedExchange) -> None:
+    other = holder_of(holder.symbol, 2, exchange)
+    of_traders.sell_now(holder.pk, ANNA)
+    for deed in (of_traders.sell_now, of_traders.pause):
+        with pytest.raises(ValidationError, match="belongs to something else"):
+            deed(other.pk, ANNA)
+    assert (fresh(other).told, fresh(other).pause) == (None, "")
+    with pytest.raises(ValidationError, match="belongs to something else"):
+        of_symbols.pause_symbol(holder.symbol, ANNA)
+
+
+def test_a_key_said_again_means_the_trader_that_the_slot_had_then(holder: Trader) -> None:
+    assert of_traders.pause(holder.pk, ANNA).is_new
+    end = {"state": TraderState.FINISHED, "finished_at": timezone.now(), "profit": D(0)}
+    Trader.objects.filter(pk=holder.pk).update(**end)
+    follower = make_trader(holder.symbol, holder.slot)
+    assert not of_traders.pause(follower.pk, ANNA).is_new
+    assert fresh(follower).pause == ""
+
+
+def test_a_key_may_be_of_any_length(holder: Trader) -> None:
+    for key in ("k" * 64, "k" * 500):
+        assert of_traders.pause(holder.pk, Hands("anna", key=key)).is_new
+        assert not of_traders.pause(holder.pk, Hands("anna", key=key)).is_new
 
 
 def test_a_moved_stop_wakes_it_and_sells(holder: Trader, exchange: ScriptedExchange) -> None:
@@ -263,3 +294,20 @@ def test_a_plan_says_in_numbers_what_a_sale_does(holder: Trader) -> None:
         "  at 3000: 199.80 USDT less 0.20 commission and 199.80 cost: -0.20 USDT, -0.10 %",
         "  at worst, at 2985: 198.80 USDT less 0.20 commission and 199.80 cost: -1.20 USDT, -0.60 %",
     ]
+
+
+def test_while_trading_is_reduced_its_buy_can_be_cancelled(trader: Trader, exchange: ScriptedExchange) -> None:
+    acting.wake(trader.pk, seen("3000"), exchange)
+    kill_switch.halt("ben", "", TradingMode.REDUCING)
+    of_traders.sell_now(trader.pk, ANNA)
+    acting.wake(trader.pk, RECHECK, exchange)
+    assert (order(trader).status, fresh(trader).told) == (OrderStatus.CANCELED, fresh(trader).told)
+    acting.wake(trader.pk, RECHECK, exchange)
+    assert fresh(trader).told is None
+
+
+def test_a_closed_slot_stays_closed_while_another_world_runs(holder: Trader) -> None:
+    slots.empty_slots(Switch.current())
+    of_traders.close_slot(holder.pk, ANNA)
+    slots.close_unwanted(Venue("mock/paper"))
+    assert list(Slot.objects.values_list("number", "is_closed")) == [(1, True)]

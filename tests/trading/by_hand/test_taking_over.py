@@ -19,7 +19,7 @@ from trading.core.events import Recheck
 from trading.core.journal import Source
 from trading.core.orders import Side
 from trading.core.strategy import TraderState
-from trading.models import Order, Symbol, Trader
+from trading.models import Listing, Order, Symbol, Trader
 from trading.reconciliation.audit import audit
 from trading.risk.exposure import bound
 from trading.traders import acting
@@ -129,3 +129,14 @@ def test_it_takes_no_slot_of_the_symbols(db: None, redis_client: object, exchang
     trader = take_over(make_symbol(max_slots=3), Venue.MOCK, D("0.05"), COST, ANNA, exchange).trader
     assert trader is not None
     assert trader.slot == 4
+
+
+@pytest.mark.parametrize("cost", ["92233720368", "92233720", "0.00000001"])
+def test_a_cost_at_which_nothing_could_be_sold_is_refused(
+    symbol: Symbol, exchange: ScriptedExchange, cost: str
+) -> None:
+    """Its strategy sells a little above the cost: at a price that no order may have it would wait for ever."""
+    Listing.objects.filter(symbol=symbol).update(max_price=D(1_000_000))
+    with pytest.raises(ValidationError, match="could not be sold"):
+        take_over(symbol, Venue.MOCK, D("0.05"), D(cost), ANNA, exchange)
+    assert not Trader.objects.exists()

@@ -68,11 +68,12 @@ def test_it_is_told_in_words() -> None:
     buy = PlaceBuy(D("2990"), D(1), "")
     wait, _ = ladder.rest(buy, D("2990"), [held("3000")], STEP, TICK) or (None, None)
     assert wait is not None
-    assert wait.reason == "ladder step, 1 %: slot 1 bought at 3000, this slot buys at 2970 or below"
+    assert wait.reason == "ladder step, 1 %: slot 1's buy at 3000 is in the way, this slot buys at 2970 or below"
     wait, _ = ladder.rest(buy, D("2990"), [is_open("3000")], STEP, TICK) or (None, None)
     assert wait is not None
     assert wait.reason == (
-        "ladder step, 1 %: slot 2 buys at 3000, this slot buys at 2970 or below, or at 3030.31 or above"
+        "ladder step, 1 %: slot 2's buy at 3000 is in the way, this slot buys at 2970 or below, "
+        "or at 3030.31 or above as long as that has not filled"
     )
 
 
@@ -134,7 +135,7 @@ def test_buy_whose_ground_is_gone_is_withdrawn() -> None:
     position = Position((order,), budget=D(3000))
     assert ladder.withdrawal(position, [held("3100"), is_open("2991")], STEP) is None
     found = ladder.withdrawal(position, [held("3000")], STEP)
-    assert found == Cancel(order, "ladder step, 1 %: slot 1 bought at 3000")
+    assert found == Cancel(order, "ladder step, 1 %: slot 1's buy at 3000")
     for other in (
         replace(order, executed=D("0.1"), status=OrderStatus.PARTIALLY_FILLED),
         replace(order, status=OrderStatus.SUBMITTING),

@@ -80,7 +80,8 @@ def test_slot_waits_a_step_below_a_buy_that_is_open(symbol: Symbol, exchange: Sc
     assert buys() == [(1, D("2997"))]
     assert second.state == TraderState.WAITING
     assert second.waits_for == (
-        "ladder step, 1 %: slot 1 buys at 2997, this slot buys at 2967.03 or below, or at 3027.28 or above"
+        "ladder step, 1 %: slot 1's buy at 2997 is in the way, this slot buys at 2967.03 or below, "
+        "or at 3027.28 or above as long as that has not filled"
     )
     assert second.wake_below is not None
     assert second.wake_above is not None
@@ -111,7 +112,9 @@ def test_slot_that_has_sold_rests_until_its_ground_is_free(symbol: Symbol, excha
     fill(2, Side.BUY, exchange)
     fill(2, Side.SELL, exchange)
     rests = sees(2, "2990", exchange)
-    assert rests.waits_for.startswith("ladder step, 1 %: slot 1 bought at 2997, this slot buys at 2967.03 or below")
+    assert rests.waits_for.startswith(
+        "ladder step, 1 %: slot 1's buy at 2997 is in the way, this slot buys at 2967.03 or below"
+    )
 
 
 def test_where_all_is_sold_a_slot_buys_near_the_market_again(symbol: Symbol, exchange: ScriptedExchange) -> None:
@@ -125,7 +128,7 @@ def test_where_all_is_sold_a_slot_buys_near_the_market_again(symbol: Symbol, exc
     sees(1, "3050", exchange)
     assert buys()[-1] == (1, D("3046.95"))
     rests = looks_again(3, "3050", exchange)
-    assert "slot 1 buys at 3046.95" in rests.waits_for
+    assert "slot 1's buy at 3046.95" in rests.waits_for
 
 
 def test_lowest_fill_counts_and_not_the_buy_s_own_price(symbol: Symbol, exchange: ScriptedExchange) -> None:
@@ -138,7 +141,9 @@ def test_lowest_fill_counts_and_not_the_buy_s_own_price(symbol: Symbol, exchange
         for each in report.fills
     )
     acting.hear(type(report)(**{**report.__dict__, "fills": cheap}), Source.REPORT, exchange)
-    assert "slot 1 bought at 2900, this slot buys at 2871 or below" in sees(2, "2950", exchange).waits_for
+    assert (
+        "slot 1's buy at 2900 is in the way, this slot buys at 2871 or below" in sees(2, "2950", exchange).waits_for
+    )
 
 
 def test_all_together_as_it_was(symbol: Symbol, exchange: ScriptedExchange) -> None:
@@ -203,10 +208,10 @@ def test_open_buy_whose_ground_is_gone_is_withdrawn(symbol: Symbol, exchange: Sc
     acting.wake(in_slot(1).pk, Recheck(leader.DUE), exchange)
     withdrawn = Order.objects.get(trader=in_slot(1))
     assert withdrawn.status == OrderStatus.CANCELED
-    assert withdrawn.cancel_reason == "ladder step, 1 %: slot 2 bought at 2987.01"
+    assert withdrawn.cancel_reason == "ladder step, 1 %: slot 2's buy at 2987.01"
     assert JournalEntry.objects.filter(order=withdrawn, kind=Kind.CANCELLED).exists()
     rests = sees(1, "2990", exchange)
-    assert "slot 2 bought at 2987.01, this slot buys at 2957.13 or below" in rests.waits_for
+    assert "slot 2's buy at 2987.01 is in the way, this slot buys at 2957.13 or below" in rests.waits_for
     assert second.pk == in_slot(2).pk
 
 

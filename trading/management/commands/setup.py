@@ -49,4 +49,4 @@ class Command(BaseCommand):
             # For the banner of `make run`, which shows it once and removes the file.
             path = settings.HEDGEHOG_HOME / "first_password"
             write_secret(path, password + "\n")
-            self.stdout.write(f"User admin created; password in {path}")
+            self.stdout.write(f"User admin created; password in {path} until `make run` has shown it")
