@@ -101,6 +101,11 @@ class Standing(Listed):
             return None if self.quantity or self.left_quantity else self._net
         return self._net + held - self.cost - self.left_cost
 
+    def _made_of(self, unrealised: Decimal | None) -> str:
+        if self.quantity:
+            return _share(unrealised, self.cost, "of cost")
+        return "of leftovers" if self.left_quantity else ""
+
     @property
     def _net(self) -> Decimal:
         return sum((slot.terms.net for slot in self.slots), ZERO)
@@ -116,7 +121,7 @@ class Standing(Listed):
             "position": (numbers.quantity(self.quantity, self.step) if self.filters else str(self.quantity), None),
             "cost": (f"cost {numbers.money(self.cost, quote)} {quote}" if self.quantity else "nothing held", None),
             "unrealised": _signed(unrealised, quote),
-            "unrealised_share": (_share(unrealised, self.cost, "of cost"), None),
+            "unrealised_share": (self._made_of(unrealised), None),
             "total": _signed(None if unrealised is None else realised + unrealised, quote),
             "total_of": (f"realised {numbers.signed(realised, quote)}, {_cycles(self.ended.finished)}", None),
         }

@@ -135,6 +135,7 @@ def test_leftovers_count_as_they_do_on_the_overview(symbol: Symbol) -> None:
     found = texts(of.values(D(90), None))
     assert (found["unrealised"], found["total"]) == (("−0.50", -1), ("+4.50", 1))
     assert (found["position"][0], found["cost"][0]) == ("0.0000", "nothing held")
+    assert found["unrealised_share"][0] == "of leftovers"
 
 
 def test_the_day_begins_at_the_readers_midnight() -> None:
