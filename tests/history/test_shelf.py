@@ -35,7 +35,8 @@ def names(shelf: Shelf) -> list[str]:
 
 def all_of(shelf: Shelf) -> Trades:
     """Everything of the symbol, as readers see it."""
-    return joined(list(shelf.between("ETHUSDT", Kind.TRADES, 0, 2**62)))
+    found: list[Trades] = list(shelf.between("ETHUSDT", Kind.TRADES, 0, 2**62))
+    return joined(found)
 
 
 def compact(shelf: Shelf, today: date = TODAY) -> list[str]:
