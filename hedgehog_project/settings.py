@@ -236,7 +236,9 @@ LOGGING = {
     "loggers": {
         **{
             name: {"level": LOG_LEVEL}
-            for name in ("hedgehog_project", "streamer", "trading", "console", "binance_mock", "django.server")
+            for name in (
+                *("hedgehog_project", "streamer", "history", "trading", "console", "binance_mock", "django.server"),
+            )
         },
         "celery.worker": {"level": "INFO"},
         # Two lines for each task, every second: Flower shows them better.

@@ -134,15 +134,16 @@ class Archive:
 
     def symbols(self, kind: Kind) -> list[str]:
         """All symbols that the archive has ever had, listed or delisted. Raises Unavailable."""
-        found: list[str] = []
-        prefix, marker = _folder_of_all(kind, is_monthly=False), ""
-        for _ in range(_MAX_PAGES):
-            page = self._page({"prefix": prefix, "delimiter": "/", "marker": marker})
-            found += [text.removeprefix(prefix).rstrip("/") for text in _texts(page, "CommonPrefixes/Prefix")]
-            marker = next(iter(_texts(page, "NextMarker")), "")
-            if not marker:
-                break
-        return found
+        found: set[str] = set()
+        for is_monthly in (True, False):
+            prefix, marker = _folder_of_all(kind, is_monthly=is_monthly), ""
+            for _ in range(_MAX_PAGES):
+                page = self._page({"prefix": prefix, "delimiter": "/", "marker": marker})
+                found |= {text.removeprefix(prefix).rstrip("/") for text in _texts(page, "CommonPrefixes/Prefix")}
+                marker = next(iter(_texts(page, "NextMarker")), "")
+                if not marker:
+                    break
+        return sorted(found)
 
     def size(self, file: RemoteFile) -> int | None:
         """Its bytes, asked from the archive itself; None where it has no such file. Raises Unavailable."""

@@ -52,6 +52,7 @@ FLOORS = (
     "binance_mock.state",
     "binance_mock.faults",
     "binance_mock.engine",
+    "history",
     "streamer",
     "hedgehog_project.launch",
     "hedgehog_project",
@@ -61,6 +62,8 @@ ROOMS = sorted({floor.partition(".")[0] for floor in FLOORS})
 APART = {
     ("trading", "binance_mock"): "nobody who trades may know which exchange it is",
     ("console", "binance_mock"): "the mock exchange has pages of its own",
+    ("binance_mock", "history"): "it is an exchange, and has a past of its own",
+    ("trading", "history"): "who trades decides by what happens now",
     ("binance_mock", "streamer.models"): "it is an exchange, and no part of this installation",
     ("trading.models", "trading.exchange.client"): "rows call nobody",
     ("trading.strategies", "trading.exchange"): "strategies decide by what they are given",
