@@ -74,6 +74,14 @@ def empty(kind: type[Columns]) -> Columns:
     return kind(*(np.zeros(0, np.bool_ if name == "maker" else np.int64) for name in names_of(kind)))
 
 
+def no_trades() -> Trades:
+    return empty(Trades)
+
+
+def no_candles() -> Candles:
+    return empty(Candles)
+
+
 def where(columns: Columns, which: "Bools | Ints | slice") -> Columns:
     """Some of the rows: by a mask, by places, or from one to another."""
     kind = type(columns)

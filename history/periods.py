@@ -55,9 +55,14 @@ def day_of(day: date) -> Period:
     return Period(day, day)
 
 
+def time_at(time_us: int) -> datetime:
+    """In UTC, to the second."""
+    return datetime.fromtimestamp(time_us // 1_000_000, UTC)
+
+
 def day_at(time_us: int) -> date:
     """The day in UTC of a time in microseconds."""
-    return datetime.fromtimestamp(time_us // 1_000_000, UTC).date()
+    return time_at(time_us).date()
 
 
 def parse(text: str) -> Period:

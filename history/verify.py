@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from history.columns import MINUTE_US, Candles, Ints
+from history.columns import MINUTE_US, Candles, Ints, no_candles
 from history.periods import Period
 
 _UNITS = 10**8
@@ -76,8 +76,7 @@ def candles_of(price: Ints, quantity: Ints, time_us: Ints) -> Candles:
         minutes, price, quantity = minutes[order], price[order], quantity[order]
     starts = np.flatnonzero(np.diff(minutes, prepend=-1))
     if not len(starts):
-        nothing = np.zeros(0, np.int64)
-        return Candles(*[nothing] * 8)
+        return no_candles()
     ends = np.append(starts[1:], len(minutes))
     rest = np.add.reduceat(quantity % _UNITS, starts)
     return Candles(

@@ -62,8 +62,8 @@ ROOMS = sorted({floor.partition(".")[0] for floor in FLOORS})
 APART = {
     ("trading", "binance_mock"): "nobody who trades may know which exchange it is",
     ("console", "binance_mock"): "the mock exchange has pages of its own",
-    ("trading", "history"): "what trades needs no past, and starts without it",
-    ("binance_mock", "history"): "it is an exchange, and no part of this installation",
+    ("binance_mock", "history"): "it is an exchange, and has a past of its own",
+    ("trading", "history"): "who trades decides by what happens now",
     ("binance_mock", "streamer.models"): "it is an exchange, and no part of this installation",
     ("trading.models", "trading.exchange.client"): "rows call nobody",
     ("trading.strategies", "trading.exchange"): "strategies decide by what they are given",
@@ -133,8 +133,13 @@ def files(*folders: str) -> list[Path]:
 ALL = [found for path in files(*ROOMS) for found in imports_in(path)]
 
 
-# Folders of tests that no room has the name of: clients of others, pages in a browser, processes that run Celery.
-OWN_FOLDERS = {"binance_mock": {"clients"}, "console": {"pages"}, "hedgehog_project": {"celery_processes"}}
+# Folders of tests that no room has the name of: clients of others, files of the past, pages in a browser, processes that run Celery.
+OWN_FOLDERS = {
+    "binance_mock": {"clients"},
+    "history": {"files"},
+    "console": {"pages"},
+    "hedgehog_project": {"celery_processes"},
+}
 
 
 def test_the_imports_are_read() -> None:

@@ -56,15 +56,11 @@ def recorded(name: str) -> tuple[Row, ...]:
 
 def spread(rows: Sequence[Row], days: Sequence[date]) -> dict[date, list[Row]]:
     """The trades in as many equal parts as there are days, each at its own time of its day."""
-    size = -(-len(rows) // len(days))
     parts = {}
     for number, day in enumerate(days):
-        begins = _ms(day)
-        first = int(rows[number * size][4]) // DAY_MS * DAY_MS
-        parts[day] = [
-            (*row[:4], str(begins + int(row[4]) - first), *row[5:])
-            for row in rows[number * size : (number + 1) * size]
-        ]
+        part = rows[number * len(rows) // len(days) : (number + 1) * len(rows) // len(days)]
+        moved = _ms(day) - int(part[0][4]) // DAY_MS * DAY_MS
+        parts[day] = [(*row[:4], str(int(row[4]) + moved), *row[5:]) for row in part]
     return parts
 
 
