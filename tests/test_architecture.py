@@ -133,7 +133,8 @@ def files(*folders: str) -> list[Path]:
 ALL = [found for path in files(*ROOMS) for found in imports_in(path)]
 
 
-# Folders of tests that no room has the name of: clients of others, files of the past, pages in a browser, processes that run Celery.
+# Folders of tests that no room has the name of: clients of others, files of the past, pages in a browser, processes
+# that run Celery.
 OWN_FOLDERS = {
     "binance_mock": {"clients"},
     "history": {"files"},
