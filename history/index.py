@@ -12,7 +12,7 @@ from history import shelf as shelves
 from history.kinds import Kind
 from history.models import FileState, HistoryFile
 from history.periods import Period, parse
-from history.shelf import BadFile, Piece, Shelf
+from history.shelf import BadPiece, Piece, Shelf
 from history.verify import Hole
 
 _BLOCK = 1 << 20
@@ -66,7 +66,7 @@ def check(shelf: Shelf, symbol: str, kind: Kind, on_file: Callable[[Path], objec
             facts |= {"sha256": sha256(path), "checked_at": timezone.now()}
         except FileNotFoundError:
             continue  # It went into a longer file meanwhile, which another check reads.
-        except BadFile as error:
+        except BadPiece as error:
             facts = _facts_of_bad(path, error)
         if facts["doubts"]:
             yield f"{path}: {'; '.join(facts['doubts'])}"
@@ -92,7 +92,7 @@ def _facts(path: Path) -> dict[str, Any]:
     """What a file's row should say, from its footer alone. Raises OSError."""
     try:
         return _told(shelves.piece_of(path))
-    except BadFile as error:
+    except BadPiece as error:
         return _facts_of_bad(path, error)
 
 
@@ -110,7 +110,7 @@ def _told(piece: Piece) -> dict[str, Any]:
     }
 
 
-def _facts_of_bad(path: Path, error: BadFile) -> dict[str, Any]:
+def _facts_of_bad(path: Path, error: BadPiece) -> dict[str, Any]:
     return {
         "period": _period_named(path),
         "rows": 0,

@@ -37,7 +37,7 @@ _ROWS_IN_A_GROUP = 131_072
 _LOCK = ".lock"
 
 
-class BadFile(Exception):
+class BadPiece(Exception):
     """The file cannot be read, or is not what its footer says; the message is one line, with its name."""
 
 
@@ -103,22 +103,22 @@ class Shelf:
         return sorted(self.folder(symbol, kind).glob("[0-9]*.parquet"))
 
     def pieces(self, symbol: str, kind: Kind) -> list[Piece]:
-        """What there is of a symbol, in the order of time. Raises OSError and BadFile."""
+        """What there is of a symbol, in the order of time. Raises OSError and BadPiece."""
         found = [piece for path in self.paths(symbol, kind) if (piece := _piece_or_gone(path))]
         return sorted(found, key=lambda piece: (piece.period, piece.first_id))
 
     def read(self, piece: Piece, kind: type[Columns]) -> Columns:
-        """All of a file's columns. Raises OSError and BadFile."""
+        """All of a file's columns. Raises OSError and BadPiece."""
         return kind(*self.columns(piece, names_of(kind)))
 
     def columns(self, piece: Piece, names: Sequence[str]) -> list[Any]:
-        """Some of a file's columns, and no byte of the others. Raises OSError and BadFile."""
+        """Some of a file's columns, and no byte of the others. Raises OSError and BadPiece."""
         with _readable(piece.path):
             table = pq.read_table(piece.path, columns=list(names), use_threads=False, page_checksum_verification=True)
             return [table[name].to_numpy() for name in names]
 
     def between(self, symbol: str, kind: Kind, begins_us: int, ends_us: int) -> Iterator[Any]:
-        """The rows of a time, in the order of ids and each once, file by file. Raises OSError, BadFile, Refused."""
+        """The rows of a time, in the order of ids and each once, file by file. Raises OSError, BadPiece, Refused."""
         wanted = [
             piece
             for piece in self.pieces(symbol, kind)
@@ -160,7 +160,7 @@ class Shelf:
     ) -> int:
         """Adds rows to a month or a day, and takes into its file what others have of that time. How many were new.
 
-        Where the month of a day is there, they go into that. Raises OSError, BadFile, and Refused if a row differs
+        Where the month of a day is there, they go into that. Raises OSError, BadPiece, and Refused if a row differs
         from one that is here.
         """
         with self._alone(symbol, kind) as folder:
@@ -191,7 +191,7 @@ class Shelf:
         """Makes one file of each day's segments, and one of each month's days. The files that were made.
 
         Only of days that have ended; and of a month when its first and its last day are here, or when it is in one
-        file already. It may be stopped at any moment and done again. Raises OSError, BadFile and Refused.
+        file already. It may be stopped at any moment and done again. Raises OSError, BadPiece and Refused.
         """
         made = []
         with self._alone(symbol, kind) as folder:
@@ -242,7 +242,7 @@ def by_days(columns: Any) -> Iterator[tuple[Period, Any]]:
 
 
 def piece_of(path: Path) -> Piece:
-    """A file by its footer. Raises OSError and BadFile."""
+    """A file by its footer. Raises OSError and BadPiece."""
     with _readable(path):
         metadata = pq.read_metadata(path)
         try:
@@ -260,17 +260,17 @@ def piece_of(path: Path) -> Piece:
                 tuple(facts["origins"]),
             )
         except (TypeError, KeyError, ValueError):
-            raise BadFile(f"{path}: is no file of Hedgehog's history") from None
+            raise BadPiece(f"{path}: is no file of Hedgehog's history") from None
         if piece.rows != metadata.num_rows or path.stem.partition(".")[0] != piece.period.name:
-            raise BadFile(f"{path}: is not what its footer says")
+            raise BadPiece(f"{path}: is not what its footer says")
         return piece
 
 
 def check(piece: Piece, kind: Kind) -> None:
-    """Reads all of a file and compares it with its footer. Raises OSError, and BadFile with what is wrong."""
+    """Reads all of a file and compares it with its footer. Raises OSError, and BadPiece with what is wrong."""
     rows = Shelf(piece.path).read(piece, _columns_of(kind))
     if not len(rows) or replace(piece, **_told(rows)) != piece or not is_rising(rows.id):
-        raise BadFile(f"{piece.path}: is not what its footer says")
+        raise BadPiece(f"{piece.path}: is not what its footer says")
 
 
 def _told(rows: Trades | Candles) -> dict[str, Any]:
@@ -339,12 +339,12 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except pa.ArrowException as error:
-        raise BadFile(f"{path}: cannot be read ({' '.join(str(error).split())[:150]})") from None
+        raise BadPiece(f"{path}: cannot be read ({' '.join(str(error).split())[:150]})") from None
     except OSError as error:
         # What pyarrow finds wrong in a file is an OSError without a number.
         if error.errno is not None:
             raise
-        raise BadFile(f"{path}: cannot be read ({' '.join(str(error).split())[:150]})") from None
+        raise BadPiece(f"{path}: cannot be read ({' '.join(str(error).split())[:150]})") from None
 
 
 def _piece_or_gone(path: Path) -> Piece | None:

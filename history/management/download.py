@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from hedgehog_project.venues import Venue, endpoints
-from history import periods, plan
+from history import index, periods, plan
 from history.archive import Archive, ArchiveError, Kind
 from history.downloads import Download, Outcome, compared
 from history.fetching import has_no_room
@@ -117,6 +117,7 @@ class _Work:
             where = endpoints(Venue.LIVE)
             filler = Filler(where.rest_url, where.api_key, self._stop)
             download.mend(self._first, self._last, filler, outcome)
+            index.follow(self.shelf, symbol, self._kind)
             self._compare(symbol)
             self._say(self._told(symbol, outcome))
             failed += outcome.failed

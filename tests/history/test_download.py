@@ -32,6 +32,8 @@ from tests.support.archive import (
 )
 from tests.support.machine.disk import fill, tiny_disk
 
+pytestmark = pytest.mark.django_db
+
 ETH = list(recorded("ETHUSDT-trades-2019"))
 JANUARY = [date(2024, 1, day) for day in range(1, 32)]
 DAYS = spread(ETH, JANUARY)

@@ -1,5 +1,6 @@
 """The archive's files, in each of the forms that are about."""
 
+import gzip
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -102,5 +103,55 @@ def test_a_damaged_zip_is_said(tmp_path: Path) -> None:
 def test_a_row_that_is_no_trade_is_said(tmp_path: Path, place: int, text: str) -> None:
     bad = (*ETH[3][:place], text, *ETH[3][place + 1 :])
     rows = [*ETH[:3], bad[:6] if place == 6 else bad, *ETH[4:]]
-    with pytest.raises(reading.BadFile, match=r"is no file of trades|too large"):
+    with pytest.raises(reading.BadFile, match=r"^line 4: "):
         reading.trades(written(tmp_path, rows), Kind.TRADES)
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "said"),
+    [
+        (0, "x", "line 6: 'x' is not what stands there in trades"),
+        (1, "", "line 6: an amount is missing"),
+        (2, "0.123456789", "line 6: an amount has more than eight decimals or is too large"),
+        (5, "perhaps", "line 6: 'perhaps' is not what stands there in trades"),
+    ],
+)
+def test_a_broken_line_is_told_by_its_number_also_after_empty_ones(
+    tmp_path: Path, place: int, text: str, said: str
+) -> None:
+    bad = (*ETH[3][:place], text, *ETH[3][place + 1 :])
+    lines = [",".join(row) for row in (HEADER, *ETH[:3], bad)]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([lines[0], lines[1], "", *lines[2:], ""]))
+    with pytest.raises(reading.BadFile) as error:
+        reading.trades(path, Kind.TRADES)
+    assert str(error.value) == said
+
+
+@pytest.mark.parametrize("header", [(), HEADER])
+def test_a_file_need_not_be_packed(tmp_path: Path, header: Row) -> None:
+    text = "\r\n".join(",".join(row) for row in ([header] if header else []) + list(ETH)).encode()
+    for name, data in (("a.csv", text), ("a.csv.gz", gzip.compress(text))):
+        path = tmp_path / name
+        path.write_bytes(data)
+        assert reading.kind_of(path) == Kind.TRADES
+        assert as_rows(reading.trades(path, Kind.TRADES)) == exact(list(ETH))
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ("1,2,3", "line 1 has 3 columns: trades have 7, aggTrades 8"),
+        ("", "line 1 has 1 column: trades have 7, aggTrades 8"),
+        (
+            "id,price,qty,time_ms,is_buyer_maker,event_time_ms,recv_time_us",
+            "column 5 of trades is the time, and line 1 calls it 'is_buyer_maker'",
+        ),
+    ],
+)
+def test_a_file_of_another_form_is_said(tmp_path: Path, first: str, said: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(first + "\n1,2,3,4,5,6,7\n")
+    with pytest.raises(reading.BadFile) as error:
+        reading.kind_of(path)
+    assert str(error.value) == said

@@ -5,16 +5,16 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from history.management import download
+from history.management import checking, download, importing, listing
 
 # What it does by its word: each module has ABOUT, add_arguments and run.
-WHATS = {"download": download}
+WHATS = {"download": download, "import": importing, "list": listing, "check": checking}
 
 
 class Command(BaseCommand):
     help = (
-        "The past of symbols: every trade, or candles of one minute, from Binance's public archive, checked and kept "
-        "in HEDGEHOG_HOME/history."
+        "The past of symbols: every trade, or candles of one minute, checked and kept in HEDGEHOG_HOME/history. From "
+        "Binance's public archive, or from files that you have."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from history import shelf as shelves
 from history.columns import Candles, Trades, are_equal, joined
 from history.kinds import Kind
 from history.periods import Period, parse
-from history.shelf import BadFile, Refused, Shelf
+from history.shelf import BadPiece, Refused, Shelf
 from history.verify import Hole
 from tests.support.trades import MIDNIGHT_US, trades
 
@@ -171,7 +171,7 @@ def test_a_file_that_is_none_is_said(shelf: Shelf, content: bytes) -> None:
     put(shelf, DAY, trades(1))
     (path,) = shelf.paths("ETHUSDT", Kind.TRADES)
     path.write_bytes(content)
-    with pytest.raises(BadFile, match=r"2024-01-15\.parquet: cannot be read \("):
+    with pytest.raises(BadPiece, match=r"2024-01-15\.parquet: cannot be read \("):
         shelf.pieces("ETHUSDT", Kind.TRADES)
 
 
@@ -184,7 +184,7 @@ def test_damage_within_a_file_is_found_by_the_check(shelf: Shelf) -> None:
         piece.path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         try:
             shelves.check(shelf.pieces("ETHUSDT", Kind.TRADES)[0], Kind.TRADES)
-        except BadFile:
+        except BadPiece:
             continue
         missed.append(place)
     assert missed == []
@@ -194,5 +194,5 @@ def test_a_file_of_another_name_or_origin_is_none_of_ours(shelf: Shelf, tmp_path
     put(shelf, DAY, trades(1))
     (path,) = shelf.paths("ETHUSDT", Kind.TRADES)
     path.rename(path.with_name("2024-01-16.parquet"))
-    with pytest.raises(BadFile, match="is not what its footer says"):
+    with pytest.raises(BadPiece, match="is not what its footer says"):
         shelf.pieces("ETHUSDT", Kind.TRADES)
