@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:
         "console",
         "streamer",
         "history",
+        "candles",
         "binance_mock",
     ):
         raise
