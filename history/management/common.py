@@ -4,6 +4,8 @@ import argparse
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.management.base import CommandError
@@ -64,6 +66,25 @@ def bounds_us(first: Period | None, last: Period | None) -> tuple[int, int]:
     if begins_us >= ends_us:
         raise CommandError("--from must not be after --to.")
     return begins_us, ends_us
+
+
+@contextmanager
+def written(name: str, instead: Any) -> Iterator[IO[bytes]]:
+    """The named file, which is there when all of it is; "-" is standard output. Raises CommandError."""
+    if name == "-":
+        yield getattr(instead, "_out", instead).buffer
+        return
+    path = Path(name)
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        try:
+            with draft.open("wb") as file:
+                yield file
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from None
 
 
 def shelf(market: str) -> Shelf:

@@ -5,10 +5,19 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from history.management import checking, download, importing, listing
+from history.management import candles, checking, compacting, download, exporting, importing, listing, pruning
 
 # What it does by its word: each module has ABOUT, add_arguments and run.
-WHATS = {"download": download, "import": importing, "list": listing, "check": checking}
+WHATS = {
+    "download": download,
+    "import": importing,
+    "list": listing,
+    "check": checking,
+    "candles": candles,
+    "export": exporting,
+    "compact": compacting,
+    "prune": pruning,
+}
 
 
 class Command(BaseCommand):
