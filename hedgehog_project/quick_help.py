@@ -18,7 +18,8 @@ from hedgehog_project.arguments import hide_djangos
 
 # What is not imported, but for the commands in it.
 _OURS = ("trading", "console", "streamer", "binance_mock", "history")
-PUT_OFF = (*_OURS, "celery", "kombu", "redis", "django.db.models")
+# numpy cannot be imported a second time.
+PUT_OFF = (*_OURS, "celery", "kombu", "redis", "django.db.models", "numpy", "pyarrow")
 
 
 class NeedsIt(Exception):

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from history.holes import Hole, hole_between
 from history.periods import Period, month_of
-from history.verify import Hole, hole_between
 
 
 class Here(Protocol):

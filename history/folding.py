@@ -77,7 +77,8 @@ def worth(price: Ints, quantity: Ints) -> Ints:
         raise OverflowError("a trade is worth more than 46 billion of its quote asset")
     high, low = price // UNITS, price % UNITS
     whole, rest = quantity // UNITS, quantity % UNITS
-    return price * whole + high * rest + low * rest // UNITS
+    value: Ints = price * whole + high * rest + low * rest // UNITS
+    return value
 
 
 def _sums(values: Ints, starts: Ints) -> _Sums:

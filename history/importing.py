@@ -9,11 +9,10 @@ import numpy as np
 
 from history import reading, verify
 from history.columns import Trades, Unequal, merged
-from history.index import sha256
 from history.kinds import Kind
 from history.periods import Period, parse
 from history.reading import BadFile
-from history.shelf import Shelf, by_days
+from history.shelf import Shelf, by_days, sha256
 
 # ETHUSDT-trades-2024-01.zip, as the archive names its files.
 _NAME = re.compile(r"([^\W_]{2,32})-(trades|aggTrades)-(\d{4}-\d{2}(?:-\d{2})?)(?!\d)")

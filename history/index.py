@@ -1,8 +1,6 @@
 """The rows of files, as the files are: HistoryFile follows what is on the shelf."""
 
-import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,31 +9,11 @@ from django.utils import timezone
 from history import shelf as shelves
 from history.kinds import Kind
 from history.models import FileState, HistoryFile
-from history.periods import Period, parse
-from history.shelf import BadPiece, Piece, Shelf
-from history.verify import Hole
+from history.periods import parse
+from history.shelf import BadPiece, Piece, Shelf, sha256
 
-_BLOCK = 1 << 20
 # Of the holes of one file; their sum is told by ids and rows.
 MAX_HOLES = 1000
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row, as coverage looks at files."""
-
-    period: Period
-    rows: int
-    first_id: int
-    last_id: int
-    holes: tuple[Hole, ...]
-    doubts: tuple[str, ...]
-
-
-def row(file: HistoryFile) -> Row:
-    """Of a file that has a period."""
-    holes = tuple(Hole(first, last) for first, last in file.holes)
-    return Row(parse(file.period), file.rows, file.first_id, file.last_id, holes, tuple(file.doubts))
 
 
 def follow(shelf: Shelf, symbol: str, kind: Kind) -> None:
@@ -78,14 +56,6 @@ def symbols(shelf: Shelf, kind: Kind) -> list[str]:
     """Those that have a folder, or still a row."""
     of = HistoryFile.objects.order_by().filter(market=shelf.market, kind=kind)
     return sorted({*shelf.symbols(kind), *of.values_list("symbol", flat=True).distinct()})
-
-
-def sha256(path: Path) -> str:
-    found = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ shorter ones. Rows are told apart by their ids, so this harms nobody.
 """
 
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,6 +36,7 @@ _VERSION = 1
 _PACKED = "DELTA_BINARY_PACKED"
 _ROWS_IN_A_GROUP = 131_072
 _LOCK = ".lock"
+_BLOCK = 1 << 20
 
 
 class BadPiece(Exception):
@@ -211,6 +213,13 @@ class Shelf:
         with self._alone(symbol, kind):
             _remove(pieces)
 
+    def clear(self, symbol: str, kind: Kind) -> None:
+        """Deletes all files of a symbol, also those that cannot be read. Raises OSError."""
+        with self._alone(symbol, kind) as folder:
+            for path in self.paths(symbol, kind):
+                path.unlink(missing_ok=True)
+            _sync(folder)
+
     @contextmanager
     def _alone(self, symbol: str, kind: Kind) -> Iterator[Path]:
         """Nobody else changes this symbol's files meanwhile; what others left unfinished is gone."""
@@ -271,6 +280,14 @@ def check(piece: Piece, kind: Kind) -> None:
     rows = Shelf(piece.path).read(piece, _columns_of(kind))
     if not len(rows) or replace(piece, **_told(rows)) != piece or not is_rising(rows.id):
         raise BadPiece(f"{piece.path}: is not what its footer says")
+
+
+def sha256(path: Path) -> str:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            found.update(block)
+    return found.hexdigest()
 
 
 def _told(rows: Trades | Candles) -> dict[str, Any]:

@@ -9,32 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from history.columns import MINUTE_US, Candles, Ints, no_candles
+from history.holes import Hole, hole_between
 from history.periods import Period
 
+__all__ = ["Hole", "hole_between"]
+
 _UNITS = 10**8
-
-
-@dataclass(frozen=True, order=True)
-class Hole:
-    """Ids that are missing, the first and the last of them included."""
-
-    first: int
-    last: int
-
-    @property
-    def size(self) -> int:
-        return self.last - self.first + 1
 
 
 def holes(ids: Ints) -> list[Hole]:
     """The ids that are missing between others. `ids` rise."""
     before = np.flatnonzero(np.diff(ids) > 1)
     return [Hole(int(ids[place]) + 1, int(ids[place + 1]) - 1) for place in before]
-
-
-def hole_between(last_before: int, first_after: int) -> list[Hole]:
-    """The ids that are missing between two files: one hole or none."""
-    return [Hole(last_before + 1, first_after - 1)] if first_after > last_before + 1 else []
 
 
 def without(all_holes: Iterable[Hole], ids: Ints) -> list[Hole]:

@@ -11,6 +11,7 @@ from history.coverage import holes_of
 from history.kinds import Kind
 from history.management.common import MARKETS, bar, count, in_one_line, shelf
 from history.models import HistoryFile
+from history.rows import row
 
 ABOUT = "read all files, find what is damaged or missing, and make the list anew"
 
@@ -41,7 +42,7 @@ def run(command: BaseCommand, options: Mapping[str, Any]) -> None:
                 rows = HistoryFile.objects.filter(market=on.market, symbol=symbol, kind=kind)
                 files += rows.count()
                 if kind != Kind.KLINES:
-                    missing = holes_of(index.row(row) for row in rows if row.period)
+                    missing = holes_of(row(file) for file in rows if file.period)
                     if missing:
                         ids = sum(hole.size for hole in missing)
                         first = missing[0]

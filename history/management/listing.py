@@ -7,10 +7,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from history import coverage, index
+from history import coverage
 from history.management.common import count, table
 from history.models import HistoryFile
 from history.progress import size
+from history.rows import row
 
 ABOUT = "show which months are here, and what is missing in them"
 
@@ -33,7 +34,7 @@ def run(command: BaseCommand, options: Mapping[str, Any]) -> None:
     for file in files:
         groups.setdefault((file.symbol, file.kind, file.market), []).append(file)
     for group, inside in sorted(groups.items()):
-        for month in coverage.months(index.row(file) for file in inside if file.period):
+        for month in coverage.months(row(file) for file in inside if file.period):
             state = f"{month.state}: {'; '.join(month.doubts)[:80]}" if month.doubts else month.state
             figures = [str(month.days), f"{month.rows:,}", f"{month.missing:,}" if month.missing else "", state]
             rows.append([*group, month.month.name, *figures])

@@ -1,9 +1,9 @@
 """What is there of each month."""
 
 from history.coverage import State, holes_of, months
-from history.index import Row
+from history.holes import Hole
 from history.periods import parse
-from history.verify import Hole
+from history.rows import Row
 
 
 def file(name: str, first: int, last: int, *holes: Hole, doubts: tuple[str, ...] = ()) -> Row:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from history import index
+from history import index, rows
 from history.index import check, follow
 from history.kinds import Kind
 from history.models import FileState, HistoryFile
@@ -31,7 +31,7 @@ def test_a_row_says_what_the_footer_says(shelf: Shelf) -> None:
     assert (row.rows, row.first_id, row.last_id, row.holes, row.state) == (3, 1, 5, [[3, 4]], FileState.HOLES)
     assert (row.bytes, row.sha256) == (path.stat().st_size, index.sha256(path))
     assert (row.origin, row.checked_at) == ("import a.csv", None)
-    assert index.row(row).holes[0].size == 2
+    assert rows.row(row).holes[0].size == 2
 
 
 def test_the_check_reads_all_and_makes_rows_anew(shelf: Shelf) -> None:
