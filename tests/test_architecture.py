@@ -78,6 +78,9 @@ LATE_IMPORTS = {
     ): "python-binance: a third of each process's start",
     ("hedgehog_project.venues.keys", "hedgehog_project.venues.pem.PrivateKey"): "the crypto library: a fifth of it",
     ("binance_mock.configured", "hedgehog_project.venues.pem.PublicKey"): "the crypto library",
+    ("history.admin.coverage", "history.index.check"): "numpy and pyarrow: for those alone who verify",
+    ("history.admin.coverage", "history.index.follow"): "the same, to delete",
+    ("history.admin.coverage", "history.shelf.Shelf"): "the same",
     ("console.management.commands.status", "console.management.watching.watch"): "rich: for those alone that watch",
 }
 
