@@ -42,7 +42,7 @@ host: $(FOR_RUN)
 # Of the tests that run side by side, in their own processes: what starts real ones is covered and not counted.
 # Python 3.12 and newer can count almost for nothing.
 COVERED = $(if $(COVERAGE),COVERAGE_CORE=$(if $(filter 3.11,$(VERSION)),ctrace,sysmon))
-ROOMS := console trading streamer binance_mock hedgehog_project
+ROOMS := console trading streamer binance_mock history candles hedgehog_project
 SHOW_COVERAGE = echo 'Lines covered:'; for room in $(ROOMS); do \
     printf '    %-18s%3s %%\n' "$$room" "$$($(BIN)/coverage report --include="$$room/*" --format=total)"; done; \
     printf '    %-18s%3s %%\n' all "$$($(BIN)/coverage report --format=total)"

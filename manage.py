@@ -10,7 +10,15 @@ try:
     from hedgehog_project.cli import main
 except ModuleNotFoundError as error:
     # Another Python than that of the environment, or there is none yet. What is ours is never missing.
-    if (error.name or "").split(".")[0] in ("hedgehog_project", "trading", "console", "streamer", "binance_mock"):
+    if (error.name or "").split(".")[0] in (
+        "hedgehog_project",
+        "trading",
+        "console",
+        "streamer",
+        "history",
+        "candles",
+        "binance_mock",
+    ):
         raise
     sys.exit(
         f"hedgehog: this Python ({sys.executable}) lacks {error.name}. Run `make run` first, and use "

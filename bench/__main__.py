@@ -25,6 +25,7 @@ MEASUREMENTS = {
     "grown": "the engine, pages and commands after 200,000 cycles (its own --help)",
     "pages": "50 open pages beside /healthz, and a chart with 10,000 fills (its own --help)",
     "soak": "what grows in an hour of trading, per cycle and in 30 days (its own --help)",
+    "files": "files of the past: bytes a trade, write and read, beside plain arrays",
     "recovery": "seconds until trading goes on after kill -9 of each process (6 minutes; its own --help)",
     "days": "recorded days traded in 5 slots: profit and books (9 minutes; its own --help)",
 }

@@ -26,7 +26,7 @@ from hedgehog_project.outside import one_line
 from hedgehog_project.redis_health import words as redis_words
 
 # The packages whose commands are for operators.
-OURS = ("console", "trading", "streamer", "binance_mock")
+OURS = ("console", "trading", "streamer", "history", "binance_mock")
 # Of the settings. All other checks are of the code: `manage.py check` has them, and they import every page.
 CHECKS = ["settings", "redis"]
 

@@ -16,6 +16,7 @@ EVERYTHING = (
     "django_celery_beat",
     "hedgehog_project",
     "streamer",
+    "history",
     "trading",
     "console",
     "binance_mock",

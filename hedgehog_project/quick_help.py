@@ -17,7 +17,9 @@ from django.core.management import BaseCommand
 from hedgehog_project.arguments import hide_djangos
 
 # What is not imported, but for the commands in it.
-PUT_OFF = ("trading", "console", "streamer", "binance_mock", "celery", "kombu", "redis", "django.db.models")
+_OURS = ("trading", "console", "streamer", "binance_mock", "history")
+# numpy cannot be imported a second time.
+PUT_OFF = (*_OURS, "celery", "kombu", "redis", "django.db.models", "numpy", "pyarrow")
 
 
 class NeedsIt(Exception):
@@ -53,7 +55,7 @@ class _StandIns:
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         is_put_off = any(name == each or name.startswith(f"{each}.") for each in PUT_OFF)
-        if not is_put_off or name in PUT_OFF[:4] or ".management" in name:
+        if not is_put_off or name in _OURS or ".management" in name:
             return None
         return ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
 

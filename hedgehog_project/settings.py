@@ -90,6 +90,12 @@ DEMO_REST_URL = env.endpoint("DEMO_REST_URL", default="https://demo-api.binance.
 DEMO_WS_API_URL = env.endpoint("DEMO_WS_API_URL", default="wss://demo-ws-api.binance.com/ws-api/v3")
 DEMO_STREAM_URL = env.endpoint("DEMO_STREAM_URL", default="wss://demo-stream.binance.com")
 
+# Binance's archive of past trades and candles, and where it tells which files it has: history/archive.py.
+ARCHIVE_URL = env.endpoint("ARCHIVE_URL", default="https://data.binance.vision")
+ARCHIVE_LISTING_URL = env.endpoint(
+    "ARCHIVE_LISTING_URL", default="https://s3-ap-northeast-1.amazonaws.com/data.binance.vision"
+)
+
 # --- how long rows are kept, in days; 0: for ever. Orders, fills and traders always are ----------------
 # The journal of cycles that ended longer ago is moved to HEDGEHOG_HOME/archive; all else is deleted.
 KEEP_JOURNAL_DAYS = env.int("KEEP_JOURNAL_DAYS", default=90)
@@ -231,7 +237,9 @@ LOGGING = {
     "loggers": {
         **{
             name: {"level": LOG_LEVEL}
-            for name in ("hedgehog_project", "streamer", "trading", "console", "binance_mock", "django.server")
+            for name in (
+                *("hedgehog_project", "streamer", "history", "trading", "console", "binance_mock", "django.server"),
+            )
         },
         "celery.worker": {"level": "INFO"},
         # Two lines for each task, every second: Flower shows them better.

@@ -52,15 +52,19 @@ FLOORS = (
     "binance_mock.state",
     "binance_mock.faults",
     "binance_mock.engine",
+    "history",
     "streamer",
     "hedgehog_project.launch",
     "hedgehog_project",
+    "candles",
 )
 ROOMS = sorted({floor.partition(".")[0] for floor in FLOORS})
 # What stands under a room and is none of its business all the same, with the reason.
 APART = {
     ("trading", "binance_mock"): "nobody who trades may know which exchange it is",
     ("console", "binance_mock"): "the mock exchange has pages of its own",
+    ("binance_mock", "history"): "it is an exchange, and has a past of its own",
+    ("trading", "history"): "who trades decides by what happens now",
     ("binance_mock", "streamer.models"): "it is an exchange, and no part of this installation",
     ("trading.models", "trading.exchange.client"): "rows call nobody",
     ("trading.strategies", "trading.exchange"): "strategies decide by what they are given",
@@ -74,6 +78,9 @@ LATE_IMPORTS = {
     ): "python-binance: a third of each process's start",
     ("hedgehog_project.venues.keys", "hedgehog_project.venues.pem.PrivateKey"): "the crypto library: a fifth of it",
     ("binance_mock.configured", "hedgehog_project.venues.pem.PublicKey"): "the crypto library",
+    ("history.admin.coverage", "history.index.check"): "numpy and pyarrow: for those alone who verify",
+    ("history.admin.coverage", "history.index.follow"): "the same, to delete",
+    ("history.admin.coverage", "history.shelf.Shelf"): "the same",
     ("console.management.commands.status", "console.management.watching.watch"): "rich: for those alone that watch",
 }
 
@@ -130,8 +137,14 @@ def files(*folders: str) -> list[Path]:
 ALL = [found for path in files(*ROOMS) for found in imports_in(path)]
 
 
-# Folders of tests that no room has the name of: clients of others, pages in a browser, processes that run Celery.
-OWN_FOLDERS = {"binance_mock": {"clients"}, "console": {"pages"}, "hedgehog_project": {"celery_processes"}}
+# Folders of tests that no room has the name of: clients of others, files of the past, pages in a browser, processes
+# that run Celery.
+OWN_FOLDERS = {
+    "binance_mock": {"clients"},
+    "history": {"files"},
+    "console": {"pages"},
+    "hedgehog_project": {"celery_processes"},
+}
 
 
 def test_the_imports_are_read() -> None:
@@ -177,15 +190,16 @@ def test_the_documentation_shows_the_same_floors() -> None:
     assert tuple(table) == FLOORS
 
 
-def test_the_core_is_pure() -> None:
+@pytest.mark.parametrize("room", ["trading.core", "candles"])
+def test_the_core_is_pure(room: str) -> None:
     """Standard library only, and nothing of it that tells the time, makes chance or reaches out."""
     impure = {"time", "random", "secrets", "socket", "os", "subprocess", "threading", "asyncio", "logging", "urllib"}
     allowed = sys.stdlib_module_names - impure
     wrong = [
         str(found)
         for found in ALL
-        if within(found.module, "trading.core")
-        and not within(found.target, "trading.core")
+        if within(found.module, room)
+        and not within(found.target, room)
         and found.target.partition(".")[0] not in allowed
     ]
     assert wrong == []

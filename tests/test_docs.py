@@ -8,7 +8,7 @@ from django.core.management import get_commands
 from tests.support.environment import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "bench/RESULTS.md"])
-OURS = ("console", "trading", "streamer", "binance_mock")
+OURS = ("console", "trading", "streamer", "history", "binance_mock")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 # Processes that `make run` starts are one row of the table; this one prepares a home and belongs to the launcher.
 WITHOUT_A_ROW = {"setup"}

@@ -52,7 +52,7 @@ def test_a_commands_help_is_told_without_its_rows_and_as_it_is() -> None:
     told = {name: text for name, text in quick.items() if text is not None}
     assert told == {name: whole[name] for name in told}
     # Those are asked themselves: their options are made of what they work with.
-    assert whole.keys() - told.keys() <= {"faults", "setup", "buy", "sell", "flatten"}
+    assert whole.keys() - told.keys() <= {"faults", "setup", "buy", "sell", "flatten", "history"}
     assert left == [], "stand-ins are forgotten"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN, DEV = "requirements", "requirements-dev"
-OURS = {"console", "trading", "binance_mock", "streamer", "hedgehog_project"}
+OURS = {"console", "trading", "binance_mock", "streamer", "history", "candles", "hedgehog_project"}
 FOR_DEVELOPERS = {"tests", "bench"}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("console", "trading", "binance_mock", "streamer", "hedgehog_project")
+PACKAGES = ("console", "trading", "binance_mock", "streamer", "history", "candles", "hedgehog_project")
 # Read as they are, besides the strings of the code.
 TEXTS = (
     *("*.md", "docs/**/*.md", "bench/*.md", "Makefile", ".env.example", "supervisord.conf"),

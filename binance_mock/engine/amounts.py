@@ -1,21 +1,16 @@
 """Arithmetic of the exchange: exact decimals of eight places, cut off and never rounded up."""
 
-from decimal import ROUND_DOWN, Context, Decimal
+from decimal import Decimal
 
-UNIT = Decimal("0.00000001")
-ZERO = Decimal(0)
-# Wide enough for the product of any two amounts; what is cut is always cut towards zero.
-_WIDE = Context(prec=60, rounding=ROUND_DOWN)
+from candles.worth import UNIT, ZERO, times
+from candles.worth import WIDE as _WIDE
+
+__all__ = ["UNIT", "ZERO", "cut", "floor_to", "is_multiple", "quotient", "text", "times"]
 
 
 def cut(value: Decimal) -> Decimal:
     """The value without what lies beyond the eighth decimal."""
     return value.quantize(UNIT, context=_WIDE)
-
-
-def times(price: Decimal, quantity: Decimal) -> Decimal:
-    """price * quantity, cut to eight decimals: how the exchange reckons quote amounts and commissions."""
-    return _WIDE.multiply(price, quantity).quantize(UNIT, context=_WIDE)
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:

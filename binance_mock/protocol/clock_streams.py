@@ -8,8 +8,8 @@ from typing import Any
 
 from binance_mock.engine.book import SymbolBook
 from binance_mock.protocol import market_events as events
-from binance_mock.state.candles import DAY_MS, HOUR_MS, INTERVALS, MINUTE_MS, bounds
 from binance_mock.state.context import Context
+from candles.intervals import DAY_MS, HOUR_MS, INTERVALS, MINUTE_MS, bounds
 
 _KLINE = re.compile(r"kline_([0-9a-zA-Z]+)(@\+08:00)?")
 _WINDOW = re.compile(r"ticker_(1h|4h|1d)")

@@ -6,7 +6,8 @@ from binance_mock.engine.amounts import ZERO, text
 from binance_mock.engine.book import AVERAGE_MINUTES, SymbolBook
 from binance_mock.engine.orders import PublicTrade
 from binance_mock.protocol.depth import levels
-from binance_mock.state.candles import Candle, Statistics
+from binance_mock.state.statistics import Statistics
+from candles.fold import Candle
 
 
 def trade(trade: PublicTrade, now_ms: int) -> bytes:

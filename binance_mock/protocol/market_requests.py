@@ -8,8 +8,9 @@ from binance_mock.engine.errors import Refused, bad_combination, bad_symbol, man
 from binance_mock.protocol import replies
 from binance_mock.protocol.depth import levels
 from binance_mock.protocol.params import Params
-from binance_mock.state.candles import INTERVALS
 from binance_mock.state.context import Context
+from candles.fold import Candle
+from candles.intervals import INTERVALS
 
 
 def check_status(book: SymbolBook, status: str | None) -> None:
@@ -106,7 +107,7 @@ def klines(context: Context, params: Params, now_ms: int) -> list[list[Any]]:
     found = context.exchange.charts.candles(
         symbol, interval, now_ms, start_ms=start_ms, end_ms=end_ms, limit=limit, zone_ms=zone_ms
     )
-    return [candle.row() for candle in found]
+    return [_row(candle) for candle in found]
 
 
 def average_price(context: Context, params: Params, now_ms: int) -> dict[str, Any]:
@@ -144,3 +145,21 @@ def block_trades(context: Context, params: Params, now_ms: int) -> list[Any]:
     params.limit(500, 1000)
     params.finish()
     return []
+
+
+def _row(candle: Candle) -> list[Any]:
+    """As klines show it."""
+    return [
+        candle.opens_ms,
+        text(candle.open),
+        text(candle.high),
+        text(candle.low),
+        text(candle.close),
+        text(candle.base),
+        candle.closes_ms,
+        text(candle.quote),
+        candle.count,
+        text(candle.taker_buy_base),
+        text(candle.taker_buy_quote),
+        "0",
+    ]

@@ -11,8 +11,9 @@ from binance_mock.engine.errors import Refused, bad_combination
 from binance_mock.protocol.depth import levels
 from binance_mock.protocol.market_requests import check_status
 from binance_mock.protocol.params import Params
-from binance_mock.state.candles import DAY_MS, HOUR_MS, MINUTE_MS, Statistics, bounds
 from binance_mock.state.context import Context
+from binance_mock.state.statistics import Statistics
+from candles.intervals import DAY_MS, HOUR_MS, MINUTE_MS, bounds
 
 _NOTHING = text(ZERO)
 _WINDOW = r"^(?:([1-9]|[1-5][0-9])m|([1-9]|1[0-9]|2[0-3])h|([1-7])d)$"

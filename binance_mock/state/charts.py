@@ -7,23 +7,15 @@ its quarter of an hour, and so on (LEVELS). What is open is derived from what is
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from itertools import chain, pairwise
 
 from binance_mock.engine.orders import PublicTrade
-from binance_mock.state.candles import (
-    DAY_MS,
-    LEVELS,
-    MINUTE_MS,
-    SECOND_MS,
-    Candle,
-    Statistics,
-    bounds,
-    folded,
-    level_of,
-    of_trades,
-)
 from binance_mock.state.past import Past, read_past
+from binance_mock.state.statistics import Statistics
 from binance_mock.state.store import KEPT_MS, Store
+from candles.fold import Candle, Fold, TradeFold, folded
+from candles.intervals import DAY_MS, LEVELS, MINUTE_MS, SECOND_MS, bounds, level_of
 
 Closed = tuple[str, int, Candle]  # the symbol, the level, and a candle of it that does not change any more
 
@@ -38,19 +30,13 @@ class _Series:
         self.symbol = symbol
         self.begins_ms = begins_ms
         self.past = past
-        self.open: dict[int, Candle] = {}
-        # The trades of the open second: cheaper than a candle that changes with each.
-        self._second: list[PublicTrade] = []
-        self._second_closes_ms = -1
+        self._seconds = TradeFold(partial(_window, SECOND_MS))
+        self._folds = {level: Fold(partial(_window, level)) for level in LEVELS[1:]}
 
     def add(self, trade: PublicTrade, closed: list[Closed]) -> None:
-        """Adds what it closes to `closed`. A trade of before, as after a clock was set, counts as one of now."""
-        if trade.time_ms > self._second_closes_ms:
-            if self._second:
-                self._close(SECOND_MS, of_trades(self._second, SECOND_MS), closed)
-            self._second = []
-            self._second_closes_ms = trade.time_ms // SECOND_MS * SECOND_MS + SECOND_MS - 1
-        self._second.append(trade)
+        """Adds what it closes to `closed`."""
+        if (candle := self._seconds.add(trade)) is not None:
+            self._close(SECOND_MS, candle, closed)
 
     def _close(self, level: int, candle: Candle, closed: list[Closed]) -> None:
         closed.append((self.symbol, level, candle))
@@ -59,19 +45,13 @@ class _Series:
 
     def carry(self, level: int, part: Candle, closed: list[Closed]) -> None:
         """Adds a closed candle to the open one of the next longer level."""
-        whole = self.open.get(level)
-        if whole is not None and part.opens_ms <= whole.closes_ms:
-            whole.extend(part)
-            return
-        if whole is not None:
+        if (whole := self._folds[level].add(part)) is not None:
             self._close(level, whole, closed)
-        self.open[level] = part.within(*_window(level, part.opens_ms))
 
     def open_within(self, level: int, from_ms: int, before_ms: int) -> list[Candle]:
         """The open ones of the level and below, in the order of time."""
-        found = [self.open[each] for each in reversed(LEVELS) if each <= level and each in self.open]
-        if self._second:
-            found.append(of_trades(self._second, SECOND_MS))
+        longer = [self._folds[each].open for each in reversed(LEVELS[1:]) if each <= level]
+        found = [each for each in (*longer, self._seconds.open) if each is not None]
         return [each for each in found if from_ms <= each.opens_ms < before_ms]
 
 

@@ -18,8 +18,9 @@ from random import Random
 from typing import NamedTuple
 
 from binance_mock.engine.amounts import UNIT
-from binance_mock.state.candles import DAY_MS, LEVELS, Candle
 from binance_mock.state.listings import MockSymbol
+from candles.fold import Candle
+from candles.intervals import DAY_MS, LEVELS
 
 DAYS = 365
 # How the simulated market trades: trades a second, and sweeps that run so far for a moment, as shares of the price.

@@ -25,7 +25,8 @@ from binance_mock.engine.orders import (
     Side,
     TimeInForce,
 )
-from binance_mock.state.candles import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, SECOND_MS, Candle
+from candles.fold import Candle
+from candles.intervals import DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, SECOND_MS
 from hedgehog_project.venues.account_files import WORLD
 
 # Public trades kept of each symbol: enough to fill a reader's gap of minutes.

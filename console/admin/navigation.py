@@ -158,6 +158,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         _models_item("trading", "orphan", "help_center"),
         _models_item("trading", "deniedorder", "front_hand", "Denied orders"),
         _models_item("trading", "otherinstallation", "group_work", "Other installations"),
+        _models_item("history", "historyfile", "history"),
         *(
             _models_item("binance_mock", name, MOCK_ICONS.get(name, "science"))
             for model in apps.get_app_config("binance_mock").get_models()

@@ -12,13 +12,14 @@ import pytest
 from binance_mock.engine.amounts import times
 from binance_mock.engine.orders import MarketTrade, PublicTrade
 from binance_mock.market.simulated import SimulatedMarket
-from binance_mock.state.candles import DAY_MS, HOUR_MS, INTERVALS, MINUTE_MS, SECOND_MS, Candle, bounds
 from binance_mock.state.charts import Charts
 from binance_mock.state.context import Context, open_context
 from binance_mock.state.exchange import Exchange, open_exchange
 from binance_mock.state.listings import LISTINGS, exchange_info
 from binance_mock.state.security import Account
 from binance_mock.state.store import Store
+from candles.fold import Candle
+from candles.intervals import DAY_MS, HOUR_MS, INTERVALS, MINUTE_MS, SECOND_MS, bounds
 from tests.binance_mock.support import INFO, NOW
 
 BEGIN = NOW // DAY_MS * DAY_MS - 5 * HOUR_MS

@@ -7,9 +7,9 @@ import pytest
 
 from binance_mock.engine.errors import Refused
 from binance_mock.engine.orders import MarketTrade
-from binance_mock.state.candles import DAY_MS
 from binance_mock.state.exchange import Exchange, open_exchange
 from binance_mock.state.store import _DROP_EVERY, Store
+from candles.intervals import DAY_MS
 from tests.binance_mock.support import INFO, NOW, amounts, limit, market
 
 CANCELED, OPEN, FILLED = 1, 2, 3

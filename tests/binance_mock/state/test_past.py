@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from binance_mock.state.candles import DAY_MS, LEVELS, MINUTE_MS, SECOND_MS, Candle
 from binance_mock.state.listings import LISTINGS, MockSymbol
 from binance_mock.state.past import DAYS, Past, past_of, read_past
+from candles.fold import Candle
+from candles.intervals import DAY_MS, LEVELS, MINUTE_MS, SECOND_MS
 from tests.binance_mock.support import NOW
 
 MIDNIGHT = NOW // DAY_MS * DAY_MS

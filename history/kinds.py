@@ -1,0 +1,9 @@
+"""What a file of the past holds, as Binance's archive calls it."""
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    TRADES = "trades"
+    AGG_TRADES = "aggTrades"
+    KLINES = "klines"  # of one minute
