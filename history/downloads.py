@@ -20,7 +20,7 @@ from history.archive import Archive, ArchiveError, Kind, RemoteFile
 from history.columns import Candles, Columns, Trades, joined, names_of, where
 from history.fetching import Fetched, Fetcher, Lacking
 from history.periods import Period, day_at, day_of
-from history.progress import Progress
+from history.progress import Progress, counted
 from history.remembered import Remembered
 from history.rest import Filler, Row
 from history.shelf import Piece, Shelf
@@ -167,7 +167,7 @@ class Download:
         if not gaps:
             return
         count = sum(gap.hole.size for gap in gaps)
-        self._progress.tell(f"{self.symbol}: {count:,} trades are missing")
+        self._progress.tell(f"{self.symbol}: {counted(count, 'trade')} missing")
         filled = self._from_days(gaps)
         left = list(self._gaps(first, last))
         problems: dict[str, None] = {}
@@ -178,7 +178,7 @@ class Download:
         outcome.filled += filled
         outcome.missing = sum(gap.hole.size for gap in left)
         self.remembered.remember([], [gap.hole for gap in left])
-        words = f"{self.symbol}: {count:,} trades were missing in {len(gaps):,} holes, {filled:,} are filled"
+        words = f"{self.symbol}: {counted(count, 'trade')} missing in {counted(len(gaps), 'hole')}, {filled:,} filled"
         why = "".join(f": {problem}" for problem in problems)
         rest = f"; {outcome.missing:,} stay missing{why}" if outcome.missing else ""
         self._say(f"{words}{rest}.")
@@ -307,19 +307,19 @@ def sorted_out(columns: Columns, period: Period) -> tuple[Columns, list[str]]:
     lower, other = (getattr(columns, name) for name in amounts)
     if bad := verify.not_positive(lower, other):
         columns = where(columns, (lower > 0) & (other > 0))
-        doubts.append(f"{bad:,} rows without a price or a quantity were left out")
+        doubts.append(f"{counted(bad, 'row')} without a price or a quantity left out")
     if not verify.is_rising(columns.id):
         columns = where(columns, np.argsort(columns.id, kind="stable"))
         again = np.flatnonzero(np.diff(columns.id) == 0)
         values = [getattr(columns, name) for name in names_of(type(columns))]
         differ = np.logical_or.reduce([each[again] != each[again + 1] for each in values])
         if count := int(np.count_nonzero(differ)):
-            doubts.append(f"{count:,} ids are there twice with different values, the first of each is kept")
+            doubts.append(f"{counted(count, 'id')} twice with different values, the first of each kept")
         keep = np.ones(len(columns), np.bool_)
         keep[again + 1] = False
         columns = where(columns, keep)
     if count := verify.outside(columns.time_us, period):
-        doubts.append(f"{count:,} rows are not of {period.name}")
+        doubts.append(f"{counted(count, 'row')} not of {period.name}")
     return columns, doubts
 
 

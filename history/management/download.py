@@ -22,7 +22,7 @@ from history.archive import Archive, ArchiveError, Kind
 from history.downloads import Download, Outcome, compared
 from history.fetching import has_no_room
 from history.periods import Period
-from history.progress import Progress, size
+from history.progress import Progress, counted, size
 from history.rest import Filler
 from history.shelf import Shelf
 
@@ -102,7 +102,7 @@ class _Work:
             if found.absent:
                 out.write(f"{symbol}: the archive has no file of {_ranges(found.absent)}.")
             out.write(
-                f"{symbol}: {_count(len(found.files), 'file')}, {_count(found.days, 'day')}, {size(found.size)}."
+                f"{symbol}: {counted(len(found.files), 'file')}, {counted(found.days, 'day')}, {size(found.size)}."
             )
         free = shutil.disk_usage(settings.HEDGEHOG_HOME).free
         total = sum(found.size for found in plans.values())
@@ -122,7 +122,7 @@ class _Work:
             self._say(self._told(symbol, outcome))
             failed += outcome.failed
         if failed:
-            raise CommandError(f"{_count(len(failed), 'file')} could not be had. Run the same again later.")
+            raise CommandError(f"{counted(len(failed), 'file')} could not be had. Run the same again later.")
 
     def _compare(self, symbol: str) -> None:
         if self._kind == Kind.AGG_TRADES:
@@ -131,7 +131,7 @@ class _Work:
             if differences:
                 at = differences[0]
                 first = f"{periods.time_at(at.begins_us):%Y-%m-%d %H:%M} ({', '.join(at.of)})"
-                minutes = _count(len(differences), "minute")
+                minutes = counted(len(differences), "minute")
                 self._say(f"{symbol} {period.name}: trades and candles differ in {minutes}, first at {first}.")
 
     def _told(self, symbol: str, outcome: Outcome) -> str:
@@ -146,7 +146,7 @@ class _Work:
         suspect = [piece.period.name for piece in pieces if piece.doubts]
         doubt = f"; suspect: {', '.join(suspect)}" if suspect else ""
         return (
-            f"{symbol}: {_count(outcome.files, 'file')} downloaded; {rows:,} {what} from {self._first} to "
+            f"{symbol}: {counted(outcome.files, 'file')} downloaded; {rows:,} {what} from {self._first} to "
             f"{self._last} are here{absent}{doubt}."
         )
 
@@ -200,10 +200,6 @@ def _symbol(text: str) -> str:
     if not re.fullmatch(r"[^\W_]{2,50}", symbol):
         raise CommandError(f"{text[:60]!r} is no symbol: one looks like ETHUSDT.")
     return symbol
-
-
-def _count(number: int, of: str) -> str:
-    return f"{number:,} {of}{'' if number == 1 else 's'}"
 
 
 def _ranges(absent: list[Period]) -> str:

@@ -177,7 +177,7 @@ def test_a_trade_of_another_time_or_with_two_values_is_doubtful(run: Run, bucket
     other = (MONTH[5][0], "1.0", *MONTH[5][2:])
     bucket.put("ETHUSDT", "trades", "2024-01", [*MONTH[:-1], late, other])
     said = run("ETHUSDT", "--from", "2024-01", "--to", "2024-01")
-    assert "1 rows are not of 2024-01" in said and "1 ids are there twice" in said
+    assert "1 row not of 2024-01" in said and "1 id twice" in said
     assert states(settings.HEDGEHOG_HOME) == {"2024-01": "SUSPECT"}
 
 
@@ -205,7 +205,7 @@ def test_what_the_days_lack_too_comes_from_the_exchange(
 
     monkeypatch.setattr(Filler, "trades", trades)
     said = run("ETHUSDT", "--from", "2024-01", "--to", "2024-01")
-    assert "12 trades were missing in 1 holes, 12 are filled." in said
+    assert "12 trades missing in 1 hole, 12 filled." in said
     assert ids(settings.HEDGEHOG_HOME) == ALL
 
 
