@@ -89,7 +89,11 @@ class _Work:
 
     def planned(self, symbol: str) -> plan.Plan:
         """Raises CommandError where nobody knows the symbol."""
+        if self._is_terminal:
+            self._show(f"{symbol}: asks the archive which files it has")
         found = self._of(symbol, Progress(0)).planned(self._first, self._last)
+        if self._is_terminal:
+            self._show("")
         if not found.files and not self.shelf.pieces(symbol, self._kind):
             self._must_be_known(symbol)
         return found
