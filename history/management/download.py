@@ -20,7 +20,7 @@ from hedgehog_project.venues import Venue, endpoints
 from history import index, periods, plan
 from history.archive import Archive, ArchiveError, Kind
 from history.downloads import Download, Outcome, compared
-from history.fetching import has_no_room
+from history.management.common import in_one_line
 from history.periods import Period
 from history.progress import Progress, counted, size
 from history.rest import Filler
@@ -60,21 +60,15 @@ def run(command: BaseCommand, options: Mapping[str, Any]) -> None:
     symbols = list(dict.fromkeys(_symbol(text) for text in options["symbols"]))
     work = _Work(command, options["kind"], first, last, today)
     try:
-        plans = {symbol: work.planned(symbol) for symbol in symbols}
-        if options["dry_run"]:
-            work.show(plans)
-            return
-        with _only_one(work.shelf.incoming):
-            work.download(plans)
+        with in_one_line():
+            plans = {symbol: work.planned(symbol) for symbol in symbols}
+            if options["dry_run"]:
+                work.show(plans)
+                return
+            with _only_one(work.shelf.incoming):
+                work.download(plans)
     except ArchiveError as error:
         raise CommandError(f"{error}. What has arrived stays; run the same again.") from None
-    except OSError as error:
-        if not has_no_room(error):
-            raise
-        raise CommandError(
-            f"No room on the disk of {settings.HEDGEHOG_HOME}. What has arrived stays: make room, then run the same "
-            "again."
-        ) from None
 
 
 class _Work:
@@ -117,11 +111,13 @@ class _Work:
         failed: list[str] = []
         for symbol, found in plans.items():
             download = self._of(symbol, progress)
-            outcome = download.bring(found)
             where = endpoints(Venue.LIVE)
             filler = Filler(where.rest_url, where.api_key, self._stop)
-            download.mend(self._first, self._last, filler, outcome)
-            index.follow(self.shelf, symbol, self._kind)
+            try:
+                outcome = download.bring(found)
+                download.mend(self._first, self._last, filler, outcome)
+            finally:
+                index.follow(self.shelf, symbol, self._kind)
             self._compare(symbol)
             self._say(self._told(symbol, outcome))
             failed += outcome.failed
@@ -140,7 +136,6 @@ class _Work:
 
     def _told(self, symbol: str, outcome: Outcome) -> str:
         absent = f"; the archive has no file of {_ranges(outcome.absent)}" if outcome.absent else ""
-        what = "candles" if self._kind == Kind.KLINES else "trades"
         pieces = [
             piece
             for piece in self.shelf.pieces(symbol, self._kind)
@@ -149,10 +144,8 @@ class _Work:
         rows = sum(piece.rows for piece in pieces)
         suspect = [piece.period.name for piece in pieces if piece.doubts]
         doubt = f"; suspect: {', '.join(suspect)}" if suspect else ""
-        return (
-            f"{symbol}: {counted(outcome.files, 'file')} downloaded; {rows:,} {what} from {self._first} to "
-            f"{self._last} are here{absent}{doubt}."
-        )
+        here = f"{counted(rows, self._kind.one)} from {self._first} to {self._last} here"
+        return f"{symbol}: {counted(outcome.files, 'file')} downloaded; {here}{absent}{doubt}."
 
     def _of(self, symbol: str, progress: Progress) -> Download:
         def archive() -> Archive:
