@@ -20,10 +20,10 @@ from history.archive import Archive, ArchiveError, Kind, RemoteFile
 from history.columns import Candles, Columns, Trades, joined, names_of, where
 from history.fetching import Fetched, Fetcher, Lacking
 from history.periods import Period, day_at, day_of
-from history.progress import Progress
+from history.progress import Progress, counted
 from history.remembered import Remembered
 from history.rest import Filler, Row
-from history.shelf import Piece, Shelf
+from history.shelf import Piece, Refused, Shelf
 from history.verify import Hole
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,9 @@ class Download:
     # --- what is to be done ---------------------------------------------------------------------
     def planned(self, first: date, last: date) -> plan.Plan:
         """What is missing of these days. Raises Unavailable."""
-        here = {piece.period.name for piece in self._shelf.pieces(self.symbol, self.kind)}
+        # Segments are of days that were recorded, perhaps in part.
+        pieces = self._shelf.pieces(self.symbol, self.kind)
+        here = {piece.period.name for piece in pieces if not piece.is_segment}
         periods = plan.wanted(first, last, self._today, here)
         return plan.make(self._archive(), self.symbol, self.kind, periods, self.remembered.absent_names())
 
@@ -128,7 +130,13 @@ class Download:
         if not len(trades):
             found.path.unlink()
             return "contains no trade"
-        self._shelf.put(self.symbol, self.kind, found.file.period, trades, tuple(doubts), f"archive {found.sha256}")
+        try:
+            # What was recorded or imported of that time is kept, where it tells the same.
+            self._shelf.add(
+                self.symbol, self.kind, found.file.period, trades, tuple(doubts), f"archive {found.sha256}"
+            )
+        except Refused as refused:
+            return str(refused)
         found.path.unlink()
         outcome.files += 1
         outcome.trades += len(trades)
@@ -167,7 +175,7 @@ class Download:
         if not gaps:
             return
         count = sum(gap.hole.size for gap in gaps)
-        self._progress.tell(f"{self.symbol}: {count:,} trades are missing")
+        self._progress.tell(f"{self.symbol}: {counted(count, self.kind.one)} missing")
         filled = self._from_days(gaps)
         left = list(self._gaps(first, last))
         problems: dict[str, None] = {}
@@ -178,7 +186,8 @@ class Download:
         outcome.filled += filled
         outcome.missing = sum(gap.hole.size for gap in left)
         self.remembered.remember([], [gap.hole for gap in left])
-        words = f"{self.symbol}: {count:,} trades were missing in {len(gaps):,} holes, {filled:,} are filled"
+        missing = f"{counted(count, self.kind.one)} missing in {counted(len(gaps), 'hole')}"
+        words = f"{self.symbol}: {missing}, {filled:,} filled"
         why = "".join(f": {problem}" for problem in problems)
         rest = f"; {outcome.missing:,} stay missing{why}" if outcome.missing else ""
         self._say(f"{words}{rest}.")
@@ -213,8 +222,7 @@ class Download:
         for piece in self._shelf.pieces(self.symbol, self.kind):
             if not piece.period.is_month or piece.period.last < first or piece.period.first > last:
                 continue
-            trades = self._read(piece)
-            from_day, to_day = day_at(int(trades.time_us.min())), day_at(int(trades.time_us.max()))
+            from_day, to_day = day_at(piece.first_us), day_at(piece.last_us)
             days = [day for day in piece.period.days() if day.first < from_day or day.first > to_day]
             known = self.remembered.absent_names()
             days = [day for day in days if day.name not in known]
@@ -223,10 +231,10 @@ class Download:
             found = plan.make(self._archive(), self.symbol, self.kind, days, known)
             more = [trades for file in found.files if (trades := self._day(file)) is not None]
             if more:
-                count = self._add(piece, more, None)
+                count = self._add(piece, more, None, "days")
                 names = ", ".join(file.period.name for file in found.files)
                 self._say(
-                    f"{self.symbol} {piece.period.name}: {count:,} trades of {names} added from its days' files."
+                    f"{self.symbol} {piece.period.name}: {counted(count, 'row')} added from the files of {names}."
                 )
             self.remembered.remember([day for day in found.absent if plan.is_final(day, self._today)], [])
 
@@ -248,7 +256,7 @@ class Download:
             self._say(f"{self.symbol}: the files of days cannot be had: {error}.")
             return 0
         more = [trades for file in found.files if (trades := self._day(file)) is not None]
-        return self._spread(gaps, more)
+        return self._spread(gaps, more, "days")
 
     def _from_exchange(self, gaps: list[_Gap], filler: Filler) -> tuple[int, dict[str, None]]:
         more: list[Any] = []
@@ -263,15 +271,15 @@ class Download:
                 more.append(_columns(found.rows))
             if found.problem:
                 problems[found.problem] = None
-        return self._spread(gaps, more), problems
+        return self._spread(gaps, more, "REST"), problems
 
-    def _spread(self, gaps: list[_Gap], more: list[Any]) -> int:
+    def _spread(self, gaps: list[_Gap], more: list[Any], origin: str) -> int:
         """Adds what is missing to the files that it belongs to. How many trades were added."""
         pieces = {piece.path: piece for gap in gaps for piece in (gap.before, gap.after)}
         holes = [gap.hole for gap in gaps]
-        return sum(self._add(piece, more, holes) for piece in pieces.values()) if more else 0
+        return sum(self._add(piece, more, holes, origin) for piece in pieces.values()) if more else 0
 
-    def _add(self, piece: Piece, more: list[Any], holes: list[Hole] | None) -> int:
+    def _add(self, piece: Piece, more: list[Any], holes: list[Hole] | None, origin: str) -> int:
         """Of these trades, those of the piece's time, and of the holes where there are any."""
         begins, ends = piece.period.begins_us, piece.period.ends_us
         chosen = []
@@ -280,11 +288,8 @@ class Download:
             if holes is not None:
                 keep &= np.logical_or.reduce([(trades.id >= h.first) & (trades.id <= h.last) for h in holes])
             chosen.append(where(trades, keep))
-        before = self._read(piece)
-        merged, _ = sorted_out(joined([before, *chosen]), piece.period)
-        if len(merged) > len(before):
-            self._shelf.put(self.symbol, self.kind, piece.period, merged, piece.doubts, piece.origin)
-        return len(merged) - len(before)
+        found, _ = sorted_out(joined(chosen), piece.period)
+        return self._shelf.add(self.symbol, self.kind, piece.period, found, (), origin) if len(found) else 0
 
     def _day(self, file: RemoteFile) -> Any:
         try:
@@ -307,19 +312,19 @@ def sorted_out(columns: Columns, period: Period) -> tuple[Columns, list[str]]:
     lower, other = (getattr(columns, name) for name in amounts)
     if bad := verify.not_positive(lower, other):
         columns = where(columns, (lower > 0) & (other > 0))
-        doubts.append(f"{bad:,} rows without a price or a quantity were left out")
+        doubts.append(f"{counted(bad, 'row')} without a price or a quantity left out")
     if not verify.is_rising(columns.id):
         columns = where(columns, np.argsort(columns.id, kind="stable"))
         again = np.flatnonzero(np.diff(columns.id) == 0)
         values = [getattr(columns, name) for name in names_of(type(columns))]
         differ = np.logical_or.reduce([each[again] != each[again + 1] for each in values])
         if count := int(np.count_nonzero(differ)):
-            doubts.append(f"{count:,} ids are there twice with different values, the first of each is kept")
+            doubts.append(f"{counted(count, 'id')} twice with different values, the first of each kept")
         keep = np.ones(len(columns), np.bool_)
         keep[again + 1] = False
         columns = where(columns, keep)
     if count := verify.outside(columns.time_us, period):
-        doubts.append(f"{count:,} rows are not of {period.name}")
+        doubts.append(f"{counted(count, 'row')} not of {period.name}")
     return columns, doubts
 
 

@@ -81,6 +81,11 @@ def size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
+def counted(number: int, of: str) -> str:
+    """1 file, 2 files."""
+    return f"{number:,} {of}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """As people say it: 45 s, 12 min, 3 h 20 min."""
     if seconds < 90:

@@ -32,6 +32,7 @@ NEEDS_THE_MACHINE = tuple(
         "streamer/test_stream_command.py",
         "console/management/test_halt_always.py",
         "binance_mock/state/test_durability.py",
+        "history/test_killed.py",
     )
 )
 

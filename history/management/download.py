@@ -20,9 +20,9 @@ from hedgehog_project.venues import Venue, endpoints
 from history import index, periods, plan
 from history.archive import Archive, ArchiveError, Kind
 from history.downloads import Download, Outcome, compared
-from history.fetching import has_no_room
+from history.management.common import in_one_line
 from history.periods import Period
-from history.progress import Progress, size
+from history.progress import Progress, counted, size
 from history.rest import Filler
 from history.shelf import Shelf
 
@@ -60,21 +60,15 @@ def run(command: BaseCommand, options: Mapping[str, Any]) -> None:
     symbols = list(dict.fromkeys(_symbol(text) for text in options["symbols"]))
     work = _Work(command, options["kind"], first, last, today)
     try:
-        plans = {symbol: work.planned(symbol) for symbol in symbols}
-        if options["dry_run"]:
-            work.show(plans)
-            return
-        with _only_one(work.shelf.incoming):
-            work.download(plans)
+        with in_one_line():
+            plans = {symbol: work.planned(symbol) for symbol in symbols}
+            if options["dry_run"]:
+                work.show(plans)
+                return
+            with _only_one(work.shelf.incoming):
+                work.download(plans)
     except ArchiveError as error:
         raise CommandError(f"{error}. What has arrived stays; run the same again.") from None
-    except OSError as error:
-        if not has_no_room(error):
-            raise
-        raise CommandError(
-            f"No room on the disk of {settings.HEDGEHOG_HOME}. What has arrived stays: make room, then run the same "
-            "again."
-        ) from None
 
 
 class _Work:
@@ -89,7 +83,11 @@ class _Work:
 
     def planned(self, symbol: str) -> plan.Plan:
         """Raises CommandError where nobody knows the symbol."""
+        if self._is_terminal:
+            self._show(f"{symbol}: asks the archive which files it has")
         found = self._of(symbol, Progress(0)).planned(self._first, self._last)
+        if self._is_terminal:
+            self._show("")
         if not found.files and not self.shelf.pieces(symbol, self._kind):
             self._must_be_known(symbol)
         return found
@@ -102,7 +100,7 @@ class _Work:
             if found.absent:
                 out.write(f"{symbol}: the archive has no file of {_ranges(found.absent)}.")
             out.write(
-                f"{symbol}: {_count(len(found.files), 'file')}, {_count(found.days, 'day')}, {size(found.size)}."
+                f"{symbol}: {counted(len(found.files), 'file')}, {counted(found.days, 'day')}, {size(found.size)}."
             )
         free = shutil.disk_usage(settings.HEDGEHOG_HOME).free
         total = sum(found.size for found in plans.values())
@@ -113,16 +111,18 @@ class _Work:
         failed: list[str] = []
         for symbol, found in plans.items():
             download = self._of(symbol, progress)
-            outcome = download.bring(found)
             where = endpoints(Venue.LIVE)
             filler = Filler(where.rest_url, where.api_key, self._stop)
-            download.mend(self._first, self._last, filler, outcome)
-            index.follow(self.shelf, symbol, self._kind)
+            try:
+                outcome = download.bring(found)
+                download.mend(self._first, self._last, filler, outcome)
+            finally:
+                index.follow(self.shelf, symbol, self._kind)
             self._compare(symbol)
             self._say(self._told(symbol, outcome))
             failed += outcome.failed
         if failed:
-            raise CommandError(f"{_count(len(failed), 'file')} could not be had. Run the same again later.")
+            raise CommandError(f"{counted(len(failed), 'file')} could not be had. Run the same again later.")
 
     def _compare(self, symbol: str) -> None:
         if self._kind == Kind.AGG_TRADES:
@@ -131,12 +131,11 @@ class _Work:
             if differences:
                 at = differences[0]
                 first = f"{periods.time_at(at.begins_us):%Y-%m-%d %H:%M} ({', '.join(at.of)})"
-                minutes = _count(len(differences), "minute")
+                minutes = counted(len(differences), "minute")
                 self._say(f"{symbol} {period.name}: trades and candles differ in {minutes}, first at {first}.")
 
     def _told(self, symbol: str, outcome: Outcome) -> str:
         absent = f"; the archive has no file of {_ranges(outcome.absent)}" if outcome.absent else ""
-        what = "candles" if self._kind == Kind.KLINES else "trades"
         pieces = [
             piece
             for piece in self.shelf.pieces(symbol, self._kind)
@@ -145,10 +144,8 @@ class _Work:
         rows = sum(piece.rows for piece in pieces)
         suspect = [piece.period.name for piece in pieces if piece.doubts]
         doubt = f"; suspect: {', '.join(suspect)}" if suspect else ""
-        return (
-            f"{symbol}: {_count(outcome.files, 'file')} downloaded; {rows:,} {what} from {self._first} to "
-            f"{self._last} are here{absent}{doubt}."
-        )
+        here = f"{counted(rows, self._kind.one)} from {self._first} to {self._last} here"
+        return f"{symbol}: {counted(outcome.files, 'file')} downloaded; {here}{absent}{doubt}."
 
     def _of(self, symbol: str, progress: Progress) -> Download:
         def archive() -> Archive:
@@ -200,10 +197,6 @@ def _symbol(text: str) -> str:
     if not re.fullmatch(r"[^\W_]{2,50}", symbol):
         raise CommandError(f"{text[:60]!r} is no symbol: one looks like ETHUSDT.")
     return symbol
-
-
-def _count(number: int, of: str) -> str:
-    return f"{number:,} {of}{'' if number == 1 else 's'}"
 
 
 def _ranges(absent: list[Period]) -> str:

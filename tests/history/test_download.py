@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from django.utils import timezone
 
 from history import archive as archive_module
 from history.archive import Kind
-from history.columns import Candles, Trades, joined
+from history.columns import Candles, Trades, joined, where
 from history.management import download
+from history.models import HistoryFile
 from history.rest import Filler, Found
 from history.rest import Row as FoundRow
 from history.shelf import Shelf
@@ -108,7 +110,7 @@ def test_a_month_and_the_days_after_it(run: Run, bucket: Bucket, settings: Any) 
     said = run("ethusdt", "--from", "2024-01", "--to", "2024-02-02")
     assert ids(settings.HEDGEHOG_HOME) == ALL
     assert states(settings.HEDGEHOG_HOME) == dict.fromkeys(("2024-01", "2024-02-01", "2024-02-02"), "FULL")
-    assert "3 files downloaded; 500 trades from 2024-01-01 to 2024-02-02 are here." in said
+    assert "3 files downloaded; 500 trades from 2024-01-01 to 2024-02-02 here." in said
     before = bucket.asked()
     assert "0 files downloaded; 500 trades" in run("ETHUSDT", "--from", "2024-01", "--to", "2024-02-02")
     assert {key for key, count in (bucket.asked() - before).items() if key.endswith("zip")} == set()
@@ -177,7 +179,7 @@ def test_a_trade_of_another_time_or_with_two_values_is_doubtful(run: Run, bucket
     other = (MONTH[5][0], "1.0", *MONTH[5][2:])
     bucket.put("ETHUSDT", "trades", "2024-01", [*MONTH[:-1], late, other])
     said = run("ETHUSDT", "--from", "2024-01", "--to", "2024-01")
-    assert "1 rows are not of 2024-01" in said and "1 ids are there twice" in said
+    assert "1 row not of 2024-01" in said and "1 id twice" in said
     assert states(settings.HEDGEHOG_HOME) == {"2024-01": "SUSPECT"}
 
 
@@ -205,7 +207,7 @@ def test_what_the_days_lack_too_comes_from_the_exchange(
 
     monkeypatch.setattr(Filler, "trades", trades)
     said = run("ETHUSDT", "--from", "2024-01", "--to", "2024-01")
-    assert "12 trades were missing in 1 holes, 12 are filled." in said
+    assert "12 trades missing in 1 hole, 12 filled." in said
     assert ids(settings.HEDGEHOG_HOME) == ALL
 
 
@@ -288,6 +290,61 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(run: Run, bucket: Bucket, s
         run("ETHUSDT", "--from", "2024-01", "--to", "2024-01")
         assert ids(settings.HEDGEHOG_HOME) == ALL
         fill(settings.HEDGEHOG_HOME)
+
+
+@pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
+def test_a_damaged_file_is_named(run: Run, bucket: Bucket, settings: Any, place: float) -> None:
+    bucket.put("ETHUSDT", "trades", "2024-01", [*MONTH[:100], *MONTH[105:]])
+    run("ETHUSDT", "--from", "2024-01", "--to", "2024-01")
+    (piece,) = Shelf(settings.HEDGEHOG_HOME).pieces("ETHUSDT", Kind.TRADES)
+    (piece.path.parent / "asked.json").unlink()  # so that the hole is looked at again
+    content = bytearray(piece.path.read_bytes())
+    at = int(place * (len(content) - 40))
+    content[at : at + 40] = b"?" * 40
+    piece.path.write_bytes(content)
+    with pytest.raises(CommandError, match=r"2024-01.parquet: cannot be read|2024-01.parquet: is no"):
+        run("ETHUSDT", "--from", "2024-01", "--to", "2024-01")
+
+
+def test_a_folder_that_cannot_be_written_is_said(run: Run, bucket: Bucket, settings: Any) -> None:
+    bucket.put("ETHUSDT", "trades", "2024-01", MONTH)
+    (settings.HEDGEHOG_HOME / "history").write_text("no folder")
+    with pytest.raises(CommandError, match=r"Not a directory|File exists"):
+        run("ETHUSDT", "--from", "2024-01", "--to", "2024-01")
+
+
+def test_what_was_recorded_of_a_day_stays_and_the_rest_is_added(run: Run, bucket: Bucket, settings: Any) -> None:
+    put_days(bucket)
+    run("ETHUSDT", "--from", "2024-01-02", "--to", "2024-01-02")
+    shelf = Shelf(settings.HEDGEHOG_HOME)
+    (piece,) = shelf.pieces("ETHUSDT", Kind.TRADES)
+    recorded_part = where(shelf.read(piece, Trades), slice(2, 6))
+    shelf.remove("ETHUSDT", Kind.TRADES, [piece])
+    shelf.append("ETHUSDT", Kind.TRADES, recorded_part, "recorder")
+    run("ETHUSDT", "--from", "2024-01-02", "--to", "2024-01-02")
+    assert ids(settings.HEDGEHOG_HOME) == [row[0] for row in DAYS[JANUARY[1]]]
+    (piece,) = shelf.pieces("ETHUSDT", Kind.TRADES)
+    assert piece.origins[0] == "recorder" and piece.origins[1].startswith("archive ")
+
+
+def test_what_was_recorded_otherwise_is_said_and_kept(run: Run, bucket: Bucket, settings: Any) -> None:
+    put_days(bucket)
+    run("ETHUSDT", "--from", "2024-01-02", "--to", "2024-01-02")
+    shelf = Shelf(settings.HEDGEHOG_HOME)
+    (piece,) = shelf.pieces("ETHUSDT", Kind.TRADES)
+    trades = shelf.read(piece, Trades)
+    shelf.remove("ETHUSDT", Kind.TRADES, [piece])
+    shelf.append("ETHUSDT", Kind.TRADES, replace(trades, price=trades.price + 1), "recorder")
+    with pytest.raises(CommandError, match="1 file could not be had"):
+        run("ETHUSDT", "--from", "2024-01-02", "--to", "2024-01-02")
+    (piece,) = shelf.pieces("ETHUSDT", Kind.TRADES)
+    assert piece.origins == ("recorder",)
+
+
+def test_the_list_of_files_has_what_was_downloaded(run: Run, bucket: Bucket) -> None:
+    put_days(bucket)
+    run("ETHUSDT", "--from", "2024-01-02", "--to", "2024-01-03")
+    assert HistoryFile.objects.filter(symbol="ETHUSDT", market="live").count() == 2
 
 
 def test_one_download_at_a_time(run: Run, bucket: Bucket, settings: Any) -> None:

@@ -164,9 +164,9 @@ class ArchiveServer:
     """Serves a bucket on a free port of 127.0.0.1, and its list at the same address; use it as a context manager."""
 
     def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
         handler = type("Handler", (_Handler,), {"bucket": bucket})
-        self._server = http.server.ThreadingHTTPServer((HOST, 0), handler)
-        self._server.daemon_threads = True
+        self._server = _Server((HOST, 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
@@ -185,6 +185,13 @@ class ArchiveServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(5)
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever asked was killed: nobody needs a traceback of that."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
