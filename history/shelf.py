@@ -106,8 +106,12 @@ class Shelf:
 
     def pieces(self, symbol: str, kind: Kind) -> list[Piece]:
         """What there is of a symbol, in the order of time. Raises OSError and BadPiece."""
-        found = [piece for path in self.paths(symbol, kind) if (piece := _piece_or_gone(path))]
-        return sorted(found, key=lambda piece: (piece.period, piece.first_id))
+        while True:
+            found = [_piece_or_gone(path) for path in self.paths(symbol, kind)]
+            there = [piece for piece in found if piece is not None]
+            if len(there) == len(found):
+                return sorted(there, key=lambda piece: (piece.period, piece.first_id))
+            # What was listed went into a longer file since, which the list did not have.
 
     def read(self, piece: Piece, kind: type[Columns]) -> Columns:
         """All of a file's columns. Raises OSError and BadPiece."""

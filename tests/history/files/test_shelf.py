@@ -196,3 +196,13 @@ def test_a_file_of_another_name_or_origin_is_none_of_ours(shelf: Shelf, tmp_path
     path.rename(path.with_name("2024-01-16.parquet"))
     with pytest.raises(BadPiece, match="is not what its footer says"):
         shelf.pieces("ETHUSDT", Kind.TRADES)
+
+
+def test_a_compaction_while_files_are_listed_hides_no_row(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = trades(1, 2, 3)
+    shelf.append("ETHUSDT", Kind.TRADES, rows)
+    listed = shelf.paths("ETHUSDT", Kind.TRADES)
+    compact(shelf)
+    paths, answers = shelf.paths, [listed]
+    monkeypatch.setattr(shelf, "paths", lambda *of: answers.pop() if answers else paths(*of))
+    assert are_equal(all_of(shelf), rows)
