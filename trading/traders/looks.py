@@ -52,7 +52,8 @@ from trading.models import Fill, Order, Trader
 from trading.models.journal import write, write_once
 from trading.models.orders import COULD_TRADE
 from trading.models.symbols import filters_of
-from trading.risk import gate
+from trading.models.times import now_ms
+from trading.risk import figures, gate
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.time_limit import within_time
 from trading.strategies.typed import BadSettings
@@ -61,7 +62,6 @@ from trading.traders.cycle_end import count_again, end
 from trading.traders.rejections import RESETS, report_of
 from trading.traders.retries import back_off, deny, look_again, wait, waits_of
 from trading.traders.rows import claim, read, save, trigger_for
-from trading.traders.times import now_ms
 from trading.traders.valuing import Wanted
 from trading.waking import enqueue
 from trading.waking.triggers import Trigger
@@ -492,7 +492,7 @@ def _on_the_ladder(snapshot: Snapshot, thought: Thought) -> Thought:
     if not isinstance(decision, PlaceBuy):
         cancel = ladder.withdrawal(position, neighbours.rungs(trader), step)
         return thought if cancel is None else Thought(cancel)
-    gate.lock_symbol(trader)
+    figures.lock_symbol(trader)
     market = event.price if isinstance(event, TradeSeen) else decision.price
     resting = ladder.rest(decision, market, neighbours.rungs(trader), step, snapshot.filters.tick)
     if resting is None:

@@ -12,7 +12,7 @@ from trading.core.position import Position
 from trading.core.waits import Waits
 from trading.models import Trader
 from trading.models.journal import write, write_once
-from trading.traders.times import at_of, ms_of, now_ms
+from trading.models.times import at_of, ms_of, now_ms
 
 FILLS_COME_WITHIN = timedelta(milliseconds=core.FILLS_COME_WITHIN_MS)
 # A time further ahead than this is one of before the clock was set back.
