@@ -10,6 +10,7 @@ from django.utils import timezone
 from hedgehog_project.venues import Venue
 from trading.books import totals
 from trading.core.denials import Rule
+from trading.core.fees import BNB
 from trading.core.money import ZERO, plain
 from trading.core.orders import UNVALUED
 from trading.models import (
@@ -20,7 +21,6 @@ from trading.models import (
     SymbolProtections,
     TradingSettings,
 )
-from trading.models.protections import BNB
 from trading.models.symbols import TradingStatus
 from trading.models.totals import Span
 from trading.risk import balances, drawdown, protections

@@ -5,6 +5,8 @@ from decimal import Decimal
 
 # The documents' 0.1 %, where a venue has not told ours.
 USUAL_RATE = Decimal("0.001")
+# In which Binance takes commissions where an account says so.
+BNB = "BNB"
 
 
 @dataclass(frozen=True)

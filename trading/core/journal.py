@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from trading.core.denials import Check, Rule
+
 
 class Kind(StrEnum):
     """What a line tells."""
@@ -62,3 +64,18 @@ class Cause:
     text: str = ""
     task_id: str = ""
     trade_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line that is to be written. `order`: the order's client order id; `by`: what denied it.
+
+    `is_once`: not where the last line says the same, whatever figures are in it.
+    """
+
+    kind: Kind
+    text: str
+    reason: str = ""
+    order: str = ""
+    by: Check | Rule | None = None
+    is_once: bool = False

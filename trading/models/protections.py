@@ -17,7 +17,6 @@ from trading.models.switch import TradingMode
 from trading.models.symbols import Symbol
 
 DAY_MINUTES = 24 * 60
-BNB = "BNB"
 
 
 class HighOf(StrEnum):
@@ -196,12 +195,6 @@ class AccountProtections(models.Model):
         """Whether any order has to be looked at; the drawdown is watched by the leader."""
         limits = (self.max_exposure, self.quote_reserve, self.bnb_reserve, self.max_orders_per_minute)
         return any(limit is not None for limit in limits)
-
-    def reserve_of(self, asset: str) -> Decimal:
-        """What of it is to stay free where it is paid with; 0 where nothing is."""
-        of_quote = self.quote_reserve if asset == self.quote_asset else None
-        of_bnb = self.bnb_reserve if asset == BNB else None
-        return max(of_quote or Decimal(0), of_bnb or Decimal(0))
 
     def clean(self) -> None:
         self.quote_asset = self.quote_asset.strip().upper()

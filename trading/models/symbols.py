@@ -15,6 +15,7 @@ from django.utils import timezone
 from trading.core.fees import USUAL_RATE, Fees
 from trading.core.filters import SymbolFilters
 from trading.core.money import ceil_to, plain, share_of
+from trading.core.slots import begins_with_one
 from trading.core.steps import min_budget
 from trading.core.strategy import Strategy
 from trading.models.choices import choices_of, venue_field
@@ -324,12 +325,12 @@ class TradingSettings(models.Model):
 
     @property
     def begins_with_one(self) -> bool:
-        """Whether its traders ask for others beside them, as they do where their strategy has a rebuy_interval."""
+        """Whether its traders ask for others beside them."""
         try:
             _, settings = self.by()
         except (UnknownStrategy, BadSettings):
             return True  # None can begin.
-        return getattr(settings, "rebuy_interval", None) is not None
+        return begins_with_one(settings)
 
     def why_not(self, listing: Listing) -> str | None:
         """What about these settings can't work with a venue's filters, in words for people."""

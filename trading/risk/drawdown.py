@@ -4,7 +4,7 @@ The gain is realised and unrealised profit. Deposits, withdrawals and changed bu
 """
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 
 from django.db import transaction
@@ -18,8 +18,10 @@ from trading.models import AccountProtections, HighWater, Switch, Trader, Tradin
 from trading.models.protections import HighOf
 from trading.models.switch import TradingMode, is_stricter
 from trading.models.symbols import Sizing, TradingStatus
+from trading.models.times import ms_of
 from trading.one_by_one import each
-from trading.risk import kill_switch
+from trading.risk import kill_switch, rules
+from trading.risk.rules import Marks
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +30,6 @@ EVERY = timedelta(seconds=5)
 UNSEEN = timedelta(seconds=30)
 # Who it was, for the switch's page.
 BY = "risk limits"
-FRACTION = Decimal("0.00000001")
 
 
 _WATCHED = Compiled(lambda: AccountProtections.objects.filter(max_drawdown__isnull=False))
@@ -57,32 +58,42 @@ def _look(limits: AccountProtections, now: datetime) -> None:
 
 def _take_in(limits: AccountProtections, gain: Decimal, capital: Decimal, now: datetime) -> None:
     """Moves the marks by what was seen, and halts trading where the drawdown is too much."""
-    today = now.astimezone(UTC).date()
     row = HighWater.objects.select_for_update().filter(venue=limits.venue).first()
     if row is None or row.quote_asset != limits.quote_asset:
-        begin = {"quote_asset": limits.quote_asset, "gain": gain, "high": gain, "high_at": now, "day": today}
-        begin |= {"day_high": gain, "drawdown": ZERO, "looked_at": now, "tripped_at": None}
+        marks = Marks.begin(gain, ms_of(now))
+        begin = {"quote_asset": limits.quote_asset, "gain": gain, "high": marks.high, "high_at": now}
+        begin |= {"day": marks.day, "day_high": marks.day_high, "drawdown": marks.drawdown}
+        begin |= {"looked_at": now, "tripped_at": None}
         HighWater.objects.update_or_create(venue=limits.venue, defaults=begin)
         return
     if row.looked_at > now - EVERY:
         return  # Another leader was quicker.
-    # What one look alone shows may be a slip: of a price, or of a fill that was booked between two queries.
-    low, high = sorted((gain, row.gain))
-    has_resumed = row.tripped_at is not None and Switch.row().is_active
-    if has_resumed:
-        # A person knows of it and goes on: from here.
-        row.tripped_at, row.high, row.high_at, row.day_high = None, gain, now, gain
-    if low > row.high:
-        row.high, row.high_at = low, now
-    if row.day != today:
-        row.day, row.day_high = today, low
-    row.day_high = max(row.day_high, low)
-    top = row.day_high if limits.drawdown_from == HighOf.DAY else row.high
-    row.drawdown = fraction(top - (gain if has_resumed else high), capital + top)
-    row.gain, row.looked_at = gain, now
-    if is_too_much(limits, row) and row.tripped_at is None and _trip(limits, row, top):
+    marks, is_of_day = _marks(row), limits.drawdown_from == HighOf.DAY
+    # Asked only where it says whether a person has resumed.
+    is_active = row.tripped_at is not None and Switch.row().is_active
+    after = rules.look(marks, gain, capital, ms_of(now), of_day=is_of_day, is_active=is_active)
+    row.gain, row.high, row.day, row.day_high = after.gain, after.high, after.day, after.day_high
+    row.drawdown, row.looked_at = after.drawdown, now
+    if after.high_ms != marks.high_ms:
+        row.high_at = now
+    if not after.has_tripped:
+        row.tripped_at = None
+    if is_too_much(limits, row) and row.tripped_at is None and _trip(limits, row, after.top(of_day=is_of_day)):
         row.tripped_at = now
     row.save()
+
+
+def _marks(row: HighWater) -> Marks:
+    return Marks(
+        row.gain,
+        row.high,
+        ms_of(row.high_at),
+        row.day,
+        row.day_high,
+        ms_of(row.looked_at),
+        row.drawdown,
+        has_tripped=row.tripped_at is not None,
+    )
 
 
 def _trip(limits: AccountProtections, row: HighWater, top: Decimal) -> bool:
@@ -105,20 +116,12 @@ def _trip(limits: AccountProtections, row: HighWater, top: Decimal) -> bool:
 
 def is_too_much(limits: AccountProtections, row: HighWater) -> bool:
     """Whether the drawdown at the last look reaches its limit."""
-    return limits.max_drawdown is not None and row.drawdown >= limits.max_drawdown
+    return rules.is_too_much(row.drawdown, limits.max_drawdown)
 
 
 def unknown_since(row: HighWater | None, now: datetime) -> datetime | None:
     """Since when nobody has looked, though it is time to: what is held has no price, or no leader is up."""
     return row.looked_at if row is not None and row.looked_at < now - UNSEEN else None
-
-
-def fraction(fallen: Decimal, of: Decimal) -> Decimal:
-    """What part of the high's equity is gone; 0 where nothing is, or where there is nothing to be a part of."""
-    if fallen <= 0 or of <= 0:
-        return ZERO
-    with localcontext(EXACT):
-        return (fallen / of).quantize(FRACTION)
 
 
 def capital_of(limits: AccountProtections, seen: Standing) -> Decimal:

@@ -7,24 +7,22 @@ from datetime import timedelta
 from decimal import Decimal
 
 from django.conf import settings
-from django.db import connection
-from django.db.models import BigIntegerField, QuerySet, Subquery, Value
+from django.db.models import Subquery
 
 from hedgehog_project import halt_request
 from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.venues import Venue
 from trading.core.denials import Check, Denial
 from trading.core.filters import SymbolFilters
-from trading.core.money import plain
 from trading.core.orders import Side
 from trading.exchange.client import why_wait
 from trading.exchange.protocol import NewOrder
 from trading.identity import copies
-from trading.models import Order, Switch, Symbol, Trader, TradingSettings
-from trading.models.fields import to_units
+from trading.models import Switch, Trader, TradingSettings
 from trading.models.switch import TradingMode, requested_mode
 from trading.models.symbols import TradingStatus
-from trading.risk import protections
+from trading.risk import protections, rules
+from trading.risk.figures import Queries
 
 _MODE = Compiled(lambda: Switch.objects.filter(pk=1).values_list("mode", flat=True))
 _MODE_AND_STATUS = Compiled(
@@ -36,30 +34,9 @@ _MODE_AND_STATUS = Compiled(
     str,
 )
 
-_SYMBOL_LOCKED = Compiled(lambda pk: Symbol.objects.select_for_update(no_key=True).filter(pk=pk), int)
-
-
-def _to_meet(theirs: Side) -> "Compiled[Order]":
-    """Open orders of that side at a venue, of a symbol, that one at a price in units would meet; the best first."""
-    price, order = ("price__lte", "price") if theirs == Side.SELL else ("price__gte", "-price")
-
-    def build(venue: str, symbol_id: int, units: int) -> "QuerySet[Order]":
-        rows = Order.objects.filter(venue=venue, symbol=symbol_id, status__is_open=True, side=theirs)
-        return rows.filter(**{price: Value(units, BigIntegerField())}).select_related("trader").order_by(order)
-
-    return Compiled(build, str, int, int)
-
-
-# By the side of the order that would meet them.
-_TO_MEET = {Side.BUY: _to_meet(Side.SELL), Side.SELL: _to_meet(Side.BUY)}
-
 # How long a trader rests that the mode denies; a resume makes it due at once.
 REST = timedelta(seconds=60)
 AT_ONCE = timedelta(0)
-# How long one rests that finds the symbol's book full of orders.
-FULL = timedelta(seconds=10)
-# How long one rests whose order would meet an own one, which is about to trade.
-MEETS = timedelta(seconds=2)
 
 
 def denial(trader: Trader, side: Side, price: Decimal, quantity: Decimal, filters: SymbolFilters) -> Denial | None:
@@ -79,8 +56,7 @@ def _before_limits(trader: Trader, side: Side, price: Decimal, filters: SymbolFi
         or copies.denial(trader, side)
         or _pause_denial(side, trader.paused_by if trader.pause else trader.symbol_paused_by)
         or _rate_limit_denial(venue, side)
-        or _full_book_denial(venue, trader.symbol_id, side, filters)
-        or _self_trade_denial(trader, side, price)
+        or rules.at_the_exchange(side, price, filters, venue, Queries(trader))
     )
 
 
@@ -146,33 +122,3 @@ def _rate_limit_denial(venue: Venue, side: Side) -> Denial | None:
     reason, wait_s = full
     topic = f"rate limit: no capacity for a {side.lower()}"
     return Denial(reason, timedelta(seconds=wait_s), topic, Check.RATE_LIMIT)
-
-
-def _full_book_denial(venue: Venue, symbol_id: int, side: Side, filters: SymbolFilters) -> Denial | None:
-    """MAX_NUM_ORDERS. A sale takes the place of its buy: only buys make orders more."""
-    if side == Side.SELL or not filters.max_orders:
-        return None
-    count = Order.objects.filter(venue=venue, symbol=symbol_id, status__is_open=True).count()
-    if count < filters.max_orders:
-        return None
-    reason = f"max open orders of {filters.symbol} at {venue} reached: {count} of {filters.max_orders}"
-    return Denial(reason, FULL, f"max open orders of {filters.symbol} at {venue} reached", Check.FULL_BOOK)
-
-
-def lock_symbol(trader: Trader) -> None:
-    """One order at a time for each symbol: two that look side by side would not see each other. On SQLite the
-    transaction is that lock.
-    """
-    if connection.features.has_select_for_update:
-        _SYMBOL_LOCKED.first(trader.symbol_id)
-
-
-def _self_trade_denial(trader: Trader, side: Side, price: Decimal) -> Denial | None:
-    """An own order on the other side that this one would meet: Binance would end one of the two (stp_faq.md)."""
-    lock_symbol(trader)
-    others = _TO_MEET[side](trader.venue, trader.symbol_id, to_units(price))
-    if not others:
-        return None
-    topic = f"self-trade: it would match the {others[0].side.lower()} of slot {others[0].trader.slot}"
-    in_the_way = tuple(each.pk for each in others)
-    return Denial(f"{topic}, {plain(others[0].price)}", MEETS, topic, Check.SELF_TRADE, in_the_way)

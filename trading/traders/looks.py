@@ -52,14 +52,15 @@ from trading.models import Fill, Order, Trader
 from trading.models.journal import write, write_once
 from trading.models.orders import COULD_TRADE
 from trading.models.symbols import filters_of
-from trading.risk import gate
+from trading.models.times import now_ms
+from trading.risk import figures, gate
 from trading.strategies.registry import UnknownStrategy
 from trading.strategies.time_limit import within_time
 from trading.strategies.typed import BadSettings
 from trading.traders import neighbours, next_cycle
 from trading.traders.cycle_end import count_again, end
 from trading.traders.rejections import RESETS, report_of
-from trading.traders.retries import back_off, deny, look_again, wait
+from trading.traders.retries import back_off, deny, look_again, wait, waits_of
 from trading.traders.rows import claim, read, save, trigger_for
 from trading.traders.valuing import Wanted
 from trading.waking import enqueue
@@ -243,7 +244,7 @@ def _read(
         is_late = before.status in PROVEN_BY_US and told.status.is_open and has_gone_on
         told = replace(told, cancel_reason=SHOWED_LATE) if is_late else told
         orders = [*others, told]
-    elif trader.has_ended or (not has_valued and _waits(trader) and _can_wait(event)):
+    elif trader.has_ended or (not has_valued and waits_of(trader).hold_back(event, now_ms())):
         return None  # An old task: the trader waits for its next retry.
     else:
         # WAITING means that nothing could have traded.
@@ -311,14 +312,6 @@ def _rows_of(trader: Trader, also: Collection[str] = ()) -> dict[str, Order]:
         row.trader, row.symbol = trader, trader.symbol
         row.known_fills = fills[row.pk]
     return {row.client_order_id: row for row in rows}
-
-
-def _waits(trader: Trader) -> bool:
-    return trader.retry_at is not None and trader.retry_at > timezone.now()
-
-
-def _can_wait(event: Event) -> bool:
-    return isinstance(event, TradeSeen | Recheck) and not event.is_urgent
 
 
 def think(snapshot: Snapshot) -> Thought:
@@ -499,7 +492,7 @@ def _on_the_ladder(snapshot: Snapshot, thought: Thought) -> Thought:
     if not isinstance(decision, PlaceBuy):
         cancel = ladder.withdrawal(position, neighbours.rungs(trader), step)
         return thought if cancel is None else Thought(cancel)
-    gate.lock_symbol(trader)
+    figures.lock_symbol(trader)
     market = event.price if isinstance(event, TradeSeen) else decision.price
     resting = ladder.rest(decision, market, neighbours.rungs(trader), step, snapshot.filters.tick)
     if resting is None:

@@ -63,7 +63,7 @@ def rungs(trader: Trader) -> list[Rung]:
     """What the other slots hold and are buying.
 
     Of two that ask side by side one sees what the other has saved only where the symbol's row is locked: see
-    gate.lock_symbol.
+    figures.lock_symbol.
     """
     found = []
     for slot, price, status, executed, lowest in _OTHERS(trader.venue, trader.symbol_id, trader.pk):

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.venues import Venue
+from trading.core import slots
 from trading.core.decisions import ANY_PRICE
 from trading.core.journal import Cause, Kind, Source
 from trading.models import Slot, Switch, Trader, TradingSettings
@@ -85,7 +86,11 @@ def follow(ended: Trader) -> Trader | None:
 
 
 def _goes_on(settings: TradingSettings, ended: Trader) -> bool:
-    is_wanted = settings.status == TradingStatus.ON and ended.slot <= settings.max_slots
     venue: str | None = settings.venue_now  # type: ignore[attr-defined]
-    is_there = venue is not None and meant_by(venue) == ended.venue
-    return is_wanted and settings.is_slot_open and is_there  # type: ignore[attr-defined]
+    return slots.goes_on(
+        ended.slot,
+        settings.max_slots,
+        is_on=settings.status == TradingStatus.ON,
+        is_open=settings.is_slot_open,  # type: ignore[attr-defined]
+        is_here=venue is not None and meant_by(venue) == ended.venue,
+    )

@@ -1,85 +1,80 @@
-"""Why a trader does nothing just now: what is shown of it, and what wakes the trader again. Saves nothing."""
+"""When a trader tries again, in its row: what core/waits.py says. Saves nothing but lines of the journal."""
 
 from datetime import timedelta
 
-from django.utils import timezone
-
+from trading.core import waits as core
 from trading.core.decisions import Triggers, Wait
 from trading.core.denials import Denial
-from trading.core.events import Event, Recheck, TradeSeen
-from trading.core.journal import Cause, Kind
+from trading.core.events import Event
+from trading.core.journal import Cause, Note
 from trading.core.orders import UNASKED_ENDS
 from trading.core.position import Position
+from trading.core.waits import Waits
 from trading.models import Trader
-from trading.models.journal import write_once
+from trading.models.journal import write, write_once
+from trading.models.times import at_of, ms_of, now_ms
 
-# A trader that can't buy at this trade looks again after a while, not at the next of twenty trades a second.
-LOOK_AGAIN = timedelta(seconds=5)
-FILLS_COME_WITHIN = timedelta(seconds=1)
-# A question to the exchange is tried for so long at most: nobody else shall ask the same meanwhile.
-ANSWERS_COME_WITHIN = timedelta(seconds=10)
-# However long the reason for it lasts: who has to wait longer looks again, and waits on. A time further ahead than
-# this is one of before the clock was set back.
-MAX_WAIT = timedelta(seconds=60)
-MAX_WAIT_WITH_SPREAD = MAX_WAIT + timedelta(seconds=1)
+FILLS_COME_WITHIN = timedelta(milliseconds=core.FILLS_COME_WITHIN_MS)
+# A time further ahead than this is one of before the clock was set back.
+MAX_WAIT = timedelta(milliseconds=core.MAX_WAIT_MS)
+MAX_WAIT_WITH_SPREAD = MAX_WAIT + timedelta(milliseconds=core.MAX_SPREAD_MS)
+
+
+def waits_of(trader: Trader) -> Waits:
+    """What its row says."""
+    return Waits(
+        Triggers(trader.wake_below, trader.wake_above),
+        None if trader.retry_at is None else ms_of(trader.retry_at),
+        trader.waits_for,
+        trader.error,
+        trader.failures,
+    )
+
+
+def keep(trader: Trader, waits: Waits) -> None:
+    """Changes the row; the caller saves it."""
+    trader.arm(waits.triggers)
+    trader.retry_at = None if waits.retry_at_ms is None else at_of(waits.retry_at_ms)
+    trader.waits_for, trader.error, trader.failures = waits.reason, waits.error, waits.failures
 
 
 def wait(trader: Trader, position: Position, decision: Wait, triggers: Triggers, event: Event, cause: Cause) -> None:
     """Shows why nothing happens, and says what wakes the trader: a report, a price, or the clock."""
-    trader.waits_for = decision.reason[:300]
-    if decision.needs_values or (decision.needs_fills is not None and isinstance(event, Recheck)):
-        # It is asked for now. Should this process die meanwhile, the leader has it asked again.
-        trader.retry_at = timezone.now() + ANSWERS_COME_WITHIN
-    elif decision.needs_fills is not None:
-        # The report that carries them is usually on its way; the next look fetches them.
-        trader.retry_at = timezone.now() + FILLS_COME_WITHIN
-    elif decision.pauses:
-        trader.retry_at = timezone.now() + _pause(trader)
-        write_once(trader, cause, Kind.PAUSED, "paused", decision.reason)
-    elif triggers == Triggers() and position.bought and position.open_order is None:
-        look_again(trader, decision, cause)
-    elif isinstance(event, TradeSeen) and triggers.are_crossed_by(event.price):
-        # The next of twenty trades a second would wake it again, for nothing.
-        look_again(trader, decision, cause)
-    else:
-        # Where an order rests its reports wake the trader as well; the leader and reconciliation ask for lost ones.
-        trader.arm(triggers)
+
+    def unasked_ends() -> int:
+        return trader.orders.filter(status__in=UNASKED_ENDS).count()
+
+    waits, note = core.wait(waits_of(trader), position, decision, triggers, event, now_ms(), unasked_ends)
+    keep(trader, waits)
+    if note is not None:
+        put_down(trader, note, cause)
 
 
 def look_again(trader: Trader, decision: Wait, cause: Cause) -> None:
     """Shows why nothing happens, and has the trader look again soon."""
-    trader.waits_for = decision.reason[:300]
-    trader.retry_at = timezone.now() + LOOK_AGAIN
-    write_once(trader, cause, Kind.WAITED, "waiting", decision.reason)
+    waits, note = core.look_again(waits_of(trader), decision.reason, now_ms())
+    keep(trader, waits)
+    put_down(trader, note, cause)
 
 
 def deny(trader: Trader, denial: Denial, cause: Cause) -> None:
-    """Shows what the gate says. A price does not wake the trader meanwhile: it could do nothing with it."""
-    trader.waits_for = denial.reason[:300]
-    trader.arm(Triggers())
-    trader.retry_at = timezone.now() + min(MAX_WAIT, denial.wait) + _spread(trader)
-    write_once(trader, cause, Kind.DENIED, "denied", denial.topic, denial.by)
+    """Shows what the gate says, and has the trader try again once that may have changed."""
+    waits, note = core.deny(waits_of(trader), denial, now_ms(), spread_ms(trader))
+    keep(trader, waits)
+    put_down(trader, note, cause)
 
 
 def back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:
-    """Shows the error on the trader and has it tried again: after 1, 2, 4 ... 60 s, or after a wait that is known."""
-    trader.error = text[:500]
-    trader.failures += 1
-    trader.arm(Triggers())
-    if wait is None:
-        wait = min(MAX_WAIT, timedelta(seconds=2 ** min(trader.failures - 1, 6)))
-    else:
-        wait = min(MAX_WAIT, wait) + _spread(trader)
-    trader.retry_at = timezone.now() + wait
+    """Shows the error on the trader and has it tried again: after a growing wait, or after one that is known."""
+    keep(trader, core.fail(waits_of(trader), text, now_ms(), spread_ms(trader), wait))
 
 
-def _pause(trader: Trader) -> timedelta:
-    """5, 10, 20 ... 60 s: twice as long for each order of this cycle that ended without our asking."""
-    ended = trader.orders.filter(status__in=UNASKED_ENDS).count()
-    times: int = 2 ** min(max(ended - 1, 0), 6)
-    return min(MAX_WAIT, LOOK_AGAIN * times)
+def put_down(trader: Trader, note: Note, cause: Cause) -> None:
+    """Writes a line that names no order."""
+    writer = write_once if note.is_once else write
+    writer(trader, cause, note.kind, note.text, note.reason, denied_by=note.by)
 
 
-def _spread(trader: Trader) -> timedelta:
-    """Up to a second, each trader its own: all wait for one moment, but need not all come in it."""
-    return timedelta(milliseconds=trader.pk * 137 % 1000)
+def spread_ms(trader: Trader) -> int:
+    """Up to a second, each trader its own."""
+    return trader.pk * 137 % core.MAX_SPREAD_MS

@@ -1,7 +1,7 @@
-"""Which slots of a symbol are open: the leader keeps a trader in each of them.
+"""Which slots of a symbol are open, in rows: the leader keeps a trader in each of them. The rules: core/slots.py.
 
-A symbol that is turned on begins with one. A request opens the next, up to max slots; turning it off closes all, and
-whoever trades there lives out its cycle. Two leaders at once are harmless: constraints, not luck.
+The database finds where anything is to be done; its queries say of sets what core says. Two leaders at once are
+harmless: constraints, not luck.
 """
 
 import json
@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.venues import Venue
+from trading.core import slots as core
 from trading.core.journal import Cause, Kind, Source
 from trading.models import Slot, Trader, TradingSettings
 from trading.models.journal import write
@@ -95,11 +96,10 @@ _WITH_CLOSED_SLOTS: Compiled[tuple[int, str, str, int, int]] = Compiled(_with_cl
 
 def _open_first(venue: Venue) -> None:
     """With one slot begins a symbol whose traders ask for others beside them, any other with all."""
-    for symbol_id, strategy, text, max_slots, number in _WITH_CLOSED_SLOTS(venue.value):
-        if not _begins_with_one(strategy, text):
-            _open(venue, [(symbol_id, each) for each in range(1, max_slots + 1)])
-        elif number == 0:
-            _open(venue, [(symbol_id, 1)])
+    for symbol_id, strategy, text, max_slots, count in _WITH_CLOSED_SLOTS(venue.value):
+        numbers = core.first(count, max_slots, _begins_with_one(strategy, text))
+        if numbers:
+            _open(venue, [(symbol_id, number) for number in numbers])
 
 
 def _open(venue: Venue, pairs: Iterable[tuple[int, int]]) -> None:
@@ -138,7 +138,7 @@ def open_requested_slots(venue: Venue) -> int:
             # Not heard now, and not later either: it asked for what nobody wants any more.
             asking.filter(pk=requester.pk).update(slot_opened_at=timezone.now())
             continue
-        if _free(settings.max_slots, taken[requester.symbol_id] | opened[requester.symbol_id]) is None:
+        if core.next_free(settings.max_slots, taken[requester.symbol_id] | opened[requester.symbol_id]) is None:
             continue  # So waits the last trader of each symbol after a fall: no transaction for each, each second.
         try:
             with transaction.atomic():
@@ -154,7 +154,7 @@ def _open_for(requester: Trader, venue: Venue) -> bool:
         _taken(venue, requester.symbol_id)[requester.symbol_id]
         | _opened(venue, requester.symbol_id)[requester.symbol_id]
     )
-    number = _free(max_slots, used)
+    number = core.next_free(max_slots, used)
     if number is None:
         return False
     unopened = Trader.objects.filter(pk=requester.pk, slot_opened_at=None)
@@ -164,10 +164,6 @@ def _open_for(requester: Trader, venue: Venue) -> bool:
     text = f"slot {number} of {max_slots} opened"
     write(requester, Cause(Source.LEADER), Kind.SLOT_OPENED, "slot opened", text)
     return True
-
-
-def _free(max_slots: int, used: set[int]) -> int | None:
-    return next((number for number in range(1, max_slots + 1) if number not in used), None)
 
 
 def _taken(venue: Venue, symbol_id: int | None = None) -> dict[int, set[int]]:

@@ -26,7 +26,9 @@ from trading.models import Order, Slot, Trader
 from trading.models.journal import write
 from trading.models.orders import RESTING
 from trading.models.symbols import TradingStatus
-from trading.risk import gate, kill_switch, protections, sizing
+from trading.risk import figures, gate, kill_switch, protections, sizing
+from trading.risk import rules as risk_rules
+from trading.risk.rules import SymbolLimits
 from trading.strategies import naive, trailing
 from trading.symbols import turning
 from trading.traders import acting, looks, neighbours, next_cycle, slots
@@ -157,26 +159,25 @@ def counts_what_is_open_and_not_what_is_held(patches: Patches) -> None:
         rows = rows.filter(symbol=symbol_id) if symbol_id else rows
         return sum((row.price * row.quantity for row in rows), Decimal(0))
 
-    patches.set(protections, "bound", open_buys)
+    patches.set(figures, "bound", open_buys)
 
 
 def lets_one_order_too_many_be_open(patches: Patches) -> None:
-    open_orders = protections._open_orders
+    open_orders = risk_rules._open_orders
 
-    def one_more(buy: Any, limits: Any) -> Any:
+    def one_more(buy: Any, limits: SymbolLimits, figures: Any) -> Any:
         maximum = limits.max_open_orders
-        limits.max_open_orders = maximum + 1 if maximum is not None else None
-        return open_orders(buy, limits)
+        return open_orders(buy, replace(limits, max_open_orders=maximum and maximum + 1), figures)
 
-    patches.set(protections, "_open_orders", one_more)
+    patches.set(risk_rules, "_open_orders", one_more)
 
 
 def spends_the_reserve(patches: Patches) -> None:
-    patches.set(protections, "_reserves", lambda buy, limits: None)
+    patches.set(risk_rules, "_reserves", lambda *_: None)
 
 
 def buys_on_after_losses(patches: Patches) -> None:
-    patches.set(protections, "_consecutive_losses", lambda buy, limits: None)
+    patches.set(risk_rules, "_consecutive_losses", lambda *_: None)
 
 
 def denies_exits(patches: Patches) -> None:
@@ -188,7 +189,7 @@ def denies_exits(patches: Patches) -> None:
 
 
 def lets_own_orders_meet(patches: Patches) -> None:
-    patches.set(gate, "_self_trade_denial", lambda trader, side, price: None)
+    patches.set(risk_rules, "self_trade", lambda *_: None)
 
 
 def ladder_looks_at_its_own_slot_only(patches: Patches) -> None:

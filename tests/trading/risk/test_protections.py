@@ -24,7 +24,7 @@ from trading.models import (
     Symbol,
     Trader,
 )
-from trading.risk import balances, exposure, protections
+from trading.risk import balances, exposure, figures, protections
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.databases]
 
@@ -323,7 +323,7 @@ def test_without_redis_a_feed_that_is_to_be_heeded_counts_as_gone(
     trader: Trader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nobody = redis.Redis(port=1, socket_connect_timeout=0.1)
-    monkeypatch.setattr(protections, "_reader", lambda url: nobody)
+    monkeypatch.setattr(figures, "_reader", lambda url: nobody)
     limit(trader.symbol, deny_in_gaps=True)
     denial = ask(trader)
     assert denial is not None and denial.reason == "prices of ETHUSDT are unknown: Redis does not answer"

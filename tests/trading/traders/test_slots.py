@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from decimal import Decimal as D
+from random import Random
 
 import pytest
 import redis
@@ -16,6 +17,7 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.settings import give
 from tests.trading.conftest import make_symbol
 from trading import leader
+from trading.core import slots as core
 from trading.core.events import Recheck, TradeSeen
 from trading.core.journal import Kind, Source
 from trading.core.orders import Side
@@ -309,3 +311,41 @@ def test_abandoned_trader_is_replaced(symbol: Symbol, exchange: ScriptedExchange
     leader.fill_slots()
     assert cycle_end.abandon(in_slot(1).pk, "anna")
     assert leader.fill_slots() == 1
+
+
+# --- the queries say of sets what core says -------------------------------------------------------
+
+
+def some(chance: Random) -> frozenset[int]:
+    return frozenset(number for number in range(1, 6) if chance.random() < 0.4)
+
+
+def make_slots(symbol: Symbol, has: core.Slots, is_on: bool, asking: int) -> int:
+    """The rows of that; how many traders ask."""
+    Trader.objects.all().delete()
+    Slot.objects.all().delete()
+    status = TradingStatus.ON if is_on else TradingStatus.OFF
+    rebuy = "0.01" if has.begins_with_one else None
+    give(TradingSettings.objects.filter(symbol=symbol), status=status, max_slots=has.max_slots, rebuy_interval=rebuy)
+    settings = TradingSettings.objects.get(symbol=symbol)
+    for number in has.open:
+        Slot.objects.create(symbol=symbol, venue=Venue.MOCK, number=number, is_closed=number in has.closed)
+    for number in has.taken:
+        # They hold something: nobody ends them.
+        asked = {"slot_requested_at": timezone.now()} if asking else {}
+        Trader.born(settings, Venue.MOCK, number, state="HOLDING", holds=True, **asked)
+        asking -= bool(asked)
+    return Trader.objects.filter(slot_requested_at__isnull=False).count()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_beat_of_the_leader_does_what_core_says(seed: int, symbol: Symbol) -> None:
+    chance = Random(seed)
+    has = core.Slots(chance.randint(1, 4), chance.random() < 0.7, some(chance), some(chance), some(chance))
+    is_on = chance.random() < 0.8
+    asking = make_slots(symbol, has, is_on, chance.randint(0, 2))
+    filled = core.fill(has, is_on, asking)
+    leader.fill_slots()
+    assert set(Slot.objects.values_list("number", flat=True)) == filled.slots.open
+    assert set(Trader.objects.values_list("slot", flat=True)) == has.taken | set(filled.births)
+    assert Trader.objects.filter(slot_opened_at__isnull=False).count() == (filled.heard if is_on else asking)
