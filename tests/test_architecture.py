@@ -192,8 +192,8 @@ def test_the_documentation_shows_the_same_floors() -> None:
 
 @pytest.mark.parametrize("room", ["trading.core", "trading.risk.rules", "candles"])
 def test_the_core_is_pure(room: str) -> None:
-    """Standard library only, and nothing of it that tells the time, makes chance or reaches out. The arithmetic of risk
-    limits imports nothing else but core.
+    """Standard library only, and nothing of it that tells the time, makes chance or reaches out. The arithmetic of
+    risk limits imports nothing else but core.
     """
     impure = {"time", "random", "secrets", "socket", "os", "subprocess", "threading", "asyncio", "logging", "urllib"}
     allowed = sys.stdlib_module_names - impure
