@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.environment import ROOT
-from tests.support.lanes import Command, Lane, nice, run
+from tests.support.machine.lanes import Command, Lane, nice, run
 
 
 def python(code: str) -> Command:
@@ -60,7 +60,7 @@ def test_ctrl_c_or_a_death_ends_all_lanes(how: signal.Signals, tmp_path: Path) -
     files = [tmp_path / name for name in ("one", "two")]
     code = f"""
 import sys
-from tests.support.lanes import Lane, run
+from tests.support.machine.lanes import Lane, run
 run(*(Lane(path, (sys.executable, "-c", {sleeper!r}, path)) for path in {[str(path) for path in files]}))
 """
     lanes = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -1,6 +1,6 @@
 """Runs the tests that need the machine, and beside them, at the lowest priority, those that only compute.
 
-python -m tests.support.lanes
+python -m tests.support.machine.lanes
 
 The former wait for real processes most of the time; meanwhile the latter get on. The outputs of the lanes follow each
 other, each whole. The exit code is 0 if all tests passed. Ctrl-C ends all lanes.
@@ -16,7 +16,7 @@ import time
 from types import FrameType
 
 from tests.support.environment import ROOT, tethered
-from tests.support.marked import MARKED
+from tests.support.machine.marked import MARKED
 
 LOOK_EVERY_S = 0.1
 # After a Ctrl-C: pytest ends what its tests have started.
@@ -132,7 +132,7 @@ def main() -> int:
                 "The tests that only compute",
                 nice(19, tests("computes")),
                 # Some of these wait for each other for seconds: they give way, and are not starved.
-                nice(5, (sys.executable, "-m", "tests.support.databases")),
+                nice(5, (sys.executable, "-m", "tests.support.machine.databases")),
             ),
         )
     except KeyboardInterrupt:

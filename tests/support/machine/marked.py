@@ -1,4 +1,4 @@
-"""What does not run beside all other tests, by its mark: tests/support/lanes.py runs it."""
+"""What does not run beside all other tests, by its mark: tests/support/machine/lanes.py runs it."""
 
 from tests.support.environment import ROOT
 
