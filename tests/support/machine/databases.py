@@ -1,4 +1,4 @@
-"""Runs the tests marked `databases` on PostgreSQL, where it is installed: python -m tests.support.machine.databases"""
+"""Runs the tests marked `databases` on PostgreSQL, where it is: python -m tests.support.machine.databases"""
 
 import os
 import subprocess
