@@ -47,11 +47,12 @@ SHOW_COVERAGE = echo 'Lines covered:'; for room in $(ROOMS); do \
     printf '    %-18s%3s %%\n' "$$room" "$$($(BIN)/coverage report --include="$$room/*" --format=total)"; done; \
     printf '    %-18s%3s %%\n' all "$$($(BIN)/coverage report --format=total)"
 
+# The others: tests/support/lanes.py.
+BESIDE_ALL := not alone and not stacks and not computes
 test: $(FOR_TEST) lint
-	$(COVERED) $(BIN)/python -m pytest -q -m "not alone" -n 3 --dist loadfile $(if $(COVERAGE),--cov --cov-report=)
+	$(COVERED) $(BIN)/python -m pytest -q -m "$(BESIDE_ALL)" -n 3 --dist loadfile $(if $(COVERAGE),--cov --cov-report=)
 	@$(if $(COVERAGE),$(SHOW_COVERAGE))
-	$(BIN)/python -m pytest -q -m alone
-	$(BIN)/python -m tests.support.databases
+	$(BIN)/python -m tests.support.lanes
 
 SEEDS ?= 500
 FROM ?= 0

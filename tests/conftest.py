@@ -11,6 +11,7 @@ from hedgehog_project.redis import connect
 from tests.support.environment import ROOT
 from tests.support.machine import postgres as postgres_support
 from tests.support.machine.processes import Processes
+from tests.support.marked import MARKED, STACKS
 from tests.support.pages.chromium import Browser, program
 
 # A busy machine is not a failure; and a failure says how to repeat it.
@@ -19,30 +20,19 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("hedgehog")
 
-# Whole stacks of processes, runs that use every core, promises of seconds: they would wait for the machine.
-NEEDS_THE_MACHINE = tuple(
-    ROOT / "tests" / path
-    for path in (
-        "e2e",
-        "simulation/test_mutations.py",
-        "simulation/test_simulation.py",
-        "simulation/test_strategies.py",
-        "hedgehog_project/launch/test_run.py",
-        "hedgehog_project/launch/test_run_host.py",
-        "streamer/test_stream_command.py",
-        "console/management/test_halt_always.py",
-        "binance_mock/state/test_durability.py",
-    )
-)
+MARKS = {path: mark for mark, paths in MARKED.items() for path in paths}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    gone = [str(path) for path in NEEDS_THE_MACHINE if not path.exists()]
+    gone = [str(path) for path in MARKS if not path.exists()]
     if gone:
-        raise pytest.UsageError(f"tests/conftest.py marks as `alone` what is not there: {', '.join(gone)}")
+        raise pytest.UsageError(f"tests/support/marked.py lists what is not there: {', '.join(gone)}")
+    unmarked = {str(item.path) for item in items if item.path.is_relative_to(STACKS) and item.path not in MARKS}
+    if unmarked:
+        raise pytest.UsageError(f"tests/support/marked.py does not list {', '.join(sorted(unmarked))}")
     for item in items:
-        if any(item.path.is_relative_to(path) for path in NEEDS_THE_MACHINE):
-            item.add_marker("alone")
+        if item.path in MARKS:
+            item.add_marker(MARKS[item.path])
 
 
 @pytest.fixture
