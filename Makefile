@@ -50,7 +50,8 @@ SHOW_COVERAGE = echo 'Lines covered:'; for room in $(ROOMS); do \
 # The others: tests/support/machine/lanes.py.
 BESIDE_ALL := not alone and not stacks and not computes
 test: $(FOR_TEST) lint
-	$(COVERED) $(BIN)/python -m pytest -q -m "$(BESIDE_ALL)" -n 3 --dist loadfile $(if $(COVERAGE),--cov --cov-report=)
+	$(COVERED) $(BIN)/python -m pytest -q -m "$(BESIDE_ALL)" -n 3 --dist loadfile --no-loadscope-reorder \
+	    $(if $(COVERAGE),--cov --cov-report=)
 	@$(if $(COVERAGE),$(SHOW_COVERAGE))
 	$(BIN)/python -m tests.support.machine.lanes
 

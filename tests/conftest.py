@@ -10,7 +10,7 @@ import redis
 from hedgehog_project.redis import connect
 from tests.support.environment import ROOT
 from tests.support.machine import postgres as postgres_support
-from tests.support.machine.marked import MARKED, STACKS
+from tests.support.machine.marked import FIRST, MARKED, STACKS
 from tests.support.machine.processes import Processes
 from tests.support.pages.chromium import Browser, program
 
@@ -24,7 +24,7 @@ MARKS = {path: mark for mark, paths in MARKED.items() for path in paths}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    gone = [str(path) for path in MARKS if not path.exists()]
+    gone = [str(path) for path in (*MARKS, *FIRST) if not path.exists()]
     if gone:
         raise pytest.UsageError(f"tests/support/machine/marked.py lists what is not there: {', '.join(gone)}")
     unmarked = {str(item.path) for item in items if item.path.is_relative_to(STACKS) and item.path not in MARKS}
@@ -33,6 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path in MARKS:
             item.add_marker(MARKS[item.path])
+    turns = {path: turn for turn, path in enumerate(FIRST)}
+    items.sort(key=lambda item: turns.get(item.path, len(turns)))
 
 
 @pytest.fixture

@@ -8,12 +8,15 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.http import HttpRequest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pytest_django.live_server_helper import LiveServer
 
 from hedgehog_project.venues import Venue
 from tests.console.test_overview import publish
 from tests.support.exchanges.scripted_exchange import ScriptedExchange
+from tests.support.pages.chromium import Browser
 from tests.support.rows import make_cycle, make_order, make_story, make_trader
 from tests.trading.conftest import make_symbol
 from trading.books import account
@@ -141,3 +144,12 @@ def _of_one() -> list[str]:
         *(reverse("admin:trading_trader_hand", args=(trader.pk, name)) for name in DEEDS_OF_TRADER),
         reverse("admin:trading_switch_hand", args=(Venue.MOCK.value, "flatten")),
     ]
+
+
+def log_in(browser: Browser, live_server: LiveServer) -> list[str]:
+    """The addresses of all pages, in the browser of a superuser."""
+    user = populate()
+    client = Client()
+    client.force_login(user)
+    browser.set_cookie("sessionid", client.cookies["sessionid"].value, live_server.url)
+    return addresses(user)

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
-from tests.console.pages.test_every_page import log_in
+from tests.console.pages.site import log_in
 from tests.console.test_overview import publish
 from tests.support.pages.chromium import Browser
 from tests.support.rows import make_cycle, make_fill, make_order, make_story

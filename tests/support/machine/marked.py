@@ -1,4 +1,7 @@
-"""What does not run beside all other tests, by its mark: tests/support/machine/lanes.py runs it."""
+"""Which files do not run beside all other tests, by their mark; and which are begun first.
+
+What has a mark is run by tests/support/machine/lanes.py.
+"""
 
 from tests.support.environment import ROOT
 
@@ -15,6 +18,7 @@ _MARKED = {
         "e2e/test_many_symbols.py",
         "e2e/test_redis_refuses.py",
         "e2e/test_stuck_strategies.py",
+        "hedgehog_project/launch/test_run.py",
         "streamer/test_stream_command.py",
     ),
     # Real processes that are waited for with patience. Two files at a time, the longest first.
@@ -22,7 +26,6 @@ _MARKED = {
         "e2e/test_identity.py",
         "e2e/test_worlds.py",
         "e2e/test_cycles.py",
-        "hedgehog_project/launch/test_run.py",
         "e2e/test_worked_example.py",
         "e2e/test_strategies.py",
         "hedgehog_project/launch/test_run_host.py",
@@ -36,3 +39,20 @@ _MARKED = {
     ),
 }
 MARKED = {mark: [ROOT / "tests" / path for path in paths] for mark, paths in _MARKED.items()}
+# The longest of those that run beside all others: begun last, one of them would have the machine to itself.
+_LONG = (
+    "console/pages/every_page/test_axe_on_a_desk.py",
+    "console/pages/every_page/test_axe_on_a_phone.py",
+    "console/pages/every_page/test_widths.py",
+    "hedgehog_project/test_planted_secrets.py",
+    "console/management/test_commands.py",
+    "console/admin/test_symbols.py",
+    "hedgehog_project/venues/test_keys.py",
+    "hedgehog_project/venues/test_proxies.py",
+    "hedgehog_project/test_checks.py",
+    "console/management/test_move_database.py",
+    "console/pages/test_long_lists.py",
+    "console/pages/test_search.py",
+    "trading/reconciliation/test_reconcile.py",
+)
+FIRST = [*(ROOT / "tests" / path for path in _LONG), *MARKED["stacks"]]
