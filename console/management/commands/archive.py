@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils import timezone
 
-from console.management.tables import table
+from hedgehog_project.tables import size, table
 from trading.archive import journal, runs, spans
 from trading.archive.files import ArchiveError, Line
 from trading.models import ArchiveFile, Trader
@@ -121,15 +121,6 @@ def in_words(line: Line) -> str:
     event = f" {line['event']}" if line.get("event") else ""
     reason = f": {line['reason']}" if line.get("reason") else ""
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}  {line['source']}{event}  {line['decision']}{reason}"
-
-
-def size(count: float) -> str:
-    """Bytes as people read them: 1.5 MB."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
 
 
 def database_size() -> str:

@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from console.management.arguments import add_venue, date
-from console.management.tables import table
 from console.profit_figures import Span, figures
 from console.words import percent
+from hedgehog_project.tables import table
 from hedgehog_project.venues import Venue
 from trading.books import equity, profit
 from trading.books.holdings import Holding

@@ -11,9 +11,9 @@ from django.db import close_old_connections
 
 from console import blockers, diagnosis, figures, money, numbers, readyz
 from console.findings import Severity, Topic
-from console.management.tables import table
 from hedgehog_project.heartbeats import dismiss
 from hedgehog_project.redis import connect
+from hedgehog_project.tables import table
 from hedgehog_project.venues import why_it_rests
 from hedgehog_project.version import VERSION
 from trading.books import account as books

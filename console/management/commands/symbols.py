@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.template.defaultfilters import pluralize
 
 from console.management.arguments import VENUES, runs, venue
-from console.management.tables import table
+from hedgehog_project.tables import table
 from hedgehog_project.venues import Venue
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from console.findings import Topic
-from console.management.tables import table
 from console.why import Answer, why
+from hedgehog_project.tables import table
 from trading.models import Symbol
 from trading.symbols import listings
 

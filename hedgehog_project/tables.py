@@ -1,4 +1,4 @@
-"""Tables on a terminal."""
+"""Tables and sizes on a terminal."""
 
 from collections.abc import Collection
 
@@ -14,3 +14,12 @@ def table(rows: list[list[str]], right: Collection[int] = ()) -> list[str]:
         for row in rows
     ]
     return [line.rstrip() for line in lines]
+
+
+def size(count: float) -> str:
+    """Bytes as people read them: 1.5 MB."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
