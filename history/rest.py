@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple, TypeVar
 
-import msgspec
-
 from hedgehog_project.venues.rate_limits import RateLimits, rate_limits_at
 from history.archive import Stopped
 from history.verify import Hole
 from streamer import rest
+from streamer.rest import AggregateTrade, HistoricalTrade
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +103,7 @@ class Filler:
         try:
             while start <= hole.last:
                 params: dict[str, str | int] = {"symbol": symbol, "fromId": start, "limit": PAGE}
-                page = [each for each in self._get("aggTrades", params, list[_Aggregate]) if each.a >= start]
+                page = [each for each in self._get("aggTrades", params, list[AggregateTrade]) if each.a >= start]
                 rows += [_row(each.a, each.p, each.q, each.T, each.m) for each in page if each.a <= hole.last]
                 if not page:
                     break
@@ -113,12 +112,12 @@ class Filler:
             return Found(rows, str(error))
         return Found(rows, _missing(hole, rows))
 
-    def _old_trades(self, symbol: str, hole: Hole) -> Iterator["_Trade"]:
+    def _old_trades(self, symbol: str, hole: Hole) -> Iterator[HistoricalTrade]:
         start = hole.first
         while start <= hole.last:
             limit = min(PAGE, hole.last - start + 1)
             params: dict[str, str | int] = {"symbol": symbol, "fromId": start, "limit": limit}
-            page = [each for each in self._get("historicalTrades", params, list[_Trade]) if each.id >= start]
+            page = [each for each in self._get("historicalTrades", params, list[HistoricalTrade]) if each.id >= start]
             yield from (each for each in page if each.id <= hole.last)
             if not page:
                 return
@@ -133,7 +132,7 @@ class Filler:
             "endTime": -(-to_us // _US),
         }
         try:
-            while page := self._get("aggTrades", params, list[_Aggregate]):
+            while page := self._get("aggTrades", params, list[AggregateTrade]):
                 rows += [
                     _row(each.f, each.p, each.q, each.T, each.m)
                     for each in page
@@ -165,28 +164,6 @@ class Filler:
     def _wait(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise Stopped
-
-
-class _Trade(msgspec.Struct):
-    """A row of historicalTrades (rest-api/market-data-endpoints: "Old trade lookup")."""
-
-    id: int
-    price: str
-    qty: str
-    time: int
-    isBuyerMaker: bool  # noqa: N815
-
-
-class _Aggregate(msgspec.Struct):
-    """A row of aggTrades: aggregate id, price, quantity, first and last trade id, ms, buyer is maker."""
-
-    a: int
-    p: str
-    q: str
-    f: int
-    l: int  # noqa: E741
-    T: int
-    m: bool
 
 
 class _Unusable(Exception):

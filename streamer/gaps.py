@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
-
 from streamer import rest
 from streamer.frames import is_amount
+from streamer.rest import AggregateTrade, HistoricalTrade
 from streamer.sequence import Gap
 from streamer.topics import TRADES_KEPT, TradeEvent
 
@@ -114,7 +113,7 @@ class GapFiller:
                 "fromId": start,
                 "limit": min(PAGE, gap.last - start + 1),
             }
-            page = rest.get(self._rest_url, "historicalTrades", params, list[_Trade], self._api_key)
+            page = rest.get(self._rest_url, "historicalTrades", params, list[HistoricalTrade], self._api_key)
             for row in page:
                 if gap.first <= row.id <= gap.last:
                     _add(into, TradeEvent(symbol, row.id, row.price, row.qty, row.time, row.time, row.isBuyerMaker))
@@ -130,35 +129,13 @@ class GapFiller:
         """
         params: dict[str, str | int] = {"symbol": symbol, "limit": PAGE}
         for _ in range(TRADES_KEPT // PAGE + 1):
-            page = rest.get(self._rest_url, "aggTrades", params, list[_Aggregate], self._api_key)
+            page = rest.get(self._rest_url, "aggTrades", params, list[AggregateTrade], self._api_key)
             for row in page:
                 if row.l >= gap.first and row.f <= gap.last:
                     _add(into, TradeEvent(symbol, min(row.l, gap.last), row.p, row.q, row.T, row.T, row.m))
             if not page or page[0].f <= gap.first or page[0].a == 0 or time.monotonic() > until:
                 return
             params = {"symbol": symbol, "fromId": max(0, page[0].a - PAGE), "limit": PAGE}
-
-
-class _Trade(msgspec.Struct):
-    """A row of historicalTrades (rest-api/market-data-endpoints: "Old trade lookup")."""
-
-    id: int
-    price: str
-    qty: str
-    time: int
-    isBuyerMaker: bool  # noqa: N815
-
-
-class _Aggregate(msgspec.Struct):
-    """A row of aggTrades: aggregate id, price, quantity, first and last trade id, ms, buyer is maker."""
-
-    a: int
-    p: str
-    q: str
-    f: int
-    l: int  # noqa: E741
-    T: int
-    m: bool
 
 
 def _add(into: dict[int, TradeEvent], trade: TradeEvent) -> None:

@@ -49,6 +49,28 @@ class Refused(Exception):
         self.code = code
 
 
+class HistoricalTrade(msgspec.Struct):
+    """A row of historicalTrades (rest-api/market-data-endpoints: "Old trade lookup")."""
+
+    id: int
+    price: str
+    qty: str
+    time: int
+    isBuyerMaker: bool  # noqa: N815
+
+
+class AggregateTrade(msgspec.Struct):
+    """A row of aggTrades: aggregate id, price, quantity, first and last trade id, ms, buyer is maker."""
+
+    a: int
+    p: str
+    q: str
+    f: int
+    l: int  # noqa: E741
+    T: int
+    m: bool
+
+
 class _Error(msgspec.Struct):
     code: int
     msg: str

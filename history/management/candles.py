@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from candles.fold import Candle
 from candles.intervals import INTERVALS
+from hedgehog_project.tables import table
 from history import folding
 from history.management.common import (
     add_kind,
@@ -17,7 +18,6 @@ from history.management.common import (
     bounds_us,
     in_one_line,
     shelf,
-    table,
     written,
 )
 

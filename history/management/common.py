@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -133,16 +133,3 @@ class Bar:
 
 def count(number: int, of: str) -> str:
     return f"{number:,} {of}{'' if number == 1 else 's'}"
-
-
-def table(rows: list[list[str]], right: Collection[int] = ()) -> list[str]:
-    """The rows as lines, their columns side by side; those of `right` end at one edge, as numbers do."""
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if n in right else cell.ljust(width)
-            for n, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    return [line.rstrip() for line in lines]

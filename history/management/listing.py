@@ -7,8 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from hedgehog_project.tables import table
 from history import coverage
-from history.management.common import count, table
+from history.management.common import count
 from history.models import HistoryFile
 from history.progress import size
 from history.rows import row

@@ -6,9 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from hedgehog_project.tables import table
 from history import index
 from history.kinds import Kind
-from history.management.common import add_market, count, in_one_line, period, shelf, symbol, table
+from history.management.common import add_market, count, in_one_line, period, shelf, symbol
 from history.progress import size
 from history.shelf import Piece
 

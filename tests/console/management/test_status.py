@@ -331,7 +331,7 @@ def test_account_is_told_in_words_and_in_json(symbol: Symbol) -> None:
     facts = status.gather()
     assert (
         "Account value 10,000.00 USDT, put in 10,000.00. Net today +2.50, in total +2.50 "
-        "(realised +2.50, unrealised 0.00)." in status.as_text(facts)
+        "(realised +2.50, unrealised 0.00); apart from traders −2.50." in status.as_text(facts)
     )
     told = status.as_json(facts)["account"]
     assert (told["asset"], told["value"], told["put_in"]) == ("USDT", "10000", "10000")
