@@ -48,7 +48,7 @@ SHOW_COVERAGE = echo 'Lines covered:'; for room in $(ROOMS); do \
     printf '    %-18s%3s %%\n' all "$$($(BIN)/coverage report --format=total)"
 
 # The others: tests/support/machine/lanes.py.
-BESIDE_ALL := not alone and not stacks and not computes
+BESIDE_ALL := not alone and not computes
 test: $(FOR_TEST) lint
 	$(COVERED) $(BIN)/python -m pytest -q -m "$(BESIDE_ALL)" -n 3 --dist loadfile --no-loadscope-reorder \
 	    $(if $(COVERAGE),--cov --cov-report=)

@@ -82,7 +82,7 @@ def test_figures_are_those_of_the_world_that_runs(admin_client: Client, worlds: 
     overview = page(admin_client, "/admin/")
     assert "222" in overview
     assert not [other for other in ("111", "333", "333.", "666") if f"+{other}" in overview]
-    assert f"1 trader of {RESTS}" in overview
+    assert f"1 trader of another world: {RESTS}" in overview
     assert "1 trader with an error" in overview
 
 

@@ -23,8 +23,9 @@ from trading.books.rates import pairs, rate
 from trading.core.money import ZERO, plain, quote_of
 from trading.exchange.errors import ExchangeError
 from trading.exchange.protocol import Exchange
-from trading.models import AccountValue, Every, Symbol, ToldBy, Trader, Transfer
+from trading.models import AccountValue, CycleTotal, Every, Symbol, ToldBy, Trader, Transfer
 from trading.models.symbols import TradingStatus
+from trading.models.totals import Span
 from trading.models.traders import LIVE
 from trading.waking.prices import last_trades, reader
 
@@ -345,8 +346,9 @@ def baseline(venue: Venue, unit: str, since: datetime) -> AccountValue | None:
     """
     if (row := before(venue, unit, since)) is not None:
         return row
-    first = Trader.objects.filter(venue=venue).order_by("id").values_list("created_at", flat=True).first()
-    return None if first is None or first >= since else first_since(venue, unit, since)
+    live = Trader.objects.filter(LIVE, venue=venue, created_at__lt=since).order_by()
+    ended = CycleTotal.objects.filter(venue=venue, span=Span.HOUR, begins__lt=since).order_by()
+    return first_since(venue, unit, since) if live.exists() or ended.exists() else None
 
 
 def unrealised_of(row: AccountValue | None) -> dict[str, Decimal]:

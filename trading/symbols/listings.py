@@ -15,6 +15,7 @@ from django.utils import timezone
 from hedgehog_project.outside import sentence
 from hedgehog_project.venues import Venue
 from hedgehog_project.venues.codes import NO_SUCH_SYMBOL, NOT_LISTED
+from hedgehog_project.venues.worlds import PAPER
 from trading.core.fees import Fees
 from trading.exchange.client import exchange_at
 from trading.exchange.errors import ExchangeError, KeyRejected, Refused
@@ -76,8 +77,8 @@ def told_to_people(venue: Venue, about: str) -> Iterator[None]:
         raise ValidationError(str(error)) from None
     except ExchangeError as error:
         why = sentence(str(error))
-        where = "the log of mock_exchange says why: without Binance's prices it can't start" if venue.is_mock else ""
-        hint = f" Where `make run` is running, {where}." if where else " Try again."
+        needs = " In this world it needs a way to Binance." if venue == PAPER else ""
+        hint = f" Is it running? Else its log says why.{needs}" if venue.is_mock else " Try again."
         raise ValidationError(f"{venue} does not answer about {about}: {why}{hint}") from error
 
 

@@ -33,12 +33,16 @@ def test_what_is_not_permitted_says_for_whom_and_whom_to_ask(client: Client) -> 
     assert BACK in text
 
 
-@pytest.mark.parametrize("query", ["id__in", "pk__in", "order__symbol__id__exact"])
-def test_a_number_that_no_database_takes_is_no_error(admin_client: Client, query: str) -> None:
-    number = "9" * 20
-    for page in ("order", "fill", "trader", "journalentry", "symbol"):
-        answer = admin_client.get(f"/admin/trading/{page}/?{query}={number}", follow=True)
-        assert answer.status_code == 200, page
+@pytest.mark.parametrize(
+    ("page", "query"),
+    [
+        *((page, query) for page in ("order", "trader", "symbol", "journalentry") for query in ("id__in", "pk__in")),
+        ("fill", "order__symbol__id__exact"),
+        ("journalentry", "trader__symbol__id__exact"),
+    ],
+)
+def test_a_number_that_no_database_takes_is_no_error(admin_client: Client, page: str, query: str) -> None:
+    assert admin_client.get(f"/admin/trading/{page}/?{query}={'9' * 20}", follow=True).status_code == 200
 
 
 def test_who_may_see_no_symbols_sees_no_account(client: Client) -> None:

@@ -126,7 +126,6 @@ def main() -> int:
             Lane(
                 "The tests that need the machine",
                 tests("alone"),
-                tests("stacks", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
             ),
             Lane(
                 "The tests that only compute",

@@ -9,27 +9,24 @@ from tests.support.environment import ROOT
 STACKS = ROOT / "tests" / "e2e"
 
 _MARKED = {
-    # Promises of seconds, and what counts on most of the CPU: only what gives way runs beside them.
+    # Real processes, whose promises and markets go by the clock: only what gives way runs beside them.
     "alone": (
         "binance_mock/state/test_durability.py",
         "console/management/test_halt_always.py",
         "e2e/test_chaos.py",
+        "e2e/test_cycles.py",
         "e2e/test_halt.py",
+        "e2e/test_identity.py",
         "e2e/test_many_symbols.py",
         "e2e/test_redis_refuses.py",
-        "e2e/test_stuck_strategies.py",
-        "hedgehog_project/launch/test_run.py",
-        "streamer/test_stream_command.py",
-    ),
-    # Real processes that are waited for with patience. Two files at a time, the longest first.
-    "stacks": (
-        "e2e/test_identity.py",
-        "e2e/test_worlds.py",
-        "e2e/test_cycles.py",
-        "e2e/test_worked_example.py",
         "e2e/test_strategies.py",
+        "e2e/test_stuck_strategies.py",
+        "e2e/test_worked_example.py",
+        "e2e/test_worlds.py",
+        "hedgehog_project/launch/test_run.py",
         "hedgehog_project/launch/test_run_host.py",
         "history/test_killed.py",
+        "streamer/test_stream_command.py",
     ),
     # They use every core for minutes, and do not mind how long it takes.
     "computes": (
@@ -55,4 +52,4 @@ _LONG = (
     "console/pages/test_search.py",
     "trading/reconciliation/test_reconcile.py",
 )
-FIRST = [*(ROOT / "tests" / path for path in _LONG), *MARKED["stacks"]]
+FIRST = [ROOT / "tests" / path for path in _LONG]

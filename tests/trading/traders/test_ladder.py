@@ -97,7 +97,7 @@ def test_it_buys_where_the_price_has_fallen_by_a_step(symbol: Symbol, exchange: 
     assert trigger is not None
     sees(2, str(trigger), exchange)
     assert buys() == [(1, D("2997")), (2, D("2967.03"))] or buys()[1][1] == D("2967.02")
-    assert "slot 2 buys at" in sees(3, "2960", exchange).waits_for
+    assert "slot 2's buy at" in sees(3, "2960", exchange).waits_for
 
 
 def test_slot_that_has_sold_rests_until_its_ground_is_free(symbol: Symbol, exchange: ScriptedExchange) -> None:
