@@ -94,6 +94,15 @@ window.hedgehogChart = (() => {
       return Array.from({ length: AIR }, (_, n) => last + (n + 1) * length);
     };
 
+    // The chart takes a range at its next frame, and says the old one until then.
+    let wantedRange = null;
+    const looked = () => wantedRange || chart.timeScale().getVisibleLogicalRange();
+    function look(range) {
+      wantedRange = range;
+      chart.timeScale().setVisibleLogicalRange(range);
+      requestAnimationFrame(() => requestAnimationFrame(() => { if (wantedRange === range) wantedRange = null; }));
+    }
+
     function setMarket(found) {
       const isNew = found.length !== length || !candles.length;
       // Older ones that a reader has scrolled to stay.
@@ -118,7 +127,7 @@ window.hedgehogChart = (() => {
     function reset() {
       const visible = options.visible || (innerWidth < 1024 ? 64 : 120);
       const count = candles.length;
-      chart.timeScale().setVisibleLogicalRange({ from: Math.max(-0.5, count - visible), to: count + AIR - 0.5 });
+      look({ from: Math.max(-0.5, count - visible), to: count + AIR - 0.5 });
     }
 
     // Trades by the second, for the candle that is being made. Returns whether a new one has begun.
@@ -138,11 +147,10 @@ window.hedgehogChart = (() => {
       }
       if (begun) {
         // The empty candles on the right move on; what is looked at stays where it is, or follows.
-        const scale = chart.timeScale();
-        const range = scale.getVisibleLogicalRange();
+        const range = looked();
         drawMarket();
         drawOwn();
-        if (range && range.to >= candles.length + AIR - 3) scale.setVisibleLogicalRange({ from: range.from + 1, to: range.to + 1 });
+        if (range && range.to >= candles.length + AIR - 3) look({ from: range.from + 1, to: range.to + 1 });
       } else {
         const [time, open, high, low, close, quantity] = candles.at(-1);
         // Not the newest point of the series, which is an empty one.
@@ -158,11 +166,11 @@ window.hedgehogChart = (() => {
       if (found.length !== length || !candles.length) return false;
       const older = found.candles.filter((each) => each[0] < candles[0][0]);
       if (!older.length) return false;
-      const range = chart.timeScale().getVisibleLogicalRange();
+      const range = looked();
       candles = [...older, ...candles];
       drawMarket();
       drawOwn();
-      if (range) chart.timeScale().setVisibleLogicalRange({ from: range.from + older.length, to: range.to + older.length });
+      if (range) look({ from: range.from + older.length, to: range.to + older.length });
       return true;
     }
 
@@ -203,7 +211,7 @@ window.hedgehogChart = (() => {
         text: count > 1 ? String(count) : "",
       })));
       // Lines end in the empty candles, and the chart would move with each that comes and goes.
-      const looked = chart.timeScale().getVisibleLogicalRange();
+      const range = looked();
       for (const [series, , label] of drawn) { chart.removeSeries(series); label.remove(); }
       drawn = lines.filter(isShown).map((line) => {
         const colour = { ours: c.ours, gain: c.gain, loss: c.loss }[line.tone];
@@ -220,7 +228,7 @@ window.hedgehogChart = (() => {
         element.append(label);
         return [series, line, label];
       });
-      if (looked) chart.timeScale().setVisibleLogicalRange(looked);
+      if (range) look(range);
       place();
     }
 
