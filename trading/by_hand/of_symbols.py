@@ -1,6 +1,6 @@
 """What people do to a symbol, or to all at a venue. Each raises ValidationError where it can't be done."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -80,8 +80,7 @@ def sell_everything(symbol: Symbol, venue: Venue, hands: Hands, slippage: Decima
         outcome = save(hands, "sell everything", text, symbol=symbol, venue=venue)
         if outcome.is_new:
             _pause(symbol, hands.by)
-            _remember(outcome, _live(venue, [symbol]))
-    return _sell_all(hands, outcome, slippage)
+    return _sell_all(_meant(outcome, _live(venue, [symbol])), hands, outcome, slippage)
 
 
 def flatten(venue: Venue, hands: Hands, slippage: Decimal | None = SLIPPAGE) -> Many:
@@ -94,8 +93,7 @@ def flatten(venue: Venue, hands: Hands, slippage: Decimal | None = SLIPPAGE) -> 
         if outcome.is_new:
             kill_switch.halt(hands.by, hands.why or "get out of everything", TradingMode.REDUCING, cancel_buys=True)
             turning.turn(off_and_holding(venue), TradingStatus.SHUTDOWN)
-            _remember(outcome, _live(venue, None))
-    return _sell_all(hands, outcome, slippage)
+    return _sell_all(_meant(outcome, _live(venue, None)), hands, outcome, slippage)
 
 
 def off_and_holding(venue: Venue) -> list[Symbol]:
@@ -111,16 +109,22 @@ def _live(venue: Venue, symbols: Sequence[Symbol] | None) -> "QuerySet[Trader]":
     return live.order_by("symbol__name", "slot")
 
 
-def _remember(outcome: Outcome, whom: "QuerySet[Trader]") -> None:
-    """Whom it means: those that begin later are nobody's to sell, however often it is said."""
-    outcome.instruction.details = {"traders": list(whom.values_list("pk", flat=True))}
-    outcome.instruction.save(update_fields=["details"])
+def _meant(outcome: Outcome, live: "QuerySet[Trader]") -> list[int]:
+    """Whom it means: all that live once buys are denied, so to be called after that is committed. Those that begin
+    later are nobody's to sell, however often it is said.
+    """
+    row = outcome.instruction
+    if "traders" not in row.details:
+        row.details = {"traders": list(live.values_list("pk", flat=True))}
+        row.save(update_fields=["details"])
+    found: list[int] = row.details["traders"]
+    return found
 
 
-def _sell_all(hands: Hands, outcome: Outcome, slippage: Decimal | None) -> Many:
+def _sell_all(traders: Iterable[int], hands: Hands, outcome: Outcome, slippage: Decimal | None) -> Many:
     """One by one, each in its transaction. Said again it tells those of them that were not told yet."""
     told, not_told = [], {}
-    for pk in outcome.instruction.details.get("traders", []):
+    for pk in traders:
         with transaction.atomic():
             row = locked(pk)
             if row is None or row.has_ended:
