@@ -106,26 +106,23 @@ class ByHand(BaseCommand):
             self.stdout.write(f"The key {key} was used before: nothing would be changed.")
         return is_known
 
-    def tell(self, outcome: Outcome, text: str = "") -> bool:
-        """Says what was done, or that it was done before; whether it was now."""
+    def refuse(self, why_not: str, options: dict[str, Any]) -> None:
+        """Raises CommandError with this reason, if there is one; not where the key was used before."""
+        if why_not and not self.is_known(options):
+            raise CommandError(f"{why_not}.")
+
+    def tell(self, outcome: Outcome, text: str = "") -> None:
+        """Says what was done, or that it was done before."""
         if outcome.is_new:
             self.stdout.write(text or outcome.instruction.text)
-            return True
-        done = outcome.instruction
-        what = done.text or done.what
-        self.stdout.write(
-            f"That was done already, at {done.at:%Y-%m-%d %H:%M:%S} UTC by {done.by}: {what}. Nothing was changed."
-        )
-        return False
+        else:
+            self.stdout.write(f"{_done_before(outcome)} Nothing was changed.")
 
     def tell_if_again(self, done: Many) -> bool:
         """Of a deed to many says so where it was done before; whether it is new."""
-        row = done.outcome.instruction
         if not done.outcome.is_new:
-            self.stdout.write(
-                f"That was done already, at {row.at:%Y-%m-%d %H:%M:%S} UTC by {row.by}: {row.text}. Only traders "
-                "of then that had not been told are told now."
-            )
+            rest = "Only traders of then that had not been told are told now."
+            self.stdout.write(f"{_done_before(done.outcome)} {rest}")
         return done.outcome.is_new
 
     def wait_for(self, traders: Iterable[int], timeout_s: float) -> list[str]:
@@ -145,6 +142,11 @@ class ByHand(BaseCommand):
             if time.monotonic() > give_up:
                 return [f"{each.symbol.name} #{each.slot}: {each.waits_for or 'not begun'}" for each in about]
             time.sleep(LOOK_S)
+
+
+def _done_before(outcome: Outcome) -> str:
+    row = outcome.instruction
+    return f"That was done already, at {row.at:%Y-%m-%d %H:%M:%S} UTC by {row.by}: {row.text or row.what}."
 
 
 def is_unsold(traders: Iterable[int]) -> list[str]:

@@ -30,8 +30,7 @@ class Command(ByHand):
         slippage = slippage_of(options)
         slippage = SLIPPAGE if slippage is None else slippage
         plan = plan_buy(meant.symbol, meant.venue, slippage)
-        if plan.why_not and not self.is_known(options):
-            raise CommandError(f"{meant.symbol.name}: {plan.why_not}.")
+        self.refuse(plan.why_not and f"{meant.symbol.name}: {plan.why_not}", options)
         if not self.goes_on(meant.venue, plan.lines(), options):
             return
         try:

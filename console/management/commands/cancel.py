@@ -25,8 +25,7 @@ class Command(ByHand):
         meant = self.meant(options["what"], options)
         trader = meant.the_trader()
         lines = [f"cancels {each}" for each in resting(trader) if each.startswith("BUY")]
-        if not lines and not self.is_known(options):
-            raise CommandError(f"{trader} has no open buy.")
+        self.refuse("" if lines else f"{trader} has no open buy", options)
         if not self.goes_on(meant.venue, lines, options, is_harmless=True):
             return
         try:

@@ -46,8 +46,7 @@ class Command(ByHand):
     def _one(self, meant: Meant, options: dict[str, Any]) -> None:
         trader, slippage = meant.the_trader(), slippage_of(options)
         plan = plan_sale(trader, slippage)
-        if plan.why_not and not self.is_known(options):
-            raise CommandError(f"{trader}: {plan.why_not}.")
+        self.refuse(plan.why_not and f"{trader}: {plan.why_not}", options)
         if not self.goes_on(meant.venue, plan.lines(), options):
             return
         try:
@@ -87,8 +86,7 @@ class Command(ByHand):
     def _offer(self, meant: Meant, options: dict[str, Any]) -> None:
         trader = meant.the_trader()
         plan = plan_sale(trader, price=options["price"])
-        if plan.why_not and not self.is_known(options):
-            raise CommandError(f"{trader}: {plan.why_not}.")
+        self.refuse(plan.why_not and f"{trader}: {plan.why_not}", options)
         if not self.goes_on(meant.venue, plan.lines(), options):
             return
         try:

@@ -45,8 +45,7 @@ class Command(ByHand):
         try:
             free = exchange_at(meant.venue).balances().get(meant.symbol.base_asset, (quantity * 0, quantity * 0))[0]
             plan = plan_takeover(meant.symbol, meant.venue, quantity, cost, free)
-            if plan.why_not and not self.is_known(options):
-                raise CommandError(f"{meant.symbol.name}: {plan.why_not}.")
+            self.refuse(plan.why_not and f"{meant.symbol.name}: {plan.why_not}", options)
             if not self.goes_on(meant.venue, plan.lines(), options):
                 return
             outcome = take_over(meant.symbol, meant.venue, quantity, cost, self.hands(options), exchange_at, acquired)
