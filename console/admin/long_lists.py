@@ -258,8 +258,6 @@ class OfRow:
         for path, values in self.used_parameters.items():
             # Each of Unfold's has one value, which may be empty.
             value = values[0] if isinstance(values, list) else values
-            if isinstance(value, str) and value.isdecimal() and number_of(value) is None:
-                return queryset.none()  # No row has such an id, and SQLite takes no such number.
             if value not in (None, ""):
                 column = path.removesuffix(f"{LOOKUP_SEP}exact")
                 queryset = queryset.filter(Exact(column_of(queryset.model, column), value))
