@@ -225,6 +225,7 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 1
 
 # --- logs ---------------------------------------------------------------------------------------
 LOG_LEVEL = one_of("LOG_LEVEL", "INFO", "DEBUG", "WARNING", "ERROR")
+_LOGGED = ("hedgehog_project", "streamer", "history", "trading", "console", "binance_mock", "django.server")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -235,12 +236,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["once"]}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {
-        **{
-            name: {"level": LOG_LEVEL}
-            for name in (
-                *("hedgehog_project", "streamer", "history", "trading", "console", "binance_mock", "django.server"),
-            )
-        },
+        **{name: {"level": LOG_LEVEL} for name in _LOGGED},
         "celery.worker": {"level": "INFO"},
         # Two lines for each task, every second: Flower shows them better.
         "celery.worker.strategy": {"level": "WARNING"},

@@ -19,12 +19,12 @@ from history import plan, reading, verify
 from history.archive import Archive, ArchiveError, Kind, RemoteFile
 from history.columns import Candles, Columns, Trades, joined, names_of, where
 from history.fetching import Fetched, Fetcher, Lacking
+from history.holes import Hole, hole_between
 from history.periods import Period, day_at, day_of
 from history.progress import Progress, counted
 from history.remembered import Remembered
 from history.rest import Filler, Row
 from history.shelf import Piece, Refused, Shelf
-from history.verify import Hole
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ class Download:
                     yield _Gap(hole, piece, piece, int(trades.time_us[at - 1]), int(trades.time_us[at]))
             if place + 1 < len(touched) and self._are_neighbours(piece, touched[place + 1]):
                 after = touched[place + 1]
-                for hole in verify.hole_between(piece.last_id, after.first_id):
+                for hole in hole_between(piece.last_id, after.first_id):
                     before_us = int(self._read(piece).time_us[-1])
                     yield _Gap(hole, piece, after, before_us, int(self._read(after).time_us[0]))
 

@@ -5,6 +5,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from hedgehog_project.tables import size
+
 BAR = 24
 # The speed is that of the last seconds: what an hour ago was does not tell when it ends.
 SPEED_OF_S = 10.0
@@ -70,15 +72,6 @@ class Progress:
         if speed > 0:
             bar += f"  {size(speed)}/s  {duration((total - done) / speed)} left"
         return f"{bar}  {self.doing}".rstrip()
-
-
-def size(count: float) -> str:
-    """Bytes as people read them: 1.5 MB."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
 
 
 def counted(number: int, of: str) -> str:

@@ -7,8 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from history.holes import Hole
 from history.periods import Period
-from history.verify import Hole
 
 NAME = "asked.json"
 # Binance has filled holes of its archive after months: then it is worth another look.

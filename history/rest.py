@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 from hedgehog_project.venues.rate_limits import RateLimits, rate_limits_at
 from history.archive import Stopped
-from history.verify import Hole
+from history.holes import Hole
 from streamer import rest
 from streamer.rest import AggregateTrade, HistoricalTrade
 

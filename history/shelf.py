@@ -23,9 +23,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from history.columns import Candles, Columns, Trades, Unequal, empty, merged, names_of, where
+from history.holes import Hole
 from history.kinds import Kind
 from history.periods import Period, day_at, day_of, month_of, parse
-from history.verify import Hole, holes, is_rising
+from history.verify import holes, is_rising
 
 # Whose trades they are: the archive has those of the real exchange.
 MARKET = "live"

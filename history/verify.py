@@ -9,10 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from history.columns import MINUTE_US, Candles, Ints, no_candles
-from history.holes import Hole, hole_between
+from history.holes import Hole
 from history.periods import Period
-
-__all__ = ["Hole", "hole_between"]
 
 _UNITS = 10**8
 

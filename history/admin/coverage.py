@@ -11,12 +11,12 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 
+from hedgehog_project.tables import size
 from history import coverage
 from history.coverage import Month
 from history.kinds import Kind
 from history.models import HistoryFile
 from history.periods import Period, month_of
-from history.progress import size
 from history.rows import row
 
 _PAGE = "admin:history_historyfile_changelist"

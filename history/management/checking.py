@@ -9,8 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 from history import index
 from history.coverage import holes_of
 from history.kinds import Kind
-from history.management.common import MARKETS, bar, count, in_one_line, shelf
+from history.management.common import MARKETS, bar, in_one_line, shelf
 from history.models import HistoryFile
+from history.progress import counted
 from history.rows import row
 
 ABOUT = "read all files, find what is damaged or missing, and make the list anew"
@@ -47,11 +48,12 @@ def run(command: BaseCommand, options: Mapping[str, Any]) -> None:
                         ids = sum(hole.size for hole in missing)
                         first = missing[0]
                         command.stdout.write(
-                            f"{symbol} {kind}: {count(ids, 'id')} missing in {count(len(missing), 'hole')}, "
+                            f"{symbol} {kind}: {counted(ids, 'id')} missing in {counted(len(missing), 'hole')}, "
                             f"the first from {first.first} to {first.last}"
                         )
     if wrong:
         raise CommandError(
-            f"{count(wrong, 'file')} of {files:,} wrong: see above. Delete it, and download or import its time again."
+            f"{counted(wrong, 'file')} of {files:,} wrong: see above. Delete it, and download or import its time "
+            "again."
         )
-    command.stdout.write(f"{count(files, 'file')} read, all as they should be.")
+    command.stdout.write(f"{counted(files, 'file')} read, all as they should be.")

@@ -129,7 +129,3 @@ class Bar:
     def on(self, what: str) -> None:
         """One more of the total begins."""
         self._progress.update(self._task, description=what, advance=1)
-
-
-def count(number: int, of: str) -> str:
-    return f"{number:,} {of}{'' if number == 1 else 's'}"

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from history import index
 from history.kinds import Kind
-from history.management.common import MARKETS, bar, count, in_one_line, shelf
+from history.management.common import MARKETS, bar, in_one_line, shelf
+from history.progress import counted
 
 ABOUT = "make one file of each month's days; can be stopped and repeated"
 
@@ -31,4 +32,4 @@ def run(command: BaseCommand, options: Mapping[str, Any]) -> None:
                         made += len(on.compact(symbol, kind, today, shown.on))
                     finally:
                         index.follow(on, symbol, kind)
-    command.stdout.write(f"{count(made, 'file')} made.")
+    command.stdout.write(f"{counted(made, 'file')} made.")

@@ -16,13 +16,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from hedgehog_project.tables import size
 from hedgehog_project.venues import Venue, endpoints
 from history import index, periods, plan
 from history.archive import Archive, ArchiveError, Kind
 from history.downloads import Download, Outcome, compared
 from history.management.common import in_one_line
 from history.periods import Period
-from history.progress import Progress, counted, size
+from history.progress import Progress, counted
 from history.rest import Filler
 from history.shelf import Shelf
 

@@ -12,16 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 from history.columns import Ints, Trades
 from history.folding import worth
 from history.kinds import Kind
-from history.management.common import (
-    add_market,
-    add_symbol,
-    add_times,
-    bounds_us,
-    count,
-    in_one_line,
-    shelf,
-    written,
-)
+from history.management.common import add_market, add_symbol, add_times, bounds_us, in_one_line, shelf, written
+from history.progress import counted
 
 ABOUT = "write trades that are here as CSV, as Binance's archive does"
 _OPTIONS = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none")
@@ -48,7 +40,7 @@ def run(command: BaseCommand, options: Mapping[str, Any]) -> None:
                 pyarrow.csv.write_csv(_table(part), file, _OPTIONS)
                 rows += len(part)
     # Not among the rows, where these go to standard output.
-    command.stderr.write(f"{of}: {count(rows, 'trade')} written.", style_func=str)
+    command.stderr.write(f"{of}: {counted(rows, 'trade')} written.", style_func=str)
 
 
 def _all(first: Trades, others: Any) -> Any:

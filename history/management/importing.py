@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from history import importing, index
 from history.coverage import holes_of
-from history.management.common import add_market, bar, count, in_one_line, shelf, symbol
+from history.management.common import add_market, bar, in_one_line, shelf, symbol
+from history.progress import counted
 from history.reading import BadFile
 from history.shelf import Shelf
 
@@ -51,10 +52,10 @@ def _one(command: BaseCommand, to: Shelf, path: Path, of: str) -> None:
     missing = sum(hole.size for hole in holes_of(pieces))
     new, periods = sum(each.new for each in added), [each.period.name for each in added]
     time = periods[0] if len(periods) == 1 else f"{periods[0]} to {periods[-1]}"
-    holes = f", {count(missing, 'id')} missing there" if missing else ""
+    holes = f", {counted(missing, 'id')} missing there" if missing else ""
     doubt = f"; suspect: {'; '.join(file.doubts)}" if file.doubts else ""
     what = "trade" if file.kind == "trades" else "aggregate trade"
-    command.stdout.write(f"{of} {time}: {count(file.rows, what)} read, {new:,} new{holes}{doubt}.")
+    command.stdout.write(f"{of} {time}: {counted(file.rows, what)} read, {new:,} new{holes}{doubt}.")
 
 
 def _has(period: Any, day: Any) -> bool:

@@ -7,11 +7,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from hedgehog_project.tables import table
+from hedgehog_project.tables import size, table
 from history import coverage
-from history.management.common import count
 from history.models import HistoryFile
-from history.progress import size
+from history.progress import counted
 from history.rows import row
 
 ABOUT = "show which months are here, and what is missing in them"
@@ -49,5 +48,5 @@ def run(command: BaseCommand, options: Mapping[str, Any]) -> None:
     all_files = [file for inside in groups.values() for file in inside]
     total = sum(file.rows for file in all_files)
     command.stdout.write(
-        f"{count(total, 'row')} in {count(len(all_files), 'file')}, {size(sum(f.bytes for f in all_files))}."
+        f"{counted(total, 'row')} in {counted(len(all_files), 'file')}, {size(sum(f.bytes for f in all_files))}."
     )

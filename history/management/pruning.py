@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from hedgehog_project.tables import table
+from hedgehog_project.tables import size, table
 from history import index
 from history.kinds import Kind
-from history.management.common import add_market, count, in_one_line, period, shelf, symbol
-from history.progress import size
+from history.management.common import add_market, in_one_line, period, shelf, symbol
+from history.progress import counted
 from history.shelf import Piece
 
 ABOUT = "delete files of symbols, or of before a month; without --yes only show them"
@@ -47,9 +47,9 @@ def run(command: BaseCommand, options: Mapping[str, Any]) -> None:
         return
     command.stdout.write("\n".join(table(rows, right={3, 4})))
     if options["yes"]:
-        command.stdout.write(f"{count(files, 'file')} deleted, {size(total)}.")
+        command.stdout.write(f"{counted(files, 'file')} deleted, {size(total)}.")
     else:
-        command.stdout.write(f"{count(files, 'file')}, {size(total)}. Nothing was deleted: --yes does it.")
+        command.stdout.write(f"{counted(files, 'file')}, {size(total)}. Nothing was deleted: --yes does it.")
 
 
 def _is_before(piece: Piece, before: Any) -> bool:

@@ -14,12 +14,12 @@ from django.utils import timezone
 from history import archive as archive_module
 from history.archive import Kind
 from history.columns import Candles, Trades, joined, where
+from history.holes import Hole
 from history.management import download
 from history.models import HistoryFile
 from history.rest import Filler, Found
 from history.rest import Row as FoundRow
 from history.shelf import Shelf
-from history.verify import Hole
 from tests.support.archive import (
     HEADER,
     ArchiveServer,

@@ -1,6 +1,7 @@
 """The line that says how far a download is."""
 
-from history.progress import Progress, duration, size
+from hedgehog_project.tables import size
+from history.progress import Progress, duration
 
 
 def test_it_tells_share_speed_and_time_left() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from history.holes import Hole
 from history.periods import parse
 from history.remembered import AGAIN_AFTER_DAYS, NAME, Remembered
-from history.verify import Hole
 
 TODAY = date(2024, 3, 5)
 

@@ -8,8 +8,8 @@ import pytest
 from hedgehog_project.redis import connect
 from hedgehog_project.venues.rate_limits import rate_limits_at
 from history import rest
+from history.holes import Hole
 from history.rest import Filler, Row
-from history.verify import Hole
 from tests.support.exchanges.scripted_http import Answer, ScriptedServer, answer, hang_up
 
 MS = 1_704_067_200_000

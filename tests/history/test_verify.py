@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from history import verify
 from history.columns import MINUTE_US, Candles, Ints
+from history.holes import Hole, hole_between
 from history.periods import day_of, parse
-from history.verify import Difference, Hole
+from history.verify import Difference
 from tests.support.archive import candles, recorded
 
 Columns = tuple[Ints, Ints, Ints, Ints]
@@ -46,8 +47,8 @@ def their_candles(rows: list[tuple[str, ...]]) -> Candles:
 def test_missing_ids_are_found_as_ranges() -> None:
     assert verify.holes(ints(1, 2, 5, 6, 8)) == [Hole(3, 4), Hole(7, 7)]
     assert verify.holes(ints(1, 2, 3)) == verify.holes(ints(1)) == verify.holes(ints()) == []
-    assert verify.hole_between(10, 14) == [Hole(11, 13)]
-    assert verify.hole_between(10, 11) == verify.hole_between(10, 10) == []
+    assert hole_between(10, 14) == [Hole(11, 13)]
+    assert hole_between(10, 11) == hole_between(10, 10) == []
     assert Hole(11, 13).size == 3
 
 

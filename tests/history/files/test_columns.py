@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from history.columns import Trades, Unequal, are_equal, between_ids, empty, joined, merged
-from history.verify import Hole, holes
+from history.holes import Hole
+from history.verify import holes
 from tests.support.trades import trades
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from history import shelf as shelves
 from history.columns import Candles, Trades, are_equal, joined
+from history.holes import Hole
 from history.kinds import Kind
 from history.periods import Period, parse
 from history.shelf import BadPiece, Refused, Shelf
-from history.verify import Hole
 from tests.support.trades import MIDNIGHT_US, trades
 
 DAY_US = 86_400_000_000
