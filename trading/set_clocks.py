@@ -20,7 +20,7 @@ from hedgehog_project.venues import Venue, mock_world
 from trading.books import totals
 from trading.models import DeniedOrder, FillMark, HighWater, Listing, Order, Orphan, Trader
 from trading.risk.protections import MAX_DENIAL
-from trading.traders.retries import MAX_WAIT_WITH_SPREAD
+from trading.traders.cycles import MAX_WAIT_WITH_SPREAD
 
 log = logging.getLogger(__name__)
 

@@ -19,14 +19,13 @@ from tests.support.exchanges.scripted_exchange import ScriptedExchange
 from tests.support.rows import make_order, make_trader
 from trading import leader, set_clocks
 from trading.books import totals
-from trading.core.denials import Denial, Rule
+from trading.core.denials import Rule
 from trading.core.events import Recheck
-from trading.core.journal import Cause, Source
 from trading.core.orders import OrderStatus
 from trading.core.position import TraderState
 from trading.models import Balance, DeniedOrder, FillMark, HighWater, Listing, Order, Orphan, Symbol, Trader
 from trading.risk import balances
-from trading.traders import acting, retries
+from trading.traders import acting, cycles
 from trading.waking import enqueue, triggers
 
 pytestmark = [pytest.mark.django_db, pytest.mark.databases]
@@ -184,14 +183,9 @@ def test_after_the_clock_was_set_back_the_leader_rings_for_all_that_was_due(
 def test_no_wait_is_longer_than_a_minute_however_long_its_reason_lasts(symbol: Symbol) -> None:
     trader = make_trader(symbol)
     hour = timedelta(hours=1)
-    waits: tuple[Callable[[], object], ...] = (
-        lambda: retries.deny(trader, Denial("full", hour, "full", Rule.SYMBOL_EXPOSURE), Cause(Source.LEADER)),
-        lambda: retries.back_off(trader, "banned", hour),
-    )
-    for wait in waits:
-        wait()
-        assert trader.retry_at is not None
-        assert timedelta(seconds=59) < trader.retry_at - timezone.now() <= retries.MAX_WAIT_WITH_SPREAD
+    cycles.back_off(trader, "banned", hour)
+    assert trader.retry_at is not None
+    assert timedelta(seconds=59) < trader.retry_at - timezone.now() <= cycles.MAX_WAIT_WITH_SPREAD
 
 
 def test_an_order_is_not_taken_for_never_placed_because_the_clock_was_set_forward(
@@ -256,7 +250,7 @@ def test_a_trader_of_before_the_clock_was_set_back_looks_again_at_the_next_beat(
     set_clocks.mend(timezone.now())
     acting.wake(trader.pk, nudge, exchange)
     trader.refresh_from_db()
-    assert trader.retry_at is None or trader.retry_at < timezone.now() + retries.MAX_WAIT_WITH_SPREAD
+    assert trader.retry_at is None or trader.retry_at < timezone.now() + cycles.MAX_WAIT_WITH_SPREAD
 
 
 def test_a_trader_with_a_position_looks_again_also_where_only_the_standby_leads(symbol: Symbol) -> None:

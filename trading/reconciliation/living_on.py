@@ -22,7 +22,7 @@ from trading.exchange.order_ids import IDENTITY_LENGTH, new_identity
 from trading.models import FillMark, Installation, Leftover, Order, Orphan, OtherInstallation, Trader
 from trading.models.journal import write
 from trading.models.orphans import Resolution
-from trading.traders.cycle_end import end
+from trading.traders.cycle_end import end_early
 from trading.traders.rows import copy, locked, save
 from trading.waking.triggers import Trigger
 
@@ -84,7 +84,7 @@ def _let_go(trader_id: int, by: str, why: str) -> Trigger | None:
         row.status, row.reason = OrderStatus.LET_GO, why
         row.save(update_fields=["status", "reason", "updated_at"])
         write(trader, cause, Kind.LET_GO, f"lets go of {row}", why, row)
-    end(trader, Finish(TraderState.ABANDONED, position.profit(base, quote), owned, why), position)
+    end_early(trader, Finish(TraderState.ABANDONED, position.profit(base, quote), owned, why), position)
     write(trader, cause, Kind.ABANDONED, "abandoned", f"{why}, with its position of {plain(owned)} {base}")
     return save(trader)
 

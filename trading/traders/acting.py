@@ -17,23 +17,26 @@ from django.utils import timezone
 from hedgehog_project.database.compiled import Compiled
 from hedgehog_project.venues import Venue
 from trading.books.booking import book, is_news, position_of
+from trading.core import cycle
 from trading.core.denials import Denial
 from trading.core.events import Event, OrderReported, Recheck, TradeSeen
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import ZERO
 from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.core.position import state_of
+from trading.core.waits import FILLS_COME_WITHIN_MS
 from trading.exchange.errors import ExchangeError, NotSent, OutcomeUnknown, Refused, Throttled, Why
 from trading.exchange.protocol import Exchange, ExchangeAt, NewOrder
 from trading.identity import copies
 from trading.models import Order, Trader
 from trading.models.choices import of_running
 from trading.models.journal import write, write_once
+from trading.models.times import at_of, now_ms
 from trading.risk import gate
 from trading.traders import calls, neighbours
+from trading.traders.cycles import back_off, keep, of_position
 from trading.traders.looks import CancelOrder, ClearTheWay, DeniedByMode, FetchFills, Known, Looked, Send, look
 from trading.traders.rejections import NotTaken, not_taken, report_of, see_to
-from trading.traders.retries import FILLS_COME_WITHIN, back_off, deny
 from trading.traders.rows import copy, copy_all, locked, of_symbol, save
 from trading.traders.valuing import Wanted, again, value
 from trading.waking import enqueue
@@ -312,11 +315,13 @@ def _close(trader_id: int, send: Send, outcome: NotTaken, task_id: str, denial: 
         if row.side == Side.BUY:
             neighbours.has_moved(trader)
         if not trader.has_ended:
-            trader.state = state_of(position_of(trader))
-            if denial is None:
-                back_off(trader, outcome.text, outcome.wait)
-            else:
-                deny(trader, denial, cause)
+            before = of_position(trader, position_of(trader))
+            step = cycle.not_placed(
+                before, report, now_ms(), replaces=send.replaces, wait=outcome.wait, denial=denial
+            )
+            keep(trader, step)
+            for note in step.notes:
+                write_once(trader, cause, note.kind, note.text, note.reason, denied_by=note.by)
             trigger = save(trader)
     copy(trigger)
 
@@ -354,7 +359,7 @@ def _fetch_fills(trader_id: int, report: OrderReport, exchange: Exchange) -> Eve
     fills = exchange.fills(report.symbol, report.exchange_order_id)
     if sum((fill.quantity for fill in fills), ZERO) < report.executed:
         # The exchange does not list all of them yet: soon again.
-        Trader.objects.filter(pk=trader_id).update(retry_at=timezone.now() + FILLS_COME_WITHIN)
+        Trader.objects.filter(pk=trader_id).update(retry_at=at_of(now_ms() + FILLS_COME_WITHIN_MS))
     return OrderReported(replace(report, fills=fills), Source.QUERY)
 
 

@@ -1,20 +1,24 @@
 """How a cycle ends in its trader's row, what ends it early, and what a late report still changes there."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from django.db import transaction
-from django.utils import timezone
 
 from trading.books import leftovers, totals
 from trading.books.booking import position_of
-from trading.core.decisions import Finish, Triggers
+from trading.core import ending
+from trading.core.decisions import Finish
+from trading.core.ending import End
 from trading.core.journal import Cause, Kind, Source
 from trading.core.money import plain
-from trading.core.orders import UNVALUED, Side, unvalued
-from trading.core.position import LEAVES_TO_THE_NEXT, Position, TraderState
+from trading.core.position import Position, TraderState
+from trading.core.waits import NO_PRICE
 from trading.models import Trader
 from trading.models.journal import write
+from trading.models.times import now_ms
 from trading.traders import neighbours
+from trading.traders.cycles import keep_end, keep_waits, of_position, waits_of
 from trading.traders.rows import copy, locked, save
 
 
@@ -24,7 +28,7 @@ def retire(trader_id: int, why: str) -> bool:
         trader = locked(trader_id)
         if trader is None or trader.has_ended or position_of(trader).orders:
             return False
-        end(trader, Finish(TraderState.RETIRED, Decimal(0), Decimal(0), why), Position())
+        end_early(trader, Finish(TraderState.RETIRED, Decimal(0), Decimal(0), why), Position())
         trigger = save(trader)
         write(trader, Cause(Source.LEADER), Kind.RETIRED, "retired", why)
     copy(trigger)
@@ -43,7 +47,7 @@ def abandon(trader_id: int, by: str) -> bool:
         base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
         owned = position.owned(base)
         decision = Finish(TraderState.ABANDONED, position.profit(base, quote), owned, f"abandoned by {by}")
-        end(trader, decision, position)
+        end_early(trader, decision, position)
         trigger = save(trader)
         left = f"{plain(owned)} {base} stays in the account"
         write(trader, Cause(Source.PERSON, f"{by} in the admin"), Kind.ABANDONED, "abandoned", left)
@@ -51,28 +55,25 @@ def abandon(trader_id: int, by: str) -> bool:
     return True
 
 
-def end(trader: Trader, decision: Finish, position: Position) -> None:
+def end_early(trader: Trader, decision: Finish, position: Position) -> None:
+    """Ends a trader by something else than its strategy. As `end`."""
+    waits = replace(waits_of(trader), triggers=NO_PRICE, retry_at_ms=None, reason="", error="")
+    keep_waits(trader, waits)
+    trader.told = None
+    end(trader, ending.end(decision, position, assets_of(trader), now_ms()), position)
+
+
+def end(trader: Trader, ended: End, position: Position) -> None:
     """Changes the row, which the caller saves; leaves to the symbol's next sale what could not be sold.
 
     To be called in the transaction that saves the row, for the cycle counts in the totals with it.
     """
-    trader.state = decision.state
-    trader.profit = decision.profit
-    trader.leftover = decision.leftover
-    trader.leftover_cost = position.cost_of_owned(trader.symbol.base_asset)
-    if decision.state in LEAVES_TO_THE_NEXT:
+    keep_end(trader, ended)
+    if ended.leaves_to_the_next:
         leftovers.add(trader, trader.leftover, trader.leftover_cost)
-    trader.has_unvalued_fees = _has_unvalued_fees(trader, position)
-    trader.finished_at = timezone.now()
-    _take_stock(trader, position)
     totals.count(trader)
-    trader.arm(Triggers())
-    trader.retry_at = None
-    trader.waits_for = ""
-    trader.error = ""
     if position.orders:
         neighbours.has_moved(trader)
-    trader.told = None
 
 
 def count_again(trader: Trader, cause: Cause) -> None:
@@ -80,36 +81,21 @@ def count_again(trader: Trader, cause: Cause) -> None:
 
     The row counts as changed, whatever came of it: an order of it was booked.
     """
-    base, quote = trader.symbol.base_asset, trader.symbol.quote_asset
-    position = position_of(trader)
-    cost = position.cost_of_owned(base)
-    counted = position.profit(base, quote), position.owned(base), _has_unvalued_fees(trader, position)
-    before = totals.of(trader)
-    has_changed = counted != (trader.profit, trader.leftover, trader.has_unvalued_fees)
-    if trader.state in LEAVES_TO_THE_NEXT:
-        leftovers.add(trader, counted[1] - trader.leftover, cost - trader.leftover_cost)
-    trader.profit, trader.leftover, trader.has_unvalued_fees = counted
-    trader.leftover_cost = cost
-    _take_stock(trader, position)
+    cycle = of_position(trader, position_of(trader))
+    before, was = totals.of(trader), cycle.end
+    assert was is not None
+    after, note = ending.recount(was, cycle.position, assets_of(trader))
+    if after.leaves_to_the_next:
+        leftovers.add(trader, after.leftover - was.leftover, after.leftover_cost - was.leftover_cost)
+    keep_end(trader, after)
     totals.count(trader, before)
     trader.version += 1
     trader.save(
         update_fields=["profit", "leftover", "leftover_cost", "has_unvalued_fees", "fees", "held_s", "version"]
     )
-    if not has_changed:
-        return
-    unknown = f" {UNVALUED}" if trader.has_unvalued_fees else ""
-    reason = f"profit {plain(counted[0])} {quote}{unknown}; {plain(counted[1])} {base} stays in the account"
-    write(trader, cause, Kind.RECOUNTED, "profit recalculated", reason)
+    if note is not None:
+        write(trader, cause, note.kind, note.text, note.reason)
 
 
-def _take_stock(trader: Trader, position: Position) -> None:
-    """What its commissions come to, and for how long it held something."""
-    trader.fees = position.fees_in_quote(trader.symbol.base_asset, trader.symbol.quote_asset)
-    bought_ms = min((fill.at_ms for order in position.of(Side.BUY) for fill in order.fills), default=None)
-    if bought_ms is not None and trader.finished_at is not None:
-        trader.held_s = max(0, round(trader.finished_at.timestamp() - bought_ms / 1000))
-
-
-def _has_unvalued_fees(trader: Trader, position: Position) -> bool:
-    return bool(unvalued(position.orders, (trader.symbol.base_asset, trader.symbol.quote_asset)))
+def assets_of(trader: Trader) -> ending.Assets:
+    return trader.symbol.base_asset, trader.symbol.quote_asset

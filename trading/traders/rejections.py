@@ -14,7 +14,7 @@ from trading.core.orders import OrderReport, OrderStatus, Side
 from trading.exchange.errors import KeyRejected, NotSent, Refused, Throttled, Why
 from trading.models import Order
 from trading.symbols import said
-from trading.traders.retries import MAX_WAIT
+from trading.traders.cycles import MAX_WAIT
 from trading.waking import enqueue
 
 log = logging.getLogger(__name__)
