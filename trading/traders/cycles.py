@@ -98,5 +98,5 @@ def back_off(trader: Trader, text: str, wait: timedelta | None = None) -> None:
 
 
 def spread_ms(trader: Trader) -> int:
-    """Up to a second, each trader its own."""
-    return trader.pk * 137 % waiting.MAX_SPREAD_MS
+    """See core/waits.py."""
+    return waiting.spread_ms(trader.symbol.name, trader.slot, ms_of(trader.created_at))
